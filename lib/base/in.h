@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_BASE_IN_H
+#define PEFT_BASE_IN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/*
+ * Text input: a file, or standard input for NULL and "-".  What begins with
+ * the magic of gzip or zstd is unpacked on the way (by libarchive), whatever
+ * its name; a cut or damaged stream is an error.
+ */
+struct peft_in;
+
+struct peft_in	*peft_in_open(const char *path, struct peft_err *)
+		    PEFT_MUSTCHECK;
+const char	*peft_in_label(const struct peft_in *);	/* for messages */
+/* The next line without its newline, at *line until the next call: 1, 0, -1.
+ * A last line without a newline is an error: the file was cut.  Lines over
+ * 256 MiB are refused.  peft_in_lineno() counts from 1. */
+int		 peft_in_line(struct peft_in *, char **line, size_t *len,
+		    struct peft_err *) PEFT_MUSTCHECK;
+size_t		 peft_in_lineno(const struct peft_in *);
+/* Accept a last line without its newline (--partial drops it). */
+void		 peft_in_partial(struct peft_in *);
+void		 peft_in_close(struct peft_in *);
+
+/* A whole file, at most max bytes, as it is on disk (not unpacked). */
+int		 peft_in_slurp(const char *path, size_t max, struct peft_buf *,
+		    struct peft_err *) PEFT_MUSTCHECK;
+
+#endif

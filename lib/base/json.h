@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_BASE_JSON_H
+#define PEFT_BASE_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cJSON.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/*
+ * The only door to cJSON, which alone is lenient: it takes text after the
+ * value, bytes that are not UTF-8, \u0000 (which cuts a string short), lone
+ * surrogates, NaN and duplicate keys.  None of them passes here.  The result
+ * is freed with cJSON_Delete().  Look-ups are case-sensitive.
+ */
+cJSON	*peft_json(const char *s, size_t len, struct peft_err *)
+	    PEFT_MUSTCHECK;
+
+const cJSON	*peft_json_get(const cJSON *object, const char *key);
+
+/* Typed look-ups.  1 found, 0 absent or null (*out untouched), -1 there but
+ * of another type or out of range; the message names the key. */
+int	peft_json_str(const cJSON *, const char *key, const char **out,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_json_bool(const cJSON *, const char *key, bool *out,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_json_real(const cJSON *, const char *key, double *out,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* Whole, and between min and max (both within 2^53). */
+int	peft_json_int(const cJSON *, const char *key, int64_t min, int64_t max,
+	    int64_t *out, struct peft_err *) PEFT_MUSTCHECK;
+
+/* Append s as a JSON string with its quotes; UTF-8 stays as it is. */
+void	peft_json_putstr(struct peft_buf *, const char *s, size_t len);
+/* Append the shortest decimal that reads back as the same double; NaN and
+ * infinities become null. */
+void	peft_json_putreal(struct peft_buf *, double);
+/* Append a whole value.  indent 0: one line as Python's json.dumps writes it
+ * with separators ("," ":"); otherwise pretty with that many spaces and, if
+ * asked, sorted keys (as PEFT and transformers write their files). */
+void	peft_json_print(struct peft_buf *, const cJSON *, int indent,
+	    bool sort_keys);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_DATA_TOKENS_H
+#define PEFT_DATA_TOKENS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/in.h"
+
+/*
+ * Token records, as peft-tokens(5) describes them: what peft-tokenize writes
+ * and peft-train and peft-eval read.  labels[i] is ids[i] where the token is
+ * supervised and PEFT_IGNORE elsewhere (the shift by one is the loss's).
+ */
+enum { PEFT_IGNORE = -100 };
+
+struct peft_record {
+	int32_t	*ids, *labels;	/* [n] */
+	size_t	 n;
+	size_t	 supervised;	/* labels other than PEFT_IGNORE at i >= 1 */
+	double	 weight;	/* 1 */
+	char	*id;		/* or NULL */
+	char	*adapter;	/* or NULL */
+	/* Multiple choice: ids is the prompt, and these its continuations. */
+	int32_t	**choices;
+	size_t	*nchoice;	/* length of each */
+	size_t	 nchoices;	/* 0: not multiple choice */
+	size_t	 answer;	/* index of the right one */
+	size_t	 line;		/* where it stood, for messages */
+};
+void		 peft_record_free(struct peft_record *);
+
+/* What the {"peft":{...}} line says; strings "" where absent. */
+struct peft_tokens_info {
+	char	 tokenizer[80];	/* "sha256:<hex>" of tokenizer.json */
+	char	 tmpl[80];	/* of the chat template */
+	bool	 seen;		/* there was such a line */
+};
+
+struct peft_tokens_reader;
+
+/* path NULL or "-": standard input.  partial: accept a stream that was cut
+ * short.  Every record is checked (lengths, ids in [0, vocab), labels equal
+ * to ids or PEFT_IGNORE); errors name file and line. */
+struct peft_tokens_reader *peft_tokens_open(const char *path, size_t vocab,
+		    bool partial, struct peft_err *) PEFT_MUSTCHECK;
+int		 peft_tokens_next(struct peft_tokens_reader *,
+		    struct peft_record *, struct peft_err *) PEFT_MUSTCHECK;
+const struct peft_tokens_info *peft_tokens_info(
+		    const struct peft_tokens_reader *);
+void		 peft_tokens_close(struct peft_tokens_reader *);
+
+/* One line of the format (with its newline), appended. */
+void		 peft_record_put(struct peft_buf *, const struct peft_record *);
+void		 peft_tokens_putinfo(struct peft_buf *,
+		    const struct peft_tokens_info *);
+void		 peft_tokens_putend(struct peft_buf *, size_t nrecords);
+
+/* All records of several inputs in memory, as training wants them. */
+struct peft_records {
+	struct peft_record	*at;
+	size_t			 n, cap;
+	struct peft_tokens_info	 info;	/* of the first that had one; inputs
+					 * that disagree are refused */
+};
+int		 peft_records_read(struct peft_records *, char *const *paths,
+		    size_t npaths, size_t vocab, bool partial,
+		    struct peft_err *) PEFT_MUSTCHECK;
+void		 peft_records_free(struct peft_records *);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_MATH_CPU_H
+#define PEFT_MATH_CPU_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+/*
+ * What computes: the threads, the vector kernels this processor has, and
+ * BLAS.  A program that computes opens one and passes it down; a program
+ * that does not never loads BLAS (it is opened with dlopen, after its core
+ * type was settled: Debian's OpenBLAS 0.3.21 does not know some recent
+ * processors and would run its slowest kernels on them; the user's own
+ * OPENBLAS_CORETYPE wins).
+ *
+ * Work is cut into tasks by shape alone, never by the number of threads, and
+ * each task writes its own part of the result: so results have the same
+ * bytes for every number of threads.
+ */
+struct peft_cpu;
+struct peft_vec;
+
+/* threads 0: one a core this process may run on. */
+struct peft_cpu	*peft_cpu_open(int threads, struct peft_err *) PEFT_MUSTCHECK;
+void		 peft_cpu_close(struct peft_cpu *);
+int		 peft_cpu_threads(const struct peft_cpu *);
+/* The best path this processor has ("avx512", "avx2", "ref"), unless
+ * PEFT_CPU in the environment (read by the command, see peft_cpu_limit)
+ * asks for a lesser one. */
+const struct peft_vec *peft_cpu_vec(const struct peft_cpu *);
+/* One line: "avx512; 2 threads; OpenBLAS 0.3.21 SkylakeX (set by peft)". */
+const char	*peft_cpu_describe(const struct peft_cpu *);
+/* Force the path by name; -1 if this processor has none of it. */
+int		 peft_cpu_limit(struct peft_cpu *, const char *path,
+		    struct peft_err *) PEFT_MUSTCHECK;
+
+/* fn(ctx, task, thread) for task = 0 .. ntasks-1, thread < threads; returns
+ * when all are done.  Not to be called from within a task. */
+void		 peft_cpu_run(struct peft_cpu *, size_t ntasks,
+		    void (*fn)(void *ctx, size_t task, int thread), void *ctx);
+
+enum peft_trans { PEFT_N, PEFT_T };
+
+/*
+ * C[m,n] = alpha op(A) op(B) + beta C, row-major, f32; op(A) is m x k.
+ * peft_gemm1: on the calling thread (for use inside tasks).  peft_gemm: on
+ * all threads, cut into tiles that depend on m and n only.
+ */
+void	peft_gemm1(const struct peft_cpu *, enum peft_trans ta,
+	    enum peft_trans tb, size_t m, size_t n, size_t k, float alpha,
+	    const float *a, size_t lda, const float *b, size_t ldb, float beta,
+	    float *c, size_t ldc);
+void	peft_gemm(struct peft_cpu *, enum peft_trans ta,
+	    enum peft_trans tb, size_t m, size_t n, size_t k, float alpha,
+	    const float *a, size_t lda, const float *b, size_t ldb, float beta,
+	    float *c, size_t ldc);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_MATH_VEC_H
+#define PEFT_MATH_VEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Vector kernels, one table a processor path.  One source (vec.inc, plain
+ * loops that compilers vectorise) is compiled once for each path with that
+ * path's flags; vec-ref.c is the twin that says what each means, with sums
+ * in double.
+ *
+ * x, y, dx, dy: [n] f32 unless said otherwise; no overlap unless said.
+ */
+struct peft_vec {
+	const char	*name;
+
+	float	(*dot)(const float *x, const float *y, size_t n);
+	/* y += a x */
+	void	(*axpy)(float *y, float a, const float *x, size_t n);
+	/* y = a y */
+	void	(*scale)(float *y, float a, size_t n);
+	/* y += x */
+	void	(*add)(float *y, const float *x, size_t n);
+	double	(*sumsq)(const float *x, size_t n);
+	/* 0 if all are finite */
+	int	(*nonfinite)(const float *x, size_t n);
+
+	/* RMSNorm (Zhang & Sennrich 2019), one row: y = w x r, where
+	 * r = 1/sqrt(mean(x^2) + eps); returns r.  y may be x. */
+	float	(*rmsnorm)(float *y, const float *x, const float *w, size_t n,
+		    float eps);
+	/* dx += the gradient to x, given dy, x, w and r. */
+	void	(*rmsnorm_back)(float *dx, const float *dy, const float *x,
+		    const float *w, float r, size_t n);
+
+	/* SwiGLU (Shazeer 2020): y = silu(g) u.  y may be g or u. */
+	void	(*swiglu)(float *y, const float *g, const float *u, size_t n);
+	/* dg, du from dy (dg, du may be g, u). */
+	void	(*swiglu_back)(float *dg, float *du, const float *dy,
+		    const float *g, const float *u, size_t n);
+
+	/* x = exp(x - max) / sum, in place; returns max + log(sum). */
+	float	(*softmax)(float *x, size_t n);
+	/* x = exp(x - lse), in place. */
+	void	(*expsub)(float *x, float lse, size_t n);
+	/* ds = p (dp - d), in place over dp: softmax's gradient given
+	 * d = sum(p dp). */
+	void	(*softmax_back)(float *dp, const float *p, float d, size_t n);
+	/* The index of the largest (the first of equals). */
+	size_t	(*argmax)(const float *x, size_t n);
+
+	/* Rotary positions (Su et al. 2021), one head, half-split:
+	 * (x1, x2) -> (x1 c - x2 s, x2 c + x1 s); c, s: [half].  sign -1
+	 * turns back (the gradient). */
+	void	(*rope)(float *x, const float *c, const float *s, size_t half,
+		    float sign);
+
+	/* AdamW (Loshchilov & Hutter 2019) as torch computes it, one tensor.
+	 * c1 = 1 - beta1^t, c2 = 1 - beta2^t; g is multiplied by gscale. */
+	void	(*adamw)(float *p, const float *g, float *m, float *v, size_t n,
+		    float gscale, float lr, float beta1, float beta2,
+		    float eps, float decay, double c1, double c2);
+};
+
+extern const struct peft_vec peft_vec_ref, peft_vec_avx2, peft_vec_avx512;
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_MODEL_NET_H
+#define PEFT_MODEL_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "math/cpu.h"
+#include "model/config.h"
+#include "model/site.h"
+#include "tensor/source.h"
+
+/*
+ * A decoder whose weights are frozen, ready to run: the source's weights,
+ * loaded as they are stored, at the sites of the config's family.
+ */
+struct peft_net;
+
+/* The net borrows source and cpu. */
+struct peft_net	*peft_net_open(struct peft_source *, struct peft_cpu *,
+		    struct peft_err *) PEFT_MUSTCHECK;
+void		 peft_net_close(struct peft_net *);
+const struct peft_config *peft_net_config(const struct peft_net *);
+struct peft_sites *peft_net_sites(struct peft_net *);
+size_t		 peft_net_weight_bytes(const struct peft_net *);
+
+/* One sequence of a micro-batch.  Sequences lie end to end, without
+ * padding, and never see each other. */
+struct peft_seq {
+	const int32_t	*ids;
+	const int32_t	*labels;	/* PEFT_IGNORE: not supervised; NULL:
+					 * none is */
+	size_t		 n;
+	float		 weight;	/* of its tokens in the loss */
+	int		 adapter;	/* hooks of this adapter act on it; -1:
+					 * none do */
+	struct peft_kv	*kv;		/* continues this cache; NULL: none */
+};
+
+/*
+ * A workspace for micro-batches up to given sizes; planned, then allocated
+ * once.  Hooks must be attached before.
+ */
+struct peft_caps {
+	size_t	tokens;		/* of a micro-batch */
+	size_t	seqs;
+	size_t	seq;		/* the longest sequence, caches included */
+	size_t	logits;		/* rows of logits asked for at a time */
+	bool	train;		/* backward too */
+};
+
+struct peft_plan {		/* bytes */
+	size_t	activations;	/* saved for backward, all layers */
+	size_t	workspace;	/* passing */
+	size_t	logits;		/* the tile of the loss */
+	size_t	total;
+};
+
+struct peft_run;
+
+void		 peft_run_plan(const struct peft_net *, const struct peft_caps *,
+		    struct peft_plan *);
+struct peft_run	*peft_run_open(struct peft_net *, const struct peft_caps *,
+		    struct peft_err *) PEFT_MUSTCHECK;
+void		 peft_run_close(struct peft_run *);
+
+/* Per sequence: the sum of -log p over its supervised tokens (labels[i],
+ * i >= 1, predicted from ids[0..i)), their number, and how many of them
+ * were the most likely token. */
+struct peft_loss {
+	double	nll;
+	size_t	tokens, top1;
+};
+
+/* Forward only; loss[nseqs].  A NaN or Inf is an error (PEFT_NUMERIC) that
+ * names the sequence's index and the place. */
+int	peft_run_loss(struct peft_run *, const struct peft_seq *, size_t nseqs,
+	    struct peft_loss *loss, struct peft_err *) PEFT_MUSTCHECK;
+/* Forward and backward of scale * sum over sequences of weight * nll: the
+ * gradients are added to those of the hooks' parameters. */
+int	peft_run_train(struct peft_run *, const struct peft_seq *, size_t nseqs,
+	    double scale, uint64_t step, struct peft_loss *loss,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* Forward; logits[nrows, vocab] of the tokens rows[] (indices into the
+ * concatenated micro-batch, ascending).  nrows <= caps.logits. */
+int	peft_run_logits(struct peft_run *, const struct peft_seq *,
+	    size_t nseqs, const size_t *rows, size_t nrows, float *logits,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
+/* The keys and values of one sequence, for generation: room for n tokens.
+ * A sequence with a cache continues behind what is in it. */
+struct peft_kv	*peft_kv_open(const struct peft_net *, size_t n,
+		    struct peft_err *) PEFT_MUSTCHECK;
+void		 peft_kv_close(struct peft_kv *);
+size_t		 peft_kv_len(const struct peft_kv *);
+void		 peft_kv_cut(struct peft_kv *, size_t len);	/* forget the rest */
+/* dst becomes a copy of src (shared prompts). */
+int		 peft_kv_copy(struct peft_kv *dst, const struct peft_kv *src,
+		    struct peft_err *) PEFT_MUSTCHECK;
+
+#endif

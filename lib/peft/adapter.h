@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_PEFT_ADAPTER_H
+#define PEFT_PEFT_ADAPTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "model/net.h"
+#include "model/site.h"
+#include "quant/sink.h"
+#include "tensor/source.h"
+
+/*
+ * An adapter: a method (lora.c, ...), its config (adapter_config.json as
+ * PEFT writes it) and its parameters on the sites it targets.
+ *
+ * A trainable tensor of it: */
+struct peft_param {
+	const char	*name;		/* on disk: "base_model.model. ..." */
+	int		 ndim;
+	size_t		 shape[PEFT_MAXDIM];
+	size_t		 n;
+	float		*value;		/* [n] */
+	float		*grad;		/* [n]; NULL unless trained */
+	bool		 decay;		/* weight decay applies */
+};
+
+struct peft_adapter;
+
+/* From disk.  Every tensor must belong to a targeted site and every targeted
+ * site must have its tensors; every config key must be honoured or null. */
+struct peft_adapter *peft_adapter_open(struct peft_source *,
+		    const struct peft_sites *, struct peft_err *) PEFT_MUSTCHECK;
+/* Fresh: config has peft_type, r, lora_alpha, target_modules, ... ; absent
+ * keys take PEFT's defaults ("all-linear" is expanded).  Every target
+ * pattern must match.  Random values are keyed by seed and tensor name. */
+struct peft_adapter *peft_adapter_new(const cJSON *config,
+		    const struct peft_sites *, uint64_t seed, struct peft_err *)
+		    PEFT_MUSTCHECK;
+void		 peft_adapter_close(struct peft_adapter *);
+
+const char	*peft_adapter_type(const struct peft_adapter *);  /* "LORA" */
+const cJSON	*peft_adapter_config(const struct peft_adapter *);
+/* A string of the file's __metadata__ ("peft.base", ...), or NULL. */
+const char	*peft_adapter_meta(const struct peft_adapter *, const char *key);
+struct peft_param *peft_adapter_params(struct peft_adapter *, size_t *n);
+size_t		 peft_adapter_nsites(const struct peft_adapter *);
+
+/* Put hooks on the sites of a net, as adapter number `index', its output
+ * multiplied by `weight'.  train: allocate gradients (zeroed). */
+int		 peft_adapter_attach(struct peft_adapter *, struct peft_sites *,
+		    int index, float weight, bool train, struct peft_err *)
+		    PEFT_MUSTCHECK;
+void		 peft_adapter_zerograd(struct peft_adapter *);
+
+/* Merging.  1 if the adapter changes the weight `name' ("....weight" or
+ * "....bias" of a site), 0 if not.  rows gives f32 rows of base plus
+ * weight * delta; it borrows base and the adapter.  Close with _rows_free. */
+int		 peft_adapter_merge(struct peft_adapter *, const char *name,
+		    const struct peft_rows *base, float weight,
+		    struct peft_rows *rows, struct peft_err *) PEFT_MUSTCHECK;
+void		 peft_rows_free(struct peft_rows *);
+
+/* Write it as PEFT does: adapter_config.json (indent 2, sorted keys) and
+ * adapter_model.safetensors (f32, names on disk), or the bundle of both.
+ * meta: pairs for __metadata__ ("peft.base", ...), NULL-terminated. */
+int		 peft_adapter_save(const struct peft_adapter *, const char *path,
+		    bool force, const char *const *meta, struct peft_err *)
+		    PEFT_MUSTCHECK;
+
+#endif

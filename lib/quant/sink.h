@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_QUANT_SINK_H
+#define PEFT_QUANT_SINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "tensor/source.h"
+#include "tensor/weight.h"
+
+/*
+ * Where weights go: a bundle (FILE.safetensors, or standard output), a
+ * Hugging Face folder (NAME/), a GGUF file (NAME.gguf).  The caller says
+ * first what will come, so that the header can be written and every check
+ * made before the first byte; then it puts the weights one by one, in the
+ * order of the specs, as a source of f32 rows.  Rows are pulled, encoded and
+ * written a few at a time: memory does not grow with the tensor.
+ */
+struct peft_sink;
+
+/* A source of rows.  get() fills dst with rows first .. first+n, cols f32
+ * each.  `raw', if not NULL, is the weight whose stored bytes these rows
+ * are, unchanged: a sink that keeps the type copies them. */
+struct peft_rows {
+	int	(*get)(void *ctx, size_t first, size_t n, float *dst,
+		    struct peft_err *);
+	void	*ctx;
+	const struct peft_weight *raw;
+};
+
+struct peft_spec {
+	const char	*name;		/* Hugging Face's */
+	enum peft_dtype	 dtype;		/* to be stored as */
+	int		 ndim;
+	size_t		 shape[PEFT_MAXDIM];
+	size_t		 blocksize;	/* NF4, FP4: 64 */
+	bool		 nested;	/* doubly quantised */
+	enum peft_dtype	 orig;		/* NF4, FP4: dtype to name in the
+					 * quant_state; else ignored */
+};
+
+struct peft_sinkopt {
+	const char	*path;		/* NULL or "-": bundle to stdout */
+	bool		 force;
+	size_t		 shard;		/* folder: bytes a shard, 0: one file */
+	const char	*kind;		/* "model" or "adapter" */
+	/* __metadata__ pairs beside format and peft.*: key, value, ..., NULL */
+	const char *const *meta;
+};
+
+/* Sides are written as files beside the weights (folder), as peft.file/...
+ * tensors (bundle) or as metadata (GGUF, which needs config.json and takes
+ * tokenizer.json and the template if there are any).  config.json gets or
+ * loses its quantization_config according to the specs.  Adapters: the
+ * folder's weight file is adapter_model.safetensors. */
+struct peft_sink *peft_sink_open(const struct peft_sinkopt *,
+		    const struct peft_spec *, size_t nspecs,
+		    const struct peft_side *, size_t nsides,
+		    struct peft_err *) PEFT_MUSTCHECK;
+int		 peft_sink_put(struct peft_sink *, const struct peft_rows *,
+		    struct peft_err *) PEFT_MUSTCHECK;
+/* Both end the life of the struct.  commit writes the end, fsyncs, re-reads
+ * and checks what it wrote (not on stdout), and gives it its name. */
+int		 peft_sink_commit(struct peft_sink *, struct peft_err *)
+		    PEFT_MUSTCHECK;
+void		 peft_sink_abort(struct peft_sink *);
+
+/* Rows of a loaded weight, decoded; raw = w.  *w must outlive the rows. */
+struct peft_rows peft_rows_of(const struct peft_weight *w);
+/* The spec that describes w as it is stored. */
+struct peft_spec peft_spec_of(const struct peft_weight *w);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_TENSOR_DTYPE_H
+#define PEFT_TENSOR_DTYPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Storage types of weights: one table for all containers.  A type is a
+ * number of elements to a block and a number of bytes to a block; elements
+ * of a block lie in one row (ggml's types) or follow each other in row-major
+ * order without regard to rows (NF4, FP4: bitsandbytes).
+ */
+enum peft_dtype {
+	PEFT_F32, PEFT_F16, PEFT_BF16, PEFT_F64,
+	PEFT_F8_E4M3, PEFT_F8_E5M2,
+	PEFT_I8, PEFT_I16, PEFT_I32, PEFT_I64,
+	PEFT_U8, PEFT_U16, PEFT_U32, PEFT_U64, PEFT_BOOL,
+	PEFT_NF4, PEFT_FP4,		/* with struct peft_scales */
+	PEFT_INT8,			/* LLM.int8 row-wise, likewise */
+	PEFT_Q4_0, PEFT_Q4_1, PEFT_Q5_0, PEFT_Q5_1, PEFT_Q8_0,
+	PEFT_Q2_K, PEFT_Q3_K, PEFT_Q4_K, PEFT_Q5_K, PEFT_Q6_K, PEFT_Q8_K,
+	PEFT_IQ4_NL, PEFT_IQ4_XS, PEFT_MXFP4,
+	PEFT_NDTYPE
+};
+
+struct peft_dtype_info {
+	const char	*name;		/* "f32", "q4_1": options, tables */
+	const char	*st;		/* safetensors' name, or NULL */
+	int		 ggml;		/* ggml's number, or -1 */
+	unsigned	 block;		/* elements to a block */
+	unsigned	 bytes;		/* bytes to a block */
+};
+
+extern const struct peft_dtype_info peft_dtypes[PEFT_NDTYPE];
+
+/* PEFT_NDTYPE if there is none of that name or number. */
+enum peft_dtype	peft_dtype_of_name(const char *);
+enum peft_dtype	peft_dtype_of_st(const char *);
+enum peft_dtype	peft_dtype_of_ggml(uint32_t);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_TENSOR_SOURCE_H
+#define PEFT_TENSOR_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "tensor/weight.h"
+
+/*
+ * Where weights come from: a Hugging Face folder (one file or shards), a
+ * GGUF file, a bundle or any safetensors file, or "-", a bundle or GGUF on
+ * standard input.  Models and adapters alike.  The kind is told by content.
+ *
+ * All look the same from here: weights with Hugging Face names in Hugging
+ * Face's row order, and side files (config.json, tokenizer.json,
+ * tokenizer_config.json, chat_template.jinja, generation_config.json,
+ * adapter_config.json) as bytes.  For a GGUF the side files are made from
+ * its metadata.  The companions of a bitsandbytes weight (absmax, ...) do
+ * not appear as weights; they are in its scales.
+ *
+ * Everything a source hands out belongs to it and lasts until it is closed,
+ * but for the data of weights from _next(), which lasts until the next call.
+ */
+struct peft_source;
+
+enum peft_kind { PEFT_FOLDER, PEFT_BUNDLE, PEFT_GGUF };
+
+struct peft_side {
+	const char	*name;		/* "config.json" */
+	const void	*data;
+	size_t		 len;
+};
+
+/* Opens and reads headers and side files; weights are not touched.  Every
+ * check that needs no weight data is made here (sizes, overlaps, shards,
+ * duplicate names, companions, the GGUF's names known to its family). */
+struct peft_source *peft_source_open(const char *path, struct peft_err *)
+		    PEFT_MUSTCHECK;
+void		 peft_source_close(struct peft_source *);
+
+const char	*peft_source_label(const struct peft_source *);
+enum peft_kind	 peft_source_kind(const struct peft_source *);
+/* adapter_config.json is among the side files (or a GGUF LoRA). */
+bool		 peft_source_is_adapter(const struct peft_source *);
+
+size_t		 peft_source_nsides(const struct peft_source *);
+const struct peft_side *peft_source_side_at(const struct peft_source *, size_t);
+const struct peft_side *peft_source_side(const struct peft_source *,
+		    const char *name);			/* or NULL */
+/* A string of the safetensors __metadata__ ("peft.base"), or NULL. */
+const char	*peft_source_meta(const struct peft_source *, const char *key);
+/* For peft-inspect: raw metadata pairs (GGUF: keys with values as text,
+ * long arrays shortened; safetensors: __metadata__). */
+size_t		 peft_source_nmeta(const struct peft_source *);
+void		 peft_source_meta_at(const struct peft_source *, size_t,
+		    const char **key, const char **value);
+
+/* All weights, in storage order, without data (data == NULL). */
+size_t		 peft_source_count(const struct peft_source *);
+const struct peft_weight *peft_source_at(const struct peft_source *, size_t);
+/* SIZE_MAX if there is none of that name. */
+size_t		 peft_source_find(const struct peft_source *, const char *name);
+
+/* Streaming, for files and pipes: the next weight with its data, in an order
+ * of the source's choosing (each weight once): 1, 0, -1.  Memory: about one
+ * weight.  Files are mapped; pages that were passed may be dropped. */
+int		 peft_source_next(struct peft_source *, struct peft_weight *,
+		    struct peft_err *) PEFT_MUSTCHECK;
+/* Random access: *w with data that lasts until close.  From a file it is
+ * mapped (or copied where rows had to be reordered); a pipe is first read
+ * to its end into memory. */
+int		 peft_source_load(struct peft_source *, size_t i,
+		    struct peft_weight *w, struct peft_err *) PEFT_MUSTCHECK;
+
+/* The base hash, independent of container and order: "sha256:" + hex of the
+ * lines "NAME DTYPE SHAPE sha256(DATA)" sorted by name, with the bytes of the
+ * scales behind the data.  Reads everything once (_load), on `threads'
+ * threads.  hex has room for 7 + PEFT_SHA256_HEX. */
+int		 peft_source_hash(struct peft_source *, int threads,
+		    char *hex, struct peft_err *) PEFT_MUSTCHECK;
+
+#endif

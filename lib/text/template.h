@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_TEXT_TEMPLATE_H
+#define PEFT_TEXT_TEMPLATE_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+
+/*
+ * Chat templates: the part of Jinja that transformers' templates use
+ * (ImmutableSandboxedEnvironment with trim_blocks, lstrip_blocks, loop
+ * controls and {% generation %}).  Sandboxed by construction: no names but
+ * those given, bounded depth, steps (10 million) and output (64 MiB).
+ */
+struct peft_template;
+
+struct peft_span {
+	size_t	begin, end;		/* bytes of the rendered text */
+};
+
+struct peft_spans {			/* start from { 0 } */
+	struct peft_span	*at;
+	size_t			 n, cap;
+};
+void		 peft_spans_free(struct peft_spans *);
+
+/* Errors name the template's line. */
+struct peft_template *peft_template_open(const char *src, size_t len,
+		    struct peft_err *) PEFT_MUSTCHECK;
+void		 peft_template_close(struct peft_template *);
+/* vars: an object of the template's variables (messages, tools, bos_token,
+ * add_generation_prompt, ...).  Appends to *out; gen, if not NULL, gets the
+ * spans inside {% generation %}.  What raise_exception says is the error. */
+int		 peft_template_render(const struct peft_template *,
+		    const cJSON *vars, struct peft_buf *out,
+		    struct peft_spans *gen, struct peft_err *) PEFT_MUSTCHECK;
+
+#endif
