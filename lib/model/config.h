@@ -7,11 +7,14 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "model/family.h"
 #include "tensor/source.h"
 
 /*
  * What config.json says of a decoder, checked.  A key that the family's code
- * does not honour and whose value matters is an error that names it.
+ * does not honour is an error that names it, unless it is known to say
+ * nothing about the arithmetic (config.c has the list) or is null, false, 0
+ * or empty.
  */
 enum { PEFT_MAXEOS = 8 };
 
@@ -35,13 +38,15 @@ struct peft_config {
 	size_t	neos;
 };
 
-/* One row a family (family.c): names of its modules, what its layer has. */
-struct peft_family {
-	const char	*model_type;	/* config.json's */
-};
-
 /* From the side files config.json and generation_config.json. */
 int	peft_config_read(struct peft_config *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;
+/* The same from the text of the two files; generation may be NULL. */
+int	peft_config_parse(struct peft_config *, const struct peft_side *config,
+	    const struct peft_side *generation, struct peft_err *)
+	    PEFT_MUSTCHECK;
+
+/* Is id one of the tokens that end a text? */
+bool	peft_config_is_eos(const struct peft_config *, int32_t id);
 
 #endif

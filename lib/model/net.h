@@ -48,7 +48,6 @@ struct peft_caps {
 	size_t	tokens;		/* of a micro-batch */
 	size_t	seqs;
 	size_t	seq;		/* the longest sequence, caches included */
-	size_t	logits;		/* rows of logits asked for at a time */
 	bool	train;		/* backward too */
 };
 
@@ -61,8 +60,8 @@ struct peft_plan {		/* bytes */
 
 struct peft_run;
 
-void		 peft_run_plan(const struct peft_net *, const struct peft_caps *,
-		    struct peft_plan *);
+int		 peft_run_plan(struct peft_net *, const struct peft_caps *,
+		    struct peft_plan *, struct peft_err *) PEFT_MUSTCHECK;
 struct peft_run	*peft_run_open(struct peft_net *, const struct peft_caps *,
 		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_run_close(struct peft_run *);
@@ -85,7 +84,7 @@ int	peft_run_train(struct peft_run *, const struct peft_seq *, size_t nseqs,
 	    double scale, uint64_t step, struct peft_loss *loss,
 	    struct peft_err *) PEFT_MUSTCHECK;
 /* Forward; logits[nrows, vocab] of the tokens rows[] (indices into the
- * concatenated micro-batch, ascending).  nrows <= caps.logits. */
+ * concatenated micro-batch, ascending).   */
 int	peft_run_logits(struct peft_run *, const struct peft_seq *,
 	    size_t nseqs, const size_t *rows, size_t nrows, float *logits,
 	    struct peft_err *) PEFT_MUSTCHECK;

@@ -27,18 +27,18 @@ struct peft_rows_range {
 struct peft_hook_call {
 	struct peft_cpu	*cpu;
 	size_t		 T;		/* rows of this call */
+	size_t		 row;		/* the first's place in the micro-batch */
 	const float	*x;
 	size_t		 ldx;
 	float		*saved;		/* what forward left for backward */
 	float		*scratch;
-	float		 weight;	/* of the adapter in this run */
 	bool		 train;		/* backward will follow */
 	uint64_t	 step;		/* with site and row: key of dropout */
 };
 
 struct peft_hook_ops {
-	/* Floats between forward and backward, and floats of passing
-	 * scratch, for T tokens. */
+	/* Floats between forward and backward (linear in T), and floats of
+	 * passing scratch, for T tokens. */
 	size_t	(*saved)(const void *self, size_t T);
 	size_t	(*scratch)(const void *self, size_t T);
 	/* y += adapter(x) */

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What callers ask of a micro-batch: its loss, its gradients, its logits. */
+
+#include <math.h>
+#include <string.h>
+
+#include "data/tokens.h"
+#include "model/net-impl.h"
+
+static int
+check_seq(const struct peft_run *run, size_t i, size_t T, struct peft_err *err)
+{
+	const struct peft_seq *s = &run->seqs[i];
+	size_t past = s->kv == NULL ? 0 : s->kv->len, j;
+
+	if (s->n == 0)
+		return peft_seterr(err, "sequence %zu is empty", i);
+	if (s->n > run->caps.tokens - T || s->n + past > run->caps.seq)
+		return peft_seterr(err, "sequence %zu: %zu tokens are more than "
+		    "was planned for", i, s->n + past);
+	if (s->kv != NULL && s->n > s->kv->cap - past)
+		return peft_seterr(err, "sequence %zu: its cache has no room "
+		    "for %zu more tokens", i, s->n);
+	for (j = 0; j < s->n; j++)
+		if (s->ids[j] < 0 ||
+		    (size_t)s->ids[j] >= run->net->config.vocab)
+			return peft_seterr(err, "sequence %zu: token %d is not "
+			    "in the vocabulary of %zu", i, s->ids[j],
+			    run->net->config.vocab);
+	return 0;
+}
+
+/* Lay the sequences end to end: first, pos, ranges. */
+static int
+begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
+    struct peft_err *err)
+{
+	size_t i, j, T = 0;
+
+	run->seqs = seqs;
+	run->nseqs = nseqs;
+	run->nranges = 0;
+	if (nseqs > run->caps.seqs)
+		return peft_seterr(err, "%zu sequences are more than was "
+		    "planned for", nseqs);
+	for (i = 0; i < nseqs; i++) {
+		const struct peft_seq *s = &seqs[i];
+		struct peft_range *r;
+
+		if (check_seq(run, i, T, err) == -1)
+			return -1;
+		if (run->nranges == 0 ||
+		    run->ranges[run->nranges - 1].adapter != s->adapter)
+			run->ranges[run->nranges++] =
+			    (struct peft_range){ s->adapter, T, 0 };
+		r = &run->ranges[run->nranges - 1];
+		r->n += s->n;
+		run->first[i] = T;
+		for (j = 0; j < s->n; j++)
+			run->pos[T++] = (s->kv == NULL ? 0 : s->kv->len) + j;
+	}
+	run->first[nseqs] = run->T = T;
+	return 0;
+}
+
+/* The supervised positions: token i predicts labels[i + 1]. */
+static size_t
+supervised(struct peft_run *run, double scale)
+{
+	size_t i, j, n = 0;
+
+	for (i = 0; i < run->nseqs; i++) {
+		const struct peft_seq *s = &run->seqs[i];
+
+		for (j = 1; s->labels != NULL && j < s->n; j++)
+			if (s->labels[j] != PEFT_IGNORE) {
+				run->rows[n] = run->first[i] + j - 1;
+				run->targets[n] = s->labels[j];
+				run->rowscale[n] = (float)(scale *
+				    (double)s->weight);
+				n++;
+			}
+	}
+	return n;
+}
+
+/* Name the first site of sequence i that is not finite, by running it again
+ * with eyes open.  Its cache is not continued: the loss has none. */
+static int
+not_finite(struct peft_run *run, size_t i, struct peft_err *err)
+{
+	struct peft_seq alone = run->seqs[i];
+
+	alone.kv = NULL;
+	run->checking = true;
+	run->bad = NULL;
+	if (begin(run, &alone, 1, err) == -1)
+		return -1;
+	peft_forward(run);
+	run->checking = false;
+	return peft_setfail(err, PEFT_NUMERIC, "sequence %zu: the output of %s "
+	    "is not finite", i, run->bad != NULL ? run->bad :
+	    run->net->head.site->path);
+}
+
+static int
+all_finite(struct peft_run *run, const struct peft_loss *loss,
+    struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < run->nseqs; i++)
+		if (!isfinite(loss[i].nll))
+			return not_finite(run, i, err);
+	return 0;
+}
+
+static int
+run_loss(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
+    double scale, struct peft_loss *loss, struct peft_err *err)
+{
+	size_t i;
+
+	if (begin(run, seqs, nseqs, err) == -1)
+		return -1;
+	memset(loss, 0, nseqs * sizeof(*loss));
+	peft_forward(run);
+	peft_head_loss(run, supervised(run, scale), loss);
+	for (i = 0; i < nseqs; i++)
+		if (seqs[i].kv != NULL)
+			seqs[i].kv->len += seqs[i].n;
+	return all_finite(run, loss, err);
+}
+
+int
+peft_run_loss(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
+    struct peft_loss *loss, struct peft_err *err)
+{
+	run->train = false;
+	return run_loss(run, seqs, nseqs, 1, loss, err);
+}
+
+int
+peft_run_train(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
+    double scale, uint64_t step, struct peft_loss *loss, struct peft_err *err)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < nseqs; i++)
+		if (seqs[i].kv != NULL)
+			return peft_seterr(err, "sequence %zu: nothing can be "
+			    "trained through a cache", i);
+	run->train = true;
+	run->step = step;
+	if ((r = run_loss(run, seqs, nseqs, scale, loss, err)) == 0)
+		peft_backward(run);
+	run->train = false;
+	return r;
+}
+
+int
+peft_run_logits(struct peft_run *run, const struct peft_seq *seqs,
+    size_t nseqs, const size_t *rows, size_t nrows, float *logits,
+    struct peft_err *err)
+{
+	size_t i, V = run->net->config.vocab;
+
+	if (begin(run, seqs, nseqs, err) == -1)
+		return -1;
+	peft_forward(run);
+	peft_head_logits(run, rows, nrows, logits);
+	for (i = 0; i < nseqs; i++)
+		if (seqs[i].kv != NULL)
+			seqs[i].kv->len += seqs[i].n;
+	for (i = 0; i < nrows; i++)
+		if (run->vec->nonfinite(logits + i * V, V))
+			return peft_setfail(err, PEFT_NUMERIC, "the logits of "
+			    "token %zu of the micro-batch are not finite",
+			    rows[i]);
+	return 0;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Caches of keys and values, one a sequence. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "model/net-impl.h"
+
+struct peft_kv *
+peft_kv_open(const struct peft_net *net, size_t n, struct peft_err *err)
+{
+	struct peft_kv *kv;
+	size_t floats;
+
+	if ((kv = peft_calloc(1, sizeof(*kv), err)) == NULL)
+		return NULL;
+	kv->layers = net->config.layers;
+	kv->dim = net->config.kv_heads * net->config.head_dim;
+	kv->cap = n;
+	if (__builtin_mul_overflow(2 * kv->layers * kv->dim, n, &floats) ||
+	    (kv->data = peft_calloc(floats, sizeof(float), err)) == NULL) {
+		peft_seterr(err, "no memory for a cache of %zu tokens", n);
+		peft_kv_close(kv);
+		return NULL;
+	}
+	return kv;
+}
+
+void
+peft_kv_close(struct peft_kv *kv)
+{
+	if (kv == NULL)
+		return;
+	free(kv->data);
+	free(kv);
+}
+
+size_t
+peft_kv_len(const struct peft_kv *kv)
+{
+	return kv->len;
+}
+
+void
+peft_kv_cut(struct peft_kv *kv, size_t len)
+{
+	if (len < kv->len)
+		kv->len = len;
+}
+
+int
+peft_kv_copy(struct peft_kv *dst, const struct peft_kv *src,
+    struct peft_err *err)
+{
+	size_t i;
+
+	if (src->len > dst->cap || src->dim != dst->dim ||
+	    src->layers != dst->layers)
+		return peft_seterr(err, "a cache of %zu tokens does not fit "
+		    "into one for %zu", src->len, dst->cap);
+	for (i = 0; i < 2 * src->layers; i++)
+		memcpy(dst->data + i * dst->cap * dst->dim,
+		    src->data + i * src->cap * src->dim,
+		    src->len * src->dim * sizeof(float));
+	dst->len = src->len;
+	return 0;
+}

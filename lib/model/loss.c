@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The head and the loss: supervised positions only, a tile of logits at a
+ * time; the gradient is made in the tile's place (no logits matrix).
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "data/tokens.h"
+#include "model/net-impl.h"
+
+/* hx = norm(out) at rows[0..n), and y = its logits, adapters included. */
+static void
+head(struct peft_run *run, const size_t *rows, size_t n,
+    const struct peft_range *ranges, size_t nranges, float *hx, float *y)
+{
+	struct peft_net *net = run->net;
+	size_t D = net->config.hidden, V = net->config.vocab, i;
+	struct peft_product p = { &net->head.w, y, V };
+
+	for (i = 0; i < n; i++)
+		(void)run->vec->rmsnorm(hx + i * D, run->out + rows[i] * D,
+		    net->norm, D, (float)net->config.norm_eps);
+	peft_product_forward(net->cpu, hx, D, n, &p, 1, run->product);
+	peft_hooks_forward(run, net->head.site, ranges, nranges, hx, D, y, V,
+	    run->headhook);
+}
+
+/* The ranges of adapters among rows[0..n), which ascend. */
+static size_t
+tile_ranges(const struct peft_run *run, const size_t *rows, size_t n,
+    struct peft_range *tile)
+{
+	size_t i, r = 0, k = 0;
+
+	for (i = 0; i < n; i++) {
+		while (rows[i] >= run->ranges[r].first + run->ranges[r].n)
+			r++;
+		if (k == 0 || tile[k - 1].adapter != run->ranges[r].adapter)
+			tile[k++] = (struct peft_range){
+			    run->ranges[r].adapter, i, 0 };
+		tile[k - 1].n++;
+	}
+	return k;
+}
+
+struct job {
+	struct peft_run	*run;
+	size_t		 base;		/* of the tile within run->rows */
+};
+
+/* One row of logits: its loss, and (training) its gradient in place. */
+static void
+row_task(void *ctx, size_t i, int thread)
+{
+	const struct job *job = ctx;
+	struct peft_run *run = job->run;
+	size_t V = run->net->config.vocab, target;
+	float *y = run->logits + i * V, logit, lse, scale;
+
+	(void)thread;
+	target = (size_t)run->targets[job->base + i];
+	scale = run->rowscale[job->base + i];
+	run->rowtop[i] = run->vec->argmax(y, V) == target;
+	logit = y[target];
+	lse = run->vec->softmax(y, V);
+	run->rownll[i] = (double)lse - logit;
+	if (!run->train)
+		return;
+	y[target] -= 1;
+	run->vec->scale(y, scale, V);
+}
+
+/* Gradient of the tile's hidden states, spread to the rows of run->dx. */
+static void
+tile_back(struct peft_run *run, const size_t *rows, size_t n,
+    const struct peft_range *ranges, size_t nranges)
+{
+	struct peft_net *net = run->net;
+	size_t D = net->config.hidden, V = net->config.vocab, i;
+	struct peft_product p = { &net->head.w, run->logits, V };
+
+	peft_product_backward(net->cpu, run->dhx, D, n, &p, 1, false,
+	    run->product);
+	peft_hooks_backward(run, net->head.site, ranges, nranges, run->hx, D,
+	    run->logits, V, run->dhx, D, run->headhook);
+	for (i = 0; i < n; i++) {
+		const float *x = run->out + rows[i] * D;
+		double ms = run->vec->sumsq(x, D) / (double)D;
+		float r = (float)(1 / sqrt(ms + net->config.norm_eps));
+
+		run->vec->rmsnorm_back(run->dx + rows[i] * D,
+		    run->dhx + i * D, x, net->norm, r, D);
+	}
+}
+
+/* Add up the tile's rows, in order, to their sequences. */
+static void
+gather(const struct peft_run *run, const size_t *rows, size_t n,
+    struct peft_loss *loss)
+{
+	size_t i, seq = 0;
+
+	for (i = 0; i < n; i++) {
+		while (rows[i] >= run->first[seq + 1])
+			seq++;
+		loss[seq].nll += run->rownll[i];
+		loss[seq].top1 += run->rowtop[i];
+		loss[seq].tokens++;
+	}
+}
+
+void
+peft_head_loss(struct peft_run *run, size_t n, struct peft_loss *loss)
+{
+	struct job job = { run, 0 };
+	struct peft_range *tile = run->ranges + run->caps.seqs;
+	size_t m, k;
+
+	if (run->train)
+		memset(run->dx, 0, run->T * run->net->config.hidden *
+		    sizeof(*run->dx));
+	for (; job.base < n; job.base += m) {
+		const size_t *rows = run->rows + job.base;
+
+		m = n - job.base < run->tile ? n - job.base : run->tile;
+		k = tile_ranges(run, rows, m, tile);
+		head(run, rows, m, tile, k, run->hx, run->logits);
+		peft_cpu_run(run->net->cpu, m, row_task, &job);
+		gather(run, rows, m, loss);
+		if (run->train)
+			tile_back(run, rows, m, tile, k);
+	}
+}
+
+void
+peft_head_logits(struct peft_run *run, const size_t *rows, size_t n,
+    float *logits)
+{
+	struct peft_range *tile = run->ranges + run->caps.seqs;
+	size_t m, k;
+
+	for (; n > 0; n -= m, rows += m, logits += m * run->net->config.vocab) {
+		m = n < run->tile ? n : run->tile;
+		k = tile_ranges(run, rows, m, tile);
+		head(run, rows, m, tile, k, run->hx, logits);
+	}
+}
