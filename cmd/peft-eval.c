@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* peft-eval - measure a model, and adapters over it */
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/opt.h"
+#include "base/out.h"
+#include "base/progress.h"
+#include "data/load.h"
+#include "eval/compare.h"
+#include "eval/score.h"
+#include "eval/session.h"
+
+enum {
+	O_COMPARE = PEFT_O_OWN, O_MATCH, O_NOBASE, O_BELOW, O_ABOVE, O_PARTIAL,
+	O_ANYBASE, O_SUMMARY, O_EXTRA
+};
+
+static const struct peft_opt opts[] = {
+	{ 'm', "model", "MODEL", "the model: a folder, a GGUF file, a bundle" },
+	{ 'a', "adapter", "[NAME=]ADAPTER", "measure this adapter too (repeatable)" },
+	{ O_NOBASE, "no-base", NULL, "do not measure the base alone" },
+	{ O_MATCH, "match", NULL, "let the model answer, count exact matches" },
+	{ O_EXTRA, "extra", "N", "tokens an answer may be longer than the right one (8)" },
+	{ O_SUMMARY, "summary", NULL, "write the summary lines only" },
+	{ O_COMPARE, "compare", NULL, "compare two result files: A[=SYSTEM] B[=SYSTEM]" },
+	{ O_BELOW, "fail-below", "METRIC=VALUE", "exit 3 if the last system's METRIC is below VALUE" },
+	{ O_ABOVE, "fail-above", "METRIC=VALUE", "exit 3 if the last system's METRIC is above VALUE" },
+	{ O_PARTIAL, "partial", NULL, "accept a token stream that was cut short" },
+	{ O_ANYBASE, "any-base", NULL, "accept adapters of another base" },
+	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_THREADS, PEFT_OPT_SEED,
+	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
+	{ 0 }
+};
+
+static const struct peft_cli cli = {
+	.synopsis = "-m MODEL [-a ADAPTER] ... [-o OUT] [FILE ...]",
+	.about = "measure a model, and adapters over it",
+	.opts = opts,
+};
+
+enum { MAXADAPTER = 64, MAXLIMIT = 16 };
+
+struct limit {
+	const char	*metric;	/* points into argv; up to '=' */
+	double		 value;
+	int		 sign;		/* -1: fails below, 1: fails above */
+};
+
+struct job {
+	struct peft_common	 common;
+	struct peft_sessionopt	 session;
+	const char		*adapters[MAXADAPTER];
+	struct limit		 limits[MAXLIMIT];
+	size_t			 nlimits, extra;
+	bool			 nobase, match, compare, partial, summary;
+	char *const		*paths;
+	size_t			 npaths;
+};
+
+static void
+add_limit(struct job *job, char *arg, int sign)
+{
+	char *eq = strchr(arg, '=');
+	const char *opt = sign < 0 ? "--fail-below" : "--fail-above";
+	struct peft_summary none = { 0 };
+	double value;
+	int better;
+
+	if (eq == NULL || job->nlimits == MAXLIMIT)
+		peft_die(PEFT_USAGE, "%s: '%s' is not METRIC=VALUE", opt, arg);
+	*eq = '\0';
+	if (peft_summary_metric(&none, arg, &value, &better) == -1)
+		peft_die(PEFT_USAGE, "%s: no metric is called '%s'", opt, arg);
+	job->limits[job->nlimits++] = (struct limit){ arg,
+	    peft_optreal(opt, eq + 1, -1e300, 1e300), sign };
+}
+
+static int
+check_limits(const struct job *job, const struct peft_summary *s,
+    struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < job->nlimits; i++) {
+		const struct limit *l = &job->limits[i];
+		double v;
+		int better;
+
+		if (peft_summary_metric(s, l->metric, &v, &better) != 1)
+			return peft_setfail(err, PEFT_CHECK, "%s was not "
+			    "measured (exact_match needs --match, accuracy "
+			    "records with choices)", l->metric);
+		if (!(l->sign < 0 ? v >= l->value : v <= l->value))
+			return peft_setfail(err, PEFT_CHECK, "%s is %g, %s %g",
+			    l->metric, v, l->sign < 0 ? "below" : "above",
+			    l->value);
+	}
+	return 0;
+}
+
+/* One system over all records: lines to out, sums to *sum. */
+static int
+measure(const struct job *job, struct peft_session *ses, int adapter,
+    const struct peft_records *r, struct peft_out *out,
+    struct peft_summary *sum, struct peft_err *err)
+{
+	const char *system = adapter < 0 ? "base" : ses->adapters[adapter].name;
+	struct peft_buf b = { 0 };
+	struct peft_score *s;
+	int status = -1;
+	size_t i;
+
+	if ((s = calloc(r->n, sizeof(*s))) == NULL)
+		return peft_seterrno(err, "scores of %zu records", r->n);
+	if (peft_score_records(ses, adapter, r->at, r->n, s, err) == -1)
+		goto out;
+	if (job->match && peft_score_answers(ses, adapter, r->at, r->n,
+	    job->extra, s, err) == -1)
+		goto out;
+	for (i = 0; !job->summary && i < r->n; i++)
+		peft_score_put(&b, system, i + 1, &r->at[i], &s[i]);
+	*sum = peft_summarise(r->at, s, r->n);
+	peft_summary_put(&b, system, sum);
+	if (b.failed)
+		peft_seterr(err, "no memory for the results");
+	else
+		status = peft_out_write(out, b.data, b.len, err);
+out:
+	peft_buf_free(&b);
+	peft_scores_free(s, r->n);
+	return status;
+}
+
+static int
+evaluate(const struct job *job, struct peft_session *ses,
+    const struct peft_records *r, struct peft_out *out, struct peft_err *err)
+{
+	struct peft_progress bar;
+	struct peft_summary sum = { 0 };
+	int a = job->nobase ? 0 : -1, first = a, status = 0;
+
+	peft_progress_start(&bar, "evaluate", (int)ses->nadapters - first,
+	    "systems", &job->common);
+	for (; status == 0 && a < (int)ses->nadapters; a++) {
+		status = measure(job, ses, a, r, out, &sum, err);
+		peft_progress_set(&bar, a + 1 - first,
+		    a < 0 ? "base" : ses->adapters[a].name);
+	}
+	peft_progress_end(&bar);
+	return status == 0 ? check_limits(job, &sum, err) : -1;
+}
+
+static int
+run_eval(const struct job *job, struct peft_out *out, struct peft_err *err)
+{
+	struct peft_records r = { 0 };
+	struct peft_session ses;
+	struct peft_loadopt load = { .partial = job->partial };
+	int status = -1;
+
+	if (peft_session_open(&ses, &job->session, err) == -1)
+		return -1;
+	load.vocab = peft_net_config(ses.net)->vocab;
+	if (job->common.verbose > 0)
+		peft_warn("%s", peft_cpu_describe(ses.cpu));
+	if (peft_records_load(&r, &ses.codec, job->paths, job->npaths, &load,
+	    err) == 0)
+		status = r.n > 0 ? evaluate(job, &ses, &r, out, err) :
+		    peft_seterr(err, "no records to measure");
+	peft_records_free(&r);
+	peft_session_close(&ses);
+	return status;
+}
+
+static int
+run_compare(const struct job *job, struct peft_out *out, struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+	int r;
+
+	r = peft_compare(job->paths[0], job->paths[1], job->common.seed, &b,
+	    err);
+	if (r == 0 && b.failed)
+		r = peft_seterr(err, "no memory for the comparison");
+	if (r == 0)
+		r = peft_out_write(out, b.data, b.len, err);
+	peft_buf_free(&b);
+	return r;
+}
+
+static void
+parse(struct job *job, int argc, char **argv)
+{
+	int ch;
+
+	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
+		switch (ch) {
+		case 'm':
+			job->session.model = optarg;
+			break;
+		case 'a':
+			if (job->session.nadapters == MAXADAPTER)
+				peft_die(PEFT_USAGE, "more than %d adapters",
+				    MAXADAPTER);
+			job->adapters[job->session.nadapters++] = optarg;
+			break;
+		case O_NOBASE:
+			job->nobase = true;
+			break;
+		case O_MATCH:
+			job->match = true;
+			break;
+		case O_EXTRA:
+			job->extra = (size_t)peft_optint("--extra", optarg, 0,
+			    1 << 20);
+			break;
+		case O_SUMMARY:
+			job->summary = true;
+			break;
+		case O_COMPARE:
+			job->compare = true;
+			break;
+		case O_BELOW:
+			add_limit(job, optarg, -1);
+			break;
+		case O_ABOVE:
+			add_limit(job, optarg, 1);
+			break;
+		case O_PARTIAL:
+			job->partial = true;
+			break;
+		case O_ANYBASE:
+			job->session.any_base = true;
+			break;
+		}
+	job->paths = argv + optind;
+	job->npaths = (size_t)(argc - optind);
+	job->session.adapters = job->adapters;
+	job->session.threads = job->common.threads;
+	if (job->compare && job->npaths != 2)
+		peft_die(PEFT_USAGE, "--compare takes two result files");
+	if (!job->compare && job->session.model == NULL)
+		peft_die(PEFT_USAGE, "-m MODEL is missing");
+	if (job->nobase && job->session.nadapters == 0)
+		peft_die(PEFT_USAGE, "--no-base without an adapter leaves "
+		    "nothing to measure");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct job job = { .extra = 8 };
+	struct peft_err err = { 0 };
+	struct peft_out *out;
+	int r;
+
+	peft_setname(argv[0]);
+	parse(&job, argc, argv);
+	if ((out = peft_out_open(job.common.output, job.common.force,
+	    &err)) == NULL)
+		peft_die(err.status, "%s", err.msg);
+	r = job.compare ? run_compare(&job, out, &err) :
+	    run_eval(&job, out, &err);
+	/* What was measured is worth keeping when only a limit failed. */
+	if (r == 0 || err.status == PEFT_CHECK) {
+		struct peft_err late = { 0 };
+
+		if (peft_out_commit(out, &late) == -1)
+			peft_die(late.status, "%s", late.msg);
+	} else
+		peft_out_abort(out);
+	if (r == -1)
+		peft_warn("%s", err.msg);
+	return peft_finish(r == 0 ? PEFT_OK : (int)err.status);
+}

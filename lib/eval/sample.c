@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Choosing the next token. */
+
+#include <math.h>
+#include <stdbool.h>
+
+#include "eval/sample.h"
+
+static int32_t
+most_likely(const float *x, size_t n)
+{
+	size_t i, best = 0;
+
+	for (i = 1; i < n; i++)
+		if (x[i] > x[best])
+			best = i;
+	return (int32_t)best;
+}
+
+/* Does a come before b: larger first, the lower index among equals? */
+static bool
+before(const float *x, uint32_t a, uint32_t b)
+{
+	return x[a] > x[b] || (x[a] == x[b] && a < b);
+}
+
+/* A heap with the last in that order on top would do for top_k; but top_p
+ * needs the rest too, one after the other, so: the first on top. */
+static void
+sift(const float *x, uint32_t *heap, size_t i, size_t n)
+{
+	uint32_t moving = heap[i];
+	size_t child;
+
+	for (; (child = 2 * i + 1) < n; i = child) {
+		if (child + 1 < n && before(x, heap[child + 1], heap[child]))
+			child++;
+		if (!before(x, heap[child], moving))
+			break;
+		heap[i] = heap[child];
+	}
+	heap[i] = moving;
+}
+
+/* The next in order leaves the heap and takes the place behind it. */
+static uint32_t
+pop(const float *x, uint32_t *heap, size_t n)
+{
+	uint32_t top = heap[0];
+
+	heap[0] = heap[n - 1];
+	heap[n - 1] = top;
+	sift(x, heap, 0, n - 1);
+	return top;
+}
+
+/* Put the candidates at the end of order[], the most likely last; returns
+ * their number, and in *kept the sum of their probabilities.  top_p is a
+ * share of what top_k left. */
+static size_t
+candidates(const struct peft_sampling *s, const float *p, size_t n,
+    uint32_t *order, double total, double *kept)
+{
+	size_t k = s->top_k == 0 || s->top_k > n ? n : s->top_k, i, popped = 0;
+
+	for (i = 0; i < n; i++)
+		order[i] = (uint32_t)i;
+	for (i = n / 2; i > 0; i--)
+		sift(p, order, i - 1, n);
+	if (k < n)
+		for (total = 0; popped < k; popped++)
+			total += (double)p[pop(p, order, n - popped)];
+	for (*kept = 0, i = 0; i < k; i++) {
+		if (i == popped)
+			(void)pop(p, order, n - popped++);
+		*kept += (double)p[order[n - 1 - i]];
+		if (s->top_p < 1 && *kept >= s->top_p * total)
+			return i + 1;
+	}
+	return k;
+}
+
+int32_t
+peft_sample(const struct peft_sampling *s, float *x, size_t n,
+    uint64_t request, uint64_t step, uint32_t *order)
+{
+	int32_t best = most_likely(x, n);
+	double total = 0, kept, u;
+	float top = x[best];
+	size_t i, k;
+
+	if (s->temperature == 0)
+		return best;
+	for (i = 0; i < n; i++) {
+		x[i] = (float)exp(((double)x[i] - (double)top) /
+		    s->temperature);
+		total += (double)x[i];
+	}
+	k = candidates(s, x, n, order, total, &kept);
+	u = peft_rng_uniform(s->rng, request, step) * kept;
+	for (i = 0; i < k; i++) {
+		u -= (double)x[order[n - 1 - i]];
+		if (u < 0)
+			return (int32_t)order[n - 1 - i];
+	}
+	return best;
+}
