@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Errors with text, and how a command ends. */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+
+/* The only variable of its kind: set once, before any thread. */
+static const char *progname = "peft";
+
+static void
+vset(struct peft_err *err, enum peft_exit status, int errnum, const char *fmt,
+    va_list ap)
+{
+	int n;
+
+	err->status = status;
+	n = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	if (errnum != 0 && n >= 0 && (size_t)n < sizeof(err->msg))
+		snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, ": %s",
+		    strerror(errnum));
+}
+
+int
+peft_seterr(struct peft_err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vset(err, PEFT_INPUT, 0, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int
+peft_seterrno(struct peft_err *err, const char *fmt, ...)
+{
+	int errnum = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vset(err, PEFT_INPUT, errnum, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int
+peft_setfail(struct peft_err *err, enum peft_exit status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vset(err, status, 0, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int
+peft_errprefix(struct peft_err *err, const char *fmt, ...)
+{
+	char old[sizeof(err->msg)];
+	va_list ap;
+	size_t n;
+
+	memcpy(old, err->msg, sizeof(old));
+	va_start(ap, fmt);
+	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	va_end(ap);
+	n = strlen(err->msg);
+	snprintf(err->msg + n, sizeof(err->msg) - n, ": %.*s",
+	    (int)(sizeof(old) - 1), old);
+	return -1;
+}
+
+void
+peft_setname(const char *argv0)
+{
+	const char *slash = strrchr(argv0, '/');
+
+	progname = slash != NULL ? slash + 1 : argv0;
+}
+
+const char *
+peft_getname(void)
+{
+	return progname;
+}
+
+static void
+vwarn(const char *fmt, va_list ap)
+{
+	fflush(stdout);			/* keep the two streams in order */
+	fprintf(stderr, "%s: ", progname);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
+void
+peft_warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(fmt, ap);
+	va_end(ap);
+}
+
+void
+peft_die(enum peft_exit status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(fmt, ap);
+	va_end(ap);
+	exit(status);
+}
+
+int
+peft_finish(int status)
+{
+	/*
+	 * All three tests are needed.  Once a flush has failed and dropped
+	 * its data, a later fflush() and fclose() both report success, and
+	 * only ferror() remembers.
+	 */
+	int bad = ferror(stdout);
+
+	bad |= fflush(stdout) == EOF;
+	bad |= fclose(stdout) == EOF;
+	if (bad) {
+		fprintf(stderr, "%s: standard output: %s\n", progname,
+		    errno != 0 ? strerror(errno) : "write error");
+		return PEFT_INPUT;
+	}
+	return status;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text input, unpacked on the way. */
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/in.h"
+
+enum { CHUNK = 1 << 16 };
+static const size_t maxline = (size_t)256 << 20;
+
+struct peft_in {
+	const char	*label;
+	char		*path;
+	int		 fd;
+	bool		 partial;
+	struct archive	*ar;		/* NULL: the file is read as it is */
+	char		*packed;	/* [npacked] of CHUNK, for libarchive */
+	size_t		 npacked;
+	char		*buf;		/* [have] of cap; lines start at pos */
+	size_t		 pos, have, cap;
+	bool		 eof;
+	size_t		 lineno;
+};
+
+/* What was peeked at goes to libarchive first. */
+static la_ssize_t
+feed(struct archive *ar, void *ctx, const void **out)
+{
+	struct peft_in *in = ctx;
+	ssize_t n = (ssize_t)in->npacked;
+
+	*out = in->packed;
+	in->npacked = 0;
+	if (n > 0)
+		return n;
+	do
+		n = read(in->fd, in->packed, CHUNK);
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		archive_set_error(ar, errno, "%s", strerror(errno));
+	return n;
+}
+
+static bool
+is_packed(const char *p, size_t n)
+{
+	return (n >= 2 && memcmp(p, "\x1f\x8b", 2) == 0) ||
+	    (n >= 4 && memcmp(p, "\x28\xb5\x2f\xfd", 4) == 0);
+}
+
+static ssize_t
+read_some(struct peft_in *in, char *dst, size_t n, struct peft_err *err)
+{
+	la_ssize_t got;
+
+	if (in->ar != NULL) {
+		got = archive_read_data(in->ar, dst, n);
+		if (got < 0)
+			return peft_seterr(err, "%s: damaged or cut: %s",
+			    in->label, archive_error_string(in->ar));
+		return got;
+	}
+	do
+		got = read(in->fd, dst, n);
+	while (got == -1 && errno == EINTR);
+	if (got == -1)
+		return peft_seterrno(err, "%s", in->label);
+	return got;
+}
+
+static int
+open_packed(struct peft_in *in, struct peft_err *err)
+{
+	struct archive_entry *entry;
+
+	in->packed = in->buf;
+	in->npacked = in->have;
+	in->have = 0;
+	in->eof = false;
+	if ((in->buf = peft_calloc(in->cap, 1, err)) == NULL)
+		return -1;
+	if ((in->ar = archive_read_new()) == NULL)
+		return peft_seterr(err, "%s: no memory", in->label);
+	archive_read_support_filter_gzip(in->ar);
+	archive_read_support_filter_zstd(in->ar);
+	archive_read_support_format_raw(in->ar);
+	archive_read_support_format_empty(in->ar);
+	if (archive_read_open(in->ar, in, NULL, feed, NULL) != ARCHIVE_OK)
+		return peft_seterr(err, "%s: %s", in->label,
+		    archive_error_string(in->ar));
+	switch (archive_read_next_header(in->ar, &entry)) {
+	case ARCHIVE_OK:
+		break;
+	case ARCHIVE_EOF:
+		in->eof = true;
+		break;
+	default:
+		return peft_seterr(err, "%s: damaged or cut: %s", in->label,
+		    archive_error_string(in->ar));
+	}
+	return 0;
+}
+
+struct peft_in *
+peft_in_open(const char *path, struct peft_err *err)
+{
+	bool std = path == NULL || strcmp(path, "-") == 0;
+	struct peft_in *in = peft_calloc(1, sizeof(*in), err);
+	struct stat st;
+	ssize_t n;
+
+	if (in == NULL)
+		return NULL;
+	in->fd = -1;
+	in->path = peft_strdup(std ? "standard input" : path, err);
+	if ((in->label = in->path) == NULL)
+		goto fail;
+	in->fd = std ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	if (in->fd == -1 || fstat(in->fd, &st) == -1) {
+		peft_seterrno(err, "%s", in->label);
+		goto fail;
+	}
+	if (S_ISDIR(st.st_mode)) {
+		peft_seterr(err, "%s: is a folder", in->label);
+		goto fail;
+	}
+	in->cap = CHUNK;
+	if ((in->buf = peft_calloc(in->cap, 1, err)) == NULL)
+		goto fail;
+	/* a pipe may give less than the magic's four bytes at first */
+	while (in->have < 4) {
+		n = read_some(in, in->buf + in->have, in->cap - in->have, err);
+		if (n == -1)
+			goto fail;
+		if (n == 0) {
+			in->eof = true;
+			break;
+		}
+		in->have += (size_t)n;
+	}
+	if (is_packed(in->buf, in->have) && open_packed(in, err) == -1)
+		goto fail;
+	return in;
+fail:
+	peft_in_close(in);
+	return NULL;
+}
+
+const char *
+peft_in_label(const struct peft_in *in)
+{
+	return in->label;
+}
+
+size_t
+peft_in_lineno(const struct peft_in *in)
+{
+	return in->lineno;
+}
+
+void
+peft_in_partial(struct peft_in *in)
+{
+	in->partial = true;
+}
+
+/* More bytes behind what is there: 1, 0 at the end, -1. */
+static int
+more(struct peft_in *in, struct peft_err *err)
+{
+	size_t cap;
+	ssize_t n;
+	char *p;
+
+	if (in->eof)
+		return 0;
+	if (in->pos > 0) {
+		memmove(in->buf, in->buf + in->pos, in->have - in->pos);
+		in->have -= in->pos;
+		in->pos = 0;
+	}
+	if (in->have == in->cap) {
+		cap = in->cap * 2;
+		if (cap > maxline || (p = realloc(in->buf, cap)) == NULL)
+			return peft_seterr(err, "%s:%zu: a line of more than "
+			    "%zu bytes", in->label, in->lineno + 1, in->have);
+		in->buf = p;
+		in->cap = cap;
+	}
+	n = read_some(in, in->buf + in->have, in->cap - in->have, err);
+	if (n == -1)
+		return -1;
+	in->eof = n == 0;
+	in->have += (size_t)n;
+	return n > 0;
+}
+
+int
+peft_in_line(struct peft_in *in, char **line, size_t *len,
+    struct peft_err *err)
+{
+	size_t seen = 0;
+	char *nl;
+	int r;
+
+	for (;;) {
+		size_t n = in->have - in->pos;
+
+		nl = n == seen ? NULL :
+		    memchr(in->buf + in->pos + seen, '\n', n - seen);
+		if (nl != NULL)
+			break;
+		seen = n;
+		if ((r = more(in, err)) == 1)
+			continue;
+		if (r == -1)
+			return -1;
+		if (seen == 0 || in->partial)
+			return 0;
+		return peft_seterr(err, "%s:%zu: the last line has no newline: "
+		    "the input was cut short", in->label, in->lineno + 1);
+	}
+	*line = in->buf + in->pos;
+	*len = (size_t)(nl - *line);
+	*nl = '\0';
+	in->pos += *len + 1;
+	in->lineno++;
+	return 1;
+}
+
+void
+peft_in_close(struct peft_in *in)
+{
+	if (in == NULL)
+		return;
+	if (in->ar != NULL)
+		archive_read_free(in->ar);
+	if (in->fd > STDIN_FILENO)
+		close(in->fd);
+	free(in->packed);
+	free(in->buf);
+	free(in->path);
+	free(in);
+}
+
+int
+peft_in_slurp(const char *path, size_t max, struct peft_buf *b,
+    struct peft_err *err)
+{
+	char chunk[CHUNK];
+	ssize_t n = 0;
+	int fd;
+
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return peft_seterrno(err, "%s", path);
+	while (b->len <= max && !b->failed &&
+	    ((n = read(fd, chunk, sizeof(chunk))) > 0 ||
+	    (n == -1 && errno == EINTR)))
+		if (n > 0)
+			peft_buf_put(b, chunk, (size_t)n);
+	if (n == -1)
+		peft_seterrno(err, "%s", path);
+	close(fd);
+	if (n == -1)
+		return -1;
+	if (b->failed)
+		return peft_seterr(err, "%s: no memory", path);
+	if (b->len > max)
+		return peft_seterr(err, "%s: more than %zu bytes", path, max);
+	return 0;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options from one table: parsing, --help, --version. */
+
+#include <archive.h>
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include <cJSON.h>
+#include <nettle/version.h>
+
+#include "base/complete.h"
+#include "base/opt.h"
+
+enum { MAXOPT = 64 };
+
+/* The options every program has, behind those of its table. */
+static const struct peft_opt always[] = {
+	{ PEFT_O_COMPLETION, "completion", "bash|zsh", "print a completion script and exit" },
+	{ 'h', "help", NULL, "print this and exit" },
+	{ 'V', "version", NULL, "print the version and exit; with -v what it is made of" },
+	{ 0 }
+};
+
+static void
+put_row(FILE *fp, const struct peft_opt *o)
+{
+	char left[80];
+
+	snprintf(left, sizeof(left), "%s%c%s--%s%s%s",
+	    o->ch <= 255 ? "-" : "  ", o->ch <= 255 ? o->ch : ' ',
+	    o->ch <= 255 ? ", " : " ", o->name, o->arg != NULL ? "=" : "",
+	    o->arg != NULL ? o->arg : "");
+	fprintf(fp, "  %-30s %s\n", left, o->help);
+}
+
+static void
+usage(FILE *fp, const struct peft_cli *cli)
+{
+	const struct peft_opt *o;
+
+	fprintf(fp, "usage: %s %s\n%s\n\n", peft_getname(), cli->synopsis,
+	    cli->about);
+	for (o = cli->opts; o->name != NULL; o++)
+		put_row(fp, o);
+	for (o = always; o->name != NULL; o++)
+		put_row(fp, o);
+	fprintf(fp, "\nman %s tells more, man 7 peft how the programs work "
+	    "together.\n", peft_getname());
+}
+
+static void
+version(const struct peft_cli *cli, bool verbose)
+{
+	printf("%s %s\n", peft_getname(), PEFT_VERSION);
+	if (!verbose)
+		return;
+	printf("compiler: %s\n", __VERSION__);
+	printf("cJSON %s, zstd %s, %s, nettle %d.%d\n", cJSON_Version(),
+	    ZSTD_versionString(), archive_version_string(),
+	    NETTLE_VERSION_MAJOR, NETTLE_VERSION_MINOR);
+	if (cli->versions != NULL)
+		cli->versions();
+}
+
+struct tables {
+	struct option	longs[2 * MAXOPT + 8];
+	char		shorts[4 * MAXOPT + 16];
+};
+
+static void
+add_rows(struct tables *t, const struct peft_opt *o)
+{
+	size_t n = 0;
+	char *s = t->shorts + strlen(t->shorts);
+
+	while (t->longs[n].name != NULL)
+		n++;
+	for (; o->name != NULL && n < 2 * MAXOPT; o++) {
+		t->longs[n++] = (struct option){ o->name, o->arg != NULL ?
+		    required_argument : no_argument, NULL, o->ch };
+		if (o->ch > 255)
+			continue;
+		*s++ = (char)o->ch;
+		if (o->arg != NULL)
+			*s++ = ':';
+	}
+	*s = '\0';
+}
+
+/* True if the option was a common one. */
+static bool
+common(int ch, struct peft_common *c)
+{
+	switch (ch) {
+	case 'o':
+		c->output = optarg;
+		return true;
+	case 'f':
+		c->force = true;
+		return true;
+	case 'n':
+		c->dry = true;
+		return true;
+	case 'q':
+		c->quiet = true;
+		return true;
+	case 'v':
+		c->verbose++;
+		return true;
+	case 'j':
+		c->threads = (int)peft_optint("-j", optarg, 1, 1024);
+		return true;
+	case 's':
+		c->seed = (uint64_t)peft_optint("-s", optarg, 0, INT64_MAX);
+		return true;
+	case PEFT_O_LOGJSON:
+		c->logjson = true;
+		return true;
+	}
+	return false;
+}
+
+/* -V -v and -v -V alike: look ahead for the other one. */
+static bool
+has_verbose(int argc, char **argv, const struct peft_common *c)
+{
+	int i;
+
+	if (c->verbose > 0)
+		return true;
+	for (i = 1; i < argc; i++)
+		if (strcmp(argv[i], "-v") == 0 ||
+		    strcmp(argv[i], "--verbose") == 0 ||
+		    strcmp(argv[i], "-Vv") == 0)
+			return true;
+	return false;
+}
+
+int
+peft_getopt(int argc, char **argv, const struct peft_cli *cli,
+    struct peft_common *c)
+{
+	struct tables t = { 0 };
+	int ch;
+
+	add_rows(&t, cli->opts);
+	add_rows(&t, always);
+	/* getopt_long names argv[0] in its messages: the plain name reads
+	 * better than a path, and is what peft_warn says */
+	if (argc > 0)
+		argv[0] = strrchr(argv[0], '/') != NULL ?
+		    strrchr(argv[0], '/') + 1 : argv[0];
+	while ((ch = getopt_long(argc, argv, t.shorts, t.longs, NULL)) != -1) {
+		switch (ch) {
+		case 'h':
+			usage(stdout, cli);
+			exit(peft_finish(PEFT_OK));
+		case 'V':
+			version(cli, has_verbose(argc, argv, c));
+			exit(peft_finish(PEFT_OK));
+		case PEFT_O_COMPLETION:
+			if (peft_complete(cli->opts, always, optarg) == -1)
+				peft_die(PEFT_USAGE, "--completion: '%s' is "
+				    "not bash or zsh", optarg);
+			exit(peft_finish(PEFT_OK));
+		case '?':		/* getopt_long has said what is wrong */
+			fprintf(stderr, "try '%s --help'\n", peft_getname());
+			exit(PEFT_USAGE);
+		}
+		if (!common(ch, c))
+			return ch;
+	}
+	return -1;
+}
+
+double
+peft_optreal(const char *opt, const char *s, double min, double max)
+{
+	char *end;
+	double v;
+
+	errno = 0;
+	v = strtod(s, &end);
+	if (end == s || *end != '\0' || errno == ERANGE || !isfinite(v))
+		peft_die(PEFT_USAGE, "%s: '%s' is not a number", opt, s);
+	if (v < min || v > max)
+		peft_die(PEFT_USAGE, "%s: %s is not in [%g, %g]", opt, s, min,
+		    max);
+	return v;
+}
+
+int64_t
+peft_optint(const char *opt, const char *s, int64_t min, int64_t max)
+{
+	long long v;
+	char *end;
+
+	errno = 0;
+	v = strtoll(s, &end, 10);
+	if (end == s || *end != '\0' || errno == ERANGE)
+		peft_die(PEFT_USAGE, "%s: '%s' is not a whole number", opt, s);
+	if (v < min || v > max)
+		peft_die(PEFT_USAGE, "%s: %s is not in [%lld, %lld]", opt, s,
+		    (long long)min, (long long)max);
+	return v;
+}
+
+uint64_t
+peft_optsize(const char *opt, const char *s)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	double v;
+	char *end;
+
+	errno = 0;
+	v = strtod(s, &end);
+	if (end != s && *end != '\0' &&
+	    (unit = strchr(units, *end & ~32)) != NULL) {
+		v = ldexp(v, 10 * (int)(unit - units + 1));
+		end++;
+	}
+	if (end == s || *end != '\0' || errno == ERANGE || !(v >= 0) ||
+	    v > 0x1p62)
+		peft_die(PEFT_USAGE, "%s: '%s' is not a size (like 512M or "
+		    "4.6G)", opt, s);
+	return (uint64_t)v;
+}
+
+int
+peft_optword(const char *opt, const char *s, const char *const *words)
+{
+	char list[512] = "";
+	int i;
+
+	for (i = 0; words[i] != NULL; i++) {
+		if (strcmp(words[i], s) == 0)
+			return i;
+		snprintf(list + strlen(list), sizeof(list) - strlen(list),
+		    "%s%s", i > 0 ? ", " : "", words[i]);
+	}
+	peft_die(PEFT_USAGE, "%s: '%s' is not one of %s", opt, s, list);
+}
