@@ -44,8 +44,8 @@ $(LIB): $(LIBOBJS)
 	$(AR) rcs $@ $(LIBOBJS)
 
 # One source, compiled once for each processor path.
-$(BUILD)/lib/math/vec-avx2.o: PATHFLAGS = -O3 -mavx2 -mfma -mf16c
-$(BUILD)/lib/math/vec-avx512.o: PATHFLAGS = -O3 -mavx512f -mavx512bw \
+$(BUILD)/lib/math/vec-avx2.o: PATHFLAGS = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -mavx2 -mfma -mf16c
+$(BUILD)/lib/math/vec-avx512.o: PATHFLAGS = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -mavx512f -mavx512bw \
     -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
 
 $(BUILD)/%.o: %.c Makefile

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The meaning of the vector kernels: plain loops, sums in double. */
+
+#include <math.h>
+
+#include "math/vec.h"
+
+static float
+dot(const float *x, const float *y, size_t n)
+{
+	double s = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		s += (double)x[i] * (double)y[i];
+	return (float)s;
+}
+
+static void
+axpy(float *y, float a, const float *x, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		y[i] += a * x[i];
+}
+
+static void
+scale(float *y, float a, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		y[i] *= a;
+}
+
+static void
+add(float *y, const float *x, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		y[i] += x[i];
+}
+
+static double
+sumsq(const float *x, size_t n)
+{
+	double s = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		s += (double)x[i] * (double)x[i];
+	return s;
+}
+
+static int
+nonfinite(const float *x, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!isfinite(x[i]))
+			return 1;
+	return 0;
+}
+
+static float
+rmsnorm(float *y, const float *x, const float *w, size_t n, float eps)
+{
+	double r = 1 / sqrt(sumsq(x, n) / (double)n + (double)eps);
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		y[i] = w[i] * (float)((double)x[i] * r);
+	return (float)r;
+}
+
+/* y = w x r: dx = r w dy - r^3 x sum(w dy x) / n */
+static void
+rmsnorm_back(float *dx, const float *dy, const float *x, const float *w,
+    float r, size_t n)
+{
+	double s = 0, c;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		s += (double)w[i] * (double)dy[i] * (double)x[i];
+	c = (double)r * (double)r * (double)r * s / (double)n;
+	for (i = 0; i < n; i++)
+		dx[i] += (float)((double)r * (double)w[i] * (double)dy[i] -
+		    c * (double)x[i]);
+}
+
+static double
+sigmoid(float x)
+{
+	return 1 / (1 + exp(-(double)x));
+}
+
+static void
+swiglu(float *y, const float *g, const float *u, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		y[i] = (float)((double)g[i] * sigmoid(g[i]) * (double)u[i]);
+}
+
+static void
+swiglu_back(float *dg, float *du, const float *dy, const float *g,
+    const float *u, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		double s = sigmoid(g[i]), x = (double)g[i];
+		double d = (double)dy[i], v = (double)u[i];
+
+		du[i] = (float)(d * x * s);
+		dg[i] = (float)(d * v * s * (1 + x * (1 - s)));
+	}
+}
+
+static float
+softmax(float *x, size_t n)
+{
+	double sum = 0;
+	float max = x[0];
+	size_t i;
+
+	for (i = 1; i < n; i++)
+		max = x[i] > max ? x[i] : max;
+	for (i = 0; i < n; i++)
+		sum += exp((double)x[i] - (double)max);
+	for (i = 0; i < n; i++)
+		x[i] = (float)(exp((double)x[i] - (double)max) / sum);
+	return (float)((double)max + log(sum));
+}
+
+static void
+expsub(float *x, float lse, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		x[i] = (float)exp((double)x[i] - (double)lse);
+}
+
+static void
+softmax_back(float *dp, const float *p, float d, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		dp[i] = p[i] * (dp[i] - d);
+}
+
+static size_t
+argmax(const float *x, size_t n)
+{
+	size_t i, best = 0;
+
+	for (i = 1; i < n; i++)
+		if (x[i] > x[best])
+			best = i;
+	return best;
+}
+
+static void
+rope(float *x, const float *c, const float *s, size_t half, float sign)
+{
+	size_t i;
+
+	for (i = 0; i < half; i++) {
+		float a = x[i], b = x[i + half], t = sign * s[i];
+
+		x[i] = a * c[i] - b * t;
+		x[i + half] = b * c[i] + a * t;
+	}
+}
+
+static void
+adamw(float *p, const float *g, float *m, float *v, size_t n, float gscale,
+    float lr, float beta1, float beta2, float eps, float decay, double c1,
+    double c2)
+{
+	float step = (float)((double)lr / c1);
+	float root = (float)sqrt(c2), keep = 1 - lr * decay;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		float grad = g[i] * gscale;
+
+		m[i] = beta1 * m[i] + (1 - beta1) * grad;
+		v[i] = beta2 * v[i] + (1 - beta2) * grad * grad;
+		p[i] = p[i] * keep - step * m[i] /
+		    (sqrtf(v[i]) / root + eps);
+	}
+}
+
+const struct peft_vec peft_vec_ref = {
+	.name = "ref", .dot = dot, .axpy = axpy, .scale = scale, .add = add,
+	.sumsq = sumsq, .nonfinite = nonfinite, .rmsnorm = rmsnorm,
+	.rmsnorm_back = rmsnorm_back, .swiglu = swiglu,
+	.swiglu_back = swiglu_back, .softmax = softmax, .expsub = expsub,
+	.softmax_back = softmax_back, .argmax = argmax, .rope = rope,
+	.adamw = adamw,
+};
