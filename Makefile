@@ -43,10 +43,13 @@ $(LIB): $(LIBOBJS)
 	rm -f $@
 	$(AR) rcs $@ $(LIBOBJS)
 
-# One source, compiled once for each processor path.
-$(BUILD)/lib/math/vec-avx2.o: PATHFLAGS = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -mavx2 -mfma -mf16c
-$(BUILD)/lib/math/vec-avx512.o: PATHFLAGS = -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -mavx512f -mavx512bw \
-    -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
+# One source, compiled once for each processor path.  Decoders must give the
+# same bits on each path, so only vec-*.c may fuse products and sums.
+%-avx2.o: PATHFLAGS = -O3 -mavx2 -mfma -mf16c $(FUSE)
+%-avx512.o: PATHFLAGS = -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl \
+    -mfma -mf16c -mprefer-vector-width=512 $(FUSE)
+$(BUILD)/lib/math/vec-%.o: FUSE = -ffp-contract=fast -fno-math-errno \
+    -fno-trapping-math
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From any storage type to f32. */
+
+#include "quant/decode.h"
+#include "quant/half.h"
+#include "quant/quant.h"
+
+static const struct peft_decoders *
+decoders(void)
+{
+	if (__builtin_cpu_supports("avx512f") &&
+	    __builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512dq") &&
+	    __builtin_cpu_supports("avx512vl"))
+		return &peft_decoders_avx512;
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+		return &peft_decoders_avx2;
+	return &peft_decoders_ref;
+}
+
+bool
+peft_can_decode(enum peft_dtype t)
+{
+	return t == PEFT_NF4 || t == PEFT_FP4 || t == PEFT_INT8 ||
+	    peft_decoders_ref.plain[t] != NULL;
+}
+
+static float
+absmax_of(const struct peft_scales *s, size_t block)
+{
+	if (s->absmax != NULL)
+		return s->absmax[block];
+	return s->nested_map[s->qabsmax[block]] *
+	    s->nested_absmax[block / s->nested_blocksize] + s->nested_offset;
+}
+
+void
+peft_decode_absmax(const struct peft_weight *w, float *dst)
+{
+	size_t i;
+
+	for (i = 0; i < w->scales.nabsmax; i++)
+		dst[i] = absmax_of(&w->scales, i);
+}
+
+/* Blocks follow each other without regard to rows, so a range may begin and
+ * end within one. */
+static void
+decode_4bit(const struct peft_decoders *d, const struct peft_weight *w,
+    size_t first, size_t n, float *dst)
+{
+	const float *map = w->dtype == PEFT_NF4 ? peft_nf4_map : peft_fp4_map;
+	size_t bs = w->scales.blocksize, m;
+
+	for (; n > 0; n -= m, first += m, dst += m) {
+		m = bs - first % bs;
+		m = m < n ? m : n;
+		d->codes4(w->data, first, m, map,
+		    absmax_of(&w->scales, first / bs), dst);
+	}
+}
+
+static void
+decode_int8(const struct peft_decoders *d, const struct peft_weight *w,
+    size_t first, size_t n, float *dst)
+{
+	size_t m;
+
+	for (; n > 0; n -= m, first += m, dst += m) {
+		m = w->cols - first % w->cols;
+		m = m < n ? m : n;
+		d->codes8((const int8_t *)w->data + first, m,
+		    w->scales.absmax[first / w->cols] * 7.874015718698502e-3f,
+		    dst);
+	}
+}
+
+void
+peft_decode(const struct peft_weight *w, size_t first, size_t n, float *dst)
+{
+	const struct peft_dtype_info *t = &peft_dtypes[w->dtype];
+	const struct peft_decoders *d = decoders();
+
+	if (w->dtype == PEFT_NF4 || w->dtype == PEFT_FP4)
+		decode_4bit(d, w, first, n, dst);
+	else if (w->dtype == PEFT_INT8)
+		decode_int8(d, w, first, n, dst);
+	else
+		d->plain[w->dtype]((const uint8_t *)w->data +
+		    first / t->block * t->bytes, n, dst);
+}
+
+void
+peft_decode_part(const struct peft_weight *w, size_t r, size_t c0, size_t nc,
+    float *dst)
+{
+	peft_decode(w, r * w->cols + c0, nc, dst);
+}
