@@ -90,9 +90,30 @@ peft_decode(const struct peft_weight *w, size_t first, size_t n, float *dst)
 		    first / t->block * t->bytes, n, dst);
 }
 
+/* A part that cuts through blocks goes through a whole one. */
+static void
+decode_across(const struct peft_weight *w, size_t first, size_t n, float *dst)
+{
+	size_t block = peft_dtypes[w->dtype].block, at, m, i;
+	float whole[PEFT_MAXBLOCK];
+
+	for (; n > 0; n -= m, first += m, dst += m) {
+		at = first % block;
+		m = block - at < n ? block - at : n;
+		peft_decode(w, first - at, block, whole);
+		for (i = 0; i < m; i++)
+			dst[i] = whole[at + i];
+	}
+}
+
 void
 peft_decode_part(const struct peft_weight *w, size_t r, size_t c0, size_t nc,
     float *dst)
 {
-	peft_decode(w, r * w->cols + c0, nc, dst);
+	size_t block = peft_dtypes[w->dtype].block;
+
+	if (w->scales.blocksize == 0 && (c0 % block != 0 || nc % block != 0))
+		decode_across(w, r * w->cols + c0, nc, dst);
+	else
+		peft_decode(w, r * w->cols + c0, nc, dst);
 }

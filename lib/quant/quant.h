@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "tensor/maps.h"
 #include "tensor/weight.h"
 
 /*
@@ -41,11 +42,9 @@ int	peft_encode_4bit(enum peft_dtype t, const float *src, size_t n,
 	    size_t blocksize, bool last, uint8_t *dst, float *absmax,
 	    struct peft_err *) PEFT_MUSTCHECK;
 /* The second quantisation, of n scales in blocks of 256: q[n],
- * nested_absmax[ceil(n/256)], *offset; map: peft_dynamic_map(). */
+ * nested_absmax[ceil(n/256)], *offset; by peft_dynamic_map(). */
 void	peft_encode_nested(const float *absmax, size_t n, uint8_t *q,
 	    float *nested_absmax, float *offset);
-extern const float peft_nf4_map[16], peft_fp4_map[16];
-const float *peft_dynamic_map(void);	/* [256], signed; static const */
 
 /* Expands the doubly quantised scales of w: dst[w->scales.nabsmax]. */
 void	peft_decode_absmax(const struct peft_weight *w, float *dst);

@@ -24,6 +24,8 @@ enum peft_dtype {
 	PEFT_NDTYPE
 };
 
+enum { PEFT_MAXBLOCK = 256 };
+
 struct peft_dtype_info {
 	const char	*name;		/* "f32", "q4_1": options, tables */
 	const char	*st;		/* safetensors' name, or NULL */

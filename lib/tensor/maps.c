@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bitsandbytes' code tables. */
 
-#include "quant/quant.h"
+#include <stdint.h>
+
+#include "tensor/maps.h"
 
 const float peft_nf4_map[16] = {
 	-1.0f, -0.6961928009986877f, -0.5250730514526367f,
