@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_TENSOR_GGUFMAP_H
+#define PEFT_TENSOR_GGUFMAP_H
+
+#include <stddef.h>
+
+#include "tensor/gguf.h"
+#include "tensor/side.h"
+
+/*
+ * Between GGUF's world and Hugging Face's: names of tensors, the order of
+ * rows, config.json and metadata (llama.cpp's gguf-py constants and
+ * converter).  One table row a family.
+ */
+struct peft_arch;
+
+/* By general.architecture, or by model_type; NULL if there is none. */
+const struct peft_arch *peft_arch_of_gguf(const char *name);
+const struct peft_arch *peft_arch_of_hf(const char *model_type);
+/* "llama", ... for messages. */
+const char	*peft_arch_names(void);
+
+/* The other world's name of a tensor; buf has room for 256.  -1 if the
+ * family has no such tensor. */
+int		 peft_arch_to_hf(const struct peft_arch *, const char *name,
+		    char *buf);
+int		 peft_arch_to_gguf(const struct peft_arch *, const char *name,
+		    char *buf);
+
+/* How the rows of a tensor (by its Hugging Face name) are ordered in GGUF:
+ * heads of them are interleaved; 0: as in Hugging Face's. */
+struct peft_heads {
+	size_t	heads, kv_heads;
+};
+size_t		 peft_arch_permuted(const struct peft_arch *,
+		    const char *hf_name, const struct peft_heads *);
+/* Where row r of Hugging Face's order is in GGUF's, for a tensor of `rows'
+ * rows in `heads' heads; and back. */
+size_t		 peft_permute_to_gguf(size_t r, size_t rows, size_t heads);
+size_t		 peft_permute_to_hf(size_t r, size_t rows, size_t heads);
+
+/* config.json and generation_config.json from metadata (tied: there is no
+ * output tensor; freqs: the values of rope_freqs.weight or NULL). */
+int		 peft_arch_config(const struct peft_arch *,
+		    const struct peft_gguf *, bool tied, const float *freqs,
+		    size_t nfreqs, struct peft_sides *, struct peft_heads *,
+		    struct peft_err *) PEFT_MUSTCHECK;
+/* Metadata from config.json's text; *freqs (malloc'd, *nfreqs values) if
+ * the model needs a rope_freqs.weight, else NULL. */
+int		 peft_arch_metadata(const struct peft_arch *,
+		    const struct peft_side *config, struct peft_gguf_out *,
+		    struct peft_heads *, float **freqs, size_t *nfreqs,
+		    struct peft_err *) PEFT_MUSTCHECK;
+
+/* ggufvocab.c: tokenizer.json, tokenizer_config.json and the template from
+ * metadata.  0 with a reason in *why (static or NULL) when the vocabulary is
+ * of a kind that cannot be told in tokenizer.json here: the weights can
+ * still be read. */
+int		 peft_vocab_sides(const struct peft_gguf *,
+		    struct peft_sides *, const char **why, struct peft_err *)
+		    PEFT_MUSTCHECK;
+/* And back, from the sides that are there; vocab: rows of the embedding,
+ * more than the tokenizer has get unused tokens. */
+int		 peft_vocab_metadata(const struct peft_side *tokenizer,
+		    const struct peft_side *config, const struct peft_side *tmpl,
+		    size_t vocab, struct peft_gguf_out *, struct peft_err *)
+		    PEFT_MUSTCHECK;
+
+#endif

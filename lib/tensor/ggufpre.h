@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_TENSOR_GGUFPRE_H
+#define PEFT_TENSOR_GGUFPRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The kinds of pre-tokenizer that GGUF names in tokenizer.ggml.pre, and what
+ * tokenizer.json says for them: one table row each. */
+struct peft_pre {
+	const char	*name;		/* GGUF's */
+	const char	*json;		/* pre_tokenizer */
+	const char	*normalizer;
+	bool		 ignore_merges;
+	bool		 add_bos;	/* unless the file says otherwise */
+};
+
+const struct peft_pre *peft_pre_of_gguf(const char *name, size_t len);
+/* By what distinguishes them: the compact JSON of pre_tokenizer. */
+const struct peft_pre *peft_pre_of_json(const char *json);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GGUF's tokenizer metadata from tokenizer.json. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "tensor/ggufmap.h"
+#include "tensor/ggufpre.h"
+
+enum { NORMAL = 1, CONTROL = 3, USER = 4, UNUSED = 5 };
+
+/* Tokens by id; ids that nobody has are unused. */
+struct table {
+	const char	**text;
+	unsigned char	 *type;
+	size_t		  n;
+};
+
+static int
+put_token(struct table *t, const char *text, const cJSON *id, int type,
+    struct peft_err *err)
+{
+	double d = cJSON_IsNumber(id) ? id->valuedouble : -1;
+
+	if (!(d >= 0) || d >= (double)t->n || d != (double)(size_t)d)
+		return peft_seterr(err, "tokenizer.json: the id of token %s is "
+		    "not below %zu", text, t->n);
+	t->text[(size_t)d] = text;
+	t->type[(size_t)d] = (unsigned char)type;
+	return 0;
+}
+
+static int
+read_tokens(struct table *t, const cJSON *j, struct peft_err *err)
+{
+	const cJSON *model = peft_json_get(j, "model"), *e;
+	const char *content;
+
+	cJSON_ArrayForEach(e, peft_json_get(model, "vocab"))
+		if (e->string == NULL || put_token(t, e->string, e, NORMAL,
+		    err) == -1)
+			return e->string != NULL ? -1 : peft_seterr(err,
+			    "tokenizer.json: model.vocab is no object");
+	cJSON_ArrayForEach(e, peft_json_get(j, "added_tokens")) {
+		if (peft_json_str(e, "content", &content, err) != 1)
+			return peft_seterr(err, "tokenizer.json: an added "
+			    "token without content");
+		if (put_token(t, content, peft_json_get(e, "id"),
+		    cJSON_IsTrue(peft_json_get(e, "special")) ? CONTROL : USER,
+		    err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+put_tokens(const struct table *t, struct peft_gguf_out *o)
+{
+	char pad[32];
+	size_t i;
+
+	peft_gguf_put_array(o, "tokenizer.ggml.tokens", PEFT_GGUF_STRING,
+	    t->n);
+	for (i = 0; i < t->n; i++) {
+		const char *s = t->text[i];
+
+		if (s == NULL) {
+			snprintf(pad, sizeof(pad), "[PAD%zu]", i);
+			s = pad;
+		}
+		peft_gguf_put_element(o, s, strlen(s));
+	}
+	peft_gguf_put_array(o, "tokenizer.ggml.token_type", PEFT_GGUF_I32,
+	    t->n);
+	for (i = 0; i < t->n; i++)
+		peft_gguf_put_i32(o, t->text[i] == NULL ? UNUSED : t->type[i]);
+}
+
+/* Merges are "a b", or ["a","b"] in newer files. */
+static int
+put_merges(const cJSON *model, struct peft_gguf_out *o, struct peft_err *err)
+{
+	const cJSON *merges = peft_json_get(model, "merges"), *e;
+	struct peft_buf b = { 0 };
+
+	peft_gguf_put_array(o, "tokenizer.ggml.merges", PEFT_GGUF_STRING,
+	    (uint64_t)cJSON_GetArraySize(merges));
+	cJSON_ArrayForEach(e, merges) {
+		if (cJSON_IsString(e)) {
+			peft_gguf_put_element(o, e->valuestring,
+			    strlen(e->valuestring));
+			continue;
+		}
+		if (cJSON_GetArraySize(e) != 2 || !cJSON_IsString(e->child) ||
+		    !cJSON_IsString(e->child->next)) {
+			peft_buf_free(&b);
+			return peft_seterr(err, "tokenizer.json: a merge that "
+			    "is no pair");
+		}
+		peft_buf_clear(&b);
+		peft_buf_printf(&b, "%s %s", e->child->valuestring,
+		    e->child->next->valuestring);
+		peft_gguf_put_element(o, b.data, b.len);
+	}
+	peft_buf_free(&b);
+	return 0;
+}
+
+/* tokenizer_config.json names a token by its text or {"content": text}. */
+static void
+put_named(const struct table *t, const cJSON *config, const char *name,
+    const char *key, struct peft_gguf_out *o)
+{
+	const cJSON *v = peft_json_get(config, name);
+	size_t i;
+
+	if (cJSON_IsObject(v))
+		v = peft_json_get(v, "content");
+	for (i = 0; cJSON_IsString(v) && i < t->n; i++)
+		if (t->text[i] != NULL &&
+		    strcmp(t->text[i], v->valuestring) == 0) {
+			peft_gguf_put_u32(o, key, (uint32_t)i);
+			return;
+		}
+}
+
+/* Does the post-processor put a token before the text? */
+static bool
+puts_bos(const cJSON *post)
+{
+	const cJSON *single = peft_json_get(post, "single"), *e;
+
+	if (single != NULL)
+		return single->child != NULL &&
+		    peft_json_get(single->child, "SpecialToken") != NULL;
+	cJSON_ArrayForEach(e, peft_json_get(post, "processors"))
+		if (puts_bos(e))
+			return true;
+	return false;
+}
+
+static int
+put_all(const struct table *t, const cJSON *j, const cJSON *config,
+    const struct peft_side *tmpl, struct peft_gguf_out *o,
+    struct peft_err *err)
+{
+	const struct peft_pre *pre;
+	struct peft_buf b = { 0 };
+	const cJSON *p = peft_json_get(j, "pre_tokenizer"), *text;
+
+	if (p != NULL)
+		peft_json_print(&b, p, 0, false);
+	pre = b.data == NULL ? NULL : peft_pre_of_json(b.data);
+	peft_buf_free(&b);
+	if (pre == NULL)
+		return peft_seterr(err, "tokenizer.json: its pre_tokenizer has "
+		    "no name in GGUF here");
+	peft_gguf_put_string(o, "tokenizer.ggml.model", "gpt2", 4);
+	peft_gguf_put_string(o, "tokenizer.ggml.pre", pre->name,
+	    strlen(pre->name));
+	put_tokens(t, o);
+	if (put_merges(peft_json_get(j, "model"), o, err) == -1)
+		return -1;
+	put_named(t, config, "bos_token", "tokenizer.ggml.bos_token_id", o);
+	put_named(t, config, "eos_token", "tokenizer.ggml.eos_token_id", o);
+	put_named(t, config, "pad_token", "tokenizer.ggml.padding_token_id",
+	    o);
+	put_named(t, config, "unk_token", "tokenizer.ggml.unknown_token_id",
+	    o);
+	peft_gguf_put_bool(o, "tokenizer.ggml.add_bos_token",
+	    puts_bos(peft_json_get(j, "post_processor")));
+	text = peft_json_get(config, "chat_template");
+	if (tmpl != NULL)
+		peft_gguf_put_string(o, "tokenizer.chat_template", tmpl->data,
+		    tmpl->len);
+	else if (cJSON_IsString(text))
+		peft_gguf_put_string(o, "tokenizer.chat_template",
+		    text->valuestring, strlen(text->valuestring));
+	return 0;
+}
+
+int
+peft_vocab_metadata(const struct peft_side *tokenizer,
+    const struct peft_side *config, const struct peft_side *tmpl,
+    size_t vocab, struct peft_gguf_out *o, struct peft_err *err)
+{
+	cJSON *j = peft_json(tokenizer->data, tokenizer->len, err), *c = NULL;
+	struct table t = { .n = vocab };
+	int r = -1;
+
+	if (j == NULL)
+		return peft_errprefix(err, "tokenizer.json");
+	if (config != NULL &&
+	    (c = peft_json(config->data, config->len, err)) == NULL) {
+		cJSON_Delete(j);
+		return peft_errprefix(err, "tokenizer_config.json");
+	}
+	t.text = peft_calloc(vocab, sizeof(*t.text), err);
+	t.type = peft_calloc(vocab, 1, err);
+	if (t.text != NULL && t.type != NULL &&
+	    read_tokens(&t, j, err) == 0)
+		r = put_all(&t, j, c, tmpl, o, err);
+	free(t.text);
+	free(t.type);
+	cJSON_Delete(j);
+	cJSON_Delete(c);
+	return r;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sources that are Hugging Face folders. */
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/in.h"
+#include "base/json.h"
+#include "tensor/source-impl.h"
+
+static const size_t max_side = (size_t)256 << 20;
+
+static char *
+join(const char *dir, const char *name, struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+
+	peft_buf_printf(&b, "%s/%s", dir, name);
+	if (b.failed)
+		peft_seterr(err, "%s: no memory", dir);
+	return b.data;
+}
+
+static bool
+exists(const char *dir, const char *name)
+{
+	struct peft_err err;
+	char *path = join(dir, name, &err);
+	bool there = path != NULL && access(path, F_OK) == 0;
+
+	free(path);
+	return there;
+}
+
+static int
+read_sides(struct peft_source *s, const char *dir, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; peft_side_names[i] != NULL; i++) {
+		struct peft_buf b = { 0 };
+		char *path;
+		int r;
+
+		if (!exists(dir, peft_side_names[i]))
+			continue;
+		if ((path = join(dir, peft_side_names[i], err)) == NULL)
+			return -1;
+		r = peft_in_slurp(path, max_side, &b, err);
+		free(path);
+		if (r == -1) {
+			peft_buf_free(&b);
+			return -1;
+		}
+		if (peft_sides_add(&s->sides, peft_side_names[i], &b,
+		    err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+open_in(struct peft_source *s, const char *dir, const char *name,
+    struct peft_err *err)
+{
+	char *path = join(dir, name, err);
+	int r = path == NULL ? -1 : peft_source_open_file(s, path, err);
+
+	free(path);
+	return r;
+}
+
+static bool
+plain_name(const char *name)
+{
+	return name[0] != '\0' && name[0] != '.' && strchr(name, '/') == NULL;
+}
+
+/* Open each shard once, in the order of first mention. */
+static int
+open_shards(struct peft_source *s, const char *dir, const cJSON *map,
+    struct peft_err *err)
+{
+	struct peft_map opened = { 0 };
+	const cJSON *e;
+	int r = 0;
+
+	cJSON_ArrayForEach(e, map) {
+		if (!cJSON_IsString(e) || !plain_name(e->valuestring)) {
+			r = peft_seterr(err, "weight_map: %s is in no file of "
+			    "this folder", e->string);
+			break;
+		}
+		r = peft_map_add(&opened, e->valuestring,
+		    strlen(e->valuestring), 0, err);
+		if (r == 1)
+			r = open_in(s, dir, e->valuestring, err);
+		if (r == -1)
+			break;
+	}
+	peft_map_free(&opened);
+	return r;
+}
+
+/* The index and the shards must tell of the same tensors, each in the shard
+ * that the index names. */
+static int
+check_index(const struct peft_source *s, const cJSON *map,
+    struct peft_err *err)
+{
+	const cJSON *e;
+	size_t i, n = 0;
+
+	cJSON_ArrayForEach(e, map) {
+		const size_t *k = peft_map_find(&s->raw_index, e->string,
+		    strlen(e->string));
+		const char *label, *slash;
+
+		if (k == NULL)
+			return peft_seterr(err, "weight_map: %s is not in %s",
+			    e->string, e->valuestring);
+		label = s->files[s->raws[*k].file].label;
+		slash = strrchr(label, '/');
+		if (strcmp(slash + 1, e->valuestring) != 0)
+			return peft_seterr(err, "weight_map: %s is in %s, not "
+			    "in %s", e->string, slash + 1, e->valuestring);
+		n++;
+	}
+	for (i = 0; n != s->nraws && i < s->nraws; i++)
+		if (peft_json_get(map, s->raws[i].name) == NULL)
+			return peft_seterr(err, "tensor %s is in a shard and "
+			    "not in the index", s->raws[i].name);
+	return 0;
+}
+
+static int
+open_index(struct peft_source *s, const char *dir, const char *name,
+    struct peft_err *err)
+{
+	char *path = join(dir, name, err);
+	struct peft_buf b = { 0 };
+	const cJSON *map;
+	cJSON *j = NULL;
+	int r = -1;
+
+	if (path == NULL)
+		return -1;
+	if (peft_in_slurp(path, max_side, &b, err) == 0) {
+		if ((j = peft_json(b.data == NULL ? "" : b.data, b.len,
+		    err)) == NULL)
+			peft_errprefix(err, "%s", path);
+		else if (!cJSON_IsObject(map = peft_json_get(j, "weight_map")))
+			peft_seterr(err, "%s: no weight_map", path);
+		else if ((r = open_shards(s, dir, map, err)) == 0 &&
+		    (r = check_index(s, map, err)) == -1)
+			peft_errprefix(err, "%s", path);
+	}
+	cJSON_Delete(j);
+	peft_buf_free(&b);
+	free(path);
+	return r;
+}
+
+/* The weight files a folder may hold, the first that is there wins. */
+int
+peft_source_open_folder(struct peft_source *s, const char *dir,
+    struct peft_err *err)
+{
+	static const char *const pickles[] = { "pytorch_model.bin",
+	    "adapter_model.bin", "pytorch_model.bin.index.json", NULL };
+	size_t i;
+
+	s->kind = PEFT_FOLDER;
+	if (read_sides(s, dir, err) == -1)
+		return -1;
+	if (exists(dir, "model.safetensors"))
+		return open_in(s, dir, "model.safetensors", err);
+	if (exists(dir, "model.safetensors.index.json"))
+		return open_index(s, dir, "model.safetensors.index.json", err);
+	if (exists(dir, "adapter_model.safetensors"))
+		return open_in(s, dir, "adapter_model.safetensors", err);
+	for (i = 0; pickles[i] != NULL; i++)
+		if (exists(dir, pickles[i]))
+			return peft_seterr(err, "%s/%s is a PyTorch pickle, "
+			    "which can run code when it is read; save it as "
+			    "safetensors", dir, pickles[i]);
+	/* side files alone will do for a tokenizer */
+	if (s->sides.n > 0)
+		return 0;
+	return peft_seterr(err, "%s: no model.safetensors, "
+	    "model.safetensors.index.json or adapter_model.safetensors", dir);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sources that are GGUF files. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/source-impl.h"
+
+static const char freqs_name[] = "rope_freqs.weight";
+
+static const struct peft_gguf_tensor *
+find_tensor(const struct peft_gguf *g, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < g->n; i++)
+		if (strcmp(g->tensors[i].name, name) == 0)
+			return &g->tensors[i];
+	return NULL;
+}
+
+static int
+add_meta(struct peft_source *s, const struct peft_gguf *g,
+    struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < g->nkv; i++) {
+		peft_buf_clear(&b);
+		peft_gguf_print(&g->kv[i], &b);
+		r = peft_source_add_meta(s, g->kv[i].key,
+		    b.data == NULL ? "" : b.data, err);
+	}
+	peft_buf_free(&b);
+	return r;
+}
+
+static const struct peft_arch *
+arch_of(const struct peft_gguf *g, struct peft_err *err)
+{
+	const struct peft_arch *a;
+	struct peft_buf name = { 0 };
+	const char *s;
+	size_t len;
+
+	if (peft_gguf_string(g, "general.type", &s, &len) &&
+	    (len != 5 || memcmp(s, "model", 5) != 0)) {
+		peft_seterr(err, "holds no model but a GGUF %.*s", (int)len,
+		    s);
+		return NULL;
+	}
+	if (!peft_gguf_string(g, "general.architecture", &s, &len)) {
+		peft_seterr(err, "general.architecture is missing");
+		return NULL;
+	}
+	peft_buf_put(&name, s, len);
+	a = name.failed ? NULL : peft_arch_of_gguf(name.data);
+	if (a == NULL)
+		peft_seterr(err, "architecture %s is not known (known: %s)",
+		    name.failed ? "?" : name.data, peft_arch_names());
+	peft_buf_free(&name);
+	return a;
+}
+
+static int
+add_tensors(struct peft_source *s, const struct peft_gguf *g,
+    const struct peft_arch *a, const struct peft_heads *heads, size_t file,
+    struct peft_err *err)
+{
+	char name[256];
+	size_t i;
+
+	for (i = 0; i < g->n; i++) {
+		const struct peft_gguf_tensor *t = &g->tensors[i];
+		struct peft_raw raw = { .name = name, .dtype = t->dtype,
+		    .ndim = t->ndim, .file = file, .at = t->begin,
+		    .nbytes = t->nbytes, .weight = PEFT_NONE };
+
+		if (strcmp(t->name, freqs_name) == 0)
+			continue;	/* told in config.json */
+		if (peft_arch_to_hf(a, t->name, name) == -1)
+			return peft_seterr(err, "tensor %s is not of this "
+			    "architecture", t->name);
+		memcpy(raw.shape, t->shape, sizeof(raw.shape));
+		raw.heads = peft_arch_permuted(a, name, heads);
+		if (raw.heads > 0 && (t->shape[0] % raw.heads != 0 ||
+		    t->shape[0] / raw.heads % 2 != 0))
+			return peft_seterr(err, "tensor %s: %zu rows do not "
+			    "divide into %zu heads", t->name, t->shape[0],
+			    raw.heads);
+		if (peft_source_add_raw(s, &raw, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+convert(struct peft_source *s, const struct peft_gguf *g, size_t file,
+    struct peft_err *err)
+{
+	const struct peft_gguf_tensor *f = find_tensor(g, freqs_name);
+	const struct peft_arch *a = arch_of(g, err);
+	struct peft_heads heads = { 0 };
+	float *freqs = NULL;
+	const char *why;
+	size_t n = 0;
+	int r;
+
+	if (a == NULL || add_meta(s, g, err) == -1)
+		return -1;
+	if (f != NULL) {
+		n = f->shape[0];
+		if (f->dtype != PEFT_F32 || f->ndim != 1)
+			return peft_seterr(err, "%s is not a list of f32",
+			    freqs_name);
+		if ((freqs = peft_calloc(n, sizeof(*freqs), err)) == NULL)
+			return -1;
+		memcpy(freqs, s->files[file].map + f->begin, f->nbytes);
+	}
+	r = peft_arch_config(a, g, find_tensor(g, "output.weight") == NULL,
+	    freqs, n, &s->sides, &heads, err);
+	free(freqs);
+	if (r == -1 || peft_vocab_sides(g, &s->sides, &why, err) == -1)
+		return -1;
+	if (why != NULL && peft_source_add_meta(s, "peft.no_tokenizer", why,
+	    err) == -1)
+		return -1;
+	return add_tensors(s, g, a, &heads, file, err);
+}
+
+int
+peft_source_open_gguf(struct peft_source *s, size_t file,
+    struct peft_err *err)
+{
+	const struct peft_file *f = &s->files[file];
+	struct peft_gguf g;
+	uint64_t n;
+	int r;
+
+	if (peft_gguf_parse(&g, f->map, f->len, err) == -1)
+		return -1;
+	if (peft_gguf_uint(&g, "split.count", &n) && n > 1)
+		r = peft_seterr(err, "is one of %llu parts of a split GGUF; "
+		    "join them first (llama-gguf-split --merge)",
+		    (unsigned long long)n);
+	else
+		r = convert(s, &g, file, err);
+	peft_gguf_free(&g);
+	return r;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hash of a model's weights, whatever container they are in. */
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "tensor/source.h"
+
+struct digest {
+	struct peft_weight	w;
+	char			hex[PEFT_SHA256_HEX];
+};
+
+struct work {
+	struct digest	*d;
+	size_t		 first, step, n;
+};
+
+/* The bytes in row order, then whatever scales there are. */
+static void
+digest_weight(struct digest *d)
+{
+	const struct peft_scales *s = &d->w.scales;
+	struct peft_sha256 h;
+
+	peft_sha256_init(&h);
+	peft_sha256_add(&h, d->w.data, d->w.nbytes);
+	if (s->absmax != NULL)
+		peft_sha256_add(&h, s->absmax, s->nabsmax * sizeof(float));
+	if (s->qabsmax != NULL) {
+		peft_sha256_add(&h, s->qabsmax, s->nabsmax);
+		peft_sha256_add(&h, s->nested_absmax,
+		    s->nnested * sizeof(float));
+		peft_sha256_add(&h, s->nested_map, 256 * sizeof(float));
+		peft_sha256_add(&h, &s->nested_offset, sizeof(float));
+	}
+	peft_sha256_hex(&h, d->hex);
+}
+
+static void *
+run(void *arg)
+{
+	const struct work *w = arg;
+	size_t i;
+
+	for (i = w->first; i < w->n; i += w->step)
+		digest_weight(&w->d[i]);
+	return NULL;
+}
+
+/* Each thread takes every so manyth weight; a thread that cannot be started
+ * has its share done here. */
+static void
+digest_all(struct digest *d, size_t n, int threads)
+{
+	enum { MOST = 16 };
+	struct work work[MOST];
+	pthread_t id[MOST];
+	bool started[MOST] = { false };
+	int i, k = threads < 1 ? 1 : threads > MOST ? MOST : threads;
+
+	for (i = 0; i < k; i++) {
+		work[i] = (struct work){ d, (size_t)i, (size_t)k, n };
+		started[i] = i > 0 &&
+		    pthread_create(&id[i], NULL, run, &work[i]) == 0;
+	}
+	for (i = 0; i < k; i++)
+		if (!started[i])
+			run(&work[i]);
+	for (i = 0; i < k; i++)
+		if (started[i])
+			pthread_join(id[i], NULL);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct digest *x = a, *y = b;
+
+	return strcmp(x->w.name, y->w.name);
+}
+
+static void
+add_line(struct peft_sha256 *h, const struct digest *d)
+{
+	struct peft_buf b = { 0 };
+	int i;
+
+	peft_buf_printf(&b, "%s %s", d->w.name, peft_dtypes[d->w.dtype].name);
+	for (i = 0; i < d->w.ndim; i++)
+		peft_buf_printf(&b, "%c%zu", i > 0 ? 'x' : ' ', d->w.shape[i]);
+	peft_buf_printf(&b, " %s\n", d->hex);
+	peft_sha256_add(h, b.data, b.len);
+	peft_buf_free(&b);
+}
+
+int
+peft_source_hash(struct peft_source *s, int threads, char *hex,
+    struct peft_err *err)
+{
+	size_t n = peft_source_count(s), i;
+	struct peft_sha256 h;
+	struct digest *d;
+
+	if ((d = peft_calloc(n, sizeof(*d), err)) == NULL)
+		return -1;
+	for (i = 0; i < n; i++)
+		if (peft_source_load(s, i, &d[i].w, err) == -1) {
+			free(d);
+			return -1;
+		}
+	digest_all(d, n, threads);
+	qsort(d, n, sizeof(*d), by_name);
+	peft_sha256_init(&h);
+	for (i = 0; i < n; i++)
+		add_line(&h, &d[i]);
+	memcpy(hex, "sha256:", 7);
+	peft_sha256_hex(&h, hex + 7);
+	free(d);
+	return 0;
+}

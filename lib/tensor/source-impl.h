@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_TENSOR_SOURCE_IMPL_H
+#define PEFT_TENSOR_SOURCE_IMPL_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/map.h"
+#include "tensor/ggufmap.h"
+#include "tensor/side.h"
+#include "tensor/source.h"
+#include "tensor/st.h"
+
+/*
+ * What the files of a source share.  Raw tensors are what containers hold;
+ * weights are what a model consists of: a raw tensor, or several (the codes
+ * and the scales of bitsandbytes).
+ */
+struct peft_file {
+	char		*label;
+	const uint8_t	*map;		/* NULL: a pipe that is streamed */
+	size_t		 len;
+	bool		 heap;		/* map is malloc'd, not mmapped */
+};
+
+struct peft_raw {
+	char		*name;		/* Hugging Face's */
+	enum peft_dtype	 dtype;
+	int		 ndim;
+	size_t		 shape[PEFT_MAXDIM];
+	size_t		 file, at, nbytes;	/* where it is */
+	size_t		 heads;		/* rows to be reordered; 0: none */
+	size_t		 weight;	/* that it is part of */
+	uint8_t		*copy;		/* read from a pipe, or realigned */
+};
+
+/* The parts of a weight: indices of raw tensors, NONE where absent. */
+enum peft_part {
+	PEFT_DATA, PEFT_ABSMAX, PEFT_QUANT_MAP, PEFT_NESTED_ABSMAX,
+	PEFT_NESTED_MAP, PEFT_QUANT_STATE, PEFT_FORMAT, PEFT_NPART
+};
+#define PEFT_NONE	SIZE_MAX
+
+struct peft_whole {
+	struct peft_weight	 w;	/* data NULL */
+	size_t			 part[PEFT_NPART];
+	size_t			 missing;	/* parts not yet read (pipe) */
+	uint8_t			*permuted;	/* rows in order; load keeps it */
+};
+
+struct peft_source {
+	char			*label;
+	enum peft_kind		 kind;
+	struct peft_file	*files;
+	size_t			 nfiles, capfiles;
+	struct peft_raw		*raws;
+	size_t			 nraws, capraws;
+	struct peft_whole	*wholes;
+	size_t			 nwholes;
+	struct peft_map		 raw_index, weight_index;
+	struct peft_sides	 sides;
+	struct peft_st_pair	*meta;
+	size_t			 nmeta, capmeta;
+
+	FILE			*pipe;		/* being streamed, or NULL */
+	size_t			 next;		/* raw (pipe) or weight */
+	struct peft_whole	*current;	/* handed out by _next */
+	bool			 started;	/* _next was called */
+};
+
+/* source-open.c */
+int	peft_source_add_raw(struct peft_source *, const struct peft_raw *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_source_add_meta(struct peft_source *, const char *key,
+	    const char *value, struct peft_err *) PEFT_MUSTCHECK;
+int	peft_source_add_file(struct peft_source *, const char *label,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_source_add_st(struct peft_source *, const struct peft_st *,
+	    size_t file, size_t data, struct peft_err *) PEFT_MUSTCHECK;
+
+/* source-folder.c, source-gguf.c, source-pipe.c */
+int	peft_source_open_folder(struct peft_source *, const char *path,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_source_open_file(struct peft_source *, const char *path,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_source_open_bytes(struct peft_source *, size_t file,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_source_open_gguf(struct peft_source *, size_t file,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_source_open_pipe(struct peft_source *, FILE *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+int	peft_source_read_pipe(struct peft_source *, struct peft_raw *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_source_end_pipe(struct peft_source *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+int	peft_source_drain(struct peft_source *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+
+/* source-weights.c: from raw tensors to weights, once all are known. */
+int	peft_source_make_weights(struct peft_source *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* The bytes of a raw tensor; NULL if it was not read from the pipe yet. */
+const uint8_t *peft_source_bytes(const struct peft_source *,
+	    const struct peft_raw *);
+/* Is this one of the small tensors that say what the others are? */
+bool	peft_source_is_head(const char *name);
+
+#endif

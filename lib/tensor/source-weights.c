@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From raw tensors to weights: most are one and the same; bitsandbytes'
+ * codes and scales are put together here (its functional.py, QuantState).
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "tensor/source-impl.h"
+
+static const char state_infix[] = ".quant_state.bitsandbytes__";
+
+const uint8_t *
+peft_source_bytes(const struct peft_source *s, const struct peft_raw *raw)
+{
+	const uint8_t *map = s->files[raw->file].map;
+
+	if (raw->copy != NULL)
+		return raw->copy;
+	return map == NULL ? NULL : map + raw->at;
+}
+
+static size_t
+find_raw(const struct peft_source *s, const char *base, const char *suffix)
+{
+	char name[1024];
+	const size_t *k;
+
+	snprintf(name, sizeof(name), "%s%s", base, suffix);
+	k = peft_map_find(&s->raw_index, name, strlen(name));
+	return k == NULL ? PEFT_NONE : *k;
+}
+
+/* A part that must be there, of a type and a length. */
+static int
+claim(struct peft_source *s, struct peft_whole *w, enum peft_part part,
+    const char *suffix, enum peft_dtype dtype, size_t n, struct peft_err *err)
+{
+	size_t i = find_raw(s, w->w.name, suffix);
+	struct peft_raw *raw;
+
+	if (i == PEFT_NONE)
+		return peft_seterr(err, "%s%s is missing", w->w.name, suffix);
+	raw = &s->raws[i];
+	if (raw->dtype != dtype || raw->nbytes != n * peft_dtypes[dtype].bytes)
+		return peft_seterr(err, "%s is not a list of %zu %s",
+		    raw->name, n, peft_dtypes[dtype].name);
+	w->part[part] = i;
+	return 0;
+}
+
+/* Fill in shape, rows, cols, nelem of a weight. */
+static int
+set_shape(struct peft_weight *w, int ndim, const size_t *shape,
+    struct peft_err *err)
+{
+	int i;
+
+	w->ndim = ndim;
+	w->nelem = w->rows = 1;
+	for (i = 0; i < ndim; i++) {
+		w->shape[i] = shape[i];
+		if (__builtin_mul_overflow(w->nelem, shape[i], &w->nelem))
+			return peft_seterr(err, "tensor %s: its shape is too "
+			    "large", w->name);
+		if (i < ndim - 1)
+			w->rows *= shape[i];
+	}
+	w->cols = ndim > 0 ? shape[ndim - 1] : 1;
+	return 0;
+}
+
+/* The JSON of a quant_state: what it says of the weight. */
+static int
+read_state(struct peft_whole *w, const cJSON *j, struct peft_err *err)
+{
+	struct peft_scales *sc = &w->w.scales;
+	const cJSON *shape = peft_json_get(j, "shape"), *d;
+	size_t dims[PEFT_MAXDIM];
+	const char *type = "", *dtype = "";
+	int64_t bs = 0, nbs = 0;
+	double offset = 0;
+	int n = 0;
+
+	if (peft_json_str(j, "quant_type", &type, err) == -1 ||
+	    peft_json_str(j, "dtype", &dtype, err) == -1 ||
+	    peft_json_int(j, "blocksize", 2, 1 << 20, &bs, err) == -1 ||
+	    peft_json_int(j, "nested_blocksize", 2, 1 << 20, &nbs,
+	    err) == -1 ||
+	    peft_json_real(j, "nested_offset", &offset, err) == -1)
+		return -1;
+	cJSON_ArrayForEach(d, shape) {
+		if (n == PEFT_MAXDIM || !cJSON_IsNumber(d) ||
+		    !(d->valuedouble >= 1) || d->valuedouble > 0x1p40)
+			return peft_seterr(err, "\"shape\" is no shape");
+		dims[n++] = (size_t)d->valuedouble;
+	}
+	if (n == 0 || bs == 0)
+		return peft_seterr(err, "shape or blocksize is missing");
+	w->w.dtype = strcmp(type, "fp4") == 0 ? PEFT_FP4 : PEFT_NF4;
+	if (w->w.dtype == PEFT_NF4 && strcmp(type, "nf4") != 0)
+		return peft_seterr(err, "quant_type \"%s\" is not known", type);
+	sc->orig = strcmp(dtype, "float16") == 0 ? PEFT_F16 :
+	    strcmp(dtype, "bfloat16") == 0 ? PEFT_BF16 : PEFT_F32;
+	if (sc->orig == PEFT_F32 && strcmp(dtype, "float32") != 0)
+		return peft_seterr(err, "dtype \"%s\" is not known", dtype);
+	sc->blocksize = (size_t)bs;
+	sc->nested_blocksize = (size_t)nbs;
+	sc->nested_offset = (float)offset;
+	return set_shape(&w->w, n, dims, err);
+}
+
+static int
+claim_4bit(struct peft_source *s, struct peft_whole *w, struct peft_err *err)
+{
+	struct peft_scales *sc = &w->w.scales;
+	const struct peft_raw *data = &s->raws[w->part[PEFT_DATA]];
+
+	if (data->nbytes != w->w.nelem / 2 + w->w.nelem % 2)
+		return peft_seterr(err, "%s has %zu bytes, its quant_state "
+		    "calls for %zu values", data->name, data->nbytes,
+		    w->w.nelem);
+	sc->nabsmax = (w->w.nelem - 1) / sc->blocksize + 1;
+	if (claim(s, w, PEFT_ABSMAX, ".absmax", sc->nested_blocksize > 0 ?
+	    PEFT_U8 : PEFT_F32, sc->nabsmax, err) == -1 ||
+	    claim(s, w, PEFT_QUANT_MAP, ".quant_map", PEFT_F32, 16,
+	    err) == -1)
+		return -1;
+	if (sc->nested_blocksize == 0)
+		return 0;
+	sc->nnested = (sc->nabsmax - 1) / sc->nested_blocksize + 1;
+	if (claim(s, w, PEFT_NESTED_ABSMAX, ".nested_absmax", PEFT_F32,
+	    sc->nnested, err) == -1)
+		return -1;
+	return claim(s, w, PEFT_NESTED_MAP, ".nested_quant_map", PEFT_F32,
+	    256, err);
+}
+
+/* NAME.quant_state.bitsandbytes__nf4 makes NAME a 4-bit weight. */
+static int
+make_4bit(struct peft_source *s, size_t state, struct peft_whole *w,
+    struct peft_err *err)
+{
+	struct peft_raw *raw = &s->raws[state];
+	const uint8_t *text = peft_source_bytes(s, raw);
+	cJSON *j;
+	int r;
+
+	w->part[PEFT_QUANT_STATE] = state;
+	if (text == NULL)
+		return peft_seterr(err, "%s comes too late in the pipe",
+		    raw->name);
+	if ((j = peft_json((const char *)text, raw->nbytes, err)) == NULL)
+		return peft_errprefix(err, "%s", raw->name);
+	r = read_state(w, j, err);
+	cJSON_Delete(j);
+	if (r == -1)
+		return peft_errprefix(err, "%s", raw->name);
+	return claim_4bit(s, w, err);
+}
+
+/* NAME.SCB beside NAME.weight makes it LLM.int8. */
+static int
+make_int8(struct peft_source *s, size_t scb, struct peft_whole *w,
+    struct peft_err *err)
+{
+	const struct peft_raw *data = &s->raws[w->part[PEFT_DATA]];
+	const struct peft_raw *raw = &s->raws[scb], *fmt;
+	char name[1024];
+	size_t i;
+
+	if (data->ndim != 2 || raw->dtype != PEFT_F32 ||
+	    raw->nbytes != data->shape[0] * sizeof(float))
+		return peft_seterr(err, "%s does not hold a scale for each "
+		    "row of %s", raw->name, data->name);
+	w->part[PEFT_ABSMAX] = scb;
+	w->w.dtype = PEFT_INT8;
+	w->w.scales.nabsmax = data->shape[0];
+	w->w.scales.orig = PEFT_F16;
+	snprintf(name, sizeof(name), "%s_format", data->name);
+	if ((i = find_raw(s, name, "")) != PEFT_NONE) {
+		fmt = &s->raws[i];
+		if (fmt->nbytes != 1)
+			return peft_seterr(err, "%s is not one byte", name);
+		w->part[PEFT_FORMAT] = i;
+	}
+	return 0;
+}
+
+/* The scale tensor of an int8 weight, or PEFT_NONE. */
+static size_t
+find_scb(const struct peft_source *s, const struct peft_raw *raw)
+{
+	static const char tail[] = ".weight";
+	size_t n = strlen(raw->name), cut = sizeof(tail) - 1;
+	char base[1024];
+
+	if (raw->dtype != PEFT_I8 || n <= cut || n >= sizeof(base) ||
+	    strcmp(raw->name + n - cut, tail) != 0)
+		return PEFT_NONE;
+	memcpy(base, raw->name, n - cut);
+	base[n - cut] = '\0';
+	return find_raw(s, base, ".SCB");
+}
+
+static size_t
+find_state(const struct peft_source *s, const char *name)
+{
+	size_t nf4 = find_raw(s, name, ".quant_state.bitsandbytes__nf4");
+
+	return nf4 != PEFT_NONE ? nf4 :
+	    find_raw(s, name, ".quant_state.bitsandbytes__fp4");
+}
+
+static int
+make_weight(struct peft_source *s, size_t i, struct peft_whole *w,
+    struct peft_err *err)
+{
+	struct peft_raw *raw = &s->raws[i];
+	size_t state = find_state(s, raw->name), scb = find_scb(s, raw);
+	int p, r = 0;
+
+	memset(w, 0, sizeof(*w));
+	for (p = 0; p < PEFT_NPART; p++)
+		w->part[p] = PEFT_NONE;
+	w->part[PEFT_DATA] = i;
+	w->w.name = raw->name;
+	w->w.dtype = raw->dtype;
+	w->w.nbytes = raw->nbytes;
+	if (set_shape(&w->w, raw->ndim, raw->shape, err) == -1)
+		return -1;
+	if (state != PEFT_NONE)
+		r = make_4bit(s, state, w, err);
+	else if (scb != PEFT_NONE)
+		r = make_int8(s, scb, w, err);
+	for (p = 0; p < PEFT_NPART; p++)
+		if (w->part[p] != PEFT_NONE) {
+			s->raws[w->part[p]].weight = s->nwholes;
+			w->missing++;
+		}
+	return r;
+}
+
+/* Names that belong to another tensor's quantisation. */
+static bool
+is_companion(const struct peft_source *s, const char *name)
+{
+	static const char *const tails[] = { ".absmax", ".quant_map",
+	    ".nested_absmax", ".nested_quant_map", NULL };
+	size_t n = strlen(name), i, cut;
+	char base[1024];
+
+	if (strstr(name, state_infix) != NULL)
+		return true;
+	if (n >= sizeof(base))
+		return false;
+	for (i = 0; tails[i] != NULL; i++) {
+		cut = strlen(tails[i]);
+		if (n > cut && strcmp(name + n - cut, tails[i]) == 0) {
+			memcpy(base, name, n - cut);
+			base[n - cut] = '\0';
+			return find_state(s, base) != PEFT_NONE;
+		}
+	}
+	cut = strlen(".SCB");
+	if (n > cut && strcmp(name + n - cut, ".SCB") == 0) {
+		memcpy(base, name, n - cut);
+		base[n - cut] = '\0';
+		return find_raw(s, base, ".weight") != PEFT_NONE;
+	}
+	cut = strlen("_format");
+	if (n > cut && strcmp(name + n - cut, "_format") == 0) {
+		memcpy(base, name, n - cut);
+		base[n - cut] = '\0';
+		return find_raw(s, base, "") != PEFT_NONE;
+	}
+	return false;
+}
+
+/* A quantisation state without its weight would go unnoticed otherwise. */
+static int
+no_orphans(const struct peft_source *s, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < s->nraws; i++)
+		if (s->raws[i].weight == PEFT_NONE)
+			return peft_seterr(err, "tensor %s belongs to no "
+			    "weight", s->raws[i].name);
+	return 0;
+}
+
+int
+peft_source_make_weights(struct peft_source *s, struct peft_err *err)
+{
+	size_t i;
+	int r;
+
+	s->wholes = peft_calloc(s->nraws, sizeof(*s->wholes), err);
+	if (s->wholes == NULL)
+		return -1;
+	for (i = 0; i < s->nraws; i++) {
+		const char *name = s->raws[i].name;
+
+		if (is_companion(s, name))
+			continue;
+		if (make_weight(s, i, &s->wholes[s->nwholes], err) == -1)
+			return -1;
+		r = peft_map_add(&s->weight_index, name, strlen(name),
+		    s->nwholes, err);
+		if (r == -1)
+			return -1;
+		s->nwholes++;
+	}
+	return no_orphans(s, err);
+}
