@@ -5,7 +5,7 @@
 VERSION	= 0.1.0
 
 CMDS	= $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
-PKGS	= libcjson nettle libarchive libzstd
+PKGS	= libcjson nettle libarchive libzstd libpcre2-8
 
 CC	= cc
 PKG_CONFIG = pkg-config

@@ -54,6 +54,15 @@ best(const struct path *p)
 	return p;
 }
 
+const struct peft_vec *
+peft_vec_best(void)
+{
+	struct path paths[NPATH];
+
+	find_paths(paths);
+	return best(paths)->vec;
+}
+
 static void
 describe(struct peft_cpu *cpu)
 {

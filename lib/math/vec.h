@@ -64,6 +64,9 @@ struct peft_vec {
 		    float eps, float decay, double c1, double c2);
 };
 
+/* The best of them that this processor has. */
+const struct peft_vec	*peft_vec_best(void);
+
 extern const struct peft_vec peft_vec_ref, peft_vec_avx2, peft_vec_avx512;
 
 #endif

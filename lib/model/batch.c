@@ -56,8 +56,10 @@ begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
 		r = &run->ranges[run->nranges - 1];
 		r->n += s->n;
 		run->first[i] = T;
-		for (j = 0; j < s->n; j++)
-			run->pos[T++] = (s->kv == NULL ? 0 : s->kv->len) + j;
+		for (j = 0; j < s->n; j++, T++) {
+			run->pos[T] = (s->kv == NULL ? 0 : s->kv->len) + j;
+			run->ident[T] = (uint64_t)s->ident << 32 | run->pos[T];
+		}
 	}
 	run->first[nseqs] = run->T = T;
 	return 0;

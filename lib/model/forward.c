@@ -34,7 +34,7 @@ linears(struct peft_run *run, const struct peft_linear *lin,
 			peft_op_bias(run, p[i].y, p[i].ldy, lin[i].bias,
 			    lin[i].w.rows);
 		peft_hooks_forward(run, lin[i].site, run->ranges, run->nranges,
-		    x, ldx, p[i].y, p[i].ldy, saved[i]);
+		    run->ident, x, ldx, p[i].y, p[i].ldy, saved[i]);
 		check(run, lin[i].site->path, p[i].y, p[i].ldy,
 		    lin[i].w.rows);
 	}

@@ -28,19 +28,19 @@ peft_hooks_scratch(const struct peft_site *site, size_t T)
 }
 
 static struct peft_hook_call
-call_of(struct peft_run *run, const struct peft_range *r, const float *x,
-    size_t ldx, float *saved)
+call_of(struct peft_run *run, const struct peft_range *r,
+    const uint64_t *ident, const float *x, size_t ldx, float *saved)
 {
 	return (struct peft_hook_call){ .cpu = run->net->cpu, .T = r->n,
-	    .row = r->first, .x = x + r->first * ldx, .ldx = ldx,
+	    .ident = ident + r->first, .x = x + r->first * ldx, .ldx = ldx,
 	    .saved = saved, .scratch = run->hook, .train = run->train,
 	    .step = run->step };
 }
 
 void
 peft_hooks_forward(struct peft_run *run, const struct peft_site *site,
-    const struct peft_range *ranges, size_t nranges, const float *x,
-    size_t ldx, float *y, size_t ldy, float *saved)
+    const struct peft_range *ranges, size_t nranges, const uint64_t *ident,
+    const float *x, size_t ldx, float *y, size_t ldy, float *saved)
 {
 	struct peft_hook *h;
 	size_t i;
@@ -48,8 +48,8 @@ peft_hooks_forward(struct peft_run *run, const struct peft_site *site,
 	for (h = site->hooks; h != NULL; h = h->next) {
 		for (i = 0; i < nranges; i++) {
 			const struct peft_range *r = &ranges[i];
-			struct peft_hook_call call = call_of(run, r, x, ldx,
-			    saved + h->ops->saved(h->self, r->first));
+			struct peft_hook_call call = call_of(run, r, ident,
+			    x, ldx, saved + h->ops->saved(h->self, r->first));
 
 			if (r->adapter == h->adapter)
 				h->ops->forward(h->self, &call,
@@ -61,8 +61,8 @@ peft_hooks_forward(struct peft_run *run, const struct peft_site *site,
 
 void
 peft_hooks_backward(struct peft_run *run, const struct peft_site *site,
-    const struct peft_range *ranges, size_t nranges, const float *x,
-    size_t ldx, const float *dy, size_t lddy, float *dx, size_t lddx,
+    const struct peft_range *ranges, size_t nranges, const uint64_t *ident,
+    const float *x, size_t ldx, const float *dy, size_t lddy, float *dx, size_t lddx,
     float *saved)
 {
 	struct peft_hook *h;
@@ -71,8 +71,8 @@ peft_hooks_backward(struct peft_run *run, const struct peft_site *site,
 	for (h = site->hooks; h != NULL; h = h->next) {
 		for (i = 0; i < nranges; i++) {
 			const struct peft_range *r = &ranges[i];
-			struct peft_hook_call call = call_of(run, r, x, ldx,
-			    saved + h->ops->saved(h->self, r->first));
+			struct peft_hook_call call = call_of(run, r, ident,
+			    x, ldx, saved + h->ops->saved(h->self, r->first));
 
 			if (r->adapter == h->adapter)
 				h->ops->backward(h->self, &call,

@@ -23,8 +23,10 @@ head(struct peft_run *run, const size_t *rows, size_t n,
 		(void)run->vec->rmsnorm(hx + i * D, run->out + rows[i] * D,
 		    net->norm, D, (float)net->config.norm_eps);
 	peft_product_forward(net->cpu, hx, D, n, &p, 1, run->product);
-	peft_hooks_forward(run, net->head.site, ranges, nranges, hx, D, y, V,
-	    run->headhook);
+	for (i = 0; i < n; i++)
+		run->tileident[i] = run->ident[rows[i]];
+	peft_hooks_forward(run, net->head.site, ranges, nranges,
+	    run->tileident, hx, D, y, V, run->headhook);
 }
 
 /* The ranges of adapters among rows[0..n), which ascend. */
@@ -83,8 +85,9 @@ tile_back(struct peft_run *run, const size_t *rows, size_t n,
 
 	peft_product_backward(net->cpu, run->dhx, D, n, &p, 1, false,
 	    run->product);
-	peft_hooks_backward(run, net->head.site, ranges, nranges, run->hx, D,
-	    run->logits, V, run->dhx, D, run->headhook);
+	peft_hooks_backward(run, net->head.site, ranges, nranges,
+	    run->tileident, run->hx, D, run->logits, V, run->dhx, D,
+	    run->headhook);
 	for (i = 0; i < n; i++) {
 		const float *x = run->out + rows[i] * D;
 		double ms = run->vec->sumsq(x, D) / (double)D;

@@ -35,6 +35,7 @@ struct peft_seq {
 					 * none is */
 	size_t		 n;
 	float		 weight;	/* of its tokens in the loss */
+	uint32_t	 ident;		/* names the record for dropout */
 	int		 adapter;	/* hooks of this adapter act on it; -1:
 					 * none do */
 	struct peft_kv	*kv;		/* continues this cache; NULL: none */

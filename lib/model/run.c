@@ -137,6 +137,7 @@ layout_work(struct peft_run *run)
 	    run->attention_stride);
 	run->first = peft_arena_get(a, run->caps.seqs + 1, sizeof(size_t));
 	run->pos = peft_arena_get(a, T, sizeof(size_t));
+	run->ident = peft_arena_get(a, T, sizeof(uint64_t));
 	run->ranges = peft_arena_get(a, run->caps.seqs * 2,
 	    sizeof(struct peft_range));
 	run->rows = peft_arena_get(a, T, sizeof(size_t));
@@ -163,6 +164,7 @@ layout_logits(struct peft_run *run)
 	run->dhx = floats(a, run->tile, c->hidden);
 	run->rownll = peft_arena_get(a, run->tile, sizeof(double));
 	run->rowtop = peft_arena_get(a, run->tile, 1);
+	run->tileident = peft_arena_get(a, run->tile, sizeof(uint64_t));
 	run->headhook = floats(a, 1,
 	    peft_hooks_saved(run->net->head.site, run->caps.tokens));
 }

@@ -27,13 +27,14 @@ struct peft_rows_range {
 struct peft_hook_call {
 	struct peft_cpu	*cpu;
 	size_t		 T;		/* rows of this call */
-	size_t		 row;		/* the first's place in the micro-batch */
+	const uint64_t	*ident;		/* [T] what names a row: its record and
+					 * position, however steps are split */
 	const float	*x;
 	size_t		 ldx;
 	float		*saved;		/* what forward left for backward */
 	float		*scratch;
 	bool		 train;		/* backward will follow */
-	uint64_t	 step;		/* with site and row: key of dropout */
+	uint64_t	 step;		/* with site and ident: key of dropout */
 };
 
 struct peft_hook_ops {

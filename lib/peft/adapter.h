@@ -54,10 +54,12 @@ size_t		 peft_adapter_nsites(const struct peft_adapter *);
 int		 peft_adapter_attach(struct peft_adapter *, struct peft_sites *,
 		    int index, float weight, bool train, struct peft_err *)
 		    PEFT_MUSTCHECK;
+/* The seed of its dropout. */
+void		 peft_adapter_seed(struct peft_adapter *, uint64_t seed);
 void		 peft_adapter_zerograd(struct peft_adapter *);
 
-/* Merging.  1 if the adapter changes the weight `name' ("....weight" or
- * "....bias" of a site), 0 if not.  rows gives f32 rows of base plus
+/* Merging.  1 if the adapter changes the weight `name' ("PATH.weight" of a
+ * site), 0 if not.  rows gives f32 rows of base plus
  * weight * delta; it borrows base and the adapter.  Close with _rows_free. */
 int		 peft_adapter_merge(struct peft_adapter *, const char *name,
 		    const struct peft_rows *base, float weight,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "tensor/source.h"
@@ -60,8 +61,9 @@ digest_all(struct digest *d, size_t n, int threads)
 	struct work work[MOST];
 	pthread_t id[MOST];
 	bool started[MOST] = { false };
-	int i, k = threads < 1 ? 1 : threads > MOST ? MOST : threads;
+	int i, k = threads > 0 ? threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
 
+	k = k < 1 ? 1 : k > MOST ? MOST : k;
 	for (i = 0; i < k; i++) {
 		work[i] = (struct work){ d, (size_t)i, (size_t)k, n };
 		started[i] = i > 0 &&

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* adapter_config.json: every key is honoured, or at its default, or an
+ * error; and what is saved is what PEFT would have saved. */
+
+#include <string.h>
+
+#include "peft/method.h"
+
+/* Keys that all methods have.  Those with a default are honoured only in
+ * that they must have it; the others say nothing about the arithmetic. */
+static const char *const common[][2] = {
+	{ "peft_type", NULL }, { "auto_mapping", NULL },
+	{ "peft_version", NULL }, { "base_model_name_or_path", NULL },
+	{ "revision", NULL }, { "task_type", NULL },
+	{ "inference_mode", NULL }, { "target_modules", NULL },
+	{ "exclude_modules", NULL }, { "layers_to_transform", NULL },
+	{ "layers_pattern", NULL }, { "megatron_core", NULL },
+	{ "modules_to_save", "null" }, { "runtime_config", "null" },
+	{ NULL, NULL }
+};
+
+static const char *const *
+find_key(const char *const (*keys)[2], const char *name)
+{
+	for (; (*keys)[0] != NULL; keys++)
+		if (strcmp((*keys)[0], name) == 0)
+			return *keys;
+	return NULL;
+}
+
+/* null, false, {}, [] ask for nothing. */
+static bool
+is_off(const cJSON *j)
+{
+	return cJSON_IsNull(j) || cJSON_IsFalse(j) ||
+	    ((cJSON_IsArray(j) || cJSON_IsObject(j)) && j->child == NULL);
+}
+
+static bool
+is_default(const cJSON *j, const char *want)
+{
+	struct peft_buf b = { 0 };
+	bool same;
+
+	peft_json_print(&b, j, 0, false);
+	same = b.data != NULL && strcmp(b.data, want) == 0;
+	peft_buf_free(&b);
+	return same;
+}
+
+int
+peft_config_check(const struct peft_method *m, const cJSON *config,
+    struct peft_err *err)
+{
+	const cJSON *e;
+
+	cJSON_ArrayForEach(e, config) {
+		const char *const *key = find_key(common, e->string);
+
+		if (key != NULL && key[1] == NULL)
+			continue;
+		if (find_key(m->keys, e->string) != NULL || is_off(e))
+			continue;
+		if (key == NULL || !is_default(e, key[1]))
+			return peft_seterr(err, "adapter_config.json: key "
+			    "\"%s\" is not honoured for %s here", e->string,
+			    m->type);
+	}
+	return 0;
+}
+
+/* The distinct last components of the targeted sites ("q_proj"), or their
+ * whole paths where a component alone would hit others too. */
+static cJSON *
+target_list(const struct peft_adapter *a)
+{
+	cJSON *list = cJSON_CreateArray(), *e;
+	size_t i;
+
+	for (i = 0; i < a->nmodules; i++) {
+		const char *path = a->modules[i].site->path;
+		const char *last = strrchr(path, '.');
+		bool there = false;
+
+		last = last == NULL ? path : last + 1;
+		cJSON_ArrayForEach(e, list)
+			there |= strcmp(e->valuestring, last) == 0;
+		if (!there)
+			cJSON_AddItemToArray(list, cJSON_CreateString(last));
+	}
+	return list;
+}
+
+static void
+set(cJSON *config, const char *key, cJSON *value)
+{
+	cJSON_DeleteItemFromObjectCaseSensitive(config, key);
+	cJSON_AddItemToObject(config, key, value);
+}
+
+cJSON *
+peft_config_to_save(const struct peft_adapter *a, struct peft_err *err)
+{
+	cJSON *c = cJSON_Duplicate(a->config, true), *def;
+	const cJSON *t = peft_json_get(a->config, "target_modules");
+	size_t i;
+
+	if (c == NULL) {
+		peft_seterr(err, "no memory for the adapter's config");
+		return NULL;
+	}
+	for (i = 0; a->method->keys[i][0] != NULL; i++) {
+		if (peft_json_get(c, a->method->keys[i][0]) != NULL)
+			continue;
+		def = cJSON_Parse(a->method->keys[i][1]);
+		cJSON_AddItemToObject(c, a->method->keys[i][0], def);
+	}
+	if (cJSON_IsString(t) && strchr(t->valuestring, '-') != NULL)
+		set(c, "target_modules", target_list(a));
+	set(c, "peft_type", cJSON_CreateString(a->method->type));
+	set(c, "inference_mode", cJSON_CreateTrue());
+	if (peft_json_get(c, "task_type") == NULL)
+		set(c, "task_type", cJSON_CreateString("CAUSAL_LM"));
+	for (i = 0; common[i][0] != NULL; i++)
+		if (common[i][1] == NULL && peft_json_get(c,
+		    common[i][0]) == NULL)
+			set(c, common[i][0], cJSON_CreateNull());
+	cJSON_DeleteItemFromObjectCaseSensitive(c, "runtime_config");
+	if (cJSON_IsNull(peft_json_get(c, "peft_version")))
+		set(c, "peft_version", cJSON_CreateString("0.21.2"));
+	if (cJSON_IsNull(peft_json_get(c, "megatron_core")))
+		cJSON_DeleteItemFromObjectCaseSensitive(c, "megatron_core");
+	return c;
+}

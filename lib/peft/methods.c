@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of adapter methods. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "peft/method.h"
+
+static const struct peft_method *const methods[] = { &peft_lora };
+
+enum { NMETHOD = sizeof(methods) / sizeof(methods[0]) };
+
+const struct peft_method *
+peft_method_find(const char *type, struct peft_err *err)
+{
+	char known[256] = "";
+	size_t i;
+
+	for (i = 0; i < NMETHOD; i++) {
+		if (strcmp(methods[i]->type, type) == 0)
+			return methods[i];
+		snprintf(known + strlen(known), sizeof(known) - strlen(known),
+		    "%s%s", i > 0 ? ", " : "", methods[i]->type);
+	}
+	peft_seterr(err, "peft_type \"%s\" is not known (known: %s)", type,
+	    known);
+	return NULL;
+}
