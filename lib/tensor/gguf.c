@@ -36,7 +36,7 @@ little(const uint8_t *p, size_t n)
 static int
 take_uint(struct cursor *c, size_t n, uint64_t *v, struct peft_err *err)
 {
-	const uint8_t *p;
+	const uint8_t *p = NULL;
 
 	if (take(c, n, &p, err) == -1)
 		return -1;
@@ -48,8 +48,8 @@ static int
 take_string(struct cursor *c, const char **s, size_t *len,
     struct peft_err *err)
 {
-	const uint8_t *p;
-	uint64_t n;
+	const uint8_t *p = NULL;
+	uint64_t n = 0;
 
 	if (take_uint(c, 8, &n, err) == -1)
 		return -1;
@@ -67,8 +67,8 @@ take_string(struct cursor *c, const char **s, size_t *len,
 static int
 take_name(struct cursor *c, size_t max, char **out, struct peft_err *err)
 {
-	const char *s;
-	size_t len, i, n;
+	const char *s = NULL;
+	size_t len = 0, i, n;
 
 	if (take_string(c, &s, &len, err) == -1)
 		return -1;
@@ -102,7 +102,7 @@ take_strings(struct cursor *c, uint64_t count, struct peft_err *err)
 static int
 take_value(struct cursor *c, struct peft_gguf_kv *kv, struct peft_err *err)
 {
-	uint64_t elem;
+	uint64_t elem = 0;
 	size_t bytes;
 
 	kv->count = 1;
@@ -120,7 +120,7 @@ take_value(struct cursor *c, struct peft_gguf_kv *kv, struct peft_err *err)
 		if (take_strings(c, kv->count, err) == -1)
 			return -1;
 	} else {
-		const uint8_t *p;
+		const uint8_t *p = NULL;
 
 		if (kv->count > (uint64_t)(c->end - c->p) ||
 		    __builtin_mul_overflow((size_t)kv->count,
@@ -139,7 +139,7 @@ take_pairs(struct cursor *c, struct peft_gguf *g, uint64_t n,
     struct peft_err *err)
 {
 	struct peft_map seen = { 0 };
-	uint64_t type;
+	uint64_t type = 0;
 	int r = 0;
 
 	for (; r == 0 && g->nkv < n; ) {
@@ -186,7 +186,7 @@ static int
 take_tensor(struct cursor *c, struct peft_gguf_tensor *t, uint64_t *offset,
     struct peft_err *err)
 {
-	uint64_t dims, ne, type;
+	uint64_t dims = 0, ne = 0, type = 0;
 	int i;
 
 	if (take_uint(c, 4, &dims, err) == -1)
@@ -220,7 +220,7 @@ take_tensors(struct cursor *c, struct peft_gguf *g, uint64_t n, size_t align,
     struct peft_err *err)
 {
 	struct peft_map seen = { 0 };
-	uint64_t offset, at = 0;
+	uint64_t offset = 0, at = 0;
 	int r = 0;
 
 	while (r == 0 && g->n < n) {
@@ -272,7 +272,7 @@ static int
 parse(struct peft_gguf *g, struct cursor *c, struct peft_err *err)
 {
 	size_t left, align = PEFT_GGUF_ALIGN, data;
-	uint64_t magic, version, n, nkv, v;
+	uint64_t magic = 0, version = 0, n = 0, nkv = 0, v = 0;
 
 	if (take_uint(c, 4, &magic, err) == -1 ||
 	    take_uint(c, 4, &version, err) == -1)

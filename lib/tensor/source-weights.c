@@ -26,10 +26,14 @@ peft_source_bytes(const struct peft_source *s, const struct peft_raw *raw)
 static size_t
 find_raw(const struct peft_source *s, const char *base, const char *suffix)
 {
-	char name[1024];
+	char name[2048];
 	const size_t *k;
 
-	snprintf(name, sizeof(name), "%s%s", base, suffix);
+	/* a name that does not fit is the name of nothing */
+	if (strlen(base) + strlen(suffix) >= sizeof(name))
+		return PEFT_NONE;
+	memcpy(name, base, strlen(base));
+	memcpy(name + strlen(base), suffix, strlen(suffix) + 1);
 	k = peft_map_find(&s->raw_index, name, strlen(name));
 	return k == NULL ? PEFT_NONE : *k;
 }
@@ -169,7 +173,7 @@ make_int8(struct peft_source *s, size_t scb, struct peft_whole *w,
 {
 	const struct peft_raw *data = &s->raws[w->part[PEFT_DATA]];
 	const struct peft_raw *raw = &s->raws[scb], *fmt;
-	char name[1024];
+	char name[2048];
 	size_t i;
 
 	if (data->ndim != 2 || raw->dtype != PEFT_F32 ||

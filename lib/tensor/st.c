@@ -72,7 +72,7 @@ read_entry(const cJSON *j, struct peft_st_entry *e, struct peft_err *err)
 {
 	const cJSON *off = peft_json_get(j, "data_offsets");
 	const char *type = NULL;
-	size_t end, want;
+	size_t end = 0, want = 0;
 
 	if (peft_json_str(j, "dtype", &type, err) == -1)
 		return -1;

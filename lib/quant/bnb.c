@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bitsandbytes' 4-bit and 8-bit blocks, byte for byte as its CPU code writes
+ * them (Dettmers et al. 2023; functional.py, backends/default and cpu).
+ */
+
+#include <math.h>
+
+#include "quant/half.h"
+#include "quant/quant.h"
+
+/* A code is the number of midpoints below the value, through a table from
+ * ranks to codes (NF4's table ascends, FP4's does not). */
+struct map4 {
+	float	mid[15];
+	uint8_t	code[16];
+};
+
+static void
+make_map4(enum peft_dtype t, struct map4 *m)
+{
+	/* the order of FP4's values; +0 (code 0) stands before -0 (8) */
+	static const uint8_t fp4[16] = { 11, 10, 13, 12, 15, 14, 9, 0, 8, 1, 6,
+	    7, 4, 5, 2, 3 };
+	const float *map = t == PEFT_NF4 ? peft_nf4_map : peft_fp4_map;
+	int i;
+
+	for (i = 0; i < 16; i++)
+		m->code[i] = t == PEFT_NF4 ? (uint8_t)i : fp4[i];
+	for (i = 0; i < 15; i++)
+		m->mid[i] = (map[m->code[i]] + map[m->code[i + 1]]) / 2;
+}
+
+static uint8_t
+code4(const struct map4 *m, float u)
+{
+	int i, below = 0;
+
+	for (i = 0; i < 15; i++)
+		below += m->mid[i] < u;
+	return m->code[below];
+}
+
+static float
+clamp1(float u)
+{
+	return u < -1 ? -1 : u > 1 ? 1 : u;
+}
+
+static float
+abs_max(const float *x, size_t n)
+{
+	float a = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		a = fabsf(x[i]) > a ? fabsf(x[i]) : a;
+	return a;
+}
+
+static void
+put4(uint8_t *dst, size_t i, uint8_t code)
+{
+	if (i % 2 == 0)
+		dst[i / 2] = (uint8_t)(code << 4);
+	else
+		dst[i / 2] |= code;
+}
+
+int
+peft_encode_4bit(enum peft_dtype t, const float *src, size_t n,
+    size_t blocksize, bool last, uint8_t *dst, float *absmax,
+    struct peft_err *err)
+{
+	struct map4 map;
+	size_t i, b, m;
+
+	make_map4(t, &map);
+	for (b = 0; b * blocksize < n; b++) {
+		const float *x = src + b * blocksize;
+		bool whole = n - b * blocksize >= blocksize;
+		float a, scale;
+
+		m = whole ? blocksize : n - b * blocksize;
+		a = abs_max(x, m);
+		scale = a > 1e-38f ? a : 1e-38f;
+		for (i = 0; i < m; i++)
+			if (!isfinite(x[i]))
+				return peft_setfail(err, PEFT_NUMERIC, "a value "
+				    "is not finite");
+		absmax[b] = whole ? a : scale;
+		for (i = 0; i < m; i++)
+			put4(dst, b * blocksize + i, code4(&map, clamp1(whole ?
+			    x[i] * (1 / scale) : x[i] / scale)));
+	}
+	if (n % 2 != 0 && last)
+		put4(dst, n, code4(&map, 0));
+	return 0;
+}
+
+/*
+ * torch's mean of a float vector on the CPU, sum by cascade: 4 vectors of
+ * LANES accumulate in turn; every 2^step of them is folded into a higher
+ * level (aten/src/ATen/native/cpu/SumKernel.cpp).  The sum's last bit
+ * depends on the build's vector width and on the thread count; this is the
+ * plain order of double, rounded once, which lies within them.
+ */
+static float
+mean(const float *x, size_t n)
+{
+	double s = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		s += (double)x[i];
+	return (float)(s / (double)n);
+}
+
+/* The nearest code by way of a 16-bit index, as the native code does: how
+ * many midpoints lie below -1 + 2 index / 65535. */
+static uint8_t
+code8(const float *map, float u)
+{
+	unsigned index = (unsigned)((u + 1) * 0.5f * 65535 + 0.5f);
+	float v = -1.0f + 2.0f * (float)index / 65535.0f;
+	int lo = 0, hi = 255, mid;
+
+	while (lo < hi) {		/* first midpoint not below v */
+		mid = (lo + hi) / 2;
+		if (0.5f * (map[mid] + map[mid + 1]) < v)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return (uint8_t)lo;
+}
+
+enum { NESTED = 256 };
+
+void
+peft_encode_nested(const float *absmax, size_t n, uint8_t *q,
+    float *nested_absmax, float *offset)
+{
+	const float *map = peft_dynamic_map();
+	size_t b, i, m;
+
+	*offset = mean(absmax, n);
+	for (b = 0; b * NESTED < n; b++) {
+		float z[NESTED], a;
+
+		m = n - b * NESTED < NESTED ? n - b * NESTED : NESTED;
+		for (i = 0; i < m; i++)
+			z[i] = absmax[b * NESTED + i] - *offset;
+		a = nested_absmax[b] = abs_max(z, m);
+		for (i = 0; i < m; i++)
+			q[b * NESTED + i] = a == 0 ? 0 :
+			    code8(map, clamp1(z[i] * (1 / a)));
+	}
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sinks that are GGUF files. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "quant/sink-impl.h"
+
+/* llama.cpp's general.file_type (llama.h, enum llama_ftype) of the type that
+ * most weights have. */
+static const struct {
+	enum peft_dtype	dtype;
+	uint32_t	number;
+} file_types[] = {
+	{ PEFT_F32, 0 }, { PEFT_F16, 1 }, { PEFT_Q4_0, 2 }, { PEFT_Q4_1, 3 },
+	{ PEFT_Q8_0, 7 }, { PEFT_Q5_0, 8 }, { PEFT_Q5_1, 9 },
+	{ PEFT_BF16, 32 },
+};
+
+static enum peft_dtype
+commonest(const struct peft_sink *k)
+{
+	size_t sum[PEFT_NDTYPE] = { 0 }, i;
+	int t, best = PEFT_F32;
+
+	for (i = 0; i < k->n; i++)
+		if (k->specs[i].ndim > 1)
+			sum[k->specs[i].dtype] += k->specs[i].shape[0] *
+			    k->specs[i].shape[1];
+	for (t = 0; t < PEFT_NDTYPE; t++)
+		if (sum[t] > sum[best])
+			best = t;
+	return best;
+}
+
+static void
+put_general(const struct peft_sink *k, const char *arch,
+    struct peft_gguf_out *o)
+{
+	enum peft_dtype t = commonest(k);
+	size_t i;
+
+	peft_gguf_put_string(o, "general.architecture", arch, strlen(arch));
+	peft_gguf_put_string(o, "general.type", "model", 5);
+	for (i = 0; i < sizeof(file_types) / sizeof(file_types[0]); i++)
+		if (file_types[i].dtype == t)
+			peft_gguf_put_u32(o, "general.file_type",
+			    file_types[i].number);
+	if (peft_dtypes[t].block > 1)
+		peft_gguf_put_u32(o, "general.quantization_version", 2);
+}
+
+/* The family, by config.json's model_type. */
+static int
+find_arch(struct peft_sink *k, const struct peft_side *config,
+    struct peft_buf *name, struct peft_err *err)
+{
+	cJSON *j = peft_json(config->data, config->len, err);
+	const char *type = "";
+	int r;
+
+	if (j == NULL)
+		return peft_errprefix(err, "config.json");
+	r = peft_json_str(j, "model_type", &type, err);
+	peft_buf_puts(name, type);
+	cJSON_Delete(j);
+	if (r == -1)
+		return -1;
+	if ((k->arch = peft_arch_of_hf(type = name->data)) == NULL)
+		return peft_seterr(err, "model_type \"%s\" cannot be told in "
+		    "GGUF here (known: %s)", type, peft_arch_names());
+	return 0;
+}
+
+static size_t
+vocab_rows(const struct peft_sink *k)
+{
+	char name[256];
+	size_t i;
+
+	for (i = 0; i < k->n; i++)
+		if (peft_arch_to_gguf(k->arch, k->specs[i].name, name) == 0 &&
+		    strcmp(name, "token_embd.weight") == 0)
+			return k->specs[i].shape[0];
+	return 0;
+}
+
+static int
+put_metadata(struct peft_sink *k, struct peft_gguf_out *o, float **freqs,
+    size_t *nfreqs, struct peft_err *err)
+{
+	const struct peft_side *config = peft_sides_find(&k->sides,
+	    "config.json");
+	const struct peft_side *tok = peft_sides_find(&k->sides,
+	    "tokenizer.json");
+	struct peft_buf arch = { 0 };
+	int r = -1;
+
+	if (config == NULL)
+		return peft_seterr(err, "there is no config.json: GGUF cannot "
+		    "be written without one");
+	if (find_arch(k, config, &arch, err) == 0) {
+		put_general(k, arch.data, o);
+		r = peft_arch_metadata(k->arch, config, o, &k->heads, freqs,
+		    nfreqs, err);
+	}
+	peft_buf_free(&arch);
+	if (r == 0 && tok != NULL)
+		r = peft_vocab_metadata(tok, peft_sides_find(&k->sides,
+		    "tokenizer_config.json"), peft_sides_find(&k->sides,
+		    "chat_template.jinja"), vocab_rows(k), o, err);
+	return r;
+}
+
+/* One description a weight; vectors are always f32 in GGUF. */
+static int
+describe(struct peft_sink *k, struct peft_gguf_tensor *t,
+    struct peft_err *err)
+{
+	char name[256];
+	size_t i, cols;
+	int d;
+
+	for (i = 0; i < k->n; i++, t++) {
+		struct peft_spec *s = &k->specs[i];
+		const struct peft_dtype_info *info;
+
+		if (peft_arch_to_gguf(k->arch, s->name, name) == -1)
+			return peft_seterr(err, "weight %s has no name in GGUF",
+			    s->name);
+		if (s->ndim == 1)
+			s->dtype = PEFT_F32;
+		info = &peft_dtypes[s->dtype];
+		if (info->ggml < 0)
+			return peft_seterr(err, "weight %s: type %s does not "
+			    "exist in GGUF", s->name, info->name);
+		cols = s->shape[s->ndim - 1];
+		if (cols % info->block != 0)
+			return peft_seterr(err, "weight %s: rows of %zu do not "
+			    "divide into blocks of %u (%s)", s->name, cols,
+			    info->block, info->name);
+		if ((t->name = peft_strdup(name, err)) == NULL)
+			return -1;
+		t->dtype = s->dtype;
+		t->ndim = s->ndim;
+		t->nbytes = cols / info->block * info->bytes;
+		for (d = 0; d < s->ndim; d++) {
+			t->shape[d] = s->shape[d];
+			t->nbytes *= d < s->ndim - 1 ? s->shape[d] : 1;
+		}
+	}
+	return 0;
+}
+
+int
+peft_sink_open_gguf(struct peft_sink *k, struct peft_err *err)
+{
+	struct peft_gguf_out o = { 0 };
+	struct peft_gguf_tensor *t;
+	float *freqs = NULL;
+	size_t n = k->n, nfreqs = 0, i;
+	int r = -1;
+
+	if ((t = peft_calloc(n + 1, sizeof(*t), err)) == NULL)
+		return -1;
+	if (put_metadata(k, &o, &freqs, &nfreqs, err) == 0 &&
+	    describe(k, t, err) == 0) {
+		if (freqs != NULL) {	/* Llama 3's scaling is a tensor */
+			memmove(t + 1, t, n * sizeof(*t));
+			t[0] = (struct peft_gguf_tensor){ .dtype = PEFT_F32,
+			    .ndim = 1, .shape = { nfreqs },
+			    .nbytes = nfreqs * sizeof(float),
+			    .name = peft_strdup("rope_freqs.weight", err) };
+			n++;
+		}
+		r = peft_gguf_write(k->fp, k->label, &o, t, n, err);
+		if (r == 0 && freqs != NULL && (peft_sink_write(k, freqs,
+		    nfreqs * sizeof(float), err) == -1 ||
+		    peft_gguf_pad(k->fp, k->label, nfreqs * sizeof(float),
+		    err) == -1))
+			r = -1;
+	}
+	for (i = 0; i < n; i++)
+		free(t[i].name);
+	free(t);
+	free(freqs);
+	peft_buf_free(&o.kv);
+	return r;
+}

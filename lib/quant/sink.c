@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where weights go: opening, putting, committing. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "quant/quant.h"
+#include "quant/sink-impl.h"
+
+static enum peft_out_kind
+kind_of(const char *path)
+{
+	size_t n = path == NULL ? 0 : strlen(path);
+
+	if (n > 0 && path[n - 1] == '/')
+		return PEFT_OUT_FOLDER;
+	if (n > 5 && strcmp(path + n - 5, ".gguf") == 0)
+		return PEFT_OUT_GGUF;
+	if (n == 0 || strcmp(path, "-") == 0 ||
+	    (n > 12 && strcmp(path + n - 12, ".safetensors") == 0))
+		return PEFT_OUT_BUNDLE;
+	return PEFT_OUT_FOLDER;
+}
+
+static int
+copy_specs(struct peft_sink *k, const struct peft_spec *s, size_t n,
+    struct peft_err *err)
+{
+	if ((k->specs = peft_calloc(n, sizeof(*s), err)) == NULL)
+		return -1;
+	for (; k->n < n; k->n++) {
+		struct peft_spec *to = &k->specs[k->n];
+
+		*to = s[k->n];
+		if ((to->name = peft_strdup(s[k->n].name, err)) == NULL)
+			return -1;
+		if ((to->dtype == PEFT_NF4 || to->dtype == PEFT_FP4) &&
+		    to->blocksize == 0)
+			to->blocksize = 64;
+	}
+	return 0;
+}
+
+static int
+copy_sides(struct peft_sink *k, const struct peft_side *s, size_t n,
+    struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		struct peft_buf b = { 0 };
+
+		peft_buf_put(&b, s[i].data, s[i].len);
+		if (peft_sides_add(&k->sides, s[i].name, &b, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+check_types(const struct peft_sink *k, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < k->n && k->kind != PEFT_OUT_GGUF; i++) {
+		enum peft_dtype t = k->specs[i].dtype;
+
+		if (peft_dtypes[t].st == NULL && t != PEFT_NF4 &&
+		    t != PEFT_FP4)
+			return peft_seterr(err, "weight %s: type %s exists in "
+			    "GGUF only (-o NAME.gguf)", k->specs[i].name,
+			    peft_dtypes[t].name);
+	}
+	return 0;
+}
+
+static void
+release(struct peft_sink *k)
+{
+	size_t i;
+
+	for (i = 0; i < k->n; i++)
+		free((char *)(uintptr_t)k->specs[i].name);
+	peft_out_abort(k->out);
+	peft_outdir_abort(k->dir);
+	peft_sides_free(&k->sides);
+	free(k->specs);
+	free(k->shard);
+	free(k->path);
+	free(k->rows);
+	free(k->bytes);
+	free(k->absmax);
+	free(k);
+}
+
+static int
+open_file(struct peft_sink *k, struct peft_err *err)
+{
+	if ((k->out = peft_out_open(k->path, k->opt.force, err)) == NULL)
+		return -1;
+	k->fp = peft_out_fp(k->out);
+	k->label = peft_out_label(k->out);
+	return k->kind == PEFT_OUT_GGUF ? peft_sink_open_gguf(k, err) :
+	    peft_sink_st_head(k, 0, k->n, true, err);
+}
+
+struct peft_sink *
+peft_sink_open(const struct peft_sinkopt *opt, const struct peft_spec *specs,
+    size_t nspecs, const struct peft_side *sides, size_t nsides,
+    struct peft_err *err)
+{
+	struct peft_sink *k = peft_calloc(1, sizeof(*k), err);
+
+	if (k == NULL)
+		return NULL;
+	k->opt = *opt;
+	k->kind = kind_of(opt->path);
+	k->label = "output";
+	if (opt->path != NULL && (k->path = peft_strdup(opt->path,
+	    err)) == NULL)
+		goto fail;
+	if (k->path != NULL)
+		k->label = k->path;
+	if (copy_specs(k, specs, nspecs, err) == -1 ||
+	    copy_sides(k, sides, nsides, err) == -1 ||
+	    check_types(k, err) == -1 || peft_sink_fix_config(k, err) == -1)
+		goto fail;
+	if ((k->kind == PEFT_OUT_FOLDER ? peft_sink_open_folder(k, err) :
+	    open_file(k, err)) == -1)
+		goto fail;
+	return k;
+fail:
+	release(k);
+	return NULL;
+}
+
+int
+peft_sink_put(struct peft_sink *k, const struct peft_rows *rows,
+    struct peft_err *err)
+{
+	const struct peft_spec *s = &k->specs[k->next];
+	size_t before = k->written;
+
+	if (k->next == k->n)
+		return peft_seterr(err, "more weights than were announced");
+	if (k->kind == PEFT_OUT_FOLDER && k->next > 0 &&
+	    peft_sink_next_shard(k, err) == -1)
+		return -1;
+	if (peft_sink_encode(k, s, rows, err) == -1)
+		return peft_errprefix(err, "weight %s", s->name);
+	k->next++;
+	if (k->kind == PEFT_OUT_GGUF)
+		return peft_gguf_pad(k->fp, k->label, k->written - before,
+		    err);
+	return 0;
+}
+
+int
+peft_sink_commit(struct peft_sink *k, struct peft_err *err)
+{
+	int r = 0;
+
+	if (k->next != k->n)
+		r = peft_seterr(err, "weight %s was announced and not written",
+		    k->specs[k->next].name);
+	else if (k->kind == PEFT_OUT_FOLDER) {
+		r = peft_outdir_commit(k->dir, err);
+		k->dir = NULL;
+	} else {
+		r = peft_out_commit(k->out, err);
+		k->out = NULL;
+	}
+	/* what a reader makes of it is what counts */
+	if (r == 0 && k->path != NULL && strcmp(k->path, "-") != 0) {
+		struct peft_source *s = peft_source_open(k->path, err);
+
+		if (s == NULL || peft_source_count(s) != k->n)
+			r = s == NULL ? -1 : peft_seterr(err, "%s: %zu weights "
+			    "were written, %zu can be read", k->path, k->n,
+			    peft_source_count(s));
+		peft_source_close(s);
+	}
+	release(k);
+	return r;
+}
+
+void
+peft_sink_abort(struct peft_sink *k)
+{
+	if (k != NULL)
+		release(k);
+}
+
+static int
+rows_of_weight(void *ctx, size_t first, size_t n, float *dst,
+    struct peft_err *err)
+{
+	const struct peft_weight *w = ctx;
+
+	(void)err;
+	peft_decode(w, first * w->cols, n * w->cols, dst);
+	return 0;
+}
+
+struct peft_rows
+peft_rows_of(const struct peft_weight *w)
+{
+	return (struct peft_rows){ .get = rows_of_weight,
+	    .ctx = (void *)(uintptr_t)w, .raw = w };
+}
+
+struct peft_spec
+peft_spec_of(const struct peft_weight *w)
+{
+	struct peft_spec s = { .name = w->name, .dtype = w->dtype,
+	    .ndim = w->ndim, .blocksize = w->scales.blocksize,
+	    .nested = w->scales.qabsmax != NULL ||
+	    w->scales.nested_blocksize > 0,
+	    .orig = w->scales.blocksize > 0 ? w->scales.orig : w->dtype };
+
+	memcpy(s.shape, w->shape, sizeof(s.shape));
+	return s;
+}
