@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The memory of a run, known before any of it is allocated. */
+
+#include "train/trainer.h"
+
+static size_t
+longest(const struct peft_records *r, size_t most)
+{
+	size_t i;
+
+	for (i = 0; r != NULL && i < r->n; i++)
+		most = r->at[i].n > most ? r->at[i].n : most;
+	return most;
+}
+
+/* Tokens of the largest step: more room than that is never used. */
+static size_t
+largest_step(const struct peft_trainer *t)
+{
+	size_t i, sum = 0, batch = t->opt.batch;
+
+	if (t->opt.shuffle) {		/* any records may meet */
+		for (i = 0; i < t->data->n; i++)
+			sum = t->data->at[i].n > sum ? t->data->at[i].n : sum;
+		return sum * batch;
+	}
+	for (i = 0; i < t->data->n; i += batch) {
+		size_t j, n = 0;
+
+		for (j = i; j < t->data->n && j < i + batch; j++)
+			n += t->data->at[j].n;
+		sum = n > sum ? n : sum;
+	}
+	return sum;
+}
+
+static int
+plan_for(struct peft_trainer *t, size_t tokens, struct peft_err *err)
+{
+	struct peft_trainplan *p = &t->plan;
+
+	t->caps.tokens = tokens;
+	if (peft_run_plan(t->net, &t->caps, &p->run, err) == -1)
+		return -1;
+	p->micro_tokens = tokens;
+	p->total = p->weights + p->adapter + p->optimiser + p->run.total;
+	return 0;
+}
+
+int
+peft_train_plan(struct peft_trainer *t, struct peft_err *err)
+{
+	struct peft_trainplan *p = &t->plan;
+	size_t seq = longest(t->eval, longest(t->data, 1));
+	size_t tokens = t->opt.micro_tokens, most = largest_step(t);
+
+	p->weights = peft_net_weight_bytes(t->net);
+	p->adapter = t->nvalues * sizeof(float) * (t->eval != NULL ? 3 : 2);
+	p->optimiser = t->nvalues * sizeof(float) * 2;
+	tokens = tokens < most ? tokens : most;
+	tokens = tokens > seq ? tokens : seq;
+	t->caps = (struct peft_caps){ .seqs = tokens < 4096 ? tokens : 4096,
+	    .seq = seq, .train = true };
+	if (plan_for(t, tokens, err) == -1)
+		return -1;
+	while (t->opt.mem_limit > 0 && p->total > t->opt.mem_limit &&
+	    tokens > seq) {
+		tokens = tokens / 2 > seq ? tokens / 2 : seq;
+		if (plan_for(t, tokens, err) == -1)
+			return -1;
+	}
+	if (t->opt.mem_limit > 0 && p->total > t->opt.mem_limit)
+		return peft_setfail(err, PEFT_CHECK, "the smallest plan, with "
+		    "micro-batches of one record, needs %.1f MiB, the limit is "
+		    "%.1f MiB", (double)p->total / 0x1p20,
+		    (double)t->opt.mem_limit / 0x1p20);
+	return 0;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What determines a run: the records, the numbers of steps, the settings. */
+
+#include <math.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "train/trainer.h"
+
+/* A record that teaches nothing is a mistake made upstream. */
+static int
+check_records(const struct peft_records *r, const char *what,
+    struct peft_err *err)
+{
+	size_t i;
+
+	if (r->n == 0)
+		return peft_seterr(err, "there are no %s records", what);
+	for (i = 0; i < r->n; i++) {
+		if (r->at[i].nchoices > 0)
+			return peft_seterr(err, "%s record %zu (line %zu) has "
+			    "choices: those can be evaluated, not trained on",
+			    what, i + 1, r->at[i].line);
+		if (r->at[i].supervised == 0)
+			return peft_seterr(err, "%s record %zu (line %zu) has "
+			    "no supervised token: its labels are all -100 "
+			    "(peft-tokenize --lint, --show)", what, i + 1,
+			    r->at[i].line);
+	}
+	return 0;
+}
+
+static void
+hash_records(const struct peft_records *r, char hex[PEFT_SHA256_HEX])
+{
+	struct peft_sha256 h;
+	size_t i;
+
+	peft_sha256_init(&h);
+	for (i = 0; i < r->n; i++) {
+		const struct peft_record *rec = &r->at[i];
+
+		peft_sha256_add(&h, &rec->n, sizeof(rec->n));
+		peft_sha256_add(&h, rec->ids, rec->n * sizeof(*rec->ids));
+		peft_sha256_add(&h, rec->labels, rec->n *
+		    sizeof(*rec->labels));
+		peft_sha256_add(&h, &rec->weight, sizeof(rec->weight));
+	}
+	peft_sha256_hex(&h, hex);
+}
+
+static void
+put(struct peft_buf *b, const char *key, double v)
+{
+	peft_buf_printf(b, ",\"%s\":", key);
+	peft_json_putreal(b, v);
+}
+
+static void
+put_settings(const struct peft_trainer *t, struct peft_buf *b)
+{
+	const struct peft_trainopt *o = &t->opt;
+	char hex[PEFT_SHA256_HEX];
+
+	peft_buf_puts(b, "{\"adapter\":");
+	peft_json_print(b, peft_adapter_config(t->adapter), 0, true);
+	peft_buf_puts(b, ",\"base\":");
+	peft_json_putstr(b, o->base, strlen(o->base));
+	hash_records(t->data, hex);
+	peft_buf_printf(b, ",\"data\":\"sha256:%s\"", hex);
+	if (t->eval != NULL) {
+		hash_records(t->eval, hex);
+		peft_buf_printf(b, ",\"eval\":\"sha256:%s\"", hex);
+		put(b, "eval_every", (double)o->eval_every);
+	}
+	put(b, "lr", o->lr);
+	put(b, "weight_decay", o->weight_decay);
+	put(b, "clip", o->clip);
+	put(b, "beta1", o->beta1);
+	put(b, "beta2", o->beta2);
+	put(b, "eps", o->eps);
+	peft_buf_printf(b, ",\"schedule\":\"%s\"",
+	    peft_schedule_names[o->schedule]);
+	put(b, "warmup", (double)t->warmup);
+	put(b, "steps", (double)t->total);
+	put(b, "batch", (double)o->batch);
+	put(b, "micro_tokens", (double)t->caps.tokens);
+	peft_buf_printf(b, ",\"shuffle\":%s,\"seed\":%llu,"
+	    "\"compute\":\"f32\"}", o->shuffle ? "true" : "false",
+	    (unsigned long long)o->seed);
+}
+
+int
+peft_train_settings(struct peft_trainer *t, struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+	const struct peft_trainopt *o = &t->opt;
+
+	if (check_records(t->data, "training", err) == -1 ||
+	    (t->eval != NULL && check_records(t->eval, "evaluation",
+	    err) == -1))
+		return -1;
+	t->per_epoch = (t->data->n + o->batch - 1) / o->batch;
+	t->total = o->steps > 0 ? o->steps :
+	    (size_t)ceil((double)t->per_epoch * o->epochs);
+	t->warmup = (size_t)(o->warmup < 1 ? ceil(o->warmup *
+	    (double)t->total) : o->warmup);
+	if (peft_train_plan(t, err) == -1)
+		return -1;
+	put_settings(t, &b);
+	if (b.failed)
+		return peft_seterr(err, "no memory for the settings");
+	t->settings = b.data;
+	return 0;
+}

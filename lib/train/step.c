@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One step: micro-batches, the gradient's norm, AdamW. */
+
+#include <math.h>
+
+#include "base/progress.h"
+#include "base/rng.h"
+#include "math/vec.h"
+#include "train/trainer.h"
+
+/* The order of an epoch: a function of the seed and the epoch. */
+static void
+make_order(struct peft_trainer *t, size_t epoch)
+{
+	size_t i;
+
+	if (t->order_epoch == epoch)
+		return;
+	t->order_epoch = epoch;
+	if (t->opt.shuffle) {
+		peft_rng_shuffle(peft_rng_key(t->opt.seed, "order"), epoch,
+		    t->order, t->data->n);
+		return;
+	}
+	for (i = 0; i < t->data->n; i++)
+		t->order[i] = i;
+}
+
+static struct peft_seq
+seq_of(const struct peft_record *r, size_t number, int adapter)
+{
+	return (struct peft_seq){ .ids = r->ids, .labels = r->labels,
+	    .n = r->n, .weight = (float)r->weight, .adapter = adapter,
+	    .ident = (uint32_t)number };
+}
+
+/* Which record's loss is not finite? */
+static int
+name_record(const struct peft_trainer *t, const struct peft_records *data,
+    const size_t *which, size_t n, struct peft_err *err)
+{
+	size_t i;
+
+	if (err->status == PEFT_NUMERIC)
+		for (i = 0; i < n; i++)
+			if (!isfinite(t->loss[i].nll))
+				return peft_errprefix(err, "step %zu, record "
+				    "%zu (line %zu)", t->step + 1,
+				    which[i] + 1, data->at[which[i]].line);
+	return -1;
+}
+
+/* As many of the step's records as fit into one micro-batch; train or only
+ * measure them. */
+static int
+micro_batch(struct peft_trainer *t, const struct peft_records *data,
+    const size_t *which, size_t n, double scale, size_t *taken,
+    struct peft_err *err)
+{
+	size_t k, T = 0;
+	int r;
+
+	for (k = 0; k < n && k < t->caps.seqs; k++) {
+		const struct peft_record *rec = &data->at[which[k]];
+
+		if (rec->n > t->caps.tokens - T)
+			break;
+		t->seqs[k] = seq_of(rec, which[k], 0);
+		t->loss[k] = (struct peft_loss){ 0 };
+		T += rec->n;
+	}
+	*taken = k;
+	r = scale != 0 ? peft_run_train(t->run, t->seqs, k, scale, t->step,
+	    t->loss, err) : peft_run_loss(t->run, t->seqs, k, t->loss, err);
+	return r == -1 ? name_record(t, data, which, k, err) : 0;
+}
+
+/* The total norm of the gradients; a tensor that is not finite is named. */
+static int
+gradient_norm(struct peft_trainer *t, double *norm, struct peft_err *err)
+{
+	double sum = 0;
+	size_t i;
+
+	for (i = 0; i < t->nparams; i++) {
+		if (t->vec->nonfinite(t->params[i].grad, t->params[i].n))
+			return peft_setfail(err, PEFT_NUMERIC, "step %zu: the "
+			    "gradient of %s is not finite", t->step + 1,
+			    t->params[i].name);
+		sum += t->vec->sumsq(t->params[i].grad, t->params[i].n);
+	}
+	*norm = sqrt(sum);
+	return 0;
+}
+
+/* torch.optim.AdamW, after clip_grad_norm_. */
+static void
+update(struct peft_trainer *t, double lr, double norm)
+{
+	const struct peft_trainopt *o = &t->opt;
+	double scale = o->clip > 0 ? o->clip / (norm + 1e-6) : 1;
+	double c1 = 1 - pow(o->beta1, (double)(t->step + 1));
+	double c2 = 1 - pow(o->beta2, (double)(t->step + 1));
+	size_t i, at = 0;
+
+	scale = scale < 1 ? scale : 1;
+	for (i = 0; i < t->nparams; i++) {
+		struct peft_param *p = &t->params[i];
+
+		t->vec->adamw(p->value, p->grad, t->m + at, t->v + at, p->n,
+		    (float)scale, (float)lr, (float)o->beta1,
+		    (float)o->beta2, (float)o->eps,
+		    (float)(p->decay ? o->weight_decay : 0), c1, c2);
+		at += p->n;
+	}
+}
+
+static int
+forward_backward(struct peft_trainer *t, const size_t *which, size_t n,
+    struct peft_stepinfo *info, struct peft_err *err)
+{
+	double weight = 0, nll = 0;
+	size_t i, k;
+
+	for (i = 0; i < n; i++) {
+		const struct peft_record *r = &t->data->at[which[i]];
+
+		weight += r->weight * (double)r->supervised;
+		info->tokens += r->supervised;
+		info->all_tokens += r->n;
+	}
+	if (!(weight > 0))
+		return peft_seterr(err, "step %zu: the records' weights add up "
+		    "to nothing", t->step + 1);
+	peft_adapter_zerograd(t->adapter);
+	for (; n > 0; which += k, n -= k) {
+		if (micro_batch(t, t->data, which, n, 1 / weight, &k,
+		    err) == -1)
+			return -1;
+		for (i = 0; i < k; i++)
+			nll += t->loss[i].nll * (double)t->seqs[i].weight;
+	}
+	info->loss = nll / weight;
+	return 0;
+}
+
+int
+peft_train_step(struct peft_trainer *t, struct peft_stepinfo *info,
+    struct peft_err *err)
+{
+	size_t i = t->step % t->per_epoch * t->opt.batch, n;
+	double t0 = peft_now();
+
+	make_order(t, t->step / t->per_epoch);
+	n = t->data->n - i < t->opt.batch ? t->data->n - i : t->opt.batch;
+	*info = (struct peft_stepinfo){ .step = t->step + 1,
+	    .total = t->total, .eval_loss = NAN };
+	info->lr = t->opt.lr * peft_schedule_factor(t->opt.schedule, t->step,
+	    t->warmup, t->total);
+	if (forward_backward(t, t->order + i, n, info, err) == -1 ||
+	    gradient_norm(t, &info->grad_norm, err) == -1)
+		return -1;
+	update(t, info->lr, info->grad_norm);
+	t->step++;
+	info->seconds = peft_now() - t0;
+	return 0;
+}
+
+/* The token-weighted loss over the evaluation records. */
+int
+peft_train_eval(struct peft_trainer *t, struct peft_stepinfo *info,
+    struct peft_err *err)
+{
+	size_t i, j, k, n = t->eval->n;
+	double nll = 0;
+	size_t which[256];
+
+	info->eval_tokens = 0;
+	for (i = 0; i < n; i += k) {
+		for (j = 0; j < 256 && i + j < n; j++)
+			which[j] = i + j;
+		if (micro_batch(t, t->eval, which, j, 0, &k, err) == -1)
+			return -1;
+		for (j = 0; j < k; j++) {
+			nll += t->loss[j].nll;
+			info->eval_tokens += t->loss[j].tokens;
+		}
+	}
+	info->eval_loss = nll / (double)info->eval_tokens;
+	return 0;
+}

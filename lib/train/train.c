@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop: steps, evaluations, checkpoints. */
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "math/vec.h"
+#include "train/trainer.h"
+
+struct peft_trainopt
+peft_trainopt_default(void)
+{
+	return (struct peft_trainopt){ .lr = 2e-4, .clip = 1, .beta1 = 0.9,
+	    .beta2 = 0.999, .eps = 1e-8, .schedule = PEFT_LINEAR,
+	    .warmup = 0.03, .epochs = 1, .batch = 8, .micro_tokens = 2048,
+	    .shuffle = true, .base = "" };
+}
+
+static int
+prepare(struct peft_trainer *t, struct peft_err *err)
+{
+	size_t i;
+
+	if (peft_adapter_attach(t->adapter, peft_net_sites(t->net), 0, 1, true,
+	    err) == -1)
+		return -1;
+	peft_adapter_seed(t->adapter, t->opt.seed);
+	t->params = peft_adapter_params(t->adapter, &t->nparams);
+	for (i = 0; i < t->nparams; i++)
+		t->nvalues += t->params[i].n;
+	if (peft_train_settings(t, err) == -1)
+		return -1;
+	t->m = peft_calloc(t->nvalues, sizeof(float), err);
+	t->v = peft_calloc(t->nvalues, sizeof(float), err);
+	t->order = peft_calloc(t->data->n, sizeof(*t->order), err);
+	t->seqs = peft_calloc(t->caps.seqs, sizeof(*t->seqs), err);
+	t->loss = peft_calloc(t->caps.seqs, sizeof(*t->loss), err);
+	if (t->m == NULL || t->v == NULL || t->order == NULL ||
+	    t->seqs == NULL || t->loss == NULL)
+		return -1;
+	if (t->eval != NULL) {
+		t->best = peft_calloc(t->nvalues, sizeof(float), err);
+		if (t->best == NULL)
+			return -1;
+		memcpy(t->best, t->params[0].value, t->nvalues *
+		    sizeof(float));
+	}
+	return 0;
+}
+
+struct peft_trainer *
+peft_trainer_open(struct peft_net *net, struct peft_adapter *adapter,
+    const struct peft_records *data, const struct peft_records *eval,
+    const struct peft_trainopt *opt, struct peft_err *err)
+{
+	struct peft_trainer *t = peft_calloc(1, sizeof(*t), err);
+
+	if (t == NULL)
+		return NULL;
+	t->net = net;
+	t->adapter = adapter;
+	t->data = data;
+	t->eval = eval;
+	t->opt = *opt;
+	t->vec = peft_vec_best();
+	t->order_epoch = SIZE_MAX;
+	t->best_loss = INFINITY;
+	if (prepare(t, err) == -1) {
+		peft_trainer_close(t);
+		return NULL;
+	}
+	return t;
+}
+
+void
+peft_trainer_close(struct peft_trainer *t)
+{
+	if (t == NULL)
+		return;
+	peft_run_close(t->run);
+	free(t->m);
+	free(t->v);
+	free(t->best);
+	free(t->order);
+	free(t->seqs);
+	free(t->loss);
+	free(t->settings);
+	free(t);
+}
+
+const struct peft_trainplan *
+peft_trainer_plan(const struct peft_trainer *t)
+{
+	return &t->plan;
+}
+
+size_t
+peft_trainer_total(const struct peft_trainer *t)
+{
+	return t->total;
+}
+
+const char *
+peft_trainer_settings(const struct peft_trainer *t)
+{
+	return t->settings;
+}
+
+size_t
+peft_trainer_step(const struct peft_trainer *t)
+{
+	return t->best != NULL ? t->best_step : t->step;
+}
+
+/* Every so many steps, and after the last. */
+static bool
+is_due(const struct peft_trainer *t, size_t every)
+{
+	return t->step == t->total || (every > 0 && t->step % every == 0);
+}
+
+static int
+evaluate(struct peft_trainer *t, struct peft_stepinfo *info,
+    struct peft_err *err)
+{
+	if (t->eval == NULL || !is_due(t, t->opt.eval_every))
+		return 0;
+	if (peft_train_eval(t, info, err) == -1)
+		return -1;
+	info->best = info->eval_loss < t->best_loss;
+	if (info->best) {
+		t->best_loss = info->eval_loss;
+		t->best_step = t->step;
+		memcpy(t->best, t->params[0].value, t->nvalues *
+		    sizeof(float));
+	}
+	return 0;
+}
+
+static int
+save(struct peft_trainer *t, enum peft_order order,
+    struct peft_stepinfo *info, struct peft_err *err)
+{
+	bool due = t->opt.save_every > 0 && t->step < t->total &&
+	    t->step % t->opt.save_every == 0;
+
+	if (t->opt.checkpoint == NULL || (!due && order == PEFT_GO_ON))
+		return 0;
+	info->saved = true;
+	return peft_train_save(t, err);
+}
+
+static int
+loop(struct peft_trainer *t, const struct peft_watch *w, struct peft_err *err)
+{
+	struct peft_stepinfo info;
+	enum peft_order order = PEFT_GO_ON;
+
+	while (t->step < t->total && order != PEFT_STOP) {
+		if (peft_train_step(t, &info, err) == -1 ||
+		    evaluate(t, &info, err) == -1)
+			return -1;
+		if (w->order != NULL)
+			order = w->order(w->ctx);
+		if (save(t, order, &info, err) == -1 ||
+		    w->step(w->ctx, &info, err) == -1)
+			return -1;
+	}
+	return t->step < t->total;
+}
+
+int
+peft_trainer_run(struct peft_trainer *t, const struct peft_watch *w,
+    struct peft_err *err)
+{
+	int r;
+
+	if (t->run == NULL && (t->run = peft_run_open(t->net, &t->caps,
+	    err)) == NULL)
+		return -1;
+	r = loop(t, w, err);
+	if (r == 0 && t->best != NULL)
+		memcpy(t->params[0].value, t->best, t->nvalues *
+		    sizeof(float));
+	return r;
+}

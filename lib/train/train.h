@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_TRAIN_TRAIN_H
+#define PEFT_TRAIN_TRAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "data/tokens.h"
+#include "model/net.h"
+#include "peft/adapter.h"
+#include "train/schedule.h"
+
+/*
+ * Training an adapter over a frozen net.
+ *
+ * A step takes the next `batch' records of the order (a function of seed and
+ * epoch alone), splits them in order into micro-batches that fit the plan,
+ * and moves the adapter by the gradient of the mean loss over all supervised
+ * tokens of the step, whatever the split.
+ */
+struct peft_trainopt {
+	double		 lr, weight_decay, clip;	/* clip 0: none */
+	double		 beta1, beta2, eps;
+	enum peft_schedule schedule;
+	double		 warmup;	/* steps; below 1: a share of them */
+	double		 epochs;
+	size_t		 steps;		/* 0: as many as epochs make */
+	size_t		 batch;
+	size_t		 micro_tokens;	/* most tokens at a time */
+	size_t		 mem_limit;	/* bytes; 0: none */
+	bool		 shuffle;
+	uint64_t	 seed;
+	size_t		 eval_every;	/* steps; 0: at the end only */
+	size_t		 save_every;	/* steps; 0: when asked only */
+	const char	*checkpoint;	/* path, or NULL: cannot be saved */
+	bool		 resume, force;
+	const char	*base;		/* the base's hash, for checkpoints */
+};
+/* transformers' and PEFT's defaults, where they are not bad ones. */
+struct peft_trainopt peft_trainopt_default(void);
+
+/* What a step was like. */
+struct peft_stepinfo {
+	size_t	step, total;	/* counted from 1 */
+	double	lr, loss, grad_norm, seconds;
+	size_t	tokens;		/* supervised ones */
+	size_t	all_tokens;
+	double	eval_loss;	/* NaN: not measured after this step */
+	size_t	eval_tokens;
+	bool	best;		/* the best evaluation so far */
+	bool	saved;		/* a checkpoint was written */
+};
+
+enum peft_order { PEFT_GO_ON, PEFT_SAVE, PEFT_STOP };
+
+/* How the caller is told, and asked, after each step. */
+struct peft_watch {
+	int	(*step)(void *ctx, const struct peft_stepinfo *,
+		    struct peft_err *);
+	enum peft_order (*order)(void *ctx);
+	void	*ctx;
+};
+
+/* Bytes; what --dry-run prints. */
+struct peft_trainplan {
+	size_t		 weights, adapter, optimiser;
+	struct peft_plan run;
+	size_t		 total, micro_tokens;
+};
+
+struct peft_trainer;
+
+/* The adapter is attached here (number 0).  Records are borrowed.  Checks
+ * that there is something to train on; makes the plan (PEFT_CHECK if it does
+ * not fit mem_limit), without allocating yet. */
+struct peft_trainer *peft_trainer_open(struct peft_net *,
+		    struct peft_adapter *, const struct peft_records *data,
+		    const struct peft_records *eval, const struct peft_trainopt *,
+		    struct peft_err *) PEFT_MUSTCHECK;
+void		 peft_trainer_close(struct peft_trainer *);
+const struct peft_trainplan *peft_trainer_plan(const struct peft_trainer *);
+size_t		 peft_trainer_total(const struct peft_trainer *);
+/* The settings that determine the result, as one line of JSON. */
+const char	*peft_trainer_settings(const struct peft_trainer *);
+
+/* Train (from the checkpoint if opt->resume).  0 done; 1 stopped by order,
+ * the checkpoint written if there is a path for it.  Afterwards the adapter
+ * holds the best evaluated values if there was an evaluation, else the
+ * last. */
+int		 peft_trainer_run(struct peft_trainer *,
+		    const struct peft_watch *, struct peft_err *)
+		    PEFT_MUSTCHECK;
+/* The step that the adapter's values are of. */
+size_t		 peft_trainer_step(const struct peft_trainer *);
+/* The step that a run begins behind (after peft_trainer_restore). */
+int		 peft_trainer_restore(struct peft_trainer *, size_t *step,
+		    struct peft_err *) PEFT_MUSTCHECK;
+
+#endif
