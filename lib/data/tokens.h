@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/in.h"
+#include "base/json.h"
 
 /*
  * Token records, as peft-tokens(5) describes them: what peft-tokenize writes
@@ -39,6 +40,14 @@ struct peft_tokens_info {
 	char	 tmpl[80];	/* of the chat template */
 	bool	 seen;		/* there was such a line */
 };
+
+/* One record, one {"peft":...} object (*end: -1, or what an end line
+ * says), parsed from a line's JSON. */
+int		 peft_record_parse(const cJSON *, size_t vocab,
+		    struct peft_record *, struct peft_err *) PEFT_MUSTCHECK;
+int		 peft_tokens_parse_info(const cJSON *,
+		    struct peft_tokens_info *, int64_t *end, struct peft_err *)
+		    PEFT_MUSTCHECK;
 
 struct peft_tokens_reader;
 

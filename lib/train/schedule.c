@@ -6,8 +6,8 @@
 #include "train/schedule.h"
 
 const char *const peft_schedule_names[] = {
-	[PEFT_CONSTANT] = "constant", [PEFT_LINEAR] = "linear",
-	[PEFT_COSINE] = "cosine", NULL
+	[PEFT_LR_CONSTANT] = "constant", [PEFT_LR_LINEAR] = "linear",
+	[PEFT_LR_COSINE] = "cosine", NULL
 };
 
 double
@@ -22,9 +22,9 @@ peft_schedule_factor(enum peft_schedule kind, size_t s, size_t warmup,
 	done = (double)(s - warmup) / rest;
 	done = done > 1 ? 1 : done;
 	switch (kind) {
-	case PEFT_LINEAR:
+	case PEFT_LR_LINEAR:
 		return 1 - done;
-	case PEFT_COSINE:
+	case PEFT_LR_COSINE:
 		return fmax(0, 0.5 * (1 + cos(M_PI * done)));
 	default:
 		return 1;

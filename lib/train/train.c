@@ -13,7 +13,7 @@ struct peft_trainopt
 peft_trainopt_default(void)
 {
 	return (struct peft_trainopt){ .lr = 2e-4, .clip = 1, .beta1 = 0.9,
-	    .beta2 = 0.999, .eps = 1e-8, .schedule = PEFT_LINEAR,
+	    .beta2 = 0.999, .eps = 1e-8, .schedule = PEFT_LR_LINEAR,
 	    .warmup = 0.03, .epochs = 1, .batch = 8, .micro_tokens = 2048,
 	    .shuffle = true, .base = "" };
 }

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All records of several inputs, of either kind. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/in.h"
+#include "data/load.h"
+
+static int
+add(struct peft_records *rs, const struct peft_record *r,
+    struct peft_err *err)
+{
+	struct peft_record *grown;
+
+	grown = peft_grow(rs->at, rs->n, &rs->cap, sizeof(*grown), err);
+	if (grown == NULL)
+		return -1;
+	rs->at = grown;
+	rs->at[rs->n++] = *r;
+	return 0;
+}
+
+static bool
+same_info(const struct peft_tokens_info *a, const struct peft_tokens_info *b)
+{
+	return strcmp(a->tokenizer, b->tokenizer) == 0 &&
+	    strcmp(a->tmpl, b->tmpl) == 0;
+}
+
+static int
+merge_info(struct peft_records *rs, const struct peft_tokens_info *info,
+    const char *path, struct peft_err *err)
+{
+	if (!info->seen)
+		return 0;
+	if (rs->info.seen && !same_info(&rs->info, info))
+		return peft_setfail(err, PEFT_CHECK, "%s: made by another "
+		    "tokenizer or template than the input before it", path);
+	rs->info = *info;
+	return 0;
+}
+
+static int
+read_one(struct peft_records *rs, const char *path, size_t vocab,
+    bool partial, struct peft_err *err)
+{
+	struct peft_tokens_reader *t = peft_tokens_open(path, vocab, partial,
+	    err);
+	struct peft_record r;
+	int s;
+
+	if (t == NULL)
+		return -1;
+	while ((s = peft_tokens_next(t, &r, err)) == 1)
+		if (add(rs, &r, err) == -1) {
+			peft_record_free(&r);
+			s = -1;
+			break;
+		}
+	if (s == 0)
+		s = merge_info(rs, peft_tokens_info(t), path == NULL ? "-" :
+		    path, err);
+	peft_tokens_close(t);
+	return s;
+}
+
+int
+peft_records_read(struct peft_records *rs, char *const *paths, size_t npaths,
+    size_t vocab, bool partial, struct peft_err *err)
+{
+	size_t i;
+
+	if (npaths == 0)
+		return read_one(rs, NULL, vocab, partial, err);
+	for (i = 0; i < npaths; i++)
+		if (read_one(rs, paths[i], vocab, partial, err) == -1)
+			return -1;
+	return 0;
+}
+
+void
+peft_records_free(struct peft_records *rs)
+{
+	size_t i;
+
+	for (i = 0; i < rs->n; i++)
+		peft_record_free(&rs->at[i]);
+	free(rs->at);
+	memset(rs, 0, sizeof(*rs));
+}
+
+/* One input of either kind, line by line. */
+struct mixed {
+	struct peft_records		*rs;
+	const struct peft_codec		*codec;
+	const struct peft_loadopt	*opt;
+	struct peft_tokens_info		 info;
+	int				 kind;	/* 0 unknown, 1 tokens, 2 chats */
+	size_t				 records;
+	bool				 ended;
+};
+
+static int
+take_info(struct mixed *m, const cJSON *j, struct peft_err *err)
+{
+	int64_t end;
+
+	if (peft_tokens_parse_info(j, &m->info, &end, err) == -1)
+		return -1;
+	if (end >= 0 && (size_t)end != m->records && !m->opt->partial)
+		return peft_seterr(err, "%zu records, the end line says %lld",
+		    m->records, (long long)end);
+	m->ended = end >= 0;
+	m->kind = 1;
+	return 0;
+}
+
+static int
+take_line(struct mixed *m, const cJSON *j, size_t line, struct peft_err *err)
+{
+	bool tokens = peft_json_get(j, "input_ids") != NULL;
+	struct peft_record r;
+
+	if (!cJSON_IsObject(j))
+		return peft_seterr(err, "not an object");
+	if (peft_json_get(j, "peft") != NULL)
+		return take_info(m, peft_json_get(j, "peft"), err);
+	if (m->kind != 0 && (m->kind == 1) != tokens)
+		return peft_seterr(err, "token records and chats are mixed");
+	m->kind = tokens ? 1 : 2;
+	if (!tokens && m->codec->tok == NULL)
+		return peft_seterr(err, "chats need a tokenizer, and the model "
+		    "has none");
+	memset(&r, 0, sizeof(r));
+	if ((tokens ? peft_record_parse(j, m->opt->vocab, &r, err) :
+	    peft_encode_record(m->codec, j, &m->opt->encode, &r, err)) == -1)
+		return -1;
+	r.line = line;
+	if (add(m->rs, &r, err) == -1) {
+		peft_record_free(&r);
+		return -1;
+	}
+	m->records++;
+	return 0;
+}
+
+static int
+check_end(const struct mixed *m, const char *label, struct peft_err *err)
+{
+	const struct peft_tokens_info *want = &m->codec->info;
+
+	if (m->info.seen && !m->ended && !m->opt->partial)
+		return peft_seterr(err, "%s: no end line: what wrote it failed "
+		    "or was stopped (--partial accepts it)", label);
+	if (m->info.seen && m->codec->tok != NULL &&
+	    !same_info(&m->info, want))
+		return peft_setfail(err, PEFT_CHECK, "%s: made by another "
+		    "tokenizer or chat template than this model's", label);
+	return 0;
+}
+
+static int
+load_one(struct mixed *m, const char *path, struct peft_err *err)
+{
+	struct peft_in *in = peft_in_open(path, err);
+	char *line;
+	size_t len;
+	int s;
+
+	if (in == NULL)
+		return -1;
+	if (m->opt->partial)
+		peft_in_partial(in);
+	while ((s = peft_in_line(in, &line, &len, err)) == 1) {
+		cJSON *j = peft_json(line, len, err);
+
+		s = j == NULL ? -1 : take_line(m, j, peft_in_lineno(in), err);
+		cJSON_Delete(j);
+		if (s == -1) {
+			peft_errprefix(err, "%s:%zu", peft_in_label(in),
+			    peft_in_lineno(in));
+			break;
+		}
+	}
+	if (s == 0)
+		s = check_end(m, peft_in_label(in), err);
+	if (s == 0)
+		s = merge_info(m->rs, &m->info, peft_in_label(in), err);
+	peft_in_close(in);
+	return s;
+}
+
+int
+peft_records_load(struct peft_records *rs, const struct peft_codec *codec,
+    char *const *paths, size_t npaths, const struct peft_loadopt *opt,
+    struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < (npaths == 0 ? 1 : npaths); i++) {
+		struct mixed m = { .rs = rs, .codec = codec, .opt = opt };
+
+		if (load_one(&m, npaths == 0 ? NULL : paths[i], err) == -1)
+			return -1;
+	}
+	return 0;
+}
