@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_TEXT_SCAN_H
+#define PEFT_TEXT_SCAN_H
+
+#include <stddef.h>
+
+/*
+ * Pre-tokenizers: where a piece of text ends.  The regular expressions of
+ * the known families have scanners of their own; all of them cover the text
+ * without gaps, so that a scanner is one function: given the text and a
+ * place in it, the end of the piece that begins there.
+ */
+typedef size_t peft_scan(const char *s, size_t n, size_t at);
+
+/* GPT-2's: 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|
+ * \s+(?!\S)|\s+ */
+peft_scan	peft_scan_gpt2;
+/* Llama 3's (cl100k) with numbers of up to three digits, and Qwen 2's with
+ * single ones. */
+peft_scan	peft_scan_llama3, peft_scan_qwen2;
+/* Numbers from the rest, digit by digit or together. */
+peft_scan	peft_scan_digits, peft_scan_numbers;
+/* Everything up to and with a space (Split " " MergedWithPrevious). */
+peft_scan	peft_scan_spaces;
+
+/* The scanner for a regular expression as tokenizer.json spells it, or
+ * NULL. */
+peft_scan	*peft_scan_of_regex(const char *pattern);
+
+#endif
