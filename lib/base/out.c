@@ -80,8 +80,27 @@ peft_out_write(struct peft_out *out, const void *p, size_t n,
 	return peft_fwrite(peft_out_fp(out), peft_out_label(out), p, n, err);
 }
 
+static int
+look(const struct peft_nameless *file, const struct peft_check *check,
+    struct peft_err *err)
+{
+	char path[64];
+
+	if (check == NULL || check->fn == NULL)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(file->fp));
+	return check->fn(check->ctx, path, err);
+}
+
 int
 peft_out_commit(struct peft_out *out, struct peft_err *err)
+{
+	return peft_out_commit_checked(out, NULL, err);
+}
+
+int
+peft_out_commit_checked(struct peft_out *out, const struct peft_check *check,
+    struct peft_err *err)
 {
 	int r = 0;
 
@@ -89,7 +108,8 @@ peft_out_commit(struct peft_out *out, struct peft_err *err)
 		errno = 0;
 		if (fflush(stdout) == EOF || ferror(stdout))
 			r = peft_seterrno(err, "standard output");
-	} else if ((r = peft_nameless_sync(&out->file, out->path, err)) == 0)
+	} else if ((r = peft_nameless_sync(&out->file, out->path, err)) == 0 &&
+	    (r = look(&out->file, check, err)) == 0)
 		r = peft_nameless_give(&out->file, out->path, out->force, err);
 	if (out->path != NULL)
 		peft_nameless_close(&out->file);

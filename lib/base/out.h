@@ -33,6 +33,17 @@ int		 peft_out_commit(struct peft_out *, struct peft_err *)
 		    PEFT_MUSTCHECK;
 void		 peft_out_abort(struct peft_out *);	/* NULL is allowed */
 
+/* A last look: fn is called when all is written and synced, and before the
+ * output has its name; path leads to it while the call lasts.  -1: it never
+ * gets its name.  (Standard output cannot be looked at: fn is not called.) */
+struct peft_check {
+	int	(*fn)(void *ctx, const char *path, struct peft_err *);
+	void	*ctx;
+};
+int		 peft_out_commit_checked(struct peft_out *,
+		    const struct peft_check *, struct peft_err *)
+		    PEFT_MUSTCHECK;
+
 /*
  * A folder of files, likewise all or nothing: files are nameless until
  * commit, which makes a temporary folder, links them in, and renames it.
@@ -47,6 +58,9 @@ struct peft_outdir *peft_outdir_open(const char *path, bool force,
 FILE		*peft_outdir_file(struct peft_outdir *, const char *name,
 		    struct peft_err *) PEFT_MUSTCHECK;
 int		 peft_outdir_commit(struct peft_outdir *, struct peft_err *)
+		    PEFT_MUSTCHECK;
+int		 peft_outdir_commit_checked(struct peft_outdir *,
+		    const struct peft_check *, struct peft_err *)
 		    PEFT_MUSTCHECK;
 void		 peft_outdir_abort(struct peft_outdir *);
 

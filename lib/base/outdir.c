@@ -158,13 +158,17 @@ fill(struct peft_outdir *o, const char *temp, struct peft_err *err)
 }
 
 static int
-put_in_place(struct peft_outdir *o, const char *temp, struct peft_err *err)
+put_in_place(struct peft_outdir *o, const char *temp,
+    const struct peft_check *check, struct peft_err *err)
 {
 	mode_t mask = umask(0);
 
 	umask(mask);
 	(void)chmod(temp, 0777 & ~mask);
 	if (fill(o, temp, err) == -1)
+		return -1;
+	if (check != NULL && check->fn != NULL &&
+	    check->fn(check->ctx, temp, err) == -1)
 		return -1;
 	if (renameat2(AT_FDCWD, temp, AT_FDCWD, o->path,
 	    o->exists ? RENAME_EXCHANGE : RENAME_NOREPLACE) == -1)
@@ -174,6 +178,13 @@ put_in_place(struct peft_outdir *o, const char *temp, struct peft_err *err)
 
 int
 peft_outdir_commit(struct peft_outdir *o, struct peft_err *err)
+{
+	return peft_outdir_commit_checked(o, NULL, err);
+}
+
+int
+peft_outdir_commit_checked(struct peft_outdir *o,
+    const struct peft_check *check, struct peft_err *err)
 {
 	struct peft_buf temp = { 0 };
 	char *dir;
@@ -191,7 +202,7 @@ peft_outdir_commit(struct peft_outdir *o, struct peft_err *err)
 		if (temp.failed || mkdtemp(temp.data) == NULL)
 			r = peft_seterrno(err, "%s", o->path);
 		else {
-			r = put_in_place(o, temp.data, err);
+			r = put_in_place(o, temp.data, check, err);
 			/* what was there, or what could not be put there */
 			if (r == -1 || o->exists)
 				remove_folder(temp.data);

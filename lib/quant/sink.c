@@ -155,30 +155,39 @@ peft_sink_put(struct peft_sink *k, const struct peft_rows *rows,
 	return 0;
 }
 
+/* What a reader makes of it is what counts. */
+static int
+read_back(void *ctx, const char *path, struct peft_err *err)
+{
+	const struct peft_sink *k = ctx;
+	struct peft_source *s = peft_source_open(path, err);
+	int r = 0;
+
+	if (s == NULL || peft_source_count(s) != k->n)
+		r = s == NULL ? -1 : peft_seterr(err, "%zu weights were "
+		    "written, %zu can be read", k->n, peft_source_count(s));
+	peft_source_close(s);
+	if (r == -1)
+		return peft_errprefix(err, "%s, as it was written", k->label);
+	return k->opt.check.fn == NULL ? 0 :
+	    k->opt.check.fn(k->opt.check.ctx, path, err);
+}
+
 int
 peft_sink_commit(struct peft_sink *k, struct peft_err *err)
 {
+	struct peft_check check = { read_back, k };
 	int r = 0;
 
 	if (k->next != k->n)
 		r = peft_seterr(err, "weight %s was announced and not written",
 		    k->specs[k->next].name);
 	else if (k->kind == PEFT_OUT_FOLDER) {
-		r = peft_outdir_commit(k->dir, err);
+		r = peft_outdir_commit_checked(k->dir, &check, err);
 		k->dir = NULL;
 	} else {
-		r = peft_out_commit(k->out, err);
+		r = peft_out_commit_checked(k->out, &check, err);
 		k->out = NULL;
-	}
-	/* what a reader makes of it is what counts */
-	if (r == 0 && k->path != NULL && strcmp(k->path, "-") != 0) {
-		struct peft_source *s = peft_source_open(k->path, err);
-
-		if (s == NULL || peft_source_count(s) != k->n)
-			r = s == NULL ? -1 : peft_seterr(err, "%s: %zu weights "
-			    "were written, %zu can be read", k->path, k->n,
-			    peft_source_count(s));
-		peft_source_close(s);
 	}
 	release(k);
 	return r;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "base/out.h"
 #include "tensor/source.h"
 #include "tensor/weight.h"
 
@@ -47,6 +48,8 @@ struct peft_sinkopt {
 	const char	*kind;		/* "model" or "adapter" */
 	/* __metadata__ pairs beside format and peft.*: key, value, ..., NULL */
 	const char *const *meta;
+	/* a further look at what was written, before it has its name */
+	struct peft_check check;
 };
 
 /* Sides are written as files beside the weights (folder), as peft.file/...
