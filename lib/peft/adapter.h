@@ -58,6 +58,9 @@ int		 peft_adapter_attach(struct peft_adapter *, struct peft_sites *,
 void		 peft_adapter_seed(struct peft_adapter *, uint64_t seed);
 void		 peft_adapter_zerograd(struct peft_adapter *);
 
+/* Does merging it change the weight `name' ("PATH.weight" of a site)? */
+bool		 peft_adapter_touches(const struct peft_adapter *,
+		    const char *name);
 /* Merging.  1 if the adapter changes the weight `name' ("PATH.weight" of a
  * site), 0 if not.  rows gives f32 rows of base plus
  * weight * delta; it borrows base and the adapter.  Close with _rows_free. */

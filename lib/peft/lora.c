@@ -96,9 +96,6 @@ static int
 fits(const void *settings, const struct peft_site *site, struct peft_err *err)
 {
 	(void)settings;
-	if (site->kind == PEFT_HEAD && site->weight == SIZE_MAX)
-		return peft_seterr(err, "%s is tied to the embedding: LORA "
-		    "cannot be put on it here", site->path);
 	if (site->kind != PEFT_LINEAR && site->kind != PEFT_HEAD)
 		return peft_seterr(err, "%s is no linear layer: LORA cannot be "
 		    "put on it here", site->path);

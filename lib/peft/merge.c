@@ -33,25 +33,39 @@ is_weight_of(const char *name, const struct peft_site *site)
 	    strcmp(name + n, ".weight") == 0;
 }
 
+static const struct peft_module *
+module_of(const struct peft_adapter *a, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < a->nmodules; i++)
+		if (is_weight_of(name, a->modules[i].site))
+			return &a->modules[i];
+	return NULL;
+}
+
+bool
+peft_adapter_touches(const struct peft_adapter *a, const char *name)
+{
+	return module_of(a, name) != NULL;
+}
+
 int
 peft_adapter_merge(struct peft_adapter *a, const char *name,
     const struct peft_rows *base, float weight, struct peft_rows *rows,
     struct peft_err *err)
 {
+	const struct peft_module *module = module_of(a, name);
 	struct merged *m;
-	size_t i;
 
-	for (i = 0; i < a->nmodules; i++)
-		if (is_weight_of(name, a->modules[i].site))
-			break;
-	if (i == a->nmodules)
+	if (module == NULL)
 		return 0;
 	if (a->method->merge == NULL)
 		return peft_seterr(err, "%s adapters cannot be merged",
 		    a->method->type);
 	if ((m = peft_calloc(1, sizeof(*m), err)) == NULL)
 		return -1;
-	*m = (struct merged){ *base, &a->modules[i], weight };
+	*m = (struct merged){ *base, module, weight };
 	*rows = (struct peft_rows){ .get = get, .ctx = m };
 	return 1;
 }

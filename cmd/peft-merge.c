@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* peft-merge - fold adapters into the model they were trained over */
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/opt.h"
+#include "base/progress.h"
+#include "merge/merge.h"
+
+enum {
+	O_ONTO = PEFT_O_OWN, O_ANYBASE, O_LOSSY, O_VERIFY, O_TOKENS, O_SHARD
+};
+
+static const struct peft_opt opts[] = {
+	{ 'm', "model", "MODEL", "the base: a folder, a GGUF file, a bundle, or -" },
+	{ 'a', "adapter", "ADAPTER[=WEIGHT]", "fold this adapter in, times WEIGHT (repeatable)" },
+	{ 't', "type", "TYPE", "store matrices as f32, bf16, f16, nf4, q8_0, ... (as in the base)" },
+	{ O_ONTO, "onto", NULL, "the base is the original of the quantised one trained on" },
+	{ O_ANYBASE, "any-base", NULL, "accept adapters of another base" },
+	{ O_LOSSY, "force-lossy", NULL, "write even if rounding undoes most of the change" },
+	{ O_VERIFY, "verify", NULL, "compare the logits before and after" },
+	{ O_TOKENS, "tokens", "FILE", "compare them on these token records" },
+	{ O_SHARD, "shard", "SIZE", "folder: begin a new file after SIZE bytes" },
+	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_DRY, PEFT_OPT_THREADS,
+	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
+	{ 0 }
+};
+
+static const struct peft_cli cli = {
+	.synopsis = "-m MODEL -a ADAPTER[=WEIGHT] ... [-o OUT]",
+	.about = "fold adapters into the model they were trained over",
+	.opts = opts,
+};
+
+enum { MAXADAPTER = 64 };
+
+struct job {
+	struct peft_common	 common;
+	struct peft_mergeopt	 merge;
+	char			*adapters[MAXADAPTER];
+	double			 weights[MAXADAPTER];
+	size_t			 nadapters;
+	bool			 verify;
+	const char		*tokens;
+	struct peft_progress	 bar;
+};
+
+/* Cut "=WEIGHT" off the end, if that is there; a path may hold a '='. */
+static void
+add_adapter(struct job *job, char *arg)
+{
+	char *eq = strrchr(arg, '='), *end;
+	double w = 1;
+
+	if (job->nadapters == MAXADAPTER)
+		peft_die(PEFT_USAGE, "more than %d adapters", MAXADAPTER);
+	if (eq != NULL && eq[1] != '\0') {
+		w = strtod(eq + 1, &end);
+		if (*end != '\0')
+			w = 1;
+		else if (!isfinite(w) || fabs(w) > 1e6)
+			peft_die(PEFT_USAGE, "-a: '%s' is no weight", eq + 1);
+		else
+			*eq = '\0';
+	}
+	job->adapters[job->nadapters] = arg;
+	job->weights[job->nadapters++] = w;
+}
+
+static enum peft_dtype
+type_of(const char *arg)
+{
+	enum peft_dtype t = peft_dtype_of_name(arg);
+
+	if (t == PEFT_NDTYPE)
+		peft_die(PEFT_USAGE, "--type: there is no type '%s' "
+		    "(peft-quantize --list-types names them)", arg);
+	return t;
+}
+
+static void
+notes(const struct job *job, struct peft_merge *m)
+{
+	const char *note;
+
+	while ((note = peft_merge_note(m)) != NULL)
+		if (!job->common.quiet)
+			peft_warn("%s", note);
+}
+
+static void
+tell(void *ctx, const struct peft_mergeline *l)
+{
+	struct job *job = ctx;
+	const struct peft_change *c = &l->change;
+
+	if (job->common.verbose > 0 && l->merged) {
+		peft_progress_wipe(&job->bar);
+		peft_warn("%s: %s to %s, delta %.3g of %.3g, survived "
+		    "%.1f %%, correlation %.3f, %.1f %% of values changed",
+		    l->name, peft_dtypes[l->from].name,
+		    peft_dtypes[l->to].name, sqrt(c->delta2), sqrt(c->base2),
+		    100 * peft_change_survived(c), peft_change_correlation(c),
+		    c->n > 0 ? 100 * (double)c->changed / (double)c->n : 0);
+	}
+	peft_progress_set(&job->bar, (double)(l->i + 1), l->name);
+}
+
+static void
+summarise(const struct job *job, const struct peft_mergesum *s,
+    const struct peft_verdict *v)
+{
+	const struct peft_change *c = &s->change;
+
+	if (job->common.quiet)
+		return;
+	peft_warn("%zu of %zu weights changed; the delta's norm is %.4g, the "
+	    "base's %.4g", s->changed, s->merged, sqrt(c->delta2),
+	    sqrt(c->base2));
+	peft_warn("%.1f %% of the delta survived rounding (correlation %.3f; "
+	    "least %.1f %%, in %s)", 100 * peft_change_survived(c),
+	    peft_change_correlation(c), 100 * s->least_survived, s->least);
+	if (v == NULL)
+		return;
+	peft_warn("verify: over %zu positions logits differ by at most %.3g, "
+	    "%.3g on average (they vary by %.3g; limit %.3g)", v->positions,
+	    v->max, v->rms, v->scale, v->limit * v->scale);
+	peft_warn("verify: KL to base + adapters is %.3g (largest %.3g); that "
+	    "of the base alone is %.3g", v->kl, v->max_kl, v->base_kl);
+}
+
+static int
+merge(struct job *job, struct peft_err *err)
+{
+	struct peft_merge *m = peft_merge_open(&job->merge, err);
+	struct peft_mergewatch watch = { tell, job };
+	struct peft_mergesum sum;
+	struct peft_verdict verdict;
+	size_t i;
+	int r = m == NULL ? -1 : 0;
+
+	for (i = 0; r == 0 && i < job->nadapters; i++) {
+		r = peft_merge_add(m, job->adapters[i], job->weights[i], err);
+		notes(job, m);
+	}
+	if (r == 0) {
+		if (job->verify)
+			peft_merge_verify(m, job->tokens, &verdict);
+		peft_progress_start(&job->bar, "merge",
+		    (double)peft_merge_count(m), "weights", &job->common);
+		r = peft_merge_run(m, job->common.dry, &watch, &sum, err);
+		peft_progress_end(&job->bar);
+		notes(job, m);
+	}
+	if (r == 0)
+		summarise(job, &sum, job->verify ? &verdict : NULL);
+	peft_merge_close(m);
+	return r;
+}
+
+static void
+parse(struct job *job, int argc, char **argv)
+{
+	int ch;
+
+	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
+		switch (ch) {
+		case 'm':
+			job->merge.model = optarg;
+			break;
+		case 'a':
+			add_adapter(job, optarg);
+			break;
+		case 't':
+			job->merge.type = type_of(optarg);
+			break;
+		case O_ONTO:
+			job->merge.base = PEFT_MERGE_ONTO;
+			break;
+		case O_ANYBASE:
+			job->merge.base = PEFT_MERGE_ANY;
+			break;
+		case O_LOSSY:
+			job->merge.floor = 0;
+			break;
+		case O_VERIFY:
+			job->verify = true;
+			break;
+		case O_TOKENS:
+			job->tokens = optarg;
+			break;
+		case O_SHARD:
+			job->merge.shard = peft_optsize("--shard", optarg);
+			break;
+		}
+	job->merge.output = job->common.output;
+	job->merge.force = job->common.force;
+	job->merge.threads = job->common.threads;
+	if (optind < argc)
+		peft_die(PEFT_USAGE, "'%s' is one argument too many",
+		    argv[optind]);
+	if (job->merge.model == NULL)
+		peft_die(PEFT_USAGE, "-m MODEL is missing");
+	if (job->nadapters == 0)
+		peft_die(PEFT_USAGE, "-a ADAPTER is missing");
+	if (job->tokens != NULL && !job->verify)
+		peft_die(PEFT_USAGE, "--tokens is for --verify");
+	if (job->verify && (job->common.dry || job->common.output == NULL ||
+	    strcmp(job->common.output, "-") == 0))
+		peft_die(PEFT_USAGE, "--verify reads the output back: it needs "
+		    "-o FILE");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct job job = { .merge = { .type = PEFT_NDTYPE, .floor = 0.5 } };
+	struct peft_err err = { 0 };
+	int r;
+
+	peft_setname(argv[0]);
+	parse(&job, argc, argv);
+	r = merge(&job, &err);
+	if (r == -1)
+		peft_warn("%s", err.msg);
+	return peft_finish(r == 0 ? PEFT_OK : (int)err.status);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What will be written: which weights, under which names, in which types. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "merge/merge-impl.h"
+#include "quant/quant.h"
+
+static bool
+touched(const struct peft_merge *m, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < m->nfolds; i++)
+		if (peft_adapter_touches(m->folds[i].adapter, name))
+			return true;
+	return false;
+}
+
+static bool
+is_quantised(enum peft_dtype t)
+{
+	return t == PEFT_NF4 || t == PEFT_FP4 || t == PEFT_INT8 ||
+	    peft_dtypes[t].block > 1;
+}
+
+static bool
+to_gguf(const struct peft_merge *m)
+{
+	const char *p = m->opt.output;
+	size_t n = p == NULL ? 0 : strlen(p);
+
+	return n > 5 && strcmp(p + n - 5, ".gguf") == 0;
+}
+
+/* A layer's linear: what bitsandbytes would quantise. */
+static bool
+is_linear(const struct peft_merge *m, size_t weight)
+{
+	size_t i;
+
+	for (i = 0; i < m->sites.n; i++)
+		if (m->sites.at[i].weight == weight)
+			return m->sites.at[i].kind == PEFT_LINEAR;
+	return false;
+}
+
+/* The type a weight is stored as: -t where that can hold it, else its own,
+ * else a float type of the container's kind. */
+static enum peft_dtype
+type_of(const struct peft_merge *m, size_t i, const struct peft_weight *w)
+{
+	enum peft_dtype t = m->opt.type;
+	enum peft_dtype plain = to_gguf(m) ? PEFT_F16 : PEFT_BF16;
+
+	if (to_gguf(m) && w->ndim == 1)
+		return PEFT_F32;	/* always, in GGUF */
+	if (t == PEFT_NDTYPE || !peft_can_decode(w->dtype))
+		t = w->dtype;
+	else if (w->ndim < 2 && is_quantised(t))
+		t = w->dtype;	/* norms and biases stay precise */
+	else if ((t == PEFT_NF4 || t == PEFT_FP4) && !is_linear(m, i))
+		t = w->dtype;
+	else if (w->cols % peft_dtypes[t].block != 0)
+		t = w->dtype;
+	else
+		return t;
+	return is_quantised(t) ? plain : t;
+}
+
+static int
+add(struct peft_merge *m, size_t i, const char *name, struct peft_err *err)
+{
+	const struct peft_weight *w = peft_source_at(m->base, i);
+	struct peft_made *p = &m->made[m->nmade];
+
+	*p = (struct peft_made){ .from = i, .spec = peft_spec_of(w) };
+	if (name != NULL) {
+		if ((p->name = peft_strdup(name, err)) == NULL)
+			return -1;
+		p->spec.name = p->name;
+	}
+	m->nmade++;
+	p->merged = touched(m, p->spec.name);
+	p->spec.dtype = type_of(m, i, w);
+	if (p->spec.dtype == PEFT_NF4 || p->spec.dtype == PEFT_FP4) {
+		if (p->spec.dtype != w->dtype)
+			p->spec.blocksize = 64;
+		if (!is_quantised(w->dtype))
+			p->spec.orig = w->dtype;
+		else if (w->scales.blocksize > 0)
+			p->spec.orig = w->scales.orig;
+		else
+			p->spec.orig = PEFT_BF16;
+	}
+	if (p->spec.dtype != w->dtype || p->merged) {
+		if (!peft_can_encode(p->spec.dtype))
+			return peft_seterr(err, "weight %s: values of type %s "
+			    "cannot be written", p->spec.name,
+			    peft_dtypes[p->spec.dtype].name);
+	}
+	return 0;
+}
+
+/* Embedding and head are one weight in the base; are they still? */
+static bool
+must_untie(const struct peft_merge *m)
+{
+	char embed[256], head[256];
+
+	if (!m->config.tied)
+		return false;
+	snprintf(embed, sizeof(embed), "%s.weight", m->config.family->embed);
+	snprintf(head, sizeof(head), "%s.weight", m->config.family->head);
+	return touched(m, embed) || touched(m, head);
+}
+
+static int
+add_all(struct peft_merge *m, struct peft_err *err)
+{
+	const struct peft_family *f = m->config.family;
+	size_t n = peft_source_count(m->base), i;
+	char embed[256], head[256];
+
+	snprintf(embed, sizeof(embed), "%s.weight", f->embed);
+	snprintf(head, sizeof(head), "%s.weight", f->head);
+	m->untied = must_untie(m);
+	if ((m->made = peft_calloc(n + 1, sizeof(*m->made), err)) == NULL)
+		return -1;
+	for (i = 0; i < n; i++) {
+		const char *name = peft_source_at(m->base, i)->name;
+
+		if (add(m, i, NULL, err) == -1)
+			return -1;
+		if (m->untied && strcmp(name, embed) == 0 &&
+		    peft_source_find(m->base, head) == SIZE_MAX &&
+		    add(m, i, head, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+untie_config(struct peft_merge *m, const struct peft_side *side,
+    struct peft_err *err)
+{
+	cJSON *j = peft_json(side->data, side->len, err);
+
+	if (j == NULL)
+		return peft_errprefix(err, "config.json");
+	cJSON_DeleteItemFromObjectCaseSensitive(j, "tie_word_embeddings");
+	cJSON_AddFalseToObject(j, "tie_word_embeddings");
+	peft_json_print(&m->config_json, j, 2, true);
+	cJSON_Delete(j);
+	return m->config_json.failed ? peft_seterr(err, "no memory for "
+	    "config.json") : 0;
+}
+
+/* The base's side files, its config changed where the weights call for it
+ * (the sink sees to types and quantisation). */
+static int
+take_sides(struct peft_merge *m, struct peft_err *err)
+{
+	size_t i;
+
+	m->nsides = peft_source_nsides(m->base);
+	m->sides = peft_calloc(m->nsides + 1, sizeof(*m->sides), err);
+	if (m->sides == NULL)
+		return -1;
+	for (i = 0; i < m->nsides; i++) {
+		m->sides[i] = *peft_source_side_at(m->base, i);
+		if (!m->untied ||
+		    strcmp(m->sides[i].name, "config.json") != 0)
+			continue;
+		if (untie_config(m, &m->sides[i], err) == -1)
+			return -1;
+		m->sides[i].data = m->config_json.data;
+		m->sides[i].len = m->config_json.len;
+	}
+	return 0;
+}
+
+static void
+say_types(struct peft_merge *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->nmade && m->opt.type == PEFT_NDTYPE; i++) {
+		const struct peft_made *p = &m->made[i];
+		enum peft_dtype from = peft_source_at(m->base,
+		    p->from)->dtype;
+
+		if (from == p->spec.dtype || !is_quantised(from))
+			continue;
+		peft_merge_say(m, "the base is %s; the merged model is written "
+		    "as %s (-t chooses another type)", peft_dtypes[from].name,
+		    peft_dtypes[p->spec.dtype].name);
+		break;
+	}
+	if (m->untied)
+		peft_merge_say(m, "%s and %s were one weight and are two now",
+		    m->config.family->embed, m->config.family->head);
+}
+
+int
+peft_merge_plan(struct peft_merge *m, struct peft_err *err)
+{
+	if (add_all(m, err) == -1 || take_sides(m, err) == -1)
+		return -1;
+	say_types(m);
+	return 0;
+}
+
+void
+peft_merge_unplan(struct peft_merge *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->nmade; i++)
+		free(m->made[i].name);
+	peft_buf_free(&m->config_json);
+	free(m->made);
+	free(m->sides);
+	m->made = NULL;
+	m->sides = NULL;
+	m->nmade = m->nsides = 0;
+}
