@@ -2,6 +2,7 @@
 #ifndef PEFT_TEXT_TEMPLATE_H
 #define PEFT_TEXT_TEMPLATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buf.h"
@@ -31,10 +32,15 @@ struct peft_template *peft_template_open(const char *src, size_t len,
 		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_template_close(struct peft_template *);
 /* vars: an object of the template's variables (messages, tools, bos_token,
- * add_generation_prompt, ...).  Appends to *out; gen, if not NULL, gets the
- * spans inside {% generation %}.  What raise_exception says is the error. */
+ * add_generation_prompt, ...).  Appends to *out; and to *mark, if not NULL,
+ * for each byte of it 1 where the byte came from a string of vars, 0 where
+ * the template wrote it.  gen, if not NULL, gets the spans inside
+ * {% generation %}.  What raise_exception says is the error. */
 int		 peft_template_render(const struct peft_template *,
 		    const cJSON *vars, struct peft_buf *out,
-		    struct peft_spans *gen, struct peft_err *) PEFT_MUSTCHECK;
+		    struct peft_buf *mark, struct peft_spans *gen,
+		    struct peft_err *) PEFT_MUSTCHECK;
+/* Does the template say what the assistant wrote ({% generation %})? */
+bool		 peft_template_generates(const struct peft_template *);
 
 #endif

@@ -21,6 +21,7 @@ struct work {
 	size_t				 nmap;
 	bool				 mapped;
 	uint32_t			 base;	/* of the piece, unmapped */
+	const char			*mark;	/* of the user's bytes, or NULL */
 	struct peft_err			*err;
 };
 
@@ -300,18 +301,24 @@ encode_text(struct work *w, const char *s, size_t at, size_t n)
 	return split(w, 0, w->text.data, 0, w->text.len);
 }
 
-/* The longest added token that begins at s. */
+/* The longest added token that begins at s[at]; special ones are not where
+ * the user's words are. */
 static const struct peft_added *
-match_added(const struct peft_tokenizer *t, const char *s, size_t n, int flags)
+match_added(const struct work *w, const char *text, size_t at, size_t len,
+    int flags)
 {
+	const struct peft_tokenizer *t = w->t;
+	const char *s = text + at;
 	unsigned char b = (unsigned char)s[0];
-	size_t i;
+	size_t i, n = len - at;
 
 	for (i = 0; i < t->nbucket[b]; i++) {
 		const struct peft_added *a = &t->added[t->bucket[b][i]];
 
 		if (a->len <= n && memcmp(a->text, s, a->len) == 0 &&
-		    !(a->special && (flags & PEFT_TOK_PLAIN)))
+		    !(a->special && ((flags & PEFT_TOK_PLAIN) ||
+		    (w->mark != NULL && memchr(w->mark + at, 1, a->len) !=
+		    NULL))))
 			return a;
 	}
 	return NULL;
@@ -350,7 +357,7 @@ encode(struct work *w, const char *s, size_t n, int flags)
 
 	while (i < n) {
 		if (w->t->nbucket[(unsigned char)s[i]] == 0 ||
-		    (a = match_added(w->t, s + i, n - i, flags)) == NULL) {
+		    (a = match_added(w, s, i, n, flags)) == NULL) {
 			i++;
 			continue;
 		}
@@ -398,7 +405,16 @@ int
 peft_tokenizer_encode(const struct peft_tokenizer *t, const char *text,
     size_t len, int flags, struct peft_tokens *out, struct peft_err *err)
 {
-	struct work w = { .t = t, .out = out, .err = err };
+	return peft_tokenizer_encode_marked(t, text, len, NULL, flags, out,
+	    err);
+}
+
+int
+peft_tokenizer_encode_marked(const struct peft_tokenizer *t,
+    const char *text, size_t len, const char *mark, int flags,
+    struct peft_tokens *out, struct peft_err *err)
+{
+	struct work w = { .t = t, .out = out, .mark = mark, .err = err };
 	size_t from;
 	int r = 0;
 

@@ -41,6 +41,11 @@ enum { PEFT_TOK_SPECIAL = 1, PEFT_TOK_PLAIN = 2 };
 int		 peft_tokenizer_encode(const struct peft_tokenizer *,
 		    const char *text, size_t len, int flags,
 		    struct peft_tokens *out, struct peft_err *) PEFT_MUSTCHECK;
+/* The same where some bytes are a user's words: special tokens spelt out with
+ * a byte of which mark[i] is 1 are text.  mark: [len]. */
+int		 peft_tokenizer_encode_marked(const struct peft_tokenizer *,
+		    const char *text, size_t len, const char *mark, int flags,
+		    struct peft_tokens *out, struct peft_err *) PEFT_MUSTCHECK;
 /* Offsets in characters (code points), as Hugging Face reports them, from
  * the byte offsets of an encode of text (begin/end rewritten in place). */
 void		 peft_tokens_to_chars(struct peft_tokens *, const char *text,

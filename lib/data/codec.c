@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A model's tokenizer and chat template, found among its side files. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/encode.h"
+
+static int
+open_template(struct peft_codec *c, const char *text, size_t len,
+    struct peft_err *err)
+{
+	char hex[PEFT_SHA256_HEX];
+
+	if ((c->tmpl = peft_template_open(text, len, err)) == NULL)
+		return -1;
+	peft_sha256_of(text, len, hex);
+	snprintf(c->info.tmpl, sizeof(c->info.tmpl), "sha256:%s", hex);
+	return 0;
+}
+
+/* tokenizer_config.json's chat_template: a string, or a list of named ones
+ * of which "default" is taken. */
+static int
+template_of_config(struct peft_codec *c, const cJSON *j, struct peft_err *err)
+{
+	const cJSON *t = peft_json_get(j, "chat_template"), *e;
+	const char *name = "";
+
+	if (cJSON_IsArray(t))
+		cJSON_ArrayForEach(e, t) {
+			if (peft_json_str(e, "name", &name, err) == -1)
+				return -1;
+			if (strcmp(name, "default") == 0) {
+				t = peft_json_get(e, "template");
+				break;
+			}
+		}
+	if (!cJSON_IsString(t))
+		return 0;
+	return open_template(c, t->valuestring, strlen(t->valuestring), err);
+}
+
+static char *
+token_text(const struct peft_tokenizer *t, const char *which)
+{
+	const char *s = peft_tokenizer_token(t, peft_tokenizer_named(t,
+	    which));
+
+	return s == NULL ? NULL : strdup(s);
+}
+
+int
+peft_codec_open(struct peft_codec *c, const struct peft_source *src,
+    struct peft_err *err)
+{
+	const struct peft_side *tok = peft_source_side(src, "tokenizer.json");
+	const struct peft_side *config = peft_source_side(src,
+	    "tokenizer_config.json");
+	const struct peft_side *tmpl = peft_source_side(src,
+	    "chat_template.jinja");
+	const char *why = peft_source_meta(src, "peft.no_tokenizer");
+	cJSON *j = NULL;
+	int r = 0;
+
+	memset(c, 0, sizeof(*c));
+	if (tok == NULL)
+		return peft_seterr(err, "%s: no tokenizer: %s",
+		    peft_source_label(src), why != NULL ? why :
+		    "looked for tokenizer.json");
+	c->tok = peft_tokenizer_open(tok->data, tok->len, config == NULL ?
+	    NULL : config->data, config == NULL ? 0 : config->len, err);
+	if (c->tok == NULL)
+		return peft_errprefix(err, "%s", peft_source_label(src));
+	snprintf(c->info.tokenizer, sizeof(c->info.tokenizer), "sha256:%s",
+	    peft_tokenizer_hash(c->tok));
+	c->info.seen = true;
+	if (tmpl != NULL)
+		r = open_template(c, tmpl->data, tmpl->len, err);
+	else if (config != NULL && (j = peft_json(config->data, config->len,
+	    err)) != NULL)
+		r = template_of_config(c, j, err);
+	cJSON_Delete(j);
+	if (r == -1) {
+		peft_codec_close(c);
+		return peft_errprefix(err, "%s", peft_source_label(src));
+	}
+	c->bos = token_text(c->tok, "bos");
+	c->eos = token_text(c->tok, "eos");
+	return 0;
+}
+
+void
+peft_codec_close(struct peft_codec *c)
+{
+	peft_tokenizer_close(c->tok);
+	peft_template_close(c->tmpl);
+	free(c->bos);
+	free(c->eos);
+	memset(c, 0, sizeof(*c));
+}

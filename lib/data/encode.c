@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From what people write to token records. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/chat.h"
+#include "data/encode.h"
+
+/* Text to be encoded, with what is known of its bytes. */
+struct text {
+	struct peft_buf		text, mark;
+	struct peft_spans	spans;		/* supervised bytes */
+};
+
+static void
+text_free(struct text *t)
+{
+	peft_buf_free(&t->text);
+	peft_buf_free(&t->mark);
+	peft_spans_free(&t->spans);
+}
+
+/* Append a user's words. */
+static void
+put_user(struct text *t, const char *s)
+{
+	size_t n = strlen(s), i;
+
+	peft_buf_put(&t->text, s, n);
+	for (i = 0; i < n; i++)
+		peft_buf_putc(&t->mark, 1);
+}
+
+/* Append the end token, which is the tokenizer's word. */
+static void
+put_eos(const struct peft_codec *c, struct text *t)
+{
+	size_t n = c->eos == NULL ? 0 : strlen(c->eos), i;
+
+	if (n == 0 || (t->text.len >= n && memcmp(t->text.data +
+	    t->text.len - n, c->eos, n) == 0))
+		return;
+	peft_buf_put(&t->text, c->eos, n);
+	for (i = 0; i < n; i++)
+		peft_buf_putc(&t->mark, 0);
+}
+
+static int
+add_span(struct text *t, size_t begin, size_t end, struct peft_err *err)
+{
+	struct peft_span *grown;
+
+	if (t->text.failed || t->mark.failed)
+		return peft_seterr(err, "no memory for the text");
+	grown = peft_grow(t->spans.at, t->spans.n, &t->spans.cap,
+	    sizeof(*grown), err);
+	if (grown == NULL)
+		return -1;
+	t->spans.at = grown;
+	grown[t->spans.n++] = (struct peft_span){ begin, end };
+	return 0;
+}
+
+/* {"prompt","completion"} or {"text"} */
+static int
+plain(const struct peft_codec *c, const cJSON *j, const struct peft_encopt *o,
+    struct text *t, struct peft_err *err)
+{
+	const char *prompt = NULL, *completion = NULL, *text = NULL;
+	size_t begin;
+
+	if (peft_json_str(j, "prompt", &prompt, err) == -1 ||
+	    peft_json_str(j, "completion", &completion, err) == -1 ||
+	    peft_json_str(j, "text", &text, err) == -1)
+		return -1;
+	if ((prompt == NULL) == (text == NULL))
+		return peft_seterr(err, "a record needs \"messages\", "
+		    "\"prompt\" (with \"completion\") or \"text\"");
+	put_user(t, prompt != NULL ? prompt : text);
+	begin = prompt != NULL ? t->text.len : 0;
+	if (o->prompt_only)
+		return 0;
+	if (prompt != NULL) {
+		if (completion == NULL &&
+		    peft_json_get(j, "choices") == NULL)
+			return peft_seterr(err, "\"prompt\" without "
+			    "\"completion\"");
+		if (completion == NULL)
+			return 0;
+		put_user(t, completion);
+	}
+	put_eos(c, t);
+	return add_span(t, begin, t->text.len, err);
+}
+
+/* Tokens whose bytes begin within a supervised span; one that begins before
+ * it and reaches into it is not supervised. */
+static void
+label(const struct peft_tokens *tokens, const struct peft_spans *spans,
+    struct peft_record *r)
+{
+	size_t i, k = 0;
+
+	for (i = 0; i < tokens->n; i++) {
+		const struct peft_token *tok = &tokens->at[i];
+
+		r->ids[i] = tok->id;
+		r->labels[i] = PEFT_IGNORE;
+		while (k < spans->n && spans->at[k].end <= tok->begin)
+			k++;
+		if (k < spans->n && tok->begin >= spans->at[k].begin &&
+		    tok->begin < tok->end) {
+			r->labels[i] = tok->id;
+			r->supervised += i > 0;
+		}
+	}
+}
+
+/* Never two at the start: a template writes its own. */
+static int
+check_bos(const struct peft_codec *c, const struct peft_record *r,
+    struct peft_err *err)
+{
+	int32_t bos = peft_tokenizer_named(c->tok, "bos");
+
+	if (bos >= 0 && r->n > 1 && r->ids[0] == bos && r->ids[1] == bos)
+		return peft_seterr(err, "the text begins with two %s",
+		    c->bos);
+	return 0;
+}
+
+static int
+tokenise(const struct peft_codec *c, const struct text *t, int flags,
+    struct peft_record *r, struct peft_err *err)
+{
+	struct peft_tokens tokens = { 0 };
+	int s;
+
+	if (t->text.failed || t->mark.failed)
+		return peft_seterr(err, "no memory for the text");
+	s = peft_tokenizer_encode_marked(c->tok, t->text.data == NULL ? "" :
+	    t->text.data, t->text.len, t->mark.data, flags, &tokens, err);
+	if (s == 0) {
+		r->n = tokens.n;
+		r->ids = peft_calloc(r->n + 1, sizeof(*r->ids), err);
+		r->labels = peft_calloc(r->n + 1, sizeof(*r->labels), err);
+		s = r->ids == NULL || r->labels == NULL ? -1 : 0;
+	}
+	if (s == 0) {
+		label(&tokens, &t->spans, r);
+		s = check_bos(c, r, err);
+	}
+	peft_tokens_free(&tokens);
+	return s;
+}
+
+/* Choices are continuations of the prompt, ended as an answer would be. */
+static int
+choices(const struct peft_codec *c, const cJSON *j, bool chat,
+    struct peft_record *r, struct peft_err *err)
+{
+	const cJSON *list = peft_json_get(j, "choices"), *e;
+	size_t n = (size_t)cJSON_GetArraySize(list), i;
+	int64_t answer = -1;
+
+	if (list == NULL)
+		return 0;
+	if (!cJSON_IsArray(list) || n < 2)
+		return peft_seterr(err, "\"choices\" is not a list of two or "
+		    "more");
+	if (peft_json_int(j, "answer", 0, (int64_t)n - 1, &answer, err) != 1)
+		return answer == -1 ? peft_seterr(err, "\"answer\" is not one "
+		    "of the choices' numbers") : -1;
+	r->answer = (size_t)answer;
+	r->choices = peft_calloc(n, sizeof(*r->choices), err);
+	r->nchoice = peft_calloc(n, sizeof(*r->nchoice), err);
+	if (r->choices == NULL || r->nchoice == NULL)
+		return -1;
+	cJSON_ArrayForEach(e, list) {
+		struct peft_tokens t = { 0 };
+		int32_t *ids;
+
+		if (!cJSON_IsString(e))
+			return peft_seterr(err, "a choice is not a string");
+		if (peft_tokenizer_encode(c->tok, e->valuestring,
+		    strlen(e->valuestring), PEFT_TOK_PLAIN, &t, err) == -1)
+			return -1;
+		ids = peft_calloc(t.n + 2, sizeof(*ids), err);
+		for (i = 0; ids != NULL && i < t.n; i++)
+			ids[i] = t.at[i].id;
+		if (ids != NULL && chat && peft_tokenizer_named(c->tok,
+		    "eos") >= 0)
+			ids[i++] = peft_tokenizer_named(c->tok, "eos");
+		peft_tokens_free(&t);
+		if (ids == NULL)
+			return -1;
+		r->choices[r->nchoices] = ids;
+		r->nchoice[r->nchoices++] = i;
+	}
+	return 0;
+}
+
+/* What a record carries along. */
+static int
+extras(const cJSON *j, struct peft_record *r, struct peft_err *err)
+{
+	const cJSON *id = peft_json_get(j, "id");
+	const char *s = NULL, *adapter = NULL;
+	char number[32];
+
+	r->weight = 1;
+	if (cJSON_IsNumber(id)) {
+		snprintf(number, sizeof(number), "%.15g", id->valuedouble);
+		s = number;
+	} else if (peft_json_str(j, "id", &s, err) == -1)
+		return -1;
+	if (peft_json_real(j, "weight", &r->weight, err) == -1 ||
+	    peft_json_str(j, "adapter", &adapter, err) == -1)
+		return -1;
+	if (!(r->weight >= 0))
+		return peft_seterr(err, "\"weight\" is below 0");
+	if (s != NULL && (r->id = peft_strdup(s, err)) == NULL)
+		return -1;
+	if (adapter != NULL && (r->adapter = peft_strdup(adapter,
+	    err)) == NULL)
+		return -1;
+	return 0;
+}
+
+/* Fill t from a record; *flags for the tokenizer. */
+static int
+read_text(const struct peft_codec *c, const cJSON *j,
+    const struct peft_encopt *o, struct text *t, int *flags,
+    struct peft_err *err)
+{
+	struct peft_encopt opt = *o;
+
+	*flags = 0;
+	if (!cJSON_IsObject(j))
+		return peft_seterr(err, "not an object");
+	if (peft_json_get(j, "messages") != NULL) {
+		opt.prompt_only |= peft_json_get(j, "choices") != NULL;
+		return peft_chat_render(c, j, &opt, &t->text, &t->mark,
+		    &t->spans, err);
+	}
+	*flags = PEFT_TOK_SPECIAL;
+	return plain(c, j, &opt, t, err);
+}
+
+int
+peft_encode_record(const struct peft_codec *c, const cJSON *j,
+    const struct peft_encopt *o, struct peft_record *r, struct peft_err *err)
+{
+	struct text t = { .text = { 0 } };
+	int flags, s;
+
+	memset(r, 0, sizeof(*r));
+	s = read_text(c, j, o, &t, &flags, err);
+	if (s == 0)
+		s = tokenise(c, &t, flags, r, err);
+	if (s == 0 && !o->prompt_only)
+		s = choices(c, j, peft_json_get(j, "messages") != NULL, r,
+		    err);
+	if (s == 0)
+		s = extras(j, r, err);
+	text_free(&t);
+	if (s == -1)
+		peft_record_free(r);
+	return s;
+}
+
+int
+peft_render_record(const struct peft_codec *c, const cJSON *j,
+    const struct peft_encopt *o, struct peft_buf *out, struct peft_err *err)
+{
+	struct text t = { .text = { 0 } };
+	int flags, s = read_text(c, j, o, &t, &flags, err);
+
+	if (s == 0)
+		peft_buf_put(out, t.text.data, t.text.len);
+	text_free(&t);
+	return s;
+}
