@@ -142,6 +142,31 @@ add_all(struct peft_merge *m, struct peft_err *err)
 	return 0;
 }
 
+/* All that an adapter changes is there to be changed. */
+static int
+check_targets(const struct peft_merge *m, const struct peft_fold *f,
+    struct peft_err *err)
+{
+	char name[512];
+	size_t i, k;
+
+	if (peft_adapter_target(f->adapter, 0, name, sizeof(name)) == 0)
+		return peft_setfail(err, PEFT_CHECK, "%s: %s adapters cannot "
+		    "be merged", peft_source_label(f->source),
+		    peft_adapter_type(f->adapter));
+	for (i = 0; peft_adapter_target(f->adapter, i, name, sizeof(name));
+	    i++) {
+		for (k = 0; k < m->nmade; k++)
+			if (strcmp(m->made[k].spec.name, name) == 0)
+				break;
+		if (k == m->nmade)
+			return peft_setfail(err, PEFT_CHECK, "%s changes %s, "
+			    "which the base does not have",
+			    peft_source_label(f->source), name);
+	}
+	return 0;
+}
+
 static int
 untie_config(struct peft_merge *m, const struct peft_side *side,
     struct peft_err *err)
@@ -182,35 +207,73 @@ take_sides(struct peft_merge *m, struct peft_err *err)
 	return 0;
 }
 
+static enum peft_dtype
+from_type(const struct peft_merge *m, const struct peft_made *p)
+{
+	return peft_source_at(m->base, p->from)->dtype;
+}
+
 static void
 say_types(struct peft_merge *m)
 {
-	size_t i;
+	const struct peft_made *most = NULL;
+	size_t i, big = 0;
 
 	for (i = 0; i < m->nmade && m->opt.type == PEFT_NDTYPE; i++) {
 		const struct peft_made *p = &m->made[i];
-		enum peft_dtype from = peft_source_at(m->base,
-		    p->from)->dtype;
 
-		if (from == p->spec.dtype || !is_quantised(from))
-			continue;
-		peft_merge_say(m, "the base is %s; the merged model is written "
-		    "as %s (-t chooses another type)", peft_dtypes[from].name,
-		    peft_dtypes[p->spec.dtype].name);
-		break;
+		if (p->merged && is_quantised(from_type(m, p))) {
+			most = p;
+			big++;
+		}
 	}
+	if (most != NULL)
+		peft_merge_say(m, "%zu merged weights are quantised in the "
+		    "base (%s) and are written as %s (-t chooses another "
+		    "type)", big, peft_dtypes[from_type(m, most)].name,
+		    peft_dtypes[most->spec.dtype].name);
 	if (m->untied)
 		peft_merge_say(m, "%s and %s were one weight and are two now",
 		    m->config.family->embed, m->config.family->head);
 }
 
+/* A type that was asked for and that nothing could take is a mistake. */
+static int
+check_type(struct peft_merge *m, struct peft_err *err)
+{
+	size_t i, matrices = 0, taken = 0;
+
+	if (m->opt.type == PEFT_NDTYPE)
+		return 0;
+	for (i = 0; i < m->nmade; i++) {
+		matrices += m->made[i].spec.ndim > 1;
+		taken += m->made[i].spec.ndim > 1 &&
+		    m->made[i].spec.dtype == m->opt.type;
+	}
+	if (taken == 0)
+		return peft_setfail(err, PEFT_CHECK, "no weight of this model "
+		    "can be stored as %s (blocks of %u)",
+		    peft_dtypes[m->opt.type].name,
+		    peft_dtypes[m->opt.type].block);
+	if (taken < matrices)
+		peft_merge_say(m, "%zu of %zu matrices are stored as %s, the "
+		    "others as they are", taken, matrices,
+		    peft_dtypes[m->opt.type].name);
+	return 0;
+}
+
 int
 peft_merge_plan(struct peft_merge *m, struct peft_err *err)
 {
+	size_t i;
+
 	if (add_all(m, err) == -1 || take_sides(m, err) == -1)
 		return -1;
+	for (i = 0; i < m->nfolds; i++)
+		if (check_targets(m, &m->folds[i], err) == -1)
+			return -1;
 	say_types(m);
-	return 0;
+	return check_type(m, err);
 }
 
 void

@@ -58,12 +58,17 @@ int		 peft_adapter_attach(struct peft_adapter *, struct peft_sites *,
 void		 peft_adapter_seed(struct peft_adapter *, uint64_t seed);
 void		 peft_adapter_zerograd(struct peft_adapter *);
 
-/* Does merging it change the weight `name' ("PATH.weight" of a site)? */
+/* The i-th tensor of the base that merging changes, by name ("PATH.weight",
+ * "PATH.bias"): 1, or 0 when there are no more (none at all: an adapter that
+ * cannot be merged). */
+int		 peft_adapter_target(const struct peft_adapter *, size_t i,
+		    char *name, size_t size);
+/* Is `name' one of them? */
 bool		 peft_adapter_touches(const struct peft_adapter *,
 		    const char *name);
-/* Merging.  1 if the adapter changes the weight `name' ("PATH.weight" of a
- * site), 0 if not.  rows gives f32 rows of base plus
- * weight * delta; it borrows base and the adapter.  Close with _rows_free. */
+/* Merging.  1 if the adapter changes the tensor `name', 0 if not.  rows gives
+ * f32 rows of base plus weight * delta; it borrows base and the adapter.
+ * Close with _rows_free. */
 int		 peft_adapter_merge(struct peft_adapter *, const char *name,
 		    const struct peft_rows *base, float weight,
 		    struct peft_rows *rows, struct peft_err *) PEFT_MUSTCHECK;

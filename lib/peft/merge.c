@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A base's rows with an adapter added to them. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "peft/method.h"
 
+static const char *const leaves[PEFT_NLEAF] = {
+	[PEFT_LEAF_WEIGHT] = "weight", [PEFT_LEAF_BIAS] = "bias",
+};
+
 struct merged {
 	struct peft_rows	 base;
 	const struct peft_module *module;
+	enum peft_leaf		 leaf;
 	float			 weight;
 };
 
@@ -19,35 +25,59 @@ get(void *ctx, size_t first, size_t n, float *dst, struct peft_err *err)
 
 	if (m->base.get(m->base.ctx, first, n, dst, err) == -1)
 		return -1;
-	return m->module->adapter->method->merge(m->module, first, n,
+	return m->module->adapter->method->merge(m->module, m->leaf, first, n,
 	    m->weight, dst, err);
 }
 
-/* name is "PATH.weight" of this site. */
-static bool
-is_weight_of(const char *name, const struct peft_site *site)
+/* The module that changes the tensor `name' ("PATH.weight"), or NULL. */
+static const struct peft_module *
+module_of(const struct peft_adapter *a, const char *name,
+    enum peft_leaf *leaf)
 {
-	size_t n = strlen(site->path);
+	const char *dot = strrchr(name, '.');
+	size_t n, i;
+	int k;
 
-	return strncmp(name, site->path, n) == 0 &&
-	    strcmp(name + n, ".weight") == 0;
+	if (dot == NULL || a->method->changes == NULL)
+		return NULL;
+	for (n = (size_t)(dot - name), i = 0; i < a->nmodules; i++) {
+		const struct peft_module *m = &a->modules[i];
+
+		if (strncmp(name, m->site->path, n) != 0 ||
+		    m->site->path[n] != '\0')
+			continue;
+		for (k = 0; k < PEFT_NLEAF; k++)
+			if (strcmp(dot + 1, leaves[k]) == 0 &&
+			    a->method->changes(m, *leaf = k))
+				return m;
+	}
+	return NULL;
 }
 
-static const struct peft_module *
-module_of(const struct peft_adapter *a, const char *name)
+int
+peft_adapter_target(const struct peft_adapter *a, size_t i, char *name,
+    size_t size)
 {
-	size_t i;
+	size_t m, k;
 
-	for (i = 0; i < a->nmodules; i++)
-		if (is_weight_of(name, a->modules[i].site))
-			return &a->modules[i];
-	return NULL;
+	for (m = 0; m < a->nmodules; m++)
+		for (k = 0; k < PEFT_NLEAF; k++) {
+			if (a->method->changes == NULL ||
+			    !a->method->changes(&a->modules[m], k) || i-- > 0)
+				continue;
+			snprintf(name, size, "%s.%s",
+			    a->modules[m].site->path, leaves[k]);
+			return 1;
+		}
+	return 0;
 }
 
 bool
 peft_adapter_touches(const struct peft_adapter *a, const char *name)
 {
-	return module_of(a, name) != NULL;
+	enum peft_leaf leaf;
+
+	return module_of(a, name, &leaf) != NULL;
 }
 
 int
@@ -55,17 +85,15 @@ peft_adapter_merge(struct peft_adapter *a, const char *name,
     const struct peft_rows *base, float weight, struct peft_rows *rows,
     struct peft_err *err)
 {
-	const struct peft_module *module = module_of(a, name);
+	enum peft_leaf leaf;
+	const struct peft_module *module = module_of(a, name, &leaf);
 	struct merged *m;
 
 	if (module == NULL)
 		return 0;
-	if (a->method->merge == NULL)
-		return peft_seterr(err, "%s adapters cannot be merged",
-		    a->method->type);
 	if ((m = peft_calloc(1, sizeof(*m), err)) == NULL)
 		return -1;
-	*m = (struct merged){ *base, module, weight };
+	*m = (struct merged){ *base, module, leaf, weight };
 	*rows = (struct peft_rows){ .get = get, .ctx = m };
 	return 1;
 }

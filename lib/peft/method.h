@@ -26,6 +26,9 @@ struct peft_module {
 	struct peft_hook	 hook;
 };
 
+/* The tensors of a module of the base that merging may change. */
+enum peft_leaf { PEFT_LEAF_WEIGHT, PEFT_LEAF_BIAS, PEFT_NLEAF };
+
 /* A tensor as a method asks for it. */
 struct peft_shape {
 	const char	*suffix;	/* behind the site's path on disk */
@@ -54,10 +57,14 @@ struct peft_method {
 		    int part, struct peft_rng, float *value, size_t n);
 	/* At the site's output; self is the module. */
 	const struct peft_hook_ops *hook;
-	/* rows first .. first+n of the site's weight += weight * change;
-	 * NULL: the method cannot be merged */
-	int	(*merge)(const struct peft_module *, size_t first, size_t n,
-		    float weight, float *rows, struct peft_err *);
+	/* Does merging change this leaf of the module?  NULL: the method
+	 * cannot be merged. */
+	bool	(*changes)(const struct peft_module *, enum peft_leaf);
+	/* Rows first .. first+n of the leaf += weight * change (a bias is
+	 * one row). */
+	int	(*merge)(const struct peft_module *, enum peft_leaf,
+		    size_t first, size_t n, float weight, float *rows,
+		    struct peft_err *);
 };
 
 /* NULL with *err naming those that are known. */
@@ -77,6 +84,7 @@ struct peft_adapter {
 	size_t			 nparams;
 	float			*values, *grads;	/* of all, end to end */
 	size_t			 nvalues;
+	bool			 fresh;		/* made here, not read */
 	char			**meta;		/* key, value, ..., NULL */
 	struct peft_map		 index;		/* param by name */
 };

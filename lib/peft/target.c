@@ -3,9 +3,14 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/regex.h"
 #include "peft/target.h"
+
+/* PEFT's choice where target_modules is null, for all families known here
+ * (TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING). */
+static const char *const usual[] = { "q_proj", "v_proj" };
 
 /* key == e, or key ends in "." + e */
 static bool
@@ -27,168 +32,258 @@ matches_regex(const char *pattern, const char *key, struct peft_err *err)
 	return r;
 }
 
-/* Does a list entry or a whole pattern name the key?  *used counts hits of
- * list entries, by position. */
+/* A setting that is one thing or a list of such: its i-th, or NULL. */
+static const cJSON *
+item(const cJSON *what, size_t i)
+{
+	if (cJSON_IsArray(what))
+		return cJSON_GetArrayItem(what, (int)i);
+	return i == 0 ? what : NULL;
+}
+
+static bool
+is_unset(const cJSON *j)
+{
+	return j == NULL || cJSON_IsNull(j) ||
+	    (cJSON_IsArray(j) && j->child == NULL);
+}
+
+/* A list of strings, or one that is a pattern. */
 static int
-named(const cJSON *what, const char *key, size_t *used, struct peft_err *err)
+check_names(const cJSON *config, const char *key, struct peft_err *err)
+{
+	const cJSON *what = peft_json_get(config, key), *e;
+	bool good = is_unset(what) || cJSON_IsString(what) ||
+	    cJSON_IsArray(what);
+
+	if (cJSON_IsArray(what))
+		cJSON_ArrayForEach(e, what)
+			good = good && cJSON_IsString(e);
+	return good ? 0 : peft_seterr(err, "%s is neither a list of names nor "
+	    "a pattern", key);
+}
+
+/* Does a list, or a pattern for whole paths, name this module?  hits[] counts
+ * for each entry. */
+static int
+named(const cJSON *what, const char *path, size_t *hits,
+    struct peft_err *err)
 {
 	const cJSON *e;
 	size_t i = 0;
 	int hit = 0;
 
-	if (cJSON_IsString(what))
-		return matches_regex(what->valuestring, key, err);
+	if (is_unset(what))
+		return 0;
+	if (cJSON_IsString(what)) {
+		if ((hit = matches_regex(what->valuestring, path, err)) == 1)
+			hits[0]++;
+		return hit;
+	}
 	cJSON_ArrayForEach(e, what) {
-		if (!cJSON_IsString(e))
-			return peft_seterr(err, "a module's name is not a "
-			    "string");
-		if (is_suffix(key, e->valuestring)) {
+		if (is_suffix(path, e->valuestring)) {
+			hits[i]++;
 			hit = 1;
-			if (used != NULL)
-				used[i]++;
 		}
 		i++;
 	}
 	return hit;
 }
 
-static bool
-is_all_linear(const cJSON *what)
+bool
+peft_target_is_all_linear(const cJSON *what)
 {
-	static const char word[] = "all-linear";
+	return cJSON_IsString(what) &&
+	    strcasecmp(what->valuestring, "all-linear") == 0;
+}
+
+/* layers_to_transform, a number or a list of them; hits[] as above. */
+static bool
+in_layers(const cJSON *layers, int layer, size_t *hits)
+{
+	const cJSON *e;
+	bool hit = false;
 	size_t i;
 
-	if (!cJSON_IsString(what) ||
-	    strlen(what->valuestring) != sizeof(word) - 1)
-		return false;
-	for (i = 0; word[i] != '\0'; i++)
-		if ((what->valuestring[i] | 32) != (word[i] | 32))
-			return false;
-	return true;
-}
-
-/* Is the site's layer among those of layers_to_transform? */
-static int
-in_layers(const cJSON *config, const struct peft_site *site,
-    struct peft_err *err)
-{
-	const cJSON *l = peft_json_get(config, "layers_to_transform"), *e;
-
-	if (l == NULL || cJSON_IsNull(l))
-		return 1;
-	if (site->layer < 0)
-		return 0;
-	if (cJSON_IsNumber(l))
-		return l->valuedouble == site->layer;
-	if (!cJSON_IsArray(l))
-		return peft_seterr(err, "layers_to_transform is no list of "
-		    "numbers");
-	cJSON_ArrayForEach(e, l)
-		if (cJSON_IsNumber(e) && e->valuedouble == site->layer)
-			return 1;
-	return 0;
-}
-
-/* layers_pattern names the list that layers are in; here it is always the
- * component before the number. */
-static int
-check_layers_pattern(const cJSON *config, const struct peft_sites *sites,
-    struct peft_err *err)
-{
-	const cJSON *p = peft_json_get(config, "layers_pattern"), *e;
-	size_t i, n;
-
-	if (p == NULL || cJSON_IsNull(p) ||
-	    (cJSON_IsArray(p) && p->child == NULL) ||
-	    (cJSON_IsString(p) && p->valuestring[0] == '\0'))
-		return 0;
-	for (e = cJSON_IsArray(p) ? p->child : p; cJSON_IsString(e);
-	    e = cJSON_IsArray(p) ? e->next : NULL) {
-		n = strlen(e->valuestring);
-		for (i = 0; i < sites->n; i++) {
-			const char *at = strstr(sites->at[i].path,
-			    e->valuestring);
-
-			if (sites->at[i].layer >= 0 && at != NULL &&
-			    at > sites->at[i].path && at[-1] == '.' &&
-			    at[n] == '.' && at[n + 1] >= '0' &&
-			    at[n + 1] <= '9')
-				return 0;
+	if (is_unset(layers))
+		return true;
+	for (i = 0; (e = item(layers, i)) != NULL; i++)
+		if (layer >= 0 && e->valuedouble == layer) {
+			hits[i]++;
+			hit = true;
 		}
-	}
-	return peft_seterr(err, "layers_pattern matches no layers of this "
-	    "model");
+	return hit;
 }
 
+/* PATH has ".PATTERN.NUMBER." in it. */
 static int
-choose(const cJSON *config, const struct peft_site *site, size_t *used,
-    struct peft_err *err)
+has_list(const char *path, const char *pattern, struct peft_err *err)
 {
-	const cJSON *targets = peft_json_get(config, "target_modules");
-	const cJSON *ex = peft_json_get(config, "exclude_modules");
+	struct peft_buf b = { 0 };
 	int r;
 
-	if (ex != NULL && !cJSON_IsNull(ex)) {
-		r = named(ex, site->path, NULL, err);
-		if (r != 0)
-			return r == -1 ? -1 : 0;
-	}
-	if (is_all_linear(targets))
+	peft_buf_printf(&b, ".*?\\.%s\\.(\\d+)\\..*", pattern);
+	r = b.failed ? peft_seterr(err, "no memory for a pattern") :
+	    matches_regex(b.data, path, err);
+	peft_buf_free(&b);
+	return r;
+}
+
+/* layers_pattern says in which list layers are counted; a model here has only
+ * one, so that it does or does not match. */
+static int
+check_layers(const cJSON *config, const struct peft_sites *sites,
+    struct peft_err *err)
+{
+	const cJSON *layers = peft_json_get(config, "layers_to_transform");
+	const cJSON *p = peft_json_get(config, "layers_pattern"), *e;
+	size_t i, k;
+	int r = 0;
+
+	for (i = 0; !is_unset(layers) && (e = item(layers, i)) != NULL; i++)
+		if (!cJSON_IsNumber(e))
+			return peft_seterr(err, "layers_to_transform is "
+			    "neither a number nor a list of such");
+	if (is_unset(p) || (cJSON_IsString(p) && p->valuestring[0] == '\0'))
+		return 0;
+	if (is_unset(layers))
+		return peft_seterr(err, "layers_pattern without "
+		    "layers_to_transform");
+	if (check_names(config, "layers_pattern", err) == -1)
+		return -1;
+	for (i = 0; r == 0 && (e = item(p, i)) != NULL; i++)
+		for (k = 0; r == 0 && k < sites->n; k++)
+			r = sites->at[k].layer < 0 ? 0 :
+			    has_list(sites->at[k].path, e->valuestring, err);
+	if (r != 0)
+		return r == 1 ? 0 : -1;
+	return peft_setfail(err, PEFT_CHECK, "layers_pattern matches no layers "
+	    "of this model");
+}
+
+/* The settings, and how often each of their entries was met. */
+struct choice {
+	const cJSON	*targets, *exclude, *layers;
+	size_t		*target_hits, *exclude_hits, *layer_hits;
+};
+
+static int
+choose(const struct choice *c, const struct peft_site *site,
+    struct peft_err *err)
+{
+	int r = named(c->exclude, site->path, c->exclude_hits, err);
+
+	if (r != 0)
+		return r == -1 ? -1 : 0;
+	if (peft_target_is_all_linear(c->targets))
 		return site->kind == PEFT_LINEAR;
-	if (cJSON_IsString(targets))
-		return named(targets, site->path, NULL, err);
-	if ((r = in_layers(config, site, err)) != 1)
-		return r;
-	return named(targets, site->path, used, err);
+	r = named(c->targets, site->path, c->target_hits, err);
+	if (r == 1 && cJSON_IsArray(c->targets))
+		return in_layers(c->layers, site->layer, c->layer_hits);
+	return r;
 }
 
 static int
-check_used(const cJSON *targets, const size_t *used, size_t n,
+check_hits(const char *key, const cJSON *what, const size_t *hits,
     struct peft_err *err)
 {
 	const cJSON *e;
-	size_t i = 0;
+	size_t i;
 
-	if (cJSON_IsArray(targets))
-		cJSON_ArrayForEach(e, targets)
-			if (used[i++] == 0)
-				return peft_seterr(err, "target_modules: '%s' "
-				    "matches no module of this model",
-				    e->valuestring);
-	if (n == 0)
-		return peft_seterr(err, "target_modules%s%s%s matches no "
-		    "module of this model", cJSON_IsString(targets) ? " '" :
-		    "", cJSON_IsString(targets) ? targets->valuestring : "",
-		    cJSON_IsString(targets) ? "'" : "");
+	for (i = 0; !is_unset(what) && (e = item(what, i)) != NULL; i++) {
+		if (hits[i] > 0)
+			continue;
+		if (cJSON_IsNumber(e))
+			return peft_setfail(err, PEFT_CHECK, "%s: there is "
+			    "nothing to target in layer %g", key,
+			    e->valuedouble);
+		return peft_setfail(err, PEFT_CHECK, "%s: '%s' matches no "
+		    "module of this model", key, e->valuestring);
+	}
 	return 0;
 }
 
+static int
+check_all_hits(const struct choice *c, struct peft_err *err)
+{
+	if (!peft_target_is_all_linear(c->targets) &&
+	    check_hits("target_modules", c->targets, c->target_hits,
+	    err) == -1)
+		return -1;
+	if (check_hits("exclude_modules", c->exclude, c->exclude_hits,
+	    err) == -1)
+		return -1;
+	return check_hits("layers_to_transform", c->layers, c->layer_hits,
+	    err);
+}
+
+static int
+choose_all(const struct choice *c, const struct peft_sites *sites,
+    bool strict, const struct peft_site **chosen, size_t *n,
+    struct peft_err *err)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < sites->n; i++) {
+		if ((r = choose(c, &sites->at[i], err)) == -1)
+			return -1;
+		if (r == 1)
+			chosen[(*n)++] = &sites->at[i];
+	}
+	if (strict && check_all_hits(c, err) == -1)
+		return -1;
+	return *n > 0 ? 0 : peft_setfail(err, PEFT_CHECK, "the config targets "
+	    "no module of this model");
+}
+
 int
-peft_target(const cJSON *config, const struct peft_sites *sites,
+peft_target(const cJSON *config, const struct peft_sites *sites, bool strict,
     const struct peft_site **chosen, size_t *n, struct peft_err *err)
 {
-	const cJSON *targets = peft_json_get(config, "target_modules");
-	size_t *used, i;
-	int r = 0;
+	struct choice c = { .targets = peft_json_get(config,
+	    "target_modules"), .exclude = peft_json_get(config,
+	    "exclude_modules"), .layers = peft_json_get(config,
+	    "layers_to_transform") };
+	cJSON *own = NULL;
+	size_t *hits, nt, ne;
+	int r = -1;
 
 	*n = 0;
-	if (targets == NULL || cJSON_IsNull(targets))
-		return peft_seterr(err, "target_modules is missing");
-	if (!cJSON_IsString(targets) && !cJSON_IsArray(targets))
-		return peft_seterr(err, "target_modules is neither a list nor "
-		    "a pattern");
-	if (check_layers_pattern(config, sites, err) == -1)
+	if (check_names(config, "target_modules", err) == -1 ||
+	    check_names(config, "exclude_modules", err) == -1 ||
+	    check_layers(config, sites, err) == -1)
 		return -1;
-	used = peft_calloc((size_t)cJSON_GetArraySize(targets) + 1,
-	    sizeof(*used), err);
-	if (used == NULL)
-		return -1;
-	for (i = 0; r != -1 && i < sites->n; i++)
-		if ((r = choose(config, &sites->at[i], used, err)) == 1)
-			chosen[(*n)++] = &sites->at[i];
-	if (r != -1)
-		r = check_used(targets, used, *n, err);
-	free(used);
+	if (cJSON_IsString(c.targets) && !is_unset(c.layers))
+		return peft_seterr(err, "layers_to_transform needs a list of "
+		    "target_modules, not a pattern");
+	if (is_unset(c.targets))
+		c.targets = own = cJSON_CreateStringArray(usual, 2);
+	nt = (size_t)cJSON_GetArraySize(c.targets) + 1;
+	ne = (size_t)cJSON_GetArraySize(c.exclude) + 1;
+	hits = peft_calloc(nt + ne + (size_t)cJSON_GetArraySize(c.layers) + 1,
+	    sizeof(*hits), err);
+	if (hits != NULL) {
+		c.target_hits = hits;
+		c.exclude_hits = hits + nt;
+		c.layer_hits = hits + nt + ne;
+		r = choose_all(&c, sites, strict, chosen, n, err);
+	}
+	free(hits);
+	cJSON_Delete(own);
+	return r;
+}
+
+static int
+matches_key(const char *key, const char *path, struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+	int r;
+
+	peft_buf_printf(&b, "(.*\\.)?(%s)$", key);
+	r = b.failed ? peft_seterr(err, "no memory for a pattern") :
+	    matches_regex(b.data, path, err);
+	peft_buf_free(&b);
 	return r;
 }
 
@@ -196,24 +291,43 @@ int
 peft_pattern_value(const cJSON *patterns, const char *path, double absent,
     double *value, struct peft_err *err)
 {
-	struct peft_buf b = { 0 };
 	const cJSON *e;
-	int r = 0;
+	int r;
 
 	*value = absent;
 	cJSON_ArrayForEach(e, patterns) {
-		peft_buf_clear(&b);
-		peft_buf_printf(&b, "(.*\\.)?(%s)$", e->string);
-		r = b.failed ? peft_seterr(err, "no memory") :
-		    matches_regex(b.data, path, err);
-		if (r == 1 && !cJSON_IsNumber(e))
-			r = peft_seterr(err, "the value for '%s' is no number",
-			    e->string);
-		if (r == 1)
+		if ((r = matches_key(e->string, path, err)) == -1)
+			return -1;
+		if (r == 1) {
 			*value = e->valuedouble;
-		if (r != 0)
 			break;
+		}
 	}
-	peft_buf_free(&b);
-	return r == -1 ? -1 : 0;
+	return 0;
+}
+
+int
+peft_pattern_check(const cJSON *config, const char *key, bool strict,
+    const struct peft_site *const *chosen, size_t n, struct peft_err *err)
+{
+	const cJSON *patterns = peft_json_get(config, key), *e;
+	size_t i;
+	int r;
+
+	if (is_unset(patterns))
+		return 0;
+	if (!cJSON_IsObject(patterns))
+		return peft_seterr(err, "%s is no object", key);
+	cJSON_ArrayForEach(e, patterns) {
+		if (!cJSON_IsNumber(e))
+			return peft_seterr(err, "%s: the value for '%s' is no "
+			    "number", key, e->string);
+		for (r = !strict, i = 0; r == 0 && i < n; i++)
+			r = matches_key(e->string, chosen[i]->path, err);
+		if (r != 1)
+			return r == -1 ? -1 : peft_setfail(err, PEFT_CHECK,
+			    "%s: '%s' matches none of the targeted modules",
+			    key, e->string);
+	}
+	return 0;
 }

@@ -11,19 +11,29 @@
 /*
  * Which modules an adapter's config means, by PEFT's rules
  * (tuners_utils.py): exclude_modules, target_modules as list or as regular
- * expression, layers_to_transform, layers_pattern.
+ * expression, layers_to_transform, layers_pattern.  Without target_modules
+ * they are those that PEFT takes for models of this kind.
  *
  * Puts the chosen sites in chosen[] (room for sites->n); returns their
- * number through *n.  An entry that matches nothing is an error with its
- * name; so is a choice of nothing.
+ * number through *n.  A choice of nothing is an error (PEFT_CHECK); so is,
+ * where an adapter is to be made (strict), an entry, pattern or layer that
+ * matches nothing, by its name.  For one that was made elsewhere its tensors
+ * are the proof.
  */
-int	peft_target(const cJSON *config, const struct peft_sites *,
+int	peft_target(const cJSON *config, const struct peft_sites *, bool strict,
 	    const struct peft_site **chosen, size_t *n, struct peft_err *)
 	    PEFT_MUSTCHECK;
+/* "all-linear", in any case of letters. */
+bool	peft_target_is_all_linear(const cJSON *target_modules);
 
 /* rank_pattern, alpha_pattern: the value of the first key whose pattern
  * `(.*\.)?(KEY)$' matches path; `absent' if none does. */
 int	peft_pattern_value(const cJSON *patterns, const char *path,
 	    double absent, double *value, struct peft_err *) PEFT_MUSTCHECK;
+/* config[key] is such an object, of numbers; and if strict, each of its keys
+ * matches one of the n sites. */
+int	peft_pattern_check(const cJSON *config, const char *key, bool strict,
+	    const struct peft_site *const *chosen, size_t n,
+	    struct peft_err *) PEFT_MUSTCHECK;
 
 #endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records and reports as people see them. */
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "data/show.h"
+
+enum peft_style
+peft_show_style(int fd)
+{
+	const char *no = getenv("NO_COLOR");
+
+	return isatty(fd) && (no == NULL || no[0] == '\0') ? PEFT_COLOUR :
+	    PEFT_PLAIN;
+}
+
+/* Tokens i .. end are all supervised or all not. */
+static void
+put_stretch(struct peft_buf *b, const struct peft_codec *c,
+    const struct peft_record *r, size_t i, size_t end, bool on,
+    enum peft_style style)
+{
+	struct peft_err err;
+
+	if (on)
+		peft_buf_puts(b, style == PEFT_COLOUR ? "\033[32m" : "[[");
+	(void)!peft_tokenizer_decode(c->tok, r->ids + i, end - i, false, b,
+	    &err);
+	if (on)
+		peft_buf_puts(b, style == PEFT_COLOUR ? "\033[0m" : "]]");
+}
+
+void
+peft_show_record(struct peft_buf *b, const struct peft_codec *c,
+    const struct peft_record *r, enum peft_style style)
+{
+	size_t i, end;
+
+	peft_buf_printf(b, "-- %zu tokens, %zu supervised\n", r->n,
+	    r->supervised);
+	for (i = 0; i < r->n; i = end) {
+		bool on = r->labels[i] != PEFT_IGNORE;
+
+		for (end = i; end < r->n &&
+		    (r->labels[end] != PEFT_IGNORE) == on; end++)
+			;
+		put_stretch(b, c, r, i, end, on, style);
+	}
+	if (b->len > 0 && b->data[b->len - 1] != '\n')
+		peft_buf_putc(b, '\n');
+}
+
+void
+peft_lint_report(struct peft_buf *b, const struct peft_lint *l, bool json)
+{
+	int i;
+
+	if (json) {
+		peft_buf_printf(b, "{\"records\":%zu,\"tokens\":%zu,"
+		    "\"supervised\":%zu,\"findings\":{", l->records,
+		    l->tokens, l->supervised);
+		for (i = 0; i < PEFT_NFINDING; i++)
+			peft_buf_printf(b, "%s\"%s\":%zu", i > 0 ? "," : "",
+			    peft_finding_text[i], l->count[i]);
+		peft_buf_puts(b, "}}\n");
+		return;
+	}
+	peft_buf_printf(b, "%zu records, %zu tokens, %zu supervised "
+	    "(%.1f %%)\n", l->records, l->tokens, l->supervised,
+	    l->tokens > 0 ? 100.0 * (double)l->supervised /
+	    (double)l->tokens : 0);
+	for (i = 0; i < PEFT_NFINDING; i++)
+		if (l->count[i] > 0)
+			peft_buf_printf(b, "%6zu  %s\n", l->count[i],
+			    peft_finding_text[i]);
+}

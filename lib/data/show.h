@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_DATA_SHOW_H
+#define PEFT_DATA_SHOW_H
+
+#include "data/encode.h"
+#include "data/lint.h"
+
+/* Records and reports as people see them. */
+enum peft_style { PEFT_PLAIN, PEFT_COLOUR };
+
+/* Colour on a terminal without NO_COLOR, brackets elsewhere. */
+enum peft_style	peft_show_style(int fd);
+/* The record's text, token by token; supervised ones in green, or in [[ ]]
+ * as one stretch.  Appended, with a line of counts before it. */
+void		peft_show_record(struct peft_buf *, const struct peft_codec *,
+		    const struct peft_record *, enum peft_style);
+/* The sums of a lint. */
+void		peft_lint_report(struct peft_buf *, const struct peft_lint *,
+		    bool json);
+
+#endif
