@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* peft-train - train an adapter over a frozen model */
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/opt.h"
+#include "base/progress.h"
+#include "train/job.h"
+
+enum {
+	O_METHOD = PEFT_O_OWN, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT, O_RSLORA,
+	O_INIT, O_LR, O_EPOCHS, O_STEPS, O_BATCH, O_MICRO, O_SCHEDULE,
+	O_WARMUP, O_DECAY, O_CLIP, O_BETA1, O_BETA2, O_EPS, O_NOSHUFFLE,
+	O_EVAL, O_EVALEVERY, O_LOG, O_SAVEEVERY, O_CKPT, O_RESUME, O_COMPUTE,
+	O_MEMLIMIT, O_PARTIAL
+};
+
+static const struct peft_opt opts[] = {
+	{ 'm', "model", "MODEL", "the frozen base: a folder, a GGUF file, a bundle" },
+	PEFT_OPT_OUTPUT,
+	{ O_METHOD, "method", "lora", "kind of adapter (lora)" },
+	{ O_RANK, "rank", "R", "rank (8)" },
+	{ O_ALPHA, "alpha", "A", "scale: alpha / rank multiplies the adapter (2 x rank)" },
+	{ O_TARGET, "target", "LIST", "modules: names with commas, a regex, or all-linear (all-linear)" },
+	{ O_DROPOUT, "dropout", "P", "dropout on the adapter's input (0)" },
+	{ O_RSLORA, "rslora", NULL, "scale by alpha / sqrt(rank)" },
+	{ 'c', "config", "FILE", "start from this adapter_config.json" },
+	{ O_INIT, "init", "ADAPTER", "go on from this adapter's values" },
+	{ O_LR, "lr", "RATE", "learning rate (2e-4)" },
+	{ O_EPOCHS, "epochs", "N", "passes over the records (1)" },
+	{ O_STEPS, "steps", "N", "steps instead of epochs" },
+	{ O_BATCH, "batch", "N", "records of a step (8)" },
+	{ O_MICRO, "micro-tokens", "N", "most tokens in memory at a time (2048)" },
+	{ O_SCHEDULE, "schedule", "constant|linear|cosine", "of the learning rate (linear)" },
+	{ O_WARMUP, "warmup", "N", "steps of warm-up; below 1: a share of all (0.03)" },
+	{ O_DECAY, "weight-decay", "W", "AdamW's (0)" },
+	{ O_CLIP, "clip", "NORM", "largest norm of the gradient; 0: no limit (1)" },
+	{ O_BETA1, "beta1", "B", "AdamW's (0.9)" },
+	{ O_BETA2, "beta2", "B", "AdamW's (0.999)" },
+	{ O_EPS, "eps", "E", "AdamW's (1e-8)" },
+	{ O_NOSHUFFLE, "no-shuffle", NULL, "take records in the order they come" },
+	{ O_EVAL, "eval", "FILE", "token records to evaluate on; the best adapter is kept" },
+	{ O_EVALEVERY, "eval-every", "N", "evaluate each N steps (at the end only)" },
+	{ O_LOG, "log", "FILE", "write a JSON line a step" },
+	{ O_SAVEEVERY, "save-every", "N", "write a checkpoint each N steps" },
+	{ O_CKPT, "checkpoint", "FILE", "where (OUT.ckpt)" },
+	{ O_RESUME, "resume", NULL, "go on from the checkpoint" },
+	{ O_COMPUTE, "compute", "f32", "type of the arithmetic (f32)" },
+	{ O_MEMLIMIT, "mem-limit", "SIZE", "plan for at most SIZE bytes (like 2G), or refuse" },
+	{ O_PARTIAL, "partial", NULL, "accept a token stream that was cut short" },
+	PEFT_OPT_FORCE, PEFT_OPT_DRY, PEFT_OPT_THREADS, PEFT_OPT_SEED,
+	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
+	{ 0 }
+};
+
+static void
+versions(void)
+{
+	struct peft_err err;
+	struct peft_cpu *cpu = peft_cpu_open(0, &err);
+
+	puts(cpu == NULL ? err.msg : peft_cpu_describe(cpu));
+	peft_cpu_close(cpu);
+}
+
+static const struct peft_cli cli = {
+	.synopsis = "-m MODEL [-o ADAPTER] [TOKENS ...]",
+	.about = "train an adapter over a frozen model",
+	.opts = opts,
+	.versions = versions,
+};
+
+/* "q_proj,v_proj" is a list, "all-linear" and regexes are strings. */
+static void
+set_target(cJSON *config, const char *arg)
+{
+	char *copy, *name, *rest;
+	cJSON *list;
+
+	cJSON_DeleteItemFromObjectCaseSensitive(config, "target_modules");
+	if (strcmp(arg, "all-linear") == 0 || strpbrk(arg, "*+?()[]|^$\\") !=
+	    NULL) {
+		cJSON_AddStringToObject(config, "target_modules", arg);
+		return;
+	}
+	list = cJSON_AddArrayToObject(config, "target_modules");
+	if ((copy = rest = strdup(arg)) == NULL)
+		peft_die(PEFT_INPUT, "no memory");
+	while ((name = strsep(&rest, ",")) != NULL)
+		cJSON_AddItemToArray(list, cJSON_CreateString(name));
+	free(copy);
+}
+
+static void
+set_number(cJSON *config, const char *key, double v)
+{
+	cJSON_DeleteItemFromObjectCaseSensitive(config, key);
+	cJSON_AddNumberToObject(config, key, v);
+}
+
+static void
+set_bool(cJSON *config, const char *key)
+{
+	cJSON_DeleteItemFromObjectCaseSensitive(config, key);
+	cJSON_AddTrueToObject(config, key);
+}
+
+/* Options of the adapter's config, over those of -c. */
+static bool
+adapter_option(struct peft_trainjob *job, int ch)
+{
+	static const char *const methods[] = { "lora", NULL };
+
+	switch (ch) {
+	case O_METHOD:
+		(void)peft_optword("--method", optarg, methods);
+		return true;
+	case O_RANK:
+		set_number(job->config, "r", (double)peft_optint("--rank",
+		    optarg, 1, 65536));
+		return true;
+	case O_ALPHA:
+		set_number(job->config, "lora_alpha", peft_optreal("--alpha",
+		    optarg, 0, 1e9));
+		return true;
+	case O_DROPOUT:
+		set_number(job->config, "lora_dropout", peft_optreal(
+		    "--dropout", optarg, 0, 0.999));
+		return true;
+	case O_RSLORA:
+		set_bool(job->config, "use_rslora");
+		return true;
+	case O_TARGET:
+		set_target(job->config, optarg);
+		return true;
+	case 'c':
+		job->config_path = optarg;
+		return true;
+	}
+	return false;
+}
+
+/* Options that are one number. */
+static bool
+number_option(struct peft_trainopt *o, int ch)
+{
+	const struct {
+		int	 ch;
+		double	*at;
+		const char *name;
+		double	 min, max;
+	} reals[] = {
+		{ O_LR, &o->lr, "--lr", 0, 1e3 },
+		{ O_EPOCHS, &o->epochs, "--epochs", 1e-6, 1e6 },
+		{ O_WARMUP, &o->warmup, "--warmup", 0, 1e9 },
+		{ O_DECAY, &o->weight_decay, "--weight-decay", 0, 1e3 },
+		{ O_CLIP, &o->clip, "--clip", 0, 1e9 },
+		{ O_BETA1, &o->beta1, "--beta1", 0, 0.999999 },
+		{ O_BETA2, &o->beta2, "--beta2", 0, 0.999999999 },
+		{ O_EPS, &o->eps, "--eps", 0, 1 },
+	};
+	const struct {
+		int	 ch;
+		size_t	*at;
+		const char *name;
+	} sizes[] = {
+		{ O_STEPS, &o->steps, "--steps" },
+		{ O_BATCH, &o->batch, "--batch" },
+		{ O_MICRO, &o->micro_tokens, "--micro-tokens" },
+		{ O_EVALEVERY, &o->eval_every, "--eval-every" },
+		{ O_SAVEEVERY, &o->save_every, "--save-every" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(reals) / sizeof(reals[0]); i++)
+		if (reals[i].ch == ch) {
+			*reals[i].at = peft_optreal(reals[i].name, optarg,
+			    reals[i].min, reals[i].max);
+			return true;
+		}
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		if (sizes[i].ch == ch) {
+			*sizes[i].at = (size_t)peft_optint(sizes[i].name,
+			    optarg, 1, 1 << 30);
+			return true;
+		}
+	return false;
+}
+
+static void
+other_option(struct peft_trainjob *job, int ch)
+{
+	static const char *const computes[] = { "f32", NULL };
+
+	switch (ch) {
+	case 'm':
+		job->model = optarg;
+		break;
+	case O_INIT:
+		job->init = optarg;
+		break;
+	case O_SCHEDULE:
+		job->opt.schedule = (enum peft_schedule)peft_optword(
+		    "--schedule", optarg, peft_schedule_names);
+		break;
+	case O_NOSHUFFLE:
+		job->opt.shuffle = false;
+		break;
+	case O_EVAL:
+		job->eval = optarg;
+		break;
+	case O_LOG:
+		job->log = optarg;
+		break;
+	case O_CKPT:
+		job->opt.checkpoint = optarg;
+		break;
+	case O_RESUME:
+		job->opt.resume = true;
+		break;
+	case O_COMPUTE:
+		(void)peft_optword("--compute", optarg, computes);
+		break;
+	case O_MEMLIMIT:
+		job->opt.mem_limit = peft_optsize("--mem-limit", optarg);
+		break;
+	case O_PARTIAL:
+		job->partial = true;
+		break;
+	}
+}
+
+static void
+parse(struct peft_trainjob *job, int argc, char **argv)
+{
+	int ch;
+
+	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
+		if (!adapter_option(job, ch) && !number_option(&job->opt, ch))
+			other_option(job, ch);
+	job->paths = argv + optind;
+	job->npaths = (size_t)(argc - optind);
+	job->opt.seed = job->common.seed;
+	job->opt.force = job->common.force;
+	if (job->model == NULL)
+		peft_die(PEFT_USAGE, "-m MODEL is missing");
+	if (job->init != NULL && (job->config->child != NULL ||
+	    job->config_path != NULL))
+		peft_die(PEFT_USAGE, "--init takes the adapter's own config: "
+		    "no options of the adapter beside it");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct peft_trainjob job = { .opt = peft_trainopt_default() };
+	struct peft_err err = { 0 };
+	int r;
+
+	peft_setname(argv[0]);
+	if ((job.config = cJSON_CreateObject()) == NULL)
+		peft_die(PEFT_INPUT, "no memory");
+	parse(&job, argc, argv);
+	r = peft_trainjob_run(&job, &err);
+	if (r == -1)
+		peft_warn("%s", err.msg);
+	cJSON_Delete(job.config);
+	return peft_finish(r == -1 ? (int)err.status : r);
+}

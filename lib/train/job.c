@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A training job: opening, checking, running, saving. */
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/in.h"
+#include "base/progress.h"
+#include "data/encode.h"
+#include "train/job.h"
+#include "train/log.h"
+#include "train/signals.h"
+
+/* What is open while a job runs. */
+struct state {
+	struct peft_trainjob	*job;
+	struct peft_cpu		*cpu;
+	struct peft_source	*source, *init;
+	struct peft_net		*net;
+	struct peft_adapter	*adapter;
+	struct peft_records	 data, eval;
+	struct peft_trainer	*trainer;
+	struct peft_signals	 signals;
+	struct peft_progress	 bar;
+	FILE			*log;
+	char			 base[7 + PEFT_SHA256_HEX];
+	char			*checkpoint;
+	double			 rate;		/* tokens a second, smoothed */
+};
+
+static void
+close_all(struct state *s)
+{
+	if (s->log != NULL)
+		fclose(s->log);
+	peft_trainer_close(s->trainer);
+	peft_adapter_close(s->adapter);
+	peft_records_free(&s->data);
+	peft_records_free(&s->eval);
+	peft_net_close(s->net);
+	peft_source_close(s->init);
+	peft_source_close(s->source);
+	peft_cpu_close(s->cpu);
+	free(s->checkpoint);
+}
+
+/* Options on the command line over a file's keys over the defaults. */
+static int
+merge_config(struct peft_trainjob *job, struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+	const cJSON *e;
+	cJSON *file = NULL;
+
+	if (job->config_path != NULL) {
+		if (peft_in_slurp(job->config_path, 1 << 20, &b, err) == -1)
+			return -1;
+		file = peft_json(b.data == NULL ? "" : b.data, b.len, err);
+		peft_buf_free(&b);
+		if (!cJSON_IsObject(file)) {
+			cJSON_Delete(file);
+			return peft_errprefix(err, "%s", job->config_path);
+		}
+		cJSON_ArrayForEach(e, file)
+			if (peft_json_get(job->config, e->string) == NULL)
+				cJSON_AddItemToObject(job->config, e->string,
+				    cJSON_Duplicate(e, true));
+		cJSON_Delete(file);
+	}
+	if (peft_json_get(job->config, "peft_type") == NULL)
+		cJSON_AddStringToObject(job->config, "peft_type", "LORA");
+	if (peft_json_get(job->config, "r") == NULL)
+		cJSON_AddNumberToObject(job->config, "r", 8);
+	if (peft_json_get(job->config, "lora_alpha") == NULL)
+		cJSON_AddNumberToObject(job->config, "lora_alpha", 2 *
+		    peft_json_get(job->config, "r")->valuedouble);
+	if (peft_json_get(job->config, "target_modules") == NULL)
+		cJSON_AddStringToObject(job->config, "target_modules",
+		    "all-linear");
+	return 0;
+}
+
+static int
+open_adapter(struct state *s, struct peft_err *err)
+{
+	struct peft_sites *sites = peft_net_sites(s->net);
+
+	if (s->job->init != NULL) {
+		if ((s->init = peft_source_open(s->job->init, err)) == NULL)
+			return -1;
+		s->adapter = peft_adapter_open(s->init, sites, err);
+	} else if (merge_config(s->job, err) == 0)
+		s->adapter = peft_adapter_new(s->job->config, sites,
+		    s->job->common.seed, err);
+	return s->adapter == NULL ? -1 : 0;
+}
+
+/* Records made by another tokenizer or template teach another language. */
+static int
+check_info(const struct state *s, const struct peft_tokens_info *info,
+    struct peft_err *err)
+{
+	const struct peft_side *tok = peft_source_side(s->source,
+	    "tokenizer.json");
+	const struct peft_side *tmpl = peft_source_side(s->source,
+	    "chat_template.jinja");
+	char hex[PEFT_SHA256_HEX];
+
+	if (!info->seen)
+		return 0;
+	if (tok != NULL && info->tokenizer[0] != '\0') {
+		peft_sha256_of(tok->data, tok->len, hex);
+		if (strcmp(info->tokenizer + 7, hex) != 0)
+			return peft_setfail(err, PEFT_CHECK, "the records were "
+			    "made by another tokenizer than this model's");
+	}
+	if (tmpl != NULL && info->tmpl[0] != '\0') {
+		peft_sha256_of(tmpl->data, tmpl->len, hex);
+		if (strcmp(info->tmpl + 7, hex) != 0)
+			return peft_setfail(err, PEFT_CHECK, "the records were "
+			    "made with another chat template than this "
+			    "model's");
+	}
+	return 0;
+}
+
+static int
+read_records(struct state *s, struct peft_err *err)
+{
+	size_t vocab = peft_net_config(s->net)->vocab;
+	char *path = (char *)(uintptr_t)s->job->eval;
+
+	if (peft_records_read(&s->data, s->job->paths, s->job->npaths, vocab,
+	    s->job->partial, err) == -1 ||
+	    check_info(s, &s->data.info, err) == -1)
+		return -1;
+	if (path == NULL)
+		return 0;
+	if (peft_records_read(&s->eval, &path, 1, vocab, s->job->partial,
+	    err) == -1)
+		return -1;
+	return check_info(s, &s->eval.info, err);
+}
+
+/* OUT.ckpt beside the output. */
+static int
+name_checkpoint(struct state *s, struct peft_err *err)
+{
+	struct peft_trainjob *job = s->job;
+	struct peft_buf b = { 0 };
+
+	if (job->opt.checkpoint == NULL && job->common.output != NULL &&
+	    strcmp(job->common.output, "-") != 0) {
+		peft_buf_puts(&b, job->common.output);
+		while (b.len > 1 && b.data[b.len - 1] == '/')
+			b.data[--b.len] = '\0';
+		peft_buf_puts(&b, ".ckpt");
+		job->opt.checkpoint = s->checkpoint = b.data;
+	}
+	if (job->opt.checkpoint == NULL && (job->opt.save_every > 0 ||
+	    job->opt.resume))
+		return peft_setfail(err, PEFT_USAGE, "there is no place for a "
+		    "checkpoint: give --checkpoint FILE or -o");
+	if (!job->opt.resume && !job->common.force &&
+	    job->opt.checkpoint != NULL &&
+	    access(job->opt.checkpoint, F_OK) == 0)
+		return peft_seterr(err, "%s is there from an earlier run "
+		    "(--resume goes on with it, -f begins anew)",
+		    job->opt.checkpoint);
+	return 0;
+}
+
+static void
+print_plan(const struct state *s)
+{
+	const struct peft_trainplan *p = peft_trainer_plan(s->trainer);
+	const struct {
+		const char	*what;
+		size_t		 bytes;
+	} rows[] = {
+		{ "weights, as they are stored", p->weights },
+		{ "adapter and gradients", p->adapter },
+		{ "optimiser", p->optimiser },
+		{ "activations", p->run.activations },
+		{ "workspace", p->run.workspace },
+		{ "logits", p->run.logits },
+		{ "total", p->total },
+	};
+	size_t i;
+
+	printf("%zu steps, micro-batches of %zu tokens\n",
+	    peft_trainer_total(s->trainer), p->micro_tokens);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		printf("%-28s %10.1f MiB\n", rows[i].what,
+		    (double)rows[i].bytes / 0x1p20);
+}
+
+static int
+on_step(void *ctx, const struct peft_stepinfo *i, struct peft_err *err)
+{
+	struct state *s = ctx;
+	char note[160];
+	int n;
+
+	s->rate = s->rate == 0 ? (double)i->all_tokens / i->seconds :
+	    0.9 * s->rate + 0.1 * (double)i->all_tokens / i->seconds;
+	n = snprintf(note, sizeof(note), "loss %.4f, %.0f tokens/s", i->loss,
+	    s->rate);
+	if (!isnan(i->eval_loss))
+		snprintf(note + n, sizeof(note) - (size_t)n, ", eval %.4f%s",
+		    i->eval_loss, i->best ? " (best)" : "");
+	peft_progress_set(&s->bar, (double)i->step, note);
+	if (s->log == NULL)
+		return 0;
+	return peft_log_step(s->log, s->job->log, i, err);
+}
+
+static enum peft_order
+on_order(void *ctx)
+{
+	struct state *s = ctx;
+
+	return peft_signals_order(&s->signals);
+}
+
+static int
+save_adapter(const struct state *s, struct peft_err *err)
+{
+	char step[32];
+	const char *meta[] = { "peft.base", s->base, "peft.tokenizer",
+	    s->data.info.tokenizer, "peft.template", s->data.info.tmpl,
+	    "peft.step", step, "peft.settings",
+	    peft_trainer_settings(s->trainer), NULL };
+
+	snprintf(step, sizeof(step), "%zu", peft_trainer_step(s->trainer));
+	return peft_adapter_save(s->adapter, s->job->common.output,
+	    s->job->common.force, meta, err);
+}
+
+/* Refuse an output that cannot be written before hours are spent. */
+static int
+check_output(const struct peft_trainjob *job, struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+	int r;
+
+	if (job->common.output == NULL || job->common.force ||
+	    strcmp(job->common.output, "-") == 0)
+		return 0;
+	peft_buf_puts(&b, job->common.output);
+	while (b.len > 1 && b.data[b.len - 1] == '/')
+		b.data[--b.len] = '\0';
+	r = !b.failed && access(b.data, F_OK) == 0 ? peft_seterr(err,
+	    "%s exists (-f overwrites it)", b.data) : 0;
+	peft_buf_free(&b);
+	return r;
+}
+
+static int
+train(struct state *s, struct peft_err *err)
+{
+	const struct peft_watch watch = { on_step, on_order, s };
+	struct peft_trainjob *job = s->job;
+	size_t step = 0;
+	int r;
+
+	if (job->opt.resume && peft_trainer_restore(s->trainer, &step,
+	    err) == -1)
+		return -1;
+	if (job->log != NULL && (peft_log_open(&s->log, job->log,
+	    job->common.force, job->opt.resume, step, err) == -1 ||
+	    (!job->opt.resume && peft_log_start(s->log, job->log,
+	    peft_cpu_describe(s->cpu), err) == -1)))
+		return -1;
+	peft_progress_start(&s->bar, "train",
+	    (double)peft_trainer_total(s->trainer), "steps", &job->common);
+	r = peft_trainer_run(s->trainer, &watch, err);
+	peft_progress_end(&s->bar);
+	if (r == 1) {
+		if (!job->common.quiet)
+			peft_warn(job->opt.checkpoint == NULL ?
+			    "stopped; there was no place for a checkpoint" :
+			    "stopped; --resume goes on");
+		return 128 + atomic_load(&s->signals.stop);
+	}
+	if (r == 0 && (r = save_adapter(s, err)) == 0 &&
+	    job->opt.checkpoint != NULL)
+		(void)unlink(job->opt.checkpoint);
+	return r;
+}
+
+static void
+say_targets(const struct state *s)
+{
+	size_t n, i, total = 0;
+	const struct peft_param *p = peft_adapter_params(s->adapter, &n);
+
+	for (i = 0; i < n; i++)
+		total += p[i].n;
+	peft_warn("%s", peft_cpu_describe(s->cpu));
+	peft_warn("%s on %zu modules, %zu parameters; %zu records",
+	    peft_adapter_type(s->adapter), peft_adapter_nsites(s->adapter),
+	    total, s->data.n);
+}
+
+static int
+run(struct state *s, struct peft_err *err)
+{
+	struct peft_trainjob *job = s->job;
+
+	if (check_output(job, err) == -1 || name_checkpoint(s, err) == -1 ||
+	    (s->source = peft_source_open(job->model, err)) == NULL ||
+	    peft_signals_open(&s->signals, err) == -1 ||
+	    (s->cpu = peft_cpu_open(job->common.threads, err)) == NULL ||
+	    (s->net = peft_net_open(s->source, s->cpu, err)) == NULL ||
+	    open_adapter(s, err) == -1 || read_records(s, err) == -1 ||
+	    peft_source_hash(s->source, job->common.threads, s->base,
+	    err) == -1)
+		return -1;
+	job->opt.base = s->base;
+	s->trainer = peft_trainer_open(s->net, s->adapter, &s->data,
+	    job->eval != NULL ? &s->eval : NULL, &job->opt, err);
+	if (s->trainer == NULL)
+		return -1;
+	if (job->common.verbose > 0)
+		say_targets(s);
+	if (job->common.dry) {
+		print_plan(s);
+		return 0;
+	}
+	return train(s, err);
+}
+
+int
+peft_trainjob_run(struct peft_trainjob *job, struct peft_err *err)
+{
+	struct state s = { .job = job };
+	int r = run(&s, err);
+
+	close_all(&s);
+	return r;
+}

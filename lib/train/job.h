@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_TRAIN_JOB_H
+#define PEFT_TRAIN_JOB_H
+
+#include "base/json.h"
+#include "base/opt.h"
+#include "train/train.h"
+
+/* What peft-train is asked to do, from model and records to the adapter on
+ * disk. */
+struct peft_trainjob {
+	struct peft_common	 common;
+	struct peft_trainopt	 opt;
+	const char		*model, *init, *eval, *log, *config_path;
+	cJSON			*config;	/* options of the adapter */
+	char *const		*paths;
+	size_t			 npaths;
+	bool			 partial;
+};
+
+/* 0 done; 128 + n stopped by signal n; -1. */
+int	peft_trainjob_run(struct peft_trainjob *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+
+#endif

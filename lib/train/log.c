@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The log of a run. */
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/in.h"
+#include "base/json.h"
+#include "base/out.h"
+#include "train/log.h"
+
+/* Keep the lines of an earlier run that end at `step'; a half line (the run
+ * was killed) and what is behind it go. */
+static int
+keep(FILE *fp, const char *path, const char *text, size_t len, size_t step,
+    struct peft_err *err)
+{
+	const char *nl;
+	int64_t at = 0;
+
+	for (; len > 0 && (nl = memchr(text, '\n', len)) != NULL;
+	    len -= (size_t)(nl + 1 - text), text = nl + 1) {
+		cJSON *j = peft_json(text, (size_t)(nl - text), err);
+		int r = j == NULL ? -1 : peft_json_int(j, "step", 0,
+		    INT64_C(1) << 52, &at, err);
+
+		cJSON_Delete(j);
+		if (r == -1 || (size_t)at > step)
+			return r == -1 ? peft_errprefix(err, "%s", path) : 0;
+		if (peft_fwrite(fp, path, text, (size_t)(nl + 1 - text),
+		    err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+peft_log_open(FILE **fp, const char *path, bool force, bool resume,
+    size_t step, struct peft_err *err)
+{
+	struct peft_buf old = { 0 };
+	int r = 0;
+
+	if (resume && peft_in_slurp(path, (size_t)1 << 30, &old, err) == -1)
+		peft_buf_clear(&old);	/* there was none */
+	*fp = fopen(path, resume || force ? "we" : "wxe");
+	if (*fp == NULL)
+		r = errno == EEXIST ? peft_seterr(err, "%s exists (-f "
+		    "overwrites it)", path) : peft_seterrno(err, "%s", path);
+	else if (resume)
+		r = keep(*fp, path, old.data, old.len, step, err);
+	peft_buf_free(&old);
+	return r;
+}
+
+static int
+put(FILE *fp, const char *path, struct peft_buf *b, struct peft_err *err)
+{
+	int r = b->failed ? peft_seterr(err, "no memory") :
+	    peft_fwrite(fp, path, b->data, b->len, err);
+
+	if (r == 0 && fflush(fp) == EOF)
+		r = peft_seterrno(err, "%s", path);
+	peft_buf_free(b);
+	return r;
+}
+
+int
+peft_log_start(FILE *fp, const char *path, const char *cpu,
+    struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+
+	peft_buf_puts(&b, "{\"cpu\":");
+	peft_json_putstr(&b, cpu, strlen(cpu));
+	peft_buf_puts(&b, "}\n");
+	return put(fp, path, &b, err);
+}
+
+static void
+put_number(struct peft_buf *b, const char *key, double v)
+{
+	peft_buf_printf(b, ",\"%s\":", key);
+	peft_json_putreal(b, v);
+}
+
+int
+peft_log_step(FILE *fp, const char *path, const struct peft_stepinfo *s,
+    struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+
+	peft_buf_printf(&b, "{\"step\":%zu", s->step);
+	put_number(&b, "lr", s->lr);
+	put_number(&b, "loss", s->loss);
+	put_number(&b, "grad_norm", s->grad_norm);
+	peft_buf_printf(&b, ",\"tokens\":%zu,\"seconds\":%.3f}\n", s->tokens,
+	    s->seconds);
+	if (!isnan(s->eval_loss)) {
+		peft_buf_printf(&b, "{\"step\":%zu", s->step);
+		put_number(&b, "eval_loss", s->eval_loss);
+		peft_buf_printf(&b, ",\"eval_tokens\":%zu,\"best\":%s}\n",
+		    s->eval_tokens, s->best ? "true" : "false");
+	}
+	return put(fp, path, &b, err);
+}
