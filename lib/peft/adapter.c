@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Adapters: made from a config, or read from disk. */
+/* Adapters: what they are made of, and their hooks on a model. */
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "peft/method.h"
 #include "peft/target.h"
-#include "quant/quant.h"
-
-static const char prefix[] = "base_model.model.";
 
 /* One module: its method's tensors become params (names and shapes). */
 static int
@@ -32,7 +29,7 @@ add_module(struct peft_adapter *a, const struct peft_site *site,
 		if (shapes[i].suffix == NULL)
 			continue;
 		peft_buf_clear(&name);
-		peft_buf_printf(&name, "%s%s.%s", prefix, site->path,
+		peft_buf_printf(&name, "%s%s.%s", PEFT_PREFIX, site->path,
 		    shapes[i].suffix);
 		*p = (struct peft_param){ .ndim = shapes[i].ndim, .n = 1,
 		    .decay = shapes[i].decay };
@@ -40,18 +37,22 @@ add_module(struct peft_adapter *a, const struct peft_site *site,
 		peft_buf_free(&name);
 		if (p->name == NULL)
 			return -1;
-		for (d = 0; d < p->ndim; d++)
-			p->n *= p->shape[d] = shapes[i].shape[d];
-		m->param[i] = p;
 		a->nparams++;
-		a->nvalues += p->n;
+		for (d = 0; d < p->ndim; d++) {
+			p->shape[d] = shapes[i].shape[d];
+			if (__builtin_mul_overflow(p->n, p->shape[d], &p->n))
+				return peft_seterr(err, "%s is too large",
+				    p->name);
+		}
+		m->param[i] = p;
+		if (__builtin_add_overflow(a->nvalues, p->n, &a->nvalues))
+			return peft_seterr(err, "the adapter is too large");
 	}
 	return 0;
 }
 
-/* Values and gradients lie end to end, in the order of the params. */
-static int
-lay_out(struct peft_adapter *a, struct peft_err *err)
+int
+peft_adapter_lay_out(struct peft_adapter *a, struct peft_err *err)
 {
 	size_t i, at = 0;
 
@@ -62,10 +63,35 @@ lay_out(struct peft_adapter *a, struct peft_err *err)
 
 		p->value = a->values + at;
 		at += p->n;
-		if (peft_map_add(&a->index, p->name, strlen(p->name), i,
+	}
+	return 0;
+}
+
+/* Names are found by read.c; no two are the same, sites being distinct. */
+static int
+make_index(struct peft_adapter *a, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < a->nparams; i++)
+		if (peft_map_add(&a->index, a->params[i].name,
+		    strlen(a->params[i].name), i, err) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+choose_sites(const struct peft_adapter *a, const struct peft_sites *sites,
+    const struct peft_site **chosen, size_t *n, struct peft_err *err)
+{
+	const char *const *p;
+
+	if (peft_target(a->config, sites, a->fresh, chosen, n, err) == -1)
+		return -1;
+	for (p = a->method->patterns; *p != NULL; p++)
+		if (peft_pattern_check(a->config, *p, a->fresh, chosen, *n,
 		    err) == -1)
 			return -1;
-	}
 	return 0;
 }
 
@@ -80,7 +106,7 @@ add_modules(struct peft_adapter *a, const struct peft_sites *sites,
 	chosen = peft_calloc(sites->n, sizeof(*chosen), err);
 	if (chosen == NULL)
 		return -1;
-	r = peft_target(a->config, sites, chosen, &n, err);
+	r = choose_sites(a, sites, chosen, &n, err);
 	if (r == 0) {
 		a->modules = peft_calloc(n, sizeof(*a->modules), err);
 		a->params = peft_calloc(n * PEFT_MAXPART, sizeof(*a->params),
@@ -90,20 +116,22 @@ add_modules(struct peft_adapter *a, const struct peft_sites *sites,
 	for (i = 0; r == 0 && i < n; i++)
 		r = add_module(a, chosen[i], err);
 	free(chosen);
-	return r == -1 ? -1 : lay_out(a, err);
+	return r == -1 ? -1 : make_index(a, err);
 }
 
-/* Everything but the values. */
-static struct peft_adapter *
-make(const cJSON *config, const struct peft_sites *sites,
-    struct peft_err *err)
+struct peft_adapter *
+peft_adapter_make(const cJSON *config, const struct peft_sites *sites,
+    bool fresh, struct peft_err *err)
 {
 	struct peft_adapter *a = peft_calloc(1, sizeof(*a), err);
 	const char *type = NULL;
 
 	if (a == NULL)
 		return NULL;
-	if ((a->config = cJSON_Duplicate(config, true)) == NULL) {
+	a->fresh = fresh;
+	a->config = fresh ? peft_config_sorted(config, err) :
+	    cJSON_Duplicate(config, true);
+	if (a->config == NULL) {
 		peft_seterr(err, "no memory for the adapter's config");
 		goto fail;
 	}
@@ -129,12 +157,16 @@ struct peft_adapter *
 peft_adapter_new(const cJSON *config, const struct peft_sites *sites,
     uint64_t seed, struct peft_err *err)
 {
-	struct peft_adapter *a = make(config, sites, err);
+	struct peft_adapter *a = peft_adapter_make(config, sites, true, err);
 	size_t i;
 	int part;
 
 	if (a == NULL)
 		return NULL;
+	if (peft_adapter_lay_out(a, err) == -1) {
+		peft_adapter_close(a);
+		return NULL;
+	}
 	for (i = 0; i < a->nmodules; i++)
 		for (part = 0; part < PEFT_MAXPART; part++) {
 			struct peft_param *p = a->modules[i].param[part];
@@ -144,107 +176,6 @@ peft_adapter_new(const cJSON *config, const struct peft_sites *sites,
 				    part, peft_rng_key(seed, p->name),
 				    p->value, p->n);
 		}
-	return a;
-}
-
-/* A tensor on disk to its param; names may lack the prefix. */
-static int
-read_tensor(struct peft_adapter *a, struct peft_source *src, size_t i,
-    bool *seen, struct peft_err *err)
-{
-	struct peft_buf full = { 0 };
-	struct peft_weight w;
-	struct peft_param *p;
-	const size_t *k;
-	int d, same;
-
-	if (peft_source_load(src, i, &w, err) == -1)
-		return -1;
-	if (strncmp(w.name, prefix, sizeof(prefix) - 1) != 0)
-		peft_buf_puts(&full, prefix);
-	peft_buf_puts(&full, w.name);
-	k = full.failed ? NULL : peft_map_find(&a->index, full.data, full.len);
-	peft_buf_free(&full);
-	if (k == NULL)
-		return peft_seterr(err, "tensor %s fits nothing that the "
-		    "config targets in this model", w.name);
-	p = &a->params[*k];
-	same = w.ndim == p->ndim;
-	for (d = 0; same && d < p->ndim; d++)
-		same = w.shape[d] == p->shape[d];
-	if (!same)
-		return peft_seterr(err, "tensor %s has shape [%zu, %zu], the "
-		    "config and the model call for [%zu, %zu]", w.name, w.rows,
-		    w.cols, p->ndim > 1 ? p->shape[0] : 1,
-		    p->shape[p->ndim - 1]);
-	if (w.dtype != PEFT_F32 && w.dtype != PEFT_F16 && w.dtype != PEFT_BF16)
-		return peft_seterr(err, "tensor %s is of type %s, not f32, f16 "
-		    "or bf16", w.name, peft_dtypes[w.dtype].name);
-	peft_decode(&w, 0, w.nelem, p->value);
-	seen[*k] = true;
-	return 0;
-}
-
-static int
-read_tensors(struct peft_adapter *a, struct peft_source *src,
-    struct peft_err *err)
-{
-	bool *seen = peft_calloc(a->nparams, sizeof(*seen), err);
-	size_t i;
-	int r = seen == NULL ? -1 : 0;
-
-	for (i = 0; r == 0 && i < peft_source_count(src); i++)
-		r = read_tensor(a, src, i, seen, err);
-	for (i = 0; r == 0 && i < a->nparams; i++)
-		if (!seen[i])
-			r = peft_seterr(err, "tensor %s is missing",
-			    a->params[i].name);
-	free(seen);
-	return r;
-}
-
-static int
-keep_meta(struct peft_adapter *a, const struct peft_source *src,
-    struct peft_err *err)
-{
-	size_t n = peft_source_nmeta(src), i;
-
-	if ((a->meta = peft_calloc(2 * n + 1, sizeof(*a->meta), err)) == NULL)
-		return -1;
-	for (i = 0; i < n; i++) {
-		const char *key, *value;
-
-		peft_source_meta_at(src, i, &key, &value);
-		if ((a->meta[2 * i] = peft_strdup(key, err)) == NULL ||
-		    (a->meta[2 * i + 1] = peft_strdup(value, err)) == NULL)
-			return -1;
-	}
-	return 0;
-}
-
-struct peft_adapter *
-peft_adapter_open(struct peft_source *src, const struct peft_sites *sites,
-    struct peft_err *err)
-{
-	const struct peft_side *side = peft_source_side(src,
-	    "adapter_config.json");
-	struct peft_adapter *a = NULL;
-	cJSON *config = NULL;
-
-	if (side == NULL)
-		peft_seterr(err, "no adapter_config.json: not an adapter");
-	else if ((config = peft_json(side->data, side->len, err)) == NULL)
-		peft_errprefix(err, "adapter_config.json");
-	else
-		a = make(config, sites, err);
-	cJSON_Delete(config);
-	if (a != NULL && (read_tensors(a, src, err) == -1 ||
-	    keep_meta(a, src, err) == -1)) {
-		peft_adapter_close(a);
-		a = NULL;
-	}
-	if (a == NULL)
-		peft_errprefix(err, "%s", peft_source_label(src));
 	return a;
 }
 
@@ -327,6 +258,9 @@ peft_adapter_attach(struct peft_adapter *a, struct peft_sites *sites,
 		struct peft_site *site = peft_sites_find(sites,
 		    m->site->path);
 
+		if (site == NULL)
+			return peft_seterr(err, "the model has no %s",
+			    m->site->path);
 		m->weight = weight;
 		m->train = train;
 		m->hook = (struct peft_hook){ a->method->hook, m, index,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "peft/method.h"
+#include "peft/target.h"
 
 /* Keys that all methods have.  Those with a default are honoured only in
  * that they must have it; the others say nothing about the arithmetic. */
@@ -69,8 +70,21 @@ peft_config_check(const struct peft_method *m, const cJSON *config,
 	return 0;
 }
 
-/* The distinct last components of the targeted sites ("q_proj"), or their
- * whole paths where a component alone would hit others too. */
+cJSON *
+peft_config_sorted(const cJSON *config, struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+	cJSON *j = NULL;
+
+	peft_json_print(&b, config, 1, true);
+	if (!b.failed)
+		j = peft_json(b.data, b.len, err);
+	peft_buf_free(&b);
+	return j;
+}
+
+/* "all-linear" as a list: the distinct last components of the sites ("q_proj"),
+ * which no site has that is not a linear layer's. */
 static cJSON *
 target_list(const struct peft_adapter *a)
 {
@@ -115,7 +129,7 @@ peft_config_to_save(const struct peft_adapter *a, struct peft_err *err)
 		def = cJSON_Parse(a->method->keys[i][1]);
 		cJSON_AddItemToObject(c, a->method->keys[i][0], def);
 	}
-	if (cJSON_IsString(t) && strchr(t->valuestring, '-') != NULL)
+	if (t == NULL || cJSON_IsNull(t) || peft_target_is_all_linear(t))
 		set(c, "target_modules", target_list(a));
 	set(c, "peft_type", cJSON_CreateString(a->method->type));
 	set(c, "inference_mode", cJSON_CreateTrue());

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * LoRA (Hu et al. 2021) as PEFT has it: y += s B (A drop(x)), s = alpha / r,
- * or alpha / sqrt(r) with rsLoRA (Kalajdzievski 2023).  A [r, in], B [out, r].
+ * LoRA (Hu et al. 2021) as PEFT has it: y += s (B (A drop(x)) + b), with s =
+ * alpha / r, or alpha / sqrt(r) with rsLoRA (Kalajdzievski 2023).  A [r, in],
+ * B [out, r]; b [out] only with lora_bias.
  */
 
 #include <math.h>
@@ -12,12 +13,15 @@
 #include "peft/method.h"
 #include "peft/target.h"
 
-enum { A, B };
+enum { A, B, BIAS };
+
+enum start { IDENTITY, GAUSSIAN, RANDOM };	/* init_lora_weights */
 
 struct lora {
 	int64_t		 r;
 	double		 alpha, dropout;
-	bool		 rslora, gaussian;
+	bool		 rslora, bias;
+	enum start	 start;
 	const cJSON	*rank_pattern, *alpha_pattern;	/* of the config */
 };
 
@@ -32,6 +36,9 @@ static const char *const keys[][2] = {
 	{ NULL, NULL }
 };
 
+static const char *const patterns[] = { "rank_pattern", "alpha_pattern",
+	NULL };
+
 /* Ways to start that change the base: what was trained from them does not
  * fit the base that the config names. */
 static int
@@ -39,10 +46,12 @@ parse_init(const cJSON *config, struct lora *l, struct peft_err *err)
 {
 	const cJSON *v = peft_json_get(config, "init_lora_weights");
 
+	if (cJSON_IsFalse(v))
+		l->start = RANDOM;
 	if (v == NULL || cJSON_IsNull(v) || cJSON_IsBool(v))
 		return 0;
 	if (cJSON_IsString(v) && strcmp(v->valuestring, "gaussian") == 0) {
-		l->gaussian = true;
+		l->start = GAUSSIAN;
 		return 0;
 	}
 	return peft_seterr(err, "init_lora_weights \"%s\" is not honoured here "
@@ -77,11 +86,11 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    peft_json_real(config, "lora_alpha", &l->alpha, err) == -1 ||
 	    peft_json_real(config, "lora_dropout", &l->dropout, err) == -1 ||
 	    peft_json_bool(config, "use_rslora", &l->rslora, err) == -1 ||
+	    peft_json_bool(config, "lora_bias", &l->bias, err) == -1 ||
 	    parse_init(config, l, err) == -1 ||
 	    must_be_off(config, "bias", err) == -1 ||
 	    must_be_off(config, "fan_in_fan_out", err) == -1 ||
 	    must_be_off(config, "use_dora", err) == -1 ||
-	    must_be_off(config, "lora_bias", err) == -1 ||
 	    must_be_off(config, "loftq_config", err) == -1)
 		return -1;
 	if (!(l->dropout >= 0) || !(l->dropout < 1))
@@ -122,23 +131,32 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	    { m->rank, s->in }, true };
 	out[B] = (struct peft_shape){ "lora_B.weight", 2,
 	    { s->out, m->rank }, true };
+	if (l->bias)
+		out[BIAS] = (struct peft_shape){ "lora_B.bias", 1, { s->out },
+		    false };
 	return 0;
 }
 
 /* A: kaiming_uniform(a = sqrt 5), which is U(-1/sqrt(in), 1/sqrt(in)), or
- * N(0, 1/r^2); B: zero, so that the adapter begins as nothing. */
+ * N(0, 1/r^2); B and b: zero, so that the adapter begins as nothing, or as
+ * torch's Linear has them (init_lora_weights false). */
 static void
 init(const void *settings, const struct peft_module *m, int part,
     struct peft_rng rng, float *value, size_t n)
 {
 	const struct lora *l = settings;
-	double bound = 1 / sqrt((double)m->site->in);
+	double bound = 1 / sqrt((double)(part == A ? m->site->in : m->rank));
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		value[i] = part == B ? 0 : (float)(l->gaussian ?
-		    peft_rng_normal(rng, 0, i) / (double)m->rank :
-		    (2 * peft_rng_uniform(rng, 0, i) - 1) * bound);
+		if (part != A && l->start != RANDOM)
+			value[i] = 0;
+		else if (l->start == GAUSSIAN)
+			value[i] = (float)(peft_rng_normal(rng, 0, i) /
+			    (double)m->rank);
+		else
+			value[i] = (float)((2 * peft_rng_uniform(rng, 0, i) -
+			    1) * bound);
 }
 
 static double
@@ -219,12 +237,34 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 	const struct peft_module *m = self;
 	size_t r = m->rank, in = m->site->in, ld;
 	const float *x = input(m, c, &ld);
+	float s = m->scale * m->weight;
+	size_t t;
 
 	peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, in, 1, x, ld,
 	    m->param[A]->value, in, 0, c->saved, r);
-	peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, m->site->out, r,
-	    m->scale * m->weight, c->saved, r, m->param[B]->value, r, 1, y,
-	    ldy);
+	peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, m->site->out, r, s, c->saved,
+	    r, m->param[B]->value, r, 1, y, ldy);
+	for (t = 0; m->param[BIAS] != NULL && t < c->T; t++)
+		peft_cpu_vec(c->cpu)->axpy(y + t * ldy, s,
+		    m->param[BIAS]->value, m->site->out);
+}
+
+/* The gradients of A, B and b; dh is that of h = A drop(x). */
+static void
+gradients(struct peft_module *m, const struct peft_hook_call *c,
+    const float *dy, size_t lddy, const float *dh)
+{
+	size_t r = m->rank, in = m->site->in, out = m->site->out, ld, t;
+	float s = m->scale * m->weight;
+	const float *x = input(m, c, &ld);
+
+	peft_gemm(c->cpu, PEFT_T, PEFT_N, out, r, c->T, s, dy, lddy, c->saved,
+	    r, 1, m->param[B]->grad, r);
+	peft_gemm(c->cpu, PEFT_T, PEFT_N, r, in, c->T, 1, dh, r, x, ld, 1,
+	    m->param[A]->grad, in);
+	for (t = 0; m->param[BIAS] != NULL && t < c->T; t++)
+		peft_cpu_vec(c->cpu)->axpy(m->param[BIAS]->grad, s,
+		    dy + t * lddy, out);
 }
 
 static void
@@ -232,19 +272,13 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
     size_t lddy, float *dx, size_t lddx)
 {
 	struct peft_module *m = self;
-	size_t r = m->rank, in = m->site->in, out = m->site->out, ld;
-	float s = m->scale * m->weight, *dh = c->scratch, *g;
-	const float *x;
+	size_t r = m->rank, in = m->site->in;
+	float *dh = c->scratch, *g;
 
-	peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, r, out, s, dy, lddy,
-	    m->param[B]->value, r, 0, dh, r);
-	if (m->train) {
-		peft_gemm(c->cpu, PEFT_T, PEFT_N, out, r, c->T, s, dy, lddy,
-		    c->saved, r, 1, m->param[B]->grad, r);
-		x = input(m, c, &ld);
-		peft_gemm(c->cpu, PEFT_T, PEFT_N, r, in, c->T, 1, dh, r, x,
-		    ld, 1, m->param[A]->grad, in);
-	}
+	peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, r, m->site->out,
+	    m->scale * m->weight, dy, lddy, m->param[B]->value, r, 0, dh, r);
+	if (m->train)
+		gradients(m, c, dy, lddy, dh);
 	if (dx == NULL)
 		return;
 	if (!c->train || dropout_of(m) == 0) {
@@ -262,25 +296,50 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 static const struct peft_hook_ops hook = { saved, scratch, forward,
     backward };
 
+static bool
+changes(const struct peft_module *m, enum peft_leaf leaf)
+{
+	return leaf == PEFT_LEAF_WEIGHT || m->param[BIAS] != NULL;
+}
+
+/* row += s * (b A), by stretches of columns that stay in the cache while
+ * they are summed; the sum is added to the base's value in one rounding. */
+static void
+merge_row(const struct peft_vec *v, const float *b, const float *a, size_t r,
+    size_t in, float s, float *row)
+{
+	enum { STRETCH = 1024 };
+	float sum[STRETCH];
+	size_t c, n, k;
+
+	for (c = 0; c < in; c += n) {
+		n = in - c < STRETCH ? in - c : STRETCH;
+		memset(sum, 0, n * sizeof(*sum));
+		for (k = 0; k < r; k++)
+			v->axpy(sum, b[k], a + k * in + c, n);
+		v->axpy(row + c, s, sum, n);
+	}
+}
+
 static int
-merge(const struct peft_module *m, size_t first, size_t n, float weight,
-    float *rows, struct peft_err *err)
+merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
+    size_t n, float weight, float *rows, struct peft_err *err)
 {
 	const struct peft_vec *v = peft_vec_best();
-	size_t in = m->site->in, r = m->rank, i, k;
-	const float *b;
+	size_t in = m->site->in, r = m->rank, i;
+	float s = m->scale * weight;
 
 	(void)err;
-	for (i = 0; i < n; i++) {
-		b = m->param[B]->value + (first + i) * r;
-		for (k = 0; k < r; k++)
-			v->axpy(rows + i * in, m->scale * weight * b[k],
-			    m->param[A]->value + k * in, in);
-	}
+	if (leaf == PEFT_LEAF_BIAS)
+		v->axpy(rows, s, m->param[BIAS]->value, m->site->out);
+	for (i = 0; leaf == PEFT_LEAF_WEIGHT && i < n; i++)
+		merge_row(v, m->param[B]->value + (first + i) * r,
+		    m->param[A]->value, r, in, s, rows + i * in);
 	return 0;
 }
 
 const struct peft_method peft_lora = {
-	.type = "LORA", .keys = keys, .parse = parse, .fits = fits,
-	.shapes = shapes, .init = init, .hook = &hook, .merge = merge,
+	.type = "LORA", .keys = keys, .patterns = patterns, .parse = parse,
+	.fits = fits, .shapes = shapes, .init = init, .hook = &hook,
+	.changes = changes, .merge = merge,
 };

@@ -42,6 +42,9 @@ struct peft_method {
 	/* Keys of the config that are honoured, beyond the common ones; the
 	 * default that PEFT's class has, as JSON; ends with NULL. */
 	const char *const (*keys)[2];
+	/* Of these the ones that give modules values of their own by pattern
+	 * (rank_pattern); ends with NULL. */
+	const char *const *patterns;
 	/* Settings from the config; kept in *settings (malloc'd). */
 	int	(*parse)(const cJSON *config, void **settings,
 		    struct peft_err *);
@@ -89,7 +92,21 @@ struct peft_adapter {
 	struct peft_map		 index;		/* param by name */
 };
 
-/* config.c: defaults filled in, every key honoured or off. */
+/* What names on disk begin with. */
+#define PEFT_PREFIX	"base_model.model."
+
+/* adapter.c: all but the values; and room for these (names and shapes are
+ * known by then, so that a file's can be checked first). */
+struct peft_adapter *peft_adapter_make(const cJSON *config,
+	    const struct peft_sites *, bool fresh, struct peft_err *)
+	    PEFT_MUSTCHECK;
+int	peft_adapter_lay_out(struct peft_adapter *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+
+/* config.c: a copy with the keys in the order they have on disk: of
+ * patterns the first that matches counts. */
+cJSON	*peft_config_sorted(const cJSON *, struct peft_err *);
+/* Defaults filled in, every key honoured or off. */
 int	peft_config_check(const struct peft_method *, const cJSON *config,
 	    struct peft_err *) PEFT_MUSTCHECK;
 /* The config to be saved: as PEFT writes it. */

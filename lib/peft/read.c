@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Adapters from disk: every tensor of the file has its place, and every place
+ * its tensor. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "math/vec.h"
+#include "peft/method.h"
+#include "quant/quant.h"
+
+/* The param of a tensor's name, which may lack the prefix. */
+static int
+find_param(const struct peft_adapter *a, const char *name, size_t *out,
+    struct peft_err *err)
+{
+	struct peft_buf full = { 0 };
+	const size_t *k;
+
+	if (strncmp(name, PEFT_PREFIX, sizeof(PEFT_PREFIX) - 1) != 0)
+		peft_buf_puts(&full, PEFT_PREFIX);
+	peft_buf_puts(&full, name);
+	if (full.failed)
+		return peft_seterr(err, "no memory for a name");
+	k = peft_map_find(&a->index, full.data, full.len);
+	peft_buf_free(&full);
+	if (k == NULL)
+		return peft_setfail(err, PEFT_CHECK, "tensor %s fits nothing "
+		    "that the config targets in this model", name);
+	*out = *k;
+	return 0;
+}
+
+static void
+put_shape(struct peft_buf *b, int ndim, const size_t *shape)
+{
+	int d;
+
+	peft_buf_putc(b, '[');
+	for (d = 0; d < ndim; d++)
+		peft_buf_printf(b, "%s%zu", d > 0 ? ", " : "", shape[d]);
+	peft_buf_putc(b, ']');
+}
+
+static int
+check_shape(const struct peft_weight *w, const struct peft_param *p,
+    struct peft_err *err)
+{
+	struct peft_buf have = { 0 }, want = { 0 };
+	int d, same = w->ndim == p->ndim;
+
+	for (d = 0; same && d < p->ndim; d++)
+		same = w->shape[d] == p->shape[d];
+	if (same)
+		return 0;
+	put_shape(&have, w->ndim, w->shape);
+	put_shape(&want, p->ndim, p->shape);
+	peft_setfail(err, PEFT_CHECK, "tensor %s has shape %s, the config and "
+	    "the model call for %s", w->name, have.failed ? "?" : have.data,
+	    want.failed ? "?" : want.data);
+	peft_buf_free(&have);
+	peft_buf_free(&want);
+	return -1;
+}
+
+/* Before anything is allocated for values: which[i] is the param of the
+ * file's tensor i. */
+static int
+match(const struct peft_adapter *a, const struct peft_source *src,
+    size_t *which, bool *seen, struct peft_err *err)
+{
+	size_t n = peft_source_count(src), i;
+
+	for (i = 0; i < n; i++) {
+		const struct peft_weight *w = peft_source_at(src, i);
+
+		if (find_param(a, w->name, &which[i], err) == -1 ||
+		    check_shape(w, &a->params[which[i]], err) == -1)
+			return -1;
+		if (w->dtype != PEFT_F32 && w->dtype != PEFT_F16 &&
+		    w->dtype != PEFT_BF16)
+			return peft_seterr(err, "tensor %s is of type %s, not "
+			    "f32, f16 or bf16", w->name,
+			    peft_dtypes[w->dtype].name);
+		if (seen[which[i]])
+			return peft_seterr(err, "tensor %s is there twice, "
+			    "with prefix and without", w->name);
+		seen[which[i]] = true;
+	}
+	for (i = 0; i < a->nparams; i++)
+		if (!seen[i])
+			return peft_setfail(err, PEFT_CHECK, "tensor %s is "
+			    "missing", a->params[i].name);
+	return 0;
+}
+
+static int
+read_values(struct peft_adapter *a, struct peft_source *src,
+    const size_t *which, struct peft_err *err)
+{
+	size_t n = peft_source_count(src), i;
+	struct peft_weight w;
+
+	for (i = 0; i < n; i++) {
+		struct peft_param *p = &a->params[which[i]];
+
+		if (peft_source_load(src, i, &w, err) == -1)
+			return -1;
+		peft_decode(&w, 0, w.nelem, p->value);
+		if (peft_vec_best()->nonfinite(p->value, p->n))
+			return peft_setfail(err, PEFT_NUMERIC, "tensor %s "
+			    "holds NaN or Inf", w.name);
+	}
+	return 0;
+}
+
+static int
+read_tensors(struct peft_adapter *a, struct peft_source *src,
+    struct peft_err *err)
+{
+	bool *seen = peft_calloc(a->nparams + 1, sizeof(*seen), err);
+	size_t *which = peft_calloc(peft_source_count(src) + 1,
+	    sizeof(*which), err);
+	int r = -1;
+
+	if (seen != NULL && which != NULL &&
+	    match(a, src, which, seen, err) == 0 &&
+	    peft_adapter_lay_out(a, err) == 0)
+		r = read_values(a, src, which, err);
+	free(seen);
+	free(which);
+	return r;
+}
+
+static int
+keep_meta(struct peft_adapter *a, const struct peft_source *src,
+    struct peft_err *err)
+{
+	size_t n = peft_source_nmeta(src), i;
+
+	if ((a->meta = peft_calloc(2 * n + 1, sizeof(*a->meta), err)) == NULL)
+		return -1;
+	for (i = 0; i < n; i++) {
+		const char *key, *value;
+
+		peft_source_meta_at(src, i, &key, &value);
+		if ((a->meta[2 * i] = peft_strdup(key, err)) == NULL ||
+		    (a->meta[2 * i + 1] = peft_strdup(value, err)) == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+struct peft_adapter *
+peft_adapter_open(struct peft_source *src, const struct peft_sites *sites,
+    struct peft_err *err)
+{
+	const struct peft_side *side = peft_source_side(src,
+	    "adapter_config.json");
+	struct peft_adapter *a = NULL;
+	cJSON *config = NULL;
+
+	if (side == NULL)
+		peft_seterr(err, "no adapter_config.json: not an adapter");
+	else if ((config = peft_json(side->data, side->len, err)) == NULL)
+		peft_errprefix(err, "adapter_config.json");
+	else
+		a = peft_adapter_make(config, sites, false, err);
+	cJSON_Delete(config);
+	if (a != NULL && (read_tensors(a, src, err) == -1 ||
+	    keep_meta(a, src, err) == -1)) {
+		peft_adapter_close(a);
+		a = NULL;
+	}
+	if (a == NULL)
+		peft_errprefix(err, "%s", peft_source_label(src));
+	return a;
+}
