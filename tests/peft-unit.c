@@ -1,0 +1,657 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Adapters: targets, patterns, configs and files, worked out by hand; and with
+ * arguments MODEL ADAPTER GOLDEN against what PEFT computed (logits,
+ * gradients, merged weights), and through a file and back.
+ */
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "model/net.h"
+#include "peft/adapter.h"
+#include "peft/method.h"
+#include "peft/target.h"
+#include "quant/quant.h"
+
+static int n, failed;
+
+static void
+ok(int good, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	printf("%sok %d - ", good ? "" : "not ", ++n);
+	vprintf(fmt, ap);
+	putchar('\n');
+	va_end(ap);
+	failed += !good;
+}
+
+static void
+need(int good, struct peft_err *err)
+{
+	if (good)
+		return;
+	printf("Bail out! %s\n", err->msg);
+	exit(1);
+}
+
+/* ---- a model of two layers that is nothing but its modules ---- */
+
+enum { NSITE = 9 };
+
+static struct peft_site sites_at[NSITE] = {
+	{ .path = "model.embed_tokens", .kind = PEFT_EMBEDDING, .layer = -1,
+	    .in = 10, .out = 4 },
+	{ .path = "model.layers.0.self_attn.q_proj", .kind = PEFT_LINEAR,
+	    .layer = 0, .in = 4, .out = 4 },
+	{ .path = "model.layers.0.self_attn.v_proj", .kind = PEFT_LINEAR,
+	    .layer = 0, .in = 4, .out = 2 },
+	{ .path = "model.layers.0.mlp.up_proj", .kind = PEFT_LINEAR,
+	    .layer = 0, .in = 4, .out = 6 },
+	{ .path = "model.layers.0.norm", .kind = PEFT_NORM, .layer = 0,
+	    .in = 4, .out = 4 },
+	{ .path = "model.layers.1.self_attn.q_proj", .kind = PEFT_LINEAR,
+	    .layer = 1, .in = 4, .out = 4 },
+	{ .path = "model.layers.1.self_attn.v_proj", .kind = PEFT_LINEAR,
+	    .layer = 1, .in = 4, .out = 2 },
+	{ .path = "model.layers.1.mlp.up_proj", .kind = PEFT_LINEAR,
+	    .layer = 1, .in = 4, .out = 6 },
+	{ .path = "lm_head", .kind = PEFT_HEAD, .layer = -1, .in = 4,
+	    .out = 10 },
+};
+
+static struct peft_sites sites = { sites_at, NSITE };
+
+static cJSON *
+json(const char *text)
+{
+	struct peft_err err = { 0 };
+	cJSON *j = peft_json(text, strlen(text), &err);
+
+	need(j != NULL, &err);
+	return j;
+}
+
+/* The chosen sites as a string of their indices; or the error's message. */
+static void
+choice(const char *text, bool strict, char out[512])
+{
+	const struct peft_site *chosen[NSITE];
+	struct peft_err err = { 0 };
+	cJSON *j = json(text);
+	size_t k, i;
+
+	if (peft_target(j, &sites, strict, chosen, &k, &err) == -1)
+		snprintf(out, 512, "%d %.480s", (int)err.status,
+		    err.msg);
+	else {
+		for (i = 0; i < k; i++)
+			out[i] = (char)('0' + (chosen[i] - sites_at));
+		out[k] = '\0';
+	}
+	cJSON_Delete(j);
+}
+
+static void
+check_targets(void)
+{
+	static const struct {
+		bool		strict;
+		const char	*config, *want;
+	} rows[] = {
+	{ 1, "{\"target_modules\":[\"q_proj\"]}", "15" },
+	{ 1, "{\"target_modules\":[\"proj\"]}",
+	    "3 target_modules: 'proj' matches no module of this model" },
+	{ 1, "{\"target_modules\":[\"q_proj\",\"k_proj\"]}",
+	    "3 target_modules: 'k_proj' matches no module of this model" },
+	{ 0, "{\"target_modules\":[\"q_proj\",\"k_proj\"]}", "15" },
+	{ 0, "{\"target_modules\":[\"k_proj\"]}",
+	    "3 the config targets no module of this model" },
+	{ 1, "{\"target_modules\":[\"self_attn.v_proj\",\"lm_head\"]}", "268" },
+	{ 1, "{\"target_modules\":\"all-linear\"}", "123567" },
+	{ 1, "{\"target_modules\":\"ALL-linear\","
+	    "\"exclude_modules\":[\"up_proj\"]}", "1256" },
+	{ 1, "{\"target_modules\":\".*\\\\.1\\\\.(mlp|self_attn)\\\\."
+	    "(up|q)_proj\"}", "57" },
+	/* a pattern is for the whole path */
+	{ 1, "{\"target_modules\":\"q_proj\"}",
+	    "3 target_modules: 'q_proj' matches no module of this model" },
+	/* Python's (?P<..>) and look-ahead */
+	{ 1, "{\"target_modules\":\".*(?P<x>[qv])_proj(?!x)\"}", "1256" },
+	{ 1, "{\"target_modules\":\"(\"}",
+	    "2 pattern '(', at character 2: missing closing parenthesis" },
+	{ 1, "{\"target_modules\":[\"q_proj\"],"
+	    "\"exclude_modules\":\".*layers\\\\.0.*\"}", "5" },
+	{ 1, "{\"target_modules\":[\"q_proj\"],\"exclude_modules\":[\"nix\"]}",
+	    "3 exclude_modules: 'nix' matches no module of this model" },
+	{ 1, "{\"target_modules\":[\"v_proj\"],\"layers_to_transform\":1}",
+	    "6" },
+	{ 1, "{\"target_modules\":[\"v_proj\"],\"layers_to_transform\":[0,1],"
+	    "\"layers_pattern\":\"layers\"}", "26" },
+	{ 1, "{\"target_modules\":[\"v_proj\"],\"layers_to_transform\":[0],"
+	    "\"layers_pattern\":[\"h\"]}",
+	    "3 layers_pattern matches no layers of this model" },
+	{ 1, "{\"target_modules\":[\"v_proj\"],\"layers_to_transform\":[0,7]}",
+	    "3 layers_to_transform: there is nothing to target in layer 7" },
+	{ 1, "{\"target_modules\":[\"lm_head\",\"q_proj\"],"
+	    "\"layers_to_transform\":[0]}", "1" },
+	{ 1, "{\"target_modules\":\".*\",\"layers_to_transform\":[0]}",
+	    "2 layers_to_transform needs a list of target_modules, not a "
+	    "pattern" },
+	{ 1, "{\"target_modules\":[\"v_proj\"],\"layers_pattern\":\"layers\"}",
+	    "2 layers_pattern without layers_to_transform" },
+	{ 1, "{\"target_modules\":3}",
+	    "2 target_modules is neither a list of names nor a pattern" },
+	{ 1, "{\"target_modules\":[\"v_proj\",3]}",
+	    "2 target_modules is neither a list of names nor a pattern" },
+	{ 1, "{}", "1256" },		/* PEFT's choice: q_proj, v_proj */
+	};
+	char got[512];
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		choice(rows[i].config, rows[i].strict, got);
+		ok(strcmp(got, rows[i].want) == 0, "%s: %s", rows[i].config,
+		    got);
+	}
+}
+
+static void
+check_patterns(void)
+{
+	static const struct {
+		const char	*patterns, *path;
+		double		 want;
+	} rows[] = {
+	{ "{\"q_proj\":2}", "model.layers.0.self_attn.q_proj", 2 },
+	{ "{\"q_proj\":2}", "model.layers.0.self_attn.xq_proj", 8 },
+	{ "{\"layers.1.mlp.up_proj\":6}", "model.layers.1.mlp.up_proj", 6 },
+	/* the dot is a regex dot, as in PEFT */
+	{ "{\"layers.1.mlp\":6}", "layers.1xmlp", 6 },
+	{ "{\"a\":1,\".*\":2}", "b.a", 1 },
+	{ "{\".*\":2,\"a\":1}", "b.a", 2 },
+	{ "{\"a|b\":3}", "x.b", 3 },
+	{ "{\"^model.*\":4}", "model.x", 4 },
+	{ "{\"^layers.*\":4}", "model.layers", 8 },
+	{ "{}", "b.a", 8 },
+	};
+	struct peft_err err = { 0 };
+	double v;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cJSON *j = json(rows[i].patterns);
+
+		need(peft_pattern_value(j, rows[i].path, 8, &v, &err) == 0,
+		    &err);
+		ok(v == rows[i].want, "%s of %s is %g", rows[i].patterns,
+		    rows[i].path, v);
+		cJSON_Delete(j);
+	}
+}
+
+static struct peft_adapter *
+make(const char *text, struct peft_err *err)
+{
+	cJSON *j = json(text);
+	struct peft_adapter *a;
+
+	*err = (struct peft_err){ 0 };
+	a = peft_adapter_new(j, &sites, 7, err);
+	cJSON_Delete(j);
+	return a;
+}
+
+static void
+check_configs(void)
+{
+	static const struct {
+		const char *config, *want;
+	} rows[] = {
+	{ "{}", "2 peft_type is missing: not an adapter of PEFT's" },
+	{ "{\"peft_type\":\"NIX\"}",
+	    "2 peft_type \"NIX\" is not known (known: LORA" },
+	{ "{\"peft_type\":\"LORA\",\"r\":0}", "2 " },
+	{ "{\"peft_type\":\"LORA\",\"r\":1.5}", "2 " },
+	{ "{\"peft_type\":\"LORA\",\"lora_dropout\":1}",
+	    "2 lora_dropout 1 is not in [0, 1)" },
+	{ "{\"peft_type\":\"LORA\",\"use_dora\":true}",
+	    "2 key \"use_dora\" is not honoured" },
+	{ "{\"peft_type\":\"LORA\",\"bias\":\"all\"}",
+	    "2 key \"bias\" is not honoured" },
+	{ "{\"peft_type\":\"LORA\",\"modules_to_save\":[\"lm_head\"]}",
+	    "2 adapter_config.json: key \"modules_to_save\" is not" },
+	{ "{\"peft_type\":\"LORA\",\"new_idea\":3}",
+	    "2 adapter_config.json: key \"new_idea\" is not" },
+	{ "{\"peft_type\":\"LORA\",\"init_lora_weights\":\"pissa\"}",
+	    "2 init_lora_weights \"pissa\" is not honoured" },
+	{ "{\"peft_type\":\"LORA\",\"rank_pattern\":{\"nix\":2}}",
+	    "3 rank_pattern: 'nix' matches none of the targeted modules" },
+	{ "{\"peft_type\":\"LORA\",\"rank_pattern\":{\"q_proj\":\"2\"}}",
+	    "2 rank_pattern: the value for 'q_proj' is no number" },
+	{ "{\"peft_type\":\"LORA\",\"rank_pattern\":{\"q_proj\":0.5}}",
+	    "2 model.layers.0.self_attn.q_proj: a rank of 0.5" },
+	{ "{\"peft_type\":\"LORA\",\"target_modules\":[\"embed_tokens\"]}",
+	    "2 model.embed_tokens is no linear layer" },
+	{ "{\"peft_type\":\"LORA\",\"target_modules\":[\"norm\"]}",
+	    "2 model.layers.0.norm is no linear layer" },
+	};
+	struct peft_err err;
+	char got[600];
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct peft_adapter *a = make(rows[i].config, &err);
+
+		snprintf(got, sizeof(got), "%d %s", (int)err.status, err.msg);
+		ok(a == NULL && strncmp(got, rows[i].want,
+		    strlen(rows[i].want)) == 0, "%s: %s", rows[i].config, got);
+		peft_adapter_close(a);
+	}
+}
+
+/* The shapes, scales and first values that the config calls for. */
+static void
+check_fresh(void)
+{
+	static const char text[] = "{\"peft_type\":\"LORA\",\"r\":4,"
+	    "\"lora_alpha\":6,\"lora_bias\":true,\"use_rslora\":true,"
+	    "\"target_modules\":[\"up_proj\",\"q_proj\"],"
+	    "\"rank_pattern\":{\"q_proj\":1},"
+	    "\"alpha_pattern\":{\"layers.1.*\":9}}";
+	struct peft_err err;
+	struct peft_adapter *a = make(text, &err), *b = make(text, &err);
+	struct peft_param *p;
+	size_t k, i;
+	float top = 0;
+
+	need(a != NULL && b != NULL, &err);
+	p = peft_adapter_params(a, &k);
+	ok(k == 12 && peft_adapter_nsites(a) == 4, "three tensors a module");
+	ok(strcmp(p[0].name, "base_model.model.model.layers.0.self_attn."
+	    "q_proj.lora_A.weight") == 0 && p[0].shape[0] == 1 &&
+	    p[0].shape[1] == 4, "name and shape of A");
+	ok(strcmp(p[5].name, "base_model.model.model.layers.0.mlp.up_proj."
+	    "lora_B.bias") == 0 && p[5].ndim == 1 && p[5].shape[0] == 6 &&
+	    !p[5].decay, "name and shape of the bias");
+	ok(a->modules[1].scale == 3 && a->modules[2].scale == 9,
+	    "scales: 6 / sqrt(4), 9 / sqrt(1)");
+	for (i = 0; i < p[3].n; i++)
+		if (fabsf(p[3].value[i]) > top)
+			top = fabsf(p[3].value[i]);
+	ok(top <= 0.5f && top > 0.3f, "A is within 1/sqrt(in)");
+	for (top = 0, i = 0; i < p[4].n; i++)
+		top += fabsf(p[4].value[i]);
+	ok(top == 0, "B is zero");
+	ok(memcmp(a->values, b->values, a->nvalues * sizeof(float)) == 0,
+	    "the same seed makes the same values");
+	ok(memcmp(p[3].value, p[9].value, p[3].n * sizeof(float)) != 0,
+	    "and other values for each tensor");
+	peft_adapter_close(a);
+	peft_adapter_close(b);
+}
+
+/* What is saved is what PEFT would save, and makes the same adapter. */
+static void
+check_saved_config(void)
+{
+	struct peft_err err;
+	struct peft_adapter *a = make("{\"peft_type\":\"LORA\",\"r\":2,"
+	    "\"target_modules\":\"all-linear\",\"rank_pattern\":"
+	    "{\"z|q_proj\":3,\"q_proj\":1}}", &err), *b;
+	cJSON *c, *t;
+
+	need(a != NULL, &err);
+	ok(a->modules[0].rank == 1, "of patterns the first in the order of "
+	    "the saved file counts");
+	need((c = peft_config_to_save(a, &err)) != NULL, &err);
+	t = cJSON_GetObjectItem(c, "target_modules");
+	ok(cJSON_GetArraySize(t) == 3 &&
+	    strcmp(t->child->valuestring, "q_proj") == 0,
+	    "all-linear is saved as a list");
+	ok(cJSON_IsTrue(cJSON_GetObjectItem(c, "inference_mode")) &&
+	    cJSON_IsString(cJSON_GetObjectItem(c, "peft_version")) &&
+	    cJSON_GetObjectItem(c, "lora_alpha")->valuedouble == 8,
+	    "defaults are filled in");
+	b = peft_adapter_new(c, &sites, 7, &err);
+	need(b != NULL, &err);
+	ok(a->nvalues == b->nvalues && memcmp(a->values, b->values,
+	    a->nvalues * sizeof(float)) == 0, "and makes the same again");
+	cJSON_Delete(c);
+	peft_adapter_close(a);
+	peft_adapter_close(b);
+}
+
+/* y += s w (B A x + b), by hand: r = 1. */
+static void
+check_hook(void)
+{
+	struct peft_err err;
+	struct peft_adapter *a = make("{\"peft_type\":\"LORA\",\"r\":1,"
+	    "\"lora_alpha\":2,\"lora_bias\":true,\"target_modules\":"
+	    "[\"0.self_attn.v_proj\"]}", &err);
+	struct peft_cpu *cpu = peft_cpu_open(1, &err);
+	float x[8] = { 1, 2, 3, 4, 0, 1, 0, 0 }, y[4] = { 0, 0, 10, 10 };
+	float dy[4] = { 1, 0, 0, 1 }, dx[8] = { 0 }, saved[8], scratch[32];
+	float rows[8] = { 0 }, bias[2] = { 5, 5 };
+	struct peft_hook_call call = { .cpu = cpu, .T = 2, .x = x, .ldx = 4,
+	    .saved = saved, .scratch = scratch };
+	struct peft_module *m;
+	struct peft_param *p;
+	size_t k;
+
+	need(a != NULL && cpu != NULL, &err);
+	need(peft_adapter_attach(a, &sites, 0, 0.5f, true, &err) == 0, &err);
+	p = peft_adapter_params(a, &k);
+	m = &a->modules[0];
+	memcpy(p[0].value, (float[]){ 1, 0, -1, 0 }, 16);	/* A [1,4] */
+	memcpy(p[1].value, (float[]){ 3, 4 }, 8);		/* B [2,1] */
+	memcpy(p[2].value, (float[]){ 1, -1 }, 8);		/* b [2] */
+	m->hook.ops->forward(m, &call, y, 2);		/* h = -2, 0; s w = 1 */
+	ok(y[0] == -5 && y[1] == -9 && y[2] == 11 && y[3] == 9, "forward");
+	m->hook.ops->backward(m, &call, dy, 2, dx, 4);	/* dh = 3, 4 */
+	ok(dx[0] == 3 && dx[2] == -3 && dx[4] == 4 && dx[6] == -4 &&
+	    dx[1] == 0, "gradient of the input");
+	ok(p[0].grad[0] == 3 && p[0].grad[1] == 10 && p[0].grad[2] == 9 &&
+	    p[0].grad[3] == 12, "gradient of A");
+	ok(p[1].grad[0] == -2 && p[1].grad[1] == 0, "gradient of B");
+	ok(p[2].grad[0] == 1 && p[2].grad[1] == 1, "gradient of the bias");
+	need(a->method->merge(m, PEFT_LEAF_WEIGHT, 1, 1, 0.5f, rows,
+	    &err) == 0, &err);
+	ok(rows[0] == 4 && rows[1] == 0 && rows[2] == -4, "merged row");
+	need(a->method->merge(m, PEFT_LEAF_BIAS, 0, 1, 0.5f, bias,
+	    &err) == 0, &err);
+	ok(bias[0] == 6 && bias[1] == 4, "merged bias");
+	sites_at[2].hooks = NULL;
+	peft_cpu_close(cpu);
+	peft_adapter_close(a);
+}
+
+/* Dropout: about p of the elements, the same for the same row wherever it
+ * stands, the kept ones enlarged, and backward through the same mask. */
+static void
+check_dropout(void)
+{
+	enum { T = 64 };
+	struct peft_err err;
+	struct peft_adapter *a = make("{\"peft_type\":\"LORA\",\"r\":4,"
+	    "\"lora_alpha\":4,\"lora_dropout\":0.25,\"target_modules\":"
+	    "[\"0.self_attn.q_proj\"]}", &err);
+	struct peft_cpu *cpu = peft_cpu_open(1, &err);
+	float x[T * 4], y[T * 4] = { 0 }, y2[T * 4] = { 0 }, dx[T * 4] = { 0 };
+	float saved[T * 4], *scratch;
+	uint64_t ident[T];
+	struct peft_hook_call call = { .cpu = cpu, .T = T, .x = x, .ldx = 4,
+	    .saved = saved, .train = true, .ident = ident, .step = 3 };
+	struct peft_module *m;
+	struct peft_param *p;
+	size_t k, i, kept = 0, wrong = 0;
+
+	need(a != NULL && cpu != NULL, &err);
+	need(peft_adapter_attach(a, &sites, 0, 1, true, &err) == 0, &err);
+	peft_adapter_seed(a, 1);
+	m = &a->modules[0];
+	p = peft_adapter_params(a, &k);
+	scratch = calloc(m->hook.ops->scratch(m, T), sizeof(float));
+	call.scratch = scratch;
+	for (i = 0; i < T * 4; i++)
+		x[i] = 1;
+	for (i = 0; i < T; i++)
+		ident[i] = 100 + i;
+	for (i = 0; i < 16; i++)		/* A = B = the unit matrix */
+		p[0].value[i] = p[1].value[i] = i % 5 == 0;
+	m->hook.ops->forward(m, &call, y, 4);
+	for (i = 0; i < T * 4; i++) {
+		kept += y[i] != 0;
+		wrong += y[i] != 0 && fabsf(y[i] - 4.0f / 3) > 1e-6f;
+	}
+	ok(kept > 170 && kept < 214 && wrong == 0, "%zu of 256 kept, times "
+	    "4/3", kept);
+	m->hook.ops->backward(m, &call, x, 4, dx, 4);
+	ok(memcmp(dx, y, sizeof(y)) == 0, "backward has the same mask");
+	for (i = 0; i < T; i++)
+		ident[i] = 100 + T - 1 - i;
+	m->hook.ops->forward(m, &call, y2, 4);
+	for (wrong = 0, i = 0; i < T; i++)
+		wrong += memcmp(y + i * 4, y2 + (T - 1 - i) * 4, 16) != 0;
+	ok(wrong == 0, "a row's mask does not depend on where it stands");
+	sites_at[1].hooks = NULL;
+	free(scratch);
+	peft_cpu_close(cpu);
+	peft_adapter_close(a);
+}
+
+/* ---- against PEFT ---- */
+
+struct world {
+	struct peft_cpu		*cpu;
+	struct peft_source	*model, *file, *golden;
+	struct peft_net		*net;
+	struct peft_adapter	*adapter;
+};
+
+static bool
+load_golden(struct world *w, const char *name, struct peft_weight *t)
+{
+	struct peft_err err = { 0 };
+	size_t i = peft_source_find(w->golden, name);
+
+	if (i == SIZE_MAX)
+		return false;
+	need(peft_source_load(w->golden, i, t, &err) == 0, &err);
+	return true;
+}
+
+/* Largest difference, as a share of the largest value. */
+static double
+distance(const float *got, const float *want, size_t count)
+{
+	double most = 0, top = 1e-30, d;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		d = fabs((double)got[i] - (double)want[i]);
+		if (!(d <= most))
+			most = d;
+		if (fabs((double)want[i]) > top)
+			top = fabs((double)want[i]);
+	}
+	return most / top;
+}
+
+static void
+check_logits(struct world *w, struct peft_run *run, struct peft_seq *seqs,
+    size_t nseqs)
+{
+	size_t T = seqs[0].n * nseqs, V = peft_net_config(w->net)->vocab, i;
+	struct peft_err err = { 0 };
+	struct peft_weight t;
+	size_t *rows = calloc(T, sizeof(*rows));
+	float *y = calloc(T * V, sizeof(*y));
+	double d;
+
+	if (!load_golden(w, "adapter_logits", &t) &&
+	    !load_golden(w, "logits", &t))
+		need(0, &err);
+	for (i = 0; i < T; i++)
+		rows[i] = i;
+	need(peft_run_logits(run, seqs, nseqs, rows, T, y, &err) == 0, &err);
+	d = distance(y, t.data, T * V);
+	ok(d <= 1e-5, "logits: off by %.1e of the largest", d);
+	free(rows);
+	free(y);
+}
+
+static void
+check_gradients(struct world *w, struct peft_run *run, struct peft_seq *seqs,
+    size_t nseqs)
+{
+	struct peft_loss loss[8];
+	struct peft_err err = { 0 };
+	struct peft_param *p;
+	struct peft_weight t;
+	size_t k, i, tokens = 0, found = 0;
+	char name[600];
+	double d, most = 0;
+
+	need(peft_run_loss(run, seqs, nseqs, loss, &err) == 0, &err);
+	for (i = 0; i < nseqs; i++)
+		tokens += loss[i].tokens;
+	need(peft_run_train(run, seqs, nseqs, 1 / (double)tokens, 0, loss,
+	    &err) == 0, &err);
+	p = peft_adapter_params(w->adapter, &k);
+	for (i = 0; i < k; i++) {
+		snprintf(name, sizeof(name), "grad.%s", p[i].name);
+		if (!load_golden(w, name, &t))
+			continue;
+		found++;
+		d = distance(p[i].grad, t.data, p[i].n);
+		most = d > most ? d : most;
+	}
+	ok(found == k, "PEFT trains the same %zu tensors", k);
+	ok(most <= 1e-4, "gradients: off by %.1e at most", most);
+}
+
+static void
+check_merged(struct world *w)
+{
+	size_t i, found = 0, touched = 0;
+	struct peft_err err = { 0 };
+	double d, most = 0;
+
+	for (i = 0; i < peft_source_count(w->model); i++) {
+		struct peft_weight base, want;
+		struct peft_rows rows, first;
+		char name[600];
+		float *got;
+
+		need(peft_source_load(w->model, i, &base, &err) == 0, &err);
+		snprintf(name, sizeof(name), "merged.%s", base.name);
+		if (!load_golden(w, name, &want))
+			continue;
+		found++;
+		first = peft_rows_of(&base);
+		if (peft_adapter_merge(w->adapter, base.name, &first, 1, &rows,
+		    &err) != 1)
+			continue;
+		touched++;
+		got = calloc(base.nelem, sizeof(*got));
+		/* in two parts, as a sink may ask for them */
+		need(rows.get(rows.ctx, 0, base.rows / 2, got, &err) == 0 &&
+		    rows.get(rows.ctx, base.rows / 2, base.rows -
+		    base.rows / 2, got + base.rows / 2 * base.cols,
+		    &err) == 0, &err);
+		d = distance(got, want.data, base.nelem);
+		most = d > most ? d : most;
+		peft_rows_free(&rows);
+		free(got);
+	}
+	if (found > 0)
+		ok(touched > 0 && most <= 1e-6, "%zu merged weights: off by "
+		    "%.1e at most", touched, most);
+}
+
+/* Out and in again: the same bytes. */
+static void
+check_round_trip(struct world *w)
+{
+	static const char *const meta[] = { "peft.base", "sha256:00", NULL };
+	char dir[] = "/tmp/peft-unit-XXXXXX", path[64];
+	struct peft_err err = { 0 };
+	struct peft_source *s;
+	struct peft_adapter *a;
+
+	if (mkdtemp(dir) == NULL)
+		return;
+	snprintf(path, sizeof(path), "%s/a.safetensors", dir);
+	need(peft_adapter_save(w->adapter, path, false, meta, &err) == 0,
+	    &err);
+	need((s = peft_source_open(path, &err)) != NULL, &err);
+	need((a = peft_adapter_open(s, peft_net_sites(w->net), &err)) != NULL,
+	    &err);
+	ok(a->nvalues == w->adapter->nvalues && memcmp(a->values,
+	    w->adapter->values, a->nvalues * sizeof(float)) == 0,
+	    "saved and read again: the same values");
+	ok(strcmp(peft_adapter_meta(a, "peft.base"), "sha256:00") == 0,
+	    "and what is said of the base");
+	peft_adapter_close(a);
+	peft_source_close(s);
+	unlink(path);
+	rmdir(dir);
+}
+
+static void
+against(const char *model, const char *adapter, const char *golden)
+{
+	struct peft_err err = { 0 };
+	struct world w;
+	struct peft_weight ids, labels;
+	struct peft_seq seqs[8];
+	struct peft_caps caps = { .train = true };
+	struct peft_run *run;
+	int32_t *i32;
+	size_t i, k;
+
+	need((w.cpu = peft_cpu_open(1, &err)) != NULL, &err);
+	need((w.model = peft_source_open(model, &err)) != NULL, &err);
+	need((w.file = peft_source_open(adapter, &err)) != NULL, &err);
+	need((w.golden = peft_source_open(golden, &err)) != NULL, &err);
+	need((w.net = peft_net_open(w.model, w.cpu, &err)) != NULL, &err);
+	need((w.adapter = peft_adapter_open(w.file, peft_net_sites(w.net),
+	    &err)) != NULL, &err);
+	need(load_golden(&w, "input_ids", &ids) &&
+	    load_golden(&w, "labels", &labels) && ids.rows <= 8, &err);
+	i32 = calloc(2 * ids.nelem, sizeof(*i32));
+	for (i = 0; i < ids.nelem; i++) {
+		i32[i] = (int32_t)((const int64_t *)ids.data)[i];
+		i32[ids.nelem + i] =
+		    (int32_t)((const int64_t *)labels.data)[i];
+	}
+	for (k = 0; k < ids.rows; k++)
+		seqs[k] = (struct peft_seq){ .ids = i32 + k * ids.cols,
+		    .labels = i32 + ids.nelem + k * ids.cols, .n = ids.cols,
+		    .weight = 1, .adapter = 0 };
+	need(peft_adapter_attach(w.adapter, peft_net_sites(w.net), 0, 1, true,
+	    &err) == 0, &err);
+	caps.tokens = ids.nelem;
+	caps.seqs = ids.rows;
+	caps.seq = ids.cols;
+	need((run = peft_run_open(w.net, &caps, &err)) != NULL, &err);
+	check_logits(&w, run, seqs, ids.rows);
+	check_gradients(&w, run, seqs, ids.rows);
+	check_merged(&w);
+	check_round_trip(&w);
+	peft_run_close(run);
+	free(i32);
+	peft_adapter_close(w.adapter);
+	peft_net_close(w.net);
+	peft_source_close(w.golden);
+	peft_source_close(w.file);
+	peft_source_close(w.model);
+	peft_cpu_close(w.cpu);
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc == 4)
+		against(argv[1], argv[2], argv[3]);
+	else {
+		check_targets();
+		check_patterns();
+		check_configs();
+		check_fresh();
+		check_saved_config();
+		check_hook();
+		check_dropout();
+	}
+	printf("1..%d\n", n);
+	return failed > 0;
+}

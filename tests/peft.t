@@ -1,0 +1,31 @@
+#!/bin/sh
+# Adapters: by hand, and against what PEFT computed
+. "$TOP/tests/lib.sh"
+
+golden=$TOP/tests/golden
+ok 'targets, patterns, configs, hooks' peft-unit
+ok 'LoRA on all layers, as PEFT has it' peft-unit "$golden/llama/model" \
+    "$golden/llama/adapter" "$golden/llama/golden.safetensors"
+ok 'LoRA with a bias' peft-unit "$golden/llama/model" \
+    "$golden/lora_bias" "$golden/lora_bias/golden.safetensors"
+
+# more of the same, where the reference numbers are at hand
+shared=${PEFT_SHARED:-$TOP/../shared}/golden
+for m in lora lora_patterns lora_rslora; do
+	if [ -d "$shared/methods/$m" ]; then
+		ok "$m" peft-unit "$shared/methods/base" \
+		    "$shared/methods/$m" \
+		    "$shared/methods/$m/golden.safetensors"
+	else
+		n=$((n + 1)); echo "ok $n - $m # SKIP no reference numbers"
+	fi
+done
+m=$shared/models/llama_tied_rope3
+if [ -d "$m" ]; then
+	ok 'a tied model' peft-unit "$m/model" "$m/adapter" \
+	    "$m/golden.safetensors"
+else
+	n=$((n + 1)); echo "ok $n - a tied model # SKIP no reference numbers"
+fi
+
+done_testing
