@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* peft-quantize - change the types and the container of a model's weights */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/opt.h"
+#include "base/progress.h"
+#include "quant/convert.h"
+#include "quant/quant.h"
+
+enum {
+	O_LIST = PEFT_O_OWN, O_KEEP, O_REPORT, O_DOUBLE, O_BLOCK, O_SHARD
+};
+
+static const struct peft_opt opts[] = {
+	{ 't', "type", "TYPE", "store weights as TYPE (see --list-types)" },
+	{ O_LIST, "list-types", NULL, "print the types that can be written, and exit" },
+	{ O_KEEP, "keep", "REGEX", "leave weights whose name matches as they are" },
+	{ O_DOUBLE, "double-quant", NULL, "nf4, fp4: quantise the scales too" },
+	{ O_BLOCK, "block-size", "N", "nf4, fp4: weights to a scale (64)" },
+	{ O_SHARD, "shard", "SIZE", "folder: files of at most SIZE (one file)" },
+	{ O_REPORT, "report", NULL, "print each weight's error, on standard error" },
+	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_DRY, PEFT_OPT_QUIET,
+	PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
+	{ 0 }
+};
+
+static const struct peft_cli cli = {
+	.synopsis = "[-t TYPE] [-o OUT] [MODEL]",
+	.about = "change the types and the container of a model's weights",
+	.opts = opts,
+};
+
+struct job {
+	struct peft_common	 common;
+	struct peft_convertopt	 convert;
+	size_t			 shard;
+	bool			 report;
+	const char		*model;
+};
+
+static void
+list_types(void)
+{
+	int t;
+
+	for (t = 0; t < PEFT_NDTYPE; t++)
+		if (peft_can_encode((enum peft_dtype)t))
+			puts(peft_dtypes[t].name);
+}
+
+static void
+say(const struct job *job, struct peft_progress *bar,
+    const struct peft_weight *w, const struct peft_spec *s,
+    const struct peft_error *e)
+{
+	peft_progress_wipe(bar);
+	if (job->report)
+		fprintf(stderr, "%-48s %-6s -> %-6s rms %.3e max %.3e\n",
+		    w->name, peft_dtypes[w->dtype].name,
+		    peft_dtypes[s->dtype].name, e->rms, e->max);
+	else
+		fprintf(stderr, "%-48s %-6s -> %s\n", w->name,
+		    peft_dtypes[w->dtype].name, peft_dtypes[s->dtype].name);
+}
+
+static int
+convert(const struct job *job, struct peft_source *src,
+    const struct peft_spec *specs, struct peft_sink *sink,
+    struct peft_err *err)
+{
+	struct peft_progress bar;
+	struct peft_weight w;
+	size_t done = 0;
+	int r;
+
+	peft_progress_start(&bar, "quantize", (double)peft_source_count(src),
+	    "weights", &job->common);
+	while ((r = peft_source_next(src, &w, err)) == 1) {
+		const struct peft_spec *s = &specs[done];
+		struct peft_rows rows = peft_rows_of(&w);
+		struct peft_error e = { 0 };
+
+		/* a pipe may complete its weights in another order */
+		if (strcmp(w.name, s->name) != 0) {
+			r = peft_seterr(err, "weight %s comes before %s in the "
+			    "pipe: write it to a file first", w.name, s->name);
+			break;
+		}
+		if (job->report && peft_convert_error(&w, s, &e, err) == -1) {
+			r = peft_errprefix(err, "weight %s", w.name);
+			break;
+		}
+		if (job->report || job->common.verbose > 0)
+			say(job, &bar, &w, s, &e);
+		if (sink != NULL && peft_sink_put(sink, &rows, err) == -1) {
+			r = -1;
+			break;
+		}
+		peft_progress_set(&bar, (double)++done, w.name);
+	}
+	peft_progress_end(&bar);
+	return r;
+}
+
+static int
+run(const struct job *job, struct peft_err *err)
+{
+	struct peft_sinkopt o = { .path = job->common.output,
+	    .force = job->common.force, .shard = job->shard,
+	    .kind = "model" };
+	struct peft_source *src = peft_source_open(job->model, err);
+	struct peft_spec *specs = NULL;
+	struct peft_sink *sink = NULL;
+	const struct peft_side *sides;
+	size_t n;
+	int r = -1;
+
+	if (src == NULL)
+		return -1;
+	sides = peft_source_nsides(src) > 0 ? peft_source_side_at(src, 0) :
+	    NULL;
+	if (peft_source_count(src) == 0)
+		peft_seterr(err, "%s: no weights", peft_source_label(src));
+	else if ((specs = peft_convert_plan(src, &job->convert, &n,
+	    err)) != NULL && (job->common.dry || (sink = peft_sink_open(&o,
+	    specs, n, sides, peft_source_nsides(src), err)) != NULL))
+		r = convert(job, src, specs, sink, err);
+	if (r == 0 && sink != NULL) {
+		r = peft_sink_commit(sink, err);
+		sink = NULL;
+	}
+	peft_sink_abort(sink);
+	free(specs);
+	peft_source_close(src);
+	return r;
+}
+
+static void
+parse(struct job *job, int argc, char **argv)
+{
+	size_t n;
+	int ch;
+
+	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
+		switch (ch) {
+		case 't':
+			job->convert.dtype = peft_dtype_of_name(optarg);
+			if (job->convert.dtype == PEFT_NDTYPE ||
+			    !peft_can_encode(job->convert.dtype))
+				peft_die(PEFT_USAGE, "-t: type '%s' cannot be "
+				    "written (--list-types names those that "
+				    "can)", optarg);
+			break;
+		case O_LIST:
+			list_types();
+			exit(peft_finish(PEFT_OK));
+		case O_KEEP:
+			job->convert.keep = optarg;
+			break;
+		case O_DOUBLE:
+			job->convert.nested = true;
+			break;
+		case O_BLOCK:
+			n = (size_t)peft_optint("--block-size", optarg, 32,
+			    4096);
+			if ((n & (n - 1)) != 0)
+				peft_die(PEFT_USAGE, "--block-size: %zu is not "
+				    "a power of two", n);
+			job->convert.blocksize = n;
+			break;
+		case O_SHARD:
+			job->shard = peft_optsize("--shard", optarg);
+			break;
+		case O_REPORT:
+			job->report = true;
+			break;
+		}
+	if (argc - optind > 1)
+		peft_die(PEFT_USAGE, "one model at a time");
+	job->model = optind < argc ? argv[optind] : "-";
+	n = job->common.output == NULL ? 0 : strlen(job->common.output);
+	job->convert.gguf = n > 5 && strcmp(job->common.output + n - 5,
+	    ".gguf") == 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct job job = { .convert = { .dtype = PEFT_NDTYPE,
+	    .blocksize = 64 } };
+	struct peft_err err = { 0 };
+
+	peft_setname(argv[0]);
+	parse(&job, argc, argv);
+	if (run(&job, &err) == -1)
+		peft_die(err.status, "%s", err.msg);
+	return peft_finish(PEFT_OK);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_QUANT_CONVERT_H
+#define PEFT_QUANT_CONVERT_H
+
+#include "quant/sink.h"
+#include "tensor/source.h"
+
+/*
+ * A model in another type or container: which type each weight gets, and
+ * what the change costs.
+ */
+struct peft_convertopt {
+	enum peft_dtype	 dtype;		/* PEFT_NDTYPE: keep each weight's */
+	size_t		 blocksize;	/* NF4, FP4 */
+	bool		 nested;	/* doubly quantised */
+	bool		 gguf;		/* the output is a GGUF file */
+	const char	*keep;		/* regex of weights left as they are,
+					 * or NULL; must match something */
+};
+
+/* The specs of all weights, in the source's order; malloc'd.  4-bit types
+ * are for linear layers, as bitsandbytes has it: embeddings, heads and norms
+ * stay, in a float type if they came quantised; GGUF's block types need rows
+ * that divide into blocks, others get q8_0 or f16 there. */
+struct peft_spec *peft_convert_plan(const struct peft_source *,
+		    const struct peft_convertopt *, size_t *n,
+		    struct peft_err *) PEFT_MUSTCHECK;
+
+/* How far a weight, stored as spec says, is from what it was. */
+struct peft_error {
+	double	rms, max;	/* rms: relative to the weight's own */
+};
+int		 peft_convert_error(const struct peft_weight *,
+		    const struct peft_spec *, struct peft_error *,
+		    struct peft_err *) PEFT_MUSTCHECK;
+
+#endif
