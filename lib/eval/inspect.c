@@ -2,6 +2,7 @@
 /* What is in a file. */
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
