@@ -2,37 +2,53 @@
 /* peft-merge - fold adapters into the model they were trained over */
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/opt.h"
 #include "base/progress.h"
+#include "math/cpu.h"
 #include "merge/merge.h"
 
 enum {
-	O_ONTO = PEFT_O_OWN, O_ANYBASE, O_LOSSY, O_VERIFY, O_TOKENS, O_SHARD
+	O_ONTO = PEFT_O_OWN, O_ANYBASE, O_LOSSY, O_VERIFY, O_TOKENS, O_SHARD,
+	O_KEEP, O_DOUBLE
 };
 
 static const struct peft_opt opts[] = {
 	{ 'm', "model", "MODEL", "the base: a folder, a GGUF file, a bundle, or -" },
 	{ 'a', "adapter", "ADAPTER[=WEIGHT]", "fold this adapter in, times WEIGHT (repeatable)" },
-	{ 't', "type", "TYPE", "store matrices as f32, bf16, f16, nf4, q8_0, ... (as in the base)" },
+	{ 't', "type", "TYPE", "store weights as TYPE (see peft-quantize --list-types)" },
+	{ O_KEEP, "keep", "REGEX", "-t leaves weights whose name matches as they are" },
+	{ O_DOUBLE, "double-quant", NULL, "nf4, fp4: quantise the scales too" },
 	{ O_ONTO, "onto", NULL, "the base is the original of the quantised one trained on" },
 	{ O_ANYBASE, "any-base", NULL, "accept adapters of another base" },
 	{ O_LOSSY, "force-lossy", NULL, "write even if rounding undoes most of the change" },
 	{ O_VERIFY, "verify", NULL, "compare the logits before and after" },
 	{ O_TOKENS, "tokens", "FILE", "compare them on these token records" },
-	{ O_SHARD, "shard", "SIZE", "folder: begin a new file after SIZE bytes" },
+	{ O_SHARD, "shard", "SIZE", "folder: files of at most SIZE (one file)" },
 	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_DRY, PEFT_OPT_THREADS,
 	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
 	{ 0 }
 };
 
+static void
+versions(void)
+{
+	struct peft_err err = { 0 };
+	struct peft_cpu *cpu = peft_cpu_open(0, &err);
+
+	puts(cpu == NULL ? err.msg : peft_cpu_describe(cpu));
+	peft_cpu_close(cpu);
+}
+
 static const struct peft_cli cli = {
 	.synopsis = "-m MODEL -a ADAPTER[=WEIGHT] ... [-o OUT]",
 	.about = "fold adapters into the model they were trained over",
 	.opts = opts,
+	.versions = versions,
 };
 
 enum { MAXADAPTER = 64 };
@@ -161,6 +177,19 @@ merge(struct job *job, struct peft_err *err)
 	return r;
 }
 
+/* Standard input can be one of them. */
+static void
+check_pipes(const struct job *job)
+{
+	size_t i, n = strcmp(job->merge.model, "-") == 0;
+
+	for (i = 0; i < job->nadapters; i++)
+		n += strcmp(job->adapters[i], "-") == 0;
+	if (n > 1)
+		peft_die(PEFT_USAGE, "the model and the adapters cannot both "
+		    "come from standard input");
+}
+
 static void
 parse(struct job *job, int argc, char **argv)
 {
@@ -176,6 +205,12 @@ parse(struct job *job, int argc, char **argv)
 			break;
 		case 't':
 			job->merge.type = type_of(optarg);
+			break;
+		case O_KEEP:
+			job->merge.keep = optarg;
+			break;
+		case O_DOUBLE:
+			job->merge.nested = true;
 			break;
 		case O_ONTO:
 			job->merge.base = PEFT_MERGE_ONTO;
@@ -206,6 +241,10 @@ parse(struct job *job, int argc, char **argv)
 		peft_die(PEFT_USAGE, "-m MODEL is missing");
 	if (job->nadapters == 0)
 		peft_die(PEFT_USAGE, "-a ADAPTER is missing");
+	if (job->merge.type == PEFT_NDTYPE && (job->merge.keep != NULL ||
+	    job->merge.nested))
+		peft_die(PEFT_USAGE, "--keep and --double-quant are for -t");
+	check_pipes(job);
 	if (job->tokens != NULL && !job->verify)
 		peft_die(PEFT_USAGE, "--tokens is for --verify");
 	if (job->verify && (job->common.dry || job->common.output == NULL ||

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "merge/merge-impl.h"
+#include "quant/quant.h"
 
 void
 peft_merge_say(struct peft_merge *m, const char *fmt, ...)
@@ -38,6 +39,12 @@ peft_merge_open(const struct peft_mergeopt *opt, struct peft_err *err)
 	if (m == NULL)
 		return NULL;
 	m->opt = *opt;
+	if (opt->type != PEFT_NDTYPE && !peft_can_encode(opt->type)) {
+		peft_setfail(err, PEFT_USAGE, "type %s cannot be written",
+		    peft_dtypes[opt->type].name);
+		peft_merge_close(m);
+		return NULL;
+	}
 	m->pipe = strcmp(opt->model, "-") == 0;
 	if ((m->base = peft_source_open(opt->model, err)) == NULL ||
 	    peft_config_read(&m->config, m->base, err) == -1 ||
@@ -158,9 +165,6 @@ peft_merge_add(struct peft_merge *m, const char *path, double weight,
 	f = &m->folds[m->nfolds];
 	memset(f, 0, sizeof(*f));
 	f->weight = (float)weight;
-	if (m->pipe && strcmp(path, "-") == 0)
-		return peft_seterr(err, "the model and an adapter cannot both "
-		    "come from standard input");
 	if ((f->source = peft_source_open(path, err)) == NULL)
 		return -1;
 	m->nfolds++;

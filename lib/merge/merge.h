@@ -32,6 +32,8 @@ struct peft_mergeopt {
 	enum peft_dtype	 type;		/* to store matrices as; PEFT_NDTYPE:
 					 * each as it is in the base, or what
 					 * the base's blocks are expanded to */
+	bool		 nested;	/* NF4, FP4: quantise the scales too */
+	const char	*keep;		/* regex of weights -t leaves alone */
 	enum peft_merge_base base;
 	double		 floor;		/* least share of the change that must
 					 * survive; 0: any */

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "merge/merge-impl.h"
+#include "quant/convert.h"
 #include "quant/quant.h"
 
 static bool
@@ -35,48 +36,25 @@ to_gguf(const struct peft_merge *m)
 	return n > 5 && strcmp(p + n - 5, ".gguf") == 0;
 }
 
-/* A layer's linear: what bitsandbytes would quantise. */
-static bool
-is_linear(const struct peft_merge *m, size_t weight)
+/* Without -t a merged model is in float types: rounding the sum into the
+ * base's blocks again would undo much of what is merged. */
+static void
+widen(const struct peft_merge *m, struct peft_spec *s)
 {
-	size_t i;
-
-	for (i = 0; i < m->sites.n; i++)
-		if (m->sites.at[i].weight == weight)
-			return m->sites.at[i].kind == PEFT_LINEAR;
-	return false;
-}
-
-/* The type a weight is stored as: -t where that can hold it, else its own,
- * else a float type of the container's kind. */
-static enum peft_dtype
-type_of(const struct peft_merge *m, size_t i, const struct peft_weight *w)
-{
-	enum peft_dtype t = m->opt.type;
-	enum peft_dtype plain = to_gguf(m) ? PEFT_F16 : PEFT_BF16;
-
-	if (to_gguf(m) && w->ndim == 1)
-		return PEFT_F32;	/* always, in GGUF */
-	if (t == PEFT_NDTYPE || !peft_can_decode(w->dtype))
-		t = w->dtype;
-	else if (w->ndim < 2 && is_quantised(t))
-		t = w->dtype;	/* norms and biases stay precise */
-	else if ((t == PEFT_NF4 || t == PEFT_FP4) && !is_linear(m, i))
-		t = w->dtype;
-	else if (w->cols % peft_dtypes[t].block != 0)
-		t = w->dtype;
-	else
-		return t;
-	return is_quantised(t) ? plain : t;
+	if (is_quantised(s->dtype))
+		s->dtype = to_gguf(m) ? PEFT_F16 : PEFT_BF16;
+	if (to_gguf(m) && s->ndim == 1)
+		s->dtype = PEFT_F32;		/* always, in GGUF */
 }
 
 static int
-add(struct peft_merge *m, size_t i, const char *name, struct peft_err *err)
+add(struct peft_merge *m, size_t i, const char *name,
+    const struct peft_spec *spec, struct peft_err *err)
 {
 	const struct peft_weight *w = peft_source_at(m->base, i);
 	struct peft_made *p = &m->made[m->nmade];
 
-	*p = (struct peft_made){ .from = i, .spec = peft_spec_of(w) };
+	*p = (struct peft_made){ .from = i, .spec = *spec };
 	if (name != NULL) {
 		if ((p->name = peft_strdup(name, err)) == NULL)
 			return -1;
@@ -84,23 +62,13 @@ add(struct peft_merge *m, size_t i, const char *name, struct peft_err *err)
 	}
 	m->nmade++;
 	p->merged = touched(m, p->spec.name);
-	p->spec.dtype = type_of(m, i, w);
-	if (p->spec.dtype == PEFT_NF4 || p->spec.dtype == PEFT_FP4) {
-		if (p->spec.dtype != w->dtype)
-			p->spec.blocksize = 64;
-		if (!is_quantised(w->dtype))
-			p->spec.orig = w->dtype;
-		else if (w->scales.blocksize > 0)
-			p->spec.orig = w->scales.orig;
-		else
-			p->spec.orig = PEFT_BF16;
-	}
-	if (p->spec.dtype != w->dtype || p->merged) {
-		if (!peft_can_encode(p->spec.dtype))
-			return peft_seterr(err, "weight %s: values of type %s "
-			    "cannot be written", p->spec.name,
-			    peft_dtypes[p->spec.dtype].name);
-	}
+	if (m->opt.type == PEFT_NDTYPE)
+		widen(m, &p->spec);
+	if ((p->merged || p->spec.dtype != w->dtype) &&
+	    !peft_can_encode(p->spec.dtype))
+		return peft_seterr(err, "weight %s: values of type %s cannot "
+		    "be written", p->spec.name,
+		    peft_dtypes[p->spec.dtype].name);
 	return 0;
 }
 
@@ -118,11 +86,12 @@ must_untie(const struct peft_merge *m)
 }
 
 static int
-add_all(struct peft_merge *m, struct peft_err *err)
+add_specs(struct peft_merge *m, const struct peft_spec *specs, size_t n,
+    struct peft_err *err)
 {
 	const struct peft_family *f = m->config.family;
-	size_t n = peft_source_count(m->base), i;
 	char embed[256], head[256];
+	size_t i;
 
 	snprintf(embed, sizeof(embed), "%s.weight", f->embed);
 	snprintf(head, sizeof(head), "%s.weight", f->head);
@@ -130,16 +99,31 @@ add_all(struct peft_merge *m, struct peft_err *err)
 	if ((m->made = peft_calloc(n + 1, sizeof(*m->made), err)) == NULL)
 		return -1;
 	for (i = 0; i < n; i++) {
-		const char *name = peft_source_at(m->base, i)->name;
-
-		if (add(m, i, NULL, err) == -1)
+		if (add(m, i, NULL, &specs[i], err) == -1)
 			return -1;
-		if (m->untied && strcmp(name, embed) == 0 &&
+		if (m->untied && strcmp(specs[i].name, embed) == 0 &&
 		    peft_source_find(m->base, head) == SIZE_MAX &&
-		    add(m, i, head, err) == -1)
+		    add(m, i, head, &specs[i], err) == -1)
 			return -1;
 	}
 	return 0;
+}
+
+static int
+add_all(struct peft_merge *m, struct peft_err *err)
+{
+	struct peft_convertopt o = { .dtype = m->opt.type, .blocksize = 64,
+	    .nested = m->opt.nested, .gguf = to_gguf(m),
+	    .keep = m->opt.keep };
+	struct peft_spec *specs;
+	size_t n;
+	int r;
+
+	if ((specs = peft_convert_plan(m->base, &o, &n, err)) == NULL)
+		return -1;
+	r = add_specs(m, specs, n, err);
+	free(specs);
+	return r;
 }
 
 /* All that an adapter changes is there to be changed. */
@@ -256,9 +240,8 @@ check_type(struct peft_merge *m, struct peft_err *err)
 		    peft_dtypes[m->opt.type].name,
 		    peft_dtypes[m->opt.type].block);
 	if (taken < matrices)
-		peft_merge_say(m, "%zu of %zu matrices are stored as %s, the "
-		    "others as they are", taken, matrices,
-		    peft_dtypes[m->opt.type].name);
+		peft_merge_say(m, "%zu of %zu matrices are stored as %s",
+		    taken, matrices, peft_dtypes[m->opt.type].name);
 	return 0;
 }
 
