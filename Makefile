@@ -6,10 +6,20 @@ VERSION	= 0.1.0
 
 CMDS	= $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
 PKGS	= libcjson nettle libarchive libzstd libpcre2-8
+DEBS	= gcc make pkg-config libcjson-dev nettle-dev libarchive-dev \
+	  libzstd-dev libpcre2-dev libopenblas0-pthread
+
+PREFIX	= /usr/local
+BINDIR	= $(PREFIX)/bin
+MANDIR	= $(PREFIX)/share/man
+BASHDIR	= $(PREFIX)/share/bash-completion/completions
+ZSHDIR	= $(PREFIX)/share/zsh/site-functions
 
 CC	= cc
 PKG_CONFIG = pkg-config
+INSTALL	= install
 PROVE	= prove
+MANDOC	= mandoc
 CFLAGS	= -O2 -g
 BUILD	= build
 
@@ -17,23 +27,49 @@ WARN	= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	  -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 \
 	  -Wdangling-else
 
-PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS))
-PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS))
+# ---- nothing below is meant to be set by the caller ------------------------
 
-ALL_CPPFLAGS = -D_GNU_SOURCE -DPEFT_VERSION='"$(VERSION)"' -Ilib $(PKG_CFLAGS) $(CPPFLAGS)
+ifneq ($(filter-out clean dist lint help,$(or $(MAKECMDGOALS),all)),)
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null || echo missing)
+ifneq ($(filter missing,$(PKG_LIBS)),)
+ifneq ($(MAKECMDGOALS),demo)
+$(error libraries are missing; on Debian: apt-get install $(DEBS))
+endif
+endif
+endif
+
+ALL_CPPFLAGS = -D_GNU_SOURCE -DPEFT_VERSION='"$(VERSION)"' -Ilib \
+	$(PKG_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS)
+# OpenBLAS is opened at run time (lib/math/blas.h says why).
 ALL_LDLIBS = -Wl,--as-needed $(PKG_LIBS) -lpthread -ldl -lm $(LDLIBS)
 
 LIB	= $(BUILD)/libpeft.a
 LIBOBJS	= $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
 BINS	= $(CMDS:%=$(BUILD)/bin/%)
 HELPERS	= $(patsubst tests/%.c,$(BUILD)/bin/%,$(wildcard tests/*.c))
+FUZZERS	= $(patsubst tests/fuzz/%.c,$(BUILD)/bin/%,\
+	  $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
+MAN1	= $(wildcard man/*.1)
+MAN5	= $(wildcard man/*.5)
+MAN7	= $(wildcard man/*.7)
 
 all: $(BINS)
+
+help:
+	@sed -n 's/^#: //p' Makefile
 
 $(BUILD)/bin/%: $(BUILD)/cmd/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(ALL_LDLIBS)
+
+# Each fuzz target also links with a main() that replays files, so that
+# `make check' runs the corpus with any compiler.
+$(BUILD)/bin/fuzz-%: $(BUILD)/tests/fuzz/fuzz-%.o \
+    $(BUILD)/tests/fuzz/replay.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
 $(BUILD)/bin/%: $(BUILD)/tests/%.o $(LIB)
 	@mkdir -p $(@D)
@@ -57,12 +93,99 @@ $(BUILD)/%.o: %.c Makefile
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
 
-check: $(BINS) $(HELPERS)
+#: make check      run the tests (T=tests/merge.t: one of them)
+check: $(BINS) $(HELPERS) $(FUZZERS)
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
 	    $(PROVE) $(PROVEFLAGS) $(or $(T),tests/*.t)
+
+#: make demo       the whole chain on a real model, in five minutes
+demo:
+	sh examples/demo.sh
+
+#: make sanitize   the tests under ASan and UBSan
+sanitize:
+	$(MAKE) check BUILD=build/sanitize CFLAGS="-O1 -g \
+	    -fsanitize=address,undefined -fno-sanitize-recover=all \
+	    -fno-omit-frame-pointer"
+
+#: make fuzz       clang's libFuzzer over each reader (FUZZTIME seconds each)
+fuzz: FUZZTIME = 60
+fuzz:
+	$(MAKE) build/fuzz/libpeft.a CC=clang BUILD=build/fuzz \
+	    CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined"
+	for f in tests/fuzz/fuzz-*.c; do n=$$(basename $$f .c); \
+	    mkdir -p build/fuzz/corpus/$$n && \
+	    clang -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \
+		$(ALL_CPPFLAGS) -o build/fuzz/$$n $$f build/fuzz/libpeft.a \
+		$(ALL_LDLIBS) && \
+	    build/fuzz/$$n -max_total_time=$(FUZZTIME) -rss_limit_mb=2048 \
+		build/fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+
+#: make lint       layers, headers, manual pages, shell, white space
+lint:
+	sh tests/layers.sh
+	for h in lib/*/*.h; do $(CC) -std=c11 -D_GNU_SOURCE -Ilib \
+	    $$($(PKG_CONFIG) --cflags $(PKGS)) -fsyntax-only -x c $$h || \
+	    exit 1; done
+	cppcheck -q --error-exitcode=1 --std=c11 -Ilib --inline-suppr \
+	    --suppress=missingIncludeSystem --suppress=syntaxError \
+	    cmd lib
+	$(MANDOC) -T lint -W warning $(MAN1) $(MAN5) $(MAN7)
+	shellcheck -s sh -x -e SC2034 tests/*.t tests/*.sh examples/*.sh \
+	    .ci/run
+	! grep -nE '[[:space:]]+$$' cmd/*.c lib/*/*.[ch] man/* tests/*.t
+
+#: make bench      speed and memory against the peers (PEERS=virtual env)
+bench: all
+	sh tests/bench/run.sh
+
+#: make parity     other software reads what we write (PEERS=virtual env)
+parity: all
+	PATH="$(abspath $(BUILD))/bin:$$PATH" sh tests/parity/run.sh
+
+#: make completions  write completions/ anew from the option tables
+completions: $(BINS)
+	for c in $(CMDS); do \
+	    $(BUILD)/bin/$$c --completion=bash >completions/$$c.bash && \
+	    $(BUILD)/bin/$$c --completion=zsh >completions/_$$c || exit 1; \
+	done
+
+#: make install    (PREFIX, DESTDIR), make uninstall
+install: all
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 \
+	    $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \
+	    $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR)
+	$(INSTALL) -m 755 $(BINS) $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1
+	$(INSTALL) -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 644 $(MAN7) $(DESTDIR)$(MANDIR)/man7
+	for c in $(CMDS); do $(INSTALL) -m 644 completions/$$c.bash \
+	    $(DESTDIR)$(BASHDIR)/$$c && $(INSTALL) -m 644 \
+	    completions/_$$c $(DESTDIR)$(ZSHDIR)/_$$c || exit 1; done
+
+uninstall:
+	cd $(DESTDIR)$(BINDIR) && rm -f $(CMDS)
+	cd $(DESTDIR)$(MANDIR) && rm -f $(MAN1:man/%=man1/%) \
+	    $(MAN5:man/%=man5/%) $(MAN7:man/%=man7/%)
+	cd $(DESTDIR)$(BASHDIR) && rm -f $(CMDS)
+	cd $(DESTDIR)$(ZSHDIR) && rm -f $(CMDS:%=_%)
+
+dist:
+	git archive --prefix=peft-$(VERSION)/ HEAD | gzip -9n > \
+	    peft-$(VERSION).tar.gz
+
+# What a packager will do, done first by us.
+distcheck: dist
+	rm -rf build/distcheck && mkdir -p build/distcheck
+	gzip -dc peft-$(VERSION).tar.gz | tar -xf - -C build/distcheck
+	cd build/distcheck/peft-$(VERSION) && $(MAKE) && $(MAKE) check && \
+	    $(MAKE) install DESTDIR="$(CURDIR)/build/distcheck/root" && \
+	    $(MAKE) uninstall DESTDIR="$(CURDIR)/build/distcheck/root"
+	test -z "$$(find build/distcheck/root ! -type d)"
 
 clean:
 	rm -rf build
 
-.PHONY: all check clean
+.PHONY: all help check demo sanitize fuzz lint bench parity completions \
+	install uninstall dist distcheck clean
 .SECONDARY:

@@ -213,7 +213,9 @@ write_pack(struct archive *a, FILE *out, const char *label,
 	size_t i;
 	int r;
 
-	if (archive_write_set_format_ustar(a) != ARCHIVE_OK ||
+	/* no zeros behind the end of the compressed stream */
+	if (archive_write_set_bytes_in_last_block(a, 1) != ARCHIVE_OK ||
+	    archive_write_set_format_ustar(a) != ARCHIVE_OK ||
 	    archive_write_add_filter_zstd(a) != ARCHIVE_OK ||
 	    archive_write_set_filter_option(a, "zstd", "compression-level",
 	    "3") != ARCHIVE_OK || archive_write_open(a, out, NULL, write_out,
