@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* adapter_config.json, over a model that is nothing but its modules: what is
+ * accepted can be saved, and what was saved makes the same adapter. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "peft/method.h"
+
+int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+enum { NSITE = 6 };
+
+static const struct peft_site modules[NSITE] = {
+	{ .path = "model.embed_tokens", .kind = PEFT_EMBEDDING, .layer = -1,
+	    .in = 8, .out = 4 },
+	{ .path = "model.layers.0.self_attn.q_proj", .kind = PEFT_LINEAR,
+	    .layer = 0, .in = 4, .out = 4 },
+	{ .path = "model.layers.0.self_attn.v_proj", .kind = PEFT_LINEAR,
+	    .layer = 0, .in = 4, .out = 2 },
+	{ .path = "model.layers.1.mlp.up_proj", .kind = PEFT_LINEAR,
+	    .layer = 1, .in = 4, .out = 6 },
+	{ .path = "model.norm", .kind = PEFT_NORM, .layer = -1, .in = 4,
+	    .out = 4 },
+	{ .path = "lm_head", .kind = PEFT_HEAD, .layer = -1, .in = 4,
+	    .out = 8 },
+};
+
+/* Ranks that only cost time and memory are not what is looked for. */
+static bool
+too_large(const cJSON *j)
+{
+	const cJSON *e;
+
+	if (cJSON_IsNumber(j) && j->valuedouble > 64)
+		return true;
+	cJSON_ArrayForEach(e, j)
+		if (too_large(e))
+			return true;
+	return false;
+}
+
+static void
+save_and_make(struct peft_adapter *a, const struct peft_sites *sites)
+{
+	struct peft_err err = { 0 };
+	cJSON *saved = peft_config_to_save(a, &err);
+	struct peft_adapter *b;
+	size_t i;
+
+	if (saved == NULL)
+		abort();
+	b = peft_adapter_new(saved, sites, 1, &err);
+	if (b == NULL || b->nparams != a->nparams)
+		abort();
+	for (i = 0; i < a->nparams; i++)
+		if (strcmp(a->params[i].name, b->params[i].name) != 0 ||
+		    a->params[i].n != b->params[i].n)
+			abort();
+	if (memcmp(a->values, b->values, a->nvalues * sizeof(float)) != 0)
+		abort();
+	peft_adapter_close(b);
+	cJSON_Delete(saved);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct peft_site at[NSITE];
+	struct peft_sites sites = { at, NSITE };
+	struct peft_err err = { 0 };
+	struct peft_adapter *a;
+	cJSON *j = peft_json((const char *)data, size, &err);
+
+	if (j == NULL)
+		return 0;
+	memcpy(at, modules, sizeof(at));
+	if (!too_large(j) &&
+	    (a = peft_adapter_new(j, &sites, 1, &err)) != NULL) {
+		save_and_make(a, &sites);
+		peft_adapter_close(a);
+	}
+	cJSON_Delete(j);
+	return 0;
+}
