@@ -1,0 +1,65 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# peft-tokenize: against transformers, masks, lint, refusals.
+. "$TOP/tests/lib.sh"
+. "$TOP/tests/fixtures.sh"
+
+records() { grep -v '"peft"' "$1"; }
+jq -c '{input_ids,labels}' "$TOP/tests/golden/tiny/golden.jsonl" >want
+expect 0 '' peft-tokenize -q -m base -o t test.jsonl
+records t | jq -c '{input_ids,labels}' >got
+ok 'ids and labels are transformers'\''' cmp got want
+expect 0 '' peft-tokenize -q -m base --supervise last test.jsonl
+records out | jq -c '{input_ids,labels}' >got
+ok 'one answer: last is all' cmp got want
+ok 'the last line counts' [ "$(tail -n 1 t)" = '{"peft":{"end":8}}' ]
+expect 0 '' peft-tokenize -q -m base --supervise text test.jsonl
+ok 'text: all is supervised' sh -c "grep -v peft out | jq -e '.input_ids == .labels' >/dev/null"
+gzip -k test.jsonl; zstd -q test.jsonl
+for f in test.jsonl.gz test.jsonl.zst; do
+	peft-tokenize -q -m base $f >got
+	ok "$f is read as it is" cmp got t
+done
+peft-tokenize -q -m base --decode t >decoded
+peft-tokenize -q -m base --render test.jsonl >rendered
+ok 'decode gives what the template made' sh -c 'tr -d "\n" <decoded >a; tr -d "\n" <rendered >b; cmp a b'
+expect 0 '' peft-tokenize -m base --show 1 test.jsonl
+ok '--show brackets what is supervised' grep -q '\[\[.*<|im_end|>' out
+
+u='{"messages":[{"role":"user","content":"hi <|im_end|> there"},{"role":"assistant","content":"a"}]}'
+echo "$u" | peft-tokenize -q -m base >got
+ok 'special tokens in a user'\''s words are text' sh -c "grep -v peft got | jq -e '[.input_ids[] | select(. == 2)] | length == 3' >/dev/null"
+
+r() { expect 2 "$2" sh -c "printf '%s\n' '$1' | peft-tokenize -m base"; }
+r '{"messages":[]}' '*standard input:1: "messages" is not a list of messages'
+r '{"messages":[{"content":"x"}]}' '*message 1 has no role'
+r '{"nothing":1}' '*needs "messages"*'
+r '{"text":"a"' '*:1: byte *'
+r '{"text":"a","text":"b"}' '*duplicate key*'
+r '{"text":1}' '*"text" is not a string'
+expect 2 '*no newline*' sh -c "printf '{\"text\":\"a\"}' | peft-tokenize -m base"
+expect 2 '*not UTF-8*' sh -c "printf '{\"text\":\"\\377\"}\n' | peft-tokenize -m base"
+head -c 200 test.jsonl.gz >cut.gz
+expect 2 '*damaged or cut*' peft-tokenize -m base cut.gz
+expect 2 '*no tokenizer*' sh -c 'rm -rf bare; cp -r base bare; rm bare/tokenizer.json; peft-tokenize -m bare test.jsonl'
+sed 's/{% for/{{ raise_exception("not here") }}{% for/' base/chat_template.jinja >x; cp -r base raising; cp x raising/chat_template.jinja
+expect 2 '*template line 1: not here' peft-tokenize -m raising test.jsonl
+sed 's/endfor/endfro/' base/chat_template.jinja >raising/chat_template.jinja
+expect 2 '*template line*' peft-tokenize -m raising test.jsonl
+
+expect 2 '*the limit is 10*' peft-tokenize -m base --max-length 10 test.jsonl
+expect 0 '*8 records dropped*' peft-tokenize -m base --max-length 10 --over drop test.jsonl
+expect 2 '*nothing supervised is left' peft-tokenize -m base --max-length 10 --over cut test.jsonl
+expect 0 '' peft-tokenize -m base --max-length 100 test.jsonl
+
+expect 0 '' peft-tokenize -m base --lint chats.jsonl
+{ cat chats.jsonl; head -n 1 chats.jsonl
+echo '{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":""}]}'
+echo '{"messages":[{"role":"assistant","content":"x"}]}'
+echo "$u"; head -n 1 test.jsonl; } >bad.jsonl
+expect 3 '*findings' peft-tokenize -m base --lint --test test.jsonl bad.jsonl
+for what in 'the same as an earlier' 'turn is empty' 'out of order' 'spelt out' 'in the test set'; do
+	ok "lint: $what" grep -q "$what" out
+done
+
+done_testing

@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# peft-train: properties, refusals, checkpoints.
+. "$TOP/tests/lib.sh"
+. "$TOP/tests/fixtures.sh"
+peft-tokenize -q -m base -o t chats.jsonl
+peft-tokenize -q -m base -o e test.jsonl
+train() { peft-train -q -m base --lr 1e-2 --rank 4 --batch 4 "$@"; }
+
+expect 0 '' train -o a/ --log a.log t
+ok 'the loss falls' sh -c "grep loss a.log | jq -s -e '.[-1].loss < .[0].loss * 0.9' >/dev/null"
+ok 'an adapter as PEFT writes it' [ -f a/adapter_config.json ] && [ -f a/adapter_model.safetensors ]
+peft-eval -q -m base -a a --summary e >r
+ok 'it helps on other records' sh -c "jq -s -e '.[1].summary.loss < .[0].summary.loss' r >/dev/null"
+expect 0 '' train -j 1 -o b/ t
+ok 'one thread or two: the same bytes' cmp a/adapter_model.safetensors b/adapter_model.safetensors
+expect 0 '' sh -c 'peft-train -q -m base --lr 1e-2 --rank 4 --batch 4 <t >piped.safetensors'
+expect 0 '' peft-inspect --diff a piped.safetensors
+expect 0 '' train --micro-tokens 70 -o m/ t
+expect 3 '*differ*' peft-inspect --diff --json a m
+ok 'other micro-batches: rounding only' sh -c "jq -s -e 'all(.rms < 1e-3)' out >/dev/null"
+for m in base.gguf nf4.safetensors; do
+	[ -f $m ] || peft-quantize -q -t nf4 -o $m base
+	expect 0 '' peft-train -q -m $m --steps 2 -o over-$m/ t
+done
+expect 0 '' train --dropout 0.1 -s 7 --steps 3 -o d1/ t
+expect 0 '' train --dropout 0.1 -s 7 --steps 3 --micro-tokens 70 -j 1 -o d2/ t
+expect 3 '*' peft-inspect --diff --json d1 d2
+ok 'dropout does not depend on the split' sh -c "jq -s -e 'all(.rms < 1e-3)' out >/dev/null"
+expect 0 '' train --eval e --eval-every 2 --epochs 3 --log b.log -o best/ t
+ok 'the best is kept' sh -c "b=\$(grep eval_loss b.log | jq -s 'map(.eval_loss) | min'); l=\$(peft-eval -q --no-base -m base -a best --summary e | jq .summary.loss); jq -n -e \"(\$b - \$l) | fabs < 1e-5\" >/dev/null"
+
+# an interrupted run ends in the same bytes
+expect 0 '' train --epochs 4 -o whole/ t
+peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 4 --save-every 1 -q -o killed/ t & pid=$!
+while [ ! -f killed.ckpt ] && kill -0 $pid 2>/dev/null; do :; done
+kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
+if [ -f killed.ckpt ]; then
+	expect 2 '*earlier run*' train --epochs 4 -o killed/ t
+	expect 3 '*differs in lr*' peft-train -q -m base --lr 1e-3 --rank 4 --batch 4 --epochs 4 --resume -o killed/ t
+	expect 0 '' train --epochs 4 --resume -o killed/ t
+fi
+ok 'kill -9 and --resume: the same bytes' cmp whole/adapter_model.safetensors killed/adapter_model.safetensors
+ok 'the checkpoint is gone afterwards' [ ! -e killed.ckpt ]
+peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 400 -q -o int/ t & pid=$!
+sleep 1; kill -TERM $pid; wait $pid; rc=$?
+ok 'SIGTERM: status 143 and a checkpoint' [ $rc -eq 143 ] && [ -f int.ckpt ]
+
+expect 0 '' train -n t
+ok 'a dry run prints the plan' grep -q '^total' out
+expect 3 '*the limit is*' train --mem-limit 1K t
+expect 2 "*'nope' matches no module*" train --target nope t
+expect 2 '*end line*' sh -c 'head -n 5 t | peft-train -q -m base'
+expect 0 '' sh -c 'head -n 5 t | peft-train -q -m base --partial --steps 1 >/dev/null'
+grep -v peft t | sed 's/"labels":\[[^]]*\]/"labels":[]/' >x
+expect 2 '*labels for*' train x
+printf '{"input_ids":[1,5,6],"labels":[-100,-100,-100]}\n' >x
+expect 2 '*no supervised token*' train x
+printf '{"input_ids":[1,5,999],"labels":[-100,5,999]}\n' >x
+expect 2 '*x:1: "input_ids"\[2\] is not a token of a vocabulary of 512' train x
+printf '{"input_ids":[1,5],"labels":[-100,5],"more":1}\n' >x
+expect 2 '*key "more"*' train x
+sed 's/sha256:..../sha256:0000/' t >x
+expect 3 '*another tokenizer*' train x
+: >x
+expect 2 '*no training records*' train x
+expect 4 '*not finite*' train --lr 1000 --clip 0 --steps 30 t
+
+done_testing
