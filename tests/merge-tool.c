@@ -8,6 +8,7 @@
  * merge-tool stamp ADAPTER OUT HASH	a copy that says which base it is for
  * merge-tool fresh MODEL CONFIG OUT	a new adapter from a config's text
  * merge-tool types MODEL		name and type of each weight
+ * merge-tool look MODEL ADAPTER MERGED	what --verify says of MERGED
  */
 
 #include <math.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "merge/merge-impl.h"
 #include "peft/adapter.h"
 #include "quant/quant.h"
 #include "quant/sink.h"
@@ -68,8 +70,10 @@ compare(const char *pa, const char *pb, const char *prefix)
 			continue;
 		x = values(a, i, &wa);
 		y = values(b, k, &wb);
-		if (wa.nelem != wb.nelem)
-			return puts("sizes differ"), 1;
+		if (wa.nelem != wb.nelem) {
+			puts("sizes differ");
+			exit(1);
+		}
 		for (top = 1e-30, e = 0; e < wb.nelem; e++)
 			top = fmax(top, fabs((double)y[e]));
 		for (e = 0; e < wb.nelem; e++) {
@@ -81,6 +85,8 @@ compare(const char *pa, const char *pb, const char *prefix)
 		n++;
 	}
 	printf("%zu weights, %.3g\n", n, most);
+	peft_source_close(a);
+	peft_source_close(b);
 	return 0;
 }
 
@@ -136,13 +142,54 @@ fresh(const char *model, const char *config, const char *out)
 	return 0;
 }
 
+static int
+hash(const char *path)
+{
+	struct peft_err err = { 0 };
+	struct peft_source *s = source(path);
+	char hex[7 + PEFT_SHA256_HEX];
+
+	need(peft_source_hash(s, 1, hex, &err) == 0, &err);
+	peft_source_close(s);
+	return puts(hex) < 0;
+}
+
+static int
+types(const char *path)
+{
+	struct peft_source *s = source(path);
+	size_t i;
+
+	for (i = 0; i < peft_source_count(s); i++)
+		printf("%s %s\n", peft_source_at(s, i)->name,
+		    peft_dtypes[peft_source_at(s, i)->dtype].name);
+	peft_source_close(s);
+	return 0;
+}
+
+static int
+look(const char *model, const char *adapter, const char *merged)
+{
+	struct peft_mergeopt o = { .model = model, .type = PEFT_NDTYPE,
+	    .threads = 1 };
+	struct peft_err err = { 0 };
+	struct peft_merge *m = peft_merge_open(&o, &err);
+	struct peft_verdict v;
+	int r;
+
+	need(m != NULL && peft_merge_add(m, adapter, 1, &err) == 0, &err);
+	peft_merge_verify(m, NULL, &v);
+	r = peft_merge_look(m, merged, &err);
+	if (r == -1)
+		puts(err.msg);
+	peft_merge_close(m);
+	return r == -1 ? (int)err.status : 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
-	struct peft_err err = { 0 };
-	char hex[7 + PEFT_SHA256_HEX];
-	size_t i;
 
 	if (strcmp(what, "compare") == 0 && argc >= 4)
 		return compare(argv[2], argv[3], argc > 4 ? argv[4] : "");
@@ -150,18 +197,11 @@ main(int argc, char **argv)
 		return stamp(argv[2], argv[3], argv[4]);
 	if (strcmp(what, "fresh") == 0 && argc == 5)
 		return fresh(argv[2], argv[3], argv[4]);
-	if (strcmp(what, "hash") == 0) {
-		need(peft_source_hash(source(argv[2]), 1, hex, &err) == 0,
-		    &err);
-		return puts(hex) < 0;
-	}
-	if (strcmp(what, "types") == 0) {
-		struct peft_source *s = source(argv[2]);
-
-		for (i = 0; i < peft_source_count(s); i++)
-			printf("%s %s\n", peft_source_at(s, i)->name,
-			    peft_dtypes[peft_source_at(s, i)->dtype].name);
-		return 0;
-	}
+	if (strcmp(what, "look") == 0 && argc == 5)
+		return look(argv[2], argv[3], argv[4]);
+	if (strcmp(what, "hash") == 0)
+		return hash(argv[2]);
+	if (strcmp(what, "types") == 0)
+		return types(argv[2]);
 	return 1;
 }

@@ -99,6 +99,13 @@ expect 0 '*verify: over 4 positions*' peft-merge -m nf4.safetensors -a theirs \
     --verify --tokens t.jsonl -o v2/
 expect 1 '*needs -o FILE' peft-merge -m "$model" -a "$adapter" --verify
 
+# and it would see a model that is something else
+ok 'the merged model passes' merge-tool look "$model" "$adapter" f32.safetensors
+expect 3 '' merge-tool look "$model" "$adapter" "$model"
+ok 'the base does not' grep -q '^verify: the logits of the merged model differ' out
+expect 3 '' merge-tool look "$model" "$adapter" two.safetensors
+expect 3 '' merge-tool look "$model" "$adapter" bf16.safetensors
+
 # a head of its own
 tied=$TOP/tests/golden/tiny/model
 merge-tool fresh "$tied" '{"peft_type":"LORA","target_modules":["lm_head"],
