@@ -106,12 +106,32 @@ convert(const struct job *job, struct peft_source *src,
 	return r;
 }
 
+/* The hash of the model this one is made from, for peft-merge: an adapter
+ * trained over the one may go onto the other.  A pipe is read only once. */
+static int
+origin(const struct job *job, char *hex, struct peft_err *err)
+{
+	struct peft_source *src;
+	int r;
+
+	hex[0] = '\0';
+	if (job->common.dry || strcmp(job->model, "-") == 0)
+		return 0;
+	if ((src = peft_source_open(job->model, err)) == NULL)
+		return -1;
+	r = peft_source_hash(src, 0, hex, err);
+	peft_source_close(src);
+	return r;
+}
+
 static int
 run(const struct job *job, struct peft_err *err)
 {
+	char hex[7 + PEFT_SHA256_HEX];
+	const char *meta[] = { "peft.origin", hex, NULL };
 	struct peft_sinkopt o = { .path = job->common.output,
 	    .force = job->common.force, .shard = job->shard,
-	    .kind = "model" };
+	    .kind = "model", .meta = meta };
 	struct peft_source *src = peft_source_open(job->model, err);
 	struct peft_spec *specs = NULL;
 	struct peft_sink *sink = NULL;
@@ -119,8 +139,12 @@ run(const struct job *job, struct peft_err *err)
 	size_t n;
 	int r = -1;
 
-	if (src == NULL)
+	if (src == NULL || origin(job, hex, err) == -1) {
+		peft_source_close(src);
 		return -1;
+	}
+	if (hex[0] == '\0')
+		o.meta = NULL;
 	sides = peft_source_nsides(src) > 0 ? peft_source_side_at(src, 0) :
 	    NULL;
 	if (peft_source_count(src) == 0)

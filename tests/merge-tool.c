@@ -5,7 +5,8 @@
  * merge-tool compare A B [PREFIX]	largest difference of the weights of A
  *		from those of B called PREFIX + name, relative to the largest
  * merge-tool hash MODEL		the base hash
- * merge-tool stamp ADAPTER OUT HASH	a copy that says which base it is for
+ * merge-tool stamp ADAPTER OUT BASE [ORIGIN]	a copy that says which base it
+ *		is for, and what that was made from
  * merge-tool fresh MODEL CONFIG OUT	a new adapter from a config's text
  * merge-tool types MODEL		name and type of each weight
  * merge-tool look MODEL ADAPTER MERGED	what --verify says of MERGED
@@ -91,9 +92,11 @@ compare(const char *pa, const char *pb, const char *prefix)
 }
 
 static int
-stamp(const char *path, const char *out, const char *hash)
+stamp(const char *path, const char *out, const char *base,
+    const char *origin)
 {
-	const char *meta[] = { "peft.base", hash, NULL };
+	const char *meta[] = { "peft.base", base, origin == NULL ? NULL :
+	    "peft.origin", origin, NULL };
 	struct peft_sinkopt o = { .path = out, .kind = "adapter",
 	    .meta = meta };
 	struct peft_err err = { 0 };
@@ -193,8 +196,8 @@ main(int argc, char **argv)
 
 	if (strcmp(what, "compare") == 0 && argc >= 4)
 		return compare(argv[2], argv[3], argc > 4 ? argv[4] : "");
-	if (strcmp(what, "stamp") == 0 && argc == 5)
-		return stamp(argv[2], argv[3], argv[4]);
+	if (strcmp(what, "stamp") == 0 && argc >= 5)
+		return stamp(argv[2], argv[3], argv[4], argv[5]);
 	if (strcmp(what, "fresh") == 0 && argc == 5)
 		return fresh(argv[2], argv[3], argv[4]);
 	if (strcmp(what, "look") == 0 && argc == 5)

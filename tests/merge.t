@@ -63,6 +63,13 @@ expect 3 '*theirs was trained on the base sha256:*, * is sha256:*' \
 expect 0 '*it goes onto*norm*' peft-merge -m "$model" -a theirs --onto -o onto/
 ok 'onto the original' differ onto dir 0
 expect 0 '*' peft-merge -m "$model" -a theirs --any-base -o any/
+merge-tool stamp "$adapter" here sha256:00 "$(merge-tool hash "$model")"
+expect 0 '*trained over a model made from this one*' \
+    peft-merge -m "$model" -a here -o here.safetensors
+ok 'its origin is accepted without a word' cmp here.safetensors f32.safetensors
+merge-tool stamp "$adapter" there sha256:00 sha256:01
+expect 3 '*--onto: the base of there was made from sha256:01*' \
+    peft-merge -m "$model" -a there --onto -o x/
 merge-tool stamp "$adapter" other sha256:00
 expect 3 '*not in its original precision*' \
     peft-merge -m nf4.safetensors -a other --onto -o x/

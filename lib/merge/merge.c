@@ -122,34 +122,52 @@ check_original(const struct peft_merge *m, struct peft_err *err)
 	return 0;
 }
 
+/* The base is not the one trained on.  It may go all the same onto what that
+ * one was made from: as the adapter says, or as the caller does. */
+static int
+check_other(struct peft_merge *m, const struct peft_fold *f,
+    const char *want, struct peft_err *err)
+{
+	const char *origin = peft_adapter_meta(f->adapter, "peft.origin");
+	const char *label = peft_source_label(f->source);
+
+	if (origin != NULL && strcmp(origin, m->hash) == 0) {
+		peft_merge_say(m, "%s was trained over a model made from this "
+		    "one; it goes onto this one", label);
+		return 0;
+	}
+	if (m->opt.base == PEFT_MERGE_SAME)
+		return peft_setfail(err, PEFT_CHECK, "%s was trained on the "
+		    "base %.23s..., %s is %.23s... (--onto if this is that "
+		    "one's original, --any-base to merge all the same)", label,
+		    want, peft_source_label(m->base), m->hash);
+	if (origin != NULL)
+		return peft_setfail(err, PEFT_CHECK, "--onto: the base of %s "
+		    "was made from %.23s..., %s is %.23s...", label, origin,
+		    peft_source_label(m->base), m->hash);
+	if (check_original(m, err) == -1)
+		return -1;
+	peft_merge_say(m, "%s was trained on the base %.23s...; it goes onto "
+	    "%.23s...", label, want, m->hash);
+	return 0;
+}
+
 static int
 check_base(struct peft_merge *m, const struct peft_fold *f,
     struct peft_err *err)
 {
 	const char *want = peft_adapter_meta(f->adapter, "peft.base");
-	const char *label = peft_source_label(f->source);
 
 	if (want == NULL) {
 		peft_merge_say(m, "%s does not say which base it was trained "
-		    "on", label);
+		    "on", peft_source_label(f->source));
 		return 0;
 	}
 	if (m->opt.base == PEFT_MERGE_ANY)
 		return 0;
 	if (base_hash(m, err) == -1)
 		return -1;
-	if (strcmp(want, m->hash) == 0)
-		return 0;
-	if (m->opt.base == PEFT_MERGE_SAME)
-		return peft_setfail(err, PEFT_CHECK, "%s was trained on the "
-		    "base %.23s..., %s is %.23s... (--onto if this is that "
-		    "one's original, --any-base to merge all the same)", label,
-		    want, peft_source_label(m->base), m->hash);
-	if (check_original(m, err) == -1)
-		return -1;
-	peft_merge_say(m, "%s was trained on the base %.23s...; it goes onto "
-	    "%.23s...", label, want, m->hash);
-	return 0;
+	return strcmp(want, m->hash) == 0 ? 0 : check_other(m, f, want, err);
 }
 
 int

@@ -157,7 +157,7 @@ check_layers(const cJSON *config, const struct peft_sites *sites,
 			    has_list(sites->at[k].path, e->valuestring, err);
 	if (r != 0)
 		return r == 1 ? 0 : -1;
-	return peft_setfail(err, PEFT_CHECK, "layers_pattern matches no layers "
+	return peft_seterr(err, "layers_pattern matches no layers "
 	    "of this model");
 }
 
@@ -194,10 +194,10 @@ check_hits(const char *key, const cJSON *what, const size_t *hits,
 		if (hits[i] > 0)
 			continue;
 		if (cJSON_IsNumber(e))
-			return peft_setfail(err, PEFT_CHECK, "%s: there is "
+			return peft_seterr(err, "%s: there is "
 			    "nothing to target in layer %g", key,
 			    e->valuedouble);
-		return peft_setfail(err, PEFT_CHECK, "%s: '%s' matches no "
+		return peft_seterr(err, "%s: '%s' matches no "
 		    "module of this model", key, e->valuestring);
 	}
 	return 0;
@@ -325,7 +325,7 @@ peft_pattern_check(const cJSON *config, const char *key, bool strict,
 		for (r = !strict, i = 0; r == 0 && i < n; i++)
 			r = matches_key(e->string, chosen[i]->path, err);
 		if (r != 1)
-			return r == -1 ? -1 : peft_setfail(err, PEFT_CHECK,
+			return r == -1 ? -1 : peft_seterr(err,
 			    "%s: '%s' matches none of the targeted modules",
 			    key, e->string);
 	}

@@ -15,10 +15,10 @@
  * they are those that PEFT takes for models of this kind.
  *
  * Puts the chosen sites in chosen[] (room for sites->n); returns their
- * number through *n.  A choice of nothing is an error (PEFT_CHECK); so is,
- * where an adapter is to be made (strict), an entry, pattern or layer that
- * matches nothing, by its name.  For one that was made elsewhere its tensors
- * are the proof.
+ * number through *n.  A choice of nothing is an error (PEFT_CHECK: it is for
+ * another model).  Where an adapter is to be made (strict), so is an entry, a
+ * pattern or a layer that matches nothing, by its name; for one that was made
+ * elsewhere its tensors are the proof.
  */
 int	peft_target(const cJSON *config, const struct peft_sites *, bool strict,
 	    const struct peft_site **chosen, size_t *n, struct peft_err *)

@@ -233,8 +233,11 @@ save_adapter(const struct state *s, struct peft_err *err)
 	const char *meta[] = { "peft.base", s->base, "peft.tokenizer",
 	    s->data.info.tokenizer, "peft.template", s->data.info.tmpl,
 	    "peft.step", step, "peft.settings",
-	    peft_trainer_settings(s->trainer), NULL };
+	    peft_trainer_settings(s->trainer), "peft.origin",
+	    peft_source_meta(s->source, "peft.origin"), NULL };
 
+	if (meta[11] == NULL)		/* the base was not made here */
+		meta[10] = NULL;
 	snprintf(step, sizeof(step), "%zu", peft_trainer_step(s->trainer));
 	return peft_adapter_save(s->adapter, s->job->common.output,
 	    s->job->common.force, meta, err);
