@@ -7,114 +7,96 @@
 #include "base/buf.h"
 #include "text/bpe.h"
 
-static const uint64_t FREE = ~UINT64_C(0);
 static const uint32_t NONE = UINT32_MAX;
 
-static uint64_t
-pair_of(int32_t left, int32_t right)
+int
+peft_bpe_add(struct peft_bpe *b, struct peft_merge m, struct peft_err *err)
 {
-	return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-}
+	struct peft_merge *grown = peft_grow(b->merge, b->n, &b->cap,
+	    sizeof(*b->merge), err);
 
-static size_t
-slot_of(const struct peft_bpe *b, uint64_t pair)
-{
-	uint64_t h = pair * 0x9e3779b97f4a7c15u;
-
-	return (size_t)(h >> 20) & (b->nslots - 1);
+	if (grown == NULL)
+		return -1;
+	b->merge = grown;
+	b->merge[b->n++] = m;
+	return 0;
 }
 
 int
-peft_bpe_open(struct peft_bpe *b, size_t n, struct peft_err *err)
+peft_bpe_index(struct peft_bpe *b, struct peft_err *err)
 {
-	size_t i;
+	size_t slots = 16, i;
 
-	b->n = 0;
-	for (b->nslots = 16; b->nslots < 2 * n; b->nslots *= 2)
-		;
-	b->slots = peft_calloc(b->nslots, sizeof(*b->slots), err);
+	for (b->shift = 60; slots / 8 * 5 < b->n; b->shift--)
+		slots *= 2;
+	b->slots = peft_calloc(slots, sizeof(*b->slots), err);
 	if (b->slots == NULL)
 		return -1;
-	for (i = 0; i < b->nslots; i++)
-		b->slots[i].pair = FREE;
+	for (i = 0; i < slots; i++)
+		b->slots[i] = (struct peft_pair){ UINT64_MAX, PEFT_NORANK, -1 };
+	for (i = 0; i < b->n; i++) {
+		const struct peft_merge *m = &b->merge[i];
+		struct peft_pair *p = &b->slots[peft_bpe_find(b, m->left,
+		    m->right) - b->slots];
+
+		*p = (struct peft_pair){ (uint64_t)(uint32_t)m->left << 32 |
+		    (uint32_t)m->right, (uint32_t)i, m->result };
+	}
 	return 0;
 }
 
 void
 peft_bpe_close(struct peft_bpe *b)
 {
+	free(b->merge);
 	free(b->slots);
-	b->slots = NULL;
-}
-
-static struct peft_merge *
-probe(const struct peft_bpe *b, uint64_t pair)
-{
-	size_t i = slot_of(b, pair);
-
-	while (b->slots[i].pair != pair && b->slots[i].pair != FREE)
-		i = (i + 1) & (b->nslots - 1);
-	return &b->slots[i];
-}
-
-void
-peft_bpe_add(struct peft_bpe *b, int32_t left, int32_t right, uint32_t rank,
-    int32_t result)
-{
-	struct peft_merge *m = probe(b, pair_of(left, right));
-
-	if (m->pair == FREE)
-		*m = (struct peft_merge){ pair_of(left, right), rank, result };
-}
-
-static const struct peft_merge *
-find(const struct peft_bpe *b, int32_t left, int32_t right)
-{
-	const struct peft_merge *m;
-
-	if (left < 0 || right < 0)
-		return NULL;
-	m = probe(b, pair_of(left, right));
-	return m->pair == FREE ? NULL : m;
-}
-
-static uint32_t
-rank_of(const struct peft_bpe *b, const struct peft_symbol *s)
-{
-	const struct peft_merge *m = find(b, s[0].id, s[1].id);
-
-	return m == NULL ? NONE : m->rank;
+	*b = (struct peft_bpe){ 0 };
 }
 
 /* Short pieces: the ranks of all neighbours are at hand, and the lowest is
  * found by looking at them. */
+struct row {
+	uint32_t	rank[PEFT_BPE_SHORT];
+	int32_t		result[PEFT_BPE_SHORT];
+};
+
+static inline void
+look(const struct peft_bpe *b, const struct peft_symbol *s, struct row *r,
+    size_t i)
+{
+	const struct peft_pair *p = peft_bpe_find(b, s[i].id, s[i + 1].id);
+
+	r->rank[i] = p->rank;
+	r->result[i] = p->result;
+}
+
 static size_t
 merge_short(const struct peft_bpe *b, struct peft_symbol *s, size_t n)
 {
-	uint32_t rank[PEFT_BPE_SHORT];
+	struct row r;
 	size_t i, best;
 
 	for (i = 0; i + 1 < n; i++)
-		rank[i] = rank_of(b, s + i);
-	for (;;) {
+		look(b, s, &r, i);
+	while (n > 1) {
 		for (best = 0, i = 1; i + 1 < n; i++)
-			if (rank[i] < rank[best])
-				best = i;
-		if (n < 2 || rank[best] == NONE)
-			return n;
-		s[best].id = find(b, s[best].id, s[best + 1].id)->result;
+			best = r.rank[i] < r.rank[best] ? i : best;
+		if (r.rank[best] == PEFT_NORANK)
+			break;
+		s[best].id = r.result[best];
 		s[best].end = s[best + 1].end;
-		memmove(s + best + 1, s + best + 2, (n - best - 2) *
-		    sizeof(*s));
-		if (best + 2 < n)
-			memmove(rank + best + 1, rank + best + 2,
-			    (n - best - 2) * sizeof(*rank));
 		n--;
+		for (i = best + 1; i < n; i++) {
+			s[i] = s[i + 1];
+			r.rank[i] = r.rank[i + 1];
+			r.result[i] = r.result[i + 1];
+		}
 		if (best + 1 < n)
-			rank[best] = rank_of(b, s + best);
+			look(b, s, &r, best);
 		if (best > 0)
-			rank[best - 1] = rank_of(b, s + best - 1);
+			look(b, s, &r, best - 1);
 	}
+	return n;
 }
 
 /* Long pieces: a heap of (rank, place), and symbols as a linked list.  An
@@ -162,14 +144,13 @@ struct chain {
 static void
 push_pair(struct chain *c, uint32_t left)
 {
-	const struct peft_merge *m;
-	uint32_t right;
+	uint32_t right, rank;
 
 	if (left == NONE || (right = c->next[left]) == NONE)
 		return;
-	m = find(c->b, c->s[left].id, c->s[right].id);
-	if (m != NULL)
-		push(&c->heap, (uint64_t)m->rank << 32 | left);
+	rank = peft_bpe_find(c->b, c->s[left].id, c->s[right].id)->rank;
+	if (rank != PEFT_NORANK)
+		push(&c->heap, (uint64_t)rank << 32 | left);
 }
 
 static void
@@ -179,7 +160,7 @@ merge_at(struct chain *c, uint32_t left, int32_t result)
 
 	c->s[left].id = result;
 	c->s[left].end = c->s[right].end;
-	c->s[right].id = -1;		/* dead: matches no pair */
+	c->s[right].id = -1;		/* dead */
 	c->next[left] = c->next[right];
 	if (c->next[left] != NONE)
 		c->prev[c->next[left]] = left;
@@ -187,13 +168,17 @@ merge_at(struct chain *c, uint32_t left, int32_t result)
 	push_pair(c, left);
 }
 
+/* Pushes: n - 1 at first, and two for each of at most n - 1 merges. */
 static size_t
 merge_long(const struct peft_bpe *b, struct peft_symbol *s, size_t n,
     uint64_t *scratch)
 {
 	uint32_t *links = (uint32_t *)(void *)(scratch + 3 * n);
 	struct chain c = { b, s, links, links + n, { scratch, 0 } };
+	const struct peft_pair *p;
 	size_t i, k = 0;
+	uint64_t key;
+	uint32_t left;
 
 	for (i = 0; i < n; i++) {
 		c.prev[i] = i == 0 ? NONE : (uint32_t)(i - 1);
@@ -202,17 +187,15 @@ merge_long(const struct peft_bpe *b, struct peft_symbol *s, size_t n,
 	for (i = 0; i + 1 < n; i++)
 		push_pair(&c, (uint32_t)i);
 	while (c.heap.n > 0) {
-		uint64_t key = pop(&c.heap);
-		uint32_t left = (uint32_t)key, right;
-		const struct peft_merge *m;
-
-		if (s[left].id < 0 || (right = c.next[left]) == NONE)
+		key = pop(&c.heap);
+		left = (uint32_t)key;
+		if (s[left].id < 0 || c.next[left] == NONE)
 			continue;
-		m = find(b, s[left].id, s[right].id);
-		if (m != NULL && m->rank == key >> 32)
-			merge_at(&c, left, m->result);
+		p = peft_bpe_find(b, s[left].id, s[c.next[left]].id);
+		if (p->rank == key >> 32)
+			merge_at(&c, left, p->result);
 	}
-	for (i = 0; i != NONE && n > 0; i = c.next[i])
+	for (i = 0; i != NONE; i = c.next[i])
 		s[k++] = s[i];
 	return k;
 }

@@ -11,24 +11,30 @@
  * Byte-pair encoding (Sennrich et al. 2016): the pair of neighbours with the
  * lowest rank is merged, the leftmost among equals, until none is left.
  */
-struct peft_merge {
-	uint64_t	pair;		/* left id << 32 | right id; ~0: free */
-	uint32_t	rank;
-	int32_t		result;
+struct peft_merge {		/* its rank is its place in the list */
+	int32_t	left, right, result;
 };
 
 struct peft_bpe {
-	struct peft_merge	*slots;
-	size_t			 nslots, n;	/* a power of two */
+	struct peft_merge	*merge;		/* n of them, by rank */
+	size_t			 n, cap;
+	struct peft_pair	*slots;
+	unsigned		 shift;
 };
 
-/* Room for n merges. */
-int	peft_bpe_open(struct peft_bpe *, size_t n, struct peft_err *)
+struct peft_pair {
+	uint64_t	ids;		/* left << 32 | right; ~0: free */
+	uint32_t	rank;		/* PEFT_NORANK in free slots */
+	int32_t		result;
+};
+#define PEFT_NORANK	UINT32_MAX
+
+/* Append to the list. */
+int	peft_bpe_add(struct peft_bpe *, struct peft_merge, struct peft_err *)
 	    PEFT_MUSTCHECK;
+/* The list is complete: index it.  Of equal pairs the last counts. */
+int	peft_bpe_index(struct peft_bpe *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_bpe_close(struct peft_bpe *);
-/* A pair that is there already keeps its (lower) rank. */
-void	peft_bpe_add(struct peft_bpe *, int32_t left, int32_t right,
-	    uint32_t rank, int32_t result);
 
 /* A symbol: a token and the bytes of the piece that it stands for. */
 struct peft_symbol {
@@ -36,12 +42,29 @@ struct peft_symbol {
 	uint32_t	begin, end;
 };
 
-/* Merge sym[0..n) in place; returns how many are left.  heap: scratch of
- * 3 n entries of uint64_t, 2 n of uint32_t behind them (may be NULL for n up
- * to PEFT_BPE_SHORT). */
-enum { PEFT_BPE_SHORT = 24 };
+/* Merge sym[0..n) in place; returns how many are left.  scratch:
+ * PEFT_BPE_SCRATCH(n) words, which may be NULL for n up to PEFT_BPE_SHORT. */
+enum { PEFT_BPE_SHORT = 32 };
 size_t	peft_bpe_merge(const struct peft_bpe *, struct peft_symbol *sym,
 	    size_t n, uint64_t *scratch);
 #define PEFT_BPE_SCRATCH(n)	(4 * (n))	/* uint64_t's */
+
+/* whole[id] = 1 for tokens that merging gives back whole when it is given
+ * their text alone; atoms (the first symbols) must be set already.  What is
+ * left 0 may be whole all the same. */
+int	peft_bpe_whole(const struct peft_bpe *, unsigned char *whole,
+	    size_t ntokens, struct peft_err *) PEFT_MUSTCHECK;
+
+static inline const struct peft_pair *
+peft_bpe_find(const struct peft_bpe *b, int32_t left, int32_t right)
+{
+	uint64_t ids = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+	size_t i = (size_t)(ids * 0x9e3779b97f4a7c15u >> b->shift);
+	size_t mask = SIZE_MAX >> b->shift;
+
+	while (b->slots[i].ids != ids && b->slots[i].rank != PEFT_NORANK)
+		i = (i + 1) & mask;
+	return &b->slots[i];
+}
 
 #endif

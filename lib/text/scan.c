@@ -3,17 +3,18 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "text/scan.h"
 #include "text/unicode.h"
 
-/* The end of the run of characters of a class from at on, at most `most'. */
-static size_t
-run_of(const char *s, size_t n, size_t at, enum peft_class class, size_t most)
+/* The end of the run of characters of a class from at on. */
+static inline size_t
+run_of(const char *s, size_t n, size_t at, enum peft_class class)
 {
 	size_t len;
 
-	for (; at < n && most > 0; at += len, most--)
-		if (peft_class_at(s + at, n - at, &len) != class)
+	for (; at < n; at += len)
+		if (peft_class_at(s + at, &len) != class)
 			break;
 	return at;
 }
@@ -27,39 +28,30 @@ space_run(const char *s, size_t n, size_t at)
 {
 	size_t last = at, end = at, len;
 
-	while (end < n && peft_class_at(s + end, n - end, &len) ==
-	    PEFT_SPACE) {
+	while (end < n && peft_class_at(s + end, &len) == PEFT_SPACE) {
 		last = end;
 		end += len;
 	}
 	return end < n && last > at ? last : end;
 }
 
-/* The length of a contraction's tail behind an apostrophe, or 0. */
+/* The length of a contraction, 's|'t|'re|'ve|'m|'ll|'d, or 0. */
 static size_t
-contraction(const char *s, size_t n, size_t at, int fold)
+contraction(const char *s, size_t n, int fold)
 {
-	static const char *const tails[] = { "s", "t", "re", "ve", "m", "ll",
-	    "d" };
-	size_t i, j, len;
+	int a = n > 1 ? s[1] : 0, b = n > 2 ? s[2] : 0;
 
-	if (s[at] != '\'')
-		return 0;
-	for (i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
-		len = strlen(tails[i]);
-		if (n - at - 1 < len)
-			continue;
-		for (j = 0; j < len; j++)
-			if ((fold ? s[at + 1 + j] | 32 : s[at + 1 + j]) !=
-			    tails[i][j])
-				break;
-		if (j == len)
-			return len + 1;
+	if (fold) {
+		/* (?i:'s) also matches the long s, as Unicode folds it */
+		if (n > 2 && memcmp(s + 1, "\xc5\xbf", 2) == 0)
+			return 3;
+		a |= 32;
+		b |= 32;
 	}
-	/* (?i:'s) also matches the long s, U+017F, as Unicode folds it */
-	if (fold && n - at > 2 && memcmp(s + at + 1, "\xc5\xbf", 2) == 0)
-		return 3;
-	return 0;
+	if (a == 's' || a == 't' || a == 'm' || a == 'd')
+		return 2;
+	return (a == 'r' && b == 'e') || (a == 'v' && b == 'e') ||
+	    (a == 'l' && b == 'l') ? 3 : 0;
 }
 
 size_t
@@ -68,14 +60,14 @@ peft_scan_gpt2(const char *s, size_t n, size_t at)
 	enum peft_class c;
 	size_t len, next = at;
 
-	if ((len = contraction(s, n, at, 0)) > 0)
+	if (s[at] == '\'' && (len = contraction(s + at, n - at, 0)) > 0)
 		return at + len;
 	if (s[at] == ' ' && at + 1 < n)
 		next = at + 1;
-	c = peft_class_at(s + next, n - next, &len);
+	c = peft_class_at(s + next, &len);
 	if (c == PEFT_SPACE)
 		return space_run(s, n, at);
-	return run_of(s, n, next, c, (size_t)-1);
+	return run_of(s, n, next + len, c);
 }
 
 static int
@@ -90,32 +82,35 @@ to_newline(const char *s, size_t n, size_t at)
 {
 	size_t end = 0, len;
 
-	for (; at < n && peft_class_at(s + at, n - at, &len) == PEFT_SPACE;
-	    at += len)
+	for (; at < n && peft_class_at(s + at, &len) == PEFT_SPACE; at += len)
 		if (is_newline(s[at]))
 			end = at + 1;
 	return end;
 }
 
-static size_t
+static inline size_t
 cl100k(const char *s, size_t n, size_t at, size_t digits)
 {
 	enum peft_class c;
 	size_t len, next, end;
 
-	if ((len = contraction(s, n, at, 1)) > 0)
+	if (s[at] == '\'' && (len = contraction(s + at, n - at, 1)) > 0)
 		return at + len;
-	c = peft_class_at(s + at, n - at, &len);
-	/* [^\r\n\p{L}\p{N}]?\p{L}+ */
-	next = at + (c == PEFT_LETTER ? 0 : len);
-	if (c != PEFT_NUMBER && !is_newline(s[at]) && next < n &&
-	    (end = run_of(s, n, next, PEFT_LETTER, (size_t)-1)) > next)
+	c = peft_class_at(s + at, &len);
+	if (c == PEFT_NUMBER) {
+		for (end = at + len; --digits > 0 && end < n; end += len)
+			if (peft_class_at(s + end, &len) != PEFT_NUMBER)
+				break;
 		return end;
-	if (c == PEFT_NUMBER)
-		return run_of(s, n, at, PEFT_NUMBER, digits);
+	}
+	/* [^\r\n\p{L}\p{N}]?\p{L}+ */
+	next = at + len;
+	if (c == PEFT_LETTER || (!is_newline(s[at]) && next < n &&
+	    peft_class_at(s + next, &len) == PEFT_LETTER))
+		return run_of(s, n, next, PEFT_LETTER);
 	/* " ?[^\s\p{L}\p{N}]+[\r\n]*" */
 	next = at + (s[at] == ' ');
-	end = run_of(s, n, next, PEFT_OTHER, (size_t)-1);
+	end = run_of(s, n, next, PEFT_OTHER);
 	if (end > next) {
 		while (end < n && is_newline(s[end]))
 			end++;
@@ -138,16 +133,23 @@ peft_scan_qwen2(const char *s, size_t n, size_t at)
 	return cl100k(s, n, at, 1);
 }
 
-/* To the next number, or one number. */
-static size_t
-numbers(const char *s, size_t n, size_t at, size_t most)
+/* Digits sees some numbers that \p{N} does not. */
+static int
+is_digit(const char *s, size_t *len)
 {
-	size_t end = run_of(s, n, at, PEFT_NUMBER, most), len;
+	enum peft_class c = peft_class_at(s, len);
 
-	if (end > at)
-		return end;
-	while (end < n && peft_class_at(s + end, n - end, &len) !=
-	    PEFT_NUMBER)
+	return c == PEFT_NUMBER || (c == PEFT_OTHER && *len == 4 &&
+	    peft_gc(peft_utf8_get(s, 4)) == PEFT_CN_DIGITS);
+}
+
+size_t
+peft_scan_numbers(const char *s, size_t n, size_t at)
+{
+	size_t end = at, len;
+	int digit = is_digit(s + at, &len);
+
+	while (end < n && is_digit(s + end, &len) == digit)
 		end += len;
 	return end;
 }
@@ -155,13 +157,9 @@ numbers(const char *s, size_t n, size_t at, size_t most)
 size_t
 peft_scan_digits(const char *s, size_t n, size_t at)
 {
-	return numbers(s, n, at, 1);
-}
+	size_t len;
 
-size_t
-peft_scan_numbers(const char *s, size_t n, size_t at)
-{
-	return numbers(s, n, at, (size_t)-1);
+	return is_digit(s + at, &len) ? at + len : peft_scan_numbers(s, n, at);
 }
 
 size_t
@@ -170,6 +168,14 @@ peft_scan_spaces(const char *s, size_t n, size_t at)
 	const char *p = memchr(s + at, ' ', n - at);
 
 	return p == NULL ? n : (size_t)(p - s) + 1;
+}
+
+size_t
+peft_scan_metaspace(const char *s, size_t n, size_t at)
+{
+	const char *p = memmem(s + at + 1, n - at - 1, "\xe2\x96\x81", 3);
+
+	return p == NULL ? n : (size_t)(p - s);
 }
 
 static const struct {

@@ -7,8 +7,9 @@
 /*
  * Pre-tokenizers: where a piece of text ends.  The regular expressions of
  * the known families have scanners of their own; all of them cover the text
- * without gaps, so that a scanner is one function: given the text and a
- * place in it, the end of the piece that begins there.
+ * without gaps, so that a scanner is one function: given the text, which
+ * must be valid UTF-8, and a place in it, the end of the piece that begins
+ * there.
  */
 typedef size_t peft_scan(const char *s, size_t n, size_t at);
 
@@ -22,6 +23,8 @@ peft_scan	peft_scan_llama3, peft_scan_qwen2;
 peft_scan	peft_scan_digits, peft_scan_numbers;
 /* Everything up to and with a space (Split " " MergedWithPrevious). */
 peft_scan	peft_scan_spaces;
+/* Everything up to the next U+2581 (Metaspace). */
+peft_scan	peft_scan_metaspace;
 
 /* The scanner for a regular expression as tokenizer.json spells it, or
  * NULL. */

@@ -1,29 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From text to tokens. */
+/* From text to tokens: the pipeline. */
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/tokenizer-impl.h"
+#include "text/tokenizer-work.h"
 #include "text/unicode.h"
-
-/* What one call needs: memory is grown once and used for all pieces. */
-struct work {
-	const struct peft_tokenizer	*t;
-	struct peft_tokens		*out;
-	struct peft_symbol		*sym;
-	uint64_t			*scratch;
-	size_t				 nsym, nscratch;
-	/* the piece between added tokens, normalised: text, and where each
-	 * of its bytes comes from ([begin, end) in the original) */
-	struct peft_buf			 text;
-	uint32_t			*from, *to;
-	size_t				 nmap;
-	bool				 mapped;
-	uint32_t			 base;	/* of the piece, unmapped */
-	const char			*mark;	/* of the user's bytes, or NULL */
-	struct peft_err			*err;
-};
 
 void
 peft_tokens_free(struct peft_tokens *t)
@@ -32,373 +14,248 @@ peft_tokens_free(struct peft_tokens *t)
 	*t = (struct peft_tokens){ 0 };
 }
 
-static int
-put(struct work *w, int32_t id, uint32_t begin, uint32_t end)
-{
-	struct peft_token *grown;
-
-	grown = peft_grow(w->out->at, w->out->n, &w->out->cap, sizeof(*grown),
-	    w->err);
-	if (grown == NULL)
-		return -1;
-	w->out->at = grown;
-	grown[w->out->n++] = (struct peft_token){ id, begin, end };
-	return 0;
-}
-
-/* Where bytes [b, e) of the piece's text are in the original. */
-static int
-put_symbol(struct work *w, const struct peft_symbol *s)
-{
-	if (!w->mapped)
-		return put(w, s->id, w->base + s->begin, w->base + s->end);
-	return put(w, s->id, w->from[s->begin], w->to[s->end - 1]);
-}
-
-static int
-room(struct work *w, size_t n)
-{
-	void *p;
-
-	if (n > w->nsym) {
-		if ((p = realloc(w->sym, n * sizeof(*w->sym))) == NULL)
-			return peft_seterr(w->err, "no memory for %zu symbols",
-			    n);
-		w->sym = p;
-		w->nsym = n;
-	}
-	if (n > PEFT_BPE_SHORT && PEFT_BPE_SCRATCH(n) > w->nscratch) {
-		p = realloc(w->scratch, PEFT_BPE_SCRATCH(n) *
-		    sizeof(*w->scratch));
-		if (p == NULL)
-			return peft_seterr(w->err, "no memory for %zu symbols",
-			    n);
-		w->scratch = p;
-		w->nscratch = PEFT_BPE_SCRATCH(n);
-	}
-	return 0;
-}
-
-/* Symbols of a byte-level piece: its bytes. */
-static size_t
-byte_symbols(struct work *w, const char *s, size_t at, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		w->sym[i] = (struct peft_symbol){
-		    w->t->byte_id[(unsigned char)s[i]], (uint32_t)(at + i),
-		    (uint32_t)(at + i + 1) };
-	return n;
-}
-
-/* Does every byte of a character have a token of its own? */
-static bool
-has_bytes(const struct peft_tokenizer *t, const char *s, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (t->byte_id[(unsigned char)s[i]] < 0)
-			return false;
-	return true;
-}
-
-/* Symbols of other pieces: characters; those not in the vocabulary as bytes,
- * or as unknown (one for a run of them if fuse_unk). */
-static size_t
-char_symbols(struct work *w, const char *s, size_t at, size_t n)
-{
-	const struct peft_tokenizer *t = w->t;
-	size_t i, j, len, k = 0;
-
-	for (i = 0; i < n; i += len) {
-		const size_t *id;
-
-		if ((len = peft_utf8_len(s + i, n - i)) == 0)
-			len = 1;
-		id = peft_map_find(&t->vocab, s + i, len);
-		if (id != NULL)
-			w->sym[k++] = (struct peft_symbol){ (int32_t)*id,
-			    (uint32_t)(at + i), (uint32_t)(at + i + len) };
-		else if (t->byte_fallback && has_bytes(t, s + i, len))
-			for (j = 0; j < len; j++)
-				w->sym[k++] = (struct peft_symbol){
-				    t->byte_id[(unsigned char)s[i + j]],
-				    (uint32_t)(at + i),
-				    (uint32_t)(at + i + len) };
-		else if (t->unk >= 0 && t->fuse_unk && k > 0 &&
-		    w->sym[k - 1].id == t->unk)
-			w->sym[k - 1].end = (uint32_t)(at + i + len);
-		else if (t->unk >= 0)
-			w->sym[k++] = (struct peft_symbol){ t->unk,
-			    (uint32_t)(at + i), (uint32_t)(at + i + len) };
-	}
-	return k;
-}
-
-static int
-encode_piece(struct work *w, const char *s, size_t at, size_t n)
-{
-	const struct peft_tokenizer *t = w->t;
-	const size_t *whole;
-	size_t k, i;
-
-	if (t->ignore_merges && (whole = peft_map_find(t->byte_level ?
-	    &t->pieces : &t->vocab, s, n)) != NULL)
-		return put_symbol(w, &(struct peft_symbol){ (int32_t)*whole,
-		    (uint32_t)at, (uint32_t)(at + n) });
-	if (room(w, n) == -1)
-		return -1;
-	k = t->byte_level ? byte_symbols(w, s, at, n) :
-	    char_symbols(w, s, at, n);
-	k = peft_bpe_merge(&t->bpe, w->sym, k, w->scratch);
-	for (i = 0; i < k; i++) {
-		if (w->sym[i].id < 0)
-			return peft_seterr(w->err, "the byte 0x%02x has no "
-			    "token", (unsigned char)s[w->sym[i].begin - at]);
-		if (put_symbol(w, &w->sym[i]) == -1)
-			return -1;
-	}
-	return 0;
-}
-
 /* One pre-tokenizer after the other, each within the pieces of the one
  * before. */
 static int
-split(struct work *w, size_t stage, const char *s, size_t at, size_t n)
+split(struct peft_work *w, size_t stage, const struct peft_view *v)
 {
+	const struct peft_pre_stage *pre = &w->t->pre[stage];
+	struct peft_view piece;
 	size_t i, end;
+	int r;
 
-	if (stage == w->t->nscan)
-		return n == 0 ? 0 : encode_piece(w, s, at, n);
-	for (i = 0; i < n; i = end) {
-		end = w->t->scan[stage](s, n, i);
-		if (split(w, stage + 1, s + i, at + i, end - i) == -1)
+	if (stage == w->t->npre)
+		return peft_encode_piece(w, v);
+	if (pre->scan == NULL) {
+		r = pre->rewrite.run(&pre->rewrite, v, &w->pre[stage], w->err);
+		if (r == -1)
+			return -1;
+		piece = r == 1 ? peft_mapped_view(&w->pre[stage]) : *v;
+		return split(w, stage + 1, &piece);
+	}
+	for (i = 0; i < v->n; i = end) {
+		end = pre->scan(v->s, v->n, i);
+		piece = peft_view_part(v, i, end);
+		r = stage + 1 == w->t->npre ? peft_encode_piece(w, &piece) :
+		    split(w, stage + 1, &piece);
+		if (r == -1)
 			return -1;
 	}
 	return 0;
 }
 
-static int
-map_room(struct work *w, size_t n)
+/* Is the added token at s[at..] taken for text? */
+static bool
+is_text(const struct peft_work *w, const struct peft_view *v,
+    const struct peft_added *a, size_t at)
 {
-	uint32_t *from = realloc(w->from, n * sizeof(*from)), *to;
+	uint32_t i, begin = v->base + (uint32_t)at;
+	uint32_t end = begin + (uint32_t)a->len;
 
-	if (from != NULL)
-		w->from = from;
-	to = realloc(w->to, n * sizeof(*to));
-	if (to != NULL)
-		w->to = to;
-	if (from == NULL || to == NULL)
-		return peft_seterr(w->err, "no memory for %zu bytes", n);
-	w->nmap = n;
-	return 0;
-}
-
-/* Put bytes that come from [from, to) of the original. */
-static int
-put_mapped(struct work *w, const char *s, size_t n, uint32_t from,
-    uint32_t to)
-{
-	size_t i, at = w->text.len;
-
-	if (at + n > w->nmap && map_room(w, (at + n) * 2 + 64) == -1)
-		return -1;
-	peft_buf_put(&w->text, s, n);
-	for (i = 0; i < n; i++) {
-		w->from[at + i] = from;
-		w->to[at + i] = to;
+	if (a->special && (w->flags & PEFT_TOK_PLAIN))
+		return true;
+	if (!a->special || w->mark == NULL)
+		return false;
+	if (v->from != NULL) {
+		begin = v->from[at].begin;
+		end = v->from[at + a->len - 1].end;
 	}
-	return w->text.failed ? peft_seterr(w->err, "no memory") : 0;
+	for (i = begin; i < end; i++)
+		if (w->mark[i])
+			return true;
+	return false;
 }
 
-/* One replacement over the text as it is so far. */
-static int
-replace(struct work *w, const struct peft_normaliser *r)
+/* Is there a character of a word before or behind s[begin..end)? */
+static bool
+in_word(const struct peft_view *v, size_t begin, size_t end)
 {
-	size_t nf = strlen(r->from), nt = strlen(r->to), i;
-	struct peft_buf old = w->text;
-	uint32_t *from = w->from, *to = w->to;
-	int status = 0;
+	size_t i = begin, n = v->n;
 
-	w->text = (struct peft_buf){ 0 };
-	w->from = w->to = NULL;
-	w->nmap = 0;
-	for (i = 0; status == 0 && i < old.len; ) {
-		if (old.len - i >= nf && memcmp(old.data + i, r->from,
-		    nf) == 0) {
-			status = put_mapped(w, r->to, nt, from[i],
-			    to[i + nf - 1]);
-			i += nf;
-		} else {
-			status = put_mapped(w, old.data + i, 1, from[i],
-			    to[i]);
-			i++;
-		}
+	if (i > 0) {
+		for (i--; i > 0 && (v->s[i] & 0xc0) == 0x80;)
+			i--;
+		if (peft_is_word(peft_utf8_get(v->s + i, begin - i)))
+			return true;
 	}
-	peft_buf_free(&old);
-	free(from);
-	free(to);
-	return status;
+	return end < n && peft_is_word(peft_utf8_get(v->s + end,
+	    peft_utf8_len(v->s + end, n - end)));
 }
 
-/* The characters of a piece, each byte mapped to its whole character. */
+/*
+ * Cut added tokens out of a text and do the rest with what is between them.
+ * A token that is found but not taken is passed over whole: what begins
+ * inside it is not looked for.
+ */
 static int
-map_text(struct work *w, const char *s, size_t at, size_t n)
+cut(struct peft_work *w, const struct peft_added_set *set,
+    const struct peft_view *v,
+    int (*rest)(struct peft_work *, const struct peft_view *))
 {
-	size_t i, len;
+	size_t at = 0, done = 0, begin, end;
+	const struct peft_added *a;
+	struct peft_view part;
 
-	for (i = 0; i < n; i += len) {
-		if ((len = peft_utf8_len(s + i, n - i)) == 0)
-			len = 1;
-		if (put_mapped(w, s + i, len, (uint32_t)(at + i),
-		    (uint32_t)(at + i + len)) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-/* What is put before a text belongs to its first character. */
-static int
-normalise(struct work *w, const char *s, size_t at, size_t n)
-{
-	const struct peft_tokenizer *t = w->t;
-	size_t i, len;
-
-	peft_buf_clear(&w->text);
-	for (i = 0; i < t->nnorm; i++)
-		if (t->norm[i].prepend != NULL && n > 0) {
-			len = peft_utf8_len(s, n);
-			if (put_mapped(w, t->norm[i].prepend,
-			    strlen(t->norm[i].prepend), (uint32_t)at,
-			    (uint32_t)(at + (len == 0 ? 1 : len))) == -1)
+	while ((a = set->n == 0 ? NULL : peft_added_next(set, v->s, v->n,
+	    &at)) != NULL) {
+		begin = at;
+		end = at += a->len;
+		if (is_text(w, v, a, begin) || (a->single_word && in_word(v,
+		    begin, end)))
+			continue;
+		if (a->lstrip && begin > done)
+			begin = peft_space_before(v->s, done, begin);
+		if (a->rstrip)
+			end = peft_space_after(v->s, v->n, end);
+		if (done < begin) {
+			part = peft_view_part(v, done, begin);
+			if (rest(w, &part) == -1)
 				return -1;
 		}
-	if (map_text(w, s, at, n) == -1)
-		return -1;
-	for (i = 0; i < t->nnorm; i++)
-		if (t->norm[i].prepend == NULL && replace(w,
-		    &t->norm[i]) == -1)
+		if (peft_work_put(w, v, a->id, begin, end) == -1)
 			return -1;
-	return 0;
-}
-
-/* Text between added tokens. */
-static int
-encode_text(struct work *w, const char *s, size_t at, size_t n)
-{
-	if (n == 0)
-		return 0;
-	if (w->t->nnorm == 0) {
-		w->mapped = false;
-		w->base = (uint32_t)at;
-		return split(w, 0, s + at, 0, n);
+		done = end;
 	}
-	if (normalise(w, s + at, at, n) == -1)
-		return -1;
-	w->mapped = true;
-	return split(w, 0, w->text.data, 0, w->text.len);
+	if (done >= v->n)
+		return 0;
+	part = peft_view_part(v, done, v->n);
+	return rest(w, &part);
 }
 
-/* The longest added token that begins at s[at]; special ones are not where
- * the user's words are. */
-static const struct peft_added *
-match_added(const struct work *w, const char *text, size_t at, size_t len,
-    int flags)
+static int
+split_all(struct peft_work *w, const struct peft_view *v)
+{
+	return split(w, 0, v);
+}
+
+static int
+normalise(struct peft_work *w, const struct peft_view *original)
 {
 	const struct peft_tokenizer *t = w->t;
-	const char *s = text + at;
-	unsigned char b = (unsigned char)s[0];
-	size_t i, n = len - at;
+	struct peft_view v = *original;
+	size_t i, k = 0;
+	int r;
 
-	for (i = 0; i < t->nbucket[b]; i++) {
-		const struct peft_added *a = &t->added[t->bucket[b][i]];
-
-		if (a->len <= n && memcmp(a->text, s, a->len) == 0 &&
-		    !(a->special && ((flags & PEFT_TOK_PLAIN) ||
-		    (w->mark != NULL && memchr(w->mark + at, 1, a->len) !=
-		    NULL))))
-			return a;
-	}
-	return NULL;
-}
-
-/* White space that a token swallows on a side. */
-static size_t
-spaces_before(const char *s, size_t begin, size_t at)
-{
-	size_t i, len;
-
-	for (; at > begin; at = i) {
-		for (i = at - 1; i > begin && (s[i] & 0xc0) == 0x80;)
-			i--;
-		if (peft_class_at(s + i, at - i, &len) != PEFT_SPACE)
-			break;
-	}
-	return at;
-}
-
-static size_t
-spaces_after(const char *s, size_t n, size_t at)
-{
-	size_t len;
-
-	while (at < n && peft_class_at(s + at, n - at, &len) == PEFT_SPACE)
-		at += len;
-	return at;
-}
-
-static int
-encode(struct work *w, const char *s, size_t n, int flags)
-{
-	const struct peft_added *a;
-	size_t i = 0, done = 0, begin, end;
-
-	while (i < n) {
-		if (w->t->nbucket[(unsigned char)s[i]] == 0 ||
-		    (a = match_added(w, s, i, n, flags)) == NULL) {
-			i++;
-			continue;
-		}
-		begin = a->lstrip ? spaces_before(s, done, i) : i;
-		end = a->rstrip ? spaces_after(s, n, i + a->len) : i + a->len;
-		if (encode_text(w, s, done, begin - done) == -1 ||
-		    put(w, a->id, (uint32_t)begin, (uint32_t)end) == -1)
+	for (i = 0; i < t->nnorm; i++) {
+		r = t->norm[i].run(&t->norm[i], &v, &w->norm[k], w->err);
+		if (r == -1)
 			return -1;
-		i = done = end;
+		if (r == 1) {
+			v = peft_mapped_view(&w->norm[k]);
+			k ^= 1;
+		}
 	}
-	return encode_text(w, s, done, n - done);
+	return v.n == 0 ? 0 : cut(w, &t->normal, &v, split_all);
+}
+
+/* White space at the ends of a token's text, as the vocabulary has it: where
+ * it is byte-level, U+0120 is a space. */
+static uint32_t
+spaces(const struct peft_str *text, bool at_end)
+{
+	const char *s = text->s;
+	size_t n = text->n, len, i;
+	uint32_t count = 0;
+
+	while (n > 0) {
+		for (i = at_end ? n - 1 : 0; i > 0 && (s[i] & 0xc0) == 0x80;)
+			i--;
+		if (n - i >= 2 && memcmp(s + i, "\xc4\xa0", 2) == 0) {
+			len = 2;
+			count++;
+		} else if (peft_class_at(s + i, &len) == PEFT_SPACE)
+			count += (uint32_t)len;
+		else
+			break;
+		s += at_end ? 0 : len;
+		n -= len;
+	}
+	return count;
 }
 
 /* ByteLevel's trim_offsets: white space at a token's ends is not its own. */
 static void
-trim(const struct peft_tokenizer *t, struct peft_tokens *out, size_t from,
-    const char *s)
+trim(const struct peft_tokenizer *t, struct peft_tokens *out, size_t from)
 {
-	size_t i, len;
+	size_t i;
 
 	for (i = from; i < out->n; i++) {
 		struct peft_token *tok = &out->at[i];
+		uint32_t lead = spaces(&t->text[tok->id], false);
+		uint32_t tail = spaces(&t->text[tok->id], true);
 
-		if (t->tokens[tok->id].added)
-			continue;
-		while (tok->begin < tok->end && peft_class_at(s + tok->begin,
-		    tok->end - tok->begin, &len) == PEFT_SPACE)
-			tok->begin += (uint32_t)len;
-		tok->end = (uint32_t)spaces_before(s, tok->begin, tok->end);
+		if (lead > 0 && t->trim_keeps_first &&
+		    (i == from || tok->begin == 0))
+			lead--;
+		tok->begin = tok->end - tok->begin < lead ? tok->end :
+		    tok->begin + lead;
+		if (tok->end >= tail)
+			tok->end = tok->end - tail < tok->begin ? tok->begin :
+			    tok->end - tail;
 	}
 }
 
 static int
-put_all(struct work *w, const int32_t *ids, size_t n, uint32_t at)
+put_all(struct peft_work *w, const int32_t *ids, size_t n, size_t at)
 {
+	const struct peft_view nowhere = { .n = 0 };
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (put(w, ids[i], at, at) == -1)
+		if (peft_work_put(w, &nowhere, ids[i], at, at) == -1)
 			return -1;
 	return 0;
+}
+
+static int
+encode(struct peft_work *w, const char *text, size_t len)
+{
+	const struct peft_tokenizer *t = w->t;
+	const struct peft_view v = { text, len, NULL, 0 };
+	bool special = (w->flags & PEFT_TOK_SPECIAL) != 0;
+	size_t from;
+
+	if (special && put_all(w, t->before, t->nbefore, 0) == -1)
+		return -1;
+	from = w->out->n;
+	if (len > 0 && cut(w, &t->raw, &v, t->nnorm + t->normal.n == 0 ?
+	    split_all : normalise) == -1)
+		return -1;
+	if (t->trim_offsets)
+		trim(t, w->out, from);
+	return special ? put_all(w, t->after, t->nafter, len) : 0;
+}
+
+int
+peft_tokenizer_encode_marked(const struct peft_tokenizer *t,
+    const char *text, size_t len, const char *mark, int flags,
+    struct peft_tokens *out, struct peft_err *err)
+{
+	struct peft_work w = { .t = t, .out = out, .mark = mark,
+	    .flags = flags, .nsym = PEFT_BPE_SHORT, .err = err };
+	size_t i, good, limit;
+	int r;
+
+	if (len > UINT32_MAX / 4)
+		return peft_seterr(err, "a text of %zu bytes", len);
+	if ((good = peft_utf8_span(text, len)) < len)
+		return peft_seterr(err, "the text is not UTF-8 at byte %zu",
+		    good + 1);
+	w.sym = w.few;
+	/* no known tokenizer makes more of a text; a hostile one may */
+	limit = len > UINT32_MAX / 32 ? UINT32_MAX / 2 : len * 16 + 4096;
+	w.norm[0].limit = w.norm[1].limit = limit;
+	for (i = 0; i < PEFT_MAXSTAGE; i++)
+		w.pre[i].limit = limit;
+	r = encode(&w, text, len);
+	if (w.sym != w.few)
+		free(w.sym);
+	free(w.scratch);
+	for (i = 0; i < 2; i++)
+		peft_mapped_free(&w.norm[i]);
+	for (i = 0; i < PEFT_MAXSTAGE; i++)
+		peft_mapped_free(&w.pre[i]);
+	return r;
 }
 
 int
@@ -409,56 +266,38 @@ peft_tokenizer_encode(const struct peft_tokenizer *t, const char *text,
 	    err);
 }
 
-int
-peft_tokenizer_encode_marked(const struct peft_tokenizer *t,
-    const char *text, size_t len, const char *mark, int flags,
-    struct peft_tokens *out, struct peft_err *err)
-{
-	struct work w = { .t = t, .out = out, .mark = mark, .err = err };
-	size_t from;
-	int r = 0;
+/* A place in a text, in bytes and in characters. */
+struct cursor {
+	const char	*text;
+	size_t		 len;
+	uint32_t	 byte, chars;	/* characters that begin before it */
+};
 
-	if (len > UINT32_MAX / 2)
-		return peft_seterr(err, "a text of %zu bytes", len);
-	if (flags & PEFT_TOK_SPECIAL)
-		r = put_all(&w, t->before, t->nbefore, 0);
-	from = out->n;
-	if (r == 0)
-		r = encode(&w, text, len, flags);
-	if (r == 0 && t->trim_offsets)
-		trim(t, out, from, text);
-	if (r == 0 && (flags & PEFT_TOK_SPECIAL))
-		r = put_all(&w, t->after, t->nafter, (uint32_t)len);
-	free(w.sym);
-	free(w.scratch);
-	free(w.from);
-	free(w.to);
-	peft_buf_free(&w.text);
-	return r;
+static uint32_t
+go_to(struct cursor *c, uint32_t byte)
+{
+	for (; c->byte < byte && c->byte < c->len; c->byte++)
+		c->chars += (c->text[c->byte] & 0xc0) != 0x80;
+	for (; c->byte > byte; c->byte--)
+		c->chars -= (c->text[c->byte - 1] & 0xc0) != 0x80;
+	return c->chars;
 }
 
 void
 peft_tokens_to_chars(struct peft_tokens *t, const char *text, size_t len)
 {
-	uint32_t *chars = calloc(len + 1, sizeof(*chars)), k = 0;
+	struct cursor c = { text, len, 0, 0 };
+	uint32_t begin;
 	size_t i;
 
-	if (chars == NULL)
-		return;
-	/* chars[i]: characters that begin before byte i */
-	for (i = 0; i < len; i++) {
-		chars[i] = k;
-		k += (text[i] & 0xc0) != 0x80;
-	}
-	chars[len] = k;
 	for (i = 0; i < t->n; i++) {
 		struct peft_token *tok = &t->at[i];
-		uint32_t b = tok->begin, e = tok->end;
 
+		begin = go_to(&c, tok->begin);
 		/* a token that begins within a character has all of it */
-		tok->begin = b < len && (text[b] & 0xc0) == 0x80 ?
-		    chars[b] - 1 : chars[b];
-		tok->end = chars[e];
+		if (tok->begin < len && (text[tok->begin] & 0xc0) == 0x80)
+			begin--;
+		tok->end = go_to(&c, tok->end);
+		tok->begin = begin;
 	}
-	free(chars);
 }

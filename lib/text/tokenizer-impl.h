@@ -4,71 +4,79 @@
 
 #include "base/hash.h"
 #include "base/json.h"
-#include "base/map.h"
+#include "text/added.h"
 #include "text/bpe.h"
+#include "text/lookup.h"
+#include "text/mapped.h"
 #include "text/scan.h"
 #include "text/tokenizer.h"
 
 /*
  * A tokenizer is a pipeline: added tokens are cut out, the rest is
- * normalised, split into pieces, merged within each, and tokens are put
- * around it.  Each stage is data here, filled in by tokenizer-load.c.
+ * normalised, more added tokens are cut out of that, the rest is split into
+ * pieces, merged within each, and tokens are put around it.  Each stage is
+ * data here, filled in when tokenizer.json is read.
  */
-enum { PEFT_MAXSTAGE = 8 };
+enum { PEFT_MAXSTAGE = 8, PEFT_MAXVOCAB = 1 << 22, PEFT_MAXADDED = 1024 };
 
-struct peft_added {
-	const char	*text;
-	size_t		 len;
-	int32_t		 id;
-	bool		 lstrip, rstrip, special;
-};
-
-/* Normalisers: text put before each piece, one string for another. */
-struct peft_normaliser {
-	const char	*prepend;		/* NULL: this is a replacement */
-	const char	*from, *to;
+/* A pre-tokenizer splits by a scanner, or (NULL) rewrites each piece. */
+struct peft_pre_stage {
+	peft_scan		*scan;
+	struct peft_rewrite	 rewrite;
 };
 
 /* Decoders, in the order in which they work on the list of tokens. */
 enum peft_decoder_kind {
 	PEFT_D_BYTELEVEL, PEFT_D_REPLACE, PEFT_D_BYTEFALLBACK, PEFT_D_FUSE,
-	PEFT_D_STRIP
+	PEFT_D_STRIP, PEFT_D_METASPACE
 };
 
 struct peft_decoder {
 	enum peft_decoder_kind	kind;
 	const char		*from, *to;	/* replace; strip: from */
 	size_t			 start, stop;	/* strip */
+	bool			 keep_first;	/* metaspace: no prefix was
+						 * put before the text */
 };
 
-struct peft_token_text {
-	const char	*text;		/* as in the vocabulary */
-	char		*bytes;		/* what it stands for (byte-level) */
-	uint32_t	 nbytes;
-	bool		 special, added;
+enum {				/* flags of tokens */
+	PEFT_T_WHOLE = 1,	/* merging its text gives it back */
+	PEFT_T_VOCAB = 2,	/* in model.vocab */
+	PEFT_T_ADDED = 4, PEFT_T_SPECIAL = 8
 };
 
 struct peft_tokenizer {
-	cJSON			*json;		/* owns all texts */
 	char			 hash[PEFT_SHA256_HEX];
-	struct peft_token_text	*tokens;	/* by id */
-	size_t			 ntokens;
-	struct peft_map		 vocab;		/* by text: id */
-	struct peft_map		 pieces;	/* by bytes: id (byte-level) */
+	cJSON			*json;		/* all but the two big lists */
+	cJSON			*class;		/* stages from the class, or
+						 * NULL; see tokenizer-class.c */
+
+	/* The vocabulary.  text: as in the file; bytes: what it stands for,
+	 * not the same in byte-level vocabularies. */
+	char			*arena, *byte_arena;
+	struct peft_str		*text, *bytes;	/* by id */
+	unsigned char		*flags;
+	size_t			 ntokens, cap;
+	struct peft_lookup	 vocab;		/* model.vocab, by text */
+	struct peft_lookup	 pieces;	/* ... by bytes */
+	size_t			 longest;	/* bytes of the longest text */
+	size_t			 nvocab;	/* in model.vocab */
+	bool			 has_vocab, has_merges;
+
 	struct peft_bpe		 bpe;
 	bool			 byte_level, byte_fallback, fuse_unk;
-	bool			 ignore_merges, trim_offsets;
+	bool			 ignore_merges;
 	int32_t			 unk;		/* -1: none */
 	int32_t			 byte_id[256];	/* of single bytes, or -1 */
+	uint64_t		*joins;		/* see tokenizer-joins.c */
 
-	struct peft_added	*added;		/* longest first */
-	size_t			 nadded;
-	uint32_t		*bucket[256];	/* indices by first byte, */
-	uint32_t		 nbucket[256];	/* longest first */
-	struct peft_normaliser	 norm[PEFT_MAXSTAGE];
+	struct peft_added_set	 raw, normal;	/* cut out before and after
+						 * the normalisers */
+	struct peft_rewrite	 norm[PEFT_MAXSTAGE];
 	size_t			 nnorm;
-	peft_scan		*scan[PEFT_MAXSTAGE];
-	size_t			 nscan;
+	struct peft_pre_stage	 pre[PEFT_MAXSTAGE];
+	size_t			 npre;
+	bool			 trim_offsets, trim_keeps_first;
 	int32_t			*before, *after;	/* post-processor */
 	size_t			 nbefore, nafter;
 	struct peft_decoder	 decode[PEFT_MAXSTAGE];
@@ -76,17 +84,45 @@ struct peft_tokenizer {
 	int32_t			 bos, eos, pad, unk_named;
 };
 
-/* tokenizer-load.c, tokenizer-stages.c */
-int	peft_tokenizer_stages(struct peft_tokenizer *, struct peft_err *)
+/* tokenizer-json.c: read the vocabulary, the merges, and into t->json the
+ * rest, where null stands for them. */
+int	peft_tokenizer_read(struct peft_tokenizer *, const char *json,
+	    size_t len, struct peft_err *) PEFT_MUSTCHECK;
+/* tokenizer-vocab.c: room for ids below n; a token read; all are read. */
+int	peft_vocab_reserve(struct peft_tokenizer *, size_t n,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_vocab_add(struct peft_tokenizer *, const char *s, size_t n,
+	    size_t id, struct peft_err *) PEFT_MUSTCHECK;
+int	peft_vocab_index(struct peft_tokenizer *, struct peft_err *)
 	    PEFT_MUSTCHECK;
-int	peft_tokenizer_model(struct peft_tokenizer *, const cJSON *model,
+/* Bytes of tokens, ids of bytes, once all tokens are there and it is known
+ * whether they are byte-level. */
+int	peft_vocab_bytes(struct peft_tokenizer *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* tokenizer-class.c: what tokenizer_config.json's tokenizer_class says about
+ * the stages. */
+int	peft_tokenizer_class(struct peft_tokenizer *, const cJSON *config,
 	    struct peft_err *) PEFT_MUSTCHECK;
-int	peft_tokenizer_added(struct peft_tokenizer *, const cJSON *added,
-	    struct peft_err *) PEFT_MUSTCHECK;
+/* tokenizer-stages.c */
+int	peft_tokenizer_front(struct peft_tokenizer *, struct peft_err *)
+	    PEFT_MUSTCHECK;		/* normalizer, pre_tokenizer */
+int	peft_tokenizer_back(struct peft_tokenizer *, struct peft_err *)
+	    PEFT_MUSTCHECK;		/* post_processor, decoder */
+/* tokenizer-model.c */
+int	peft_tokenizer_model(struct peft_tokenizer *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+int	peft_tokenizer_added(struct peft_tokenizer *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* tokenizer-joins.c */
+int	peft_joins_make(struct peft_tokenizer *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* May some merge join two texts, of which one ends with character a and one
+ * begins with b? */
+bool	peft_joins(const struct peft_tokenizer *, unsigned a, unsigned b);
 
-/* GPT-2's printable alphabet for bytes: the character of a byte, and the
- * byte of a character (-1: none). */
-unsigned	peft_byte_char(unsigned char);
-int		peft_char_byte(unsigned cp);
+/* GPT-2's printable alphabet for bytes: the byte of a character, or -1. */
+int	peft_char_byte(unsigned cp);
+/* The byte of a token <0xNN>, or -1. */
+int	peft_fallback_byte(const char *s, size_t n);
 
 #endif

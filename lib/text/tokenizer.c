@@ -27,18 +27,40 @@ named(const struct peft_tokenizer *t, const cJSON *config, const char *key,
 }
 
 static int
-read_config(struct peft_tokenizer *t, const char *text, size_t len,
+read_names(struct peft_tokenizer *t, const cJSON *config,
     struct peft_err *err)
 {
-	cJSON *j = peft_json(text, len, err);
-	int r = -1;
+	if (named(t, config, "bos_token", &t->bos, err) == -1 ||
+	    named(t, config, "eos_token", &t->eos, err) == -1 ||
+	    named(t, config, "pad_token", &t->pad, err) == -1 ||
+	    named(t, config, "unk_token", &t->unk_named, err) == -1)
+		return peft_errprefix(err, "tokenizer_config.json");
+	return 0;
+}
 
-	if (j != NULL && named(t, j, "bos_token", &t->bos, err) == 0 &&
-	    named(t, j, "eos_token", &t->eos, err) == 0 &&
-	    named(t, j, "pad_token", &t->pad, err) == 0)
-		r = named(t, j, "unk_token", &t->unk_named, err);
-	cJSON_Delete(j);
-	return r == -1 ? peft_errprefix(err, "tokenizer_config.json") : 0;
+/* Stages in their order: added tokens are seen as normalisers leave them,
+ * and what tokens stand for depends on the pre-tokenizer.  The blocks
+ * "truncation" and "padding" are for batches and do nothing here. */
+static int
+read_stages(struct peft_tokenizer *t, struct peft_err *err)
+{
+	return peft_tokenizer_front(t, err) == -1 ||
+	    peft_tokenizer_added(t, err) == -1 ||
+	    peft_tokenizer_model(t, err) == -1 ||
+	    peft_tokenizer_back(t, err) == -1 ? -1 : 0;
+}
+
+static int
+read_all(struct peft_tokenizer *t, const char *json, size_t len,
+    const cJSON *config, struct peft_err *err)
+{
+	if (peft_tokenizer_read(t, json, len, err) == -1)
+		return peft_errprefix(err, "tokenizer.json");
+	if (config != NULL && peft_tokenizer_class(t, config, err) == -1)
+		return peft_errprefix(err, "tokenizer_config.json");
+	if (read_stages(t, err) == -1)
+		return peft_errprefix(err, "tokenizer.json");
+	return config == NULL ? 0 : read_names(t, config, err);
 }
 
 struct peft_tokenizer *
@@ -46,20 +68,23 @@ peft_tokenizer_open(const char *json, size_t len, const char *config,
     size_t config_len, struct peft_err *err)
 {
 	struct peft_tokenizer *t = peft_calloc(1, sizeof(*t), err);
+	cJSON *j = NULL;
 
 	if (t == NULL)
 		return NULL;
 	t->unk = t->bos = t->eos = t->pad = t->unk_named = -1;
-	peft_sha256_of(json, len, t->hash);
-	if ((t->json = peft_json(json, len, err)) == NULL ||
-	    peft_tokenizer_stages(t, err) == -1) {
-		peft_errprefix(err, "tokenizer.json");
+	if (config != NULL && (j = peft_json(config, config_len, err)) ==
+	    NULL) {
+		peft_errprefix(err, "tokenizer_config.json");
 		goto fail;
 	}
-	if (config != NULL && read_config(t, config, config_len, err) == -1)
+	if (read_all(t, json, len, j, err) == -1)
 		goto fail;
+	peft_sha256_of(json, len, t->hash);
+	cJSON_Delete(j);
 	return t;
 fail:
+	cJSON_Delete(j);
 	peft_tokenizer_close(t);
 	return NULL;
 }
@@ -67,22 +92,25 @@ fail:
 void
 peft_tokenizer_close(struct peft_tokenizer *t)
 {
-	size_t i;
-
 	if (t == NULL)
 		return;
-	for (i = 0; i < t->ntokens; i++)
-		free(t->tokens[i].bytes);
-	for (i = 0; i < 256; i++)
-		free(t->bucket[i]);
-	peft_map_free(&t->vocab);
-	peft_map_free(&t->pieces);
+	if (t->pieces.slots != t->vocab.slots)
+		peft_lookup_close(&t->pieces);
+	peft_lookup_close(&t->vocab);
+	if (t->bytes != t->text)
+		free(t->bytes);
+	free(t->text);
+	free(t->flags);
+	free(t->arena);
+	free(t->byte_arena);
 	peft_bpe_close(&t->bpe);
-	cJSON_Delete(t->json);
-	free(t->tokens);
-	free(t->added);
+	free(t->joins);
+	peft_added_free(&t->raw);
+	peft_added_free(&t->normal);
 	free(t->before);
 	free(t->after);
+	cJSON_Delete(t->json);
+	cJSON_Delete(t->class);
 	free(t);
 }
 
@@ -96,21 +124,32 @@ int32_t
 peft_tokenizer_id(const struct peft_tokenizer *t, const char *token,
     size_t len)
 {
-	const size_t *id = peft_map_find(&t->vocab, token, len);
+	int32_t id = peft_lookup_find(&t->vocab, token, len);
+	const struct peft_str *text;
+	size_t i;
 
-	return id == NULL ? -1 : (int32_t)*id;
+	if (id < 0)
+		id = peft_added_find(&t->raw, token, len);
+	/* the others are sorted by what normalisers make of them */
+	for (i = 0; id < 0 && i < t->normal.n; i++) {
+		text = &t->text[t->normal.at[i].id];
+		if (text->n == len && memcmp(text->s, token, len) == 0)
+			id = t->normal.at[i].id;
+	}
+	return id;
 }
 
 const char *
 peft_tokenizer_token(const struct peft_tokenizer *t, int32_t id)
 {
-	return id < 0 || (size_t)id >= t->ntokens ? NULL : t->tokens[id].text;
+	return id < 0 || (size_t)id >= t->ntokens ? NULL : t->text[id].s;
 }
 
 bool
 peft_tokenizer_is_special(const struct peft_tokenizer *t, int32_t id)
 {
-	return id >= 0 && (size_t)id < t->ntokens && t->tokens[id].special;
+	return id >= 0 && (size_t)id < t->ntokens &&
+	    (t->flags[id] & PEFT_T_SPECIAL) != 0;
 }
 
 int32_t

@@ -1,51 +1,137 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Classes of characters. */
+/* Categories and classes of characters. */
+
+#include <stdint.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "text/unicode.h"
 
-struct range {
-	unsigned	from, to;
-	enum peft_class	class;
-};
-
 #include "text/unicode-tables.inc"
 
-enum { NRANGE = sizeof(ranges) / sizeof(ranges[0]) };
+enum { BLOCK = sizeof(blocks[0]) - 1,
+    LIMIT = BLOCK * (sizeof(block_of) / sizeof(block_of[0])) };
+
+#define O PEFT_OTHER
+#define L PEFT_LETTER
+#define N PEFT_NUMBER
+#define S PEFT_SPACE
+const unsigned char peft_class_ascii[128] = {
+	O, O, O, O, O, O, O, O, O, S, S, S, S, S, O, O,
+	O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, O,
+	S, O, O, O, O, O, O, O, O, O, O, O, O, O, O, O,
+	N, N, N, N, N, N, N, N, N, N, O, O, O, O, O, O,
+	O, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+	L, L, L, L, L, L, L, L, L, L, L, O, O, O, O, O,
+	O, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+	L, L, L, L, L, L, L, L, L, L, L, O, O, O, O, O,
+};
+
+/* By category: the letters of enum peft_gc, from 'A' on. */
+static const unsigned char class_of_gc[] = {
+	O, O, O, O, O, L, L, L, L, L, O, O, O, N, N, N,	/* A-P */
+	O, O, O, O, O, O, S, O, O, O, O, O, O, O, O, O,	/* Q-Z */
+	O, O, S, S, S, O, O, O, O, O, O, O, O, O,	/* a-n */
+};
+#undef O
+#undef L
+#undef N
+#undef S
+
+enum peft_gc
+peft_gc(unsigned cp)
+{
+	if (cp < LIMIT)
+		return (enum peft_gc)blocks[block_of[cp / BLOCK]][cp % BLOCK];
+	/* all that is above: tags, variation selectors, private use */
+	if (cp == 0xe0001 || (cp >= 0xe0020 && cp <= 0xe007f))
+		return PEFT_CF;
+	if (cp >= 0xe0100 && cp <= 0xe01ef)
+		return PEFT_MN;
+	return cp >= 0xf0000 && (cp & 0xfffe) != 0xfffe ? PEFT_CO : PEFT_CN;
+}
 
 enum peft_class
 peft_class_of(unsigned cp)
 {
-	size_t lo = 0, hi = NRANGE, mid;
-
-	if (cp < 0x80) {
-		if ((cp | 32) - 'a' < 26)
-			return PEFT_LETTER;
-		if (cp - '0' < 10)
-			return PEFT_NUMBER;
-		return cp == ' ' || cp - '\t' < 5 ? PEFT_SPACE : PEFT_OTHER;
-	}
-	while (lo < hi) {		/* the first range that ends at cp or later */
-		mid = (lo + hi) / 2;
-		if (ranges[mid].to < cp)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < NRANGE && ranges[lo].from <= cp ? ranges[lo].class :
-	    PEFT_OTHER;
+	return (enum peft_class)class_of_gc[peft_gc(cp) - 'A'];
 }
 
 enum peft_class
-peft_class_at(const char *s, size_t n, size_t *len)
+peft_class_wide(const char *str, size_t *len)
 {
-	if ((unsigned char)s[0] < 0x80) {
-		*len = 1;
-		return peft_class_of((unsigned char)s[0]);
+	const unsigned char *s = (const unsigned char *)str;
+	unsigned cp;
+
+	if (s[0] < 0xe0) {
+		*len = 2;
+		cp = (s[0] & 0x1fu) << 6 | (s[1] & 0x3f);
+	} else if (s[0] < 0xf0) {
+		*len = 3;
+		cp = (s[0] & 0x0fu) << 12 | (s[1] & 0x3fu) << 6 |
+		    (s[2] & 0x3f);
+	} else {
+		*len = 4;
+		cp = (s[0] & 7u) << 18 | (s[1] & 0x3fu) << 12 |
+		    (s[2] & 0x3fu) << 6 | (s[3] & 0x3f);
 	}
-	if ((*len = peft_utf8_len(s, n)) == 0) {
-		*len = 1;		/* not UTF-8: a byte of no class */
-		return PEFT_OTHER;
+	return peft_class_of(cp);
+}
+
+bool
+peft_is_word(unsigned cp)
+{
+	enum peft_gc gc = peft_gc(cp);
+
+	return (gc >= PEFT_LL && gc <= PEFT_NL) || gc == PEFT_PC ||
+	    cp == 0x200c || cp == 0x200d ||
+	    /* symbols that are Alphabetic: letters in circles and squares */
+	    (cp >= 0x24b6 && cp <= 0x24e9) ||
+	    (cp >= 0x1f130 && cp <= 0x1f149) ||
+	    (cp >= 0x1f150 && cp <= 0x1f169) ||
+	    (cp >= 0x1f170 && cp <= 0x1f189);
+}
+
+size_t
+peft_space_before(const char *s, size_t from, size_t at)
+{
+	size_t i, len;
+
+	for (; at > from; at = i) {
+		for (i = at - 1; i > from && (s[i] & 0xc0) == 0x80;)
+			i--;
+		if (peft_class_at(s + i, &len) != PEFT_SPACE)
+			break;
 	}
-	return peft_class_of(peft_utf8_get(s, *len));
+	return at;
+}
+
+size_t
+peft_space_after(const char *s, size_t n, size_t at)
+{
+	size_t len;
+
+	while (at < n && peft_class_at(s + at, &len) == PEFT_SPACE)
+		at += len;
+	return at;
+}
+
+size_t
+peft_utf8_span(const char *s, size_t n)
+{
+	size_t i = 0, len;
+	uint64_t w;
+
+	while (i < n) {
+		while (n - i >= 8) {		/* ASCII, eight at a time */
+			memcpy(&w, s + i, 8);
+			if (w & 0x8080808080808080u)
+				break;
+			i += 8;
+		}
+		if (i < n && (len = peft_utf8_len(s + i, n - i)) == 0)
+			return i;
+		i += i < n ? len : 0;
+	}
+	return n;
 }

@@ -2,16 +2,53 @@
 #ifndef PEFT_TEXT_UNICODE_H
 #define PEFT_TEXT_UNICODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* The classes of characters that pre-tokenizers speak of: \p{L}, \p{N},
- * \s (White_Space). */
+/*
+ * What pre-tokenizers ask of characters.  The tables come from the software
+ * that is to be matched (tests/parity/unicode_tables.py), not from the
+ * newest Unicode.
+ */
+enum peft_gc {		/* general categories, in the letters of the table */
+	PEFT_CN = 'A', PEFT_CC, PEFT_CF, PEFT_CS, PEFT_CO, PEFT_LL, PEFT_LM,
+	PEFT_LO, PEFT_LT, PEFT_LU, PEFT_MC, PEFT_ME, PEFT_MN, PEFT_ND,
+	PEFT_NL, PEFT_NO, PEFT_PC, PEFT_PD, PEFT_PE, PEFT_PF, PEFT_PI,
+	PEFT_PO, PEFT_CC_SPACE, PEFT_PS, PEFT_SC, PEFT_SK, PEFT_SM = 'a',
+	PEFT_SO, PEFT_ZL, PEFT_ZP, PEFT_ZS,
+	PEFT_CN_DIGITS = 'n'	/* a number to the pre-tokenizer Digits */
+};
+enum peft_gc	peft_gc(unsigned cp);
+
+/* \p{L}, \p{N}, \s and the rest. */
 enum peft_class { PEFT_OTHER, PEFT_LETTER, PEFT_NUMBER, PEFT_SPACE };
 
 enum peft_class	peft_class_of(unsigned cp);
+/* A character of words, Rust's \w. */
+bool		peft_is_word(unsigned cp);
 
-/* The class of the character at s (n >= 1 bytes of valid UTF-8 are there),
- * and its length. */
-enum peft_class	peft_class_at(const char *s, size_t n, size_t *len);
+/* The class of the character at s, which must be valid UTF-8, and its
+ * length. */
+enum peft_class	peft_class_wide(const char *s, size_t *len);
+extern const unsigned char peft_class_ascii[128];
+
+static inline enum peft_class
+peft_class_at(const char *s, size_t *len)
+{
+	unsigned char c = (unsigned char)*s;
+
+	if (c >= 0x80)
+		return peft_class_wide(s, len);
+	*len = 1;
+	return (enum peft_class)peft_class_ascii[c];
+}
+
+/* Where the white space that ends at s + at begins, down to s + from. */
+size_t		peft_space_before(const char *s, size_t from, size_t at);
+/* Where the white space that begins at s + at ends, up to s + n. */
+size_t		peft_space_after(const char *s, size_t n, size_t at);
+
+/* The first byte of s[0..n) that is not UTF-8, or n. */
+size_t		peft_utf8_span(const char *s, size_t n);
 
 #endif

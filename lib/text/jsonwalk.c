@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A walk through large JSON. */
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "text/jsonwalk.h"
+
+int
+peft_walk_fail(struct peft_walk *w, const char *why)
+{
+	return peft_seterr(w->err, "byte %zu: %s",
+	    (size_t)(w->p - w->begin) + 1, why);
+}
+
+int
+peft_walk_peek(struct peft_walk *w)
+{
+	while (w->p < w->end && (*w->p == ' ' || *w->p == '\n' ||
+	    *w->p == '\r' || *w->p == '\t'))
+		w->p++;
+	return w->p < w->end ? (unsigned char)*w->p : -1;
+}
+
+int
+peft_walk_expect(struct peft_walk *w, char c)
+{
+	char why[] = "expected ' '";
+
+	why[10] = c;
+	if (peft_walk_peek(w) != c)
+		return peft_walk_fail(w, why);
+	w->p++;
+	return 0;
+}
+
+static int
+hex4(struct peft_walk *w, unsigned *out)
+{
+	int i, c;
+
+	if (w->end - w->p < 4)
+		return peft_walk_fail(w, "\\u without four digits");
+	for (*out = 0, i = 0; i < 4; i++) {
+		c = (unsigned char)*w->p++;
+		if (c >= '0' && c <= '9')
+			*out = *out << 4 | (unsigned)(c - '0');
+		else if ((c | 32) >= 'a' && (c | 32) <= 'f')
+			*out = *out << 4 | (unsigned)((c | 32) - 'a' + 10);
+		else
+			return peft_walk_fail(w, "\\u without four digits");
+	}
+	return 0;
+}
+
+/* Behind a backslash: at most three bytes for six. */
+static int
+escape(struct peft_walk *w, char **dst)
+{
+	static const char names[] = "b\bf\fn\nr\rt\t\"\"\\\\//";
+	unsigned cp, low;
+	const char *name;
+	int c = w->p < w->end ? (unsigned char)*w->p++ : -1;
+
+	if (c != 'u') {
+		for (name = names; *name != '\0'; name += 2)
+			if (*name == c) {
+				*(*dst)++ = name[1];
+				return 0;
+			}
+		return peft_walk_fail(w, "unknown escape");
+	}
+	if (hex4(w, &cp) == -1)
+		return -1;
+	if (cp == 0)
+		return peft_walk_fail(w, "\\u0000");
+	if (cp >= 0xd800 && cp <= 0xdfff) {
+		if (cp > 0xdbff || w->end - w->p < 2 || w->p[0] != '\\' ||
+		    w->p[1] != 'u')
+			return peft_walk_fail(w, "half a surrogate pair");
+		w->p += 2;
+		if (hex4(w, &low) == -1)
+			return -1;
+		if (low < 0xdc00 || low > 0xdfff)
+			return peft_walk_fail(w, "half a surrogate pair");
+		cp = 0x10000 + ((cp - 0xd800) << 10) + (low - 0xdc00);
+	}
+	*dst += peft_utf8_put(*dst, cp);
+	return 0;
+}
+
+/* A string to dst, which has room for all that is left of the file; ends
+ * with a NUL. */
+int
+peft_walk_string(struct peft_walk *w, char *dst, size_t *n)
+{
+	const char *from = dst;
+	size_t len;
+
+	if (peft_walk_peek(w) != '"')
+		return peft_walk_fail(w, "a string is missing");
+	for (w->p++; w->p < w->end;) {
+		unsigned char c = (unsigned char)*w->p;
+
+		if (c == '"') {
+			w->p++;
+			*dst = '\0';
+			*n = (size_t)(dst - from);
+			return 0;
+		} else if (c == '\\') {
+			w->p++;
+			if (escape(w, &dst) == -1)
+				return -1;
+		} else if (c < 0x20) {
+			return peft_walk_fail(w, "control character in a string");
+		} else if (c < 0x80) {
+			*dst++ = (char)c;
+			w->p++;
+		} else {
+			len = peft_utf8_len(w->p, (size_t)(w->end - w->p));
+			if (len == 0)
+				return peft_walk_fail(w, "not UTF-8");
+			memcpy(dst, w->p, len);
+			dst += len;
+			w->p += len;
+		}
+	}
+	return peft_walk_fail(w, "string without an end");
+}
+
+int
+peft_walk_skip_string(struct peft_walk *w)
+{
+	for (w->p++; w->p < w->end && *w->p != '"'; w->p++)
+		if (*w->p == '\\')
+			w->p++;
+	if (w->p >= w->end) {
+		w->p = w->end;
+		return peft_walk_fail(w, "string without an end");
+	}
+	w->p++;
+	return 0;
+}
+
+/* Pass over a value that peft_json() will judge. */
+int
+peft_walk_skip(struct peft_walk *w)
+{
+	size_t depth = 0;
+	int c;
+
+	do {
+		if ((c = peft_walk_peek(w)) == -1)
+			return peft_walk_fail(w, "the value has no end");
+		if (c == '"') {
+			if (peft_walk_skip_string(w) == -1)
+				return -1;
+			continue;
+		}
+		if (c == '{' || c == '[')
+			depth++;
+		else if ((c == '}' || c == ']') && depth-- == 0)
+			return peft_walk_fail(w, "a value is missing");
+		w->p++;
+		while (depth == 0 && w->p < w->end &&
+		    strchr(",]} \t\r\n", *w->p) == NULL)
+			w->p++;
+	} while (depth > 0);
+	return 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_TEXT_JSONWALK_H
+#define PEFT_TEXT_JSONWALK_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+/*
+ * A walk through JSON too large to be held as a tree: the caller knows what
+ * comes next and asks for it.  Strings are read strictly; what is skipped is
+ * only delimited, and must be judged by peft_json().
+ */
+struct peft_walk {
+	const char	*begin, *p, *end;
+	struct peft_err	*err;
+};
+
+/* -1 with "byte N: why". */
+int	peft_walk_fail(struct peft_walk *, const char *why);
+/* The next character that is not white space, -1 at the end. */
+int	peft_walk_peek(struct peft_walk *);
+/* That character must be c, and is passed. */
+int	peft_walk_expect(struct peft_walk *, char c) PEFT_MUSTCHECK;
+/* The string that comes next to dst, which has room for all that is left
+ * and a NUL. */
+int	peft_walk_string(struct peft_walk *, char *dst, size_t *n)
+	    PEFT_MUSTCHECK;
+/* Pass over a string; over any value. */
+int	peft_walk_skip_string(struct peft_walk *) PEFT_MUSTCHECK;
+int	peft_walk_skip(struct peft_walk *) PEFT_MUSTCHECK;
+
+#endif

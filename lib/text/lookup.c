@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From strings to token ids: open addressing, linear probing. */
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "text/lookup.h"
+
+int
+peft_lookup_open(struct peft_lookup *l, size_t n, const struct peft_str *strs,
+    struct peft_err *err)
+{
+	size_t slots = 16, i;
+
+	l->strs = strs;
+	for (l->shift = 60; slots / 4 * 3 < n; l->shift--)
+		slots *= 2;
+	l->slots = peft_calloc(slots, sizeof(*l->slots), err);
+	if (l->slots == NULL)
+		return -1;
+	for (i = 0; i < slots; i++)
+		l->slots[i].id = -1;
+	return 0;
+}
+
+void
+peft_lookup_close(struct peft_lookup *l)
+{
+	free(l->slots);
+	l->slots = NULL;
+}
+
+int
+peft_lookup_add(struct peft_lookup *l, int32_t id)
+{
+	const struct peft_str *str = &l->strs[id];
+	struct peft_lookup_slot *at = peft_lookup_slot(l, str->s, str->n);
+
+	if (at->id >= 0)
+		return 0;
+	*at = (struct peft_lookup_slot){ peft_lookup_key(str->s, str->n),
+	    str->n, id };
+	return 1;
+}

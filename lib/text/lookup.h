@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_TEXT_LOOKUP_H
+#define PEFT_TEXT_LOOKUP_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/err.h"
+
+/*
+ * From strings to token ids, for short strings and many look-ups: up to eight
+ * bytes a slot holds the string itself, so that one cache line answers;
+ * longer ones are told apart by a hash and then by their text.
+ */
+struct peft_str {
+	const char	*s;		/* NULL: there is none */
+	uint32_t	 n;
+};
+
+struct peft_lookup {
+	struct peft_lookup_slot	*slots;
+	const struct peft_str	*strs;		/* by id, of the caller */
+	unsigned		 shift;
+};
+
+struct peft_lookup_slot {
+	uint64_t	key;
+	uint32_t	len;
+	int32_t		id;		/* -1: free */
+};
+
+/* Room for n strings, which are strs[id]. */
+int	peft_lookup_open(struct peft_lookup *, size_t n,
+	    const struct peft_str *strs, struct peft_err *) PEFT_MUSTCHECK;
+void	peft_lookup_close(struct peft_lookup *);
+/* 1 added, 0 the string was there already (and keeps its id). */
+int	peft_lookup_add(struct peft_lookup *, int32_t id);
+
+static inline uint64_t
+peft_lookup_key(const char *s, size_t n)
+{
+	uint64_t h = n * 0x9e3779b97f4a7c15u, w;
+	uint32_t a, b;
+
+	if (n <= 3)
+		return (uint64_t)(unsigned char)s[0] |
+		    (uint64_t)(unsigned char)s[n / 2] << 8 |
+		    (uint64_t)(unsigned char)s[n - 1] << 16;
+	if (n <= 8) {
+		memcpy(&a, s, 4);
+		memcpy(&b, s + n - 4, 4);
+		return a | (uint64_t)b << 32;
+	}
+	for (; n > 8; s += 8, n -= 8) {
+		memcpy(&w, s, 8);
+		h = (h ^ w) * 0xff51afd7ed558ccdu;
+		h ^= h >> 32;
+	}
+	memcpy(&w, s + n - 8, 8);	/* overlaps what was taken */
+	h = (h ^ w) * 0xff51afd7ed558ccdu;
+	return h ^ h >> 29;
+}
+
+/* The slot of s[0..n), or the free one where it would be; n > 0. */
+static inline struct peft_lookup_slot *
+peft_lookup_slot(const struct peft_lookup *l, const char *s, size_t n)
+{
+	uint64_t key = peft_lookup_key(s, n);
+	size_t i = (size_t)((key ^ n) * 0x9e3779b97f4a7c15u >> l->shift);
+	size_t mask = (SIZE_MAX >> l->shift);
+	struct peft_lookup_slot *at;
+
+	for (;; i = (i + 1) & mask) {
+		at = &l->slots[i];
+		if (at->id < 0 || (at->key == key && at->len == n && (n <= 8 ||
+		    memcmp(l->strs[at->id].s, s, n) == 0)))
+			return at;
+	}
+}
+
+/* Its id, or -1. */
+static inline int32_t
+peft_lookup_find(const struct peft_lookup *l, const char *s, size_t n)
+{
+	return n == 0 ? -1 : peft_lookup_slot(l, s, n)->id;
+}
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The class that tokenizer_config.json names: transformers' LlamaTokenizer
+ * does not take normaliser, pre-tokenizer and decoder from tokenizer.json
+ * but makes its own, unless the file is byte-level.
+ */
+
+#include <string.h>
+
+#include "text/tokenizer-impl.h"
+
+static bool
+is_llama(const char *class)
+{
+	return strcmp(class, "LlamaTokenizer") == 0 ||
+	    strcmp(class, "LlamaTokenizerFast") == 0;
+}
+
+/* Is there a ByteLevel anywhere in this stage? */
+static bool
+has_byte_level(const cJSON *stage)
+{
+	const cJSON *e, *type;
+
+	type = peft_json_get(stage, "type");
+	if (cJSON_IsString(type) && strcmp(type->valuestring,
+	    "ByteLevel") == 0)
+		return true;
+	cJSON_ArrayForEach(e, peft_json_get(stage, "pretokenizers"))
+		if (has_byte_level(e))
+			return true;
+	return false;
+}
+
+int
+peft_tokenizer_class(struct peft_tokenizer *t, const cJSON *config,
+    struct peft_err *err)
+{
+	const char *class = "", *scheme;
+	bool legacy = false, prefix = true;
+	struct peft_buf b = { 0 };
+	int r = 0;
+
+	if (peft_json_str(config, "tokenizer_class", &class, err) == -1)
+		return -1;
+	if (!is_llama(class) || has_byte_level(peft_json_get(t->json,
+	    "pre_tokenizer")))
+		return 0;
+	if (peft_json_bool(config, "legacy", &legacy, err) == -1 ||
+	    peft_json_bool(config, "add_prefix_space", &prefix, err) == -1)
+		return -1;
+	scheme = !prefix ? "never" : legacy ? "always" : "first";
+	peft_buf_printf(&b, "{\"normalizer\":null,\"pre_tokenizer\":{"
+	    "\"type\":\"Metaspace\",\"replacement\":\"\u2581\","
+	    "\"prepend_scheme\":\"%s\",\"split\":false},"
+	    "\"decoder\":{\"type\":\"Sequence\",\"decoders\":["
+	    "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\u2581\"},"
+	    "\"content\":\" \"},{\"type\":\"ByteFallback\"},"
+	    "{\"type\":\"Fuse\"}%s]}}", scheme, !prefix ? "" :
+	    ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}");
+	if (b.failed)
+		r = peft_seterr(err, "no memory");
+	else if ((t->class = peft_json(b.data, b.len, err)) == NULL)
+		r = -1;
+	peft_buf_free(&b);
+	return r;
+}

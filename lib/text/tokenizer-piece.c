@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a piece of text to tokens: look it up, or merge its symbols. */
+
+#include <stdlib.h>
+
+#include "text/tokenizer-work.h"
+
+/* Room for n symbols, those that are there kept. */
+static int
+room(struct peft_work *w, size_t n)
+{
+	struct peft_symbol *p;
+
+	if (n <= w->nsym)
+		return 0;
+	n = n * 3 / 2;
+	p = realloc(w->sym == w->few ? NULL : w->sym, n * sizeof(*p));
+	if (p == NULL)
+		return peft_seterr(w->err, "no memory for %zu symbols", n);
+	if (w->sym == w->few)
+		memcpy(p, w->few, sizeof(w->few));
+	w->sym = p;
+	w->nsym = n;
+	return 0;
+}
+
+static int
+scratch(struct peft_work *w, size_t n)
+{
+	uint64_t *p;
+
+	if (n <= PEFT_BPE_SHORT || PEFT_BPE_SCRATCH(n) <= w->nscratch)
+		return 0;
+	n = PEFT_BPE_SCRATCH(n) * 3 / 2;
+	free(w->scratch);
+	w->nscratch = 0;
+	if ((w->scratch = p = malloc(n * sizeof(*p))) == NULL)
+		return peft_seterr(w->err, "no memory to merge %zu symbols",
+		    n / PEFT_BPE_SCRATCH(1));
+	w->nscratch = n;
+	return 0;
+}
+
+/* Merge the first n symbols and put them out. */
+static int
+flush(struct peft_work *w, const struct peft_view *v, size_t n)
+{
+	size_t i;
+
+	if (scratch(w, n) == -1)
+		return -1;
+	n = peft_bpe_merge(&w->t->bpe, w->sym, n, w->scratch);
+	for (i = 0; i < n; i++)
+		if (peft_work_put(w, v, w->sym[i].id, w->sym[i].begin,
+		    w->sym[i].end) == -1)
+			return -1;
+	return 0;
+}
+
+/* Symbols of a byte-level piece are its bytes. */
+static int
+by_bytes(struct peft_work *w, const struct peft_view *v)
+{
+	const struct peft_tokenizer *t = w->t;
+	int32_t id;
+	size_t i;
+
+	if (room(w, v->n) == -1)
+		return -1;
+	for (i = 0; i < v->n; i++) {
+		id = t->byte_id[(unsigned char)v->s[i]];
+		if (id < 0 && (id = t->unk) < 0)
+			return peft_seterr(w->err, "the byte 0x%02x has no "
+			    "token", (unsigned char)v->s[i]);
+		w->sym[i] = (struct peft_symbol){ id, (uint32_t)i,
+		    (uint32_t)i + 1 };
+	}
+	return flush(w, v, v->n);
+}
+
+/*
+ * Symbols of other pieces are characters.  One that is not in the vocabulary
+ * is its bytes, if each has a token, or else unknown.  Unknown ones wait for
+ * the next known character, so that a run may be fused; bytes do not wake
+ * them, and come before them (as in Hugging Face tokenizers).
+ */
+struct line {
+	size_t		n;		/* symbols */
+	uint32_t	at;		/* where the next one begins */
+	uint32_t	unknown;	/* bytes that wait */
+	unsigned	last;		/* known character before, 0: none */
+};
+
+static int
+add(struct peft_work *w, struct line *l, int32_t id, uint32_t len)
+{
+	if (room(w, l->n + 1) == -1)
+		return -1;
+	w->sym[l->n++] = (struct peft_symbol){ id, l->at, l->at + len };
+	l->at += len;
+	return 0;
+}
+
+static int
+wake(struct peft_work *w, struct line *l)
+{
+	uint32_t len = l->unknown;
+
+	l->unknown = 0;
+	return len == 0 ? 0 : add(w, l, w->t->unk, len);
+}
+
+static int
+stranger(struct peft_work *w, struct line *l, const char *s, uint32_t len)
+{
+	const struct peft_tokenizer *t = w->t;
+	uint32_t i;
+
+	l->last = 0;
+	for (i = 0; i < len && t->byte_id[(unsigned char)s[i]] >= 0; i++)
+		;
+	if (i == len) {
+		for (i = 0; i < len; i++)
+			if (add(w, l, t->byte_id[(unsigned char)s[i]], 1) == -1)
+				return -1;
+		return 0;
+	}
+	if (t->unk < 0)
+		return peft_seterr(w->err, "the character U+%04X has no "
+		    "token, and there is none for the unknown",
+		    peft_utf8_get(s, len));
+	if (!t->fuse_unk && wake(w, l) == -1)
+		return -1;
+	l->unknown += len;
+	return 0;
+}
+
+static int
+by_characters(struct peft_work *w, const struct peft_view *v)
+{
+	struct line l = { 0 };
+	unsigned cp;
+	size_t i, len;
+	int32_t id;
+
+	for (i = 0; i < v->n; i += len) {
+		len = peft_utf8_len(v->s + i, v->n - i);
+		id = peft_lookup_find(&w->t->vocab, v->s + i, len);
+		if (id < 0) {
+			if (stranger(w, &l, v->s + i, (uint32_t)len) == -1)
+				return -1;
+			continue;
+		}
+		cp = peft_utf8_get(v->s + i, len);
+		if (wake(w, &l) == -1)
+			return -1;
+		if (l.last != 0 && !peft_joins(w->t, l.last, cp)) {
+			if (flush(w, v, l.n) == -1)
+				return -1;
+			l.n = 0;
+		}
+		if (add(w, &l, id, (uint32_t)len) == -1)
+			return -1;
+		l.last = cp;
+	}
+	return wake(w, &l) == -1 ? -1 : flush(w, v, l.n);
+}
+
+int
+peft_encode_piece(struct peft_work *w, const struct peft_view *v)
+{
+	const struct peft_tokenizer *t = w->t;
+	int32_t id;
+
+	if (v->n <= t->longest && (t->byte_level || t->ignore_merges)) {
+		id = peft_lookup_find(&t->pieces, v->s, v->n);
+		if (id >= 0 && (t->ignore_merges ||
+		    (t->flags[id] & PEFT_T_WHOLE)))
+			return peft_work_put(w, v, id, 0, v->n);
+	}
+	return t->byte_level ? by_bytes(w, v) : by_characters(w, v);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The vocabulary: texts by id, ids by text, and what the texts stand for. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "text/tokenizer-impl.h"
+
+int
+peft_char_byte(unsigned cp)
+{
+	if ((cp >= 33 && cp <= 126) || (cp >= 161 && cp <= 172) ||
+	    (cp >= 174 && cp <= 255))
+		return (int)cp;
+	/* the other 68, in order, from U+0100 on */
+	if (cp < 256 || cp > 256 + 67)
+		return -1;
+	cp -= 256;
+	return (int)(cp < 33 ? cp : cp < 67 ? cp - 33 + 127 : 173);
+}
+
+int
+peft_fallback_byte(const char *s, size_t n)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const char *high, *low;
+
+	if (n != 6 || memcmp(s, "<0x", 3) != 0 || s[5] != '>')
+		return -1;
+	high = memchr(digits, s[3], 16);
+	low = memchr(digits, s[4], 16);
+	return high == NULL || low == NULL ? -1 :
+	    (int)((high - digits) * 16 + (low - digits));
+}
+
+int
+peft_vocab_reserve(struct peft_tokenizer *t, size_t n, struct peft_err *err)
+{
+	size_t cap = t->cap < 64 ? 64 : t->cap;
+	void *p;
+
+	if (n <= t->ntokens)
+		return 0;
+	if (n > PEFT_MAXVOCAB)
+		return peft_seterr(err, "an id of %zu", n - 1);
+	while (cap < n)
+		cap *= 2;
+	if (cap > t->cap) {
+		if ((p = realloc(t->text, cap * sizeof(*t->text))) != NULL) {
+			t->vocab.strs = t->text = p;
+			p = realloc(t->flags, cap);
+		}
+		if (p == NULL)
+			return peft_seterr(err, "no memory for %zu tokens", n);
+		t->flags = p;
+		t->cap = cap;
+	}
+	memset(t->text + t->ntokens, 0, (n - t->ntokens) * sizeof(*t->text));
+	memset(t->flags + t->ntokens, 0, n - t->ntokens);
+	t->ntokens = n;
+	return 0;
+}
+
+int
+peft_vocab_add(struct peft_tokenizer *t, const char *s, size_t n, size_t id,
+    struct peft_err *err)
+{
+	if (peft_vocab_reserve(t, id + 1, err) == -1)
+		return -1;
+	if (t->text[id].s != NULL)
+		return peft_seterr(err, "tokens '%.100s' and '%.100s' have "
+		    "the same id, %zu", t->text[id].s, s, id);
+	t->text[id] = (struct peft_str){ s, (uint32_t)n };
+	t->flags[id] = PEFT_T_VOCAB;
+	t->longest = n > t->longest ? n : t->longest;
+	t->nvocab++;
+	return 0;
+}
+
+int
+peft_vocab_index(struct peft_tokenizer *t, struct peft_err *err)
+{
+	size_t i;
+
+	if (peft_lookup_open(&t->vocab, t->nvocab, t->text, err) == -1)
+		return -1;
+	for (i = 0; i < t->ntokens; i++)
+		if (t->text[i].n > 0 && peft_lookup_add(&t->vocab,
+		    (int32_t)i) == 0)
+			return peft_seterr(err, "the token '%.100s' is in the "
+			    "vocabulary twice", t->text[i].s);
+	return 0;
+}
+
+/* The bytes behind a token's printable characters to dst; a token with
+ * other characters stands for its text. */
+static size_t
+decode(const struct peft_str *text, char *dst)
+{
+	size_t i, len, n = 0;
+	int b;
+
+	for (i = 0; i < text->n; i += len) {
+		len = peft_utf8_len(text->s + i, text->n - i);
+		b = peft_char_byte(peft_utf8_get(text->s + i, len));
+		if (b < 0)
+			return SIZE_MAX;
+		dst[n++] = (char)b;
+	}
+	return n;
+}
+
+static int
+byte_level(struct peft_tokenizer *t, struct peft_err *err)
+{
+	size_t i, n, total = 1;
+	char *dst;
+
+	for (i = 0; i < t->ntokens; i++)
+		total += t->text[i].n;
+	t->bytes = peft_calloc(t->ntokens, sizeof(*t->bytes), err);
+	t->byte_arena = t->bytes == NULL ? NULL : peft_calloc(total, 1, err);
+	if ((dst = t->byte_arena) == NULL || peft_lookup_open(&t->pieces,
+	    t->nvocab, t->bytes, err) == -1)
+		return -1;
+	for (i = 0; i < t->ntokens; i++) {
+		t->bytes[i] = t->text[i];
+		if ((n = decode(&t->text[i], dst)) == SIZE_MAX)
+			continue;
+		t->bytes[i] = (struct peft_str){ dst, (uint32_t)n };
+		dst += n;
+		if (n > 0 && (t->flags[i] & PEFT_T_VOCAB))
+			peft_lookup_add(&t->pieces, (int32_t)i);
+	}
+	return 0;
+}
+
+int
+peft_vocab_bytes(struct peft_tokenizer *t, struct peft_err *err)
+{
+	char name[8], c;
+	int b;
+
+	if (t->byte_level && byte_level(t, err) == -1)
+		return -1;
+	for (b = 0; b < 256; b++) {
+		c = (char)b;
+		snprintf(name, sizeof(name), "<0x%02X>", (unsigned)b & 0xff);
+		t->byte_id[b] = t->byte_level ?
+		    peft_lookup_find(&t->pieces, &c, 1) : t->byte_fallback ?
+		    peft_lookup_find(&t->vocab, name, 6) : -1;
+	}
+	if (!t->byte_level) {
+		t->bytes = t->text;
+		t->pieces = t->vocab;
+	}
+	return 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_TEXT_TOKENIZER_WORK_H
+#define PEFT_TEXT_TOKENIZER_WORK_H
+
+#include "text/tokenizer-impl.h"
+
+/* What one encode needs: memory is grown once and used for all pieces. */
+struct peft_work {
+	const struct peft_tokenizer	*t;
+	struct peft_tokens		*out;
+	const char			*mark;	/* [len] or NULL */
+	int				 flags;
+	struct peft_symbol		*sym;	/* nsym of them */
+	struct peft_symbol		 few[PEFT_BPE_SHORT];
+	size_t				 nsym;
+	uint64_t			*scratch;
+	size_t				 nscratch;
+	struct peft_mapped		 norm[2], pre[PEFT_MAXSTAGE];
+	struct peft_err			*err;
+};
+
+/* tokenizer-piece.c: a piece to tokens. */
+int	peft_encode_piece(struct peft_work *, const struct peft_view *)
+	    PEFT_MUSTCHECK;
+
+/* Append a token for the bytes [begin, end) of the view. */
+static inline int
+peft_work_put(struct peft_work *w, const struct peft_view *v, int32_t id,
+    size_t begin, size_t end)
+{
+	struct peft_tokens *out = w->out;
+
+	if (out->n == out->cap) {
+		struct peft_token *grown = peft_grow(out->at, out->n,
+		    &out->cap, sizeof(*grown), w->err);
+
+		if (grown == NULL)
+			return -1;
+		out->at = grown;
+	}
+	if (v->from == NULL)
+		out->at[out->n++] = (struct peft_token){ id, v->base +
+		    (uint32_t)begin, v->base + (uint32_t)end };
+	else
+		out->at[out->n++] = (struct peft_token){ id,
+		    v->from[begin].begin, v->from[end - 1].end };
+	return 0;
+}
+
+#endif
