@@ -46,12 +46,22 @@ find(const struct peft_blas *b, const char *name, void *function)
 	return p == NULL ? -1 : 0;
 }
 
+/* Core types with kernels for small matrices, which need no packing. */
+static bool
+has_small(const char *core)
+{
+	return strcmp(core, "SkylakeX") == 0 ||
+	    strcmp(core, "Cooperlake") == 0 ||
+	    strcmp(core, "SapphireRapids") == 0;
+}
+
 /* "OpenBLAS 0.3.21 DYNAMIC_ARCH ..." -> its first two words */
 static void
 describe(struct peft_blas *b, const char *how)
 {
-	char *(*config)(void) = NULL, *(*core)(void) = NULL;
+	char *(*config)(void) = NULL, *(*corename)(void) = NULL;
 	char version[64] = "OpenBLAS";
+	const char *core = "of an unknown core type";
 	size_t n;
 
 	if (find(b, "openblas_get_config", &config) == 0) {
@@ -60,9 +70,11 @@ describe(struct peft_blas *b, const char *how)
 		n += version[n] == ' ' ? 1 + strcspn(version + n + 1, " ") : 0;
 		version[n] = '\0';
 	}
+	if (find(b, "openblas_get_corename", &corename) == 0)
+		core = corename();
+	b->small = has_small(core);
 	snprintf(b->describe, sizeof(b->describe), "%s %s (%s)", version,
-	    find(b, "openblas_get_corename", &core) == 0 ? core() :
-	    "of an unknown core type", how);
+	    core, how);
 }
 
 int

@@ -22,6 +22,7 @@ struct peft_blas {
 	void	(*sgemm)(int order, int ta, int tb, int m, int n, int k,
 		    float alpha, const float *a, int lda, const float *b,
 		    int ldb, float beta, float *c, int ldc);
+	bool	 small;		/* multiplies small matrices unpacked */
 	char	 describe[160];	/* "OpenBLAS 0.3.21 SkylakeX (set by peft)" */
 };
 

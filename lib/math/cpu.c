@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What computes: path, threads, BLAS; and matrix products on them. */
+/* What computes: path, threads, BLAS. */
 
-#include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,18 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "math/blas.h"
-#include "math/cpu.h"
-#include "math/pool.h"
-#include "math/vec.h"
-
-struct peft_cpu {
-	const struct peft_vec	*vec;
-	struct peft_pool	*pool;
-	int			 threads;
-	struct peft_blas	 blas;
-	char			 describe[256];
-};
+#include "math/cpu-impl.h"
 
 /* The paths, best first; each with the OpenBLAS core type that fits. */
 struct path {
@@ -152,71 +140,4 @@ peft_cpu_run(struct peft_cpu *cpu, size_t ntasks,
     void (*fn)(void *ctx, size_t task, int thread), void *ctx)
 {
 	peft_pool_run(cpu->pool, ntasks, fn, ctx);
-}
-
-/* cblas.h's numbers */
-enum { ROWMAJOR = 101, NOTRANS = 111, TRANS = 112 };
-
-/* BLAS counts in int; no matrix of ours may come near. */
-static int
-blasint(size_t n)
-{
-	if (n > INT_MAX)
-		abort();		/* a mistake of ours, not of input */
-	return (int)n;
-}
-
-void
-peft_gemm1(const struct peft_cpu *cpu, enum peft_trans ta, enum peft_trans tb,
-    size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-    const float *b, size_t ldb, float beta, float *c, size_t ldc)
-{
-	if (m == 0 || n == 0)
-		return;
-	cpu->blas.sgemm(ROWMAJOR, ta == PEFT_T ? TRANS : NOTRANS,
-	    tb == PEFT_T ? TRANS : NOTRANS, blasint(m), blasint(n), blasint(k),
-	    alpha, a, blasint(lda), b, blasint(ldb), beta, c, blasint(ldc));
-}
-
-struct gemm {
-	const struct peft_cpu	*cpu;
-	enum peft_trans	 ta, tb;
-	size_t		 m, n, k, lda, ldb, ldc;
-	size_t		 tm, tn, across;	/* tile; tiles in a row */
-	float		 alpha, beta;
-	const float	*a, *b;
-	float		*c;
-};
-
-static void
-gemm_task(void *ctx, size_t task, int thread)
-{
-	const struct gemm *g = ctx;
-	size_t i = task / g->across * g->tm, j = task % g->across * g->tn;
-	size_t m = g->m - i < g->tm ? g->m - i : g->tm;
-	size_t n = g->n - j < g->tn ? g->n - j : g->tn;
-
-	(void)thread;
-	peft_gemm1(g->cpu, g->ta, g->tb, m, n, g->k, g->alpha,
-	    g->a + (g->ta == PEFT_T ? i : i * g->lda), g->lda,
-	    g->b + (g->tb == PEFT_T ? j * g->ldb : j), g->ldb, g->beta,
-	    g->c + i * g->ldc + j, g->ldc);
-}
-
-/* The longer side is cut, so that a tile's panels are read once: eight
- * tiles or more where there is that much of it. */
-void
-peft_gemm(struct peft_cpu *cpu, enum peft_trans ta, enum peft_trans tb,
-    size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-    const float *b, size_t ldb, float beta, float *c, size_t ldc)
-{
-	struct gemm g = { cpu, ta, tb, m, n, k, lda, ldb, ldc, m, n, 1, alpha,
-	    beta, a, b, c };
-	size_t *tile = m >= n ? &g.tm : &g.tn, side = m >= n ? m : n;
-
-	if (m == 0 || n == 0)
-		return;
-	*tile = side <= 512 ? 64 : (side / 8 + 63) / 64 * 64;
-	g.across = (n + g.tn - 1) / g.tn;
-	peft_cpu_run(cpu, (m + g.tm - 1) / g.tm * g.across, gemm_task, &g);
 }

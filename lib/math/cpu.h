@@ -40,6 +40,15 @@ int		 peft_cpu_limit(struct peft_cpu *, const char *path,
 void		 peft_cpu_run(struct peft_cpu *, size_t ntasks,
 		    void (*fn)(void *ctx, size_t task, int thread), void *ctx);
 
+/* How the result of a product, m x n, is cut into tasks: tiles that suit the
+ * caches, smaller until there are eight of them if it goes. */
+struct peft_tile {
+	size_t	m, n;		/* n: a multiple of 64 */
+	size_t	down, across;	/* how many */
+};
+enum { PEFT_TILE_N = 384 };	/* n is at most this */
+struct peft_tile peft_tile_of(size_t m, size_t n);
+
 enum peft_trans { PEFT_N, PEFT_T };
 
 /*

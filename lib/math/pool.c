@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A pool of threads. */
 
+#include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "math/pool.h"
 
-/* Turns of looking for work before going to sleep: about 20 microseconds,
- * longer than the gaps between the operations of a layer. */
-enum { SPIN = 8000 };
+/*
+ * Pauses before going to sleep: some ten microseconds on AMD, some fifty on
+ * Intel, longer than the gaps between the operations of a layer.  Not more:
+ * experiments run side by side (make -j) want the core.
+ */
+enum { SPIN = 1000 };
 
 struct worker {
 	struct peft_pool	*pool;
@@ -20,72 +24,140 @@ struct worker {
 	int			 number;	/* 1 .. threads-1 */
 };
 
+/*
+ * A run is its two counts.  A task is taken by lowering `open', and only who
+ * has taken one reads fn and ctx: they stay as they are until it is done,
+ * since the run cannot end before.  So a run waits for the threads that have
+ * a task and not for those that are still waking up.
+ *
+ * Who goes to sleep says so first and looks again; who brings news looks for
+ * sleepers after.  Both orders are sequentially consistent, so one of the
+ * two sees the other.
+ */
 struct peft_pool {
-	int		 threads;
 	struct worker	*workers;
 	int		 started;
 	pthread_mutex_t	 lock;
-	pthread_cond_t	 wake;
-	atomic_uint	 round;		/* counts runs; workers wait for it */
-	atomic_int	 busy;		/* workers still at the run's tasks */
+	pthread_cond_t	 wake;		/* tasks, or the end of all */
+	pthread_cond_t	 done;		/* the run's last task is done */
+	atomic_int	 sleepers;	/* workers asleep */
+	atomic_bool	 waiting;	/* the caller is */
 	atomic_bool	 quit;
+	atomic_size_t	 open;		/* tasks not taken */
+	atomic_size_t	 undone;	/* tasks not done */
 	/* the run */
-	atomic_size_t	 next;
 	size_t		 ntasks;
 	void		(*fn)(void *, size_t, int);
 	void		*ctx;
 };
+
+static bool
+take(struct peft_pool *p, size_t *task)
+{
+	size_t n = atomic_load(&p->open);
+
+	while (n > 0)
+		if (atomic_compare_exchange_weak(&p->open, &n, n - 1)) {
+			*task = p->ntasks - n;
+			return true;
+		}
+	return false;
+}
 
 static void
 do_tasks(struct peft_pool *p, int number)
 {
 	size_t task;
 
-	while ((task = atomic_fetch_add(&p->next, 1)) < p->ntasks)
+	while (take(p, &task)) {
 		p->fn(p->ctx, task, number);
+		if (atomic_fetch_sub(&p->undone, 1) == 1 &&
+		    atomic_load(&p->waiting)) {
+			pthread_mutex_lock(&p->lock);
+			pthread_cond_signal(&p->done);
+			pthread_mutex_unlock(&p->lock);
+		}
+	}
 }
 
-/* Until the round changes: first turning, then asleep. */
-static unsigned
-wait_round(struct peft_pool *p, unsigned seen)
+static bool
+has_news(struct peft_pool *p)
 {
-	unsigned now;
+	return atomic_load(&p->open) > 0 || atomic_load(&p->quit);
+}
+
+/* Until there is something to do: first turning, then asleep. */
+static void
+wait_news(struct peft_pool *p)
+{
 	int i;
 
 	for (i = 0; i < SPIN; i++) {
-		if ((now = atomic_load(&p->round)) != seen)
-			return now;
+		if (has_news(p))
+			return;
 		__builtin_ia32_pause();
 	}
 	pthread_mutex_lock(&p->lock);
-	while ((now = atomic_load(&p->round)) == seen)
+	atomic_fetch_add(&p->sleepers, 1);
+	while (!has_news(p))
 		pthread_cond_wait(&p->wake, &p->lock);
+	atomic_fetch_sub(&p->sleepers, 1);
 	pthread_mutex_unlock(&p->lock);
-	return now;
+}
+
+static void
+wake_all(struct peft_pool *p)
+{
+	if (atomic_load(&p->sleepers) == 0)
+		return;
+	pthread_mutex_lock(&p->lock);
+	pthread_cond_broadcast(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void
+wait_done(struct peft_pool *p)
+{
+	int i;
+
+	for (i = 0; i < SPIN; i++) {
+		if (atomic_load(&p->undone) == 0)
+			return;
+		__builtin_ia32_pause();
+	}
+	pthread_mutex_lock(&p->lock);
+	atomic_store(&p->waiting, true);
+	while (atomic_load(&p->undone) > 0)
+		pthread_cond_wait(&p->done, &p->lock);
+	atomic_store(&p->waiting, false);
+	pthread_mutex_unlock(&p->lock);
 }
 
 static void *
 work(void *arg)
 {
 	struct worker *w = arg;
-	unsigned round = 0;
 
-	for (;;) {
-		round = wait_round(w->pool, round);
-		if (atomic_load(&w->pool->quit))
-			return NULL;
+	while (!atomic_load(&w->pool->quit)) {
 		do_tasks(w->pool, w->number);
-		atomic_fetch_sub(&w->pool->busy, 1);
+		wait_news(w->pool);
 	}
+	return NULL;
 }
 
-static void
-new_round(struct peft_pool *p)
+/* Signals are for the program's own thread, whose system calls they are to
+ * interrupt: workers start with all of them blocked. */
+static int
+start(struct worker *w)
 {
-	pthread_mutex_lock(&p->lock);
-	atomic_fetch_add(&p->round, 1);
-	pthread_cond_broadcast(&p->wake);
-	pthread_mutex_unlock(&p->lock);
+	sigset_t all, old;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&w->thread, NULL, work, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return rc;
 }
 
 struct peft_pool *
@@ -96,7 +168,6 @@ peft_pool_open(int threads, struct peft_err *err)
 
 	if (p == NULL)
 		return NULL;
-	p->threads = threads;
 	p->workers = peft_calloc((size_t)threads, sizeof(*p->workers), err);
 	if (p->workers == NULL) {
 		free(p);
@@ -104,11 +175,12 @@ peft_pool_open(int threads, struct peft_err *err)
 	}
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wake, NULL);
+	pthread_cond_init(&p->done, NULL);
 	for (i = 1; i < threads; i++) {
 		p->workers[i] = (struct worker){ .pool = p, .number = i };
-		if (pthread_create(&p->workers[i].thread, NULL, work,
-		    &p->workers[i]) != 0) {
-			peft_seterrno(err, "cannot start thread %d", i);
+		if ((errno = start(&p->workers[i])) != 0) {
+			peft_seterrno(err, "cannot start thread %d of %d", i,
+			    threads);
 			peft_pool_close(p);
 			return NULL;
 		}
@@ -125,9 +197,10 @@ peft_pool_close(struct peft_pool *p)
 	if (p == NULL)
 		return;
 	atomic_store(&p->quit, true);
-	new_round(p);
+	wake_all(p);
 	for (i = 1; i <= p->started; i++)
 		pthread_join(p->workers[i].thread, NULL);
+	pthread_cond_destroy(&p->done);
 	pthread_cond_destroy(&p->wake);
 	pthread_mutex_destroy(&p->lock);
 	free(p->workers);
@@ -148,10 +221,9 @@ peft_pool_run(struct peft_pool *p, size_t ntasks,
 	p->fn = fn;
 	p->ctx = ctx;
 	p->ntasks = ntasks;
-	atomic_store(&p->next, 0);
-	atomic_store(&p->busy, p->started);
-	new_round(p);
+	atomic_store(&p->undone, ntasks);
+	atomic_store(&p->open, ntasks);
+	wake_all(p);
 	do_tasks(p, 0);
-	while (atomic_load(&p->busy) > 0)
-		__builtin_ia32_pause();
+	wait_done(p);
 }

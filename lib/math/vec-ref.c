@@ -182,20 +182,21 @@ rope(float *x, const float *c, const float *s, size_t half, float sign)
 
 static void
 adamw(float *p, const float *g, float *m, float *v, size_t n, float gscale,
-    float lr, float beta1, float beta2, float eps, float decay, double c1,
+    double lr, double beta1, double beta2, double eps, double decay, double c1,
     double c2)
 {
-	float step = (float)((double)lr / c1);
-	float root = (float)sqrt(c2), keep = 1 - lr * decay;
+	float step = (float)(lr / c1), root = (float)sqrt(c2);
+	float keep = (float)(1 - lr * decay), b2 = (float)beta2;
+	float new1 = (float)(1 - beta1), new2 = (float)(1 - beta2);
+	float e = (float)eps;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		float grad = g[i] * gscale;
 
-		m[i] = beta1 * m[i] + (1 - beta1) * grad;
-		v[i] = beta2 * v[i] + (1 - beta2) * grad * grad;
-		p[i] = p[i] * keep - step * m[i] /
-		    (sqrtf(v[i]) / root + eps);
+		m[i] += new1 * (grad - m[i]);
+		v[i] = b2 * v[i] + new2 * grad * grad;
+		p[i] = p[i] * keep - step * m[i] / (sqrtf(v[i]) / root + e);
 	}
 }
 

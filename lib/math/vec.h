@@ -58,10 +58,11 @@ struct peft_vec {
 		    float sign);
 
 	/* AdamW (Loshchilov & Hutter 2019) as torch computes it, one tensor.
-	 * c1 = 1 - beta1^t, c2 = 1 - beta2^t; g is multiplied by gscale. */
+	 * c1 = 1 - beta1^t, c2 = 1 - beta2^t; g is multiplied by gscale.
+	 * The settings are doubles: 1 - 0.999f is 1e-5 off 0.001. */
 	void	(*adamw)(float *p, const float *g, float *m, float *v, size_t n,
-		    float gscale, float lr, float beta1, float beta2,
-		    float eps, float decay, double c1, double c2);
+		    float gscale, double lr, double beta1, double beta2,
+		    double eps, double decay, double c1, double c2);
 };
 
 /* The best of them that this processor has. */

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Products with frozen weights: panels are expanded to f32 in the scratch of
- * the thread that uses them, just before BLAS multiplies them with all
- * tokens.  Every task writes columns of the output of its own, chosen by
- * shape alone.
+ * the thread that uses them, just before BLAS multiplies them with the
+ * tokens.  Every task writes a tile of the output of its own, cut by shape
+ * alone.
  */
 
-#include "math/vec.h"
 #include "quant/product.h"
 #include "quant/quant.h"
 
 enum {
-	WIDE = 128,	/* outputs (forward) or inputs (backward) of a task */
-	STRIP = 1024,	/* rows that backward expands at a time */
-	FEW = 4		/* up to this many tokens: dot products instead */
+	DEEP = 768,	/* rows or columns that are summed over at a time */
+	FEWTOKENS = 32,	/* for these an expanded row is read once or twice, */
+	FEWROWS = 64	/* so a task has few, and expands a few at a time */
 };
+
+/* OpenBLAS multiplies what is smaller than this (m n k) without packing it
+ * first (SkylakeX kernels), which is twice as fast for few tokens. */
+enum { SMALL = 800 * 1000 };
 
 struct job {
 	struct peft_cpu			*cpu;
@@ -23,30 +26,26 @@ struct job {
 	const float			*x;
 	float				*dx, *scratch;
 	size_t				 stride;	/* floats a thread */
+	struct peft_tile		 tile;	/* of the output, T x n */
 	bool				 add;
 };
 
-/* Is the weight usable where it lies? */
-static bool
-is_plain(const struct peft_weight *w)
+static size_t
+least(size_t a, size_t b)
 {
-	return w->dtype == PEFT_F32;
+	return a < b ? a : b;
 }
 
 static size_t
-panels(size_t n)
+pieces(size_t n, size_t of)
 {
-	return (n + WIDE - 1) / WIDE;
+	return (n + of - 1) / of;
 }
 
 static size_t
 stride_of(size_t rows, size_t cols)
 {
-	/* forward expands WIDE whole rows, backward WIDE columns of a strip
-	 * of rows */
-	size_t strip = rows < STRIP ? rows : STRIP;
-
-	return WIDE * (strip > cols ? strip : cols);
+	return PEFT_TILE_N * least(DEEP, rows > cols ? rows : cols);
 }
 
 size_t
@@ -55,71 +54,97 @@ peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols)
 	return (size_t)peft_cpu_threads(cpu) * stride_of(rows, cols);
 }
 
-/* Rows r0 .. r0+n of a weight as f32: where it lies, or expanded. */
-static const float *
-expand_rows(const struct peft_weight *w, size_t r0, size_t n, float *panel)
+/* Room for a thread's panel, and the tiles of an output n wide. */
+static void
+plan(struct job *j, size_t n)
 {
-	if (is_plain(w))
-		return (const float *)w->data + r0 * w->cols;
-	peft_decode(w, r0 * w->cols, n * w->cols, panel);
+	size_t i;
+
+	for (i = 0; i < j->np; i++) {
+		size_t need = stride_of(j->p[i].w->rows, j->p[i].w->cols);
+
+		j->stride = need > j->stride ? need : j->stride;
+	}
+	j->tile = peft_tile_of(j->T, n);
+}
+
+/* nr rows by nc columns of a weight as f32: where they lie, or expanded;
+ * *ld is the distance between rows. */
+static const float *
+expand(const struct peft_weight *w, size_t r, size_t nr, size_t c, size_t nc,
+    float *panel, size_t *ld)
+{
+	size_t i;
+
+	*ld = w->cols;
+	if (w->dtype == PEFT_F32)
+		return (const float *)w->data + r * w->cols + c;
+	*ld = nc;
+	for (i = 0; i < nr; i++)
+		peft_decode_part(w, r + i, c, nc, panel + i * nc);
 	return panel;
 }
 
-/* Which of the weights, and which panel of it, is this task's? */
+/* Which of the weights, and which panel of it, is this one? */
 static const struct peft_product *
-locate(const struct job *j, size_t *task)
+locate(const struct job *j, size_t *panel)
 {
 	const struct peft_product *p = j->p;
 
-	for (; *task >= panels(p->w->rows); p++)
-		*task -= panels(p->w->rows);
+	for (; *panel >= pieces(p->w->rows, j->tile.n); p++)
+		*panel -= pieces(p->w->rows, j->tile.n);
 	return p;
+}
+
+/* Outputs r .. r+n of T tokens from t on. */
+static void
+forward_tile(const struct job *j, const struct peft_product *p, size_t r,
+    size_t n, size_t t, size_t T, float *panel)
+{
+	const struct peft_weight *w = p->w;
+	size_t c, m, ld;
+
+	for (c = 0; c < w->cols; c += m) {
+		const float *src;
+
+		m = least(DEEP, w->cols - c);
+		src = expand(w, r, n, c, m, panel, &ld);
+		peft_gemm1(j->cpu, PEFT_N, PEFT_T, T, n, m, 1,
+		    j->x + t * j->ldx + c, j->ldx, src, ld, c > 0 ? 1 : 0,
+		    p->y + t * p->ldy + r, p->ldy);
+	}
 }
 
 static void
 forward_task(void *ctx, size_t task, int thread)
 {
 	const struct job *j = ctx;
-	const struct peft_product *p = locate(j, &task);
-	const struct peft_weight *w = p->w;
-	size_t r0 = task * WIDE, n = w->rows - r0 < WIDE ? w->rows - r0 : WIDE;
-	const float *panel = expand_rows(w, r0, n,
-	    j->scratch + (size_t)thread * j->stride);
+	size_t panel = task / j->tile.down, t = task % j->tile.down * j->tile.m;
+	const struct peft_product *p = locate(j, &panel);
+	size_t r = panel * j->tile.n;
 
-	peft_gemm1(j->cpu, PEFT_N, PEFT_T, j->T, n, w->cols, 1, j->x, j->ldx,
-	    panel, w->cols, 0, p->y + r0, p->ldy);
+	forward_tile(j, p, r, least(j->tile.n, p->w->rows - r), t,
+	    least(j->tile.m, j->T - t),
+	    j->scratch + (size_t)thread * j->stride);
 }
 
-/* A few tokens: each row of the weight is expanded and used while it is in
- * the first cache. */
+/* A few tokens: rows are expanded a few at a time and used while they are in
+ * the first caches. */
 static void
 forward_few_task(void *ctx, size_t task, int thread)
 {
 	const struct job *j = ctx;
 	const struct peft_product *p = locate(j, &task);
-	const struct peft_vec *v = peft_cpu_vec(j->cpu);
-	const struct peft_weight *w = p->w;
-	size_t r = task * WIDE, t;
-	size_t end = w->rows - r < WIDE ? w->rows : r + WIDE;
-	float *row = j->scratch + (size_t)thread * j->stride;
+	size_t r = task * j->tile.n, end = least(r + j->tile.n, p->w->rows), n;
+	size_t most = SMALL / (j->T * least(DEEP, p->w->cols)) / 16 * 16;
 
-	for (; r < end; r++) {
-		const float *x = expand_rows(w, r, 1, row);
-
-		for (t = 0; t < j->T; t++)
-			p->y[t * p->ldy + r] = v->dot(x, j->x + t * j->ldx,
-			    w->cols);
+	if (most == 0)
+		most = j->tile.n;
+	for (; r < end; r += n) {
+		n = least(most, end - r);
+		forward_tile(j, p, r, n, 0, j->T,
+		    j->scratch + (size_t)thread * j->stride);
 	}
-}
-
-/* Single rows can be expanded only if blocks do not straddle them. */
-static bool
-rows_are_whole(const struct peft_product *p, size_t np)
-{
-	for (; np > 0; np--, p++)
-		if (p->w->cols % peft_dtypes[p->w->dtype].block != 0)
-			return false;
-	return true;
 }
 
 void
@@ -128,40 +153,39 @@ peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
 {
 	struct job j = { .cpu = cpu, .p = p, .np = np, .T = T, .ldx = ldx,
 	    .x = x, .scratch = scratch };
-	bool few = T <= FEW && rows_are_whole(p, np);
-	size_t i, tasks = 0;
+	bool few = T <= FEWTOKENS;
+	size_t i, n = 0;
 
-	for (i = 0; i < np; i++) {
-		size_t need = stride_of(p[i].w->rows, p[i].w->cols);
-
-		tasks += panels(p[i].w->rows);
-		j.stride = need > j.stride ? need : j.stride;
+	if (T == 0)
+		return;
+	for (i = 0; i < np; i++)
+		n += p[i].w->rows;
+	plan(&j, n);
+	if (few) {
+		j.tile.n = FEWROWS;
+		j.tile.down = 1;
 	}
-	peft_cpu_run(cpu, tasks, few ? forward_few_task : forward_task, &j);
+	for (i = 0, n = 0; i < np; i++)
+		n += pieces(p[i].w->rows, j.tile.n) * j.tile.down;
+	peft_cpu_run(cpu, n, few ? forward_few_task : forward_task, &j);
 }
 
-/* Columns c0 .. c0+n of dx += y W, strip by strip of W's rows. */
+/* Inputs c .. c+n of T tokens from t on: a tile of dx += y W. */
 static void
-add_weight(const struct job *j, const struct peft_product *p, size_t c0,
-    size_t n, float *panel, bool add)
+backward_tile(const struct job *j, const struct peft_product *p, size_t c,
+    size_t n, size_t t, size_t T, float *panel, bool add)
 {
 	const struct peft_weight *w = p->w;
-	size_t r, m, i, ld = w->cols;
-	const float *src;
+	size_t r, m, ld;
 
 	for (r = 0; r < w->rows; r += m, add = true) {
-		m = w->rows - r < STRIP ? w->rows - r : STRIP;
-		if (is_plain(w))
-			src = (const float *)w->data + r * w->cols + c0;
-		else {
-			for (i = 0; i < m; i++)
-				peft_decode_part(w, r + i, c0, n,
-				    panel + i * n);
-			src = panel;
-			ld = n;
-		}
-		peft_gemm1(j->cpu, PEFT_N, PEFT_N, j->T, n, m, 1, p->y + r,
-		    p->ldy, src, ld, add ? 1 : 0, j->dx + c0, j->ldx);
+		const float *src;
+
+		m = least(DEEP, w->rows - r);
+		src = expand(w, r, m, c, n, panel, &ld);
+		peft_gemm1(j->cpu, PEFT_N, PEFT_N, T, n, m, 1,
+		    p->y + t * p->ldy + r, p->ldy, src, ld, add ? 1 : 0,
+		    j->dx + t * j->ldx + c, j->ldx);
 	}
 }
 
@@ -169,12 +193,14 @@ static void
 backward_task(void *ctx, size_t task, int thread)
 {
 	const struct job *j = ctx;
-	size_t cols = j->p->w->cols, c0 = task * WIDE, i;
-	size_t n = cols - c0 < WIDE ? cols - c0 : WIDE;
-	float *panel = j->scratch + (size_t)thread * j->stride;
+	size_t c = task / j->tile.down * j->tile.n;
+	size_t n = least(j->tile.n, j->p->w->cols - c);
+	size_t t = task % j->tile.down * j->tile.m;
+	size_t T = least(j->tile.m, j->T - t), i;
 
 	for (i = 0; i < j->np; i++)
-		add_weight(j, &j->p[i], c0, n, panel, i > 0 || j->add);
+		backward_tile(j, &j->p[i], c, n, t, T, j->scratch +
+		    (size_t)thread * j->stride, i > 0 || j->add);
 }
 
 void
@@ -183,12 +209,7 @@ peft_product_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
 {
 	struct job j = { .cpu = cpu, .p = p, .np = np, .T = T, .ldx = ldx,
 	    .dx = dx, .scratch = scratch, .add = add };
-	size_t i;
 
-	for (i = 0; i < np; i++) {
-		size_t need = stride_of(p[i].w->rows, p[i].w->cols);
-
-		j.stride = need > j.stride ? need : j.stride;
-	}
-	peft_cpu_run(cpu, panels(p->w->cols), backward_task, &j);
+	plan(&j, p->w->cols);
+	peft_cpu_run(cpu, j.tile.across * j.tile.down, backward_task, &j);
 }

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* math-bench [THREADS]: what products with weights reach of what the
+ * processor can do, at the shapes of SmolLM2-135M.  Figures of different
+ * runs do not compare; those of one run do. */
+
+#include <immintrin.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/rng.h"
+#include "math/cpu.h"
+#include "math/vec.h"
+#include "quant/product.h"
+#include "quant/quant.h"
+
+enum { TOKENS = 1024, NWEIGHT = 7, MOST = 1536, REPEAT = 7, LAYERS = 30 };
+
+/* The linears of a layer, in groups that share their input. */
+static const struct shape {
+	const char	*name;
+	size_t		 rows, cols;
+	int		 group;
+} shapes[NWEIGHT] = {
+	{ "q 576x576", 576, 576, 0 }, { "k 192x576", 192, 576, 0 },
+	{ "v 192x576", 192, 576, 0 }, { "o 576x576", 576, 576, 1 },
+	{ "gate 1536x576", 1536, 576, 2 }, { "up 1536x576", 1536, 576, 2 },
+	{ "down 576x1536", 576, 1536, 3 },
+};
+enum { NGROUP = 4 };
+
+static const enum peft_dtype types[] = { PEFT_F32, PEFT_BF16, PEFT_Q4_1,
+	PEFT_NF4 };
+
+struct bench {
+	struct peft_cpu		*cpu;
+	struct peft_weight	 w[NWEIGHT * LAYERS];
+	float			*x, *y[NWEIGHT], *scratch;
+};
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void *
+must(size_t n)
+{
+	void *p = aligned_alloc(64, (n + 63) / 64 * 64);
+
+	if (p == NULL)
+		exit(2);
+	return p;
+}
+
+static float *
+noise(size_t n, const char *name)
+{
+	struct peft_rng key = peft_rng_key(1, name);
+	float *x = must(n * sizeof(*x));
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		x[i] = (float)(peft_rng_uniform(key, 0, i) - 0.5);
+	return x;
+}
+
+/* Register-only products and sums: the limit of the processor. */
+enum { FMAS = 1 << 20, CHAINS = 16 };
+
+__attribute__((target("avx512f")))
+static void
+spin512(float *sink)
+{
+	__m512 a[CHAINS], b = _mm512_set1_ps(0.999f);
+	int i, j;
+
+	for (j = 0; j < CHAINS; j++)
+		a[j] = _mm512_set1_ps((float)j);
+	for (i = 0; i < FMAS; i++)
+#pragma GCC unroll 16
+		for (j = 0; j < CHAINS; j++)
+			a[j] = _mm512_fmadd_ps(a[j], b, b);
+	for (j = 1; j < CHAINS; j++)
+		a[0] = _mm512_add_ps(a[0], a[j]);
+	_mm512_storeu_ps(sink, a[0]);
+}
+
+__attribute__((target("avx2,fma")))
+static void
+spin256(float *sink)
+{
+	__m256 a[CHAINS - 4], b = _mm256_set1_ps(0.999f);
+	int i, j;
+
+	for (j = 0; j < CHAINS - 4; j++)
+		a[j] = _mm256_set1_ps((float)j);
+	for (i = 0; i < FMAS; i++)
+#pragma GCC unroll 16
+		for (j = 0; j < CHAINS - 4; j++)
+			a[j] = _mm256_fmadd_ps(a[j], b, b);
+	for (j = 1; j < CHAINS - 4; j++)
+		a[0] = _mm256_add_ps(a[0], a[j]);
+	_mm256_storeu_ps(sink, a[0]);
+}
+
+struct spin {
+	void	(*fn)(float *);
+	float	*sink;
+};
+
+static void
+spin_task(void *ctx, size_t task, int thread)
+{
+	struct spin *s = ctx;
+
+	(void)task;
+	s->fn(s->sink + 64 * thread);
+}
+
+static double
+limit(struct peft_cpu *cpu)
+{
+	int threads = peft_cpu_threads(cpu), r;
+	bool wide = strcmp(peft_cpu_vec(cpu)->name, "avx512") == 0;
+	double flops = wide ? 2.0 * 16 * CHAINS : 2.0 * 8 * (CHAINS - 4);
+	struct spin s = { wide ? spin512 : spin256,
+	    must((size_t)threads * 64 * sizeof(float)) };
+	double best = 1e9, t;
+
+	for (r = 0; r < REPEAT; r++) {
+		t = now();
+		peft_cpu_run(cpu, (size_t)threads, spin_task, &s);
+		t = now() - t;
+		best = t < best ? t : best;
+	}
+	free(s.sink);
+	return flops * FMAS * threads / best * 1e-9;
+}
+
+static void
+make_weight(struct peft_weight *w, enum peft_dtype t, const struct shape *s,
+    int layer)
+{
+	size_t n = s->rows * s->cols, bytes = n * sizeof(float);
+	float *x = noise(n, s->name), *absmax;
+	struct peft_err err = { 0 };
+	void *data = must(bytes);
+	int rc;
+
+	(void)layer;
+	*w = (struct peft_weight){ .dtype = t, .ndim = 2, .rows = s->rows,
+	    .cols = s->cols, .nelem = n, .data = data, .nbytes = n /
+	    peft_dtypes[t].block * peft_dtypes[t].bytes };
+	if (t == PEFT_NF4) {
+		absmax = must(n / 64 * sizeof(*absmax));
+		w->scales.blocksize = 64;
+		w->scales.nabsmax = n / 64;
+		w->scales.absmax = absmax;
+		rc = peft_encode_4bit(t, x, n, 64, true, data, absmax, &err);
+	} else
+		rc = peft_encode(t, x, n, data, &err);
+	if (rc == -1)
+		exit(2);
+	free(x);
+}
+
+/* One layer's group as products; returns how many. */
+static size_t
+group(struct bench *b, int layer, int g, struct peft_product *p)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < NWEIGHT; i++)
+		if (shapes[i].group == g)
+			p[n++] = (struct peft_product){ &b->w[(size_t)layer *
+			    NWEIGHT + i], b->y[i], shapes[i].rows };
+	return n;
+}
+
+/* Seconds for one layer's products of group g (or all: -1). */
+static double
+layer_time(struct bench *b, int layer, int g, size_t T, bool back)
+{
+	struct peft_product p[NWEIGHT];
+	double t = now();
+	int i;
+
+	for (i = 0; i < NGROUP; i++) {
+		size_t n = group(b, layer, i, p), cols = p[0].w->cols;
+
+		if (g != -1 && g != i)
+			continue;
+		if (back)
+			peft_product_backward(b->cpu, b->x, cols, T, p, n,
+			    false, b->scratch);
+		else
+			peft_product_forward(b->cpu, b->x, cols, T, p, n,
+			    b->scratch);
+	}
+	return now() - t;
+}
+
+static double
+best_time(struct bench *b, int g, size_t T, bool back)
+{
+	double best = 1e9, t;
+	int r;
+
+	for (r = 0; r < REPEAT; r++) {
+		t = layer_time(b, r % LAYERS, g, T, back);
+		best = t < best ? t : best;
+	}
+	return best;
+}
+
+static double
+flops_of(int g, size_t T)
+{
+	double f = 0;
+	int i;
+
+	for (i = 0; i < NWEIGHT; i++)
+		if (g == -1 || shapes[i].group == g)
+			f += 2.0 * (double)(T * shapes[i].rows *
+			    shapes[i].cols);
+	return f;
+}
+
+static void
+bench_type(struct bench *b, enum peft_dtype t, double f32[2])
+{
+	static const size_t few[] = { 1, 2, 4, 8, 16, 32 };
+	double bytes = 0, s, rate;
+	size_t i, T;
+	int g, l, back;
+
+	for (i = 0; i < NWEIGHT * LAYERS; i++) {
+		make_weight(&b->w[i], t, &shapes[i % NWEIGHT],
+		    (int)(i / NWEIGHT));
+		bytes += (double)b->w[i].nbytes;
+	}
+	for (back = 0; back < 2; back++) {
+		printf("%-5s %s T %d:", peft_dtypes[t].name,
+		    back ? "backward" : "forward ", TOKENS);
+		for (g = -1; g < NGROUP; g++) {
+			s = best_time(b, g, TOKENS, back);
+			rate = flops_of(g, TOKENS) / s * 1e-9;
+			printf(g == -1 ? " %6.1f GF/s (" : " %.0f", rate);
+			if (g == -1 && t == PEFT_F32)
+				f32[back] = rate;
+			if (g == -1)
+				printf("%.0f %% of f32;", 100 * rate /
+				    f32[back]);
+		}
+		printf(" qkv o gate-up down)\n");
+	}
+	for (i = 0; i < sizeof(few) / sizeof(few[0]); i++) {
+		double best = 1e9;
+		int r;
+
+		T = few[i];
+		for (r = 0; r < 5; r++) {
+			for (s = 0, l = 0; l < LAYERS; l++)
+				s += layer_time(b, l, -1, T, false);
+			best = s < best ? s : best;
+		}
+		printf("%-5s forward  T %zu: %.2f ms for all layers, "
+		    "%.1f GB/s of weights, %.1f GF/s\n", peft_dtypes[t].name,
+		    T, best * 1e3, bytes / best * 1e-9,
+		    flops_of(-1, T) * LAYERS / best * 1e-9);
+	}
+	for (i = 0; i < NWEIGHT * LAYERS; i++) {
+		free((void *)(uintptr_t)b->w[i].data);
+		free((void *)(uintptr_t)b->w[i].scales.absmax);
+	}
+}
+
+/* One product on all threads, as peft_gemm cuts it. */
+static void
+bench_gemm(struct peft_cpu *cpu, double top)
+{
+	static const struct {
+		size_t		 m, n, k;
+		enum peft_trans	 ta, tb;
+		const char	*what;
+	} cases[] = {
+		{ 1024, 1536, 576, PEFT_N, PEFT_T, "square-like" },
+		{ 1024, 16, 576, PEFT_N, PEFT_T, "x A^T, r 16" },
+		{ 1024, 1536, 16, PEFT_N, PEFT_T, "h B^T" },
+		{ 1024, 16, 1536, PEFT_N, PEFT_N, "dy B" },
+		{ 1536, 16, 1024, PEFT_T, PEFT_N, "dB" },
+		{ 16, 576, 1024, PEFT_T, PEFT_N, "dA" },
+		{ 1024, 576, 16, PEFT_N, PEFT_N, "dh A" },
+		{ 1, 16, 576, PEFT_N, PEFT_T, "T 1: x A^T" },
+		{ 1, 1536, 16, PEFT_N, PEFT_T, "T 1: h B^T" },
+		{ 64, 512, 64, PEFT_N, PEFT_T, "q k^T" },
+		{ 64, 64, 512, PEFT_N, PEFT_N, "p v" },
+		{ 1, 512, 64, PEFT_N, PEFT_T, "T 1: q k^T" },
+		{ 1, 64, 512, PEFT_N, PEFT_N, "T 1: p v" },
+	};
+	float *a = noise(1 << 21, "a"), *b = noise(1 << 21, "b");
+	float *c = noise(1 << 21, "c");
+	size_t i;
+	int r, k;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t M = cases[i].m, N = cases[i].n, K = cases[i].k;
+		double f = 2.0 * (double)M * (double)N * (double)K;
+		double best = 1e9, t, one = 1e9;
+		int times = f < 1e6 ? 200 : 3;
+
+		for (r = 0; r < REPEAT; r++) {
+			t = now();
+			for (k = 0; k < times; k++)
+				peft_gemm(cpu, cases[i].ta, cases[i].tb, M, N,
+				    K, 1, a, cases[i].ta == PEFT_T ? M : K, b,
+				    cases[i].tb == PEFT_T ? K : N, 1, c, N);
+			t = (now() - t) / times;
+			best = t < best ? t : best;
+			t = now();
+			for (k = 0; k < times; k++)
+				peft_gemm1(cpu, cases[i].ta, cases[i].tb, M, N,
+				    K, 1, a, cases[i].ta == PEFT_T ? M : K, b,
+				    cases[i].tb == PEFT_T ? K : N, 1, c, N);
+			t = (now() - t) / times;
+			one = t < one ? t : one;
+		}
+		printf("gemm %4zu x %4zu x %4zu %c%c: %6.1f GF/s, %5.2f us; "
+		    "gemm1 %6.1f GF/s (%.0f %% of the limit), %s\n", M, N, K,
+		    cases[i].ta == PEFT_T ? 'T' : 'N',
+		    cases[i].tb == PEFT_T ? 'T' : 'N', f / best * 1e-9,
+		    best * 1e6, f / one * 1e-9,
+		    100 * f / one * 1e-9 / top * peft_cpu_threads(cpu),
+		    cases[i].what);
+	}
+	free(a);
+	free(b);
+	free(c);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct bench b = { 0 };
+	struct peft_err err = { 0 };
+	double top, f32[2];
+	size_t i;
+
+	b.cpu = peft_cpu_open(argc > 1 ? atoi(argv[1]) : 0, &err);
+	if (b.cpu == NULL) {
+		fprintf(stderr, "math-bench: %s\n", err.msg);
+		return 2;
+	}
+	top = limit(b.cpu);
+	printf("%s\nlimit %.1f GF/s\n", peft_cpu_describe(b.cpu), top);
+	bench_gemm(b.cpu, top);
+	b.x = noise(TOKENS * MOST, "x");
+	for (i = 0; i < NWEIGHT; i++)
+		b.y[i] = noise(TOKENS * shapes[i].rows, "y");
+	b.scratch = must(peft_product_scratch(b.cpu, MOST, MOST) *
+	    sizeof(float));
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		bench_type(&b, types[i], f32);
+	peft_cpu_close(b.cpu);
+	return 0;
+}
