@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Vector kernels, the pool, products; and OpenBLAS, which must be told.
+. "$TOP/tests/lib.sh"
+
+check() {
+	run env "$@"
+	grep '^not ok' out
+	ok "$*" [ "$rc" -eq 0 ]
+}
+
+unset OPENBLAS_CORETYPE
+check vec-unit
+check math-unit
+check product-unit
+
+# what the user says wins; these kernels cannot do small products unpacked,
+# so that ours do them
+if grep -q '^flags.* avx2 .*' /proc/cpuinfo; then
+	check OPENBLAS_CORETYPE=Haswell math-unit
+	ok 'OPENBLAS_CORETYPE is the one used, and said so' \
+	    grep 'Haswell (core type set by OPENBLAS_CORETYPE)' out
+	check OPENBLAS_CORETYPE=Haswell product-unit
+else
+	for n in 4 5 6; do echo "ok $n # SKIP no AVX2"; done
+fi
+
+# a library that cannot be opened
+echo 'no library' >libopenblas.so.0
+run env LD_LIBRARY_PATH=. math-unit
+ok 'without OpenBLAS: what to install' \
+    grep 'Bail out!.*apt-get install libopenblas0' out
+done_testing

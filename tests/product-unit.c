@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Products with stored weights against sums in double over what
+ * peft_decode() says the weights are, and the same bytes on every number of
+ * threads.
+ */
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "math/cpu.h"
+#include "quant/product.h"
+#include "quant/quant.h"
+
+#define EPS	0x1p-24
+
+static const int threads[] = { 1, 2, 3, 5 };
+enum { NCPU = sizeof(threads) / sizeof(threads[0]), MOSTNP = 3, GAP = 5 };
+
+static int n, failed;
+
+static void
+ok(int good, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	printf("%sok %d - ", good ? "" : "not ", ++n);
+	vprintf(fmt, ap);
+	putchar('\n');
+	va_end(ap);
+	failed += !good;
+}
+
+static void *
+must(void *p)
+{
+	if (p == NULL) {
+		puts("Bail out! no memory");
+		exit(1);
+	}
+	return p;
+}
+
+static float *
+noise(size_t size, size_t seed)
+{
+	struct peft_rng key = peft_rng_key(seed, "product-unit");
+	float *x = must(malloc(size * sizeof(*x)));
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		x[i] = (float)(2 * peft_rng_uniform(key, 0, i) - 1);
+	return x;
+}
+
+/* One set of weights with a common input. */
+struct set {
+	size_t			 np, cols, rows[MOSTNP], T, ldx;
+	struct peft_weight	 w[MOSTNP];
+	float			*values[MOSTNP];	/* decoded */
+	float			*x, *dx;
+	struct peft_product	 p[MOSTNP];
+};
+
+enum nested { PLAIN, NESTED };
+
+static void
+quantise(struct peft_weight *w, const float *x, enum nested nested)
+{
+	size_t nb = (w->nelem + 63) / 64, groups = (nb + 255) / 256;
+	float *absmax = must(malloc(nb * sizeof(*absmax)));
+	float *outer = must(malloc(groups * sizeof(*outer)));
+	uint8_t *q = must(malloc(nb)), *codes = must(malloc(w->nelem));
+	struct peft_err err = { 0 };
+
+	if (peft_encode_4bit(w->dtype, x, w->nelem, 64, true, codes, absmax,
+	    &err) == -1)
+		exit(1);
+	w->data = codes;
+	w->scales = (struct peft_scales){ .blocksize = 64, .nabsmax = nb,
+	    .nested_blocksize = 256, .nnested = groups };
+	if (nested == PLAIN) {
+		w->scales.absmax = absmax;
+		free(q);
+		free(outer);
+		return;
+	}
+	peft_encode_nested(absmax, nb, q, outer, &w->scales.nested_offset);
+	w->scales.qabsmax = q;
+	w->scales.nested_absmax = outer;
+	w->scales.nested_map = peft_dynamic_map();
+	free(absmax);
+}
+
+static void
+store(struct peft_weight *w, enum peft_dtype t, size_t rows, size_t cols,
+    enum nested nested)
+{
+	float *x = noise(rows * cols, rows);
+	struct peft_err err = { 0 };
+
+	*w = (struct peft_weight){ .dtype = t, .ndim = 2, .rows = rows,
+	    .cols = cols, .nelem = rows * cols };
+	if (t == PEFT_NF4 || t == PEFT_FP4)
+		quantise(w, x, nested);
+	else {
+		w->data = must(malloc(rows * cols * sizeof(float)));
+		if (peft_encode(t, x, rows * cols, (void *)(uintptr_t)w->data,
+		    &err) == -1)
+			exit(1);
+	}
+	free(x);
+}
+
+static void
+prepare(struct set *s, enum peft_dtype t, enum nested nested)
+{
+	size_t i;
+
+	s->ldx = s->cols + GAP;
+	s->x = noise(s->T * s->ldx, 100);
+	s->dx = noise(s->T * s->ldx, 101);
+	for (i = 0; i < s->np; i++) {
+		size_t ldy = s->rows[i] + GAP;
+
+		store(&s->w[i], t, s->rows[i], s->cols, nested);
+		s->values[i] = must(malloc(s->w[i].nelem * sizeof(float)));
+		peft_decode(&s->w[i], 0, s->w[i].nelem, s->values[i]);
+		s->p[i] = (struct peft_product){ &s->w[i],
+		    noise(s->T * ldy, 200 + i), ldy };
+	}
+}
+
+static void
+clear(struct set *s)
+{
+	size_t i;
+
+	free(s->x);
+	free(s->dx);
+	for (i = 0; i < s->np; i++) {
+		free((void *)(uintptr_t)s->w[i].data);
+		free((void *)(uintptr_t)s->w[i].scales.absmax);
+		free((void *)(uintptr_t)s->w[i].scales.qabsmax);
+		free((void *)(uintptr_t)s->w[i].scales.nested_absmax);
+		free(s->values[i]);
+		free(s->p[i].y);
+	}
+}
+
+static float *
+scratch_for(struct peft_cpu *cpu, const struct set *s)
+{
+	size_t i, rows = 0;
+
+	for (i = 0; i < s->np; i++)
+		rows = s->rows[i] > rows ? s->rows[i] : rows;
+	return must(malloc(peft_product_scratch(cpu, rows, s->cols) *
+	    sizeof(float)));
+}
+
+/* In whatever order: products and sums are each off by EPS of at most the
+ * sum of the magnitudes. */
+static bool
+is_near(float got, double want, double magnitude, size_t terms)
+{
+	return fabs((double)got - want) <= EPS * magnitude *
+	    (2 * (double)terms + 2);
+}
+
+static bool
+forward_right(const struct set *s, size_t i, const float *before)
+{
+	const struct peft_product *p = &s->p[i];
+	size_t t, r, c;
+
+	for (t = 0; t < s->T; t++)
+		for (r = 0; r < p->ldy; r++) {
+			const float *w = s->values[i] + r * s->cols;
+			const float *x = s->x + t * s->ldx;
+			float got = p->y[t * p->ldy + r];
+			double sum = 0, magnitude = 0;
+
+			if (r >= s->rows[i] && got != before[t * p->ldy + r])
+				return false;
+			for (c = 0; c < s->cols && r < s->rows[i]; c++) {
+				sum += (double)x[c] * (double)w[c];
+				magnitude += fabs((double)x[c] * (double)w[c]);
+			}
+			if (r < s->rows[i] && !is_near(got, sum, magnitude,
+			    s->cols))
+				return false;
+		}
+	return true;
+}
+
+static bool
+test_forward(struct peft_cpu *cpus[NCPU], struct set *s)
+{
+	float *first[MOSTNP] = { NULL }, *scratch;
+	bool good = true;
+	size_t i, bytes;
+	int c;
+
+	for (c = 0; c < NCPU; c++) {
+		float *before[MOSTNP];
+
+		scratch = scratch_for(cpus[c], s);
+		for (i = 0; i < s->np; i++) {
+			bytes = s->T * s->p[i].ldy * sizeof(float);
+			before[i] = memcpy(must(malloc(bytes)), s->p[i].y,
+			    bytes);
+		}
+		peft_product_forward(cpus[c], s->x, s->ldx, s->T, s->p, s->np,
+		    scratch);
+		for (i = 0; i < s->np; i++) {
+			bytes = s->T * s->p[i].ldy * sizeof(float);
+			if (c == 0) {
+				good = good && forward_right(s, i, before[i]);
+				first[i] = memcpy(must(malloc(bytes)),
+				    s->p[i].y, bytes);
+			}
+			good = good && memcmp(first[i], s->p[i].y, bytes) == 0;
+			free(before[i]);
+		}
+		free(scratch);
+	}
+	for (i = 0; i < s->np; i++)
+		free(first[i]);
+	return good;
+}
+
+static bool
+backward_right(const struct set *s, const float *before, bool add)
+{
+	size_t t, r, c, i, terms = 1;
+
+	for (i = 0; i < s->np; i++)
+		terms += s->rows[i];
+	for (t = 0; t < s->T; t++)
+		for (c = 0; c < s->cols; c++) {
+			double sum = add ? (double)before[t * s->ldx + c] : 0;
+			double magnitude = fabs(sum);
+
+			for (i = 0; i < s->np; i++)
+				for (r = 0; r < s->rows[i]; r++) {
+					double v = (double)s->p[i].y[t *
+					    s->p[i].ldy + r] * (double)
+					    s->values[i][r * s->cols + c];
+
+					sum += v;
+					magnitude += fabs(v);
+				}
+			if (!is_near(s->dx[t * s->ldx + c], sum, magnitude,
+			    terms))
+				return false;
+		}
+	return true;
+}
+
+static bool
+test_backward(struct peft_cpu *cpus[NCPU], struct set *s, bool add)
+{
+	size_t bytes = s->T * s->ldx * sizeof(float), t;
+	float *before = memcpy(must(malloc(bytes)), s->dx, bytes);
+	float *first = must(malloc(bytes)), *scratch;
+	bool good = true;
+	int c;
+
+	for (c = 0; c < NCPU; c++) {
+		memcpy(s->dx, before, bytes);
+		scratch = scratch_for(cpus[c], s);
+		peft_product_backward(cpus[c], s->dx, s->ldx, s->T, s->p,
+		    s->np, add, scratch);
+		free(scratch);
+		if (c == 0)
+			memcpy(first, s->dx, bytes);
+		good = good && memcmp(first, s->dx, bytes) == 0;
+	}
+	good = good && backward_right(s, before, add);
+	for (t = 0; t < s->T; t++)
+		good = good && memcmp(s->dx + t * s->ldx + s->cols, before +
+		    t * s->ldx + s->cols, GAP * sizeof(float)) == 0;
+	free(before);
+	free(first);
+	return good;
+}
+
+/* Around the edges of tiles (64, 384), of strips (768), of a few tokens (32)
+ * and of blocks of tokens (512). */
+static const struct set sets[] = {
+	{ .np = 1, .rows = { 1 }, .cols = 32, .T = 1 },
+	{ .np = 3, .rows = { 70, 5, 130 }, .cols = 96, .T = 3 },
+	{ .np = 2, .rows = { 65, 64 }, .cols = 832, .T = 2 },
+	{ .np = 3, .rows = { 65, 64, 1 }, .cols = 160, .T = 33 },
+	{ .np = 1, .rows = { 30 }, .cols = 96, .T = 600 },
+	{ .np = 2, .rows = { 800, 20 }, .cols = 448, .T = 40 },
+	{ .np = 1, .rows = { 40 }, .cols = 1600, .T = 32 },
+	/* no multiples of a block: where blocks may straddle rows */
+	{ .np = 2, .rows = { 33, 9 }, .cols = 77, .T = 2 },
+	{ .np = 2, .rows = { 130, 65 }, .cols = 201, .T = 50 },
+};
+
+static void
+test_type(struct peft_cpu *cpus[NCPU], enum peft_dtype t, enum nested nested)
+{
+	bool good[3] = { true, true, true };
+	bool rows_alone = peft_dtypes[t].block > 2;
+	const char *name = peft_dtypes[t].name;
+	size_t i;
+
+	for (i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+		struct set s = sets[i];
+
+		if (rows_alone && s.cols % peft_dtypes[t].block != 0)
+			continue;
+		prepare(&s, t, nested);
+		good[0] = test_forward(cpus, &s) && good[0];
+		good[1] = test_backward(cpus, &s, false) && good[1];
+		good[2] = test_backward(cpus, &s, true) && good[2];
+		clear(&s);
+	}
+	ok(good[0], "%s%s: forward", nested ? "double " : "", name);
+	ok(good[1], "%s%s: backward", nested ? "double " : "", name);
+	ok(good[2], "%s%s: backward, added", nested ? "double " : "", name);
+}
+
+int
+main(void)
+{
+	static const enum peft_dtype types[] = { PEFT_F32, PEFT_BF16, PEFT_F16,
+		PEFT_Q4_1, PEFT_Q8_0, PEFT_NF4 };
+	struct peft_cpu *cpus[NCPU];
+	struct peft_err err = { 0 };
+	size_t i;
+
+	for (i = 0; i < NCPU; i++)
+		if ((cpus[i] = peft_cpu_open(threads[i], &err)) == NULL) {
+			printf("Bail out! %s\n", err.msg);
+			return 1;
+		}
+	printf("# %s\n", peft_cpu_describe(cpus[0]));
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		test_type(cpus, types[i], PLAIN);
+	test_type(cpus, PEFT_NF4, NESTED);
+	for (i = 0; i < NCPU; i++)
+		peft_cpu_close(cpus[i]);
+	printf("1..%d\n", n);
+	return failed != 0;
+}
