@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pool, and products of f32 matrices against sums in double. */
 
+#include <dirent.h>
 #include <math.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -19,6 +21,8 @@ static const int threads[] = { 1, 2, 3, 5 };
 enum { NCPU = sizeof(threads) / sizeof(threads[0]) };
 
 static int n, failed;
+
+static void ok(int, const char *, ...) PEFT_PRINTF(2, 3);
 
 static void
 ok(int good, const char *fmt, ...)
@@ -215,6 +219,54 @@ test_gemm(struct peft_cpu *cpus[NCPU])
 	}
 }
 
+static int
+threads_here(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	int count = 0;
+
+	if (dir == NULL)
+		return -1;
+	while (readdir(dir) != NULL)
+		count++;
+	closedir(dir);
+	return count - 2;		/* . and .. */
+}
+
+/* What opening leaves behind: no threads of OpenBLAS's own, the environment
+ * as it was, and as many threads as the process has cores. */
+static void
+test_open(void)
+{
+	const char *core = getenv("OPENBLAS_CORETYPE");
+	struct peft_err err = { 0 };
+	struct peft_cpu *cpu;
+	cpu_set_t all, one;
+	int i;
+
+	setenv("OPENBLAS_NUM_THREADS", "7", 1);
+	if ((cpu = peft_cpu_open(1, &err)) == NULL) {
+		printf("Bail out! %s\n", err.msg);
+		exit(1);
+	}
+	ok(threads_here() == 1, "OpenBLAS starts no threads");
+	ok(strcmp(getenv("OPENBLAS_NUM_THREADS"), "7") == 0 &&
+	    getenv("OPENBLAS_CORETYPE") == core, "the environment is kept");
+	peft_cpu_close(cpu);
+	CPU_ZERO(&all);
+	CPU_ZERO(&one);
+	(void)sched_getaffinity(0, sizeof(all), &all);
+	for (i = 0; !CPU_ISSET(i, &all); i++)
+		;
+	CPU_SET(i, &one);
+	(void)sched_setaffinity(0, sizeof(one), &one);
+	cpu = peft_cpu_open(0, &err);
+	ok(cpu != NULL && peft_cpu_threads(cpu) == 1, "a thread a core this "
+	    "process may use");
+	peft_cpu_close(cpu);
+	(void)sched_setaffinity(0, sizeof(all), &all);
+}
+
 int
 main(void)
 {
@@ -222,6 +274,7 @@ main(void)
 	struct peft_err err = { 0 };
 	int i;
 
+	test_open();
 	for (i = 0; i < NCPU; i++) {
 		if ((cpus[i] = peft_cpu_open(threads[i], &err)) == NULL) {
 			printf("Bail out! %s\n", err.msg);

@@ -24,6 +24,8 @@ enum { NCPU = sizeof(threads) / sizeof(threads[0]), MOSTNP = 3, GAP = 5 };
 
 static int n, failed;
 
+static void ok(int, const char *, ...) PEFT_PRINTF(2, 3);
+
 static void
 ok(int good, const char *fmt, ...)
 {

@@ -26,6 +26,8 @@ enum { NSIZES = sizeof(sizes) / sizeof(sizes[0]) };
 
 static int n, failed;
 
+static void ok(int, const char *, ...) PEFT_PRINTF(2, 3);
+
 static void
 ok(int good, const char *fmt, ...)
 {

@@ -10,7 +10,11 @@
 #include "base/buf.h"
 #include "math/cpu-impl.h"
 
-/* The paths, best first; each with the OpenBLAS core type that fits. */
+/*
+ * The paths, best first; each with the OpenBLAS core type that fits.  On a
+ * Sapphire Rapids core 0.3.21 multiplies f32 at 158 GF/s as SkylakeX, 150 as
+ * Cooperlake (what it makes of SapphireRapids), 100 as Haswell.
+ */
 struct path {
 	const struct peft_vec	*vec;
 	bool			 here;

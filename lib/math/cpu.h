@@ -29,7 +29,8 @@ int		 peft_cpu_threads(const struct peft_cpu *);
  * PEFT_CPU in the environment (read by the command, see peft_cpu_limit)
  * asks for a lesser one. */
 const struct peft_vec *peft_cpu_vec(const struct peft_cpu *);
-/* One line: "avx512; 2 threads; OpenBLAS 0.3.21 SkylakeX (set by peft)". */
+/* One line: "avx512 kernels, 2 threads, OpenBLAS 0.3.21 SkylakeX (core type
+ * set by peft)". */
 const char	*peft_cpu_describe(const struct peft_cpu *);
 /* Force the path by name; -1 if this processor has none of it. */
 int		 peft_cpu_limit(struct peft_cpu *, const char *path,

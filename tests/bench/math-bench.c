@@ -133,7 +133,7 @@ limit(struct peft_cpu *cpu)
 	    must((size_t)threads * 64 * sizeof(float)) };
 	double best = 1e9, t;
 
-	for (r = 0; r < REPEAT; r++) {
+	for (r = 0; r < 4 * REPEAT; r++) {
 		t = now();
 		peft_cpu_run(cpu, (size_t)threads, spin_task, &s);
 		t = now() - t;
@@ -144,8 +144,7 @@ limit(struct peft_cpu *cpu)
 }
 
 static void
-make_weight(struct peft_weight *w, enum peft_dtype t, const struct shape *s,
-    int layer)
+make_weight(struct peft_weight *w, enum peft_dtype t, const struct shape *s)
 {
 	size_t n = s->rows * s->cols, bytes = n * sizeof(float);
 	float *x = noise(n, s->name), *absmax;
@@ -153,7 +152,6 @@ make_weight(struct peft_weight *w, enum peft_dtype t, const struct shape *s,
 	void *data = must(bytes);
 	int rc;
 
-	(void)layer;
 	*w = (struct peft_weight){ .dtype = t, .ndim = 2, .rows = s->rows,
 	    .cols = s->cols, .nelem = n, .data = data, .nbytes = n /
 	    peft_dtypes[t].block * peft_dtypes[t].bytes };
@@ -232,17 +230,34 @@ flops_of(int g, size_t T)
 	return f;
 }
 
+/* Generation: all layers for a few tokens, the weights out of cache. */
+static void
+bench_few(struct bench *b, size_t T, double bytes)
+{
+	double best = 1e9, s;
+	int r, l;
+
+	for (r = 0; r < REPEAT; r++) {
+		for (s = 0, l = 0; l < LAYERS; l++)
+			s += layer_time(b, l, -1, T, false);
+		best = s < best ? s : best;
+	}
+	printf("%-5s forward  T %zu: %.2f ms for all layers, %.1f GB/s of "
+	    "weights, %.1f GF/s\n", peft_dtypes[b->w[0].dtype].name, T,
+	    best * 1e3, bytes / best * 1e-9, flops_of(-1, T) * LAYERS / best *
+	    1e-9);
+}
+
 static void
 bench_type(struct bench *b, enum peft_dtype t, double f32[2])
 {
 	static const size_t few[] = { 1, 2, 4, 8, 16, 32 };
 	double bytes = 0, s, rate;
-	size_t i, T;
-	int g, l, back;
+	size_t i;
+	int g, back;
 
 	for (i = 0; i < NWEIGHT * LAYERS; i++) {
-		make_weight(&b->w[i], t, &shapes[i % NWEIGHT],
-		    (int)(i / NWEIGHT));
+		make_weight(&b->w[i], t, &shapes[i % NWEIGHT]);
 		bytes += (double)b->w[i].nbytes;
 	}
 	for (back = 0; back < 2; back++) {
@@ -260,21 +275,8 @@ bench_type(struct bench *b, enum peft_dtype t, double f32[2])
 		}
 		printf(" qkv o gate-up down)\n");
 	}
-	for (i = 0; i < sizeof(few) / sizeof(few[0]); i++) {
-		double best = 1e9;
-		int r;
-
-		T = few[i];
-		for (r = 0; r < 5; r++) {
-			for (s = 0, l = 0; l < LAYERS; l++)
-				s += layer_time(b, l, -1, T, false);
-			best = s < best ? s : best;
-		}
-		printf("%-5s forward  T %zu: %.2f ms for all layers, "
-		    "%.1f GB/s of weights, %.1f GF/s\n", peft_dtypes[t].name,
-		    T, best * 1e3, bytes / best * 1e-9,
-		    flops_of(-1, T) * LAYERS / best * 1e-9);
-	}
+	for (i = 0; i < sizeof(few) / sizeof(few[0]); i++)
+		bench_few(b, few[i], bytes);
 	for (i = 0; i < NWEIGHT * LAYERS; i++) {
 		free((void *)(uintptr_t)b->w[i].data);
 		free((void *)(uintptr_t)b->w[i].scales.absmax);
