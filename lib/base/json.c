@@ -50,9 +50,40 @@ all_distinct(const cJSON *j, struct peft_err *err)
 	return 0;
 }
 
+/*
+ * cJSON keeps a number as a double.  Some must tell 1.0 from 1, or need all
+ * digits of 9007199254740993: the spelling of such a number is kept in its
+ * valuestring (which cJSON frees).  Numbers come in the text in the order of
+ * the tree; s moves behind the one of j, *failed says that memory ran out.
+ */
+static const char *
+keep_spelling(cJSON *j, const char *s, bool *failed)
+{
+	size_t n;
+	cJSON *e;
+
+	if (cJSON_IsNumber(j)) {
+		for (; *s != '-' && (*s < '0' || *s > '9'); s++)
+			if (*s == '"')
+				for (s++; *s != '"'; s++)
+					s += *s == '\\';
+		n = strspn(s, "+-.0123456789eE");
+		if (n > 15 || memchr(s, '.', n) != NULL ||
+		    memchr(s, 'e', n) != NULL || memchr(s, 'E', n) != NULL) {
+			j->valuestring = strndup(s, n);
+			*failed |= j->valuestring == NULL;
+		}
+		return s + n;
+	}
+	cJSON_ArrayForEach(e, j)
+		s = keep_spelling(e, s, failed);
+	return s;
+}
+
 cJSON *
 peft_json(const char *s, size_t len, struct peft_err *err)
 {
+	bool failed = false;
 	cJSON *j;
 
 	if (peft_json_check(s, len, err) == -1)
@@ -61,7 +92,11 @@ peft_json(const char *s, size_t len, struct peft_err *err)
 		peft_seterr(err, "not JSON, or no memory for it");
 		return NULL;
 	}
-	if (all_distinct(j, err) == -1) {
+	if (j->child != NULL)
+		keep_spelling(j, s, &failed);
+	if (failed)
+		peft_seterr(err, "no memory for JSON");
+	if (failed || all_distinct(j, err) == -1) {
 		cJSON_Delete(j);
 		return NULL;
 	}

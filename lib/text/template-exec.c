@@ -1,154 +1,106 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Templates: statements; and the calls of template.h. */
+/* Templates: statements. */
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "text/jinja.h"
+#include "text/jinja-tree.h"
 
-enum { MAXOUT = 64 << 20 };
-static const size_t max_memory = (size_t)512 << 20;
+enum { DEPTH = 400 };
 
-struct peft_template {
-	struct jj_pool	 pool;
-	char		*src;
-	struct jj_node	*root;
-	bool		 generates;
-};
-
-static int
-emit(struct jj_render *r, const struct jj_value *v)
+int
+peft_jj_push(struct jj_render *r)
 {
-	struct jj_value s = jj_tostr(r, v);
-	size_t i;
-
-	if (r->out->len + s.n > MAXOUT)
-		return jj_fail(r, "more output than a template may make");
-	peft_buf_put(r->out, s.s, s.n);
-	for (i = 0; i < s.n; i++)
-		peft_buf_putc(r->mark, s.mark != NULL && s.mark[i]);
-	return r->out->failed || r->mark->failed ? jj_fail(r, "no memory") : 0;
-}
-
-static int
-push_scope(struct jj_render *r)
-{
-	struct jj_scope *s = jj_alloc(&r->pool, sizeof(*s));
+	struct jj_scope *s = peft_jj_alloc(&r->pool, sizeof(*s));
 
 	if (s == NULL)
-		return jj_fail(r, "no memory");
+		return peft_jj_nomem(r);
 	s->up = r->scope;
 	r->scope = s;
 	return 0;
 }
 
-static void
-set_var(struct jj_render *r, const char *name, size_t len, struct jj_value v)
+int
+peft_jj_set(struct jj_render *r, const char *name, size_t len,
+    const struct jj_value *v)
 {
-	jj_dict_set(&r->pool, &r->scope->vars, jj_str(name, len, NULL), v);
+	struct jj_value key = peft_jj_str(name, len, NULL);
+
+	return peft_jj_dict_set(r, &r->scope->vars, &key, v);
+}
+
+static int
+emit(struct jj_render *r, const struct jj_value *v)
+{
+	struct jj_value s;
+
+	if (peft_jj_tostr(r, v, &s) == -1)
+		return -1;
+	if (s.n > JJ_MAXOUT || r->out->text.len + s.n > JJ_MAXOUT)
+		return peft_jj_fail(r, "more output than a template may make");
+	peft_jj_put_str(r->out, &s);
+	if (r->out->text.failed || r->out->mark.failed)
+		return peft_jj_nomem(r);
+	return peft_jj_spend(r, s.n);
 }
 
 /* A name, or an attribute of a namespace. */
 static int
-assign(struct jj_render *r, const struct jj_node *target, struct jj_value v)
+assign(struct jj_render *r, const struct jj_node *target,
+    const struct jj_value *v)
 {
-	struct jj_value ns;
+	struct jj_value ns, key;
 
-	if (target->op == JN_NAME) {
-		set_var(r, target->name, target->len, v);
-		return 0;
-	}
-	if (jj_eval(r, target->a, &ns) == -1)
+	if (target->op == JN_NAME)
+		return peft_jj_set(r, target->name, target->len, v);
+	if (peft_jj_eval(r, target->a, &ns) == -1)
 		return -1;
-	if (ns.kind != JJ_DICT)
-		return jj_fail(r, "cannot set an attribute of %s",
-		    jj_kind_name(&ns));
-	jj_dict_set(&r->pool, ns.dict, jj_str(target->name, target->len,
-	    NULL), v);
-	return 0;
+	if (ns.kind != JJ_NAMESPACE)
+		return peft_jj_fail(r, "an attribute of %s cannot be set",
+		    peft_jj_kind_name(&ns));
+	key = peft_jj_str(target->name, target->len, NULL);
+	return peft_jj_dict_set(r, ns.dict, &key, v);
 }
 
 static int
 assign_all(struct jj_render *r, const struct jj_node *targets,
-    struct jj_value v)
+    const struct jj_value *v)
 {
 	const struct jj_node *t;
+	struct jj_value list;
 	size_t i = 0, n = 0;
 
 	if (targets->next == NULL)
 		return assign(r, targets, v);
 	for (t = targets; t != NULL; t = t->next)
 		n++;
-	if (v.kind != JJ_LIST || v.n != n)
-		return jj_fail(r, "%zu names for %s of %zu", n,
-		    jj_kind_name(&v), v.n);
+	if (v->kind == JJ_UNDEFINED || peft_jj_items(r, v, &list) == -1 ||
+	    list.n != n)
+		return peft_jj_fail(r, "%s is not %zu values",
+		    peft_jj_kind_name(v), n);
 	for (t = targets; t != NULL; t = t->next)
-		if (assign(r, t, v.items[i++]) == -1)
+		if (assign(r, t, &list.items[i++]) == -1)
 			return -1;
 	return 0;
 }
 
-/* Run a body with its output caught, as a string. */
+/* Run a body with its output caught, as a string.  Names set in it end with
+ * it. */
 static int
-capture(struct jj_render *r, const struct jj_node *body, struct jj_value *out)
+capture(struct jj_render *r, const struct jj_node *body,
+    struct jj_value *out)
 {
-	struct peft_buf text = { 0 }, mark = { 0 }, *o = r->out, *m = r->mark;
-	bool off = r->spans_off;
+	struct jj_text t = { .text = { 0 } }, *out_before = r->out;
+	struct jj_scope *outer = r->scope;
 	int s;
 
-	r->out = &text;
-	r->mark = &mark;
-	r->spans_off = true;
-	s = jj_exec(r, body);
-	r->out = o;
-	r->mark = m;
-	r->spans_off = off;
-	if (s == 0) {
-		const char *c = jj_copy(&r->pool, text.data, text.len);
-		const char *k = jj_copy(&r->pool, mark.data, mark.len);
-
-		*out = c == NULL || k == NULL ? jj_cstr("") : jj_str(c,
-		    text.len, (const unsigned char *)k);
-	}
-	peft_buf_free(&text);
-	peft_buf_free(&mark);
-	return s;
-}
-
-/* What for walks over: a list; a dict's keys; a string's characters. */
-static int
-items_of(struct jj_render *r, struct jj_value *v)
-{
-	struct jj_value list;
-	size_t i, n = 0;
-
-	if (v->kind == JJ_LIST)
-		return 0;
-	if (v->kind == JJ_UNDEFINED) {
-		*v = jj_list(&r->pool, 0);
-		return 0;
-	}
-	if (v->kind == JJ_DICT) {
-		list = jj_list(&r->pool, v->dict->n);
-		for (i = 0; i < list.n; i++)
-			list.items[i] = v->dict->keys[i];
-		*v = list;
-		return 0;
-	}
-	if (v->kind != JJ_STR)
-		return jj_fail(r, "%s cannot be walked over",
-		    jj_kind_name(v));
-	list = jj_list(&r->pool, v->n);
-	for (i = 0; i < v->n && n < list.n; ) {
-		size_t len = peft_utf8_len(v->s + i, v->n - i);
-
-		len = len == 0 ? 1 : len;
-		list.items[n++] = jj_sub(v, i, i + len);
-		i += len;
-	}
-	list.n = n;
-	*v = list;
-	return 0;
+	r->out = &t;
+	s = peft_jj_push(r) == -1 ? -1 : peft_jj_exec(r, body);
+	r->scope = outer;
+	r->out = out_before;
+	if (s == 0)
+		return peft_jj_take(r, &t, out);
+	peft_jj_text_free(&t);
+	return -1;
 }
 
 /* Items that pass "if", which may use the loop's names. */
@@ -156,14 +108,17 @@ static int
 filter_items(struct jj_render *r, const struct jj_node *n,
     struct jj_value *v)
 {
-	struct jj_value kept = jj_list(&r->pool, v->n), c;
+	struct jj_value kept = peft_jj_list(&r->pool, v->n), c;
 	size_t i, k = 0;
 
-	for (i = 0; i < v->n && i < kept.n; i++) {
-		if (assign_all(r, n->list, v->items[i]) == -1 ||
-		    jj_eval(r, n->b, &c) == -1)
+	if (kept.n != v->n)
+		return peft_jj_nomem(r);
+	for (i = 0; i < v->n; i++) {
+		r->scope->vars.n = 0;
+		if (assign_all(r, n->list, &v->items[i]) == -1 ||
+		    peft_jj_eval(r, n->b, &c) == -1)
 			return -1;
-		if (jj_truth(&c))
+		if (peft_jj_truth(&c))
 			kept.items[k++] = v->items[i];
 	}
 	kept.n = k;
@@ -171,56 +126,27 @@ filter_items(struct jj_render *r, const struct jj_node *n,
 	return 0;
 }
 
-static void
-set_loop(struct jj_render *r, struct jj_dict *loop, const struct jj_value *v,
-    size_t i)
-{
-	struct jj_value none = { .kind = JJ_UNDEFINED };
-	const struct {
-		const char	*name;
-		struct jj_value	 v;
-	} vars[] = {
-		{ "index", jj_int((int64_t)i + 1) },
-		{ "index0", jj_int((int64_t)i) },
-		{ "revindex", jj_int((int64_t)(v->n - i)) },
-		{ "revindex0", jj_int((int64_t)(v->n - i - 1)) },
-		{ "first", jj_bool(i == 0) },
-		{ "last", jj_bool(i + 1 == v->n) },
-		{ "length", jj_int((int64_t)v->n) },
-		{ "previtem", i > 0 ? v->items[i - 1] : none },
-		{ "nextitem", i + 1 < v->n ? v->items[i + 1] : none },
-	};
-	size_t k;
-
-	for (k = 0; k < sizeof(vars) / sizeof(vars[0]); k++)
-		jj_dict_set(&r->pool, loop, jj_cstr(vars[k].name), vars[k].v);
-}
-
+/* Turns of a loop, in a scope that is emptied for each: names that are set
+ * in a turn end with it. */
 static int
-run_loop(struct jj_render *r, const struct jj_node *n, struct jj_value *v)
+run_loop(struct jj_render *r, const struct jj_node *n,
+    const struct jj_value *seq)
 {
-	struct jj_scope *outer = r->scope;
-	struct jj_value loop = { .kind = JJ_DICT };
-	size_t i;
+	struct jj_value loop = { .kind = JJ_LOOP };
 
-	loop.dict = jj_alloc(&r->pool, sizeof(*loop.dict));
-	if (loop.dict == NULL)
-		return jj_fail(r, "no memory");
-	for (i = 0; i < v->n; i++) {
-		r->scope = outer;	/* names set in a turn end with it */
-		if (push_scope(r) == -1)
-			return -1;
-		set_loop(r, loop.dict, v, i);
-		set_var(r, "loop", 4, loop);
-		if (assign_all(r, n->list, v->items[i]) == -1 ||
-		    jj_exec(r, n->c) == -1)
-			return -1;
-		if (r->flow == JF_BREAK)
-			break;
+	loop.loop = peft_jj_alloc(&r->pool, sizeof(*loop.loop));
+	if (loop.loop == NULL)
+		return peft_jj_nomem(r);
+	loop.loop->seq = *seq;
+	for (; loop.loop->i < seq->n && r->flow != JF_BREAK; loop.loop->i++) {
 		r->flow = JF_NEXT;
+		r->scope->vars.n = 0;
+		if (peft_jj_set(r, "loop", 4, &loop) == -1 ||
+		    assign_all(r, n->list, &seq->items[loop.loop->i]) == -1 ||
+		    peft_jj_exec(r, n->c) == -1)
+			return -1;
 	}
 	r->flow = JF_NEXT;
-	r->scope = outer;
 	return 0;
 }
 
@@ -231,17 +157,43 @@ exec_for(struct jj_render *r, const struct jj_node *n)
 	struct jj_value v;
 	int s = 0;
 
-	if (jj_eval(r, n->a, &v) == -1 || items_of(r, &v) == -1 ||
-	    push_scope(r) == -1)
+	if (peft_jj_eval(r, n->a, &v) == -1 ||
+	    peft_jj_items(r, &v, &v) == -1 || peft_jj_push(r) == -1)
 		return -1;
 	if (n->b != NULL)
 		s = filter_items(r, n, &v);
+	r->scope->vars.n = 0;
+	if (s == 0 && v.n > 0)
+		s = run_loop(r, n, &v);
+	else if (s == 0 && n->d != NULL)
+		s = peft_jj_exec(r, n->d);
 	r->scope = outer;
-	if (s == -1)
-		return -1;
-	if (v.n == 0)
-		return n->d == NULL ? 0 : jj_exec(r, n->d);
-	return run_loop(r, n, &v);
+	return s;
+}
+
+static int
+exec_block(struct jj_render *r, const struct jj_node *n)
+{
+	const struct jj_node *e;
+
+	for (e = n->list; e != NULL && r->flow == JF_NEXT; e = e->next)
+		if (peft_jj_exec(r, e) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+exec_text(struct jj_render *r, const struct jj_node *n)
+{
+	return emit(r, &n->value);
+}
+
+static int
+exec_output(struct jj_render *r, const struct jj_node *n)
+{
+	struct jj_value v;
+
+	return peft_jj_eval(r, n->a, &v) == -1 ? -1 : emit(r, &v);
 }
 
 static int
@@ -249,11 +201,11 @@ exec_if(struct jj_render *r, const struct jj_node *n)
 {
 	struct jj_value c;
 
-	if (jj_eval(r, n->a, &c) == -1)
+	if (peft_jj_eval(r, n->a, &c) == -1)
 		return -1;
-	if (jj_truth(&c))
-		return jj_exec(r, n->b);
-	return n->c == NULL ? 0 : jj_exec(r, n->c);
+	if (peft_jj_truth(&c))
+		return peft_jj_exec(r, n->b);
+	return n->c == NULL ? 0 : peft_jj_exec(r, n->c);
 }
 
 static int
@@ -261,221 +213,123 @@ exec_set(struct jj_render *r, const struct jj_node *n)
 {
 	struct jj_value v;
 
-	if ((n->op == JN_SET ? jj_eval(r, n->a, &v) :
+	if ((n->op == JN_SET ? peft_jj_eval(r, n->a, &v) :
 	    capture(r, n->b, &v)) == -1)
 		return -1;
-	return assign_all(r, n->list, v);
+	return assign_all(r, n->list, &v);
 }
 
+static int
+exec_macro(struct jj_render *r, const struct jj_node *n)
+{
+	struct jj_value v = { .kind = JJ_MACRO };
+
+	v.macro = n;
+	v.scope = r->scope;
+	return peft_jj_set(r, n->name, n->len, &v);
+}
+
+/* What the assistant says: marked so, wherever it goes from here. */
 static int
 exec_generation(struct jj_render *r, const struct jj_node *n)
 {
-	struct peft_spans *s = r->spans;
-	size_t begin = r->out->len;
-	struct peft_span *grown;
-
-	if (jj_exec(r, n->b) == -1)
-		return -1;
-	if (s == NULL || r->spans_off)
-		return 0;
-	grown = peft_grow(s->at, s->n, &s->cap, sizeof(*grown), r->err);
-	if (grown == NULL)
-		return -1;
-	s->at = grown;
-	s->at[s->n++] = (struct peft_span){ begin, r->out->len };
-	return 0;
-}
-
-/* Parameters by place, by name, by default. */
-static int
-bind(struct jj_render *r, const struct jj_node *macro,
-    const struct jj_args *args)
-{
-	const struct jj_node *p;
 	struct jj_value v;
-	size_t i = 0;
+	unsigned char *mark;
+	size_t i;
 
-	for (p = macro->list; p != NULL; p = p->next, i++) {
-		char *name = jj_copy(&r->pool, p->name, p->len);
-		const struct jj_value *given;
-
-		if (name == NULL)
-			return jj_fail(r, "no memory");
-		given = jj_arg(args, i, name);
-		v = (struct jj_value){ .kind = JJ_UNDEFINED };
-		if (given != NULL)
-			v = *given;
-		else if (p->op == JN_KWARG && jj_eval(r, p->a, &v) == -1)
-			return -1;
-		set_var(r, name, p->len, v);
-	}
-	return 0;
-}
-
-int
-jj_call_macro(struct jj_render *r, const struct jj_node *macro,
-    const struct jj_node *list, struct jj_value *out)
-{
-	struct jj_scope *outer = r->scope, *top;
-	struct jj_args args = { .n = 0 };
-	const struct jj_node *e;
-	int s;
-
-	for (e = list; e != NULL; e = e->next) {
-		if (args.n == 8)
-			return jj_fail(r, "more than 8 arguments");
-		if (jj_eval(r, e->op == JN_KWARG ? e->a : e,
-		    &args.v[args.n]) == -1)
-			return -1;
-		if (e->op == JN_KWARG)
-			args.name[args.n] = jj_copy(&r->pool, e->name, e->len);
-		args.n++;
-	}
-	/* a macro sees the template's names, not its caller's */
-	for (top = r->scope; top->up != NULL; top = top->up)
-		;
-	r->scope = top;
-	s = push_scope(r) == -1 || bind(r, macro, &args) == -1 ? -1 :
-	    capture(r, macro->b, out);
-	r->scope = outer;
-	r->flow = JF_NEXT;
-	return s;
+	if (capture(r, n->b, &v) == -1)
+		return -1;
+	if ((mark = peft_jj_alloc(&r->pool, v.n + 1)) == NULL)
+		return peft_jj_nomem(r);
+	for (i = 0; i < v.n; i++)
+		mark[i] = v.mark[i] | JJ_GENERATED;
+	v.mark = mark;
+	return emit(r, &v);
 }
 
 static int
-exec(struct jj_render *r, const struct jj_node *n)
+exec_break(struct jj_render *r, const struct jj_node *n)
 {
-	const struct jj_node *e;
-	struct jj_value v;
-
-	switch (n->op) {
-	case JN_BLOCK:
-		for (e = n->list; e != NULL && r->flow == JF_NEXT; e = e->next)
-			if (jj_exec(r, e) == -1)
-				return -1;
-		return 0;
-	case JN_TEXT:
-		return emit(r, &n->value);
-	case JN_OUTPUT:
-		return jj_eval(r, n->a, &v) == -1 ? -1 : emit(r, &v);
-	case JN_IF:
-		return exec_if(r, n);
-	case JN_FOR:
-		return exec_for(r, n);
-	case JN_SET:
-	case JN_SET_BLOCK:
-		return exec_set(r, n);
-	case JN_MACRO:
-		v = (struct jj_value){ .kind = JJ_MACRO };
-		v.macro = (struct jj_node *)(uintptr_t)n;
-		set_var(r, n->name, n->len, v);
-		return 0;
-	case JN_GENERATION:
-		return exec_generation(r, n);
-	default:
-		r->flow = n->op == JN_BREAK ? JF_BREAK : JF_CONTINUE;
-		return 0;
-	}
+	(void)n;
+	r->flow = JF_BREAK;
+	return 0;
 }
 
+static int
+exec_continue(struct jj_render *r, const struct jj_node *n)
+{
+	(void)n;
+	r->flow = JF_CONTINUE;
+	return 0;
+}
+
+static int (*const execs[])(struct jj_render *, const struct jj_node *) = {
+	[JN_TEXT] = exec_text, [JN_OUTPUT] = exec_output, [JN_IF] = exec_if,
+	[JN_FOR] = exec_for, [JN_SET] = exec_set, [JN_SET_BLOCK] = exec_set,
+	[JN_MACRO] = exec_macro, [JN_GENERATION] = exec_generation,
+	[JN_BREAK] = exec_break, [JN_CONTINUE] = exec_continue,
+	[JN_BLOCK] = exec_block,
+};
+
 int
-jj_exec(struct jj_render *r, const struct jj_node *n)
+peft_jj_exec(struct jj_render *r, const struct jj_node *n)
 {
 	int s;
 
 	r->line = n->line;
-	if (++r->depth > 150)
-		return jj_fail(r, "nested too deep");
-	s = exec(r, n);
+	if (peft_jj_spend(r, 16) == -1)
+		return -1;
+	if (++r->depth > DEPTH)
+		return peft_jj_fail(r, "nested too deep");
+	s = execs[n->op](r, n);
 	r->depth--;
 	return s;
 }
 
-void
-peft_spans_free(struct peft_spans *s)
+/* The argument that a parameter gets: by its place or its name; NULL: none. */
+static const struct jj_value *
+given(const struct jj_args *a, size_t pos, const struct jj_node *param,
+    size_t *used)
 {
-	free(s->at);
-	*s = (struct peft_spans){ 0 };
-}
+	size_t i;
 
-struct peft_template *
-peft_template_open(const char *src, size_t len, struct peft_err *err)
-{
-	struct peft_template *t = peft_calloc(1, sizeof(*t), err);
-	struct jj_token *tokens = NULL;
-	size_t n, i, k;
-
-	if (t == NULL)
-		return NULL;
-	t->pool.limit = max_memory;
-	for (i = 0; i < len; i += k)
-		if ((k = peft_utf8_len(src + i, len - i)) == 0 ||
-		    src[i] == '\0') {
-			peft_seterr(err, "chat template: not UTF-8");
-			goto fail;
+	for (i = 0; i < a->n; i++)
+		if (a->name[i] == NULL ? i == pos : a->len[i] == param->len &&
+		    memcmp(a->name[i], param->name, param->len) == 0) {
+			++*used;
+			return &a->v[i];
 		}
-	if ((t->src = peft_calloc(len + 1, 1, err)) == NULL)
-		goto fail;
-	memcpy(t->src, src, len);
-	t->generates = strstr(t->src, "endgeneration") != NULL;
-	if (jj_lex(&t->pool, t->src, len, &tokens, &n, err) == -1 ||
-	    (t->root = jj_parse(&t->pool, tokens, err)) == NULL)
-		goto fail;
-	free(tokens);
-	return t;
-fail:
-	free(tokens);
-	peft_template_close(t);
 	return NULL;
 }
 
-void
-peft_template_close(struct peft_template *t)
-{
-	if (t == NULL)
-		return;
-	jj_pool_free(&t->pool);
-	free(t->src);
-	free(t);
-}
-
-bool
-peft_template_generates(const struct peft_template *t)
-{
-	return t->generates;
-}
-
-/* bos_token and its like are the tokenizer's words, not the caller's. */
-static bool
-is_token(const cJSON *j)
-{
-	size_t n = strlen(j->string);
-
-	return cJSON_IsString(j) && n > 6 &&
-	    strcmp(j->string + n - 6, "_token") == 0;
-}
-
+/* A macro sees the names of where it was made, not its caller's. */
 int
-peft_template_render(const struct peft_template *t, const cJSON *vars,
-    struct peft_buf *out, struct peft_buf *mark, struct peft_spans *gen,
-    struct peft_err *err)
+peft_jj_macro(struct jj_render *r, const struct jj_value *macro,
+    const struct jj_args *args, struct jj_value *out)
 {
-	struct peft_buf own = { 0 };
-	struct jj_render r = { .pool = { .limit = max_memory }, .out = out,
-	    .mark = mark != NULL ? mark : &own, .spans = gen, .err = err };
-	const cJSON *e;
-	int s = push_scope(&r);
+	const struct jj_node *m = macro->macro, *p;
+	struct jj_scope *outer = r->scope;
+	const struct jj_value *arg;
+	struct jj_value v;
+	size_t i = 0, used = 0;
+	int s;
 
+	r->scope = macro->scope;
+	s = peft_jj_push(r);
+	for (p = m->list; s == 0 && p != NULL; p = p->next, i++) {
+		v = peft_jj_undefined;
+		if ((arg = given(args, i, p, &used)) != NULL)
+			v = *arg;
+		else if (p->op == JN_KWARG)
+			s = peft_jj_eval(r, p->a, &v);
+		if (s == 0)
+			s = peft_jj_set(r, p->name, p->len, &v);
+	}
+	if (s == 0 && used != args->n)
+		s = peft_jj_fail(r, "%.*s is given arguments that it does not "
+		    "have", (int)m->len, m->name);
 	if (s == 0)
-		cJSON_ArrayForEach(e, vars)
-			set_var(&r, e->string, strlen(e->string),
-			    is_token(e) ? jj_cstr(e->valuestring) :
-			    jj_of_json(&r.pool, e));
-	if (s == 0)
-		s = jj_exec(&r, t->root);
-	if (s == 0 && r.pool.failed)
-		s = jj_fail(&r, "more memory than a template may have");
-	jj_pool_free(&r.pool);
-	peft_buf_free(&own);
+		s = capture(r, m->b, out);
+	r->scope = outer;
 	return s;
 }

@@ -1,432 +1,294 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Templates: filters and tests, a table row each. */
+/* Templates: filters of single values, a table row each. */
 
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "text/jinja.h"
 
-const struct jj_value *
-jj_arg(const struct jj_args *a, size_t pos, const char *name)
-{
-	size_t i, k = 0;
-
-	for (i = 0; i < a->n; i++) {
-		if (a->name[i] != NULL) {
-			if (strcmp(a->name[i], name) == 0)
-				return &a->v[i];
-		} else if (k++ == pos)
-			return &a->v[i];
-	}
-	return NULL;
-}
-
-typedef int filter(struct jj_render *, const struct jj_value *,
-    const struct jj_args *, struct jj_value *);
-
-static struct jj_value
-strip(const struct jj_value *v, const char *set, size_t n, bool left,
-    bool right)
-{
-	size_t b = 0, e = v->n;
-
-	while (left && b < e && memchr(set, v->s[b], n) != NULL)
-		b++;
-	while (right && e > b && memchr(set, v->s[e - 1], n) != NULL)
-		e--;
-	return jj_sub(v, b, e);
-}
-
-static int
-f_trim(struct jj_render *r, const struct jj_value *in,
+#define FILTER(name)							\
+static int								\
+name(struct jj_render *r, const struct jj_value *in,			\
     const struct jj_args *a, struct jj_value *out)
+
+FILTER(f_trim)
 {
-	const struct jj_value *set = jj_arg(a, 0, "chars");
-	struct jj_value s = jj_tostr(r, in);
-
-	*out = set != NULL && set->kind == JJ_STR ?
-	    strip(&s, set->s, set->n, true, true) :
-	    strip(&s, " \t\n\r\f\v", 6, true, true);
-	return 0;
-}
-
-static int
-f_tojson(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	const struct jj_value *indent = jj_arg(a, 0, "indent");
-	struct peft_buf b = { 0 };
-	unsigned char *mark;
-
-	jj_tojson(&b, in, indent != NULL && indent->kind == JJ_INT ?
-	    (int)indent->i : -1, 0);
-	mark = jj_alloc(&r->pool, b.len + 1);
-	if (mark != NULL && in->kind >= JJ_STR)
-		memset(mark, 1, b.len);
-	*out = jj_str(jj_copy(&r->pool, b.data, b.len), b.len, mark);
-	peft_buf_free(&b);
-	return out->s == NULL ? jj_fail(r, "no memory") : 0;
-}
-
-static int
-f_length(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	size_t i, n = 0;
-
-	(void)a;
-	if (in->kind == JJ_STR)
-		for (i = 0; i < in->n; i++)
-			n += (in->s[i] & 0xc0) != 0x80;
-	else if (in->kind == JJ_LIST)
-		n = in->n;
-	else if (in->kind == JJ_DICT)
-		n = in->dict->n;
-	else if (in->kind != JJ_UNDEFINED)
-		return jj_fail(r, "the length of %s", jj_kind_name(in));
-	*out = jj_int((int64_t)n);
-	return 0;
-}
-
-static int
-f_string(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	(void)a;
-	*out = jj_tostr(r, in);
-	return 0;
-}
-
-static int
-f_same(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	(void)r;
-	(void)a;
-	*out = *in;
-	return 0;
-}
-
-static int
-f_default(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	const struct jj_value *def = jj_arg(a, 0, "default_value");
-	const struct jj_value *falsy = jj_arg(a, 1, "boolean");
-
-	(void)r;
-	*out = *in;
-	if (in->kind == JJ_UNDEFINED || (falsy != NULL && jj_truth(falsy) &&
-	    !jj_truth(in)))
-		*out = def != NULL ? *def : jj_cstr("");
-	return 0;
-}
-
-static struct jj_value
-pair(struct jj_pool *p, const struct jj_dict *d, size_t i)
-{
-	struct jj_value v = jj_list(p, 2);
-
-	v.tuple = true;
-	if (v.n == 2) {
-		v.items[0] = d->keys[i];
-		v.items[1] = d->values[i];
-	}
-	return v;
-}
-
-static int
-f_items(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	size_t i;
-
-	(void)a;
-	if (in->kind == JJ_UNDEFINED) {
-		*out = jj_list(&r->pool, 0);
-		return 0;
-	}
-	if (in->kind != JJ_DICT)
-		return jj_fail(r, "the items of %s", jj_kind_name(in));
-	*out = jj_list(&r->pool, in->dict->n);
-	for (i = 0; i < out->n; i++)
-		out->items[i] = pair(&r->pool, in->dict, i);
-	return 0;
-}
-
-/* By key, without regard to case; stable. */
-static int
-f_dictsort(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	struct jj_value t;
-	size_t i, j;
-
-	if (f_items(r, in, a, out) == -1)
-		return -1;
-	for (i = 1; i < out->n; i++)
-		for (j = i; j > 0 && out->items[j].items[0].kind == JJ_STR &&
-		    strcasecmp(out->items[j].items[0].s,
-		    out->items[j - 1].items[0].s) < 0; j--) {
-			t = out->items[j];
-			out->items[j] = out->items[j - 1];
-			out->items[j - 1] = t;
-		}
-	return 0;
-}
-
-/* Letters of ASCII; others stay. */
-static int
-change_case(struct jj_render *r, const struct jj_value *in, int first,
-    int rest, struct jj_value *out)
-{
-	struct jj_value s = jj_tostr(r, in);
-	char *c = jj_copy(&r->pool, s.s, s.n);
-	size_t i;
-
-	if (c == NULL)
-		return jj_fail(r, "no memory");
-	for (i = 0; i < s.n; i++) {
-		int up = i == 0 ? first : rest;
-
-		if (up > 0 && c[i] >= 'a' && c[i] <= 'z')
-			c[i] = (char)(c[i] - 32);
-		else if (up < 0 && c[i] >= 'A' && c[i] <= 'Z')
-			c[i] = (char)(c[i] + 32);
-	}
-	*out = jj_str(c, s.n, s.mark);
-	return 0;
-}
-
-static int
-f_upper(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	(void)a;
-	return change_case(r, in, 1, 1, out);
-}
-
-static int
-f_lower(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	(void)a;
-	return change_case(r, in, -1, -1, out);
-}
-
-static int
-f_capitalize(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	(void)a;
-	return change_case(r, in, 1, -1, out);
-}
-
-static int
-f_join(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	const struct jj_value *sep = jj_arg(a, 0, "d");
 	struct jj_value s;
-	size_t i;
 
-	*out = jj_cstr("");
-	if (in->kind != JJ_LIST)
-		return in->kind == JJ_UNDEFINED ? 0 : jj_fail(r, "join of %s",
-		    jj_kind_name(in));
-	for (i = 0; i < in->n; i++) {
-		if (i > 0 && sep != NULL && sep->kind == JJ_STR)
-			*out = jj_concat(&r->pool, out, sep);
-		s = jj_tostr(r, &in->items[i]);
-		*out = jj_concat(&r->pool, out, &s);
+	if (peft_jj_tostr(r, in, &s) == -1)
+		return -1;
+	if (a->at[0] != NULL && a->at[0]->kind != JJ_STR &&
+	    a->at[0]->kind != JJ_NONE)
+		return peft_jj_fail(r, "trim of %s",
+		    peft_jj_kind_name(a->at[0]));
+	*out = peft_jj_strip(&s, a->at[0] != NULL &&
+	    a->at[0]->kind == JJ_STR ? a->at[0] : NULL, true, true);
+	return 0;
+}
+
+/* transformers' own: ensure_ascii indent separators sort_keys */
+FILTER(f_tojson)
+{
+	const struct jj_value *indent = a->at[1], *sep = a->at[2];
+	struct jj_dumps how = { .comma = ", ", .colon = ": " };
+	struct jj_value space = peft_jj_cstr(" ");
+	int64_t n;
+
+	how.ascii = a->at[0] != NULL && peft_jj_truth(a->at[0]);
+	how.sort = a->at[3] != NULL && peft_jj_truth(a->at[3]);
+	if (indent != NULL && indent->kind == JJ_STR)
+		how.indent = peft_jj_copy(&r->pool, indent->s, indent->n);
+	else if (indent != NULL && peft_jj_is_whole(indent, &n)) {
+		if (n > 64)
+			return peft_jj_fail(r, "an indent of more than 64");
+		space = peft_jj_repeat(&r->pool, &space, n < 0 ? 0 :
+		    (size_t)n);
+		how.indent = space.s;
 	}
+	if (how.indent != NULL)
+		how.comma = ",";
+	if (sep != NULL && sep->kind == JJ_LIST && sep->n == 2 &&
+	    sep->items[0].kind == JJ_STR && sep->items[1].kind == JJ_STR) {
+		how.comma = peft_jj_copy(&r->pool, sep->items[0].s,
+		    sep->items[0].n);
+		how.colon = peft_jj_copy(&r->pool, sep->items[1].s,
+		    sep->items[1].n);
+		if (how.comma == NULL || how.colon == NULL)
+			return peft_jj_nomem(r);
+	} else if (sep != NULL && sep->kind != JJ_NONE)
+		return peft_jj_fail(r, "separators are two strings");
+	return peft_jj_tojson(r, in, &how, out);
+}
+
+FILTER(f_length)
+{
+	size_t n;
+
+	(void)a;
+	switch (in->kind) {
+	case JJ_UNDEFINED:
+		n = 0;
+		break;
+	case JJ_STR:
+		n = peft_jj_chars(in);
+		break;
+	case JJ_LIST:
+		n = in->n;
+		break;
+	case JJ_DICT:
+		n = in->dict->n;
+		break;
+	default:
+		return peft_jj_fail(r, "the length of %s",
+		    peft_jj_kind_name(in));
+	}
+	*out = peft_jj_int((int64_t)n);
 	return 0;
 }
 
-static int
-f_list(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
+FILTER(f_string)
 {
+	(void)a;
+	return peft_jj_tostr(r, in, out);
+}
+
+FILTER(f_default)
+{
+	bool use = in->kind == JJ_UNDEFINED || (a->at[1] != NULL &&
+	    peft_jj_truth(a->at[1]) && !peft_jj_truth(in));
+
+	(void)r;
+	*out = !use ? *in : a->at[0] != NULL ? *a->at[0] : peft_jj_cstr("");
+	return 0;
+}
+
+/* The number that a string spells, white space around it allowed. */
+static bool
+parse_number(const struct jj_value *v, double *d)
+{
+	struct jj_value s = peft_jj_strip(v, NULL, true, true);
+	char text[64], *end;
+
+	if (s.n == 0 || s.n >= sizeof(text))
+		return false;
+	memcpy(text, s.s, s.n);
+	text[s.n] = '\0';
+	if (strspn(text, "+-.0123456789eE") != s.n)
+		return false;
+	*d = strtod(text, &end);
+	return *end == '\0';
+}
+
+FILTER(f_int)
+{
+	double d = 0;
+
+	if (in->kind == JJ_UNDEFINED)
+		return peft_jj_fail(r, "int of something undefined");
+	if (in->kind == JJ_INT)
+		*out = *in;
+	else if ((in->kind == JJ_STR ? parse_number(in, &d) :
+	    peft_jj_is_number(in, &d)) && fabs(d) < 0x1p62)
+		*out = peft_jj_int((int64_t)d);
+	else
+		*out = a->at[0] != NULL ? *a->at[0] : peft_jj_int(0);
+	return 0;
+}
+
+FILTER(f_float)
+{
+	double d = 0;
+
+	if (in->kind == JJ_UNDEFINED)
+		return peft_jj_fail(r, "float of something undefined");
+	if (in->kind == JJ_STR ? parse_number(in, &d) :
+	    peft_jj_is_number(in, &d))
+		*out = peft_jj_real(d);
+	else
+		*out = a->at[0] != NULL ? *a->at[0] : peft_jj_real(0);
+	return 0;
+}
+
+FILTER(f_abs)
+{
+	int64_t i;
+	double d;
+
+	(void)a;
+	if (!peft_jj_is_number(in, &d) || (in->kind == JJ_INT &&
+	    in->i == INT64_MIN))
+		return peft_jj_fail(r, "abs of %s", peft_jj_kind_name(in));
+	*out = peft_jj_is_whole(in, &i) ? peft_jj_int(i < 0 ? -i : i) :
+	    peft_jj_real(fabs(d));
+	return 0;
+}
+
+/* Round half to even to so many digits, as Python does; whole numbers stay
+ * as they are. */
+FILTER(f_round)
+{
+	int64_t digits = 0, whole;
+	double d, p;
+
+	if (!peft_jj_is_number(in, &d) || (a->at[0] != NULL &&
+	    !peft_jj_is_whole(a->at[0], &digits)) || digits < 0 ||
+	    digits > 15)
+		return peft_jj_fail(r, "round of %s", peft_jj_kind_name(in));
+	p = pow(10, (double)digits);
+	*out = peft_jj_is_whole(in, &whole) ? peft_jj_int(whole) :
+	    peft_jj_real(nearbyint(d * p) / p);
+	return 0;
+}
+
+/* & < > " ' as HTML has them */
+FILTER(f_escape)
+{
+	static const struct {
+		char		 c;
+		const char	*s;
+	} names[] = { { '&', "&amp;" }, { '<', "&lt;" }, { '>', "&gt;" },
+	    { '\'', "&#39;" }, { '"', "&#34;" } };
+	struct jj_text t = { .text = { 0 } };
+	struct jj_value s;
+	size_t i, k;
+
+	(void)a;
+	if (peft_jj_tostr(r, in, &s) == -1)
+		return -1;
+	for (i = 0; i < s.n; i++) {
+		int mark = s.mark == NULL ? 0 : s.mark[i];
+
+		for (k = 0; k < 5 && names[k].c != s.s[i]; k++)
+			;
+		if (k < 5)
+			peft_jj_put(&t, names[k].s, strlen(names[k].s), mark);
+		else
+			peft_jj_put(&t, s.s + i, 1, mark);
+	}
+	return peft_jj_take(r, &t, out);
+}
+
+/* Lines after the first, indented; width first blank */
+FILTER(f_indent)
+{
+	struct jj_text t = { .text = { 0 } };
+	struct jj_value s, space = peft_jj_cstr(" ");
+	bool first = a->at[1] != NULL && peft_jj_truth(a->at[1]);
+	bool blank = a->at[2] != NULL && peft_jj_truth(a->at[2]);
+	int64_t n = 4;
 	size_t i;
 
-	(void)a;
-	*out = *in;
-	out->tuple = false;
-	if (in->kind != JJ_DICT)
-		return 0;
-	*out = jj_list(&r->pool, in->dict->n);
-	for (i = 0; i < out->n; i++)
-		out->items[i] = in->dict->keys[i];
-	return 0;
-}
-
-static int
-f_first(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	(void)r;
-	(void)a;
-	*out = (struct jj_value){ .kind = JJ_UNDEFINED };
-	if (in->kind == JJ_LIST && in->n > 0)
-		*out = in->items[0];
-	else if (in->kind == JJ_STR && in->n > 0)
-		*out = jj_sub(in, 0, peft_utf8_len(in->s, in->n));
-	return 0;
-}
-
-static int
-f_last(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	(void)r;
-	(void)a;
-	*out = (struct jj_value){ .kind = JJ_UNDEFINED };
-	if (in->kind == JJ_LIST && in->n > 0)
-		*out = in->items[in->n - 1];
-	return 0;
-}
-
-static int
-f_int(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	(void)r;
-	(void)a;
-	*out = jj_int(in->kind == JJ_INT ? in->i : in->kind == JJ_FLOAT ?
-	    (int64_t)in->f : in->kind == JJ_STR ? strtoll(in->s, NULL, 10) :
-	    in->kind == JJ_BOOL ? in->b : 0);
-	return 0;
-}
-
-/* Items whose attribute (or which themselves, name NULL) pass a test. */
-static int
-choose(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, bool attr, bool want, struct jj_value *out)
-{
-	struct jj_args rest = { .n = 0 };
-	const struct jj_value *test, *v;
-	struct jj_value none = { .kind = JJ_UNDEFINED };
-	size_t i, k = 0, skip = attr ? 2 : 1;
-	bool yes;
-
-	*out = jj_list(&r->pool, in->kind == JJ_LIST ? in->n : 0);
-	test = a->n >= skip ? &a->v[skip - 1] : NULL;
-	for (i = skip; i < a->n; i++)
-		rest.v[rest.n++] = a->v[i];
-	for (i = 0; i < out->n; i++) {
-		v = &in->items[i];
-		if (attr) {
-			if (a->n == 0 || a->v[0].kind != JJ_STR)
-				return jj_fail(r, "an attribute is missing");
-			v = v->kind == JJ_DICT ? jj_dict_get(v->dict,
-			    a->v[0].s, a->v[0].n) : NULL;
-			v = v == NULL ? &none : v;
+	if (in->kind != JJ_STR)
+		return peft_jj_fail(r, "indent of %s", peft_jj_kind_name(in));
+	s = *in;
+	if (a->at[0] != NULL && a->at[0]->kind == JJ_STR)
+		space = *a->at[0];
+	else if (a->at[0] != NULL && (!peft_jj_is_whole(a->at[0], &n) ||
+	    n < 0 || n > 256))
+		return peft_jj_fail(r, "indent by more than there may be");
+	else
+		space = peft_jj_repeat(&r->pool, &space, (size_t)n);
+	for (i = 0; i < s.n; i++) {
+		if ((i == 0 ? first : s.s[i - 1] == '\n') &&
+		    (blank || i == 0 || s.s[i] != '\n'))
+			peft_jj_put_str(&t, &space);
+		peft_jj_put(&t, s.s + i, 1, s.mark == NULL ? 0 : s.mark[i]);
+		if (t.text.len > JJ_MAXOUT) {
+			peft_jj_text_free(&t);
+			return peft_jj_fail(r, "a text that is too long");
 		}
-		if (test == NULL)
-			yes = jj_truth(v);
-		else if (test->kind != JJ_STR || jj_test(r, test->s, test->n,
-		    v, &rest, &yes) == -1)
-			return test->kind != JJ_STR ? jj_fail(r, "a test is "
-			    "no name") : -1;
-		if (yes == want)
-			out->items[k++] = in->items[i];
 	}
-	out->n = k;
-	return 0;
+	return peft_jj_take(r, &t, out);
 }
 
-static int
-f_selectattr(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
+/* attr("name"): never an entry, unlike a.name */
+FILTER(f_attr)
 {
-	return choose(r, in, a, true, true, out);
+	const struct jj_value *name = a->at[0];
+
+	if (name->kind != JJ_STR)
+		return peft_jj_fail(r, "attr by %s", peft_jj_kind_name(name));
+	*out = peft_jj_undefined;
+	return in->kind == JJ_DICT ? 0 :
+	    peft_jj_attr(r, in, name->s, name->n, out);
 }
 
-static int
-f_rejectattr(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	return choose(r, in, a, true, false, out);
-}
-
-static int
-f_select(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	return choose(r, in, a, false, true, out);
-}
-
-static int
-f_reject(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	return choose(r, in, a, false, false, out);
-}
-
-/* map("filter", ...) or map(attribute="name") */
-static int
-f_map(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	const struct jj_value *attr = jj_arg(a, 8, "attribute"), *v;
-	struct jj_args rest = { .n = 0 };
-	size_t i;
-
-	*out = jj_list(&r->pool, in->kind == JJ_LIST ? in->n : 0);
-	for (i = 1; i < a->n; i++)
-		rest.v[rest.n++] = a->v[i];
-	for (i = 0; i < out->n; i++) {
-		if (attr != NULL && attr->kind == JJ_STR) {
-			v = in->items[i].kind == JJ_DICT ? jj_dict_get(
-			    in->items[i].dict, attr->s, attr->n) : NULL;
-			if (v != NULL)
-				out->items[i] = *v;
-		} else if (a->n == 0 || a->v[0].kind != JJ_STR)
-			return jj_fail(r, "map without a filter");
-		else if (jj_filter(r, a->v[0].s, a->v[0].n, &in->items[i],
-		    &rest, &out->items[i]) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-static int
-f_replace(struct jj_render *r, const struct jj_value *in,
-    const struct jj_args *a, struct jj_value *out)
-{
-	struct jj_value s = jj_tostr(r, in);
-
-	return jj_method(r, jj_find_method(&s, "replace", 7), &s, a, out);
-}
-
-static const struct {
-	const char	*name;
-	filter		*f;
-} filters[] = {
-	{ "trim", f_trim }, { "tojson", f_tojson }, { "length", f_length },
-	{ "count", f_length }, { "string", f_string }, { "safe", f_same },
-	{ "default", f_default }, { "d", f_default }, { "items", f_items },
-	{ "dictsort", f_dictsort }, { "upper", f_upper },
-	{ "lower", f_lower }, { "capitalize", f_capitalize },
-	{ "join", f_join }, { "list", f_list }, { "first", f_first },
-	{ "last", f_last }, { "int", f_int }, { "map", f_map },
-	{ "selectattr", f_selectattr }, { "rejectattr", f_rejectattr },
-	{ "select", f_select }, { "reject", f_reject },
-	{ "replace", f_replace },
+static const struct jj_builtin filters[] = {
+	{ .name = "trim", .f = f_trim, .params = "chars" },
+	{ .name = "tojson", .f = f_tojson,
+	    .params = "ensure_ascii indent separators sort_keys" },
+	{ .name = "length", .f = f_length, .params = "" },
+	{ .name = "count", .f = f_length, .params = "" },
+	{ .name = "string", .f = f_string, .params = "" },
+	{ .name = "safe", .f = f_string, .params = "" },
+	{ .name = "default", .f = f_default,
+	    .params = "default_value boolean" },
+	{ .name = "d", .f = f_default, .params = "default_value boolean" },
+	{ .name = "int", .f = f_int, .params = "default base" },
+	{ .name = "float", .f = f_float, .params = "default" },
+	{ .name = "abs", .f = f_abs, .params = "" },
+	{ .name = "round", .f = f_round, .params = "precision" },
+	{ .name = "escape", .f = f_escape, .params = "" },
+	{ .name = "e", .f = f_escape, .params = "" },
+	{ .name = "indent", .f = f_indent, .params = "width first blank" },
+	{ .name = "attr", .f = f_attr, .params = "name", .need = 1 },
+	{ .name = "upper", .f = peft_jj_upper, .params = "" },
+	{ .name = "lower", .f = peft_jj_lower, .params = "" },
+	{ .name = "capitalize", .f = peft_jj_capitalize, .params = "" },
+	{ .name = "title", .f = peft_jj_title, .params = "" },
+	{ .name = "replace", .f = peft_jj_replace, .params = "old new count",
+	    .need = 2 },
+	{ .name = "items", .f = peft_jj_items_of, .params = "" },
 };
 
-int
-jj_filter(struct jj_render *r, const char *name, size_t len,
-    const struct jj_value *in, const struct jj_args *a, struct jj_value *out)
+const struct jj_builtin *
+peft_jj_filter(const char *name, size_t len)
 {
-	size_t i;
+	const struct jj_builtin *b = peft_jj_find(filters,
+	    sizeof(filters) / sizeof(filters[0]), name, len, JJ_UNDEFINED);
 
-	for (i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
-		if (strlen(filters[i].name) == len &&
-		    memcmp(filters[i].name, name, len) == 0)
-			return filters[i].f(r, in, a, out);
-	return jj_fail(r, "the filter '%.*s' is not known here", (int)len,
-	    name);
+	if (b == NULL)
+		b = peft_jj_list_filter(name, len);
+	return b != NULL ? b : peft_jj_select_filter(name, len);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/jinja.h"
+#include "text/jinja-tree.h"
 
 struct lexer {
 	struct jj_pool	*pool;
@@ -19,7 +19,7 @@ struct lexer {
 };
 
 static int
-fail(const struct lexer *l, const char *what)
+wrong(const struct lexer *l, const char *what)
 {
 	return peft_seterr(l->err, "template line %d: %s", l->line, what);
 }
@@ -38,10 +38,10 @@ put(struct lexer *l, enum jj_tok kind, const char *s, size_t n)
 	return 0;
 }
 
-static bool
-is_space(char c)
+static size_t
+left(const struct lexer *l)
 {
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+	return (size_t)(l->end - l->p);
 }
 
 static void
@@ -51,7 +51,7 @@ count_lines(struct lexer *l, const char *from, const char *to)
 		l->line += *from == '\n';
 }
 
-/* The next {{, {% or {#. */
+/* The next {{, {% or {#, or the end. */
 static const char *
 find_open(const struct lexer *l)
 {
@@ -63,32 +63,42 @@ find_open(const struct lexer *l)
 	return l->end;
 }
 
+/* Where the text before a tag ends: "-" takes all white space away, and
+ * lstrip_blocks what stands before a statement or comment on its line. */
+static const char *
+strip_before(const struct lexer *l, const char *from, const char *tag)
+{
+	const char *to = tag, *q;
+	char sign = tag + 2 < l->end ? tag[2] : '\0';
+	size_t n;
+
+	if (sign == '-') {
+		while ((n = peft_jj_space_end(from, (size_t)(to - from))) > 0)
+			to -= n;
+		return to;
+	}
+	if (tag[1] == '{' || sign == '+')
+		return tag;
+	for (q = to; q > from && q[-1] != '\n' && (n = peft_jj_space_end(from,
+	    (size_t)(q - from))) > 0; q -= n)
+		;
+	return q == l->begin || q[-1] == '\n' ? q : tag;
+}
+
 /* The text up to a tag, without what white space control takes away. */
 static int
 put_text(struct lexer *l, const char *tag)
 {
-	const char *from = l->p, *to = tag, *q;
+	const char *from = l->p, *to = tag;
+	size_t n;
 
 	if (l->trim)
-		while (from < to && is_space(*from))
-			from++;
+		while ((n = peft_jj_space(from, (size_t)(to - from))) > 0)
+			from += n;
 	else if (l->newline && from < to && *from == '\n')
 		from++;
-	if (tag < l->end) {
-		char sign = tag + 2 < l->end ? tag[2] : '\0';
-
-		if (sign == '-')
-			while (to > from && is_space(to[-1]))
-				to--;
-		else if (tag[1] != '{' && sign != '+') {
-			/* lstrip_blocks: a tag alone on its line so far */
-			for (q = to; q > from && (q[-1] == ' ' ||
-			    q[-1] == '\t'); q--)
-				;
-			if (q == l->begin || (q > l->begin && q[-1] == '\n'))
-				to = q;
-		}
-	}
+	if (tag < l->end)
+		to = strip_before(l, from, tag);
 	count_lines(l, l->p, tag);
 	return to > from ? put(l, JT_TEXT, from, (size_t)(to - from)) : 0;
 }
@@ -98,108 +108,142 @@ skip_comment(struct lexer *l)
 {
 	const char *p = l->p + 2;
 
+	p += p < l->end && (*p == '-' || *p == '+');
 	while (p + 1 < l->end && !(p[0] == '#' && p[1] == '}'))
 		p++;
 	if (p + 1 >= l->end)
-		return fail(l, "a comment without an end");
+		return wrong(l, "a comment without an end");
 	count_lines(l, l->p, p);
 	l->trim = p[-1] == '-';
-	l->newline = !l->trim;
+	l->newline = !l->trim && p[-1] != '+';
 	l->p = p + 2;
 	return 0;
 }
 
-/* The code point of \xXX, \uXXXX. */
-static unsigned
-hex(const char **p, const char *end, int digits)
+/* Digits of a code point behind \x, \u, \U; moves *p to the last of them. */
+static bool
+code_point(const char **p, const char *end, int digits, unsigned *cp)
 {
-	unsigned v = 0;
+	static const char hex[] = "0123456789abcdef";
+	const char *d;
 
-	for (; digits > 0 && *p + 1 < end; digits--) {
-		char c = *++*p;
-
-		v = v << 4 | (unsigned)(c <= '9' ? c - '0' :
-		    (c | 32) - 'a' + 10);
+	for (*cp = 0; digits > 0; digits--) {
+		if (*p + 1 >= end || *++*p == '\0' ||
+		    (d = strchr(hex, **p | (**p > '9' ? 32 : 0))) == NULL)
+			return false;
+		*cp = *cp << 4 | (unsigned)(d - hex);
 	}
-	return v;
+	return *cp != 0 && *cp < 0x110000 && (*cp < 0xd800 || *cp > 0xdfff);
+}
+
+/* Behind a backslash, as Python reads it; *p stays on the last byte. */
+static bool
+unescape(const char **p, const char *end, char *s, size_t *n)
+{
+	static const char names[] = "n\nt\tr\rb\bf\fv\va\a\\\\''\"\"";
+	static const char wide[] = "xuU";
+	const char *name, *w;
+	unsigned cp;
+
+	if (**p == '\n')			/* a joined line */
+		return true;
+	for (name = names; *name != '\0'; name += 2)
+		if (*name == **p) {
+			s[(*n)++] = name[1];
+			return true;
+		}
+	if ((w = memchr(wide, **p, 3)) != NULL) {
+		if (!code_point(p, end, 2 << (w - wide), &cp))
+			return false;
+		*n += peft_utf8_put(s + *n, cp);
+		return true;
+	}
+	if ((**p >= '0' && **p <= '7') || **p == 'N')
+		return false;		/* nobody has written one yet */
+	s[(*n)++] = '\\';
+	s[(*n)++] = **p;
+	return true;
 }
 
 static int
 lex_string(struct lexer *l)
 {
-	static const char names[] = "n\nt\tr\rb\bf\fv\va\a0";
-	char quote = *l->p, *s;
-	const char *p = l->p + 1, *name;
+	const char *p = l->p + 1, *close;
 	size_t n = 0;
+	char *s;
 
-	while (p < l->end && *p != quote)
-		p += *p == '\\' ? 2 : 1;
-	if (p >= l->end)
-		return fail(l, "a string without an end");
-	s = jj_alloc(l->pool, (size_t)(p - l->p) * 2 + 4);
-	if (s == NULL)
-		return fail(l, "no memory");
-	for (p = l->p + 1; *p != quote; p++) {
-		if (*p != '\\') {
+	for (close = p; close < l->end && *close != *l->p; close++)
+		close += *close == '\\';
+	if (close >= l->end)
+		return wrong(l, "a string without an end");
+	/* what is read is never shorter than what is made of it */
+	if ((s = peft_jj_alloc(l->pool, (size_t)(close - p) + 1)) == NULL)
+		return wrong(l, "no memory");
+	for (; p < close; p++) {
+		if (*p != '\\')
 			s[n++] = *p;
-			continue;
-		}
-		p++;
-		if (*p == 'x' || *p == 'u')
-			n += peft_utf8_put(s + n, hex(&p, l->end,
-			    *p == 'x' ? 2 : 4) & 0xffff);
-		else if (*p == '\n')
-			;		/* a joined line */
-		else {
-			for (name = names; *name != '\0' && *name != *p;)
-				name += 2;
-			if (*name != '\0')
-				s[n++] = name[1];
-			else {
-				if (*p != '\\' && *p != '\'' && *p != '"')
-					s[n++] = '\\';
-				s[n++] = *p;
-			}
-		}
+		else if (p++, !unescape(&p, close, s, &n))
+			return wrong(l, "an escape that is not known here");
 	}
 	if (put(l, JT_STRING, s, n) == -1)
 		return -1;
-	count_lines(l, l->p, p);
-	l->p = p + 1;
+	count_lines(l, l->p, close);
+	l->p = close + 1;
 	return 0;
+}
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
 }
 
 static bool
 is_name(char c)
 {
-	return (c >= '0' && c <= '9') || (unsigned)((c | 32) - (int)'a') < 26 || c == '_' ||
-	    (c & 0x80) != 0;
+	return is_digit(c) || (c >= 'a' && c <= 'z') ||
+	    (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80) != 0;
+}
+
+/* Digits into text, without their underscores. */
+static size_t
+digits(const struct lexer *l, const char **p, char *text, size_t n, size_t max)
+{
+	for (; *p < l->end && (is_digit(**p) || **p == '_'); ++*p)
+		if (**p != '_' && n < max)
+			text[n++] = **p;
+	return n;
 }
 
 static int
 lex_number(struct lexer *l)
 {
 	const char *p = l->p;
-	char text[64];
-	size_t n;
+	char text[64] = "", *end;
+	size_t n = digits(l, &p, text, 0, sizeof(text) - 3);
 	bool real = false;
 
-	while (p < l->end && ((*p >= '0' && *p <= '9') || *p == '_'))
-		p++;
-	if (p + 1 < l->end && *p == '.' && p[1] >= '0' && p[1] <= '9') {
+	if (p + 1 < l->end && *p == '.' && is_digit(p[1])) {
 		real = true;
-		for (p++; p < l->end && *p >= '0' && *p <= '9';)
-			p++;
+		text[n++] = *p++;
+		n = digits(l, &p, text, n, sizeof(text) - 3);
 	}
-	n = (size_t)(p - l->p);
-	if (n >= sizeof(text))
-		return fail(l, "a number that is too long");
-	memcpy(text, l->p, n);
+	if (p + 1 < l->end && (*p | 32) == 'e' && (is_digit(p[1]) ||
+	    (p + 2 < l->end && (p[1] == '-' || p[1] == '+') &&
+	    is_digit(p[2])))) {
+		real = true;
+		text[n++] = *p++;
+		text[n++] = *p++;
+		n = digits(l, &p, text, n, sizeof(text) - 1);
+	}
+	if (n + 3 >= sizeof(text) || (!real && n > 18) ||
+	    (p < l->end && is_name(*p)))
+		return wrong(l, "a number that is not understood");
 	text[n] = '\0';
-	if (put(l, real ? JT_FLOAT : JT_INT, l->p, n) == -1)
+	if (put(l, real ? JT_FLOAT : JT_INT, l->p, (size_t)(p - l->p)) == -1)
 		return -1;
-	l->out[l->n - 1].i = strtoll(text, NULL, 10);
-	l->out[l->n - 1].f = strtod(text, NULL);
+	l->out[l->n - 1].i = real ? 0 : strtoll(text, &end, 10);
+	l->out[l->n - 1].f = strtod(text, &end);
 	l->p = p;
 	return 0;
 }
@@ -214,13 +258,12 @@ lex_op(struct lexer *l)
 
 	for (i = 0; ops[i] != NULL; i++) {
 		n = strlen(ops[i]);
-		if ((size_t)(l->end - l->p) >= n &&
-		    memcmp(l->p, ops[i], n) == 0) {
+		if (left(l) >= n && memcmp(l->p, ops[i], n) == 0) {
 			l->p += n;
 			return put(l, JT_OP, ops[i], n);
 		}
 	}
-	return fail(l, "a character that does not belong there");
+	return wrong(l, "a character that does not belong there");
 }
 
 static int
@@ -230,7 +273,7 @@ lex_one(struct lexer *l)
 
 	if (*p == '\'' || *p == '"')
 		return lex_string(l);
-	if (*p >= '0' && *p <= '9')
+	if (is_digit(*p))
 		return lex_number(l);
 	if (!is_name(*p))
 		return lex_op(l);
@@ -239,38 +282,43 @@ lex_one(struct lexer *l)
 	return put(l, JT_NAME, p, (size_t)(l->p - p));
 }
 
-/* From behind {{ or {% to its end. */
+/* At "}}", "%}", with a sign before it or not: consumed. */
+static bool
+at_close(struct lexer *l, char close)
+{
+	size_t sign = *l->p == '-' || (*l->p == '+' && close == '%');
+
+	if (left(l) < sign + 2 || l->p[sign] != close || l->p[sign + 1] != '}')
+		return false;
+	l->trim = *l->p == '-';
+	l->newline = sign == 0 && close == '%';
+	l->p += sign + 2;
+	return true;
+}
+
+/* From {{ or {% to its end; inside brackets that end is none. */
 static int
 lex_code(struct lexer *l, char close, enum jj_tok open, enum jj_tok end)
 {
+	const char *from;
 	int nest = 0;
+	size_t n;
 
 	if (put(l, open, l->p, 2) == -1)
 		return -1;
 	l->p += 2;
-	if (l->p < l->end && (*l->p == '-' || *l->p == '+'))
+	if (l->p < l->end && (*l->p == '-' || (*l->p == '+' && close == '%')))
 		l->p++;
 	for (;;) {
-		while (l->p < l->end && is_space(*l->p))
-			l->line += *l->p++ == '\n';
+		for (from = l->p; (n = peft_jj_space(l->p, left(l))) > 0;)
+			l->p += n;
+		count_lines(l, from, l->p);
 		if (l->p >= l->end)
-			return fail(l, "a tag without an end");
-		if (nest == 0) {
-			size_t sign = *l->p == '-' || *l->p == '+';
-
-			if ((size_t)(l->end - l->p) >= sign + 2 &&
-			    l->p[sign] == close && l->p[sign + 1] == '}') {
-				l->trim = *l->p == '-';
-				l->newline = !l->trim && *l->p != '+' &&
-				    close == '%';
-				l->p += sign + 2;
-				return put(l, end, l->p, 0);
-			}
-		}
-		nest += strchr("([{", *l->p) != NULL;
-		nest -= strchr(")]}", *l->p) != NULL;
-		if (nest < 0)
-			nest = 0;
+			return wrong(l, "a tag without an end");
+		if (nest == 0 && at_close(l, close))
+			return put(l, end, l->p - 2, 2);
+		nest += memchr("([{", *l->p, 3) != NULL;
+		nest -= nest > 0 && memchr(")]}", *l->p, 3) != NULL;
 		if (lex_one(l) == -1)
 			return -1;
 	}
@@ -293,24 +341,20 @@ lex_all(struct lexer *l)
 		    lex_code(l, '%', JT_BEGIN_STMT, JT_END_STMT)) == -1)
 			return -1;
 	}
-	return put(l, JT_END, l->end, 0);
+	return put(l, JT_END, "the end", 7);
 }
 
 int
-jj_lex(struct jj_pool *pool, const char *src, size_t len,
-    struct jj_token **out, size_t *n, struct peft_err *err)
+peft_jj_lex(struct jj_pool *pool, const char *src, size_t len,
+    struct jj_token **out, struct peft_err *err)
 {
 	struct lexer l = { .pool = pool, .begin = src, .p = src,
 	    .end = src + len, .line = 1, .err = err };
 
-	/* keep_trailing_newline is off */
-	if (len > 0 && src[len - 1] == '\n')
-		l.end--;
 	if (lex_all(&l) == -1) {
 		free(l.out);
 		return -1;
 	}
 	*out = l.out;
-	*n = l.n;
 	return 0;
 }

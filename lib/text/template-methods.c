@@ -1,392 +1,249 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Templates: methods of strings and dicts, and global functions. */
+/* Templates: methods of strings, a table row each. */
 
 #include <string.h>
-#include <time.h>
 
 #include "text/jinja.h"
 
-typedef int method(struct jj_render *, const struct jj_value *self,
-    const struct jj_args *, struct jj_value *);
-
-static const char white[] = " \t\n\r\f\v";
+#define METHOD(name)							\
+static int								\
+name(struct jj_render *r, const struct jj_value *self,			\
+    const struct jj_args *a, struct jj_value *out)
 
 static int
-strip(const struct jj_value *self, const struct jj_args *a, bool left,
-    bool right, struct jj_value *out)
+strip(struct jj_render *r, const struct jj_value *self,
+    const struct jj_args *a, bool left, bool right, struct jj_value *out)
 {
-	const struct jj_value *set = jj_arg(a, 0, "chars");
-	const char *s = set != NULL && set->kind == JJ_STR ? set->s : white;
-	size_t n = set != NULL && set->kind == JJ_STR ? set->n : 6;
-	size_t b = 0, e = self->n;
+	const struct jj_value *set = a->at[0];
 
-	while (left && b < e && memchr(s, self->s[b], n) != NULL)
-		b++;
-	while (right && e > b && memchr(s, self->s[e - 1], n) != NULL)
-		e--;
-	*out = jj_sub(self, b, e);
+	if (set != NULL && set->kind == JJ_NONE)
+		set = NULL;
+	if (set != NULL && set->kind != JJ_STR)
+		return peft_jj_fail(r, "strip of %s", peft_jj_kind_name(set));
+	*out = peft_jj_strip(self, set, left, right);
 	return 0;
 }
 
-static int
-m_strip(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
+METHOD(m_strip)
 {
-	(void)r;
-	return strip(self, a, true, true, out);
+	return strip(r, self, a, true, true, out);
 }
 
-static int
-m_lstrip(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
+METHOD(m_lstrip)
 {
-	(void)r;
-	return strip(self, a, true, false, out);
+	return strip(r, self, a, true, false, out);
 }
 
-static int
-m_rstrip(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
+METHOD(m_rstrip)
 {
-	(void)r;
-	return strip(self, a, false, true, out);
+	return strip(r, self, a, false, true, out);
 }
 
-/* split() at runs of white space. */
-static int
-split_white(struct jj_render *r, const struct jj_value *self,
-    struct jj_value *out)
+/* An argument that must be a string; NULL with an error set. */
+static const struct jj_value *
+string_arg(struct jj_render *r, const struct jj_args *a, size_t i)
 {
-	size_t i = 0, b, n = 0;
-
-	*out = jj_list(&r->pool, self->n / 2 + 1);
-	while (n < out->n + 1) {
-		while (i < self->n && memchr(white, self->s[i], 6) != NULL)
-			i++;
-		if (i == self->n)
-			break;
-		for (b = i; i < self->n && memchr(white, self->s[i], 6) ==
-		    NULL;)
-			i++;
-		out->items[n++] = jj_sub(self, b, i);
-	}
-	out->n = n;
-	return 0;
+	if (a->at[i]->kind == JJ_STR)
+		return a->at[i];
+	peft_jj_fail(r, "%s where a string belongs",
+	    peft_jj_kind_name(a->at[i]));
+	return NULL;
 }
 
-static int
-m_split(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
+static bool
+is_at(const struct jj_value *self, const struct jj_value *x, bool start)
 {
-	const struct jj_value *sep = jj_arg(a, 0, "sep");
-	const struct jj_value *most = jj_arg(a, 1, "maxsplit");
-	int64_t left = most != NULL && most->kind == JJ_INT ? most->i : -1;
-	const char *p = self->s, *end = self->s + self->n, *q;
-	size_t n = 0, count = 1;
-
-	if (sep == NULL || sep->kind != JJ_STR)
-		return split_white(r, self, out);
-	if (sep->n == 0)
-		return jj_fail(r, "split by nothing");
-	for (q = p; (q = memmem(q, (size_t)(end - q), sep->s, sep->n)) !=
-	    NULL; q += sep->n)
-		count++;
-	*out = jj_list(&r->pool, count);
-	while (n + 1 < out->n && left-- != 0) {
-		q = memmem(p, (size_t)(end - p), sep->s, sep->n);
-		out->items[n++] = jj_sub(self, (size_t)(p - self->s),
-		    (size_t)(q - self->s));
-		p = q + sep->n;
-	}
-	if (n < out->n)
-		out->items[n++] = jj_sub(self, (size_t)(p - self->s),
-		    self->n);
-	out->n = n;
-	return 0;
+	return x->kind == JJ_STR && x->n <= self->n && memcmp(start ?
+	    self->s : self->s + self->n - x->n, x->s, x->n) == 0;
 }
 
-/* A word, or a tuple of words, at an end. */
+/* A word, or one of a tuple of words, at an end. */
 static int
-at_end(struct jj_render *r, const struct jj_value *self,
+ends(struct jj_render *r, const struct jj_value *self,
     const struct jj_args *a, bool start, struct jj_value *out)
 {
-	const struct jj_value *w = jj_arg(a, 0, "prefix");
-	size_t i, n;
+	const struct jj_value *w = a->at[0];
 	bool yes = false;
-
-	if (w == NULL || (w->kind != JJ_STR && w->kind != JJ_LIST))
-		return jj_fail(r, "startswith or endswith without a string");
-	n = w->kind == JJ_LIST ? w->n : 1;
-	for (i = 0; i < n && !yes; i++) {
-		const struct jj_value *x = w->kind == JJ_LIST ? &w->items[i] :
-		    w;
-
-		yes = x->kind == JJ_STR && x->n <= self->n && memcmp(start ?
-		    self->s : self->s + self->n - x->n, x->s, x->n) == 0;
-	}
-	*out = jj_bool(yes);
-	return 0;
-}
-
-static int
-m_startswith(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
-{
-	return at_end(r, self, a, true, out);
-}
-
-static int
-m_endswith(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
-{
-	return at_end(r, self, a, false, out);
-}
-
-static int
-m_replace(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
-{
-	const struct jj_value *from = jj_arg(a, 0, "old");
-	const struct jj_value *to = jj_arg(a, 1, "new");
-	const char *p = self->s, *end = self->s + self->n, *q;
-	struct jj_value part;
-
-	if (from == NULL || to == NULL || from->kind != JJ_STR ||
-	    to->kind != JJ_STR || from->n == 0)
-		return jj_fail(r, "replace needs two strings");
-	*out = jj_cstr("");
-	while ((q = memmem(p, (size_t)(end - p), from->s, from->n)) != NULL) {
-		part = jj_sub(self, (size_t)(p - self->s),
-		    (size_t)(q - self->s));
-		*out = jj_concat(&r->pool, out, &part);
-		*out = jj_concat(&r->pool, out, to);
-		p = q + from->n;
-		if (++r->steps > 10000000)
-			return jj_fail(r, "too many steps");
-	}
-	part = jj_sub(self, (size_t)(p - self->s), self->n);
-	*out = jj_concat(&r->pool, out, &part);
-	return 0;
-}
-
-/* Through the filter of the same name. */
-static int
-by_filter(struct jj_render *r, const char *name, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
-{
-	return jj_filter(r, name, strlen(name), self, a, out);
-}
-
-static int
-m_upper(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
-{
-	return by_filter(r, "upper", self, a, out);
-}
-
-static int
-m_lower(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
-{
-	return by_filter(r, "lower", self, a, out);
-}
-
-static int
-m_capitalize(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
-{
-	return by_filter(r, "capitalize", self, a, out);
-}
-
-static int
-m_join(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
-{
-	struct jj_args sep = { .v = { *self }, .n = 1 };
-
-	if (a->n != 1)
-		return jj_fail(r, "join takes one list");
-	return jj_filter(r, "join", 4, &a->v[0], &sep, out);
-}
-
-static int
-m_items(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
-{
-	return by_filter(r, "items", self, a, out);
-}
-
-static int
-m_keys(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
-{
-	return by_filter(r, "list", self, a, out);
-}
-
-static int
-m_values(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
-{
 	size_t i;
 
-	(void)a;
-	*out = jj_list(&r->pool, self->dict->n);
-	for (i = 0; i < out->n; i++)
-		out->items[i] = self->dict->values[i];
+	if (w->kind != JJ_STR && !(w->kind == JJ_LIST && w->tuple))
+		return peft_jj_fail(r, "%s where a string or tuple belongs",
+		    peft_jj_kind_name(w));
+	if (w->kind == JJ_STR)
+		yes = is_at(self, w, start);
+	for (i = 0; w->kind == JJ_LIST && i < w->n && !yes; i++)
+		yes = is_at(self, &w->items[i], start);
+	*out = peft_jj_bool(yes);
 	return 0;
 }
 
+METHOD(m_startswith)
+{
+	return ends(r, self, a, true, out);
+}
+
+METHOD(m_endswith)
+{
+	return ends(r, self, a, false, out);
+}
+
+METHOD(m_removeprefix)
+{
+	const struct jj_value *w = string_arg(r, a, 0);
+
+	if (w == NULL)
+		return -1;
+	*out = is_at(self, w, true) ? peft_jj_sub(self, w->n, self->n) :
+	    *self;
+	return 0;
+}
+
+METHOD(m_removesuffix)
+{
+	const struct jj_value *w = string_arg(r, a, 0);
+
+	if (w == NULL)
+		return -1;
+	*out = is_at(self, w, false) ? peft_jj_sub(self, 0,
+	    self->n - w->n) : *self;
+	return 0;
+}
+
+/* Bytes to characters; -1 stays. */
 static int
-m_get(struct jj_render *r, const struct jj_value *self,
+place(struct jj_render *r, const struct jj_value *self,
+    const struct jj_args *a, bool last, struct jj_value *out)
+{
+	struct jj_value before;
+	int64_t at;
+
+	if (string_arg(r, a, 0) == NULL)
+		return -1;
+	at = peft_jj_search(self, a->at[0], last);
+	before = peft_jj_sub(self, 0, at < 0 ? 0 : (size_t)at);
+	*out = peft_jj_int(at < 0 ? -1 : (int64_t)peft_jj_chars(&before));
+	return peft_jj_spend(r, self->n);
+}
+
+METHOD(m_find)
+{
+	return place(r, self, a, false, out);
+}
+
+METHOD(m_rfind)
+{
+	return place(r, self, a, true, out);
+}
+
+METHOD(m_count)
+{
+	if (string_arg(r, a, 0) == NULL)
+		return -1;
+	*out = peft_jj_int((int64_t)(a->at[0]->n == 0 ?
+	    peft_jj_chars(self) + 1 : peft_jj_count(self, a->at[0])));
+	return 0;
+}
+
+/* Also a filter: old, new, count */
+int
+peft_jj_replace(struct jj_render *r, const struct jj_value *in,
     const struct jj_args *a, struct jj_value *out)
 {
-	const struct jj_value *key = jj_arg(a, 0, "key");
-	const struct jj_value *def = jj_arg(a, 1, "default"), *v = NULL;
+	const struct jj_value *from = a->at[0], *to = a->at[1];
+	struct jj_text t = { .text = { 0 } };
+	struct jj_value self, part;
+	int64_t left = -1, at;
+
+	if (string_arg(r, a, 0) == NULL || string_arg(r, a, 1) == NULL ||
+	    peft_jj_tostr(r, in, &self) == -1)
+		return -1;
+	if (a->at[2] != NULL && a->at[2]->kind != JJ_NONE &&
+	    !peft_jj_is_whole(a->at[2], &left))
+		return peft_jj_fail(r, "replace %s times",
+		    peft_jj_kind_name(a->at[2]));
+	if (from->n == 0)
+		return peft_jj_fail(r, "replace of nothing");
+	while (left-- != 0 && (at = peft_jj_search(&self, from, false)) >= 0) {
+		part = peft_jj_sub(&self, 0, (size_t)at);
+		peft_jj_put_str(&t, &part);
+		peft_jj_put_str(&t, to);
+		self = peft_jj_sub(&self, (size_t)at + from->n, self.n);
+		if (t.text.len > JJ_MAXOUT ||
+		    peft_jj_spend(r, 16 + to->n) == -1) {
+			peft_jj_text_free(&t);
+			return peft_jj_fail(r, "a text that is too long");
+		}
+	}
+	peft_jj_put_str(&t, &self);
+	return peft_jj_take(r, &t, out);
+}
+
+METHOD(m_join)
+{
+	const struct jj_builtin *join = peft_jj_list_filter("join", 4);
+	struct jj_args sep = { .v = { *self }, .n = 1 };
+	struct jj_value list;
+	size_t i;
+
+	if (peft_jj_items(r, a->at[0], &list) == -1)
+		return -1;
+	for (i = 0; i < list.n; i++)
+		if (list.items[i].kind != JJ_STR)
+			return peft_jj_fail(r, "join of %s",
+			    peft_jj_kind_name(&list.items[i]));
+	return peft_jj_call(r, join, a->at[0], &sep, out);
+}
+
+METHOD(m_isdigit)
+{
+	size_t i;
 
 	(void)r;
-	if (key != NULL && key->kind == JJ_STR)
-		v = jj_dict_get(self->dict, key->s, key->n);
-	*out = v != NULL ? *v : def != NULL ? *def :
-	    (struct jj_value){ .kind = JJ_NONE };
+	(void)a;
+	for (i = 0; i < self->n; i++)
+		if (self->s[i] < '0' || self->s[i] > '9')
+			break;
+	*out = peft_jj_bool(self->n > 0 && i == self->n);
 	return 0;
 }
 
-static const struct {
-	enum jj_kind	 of;
-	const char	*name;
-	method		*f;
-} methods[] = {
-	{ JJ_STR, "strip", m_strip }, { JJ_STR, "lstrip", m_lstrip },
-	{ JJ_STR, "rstrip", m_rstrip }, { JJ_STR, "split", m_split },
-	{ JJ_STR, "startswith", m_startswith },
-	{ JJ_STR, "endswith", m_endswith }, { JJ_STR, "replace", m_replace },
-	{ JJ_STR, "upper", m_upper }, { JJ_STR, "lower", m_lower },
-	{ JJ_STR, "capitalize", m_capitalize }, { JJ_STR, "join", m_join },
-	{ JJ_DICT, "items", m_items }, { JJ_DICT, "keys", m_keys },
-	{ JJ_DICT, "values", m_values }, { JJ_DICT, "get", m_get },
+METHOD(m_isspace)
+{
+	struct jj_value s = peft_jj_strip(self, NULL, true, false);
+
+	(void)r;
+	(void)a;
+	*out = peft_jj_bool(self->n > 0 && s.n == 0);
+	return 0;
+}
+
+#define ROW(n, fn, p, k)						\
+	{ .name = n, .f = fn, .params = p, .need = k, .of = JJ_STR }
+static const struct jj_builtin methods[] = {
+	ROW("strip", m_strip, "chars", 0),
+	ROW("lstrip", m_lstrip, "chars", 0),
+	ROW("rstrip", m_rstrip, "chars", 0),
+	ROW("split", peft_jj_split, "sep maxsplit", 0),
+	ROW("rsplit", peft_jj_rsplit, "sep maxsplit", 0),
+	ROW("splitlines", peft_jj_splitlines, "keepends", 0),
+	ROW("startswith", m_startswith, "prefix", 1),
+	ROW("endswith", m_endswith, "suffix", 1),
+	ROW("removeprefix", m_removeprefix, "prefix", 1),
+	ROW("removesuffix", m_removesuffix, "suffix", 1),
+	ROW("find", m_find, "sub", 1), ROW("rfind", m_rfind, "sub", 1),
+	ROW("count", m_count, "sub", 1),
+	ROW("replace", peft_jj_replace, "old new count", 2),
+	ROW("join", m_join, "iterable", 1),
+	ROW("isdigit", m_isdigit, "", 0), ROW("isspace", m_isspace, "", 0),
+	ROW("upper", peft_jj_upper, "", 0),
+	ROW("lower", peft_jj_lower, "", 0),
+	ROW("capitalize", peft_jj_capitalize, "", 0),
+	ROW("title", peft_jj_title, "", 0),
 };
 
-int
-jj_find_method(const struct jj_value *self, const char *name, size_t len)
+const struct jj_builtin *
+peft_jj_string_method(const char *name, size_t len)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-		if (methods[i].of == self->kind &&
-		    strlen(methods[i].name) == len &&
-		    memcmp(methods[i].name, name, len) == 0)
-			return (int)i;
-	return -1;
-}
-
-int
-jj_method(struct jj_render *r, int m, const struct jj_value *self,
-    const struct jj_args *a, struct jj_value *out)
-{
-	return methods[m].f(r, self, a, out);
-}
-
-typedef int global(struct jj_render *, const struct jj_args *,
-    struct jj_value *);
-
-static int
-g_raise(struct jj_render *r, const struct jj_args *a, struct jj_value *out)
-{
-	struct jj_value s = a->n > 0 ? jj_tostr(r, &a->v[0]) :
-	    jj_cstr("raise_exception");
-
-	(void)out;
-	return jj_fail(r, "%.*s", (int)s.n, s.s);
-}
-
-static int
-g_namespace(struct jj_render *r, const struct jj_args *a,
-    struct jj_value *out)
-{
-	size_t i;
-
-	*out = (struct jj_value){ .kind = JJ_DICT };
-	if ((out->dict = jj_alloc(&r->pool, sizeof(*out->dict))) == NULL)
-		return jj_fail(r, "no memory");
-	for (i = 0; i < a->n; i++)
-		if (a->name[i] != NULL)
-			jj_dict_set(&r->pool, out->dict, jj_cstr(a->name[i]),
-			    a->v[i]);
-	return 0;
-}
-
-static int
-g_range(struct jj_render *r, const struct jj_args *a, struct jj_value *out)
-{
-	int64_t v[3] = { 0, 0, 1 }, i;
-	size_t k, n = 0;
-
-	for (k = 0; k < a->n && k < 3; k++) {
-		if (a->v[k].kind != JJ_INT)
-			return jj_fail(r, "range of %s",
-			    jj_kind_name(&a->v[k]));
-		v[k] = a->v[k].i;
-	}
-	if (a->n == 1) {
-		v[1] = v[0];
-		v[0] = 0;
-	}
-	if (v[2] == 0 || v[1] - v[0] > 1000000 || v[0] - v[1] > 1000000)
-		return jj_fail(r, "a range that is too long");
-	for (i = v[0]; v[2] > 0 ? i < v[1] : i > v[1]; i += v[2])
-		n++;
-	*out = jj_list(&r->pool, n);
-	for (n = 0, i = v[0]; n < out->n; i += v[2])
-		out->items[n++] = jj_int(i);
-	return 0;
-}
-
-/* Today's date in local time, as Python's strftime. */
-static int
-g_strftime(struct jj_render *r, const struct jj_args *a,
-    struct jj_value *out)
-{
-	time_t now = time(NULL);
-	struct tm tm;
-	char text[256];
-	size_t n;
-
-	if (a->n != 1 || a->v[0].kind != JJ_STR)
-		return jj_fail(r, "strftime_now needs a format");
-	localtime_r(&now, &tm);
-	/* the format is the template's: strftime takes nothing else */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	n = strftime(text, sizeof(text), a->v[0].s, &tm);
-#pragma GCC diagnostic pop
-	*out = jj_str(jj_copy(&r->pool, text, n), n, NULL);
-	return out->s == NULL ? jj_fail(r, "no memory") : 0;
-}
-
-static const struct {
-	const char	*name;
-	global		*f;
-} globals[] = {
-	{ "raise_exception", g_raise }, { "namespace", g_namespace },
-	{ "range", g_range }, { "strftime_now", g_strftime },
-	{ "dict", g_namespace },
-};
-
-int
-jj_find_global(const char *name, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(globals) / sizeof(globals[0]); i++)
-		if (strlen(globals[i].name) == len &&
-		    memcmp(globals[i].name, name, len) == 0)
-			return (int)i;
-	return -1;
-}
-
-int
-jj_global(struct jj_render *r, int g, const struct jj_args *a,
-    struct jj_value *out)
-{
-	return globals[g].f(r, a, out);
+	return peft_jj_find(methods, sizeof(methods) / sizeof(methods[0]),
+	    name, len, JJ_STR);
 }

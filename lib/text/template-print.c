@@ -1,208 +1,216 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Templates: values as Python prints them. */
+/* Templates: values as Python's str() prints them. */
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/jinja.h"
+#include "text/jinja-print.h"
 
 /* Python's repr of a float: the shortest that reads back, with ".0". */
-static void
-put_float(struct peft_buf *b, double f)
+void
+peft_jj_put_real(struct jj_text *t, double f)
 {
-	char text[40];
-	int digits;
+	char text[40], *e;
+	int digits, exp;
 
-	if (!isfinite(f)) {
-		peft_buf_puts(b, isnan(f) ? "nan" : f < 0 ? "-inf" : "inf");
-		return;
-	}
 	for (digits = 1; digits <= 17; digits++) {
-		snprintf(text, sizeof(text), "%.*g", digits, f);
+		snprintf(text, sizeof(text), "%.*e", digits - 1, f);
 		if (strtod(text, NULL) == f)
 			break;
 	}
-	if (strchr(text, 'e') != NULL && fabs(f) < 1e16 && fabs(f) >= 1e-4)
-		snprintf(text, sizeof(text), "%.0f", f);
-	peft_buf_puts(b, text);
-	if (strpbrk(text, ".e") == NULL)
-		peft_buf_puts(b, ".0");
+	e = strchr(text, 'e');
+	exp = e == NULL ? 0 : atoi(e + 1);
+	if (e != NULL && exp >= -4 && exp < 16)
+		snprintf(text, sizeof(text), "%.*f", digits - 1 > exp ?
+		    digits - 1 - exp : 1, f);
+	peft_jj_put(t, text, strlen(text), 0);
+}
+
+/* Characters that Python's repr shows as they are. */
+static bool
+is_printable(unsigned cp)
+{
+	static const unsigned hidden[][2] = { { 0x00, 0x1f }, { 0x7f, 0xa0 },
+	    { 0xad, 0xad }, { 0x600, 0x605 }, { 0x61c, 0x61c },
+	    { 0x6dd, 0x6dd }, { 0x70f, 0x70f }, { 0x890, 0x891 },
+	    { 0x8e2, 0x8e2 }, { 0x1680, 0x1680 }, { 0x180e, 0x180e },
+	    { 0x2000, 0x200f }, { 0x2028, 0x202f }, { 0x205f, 0x206f },
+	    { 0x3000, 0x3000 }, { 0xd800, 0xf8ff }, { 0xfeff, 0xfeff },
+	    { 0xfff0, 0xfffb }, { 0xfffe, 0xffff }, { 0x110bd, 0x110bd },
+	    { 0x110cd, 0x110cd }, { 0x13430, 0x1343f },
+	    { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a },
+	    { 0xe0000, 0xe00ff }, { 0xe01f0, 0x10ffff } };
+	size_t i;
+
+	for (i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+		if (cp >= hidden[i][0] && cp <= hidden[i][1])
+			return false;
+	return true;
+}
+
+static void
+put_escaped(struct jj_text *t, unsigned cp, int mark)
+{
+	const char *name = cp == '\n' ? "\\n" : cp == '\r' ? "\\r" :
+	    cp == '\t' ? "\\t" : NULL;
+	char text[16];
+
+	if (name == NULL)
+		snprintf(text, sizeof(text), cp < 0x100 ? "\\x%02x" :
+		    cp < 0x10000 ? "\\u%04x" : "\\U%08x", cp);
+	peft_jj_put(t, name != NULL ? name : text,
+	    strlen(name != NULL ? name : text), mark);
 }
 
 /* Single quotes unless there is one inside and no double quote. */
 static void
-put_repr(struct peft_buf *b, const struct jj_value *v)
+put_repr(struct jj_text *t, const struct jj_value *v)
 {
-	bool single = memchr(v->s, '\'', v->n) != NULL &&
+	bool dbl = memchr(v->s, '\'', v->n) != NULL &&
 	    memchr(v->s, '"', v->n) == NULL;
-	char quote = single ? '"' : '\'';
-	size_t i;
+	char quote = dbl ? '"' : '\'';
+	size_t i, len;
 
-	peft_buf_putc(b, quote);
-	for (i = 0; i < v->n; i++) {
-		char c = v->s[i];
+	peft_jj_put(t, &quote, 1, 0);
+	for (i = 0; i < v->n; i += len) {
+		int mark = v->mark == NULL ? 0 : v->mark[i];
+		unsigned cp;
 
-		if (c == '\n' || c == '\r' || c == '\t') {
-			peft_buf_putc(b, '\\');
-			peft_buf_putc(b, c == '\n' ? 'n' : c == '\r' ? 'r' :
-			    't');
-		} else if (c == '\\' || c == quote) {
-			peft_buf_putc(b, '\\');
-			peft_buf_putc(b, c);
-		} else if ((unsigned char)c < 0x20 || c == 0x7f)
-			peft_buf_printf(b, "\\x%02x", (unsigned char)c);
-		else
-			peft_buf_putc(b, c);
+		len = peft_utf8_len(v->s + i, v->n - i);
+		len = len == 0 ? 1 : len;
+		cp = peft_utf8_get(v->s + i, len);
+		if (!is_printable(cp))
+			put_escaped(t, cp, mark);
+		else {
+			if (v->s[i] == '\\' || v->s[i] == quote)
+				peft_jj_put(t, "\\", 1, mark);
+			peft_jj_put(t, v->s + i, len, mark);
+		}
 	}
-	peft_buf_putc(b, quote);
+	peft_jj_put(t, &quote, 1, 0);
 }
 
+static int print(struct jj_render *, struct jj_text *, const struct jj_value *);
+
 static void
-put_list(struct peft_buf *b, const struct jj_value *v)
+puts_plain(struct jj_text *t, const char *s)
+{
+	peft_jj_put(t, s, strlen(s), 0);
+}
+
+static int
+print_list(struct jj_render *r, struct jj_text *t, const struct jj_value *v)
 {
 	size_t i;
 
-	peft_buf_putc(b, v->tuple ? '(' : '[');
+	puts_plain(t, v->tuple ? "(" : "[");
 	for (i = 0; i < v->n; i++) {
 		if (i > 0)
-			peft_buf_puts(b, ", ");
-		jj_print(b, &v->items[i], true);
+			puts_plain(t, ", ");
+		if (print(r, t, &v->items[i]) == -1)
+			return -1;
 	}
-	if (v->tuple && v->n == 1)
-		peft_buf_putc(b, ',');
-	peft_buf_putc(b, v->tuple ? ')' : ']');
+	puts_plain(t, v->tuple ? (v->n == 1 ? ",)" : ")") : "]");
+	return 0;
 }
 
-static void
-put_dict(struct peft_buf *b, const struct jj_dict *d)
+static int
+print_dict(struct jj_render *r, struct jj_text *t, const struct jj_dict *d)
 {
 	size_t i;
 
-	peft_buf_putc(b, '{');
+	puts_plain(t, "{");
 	for (i = 0; i < d->n; i++) {
 		if (i > 0)
-			peft_buf_puts(b, ", ");
-		jj_print(b, &d->keys[i], true);
-		peft_buf_puts(b, ": ");
-		jj_print(b, &d->values[i], true);
+			puts_plain(t, ", ");
+		if (print(r, t, &d->keys[i]) == -1)
+			return -1;
+		puts_plain(t, ": ");
+		if (print(r, t, &d->values[i]) == -1)
+			return -1;
 	}
-	peft_buf_putc(b, '}');
+	puts_plain(t, "}");
+	return 0;
 }
 
-void
-jj_print(struct peft_buf *b, const struct jj_value *v, bool repr)
+/* Numbers and words; false for values that are neither. */
+static bool
+print_simple(struct jj_text *t, const struct jj_value *v)
 {
+	char text[32];
+
 	switch (v->kind) {
 	case JJ_UNDEFINED:
-		break;
+		puts_plain(t, "Undefined");
+		return true;
+	case JJ_NONE:
+		puts_plain(t, "None");
+		return true;
 	case JJ_BOOL:
-		peft_buf_puts(b, v->b ? "True" : "False");
-		break;
+		puts_plain(t, v->b ? "True" : "False");
+		return true;
 	case JJ_INT:
-		peft_buf_printf(b, "%lld", (long long)v->i);
-		break;
+		snprintf(text, sizeof(text), "%lld", (long long)v->i);
+		puts_plain(t, text);
+		return true;
 	case JJ_FLOAT:
-		put_float(b, v->f);
-		break;
-	case JJ_STR:
-		if (repr)
-			put_repr(b, v);
+		if (isfinite(v->f))
+			peft_jj_put_real(t, v->f);
 		else
-			peft_buf_put(b, v->s, v->n);
-		break;
-	case JJ_LIST:
-		put_list(b, v);
-		break;
-	case JJ_DICT:
-		put_dict(b, v->dict);
-		break;
+			puts_plain(t, isnan(v->f) ? "nan" : v->f < 0 ? "-inf" :
+			    "inf");
+		return true;
 	default:
-		peft_buf_puts(b, v->kind == JJ_NONE ? "None" : "");
+		return false;
 	}
 }
 
-static void
-newline(struct peft_buf *b, int indent, int depth)
+/* repr(v) */
+static int
+print(struct jj_render *r, struct jj_text *t, const struct jj_value *v)
 {
-	if (indent >= 0)
-		peft_buf_printf(b, "\n%*s", indent * depth, "");
-}
+	int s = 0;
 
-static void
-json_separator(struct peft_buf *b, int indent, size_t i, int depth)
-{
-	if (i > 0)
-		peft_buf_puts(b, indent >= 0 ? "," : ", ");
-	newline(b, indent, depth);
-}
-
-void
-jj_tojson(struct peft_buf *b, const struct jj_value *v, int indent, int depth)
-{
-	size_t i;
-
-	switch (v->kind) {
-	case JJ_BOOL:
-		peft_buf_puts(b, v->b ? "true" : "false");
-		break;
-	case JJ_STR:
-		peft_json_putstr(b, v->s, v->n);
-		break;
-	case JJ_LIST:
-		peft_buf_putc(b, '[');
-		for (i = 0; i < v->n; i++) {
-			json_separator(b, indent, i, depth + 1);
-			jj_tojson(b, &v->items[i], indent, depth + 1);
-		}
-		if (v->n > 0)
-			newline(b, indent, depth);
-		peft_buf_putc(b, ']');
-		break;
-	case JJ_DICT:
-		peft_buf_putc(b, '{');
-		for (i = 0; i < v->dict->n; i++) {
-			struct peft_buf key = { 0 };
-
-			json_separator(b, indent, i, depth + 1);
-			jj_print(&key, &v->dict->keys[i], false);
-			peft_json_putstr(b, key.data == NULL ? "" : key.data,
-			    key.len);
-			peft_buf_free(&key);
-			peft_buf_puts(b, ": ");
-			jj_tojson(b, &v->dict->values[i], indent, depth + 1);
-		}
-		if (v->dict->n > 0)
-			newline(b, indent, depth);
-		peft_buf_putc(b, '}');
-		break;
-	case JJ_INT:
-	case JJ_FLOAT:
-		jj_print(b, v, true);
-		break;
-	default:
-		peft_buf_puts(b, "null");
-	}
-}
-
-struct jj_value
-jj_tostr(struct jj_render *r, const struct jj_value *v)
-{
-	struct peft_buf b = { 0 };
-	unsigned char *mark = NULL;
-	struct jj_value out;
-
+	if (peft_jj_enter(r, t) == -1)
+		return -1;
 	if (v->kind == JJ_STR)
-		return *v;
-	jj_print(&b, v, false);
-	/* a list or a dict holds what the caller gave */
-	if ((v->kind == JJ_LIST || v->kind == JJ_DICT) &&
-	    (mark = jj_alloc(&r->pool, b.len + 1)) != NULL)
-		memset(mark, 1, b.len);
-	out = jj_str(jj_copy(&r->pool, b.data, b.len), b.len, mark);
-	if (out.s == NULL)
-		out = jj_cstr("");
-	peft_buf_free(&b);
-	return out;
+		put_repr(t, v);
+	else if (v->kind == JJ_LIST)
+		s = print_list(r, t, v);
+	else if (v->kind == JJ_DICT)
+		s = print_dict(r, t, v->dict);
+	else if (!print_simple(t, v))
+		s = peft_jj_fail(r, "%s cannot be printed",
+		    peft_jj_kind_name(v));
+	r->depth--;
+	return s;
+}
+
+int
+peft_jj_enter(struct jj_render *r, const struct jj_text *t)
+{
+	if (++r->depth > 400)
+		return peft_jj_fail(r, "nested too deep");
+	if (t->text.len > JJ_MAXOUT)
+		return peft_jj_fail(r, "a text that is too long");
+	return peft_jj_spend(r, 16);
+}
+
+int
+peft_jj_tostr(struct jj_render *r, const struct jj_value *v,
+    struct jj_value *out)
+{
+	struct jj_text t = { .text = { 0 } };
+
+	if (v->kind == JJ_STR || v->kind == JJ_UNDEFINED) {
+		*out = v->kind == JJ_STR ? *v : peft_jj_cstr("");
+		return 0;
+	}
+	if (print(r, &t, v) == -1) {
+		peft_jj_text_free(&t);
+		return -1;
+	}
+	return peft_jj_take(r, &t, out);
 }

@@ -1,174 +1,206 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Templates: tests ("is ..."), a table row each. */
 
+#include <math.h>
 #include <string.h>
 
-#include "text/jinja.h"
+#include "text/jinja-tree.h"
 
-typedef bool test(const struct jj_value *, const struct jj_value *arg);
+/* A test is a set of kinds, or asks more of a value and an argument. */
+typedef int predicate(struct jj_render *, const struct jj_value *,
+    const struct jj_value *arg, bool *out);
 
-static bool
-t_defined(const struct jj_value *v, const struct jj_value *a)
+#define IS(k)	(1u << (k))
+#define ALL	(IS(JJ_NKIND) - 1)
+#define WALKED	(IS(JJ_STR) | IS(JJ_LIST) | IS(JJ_DICT) | IS(JJ_UNDEFINED))
+
+static int
+t_true(struct jj_render *r, const struct jj_value *v,
+    const struct jj_value *arg, bool *out)
 {
-	(void)a;
-	return v->kind != JJ_UNDEFINED;
+	(void)r;
+	(void)arg;
+	*out = v->b;
+	return 0;
 }
 
-static bool
-t_undefined(const struct jj_value *v, const struct jj_value *a)
+static int
+t_false(struct jj_render *r, const struct jj_value *v,
+    const struct jj_value *arg, bool *out)
 {
-	(void)a;
-	return v->kind == JJ_UNDEFINED;
+	(void)r;
+	(void)arg;
+	*out = !v->b;
+	return 0;
 }
 
-static bool
-t_none(const struct jj_value *v, const struct jj_value *a)
+static int
+divides(struct jj_render *r, const struct jj_value *v, double by,
+    double rest, bool *out)
 {
-	(void)a;
-	return v->kind == JJ_NONE;
+	double d;
+
+	if (!peft_jj_is_number(v, &d) || by == 0)
+		return peft_jj_fail(r, "%s divided by %g",
+		    peft_jj_kind_name(v), by);
+	d = fmod(d, by);
+	*out = d == rest || d == rest - by;
+	return 0;
 }
 
-static bool
-t_string(const struct jj_value *v, const struct jj_value *a)
+static int
+t_odd(struct jj_render *r, const struct jj_value *v,
+    const struct jj_value *arg, bool *out)
 {
-	(void)a;
-	return v->kind == JJ_STR;
+	(void)arg;
+	return divides(r, v, 2, 1, out);
 }
 
-static bool
-t_mapping(const struct jj_value *v, const struct jj_value *a)
+static int
+t_even(struct jj_render *r, const struct jj_value *v,
+    const struct jj_value *arg, bool *out)
 {
-	(void)a;
-	return v->kind == JJ_DICT;
+	(void)arg;
+	return divides(r, v, 2, 0, out);
 }
 
-static bool
-t_iterable(const struct jj_value *v, const struct jj_value *a)
+static int
+t_divisible(struct jj_render *r, const struct jj_value *v,
+    const struct jj_value *arg, bool *out)
 {
-	(void)a;
-	return v->kind == JJ_STR || v->kind == JJ_LIST || v->kind == JJ_DICT ||
-	    v->kind == JJ_UNDEFINED;
+	double by;
+
+	if (!peft_jj_is_number(arg, &by))
+		return peft_jj_fail(r, "divisibleby %s",
+		    peft_jj_kind_name(arg));
+	return divides(r, v, by, 0, out);
 }
 
-static bool
-t_number(const struct jj_value *v, const struct jj_value *a)
+static int
+by_op(struct jj_render *r, int op, const struct jj_value *v,
+    const struct jj_value *arg, bool *out)
 {
-	(void)a;
-	return v->kind == JJ_INT || v->kind == JJ_FLOAT || v->kind == JJ_BOOL;
+	struct jj_value yes = peft_jj_bool(false);
+
+	if (peft_jj_binary(r, op, v, arg, &yes) == -1)
+		return -1;
+	*out = yes.b;
+	return 0;
 }
 
-static bool
-t_integer(const struct jj_value *v, const struct jj_value *a)
+#define BY_OP(name, op)							\
+static int								\
+name(struct jj_render *r, const struct jj_value *v,			\
+    const struct jj_value *arg, bool *out)				\
+{									\
+	return by_op(r, op, v, arg, out);				\
+}
+BY_OP(t_eq, JN_EQ)
+BY_OP(t_ne, JN_NE)
+BY_OP(t_lt, JN_LT)
+BY_OP(t_le, JN_LE)
+BY_OP(t_gt, JN_GT)
+BY_OP(t_ge, JN_GE)
+BY_OP(t_in, JN_IN)
+
+/* The very same: of numbers, words and nothing, by kind and value. */
+static int
+t_same(struct jj_render *r, const struct jj_value *v,
+    const struct jj_value *arg, bool *out)
 {
-	(void)a;
-	return v->kind == JJ_INT;
+	if (v->kind == arg->kind && (v->kind == JJ_LIST || v->kind == JJ_DICT))
+		*out = v->items == arg->items;
+	else if (peft_jj_equal(r, v, arg, out) == -1)
+		return -1;
+	*out = *out && v->kind == arg->kind;
+	return 0;
 }
 
-static bool
-t_float(const struct jj_value *v, const struct jj_value *a)
+static int
+case_is(struct jj_render *r, const struct jj_value *v, jj_function *change,
+    jj_function *other, bool *out)
 {
-	(void)a;
-	return v->kind == JJ_FLOAT;
+	struct jj_args none = { .n = 0 };
+	struct jj_value a, b, c;
+
+	if (peft_jj_tostr(r, v, &a) == -1 ||
+	    change(r, &a, &none, &b) == -1 || other(r, &a, &none, &c) == -1)
+		return -1;
+	/* there must be a letter at all */
+	*out = a.n == b.n && memcmp(a.s, b.s, a.n) == 0 &&
+	    (a.n != c.n || memcmp(a.s, c.s, a.n) != 0);
+	return 0;
 }
 
-static bool
-t_boolean(const struct jj_value *v, const struct jj_value *a)
+static int
+t_upper(struct jj_render *r, const struct jj_value *v,
+    const struct jj_value *arg, bool *out)
 {
-	(void)a;
-	return v->kind == JJ_BOOL;
+	(void)arg;
+	return case_is(r, v, peft_jj_upper, peft_jj_lower, out);
 }
 
-static bool
-t_true(const struct jj_value *v, const struct jj_value *a)
+static int
+t_lower(struct jj_render *r, const struct jj_value *v,
+    const struct jj_value *arg, bool *out)
 {
-	(void)a;
-	return v->kind == JJ_BOOL && v->b;
-}
-
-static bool
-t_false(const struct jj_value *v, const struct jj_value *a)
-{
-	(void)a;
-	return v->kind == JJ_BOOL && !v->b;
-}
-
-static bool
-t_odd(const struct jj_value *v, const struct jj_value *a)
-{
-	(void)a;
-	return v->kind == JJ_INT && v->i % 2 != 0;
-}
-
-static bool
-t_even(const struct jj_value *v, const struct jj_value *a)
-{
-	(void)a;
-	return v->kind == JJ_INT && v->i % 2 == 0;
-}
-
-static bool
-t_equalto(const struct jj_value *v, const struct jj_value *a)
-{
-	return a != NULL && jj_equal(v, a);
-}
-
-static bool
-t_ne(const struct jj_value *v, const struct jj_value *a)
-{
-	return a != NULL && !jj_equal(v, a);
-}
-
-static bool
-t_callable(const struct jj_value *v, const struct jj_value *a)
-{
-	(void)a;
-	return v->kind >= JJ_MACRO;
-}
-
-static bool
-t_in(const struct jj_value *v, const struct jj_value *a)
-{
-	size_t i;
-
-	if (a == NULL)
-		return false;
-	if (a->kind == JJ_STR && v->kind == JJ_STR)
-		return memmem(a->s, a->n, v->s, v->n) != NULL;
-	if (a->kind == JJ_DICT && v->kind == JJ_STR)
-		return jj_dict_get(a->dict, v->s, v->n) != NULL;
-	for (i = 0; a->kind == JJ_LIST && i < a->n; i++)
-		if (jj_equal(&a->items[i], v))
-			return true;
-	return false;
+	(void)arg;
+	return case_is(r, v, peft_jj_lower, peft_jj_upper, out);
 }
 
 static const struct {
 	const char	*name;
-	test		*f;
+	unsigned	 kinds;		/* the value must be one of these */
+	predicate	*f;		/* and this must hold, if not NULL */
+	bool		 takes;		/* it needs an argument */
 } tests[] = {
-	{ "defined", t_defined }, { "undefined", t_undefined },
-	{ "none", t_none }, { "None", t_none }, { "string", t_string },
-	{ "mapping", t_mapping }, { "iterable", t_iterable },
-	{ "sequence", t_iterable }, { "number", t_number },
-	{ "integer", t_integer }, { "float", t_float },
-	{ "boolean", t_boolean }, { "true", t_true }, { "false", t_false },
-	{ "odd", t_odd }, { "even", t_even }, { "equalto", t_equalto },
-	{ "eq", t_equalto }, { "==", t_equalto }, { "ne", t_ne },
-	{ "in", t_in }, { "callable", t_callable },
+	{ "defined", ALL & ~IS(JJ_UNDEFINED), NULL, false },
+	{ "undefined", IS(JJ_UNDEFINED), NULL, false },
+	{ "none", IS(JJ_NONE), NULL, false },
+	{ "string", IS(JJ_STR), NULL, false },
+	{ "mapping", IS(JJ_DICT), NULL, false },
+	{ "iterable", WALKED, NULL, false },
+	{ "sequence", WALKED, NULL, false },
+	{ "number", IS(JJ_BOOL) | IS(JJ_INT) | IS(JJ_FLOAT), NULL, false },
+	{ "integer", IS(JJ_INT), NULL, false },
+	{ "float", IS(JJ_FLOAT), NULL, false },
+	{ "boolean", IS(JJ_BOOL), NULL, false },
+	{ "true", IS(JJ_BOOL), t_true, false },
+	{ "false", IS(JJ_BOOL), t_false, false },
+	{ "callable", IS(JJ_MACRO) | IS(JJ_METHOD) | IS(JJ_GLOBAL) |
+	    IS(JJ_UNDEFINED), NULL, false },
+	{ "odd", ALL, t_odd, false }, { "even", ALL, t_even, false },
+	{ "divisibleby", ALL, t_divisible, true },
+	{ "eq", ALL, t_eq, true }, { "equalto", ALL, t_eq, true },
+	{ "==", ALL, t_eq, true }, { "ne", ALL, t_ne, true },
+	{ "!=", ALL, t_ne, true }, { "lt", ALL, t_lt, true },
+	{ "lessthan", ALL, t_lt, true }, { "<", ALL, t_lt, true },
+	{ "le", ALL, t_le, true }, { "<=", ALL, t_le, true },
+	{ "gt", ALL, t_gt, true }, { "greaterthan", ALL, t_gt, true },
+	{ ">", ALL, t_gt, true }, { "ge", ALL, t_ge, true },
+	{ ">=", ALL, t_ge, true }, { "in", ALL, t_in, true },
+	{ "sameas", ALL, t_same, true }, { "upper", ALL, t_upper, false },
+	{ "lower", ALL, t_lower, false },
 };
 
 int
-jj_test(struct jj_render *r, const char *name, size_t len,
-    const struct jj_value *in, const struct jj_args *a, bool *out)
+peft_jj_test(struct jj_render *r, const char *name, size_t len,
+    const struct jj_value *v, const struct jj_args *a, bool *out)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		if (strlen(tests[i].name) == len &&
-		    memcmp(tests[i].name, name, len) == 0) {
-			*out = tests[i].f(in, a->n > 0 ? &a->v[0] : NULL);
-			return 0;
-		}
-	return jj_fail(r, "the test '%.*s' is not known here", (int)len,
-	    name);
+		    memcmp(tests[i].name, name, len) == 0)
+			break;
+	if (i == sizeof(tests) / sizeof(tests[0]))
+		return peft_jj_fail(r, "the test '%.*s' is not known here",
+		    (int)len, name);
+	if (a->n != (size_t)tests[i].takes)
+		return peft_jj_fail(r, "%s takes %s", tests[i].name,
+		    tests[i].takes ?
+		    "one argument" : "no arguments");
+	*out = (tests[i].kinds & IS(v->kind)) != 0;
+	return !*out || tests[i].f == NULL ? 0 :
+	    tests[i].f(r, v, &a->v[0], out);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Templates: memory and values. */
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,17 +17,21 @@ struct jj_block {
 enum { BLOCK = 1 << 16, ALIGN = 16 };
 
 void *
-jj_alloc(struct jj_pool *p, size_t n)
+peft_jj_alloc(struct jj_pool *p, size_t n)
 {
 	struct jj_block *b = p->blocks;
 	size_t size;
 	void *at;
 
+	if (p->failed || n > p->limit) {
+		p->failed = true;
+		return NULL;
+	}
 	n = (n + ALIGN - 1) / ALIGN * ALIGN;
 	if (b == NULL || b->size - b->used < n) {
 		size = n > BLOCK ? n : BLOCK;
 		p->used += size;
-		if (p->failed || p->used > p->limit ||
+		if (p->used > p->limit ||
 		    (b = calloc(1, sizeof(*b) + size)) == NULL) {
 			p->failed = true;
 			return NULL;
@@ -41,9 +46,9 @@ jj_alloc(struct jj_pool *p, size_t n)
 }
 
 char *
-jj_copy(struct jj_pool *p, const char *s, size_t n)
+peft_jj_copy(struct jj_pool *p, const char *s, size_t n)
 {
-	char *c = jj_alloc(p, n + 1);
+	char *c = peft_jj_alloc(p, n + 1);
 
 	if (c != NULL && n > 0)
 		memcpy(c, s, n);
@@ -51,7 +56,7 @@ jj_copy(struct jj_pool *p, const char *s, size_t n)
 }
 
 void
-jj_pool_free(struct jj_pool *p)
+peft_jj_pool_free(struct jj_pool *p)
 {
 	struct jj_block *b, *next;
 
@@ -62,8 +67,11 @@ jj_pool_free(struct jj_pool *p)
 	p->blocks = NULL;
 }
 
+const struct jj_value peft_jj_undefined = { .kind = JJ_UNDEFINED };
+const struct jj_value peft_jj_none = { .kind = JJ_NONE };
+
 struct jj_value
-jj_str(const char *s, size_t n, const unsigned char *mark)
+peft_jj_str(const char *s, size_t n, const unsigned char *mark)
 {
 	struct jj_value v = { .kind = JJ_STR, .n = n };
 
@@ -73,36 +81,54 @@ jj_str(const char *s, size_t n, const unsigned char *mark)
 }
 
 struct jj_value
-jj_cstr(const char *s)
+peft_jj_cstr(const char *s)
 {
-	return jj_str(s, strlen(s), NULL);
+	return peft_jj_str(s, strlen(s), NULL);
 }
 
 struct jj_value
-jj_bool(bool b)
+peft_jj_bool(bool b)
 {
 	return (struct jj_value){ .kind = JJ_BOOL, .b = b };
 }
 
 struct jj_value
-jj_int(int64_t i)
+peft_jj_int(int64_t i)
 {
 	return (struct jj_value){ .kind = JJ_INT, .i = i };
 }
 
 struct jj_value
-jj_list(struct jj_pool *p, size_t n)
+peft_jj_real(double f)
+{
+	return (struct jj_value){ .kind = JJ_FLOAT, .f = f };
+}
+
+struct jj_value
+peft_jj_list(struct jj_pool *p, size_t n)
 {
 	struct jj_value v = { .kind = JJ_LIST, .n = n };
 
-	v.items = jj_alloc(p, (n + 1) * sizeof(v));
+	if (n >= p->limit / sizeof(v))
+		p->failed = true;
+	v.items = p->failed ? NULL : peft_jj_alloc(p, (n + 1) * sizeof(v));
 	if (v.items == NULL)
 		v.n = 0;
 	return v;
 }
 
+struct jj_value
+peft_jj_dict(struct jj_pool *p, enum jj_kind kind)
+{
+	struct jj_value v = { .kind = kind };
+
+	if ((v.dict = peft_jj_alloc(p, sizeof(*v.dict))) == NULL)
+		v.kind = JJ_NONE;
+	return v;
+}
+
 const struct jj_value *
-jj_dict_get(const struct jj_dict *d, const char *key, size_t len)
+peft_jj_dict_find(const struct jj_dict *d, const char *key, size_t len)
 {
 	size_t i;
 
@@ -113,212 +139,186 @@ jj_dict_get(const struct jj_dict *d, const char *key, size_t len)
 	return NULL;
 }
 
-void
-jj_dict_set(struct jj_pool *p, struct jj_dict *d, struct jj_value key,
-    struct jj_value value)
+int
+peft_jj_dict_get(struct jj_render *r, const struct jj_dict *d,
+    const struct jj_value *key, const struct jj_value **out)
+{
+	bool same;
+	size_t i;
+
+	*out = NULL;
+	if (key->kind == JJ_STR) {
+		*out = peft_jj_dict_find(d, key->s, key->n);
+		return peft_jj_spend(r, d->n);
+	}
+	for (i = 0; i < d->n; i++) {
+		if (peft_jj_equal(r, &d->keys[i], key, &same) == -1)
+			return -1;
+		if (same) {
+			*out = &d->values[i];
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static bool
+add_pair(struct jj_pool *p, struct jj_dict *d, const struct jj_value *key,
+    const struct jj_value *value)
 {
 	struct jj_value *keys, *values;
-	size_t i, cap;
+	size_t cap;
 
-	for (i = 0; i < d->n; i++)
-		if (jj_equal(&d->keys[i], &key)) {
-			d->values[i] = value;
-			return;
-		}
 	if (d->n == d->cap) {
 		cap = d->cap * 2 + 4;
-		keys = jj_alloc(p, cap * sizeof(key));
-		values = jj_alloc(p, cap * sizeof(key));
+		keys = peft_jj_alloc(p, cap * sizeof(*key));
+		values = peft_jj_alloc(p, cap * sizeof(*key));
 		if (keys == NULL || values == NULL)
-			return;
+			return false;
 		if (d->n > 0) {
-			memcpy(keys, d->keys, d->n * sizeof(key));
-			memcpy(values, d->values, d->n * sizeof(key));
+			memcpy(keys, d->keys, d->n * sizeof(*key));
+			memcpy(values, d->values, d->n * sizeof(*key));
 		}
 		d->keys = keys;
 		d->values = values;
 		d->cap = cap;
 	}
-	d->keys[d->n] = key;
-	d->values[d->n++] = value;
-}
-
-/* A caller's string: every byte of it is marked. */
-static struct jj_value
-marked(struct jj_pool *p, const char *s)
-{
-	size_t n = strlen(s);
-	unsigned char *mark = jj_alloc(p, n + 1);
-
-	if (mark != NULL)
-		memset(mark, 1, n);
-	return jj_str(s, n, mark);
-}
-
-struct jj_value
-jj_of_json(struct jj_pool *p, const cJSON *j)
-{
-	struct jj_value v = { .kind = JJ_NONE };
-	const cJSON *e;
-	size_t i = 0;
-
-	if (cJSON_IsBool(j))
-		return jj_bool(cJSON_IsTrue(j));
-	if (cJSON_IsNumber(j)) {
-		if (j->valuedouble == floor(j->valuedouble) &&
-		    fabs(j->valuedouble) < 0x1p53)
-			return jj_int((int64_t)j->valuedouble);
-		return (struct jj_value){ .kind = JJ_FLOAT,
-		    .f = j->valuedouble };
-	}
-	if (cJSON_IsString(j))
-		return marked(p, j->valuestring);
-	if (cJSON_IsArray(j)) {
-		v = jj_list(p, (size_t)cJSON_GetArraySize(j));
-		cJSON_ArrayForEach(e, j)
-			if (i < v.n)
-				v.items[i++] = jj_of_json(p, e);
-	} else if (cJSON_IsObject(j)) {
-		v.kind = JJ_DICT;
-		v.dict = jj_alloc(p, sizeof(*v.dict));
-		cJSON_ArrayForEach(e, j)
-			if (v.dict != NULL)
-				jj_dict_set(p, v.dict, marked(p, e->string),
-				    jj_of_json(p, e));
-		if (v.dict == NULL)
-			v.kind = JJ_NONE;
-	}
-	return v;
-}
-
-bool
-jj_truth(const struct jj_value *v)
-{
-	switch (v->kind) {
-	case JJ_UNDEFINED:
-	case JJ_NONE:
-		return false;
-	case JJ_BOOL:
-		return v->b;
-	case JJ_INT:
-		return v->i != 0;
-	case JJ_FLOAT:
-		return v->f != 0;
-	case JJ_STR:
-	case JJ_LIST:
-		return v->n > 0;
-	case JJ_DICT:
-		return v->dict->n > 0;
-	default:
-		return true;
-	}
-}
-
-/* Python counts True as 1. */
-static bool
-number(const struct jj_value *v, double *d)
-{
-	if (v->kind == JJ_INT)
-		*d = (double)v->i;
-	else if (v->kind == JJ_BOOL)
-		*d = v->b;
-	else if (v->kind == JJ_FLOAT)
-		*d = v->f;
-	else
-		return false;
+	d->keys[d->n] = *key;
+	d->values[d->n++] = *value;
 	return true;
 }
 
-bool
-jj_equal(const struct jj_value *a, const struct jj_value *b)
-{
-	double x, y;
-	size_t i;
-
-	if (number(a, &x) && number(b, &y))
-		return x == y;
-	if (a->kind != b->kind)
-		return false;
-	switch (a->kind) {
-	case JJ_STR:
-		return a->n == b->n && memcmp(a->s, b->s, a->n) == 0;
-	case JJ_LIST:
-		for (i = 0; a->n == b->n && i < a->n; i++)
-			if (!jj_equal(&a->items[i], &b->items[i]))
-				return false;
-		return a->n == b->n;
-	case JJ_DICT:
-		for (i = 0; a->dict->n == b->dict->n && i < a->dict->n; i++) {
-			const struct jj_value *k = &a->dict->keys[i], *v;
-
-			v = k->kind != JJ_STR ? NULL :
-			    jj_dict_get(b->dict, k->s, k->n);
-			if (v == NULL || !jj_equal(&a->dict->values[i], v))
-				return false;
-		}
-		return a->dict->n == b->dict->n;
-	case JJ_UNDEFINED:
-	case JJ_NONE:
-		return true;
-	default:
-		return false;
-	}
-}
-
 int
-jj_compare(const struct jj_value *a, const struct jj_value *b, bool *ok)
+peft_jj_dict_set(struct jj_render *r, struct jj_dict *d,
+    const struct jj_value *key, const struct jj_value *value)
 {
-	double x, y;
-	size_t n;
-	int c;
+	const struct jj_value *old;
 
-	*ok = true;
-	if (number(a, &x) && number(b, &y))
-		return x < y ? -1 : x > y;
-	if (a->kind == JJ_STR && b->kind == JJ_STR) {
-		n = a->n < b->n ? a->n : b->n;
-		c = n == 0 ? 0 : memcmp(a->s, b->s, n);
-		return c != 0 ? c : a->n < b->n ? -1 : a->n > b->n;
-	}
-	*ok = false;
+	if (key->kind == JJ_LIST && !key->tuple)
+		return peft_jj_fail(r, "a list cannot be a key");
+	if (key->kind == JJ_DICT)
+		return peft_jj_fail(r, "a dict cannot be a key");
+	if (peft_jj_dict_get(r, d, key, &old) == -1)
+		return -1;
+	if (old != NULL)
+		d->values[old - d->values] = *value;
+	else if (!add_pair(&r->pool, d, key, value))
+		return peft_jj_nomem(r);
 	return 0;
 }
 
-struct jj_value
-jj_concat(struct jj_pool *p, const struct jj_value *a,
-    const struct jj_value *b)
+/* A caller's string: every byte of it is marked. */
+static int
+user_string(struct jj_render *r, const char *s, struct jj_value *out)
 {
-	size_t n = a->n + b->n;
-	char *s = jj_alloc(p, n + 1);
-	unsigned char *mark = NULL;
+	size_t n = strlen(s);
+	unsigned char *mark = peft_jj_alloc(&r->pool, n + 1);
 
-	if (s == NULL)
-		return jj_cstr("");
-	memcpy(s, a->s, a->n);
-	memcpy(s + a->n, b->s, b->n);
-	if ((a->mark != NULL || b->mark != NULL) &&
-	    (mark = jj_alloc(p, n + 1)) != NULL) {
-		if (a->mark != NULL)
-			memcpy(mark, a->mark, a->n);
-		if (b->mark != NULL)
-			memcpy(mark + a->n, b->mark, b->n);
-	}
-	return jj_str(s, n, mark);
+	if (mark == NULL)
+		return peft_jj_nomem(r);
+	memset(mark, JJ_USER, n);
+	*out = peft_jj_str(s, n, mark);
+	return 0;
 }
 
-struct jj_value
-jj_sub(const struct jj_value *v, size_t from, size_t to)
+/* Python tells 1 from 1.0; json.h keeps the spelling where it matters. */
+static int
+number(struct jj_render *r, const cJSON *j, struct jj_value *out)
 {
-	return jj_str(v->s + from, to - from,
-	    v->mark == NULL ? NULL : v->mark + from);
+	const char *s = j->valuestring;
+	char *end;
+
+	if (s == NULL && j->valuedouble == floor(j->valuedouble) &&
+	    fabs(j->valuedouble) < 0x1p53)
+		*out = peft_jj_int((int64_t)j->valuedouble);
+	else if (s == NULL || strpbrk(s, ".eE") != NULL)
+		*out = peft_jj_real(j->valuedouble);
+	else {
+		errno = 0;
+		*out = peft_jj_int(strtoll(s, &end, 10));
+		if (errno != 0 || *end != '\0')
+			return peft_jj_fail(r, "%.40s is too large a number",
+			    s);
+	}
+	return 0;
+}
+
+static int
+container(struct jj_render *r, const cJSON *j, struct jj_value *out)
+{
+	struct jj_value key, value;
+	const cJSON *e;
+	size_t i = 0;
+
+	if (cJSON_IsArray(j)) {
+		*out = peft_jj_list(&r->pool, (size_t)cJSON_GetArraySize(j));
+		cJSON_ArrayForEach(e, j)
+			if (i == out->n || peft_jj_of_json(r, e,
+			    &out->items[i++]) == -1)
+				return peft_jj_nomem(r);
+		return 0;
+	}
+	*out = peft_jj_dict(&r->pool, JJ_DICT);
+	if (out->kind == JJ_NONE)
+		return peft_jj_nomem(r);
+	cJSON_ArrayForEach(e, j)	/* whose keys are all different */
+		if (user_string(r, e->string, &key) == -1 ||
+		    peft_jj_of_json(r, e, &value) == -1 ||
+		    !add_pair(&r->pool, out->dict, &key, &value))
+			return peft_jj_nomem(r);
+	return 0;
+}
+
+int
+peft_jj_of_json(struct jj_render *r, const cJSON *j, struct jj_value *out)
+{
+	if (cJSON_IsString(j))
+		return user_string(r, j->valuestring, out);
+	if (cJSON_IsNumber(j))
+		return number(r, j, out);
+	if (cJSON_IsArray(j) || cJSON_IsObject(j))
+		return container(r, j, out);
+	*out = cJSON_IsBool(j) ? peft_jj_bool(cJSON_IsTrue(j)) : peft_jj_none;
+	return 0;
+}
+
+bool
+peft_jj_is_number(const struct jj_value *v, double *d)
+{
+	*d = v->kind == JJ_INT ? (double)v->i : v->kind == JJ_BOOL ? v->b :
+	    v->kind == JJ_FLOAT ? v->f : 0;
+	return v->kind == JJ_INT || v->kind == JJ_BOOL || v->kind == JJ_FLOAT;
+}
+
+/* Python counts True as 1. */
+bool
+peft_jj_is_whole(const struct jj_value *v, int64_t *i)
+{
+	*i = v->kind == JJ_INT ? v->i : v->kind == JJ_BOOL ? v->b : 0;
+	return v->kind == JJ_INT || v->kind == JJ_BOOL;
+}
+
+bool
+peft_jj_truth(const struct jj_value *v)
+{
+	double d;
+
+	if (peft_jj_is_number(v, &d))
+		return d != 0;
+	if (v->kind == JJ_STR || v->kind == JJ_LIST)
+		return v->n > 0;
+	if (v->kind == JJ_DICT)
+		return v->dict->n > 0;
+	return v->kind != JJ_UNDEFINED && v->kind != JJ_NONE;
 }
 
 const char *
-jj_kind_name(const struct jj_value *v)
+peft_jj_kind_name(const struct jj_value *v)
 {
-	static const char *const names[] = { "undefined", "None", "bool",
-	    "int", "float", "str", "list", "dict", "macro", "method",
-	    "function" };
+	static const char *const names[JJ_NKIND] = { "something undefined",
+	    "None", "a bool", "an int", "a float", "a str", "a list",
+	    "a dict", "a namespace", "a loop", "a macro", "a method",
+	    "a function" };
 
 	return names[v->kind];
 }

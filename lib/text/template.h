@@ -26,6 +26,8 @@ struct peft_spans {			/* start from { 0 } */
 	size_t			 n, cap;
 };
 void		 peft_spans_free(struct peft_spans *);
+int		 peft_spans_add(struct peft_spans *, size_t begin, size_t end,
+		    struct peft_err *) PEFT_MUSTCHECK;
 
 /* Errors name the template's line. */
 struct peft_template *peft_template_open(const char *src, size_t len,
@@ -35,7 +37,11 @@ void		 peft_template_close(struct peft_template *);
  * add_generation_prompt, ...).  Appends to *out; and to *mark, if not NULL,
  * for each byte of it 1 where the byte came from a string of vars, 0 where
  * the template wrote it.  gen, if not NULL, gets the spans inside
- * {% generation %}.  What raise_exception says is the error. */
+ * {% generation %}, wherever that stands: in a macro, in {% set %}.  The
+ * variable PEFT_TEMPLATE_NOW, if there is one, is the time (seconds since
+ * 1970, UTC) of strftime_now, which else asks the clock.  What
+ * raise_exception says is the error. */
+#define PEFT_TEMPLATE_NOW	"peft.now"
 int		 peft_template_render(const struct peft_template *,
 		    const cJSON *vars, struct peft_buf *out,
 		    struct peft_buf *mark, struct peft_spans *gen,

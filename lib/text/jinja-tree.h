@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_TEXT_JINJA_TREE_H
+#define PEFT_TEXT_JINJA_TREE_H
+
+#include "text/jinja.h"
+
+/* Tokens of a template, white space already controlled. */
+enum jj_tok {
+	JT_END, JT_TEXT, JT_BEGIN_EXPR, JT_END_EXPR, JT_BEGIN_STMT,
+	JT_END_STMT, JT_NAME, JT_STRING, JT_INT, JT_FLOAT, JT_OP
+};
+
+struct jj_token {
+	enum jj_tok	 kind;
+	int		 line;
+	const char	*s;		/* text, name, operator; decoded string */
+	size_t		 n;
+	int64_t		 i;
+	double		 f;
+};
+
+/* template-lex.c.  src outlives the tokens; *out is to be freed. */
+int	peft_jj_lex(struct jj_pool *, const char *src, size_t len,
+	    struct jj_token **out, struct peft_err *) PEFT_MUSTCHECK;
+
+/* The tree: one struct for all nodes; what a, b, c, d and list mean is said
+ * where they are parsed. */
+enum jj_op {
+	/* expressions */
+	JN_CONST, JN_NAME, JN_LIST, JN_DICT, JN_ATTR, JN_INDEX, JN_SLICE,
+	JN_CALL, JN_FILTER, JN_TEST, JN_NOT, JN_NEG, JN_POS, JN_AND, JN_OR,
+	JN_IF_EXPR, JN_KWARG,
+	JN_IN, JN_NOTIN, JN_EQ, JN_NE, JN_LT, JN_LE, JN_GT, JN_GE,
+	JN_ADD, JN_SUB, JN_MUL, JN_DIV, JN_FLOORDIV, JN_MOD, JN_POW, JN_TILDE,
+	JN_NEXPR,
+	/* statements */
+	JN_TEXT = JN_NEXPR, JN_OUTPUT, JN_IF, JN_FOR, JN_SET, JN_SET_BLOCK,
+	JN_MACRO, JN_GENERATION, JN_BREAK, JN_CONTINUE, JN_BLOCK,
+	JN_NOP
+};
+
+struct jj_node {
+	enum jj_op	 op;
+	int		 line;
+	const char	*name;
+	size_t		 len;
+	struct jj_value	 value;		/* tuple: of a JN_LIST */
+	struct jj_node	*a, *b, *c, *d;
+	struct jj_node	*list;			/* first of a list */
+	struct jj_node	*next;			/* in a list */
+};
+
+/* The state of the parser, template-expr.c and template-parse.c. */
+struct jj_parser {
+	struct jj_pool		*pool;
+	const struct jj_token	*t;
+	struct peft_err		*err;
+	int			 depth;
+	int			 loops;		/* around break and continue */
+	bool			 generates;	/* {% generation %} was seen */
+};
+
+enum { JJ_PARSE_DEPTH = 100 };
+
+/* All return NULL (with *err set) for what is not right. */
+struct jj_node *peft_jj_parse(struct jj_parser *);
+void	*peft_jj_wrong(struct jj_parser *, const char *what);
+struct jj_node *peft_jj_node(struct jj_parser *, enum jj_op);
+bool	peft_jj_is(const struct jj_token *, const char *);
+bool	peft_jj_at_op(const struct jj_parser *, const char *);
+bool	peft_jj_at_name(const struct jj_parser *, size_t ahead,
+	    const char *word);
+bool	peft_jj_take_name(struct jj_parser *, const char *);
+bool	peft_jj_take_op(struct jj_parser *, const char *);
+/* Expressions between commas without parentheses are a tuple; whole: with
+ * "a if b else c". */
+struct jj_node *peft_jj_parse_tuple(struct jj_parser *, bool whole);
+struct jj_node *peft_jj_parse_expr(struct jj_parser *);
+struct jj_node *peft_jj_parse_atom(struct jj_parser *);
+struct jj_node *peft_jj_binary_node(struct jj_parser *, enum jj_op,
+	    struct jj_node *a, struct jj_node *b);
+/* Behind "(": arguments into a list, a call of a. */
+bool	peft_jj_parse_args(struct jj_parser *, struct jj_node **first);
+struct jj_node *peft_jj_parse_call(struct jj_parser *, struct jj_node *a);
+/* A plain name, as JN_NAME or with another op. */
+struct jj_node *peft_jj_parse_name(struct jj_parser *, enum jj_op);
+
+#endif

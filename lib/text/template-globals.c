@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Templates: methods of dicts, lists and loops, and global functions. */
+
+#include <string.h>
+#include <time.h>
+
+#include "text/jinja.h"
+
+#define METHOD(name)							\
+static int								\
+name(struct jj_render *r, const struct jj_value *self,			\
+    const struct jj_args *a, struct jj_value *out)
+
+/* Also a filter, of what may be undefined: pairs of keys and values. */
+int
+peft_jj_items_of(struct jj_render *r, const struct jj_value *in,
+    const struct jj_args *a, struct jj_value *out)
+{
+	struct jj_value pair;
+	size_t i;
+
+	(void)a;
+	if (in->kind != JJ_DICT && in->kind != JJ_UNDEFINED)
+		return peft_jj_fail(r, "the items of %s",
+		    peft_jj_kind_name(in));
+	*out = peft_jj_list(&r->pool, in->kind == JJ_DICT ? in->dict->n : 0);
+	for (i = 0; i < out->n; i++) {
+		pair = peft_jj_list(&r->pool, 2);
+		if (pair.n != 2)
+			return peft_jj_nomem(r);
+		pair.tuple = true;
+		pair.items[0] = in->dict->keys[i];
+		pair.items[1] = in->dict->values[i];
+		out->items[i] = pair;
+	}
+	return 0;
+}
+
+METHOD(m_keys)
+{
+	(void)a;
+	return peft_jj_items(r, self, out);
+}
+
+METHOD(m_values)
+{
+	size_t i;
+
+	(void)a;
+	*out = peft_jj_list(&r->pool, self->dict->n);
+	for (i = 0; i < out->n; i++)
+		out->items[i] = self->dict->values[i];
+	return 0;
+}
+
+METHOD(m_get)
+{
+	const struct jj_value *v;
+
+	if (peft_jj_dict_get(r, self->dict, a->at[0], &v) == -1)
+		return -1;
+	*out = v != NULL ? *v : a->at[1] != NULL ? *a->at[1] : peft_jj_none;
+	return 0;
+}
+
+METHOD(m_copy)
+{
+	size_t i;
+
+	(void)a;
+	*out = peft_jj_dict(&r->pool, JJ_DICT);
+	if (out->kind == JJ_NONE)
+		return peft_jj_nomem(r);
+	for (i = 0; i < self->dict->n; i++)
+		if (peft_jj_dict_set(r, out->dict, &self->dict->keys[i],
+		    &self->dict->values[i]) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+count_in(struct jj_render *r, const struct jj_value *list,
+    const struct jj_value *x, size_t *n, size_t *first)
+{
+	bool same;
+	size_t i;
+
+	for (*n = i = 0; i < list->n; i++) {
+		if (peft_jj_equal(r, &list->items[i], x, &same) == -1)
+			return -1;
+		if (same && (*n)++ == 0)
+			*first = i;
+	}
+	return 0;
+}
+
+METHOD(m_count)
+{
+	size_t n, first = 0;
+
+	if (count_in(r, self, a->at[0], &n, &first) == -1)
+		return -1;
+	*out = peft_jj_int((int64_t)n);
+	return 0;
+}
+
+METHOD(m_index)
+{
+	size_t n, first = 0;
+
+	if (count_in(r, self, a->at[0], &n, &first) == -1)
+		return -1;
+	*out = peft_jj_int((int64_t)first);
+	return n > 0 ? 0 : peft_jj_fail(r, "it is not in the list");
+}
+
+METHOD(m_cycle)
+{
+	(void)r;
+	*out = a->v[self->loop->i % a->n];
+	return 0;
+}
+
+/* Is it another value than the last time? */
+METHOD(m_changed)
+{
+	struct jj_value now = peft_jj_list(&r->pool, a->n);
+	bool same;
+
+	if (now.n != a->n)
+		return peft_jj_nomem(r);
+	memcpy(now.items, a->v, a->n * sizeof(now));
+	if (peft_jj_equal(r, &now, &self->loop->seen, &same) == -1)
+		return -1;
+	self->loop->seen = now;
+	*out = peft_jj_bool(!same);
+	return 0;
+}
+
+static const struct jj_builtin methods[] = {
+	{ .name = "items", .f = peft_jj_items_of, .params = "",
+	    .of = JJ_DICT },
+	{ .name = "keys", .f = m_keys, .params = "", .of = JJ_DICT },
+	{ .name = "values", .f = m_values, .params = "", .of = JJ_DICT },
+	{ .name = "copy", .f = m_copy, .params = "", .of = JJ_DICT },
+	{ .name = "get", .f = m_get, .params = "key default", .need = 1,
+	    .of = JJ_DICT },
+	{ .name = "count", .f = m_count, .params = "value", .need = 1,
+	    .of = JJ_LIST },
+	{ .name = "index", .f = m_index, .params = "value", .need = 1,
+	    .of = JJ_LIST },
+	{ .name = "cycle", .f = m_cycle, .params = "*", .need = 1,
+	    .of = JJ_LOOP },
+	{ .name = "changed", .f = m_changed, .params = "*", .need = 1,
+	    .of = JJ_LOOP },
+};
+
+const struct jj_builtin *
+peft_jj_method(enum jj_kind of, const char *name, size_t len)
+{
+	if (of == JJ_STR)
+		return peft_jj_string_method(name, len);
+	return peft_jj_find(methods, sizeof(methods) / sizeof(methods[0]),
+	    name, len, of);
+}
+
+bool
+peft_jj_loop_get(const struct jj_loop *l, const char *name, size_t len,
+    struct jj_value *out)
+{
+	const struct jj_value *seq = &l->seq;
+	size_t n = seq->n, i = l->i, k;
+	const struct {
+		const char	*name;
+		struct jj_value	 v;
+	} vars[] = {
+		{ "index", peft_jj_int((int64_t)i + 1) },
+		{ "index0", peft_jj_int((int64_t)i) },
+		{ "revindex", peft_jj_int((int64_t)(n - i)) },
+		{ "revindex0", peft_jj_int((int64_t)(n - i - 1)) },
+		{ "first", peft_jj_bool(i == 0) },
+		{ "last", peft_jj_bool(i + 1 == n) },
+		{ "length", peft_jj_int((int64_t)n) },
+		{ "depth", peft_jj_int(1) },
+		{ "depth0", peft_jj_int(0) },
+		{ "previtem", i > 0 ? seq->items[i - 1] : peft_jj_undefined },
+		{ "nextitem", i + 1 < n ? seq->items[i + 1] :
+		    peft_jj_undefined },
+	};
+
+	for (k = 0; k < sizeof(vars) / sizeof(vars[0]); k++)
+		if (strlen(vars[k].name) == len &&
+		    memcmp(vars[k].name, name, len) == 0) {
+			*out = vars[k].v;
+			return true;
+		}
+	return false;
+}
+
+METHOD(g_raise)
+{
+	struct jj_value s;
+
+	(void)self;
+	(void)out;
+	return peft_jj_tostr(r, a->at[0], &s) == -1 ? -1 :
+	    peft_jj_fail(r, "%.*s", s.n < 380 ? (int)s.n : 380, s.s);
+}
+
+static int
+from_kwargs(struct jj_render *r, const struct jj_args *a, enum jj_kind kind,
+    struct jj_value *out)
+{
+	struct jj_value key;
+	size_t i;
+
+	*out = peft_jj_dict(&r->pool, kind);
+	if (out->kind == JJ_NONE)
+		return peft_jj_nomem(r);
+	for (i = 0; i < a->n; i++) {
+		if (a->name[i] == NULL)
+			return peft_jj_fail(r, "a value without a name");
+		key = peft_jj_str(a->name[i], a->len[i], NULL);
+		if (peft_jj_dict_set(r, out->dict, &key, &a->v[i]) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+METHOD(g_namespace)
+{
+	(void)self;
+	return from_kwargs(r, a, JJ_NAMESPACE, out);
+}
+
+METHOD(g_dict)
+{
+	(void)self;
+	return from_kwargs(r, a, JJ_DICT, out);
+}
+
+/* range(n), range(from, to), range(from, to, step) */
+METHOD(g_range)
+{
+	int64_t v[3] = { 0, 0, 1 };
+	size_t i, n;
+
+	(void)self;
+	for (i = 0; i < 3; i++)
+		if (a->at[i] != NULL && (!peft_jj_is_whole(a->at[i], &v[i]) ||
+		    v[i] > INT32_MAX || v[i] < INT32_MIN))
+			return peft_jj_fail(r, "a range by %s",
+			    peft_jj_kind_name(a->at[i]));
+	if (a->at[1] == NULL) {
+		v[1] = v[0];
+		v[0] = 0;
+	}
+	if (v[2] == 0)
+		return peft_jj_fail(r, "a range by steps of nothing");
+	n = v[2] > 0 && v[1] > v[0] ? (size_t)((v[1] - v[0] - 1) / v[2] + 1) :
+	    v[2] < 0 && v[1] < v[0] ? (size_t)((v[0] - v[1] - 1) / -v[2] + 1) :
+	    0;
+	if (n > 100000)		/* the sandbox of Jinja says so */
+		return peft_jj_fail(r, "a range that is too long");
+	*out = peft_jj_list(&r->pool, n);
+	for (i = 0; i < out->n; i++)
+		out->items[i] = peft_jj_int(v[0] + (int64_t)i * v[2]);
+	return 0;
+}
+
+/* As Python's strftime: of the time given, in UTC, or of the clock. */
+METHOD(g_strftime)
+{
+	time_t now = r->now != NULL ? (time_t)*r->now : time(NULL);
+	struct tm tm;
+	char text[256], *format;
+	size_t n;
+
+	(void)self;
+	if (a->at[0]->kind != JJ_STR || a->at[0]->n > 64)
+		return peft_jj_fail(r, "strftime_now needs a short format");
+	if ((r->now != NULL ? gmtime_r(&now, &tm) :
+	    localtime_r(&now, &tm)) == NULL)
+		return peft_jj_fail(r, "a time that is no time");
+	format = peft_jj_copy(&r->pool, a->at[0]->s, a->at[0]->n);
+	if (format == NULL)
+		return peft_jj_nomem(r);
+	/* a format of the template's: strftime takes no other arguments */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	n = strftime(text, sizeof(text), format, &tm);
+#pragma GCC diagnostic pop
+	*out = peft_jj_str(peft_jj_copy(&r->pool, text, n), n, NULL);
+	return out->s == NULL ? peft_jj_nomem(r) : 0;
+}
+
+static const struct jj_builtin globals[] = {
+	{ .name = "raise_exception", .f = g_raise, .params = "message",
+	    .need = 1 },
+	{ .name = "namespace", .f = g_namespace, .params = "*" },
+	{ .name = "dict", .f = g_dict, .params = "*" },
+	{ .name = "range", .f = g_range, .params = "start stop step",
+	    .need = 1 },
+	{ .name = "strftime_now", .f = g_strftime, .params = "format",
+	    .need = 1 },
+};
+
+const struct jj_builtin *
+peft_jj_global(const char *name, size_t len)
+{
+	return peft_jj_find(globals, sizeof(globals) / sizeof(globals[0]),
+	    name, len, JJ_UNDEFINED);
+}
