@@ -84,9 +84,9 @@ peft_mapped_put(struct peft_mapped *m, const char *s, size_t n,
 	return 0;
 }
 
-/* Append a part of a view as it is, each byte with its character's origin. */
-static int
-copy(struct peft_mapped *m, const struct peft_view *v, size_t begin,
+/* Each byte has its character's origin. */
+int
+peft_mapped_copy(struct peft_mapped *m, const struct peft_view *v, size_t begin,
     size_t end, struct peft_err *err)
 {
 	size_t n = end - begin, i, j;
@@ -130,7 +130,7 @@ peft_rewrite_prepend(const struct peft_rewrite *r, const struct peft_view *v,
 		return 0;
 	out->n = 0;
 	if (peft_mapped_put(out, r->to, len, first, err) == -1 ||
-	    copy(out, v, 0, v->n, err) == -1)
+	    peft_mapped_copy(out, v, 0, v->n, err) == -1)
 		return -1;
 	return 1;
 }
@@ -150,11 +150,11 @@ peft_rewrite_replace(const struct peft_rewrite *r, const struct peft_view *v,
 	for (; hit != NULL; hit = memmem(v->s + done, v->n - done, r->from,
 	    nfrom)) {
 		at = (size_t)(hit - v->s);
-		if (copy(out, v, done, at, err) == -1 || peft_mapped_put(out,
-		    r->to, nto, peft_view_origin(v, at + nfrom - 1),
-		    err) == -1)
+		if (peft_mapped_copy(out, v, done, at, err) == -1 ||
+		    peft_mapped_put(out, r->to, nto, peft_view_origin(v,
+		    at + nfrom - 1), err) == -1)
 			return -1;
 		done = at + nfrom;
 	}
-	return copy(out, v, done, v->n, err) == -1 ? -1 : 1;
+	return peft_mapped_copy(out, v, done, v->n, err) == -1 ? -1 : 1;
 }

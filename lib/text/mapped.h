@@ -42,6 +42,9 @@ struct peft_view	peft_mapped_view(const struct peft_mapped *);
 /* Append bytes that all stand for the same. */
 int	peft_mapped_put(struct peft_mapped *, const char *, size_t,
 	    struct peft_origin, struct peft_err *) PEFT_MUSTCHECK;
+/* Append a part of a view, unchanged. */
+int	peft_mapped_copy(struct peft_mapped *, const struct peft_view *,
+	    size_t begin, size_t end, struct peft_err *) PEFT_MUSTCHECK;
 
 /*
  * One step of rewriting: normalisers are such steps, and pre-tokenizers may

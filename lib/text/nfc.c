@@ -224,33 +224,72 @@ put_items(const struct items *l, const struct peft_view *v,
 	return 0;
 }
 
+/* The first active character from s + at on, and the start of the one before
+ * it (at the start: its own); n if there is none. */
+static size_t
+next_active(const struct peft_view *v, size_t at, size_t *before)
+{
+	size_t i, len;
+
+	*before = at;
+	for (i = at; i < v->n; i += len) {
+		unsigned char c = (unsigned char)v->s[i];
+
+		/* below U+0300 nothing is active */
+		len = c < 0x80 ? 1 : c < 0xcc ? 2 : skip(v, i) - i;
+		if (c >= 0xcc && is_active(peft_utf8_get(v->s + i, len)))
+			return i;
+		*before = i;
+	}
+	return v->n;
+}
+
+/* A letter and the active characters behind it. */
+static int
+rewrite_cluster(struct items *l, const struct peft_view *v,
+    struct peft_mapped *out, struct peft_err *err)
+{
+	size_t i, len;
+
+	l->n = 0;
+	for (i = 0; i < v->n; i += len) {
+		len = skip(v, i) - i;
+		if (decompose(l, peft_utf8_get(v->s + i, len), 0, err) == -1)
+			return -1;
+	}
+	sort_marks(l);
+	recompose(l);
+	return put_items(l, v, out, err);
+}
+
 int
 peft_rewrite_nfc(const struct peft_rewrite *r, const struct peft_view *v,
     struct peft_mapped *out, struct peft_err *err)
 {
 	struct items l = { 0 };
-	size_t i, len;
+	struct peft_view part;
+	size_t at = 0, from, end, len;
 	int status = 0;
 
 	(void)r;
-	for (i = 0; i < v->n; i += len) {	/* is there anything to do? */
-		len = (unsigned char)v->s[i] < 0xcc ? 1 :
-		    peft_utf8_len(v->s + i, v->n - i);
-		if (len > 1 && is_active(peft_utf8_get(v->s + i, len)))
-			break;
-	}
-	if (i == v->n)
+	if ((end = next_active(v, 0, &from)) == v->n)
 		return 0;
-	for (i = 0; status == 0 && i < v->n; i += len) {
-		len = peft_utf8_len(v->s + i, v->n - i);
-		status = decompose(&l, peft_utf8_get(v->s + i, len), 0, err);
+	out->n = 0;
+	while (status == 0 && end < v->n) {
+		for (; end < v->n; end += len) {
+			len = skip(v, end) - end;
+			if (!is_active(peft_utf8_get(v->s + end, len)))
+				break;
+		}
+		status = peft_mapped_copy(out, v, at, from, err);
+		part = peft_view_part(v, from, end);
+		if (status == 0)
+			status = rewrite_cluster(&l, &part, out, err);
+		at = end;
+		end = next_active(v, at, &from);
 	}
-	if (status == 0) {
-		sort_marks(&l);
-		recompose(&l);
-		out->n = 0;
-		status = put_items(&l, v, out, err);
-	}
+	if (status == 0)
+		status = peft_mapped_copy(out, v, at, v->n, err);
 	free(l.at);
 	return status == -1 ? -1 : 1;
 }

@@ -148,51 +148,57 @@ normalise(struct peft_work *w, const struct peft_view *original)
 	return v.n == 0 ? 0 : cut(w, &t->normal, &v, split_all);
 }
 
-/* White space at the ends of a token's text, as the vocabulary has it: where
- * it is byte-level, U+0120 is a space. */
-static uint32_t
-spaces(const struct peft_str *text, bool at_end)
+/* Characters of white space at an end of a token's text.  In a byte-level
+ * vocabulary U+0120 is a space. */
+static size_t
+spaces(const char *s, size_t n, bool at_end)
 {
-	const char *s = text->s;
-	size_t n = text->n, len, i;
-	uint32_t count = 0;
+	size_t count = 0, len, i;
 
-	while (n > 0) {
+	for (; n > 0; n -= len, count++) {
 		for (i = at_end ? n - 1 : 0; i > 0 && (s[i] & 0xc0) == 0x80;)
 			i--;
-		if (n - i >= 2 && memcmp(s + i, "\xc4\xa0", 2) == 0) {
+		if (n - i >= 2 && memcmp(s + i, "\xc4\xa0", 2) == 0)
 			len = 2;
-			count++;
-		} else if (peft_class_at(s + i, &len) == PEFT_SPACE)
-			count += (uint32_t)len;
-		else
+		else if (peft_class_at(s + i, &len) != PEFT_SPACE)
 			break;
 		s += at_end ? 0 : len;
-		n -= len;
 	}
 	return count;
 }
 
-/* ByteLevel's trim_offsets: white space at a token's ends is not its own. */
+/*
+ * ByteLevel's trim_offsets: white space at a token's ends is not its own.
+ * What is counted is white space of the token, what is cut off as many
+ * characters of the text; they are the same but where text was put in.
+ */
 static void
-trim(const struct peft_tokenizer *t, struct peft_tokens *out, size_t from)
+trim(const struct peft_tokenizer *t, struct peft_token *tok, bool first,
+    const char *text, size_t len)
 {
-	size_t i;
+	struct peft_str own = t->text[tok->id];
+	size_t lead, tail, i;
+	uint32_t at;
 
-	for (i = from; i < out->n; i++) {
-		struct peft_token *tok = &out->at[i];
-		uint32_t lead = spaces(&t->text[tok->id], false);
-		uint32_t tail = spaces(&t->text[tok->id], true);
-
-		if (lead > 0 && t->trim_keeps_first &&
-		    (i == from || tok->begin == 0))
-			lead--;
-		tok->begin = tok->end - tok->begin < lead ? tok->end :
-		    tok->begin + lead;
-		if (tok->end >= tail)
-			tok->end = tok->end - tail < tok->begin ? tok->begin :
-			    tok->end - tail;
-	}
+	if (t->flags[tok->id] & PEFT_T_ADDED)	/* with what it swallowed */
+		own = (struct peft_str){ text + tok->begin,
+		    tok->end - tok->begin };
+	lead = spaces(own.s, own.n, false);
+	tail = spaces(own.s, own.n, true);
+	if (lead == 1 && first && t->trim_keeps_first)
+		lead = 0;
+	for (; lead > 0 && tok->begin < tok->end; lead--)
+		do
+			tok->begin++;
+		while (tok->begin < len && (text[tok->begin] & 0xc0) == 0x80);
+	for (at = tok->end, i = 0; i < tail && at > 0; i++)
+		do
+			at--;
+		while (at > 0 && (text[at] & 0xc0) == 0x80);
+	if (i == tail)
+		tok->end = at;
+	if (tok->end < tok->begin)
+		tok->end = tok->begin;
 }
 
 static int
@@ -213,7 +219,8 @@ encode(struct peft_work *w, const char *text, size_t len)
 	const struct peft_tokenizer *t = w->t;
 	const struct peft_view v = { text, len, NULL, 0 };
 	bool special = (w->flags & PEFT_TOK_SPECIAL) != 0;
-	size_t from;
+	struct peft_token *tok;
+	size_t from, i;
 
 	if (special && put_all(w, t->before, t->nbefore, 0) == -1)
 		return -1;
@@ -221,8 +228,10 @@ encode(struct peft_work *w, const char *text, size_t len)
 	if (len > 0 && cut(w, &t->raw, &v, t->nnorm + t->normal.n == 0 ?
 	    split_all : normalise) == -1)
 		return -1;
-	if (t->trim_offsets)
-		trim(t, w->out, from);
+	for (i = from; t->trim_offsets && i < w->out->n; i++) {
+		tok = &w->out->at[i];
+		trim(t, tok, i == from || tok->begin == 0, text, len);
+	}
 	return special ? put_all(w, t->after, t->nafter, len) : 0;
 }
 

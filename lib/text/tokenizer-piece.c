@@ -57,11 +57,14 @@ flush(struct peft_work *w, const struct peft_view *v, size_t n)
 	return 0;
 }
 
-/* Symbols of a byte-level piece are its bytes. */
+/* Symbols of a byte-level piece are its bytes.  What has no token counts as
+ * lost; places behind it are nearer to the start then (as they are in
+ * Hugging Face tokenizers). */
 static int
 by_bytes(struct peft_work *w, const struct peft_view *v)
 {
 	const struct peft_tokenizer *t = w->t;
+	uint32_t n = 0;
 	int32_t id;
 	size_t i;
 
@@ -69,20 +72,21 @@ by_bytes(struct peft_work *w, const struct peft_view *v)
 		return -1;
 	for (i = 0; i < v->n; i++) {
 		id = t->byte_id[(unsigned char)v->s[i]];
-		if (id < 0 && (id = t->unk) < 0)
-			return peft_seterr(w->err, "the byte 0x%02x has no "
-			    "token", (unsigned char)v->s[i]);
-		w->sym[i] = (struct peft_symbol){ id, (uint32_t)i,
-		    (uint32_t)i + 1 };
+		if (id < 0 && (id = t->unk) < 0) {
+			w->out->lost++;
+			continue;
+		}
+		w->sym[n] = (struct peft_symbol){ id, n, n + 1 };
+		n++;
 	}
-	return flush(w, v, v->n);
+	return flush(w, v, n);
 }
 
 /*
  * Symbols of other pieces are characters.  One that is not in the vocabulary
  * is its bytes, if each has a token, or else unknown.  Unknown ones wait for
  * the next known character, so that a run may be fused; bytes do not wake
- * them, and come before them (as in Hugging Face tokenizers).
+ * them, and come before them (again as elsewhere).
  */
 struct line {
 	size_t		n;		/* symbols */
@@ -125,10 +129,10 @@ stranger(struct peft_work *w, struct line *l, const char *s, uint32_t len)
 				return -1;
 		return 0;
 	}
-	if (t->unk < 0)
-		return peft_seterr(w->err, "the character U+%04X has no "
-		    "token, and there is none for the unknown",
-		    peft_utf8_get(s, len));
+	if (t->unk < 0) {
+		w->out->lost += len;
+		return 0;
+	}
 	if (!t->fuse_unk && wake(w, l) == -1)
 		return -1;
 	l->unknown += len;
@@ -166,6 +170,15 @@ by_characters(struct peft_work *w, const struct peft_view *v)
 	return wake(w, &l) == -1 ? -1 : flush(w, v, l.n);
 }
 
+/* A special token spelt out where it is not to be one may be a whole piece
+ * all the same. */
+static bool
+is_allowed(const struct peft_work *w, int32_t id)
+{
+	return !(w->t->flags[id] & PEFT_T_SPECIAL) ||
+	    (w->mark == NULL && !(w->flags & PEFT_TOK_PLAIN));
+}
+
 int
 peft_encode_piece(struct peft_work *w, const struct peft_view *v)
 {
@@ -175,7 +188,7 @@ peft_encode_piece(struct peft_work *w, const struct peft_view *v)
 	if (v->n <= t->longest && (t->byte_level || t->ignore_merges)) {
 		id = peft_lookup_find(&t->pieces, v->s, v->n);
 		if (id >= 0 && (t->ignore_merges ||
-		    (t->flags[id] & PEFT_T_WHOLE)))
+		    (t->flags[id] & PEFT_T_WHOLE)) && is_allowed(w, id))
 			return peft_work_put(w, v, id, 0, v->n);
 	}
 	return t->byte_level ? by_bytes(w, v) : by_characters(w, v);

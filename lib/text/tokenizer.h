@@ -32,6 +32,9 @@ struct peft_token {
 struct peft_tokens {		/* start from { 0 } */
 	struct peft_token	*at;
 	size_t			 n, cap;
+	size_t			 lost;	/* bytes of the text for which the
+					 * vocabulary has no token, not even
+					 * one for the unknown */
 };
 void		 peft_tokens_free(struct peft_tokens *);
 

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Write tests/golden/tok and the seeds of fuzz-tokenizer: small tokenizers of
+each kind, trained here, and what Hugging Face tokenizers make of texts.
+
+usage: tiny_tokenizers.py OUTDIR SEEDDIR [SEED]  (needs the package tokenizers)
+
+Other SEEDs make other texts, to be tried by hand.
+"""
+import json
+import os
+import random
+import subprocess
+import sys
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models
+from tokenizers import normalizers as N, pre_tokenizers as P
+from tokenizers import processors, trainers
+
+OUT, SEEDS = sys.argv[1:3]
+SEED = sys.argv[3] if len(sys.argv) > 3 else ""
+CORPUS = [
+    "The quick brown fox doesn't jump over 12 lazy dogs; it's 3.14159 o'clock.",
+    "Grüße aus München, naïve café à la carte.  Œuvre, Ångström, Dvořák.",
+    "def main(argv):\n    for i in range(10):\n\t\tprint(i, argv[i])\n    return 0\n",
+    "世界 こんにちは 안녕하세요 Привет мир مرحبا שלום नमस्ते",
+    "We'll see: they've said I'd better not.  HTTP/1.1 200 OK\r\n\r\n{\"a\": [1, 2]}",
+    "How do I block my card?  My card was stolen yesterday at the station.",
+] * 3
+GPT2 = P.ByteLevel(add_prefix_space=False)
+SPECIAL = ["<|begin|>", "<|end|>"]
+
+
+def split(digits):
+    return P.Sequence([P.Split(Regex(
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|" + digits +
+        r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"), "isolated"),
+        P.ByteLevel(add_prefix_space=False, use_regex=False)])
+
+
+def template(special):
+    return processors.TemplateProcessing(
+        single="<|begin|> $A <|end|>", pair="$A $B", special_tokens=special)
+
+
+def train(pre, normaliser=None, size=420, **model):
+    t = Tokenizer(models.BPE(**model))
+    t.pre_tokenizer = pre
+    if normaliser:
+        t.normalizer = normaliser
+    t.train_from_iterator(CORPUS, trainers.BpeTrainer(
+        vocab_size=size, special_tokens=SPECIAL, show_progress=False,
+        initial_alphabet=P.ByteLevel.alphabet()))
+    t.decoder = decoders.ByteLevel()
+    return t
+
+
+def characters():
+    """Like Llama 2 and Gemma: characters, bytes for the others."""
+    fallback = ["<unk>"] + SPECIAL + ["<0x%02X>" % i for i in range(256)]
+    t = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    t.normalizer = N.Sequence([N.Prepend("▁"), N.Replace(" ", "▁")])
+    t.train_from_iterator([" ".join(s.split(" ")) for s in CORPUS[:3]],
+                          trainers.BpeTrainer(vocab_size=480, special_tokens=fallback,
+                                              show_progress=False, limit_alphabet=40))
+    j = json.loads(t.to_str())
+    j["added_tokens"] = j["added_tokens"][:3]
+    j["pre_tokenizer"] = None
+    t = Tokenizer.from_str(json.dumps(j))
+    t.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(),
+                                   decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    return t
+
+
+def kinds():
+    yield "gpt2", train(GPT2)
+    t = train(P.Sequence([P.Digits(individual_digits=True), GPT2]))
+    t.post_processor = processors.ByteLevel(trim_offsets=True)
+    yield "smollm", t
+    t = train(split(r"\p{N}{1,3}"))
+    t.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=False), template([("<|begin|>", 0), ("<|end|>", 1)])])
+    j = json.loads(t.to_str())
+    j["model"]["ignore_merges"] = True
+    yield "llama3", Tokenizer.from_str(json.dumps(j))
+    t = train(split(r"\p{N}"), N.NFC())
+    t.add_tokens([AddedToken("<tool>", normalized=False), AddedToken("<x>", lstrip=True, rstrip=True),
+                  AddedToken("word", single_word=True, normalized=True), AddedToken("é!", normalized=True)])
+    t.post_processor = processors.ByteLevel(trim_offsets=True, add_prefix_space=False)
+    yield "qwen", t
+    t = train(P.ByteLevel(add_prefix_space=True))
+    t.post_processor = processors.ByteLevel(trim_offsets=True)
+    yield "prefix", t
+    yield "llama2", characters()
+    t = characters()
+    t.normalizer = None
+    for name, pre in (("metaspace", P.Metaspace(prepend_scheme="first", split=True)),
+                      ("metaspace_whole", P.Metaspace(prepend_scheme="always", split=False))):
+        u = Tokenizer.from_str(t.to_str())
+        u.normalizer = N.Sequence([])
+        u.pre_tokenizer = pre
+        u.decoder = decoders.Sequence([decoders.ByteFallback(),
+            decoders.Metaspace(prepend_scheme=pre.prepend_scheme)])
+        j = json.loads(u.to_str())
+        j["normalizer"] = None
+        yield name, Tokenizer.from_str(json.dumps(j))
+    t = characters()
+    t.normalizer = N.Replace(" ", "▁")
+    t.pre_tokenizer = P.Split(" ", "merged_with_previous")
+    j = json.loads(t.to_str())
+    for b in range(0x80, 0x100):        # some bytes without a token: unknown
+        j["model"]["vocab"].pop("<0x%02X>" % b, None)
+    left = sorted(j["model"]["vocab"], key=j["model"]["vocab"].get)
+    j["model"]["vocab"] = {s: i for i, s in enumerate(left)}
+    yield "unknown", Tokenizer.from_str(json.dumps(j))
+
+
+ALPHABETS = ["abcdefgh ' ", " \t\n\r\u00a0\u3000\u2028", "0123456789٣½²Ⅻ",
+             "éèàçœßÅ\u0301\u0323\u0308e\u0344\u1e9b\u0f71\u0f72\u0f74", "世界日本語ﾊﾟか\u3099",
+             "\u1100\u1161\u11a8각가힣", "'sS't'T're'RE'll'LLſ'd'm've", "!?.,;:-_()[]{}<>|/\\\"#$%&*+=~^`",
+             "👋🏽👨‍👩‍👧‍👦🇩🇪\ufe0f", "\x00\x01\x7f\x85\ufeff\u200b\ufffd\U0010ffff", "Хабрمرحباनमस्तेАБВ",
+             "▁ĠĊ", "xyzÀÁÂ"]
+WORDS = [w for s in CORPUS for w in s.split()] + SPECIAL + [
+    "<unk>", "<x>", "<tool>", "word", "words", "é!", "e\u0301!", "<0x41>", "<|end", "  ", " ", "\n", "\n\n",
+    "'s", "don't", "I'LL", "1234567", "a\u0300\u0316\u0317b"]
+
+
+def texts(seed):
+    yield from ["", " ", "  ", "\n", "\r\n", "a", " a", "a ", "  a  b", "▁", "\x00", "<x>", " <x> ", "a <x> b",
+                "word", "a word, swords word", "'", "''s", "1", "12345", "é", "e\u0301", "<|begin|>a<|end|>"]
+    yield from CORPUS[:6]
+    rng = random.Random(seed)
+    for _ in range(110 if not SEED else 3000):
+        yield "".join(rng.choice([rng.choice(WORDS), " " + rng.choice(WORDS), rng.choice(rng.choice(ALPHABETS)),
+                                  rng.choice(rng.choice(ALPHABETS))])
+                      for _ in range(rng.randint(1, 14)))
+    yield "x" * 100 + "abc" * 30 + " " * 70 + "é" * 40
+
+
+for name, t in kinds():
+    path = os.path.join(OUT, name + ".json")
+    t.save(path, pretty=False)
+    lines = []
+    for s in texts(name + SEED):
+        e = t.encode(s, add_special_tokens=False)
+        lines.append(json.dumps({
+            "text": s, "ids": e.ids, "ids_special": t.encode(s, add_special_tokens=True).ids,
+            "offsets": e.offsets, "decoded": t.decode(e.ids, skip_special_tokens=False)},
+            ensure_ascii=False, separators=(",", ":")) + "\n")
+    subprocess.run(["zstd", "-q", "-19", "-f", "-o", os.path.join(OUT, name + ".jsonl.zst")],
+                   input="".join(lines).encode(), check=True)
+    if SEEDS:
+        with open(path, encoding="utf-8") as f, \
+                open(os.path.join(SEEDS, name), "w", encoding="utf-8", newline="") as out:
+            out.write(f.read() + "\n=== text ===\n" + CORPUS[1] + " word<x> <|begin|>'S 1234\n")

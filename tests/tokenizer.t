@@ -1,0 +1,111 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Tokenizers: Hugging Face's ids, offsets and texts; properties; refusals.
+. "$TOP/tests/lib.sh"
+gold=$TOP/tests/golden/tok
+
+# sub 'what' command...: a unit test whose claims are counted as one
+sub() {
+	what=$1; shift
+	run "$@"
+	grep -v '^ok' out | grep -v '^1\.\.' | sed 's/^/# /'
+	ok "$what" [ "$rc" -eq 0 ]
+}
+
+# golden TEXTS TOKENIZER.json [CONFIG.json]
+# shellcheck disable=SC2317 # called by run
+golden() { texts=$1; shift; tokenizer-unit "$@" <"$texts"; }
+
+for f in "$gold"/*.json; do
+	name=$(basename "$f" .json)
+	sub "$name: as Hugging Face has it" golden "$gold/$name.jsonl.zst" "$f"
+done
+sub 'properties' text-unit "$gold"/*.json
+
+shared=${PEFT_SHARED:-$TOP/../shared}
+if [ -d "$shared/golden/text" ]; then
+	for f in "$shared"/tokenizers/*/tokenizer.json.zst; do
+		d=$(dirname "$f") name=$(basename "$(dirname "$f")")
+		zstd -dqc "$f" >tok.json
+		sub "$name: as Hugging Face has it" golden \
+		    "$shared/golden/text/$name.jsonl.zst" tok.json "$d/tokenizer_config.json"
+	done
+fi
+
+# refuse 'glob of the message' 'what jq does to a good tokenizer'
+refuse() {
+	jq -c "$2" "${from:-$gold/gpt2.json}" >bad.json
+	tokenizer-unit bad.json </dev/null >out
+	# shellcheck disable=SC2254
+	case $(cat out) in
+	"Bail out! tokenizer.json: "$1) ok "refused: $1" true ;;
+	*) cp out err; ok "refused: $1" false ;;
+	esac
+}
+refuse '*model.vocab has no token for the id 300, but one for *' \
+    '.model.vocab |= with_entries(if .value >= 300 then .value += 1 else . end)'
+refuse "tokens '*' and '*' have the same id, 301" \
+    '.model.vocab |= with_entries(if .value == 300 then .value = 301 else . end)'
+refuse "model.vocab: the id of token 'x y' is not a whole number*" '.model.vocab."x y" = 1.5'
+refuse "model.vocab: the id of token 'x y' is not a whole number*" '.model.vocab."x y" = -1'
+refuse '*an id beyond all tokens' '.model.vocab."x y" = 4000000'
+refuse '*string is missing' '.model.vocab = {}'
+refuse 'model.vocab is missing*' '.model.vocab = ["a"]'
+refuse 'model.merges is missing*' '.model.merges = {}'
+refuse "*merge 2, of 'q' and 'zq': the second is not in the vocabulary" \
+    '.model.merges |= .[:1] + [["q", "zq"]] + .[1:]'
+refuse "*'zz' and 'qq': the first is not*" '.model.merges |= [["zz", "qq"]] + .'
+refuse "*'z' and 'q': what they make is not*" '.model.merges |= [["z", "q"]] + .'
+refuse "*'z q q' is not two tokens and a space" '.model.merges |= ["z q q"] + .'
+refuse "*expected ','" '.model.merges |= [["a"]] + .'
+refuse 'model of type Unigram is not known here*' '.model.type = "Unigram"'
+refuse 'model.dropout is not honoured here' '.model.dropout = 0.1'
+refuse 'model.surprise is not known here' '.model.surprise = 1'
+refuse "model.unk_token '<u>' is not in the vocabulary" '.model.unk_token = "<u>"'
+refuse 'normalizer of type Nmt is not known here' '.normalizer = {type: "Nmt"}'
+refuse 'pre_tokenizer of type Odd is not known here' \
+    '.pre_tokenizer = {type: "Sequence", pretokenizers: [{type: "Odd"}]}'
+refuse "pre_tokenizer Split by '.+', Isolated, is not known here" \
+    '.pre_tokenizer = {type: "Split", pattern: {Regex: ".+"}, behavior: "Isolated", invert: false}'
+refuse 'pre_tokenizer Digits: the key "both" is not known here' \
+    '.pre_tokenizer = {type: "Digits", both: true}'
+refuse 'post_processor of type * is not known here' '.post_processor = {type: "Bert"}'
+refuse 'decoder of type CTC is not known here' '.decoder = {type: "CTC"}'
+refuse 'more than 8 stages of normalisation' \
+    '.normalizer = {type: "Sequence", normalizers: [range(9) | {type: "NFC"}]}'
+refuse "the added token '<t>' is there twice" \
+    '.added_tokens += [{id: 420, content: "<t>"}, {id: 421, content: "<t>"}]'
+refuse "the added token '<t>' has the id of '*', 9" '.added_tokens += [{id: 9, content: "<t>"}]'
+refuse "the added token 'a' has the id 420, in the vocabulary it has *" \
+    '.added_tokens += [{id: 420, content: "a"}]'
+refuse "the added token '<t>' has no id" '.added_tokens += [{content: "<t>"}]'
+refuse "the added token '<t>' has the id 400000,*" '.added_tokens += [{id: 400000, content: "<t>"}]'
+refuse "the added token 'aaaa*' has 2000 bytes*" '.added_tokens += [{id: 420, content: ("a" * 2000)}]'
+refuse '*an added token without content' '.added_tokens += [{id: 420, content: ""}]'
+from=$gold/llama3.json
+refuse "post_processor: an id of '<|begin|>' is not in the vocabulary" \
+    '.post_processor.processors[1].special_tokens."<|begin|>".ids = [999]'
+refuse 'post_processor: the template has no place for the text' \
+    '.post_processor.processors[1].single |= .[:1]'
+
+# what jq cannot write
+for how in 's/"merges":\[/"merges":[,/' 's/"vocab":{/"vocab":{"a":1,/' \
+    's/"version":"1.0"/"version":"1.0","version":"1.0"/' 's/$/x/' \
+    's/"vocab":{/"vocab":{"\\ud800":1,/' 's/"vocab":{/"vocab":{"\\u0000":1,/' \
+    's/"model":{/"model":{"merges":[],/'; do
+	sed "$how" "$gold/gpt2.json" >bad.json
+	tokenizer-unit bad.json </dev/null >out
+	ok "refused: $how" grep -q '^Bail out! tokenizer.json: ' out
+done
+size=$(wc -c <"$gold/gpt2.json")
+for cut in 1 100 2000 $((size / 2)) $((size - 1)); do
+	head -c "$cut" "$gold/gpt2.json" >bad.json
+	tokenizer-unit bad.json </dev/null >out
+	ok "refused: cut at $cut" grep -q '^Bail out! tokenizer.json: ' out
+done
+
+# merges may stand before the vocabulary, and be written either way
+jq -c '.model |= {type, merges: [.merges[] | join(" ")], vocab}' "$gold/gpt2.json" >other.json
+sub 'merges before the vocabulary, as strings' \
+    golden "$gold/gpt2.jsonl.zst" other.json
+done_testing
