@@ -7,11 +7,16 @@
 #include "quant/quant.h"
 #include "quant/sink-impl.h"
 
+/* A checkpoint is replaced again and again, so it is one file, whatever its
+ * name: only a file changes in one stroke. */
 static enum peft_out_kind
-kind_of(const char *path)
+kind_of(const struct peft_sinkopt *opt)
 {
+	const char *path = opt->path;
 	size_t n = path == NULL ? 0 : strlen(path);
 
+	if (strcmp(opt->kind, "checkpoint") == 0)
+		return PEFT_OUT_BUNDLE;
 	if (n > 0 && path[n - 1] == '/')
 		return PEFT_OUT_FOLDER;
 	if (n > 5 && strcmp(path + n - 5, ".gguf") == 0)
@@ -114,7 +119,7 @@ peft_sink_open(const struct peft_sinkopt *opt, const struct peft_spec *specs,
 	if (k == NULL)
 		return NULL;
 	k->opt = *opt;
-	k->kind = kind_of(opt->path);
+	k->kind = kind_of(opt);
 	k->label = "output";
 	if (opt->path != NULL && (k->path = peft_strdup(opt->path,
 	    err)) == NULL)

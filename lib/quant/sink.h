@@ -45,7 +45,8 @@ struct peft_sinkopt {
 	const char	*path;		/* NULL or "-": bundle to stdout */
 	bool		 force;
 	size_t		 shard;		/* folder: bytes a shard, 0: one file */
-	const char	*kind;		/* "model" or "adapter" */
+	const char	*kind;		/* "model", "adapter", or "checkpoint":
+					 * always one file */
 	/* __metadata__ pairs beside format and peft.*: key, value, ..., NULL */
 	const char *const *meta;
 	/* a further look at what was written, before it has its name */

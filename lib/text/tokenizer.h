@@ -67,7 +67,8 @@ bool		 peft_tokenizer_is_special(const struct peft_tokenizer *,
 /* "bos", "eos", "pad", "unk": its id or -1. */
 int32_t		 peft_tokenizer_named(const struct peft_tokenizer *,
 		    const char *which);
-/* sha256 hex of the tokenizer.json it was made from. */
+/* sha256 hex of the vocabulary: of "ID TEXT\0" for each id that has a text,
+ * in order. */
 const char	*peft_tokenizer_hash(const struct peft_tokenizer *);
 
 #endif

@@ -98,33 +98,36 @@ open_adapter(struct state *s, struct peft_err *err)
 	return s->adapter == NULL ? -1 : 0;
 }
 
+static int
+check_same(const char *made, const char *own, const char *what,
+    struct peft_err *err)
+{
+	if (made[0] == '\0' || own[0] == '\0' || strcmp(made, own) == 0)
+		return 0;
+	return peft_setfail(err, PEFT_CHECK, "the records were made %s than "
+	    "this model's", what);
+}
+
 /* Records made by another tokenizer or template teach another language. */
 static int
 check_info(const struct state *s, const struct peft_tokens_info *info,
     struct peft_err *err)
 {
-	const struct peft_side *tok = peft_source_side(s->source,
-	    "tokenizer.json");
-	const struct peft_side *tmpl = peft_source_side(s->source,
-	    "chat_template.jinja");
-	char hex[PEFT_SHA256_HEX];
+	struct peft_codec codec;
+	int r;
 
-	if (!info->seen)
+	if (!info->seen ||
+	    peft_source_side(s->source, "tokenizer.json") == NULL)
 		return 0;
-	if (tok != NULL && info->tokenizer[0] != '\0') {
-		peft_sha256_of(tok->data, tok->len, hex);
-		if (strcmp(info->tokenizer + 7, hex) != 0)
-			return peft_setfail(err, PEFT_CHECK, "the records were "
-			    "made by another tokenizer than this model's");
-	}
-	if (tmpl != NULL && info->tmpl[0] != '\0') {
-		peft_sha256_of(tmpl->data, tmpl->len, hex);
-		if (strcmp(info->tmpl + 7, hex) != 0)
-			return peft_setfail(err, PEFT_CHECK, "the records were "
-			    "made with another chat template than this "
-			    "model's");
-	}
-	return 0;
+	if (peft_codec_open(&codec, s->source, err) == -1)
+		return -1;
+	r = check_same(info->tokenizer, codec.info.tokenizer,
+	    "by another tokenizer", err);
+	if (r == 0)
+		r = check_same(info->tmpl, codec.info.tmpl,
+		    "with another chat template", err);
+	peft_codec_close(&codec);
+	return r;
 }
 
 static int
