@@ -100,7 +100,7 @@ check: $(BINS) $(HELPERS) $(FUZZERS)
 
 #: make demo       the whole chain on a real model, in five minutes
 demo:
-	sh examples/demo.sh
+	MAKE="$(MAKE)" DEMO_DEBS="$(DEBS) jq python3-pip" sh examples/demo.sh
 
 #: make sanitize   the tests under ASan and UBSan
 sanitize:
