@@ -239,10 +239,10 @@ open_path(struct peft_source *s, const char *path, struct peft_err *err)
 	if (S_ISDIR(st.st_mode))
 		return peft_source_open_folder(s, path, err);
 	if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) {
-		FILE *fp = fopen(path, "re");
+		s->opened = fopen(path, "re");
 
-		return fp == NULL ? peft_seterrno(err, "%s", path) :
-		    peft_source_open_pipe(s, fp, err);
+		return s->opened == NULL ? peft_seterrno(err, "%s", path) :
+		    peft_source_open_pipe(s, s->opened, err);
 	}
 	return peft_source_open_file(s, path, err);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Replays files through a fuzz target, so that any compiler can run the
- * corpus: fuzz-X FILE|FOLDER ...  The name of each file is printed before it
- * is tried: if the target dies, the last one is to blame.
+ * corpus: fuzz-X FILE|FOLDER ...  The size and the name of each file are
+ * printed before it is tried: if the target dies, the last one is to blame.
  */
 
 #include <dirent.h>
@@ -26,21 +26,23 @@ replay_file(const char *path)
 	struct peft_buf b = { 0 };
 	struct peft_err err;
 	uint8_t *exact;
+	size_t size;
 
 	if (peft_in_slurp(path, 1 << 28, &b, &err) == -1) {
 		fprintf(stderr, "%s\n", err.msg);
 		return -1;
 	}
 	/* No byte to spare behind it, for the sanitizer to watch. */
-	if ((exact = malloc(b.len)) == NULL && b.len != 0)
+	size = b.len;
+	if ((exact = malloc(size)) == NULL && size != 0)
 		return -1;
-	if (b.len != 0)
-		memcpy(exact, b.data, b.len);
+	if (size != 0)
+		memcpy(exact, b.data, size);
 	peft_buf_free(&b);
-	printf("%s\n", path);
+	printf("%zu %s\n", size, path);
 	fflush(stdout);
 	alarm(SECONDS);
-	LLVMFuzzerTestOneInput(exact, b.len);
+	LLVMFuzzerTestOneInput(exact, size);
 	alarm(0);
 	free(exact);
 	return 0;
