@@ -13,7 +13,7 @@
 
 #include "tensor/source-impl.h"
 
-enum { CHUNK = 1 << 20 };
+enum { CHUNK = 1 << 16 };
 
 static int
 short_read(const struct peft_source *s, FILE *fp, struct peft_err *err)
