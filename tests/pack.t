@@ -21,8 +21,8 @@ expect 2 '*neither a file nor a folder*' peft-pack -c -o x d
 rm d/link
 
 size=$(wc -c <a.tar.zst)
-for n in 0 4 50 $((size / 2)) $((size - 1)); do
-	head -c "$n" a.tar.zst >cut
+for at in 0 4 50 $((size / 2)) $((size - 1)); do
+	head -c "$at" a.tar.zst >cut
 	expect 2 '*' peft-pack -x -C bad cut
 done
 ok 'cut packs leave nothing' [ ! -e bad ]
