@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GGUF: every value can be printed and asked for, side files made from the
- * metadata are JSON, and what holds for any source (weights.h). */
+ * metadata are JSON (but for tokens that are there twice, which is told when
+ * the tokenizer is opened), and what holds for any source (weights.h). */
 
 #include "tensor/gguf.h"
 #include "weights.h"
@@ -61,7 +62,8 @@ check_sides(const uint8_t *data, size_t size)
 		if (strstr(side->name, ".json") == NULL)
 			continue;
 		j = peft_json(side->data, side->len, &err);
-		FUZZ_CLAIM(j != NULL);
+		FUZZ_CLAIM(j != NULL || (strstr(err.msg, "duplicate key") &&
+		    strcmp(side->name, "tokenizer.json") == 0));
 		cJSON_Delete(j);
 	}
 	peft_source_close(s);
