@@ -5,7 +5,6 @@
  */
 
 #include <dirent.h>
-#include <ftw.h>
 
 #include "input.h"
 #include "pack/pack.h"
@@ -18,16 +17,6 @@ count(void *ctx, const struct peft_packentry *e, struct peft_err *err)
 	FUZZ_CLAIM(strlen(e->digest) == 64);
 	++*(size_t *)ctx;
 	return 0;
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int flag,
-    struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
 }
 
 /* How many names a folder has, and whether "out" is one of them. */
@@ -52,19 +41,19 @@ names(const char *path, bool *out)
 static void
 unpack(const char *path, int verified)
 {
-	char home[] = "/tmp/fuzz-pack-XXXXXX", folder[64];
+	struct fuzz_folder home = fuzz_folder();
+	char folder[sizeof(home.path) + 8];
 	struct peft_err err = { 0 };
 	bool out;
 	size_t n;
 	int r;
 
-	FUZZ_CLAIM(mkdtemp(home) != NULL);
-	snprintf(folder, sizeof(folder), "%s/out", home);
+	snprintf(folder, sizeof(folder), "%s/out", home.path);
 	r = peft_pack_read(path, folder, NULL, NULL, &err);
 	FUZZ_CLAIM(r == -1 || verified == 0);
-	n = names(home, &out);
+	n = names(home.path, &out);
 	FUZZ_CLAIM(n == (size_t)(r == 0) && out == (r == 0));
-	nftw(home, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	fuzz_remove(&home);
 }
 
 int

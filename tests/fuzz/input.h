@@ -2,6 +2,7 @@
 #ifndef PEFT_FUZZ_INPUT_H
 #define PEFT_FUZZ_INPUT_H
 
+#include <ftw.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +74,40 @@ static inline void
 fuzz_close(const struct fuzz_path *p)
 {
 	close(p->fd);
+}
+
+/* A folder for what is written, in TMPDIR; it goes with all it holds. */
+struct fuzz_folder {
+	char	path[256];
+};
+
+static inline struct fuzz_folder
+fuzz_folder(void)
+{
+	const char *tmp = getenv("TMPDIR");
+	struct fuzz_folder f;
+
+	snprintf(f.path, sizeof(f.path), "%s/fuzz-XXXXXX", tmp == NULL ?
+	    "/tmp" : tmp);
+	if (mkdtemp(f.path) == NULL)
+		abort();
+	return f;
+}
+
+static inline int
+fuzz_remove_one(const char *path, const struct stat *st, int flag,
+    struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+static inline void
+fuzz_remove(const struct fuzz_folder *f)
+{
+	nftw(f->path, fuzz_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* The input up to a line, and what is behind it (NULL without the line). */
