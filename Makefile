@@ -108,18 +108,25 @@ sanitize:
 	    -fsanitize=address,undefined -fno-sanitize-recover=all \
 	    -fno-omit-frame-pointer"
 
-#: make fuzz       clang's libFuzzer over each reader (FUZZTIME seconds each)
+#: make fuzz       clang's libFuzzer over each reader, FUZZTIME seconds each
+#:                 (FUZZ=fuzz-gguf: one of them); finds are in build/fuzz
 fuzz: FUZZTIME = 60
+fuzz: FUZZ = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz-*.c))
+fuzz: FUZZFLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
+    -fsanitize=address,undefined,float-cast-overflow
 fuzz:
 	$(MAKE) build/fuzz/libpeft.a CC=clang BUILD=build/fuzz \
-	    CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined"
-	for f in tests/fuzz/fuzz-*.c; do n=$$(basename $$f .c); \
+	    CFLAGS="$(FUZZFLAGS) -fsanitize=fuzzer-no-link"
+	r=0; for n in $(FUZZ); do \
 	    mkdir -p build/fuzz/corpus/$$n && \
-	    clang -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \
-		$(ALL_CPPFLAGS) -o build/fuzz/$$n $$f build/fuzz/libpeft.a \
+	    clang -std=c11 $(FUZZFLAGS) -fsanitize=fuzzer $(ALL_CPPFLAGS) \
+		-o build/fuzz/$$n tests/fuzz/$$n.c build/fuzz/libpeft.a \
 		$(ALL_LDLIBS) && \
-	    build/fuzz/$$n -max_total_time=$(FUZZTIME) -rss_limit_mb=2048 \
-		build/fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+	    build/fuzz/$$n -max_total_time=$(FUZZTIME) -timeout=30 \
+		-rss_limit_mb=2048 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/$$n- build/fuzz/corpus/$$n \
+		tests/fuzz/corpus/$$n || { echo "$$n: FOUND" >&2; r=1; }; \
+	done; exit $$r
 
 #: make lint       layers, headers, manual pages, shell, white space
 lint:

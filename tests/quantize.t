@@ -70,8 +70,8 @@ expect 2 '*No such file*' peft-inspect less
 cp -r shards out_of; sed -i 's/model-00002-of/..\/x-of/' out_of/model.safetensors.index.json
 expect 2 '*in no file of this folder' peft-inspect out_of
 g=a.gguf
-for n in 3 20 200 2000 20000; do
-	head -c $n $g >short.gguf
+for at in 3 20 200 2000 20000; do
+	head -c $at $g >short.gguf
 	expect 2 '*' peft-inspect short.gguf
 done
 

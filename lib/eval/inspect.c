@@ -226,7 +226,8 @@ inspect_source(struct peft_source *s, const struct peft_inspectopt *o,
 	    "are not finite", peft_source_label(s), bad);
 }
 
-/* Does the file begin with "{" or is it packed text: token records? */
+/* Does the file begin with "{" or is it packed text: token records?  The
+ * length before a safetensors header may look like either. */
 static bool
 looks_like_text(const char *path)
 {
@@ -236,6 +237,8 @@ looks_like_text(const char *path)
 
 	if (fp != NULL)
 		fclose(fp);
+	if (n == 9 && c[8] == '{' && memcmp(c + 4, "\0\0\0\0", 4) == 0)
+		return false;
 	return (n > 0 && c[0] == '{') || (n > 3 && ((c[0] == 0x1f &&
 	    c[1] == 0x8b) || memcmp(c, "\x28\xb5\x2f\xfd", 4) == 0));
 }

@@ -214,6 +214,10 @@ open_pack(struct reader *r, const char *path, struct peft_err *err)
 		return peft_seterr(err, "no memory");
 	archive_read_support_filter_zstd(r->a);
 	archive_read_support_format_tar(r->a);
+	/* read on behind the end of the tar: only zeros may be there */
+	if (archive_read_set_format_option(r->a, "tar",
+	    "read_concatenated_archives", "1") != ARCHIVE_OK)
+		return failed(r, err);
 	s = std ? archive_read_open_fd(r->a, STDIN_FILENO, CHUNK) :
 	    archive_read_open_filename(r->a, path, CHUNK);
 	return s == ARCHIVE_OK ? 0 : peft_seterr(err, "%s: %s", r->label,

@@ -174,7 +174,8 @@ tensor_size(struct peft_gguf_tensor *t, struct peft_err *err)
 	if (cols % d->block != 0)
 		return peft_seterr(err, "rows of %zu do not divide into blocks "
 		    "of %u (%s)", cols, d->block, d->name);
-	n = cols / d->block * d->bytes;
+	if (__builtin_mul_overflow(cols / d->block, (size_t)d->bytes, &n))
+		return peft_seterr(err, "its shape is too large");
 	for (i = 0; i < t->ndim - 1; i++)
 		if (__builtin_mul_overflow(n, t->shape[i], &n))
 			return peft_seterr(err, "its shape is too large");
