@@ -11,6 +11,9 @@ unit() {
 	ok "$*" [ "$rc" -eq 0 ]
 }
 
+unit encode-unit
+zstd -dqc "$golden/ggml.safetensors.zst" >ggml.safetensors
+unit quant-unit ggml.safetensors
 zstd -dqc "$golden/bnb.safetensors.zst" >bnb.safetensors
 unit bnb-unit bnb.safetensors
 
