@@ -5,12 +5,6 @@
 . "$TOP/tests/lib.sh"
 . "$TOP/tests/fixtures.sh"
 golden=$TOP/tests/golden/quant
-unit() {
-	run "$@"
-	grep -E '^not ok|^#' out | sed 's/^/# /'
-	ok "$*" [ "$rc" -eq 0 ]
-}
-
 unit encode-unit
 zstd -dqc "$golden/ggml.safetensors.zst" >ggml.safetensors
 unit quant-unit ggml.safetensors
