@@ -11,7 +11,8 @@
 /*
  * Text input: a file, or standard input for NULL and "-".  What begins with
  * the magic of gzip or zstd is unpacked on the way (by libarchive), whatever
- * its name; a cut or damaged stream is an error.
+ * its name; a cut or damaged stream is an error (but libarchive does not look
+ * at gzip's check sum, only at zstd's).
  */
 struct peft_in;
 
