@@ -5,10 +5,14 @@
 # Outputs go to the folder `o'.  Each command runs twice: once to a new name,
 # and once with -f over what is there.  Either way `o' must be as it was.
 
-mkdir o o/was.d
-for was in o/was o/was.gguf o/was.safetensors o/was.d/x; do
-	echo mine >$was
-done
+fresh() {
+	rm -rf o
+	mkdir o o/was.d
+	for was in o/was o/was.gguf o/was.safetensors o/was.d/x; do
+		echo mine >$was
+	done
+}
+fresh
 peft-tokenize -q -m base -o tokens.jsonl chats.jsonl
 
 # What each program does with a thing of a kind: "$1" is the thing, $f is -f
@@ -56,7 +60,7 @@ readers() {
 	esac
 }
 
-listing() { find o | sort; find o -type f -exec cat {} +; }
+listing() { ls -AR o; cat o/was o/was.gguf o/was.safetensors o/was.d/x 2>&1; }
 
 # One run, which must fail with one line; $why gathers what is not so.
 fails() {
@@ -66,11 +70,15 @@ fails() {
 	# shellcheck disable=SC2254
 	case $(cat err) in
 	peft-*:\ $glob) ;;
-	*) why="$why; standard error is not '$glob' but: $(cat err)" ;;
+	*) why="$why; standard error is not '$glob' but $(head -c 300 err |
+	    tr -c '[:print:]' '?')" ;;
 	esac
 	[ "$(wc -l <err)" -eq 1 ] || why="$why; not one line"
 	[ ! -s out ] || why="$why; standard output is not empty"
-	[ "$(listing)" = "$before" ] || why="$why; left: $(listing)"
+	if [ "$(listing)" != "$before" ]; then
+		why="$why; left: $(ls -AR o)"
+		fresh
+	fi
 }
 
 # refuse WHAT STATUS GLOB COMMAND...: that alone

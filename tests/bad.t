@@ -127,4 +127,107 @@ ln -sf "$(basename "$(ls bad.d/model-00002-*)")" "$(ls bad.d/model-00002-*)"
 each model 'a shard that leads to itself' 2 \
     'bad.d/model-00002-*: Too many levels*' bad.d
 
+# ---- GGUF -------------------------------------------------------------------
+
+# gguf WHAT GLOB PERL: $_ is the tiny model's file.  at(NAME) is the place
+# behind a name, put(PLACE, BYTES) writes over what is there; whole numbers
+# are v(32 bits) and q(64 bits).
+prelude='sub at { my $i = index($_, $_[0]); die $_[0] if $i < 0;
+    $i + length $_[0] }
+sub put { substr($_, $_[0], length $_[1]) = $_[1] }
+sub v { pack("V", $_[0]) } sub q64 { pack("Q<", $_[0]) }'
+gguf() {
+	perl -0777 -pe "BEGIN { binmode STDIN; $prelude } $3" \
+	    base.gguf >bad.gguf
+	each model "$1" 2 "bad.gguf: $2" bad.gguf "${4-}"
+}
+w=blk.0.ffn_gate.weight		# u32 2; u64 cols, rows; u32 type; u64 offset
+gguf 'another magic' 'not safetensors: a header of *' 'put(0, "GGUX")'
+gguf 'GGUF of version 1' 'GGUF version 1 is not known' 'put(4, v(1))'
+gguf 'GGUF of a big-endian machine' 'GGUF version * (big-endian) *' \
+    'put(4, pack("N", 3))'
+gguf '2^60 tensors' '24 pairs and 1152921504606846976 tensors are more*' \
+    'put(8, q64(1 << 60))'
+gguf '2^64 - 1 pairs' '18446744073709551615 pairs and 20 tensors are more*' \
+    'put(16, q64(~0))'
+gguf 'a tensor more than there is' 'tensor *' 'put(8, q64(21))'
+gguf 'a tensor less than there is' '*trailing bytes*' 'put(8, q64(19))'
+gguf 'a pair more than there is' 'key *' 'put(16, q64(25))'
+gguf 'a pair less than there is' 'tensor *' 'put(16, q64(23))'
+gguf 'a string of 2^64 - 1 bytes' \
+    'key general.architecture: a string of 18446744073709551615 bytes*' \
+    'put(at("general.architecture") + 4, q64(~0))'
+gguf 'a key of 2^40 bytes' 'a string of 1099511627776 bytes*' \
+    'put(24, q64(1 << 40))'
+gguf 'a key of no bytes' 'a name of 0 bytes' 'put(24, q64(0))'
+gguf 'a key that is not UTF-8' 'a name that is not UTF-8' \
+    's/general.file/general\xfffile/'
+gguf 'a key with a NUL' 'a name that is not UTF-8' \
+    's/general.file/general\0file/'
+gguf 'a key twice' 'the key llama.block_count is there twice' \
+    's/llama.vocab_size.{4}/q64(1) x 0 . "llama.block_count"/e;
+    s/\x10(\0{7}llama.block_count.{8})/\x10$1/s;
+    my $i = at("llama.rope.dimension_count") + 8; put($i, q64(17))'
+gguf 'a type of value nobody knows' \
+    'key llama.block_count: type 99 is not known' \
+    'put(at("llama.block_count"), v(99))'
+gguf 'a list of lists' 'key tokenizer.ggml.tokens: type 9 is not known' \
+    'put(at("tokenizer.ggml.tokens") + 4, v(9))'
+gguf 'a list of 2^62 numbers' \
+    'key tokenizer.ggml.token_type: 4611686018427387904 elements, more*' \
+    'put(at("tokenizer.ggml.token_type") + 8, q64(1 << 62))'
+gguf 'a list of 2^61 + 4 numbers' \
+    'key tokenizer.ggml.token_type: 2305843009213693956 elements, more*' \
+    'put(at("tokenizer.ggml.token_type") + 8, q64((1 << 61) + 4))'
+gguf 'a list of 2^60 strings' 'key tokenizer.ggml.tokens: a string of *' \
+    'put(at("tokenizer.ggml.tokens") + 8, q64(1 << 60))'
+gguf 'an alignment of 3' 'general.alignment is not a power of two' \
+    's/llama.vocab_size/qq{general.alignment}/e;
+    put(at("llama.rope.dimension_count") + 8, q64(17));
+    put(at("general.alignment") + 4, v(3))'
+gguf 'a tensor name twice' 'tensor blk.0.ffn_gate.weight: there twice' \
+    's/blk.1.ffn_gate.weight/blk.0.ffn_gate.weight/'
+gguf 'a tensor name of 64 bytes and more' 'a name of 4096 bytes' \
+    "put(at(\"$w\") - 29, q64(4096))"
+gguf 'no dimensions' "tensor $w: 0 dimensions" "put(at(\"$w\"), v(0))"
+gguf 'five dimensions' "tensor $w: 5 dimensions" "put(at(\"$w\"), v(5))"
+gguf '2^31 dimensions' "tensor $w: 2147483648 dimensions" \
+    "put(at(\"$w\"), v(1 << 31))"
+gguf 'a dimension of 0' "tensor $w: a dimension of 0" \
+    "put(at(\"$w\") + 4, q64(0))"
+gguf 'a dimension of 2^63' "tensor $w: a dimension of -*" \
+    "put(at(\"$w\") + 4, q64(1 << 63))"
+gguf 'dimensions that overflow' "tensor $w: its shape is too large" \
+    "put(at(\"$w\") + 4, q64(1 << 40)); put(at(\"$w\") + 12, q64(1 << 40))"
+gguf 'a type of tensor nobody knows' "tensor $w: ggml's type 99 is not known" \
+    "put(at(\"$w\") + 20, v(99))"
+gguf 'rows that are no whole blocks' \
+    "tensor $w: rows of 64 do not divide into blocks of 256 (q4_k)" \
+    "put(at(\"$w\") + 20, v(12))"
+gguf 'another type than the place fits' \
+    'tensor *: its data is at *, not at *' "put(at(\"$w\") + 20, v(0))"
+gguf 'tensors overlap' "tensor $w: its data is at 0, not at *" \
+    "put(at(\"$w\") + 24, q64(0))"
+gguf 'an offset of 2^64 - 32' \
+    "tensor $w: its data is at 18446744073709551584, not at *" \
+    "put(at(\"$w\") + 24, q64(~0 - 31))"
+gguf 'data that ends early' 'ends early: tensor * needs byte * of *' \
+    '$_ = substr($_, 0, length($_) - 100)'
+gguf 'bytes behind the data' '*trailing bytes*' '$_ .= "x" x 33'
+gguf 'another architecture' 'architecture alama is not known (known: *' \
+    's/(general.architecture.{12})llama/$1alama/s'
+gguf 'an adapter' 'holds no model but a GGUF modes' \
+    's/(general.type.{12})model/$1modes/s'
+gguf 'a string for a count' '*llama.block_count*' \
+    'put(at("llama.block_count"), v(4))'
+gguf 'no layers' '*block_count*' 'put(at("llama.block_count") + 4, v(0))'
+gguf '2^31 layers' '*block_count*' \
+    'put(at("llama.block_count") + 4, v(1 << 31))'
+gguf 'no heads' '*head_count*' \
+    'put(at("llama.attention.head_count") + 4, v(0))'
+gguf 'heads that do not divide' '*' \
+    'put(at("llama.attention.head_count") + 4, v(3))'
+gguf 'a width of 0' '*embedding_length*' \
+    'put(at("llama.embedding_length") + 4, v(0))'
+
 done_testing
