@@ -150,9 +150,9 @@ gguf '2^60 tensors' '24 pairs and 1152921504606846976 tensors are more*' \
     'put(8, q64(1 << 60))'
 gguf '2^64 - 1 pairs' '18446744073709551615 pairs and 20 tensors are more*' \
     'put(16, q64(~0))'
-gguf 'a tensor more than there is' 'tensor *' 'put(8, q64(21))'
-gguf 'a tensor less than there is' '*trailing bytes*' 'put(8, q64(19))'
-gguf 'a pair more than there is' 'key *' 'put(16, q64(25))'
+gguf 'a tensor more than there is' 'a name of 0 bytes' 'put(8, q64(21))'
+gguf 'a tensor less than there is' 'has trailing bytes: *, the tensors end*' 'put(8, q64(19))'
+gguf 'a pair more than there is' 'a string of *' 'put(16, q64(25))'
 gguf 'a pair less than there is' 'tensor *' 'put(16, q64(23))'
 gguf 'a string of 2^64 - 1 bytes' \
     'key general.architecture: a string of 18446744073709551615 bytes*' \
@@ -213,21 +213,22 @@ gguf 'an offset of 2^64 - 32' \
     "put(at(\"$w\") + 24, q64(~0 - 31))"
 gguf 'data that ends early' 'ends early: tensor * needs byte * of *' \
     '$_ = substr($_, 0, length($_) - 100)'
-gguf 'bytes behind the data' '*trailing bytes*' '$_ .= "x" x 33'
+gguf 'bytes behind the data' 'has trailing bytes: *, the tensors end at *' '$_ .= "x" x 33'
 gguf 'another architecture' 'architecture alama is not known (known: *' \
     's/(general.architecture.{12})llama/$1alama/s'
 gguf 'an adapter' 'holds no model but a GGUF modes' \
     's/(general.type.{12})model/$1modes/s'
-gguf 'a string for a count' '*llama.block_count*' \
-    'put(at("llama.block_count"), v(4))'
-gguf 'no layers' '*block_count*' 'put(at("llama.block_count") + 4, v(0))'
-gguf '2^31 layers' '*block_count*' \
+gguf 'a float for a count' \
+    'the key llama.block_count is missing or no number' \
+    'put(at("llama.block_count"), v(6))'
+gguf 'no layers' 'the key llama.block_count is 0, not in *' 'put(at("llama.block_count") + 4, v(0))'
+gguf '2^31 layers' 'the key llama.block_count is 2147483648, not in *' \
     'put(at("llama.block_count") + 4, v(1 << 31))'
-gguf 'no heads' '*head_count*' \
+gguf 'no heads' 'the key llama.attention.head_count is 0, not in *' \
     'put(at("llama.attention.head_count") + 4, v(0))'
 gguf 'heads that do not divide' '*' \
     'put(at("llama.attention.head_count") + 4, v(3))'
-gguf 'a width of 0' '*embedding_length*' \
+gguf 'a width of 0' 'the key llama.embedding_length is 0, not in *' \
     'put(at("llama.embedding_length") + 4, v(0))'
 
 done_testing
