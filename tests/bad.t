@@ -77,6 +77,20 @@ hand 'a side file nobody knows' \
     'peft.file/../x: no side file of that name is known' \
     '{"peft.file/../x":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}' 2
 
+# what is odd and right all the same
+st odd.st "{$(f32 a 0,4 0 0),$(f32 b '' 0 4),$(f32 c 0 4 4)}" 4
+expect 0 '' peft-quantize -q -t f16 -o odd.safetensors odd.st
+expect 0 '' peft-quantize -q -o odd.d/ odd.st
+expect 0 '' peft-inspect --diff odd.st odd.d
+st long.st "$(printf '%-384s' "{$(f32 a 1 0 4)}")" 4
+expect 0 '' peft-quantize -q -o not-a-pickle.safetensors long.st
+perl -e 'printf "{\"__metadata__\":{\"k\":\"%s\"}}", "x" x 104857600' >h
+perl -e 'print pack("Q<", -s "h")' >long.st
+cat h >>long.st
+each model 'a header of more than 100 MB' 2 \
+    'long.st: not safetensors: a header of 104857628 bytes' long.st
+rm h long.st
+
 # ---- shards and their index -------------------------------------------------
 
 peft-quantize -q --shard 100K -o shards/ base
@@ -164,10 +178,8 @@ gguf 'a key that is not UTF-8' 'a name that is not UTF-8' \
     's/general.file/general\xfffile/'
 gguf 'a key with a NUL' 'a name that is not UTF-8' \
     's/general.file/general\0file/'
-gguf 'a key twice' 'the key llama.block_count is there twice' \
-    's/llama.vocab_size.{4}/q64(1) x 0 . "llama.block_count"/e;
-    s/\x10(\0{7}llama.block_count.{8})/\x10$1/s;
-    my $i = at("llama.rope.dimension_count") + 8; put($i, q64(17))'
+gguf 'a key twice' 'the key tokenizer.ggml.eos_token_id is there twice' \
+    's/bos_token_id/eos_token_id/'
 gguf 'a type of value nobody knows' \
     'key llama.block_count: type 99 is not known' \
     'put(at("llama.block_count"), v(99))'
@@ -182,8 +194,7 @@ gguf 'a list of 2^61 + 4 numbers' \
 gguf 'a list of 2^60 strings' 'key tokenizer.ggml.tokens: a string of *' \
     'put(at("tokenizer.ggml.tokens") + 8, q64(1 << 60))'
 gguf 'an alignment of 3' 'general.alignment is not a power of two' \
-    's/llama.vocab_size/qq{general.alignment}/e;
-    put(at("llama.rope.dimension_count") + 8, q64(17));
+    's/llama.block_count/general.alignment/;
     put(at("general.alignment") + 4, v(3))'
 gguf 'a tensor name twice' 'tensor blk.0.ffn_gate.weight: there twice' \
     's/blk.1.ffn_gate.weight/blk.0.ffn_gate.weight/'
@@ -226,9 +237,34 @@ gguf '2^31 layers' 'the key llama.block_count is 2147483648, not in *' \
     'put(at("llama.block_count") + 4, v(1 << 31))'
 gguf 'no heads' 'the key llama.attention.head_count is 0, not in *' \
     'put(at("llama.attention.head_count") + 4, v(0))'
-gguf 'heads that do not divide' '*' \
+gguf 'heads that do not divide the rows' \
+    'tensor blk.0.attn_q.weight: 64 rows do not divide into 3 heads' \
     'put(at("llama.attention.head_count") + 4, v(3))'
 gguf 'a width of 0' 'the key llama.embedding_length is 0, not in *' \
     'put(at("llama.embedding_length") + 4, v(0))'
+
+# ---- what is no model at all ------------------------------------------------
+
+: >empty
+each model 'an empty file' 2 'empty: is empty' empty
+each model 'no such file' 2 'nowhere: No such file*' nowhere
+mkdir void
+each model 'an empty folder' 2 'void: no model.safetensors, *' void
+mkdir inside; mkdir inside/model.safetensors
+each model 'a folder where the weights should be' 2 \
+    'inside/model.safetensors: not a file' inside
+rmdir inside/model.safetensors; cp base/model.safetensors inside
+mkdir inside/config.json
+each model 'a folder where config.json should be' 2 \
+    'inside/config.json: Is a directory' inside
+printf 'PK\003\004 and more' >model.bin
+each model 'a pickle in a zip' 2 'model.bin: is a PyTorch pickle*' model.bin
+printf '\200\002}q\000.' >model.pt
+each model 'a pickle' 2 'model.pt: is a PyTorch pickle*' model.pt
+mkdir pickled; cp base/*.json pickled; cp model.bin pickled/pytorch_model.bin
+each model 'a folder with a pickle' 2 \
+    'pickled/pytorch_model.bin is a PyTorch pickle*' pickled
+echo 'This is not a model at all.' >text
+each model 'a text' 2 'text: not safetensors: a header of * bytes' text
 
 done_testing

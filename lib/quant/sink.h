@@ -45,6 +45,8 @@ struct peft_sinkopt {
 	const char	*path;		/* NULL or "-": bundle to stdout */
 	bool		 force;
 	size_t		 shard;		/* folder: bytes a shard, 0: one file */
+	const char	*from;		/* where the sides are from, for
+					 * messages about them; may be NULL */
 	const char	*kind;		/* "model", "adapter", or "checkpoint":
 					 * always one file */
 	/* __metadata__ pairs beside format and peft.*: key, value, ..., NULL */

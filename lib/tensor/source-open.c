@@ -166,12 +166,14 @@ open_st(struct peft_source *s, size_t file, struct peft_err *err)
 	return r;
 }
 
-/* Pickles run code when they are read; their name is said and why not. */
+/* Pickles run code when they are read; their name is said and why not.  The
+ * length of a safetensors header may begin like one: its '{' tells. */
 static int
 refuse_pickle(const struct peft_file *f, struct peft_err *err)
 {
 	if (f->len >= 4 && (memcmp(f->map, "PK\3\4", 4) == 0 ||
-	    (f->map[0] == 0x80 && f->map[1] <= 5)))
+	    (f->map[0] == 0x80 && f->map[1] <= 5 &&
+	    (f->len < 9 || f->map[8] != '{'))))
 		return peft_seterr(err, "is a PyTorch pickle, which can run "
 		    "code when it is read; save it as safetensors "
 		    "(save_pretrained(..., safe_serialization=True))");
