@@ -104,4 +104,145 @@ weights 'a weight turned' 2 "bad.d: weight $w has shape *" "$run" \
 weights 'NaN in a weight' 4 '*' "$run quantize" \
     'substr($_, -4) = "\xff\xff\xff\xff"'
 
+# ---- 4-bit and 8-bit weights --------------------------------------------------
+
+peft-quantize -q -t nf4 -o nf4/ base
+peft-quantize -q -t nf4 --double-quant -o dq/ base
+# state WHAT GLOB PERL [FOLDER]: a folder of 4-bit weights, changed
+state() {
+	rm -rf bad.d; cp -r "${4-nf4}" bad.d
+	perl -0777 -pe "$3" "${4-nf4}/model.safetensors" >bad.d/model.safetensors
+	each model "$1" 2 "bad.d*: $2" bad.d
+}
+q=model.layers.0.mlp.down_proj.weight
+state 'a state that is no JSON' "$q.quant_state*: byte *" \
+    's/\{"quant_type"/["quant_type"/'
+state 'a state of another kind' "$q.quant_state*: quant_type \"nf5\" is not*" \
+    's/"quant_type": "nf4"/"quant_type": "nf5"/'
+state 'values of a type nobody knows' \
+    "$q.quant_state*: dtype \"float99\" is not known" 's/float32/float99/'
+state 'a block size of 1' "$q.quant_state*: \"blocksize\" is 1, not in *" \
+    's/"blocksize": 64/"blocksize":  1/'
+state 'a block size of 0' "$q.quant_state*: \"blocksize\" is 0, not in *" \
+    's/"blocksize": 64/"blocksize":  0/'
+state 'another block size' "$q.absmax is not a list of 256 f32" \
+    's/"blocksize": 64/"blocksize": 32/'
+state 'a shape that the codes do not have' \
+    "$q has 4096 bytes, its quant_state calls for 12288 values" \
+    's/\[64, 128\]/[64, 192]/'
+state 'a shape that overflows' "tensor $q: its shape is too large" \
+    's/\[64, 128\]\} {20}/[1099511627776,1099511627776]}/'
+state 'a shape below zero' "$q.quant_state*: \"shape\" is no shape" \
+    's/\[64, 128\]/[-4, 128]/'
+state 'no scales' "$q.absmax is missing" \
+    's/(down_proj.weight).absmax/$1.absmix/'
+state 'a state without its codes' "tensor $q.* belongs to no weight" \
+    's/down_proj.weight":/down_proj.weighs":/'
+state 'no scales of the scales' "$q.nested_absmax is missing" \
+    's/(down_proj.weight).nested_absmax/$1.nested_absmix/' dq
+
+# ---- tokenizer and template -------------------------------------------------
+
+# side WHAT FILE GLOB PERL [PROGRAMS]: a side file, changed; by those that read
+# it, and that is what tokenises
+text='tokenize eval generate'
+side() {
+	rm -rf bad.d; cp -r base bad.d
+	perl -0777 -pe "$4" "base/$2" >"bad.d/$2"
+	each model "$1" 2 "$3" bad.d "${5-$text}"
+}
+t=tokenizer.json
+side 'tokenizer.json cut' $t "bad.d: $t: byte *" '$_ = substr $_, 0, 9000'
+side 'tokenizer.json empty' $t "bad.d: $t: byte 1: expected '{'" '$_ = ""'
+side 'tokenizer.json not UTF-8' $t "bad.d: $t: *byte *: not UTF-8" \
+    's/"content": "/$&\xff/'
+side 'tokenizer.json nested deep' $t "bad.d: $t: *nested too deep" \
+    's/"normalizer": null/"\"normalizer\": " . "[" x 9000 . "]" x 9000/e'
+side 'a token twice' $t "bad.d: $t: the token 'at' is in the vocabulary twice" \
+    's/"ate"/"at"/'
+side 'a merge of what is no token' $t \
+    "bad.d: $t: model.merges: merge 1, of 'zzz' and 't': the first is not *" \
+    's/("merges": \[\s+\[\s+")[^"]*"/$1zzz"/'
+side 'an id past the vocabulary' $t \
+    "bad.d: $t: byte *: an id beyond all tokens" 's/"at": \d+/"at": 99999/'
+side 'an id below zero' $t "bad.d: $t: *token 'at' is not a whole number *" \
+    's/"at": \d+/"at": -1/'
+side 'two tokens of one id' $t "bad.d: $t: tokens 'at' and * the same id, 300" \
+    's/"at": \d+/"at": 300/'
+side 'an added token of another id' $t \
+    "bad.d: $t: the added token '<|im_end|>' has the id 5, in the voc* has 2" \
+    's/"id": 2,/"id": 5,/'
+side 'an added token past all ids' $t \
+    "bad.d: $t: added token '<|im_end|>': \"id\" is 10000000000, not in *" \
+    's/"id": 2,/"id": 1e10,/'
+side 'another kind of model' $t "bad.d: $t: model of type XYZ is not known*" \
+    's/"type": "BPE"/"type": "XYZ"/'
+side 'another kind of pre-tokenizer' $t \
+    "bad.d: $t: pre_tokenizer of type BiteLevel is not known*" \
+    's/"type": "ByteLevel"/"type": "BiteLevel"/'
+side 'a setting that is not honoured' $t \
+    "bad.d: $t: model.dropout is not honoured*" \
+    's/"dropout": null/"dropout": 0.1/'
+side 'tokenizer_config.json cut' tokenizer_config.json \
+    "bad.d: tokenizer_config.json: byte *" '$_ = substr $_, 0, 90'
+j=chat_template.jinja
+side 'a template that is cut' $j 'bad.d: template line 1: a tag without an*' \
+    '$_ = substr $_, 0, 40'
+side 'a tag nobody knows' $j "bad.d: template line 5: a tag that*'endfro'" \
+    's/endfor/endfro/'
+side 'a template nested deep' $j 'bad.d: template line 1: nested too deep*' \
+    's/^/"{{ " . "(" x 100000 . "1" . ")" x 100000 . " }}"/e'
+side 'a template not UTF-8' $j 'bad.d: chat template: not UTF-8' \
+    's/You are/You \xff are/'
+# raising WHAT GLOB TEMPLATE: at its first record
+raising() {
+	side "$1" $j "*: *template line 1: $2" "s/^/$3/"
+}
+raising 'a template that raises' 'no such role' \
+    '{{ raise_exception("no such role") }}'
+raising 'a template that goes on and on' 'a range that is too long*' \
+    '{% for a in range(1000000000) %}{% endfor %}'
+raising 'a template that calls itself' 'nested too deep*' \
+    '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}'
+raising 'a template that divides by zero' 'division by zero*' '{{ 1 \/ 0 }}'
+raising 'a text of 10^12 letters' 'a repetition that is too*' \
+    '{{ "a" * 1000000000000 }}'
+raising 'a text that doubles and doubles' '*too*' \
+    '{% set n = namespace(x="aaaaaaaaaaaaaaaa") %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}'
+raising 'a message that is not there' 'an item of something undefined*' \
+    '{{ messages[99]["role"] + "x" }}'
+rm -rf bad.d; cp -r base bad.d; rm bad.d/$t
+each model 'no tokenizer' 2 'bad.d: *no tokenizer*' bad.d tokenize
+rm -rf bad.d; cp -r base bad.d; rm bad.d/$j
+each model 'no template' 2 '*has no chat template*' bad.d 'tokenize eval'
+
+# ---- pipes -------------------------------------------------------------------
+
+peft-quantize -q -o base.safetensors base
+size=$(wc -c <base.safetensors)
+header=$(perl -e 'print 8 + unpack "Q<", <>' base.safetensors)
+# cut WHAT N GLOB [PROGRAMS]: the pipe ends behind N bytes
+cut() {
+	head -c "$2" base.safetensors >bad.pipe
+	each pipe "$1" 2 "standard input: $3" bad.pipe "${4-}"
+}
+# peft-tokenize leaves when it has the tokenizer
+whole="quantize $run inspect"
+cut 'nothing in the pipe' 0 'ends early*'
+cut 'a pipe cut in the first bytes' 5 'ends early*'
+cut 'a pipe cut in the header' $((header - 1)) 'ends early*'
+cut 'a pipe cut behind the header' "$header" 'ends early*'
+cut 'a pipe cut in the side files' $((header + 99)) 'ends early*'
+cut 'a pipe cut in the weights' $((size - 40000)) '*ends early*' \
+    "$whole"
+cut 'a pipe without its last byte' $((size - 1)) '*ends early*' \
+    "$whole"
+{ cat base.safetensors; echo more; } >bad.pipe
+each pipe 'bytes behind the pipe' 2 'standard input: has trailing bytes' \
+    bad.pipe "$whole"
+head -c 100000 base.gguf >bad.pipe
+each pipe 'GGUF cut in a pipe' 2 'standard input: ends early: tensor *' bad.pipe
+printf 'PK\003\004xxxxxxxx' >bad.pipe
+each pipe 'a pickle in a pipe' 2 'standard input: is a PyTorch pickle*' bad.pipe
+
 done_testing

@@ -30,6 +30,17 @@ readers() {
 	generate|peft-generate -q -m "$1" -p hello $f -o $O
 	inspect|peft-inspect $f -o $O "$1"
 	END
+	pipe) cat <<-'END' ;;
+	quantize|sh -c "peft-quantize -q $f -o $O.safetensors - <$1"
+	quantize to GGUF|sh -c "peft-quantize -q $f -o $O.gguf - <$1"
+	quantize to a folder|sh -c "peft-quantize -q -t nf4 $f -o $O.d/ - <$1"
+	tokenize|sh -c "peft-tokenize -q -m - $f -o $O chats.jsonl <$1"
+	train|sh -c "peft-train -q -m - --steps 1 $f -o $O.d/ tokens.jsonl <$1"
+	merge|sh -c "peft-merge -q -m - -a adapter $f -o $O.d/ <$1"
+	eval|sh -c "peft-eval -q -m - $f -o $O test.jsonl <$1"
+	generate|sh -c "peft-generate -q -m - -p hello $f -o $O <$1"
+	inspect|sh -c "peft-inspect $f -o $O - <$1"
+	END
 	adapter) cat <<-'END' ;;
 	train --init|peft-train -q -m base --init "$1" --steps 1 $f -o $O.d/ tokens.jsonl
 	merge|peft-merge -q -m base -a "$1" $f -o $O.d/

@@ -222,6 +222,8 @@ inspect_source(struct peft_source *s, const struct peft_inspectopt *o,
 	}
 	if (o->scan && scan(j, s, &bad, err) == -1)
 		return -1;
+	if (peft_source_finish(s, err) == -1)
+		return -1;
 	return bad == 0 ? 0 : peft_setfail(err, PEFT_CHECK, "%s: %zu values "
 	    "are not finite", peft_source_label(s), bad);
 }
