@@ -260,6 +260,8 @@ inspect_tokens(const char *path, cJSON *j, struct peft_err *err)
 		longest = (double)r.n > longest ? (double)r.n : longest;
 		peft_record_free(&r);
 	}
+	if (s == -1)
+		goto out;
 	cJSON_AddStringToObject(j, "file", path);
 	cJSON_AddStringToObject(j, "kind", "tokens");
 	cJSON_AddNumberToObject(j, "records", records);
@@ -270,6 +272,7 @@ inspect_tokens(const char *path, cJSON *j, struct peft_err *err)
 	    peft_tokens_info(t)->tokenizer);
 	cJSON_AddStringToObject(j, "chat_template",
 	    peft_tokens_info(t)->tmpl);
+out:
 	peft_tokens_close(t);
 	return s;
 }
@@ -288,7 +291,7 @@ peft_inspect(const char *path, const struct peft_inspectopt *o,
 		r = inspect_source(s, o, j, err);
 		peft_source_close(s);
 	}
-	if (r == 0 || err->status == PEFT_CHECK)
+	if (r == 0 || (err->status == PEFT_CHECK && j->child != NULL))
 		put_report(b, j, o);
 	cJSON_Delete(j);
 	return r == 0 && b->failed ? peft_seterr(err, "no memory") : r;

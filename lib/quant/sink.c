@@ -151,6 +151,25 @@ fail:
 }
 
 int
+peft_sink_probe(const struct peft_sinkopt *opt, struct peft_err *err)
+{
+	struct peft_outdir *dir;
+	struct peft_out *out;
+	int r;
+
+	if (kind_of(opt) != PEFT_OUT_FOLDER) {
+		out = peft_out_open(opt->path, opt->force, err);
+		peft_out_abort(out);
+		return out == NULL ? -1 : 0;
+	}
+	if ((dir = peft_outdir_open(opt->path, opt->force, err)) == NULL)
+		return -1;
+	r = peft_outdir_file(dir, "probe", err) == NULL ? -1 : 0;
+	peft_outdir_abort(dir);
+	return r;
+}
+
+int
 peft_sink_put(struct peft_sink *k, const struct peft_rows *rows,
     struct peft_err *err)
 {
