@@ -1,0 +1,112 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Token records, chats and results that are damaged, hostile or of something
+# else; the line is named.
+. "$TOP/tests/lib.sh"
+. "$TOP/tests/fixtures.sh"
+. "$TOP/tests/bad.sh"
+
+# ---- token records ----------------------------------------------------------
+
+# records WHAT GLOB LINE [PROGRAMS]: as the second record of a stream
+records() {
+	{ sed -n 2p tokens.jsonl; printf '%s\n' "$3"; sed -n 3p tokens.jsonl
+	} >bad.jsonl
+	each tokens "$1" 2 "bad.jsonl:2: $2" bad.jsonl "${4-}"
+}
+records 'text that is no JSON' 'byte 1: *' 'input_ids'
+records 'a line cut in the middle' 'byte *: *is missing' '{"input_ids":[1,5'
+records 'an empty line' 'byte 1: the value is missing' ''
+records 'a list for a record' 'not an object' '[1,2]'
+records 'NaN for a token' 'byte *: not a value' \
+    '{"input_ids":[1,NaN],"labels":[1,5]}'
+records 'not UTF-8' 'byte *: not UTF-8' \
+    "$(printf '{"id":"\377","input_ids":[1,5],"labels":[1,5]}')"
+records 'a key twice' 'duplicate key "labels"' \
+    '{"input_ids":[1,5],"labels":[1,5],"labels":[1,5]}'
+records 'nested deep' 'byte *: nested too deep' \
+    "{\"input_ids\":$(perl -e 'print "[" x 9000, "]" x 9000')}"
+records 'text behind a record' 'byte *: text after the value' \
+    '{"input_ids":[1,5],"labels":[1,5]} {}'
+records 'no tokens' '"input_ids" is not a list' '{"labels":[1]}' \
+    'train merge decode inspect'
+records 'a token past the vocabulary' \
+    '"input_ids"[[]1] is not a token of a vocabulary of 512' \
+    '{"input_ids":[1,512],"labels":[1,512]}' 'train eval merge decode'
+records 'a token past 2^31' '"input_ids"[[]1] is not a token *' \
+    '{"input_ids":[1,4294967301],"labels":[1,5]}'
+records 'a token below zero' '"input_ids"[[]1] is not a token of *' \
+    '{"input_ids":[1,-5],"labels":[1,5]}'
+records 'half a token' '"input_ids"[[]1] is not a token of *' \
+    '{"input_ids":[1,5.5],"labels":[1,5]}'
+records 'a token in words' '"input_ids"[[]1] is not a token of *' \
+    '{"input_ids":[1,"5"],"labels":[1,5]}'
+records 'no labels' '"labels" is missing' '{"input_ids":[1,5]}'
+records 'labels longer than tokens' '3 labels for 2 tokens' \
+    '{"input_ids":[1,5],"labels":[1,5,6]}'
+records 'labels shorter than tokens' '1 labels for 2 tokens' \
+    '{"input_ids":[1,5],"labels":[1]}'
+records 'a label that is another token' \
+    '"labels"[[]1] is 6, neither the token 5 nor -100' \
+    '{"input_ids":[1,5],"labels":[1,6]}'
+records 'a label of -1' '"labels"[[]1] is -1, neither *' \
+    '{"input_ids":[1,5],"labels":[1,-1]}'
+records 'a label past the vocabulary' '"labels"[[]1] is not a token of *' \
+    '{"input_ids":[1,5],"labels":[1,5000000000]}'
+records 'no token at all' '"input_ids" is empty' '{"input_ids":[],"labels":[]}'
+records 'a weight below zero' '"weight" is below 0' \
+    '{"input_ids":[1,5],"labels":[1,5],"weight":-1}'
+records 'a weight without limit' '"weight" is not a number' \
+    '{"input_ids":[1,5],"labels":[1,5],"weight":1e999}'
+records 'a key that records do not have' 'key "more" is not of a token record' \
+    '{"input_ids":[1,5],"labels":[1,5],"more":1}'
+records 'an answer that is no choice' '"answer" is 2, not in *' \
+    '{"input_ids":[1,5],"choices":[[6],[7]],"answer":2}'
+
+# ---- streams of them ----------------------------------------------------------
+
+# stream WHAT STATUS GLOB [PROGRAMS]: bad.jsonl, as it is
+stream() { each tokens "$1" "$2" "$3" bad.jsonl "${4-}"; }
+learn='train merge eval'
+sed '$d' tokens.jsonl >bad.jsonl
+stream 'no end line' 2 'bad.jsonl: no end line: what wrote it failed*'
+head -n 5 tokens.jsonl >bad.jsonl
+stream 'cut between two lines' 2 'bad.jsonl: no end line: what wrote it *'
+head -c 2000 tokens.jsonl >bad.jsonl
+stream 'cut in a line' 2 'bad.jsonl:*: the last line has no newline: *'
+sed '4d' tokens.jsonl >bad.jsonl
+stream 'a record lost' 2 'bad.jsonl:*: * records, the end line says *'
+sed '1s/sha256:..../sha256:0000/' tokens.jsonl >bad.jsonl
+stream 'of another tokenizer' 3 '*another tokenizer*' 'train eval'
+cat tokens.jsonl bad.jsonl >two.jsonl
+mv two.jsonl bad.jsonl
+stream 'of two tokenizers' 3 'bad.jsonl:*: records of two tokenizers*' \
+    'train merge inspect'
+{ cat tokens.jsonl; sed 1q test.jsonl; } >bad.jsonl
+stream 'chats behind tokens' 2 'bad.jsonl:*: *' 'train eval merge'
+: >bad.jsonl
+stream 'nothing' 2 '*no *records*' 'train eval'
+printf '{"input_ids":[1,5,6],"labels":[-100,-100,-100]}\n' >bad.jsonl
+stream 'nothing supervised' 2 '*no supervised token*' train
+stream 'no such file' 2 'bad.jsonl*' none
+rm bad.jsonl; mkdir bad.jsonl
+stream 'a folder' 2 'bad.jsonl: *folder*' 'train eval merge decode'
+rmdir bad.jsonl
+each tokens 'no such file' 2 'bad.jsonl: No such file*' bad.jsonl
+perl -e 'print "{\"input_ids\":[", "1," x 150_000_000, "1]}\n"' >bad.jsonl
+stream 'a line of 300 MB' 2 'bad.jsonl:1: a line of more than *' 'decode'
+rm bad.jsonl
+
+# packed text: cut, damaged, and what becomes too long
+gzip -c tokens.jsonl >t.gz; zstd -qc tokens.jsonl >t.zst
+for z in gz zst; do
+	for n in 3 6 20 200 $(($(wc -c <t.$z) - 4)); do
+		head -c "$n" t.$z >bad.$z
+		each tokens "cut at $n bytes, $z" 2 \
+		    "bad.$z: is cut or damaged*" bad.$z
+	done
+	perl -0777 -pe 'substr($_, length($_) / 2, 9) = "xxxxxxxxx"' t.$z >bad.$z
+	each tokens "damaged, $z" 2 "bad.$z*" bad.$z
+done
+
+done_testing
