@@ -65,9 +65,11 @@ records 'an answer that is no choice' '"answer" is 2, not in *' \
 
 # ---- streams of them ----------------------------------------------------------
 
-# stream WHAT STATUS GLOB [PROGRAMS]: bad.jsonl, as it is
-stream() { each tokens "$1" "$2" "$3" bad.jsonl "${4-}"; }
-learn='train merge eval'
+# stream WHAT STATUS GLOB [PROGRAMS]: bad.jsonl, as it is.  (peft-merge takes
+# the first eight records as a sample.)
+learn='train eval'
+read='train eval decode inspect'
+stream() { each tokens "$1" "$2" "$3" bad.jsonl "${4-$read}"; }
 sed '$d' tokens.jsonl >bad.jsonl
 stream 'no end line' 2 'bad.jsonl: no end line: what wrote it failed*'
 head -n 5 tokens.jsonl >bad.jsonl
@@ -77,36 +79,50 @@ stream 'cut in a line' 2 'bad.jsonl:*: the last line has no newline: *'
 sed '4d' tokens.jsonl >bad.jsonl
 stream 'a record lost' 2 'bad.jsonl:*: * records, the end line says *'
 sed '1s/sha256:..../sha256:0000/' tokens.jsonl >bad.jsonl
-stream 'of another tokenizer' 3 '*another tokenizer*' 'train eval'
+stream 'of another tokenizer' 3 '*another tokenizer*' "$learn"
 cat tokens.jsonl bad.jsonl >two.jsonl
 mv two.jsonl bad.jsonl
-stream 'of two tokenizers' 3 'bad.jsonl:*: records of two tokenizers*' \
-    'train merge inspect'
+stream 'of two tokenizers' 3 'bad.jsonl:*: records of two tokenizers*'
+{ sed '$d' tokens.jsonl; cat tokens.jsonl; } >bad.jsonl
+stream 'a cut stream before a whole one' 2 \
+    'bad.jsonl:*: the stream before has no end line: it was cut short'
+cat tokens.jsonl tokens.jsonl >two.jsonl
+for cmd in "peft-train -q -m base --steps 1" "peft-eval -q -m base" \
+    "peft-tokenize -m base --decode" peft-inspect; do
+	run $cmd two.jsonl
+	ok "two streams of one tokenizer: $cmd" test "$rc" -eq 0
+done
 { cat tokens.jsonl; sed 1q test.jsonl; } >bad.jsonl
-stream 'chats behind tokens' 2 'bad.jsonl:*: *' 'train eval merge'
+stream 'chats behind tokens' 2 'bad.jsonl:*: *'
 : >bad.jsonl
-stream 'nothing' 2 '*no *records*' 'train eval'
+stream 'nothing' 2 '*no *records*' "$learn"
 printf '{"input_ids":[1,5,6],"labels":[-100,-100,-100]}\n' >bad.jsonl
 stream 'nothing supervised' 2 '*no supervised token*' train
-stream 'no such file' 2 'bad.jsonl*' none
 rm bad.jsonl; mkdir bad.jsonl
-stream 'a folder' 2 'bad.jsonl: *folder*' 'train eval merge decode'
+stream 'a folder' 2 'bad.jsonl: is a folder' 'train eval merge decode'
 rmdir bad.jsonl
-each tokens 'no such file' 2 'bad.jsonl: No such file*' bad.jsonl
+stream 'no such file' 2 'bad.jsonl: No such file*'
 perl -e 'print "{\"input_ids\":[", "1," x 150_000_000, "1]}\n"' >bad.jsonl
 stream 'a line of 300 MB' 2 'bad.jsonl:1: a line of more than *' 'decode'
 rm bad.jsonl
 
-# packed text: cut, damaged, and what becomes too long
+# packed text
 gzip -c tokens.jsonl >t.gz; zstd -qc tokens.jsonl >t.zst
 for z in gz zst; do
-	for n in 3 6 20 200 $(($(wc -c <t.$z) - 4)); do
-		head -c "$n" t.$z >bad.$z
-		each tokens "cut at $n bytes, $z" 2 \
-		    "bad.$z: is cut or damaged*" bad.$z
+	size=$(wc -c <t.$z)
+	for at in 6 20 200 $((size - 4)) $((size - 1)); do
+		head -c "$at" t.$z >bad.$z
+		each tokens "cut at $at bytes, $z" 2 \
+		    "bad.$z: is damaged or cut: *" bad.$z "$read"
 	done
 	perl -0777 -pe 'substr($_, length($_) / 2, 9) = "xxxxxxxxx"' t.$z >bad.$z
-	each tokens "damaged, $z" 2 "bad.$z*" bad.$z
+	each tokens "damaged, $z" 2 "bad.$z*" bad.$z "$read"
+	{ cat t.$z; echo more; } >bad.$z
+	each tokens "bytes behind the packed data, $z" 2 "bad.$z: *" bad.$z \
+	    "$read"
 done
+perl -e 'print "{", " " x 600_000_000' | gzip -c >bad.gz
+each tokens 'a bomb' 2 'bad.gz:1: a line of more than 268435456 bytes' bad.gz \
+    decode
 
 done_testing

@@ -101,18 +101,32 @@ struct mixed {
 	bool				 ended;
 };
 
+/* Streams of one tokenizer may follow each other, as in tokens.c. */
 static int
 take_info(struct mixed *m, const cJSON *j, struct peft_err *err)
 {
+	struct peft_tokens_info info = { .seen = false };
 	int64_t end;
 
-	if (peft_tokens_parse_info(j, &m->info, &end, err) == -1)
+	if (peft_tokens_parse_info(j, &info, &end, err) == -1)
 		return -1;
-	if (end >= 0 && (size_t)end != m->records && !m->opt->partial)
+	m->kind = 1;
+	if (end < 0) {
+		if (m->info.seen && !same_info(&m->info, &info))
+			return peft_setfail(err, PEFT_CHECK, "records of two "
+			    "tokenizers or templates");
+		if (m->info.seen && !m->ended && !m->opt->partial)
+			return peft_seterr(err, "the stream before has no end "
+			    "line: it was cut short");
+		m->info = info;
+		m->ended = false;
+		m->records = 0;
+		return 0;
+	}
+	if ((size_t)end != m->records && !m->opt->partial)
 		return peft_seterr(err, "%zu records, the end line says %lld",
 		    m->records, (long long)end);
-	m->ended = end >= 0;
-	m->kind = 1;
+	m->ended = true;
 	return 0;
 }
 
