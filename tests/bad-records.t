@@ -125,4 +125,50 @@ perl -e 'print "{", " " x 600_000_000' | gzip -c >bad.gz
 each tokens 'a bomb' 2 'bad.gz:1: a line of more than 268435456 bytes' bad.gz \
     decode
 
+# ---- chats and texts ----------------------------------------------------------
+
+# chat WHAT GLOB LINE [PROGRAMS]: as the second of a file
+chat() {
+	{ sed 1q test.jsonl; printf '%s\n' "$3"; sed 1q test.jsonl; } >bad.jsonl
+	each chats "$1" 2 "bad.jsonl:2: $2" bad.jsonl "${4-}"
+}
+m='{"messages":['
+u='{"role":"user","content":"q"}' a='{"role":"assistant","content":"a"}'
+chat 'no JSON' 'byte 1: *' 'hello'
+chat 'a list' '*' '[1]'
+chat 'NaN' 'byte *: not a value' "$m$u,$a],\"weight\":NaN}"
+chat 'not UTF-8' 'byte *: not UTF-8' \
+    "$(printf '{"messages":[{"role":"user","content":"\303("}]}')"
+chat 'half a surrogate' 'byte *: half a surrogate pair' \
+    "$m{\"role\":\"user\",\"content\":\"\\ud800\"}]}"
+chat 'a key twice' 'duplicate key "content"' \
+    "$m{\"role\":\"user\",\"content\":\"q\",\"content\":\"r\"}]}"
+chat 'nested deep' 'byte *: nested too deep' \
+    "{\"messages\":$(perl -e 'print "[" x 9000, "]" x 9000')}"
+chat 'no messages' '"messages" is not a list of messages' '{"messages":[]}'
+chat 'messages in words' '"messages" is not a list of messages' \
+    '{"messages":"hello"}'
+chat 'a message that is a word' '*message 1*' '{"messages":["hello"]}'
+chat 'no role' 'message 1 has no role' "$m{\"content\":\"q\"}]}"
+chat 'a role that is a number' '*role*' "$m{\"role\":1,\"content\":\"q\"}]}"
+chat 'content that is a number' '*content*' "$m{\"role\":\"user\",\"content\":1}]}"
+chat 'nothing known' '*needs "messages"*' '{"nothing":1}'
+chat 'no record at all' '*' ''
+
+# ---- results ------------------------------------------------------------------
+
+peft-eval -q -m base -o A test.jsonl
+# compare WHAT GLOB SED-SCRIPT: against results that were changed
+compare() {
+	sed "$3" A >B
+	refuse "$1: compare" 2 "$2" peft-eval --compare -o o/new A B
+	refuse "$1: compare -f" 2 "$2" peft-eval --compare -f -o o/was A B
+}
+compare 'results cut in a line' 'B:2: byte *' '2s/.$//'
+compare 'NaN in results' 'B:2: byte *: not a value' '2s/"nll":[0-9.]*/"nll":NaN/'
+compare 'a record less' '*8 records in the first*7 in the second' 2d
+compare 'a record twice' 'B:3: two records are called #2' '3s/"record":3/"record":2/'
+compare 'another record' 'record #2 is in the first*' '2s/"record":2/"record":9/'
+compare 'no results' '*no results*' d
+
 done_testing
