@@ -80,4 +80,66 @@ refuse 'a cut adapter in a pipe: merge -f' 2 'standard input: *ends early*' \
 each model 'an adapter for a model' 2 'adapter: no config.json: not a model' \
     adapter 'train merge eval generate'
 
+# ---- settings of an adapter to be made ----------------------------------------
+
+# config WHAT STATUS GLOB TEXT: a file for -c
+config() {
+	printf '%s' "$4" >bad.json
+	refuse "$1: train -c" "$2" "$3" \
+	    peft-train -q -m base -c bad.json --steps 1 -o o/new/ tokens.jsonl
+	refuse "$1: train -c -f" "$2" "$3" \
+	    peft-train -q -m base -c bad.json --steps 1 -f -o o/was.d tokens.jsonl
+}
+config 'nothing' 2 'bad.json: byte 1: *' ''
+config 'a list' 2 'bad.json: not an object' '[]'
+config 'cut' 2 'bad.json: byte *' '{"r": 4'
+config 'a key twice' 2 'bad.json: duplicate key "r"' '{"r":4,"r":8}'
+config 'NaN' 2 'bad.json: byte *: not a value' '{"lora_alpha":NaN}'
+config 'not UTF-8' 2 'bad.json: byte *: not UTF-8' "$(printf '{"r\377":1}')"
+config 'nested deep' 2 'bad.json: byte *: nested too deep' \
+    "$(perl -e 'print "[" x 9000, "]" x 9000')"
+config 'a rank in words' 2 '*"r" is not a number' '{"r":"4"}'
+config 'a key nobody knows' 2 '*"magic" is not honoured*' '{"magic":1}'
+config 'a target that fits nothing' 2 "*'nope' matches no module*" \
+    '{"target_modules":["q_proj","nope"]}'
+config 'a rank for what is no target' 2 "*'nope'*" \
+    '{"rank_pattern":{"nope":2}}'
+refuse 'no such config' 2 'bad: No such file*' peft-train -q -m base -c bad \
+    -o o/new/ tokens.jsonl
+refuse 'a folder for a config' 2 'base: Is a directory' \
+    peft-train -q -m base -c base -o o/new/ tokens.jsonl
+
+# ---- checkpoints ----------------------------------------------------------------
+
+go='peft-train -q -m base --batch 4 --epochs 400'
+$go --save-every 1 -o run/ tokens.jsonl & pid=$!
+while [ ! -f run.ckpt ] && kill -0 $pid 2>/dev/null; do sleep 0.1; done
+kill -9 $pid; wait $pid 2>/dev/null
+ok 'there is a checkpoint and nothing else' \
+    [ "$(ls -A | grep -c -e '^run' -e '^\.peft')" = 1 ]
+# checkpoint WHAT STATUS GLOB PERL: run.ckpt, changed
+checkpoint() {
+	perl -0777 -pe "$4" run.ckpt >bad.ckpt
+	cp bad.ckpt before.ckpt
+	refuse "$1: train --resume" "$2" "bad.ckpt: $3" \
+	    $go --checkpoint bad.ckpt --resume -o o/new/ tokens.jsonl
+	ok "$1: the checkpoint is as it was" cmp bad.ckpt before.ckpt
+}
+checkpoint 'cut' 2 'ends early*' '$_ = substr $_, 0, -9'
+checkpoint 'bytes behind it' 2 'has trailing bytes*' '$_ .= "x"'
+checkpoint 'a value changed' 2 'its checksum does not fit*' \
+    'substr($_, -4, 1) = chr(1 ^ ord substr $_, -4, 1)'
+checkpoint 'another step' 2 'its checksum does not fit*' \
+    's/"peft.step":"\K(\d)/($1 + 1) % 10/e'
+checkpoint 'another best loss' 2 'its checksum does not fit*' \
+    's/"peft.best_loss":".*?\K.(?=")/Z/'
+checkpoint 'other settings' 3 'the checkpoint is of a run that differs in lr' \
+    's/(peft.settings.*?lr\\":)./${1}9/'
+checkpoint 'a tensor of another name' 2 '*is missing' 's/"m\/base/"n\/base/'
+cp -r adapter/adapter_model.safetensors bad.ckpt
+refuse 'an adapter for a checkpoint' 2 'bad.ckpt: not a checkpoint' \
+    $go --checkpoint bad.ckpt --resume -o o/new/ tokens.jsonl
+refuse 'no checkpoint' 2 'none: No such file*' \
+    $go --checkpoint none --resume -o o/new/ tokens.jsonl
+
 done_testing

@@ -62,6 +62,8 @@ merge_config(struct peft_trainjob *job, struct peft_err *err)
 		file = peft_json(b.data == NULL ? "" : b.data, b.len, err);
 		peft_buf_free(&b);
 		if (!cJSON_IsObject(file)) {
+			if (file != NULL)
+				peft_seterr(err, "not an object");
 			cJSON_Delete(file);
 			return peft_errprefix(err, "%s", job->config_path);
 		}
