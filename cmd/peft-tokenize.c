@@ -388,7 +388,7 @@ main(int argc, char **argv)
 	job.found.max_length = job.max;
 	r = run(&job, argv + optind, (size_t)(argc - optind), out, &err);
 	/* a report of findings is wanted all the same */
-	if (r == 0 || err.status == PEFT_CHECK) {
+	if (r == 0 || (err.status == PEFT_CHECK && job.lint)) {
 		if (peft_out_commit(out, &late) == -1)
 			peft_die(late.status, "%s", late.msg);
 	} else

@@ -40,7 +40,7 @@ r '{"text":1}' '*"text" is not a string'
 expect 2 '*no newline*' sh -c "printf '{\"text\":\"a\"}' | peft-tokenize -m base"
 expect 2 '*not UTF-8*' sh -c "printf '{\"text\":\"\\377\"}\n' | peft-tokenize -m base"
 head -c 200 test.jsonl.gz >cut.gz
-expect 2 '*damaged or cut*' peft-tokenize -m base cut.gz
+expect 2 '*cut.gz: is damaged or cut: ends within packed data*' peft-tokenize -m base cut.gz
 expect 2 '*no tokenizer*' sh -c 'rm -rf bare; cp -r base bare; rm bare/tokenizer.json; peft-tokenize -m bare test.jsonl'
 sed 's/{% for/{{ raise_exception("not here") }}{% for/' base/chat_template.jinja >x; cp -r base raising; cp x raising/chat_template.jinja
 expect 2 '*template line 1: not here' peft-tokenize -m raising test.jsonl

@@ -252,10 +252,13 @@ take_tensors(struct cursor *c, struct peft_gguf *g, uint64_t n, size_t align,
 	return r;
 }
 
+/* Offsets become places in the file, which ends with the last tensor (or
+ * with its padding): fewer tensors than there are would shift them all. */
 static int
-place(struct peft_gguf *g, size_t data, size_t len, struct peft_err *err)
+place(struct peft_gguf *g, size_t data, size_t len, size_t align,
+    struct peft_err *err)
 {
-	size_t i, end;
+	size_t i, end = data;
 
 	for (i = 0; i < g->n; i++) {
 		struct peft_gguf_tensor *t = &g->tensors[i];
@@ -266,6 +269,9 @@ place(struct peft_gguf *g, size_t data, size_t len, struct peft_err *err)
 			return peft_seterr(err, "ends early: tensor %s needs "
 			    "byte %zu of %zu", t->name, end, len);
 	}
+	if (len > end && len - end >= align)
+		return peft_seterr(err, "has trailing bytes: %zu in all, the "
+		    "tensors end at %zu", len, end);
 	return 0;
 }
 
@@ -308,7 +314,7 @@ parse(struct peft_gguf *g, struct cursor *c, struct peft_err *err)
 		return -1;
 	data = (size_t)(c->p - c->begin);
 	data = (data + align - 1) / align * align;
-	return place(g, data, (size_t)(c->end - c->begin), err);
+	return place(g, data, (size_t)(c->end - c->begin), align, err);
 }
 
 int
