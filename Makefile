@@ -139,9 +139,13 @@ lint:
 bench: all
 	sh tests/bench/run.sh
 
-#: make parity     other software reads what we write (PEERS=virtual env)
+#: make parity     trains as PEFT does (MODEL=SmolLM2.gguf); other software
+#:                 reads what we write (PEERS=virtual env)
 parity: all
-	PATH="$(abspath $(BUILD))/bin:$$PATH" sh tests/parity/run.sh
+	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
+	    $(PROVE) -v tests/parity/train.sh
+	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
+	    sh tests/parity/run.sh
 
 #: make completions  write completions/ anew from the option tables
 completions: $(BINS)
