@@ -49,6 +49,8 @@ LIB	= $(BUILD)/libpeft.a
 LIBOBJS	= $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
 BINS	= $(CMDS:%=$(BUILD)/bin/%)
 HELPERS	= $(patsubst tests/%.c,$(BUILD)/bin/%,$(wildcard tests/*.c))
+BENCHES	= $(patsubst tests/bench/%.c,$(BUILD)/bin/%,\
+	  $(wildcard tests/bench/*.c))
 FUZZERS	= $(patsubst tests/fuzz/%.c,$(BUILD)/bin/%,\
 	  $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
 MAN1	= $(wildcard man/*.1)
@@ -70,6 +72,10 @@ $(BUILD)/bin/fuzz-%: $(BUILD)/tests/fuzz/fuzz-%.o \
     $(BUILD)/tests/fuzz/replay.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
+$(BENCHES): $(BUILD)/bin/%: $(BUILD)/tests/bench/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(ALL_LDLIBS)
 
 $(BUILD)/bin/%: $(BUILD)/tests/%.o $(LIB)
 	@mkdir -p $(@D)
@@ -143,12 +149,15 @@ lint:
 	! grep -nE '[[:space:]]+$$' cmd/*.c lib/*/*.[ch] man/* tests/*.t
 
 #: make bench      speed and memory against the peers (PEERS=virtual env)
-bench: all
-	sh tests/bench/run.sh
+bench: all $(BENCHES)
+	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
+	    sh tests/bench/run.sh
 
-#: make parity     other software reads what we write (PEERS=virtual env)
-parity: all
-	PATH="$(abspath $(BUILD))/bin:$$PATH" sh tests/parity/run.sh
+#: make parity     trains as PEFT does (MODEL=SmolLM2.gguf); other software
+#:                 reads what we write (PEERS=virtual env)
+parity: all $(BUILD)/bin/logits-tool
+	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
+	    $(PROVE) -v tests/parity/train.sh tests/parity/run.sh
 
 #: make completions  write completions/ anew from the option tables
 completions: $(BINS)

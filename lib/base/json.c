@@ -279,6 +279,9 @@ print(struct peft_buf *b, const cJSON *j, int indent, bool sorted, int depth)
 {
 	if (cJSON_IsString(j))
 		peft_json_putstr(b, j->valuestring, strlen(j->valuestring));
+	else if (cJSON_IsRaw(j) || (cJSON_IsNumber(j) &&
+	    j->valuestring != NULL))		/* as it was spelt */
+		peft_buf_puts(b, j->valuestring);
 	else if (cJSON_IsNumber(j))
 		peft_json_putreal(b, j->valuedouble);
 	else if (cJSON_IsBool(j))
