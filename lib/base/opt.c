@@ -189,7 +189,7 @@ peft_getopt(int argc, char **argv, const struct peft_cli *cli,
 		if (!common(ch, c))
 			return ch;
 	}
-	if (c->verbose > 0 && atexit(say_used) != 0)
+	if (c->verbose > 0 && !c->quiet && atexit(say_used) != 0)
 		peft_die(PEFT_INPUT, "no memory");
 	return -1;
 }
