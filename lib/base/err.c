@@ -90,13 +90,19 @@ peft_getname(void)
 	return progname;
 }
 
+/* One line, whatever names a hostile file has: no newline and no escape
+ * sequence of its reaches the terminal. */
 static void
 vwarn(const char *fmt, va_list ap)
 {
+	char line[1024], *p;
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	for (p = line; *p != '\0'; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
 	fflush(stdout);			/* keep the two streams in order */
-	fprintf(stderr, "%s: ", progname);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	fprintf(stderr, "%s: %s\n", progname, line);
 }
 
 void

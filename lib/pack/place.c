@@ -95,22 +95,23 @@ peft_place_file(const struct peft_place *place, const char *name,
 	fd = dir == -1 ? -1 : openat(dir, p, O_WRONLY | O_CREAT | O_EXCL |
 	    O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd == -1)
-		peft_seterrno(err, "%s", name);
+		peft_seterrno(err, "%s: %s", place->path, name);
 	if (dir != -1)
 		close(dir);
 	return fd;
 }
 
 int
-peft_place_write(int fd, const char *name, const char *p, size_t n,
-    struct peft_err *err)
+peft_place_write(const struct peft_place *place, int fd, const char *name,
+    const char *p, size_t n, struct peft_err *err)
 {
 	ssize_t k;
 
 	for (; n > 0; p += k, n -= (size_t)k)
 		if ((k = write(fd, p, n)) == -1) {
 			if (errno != EINTR)
-				return peft_seterrno(err, "%s", name);
+				return peft_seterrno(err, "%s: %s",
+				    place->path, name);
 			k = 0;
 		}
 	return 0;

@@ -24,8 +24,8 @@ int	peft_place_room(const struct peft_place *, size_t nbytes,
  * or -1. */
 int	peft_place_file(const struct peft_place *, const char *name,
 	    struct peft_err *) PEFT_MUSTCHECK;
-int	peft_place_write(int fd, const char *name, const char *, size_t,
-	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_place_write(const struct peft_place *, int fd, const char *name,
+	    const char *, size_t, struct peft_err *) PEFT_MUSTCHECK;
 /* Give it its name. */
 int	peft_place_commit(struct peft_place *, struct peft_err *)
 	    PEFT_MUSTCHECK;

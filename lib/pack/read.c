@@ -122,8 +122,8 @@ read_data(struct reader *r, const struct peft_member *m, int fd,
 		if (size > m->size)
 			break;
 		peft_sha256_add(&h, chunk, (size_t)n);
-		if (fd != -1 && peft_place_write(fd, m->name, chunk, (size_t)n,
-		    err) == -1)
+		if (fd != -1 && peft_place_write(&r->place, fd, m->name, chunk,
+		    (size_t)n, err) == -1)
 			return -1;
 	}
 	if (n < 0)
@@ -133,7 +133,7 @@ read_data(struct reader *r, const struct peft_member *m, int fd,
 		return peft_setfail(err, PEFT_CHECK, "%s: %s is not what the "
 		    "manifest says", label(r), m->name);
 	if (fd != -1 && fsync(fd) == -1)
-		return peft_seterrno(err, "%s", m->name);
+		return peft_seterrno(err, "%s: %s", r->place.path, m->name);
 	return 0;
 }
 
