@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Token records, chats and results that are damaged, hostile or of something
 # else; the line is named.
+# shellcheck disable=SC2016	# $_ is perl's
 . "$TOP/tests/lib.sh"
 . "$TOP/tests/fixtures.sh"
 . "$TOP/tests/bad.sh"

@@ -78,7 +78,8 @@ listing() { ls -AR o; cat o/was o/was.gguf o/was.safetensors o/was.d/x 2>&1; }
 # One run, which must fail with one line; $why gathers what is not so.
 fails() {
 	want=$1 glob=$2; shift 2
-	run "$@"
+	run "$@"			# sets rc
+	# shellcheck disable=SC2154
 	[ "$rc" -eq "$want" ] || why="$why; status $rc, not $want"
 	# shellcheck disable=SC2254
 	case $(cat err) in
@@ -96,7 +97,7 @@ fails() {
 
 # refuse WHAT STATUS GLOB COMMAND...: that alone
 refuse() {
-	claim=$1 why=; shift
+	claim=$1 why=''; shift
 	before=$(listing)
 	fails "$@"
 	: >err
@@ -114,9 +115,9 @@ each() {
 		*" ${who%% *} "*) ;;
 		*) continue ;;
 		esac
-		turn=$((turn + 1)) f= O=o/new E=o/none
+		turn=$((turn + 1)) f='' O=o/new E=o/none
 		[ $((turn % 2)) -eq 0 ] || f=-f O=o/was E=o/new
-		why= before=$(listing)
+		why='' before=$(listing)
 		set -- "$thing"
 		eval "fails \"\$status\" \"\$pattern\" $cmd"
 		: >err

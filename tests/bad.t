@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Models and adapters that are damaged or hostile, against every program that
 # reads one: status, message, and nothing left behind.
+# shellcheck disable=SC2016	# $_ is perl's
 . "$TOP/tests/lib.sh"
 . "$TOP/tests/fixtures.sh"
 . "$TOP/tests/bad.sh"
