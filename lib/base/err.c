@@ -2,6 +2,7 @@
 /* Errors with text, and how a command ends. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,11 +77,25 @@ peft_errprefix(struct peft_err *err, const char *fmt, ...)
 	return -1;
 }
 
+/* A standard descriptor that is closed would be given to the next file that
+ * is opened, and what goes to standard output would go there.  Each gets one
+ * that cannot do what is asked of it: the error is then as it should be. */
+static void
+fill_descriptors(void)
+{
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) == -1 && errno == EBADF)
+			(void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
 void
 peft_setname(const char *argv0)
 {
 	const char *slash = strrchr(argv0, '/');
 
+	fill_descriptors();
 	progname = slash != NULL ? slash + 1 : argv0;
 }
 
