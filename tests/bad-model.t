@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Models whose files are well formed and say what cannot be: config.json, the
 # types and shapes of weights, 4-bit states, tokenizer and template, pipes.
+# shellcheck disable=SC2016	# $_ is perl's
 . "$TOP/tests/lib.sh"
 . "$TOP/tests/fixtures.sh"
 . "$TOP/tests/bad.sh"

@@ -2,18 +2,19 @@
 # Bad input against every program that reads such a thing.  Source it behind
 # lib.sh and fixtures.sh.
 #
-# Outputs go to the folder `o'.  Each command runs twice: once to a new name,
-# and once with -f over what is there.  Either way `o' must be as it was.
+# Outputs go to the folder `o': by turns to a new name, and with -f over what
+# is there.  Either way `o' must be as it was.
 
 fresh() {
 	rm -rf o
-	mkdir o o/was.d
+	mkdir o o/was.d o/none
 	for was in o/was o/was.gguf o/was.safetensors o/was.d/x; do
 		echo mine >$was
 	done
 }
 fresh
 peft-tokenize -q -m base -o tokens.jsonl chats.jsonl
+each=0
 
 # What each program does with a thing of a kind: "$1" is the thing, $f is -f
 # or nothing, $O begins the name of the output.
@@ -64,7 +65,8 @@ readers() {
 	generate|peft-generate -q -m base $f -o $O "$1"
 	END
 	pack) cat <<-'END' ;;
-	extract|peft-pack -x -C $O "$1"
+	extract|peft-pack -x -C $E "$1"
+	extract a pipe|sh -c "peft-pack -x -C $E <$1"
 	list|peft-pack -t $f -o $O "$1"
 	verify|peft-pack --verify "$1"
 	END
@@ -76,7 +78,8 @@ listing() { ls -AR o; cat o/was o/was.gguf o/was.safetensors o/was.d/x 2>&1; }
 # One run, which must fail with one line; $why gathers what is not so.
 fails() {
 	want=$1 glob=$2; shift 2
-	run "$@"
+	run "$@"			# sets rc
+	# shellcheck disable=SC2154
 	[ "$rc" -eq "$want" ] || why="$why; status $rc, not $want"
 	# shellcheck disable=SC2254
 	case $(cat err) in
@@ -94,7 +97,7 @@ fails() {
 
 # refuse WHAT STATUS GLOB COMMAND...: that alone
 refuse() {
-	claim=$1 why=; shift
+	claim=$1 why=''; shift
 	before=$(listing)
 	fails "$@"
 	: >err
@@ -106,18 +109,17 @@ refuse() {
 each() {
 	kind=$1 bad=$2 status=$3 pattern=$4 thing=$5 only=${6-}
 	readers "$kind" >rows
+	each=$((each + 1)) turn=$each
 	while IFS='|' read -r who cmd <&3; do
 		case " ${only:-${who%% *}} " in
 		*" ${who%% *} "*) ;;
 		*) continue ;;
 		esac
-		why= before=$(listing)
-		for f in '' -f; do
-			O=o/new
-			[ -z "$f" ] || O=o/was
-			set -- "$thing"
-			eval "fails \"\$status\" \"\$pattern\" $cmd"
-		done
+		turn=$((turn + 1)) f='' O=o/new E=o/none
+		[ $((turn % 2)) -eq 0 ] || f=-f O=o/was E=o/new
+		why='' before=$(listing)
+		set -- "$thing"
+		eval "fails \"\$status\" \"\$pattern\" $cmd"
 		: >err
 		ok "$bad: $who" test -z "$why"
 	done 3<rows

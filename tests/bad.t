@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Models and adapters that are damaged or hostile, against every program that
 # reads one: status, message, and nothing left behind.
+# shellcheck disable=SC2016	# $_ is perl's
 . "$TOP/tests/lib.sh"
 . "$TOP/tests/fixtures.sh"
 . "$TOP/tests/bad.sh"
@@ -71,6 +72,9 @@ hand 'a header that is cut' 'header: byte *: * is missing' '{"a":' 0
 hand 'a header that is not UTF-8' 'header: byte *: not UTF-8' \
     "{$(f32 "$(printf 'a\377')" 1 0 4)}" 4
 hand 'a NUL in a name' 'header: byte *: \\u0000' "{$(f32 'a\u0000b' 1 0 4)}" 4
+hand 'a name that steers the terminal' \
+    'tensor a?[[]31m?b: a name with a control character' \
+    "{$(f32 'a\u001b[31m\nb' 1 0 4)}" 4
 hand 'a header nested deep' 'header: byte *: nested too deep' \
     "$(perl -e 'print "{\"a\":" x 20000')" 0
 hand 'a side file nobody knows' \
@@ -88,7 +92,7 @@ perl -e 'printf "{\"__metadata__\":{\"k\":\"%s\"}}", "x" x 104857600' >h
 perl -e 'print pack("Q<", -s "h")' >long.st
 cat h >>long.st
 each model 'a header of more than 100 MB' 2 \
-    'long.st: not safetensors: a header of 104857628 bytes' long.st
+    'long.st: not safetensors: a header of 104857625 bytes' long.st
 rm h long.st
 
 # ---- shards and their index -------------------------------------------------
@@ -168,15 +172,17 @@ gguf 'a tensor more than there is' 'a name of 0 bytes' 'put(8, q64(21))'
 gguf 'a tensor less than there is' 'has trailing bytes: *, the tensors end*' 'put(8, q64(19))'
 gguf 'a pair more than there is' 'a string of *' 'put(16, q64(25))'
 gguf 'a pair less than there is' 'tensor *' 'put(16, q64(23))'
+gguf 'a key with an escape' 'a name that *control characters' \
+    's/general.file/general\x1bfile/'
 gguf 'a string of 2^64 - 1 bytes' \
     'key general.architecture: a string of 18446744073709551615 bytes*' \
     'put(at("general.architecture") + 4, q64(~0))'
 gguf 'a key of 2^40 bytes' 'a string of 1099511627776 bytes*' \
     'put(24, q64(1 << 40))'
 gguf 'a key of no bytes' 'a name of 0 bytes' 'put(24, q64(0))'
-gguf 'a key that is not UTF-8' 'a name that is not UTF-8' \
+gguf 'a key that is not UTF-8' 'a name that is not UTF-8*' \
     's/general.file/general\xfffile/'
-gguf 'a key with a NUL' 'a name that is not UTF-8' \
+gguf 'a key with a NUL' 'a name that is not UTF-8*' \
     's/general.file/general\0file/'
 gguf 'a key twice' 'the key tokenizer.ggml.eos_token_id is there twice' \
     's/bos_token_id/eos_token_id/'

@@ -308,3 +308,16 @@ peft_in_slurp(const char *path, size_t max, struct peft_buf *b,
 		return peft_seterr(err, "%s: more than %zu bytes", path, max);
 	return 0;
 }
+
+ssize_t
+peft_in_read(struct peft_in *in, void *dst, size_t n, struct peft_err *err)
+{
+	size_t have = in->have - in->pos;
+
+	if (have == 0)
+		return in->eof ? 0 : read_some(in, dst, n, err);
+	n = n < have ? n : have;
+	memcpy(dst, in->buf + in->pos, n);
+	in->pos += n;
+	return (ssize_t)n;
+}

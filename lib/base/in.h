@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -28,6 +29,10 @@ size_t		 peft_in_lineno(const struct peft_in *);
 /* Accept a last line without its newline (--partial drops it). */
 void		 peft_in_partial(struct peft_in *);
 void		 peft_in_close(struct peft_in *);
+
+/* Or bytes, unpacked, as many as come at once: n, 0 at the end, -1. */
+ssize_t		 peft_in_read(struct peft_in *, void *, size_t n,
+		    struct peft_err *) PEFT_MUSTCHECK;
 
 /* A whole file, at most max bytes, as it is on disk (not unpacked). */
 int		 peft_in_slurp(const char *path, size_t max, struct peft_buf *,

@@ -100,6 +100,8 @@ common(int ch, struct peft_common *c)
 {
 	switch (ch) {
 	case 'o':
+		if (optarg[0] == '\0')
+			peft_die(PEFT_USAGE, "-o: the name is empty");
 		c->output = optarg;
 		return true;
 	case 'f':

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The list of a pack's members. */
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,15 @@ peft_manifest_sort(struct peft_manifest *m, struct peft_err *err)
 			return peft_seterr(err, "two files are called %s",
 			    m->at[i].name);
 	return 0;
+}
+
+struct peft_member *
+peft_manifest_find(const struct peft_manifest *m, const char *name)
+{
+	struct peft_member key = { .name = (char *)(uintptr_t)name };
+
+	return m->n == 0 ? NULL : bsearch(&key, m->at, m->n, sizeof(*m->at),
+	    by_name);
 }
 
 void

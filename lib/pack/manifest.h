@@ -30,6 +30,9 @@ int	peft_manifest_add(struct peft_manifest *, const char *name,
 /* By name; the same name twice is an error. */
 int	peft_manifest_sort(struct peft_manifest *, struct peft_err *)
 	    PEFT_MUSTCHECK;
+/* In a sorted one; NULL if there is none of that name. */
+struct peft_member *peft_manifest_find(const struct peft_manifest *,
+	    const char *name);
 void	peft_manifest_print(struct peft_buf *, const struct peft_manifest *);
 int	peft_manifest_parse(struct peft_manifest *, const char *, size_t,
 	    struct peft_err *) PEFT_MUSTCHECK;

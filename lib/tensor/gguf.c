@@ -63,7 +63,7 @@ take_string(struct cursor *c, const char **s, size_t *len,
 	return 0;
 }
 
-/* A name: a string of its own, UTF-8 without NUL. */
+/* A name: a string of its own, UTF-8 without control characters. */
 static int
 take_name(struct cursor *c, size_t max, char **out, struct peft_err *err)
 {
@@ -75,8 +75,10 @@ take_name(struct cursor *c, size_t max, char **out, struct peft_err *err)
 	if (len == 0 || len > max)
 		return peft_seterr(err, "a name of %zu bytes", len);
 	for (i = 0; i < len; i += n)
-		if ((n = peft_utf8_len(s + i, len - i)) == 0 || s[i] == '\0')
-			return peft_seterr(err, "a name that is not UTF-8");
+		if ((n = peft_utf8_len(s + i, len - i)) == 0 ||
+		    (unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+			return peft_seterr(err, "a name that is not UTF-8, or "
+			    "has control characters");
 	if ((*out = peft_calloc(len + 1, 1, err)) == NULL)
 		return -1;
 	memcpy(*out, s, len);
