@@ -21,10 +21,21 @@
 #include "base/out.h"
 #include "tap.h"
 
-static bool no_tmpfile;
+static bool no_tmpfile, bad_disk;
 
-/* In the place of libc's: as a file system without O_TMPFILE answers. */
+/* In the place of libc's: as a file system without O_TMPFILE answers, and a
+ * disk that breaks. */
 int open(const char *path, int flags, ...);
+
+int
+fsync(int fd)
+{
+	if (bad_disk) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
 
 int
 open(const char *path, int flags, ...)
@@ -204,6 +215,20 @@ test_full(void)
 	setrlimit(RLIMIT_FSIZE, &was);
 }
 
+static void
+test_broken(void)
+{
+	struct peft_err err = { 0 };
+	struct peft_out *out = begin("new", false, "text");
+	char want[64];
+
+	snprintf(want, sizeof(want), "new: %s", strerror(EIO));
+	bad_disk = true;
+	ok(peft_out_commit(out, &err) == -1 && strcmp(err.msg, want) == 0 &&
+	    count(".") == 0, "and one that breaks");
+	bad_disk = false;
+}
+
 static FILE *
 member(struct peft_outdir *o, const char *name, const char *text)
 {
@@ -359,6 +384,7 @@ main(void)
 		test_existing();
 		test_checked();
 		test_full();
+		test_broken();
 		test_folder();
 		clear_folder("new");
 		test_folder_refused();

@@ -260,6 +260,7 @@ test_arguments(void)
 		{ { 'r', "1e-4x" }, 1, "--lr: '1e-4x' is not a number" },
 		{ { 'r', "nan" }, 1, "--lr: 'nan' is not a number" },
 		{ { 'r', "1e999" }, 1, "--lr: '1e999' is not a number" },
+		{ { 'r', "1e-999" }, 1, "--lr: '1e-999' is not a number" },
 		{ { 's', "0" }, 0, "0" },
 		{ { 's', "1500" }, 0, "1500" },
 		{ { 's', "3K" }, 0, "3072" },

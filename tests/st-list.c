@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* usage: st-list FILE.safetensors: a line a tensor: name, type,
- * shape, sha256 of the bytes; a quant_state as the text that it is. */
+ * shape, the begin of the bytes' sha256; a quant_state as the text that it is. */
 
 #include "base/hash.h"
 #include "golden-file.h"
@@ -22,7 +22,7 @@ put_line(const struct peft_st_entry *e, const char *data)
 	for (i = 0; i < e->ndim; i++)
 		printf("%s%zu", i > 0 ? "x" : "", e->shape[i]);
 	peft_sha256_of(data, n, hex);
-	printf(" sha256:%s\n", hex);
+	printf(" sha256:%.16s\n", hex);
 }
 
 int

@@ -9,7 +9,7 @@ OUT/bnb.safetensors    w.ID f32, ID ends in .b and the block size; for nf4 and f
                        mean.N: torch's mean, in one thread, of x[i] = (i * 2654435761 mod 2^32 >> 8) / 2^24, i < N.
 OUT/ggml.safetensors   TYPE.bytes u8, blocks of random bits with sane scales, and TYPE.values f32, what they stand for; TYPE.input f32 and
                        TYPE.encoded u8 for the types that gguf-py writes.
-OUT/tiny-*.txt         every tensor that transformers saves of TINY_MODEL quantised: name, type, shape, sha256 of its bytes (a quant_state as text).
+OUT/tiny-*.txt         every tensor that transformers saves of TINY_MODEL quantised: name, type, shape, begin of sha256 of its bytes (a quant_state as text).
 
 The numbers in bnb.safetensors do not depend on the machine but for nested_map and what follows from it (torch.linspace differs in the last bit
 between builds): this wants a machine on which torch uses AVX2 (ATEN_CPU_CAPABILITY=avx2).
@@ -60,10 +60,11 @@ heavy[0:2] = 0
 four(heavy, "5x33.heavy", 64, True)
 four(torch.randn(2, 64) * 0.04, "2x64.normal", 32, True)
 four(torch.zeros(1, 64), "1x64.zero", 64, True)
+four(torch.zeros(1, 70), "1x70.zero", 64, True)
 four(edges(), "edges", 64, False)
 # two blocks of scales; few bits, so that the file packs well
 four((torch.randn(270, 64) * 8 * torch.exp(torch.randn(270, 1))).round() / 64, "270x64.coarse", 64, False)
-for n in (7, 9, 100, 8200, 140001):
+for n in (7, 9, 100, 8200, 140001, 17000001):
     x = (np.arange(n, dtype=np.uint64) * 2654435761 % 2 ** 32 >> 8).astype(np.float32) / np.float32(2 ** 24)
     g["mean.%d" % n] = torch.from_numpy(x).mean().reshape(1)
 save_file({k: v.detach().clone().contiguous() for k, v in g.items()}, os.path.join(out, "bnb.safetensors"))
@@ -83,6 +84,7 @@ for name, at in SCALES.items():
 for name in ("F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"):
     x = (rng.standard_normal((1, 512)) * np.exp(rng.standard_normal((1, 512)))).astype(np.float32)
     x[0, 0:32] = 0; x[0, 32:64] = -1.5; x[0, 64:96] = np.arange(32) - 16; x[0, 96:128] *= 1e-7
+    x[0, 128:160] = np.arange(32) - 15.5; x[0, 140] = 127         # halves, with a scale of 1
     h[name.lower() + ".input"], h[name.lower() + ".encoded"] = x.reshape(-1), np.frombuffer(quants.quantize(x, G[name]).tobytes(), np.uint8).copy()
 save_numpy(h, os.path.join(out, "ggml.safetensors"))
 
@@ -93,7 +95,7 @@ def listing(d, name):
             t = f.get_tensor(k)
             raw = t.contiguous().view(torch.uint8).numpy().tobytes() if t.dim() else bytes(t.reshape(1).view(torch.uint8).numpy())
             dtype = f.get_slice(k).get_dtype()
-            what = "sha256:" + hashlib.sha256(raw).hexdigest()
+            what = "sha256:" + hashlib.sha256(raw).hexdigest()[:16]
             if "quant_state" in k: lines.append("%s %s" % (k, raw.decode()))
             else: lines.append("%s %s %s %s" % (k, dtype, "x".join(map(str, t.shape)), what))
     with open(os.path.join(out, name), "w") as f: f.write("\n".join(sorted(lines)) + "\n")
