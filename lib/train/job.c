@@ -197,8 +197,9 @@ print_plan(const struct state *s)
 	};
 	size_t i;
 
-	printf("%zu steps, micro-batches of %zu tokens\n",
-	    peft_trainer_total(s->trainer), p->micro_tokens);
+	printf("%zu steps, micro-batches of %zu tokens%s\n",
+	    peft_trainer_total(s->trainer), p->micro_tokens, p->recompute ?
+	    ", activations computed again" : "");
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		printf("%-28s %10.1f MiB\n", rows[i].what,
 		    (double)rows[i].bytes / 0x1p20);
