@@ -66,6 +66,10 @@ int	peft_rewrite_prepend(const struct peft_rewrite *,
 int	peft_rewrite_replace(const struct peft_rewrite *,
 	    const struct peft_view *, struct peft_mapped *,
 	    struct peft_err *) PEFT_MUSTCHECK;
+/* Each byte becomes the character that stands for it (GPT-2's alphabet). */
+int	peft_rewrite_visible(const struct peft_rewrite *,
+	    const struct peft_view *, struct peft_mapped *,
+	    struct peft_err *) PEFT_MUSTCHECK;
 int	peft_rewrite_nfc(const struct peft_rewrite *,
 	    const struct peft_view *, struct peft_mapped *,
 	    struct peft_err *) PEFT_MUSTCHECK;

@@ -260,6 +260,7 @@ peft_tokenizer_encode_marked(const struct peft_tokenizer *t,
 	if (w.sym != w.few)
 		free(w.sym);
 	free(w.scratch);
+	free(w.path);
 	for (i = 0; i < 2; i++)
 		peft_mapped_free(&w.norm[i]);
 	for (i = 0; i < PEFT_MAXSTAGE; i++)

@@ -58,12 +58,26 @@ static const struct peft_stage normalisers[] = {
 	{ NULL, NULL, NULL }
 };
 
-static int
-add_pre(struct peft_tokenizer *t, peft_scan *scan,
+int
+peft_pre_visible(struct peft_tokenizer *t, struct peft_err *err)
+{
+	static const struct peft_rewrite visible = {
+		.run = peft_rewrite_visible
+	};
+
+	t->to_bytes = false;
+	return peft_pre_add(t, NULL, &visible, err);
+}
+
+/* What comes behind a ByteLevel sees its characters, not the bytes. */
+int
+peft_pre_add(struct peft_tokenizer *t, peft_scan *scan,
     const struct peft_rewrite *rewrite, struct peft_err *err)
 {
 	struct peft_pre_stage *p;
 
+	if (t->to_bytes && peft_pre_visible(t, err) == -1)
+		return -1;
 	if (t->npre == PEFT_MAXSTAGE)
 		return peft_stage_full("pre-tokenisation", err);
 	p = &t->pre[t->npre++];
@@ -84,10 +98,12 @@ pre_bytelevel(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 	if (peft_json_bool(j, "add_prefix_space", &prefix, err) == -1 ||
 	    peft_json_bool(j, "use_regex", &regex, err) == -1)
 		return -1;
-	t->byte_level = true;
-	if (prefix && add_pre(t, NULL, &space, err) == -1)
+	if ((prefix && peft_pre_add(t, NULL, &space, err) == -1) ||
+	    (regex && peft_pre_add(t, peft_scan_gpt2, NULL, err) == -1) ||
+	    (t->to_bytes && peft_pre_visible(t, err) == -1))
 		return -1;
-	return regex ? add_pre(t, peft_scan_gpt2, NULL, err) : 0;
+	t->to_bytes = true;
+	return 0;
 }
 
 static int
@@ -113,7 +129,7 @@ pre_split(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 		    "%.40s%s, is not known here", regex != NULL ? regex :
 		    string != NULL ? string : "?", behavior, invert ?
 		    " inverted" : "");
-	return add_pre(t, scan, NULL, err);
+	return peft_pre_add(t, scan, NULL, err);
 }
 
 static int
@@ -123,7 +139,7 @@ pre_digits(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 
 	if (peft_json_bool(j, "individual_digits", &single, err) == -1)
 		return -1;
-	return add_pre(t, single ? peft_scan_digits : peft_scan_numbers, NULL,
+	return peft_pre_add(t, single ? peft_scan_digits : peft_scan_numbers, NULL,
 	    err);
 }
 
@@ -154,11 +170,11 @@ pre_metaspace(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 	    strcmp(scheme, "never") != 0)
 		return peft_seterr(err, "pre_tokenizer Metaspace: "
 		    "prepend_scheme %.40s is not known here", scheme);
-	if (add_pre(t, NULL, &spaces, err) == -1 ||
-	    (strcmp(scheme, "never") != 0 && add_pre(t, NULL, &prefix,
+	if (peft_pre_add(t, NULL, &spaces, err) == -1 ||
+	    (strcmp(scheme, "never") != 0 && peft_pre_add(t, NULL, &prefix,
 	    err) == -1))
 		return -1;
-	return split ? add_pre(t, peft_scan_metaspace, NULL, err) : 0;
+	return split ? peft_pre_add(t, peft_scan_metaspace, NULL, err) : 0;
 }
 
 static const struct peft_stage pre_tokenizers[] = {

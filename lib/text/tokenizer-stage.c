@@ -20,8 +20,8 @@ is_among(const char *key, const char *keys)
 	return false;
 }
 
-static int
-read_one(struct peft_tokenizer *t, const cJSON *j, const char *name,
+int
+peft_stage_one(struct peft_tokenizer *t, const cJSON *j, const char *name,
     const struct peft_stage *table, const char *type, struct peft_err *err)
 {
 	const struct peft_stage *row = table;
@@ -52,7 +52,7 @@ read_any(struct peft_tokenizer *t, const cJSON *j, const char *name,
 	if (peft_json_str(j, "type", &type, err) != 1)
 		return peft_seterr(err, "%s without a type", name);
 	if (strcmp(type, "Sequence") != 0)
-		return read_one(t, j, name, table, type, err);
+		return peft_stage_one(t, j, name, table, type, err);
 	list = peft_json_get(j, members);
 	if (!cJSON_IsArray(list))
 		return peft_seterr(err, "%s Sequence: %s is not a list", name,

@@ -21,6 +21,11 @@ int	peft_stage_read(struct peft_tokenizer *, const char *name,
 	    const char *members, const struct peft_stage *table,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
+/* Read one stage of a type that is known otherwise. */
+int	peft_stage_one(struct peft_tokenizer *, const cJSON *, const char *name,
+	    const struct peft_stage *table, const char *type,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
 /* Helpers of rows: a string that must be there and not empty; {"pattern":
  * {"String": from}, "content": to}; the error that there are too many. */
 int	peft_stage_str(const cJSON *, const char *key, const char **out,

@@ -20,6 +20,14 @@ peft_char_byte(unsigned cp)
 	return (int)(cp < 33 ? cp : cp < 67 ? cp - 33 + 127 : 173);
 }
 
+unsigned
+peft_byte_char(unsigned char b)
+{
+	if (peft_char_byte(b) == b)
+		return b;
+	return 256u + (b < 33 ? b : b < 173 ? b - 127u + 33 : 67u);
+}
+
 int
 peft_fallback_byte(const char *s, size_t n)
 {
@@ -78,6 +86,8 @@ peft_vocab_add(struct peft_tokenizer *t, const char *s, size_t n, size_t id,
 	return 0;
 }
 
+/* Backwards: where tokens have scores the same may be there twice, and the
+ * last one counts. */
 int
 peft_vocab_index(struct peft_tokenizer *t, struct peft_err *err)
 {
@@ -85,9 +95,9 @@ peft_vocab_index(struct peft_tokenizer *t, struct peft_err *err)
 
 	if (peft_lookup_open(&t->vocab, t->nvocab, t->text, err) == -1)
 		return -1;
-	for (i = 0; i < t->ntokens; i++)
+	for (i = t->ntokens; i-- > 0;)
 		if (t->text[i].n > 0 && peft_lookup_add(&t->vocab,
-		    (int32_t)i) == 0)
+		    (int32_t)i) == 0 && t->score == NULL)
 			return peft_seterr(err, "the token '%.100s' is in the "
 			    "vocabulary twice", t->text[i].s);
 	return 0;

@@ -47,6 +47,7 @@ read_stages(struct peft_tokenizer *t, struct peft_err *err)
 	return peft_tokenizer_front(t, err) == -1 ||
 	    peft_tokenizer_added(t, err) == -1 ||
 	    peft_tokenizer_model(t, err) == -1 ||
+	    peft_tokenizer_ready(t, err) == -1 ||
 	    peft_tokenizer_back(t, err) == -1 ? -1 : 0;
 }
 
@@ -103,7 +104,10 @@ peft_tokenizer_close(struct peft_tokenizer *t)
 	free(t->flags);
 	free(t->arena);
 	free(t->byte_arena);
+	free(t->score);
 	peft_bpe_close(&t->bpe);
+	peft_unigram_close(&t->unigram);
+	peft_trie_close(&t->words);
 	free(t->joins);
 	peft_added_free(&t->raw);
 	peft_added_free(&t->normal);

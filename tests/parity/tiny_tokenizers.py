@@ -3,9 +3,10 @@
 """Write tests/golden/tok and the seeds of fuzz-tokenizer: small tokenizers of
 each kind, trained here, and what Hugging Face tokenizers make of texts.
 
-usage: tiny_tokenizers.py OUTDIR SEEDDIR [SEED]  (needs the package tokenizers)
+usage: tiny_tokenizers.py OUTDIR SEEDDIR [SEED [KIND...]]  (needs tokenizers)
 
-Other SEEDs make other texts, to be tried by hand.
+Other SEEDs than the empty one make other texts, to be tried by hand.  KINDs
+are made alone: training does not give all of them the same again.
 """
 import json
 import os
@@ -71,7 +72,41 @@ def characters():
     return t
 
 
+def pieces(fallback):
+    """Unigram, as SentencePiece makes it."""
+    t = Tokenizer(models.Unigram())
+    t.pre_tokenizer = P.Metaspace()
+    t.train_from_iterator(CORPUS, trainers.UnigramTrainer(
+        vocab_size=200, special_tokens=["<unk>"] + SPECIAL, unk_token="<unk>",
+        show_progress=False))
+    t.decoder = decoders.Metaspace()
+    if fallback:
+        j = json.loads(t.to_str())
+        j["model"]["byte_fallback"] = True
+        j["model"]["vocab"] += [["<0x%02X>" % i, 0.0] for i in range(256)]
+        j["model"]["vocab"] += [["da", -3.5], ["ab", -7.0], ["ab", -1.0], ["q", -30.0]]
+        t = Tokenizer.from_str(json.dumps(j))
+        t.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()])
+    return t
+
+
+def affixed(trainer=trainers.BpeTrainer, pre=None, size=300, **model):
+    kind = {trainers.BpeTrainer: models.BPE, trainers.WordPieceTrainer: models.WordPiece,
+            trainers.WordLevelTrainer: models.WordLevel}[trainer]
+    t = Tokenizer(kind(unk_token="<unk>", **model))
+    t.pre_tokenizer = pre or P.Split(" ", "merged_with_previous")
+    how = {k: v for k, v in model.items() if "fix" in k}
+    t.train_from_iterator(CORPUS, trainer(
+        vocab_size=size, special_tokens=["<unk>"] + SPECIAL, show_progress=False, **how))
+    return t
+
+
 def kinds():
+    yield "unigram", pieces(False)
+    yield "unigram_bytes", pieces(True)
+    yield "affixed", affixed(continuing_subword_prefix="##", end_of_word_suffix="</w>", fuse_unk=True)
+    yield "wordpiece", affixed(trainers.WordPieceTrainer, P.Digits())
+    yield "wordlevel", affixed(trainers.WordLevelTrainer, size=60)
     yield "gpt2", train(GPT2)
     t = train(P.Sequence([P.Digits(individual_digits=True), GPT2]))
     t.post_processor = processors.ByteLevel(trim_offsets=True)
@@ -137,6 +172,8 @@ def texts(seed):
 
 
 for name, t in kinds():
+    if sys.argv[4:] and name not in sys.argv[4:]:
+        continue
     path = os.path.join(OUT, name + ".json")
     t.save(path, pretty=False)
     lines = []
