@@ -8,7 +8,9 @@
 #include "text/bpe.h"
 #include "text/lookup.h"
 #include "text/mapped.h"
+#include "text/pattern.h"
 #include "text/scan.h"
+#include "text/split.h"
 #include "text/tokenizer.h"
 #include "text/unigram.h"
 
@@ -21,24 +23,30 @@
 enum { PEFT_MAXSTAGE = 32, PEFT_MAXVOCAB = 1 << 22, PEFT_MAXADDED = 1024,
     PEFT_MAXAFFIX = 64 };
 
-/* A pre-tokenizer splits by a scanner, or (NULL) rewrites each piece. */
+/* A pre-tokenizer splits by a scanner, or by what it finds, or rewrites each
+ * piece: one of the three is set. */
 struct peft_pre_stage {
 	peft_scan		*scan;
+	struct peft_finder	 finder;
 	struct peft_rewrite	 rewrite;
 };
 
 /* Decoders, in the order in which they work on the list of tokens. */
 enum peft_decoder_kind {
 	PEFT_D_BYTELEVEL, PEFT_D_REPLACE, PEFT_D_BYTEFALLBACK, PEFT_D_FUSE,
-	PEFT_D_STRIP, PEFT_D_METASPACE
+	PEFT_D_STRIP, PEFT_D_METASPACE, PEFT_D_WORDPIECE, PEFT_D_BPE,
+	PEFT_D_CTC
 };
 
 struct peft_decoder {
 	enum peft_decoder_kind	kind;
-	const char		*from, *to;	/* replace; strip: from */
+	struct peft_pattern	*pattern;	/* replace: what, by to */
+	const char		*from, *to;	/* what others look for, and
+						 * CTC's space */
 	size_t			 start, stop;	/* strip */
 	bool			 keep_first;	/* metaspace: no prefix was
 						 * put before the text */
+	bool			 clean;		/* spaces before marks go */
 };
 
 enum peft_model {
@@ -120,17 +128,28 @@ int	peft_vocab_bytes(struct peft_tokenizer *, struct peft_err *)
  * the stages. */
 int	peft_tokenizer_class(struct peft_tokenizer *, const cJSON *config,
 	    struct peft_err *) PEFT_MUSTCHECK;
-/* tokenizer-front.c: append a pre-tokenizer; the rewriting of bytes to the
- * characters that stand for them is one, and to_bytes asks for it. */
-int	peft_pre_add(struct peft_tokenizer *, peft_scan *,
-	    const struct peft_rewrite *, struct peft_err *) PEFT_MUSTCHECK;
+/* tokenizer-norm.c, tokenizer-front.c: append a stage, which on success owns
+ * what it points to.  to_bytes asks for visible characters as the last. */
+int	peft_norm_add(struct peft_tokenizer *, const struct peft_rewrite *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_pre_rewrite(struct peft_tokenizer *, const struct peft_rewrite *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_pre_scan(struct peft_tokenizer *, peft_scan *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+int	peft_pre_find(struct peft_tokenizer *, const struct peft_finder *,
+	    struct peft_err *) PEFT_MUSTCHECK;
 int	peft_pre_visible(struct peft_tokenizer *, struct peft_err *)
 	    PEFT_MUSTCHECK;
-/* tokenizer-front.c, tokenizer-back.c */
+/* tokenizer-norm.c, tokenizer-front.c, tokenizer-back.c */
+int	peft_tokenizer_norm(struct peft_tokenizer *, struct peft_err *)
+	    PEFT_MUSTCHECK;		/* normalizer */
 int	peft_tokenizer_front(struct peft_tokenizer *, struct peft_err *)
-	    PEFT_MUSTCHECK;		/* normalizer, pre_tokenizer */
+	    PEFT_MUSTCHECK;		/* pre_tokenizer */
 int	peft_tokenizer_back(struct peft_tokenizer *, struct peft_err *)
-	    PEFT_MUSTCHECK;		/* post_processor, decoder */
+	    PEFT_MUSTCHECK;		/* post_processor */
+/* tokenizer-decoders.c */
+int	peft_tokenizer_decoder(struct peft_tokenizer *, struct peft_err *)
+	    PEFT_MUSTCHECK;
 /* tokenizer-model.c: the model's options */
 int	peft_tokenizer_model(struct peft_tokenizer *, struct peft_err *)
 	    PEFT_MUSTCHECK;

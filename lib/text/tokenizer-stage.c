@@ -92,20 +92,32 @@ peft_stage_str(const cJSON *j, const char *key, const char **out,
 }
 
 int
-peft_stage_replace(const cJSON *j, const char **from, const char **to,
+peft_stage_pattern(const cJSON *j, struct peft_pattern **out,
     struct peft_err *err)
 {
 	const cJSON *pattern = peft_json_get(j, "pattern");
+	bool string = peft_json_get(pattern, "String") != NULL;
+	const char *s = NULL;
 
-	if (peft_json_get(pattern, "String") == NULL)
-		return peft_seterr(err, "Replace of anything but a string is "
-		    "not known here");
-	*to = NULL;
-	if (peft_stage_str(pattern, "String", from, err) == -1 ||
-	    peft_json_str(j, "content", to, err) == -1)
+	if (peft_stage_str(pattern, string ? "String" : "Regex", &s,
+	    err) == -1)
 		return -1;
-	return *to == NULL ? peft_seterr(err, "Replace without \"content\"") :
-	    0;
+	*out = string ? peft_pattern_string(s, err) :
+	    peft_pattern_regex(s, err);
+	return *out == NULL ? -1 : 0;
+}
+
+int
+peft_stage_replace(const cJSON *j, struct peft_pattern **from,
+    const char **to, struct peft_err *err)
+{
+	*to = NULL;
+	if (peft_json_str(j, "content", to, err) == -1)
+		return -1;
+	if (*to == NULL)
+		return peft_seterr(err, "Replace without \"content\"");
+	return peft_stage_pattern(j, from, err) == -1 ?
+	    peft_errprefix(err, "Replace") : 0;
 }
 
 int

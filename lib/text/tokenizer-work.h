@@ -17,7 +17,11 @@ struct peft_work {
 	size_t				 nscratch;
 	struct peft_path		*path;	/* npath of them */
 	size_t				 npath;
-	struct peft_mapped		 norm[2], pre[PEFT_MAXSTAGE];
+	struct peft_mapped		 norm[2];
+	struct peft_pre_work {		/* of a pre-tokenizer */
+		struct peft_mapped	 text;
+		struct peft_parts	 parts;
+	}				*pre;
 	struct peft_err			*err;
 };
 

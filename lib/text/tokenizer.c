@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/charsmap.h"
 #include "text/tokenizer-impl.h"
 
 /* tokenizer_config.json names a token by its text, or {"content": text}. */
@@ -44,11 +45,13 @@ read_names(struct peft_tokenizer *t, const cJSON *config,
 static int
 read_stages(struct peft_tokenizer *t, struct peft_err *err)
 {
-	return peft_tokenizer_front(t, err) == -1 ||
+	return peft_tokenizer_norm(t, err) == -1 ||
+	    peft_tokenizer_front(t, err) == -1 ||
 	    peft_tokenizer_added(t, err) == -1 ||
 	    peft_tokenizer_model(t, err) == -1 ||
 	    peft_tokenizer_ready(t, err) == -1 ||
-	    peft_tokenizer_back(t, err) == -1 ? -1 : 0;
+	    peft_tokenizer_back(t, err) == -1 ||
+	    peft_tokenizer_decoder(t, err) == -1 ? -1 : 0;
 }
 
 static int
@@ -90,11 +93,29 @@ fail:
 	return NULL;
 }
 
+static void
+close_stages(struct peft_tokenizer *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->nnorm; i++) {
+		peft_pattern_close(t->norm[i].pattern);
+		peft_charsmap_close(t->norm[i].charsmap);
+	}
+	for (i = 0; i < t->npre; i++) {
+		peft_pattern_close(t->pre[i].rewrite.pattern);
+		peft_pattern_close(t->pre[i].finder.pattern);
+	}
+	for (i = 0; i < t->ndecode; i++)
+		peft_pattern_close(t->decode[i].pattern);
+}
+
 void
 peft_tokenizer_close(struct peft_tokenizer *t)
 {
 	if (t == NULL)
 		return;
+	close_stages(t);
 	if (t->pieces.slots != t->vocab.slots)
 		peft_lookup_close(&t->pieces);
 	peft_lookup_close(&t->vocab);
