@@ -291,7 +291,9 @@ open_work(struct peft_work *w, size_t len)
 	w->sym = w->few;
 	w->nsym = PEFT_BPE_SHORT;
 	w->norm[0].limit = w->norm[1].limit = limit;
-	if (w->t->npre == 0)
+	for (i = 0; i < w->t->npre && w->t->pre[i].scan != NULL; i++)
+		;
+	if (i == w->t->npre)	/* scanners need none */
 		return 0;
 	w->pre = peft_calloc(w->t->npre, sizeof(*w->pre), w->err);
 	for (i = 0; w->pre != NULL && i < w->t->npre; i++)

@@ -182,9 +182,10 @@ merge(struct reader *r)
 		return -1;
 	m.left = peft_lookup_find(&t->vocab, r->key, na);
 	m.right = peft_lookup_find(&t->vocab, r->key + na, nb);
-	cut = r->prefix < nb ? r->prefix : nb;
-	memmove(r->key + na, r->key + na + cut, nb - cut);
-	nb -= cut;
+	if ((cut = r->prefix < nb ? r->prefix : nb) > 0) {
+		memmove(r->key + na, r->key + na + cut, nb - cut);
+		nb -= cut;
+	}
 	m.result = peft_lookup_find(&t->vocab, r->key, na + nb);
 	if (m.left < 0 || m.right < 0 || m.result < 0)
 		return peft_seterr(r->w.err, "model.merges: merge %zu, of "

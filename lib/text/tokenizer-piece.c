@@ -207,10 +207,7 @@ peft_encode_piece(struct peft_work *w, const struct peft_view *v)
 	const struct peft_tokenizer *t = w->t;
 	int32_t id;
 
-	if (t->model != PEFT_M_BPE)
-		return t->model == PEFT_M_UNIGRAM ? peft_encode_unigram(w, v) :
-		    t->model == PEFT_M_WORDPIECE ? peft_encode_wordpiece(w,
-		    v) : peft_encode_wordlevel(w, v);
+	/* neither is set but by BPE */
 	if (v->n <= t->longest && (t->byte_level || t->ignore_merges)) {
 		id = peft_lookup_find(&t->pieces, v->s, v->n);
 		if (id >= 0 && (t->ignore_merges ||
@@ -218,5 +215,16 @@ peft_encode_piece(struct peft_work *w, const struct peft_view *v)
 		    peft_work_barred(w)))
 			return peft_work_put(w, v, id, 0, v->n);
 	}
-	return t->byte_level ? by_bytes(w, v) : by_characters(w, v);
+	if (t->byte_level)
+		return by_bytes(w, v);
+	switch (t->model) {
+	case PEFT_M_UNIGRAM:
+		return peft_encode_unigram(w, v);
+	case PEFT_M_WORDPIECE:
+		return peft_encode_wordpiece(w, v);
+	case PEFT_M_WORDLEVEL:
+		return peft_encode_wordlevel(w, v);
+	default:
+		return by_characters(w, v);
+	}
 }

@@ -91,8 +91,8 @@ peft_vocab_add(struct peft_tokenizer *t, const char *s, size_t n, size_t id,
 	return 0;
 }
 
-/* Backwards: where tokens have scores the same may be there twice, and the
- * last one counts. */
+/* Where tokens have scores the same may be there twice, and the last one
+ * counts. */
 int
 peft_vocab_index(struct peft_tokenizer *t, struct peft_err *err)
 {
@@ -100,11 +100,16 @@ peft_vocab_index(struct peft_tokenizer *t, struct peft_err *err)
 
 	if (peft_lookup_open(&t->vocab, t->nvocab, t->text, err) == -1)
 		return -1;
-	for (i = t->ntokens; i-- > 0;)
-		if (t->text[i].n > 0 && peft_lookup_add(&t->vocab,
-		    (int32_t)i) == 0 && t->score == NULL)
+	for (i = 0; i < t->ntokens; i++) {
+		if (t->text[i].n == 0 || peft_lookup_add(&t->vocab,
+		    (int32_t)i) == 1)
+			continue;
+		if (t->score == NULL)
 			return peft_seterr(err, "the token '%.100s' is in the "
 			    "vocabulary twice", t->text[i].s);
+		peft_lookup_slot(&t->vocab, t->text[i].s, t->text[i].n)->id =
+		    (int32_t)i;
+	}
 	return 0;
 }
 
