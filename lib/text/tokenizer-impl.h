@@ -106,6 +106,8 @@ struct peft_tokenizer {
 	size_t			 nbefore, nafter;
 	struct peft_decoder	 decode[PEFT_MAXSTAGE];
 	size_t			 ndecode;
+	/* What batches would be cut to and filled up to. */
+	size_t			 most, least, multiple;
 	int32_t			 bos, eos, pad, unk_named;
 };
 
@@ -168,6 +170,10 @@ int	peft_joins_make(struct peft_tokenizer *, struct peft_err *)
 /* May some merge join two texts, of which one ends with character a and one
  * begins with b? */
 bool	peft_joins(const struct peft_tokenizer *, unsigned a, unsigned b);
+
+/* tokenizer-batch.c */
+int	peft_tokenizer_batch(struct peft_tokenizer *, struct peft_err *)
+	    PEFT_MUSTCHECK;		/* truncation, padding */
 
 /* GPT-2's printable alphabet for bytes: the byte of a character, or -1. */
 int	peft_char_byte(unsigned cp);

@@ -5,8 +5,8 @@
 
 #include "text/tokenizer-stage.h"
 
-static bool
-is_among(const char *key, const char *keys)
+bool
+peft_stage_among(const char *key, const char *keys)
 {
 	size_t n = strlen(key);
 	const char *hit;
@@ -34,7 +34,7 @@ peft_stage_one(struct peft_tokenizer *t, const cJSON *j, const char *name,
 		    name, type);
 	cJSON_ArrayForEach(e, j)
 		if (strcmp(e->string, "type") != 0 &&
-		    !is_among(e->string, row->keys))
+		    !peft_stage_among(e->string, row->keys))
 			return peft_seterr(err, "%s %s: the key \"%.100s\" is "
 			    "not known here", name, type, e->string);
 	return row->read(t, j, err);

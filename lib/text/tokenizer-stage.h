@@ -26,6 +26,8 @@ int	peft_stage_one(struct peft_tokenizer *, const cJSON *, const char *name,
 	    const struct peft_stage *table, const char *type,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
+/* Is it one of the words, which have spaces between them? */
+bool	peft_stage_among(const char *key, const char *words);
 /* Helpers of rows: a string that must be there and not empty; {"pattern":
  * {"String" or "Regex": from}}; with that "content": to; the error that there
  * are too many. */

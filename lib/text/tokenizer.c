@@ -40,8 +40,7 @@ read_names(struct peft_tokenizer *t, const cJSON *config,
 }
 
 /* Stages in their order: added tokens are seen as normalisers leave them,
- * and what tokens stand for depends on the pre-tokenizer.  The blocks
- * "truncation" and "padding" are for batches and do nothing here. */
+ * and what tokens stand for depends on the pre-tokenizer. */
 static int
 read_stages(struct peft_tokenizer *t, struct peft_err *err)
 {
@@ -51,7 +50,8 @@ read_stages(struct peft_tokenizer *t, struct peft_err *err)
 	    peft_tokenizer_model(t, err) == -1 ||
 	    peft_tokenizer_ready(t, err) == -1 ||
 	    peft_tokenizer_back(t, err) == -1 ||
-	    peft_tokenizer_decoder(t, err) == -1 ? -1 : 0;
+	    peft_tokenizer_decoder(t, err) == -1 ||
+	    peft_tokenizer_batch(t, err) == -1 ? -1 : 0;
 }
 
 static int
