@@ -59,17 +59,6 @@ read_manifest(struct reader *r, struct peft_err *err)
 	return s;
 }
 
-static struct peft_member *
-find(struct reader *r, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < r->m.n; i++)
-		if (strcmp(r->m.at[i].name, name) == 0)
-			return &r->m.at[i];
-	return NULL;
-}
-
 /* Make the folders that a name is in; open the file in the last of them. */
 static int
 create(const struct reader *r, const char *name, struct peft_err *err)
@@ -157,7 +146,7 @@ read_member(struct reader *r, struct archive_entry *e,
 	    archive_entry_symlink(e) != NULL)
 		return peft_seterr(err, "%s: %s is not a regular file",
 		    r->label, name);
-	if ((m = find(r, name)) == NULL)
+	if ((m = peft_manifest_find(&r->m, name)) == NULL)
 		return peft_seterr(err, "%s: %s is not in the manifest",
 		    r->label, name);
 	if (m->seen)
