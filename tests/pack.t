@@ -44,6 +44,7 @@ pack "$(m d/1 4 "$sum")" d/1 d/e/2; no 2 '*not in the manifest'
 ln -sf /etc/passwd s; pack "$(m s 4 "$sum")" s; no 2 '*not a regular file'
 mkfifo p; pack "$(m p 4 "$sum")" p; no 2 '*not a regular file'
 pack "$(m d/zeros 10 "$sum")" d/zeros; no 3 '*not what the manifest says'
+pack "$(m d 4 "$sum"),$(m d/1 4 "$sum")" d/1; no 2 '*d/1 is in a folder that is a file'
 tar --zstd -cf bad.tar.zst d/1; no 2 '*not a pack*'
 
 # nothing stands behind the end, in the stream or in the tar

@@ -13,6 +13,21 @@
 /* The only variable of its kind: set once, before any thread. */
 static const char *progname = "peft";
 
+/* Names in messages come from files, and messages go to terminals: control
+ * characters (C1, which is 0xc2 0x80 to 0x9f, too) do not. */
+static void
+make_plain(char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s == '\n' || *s == '\t')
+			*s = ' ';
+		else if ((*s > 0 && *s < ' ') || *s == 0x7f)
+			*s = '?';
+		else if ((unsigned char)s[0] == 0xc2 &&
+		    (unsigned char)s[1] >= 0x80 && (unsigned char)s[1] < 0xa0)
+			s[0] = s[1] = '?';
+}
+
 static void
 vset(struct peft_err *err, enum peft_exit status, int errnum, const char *fmt,
     va_list ap)
@@ -24,6 +39,7 @@ vset(struct peft_err *err, enum peft_exit status, int errnum, const char *fmt,
 	if (errnum != 0 && n >= 0 && (size_t)n < sizeof(err->msg))
 		snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, ": %s",
 		    strerror(errnum));
+	make_plain(err->msg);
 }
 
 int
@@ -74,6 +90,7 @@ peft_errprefix(struct peft_err *err, const char *fmt, ...)
 	n = strlen(err->msg);
 	snprintf(err->msg + n, sizeof(err->msg) - n, ": %.*s",
 	    (int)(sizeof(old) - 1), old);
+	make_plain(err->msg);
 	return -1;
 }
 

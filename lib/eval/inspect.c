@@ -24,7 +24,7 @@ put_table(struct peft_buf *b, const cJSON *j)
 			continue;
 		peft_buf_printf(b, "%-14s ", e->string);
 		if (cJSON_IsString(e))
-			peft_buf_puts(b, e->valuestring);
+			peft_buf_plain(b, e->valuestring);
 		else
 			peft_json_print(b, e, 0, false);
 		peft_buf_putc(b, '\n');

@@ -196,6 +196,11 @@ check_scales(const struct peft_weight *w, const float *map,
 		if (!isfinite(sc->nested_absmax[i]))
 			return peft_setfail(err, PEFT_NUMERIC, "the scales of "
 			    "%s are not finite", w->name);
+	for (i = 0; sc->nested_map != NULL && i < 256; i++)
+		if (!isfinite(sc->nested_map[i]) ||
+		    !isfinite(sc->nested_offset))
+			return peft_setfail(err, PEFT_NUMERIC, "the scales of "
+			    "%s are not finite", w->name);
 	return 0;
 }
 
