@@ -137,6 +137,7 @@ fuzz:
 #: make lint       layers, headers, manual pages, shell, white space
 lint:
 	sh tests/layers.sh
+	sh tests/style.sh
 	for h in lib/*/*.h; do $(CC) -std=c11 -D_GNU_SOURCE -Ilib \
 	    $$($(PKG_CONFIG) --cflags $(PKGS)) -fsyntax-only -x c $$h || \
 	    exit 1; done
@@ -146,7 +147,7 @@ lint:
 	$(MANDOC) -T lint -W warning $(MAN1) $(MAN5) $(MAN7)
 	shellcheck -s sh -x -e SC2034 tests/*.t tests/*.sh examples/*.sh \
 	    .ci/run
-	! grep -nE '[[:space:]]+$$' cmd/*.c lib/*/*.[ch] man/* tests/*.t
+	! grep -nE '[[:space:]]+$$' man/* tests/*.t tests/*.sh
 
 #: make bench      speed and memory against the peers (PEERS=virtual env)
 bench: all $(BENCHES)
