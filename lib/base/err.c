@@ -170,6 +170,8 @@ peft_finish(int status)
 
 	bad |= fflush(stdout) == EOF;
 	bad |= fclose(stdout) == EOF;
+	if (bad && status == PEFT_INPUT)
+		return status;		/* it was said why */
 	if (bad) {
 		fprintf(stderr, "%s: standard output: %s\n", progname,
 		    errno != 0 ? strerror(errno) : "write error");
