@@ -122,17 +122,13 @@ peft_getname(void)
 	return progname;
 }
 
-/* One line, whatever names a hostile file has: no newline and no escape
- * sequence of its reaches the terminal. */
 static void
 vwarn(const char *fmt, va_list ap)
 {
-	char line[1024], *p;
+	char line[1024];
 
 	vsnprintf(line, sizeof(line), fmt, ap);
-	for (p = line; *p != '\0'; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	make_plain(line);
 	fflush(stdout);			/* keep the two streams in order */
 	fprintf(stderr, "%s: %s\n", progname, line);
 }
@@ -170,6 +166,8 @@ peft_finish(int status)
 
 	bad |= fflush(stdout) == EOF;
 	bad |= fclose(stdout) == EOF;
+	if (bad && status == PEFT_INPUT)
+		return status;		/* it was said why */
 	if (bad) {
 		fprintf(stderr, "%s: standard output: %s\n", progname,
 		    errno != 0 ? strerror(errno) : "write error");
