@@ -5,9 +5,9 @@
 VERSION	= 0.1.0
 
 CMDS	= $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
-PKGS	= libcjson nettle libarchive libzstd libpcre2-8
+PKGS	= libcjson nettle libarchive libzstd libpcre2-8 libutf8proc
 DEBS	= gcc make pkg-config libcjson-dev nettle-dev libarchive-dev \
-	  libzstd-dev libpcre2-dev libopenblas0-pthread
+	  libzstd-dev libpcre2-dev libutf8proc-dev libopenblas0-pthread
 
 PREFIX	= /usr/local
 BINDIR	= $(PREFIX)/bin
@@ -49,6 +49,8 @@ LIB	= $(BUILD)/libpeft.a
 LIBOBJS	= $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
 BINS	= $(CMDS:%=$(BUILD)/bin/%)
 HELPERS	= $(patsubst tests/%.c,$(BUILD)/bin/%,$(wildcard tests/*.c))
+BENCHES	= $(patsubst tests/bench/%.c,$(BUILD)/bin/%,\
+	  $(wildcard tests/bench/*.c))
 FUZZERS	= $(patsubst tests/fuzz/%.c,$(BUILD)/bin/%,\
 	  $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
 MAN1	= $(wildcard man/*.1)
@@ -70,6 +72,10 @@ $(BUILD)/bin/fuzz-%: $(BUILD)/tests/fuzz/fuzz-%.o \
     $(BUILD)/tests/fuzz/replay.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
+$(BENCHES): $(BUILD)/bin/%: $(BUILD)/tests/bench/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(ALL_LDLIBS)
 
 $(BUILD)/bin/%: $(BUILD)/tests/%.o $(LIB)
 	@mkdir -p $(@D)
@@ -100,7 +106,7 @@ check: $(BINS) $(HELPERS) $(FUZZERS)
 
 #: make demo       the whole chain on a real model, in five minutes
 demo:
-	sh examples/demo.sh
+	MAKE="$(MAKE)" DEMO_DEBS="$(DEBS) jq python3-pip" sh examples/demo.sh
 
 #: make sanitize   the tests under ASan and UBSan
 sanitize:
@@ -131,6 +137,7 @@ fuzz:
 #: make lint       layers, headers, manual pages, shell, white space
 lint:
 	sh tests/layers.sh
+	sh tests/style.sh
 	for h in lib/*/*.h; do $(CC) -std=c11 -D_GNU_SOURCE -Ilib \
 	    $$($(PKG_CONFIG) --cflags $(PKGS)) -fsyntax-only -x c $$h || \
 	    exit 1; done
@@ -140,15 +147,18 @@ lint:
 	$(MANDOC) -T lint -W warning $(MAN1) $(MAN5) $(MAN7)
 	shellcheck -s sh -x -e SC2034 tests/*.t tests/*.sh examples/*.sh \
 	    .ci/run
-	! grep -nE '[[:space:]]+$$' cmd/*.c lib/*/*.[ch] man/* tests/*.t
+	! grep -nE '[[:space:]]+$$' man/* tests/*.t tests/*.sh
 
 #: make bench      speed and memory against the peers (PEERS=virtual env)
-bench: all
-	sh tests/bench/run.sh
+bench: all $(BENCHES)
+	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
+	    sh tests/bench/run.sh
 
-#: make parity     other software reads what we write (PEERS=virtual env)
-parity: all
-	PATH="$(abspath $(BUILD))/bin:$$PATH" sh tests/parity/run.sh
+#: make parity     trains as PEFT does (MODEL=SmolLM2.gguf); other software
+#:                 reads what we write (PEERS=virtual env)
+parity: all $(BUILD)/bin/logits-tool
+	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
+	    $(PROVE) -v tests/parity/train.sh tests/parity/run.sh
 
 #: make completions  write completions/ anew from the option tables
 completions: $(BINS)

@@ -54,6 +54,7 @@ struct job {
 	/* what has been seen */
 	struct peft_lint	 found;
 	size_t			 records, dropped, cut, tokens, supervised;
+	size_t			 batched;	/* see say() */
 };
 
 /* A record that is too long: 1 keep it, 0 drop it. */
@@ -98,6 +99,8 @@ put_record(struct job *job, const cJSON *j, struct peft_buf *b,
 			peft_record_put(b, &r);
 		job->records++;
 		job->tokens += r.n;
+		job->batched += peft_tokenizer_batched(job->codec.tok,
+		    r.n) != r.n;
 		job->supervised += r.supervised;
 	}
 	peft_record_free(&r);
@@ -362,6 +365,11 @@ say(const struct job *job)
 	if (job->dropped > 0 || job->cut > 0)
 		peft_warn("%zu records dropped, %zu cut at %zu tokens",
 		    job->dropped, job->cut, job->max);
+	if (job->batched > 0)
+		peft_warn("%zu of %zu records have other lengths than "
+		    "tokenizer.json's \"truncation\" and \"padding\" would "
+		    "give them; these are not obeyed", job->batched,
+		    job->records);
 	if (job->common.verbose > 0)
 		peft_warn("%zu records, %zu tokens, %zu supervised",
 		    job->records, job->tokens, job->supervised);
@@ -388,7 +396,7 @@ main(int argc, char **argv)
 	job.found.max_length = job.max;
 	r = run(&job, argv + optind, (size_t)(argc - optind), out, &err);
 	/* a report of findings is wanted all the same */
-	if (r == 0 || err.status == PEFT_CHECK) {
+	if (r == 0 || (err.status == PEFT_CHECK && job.lint)) {
 		if (peft_out_commit(out, &late) == -1)
 			peft_die(late.status, "%s", late.msg);
 	} else

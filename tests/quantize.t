@@ -25,6 +25,7 @@ for t in nf4 fp4; do
 	expect 3 '*differ*' peft-inspect --diff base $t.dq
 done
 ok 'config.json says how' grep -q '"bnb_4bit_quant_type": "nf4"' nf4/config.json
+ok 'floats are spelt as floats: transformers refuses 6 for 6.0' grep -q '"llm_int8_threshold": 6\.0,' nf4/config.json
 expect 0 '' peft-quantize -q -t f32 -o back/ nf4
 ok 'and no longer, afterwards' sh -c '! grep -q quantization_config back/config.json'
 expect 0 '*rms*' peft-quantize -n -t q4_0 --report base

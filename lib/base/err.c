@@ -2,6 +2,7 @@
 /* Errors with text, and how a command ends. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,11 +94,25 @@ peft_errprefix(struct peft_err *err, const char *fmt, ...)
 	return -1;
 }
 
+/* A standard descriptor that is closed would be given to the next file that
+ * is opened, and what goes to standard output would go there.  Each gets one
+ * that cannot do what is asked of it: the error is then as it should be. */
+static void
+fill_descriptors(void)
+{
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) == -1 && errno == EBADF)
+			(void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
 void
 peft_setname(const char *argv0)
 {
 	const char *slash = strrchr(argv0, '/');
 
+	fill_descriptors();
 	progname = slash != NULL ? slash + 1 : argv0;
 }
 
@@ -107,13 +122,19 @@ peft_getname(void)
 	return progname;
 }
 
+/* One line, whatever names a hostile file has: no newline and no escape
+ * sequence of its reaches the terminal. */
 static void
 vwarn(const char *fmt, va_list ap)
 {
+	char line[1024], *p;
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	for (p = line; *p != '\0'; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
 	fflush(stdout);			/* keep the two streams in order */
-	fprintf(stderr, "%s: ", progname);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	fprintf(stderr, "%s: %s\n", progname, line);
 }
 
 void

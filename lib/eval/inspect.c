@@ -222,6 +222,8 @@ inspect_source(struct peft_source *s, const struct peft_inspectopt *o,
 	}
 	if (o->scan && scan(j, s, &bad, err) == -1)
 		return -1;
+	if (peft_source_finish(s, err) == -1)
+		return -1;
 	return bad == 0 ? 0 : peft_setfail(err, PEFT_CHECK, "%s: %zu values "
 	    "are not finite", peft_source_label(s), bad);
 }
@@ -261,6 +263,8 @@ inspect_tokens(const char *path, cJSON *j, struct peft_err *err)
 		longest = (double)r.n > longest ? (double)r.n : longest;
 		peft_record_free(&r);
 	}
+	if (s == -1)
+		goto out;
 	cJSON_AddStringToObject(j, "file", path);
 	cJSON_AddStringToObject(j, "kind", "tokens");
 	cJSON_AddNumberToObject(j, "records", records);
@@ -271,6 +275,7 @@ inspect_tokens(const char *path, cJSON *j, struct peft_err *err)
 	    peft_tokens_info(t)->tokenizer);
 	cJSON_AddStringToObject(j, "chat_template",
 	    peft_tokens_info(t)->tmpl);
+out:
 	peft_tokens_close(t);
 	return s;
 }
@@ -289,7 +294,7 @@ peft_inspect(const char *path, const struct peft_inspectopt *o,
 		r = inspect_source(s, o, j, err);
 		peft_source_close(s);
 	}
-	if (r == 0 || err->status == PEFT_CHECK)
+	if (r == 0 || (err->status == PEFT_CHECK && j->child != NULL))
 		put_report(b, j, o);
 	cJSON_Delete(j);
 	return r == 0 && b->failed ? peft_seterr(err, "no memory") : r;

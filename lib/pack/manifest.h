@@ -31,7 +31,7 @@ int	peft_manifest_add(struct peft_manifest *, const char *name,
  * name calls a folder. */
 int	peft_manifest_sort(struct peft_manifest *, struct peft_err *)
 	    PEFT_MUSTCHECK;
-/* In a sorted manifest; NULL if there is none of that name. */
+/* In a sorted one; NULL if there is none of that name. */
 struct peft_member *peft_manifest_find(const struct peft_manifest *,
 	    const char *name);
 void	peft_manifest_print(struct peft_buf *, const struct peft_manifest *);

@@ -191,8 +191,9 @@ peft_sink_open_gguf(struct peft_sink *k, struct peft_err *err)
 
 	if ((t = peft_calloc(n + 1, sizeof(*t), err)) == NULL)
 		return -1;
-	if (put_metadata(k, &o, &freqs, &nfreqs, err) == 0 &&
-	    describe(k, t, err) == 0) {
+	if (put_metadata(k, &o, &freqs, &nfreqs, err) == -1)
+		peft_sink_blame(k, err);
+	else if (describe(k, t, err) == 0) {
 		if (freqs != NULL) {	/* Llama 3's scaling is a tensor */
 			memmove(t + 1, t, n * sizeof(*t));
 			t[0] = (struct peft_gguf_tensor){ .dtype = PEFT_F32,

@@ -64,13 +64,38 @@ pull(const struct peft_spec *s, const struct peft_rows *rows, size_t heads,
 	return 0;
 }
 
+/* Floats with an exponent of ones are NaN or Inf.  (Blocks are not looked
+ * into: peft-inspect --scan does that.) */
+static size_t
+count_bad(const struct peft_weight *w)
+{
+	const uint8_t *p = w->data;
+	size_t i, bad = 0;
+
+	if (w->dtype == PEFT_F32)
+		for (i = 0; i < w->nelem; i++)
+			bad += (p[4 * i + 3] & 0x7f) == 0x7f &&
+			    p[4 * i + 2] >= 0x80;
+	else if (w->dtype == PEFT_BF16)
+		for (i = 0; i < w->nelem; i++)
+			bad += (p[2 * i + 1] & 0x7f) == 0x7f &&
+			    p[2 * i] >= 0x80;
+	else if (w->dtype == PEFT_F16)
+		for (i = 0; i < w->nelem; i++)
+			bad += (p[2 * i + 1] & 0x7c) == 0x7c;
+	return bad;
+}
+
 /* Stored bytes that are kept as they are. */
 static int
 copy_raw(struct peft_sink *k, const struct peft_weight *w, size_t heads,
     struct peft_err *err)
 {
-	size_t nrows, bytes, r;
+	size_t bad = count_bad(w), nrows, bytes, r;
 
+	if (bad > 0)
+		return peft_setfail(err, PEFT_NUMERIC, "%zu values are not "
+		    "finite", bad);
 	if (heads == 0)
 		return peft_sink_write(k, w->data, w->nbytes, err);
 	nrows = w->shape[0];		/* of a bias, too */

@@ -74,6 +74,9 @@ put_keys(struct peft_buf *b, const struct peft_gguf *g, const char *arch,
 				*theta = f;
 			continue;
 		}
+		if (u == 0 || u > INT32_MAX)
+			return peft_seterr(err, "the key %s is %llu, not in "
+			    "[1, %d]", key, (unsigned long long)u, INT32_MAX);
 		peft_buf_printf(b, "%llu", (unsigned long long)u);
 		if (strcmp(k->hf, "num_attention_heads") == 0)
 			heads->heads = heads->kv_heads = (size_t)u;
@@ -162,13 +165,17 @@ put_config(struct peft_buf *b, const struct peft_gguf *g, const char *arch,
 		if (!peft_gguf_uint(g, key, &hd) && heads->heads > 0)
 			hd = hidden / heads->heads;
 	}
-	if (heads->heads == 0 || heads->kv_heads == 0 || hd == 0)
-		return peft_seterr(err, "no attention heads");
+	if (hd == 0 || hd > INT32_MAX)
+		return peft_seterr(err, "heads of %llu values (the key %s)",
+		    (unsigned long long)hd, key);
 	peft_buf_printf(b, ",\"head_dim\":%llu", (unsigned long long)hd);
 	tokens = peft_gguf_find(g, "tokenizer.ggml.tokens");
 	peft_gguf_full_key(key, "%s.vocab_size", arch);
 	if (!peft_gguf_uint(g, key, &vocab) && tokens != NULL)
 		vocab = tokens->count;
+	if (vocab > INT32_MAX)
+		return peft_seterr(err, "a vocabulary of %llu tokens",
+		    (unsigned long long)vocab);
 	peft_buf_printf(b, ",\"vocab_size\":%llu,\"tie_word_embeddings\":%s,"
 	    "\"attention_bias\":%s,\"mlp_bias\":%s", (unsigned long long)vocab,
 	    tied ? "true" : "false",

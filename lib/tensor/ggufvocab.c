@@ -7,7 +7,7 @@
 #include "tensor/ggufmap.h"
 #include "tensor/ggufpre.h"
 
-enum { CONTROL = 3, USER = 4 };		/* of tokenizer.ggml.token_type */
+enum { CONTROL = 3, USER = 4, UNUSED = 5 };		/* of tokenizer.ggml.token_type */
 
 /* What the metadata says, checked against each other. */
 struct vocab {
@@ -111,7 +111,8 @@ static void
 put_entry(struct peft_buf *b, uint64_t id, const char *s, size_t len,
     int64_t type)
 {
-	(void)type;
+	if (type == UNUSED)
+		return;
 	if (b->data[b->len - 1] != '{')
 		peft_buf_putc(b, ',');
 	peft_json_putstr(b, s, len);

@@ -328,3 +328,14 @@ peft_source_next(struct peft_source *s, struct peft_weight *out,
 	*out = s->current->w;
 	return 1;
 }
+
+int
+peft_source_finish(struct peft_source *s, struct peft_err *err)
+{
+	struct peft_weight w;
+	int r = s->pipe != NULL ? 1 : 0;
+
+	while (r == 1)
+		r = peft_source_next(s, &w, err);
+	return r;
+}
