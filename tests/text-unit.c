@@ -54,7 +54,8 @@ random_text(struct source *s, struct peft_buf *b)
 	static const char *const words[] = { " ", "  ", "\n", "\r\n", "\t ",
 	    " \n ", "'s", "'LL", "'\xc5\xbf", "'re", "12345", "word", " word",
 	    "Don't", "...", "<|begin|>", "<|end", " a", "xx", "aaaa",
-	    "HTTPServer", "aB", "Ab/", "/\n", "\xe3\x80\x80", "\xc2\xa0", "e\xcc\x81", "</s>", "\xe2\x96\x81" };
+	    "HTTPServer", "aB", "Ab/", "/\n", "\xe3\x80\x80", "\xc2\xa0",
+	    "e\xcc\x81", "</s>", "\xe2\x96\x81" };
 	unsigned n = 1 + below(s, 16), i;
 	char utf8[4];
 
@@ -75,7 +76,8 @@ compile(const char *pattern)
 	PCRE2_SIZE at;
 	int why;
 	pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern,
-	    PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY, &why, &at, NULL);
+	    PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP |
+	    PCRE2_DOLLAR_ENDONLY, &why, &at, NULL);
 
 	if (re == NULL || pcre2_jit_compile(re, PCRE2_JIT_COMPLETE) < 0)
 		abort();
