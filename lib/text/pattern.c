@@ -109,9 +109,9 @@ member(const char *p, struct peft_buf *b, struct peft_err *err)
 		peft_buf_put(b, p, (size_t)(end + 2 - p));
 		return (int)(end + 2 - p);
 	}
-	if (*p == '[')
-		return peft_seterr(err, "brackets within brackets are not "
-		    "known here");
+	if (strncmp(p, "[^", 2) == 0)
+		return peft_seterr(err, "[^ within brackets is not known "
+		    "here");
 	if (check_rest(p, true, err) == -1)
 		return -1;
 	peft_buf_putc(b, *p);
@@ -122,23 +122,29 @@ member(const char *p, struct peft_buf *b, struct peft_err *err)
 static int
 translate(const char *p, struct peft_buf *b, struct peft_err *err)
 {
-	bool inside = false;
+	size_t depth = 0;	/* of brackets; inner ones add to outer ones */
 	int n;
 
 	while (*p != '\0') {
-		if (!inside && *p == '[') {
+		if (depth == 0 && *p == '[') {
 			p = open_class(p, b);
-			inside = true;
+			depth = 1;
 			continue;
 		}
-		if (inside && *p != ']')
+		if (depth > 0 && *p == '[' && p[1] != ':' && p[1] != '^') {
+			depth++;
+			n = 1;
+		} else if (depth > 1 && *p == ']') {
+			depth--;
+			n = 1;
+		} else if (depth > 0 && *p != ']')
 			n = member(p, b, err);
 		else if (*p == '\\')
 			n = escape(b, p, false, err);
 		else {
 			n = check_rest(p, false, err) == -1 ? -1 : 1;
 			peft_buf_putc(b, *p);
-			inside = false;
+			depth = 0;
 		}
 		if (n == -1)
 			return -1;

@@ -36,6 +36,10 @@ int	peft_encode_wordpiece(struct peft_work *, const struct peft_view *)
 	    PEFT_MUSTCHECK;
 int	peft_encode_wordlevel(struct peft_work *, const struct peft_view *)
 	    PEFT_MUSTCHECK;
+/* tokenizer-offsets.c: take white space off the tokens from one on, as the
+ * post-processor ByteLevel does. */
+void	peft_tokens_trim(const struct peft_tokenizer *, struct peft_tokens *,
+	    size_t from, const char *text, size_t len);
 
 /* A special token spelt out where it is not to be one may be in the
  * vocabulary all the same. */
