@@ -93,7 +93,7 @@ open_packed(struct peft_in *in, struct peft_err *err)
 	archive_read_support_format_raw(in->ar);
 	archive_read_support_format_empty(in->ar);
 	if (archive_read_open(in->ar, in, NULL, feed, NULL) != ARCHIVE_OK)
-		return peft_seterr(err, "%s: %s", in->label,
+		return peft_seterr(err, "%s: damaged or cut: %s", in->label,
 		    archive_error_string(in->ar));
 	switch (archive_read_next_header(in->ar, &entry)) {
 	case ARCHIVE_OK:

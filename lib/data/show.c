@@ -53,6 +53,33 @@ peft_show_record(struct peft_buf *b, const struct peft_codec *c,
 		peft_buf_putc(b, '\n');
 }
 
+int
+peft_show_decoded(const struct peft_codec *c, const char *path, bool partial,
+    struct peft_out *out, struct peft_err *err)
+{
+	struct peft_tokens_reader *t = peft_tokens_open(path,
+	    peft_tokenizer_size(c->tok), partial, err);
+	struct peft_buf b = { 0 };
+	struct peft_record r;
+	int s;
+
+	if (t == NULL)
+		return -1;
+	while ((s = peft_tokens_next(t, &r, err)) == 1) {
+		peft_buf_clear(&b);
+		s = peft_tokenizer_decode(c->tok, r.ids, r.n, false, &b, err);
+		peft_buf_putc(&b, '\n');
+		if (s == 0)
+			s = peft_out_write(out, b.data, b.len, err);
+		peft_record_free(&r);
+		if (s == -1)
+			break;
+	}
+	peft_buf_free(&b);
+	peft_tokens_close(t);
+	return s;
+}
+
 void
 peft_lint_report(struct peft_buf *b, const struct peft_lint *l, bool json)
 {

@@ -2,6 +2,7 @@
 #ifndef PEFT_DATA_SHOW_H
 #define PEFT_DATA_SHOW_H
 
+#include "base/out.h"
 #include "data/encode.h"
 #include "data/lint.h"
 
@@ -14,6 +15,11 @@ enum peft_style	peft_show_style(int fd);
  * as one stretch.  Appended, with a line of counts before it. */
 void		peft_show_record(struct peft_buf *, const struct peft_codec *,
 		    const struct peft_record *, enum peft_style);
+/* Token records back to text, a line each; path NULL: standard input.
+ * partial: accept a stream that was cut short. */
+int		peft_show_decoded(const struct peft_codec *, const char *path,
+		    bool partial, struct peft_out *, struct peft_err *)
+		    PEFT_MUSTCHECK;
 /* The sums of a lint. */
 void		peft_lint_report(struct peft_buf *, const struct peft_lint *,
 		    bool json);

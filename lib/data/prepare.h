@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_DATA_PREPARE_H
+#define PEFT_DATA_PREPARE_H
+
+#include "base/out.h"
+#include "data/encode.h"
+#include "data/lint.h"
+#include "data/show.h"
+
+/*
+ * Whole inputs of records, one record after the other: to token records, to
+ * what people look at, or to a report of mistakes.
+ */
+enum peft_prep_mode {
+	PEFT_PREP_TOKENS,	/* token records, framed by {"peft"} lines */
+	PEFT_PREP_SHOW,		/* as peft_show_record() does */
+	PEFT_PREP_RENDER,	/* what the template makes */
+	PEFT_PREP_LINT		/* findings, and a report at the end */
+};
+
+enum peft_over { PEFT_OVER_REFUSE, PEFT_OVER_DROP, PEFT_OVER_CUT };
+
+struct peft_prep {
+	const struct peft_codec	*codec;
+	struct peft_encopt	 enc;
+	enum peft_prep_mode	 mode;
+	enum peft_style		 style;		/* of SHOW */
+	size_t			 show;		/* records at most; 0: all */
+	size_t			 max_length;	/* tokens; 0: no limit */
+	enum peft_over		 over;		/* what to do with longer ones */
+	const char		*test;		/* with LINT: a test set, or NULL */
+	bool			 json;		/* with LINT: the report */
+	/* what was seen */
+	struct peft_lint	 lint;
+	size_t			 records, dropped, cut, tokens, supervised;
+};
+
+/* paths: n of them, none means standard input.  With LINT a report that has
+ * findings is written whole, and is then an error of status PEFT_CHECK. */
+int	peft_prep_run(struct peft_prep *, char *const *paths, size_t n,
+	    struct peft_out *, struct peft_err *) PEFT_MUSTCHECK;
+void	peft_prep_free(struct peft_prep *);
+
+#endif
