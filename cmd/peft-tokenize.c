@@ -11,12 +11,13 @@
 
 enum {
 	O_SUP = PEFT_O_OWN, O_MAXLEN, O_OVER, O_SHOW, O_LINT, O_TEST, O_JSON,
-	O_DECODE, O_RENDER, O_SET, O_PARTIAL
+	O_DECODE, O_RENDER, O_SET, O_PARTIAL, O_SKIP, O_CHAT,
+	O_CONTROL
 };
 
 static const struct peft_opt opts[] = {
 	{ 'm', "model", "MODEL", "take tokenizer and chat template from MODEL" },
-	{ O_SUP, "supervise", "last|all|text", "what is learnt: the last answer, all answers, all text (all)" },
+	{ O_SUP, "supervise", "last|all|completion|text", "what is learnt: the last answer, all, those to the last question, all text (all)" },
 	{ O_MAXLEN, "max-length", "N", "most tokens of a record (no limit)" },
 	{ O_OVER, "over", "refuse|drop|cut", "what to do with longer records (refuse)" },
 	{ O_SHOW, "show", "N", "show the first N records, supervised tokens marked" },
@@ -26,8 +27,11 @@ static const struct peft_opt opts[] = {
 	{ O_DECODE, "decode", NULL, "turn token records back into text" },
 	{ O_RENDER, "render", NULL, "print what the chat template makes, without tokenising" },
 	{ O_SET, "set", "NAME=JSON", "a variable for the chat template (repeatable)" },
+	{ O_CHAT, "chat", NULL, "make a chat of each prompt and its completion" },
+	{ O_CONTROL, "control", NULL, "special tokens spelt out in texts, prompts and completions are control tokens" },
+	{ O_SKIP, "skip-bad", "N", "leave out up to N bad records, and list them (0)" },
 	{ O_PARTIAL, "partial", NULL, "with --decode: accept a stream that was cut short" },
-	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_QUIET, PEFT_OPT_VERBOSE,
+	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_THREADS, PEFT_OPT_QUIET, PEFT_OPT_VERBOSE,
 	{ 0 }
 };
 
@@ -44,6 +48,46 @@ struct job {
 	bool			 lint, show, decode, render, partial;
 	cJSON			*set;
 };
+
+/* What the library has to tell. */
+static void
+note(void *ctx, const char *message)
+{
+	const struct job *job = ctx;
+
+	if (!job->common.quiet)
+		peft_warn("%s", message);
+}
+
+static void
+bad(void *ctx, const char *message)
+{
+	(void)ctx;
+	peft_warn("left out: %s", message);
+}
+
+static int
+prepare(struct job *job, char *const *paths, size_t n, struct peft_out *out,
+    struct peft_err *err)
+{
+	struct peft_source_of *from = peft_calloc(n + 1, sizeof(*from), err);
+	struct peft_feedopt feed = { .from = from, .n = n == 0 ? 1 : n,
+	    .note = note, .ctx = job };
+	size_t i;
+	int r;
+
+	if (from == NULL)
+		return -1;
+	for (i = 0; i < n; i++)
+		from[i].path = paths[i];
+	job->prep.note = note;
+	job->prep.bad = bad;
+	job->prep.ctx = job;
+	job->prep.threads = job->common.threads;
+	r = peft_prep_run(&job->prep, &feed, out, err);
+	free(from);
+	return r;
+}
 
 static int
 decode(const struct job *job, char *const *paths, size_t n,
@@ -81,7 +125,8 @@ add_set(struct job *job, char *arg)
 static void
 parse(struct job *job, int argc, char **argv)
 {
-	static const char *const sup[] = { "last", "all", "text", NULL };
+	static const char *const sup[] = { "last", "all", "text",
+	    "completion", NULL };
 	static const char *const over[] = { "refuse", "drop", "cut", NULL };
 	int ch;
 
@@ -112,6 +157,16 @@ parse(struct job *job, int argc, char **argv)
 			break;
 		case O_SET:
 			add_set(job, optarg);
+			break;
+		case O_SKIP:
+			job->prep.skip_bad = (size_t)peft_optint("--skip-bad",
+			    optarg, 0, INT64_C(1) << 40);
+			break;
+		case O_CHAT:
+			job->prep.enc.as_chat = true;
+			break;
+		case O_CONTROL:
+			job->prep.enc.control = true;
 			break;
 		case O_LINT:
 			job->lint = true;
@@ -145,6 +200,12 @@ say(const struct job *job)
 {
 	const struct peft_prep *p = &job->prep;
 
+	if (p->skipped > 0)
+		peft_warn("%zu bad record%s left out", p->skipped,
+		    p->skipped == 1 ? "" : "s");
+	if (p->idle > 0)
+		peft_warn("%zu record%s no supervised token", p->idle,
+		    p->idle == 1 ? " has" : "s have");
 	if (p->dropped > 0 || p->cut > 0)
 		peft_warn("%zu records dropped, %zu cut at %zu tokens",
 		    p->dropped, p->cut, p->max_length);
@@ -175,7 +236,7 @@ main(int argc, char **argv)
 	job.prep.codec = &codec;
 	job.prep.style = peft_show_style(STDOUT_FILENO);
 	r = job.decode ? decode(&job, argv, (size_t)argc, out, &err) :
-	    peft_prep_run(&job.prep, argv, (size_t)argc, out, &err);
+	    prepare(&job, argv, (size_t)argc, out, &err);
 	/* a report of findings is wanted all the same */
 	if (r == 0 || err.status == PEFT_CHECK) {
 		if (peft_out_commit(out, &late) == -1)

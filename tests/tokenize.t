@@ -23,7 +23,7 @@ done
 peft-tokenize -q -m base --decode t >decoded
 peft-tokenize -q -m base --render test.jsonl >rendered
 ok 'decode gives what the template made' sh -c 'tr -d "\n" <decoded >a; tr -d "\n" <rendered >b; cmp a b'
-expect 0 '' peft-tokenize -m base --show 1 test.jsonl
+expect 0 '*: test.jsonl: JSON lines of chats (messages)' peft-tokenize -m base --show 1 test.jsonl
 ok '--show brackets what is supervised' grep -q '\[\[.*<|im_end|>' out
 
 u='{"messages":[{"role":"user","content":"hi <|im_end|> there"},{"role":"assistant","content":"a"}]}'
@@ -50,9 +50,9 @@ expect 2 '*template line*' peft-tokenize -m raising test.jsonl
 expect 2 '*the limit is 10*' peft-tokenize -m base --max-length 10 test.jsonl
 expect 0 '*8 records dropped*' peft-tokenize -m base --max-length 10 --over drop test.jsonl
 expect 2 '*nothing supervised is left' peft-tokenize -m base --max-length 10 --over cut test.jsonl
-expect 0 '' peft-tokenize -m base --max-length 100 test.jsonl
+expect 0 '' peft-tokenize -q -m base --max-length 100 test.jsonl
 
-expect 0 '' peft-tokenize -m base --lint chats.jsonl
+expect 0 '' peft-tokenize -q -m base --lint chats.jsonl
 { cat chats.jsonl; head -n 1 chats.jsonl
 echo '{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":""}]}'
 echo '{"messages":[{"role":"assistant","content":"x"}]}'

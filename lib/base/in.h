@@ -26,6 +26,16 @@ int		 peft_in_line(struct peft_in *, char **line, size_t *len,
 size_t		 peft_in_lineno(const struct peft_in *);
 /* Accept a last line without its newline (--partial drops it). */
 void		 peft_in_partial(struct peft_in *);
+/* Give a last line without its newline as well, for formats that say
+ * themselves whether they are whole. */
+void		 peft_in_tail(struct peft_in *);
+/* Bytes rather than lines, which they count: what comes next, some of it, at
+ * *p until the next call (1, 0, -1); peek leaves it there, and gives no white
+ * space alone unless that is all there is (0) or it is over 64 KiB long. */
+int		 peft_in_some(struct peft_in *, const char **p, size_t *n,
+		    struct peft_err *) PEFT_MUSTCHECK;
+int		 peft_in_peek(struct peft_in *, const char **p, size_t *n,
+		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_in_close(struct peft_in *);
 
 /* A whole file, at most max bytes, as it is on disk (not unpacked). */

@@ -128,69 +128,130 @@ turn_span(const struct peft_codec *c, cJSON *vars, const cJSON *messages,
 	return r;
 }
 
+/* Which turns are to be learnt: want[k], of n.  -1 if weights are wrong. */
 static int
-add_span(struct peft_spans *s, struct peft_span span, struct peft_err *err)
+choose(const cJSON *messages, const struct peft_encopt *o, bool *want,
+    struct peft_err *err)
 {
-	struct peft_span *grown;
+	size_t k = 0, last = SIZE_MAX, asked = 0;
+	const cJSON *e, *role, *w;
 
-	grown = peft_grow(s->at, s->n, &s->cap, sizeof(*grown), err);
-	if (grown == NULL)
-		return -1;
-	s->at = grown;
-	s->at[s->n++] = span;
+	cJSON_ArrayForEach(e, messages) {
+		role = peft_json_get(e, "role");
+		w = peft_json_get(e, "weight");
+		want[k] = is_assistant(e);
+		if (want[k])
+			last = k;
+		else if (strcmp(role->valuestring, "user") == 0)
+			asked = k;
+		k++;
+		if (w == NULL || cJSON_IsNull(w))
+			continue;
+		if (!want[k - 1] || !cJSON_IsNumber(w) ||
+		    (w->valuedouble != 0 && w->valuedouble != 1))
+			return peft_seterr(err, "message %zu: a \"weight\" is 0 "
+			    "or 1, and only the assistant's turns have one", k);
+		want[k - 1] = w->valuedouble == 1;
+	}
+	while (k-- > 0)
+		if ((o->supervise == PEFT_SUP_LAST && k != last) ||
+		    (o->supervise == PEFT_SUP_COMPLETION && k < asked))
+			want[k] = false;
 	return 0;
 }
 
-/* Spans of the turns asked for, by rendering prefixes. */
+/* Spans of the turns that are wanted, by rendering prefixes. */
 static int
 spans_by_prefix(const struct peft_codec *c, cJSON *vars,
-    const cJSON *messages, const struct peft_encopt *o,
-    const struct peft_buf *whole, struct peft_spans *spans,
-    struct peft_err *err)
+    const cJSON *messages, const bool *want, const struct peft_buf *whole,
+    struct peft_spans *spans, struct peft_err *err)
 {
-	size_t k = 0, last = SIZE_MAX;
 	struct peft_span span;
+	const cJSON *e;
+	size_t k = 0;
+
+	cJSON_ArrayForEach(e, messages)
+		if (want[k++] && (turn_span(c, vars, messages, k - 1, whole,
+		    &span, err) == -1 || peft_spans_add(spans, span.begin,
+		    span.end, err) == -1))
+			return -1;
+	return 0;
+}
+
+/* Of the spans that the template marked, those of the turns wanted.  Not
+ * every template marks every turn: then only the last one is sure. */
+static int
+keep_wanted(const cJSON *messages, const struct peft_encopt *o,
+    const bool *want, struct peft_spans *spans, struct peft_err *err)
+{
+	size_t k = 0, turns = 0, wanted = 0, n = 0;
 	const cJSON *e;
 
 	cJSON_ArrayForEach(e, messages) {
-		if (is_assistant(e))
-			last = k;
-		k++;
+		turns += is_assistant(e);
+		wanted += want[k++];
 	}
-	k = 0;
+	if (wanted == turns)
+		return 0;
+	if (turns != spans->n && o->supervise == PEFT_SUP_LAST &&
+	    wanted == 1 && spans->n > 0) {
+		spans->at[0] = spans->at[spans->n - 1];
+		spans->n = 1;
+		return 0;
+	}
+	if (turns != spans->n)
+		return peft_seterr(err, "the template marks %zu stretches for "
+		    "%zu turns of the assistant: which are to be learnt cannot "
+		    "be told", spans->n, turns);
+	k = turns = 0;
 	cJSON_ArrayForEach(e, messages) {
-		if (is_assistant(e) && (o->supervise == PEFT_SUP_ALL ||
-		    k == last) && (turn_span(c, vars, messages, k, whole,
-		    &span, err) == -1 || add_span(spans, span, err) == -1))
-			return -1;
-		k++;
+		if (want[k++])
+			spans->at[n++] = spans->at[turns];
+		turns += is_assistant(e);
 	}
+	spans->n = n;
 	return 0;
 }
 
-/* Spans that the template itself marked: all of them, or the last. */
-static void
-keep_last(const struct peft_encopt *o, struct peft_spans *spans)
-{
-	if (o->supervise == PEFT_SUP_LAST && spans->n > 1) {
-		spans->at[0] = spans->at[spans->n - 1];
-		spans->n = 1;
-	}
-}
-
+/* weighed: the messages as they came, weights and all. */
 static int
 supervise(const struct peft_codec *c, cJSON *vars, const cJSON *messages,
-    const struct peft_encopt *o, const struct peft_buf *text,
-    struct peft_spans *spans, struct peft_err *err)
+    const cJSON *weighed, const struct peft_encopt *o,
+    const struct peft_buf *text, struct peft_spans *spans,
+    struct peft_err *err)
 {
-	if (o->supervise == PEFT_SUP_TEXT)
-		return add_span(spans, (struct peft_span){ 0, text->len },
-		    err);
-	if (peft_template_generates(c->tmpl)) {
-		keep_last(o, spans);
-		return 0;
-	}
-	return spans_by_prefix(c, vars, messages, o, text, spans, err);
+	bool *want = peft_calloc((size_t)cJSON_GetArraySize(messages),
+	    sizeof(*want), err);
+	int r = -1;
+
+	if (want == NULL)
+		return -1;
+	if (choose(weighed, o, want, err) == -1)
+		;
+	else if (o->supervise == PEFT_SUP_TEXT)
+		r = peft_spans_add(spans, 0, text->len, err);
+	else if (peft_template_generates(c->tmpl))
+		r = keep_wanted(messages, o, want, spans, err);
+	else
+		r = spans_by_prefix(c, vars, messages, want, text, spans, err);
+	free(want);
+	return r;
+}
+
+/* Without the weights, which are none of the template's business: a new
+ * list, or NULL if there are none. */
+static cJSON *
+without_weights(const cJSON *messages)
+{
+	const cJSON *e;
+	cJSON *copy = NULL, *m;
+
+	cJSON_ArrayForEach(e, messages)
+		if (copy == NULL && peft_json_get(e, "weight") != NULL)
+			copy = cJSON_Duplicate(messages, 1);
+	cJSON_ArrayForEach(m, copy)
+		cJSON_DeleteItemFromObjectCaseSensitive(m, "weight");
+	return copy;
 }
 
 int
@@ -198,9 +259,10 @@ peft_chat_render(const struct peft_codec *c, const cJSON *record,
     const struct peft_encopt *o, struct peft_buf *text,
     struct peft_buf *mark, struct peft_spans *spans, struct peft_err *err)
 {
-	const cJSON *messages = peft_json_get(record, "messages"), *e;
+	const cJSON *weighed = peft_json_get(record, "messages"), *e;
+	const cJSON *messages = weighed;
 	struct peft_spans *gen;
-	cJSON *vars;
+	cJSON *vars, *own;
 	size_t n = 0;
 	int r;
 
@@ -215,11 +277,14 @@ peft_chat_render(const struct peft_codec *c, const cJSON *record,
 	if (o->prompt_only && is_assistant(cJSON_GetArrayItem(messages,
 	    (int)n - 1)))
 		n--;
+	if ((own = without_weights(messages)) != NULL)
+		messages = own;
 	vars = make_vars(c, record, o);
 	gen = o->prompt_only || o->supervise == PEFT_SUP_TEXT ? NULL : spans;
 	r = render(c, vars, messages, n, o->prompt_only, text, mark, gen, err);
 	if (r == 0 && !o->prompt_only)
-		r = supervise(c, vars, messages, o, text, spans, err);
+		r = supervise(c, vars, messages, weighed, o, text, spans, err);
 	cJSON_Delete(vars);
+	cJSON_Delete(own);
 	return r;
 }

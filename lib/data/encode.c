@@ -7,93 +7,8 @@
 
 #include "data/chat.h"
 #include "data/encode.h"
-
-/* Text to be encoded, with what is known of its bytes. */
-struct text {
-	struct peft_buf		text, mark;
-	struct peft_spans	spans;		/* supervised bytes */
-};
-
-static void
-text_free(struct text *t)
-{
-	peft_buf_free(&t->text);
-	peft_buf_free(&t->mark);
-	peft_spans_free(&t->spans);
-}
-
-/* Append a user's words. */
-static void
-put_user(struct text *t, const char *s)
-{
-	size_t n = strlen(s), i;
-
-	peft_buf_put(&t->text, s, n);
-	for (i = 0; i < n; i++)
-		peft_buf_putc(&t->mark, 1);
-}
-
-/* Append the end token, which is the tokenizer's word. */
-static void
-put_eos(const struct peft_codec *c, struct text *t)
-{
-	size_t n = c->eos == NULL ? 0 : strlen(c->eos), i;
-
-	if (n == 0 || (t->text.len >= n && memcmp(t->text.data +
-	    t->text.len - n, c->eos, n) == 0))
-		return;
-	peft_buf_put(&t->text, c->eos, n);
-	for (i = 0; i < n; i++)
-		peft_buf_putc(&t->mark, 0);
-}
-
-static int
-add_span(struct text *t, size_t begin, size_t end, struct peft_err *err)
-{
-	struct peft_span *grown;
-
-	if (t->text.failed || t->mark.failed)
-		return peft_seterr(err, "no memory for the text");
-	grown = peft_grow(t->spans.at, t->spans.n, &t->spans.cap,
-	    sizeof(*grown), err);
-	if (grown == NULL)
-		return -1;
-	t->spans.at = grown;
-	grown[t->spans.n++] = (struct peft_span){ begin, end };
-	return 0;
-}
-
-/* {"prompt","completion"} or {"text"} */
-static int
-plain(const struct peft_codec *c, const cJSON *j, const struct peft_encopt *o,
-    struct text *t, struct peft_err *err)
-{
-	const char *prompt = NULL, *completion = NULL, *text = NULL;
-	size_t begin;
-
-	if (peft_json_str(j, "prompt", &prompt, err) == -1 ||
-	    peft_json_str(j, "completion", &completion, err) == -1 ||
-	    peft_json_str(j, "text", &text, err) == -1)
-		return -1;
-	if ((prompt == NULL) == (text == NULL))
-		return peft_seterr(err, "a record needs \"messages\", "
-		    "\"prompt\" (with \"completion\") or \"text\"");
-	put_user(t, prompt != NULL ? prompt : text);
-	begin = prompt != NULL ? t->text.len : 0;
-	if (o->prompt_only)
-		return 0;
-	if (prompt != NULL) {
-		if (completion == NULL &&
-		    peft_json_get(j, "choices") == NULL)
-			return peft_seterr(err, "\"prompt\" without "
-			    "\"completion\"");
-		if (completion == NULL)
-			return 0;
-		put_user(t, completion);
-	}
-	put_eos(c, t);
-	return add_span(t, begin, t->text.len, err);
-}
+#include "data/plain.h"
+#include "data/shape.h"
 
 /* Tokens whose bytes begin within a supervised span; one that begins before
  * it and reaches into it is not supervised. */
@@ -132,7 +47,7 @@ check_bos(const struct peft_codec *c, const struct peft_record *r,
 }
 
 static int
-tokenise(const struct peft_codec *c, const struct text *t, int flags,
+tokenise(const struct peft_codec *c, const struct peft_marked *t, int flags,
     struct peft_record *r, struct peft_err *err)
 {
 	struct peft_tokens tokens = { 0 };
@@ -229,35 +144,33 @@ extras(const cJSON *j, struct peft_record *r, struct peft_err *err)
 	return 0;
 }
 
-/* Fill t from a record; *flags for the tokenizer. */
+/* Fill t from a simple record; *flags for the tokenizer. */
 static int
 read_text(const struct peft_codec *c, const cJSON *j,
-    const struct peft_encopt *o, struct text *t, int *flags,
+    const struct peft_encopt *o, struct peft_marked *t, int *flags,
     struct peft_err *err)
 {
 	struct peft_encopt opt = *o;
 
-	*flags = 0;
-	if (!cJSON_IsObject(j))
-		return peft_seterr(err, "not an object");
-	if (peft_json_get(j, "messages") != NULL) {
+	const cJSON *m = peft_json_get(j, "messages");
+
+	if (m != NULL && !cJSON_IsNull(m)) {
+		*flags = 0;
 		opt.prompt_only |= peft_json_get(j, "choices") != NULL;
 		return peft_chat_render(c, j, &opt, &t->text, &t->mark,
 		    &t->spans, err);
 	}
-	*flags = PEFT_TOK_SPECIAL;
-	return plain(c, j, &opt, t, err);
+	*flags = peft_json_get(j, "segments") != NULL ? 0 : PEFT_TOK_SPECIAL;
+	return peft_plain_read(c, j, &opt, t, err);
 }
 
-int
-peft_encode_record(const struct peft_codec *c, const cJSON *j,
+static int
+encode(const struct peft_codec *c, const cJSON *j,
     const struct peft_encopt *o, struct peft_record *r, struct peft_err *err)
 {
-	struct text t = { .text = { 0 } };
-	int flags, s;
+	struct peft_marked t = { .text = { 0 } };
+	int flags, s = read_text(c, j, o, &t, &flags, err);
 
-	memset(r, 0, sizeof(*r));
-	s = read_text(c, j, o, &t, &flags, err);
 	if (s == 0)
 		s = tokenise(c, &t, flags, r, err);
 	if (s == 0 && !o->prompt_only)
@@ -265,7 +178,24 @@ peft_encode_record(const struct peft_codec *c, const cJSON *j,
 		    err);
 	if (s == 0)
 		s = extras(j, r, err);
-	text_free(&t);
+	peft_marked_free(&t);
+	return s;
+}
+
+int
+peft_encode_record(const struct peft_codec *c, const cJSON *j,
+    const struct peft_encopt *o, struct peft_record *r, struct peft_err *err)
+{
+	cJSON *own;
+	int s;
+
+	memset(r, 0, sizeof(*r));
+	if (!cJSON_IsObject(j))
+		return peft_seterr(err, "not an object");
+	if (peft_shape_simple(j, o->as_chat, &own, err) == -1)
+		return -1;
+	s = encode(c, own != NULL ? own : j, o, r, err);
+	cJSON_Delete(own);
 	if (s == -1)
 		peft_record_free(r);
 	return s;
@@ -275,11 +205,18 @@ int
 peft_render_record(const struct peft_codec *c, const cJSON *j,
     const struct peft_encopt *o, struct peft_buf *out, struct peft_err *err)
 {
-	struct text t = { .text = { 0 } };
-	int flags, s = read_text(c, j, o, &t, &flags, err);
+	struct peft_marked t = { .text = { 0 } };
+	cJSON *own;
+	int flags, s;
 
+	if (!cJSON_IsObject(j))
+		return peft_seterr(err, "not an object");
+	if (peft_shape_simple(j, o->as_chat, &own, err) == -1)
+		return -1;
+	s = read_text(c, own != NULL ? own : j, o, &t, &flags, err);
 	if (s == 0)
 		peft_buf_put(out, t.text.data, t.text.len);
-	text_free(&t);
+	peft_marked_free(&t);
+	cJSON_Delete(own);
 	return s;
 }

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "data/lint.h"
+#include "data/shape.h"
 
 const char *const peft_finding_text[PEFT_NFINDING] = {
 	[PEFT_F_UNSUPERVISED] = "nothing is supervised",
@@ -19,15 +19,13 @@ const char *const peft_finding_text[PEFT_NFINDING] = {
 	[PEFT_F_BAD] = "cannot be encoded",
 };
 
-/* Remember n bytes by their hash: 1 new, 0 seen before, -1. */
+/* Remember a hash: 1 new, 0 seen before, -1. */
 static int
-remember(struct peft_lint *l, struct peft_map *map, const void *p, size_t n,
+remember(struct peft_lint *l, struct peft_map *map, const char *hex,
     struct peft_err *err)
 {
-	char hex[PEFT_SHA256_HEX], **grown, *copy;
-	int r;
+	char **grown, *copy;
 
-	peft_sha256_of(p, n, hex);
 	if (peft_map_find(map, hex, 32) != NULL)
 		return 0;
 	grown = peft_grow(l->keys, l->nkeys, &l->capkeys, sizeof(*grown), err);
@@ -37,8 +35,7 @@ remember(struct peft_lint *l, struct peft_map *map, const void *p, size_t n,
 	if ((copy = peft_strdup(hex, err)) == NULL)
 		return -1;
 	l->keys[l->nkeys++] = copy;
-	r = peft_map_add(map, copy, 32, 0, err);
-	return r;
+	return peft_map_add(map, copy, 32, 0, err);
 }
 
 /* All but the last assistant turn, or the prompt: what the model is asked. */
@@ -64,31 +61,31 @@ put_prompt(const cJSON *j, struct peft_buf *b)
 	}
 }
 
+/* The hash of what is asked; "" if nothing is. */
+static void
+hash_prompt(const cJSON *j, char hex[PEFT_SHA256_HEX])
+{
+	struct peft_buf b = { 0 };
+
+	put_prompt(j, &b);
+	hex[0] = '\0';
+	if (b.len > 0)
+		peft_sha256_of(b.data, b.len, hex);
+	peft_buf_free(&b);
+}
+
 int
 peft_lint_test(struct peft_lint *l, const cJSON *j, struct peft_err *err)
 {
-	struct peft_buf b = { 0 };
-	int r;
-
-	put_prompt(j, &b);
-	r = b.len == 0 ? 0 : remember(l, &l->test, b.data, b.len, err);
-	peft_buf_free(&b);
-	return r == -1 ? -1 : 0;
-}
-
-static int
-look_for_leak(struct peft_lint *l, const cJSON *j, bool *found)
-{
 	char hex[PEFT_SHA256_HEX];
-	struct peft_buf b = { 0 };
+	cJSON *own;
 
-	put_prompt(j, &b);
-	if (b.len > 0) {
-		peft_sha256_of(b.data, b.len, hex);
-		found[PEFT_F_LEAK] = peft_map_find(&l->test, hex, 32) != NULL;
-	}
-	peft_buf_free(&b);
-	return 0;
+	if (peft_shape_simple(j, false, &own, err) == -1)
+		return -1;
+	hash_prompt(own != NULL ? own : j, hex);
+	cJSON_Delete(own);
+	return hex[0] == '\0' ? 0 : remember(l, &l->test, hex, err) == -1 ?
+	    -1 : 0;
 }
 
 /* A system turn first if at all, then user and assistant in turn (tools
@@ -168,36 +165,57 @@ look_at_end(const struct peft_lint *l, const struct peft_record *r,
 			found[PEFT_F_NOEND] = false;
 }
 
+static void
+look_at_tokens(const struct peft_lint *l, const struct peft_record *r,
+    struct peft_look *k)
+{
+	k->tokens = r->n;
+	k->supervised = r->supervised;
+	k->found[PEFT_F_LONG] = l->max_length > 0 && r->n > l->max_length;
+	if (r->nchoices == 0) {
+		k->found[PEFT_F_UNSUPERVISED] = r->supervised == 0;
+		look_at_end(l, r, k->found);
+	}
+	peft_sha256_of(r->ids, r->n * sizeof(*r->ids), k->ids);
+}
+
+void
+peft_lint_look(const struct peft_lint *l, const cJSON *j,
+    const struct peft_record *r, struct peft_look *k)
+{
+	struct peft_err ignored;
+	cJSON *own = NULL;
+
+	memset(k, 0, sizeof(*k));
+	if (peft_shape_simple(j, false, &own, &ignored) == 0 && own != NULL)
+		j = own;
+	look_at_roles(peft_json_get(j, "messages"), k->found);
+	look_at_content(l, j, k->found);
+	hash_prompt(j, k->prompt);
+	k->found[PEFT_F_BAD] = r == NULL;
+	if (r != NULL)
+		look_at_tokens(l, r, k);
+	cJSON_Delete(own);
+}
+
 int
-peft_lint_record(struct peft_lint *l, const cJSON *j,
-    const struct peft_record *r, bool found[PEFT_NFINDING],
-    struct peft_err *err)
+peft_lint_add(struct peft_lint *l, struct peft_look *k, struct peft_err *err)
 {
 	int i, s;
 
-	memset(found, 0, PEFT_NFINDING * sizeof(*found));
 	l->records++;
-	look_at_roles(peft_json_get(j, "messages"), found);
-	look_at_content(l, j, found);
-	look_for_leak(l, j, found);
-	if (r == NULL)
-		found[PEFT_F_BAD] = true;
-	else {
-		l->tokens += r->n;
-		l->supervised += r->supervised;
-		found[PEFT_F_LONG] = l->max_length > 0 &&
-		    r->n > l->max_length;
-		if (r->nchoices == 0) {
-			found[PEFT_F_UNSUPERVISED] = r->supervised == 0;
-			look_at_end(l, r, found);
-		}
-		s = remember(l, &l->seen, r->ids, r->n * sizeof(*r->ids), err);
-		if (s == -1)
+	l->tokens += k->tokens;
+	l->supervised += k->supervised;
+	if (k->ids[0] != '\0') {
+		if ((s = remember(l, &l->seen, k->ids, err)) == -1)
 			return -1;
-		found[PEFT_F_DUPLICATE] = s == 0;
+		k->found[PEFT_F_DUPLICATE] = s == 0;
 	}
+	if (k->prompt[0] != '\0')
+		k->found[PEFT_F_LEAK] = peft_map_find(&l->test, k->prompt,
+		    32) != NULL;
 	for (i = 0; i < PEFT_NFINDING; i++)
-		l->count[i] += found[i];
+		l->count[i] += k->found[i];
 	return 0;
 }
 

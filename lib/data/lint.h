@@ -2,6 +2,7 @@
 #ifndef PEFT_DATA_LINT_H
 #define PEFT_DATA_LINT_H
 
+#include "base/hash.h"
 #include "base/map.h"
 #include "data/encode.h"
 
@@ -36,10 +37,19 @@ struct peft_lint {
 /* Remember the prompts of a test set. */
 int	peft_lint_test(struct peft_lint *, const cJSON *, struct peft_err *)
 	    PEFT_MUSTCHECK;
-/* Look at a record (j) and what it was encoded to (r; NULL if it could not
- * be): found[PEFT_NFINDING] says what there was. */
-int	peft_lint_record(struct peft_lint *, const cJSON *j,
-	    const struct peft_record *r, bool found[PEFT_NFINDING],
+
+/* What is seen of a record alone, in any thread: j, and what it was encoded
+ * to (r; NULL if it could not be). */
+struct peft_look {
+	bool	found[PEFT_NFINDING];
+	size_t	tokens, supervised;
+	char	ids[PEFT_SHA256_HEX];		/* hash of the tokens, or "" */
+	char	prompt[PEFT_SHA256_HEX];	/* of what is asked, or "" */
+};
+void	peft_lint_look(const struct peft_lint *, const cJSON *j,
+	    const struct peft_record *r, struct peft_look *);
+/* And what only the order of the records tells; counts the findings. */
+int	peft_lint_add(struct peft_lint *, struct peft_look *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 size_t	peft_lint_total(const struct peft_lint *);
 void	peft_lint_free(struct peft_lint *);

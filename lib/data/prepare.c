@@ -1,159 +1,178 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole inputs of records, one record after the other. */
+/*
+ * Whole inputs of records.
+ *
+ * Records are read into a batch of slots, worked on by all threads, and taken
+ * out in order; then comes the next batch.  The first batches are small, so
+ * that a mistake in the first record is told at once.
+ */
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "base/in.h"
-#include "data/prepare.h"
+#include "data/prepare-impl.h"
+#include "data/rows.h"
+#include "math/pool.h"
 
-/* A record that is too long: 1 keep it, 0 drop it. */
-static int
-limit(struct peft_prep *p, struct peft_record *r, struct peft_err *err)
+enum { NSLOT = 256 };
+static const size_t max_batch = (size_t)2 << 20;	/* bytes of text */
+
+struct run {
+	struct peft_prep	*prep;
+	struct peft_feed	*feed;
+	struct peft_pool	*pool;
+	struct peft_out		*out;
+	struct peft_slot	*slots;		/* [NSLOT] */
+	size_t			 n, size;	/* in the batch; at most */
+};
+
+static void
+work(void *ctx, size_t task, int thread)
 {
-	size_t i;
+	struct run *run = ctx;
 
-	if (p->max_length == 0 || r->n <= p->max_length)
-		return 1;
-	if (p->over == PEFT_OVER_REFUSE)
-		return peft_seterr(err, "%zu tokens, the limit is %zu (--over "
-		    "drop or cut)", r->n, p->max_length);
-	if (p->over == PEFT_OVER_DROP) {
-		p->dropped++;
-		return 0;
-	}
-	p->cut++;
-	r->n = p->max_length;
-	for (r->supervised = 0, i = 1; i < r->n; i++)
-		r->supervised += r->labels[i] != PEFT_IGNORE;
-	if (r->supervised == 0 && r->nchoices == 0)
-		return peft_seterr(err, "cut at %zu tokens, nothing supervised "
-		    "is left", p->max_length);
-	return 1;
+	(void)thread;
+	peft_slot_work(run->prep, &run->slots[task]);
 }
 
 static int
-put_record(struct peft_prep *p, const cJSON *j, struct peft_buf *b,
+fill_slot(struct peft_slot *s, const struct peft_row *row,
     struct peft_err *err)
 {
-	struct peft_record r;
-	int s;
+	struct peft_slot old = *s;
 
-	if (peft_encode_record(p->codec, j, &p->enc, &r, err) == -1)
-		return -1;
-	if ((s = limit(p, &r, err)) == 1) {
-		if (p->mode == PEFT_PREP_SHOW)
-			peft_show_record(b, p->codec, &r, p->style);
-		else
-			peft_record_put(b, &r);
-		p->records++;
-		p->tokens += r.n;
-		p->supervised += r.supervised;
+	*s = (struct peft_slot){ .text = old.text, .out = old.out,
+	    .label = row->label, .line = row->line, .shape = row->shape };
+	peft_buf_clear(&s->text);
+	peft_buf_clear(&s->out);
+	peft_buf_put(&s->text, row->text, row->len);
+	return s->text.failed ? peft_seterr(err, "no memory for a record") : 0;
+}
+
+/* 1 there may be more, 0 that was the end, -1 something broke behind what is
+ * in the batch. */
+static int
+fill(struct run *run, struct peft_err *err)
+{
+	size_t bytes = 0, want = run->size;
+	const struct peft_prep *p = run->prep;
+	struct peft_row row;
+	int s = 1;
+
+	if (p->show > 0 && want > p->show - p->records)
+		want = p->show - p->records;
+	run->n = 0;
+	while (run->n < want && bytes < max_batch) {
+		if ((s = peft_feed_next(run->feed, &row, err)) != 1)
+			return s;
+		if (fill_slot(&run->slots[run->n], &row, err) == -1)
+			return -1;
+		bytes += row.len;
+		run->n++;
 	}
-	peft_record_free(&r);
-	return s == -1 ? -1 : 0;
+	run->size = run->size * 4 > NSLOT ? NSLOT : run->size * 4;
+	return want > 0;
+}
+
+/* A bad record: an error, unless some may be left out. */
+static int
+bad_record(struct peft_prep *p, struct peft_slot *s, struct peft_err *err)
+{
+	peft_errprefix(&s->err, "%s:%zu", s->label, s->line);
+	if (p->skipped < p->skip_bad) {
+		p->skipped++;
+		if (p->bad != NULL)
+			p->bad(p->ctx, s->err.msg);
+		return 0;
+	}
+	*err = s->err;
+	return -1;
 }
 
 /* Findings of one record, "file:line: what". */
 static int
-lint_record(struct peft_prep *p, const cJSON *j, const struct peft_in *in,
-    struct peft_buf *b, struct peft_err *err)
+take_look(struct run *run, struct peft_slot *s, struct peft_err *err)
 {
-	bool found[PEFT_NFINDING];
-	struct peft_err why = { 0 };
-	struct peft_record r;
-	int s, i;
+	struct peft_prep *p = run->prep;
+	int i;
 
-	s = peft_encode_record(p->codec, j, &p->enc, &r, &why);
-	i = peft_lint_record(&p->lint, j, s == 0 ? &r : NULL, found, err);
-	if (s == 0)
-		peft_record_free(&r);
-	if (i == -1)
+	if (s->status == -1) {
+		s->look = (struct peft_look){ .tokens = 0 };
+		s->look.found[PEFT_F_BAD] = true;
+	}
+	peft_buf_clear(&s->out);
+	if (peft_lint_add(&p->lint, &s->look, err) == -1)
 		return -1;
 	for (i = 0; !p->json && i < PEFT_NFINDING; i++)
-		if (found[i])
-			peft_buf_printf(b, "%s:%zu: %s%s%s\n",
-			    peft_in_label(in), peft_in_lineno(in),
-			    peft_finding_text[i], i == PEFT_F_BAD ? ": " : "",
-			    i == PEFT_F_BAD ? why.msg : "");
-	return 0;
+		if (s->look.found[i])
+			peft_buf_printf(&s->out, "%s:%zu: %s%s%s\n", s->label,
+			    s->line, peft_finding_text[i], i == PEFT_F_BAD ?
+			    ": " : "", i == PEFT_F_BAD ? s->err.msg : "");
+	return peft_out_write(run->out, s->out.data, s->out.len, err);
 }
 
 static int
-do_line(struct peft_prep *p, const struct peft_in *in, const char *line,
-    size_t len, struct peft_buf *b, struct peft_err *err)
+take_slot(struct run *run, struct peft_slot *s, struct peft_err *err)
 {
-	cJSON *j = peft_json(line, len, err);
-	int s;
+	struct peft_prep *p = run->prep;
 
-	if (j == NULL)
-		return -1;
 	if (p->mode == PEFT_PREP_LINT)
-		s = lint_record(p, j, in, b, err);
-	else if (p->mode == PEFT_PREP_RENDER)
-		s = peft_render_record(p->codec, j, &p->enc, b, err);
-	else
-		s = put_record(p, j, b, err);
-	cJSON_Delete(j);
-	return s;
+		return take_look(run, s, err);
+	if (s->status == -1)
+		return bad_record(p, s, err);
+	p->records += s->records;
+	p->dropped += s->dropped;
+	p->cut += s->cut;
+	p->idle += s->idle;
+	p->tokens += s->tokens;
+	p->supervised += s->supervised;
+	return peft_out_write(run->out, s->out.data, s->out.len, err);
 }
 
 static int
-do_file(struct peft_prep *p, const char *path, struct peft_out *out,
-    struct peft_err *err)
+batches(struct run *run, struct peft_err *err)
 {
-	struct peft_in *in = peft_in_open(path, err);
-	struct peft_buf b = { 0 };
-	char *line;
-	size_t len;
-	int s;
+	struct peft_err later = { 0 };
+	size_t i;
+	int more;
 
-	if (in == NULL)
-		return -1;
-	while ((s = peft_in_line(in, &line, &len, err)) == 1) {
-		if (p->show > 0 && p->records == p->show) {
-			s = 0;
-			break;
-		}
-		if (do_line(p, in, line, len, &b, err) == -1) {
-			s = peft_errprefix(err, "%s:%zu", peft_in_label(in),
-			    peft_in_lineno(in));
-			break;
-		}
-		s = b.failed ? peft_seterr(err, "no memory for a record") :
-		    peft_out_write(out, b.data, b.len, err);
-		if (s == -1)
-			break;
-		peft_buf_clear(&b);
-	}
-	peft_buf_free(&b);
-	peft_in_close(in);
-	return s;
+	do {
+		more = fill(run, &later);
+		peft_pool_run(run->pool, run->n, work, run);
+		for (i = 0; i < run->n; i++)
+			if (take_slot(run, &run->slots[i], err) == -1)
+				return -1;
+	} while (more == 1);
+	if (more == -1)
+		*err = later;
+	return more;
 }
 
 static int
 read_test(struct peft_prep *p, struct peft_err *err)
 {
-	struct peft_in *in;
-	char *line;
-	size_t len;
+	struct peft_rows *rows;
+	const char *text;
+	size_t len, line;
 	cJSON *j;
 	int s;
 
 	if (p->test == NULL)
 		return 0;
-	if ((in = peft_in_open(p->test, err)) == NULL)
+	if ((rows = peft_rows_open(p->test, err)) == NULL)
 		return -1;
-	while ((s = peft_in_line(in, &line, &len, err)) == 1) {
-		j = peft_json(line, len, err);
+	while ((s = peft_rows_next(rows, &text, &len, &line, err)) == 1) {
+		j = peft_json(text, len, err);
 		s = j == NULL ? -1 : peft_lint_test(&p->lint, j, err);
 		cJSON_Delete(j);
 		if (s == -1) {
-			peft_errprefix(err, "%s:%zu", peft_in_label(in),
-			    peft_in_lineno(in));
+			peft_errprefix(err, "%s:%zu", peft_rows_label(rows),
+			    line);
 			break;
 		}
 	}
-	peft_in_close(in);
+	peft_rows_close(rows);
 	return s;
 }
 
@@ -196,15 +215,37 @@ finish(struct peft_prep *p, struct peft_out *out, struct peft_err *err)
 	return s;
 }
 
-int
-peft_prep_run(struct peft_prep *p, char *const *paths, size_t n,
-    struct peft_out *out, struct peft_err *err)
+static void
+close_run(struct run *run)
 {
-	int s = begin(p, out, err);
 	size_t i;
 
-	for (i = 0; s == 0 && i < (n == 0 ? 1 : n); i++)
-		s = do_file(p, n == 0 ? NULL : paths[i], out, err);
+	for (i = 0; run->slots != NULL && i < NSLOT; i++) {
+		peft_buf_free(&run->slots[i].text);
+		peft_buf_free(&run->slots[i].out);
+	}
+	free(run->slots);
+	peft_feed_close(run->feed);
+	peft_pool_close(run->pool);
+}
+
+int
+peft_prep_run(struct peft_prep *p, const struct peft_feedopt *from,
+    struct peft_out *out, struct peft_err *err)
+{
+	struct run run = { .prep = p, .out = out, .size = 1 };
+	long cores = p->threads > 0 ? p->threads :
+	    sysconf(_SC_NPROCESSORS_ONLN);
+	int s = -1;
+
+	if ((run.pool = peft_pool_open(cores < 1 ? 1 : (int)cores,
+	    err)) != NULL && (run.feed = peft_feed_open(from, err)) != NULL &&
+	    (run.slots = peft_calloc(NSLOT, sizeof(*run.slots),
+	    err)) != NULL)
+		s = begin(p, out, err);
+	if (s == 0)
+		s = batches(&run, err);
+	close_run(&run);
 	return s == 0 ? finish(p, out, err) : s;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/out.h"
 #include "data/encode.h"
+#include "data/feed.h"
 #include "data/lint.h"
 #include "data/show.h"
 
@@ -30,14 +31,25 @@ struct peft_prep {
 	enum peft_over		 over;		/* what to do with longer ones */
 	const char		*test;		/* with LINT: a test set, or NULL */
 	bool			 json;		/* with LINT: the report */
+	size_t			 skip_bad;	/* that many bad records may be
+						 * left out; each is told */
+	int			 threads;	/* 0: one a core */
+	/* told what people should know, a line each; or NULL */
+	void	(*note)(void *ctx, const char *message);
+	void	(*bad)(void *ctx, const char *message);	/* a record left out */
+	void	*ctx;
 	/* what was seen */
 	struct peft_lint	 lint;
-	size_t			 records, dropped, cut, tokens, supervised;
+	size_t			 records, skipped, dropped, cut;
+	size_t			 idle;		/* without a supervised token */
+	size_t			 tokens, supervised;
 };
 
-/* paths: n of them, none means standard input.  With LINT a report that has
- * findings is written whole, and is then an error of status PEFT_CHECK. */
-int	peft_prep_run(struct peft_prep *, char *const *paths, size_t n,
+/* The records of the inputs come out in their order, with the same bytes for
+ * any number of threads.  Memory does not grow with the inputs, but for LINT,
+ * which remembers hashes.  With LINT a report that has findings is written
+ * whole, and is then an error of status PEFT_CHECK. */
+int	peft_prep_run(struct peft_prep *, const struct peft_feedopt *,
 	    struct peft_out *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_prep_free(struct peft_prep *);
 

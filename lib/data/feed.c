@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The records of several inputs. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "data/feed.h"
+#include "data/rows.h"
+#include "data/shape.h"
+
+struct input {
+	struct peft_rows	*rows;
+	size_t			 given;
+	int			 shape;
+};
+
+struct peft_feed {
+	struct peft_feedopt	 opt;
+	struct input		*inputs;	/* [opt.n] */
+	size_t			 at;		/* one after the other */
+	size_t			 total;
+};
+
+struct peft_feed *
+peft_feed_open(const struct peft_feedopt *opt, struct peft_err *err)
+{
+	struct peft_feed *f = peft_calloc(1, sizeof(*f), err);
+
+	if (f == NULL)
+		return NULL;
+	f->opt = *opt;
+	f->inputs = peft_calloc(opt->n + 1, sizeof(*f->inputs), err);
+	if (f->inputs != NULL)
+		return f;
+	free(f);
+	return NULL;
+}
+
+void
+peft_feed_close(struct peft_feed *f)
+{
+	size_t i;
+
+	if (f == NULL)
+		return;
+	for (i = 0; i < f->opt.n; i++)
+		peft_rows_close(f->inputs[i].rows);
+	free(f->inputs);
+	free(f);
+}
+
+size_t
+peft_feed_given(const struct peft_feed *f, size_t i)
+{
+	return f->inputs[i].given;
+}
+
+/* Of which shape is the input, by a record of it?  Said aloud once. */
+static void
+detect(struct peft_feed *f, struct input *in, const struct peft_row *row)
+{
+	struct peft_buf b = { 0 };
+	struct peft_err err;
+	cJSON *j = peft_json(row->text, row->len, &err);
+
+	in->shape = peft_shape_of(j);
+	cJSON_Delete(j);
+	if (in->shape == PEFT_SHAPE_NONE || f->opt.note == NULL)
+		return;
+	peft_buf_printf(&b, "%s: %s of %s", row->label,
+	    peft_rows_kind(in->rows), peft_shape_name(in->shape));
+	if (!b.failed)
+		f->opt.note(f->opt.ctx, b.data);
+	peft_buf_free(&b);
+}
+
+static int
+next_of(struct peft_feed *f, size_t i, struct peft_row *row,
+    struct peft_err *err)
+{
+	struct input *in = &f->inputs[i];
+	const char *path = f->opt.from[i].path;
+	int s;
+
+	if (in->rows == NULL &&
+	    (in->rows = peft_rows_open(path, err)) == NULL)
+		return -1;
+	s = peft_rows_next(in->rows, &row->text, &row->len, &row->line, err);
+	if (s != 1)
+		return s;
+	row->label = path == NULL || strcmp(path, "-") == 0 ?
+	    "standard input" : path;
+	if (in->shape == PEFT_SHAPE_NONE)
+		detect(f, in, row);
+	row->shape = in->shape;
+	in->given++;
+	f->total++;
+	return 1;
+}
+
+/* The input that is furthest behind its share, the first of equals. */
+static size_t
+behind(const struct peft_feed *f)
+{
+	double sum = 0, lag, most = 0;
+	size_t i, best = 0;
+
+	for (i = 0; i < f->opt.n; i++)
+		sum += f->opt.from[i].share;
+	for (i = 0; i < f->opt.n; i++) {
+		lag = f->opt.from[i].share / sum * (double)(f->total + 1) -
+		    (double)f->inputs[i].given;
+		if (i == 0 || lag > most) {
+			most = lag;
+			best = i;
+		}
+	}
+	return best;
+}
+
+int
+peft_feed_next(struct peft_feed *f, struct peft_row *row,
+    struct peft_err *err)
+{
+	int s = 0;
+
+	if (f->opt.mix)
+		return next_of(f, behind(f), row, err);
+	for (; f->at < f->opt.n; f->at++) {
+		if ((s = next_of(f, f->at, row, err)) != 0)
+			return s;
+		peft_rows_close(f->inputs[f->at].rows);
+		f->inputs[f->at].rows = NULL;
+	}
+	return 0;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is done with one record, in any thread. */
+
+#include "data/prepare-impl.h"
+#include "data/shape.h"
+
+/* A record that is too long: 1 keep it, 0 drop it. */
+static int
+limit(const struct peft_prep *p, struct peft_slot *s, struct peft_record *r)
+{
+	size_t i;
+
+	if (p->max_length == 0 || r->n <= p->max_length)
+		return 1;
+	if (p->over == PEFT_OVER_REFUSE)
+		return peft_seterr(&s->err, "%zu tokens, the limit is %zu "
+		    "(--over drop or cut)", r->n, p->max_length);
+	if (p->over == PEFT_OVER_DROP) {
+		s->dropped++;
+		return 0;
+	}
+	s->cut++;
+	r->n = p->max_length;
+	for (r->supervised = 0, i = 1; i < r->n; i++)
+		r->supervised += r->labels[i] != PEFT_IGNORE;
+	if (r->supervised == 0 && r->nchoices == 0)
+		return peft_seterr(&s->err, "cut at %zu tokens, nothing "
+		    "supervised is left", p->max_length);
+	return 1;
+}
+
+static int
+put_record(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
+{
+	struct peft_record r;
+	int keep;
+
+	if (peft_encode_record(p->codec, j, &p->enc, &r, &s->err) == -1)
+		return -1;
+	if ((keep = limit(p, s, &r)) == 1) {
+		if (p->mode == PEFT_PREP_SHOW)
+			peft_show_record(&s->out, p->codec, &r, p->style);
+		else
+			peft_record_put(&s->out, &r);
+		s->records++;
+		s->tokens += r.n;
+		s->supervised += r.supervised;
+		s->idle += r.supervised == 0 && r.nchoices == 0;
+	}
+	peft_record_free(&r);
+	return keep == -1 ? -1 : 0;
+}
+
+/* What lint needs to know; the findings are put together in order. */
+static int
+look(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
+{
+	struct peft_record r;
+	int bad = peft_encode_record(p->codec, j, &p->enc, &r, &s->err);
+
+	peft_lint_look(&p->lint, j, bad ? NULL : &r, &s->look);
+	if (!bad)
+		peft_record_free(&r);
+	return 0;
+}
+
+static int
+check_shape(const cJSON *j, int want, struct peft_err *err)
+{
+	int shape = peft_shape_of(j);
+
+	if (shape == PEFT_SHAPE_TOKENS)
+		return peft_seterr(err, "it is a token record already");
+	if (want == PEFT_SHAPE_NONE || shape == PEFT_SHAPE_NONE ||
+	    shape == want)
+		return 0;
+	return peft_seterr(err, "records are mixed: this one is of %s, the "
+	    "first of %s", peft_shape_name(shape), peft_shape_name(want));
+}
+
+static int
+work(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
+{
+	if (check_shape(j, s->shape, &s->err) == -1)
+		return -1;
+	switch (p->mode) {
+	case PEFT_PREP_LINT:
+		return look(p, j, s);
+	case PEFT_PREP_RENDER:
+		return peft_render_record(p->codec, j, &p->enc, &s->out,
+		    &s->err);
+	default:
+		return put_record(p, j, s);
+	}
+}
+
+void
+peft_slot_work(const struct peft_prep *p, struct peft_slot *s)
+{
+	cJSON *j = peft_json(s->text.data == NULL ? "" : s->text.data,
+	    s->text.len, &s->err);
+
+	s->status = j == NULL ? -1 : work(p, j, s);
+	if (s->status == 0 && s->out.failed)
+		s->status = peft_seterr(&s->err, "no memory for a record");
+	cJSON_Delete(j);
+}
