@@ -12,7 +12,7 @@
 enum {
 	O_SUP = PEFT_O_OWN, O_MAXLEN, O_OVER, O_SHOW, O_LINT, O_TEST, O_JSON,
 	O_DECODE, O_RENDER, O_SET, O_PARTIAL, O_SKIP, O_CHAT,
-	O_CONTROL
+	O_CONTROL, O_COLUMNS
 };
 
 static const struct peft_opt opts[] = {
@@ -28,6 +28,7 @@ static const struct peft_opt opts[] = {
 	{ O_RENDER, "render", NULL, "print what the chat template makes, without tokenising" },
 	{ O_SET, "set", "NAME=JSON", "a variable for the chat template (repeatable)" },
 	{ O_CHAT, "chat", NULL, "make a chat of each prompt and its completion" },
+	{ O_COLUMNS, "columns", "NAME=COLUMN", "what the columns of a table are: prompt=3,completion=4 or by their names" },
 	{ O_CONTROL, "control", NULL, "special tokens spelt out in texts, prompts and completions are control tokens" },
 	{ O_SKIP, "skip-bad", "N", "leave out up to N bad records, and list them (0)" },
 	{ O_PARTIAL, "partial", NULL, "with --decode: accept a stream that was cut short" },
@@ -44,7 +45,7 @@ static const struct peft_cli cli = {
 struct job {
 	struct peft_common	 common;
 	struct peft_prep	 prep;
-	const char		*model;
+	const char		*model, *columns;
 	bool			 lint, show, decode, render, partial;
 	cJSON			*set;
 };
@@ -72,7 +73,7 @@ prepare(struct job *job, char *const *paths, size_t n, struct peft_out *out,
 {
 	struct peft_source_of *from = peft_calloc(n + 1, sizeof(*from), err);
 	struct peft_feedopt feed = { .from = from, .n = n == 0 ? 1 : n,
-	    .note = note, .ctx = job };
+	    .columns = job->columns, .note = note, .ctx = job };
 	size_t i;
 	int r;
 
@@ -164,6 +165,9 @@ parse(struct job *job, int argc, char **argv)
 			break;
 		case O_CHAT:
 			job->prep.enc.as_chat = true;
+			break;
+		case O_COLUMNS:
+			job->columns = optarg;
 			break;
 		case O_CONTROL:
 			job->prep.enc.control = true;

@@ -105,6 +105,48 @@ ok 'a text: special tokens spelt out are text' jq -e '.input_ids | index(1) == n
 tok -q --control in | records >got
 ok '--control: they are tokens' jq -e '.input_ids | index(1) == 1' got
 
+# tables
+printf 'prompt,completion\n"a, ""b""\nc",d\n\nä,\n' >t.csv
+expect 0 '*: t.csv: a table with commas of prompt and completion' peft-tokenize -m base t.csv
+records <out >got
+jq -nc '{prompt:"a, \"b\"\nc",completion:"d"},{prompt:"ä",completion:""}' | tok -q | records >want
+ok 'quotes, line breaks and empty fields are RFC 4180'\''s' cmp got want
+for x in 's/,/\t/g w.tsv' 's/,/;/g w.ssv' 's/$/\r/ w.crlf'; do
+	printf 'id,prompt,completion\n7,a b,c\n"8","d",e\n' | sed "${x% *}" >"${x#* }"
+	tok -q "${x#* }" | records >got
+	jq -nc '{id:"7",prompt:"a b",completion:"c"},{id:"8",prompt:"d",completion:"e"}' | tok -q | records >want
+	ok "a table: $x" cmp got want
+done
+printf 'q;x;a\nhow;1;so\n' >t.csv; gzip -k t.csv; zstd -q t.csv
+jq -nc '{prompt:"how",completion:"so"}' | tok -q >want
+for f in t.csv t.csv.gz t.csv.zst; do
+	tok -q --columns prompt=q,completion=a $f >got
+	ok "--columns by name: $f" cmp got want
+done
+tail -n 1 t.csv | tok -q --columns prompt=1,completion=3 >got
+ok '--columns by number: the first line is a record' cmp got want
+printf 'text,label\nfine,3\nbad,1\n' >l.csv
+expect 0 '*: a table with commas of texts (text)' peft-tokenize -m base l.csv
+printf 'text\nfine' >l.csv
+expect 0 '*: l.csv: the last line has no newline; it is taken as it is' peft-tokenize -m base l.csv
+ok 'one column, one record' [ "$(records <out | wc -l)" -eq 1 ]
+rt() { printf '%b' "$1" >t.csv; expect 2 "*: t.csv:$2" peft-tokenize -q -m base ${3+--columns "$3"} t.csv; }
+rt 'prompt,completion\na,b\na,b,c\n' '3: 3 fields, the first line has 2'
+rt 'prompt,completion\na,"b\n' '2: a quoted field has no end: the input was cut short'
+rt 'prompt,completion\na,"b"c\n' '2: field 2: something follows its closing quote'
+rt 'x,y\na,b\n' '2: a record needs "messages"*; this one has "x", "y"'
+rt 'x,x\na,b\n' '1: two columns are "x"'
+rt 'x,y\na,b\n' '1: --columns: there is no column "z"; there are "x", "y"' prompt=z
+rt 'x,y\na,b\n' '1: --columns: there is no column 3; the first line has 2' prompt=1,completion=3
+rt 'x,y\na,b\n' '1: --columns: column 1 is "prompt" and "completion"' prompt=x,completion=x
+rt 'x,y\na,b\n' "1: --columns: '=x' is not NAME=COLUMN" =x
+rt 'text,weight\na,b\n' "2: \"weight\" is 'b', not a number"
+rt 'text\n\0377\n' '2: *not UTF-8*'
+expect 2 '*: --columns is for tables, and this is JSON' peft-tokenize -q -m base --columns text chats.jsonl
+printf 'prompt,completion\na,b\na,b,c\nd,e\n' >t.csv
+expect 0 '*left out: t.csv:3: 3 fields*' peft-tokenize -q -m base --skip-bad 1 t.csv
+ok 'what follows a bad line of a table is read' [ "$(records <out | wc -l)" -eq 2 ]
+
 # any number of threads
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do cat chats.jsonl test.jsonl; done >many
 tok -q -j 1 many >want

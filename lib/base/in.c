@@ -19,7 +19,7 @@ struct peft_in {
 	const char	*label;
 	char		*path;
 	int		 fd;
-	bool		 partial, tail;
+	bool		 partial, tail, unended;
 	struct archive	*ar;		/* NULL: the file is read as it is */
 	char		*packed;	/* [npacked] of CHUNK, for libarchive */
 	size_t		 npacked;
@@ -177,6 +177,12 @@ peft_in_tail(struct peft_in *in)
 	in->tail = true;
 }
 
+bool
+peft_in_unended(const struct peft_in *in)
+{
+	return in->unended;
+}
+
 /* More bytes behind what is there: 1, 0 at the end, -1. */
 static int
 more(struct peft_in *in, struct peft_err *err)
@@ -232,6 +238,7 @@ peft_in_line(struct peft_in *in, char **line, size_t *len,
 			return 0;
 		if (in->tail) {
 			nl = in->buf + in->have++;	/* more() left room */
+			in->unended = true;
 			break;
 		}
 		return peft_seterr(err, "%s:%zu: the last line has no newline: "

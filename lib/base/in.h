@@ -29,6 +29,7 @@ void		 peft_in_partial(struct peft_in *);
 /* Give a last line without its newline as well, for formats that say
  * themselves whether they are whole. */
 void		 peft_in_tail(struct peft_in *);
+bool		 peft_in_unended(const struct peft_in *);	/* there was one */
 /* Bytes rather than lines, which they count: what comes next, some of it, at
  * *p until the next call (1, 0, -1); peek leaves it there, and gives no white
  * space alone unless that is all there is (0) or it is over 64 KiB long. */

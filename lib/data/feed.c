@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The records of several inputs. */
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,23 +59,35 @@ peft_feed_given(const struct peft_feed *f, size_t i)
 	return f->inputs[i].given;
 }
 
+static void say(const struct peft_feed *, const char *, ...)
+    PEFT_PRINTF(2, 3);
+
+static void
+say(const struct peft_feed *f, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	if (f->opt.note == NULL)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	f->opt.note(f->opt.ctx, text);
+}
+
 /* Of which shape is the input, by a record of it?  Said aloud once. */
 static void
-detect(struct peft_feed *f, struct input *in, const struct peft_row *row)
+detect(const struct peft_feed *f, struct input *in, const struct peft_row *row)
 {
-	struct peft_buf b = { 0 };
 	struct peft_err err;
 	cJSON *j = peft_json(row->text, row->len, &err);
 
 	in->shape = peft_shape_of(j);
 	cJSON_Delete(j);
-	if (in->shape == PEFT_SHAPE_NONE || f->opt.note == NULL)
-		return;
-	peft_buf_printf(&b, "%s: %s of %s", row->label,
-	    peft_rows_kind(in->rows), peft_shape_name(in->shape));
-	if (!b.failed)
-		f->opt.note(f->opt.ctx, b.data);
-	peft_buf_free(&b);
+	if (in->shape != PEFT_SHAPE_NONE)
+		say(f, "%s: %s of %s", row->label, peft_rows_kind(in->rows),
+		    peft_shape_name(in->shape));
 }
 
 static int
@@ -85,19 +99,23 @@ next_of(struct peft_feed *f, size_t i, struct peft_row *row,
 	int s;
 
 	if (in->rows == NULL &&
-	    (in->rows = peft_rows_open(path, err)) == NULL)
+	    (in->rows = peft_rows_open(path, f->opt.columns,
+	    err)) == NULL)
 		return -1;
-	s = peft_rows_next(in->rows, &row->text, &row->len, &row->line, err);
-	if (s != 1)
-		return s;
 	row->label = path == NULL || strcmp(path, "-") == 0 ?
 	    "standard input" : path;
-	if (in->shape == PEFT_SHAPE_NONE)
+	s = peft_rows_next(in->rows, &row->text, &row->len, &row->line, err);
+	if (s == 0 && peft_rows_unended(in->rows))
+		say(f, "%s: the last line has no newline; it is taken as it is",
+		    row->label);
+	if (s != 1 && s != 2)
+		return s;
+	if (s == 1 && in->shape == PEFT_SHAPE_NONE)
 		detect(f, in, row);
 	row->shape = in->shape;
 	in->given++;
 	f->total++;
-	return 1;
+	return s;
 }
 
 /* The input that is furthest behind its share, the first of equals. */

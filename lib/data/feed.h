@@ -20,6 +20,7 @@ struct peft_feedopt {
 	const struct peft_source_of	*from;
 	size_t				 n;
 	bool				 mix;
+	const char			*columns;	/* of tables, or NULL */
 	/* told what each input was found to hold; or NULL */
 	void	(*note)(void *ctx, const char *message);
 	void	*ctx;
@@ -39,7 +40,7 @@ struct peft_feed;
 struct peft_feed *peft_feed_open(const struct peft_feedopt *,
 		    struct peft_err *) PEFT_MUSTCHECK;
 /* 1, 0 at the end of all (mixed: when the turn comes to an input that has no
- * more), -1. */
+ * more), -1; 2 a record that cannot be read, but those behind it can. */
 int		 peft_feed_next(struct peft_feed *, struct peft_row *,
 		    struct peft_err *) PEFT_MUSTCHECK;
 /* Records that input i has given so far. */

@@ -12,6 +12,7 @@ struct peft_slot {
 	const char		*label;
 	size_t			 line;
 	int			 shape;		/* that it must have, or NONE */
+	bool			 unread;	/* there is no text, err says why */
 	/* what became of it */
 	int			 status;	/* 0, or -1: bad, err says why */
 	struct peft_err		 err;

@@ -36,9 +36,10 @@ work(void *ctx, size_t task, int thread)
 	peft_slot_work(run->prep, &run->slots[task]);
 }
 
+/* why: what is wrong with a record that could not be read, or NULL. */
 static int
 fill_slot(struct peft_slot *s, const struct peft_row *row,
-    struct peft_err *err)
+    const struct peft_err *why, struct peft_err *err)
 {
 	struct peft_slot old = *s;
 
@@ -46,6 +47,11 @@ fill_slot(struct peft_slot *s, const struct peft_row *row,
 	    .label = row->label, .line = row->line, .shape = row->shape };
 	peft_buf_clear(&s->text);
 	peft_buf_clear(&s->out);
+	if (why != NULL) {
+		s->unread = true;
+		s->err = *why;
+		return 0;
+	}
 	peft_buf_put(&s->text, row->text, row->len);
 	return s->text.failed ? peft_seterr(err, "no memory for a record") : 0;
 }
@@ -64,9 +70,11 @@ fill(struct run *run, struct peft_err *err)
 		want = p->show - p->records;
 	run->n = 0;
 	while (run->n < want && bytes < max_batch) {
-		if ((s = peft_feed_next(run->feed, &row, err)) != 1)
+		s = peft_feed_next(run->feed, &row, err);
+		if (s != 1 && s != 2)
 			return s;
-		if (fill_slot(&run->slots[run->n], &row, err) == -1)
+		if (fill_slot(&run->slots[run->n], &row, s == 2 ? err : NULL,
+		    err) == -1)
 			return -1;
 		bytes += row.len;
 		run->n++;
@@ -160,7 +168,7 @@ read_test(struct peft_prep *p, struct peft_err *err)
 
 	if (p->test == NULL)
 		return 0;
-	if ((rows = peft_rows_open(p->test, err)) == NULL)
+	if ((rows = peft_rows_open(p->test, NULL, err)) == NULL)
 		return -1;
 	while ((s = peft_rows_next(rows, &text, &len, &line, err)) == 1) {
 		j = peft_json(text, len, err);
@@ -172,6 +180,8 @@ read_test(struct peft_prep *p, struct peft_err *err)
 			break;
 		}
 	}
+	if (s == 2)
+		s = peft_errprefix(err, "%s:%zu", peft_rows_label(rows), line);
 	peft_rows_close(rows);
 	return s;
 }
