@@ -168,7 +168,7 @@ run_eval(const struct job *job, struct peft_out *out, struct peft_err *err)
 	if (job->common.verbose > 0)
 		peft_warn("%s", peft_cpu_describe(ses.cpu));
 	if (peft_records_load(&r, &ses.codec, job->paths, job->npaths, &load,
-	    err) == 0)
+	    err) == 0 && peft_records_plain(&r, err) == 0)
 		status = r.n > 0 ? evaluate(job, &ses, &r, out, err) :
 		    peft_seterr(err, "no records to measure");
 	peft_records_free(&r);

@@ -117,6 +117,17 @@ choices(const struct peft_codec *c, const cJSON *j, bool chat,
 	return 0;
 }
 
+static void
+read_label(const cJSON *j, struct peft_record *r)
+{
+	const cJSON *label = peft_json_get(j, "label");
+
+	if (!cJSON_IsBool(label))
+		label = peft_json_get(j, "kto_tag");
+	if (cJSON_IsBool(label))
+		r->label = cJSON_IsTrue(label) ? PEFT_WANTED : PEFT_UNWANTED;
+}
+
 /* What a record carries along. */
 static int
 extras(const cJSON *j, struct peft_record *r, struct peft_err *err)
@@ -136,6 +147,8 @@ extras(const cJSON *j, struct peft_record *r, struct peft_err *err)
 		return -1;
 	if (!(r->weight >= 0))
 		return peft_seterr(err, "\"weight\" is below 0");
+	if (peft_json_get(j, "text") == NULL)
+		read_label(j, r);
 	if (s != NULL && (r->id = peft_strdup(s, err)) == NULL)
 		return -1;
 	if (adapter != NULL && (r->adapter = peft_strdup(adapter,
@@ -182,6 +195,28 @@ encode(const struct peft_codec *c, const cJSON *j,
 	return s;
 }
 
+static int
+encode_pair(const struct peft_codec *c, const cJSON *j,
+    const struct peft_encopt *o, struct peft_record *r, struct peft_err *err)
+{
+	struct peft_record *q = peft_calloc(1, sizeof(*q), err);
+
+	if ((r->rejected = q) == NULL)
+		return -1;
+	if (encode(c, peft_json_get(j, "chosen"), o, r, err) == -1)
+		return peft_errprefix(err, "\"chosen\"");
+	if (encode(c, peft_json_get(j, "rejected"), o, q, err) == -1)
+		return peft_errprefix(err, "\"rejected\"");
+	if (r->supervised == 0 || q->supervised == 0)
+		return peft_seterr(err, "\"%s\" has no supervised token",
+		    r->supervised == 0 ? "chosen" : "rejected");
+	if (r->n == q->n && memcmp(r->ids, q->ids, r->n *
+	    sizeof(*r->ids)) == 0)
+		return peft_seterr(err, "\"chosen\" and \"rejected\" are the "
+		    "same");
+	return 0;
+}
+
 int
 peft_encode_record(const struct peft_codec *c, const cJSON *j,
     const struct peft_encopt *o, struct peft_record *r, struct peft_err *err)
@@ -194,29 +229,53 @@ peft_encode_record(const struct peft_codec *c, const cJSON *j,
 		return peft_seterr(err, "not an object");
 	if (peft_shape_simple(j, o->as_chat, &own, err) == -1)
 		return -1;
-	s = encode(c, own != NULL ? own : j, o, r, err);
+	if (own != NULL && peft_json_get(own, "chosen") != NULL)
+		s = o->prompt_only ? encode(c, peft_json_get(own, "chosen"),
+		    o, r, err) : encode_pair(c, own, o, r, err);
+	else
+		s = encode(c, own != NULL ? own : j, o, r, err);
 	cJSON_Delete(own);
 	if (s == -1)
 		peft_record_free(r);
 	return s;
 }
 
+static int
+render(const struct peft_codec *c, const cJSON *j,
+    const struct peft_encopt *o, struct peft_buf *out, struct peft_err *err)
+{
+	struct peft_marked t = { .text = { 0 } };
+	int flags, s = read_text(c, j, o, &t, &flags, err);
+
+	if (s == 0)
+		peft_buf_put(out, t.text.data, t.text.len);
+	peft_marked_free(&t);
+	return s;
+}
+
+static int
+render_pair(const struct peft_codec *c, const cJSON *j,
+    const struct peft_encopt *o, struct peft_buf *out, struct peft_err *err)
+{
+	return render(c, peft_json_get(j, "chosen"), o, out, err) == -1 ? -1 :
+	    render(c, peft_json_get(j, "rejected"), o, out, err);
+}
+
 int
 peft_render_record(const struct peft_codec *c, const cJSON *j,
     const struct peft_encopt *o, struct peft_buf *out, struct peft_err *err)
 {
-	struct peft_marked t = { .text = { 0 } };
 	cJSON *own;
-	int flags, s;
+	int s;
 
 	if (!cJSON_IsObject(j))
 		return peft_seterr(err, "not an object");
 	if (peft_shape_simple(j, o->as_chat, &own, err) == -1)
 		return -1;
-	s = read_text(c, own != NULL ? own : j, o, &t, &flags, err);
-	if (s == 0)
-		peft_buf_put(out, t.text.data, t.text.len);
-	peft_marked_free(&t);
+	if (own != NULL && peft_json_get(own, "chosen") != NULL)
+		s = render_pair(c, own, o, out, err);
+	else
+		s = render(c, own != NULL ? own : j, o, out, err);
 	cJSON_Delete(own);
 	return s;
 }

@@ -172,6 +172,12 @@ look_at_tokens(const struct peft_lint *l, const struct peft_record *r,
 	k->tokens = r->n;
 	k->supervised = r->supervised;
 	k->found[PEFT_F_LONG] = l->max_length > 0 && r->n > l->max_length;
+	if (r->rejected != NULL) {
+		k->tokens += r->rejected->n;
+		k->supervised += r->rejected->supervised;
+		k->found[PEFT_F_LONG] |= l->max_length > 0 &&
+		    r->rejected->n > l->max_length;
+	}
 	if (r->nchoices == 0) {
 		k->found[PEFT_F_UNSUPERVISED] = r->supervised == 0;
 		look_at_end(l, r, k->found);

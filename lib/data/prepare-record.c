@@ -4,29 +4,56 @@
 #include "data/prepare-impl.h"
 #include "data/shape.h"
 
+static int
+cut(const struct peft_prep *p, struct peft_record *r, struct peft_err *err)
+{
+	size_t i;
+
+	if (r->n <= p->max_length)
+		return 1;
+	r->n = p->max_length;
+	for (r->supervised = 0, i = 1; i < r->n; i++)
+		r->supervised += r->labels[i] != PEFT_IGNORE;
+	if (r->supervised == 0 && r->nchoices == 0)
+		return peft_seterr(err, "cut at %zu tokens, nothing supervised "
+		    "is left", p->max_length);
+	return 1;
+}
+
 /* A record that is too long: 1 keep it, 0 drop it. */
 static int
 limit(const struct peft_prep *p, struct peft_slot *s, struct peft_record *r)
 {
-	size_t i;
+	size_t n = r->n;
 
-	if (p->max_length == 0 || r->n <= p->max_length)
+	if (r->rejected != NULL && r->rejected->n > n)
+		n = r->rejected->n;
+	if (p->max_length == 0 || n <= p->max_length)
 		return 1;
 	if (p->over == PEFT_OVER_REFUSE)
 		return peft_seterr(&s->err, "%zu tokens, the limit is %zu "
-		    "(--over drop or cut)", r->n, p->max_length);
+		    "(--over drop or cut)", n, p->max_length);
 	if (p->over == PEFT_OVER_DROP) {
 		s->dropped++;
 		return 0;
 	}
 	s->cut++;
-	r->n = p->max_length;
-	for (r->supervised = 0, i = 1; i < r->n; i++)
-		r->supervised += r->labels[i] != PEFT_IGNORE;
-	if (r->supervised == 0 && r->nchoices == 0)
-		return peft_seterr(&s->err, "cut at %zu tokens, nothing "
-		    "supervised is left", p->max_length);
-	return 1;
+	if (r->rejected != NULL && cut(p, r->rejected, &s->err) == -1)
+		return -1;
+	return cut(p, r, &s->err);
+}
+
+static void
+count(struct peft_slot *s, const struct peft_record *r)
+{
+	s->records++;
+	s->tokens += r->n;
+	s->supervised += r->supervised;
+	s->idle += r->supervised == 0 && r->nchoices == 0;
+	if (r->rejected != NULL) {
+		s->tokens += r->rejected->n;
+		s->supervised += r->rejected->supervised;
+	}
 }
 
 static int
@@ -42,10 +69,7 @@ put_record(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 			peft_show_record(&s->out, p->codec, &r, p->style);
 		else
 			peft_record_put(&s->out, &r);
-		s->records++;
-		s->tokens += r.n;
-		s->supervised += r.supervised;
-		s->idle += r.supervised == 0 && r.nchoices == 0;
+		count(s, &r);
 	}
 	peft_record_free(&r);
 	return keep == -1 ? -1 : 0;

@@ -18,8 +18,11 @@ has(const cJSON *j, const char *key)
 static int
 base_shape(const cJSON *j)
 {
-	if (has(j, "input_ids") || has(j, "peft"))
+	if (has(j, "input_ids") || has(j, "peft") ||
+	    has(peft_json_get(j, "chosen"), "input_ids"))
 		return PEFT_SHAPE_TOKENS;
+	if (has(j, "preferred_output") && has(j, "non_preferred_output"))
+		return PEFT_SHAPE_OPENAI;
 	if (has(j, "chosen") && has(j, "rejected"))
 		return PEFT_SHAPE_PAIR | (cJSON_IsString(peft_json_get(j,
 		    "chosen")) ? 0 : PEFT_SHAPE_LISTS);
@@ -66,6 +69,8 @@ peft_shape_name(int shape)
 		[PEFT_SHAPE_TEXT] = { "texts (text)", NULL },
 		[PEFT_SHAPE_SEGMENTS] = { "segments (label, text)", NULL },
 		[PEFT_SHAPE_PAIR] = { "preferences (chosen, rejected)", NULL },
+		[PEFT_SHAPE_OPENAI] = { "preferences as OpenAI has them "
+		    "(preferred_output, non_preferred_output)", NULL },
 		[PEFT_SHAPE_TOKENS] = { "token records (input_ids)", NULL },
 	};
 	int base = shape & 15;
@@ -80,9 +85,8 @@ peft_shape_name(int shape)
 	return names[base][(shape & PEFT_SHAPE_LABEL) != 0];
 }
 
-/* What a record has beside its shape. */
-static int
-carry(cJSON *dst, const cJSON *j, struct peft_err *err)
+int
+peft_shape_carry(cJSON *dst, const cJSON *j, struct peft_err *err)
 {
 	static const char *const keys[] = { "id", "weight", "adapter",
 	    "choices", "answer", "documents", NULL };
@@ -108,8 +112,8 @@ carry(cJSON *dst, const cJSON *j, struct peft_err *err)
 }
 
 /* A "system" beside the turns goes before them. */
-static int
-put_system(cJSON *list, const cJSON *j, struct peft_err *err)
+int
+peft_shape_system(cJSON *list, const cJSON *j, struct peft_err *err)
 {
 	const char *system = NULL;
 
@@ -140,13 +144,13 @@ put_history(cJSON *list, const cJSON *j, struct peft_err *err)
 }
 
 /* What an Alpaca record asks: instruction and input, a line each. */
-static int
-put_question(cJSON *list, const cJSON *j, struct peft_err *err)
+int
+peft_shape_question(cJSON *list, const cJSON *j, struct peft_err *err)
 {
 	const char *instruction = "", *input = "";
 	struct peft_buf b = { 0 };
 
-	if (put_system(list, j, err) == -1 || put_history(list, j,
+	if (peft_shape_system(list, j, err) == -1 || put_history(list, j,
 	    err) == -1 || peft_json_str(j, "instruction", &instruction,
 	    err) == -1 || peft_json_str(j, "input", &input, err) == -1)
 		return -1;
@@ -167,7 +171,7 @@ alpaca(cJSON *list, const cJSON *j, struct peft_err *err)
 {
 	const char *output = NULL;
 
-	if (put_question(list, j, err) == -1 ||
+	if (peft_shape_question(list, j, err) == -1 ||
 	    peft_json_str(j, "output", &output, err) == -1)
 		return -1;
 	if (output == NULL)
@@ -183,7 +187,7 @@ prompt(cJSON *list, const cJSON *j, struct peft_err *err)
 	const cJSON *p = peft_json_get(j, "prompt");
 	const cJSON *c = peft_json_get(j, "completion");
 
-	if (put_system(list, j, err) == -1)
+	if (peft_shape_system(list, j, err) == -1)
 		return -1;
 	if (cJSON_IsString(p))
 		peft_shape_say(list, "user", p->valuestring);
@@ -209,7 +213,7 @@ chat(const cJSON *j, int base, cJSON *own, struct peft_err *err)
 	case PEFT_SHAPE_PROMPT:
 		return prompt(list, j, err);
 	case PEFT_SHAPE_SHAREGPT:
-		return put_system(list, j, err) == -1 ? -1 :
+		return peft_shape_system(list, j, err) == -1 ? -1 :
 		    peft_shape_turns(list, peft_json_get(j, "conversations"),
 		    "conversations", false, err);
 	}
@@ -232,9 +236,30 @@ is_simple(const cJSON *j, int shape, bool as_chat)
 	case PEFT_SHAPE_SHAREGPT:
 	case PEFT_SHAPE_ALPACA:
 	case PEFT_SHAPE_PAIR:
+	case PEFT_SHAPE_OPENAI:
 		return false;
 	}
 	return true;
+}
+
+static int
+simplify(const cJSON *j, int shape, bool as_chat, cJSON *own,
+    struct peft_err *err)
+{
+	cJSON *pair;
+	int r;
+
+	switch (shape & 15) {
+	case PEFT_SHAPE_PAIR:
+		return peft_shape_pair(own, j, as_chat, err);
+	case PEFT_SHAPE_OPENAI:
+		pair = peft_shape_openai_pair(j);
+		r = peft_shape_pair(own, pair, as_chat, err);
+		cJSON_Delete(pair);
+		return r;
+	}
+	return chat(j, shape & 15, own, err) == -1 ? -1 :
+	    peft_shape_carry(own, j, err);
 }
 
 int
@@ -247,7 +272,7 @@ peft_shape_simple(const cJSON *j, bool as_chat, cJSON **own,
 	if (is_simple(j, shape, as_chat))
 		return 0;
 	*own = cJSON_CreateObject();
-	if (chat(j, shape & 15, *own, err) == 0 && carry(*own, j, err) == 0)
+	if (simplify(j, shape, as_chat, *own, err) == 0)
 		return 0;
 	cJSON_Delete(*own);
 	*own = NULL;

@@ -22,6 +22,7 @@ enum {
 	PEFT_SHAPE_TEXT,	/* text */
 	PEFT_SHAPE_SEGMENTS,	/* segments: label, text */
 	PEFT_SHAPE_PAIR,	/* chosen, rejected */
+	PEFT_SHAPE_OPENAI,	/* preferred_output, non_preferred_output */
 	PEFT_SHAPE_TOKENS,	/* input_ids: a token record */
 	/* and of those */
 	PEFT_SHAPE_LISTS = 16,	/* lists of messages where strings could be */

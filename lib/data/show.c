@@ -33,13 +33,13 @@ put_stretch(struct peft_buf *b, const struct peft_codec *c,
 		peft_buf_puts(b, style == PEFT_COLOUR ? "\033[0m" : "]]");
 }
 
-void
-peft_show_record(struct peft_buf *b, const struct peft_codec *c,
-    const struct peft_record *r, enum peft_style style)
+static void
+put_one(struct peft_buf *b, const struct peft_codec *c,
+    const struct peft_record *r, const char *what, enum peft_style style)
 {
 	size_t i, end;
 
-	peft_buf_printf(b, "-- %zu tokens, %zu supervised\n", r->n,
+	peft_buf_printf(b, "-- %s%zu tokens, %zu supervised\n", what, r->n,
 	    r->supervised);
 	for (i = 0; i < r->n; i = end) {
 		bool on = r->labels[i] != PEFT_IGNORE;
@@ -51,6 +51,27 @@ peft_show_record(struct peft_buf *b, const struct peft_codec *c,
 	}
 	if (b->len > 0 && b->data[b->len - 1] != '\n')
 		peft_buf_putc(b, '\n');
+}
+
+void
+peft_show_record(struct peft_buf *b, const struct peft_codec *c,
+    const struct peft_record *r, enum peft_style style)
+{
+	put_one(b, c, r, r->rejected != NULL ? "chosen: " :
+	    r->label == PEFT_WANTED ? "wanted: " :
+	    r->label == PEFT_UNWANTED ? "unwanted: " : "", style);
+	if (r->rejected != NULL)
+		put_one(b, c, r->rejected, "rejected: ", style);
+}
+
+static int
+put_text(struct peft_buf *b, const struct peft_codec *c,
+    const struct peft_record *r, struct peft_err *err)
+{
+	int s = peft_tokenizer_decode(c->tok, r->ids, r->n, false, b, err);
+
+	peft_buf_putc(b, '\n');
+	return s;
 }
 
 int
@@ -67,8 +88,9 @@ peft_show_decoded(const struct peft_codec *c, const char *path, bool partial,
 		return -1;
 	while ((s = peft_tokens_next(t, &r, err)) == 1) {
 		peft_buf_clear(&b);
-		s = peft_tokenizer_decode(c->tok, r.ids, r.n, false, &b, err);
-		peft_buf_putc(&b, '\n');
+		s = put_text(&b, c, &r, err);
+		if (s == 0 && r.rejected != NULL)
+			s = put_text(&b, c, r.rejected, err);
 		if (s == 0)
 			s = peft_out_write(out, b.data, b.len, err);
 		peft_record_free(&r);
