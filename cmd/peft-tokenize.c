@@ -12,12 +12,13 @@
 enum {
 	O_SUP = PEFT_O_OWN, O_MAXLEN, O_OVER, O_SHOW, O_LINT, O_TEST, O_JSON,
 	O_DECODE, O_RENDER, O_SET, O_PARTIAL, O_SKIP, O_CHAT,
-	O_CONTROL, O_COLUMNS
+	O_CONTROL, O_COLUMNS, O_TURN
 };
 
 static const struct peft_opt opts[] = {
 	{ 'm', "model", "MODEL", "take tokenizer and chat template from MODEL" },
 	{ O_SUP, "supervise", "last|all|completion|text", "what is learnt: the last answer, all, those to the last question, all text (all)" },
+	{ O_TURN, "per-turn", NULL, "make one record of each answer that is learnt" },
 	{ O_MAXLEN, "max-length", "N", "most tokens of a record (no limit)" },
 	{ O_OVER, "over", "refuse|drop|cut", "what to do with longer records (refuse)" },
 	{ O_SHOW, "show", "N", "show the first N records, supervised tokens marked" },
@@ -168,6 +169,9 @@ parse(struct job *job, int argc, char **argv)
 			break;
 		case O_COLUMNS:
 			job->columns = optarg;
+			break;
+		case O_TURN:
+			job->prep.per_turn = true;
 			break;
 		case O_CONTROL:
 			job->prep.enc.control = true;

@@ -10,12 +10,17 @@
 #include "data/plain.h"
 #include "data/shape.h"
 
-/* Tokens whose bytes begin within a supervised span; one that begins before
- * it and reaches into it is not supervised. */
+/*
+ * Tokens whose bytes begin within a supervised span.  One that begins before
+ * it and reaches into it is a token that no prompt ends before: it is not
+ * learnt, unless the template marked the span, for then it is as transformers
+ * has it.
+ */
 static void
-label(const struct peft_tokens *tokens, const struct peft_spans *spans,
+label(const struct peft_tokens *tokens, const struct peft_marked *t,
     struct peft_record *r)
 {
+	const struct peft_spans *spans = &t->spans;
 	size_t i, k = 0;
 
 	for (i = 0; i < tokens->n; i++) {
@@ -25,8 +30,9 @@ label(const struct peft_tokens *tokens, const struct peft_spans *spans,
 		r->labels[i] = PEFT_IGNORE;
 		while (k < spans->n && spans->at[k].end <= tok->begin)
 			k++;
-		if (k < spans->n && tok->begin >= spans->at[k].begin &&
-		    tok->begin < tok->end) {
+		if (k < spans->n && tok->begin < tok->end &&
+		    (t->reach ? tok->end : tok->begin + (size_t)1) >
+		    spans->at[k].begin) {
 			r->labels[i] = tok->id;
 			r->supervised += i > 0;
 		}
@@ -64,7 +70,7 @@ tokenise(const struct peft_codec *c, const struct peft_marked *t, int flags,
 		s = r->ids == NULL || r->labels == NULL ? -1 : 0;
 	}
 	if (s == 0) {
-		label(&tokens, &t->spans, r);
+		label(&tokens, t, r);
 		s = check_bos(c, r, err);
 	}
 	peft_tokens_free(&tokens);
@@ -170,6 +176,7 @@ read_text(const struct peft_codec *c, const cJSON *j,
 	if (m != NULL && !cJSON_IsNull(m)) {
 		*flags = 0;
 		opt.prompt_only |= peft_json_get(j, "choices") != NULL;
+		t->reach = c->tmpl != NULL && peft_template_generates(c->tmpl);
 		return peft_chat_render(c, j, &opt, &t->text, &t->mark,
 		    &t->spans, err);
 	}
@@ -192,6 +199,25 @@ encode(const struct peft_codec *c, const cJSON *j,
 	if (s == 0)
 		s = extras(j, r, err);
 	peft_marked_free(&t);
+	return s;
+}
+
+int
+peft_encode_turns(const cJSON *j, const struct peft_encopt *o, size_t *n,
+    struct peft_err *err)
+{
+	const cJSON *messages;
+	cJSON *own;
+	int s = 0;
+
+	*n = 1;
+	if (peft_shape_simple(j, o->as_chat, &own, err) == -1)
+		return -1;
+	messages = peft_json_get(own != NULL ? own : j, "messages");
+	if (messages != NULL && !cJSON_IsNull(messages) &&
+	    peft_json_get(j, "choices") == NULL)
+		s = peft_chat_turns(messages, o, n, err);
+	cJSON_Delete(own);
 	return s;
 }
 
@@ -245,8 +271,11 @@ render(const struct peft_codec *c, const cJSON *j,
     const struct peft_encopt *o, struct peft_buf *out, struct peft_err *err)
 {
 	struct peft_marked t = { .text = { 0 } };
-	int flags, s = read_text(c, j, o, &t, &flags, err);
+	struct peft_encopt opt = *o;
+	int flags, s;
 
+	opt.unmasked = true;
+	s = read_text(c, j, &opt, &t, &flags, err);
 	if (s == 0)
 		peft_buf_put(out, t.text.data, t.text.len);
 	peft_marked_free(&t);

@@ -39,6 +39,11 @@ enum peft_supervise {
 
 struct peft_encopt {
 	enum peft_supervise	 supervise;
+	size_t			 turn;		/* 0: the whole chat; else only
+						 * what comes up to the n-th
+						 * turn that is learnt, which
+						 * alone is (from 1) */
+	bool			 unmasked;	/* no labels are wanted */
 	bool			 as_chat;	/* {"prompt","completion"} is a
 						 * chat of two turns */
 	bool			 control;	/* special tokens spelt out in
@@ -51,6 +56,10 @@ struct peft_encopt {
 	const cJSON		*set;		/* more template variables */
 };
 
+/* Into how many records a record falls if each turn that is learnt gets its
+ * own; 1 for what is no chat. */
+int	peft_encode_turns(const cJSON *, const struct peft_encopt *,
+	    size_t *n, struct peft_err *) PEFT_MUSTCHECK;
 /* A record of any shape that data/shape.h knows to tokens.  A chat and a
  * prompt may have {"choices","answer"} instead of an answer; messages may
  * have a "weight" (0: this turn is not learnt, 1). */

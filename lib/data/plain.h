@@ -9,6 +9,8 @@ struct peft_marked {
 	struct peft_buf		text;
 	struct peft_buf		mark;	/* 1: a user's word, 0: control */
 	struct peft_spans	spans;	/* supervised bytes */
+	bool			reach;	/* a token that reaches into a span is
+					 * supervised; else it begins in it */
 };
 void	peft_marked_free(struct peft_marked *);
 

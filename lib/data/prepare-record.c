@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is done with one record, in any thread. */
 
+#include <stdlib.h>
+
 #include "data/prepare-impl.h"
 #include "data/shape.h"
 
@@ -56,15 +58,35 @@ count(struct peft_slot *s, const struct peft_record *r)
 	}
 }
 
+/* Records that were one are told apart by their ids. */
 static int
-put_record(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
+number_id(struct peft_record *r, size_t turn, struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+
+	if (r->id == NULL || turn == 0)
+		return 0;
+	peft_buf_printf(&b, "%s#%zu", r->id, turn);
+	if (b.failed)
+		return peft_seterr(err, "no memory for a record");
+	free(r->id);
+	r->id = b.data;
+	return 0;
+}
+
+static int
+put_record(const struct peft_prep *p, const cJSON *j,
+    const struct peft_encopt *o, struct peft_slot *s)
 {
 	struct peft_record r;
 	int keep;
 
-	if (peft_encode_record(p->codec, j, &p->enc, &r, &s->err) == -1)
+	if (p->mode == PEFT_PREP_RENDER)
+		return peft_render_record(p->codec, j, o, &s->out, &s->err);
+	if (peft_encode_record(p->codec, j, o, &r, &s->err) == -1)
 		return -1;
-	if ((keep = limit(p, s, &r)) == 1) {
+	keep = number_id(&r, o->turn, &s->err);
+	if (keep == 0 && (keep = limit(p, s, &r)) == 1) {
 		if (p->mode == PEFT_PREP_SHOW)
 			peft_show_record(&s->out, p->codec, &r, p->style);
 		else
@@ -73,6 +95,22 @@ put_record(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 	}
 	peft_record_free(&r);
 	return keep == -1 ? -1 : 0;
+}
+
+static int
+put_turns(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
+{
+	struct peft_encopt o = p->enc;
+	size_t n;
+
+	if (!p->per_turn)
+		return put_record(p, j, &o, s);
+	if (peft_encode_turns(j, &o, &n, &s->err) == -1)
+		return -1;
+	for (o.turn = 1; o.turn <= n; o.turn++)
+		if (put_record(p, j, &o, s) == -1)
+			return peft_errprefix(&s->err, "turn %zu", o.turn);
+	return 0;
 }
 
 /* What lint needs to know; the findings are put together in order. */
@@ -107,15 +145,7 @@ work(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 {
 	if (check_shape(j, s->shape, &s->err) == -1)
 		return -1;
-	switch (p->mode) {
-	case PEFT_PREP_LINT:
-		return look(p, j, s);
-	case PEFT_PREP_RENDER:
-		return peft_render_record(p->codec, j, &p->enc, &s->out,
-		    &s->err);
-	default:
-		return put_record(p, j, s);
-	}
+	return p->mode == PEFT_PREP_LINT ? look(p, j, s) : put_turns(p, j, s);
 }
 
 void

@@ -25,6 +25,8 @@ struct peft_prep {
 	const struct peft_codec	*codec;
 	struct peft_encopt	 enc;
 	enum peft_prep_mode	 mode;
+	bool			 per_turn;	/* a record of each turn that is
+						 * learnt */
 	enum peft_style		 style;		/* of SHOW */
 	size_t			 show;		/* records at most; 0: all */
 	size_t			 max_length;	/* tokens; 0: no limit */
