@@ -12,7 +12,7 @@
 enum {
 	O_SUP = PEFT_O_OWN, O_MAXLEN, O_OVER, O_SHOW, O_LINT, O_TEST, O_JSON,
 	O_DECODE, O_RENDER, O_SET, O_PARTIAL, O_SKIP, O_CHAT,
-	O_CONTROL, O_COLUMNS, O_TURN
+	O_CONTROL, O_COLUMNS, O_TURN, O_NEAR
 };
 
 static const struct peft_opt opts[] = {
@@ -24,6 +24,7 @@ static const struct peft_opt opts[] = {
 	{ O_SHOW, "show", "N", "show the first N records, supervised tokens marked" },
 	{ O_LINT, "lint", NULL, "look for mistakes instead; exit 3 if there are any" },
 	{ O_TEST, "test", "FILE", "with --lint: the test set, to find its prompts in the training set" },
+	{ O_NEAR, "near", "SHARE", "with --lint: records are nearly the same if they share that much (0.8)" },
 	{ O_JSON, "json", NULL, "with --lint: the report as JSON" },
 	{ O_DECODE, "decode", NULL, "turn token records back into text" },
 	{ O_RENDER, "render", NULL, "print what the chat template makes, without tokenising" },
@@ -47,7 +48,7 @@ struct job {
 	struct peft_common	 common;
 	struct peft_prep	 prep;
 	const char		*model, *columns;
-	bool			 lint, show, decode, render, partial;
+	bool			 near, lint, show, decode, render, partial;
 	cJSON			*set;
 };
 
@@ -170,6 +171,11 @@ parse(struct job *job, int argc, char **argv)
 		case O_COLUMNS:
 			job->columns = optarg;
 			break;
+		case O_NEAR:
+			job->prep.lint.near = peft_optreal("--near", optarg,
+			    0, 1);
+			job->near = true;
+			break;
 		case O_TURN:
 			job->prep.per_turn = true;
 			break;
@@ -199,8 +205,10 @@ parse(struct job *job, int argc, char **argv)
 		    "exclude each other");
 	job->prep.mode = job->lint ? PEFT_PREP_LINT : job->render ?
 	    PEFT_PREP_RENDER : job->show ? PEFT_PREP_SHOW : PEFT_PREP_TOKENS;
-	if (!job->lint && (job->prep.test != NULL || job->prep.json))
-		peft_die(PEFT_USAGE, "--test and --json go with --lint");
+	if (!job->lint && (job->prep.test != NULL || job->prep.json ||
+	    job->near))
+		peft_die(PEFT_USAGE, "--test, --near and --json go with "
+		    "--lint");
 }
 
 static void
@@ -225,7 +233,8 @@ say(const struct job *job)
 int
 main(int argc, char **argv)
 {
-	struct job job = { .prep.enc.supervise = PEFT_SUP_ALL };
+	struct job job = { .prep.enc.supervise = PEFT_SUP_ALL,
+	    .prep.lint.near = 0.8 };
 	struct peft_err err = { 0 }, late = { 0 };
 	struct peft_codec codec = { 0 };
 	struct peft_source *src;

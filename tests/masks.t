@@ -34,9 +34,9 @@ model marked <<'!'
 sed 's/{% \(end\)*generation %}//g' marked/chat_template.jinja | model prefixes
 chat a b c d
 for m in marked prefixes; do
-	masked $m '[[b<|im_end|>~]]+[[d<|im_end|>~]]+'
-	masked $m '[[d<|im_end|>~]]+' --supervise last
-	masked $m '[[d<|im_end|>~]]+' --supervise completion
+	masked "$m" '[[b<|im_end|>~]]+[[d<|im_end|>~]]+'
+	masked "$m" '[[d<|im_end|>~]]+' --supervise last
+	masked "$m" '[[d<|im_end|>~]]+' --supervise completion
 done
 sed 's/"content":"b"/&,"weight":0/' in >in.0; mv in.0 in
 masked marked '[[d<|im_end|>~]]+'

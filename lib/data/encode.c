@@ -39,6 +39,19 @@ label(const struct peft_tokens *tokens, const struct peft_marked *t,
 	}
 }
 
+static void
+count_unknown(const struct peft_codec *c, const struct peft_tokens *tokens,
+    struct peft_record *r)
+{
+	int32_t unk = peft_tokenizer_named(c->tok, "unk");
+	size_t i;
+
+	r->unknown = tokens->lost;
+	for (i = 0; unk >= 0 && i < tokens->n; i++)
+		if (tokens->at[i].id == unk)
+			r->unknown += tokens->at[i].end - tokens->at[i].begin;
+}
+
 /* Never two at the start: a template writes its own. */
 static int
 check_bos(const struct peft_codec *c, const struct peft_record *r,
@@ -70,6 +83,7 @@ tokenise(const struct peft_codec *c, const struct peft_marked *t, int flags,
 		s = r->ids == NULL || r->labels == NULL ? -1 : 0;
 	}
 	if (s == 0) {
+		count_unknown(c, &tokens, r);
 		label(&tokens, t, r);
 		s = check_bos(c, r, err);
 	}

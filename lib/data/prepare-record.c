@@ -113,13 +113,34 @@ put_turns(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 	return 0;
 }
 
+/* Token records, looked at once more. */
+static int
+look_at_tokens(const struct peft_prep *p, const cJSON *j,
+    struct peft_slot *s)
+{
+	const cJSON *info = peft_json_get(j, "peft");
+	struct peft_record r;
+
+	if (info != NULL)
+		return peft_lint_info(&p->lint, info, &s->look, &s->err);
+	if (peft_record_parse(j, peft_tokenizer_size(p->codec->tok), &r,
+	    &s->err) == -1)
+		return -1;
+	peft_lint_look(&p->lint, j, &r, &s->look);
+	peft_record_free(&r);
+	return 0;
+}
+
 /* What lint needs to know; the findings are put together in order. */
 static int
 look(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 {
 	struct peft_record r;
-	int bad = peft_encode_record(p->codec, j, &p->enc, &r, &s->err);
+	int bad;
 
+	if (peft_shape_of(j) == PEFT_SHAPE_TOKENS)
+		return look_at_tokens(p, j, s);
+	bad = peft_encode_record(p->codec, j, &p->enc, &r, &s->err);
 	peft_lint_look(&p->lint, j, bad ? NULL : &r, &s->look);
 	if (!bad)
 		peft_record_free(&r);
@@ -127,11 +148,11 @@ look(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 }
 
 static int
-check_shape(const cJSON *j, int want, struct peft_err *err)
+check_shape(const cJSON *j, int want, bool tokens, struct peft_err *err)
 {
 	int shape = peft_shape_of(j);
 
-	if (shape == PEFT_SHAPE_TOKENS)
+	if (shape == PEFT_SHAPE_TOKENS && !tokens)
 		return peft_seterr(err, "it is a token record already");
 	if (want == PEFT_SHAPE_NONE || shape == PEFT_SHAPE_NONE ||
 	    shape == want)
@@ -143,7 +164,7 @@ check_shape(const cJSON *j, int want, struct peft_err *err)
 static int
 work(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 {
-	if (check_shape(j, s->shape, &s->err) == -1)
+	if (check_shape(j, s->shape, p->mode == PEFT_PREP_LINT, &s->err) == -1)
 		return -1;
 	return p->mode == PEFT_PREP_LINT ? look(p, j, s) : put_turns(p, j, s);
 }

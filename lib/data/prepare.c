@@ -98,25 +98,21 @@ bad_record(struct peft_prep *p, struct peft_slot *s, struct peft_err *err)
 	return -1;
 }
 
-/* Findings of one record, "file:line: what". */
 static int
 take_look(struct run *run, struct peft_slot *s, struct peft_err *err)
 {
+	struct peft_place place = { s->label, s->line };
 	struct peft_prep *p = run->prep;
-	int i;
 
 	if (s->status == -1) {
 		s->look = (struct peft_look){ .tokens = 0 };
 		s->look.found[PEFT_F_BAD] = true;
 	}
 	peft_buf_clear(&s->out);
-	if (peft_lint_add(&p->lint, &s->look, err) == -1)
+	if (peft_lint_add(&p->lint, &s->look, &place, err) == -1)
 		return -1;
-	for (i = 0; !p->json && i < PEFT_NFINDING; i++)
-		if (s->look.found[i])
-			peft_buf_printf(&s->out, "%s:%zu: %s%s%s\n", s->label,
-			    s->line, peft_finding_text[i], i == PEFT_F_BAD ?
-			    ": " : "", i == PEFT_F_BAD ? s->err.msg : "");
+	peft_lint_put(&s->out, &p->lint, &s->look, &place, s->err.msg,
+	    p->json);
 	return peft_out_write(run->out, s->out.data, s->out.len, err);
 }
 

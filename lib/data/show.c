@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records and reports as people see them. */
+/* Records as people see them. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -100,29 +100,4 @@ peft_show_decoded(const struct peft_codec *c, const char *path, bool partial,
 	peft_buf_free(&b);
 	peft_tokens_close(t);
 	return s;
-}
-
-void
-peft_lint_report(struct peft_buf *b, const struct peft_lint *l, bool json)
-{
-	int i;
-
-	if (json) {
-		peft_buf_printf(b, "{\"records\":%zu,\"tokens\":%zu,"
-		    "\"supervised\":%zu,\"findings\":{", l->records,
-		    l->tokens, l->supervised);
-		for (i = 0; i < PEFT_NFINDING; i++)
-			peft_buf_printf(b, "%s\"%s\":%zu", i > 0 ? "," : "",
-			    peft_finding_text[i], l->count[i]);
-		peft_buf_puts(b, "}}\n");
-		return;
-	}
-	peft_buf_printf(b, "%zu records, %zu tokens, %zu supervised "
-	    "(%.1f %%)\n", l->records, l->tokens, l->supervised,
-	    l->tokens > 0 ? 100.0 * (double)l->supervised /
-	    (double)l->tokens : 0);
-	for (i = 0; i < PEFT_NFINDING; i++)
-		if (l->count[i] > 0)
-			peft_buf_printf(b, "%6zu  %s\n", l->count[i],
-			    peft_finding_text[i]);
 }

@@ -4,9 +4,8 @@
 
 #include "base/out.h"
 #include "data/encode.h"
-#include "data/lint.h"
 
-/* Records and reports as people see them. */
+/* Records as people see them. */
 enum peft_style { PEFT_PLAIN, PEFT_COLOUR };
 
 /* Colour on a terminal without NO_COLOR, brackets elsewhere. */
@@ -20,8 +19,5 @@ void		peft_show_record(struct peft_buf *, const struct peft_codec *,
 int		peft_show_decoded(const struct peft_codec *, const char *path,
 		    bool partial, struct peft_out *, struct peft_err *)
 		    PEFT_MUSTCHECK;
-/* The sums of a lint. */
-void		peft_lint_report(struct peft_buf *, const struct peft_lint *,
-		    bool json);
 
 #endif
