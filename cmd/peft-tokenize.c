@@ -12,7 +12,8 @@
 enum {
 	O_SUP = PEFT_O_OWN, O_MAXLEN, O_OVER, O_SHOW, O_LINT, O_TEST, O_JSON,
 	O_DECODE, O_RENDER, O_SET, O_PARTIAL, O_SKIP, O_CHAT,
-	O_CONTROL, O_COLUMNS, O_TURN, O_NEAR
+	O_CONTROL, O_COLUMNS, O_TURN, O_NEAR,
+	O_MIX, O_SPLIT, O_BY, O_REST, O_FIX
 };
 
 static const struct peft_opt opts[] = {
@@ -23,7 +24,8 @@ static const struct peft_opt opts[] = {
 	{ O_OVER, "over", "refuse|drop|cut", "what to do with longer records (refuse)" },
 	{ O_SHOW, "show", "N", "show the first N records, supervised tokens marked" },
 	{ O_LINT, "lint", NULL, "look for mistakes instead; exit 3 if there are any" },
-	{ O_TEST, "test", "FILE", "with --lint: the test set, to find its prompts in the training set" },
+	{ O_FIX, "fix", NULL, "write the records themselves, mended where that can be done" },
+	{ O_TEST, "test", "FILE", "with --lint and --fix: the test set, to find its prompts in the training set" },
 	{ O_NEAR, "near", "SHARE", "with --lint: records are nearly the same if they share that much (0.8)" },
 	{ O_JSON, "json", NULL, "with --lint: the report as JSON" },
 	{ O_DECODE, "decode", NULL, "turn token records back into text" },
@@ -32,6 +34,10 @@ static const struct peft_opt opts[] = {
 	{ O_CHAT, "chat", NULL, "make a chat of each prompt and its completion" },
 	{ O_COLUMNS, "columns", "NAME=COLUMN", "what the columns of a table are: prompt=3,completion=4 or by their names" },
 	{ O_CONTROL, "control", NULL, "special tokens spelt out in texts, prompts and completions are control tokens" },
+	{ O_MIX, "mix", NULL, "operands are FILE:SHARE: mix them by their shares" },
+	{ O_SPLIT, "split", "SHARES", "split by a hash of the record, 90/10: the first part goes to the output" },
+	{ O_BY, "by", "FIELD", "with --split: the hash of that field" },
+	{ O_REST, "rest", "FILE", "with --split: where the next part goes (repeatable)" },
 	{ O_SKIP, "skip-bad", "N", "leave out up to N bad records, and list them (0)" },
 	{ O_PARTIAL, "partial", NULL, "with --decode: accept a stream that was cut short" },
 	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_THREADS, PEFT_OPT_QUIET, PEFT_OPT_VERBOSE,
@@ -48,7 +54,9 @@ struct job {
 	struct peft_common	 common;
 	struct peft_prep	 prep;
 	const char		*model, *columns;
-	bool			 near, lint, show, decode, render, partial;
+	const char		*rest[PEFT_SPLIT_PARTS];
+	size_t			 nrest, modes;
+	bool			 mix, near, decode, partial;
 	cJSON			*set;
 };
 
@@ -70,24 +78,30 @@ bad(void *ctx, const char *message)
 }
 
 static int
-prepare(struct job *job, char *const *paths, size_t n, struct peft_out *out,
+prepare(struct job *job, char **paths, size_t n, struct peft_out *const *outs,
     struct peft_err *err)
 {
 	struct peft_source_of *from = peft_calloc(n + 1, sizeof(*from), err);
 	struct peft_feedopt feed = { .from = from, .n = n == 0 ? 1 : n,
-	    .columns = job->columns, .note = note, .ctx = job };
+	    .mix = job->mix, .columns = job->columns, .note = note,
+	    .ctx = job };
 	size_t i;
-	int r;
+	int r = from == NULL ? -1 : 0;
 
-	if (from == NULL)
-		return -1;
-	for (i = 0; i < n; i++)
-		from[i].path = paths[i];
+	if (job->mix && n < 2)
+		r = peft_setfail(err, PEFT_USAGE, "--mix wants two or more "
+		    "FILE:SHARE");
+	for (i = 0; r == 0 && i < n; i++)
+		if (job->mix)
+			r = peft_feed_share(&from[i], paths[i], err);
+		else
+			from[i].path = paths[i];
 	job->prep.note = note;
 	job->prep.bad = bad;
 	job->prep.ctx = job;
 	job->prep.threads = job->common.threads;
-	r = peft_prep_run(&job->prep, &feed, out, err);
+	if (r == 0)
+		r = peft_prep_run(&job->prep, &feed, outs, err);
 	free(from);
 	return r;
 }
@@ -126,108 +140,117 @@ add_set(struct job *job, char *arg)
 }
 
 static void
+set_mode(struct job *job, enum peft_prep_mode mode)
+{
+	if (job->modes++ > 0)
+		peft_die(PEFT_USAGE, "--lint, --fix, --show, --decode and "
+		    "--render exclude each other");
+	job->prep.mode = mode;
+}
+
+static void
+check(const struct job *job)
+{
+	const struct peft_prep *p = &job->prep;
+	bool lint = p->mode == PEFT_PREP_LINT;
+
+	if (job->model == NULL)
+		peft_die(PEFT_USAGE, "-m MODEL is missing");
+	if (!lint && (p->json || job->near))
+		peft_die(PEFT_USAGE, "--near and --json go with --lint");
+	if (!lint && p->mode != PEFT_PREP_FIX && p->test != NULL)
+		peft_die(PEFT_USAGE, "--test goes with --lint and --fix");
+	if (p->split.n > 0 ? job->nrest != p->split.n - 1 || lint ||
+	    job->decode || p->mode == PEFT_PREP_SHOW :
+	    job->nrest > 0 || p->split.by != NULL)
+		peft_die(PEFT_USAGE, "--split wants --rest FILE for each part "
+		    "but the first, and is for records");
+}
+
+static void
+split(struct job *job, const char *arg)
+{
+	struct peft_err err;
+
+	if (peft_split_parse(&job->prep.split, arg, &err) == -1)
+		peft_die(PEFT_USAGE, "--split: %s", err.msg);
+}
+
+static void
 parse(struct job *job, int argc, char **argv)
 {
 	static const char *const sup[] = { "last", "all", "text",
 	    "completion", NULL };
 	static const char *const over[] = { "refuse", "drop", "cut", NULL };
+	struct peft_prep *p = &job->prep;
+	char *arg;
 	int ch;
 
-	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
+	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1) {
+		arg = optarg;
 		switch (ch) {
-		case 'm':
-			job->model = optarg;
-			break;
-		case O_SUP:
-			job->prep.enc.supervise = (enum peft_supervise)peft_optword(
-			    "--supervise", optarg, sup);
-			break;
-		case O_MAXLEN:
-			job->prep.max_length = (size_t)peft_optint("--max-length", optarg,
-			    2, 1 << 24);
-			break;
-		case O_OVER:
-			job->prep.over = (enum peft_over)peft_optword("--over",
-			    optarg, over);
-			break;
-		case O_SHOW:
-			job->show = true;
-			job->prep.show = (size_t)peft_optint("--show",
-			    optarg, 1, 1 << 24);
-			break;
-		case O_TEST:
-			job->prep.test = optarg;
-			break;
-		case O_SET:
-			add_set(job, optarg);
-			break;
-		case O_SKIP:
-			job->prep.skip_bad = (size_t)peft_optint("--skip-bad",
-			    optarg, 0, INT64_C(1) << 40);
-			break;
-		case O_CHAT:
-			job->prep.enc.as_chat = true;
-			break;
-		case O_COLUMNS:
-			job->columns = optarg;
-			break;
-		case O_NEAR:
-			job->prep.lint.near = peft_optreal("--near", optarg,
-			    0, 1);
-			job->near = true;
-			break;
-		case O_TURN:
-			job->prep.per_turn = true;
-			break;
-		case O_CONTROL:
-			job->prep.enc.control = true;
-			break;
-		case O_LINT:
-			job->lint = true;
-			break;
-		case O_JSON:
-			job->prep.json = true;
-			break;
-		case O_DECODE:
-			job->decode = true;
-			break;
-		case O_RENDER:
-			job->render = true;
-			break;
-		case O_PARTIAL:
-			job->partial = true;
-			break;
+		case 'm': job->model = arg; break;
+		case O_SUP: p->enc.supervise = (enum peft_supervise)
+			    peft_optword("--supervise", arg, sup); break;
+		case O_TURN: p->per_turn = true; break;
+		case O_MAXLEN: p->max_length = (size_t)peft_optint(
+			    "--max-length", arg, 2, 1 << 24); break;
+		case O_OVER: p->over = (enum peft_over)peft_optword("--over",
+			    arg, over); break;
+		case O_SHOW: set_mode(job, PEFT_PREP_SHOW);
+			p->show = (size_t)peft_optint("--show", arg, 1,
+			    1 << 24); break;
+		case O_LINT: set_mode(job, PEFT_PREP_LINT); break;
+		case O_FIX: set_mode(job, PEFT_PREP_FIX); break;
+		case O_TEST: p->test = arg; break;
+		case O_NEAR: p->lint.near = peft_optreal("--near", arg, 0, 1);
+			job->near = true; break;
+		case O_JSON: p->json = true; break;
+		case O_DECODE: set_mode(job, PEFT_PREP_TOKENS);
+			job->decode = true; break;
+		case O_RENDER: set_mode(job, PEFT_PREP_RENDER); break;
+		case O_SET: add_set(job, arg); break;
+		case O_CHAT: p->enc.as_chat = true; break;
+		case O_CONTROL: p->enc.control = true; break;
+		case O_COLUMNS: job->columns = arg; break;
+		case O_MIX: job->mix = true; break;
+		case O_SPLIT: split(job, arg); break;
+		case O_BY: p->split.by = arg; break;
+		case O_REST: if (job->nrest < PEFT_SPLIT_PARTS)
+				job->rest[job->nrest] = arg;
+			job->nrest++; break;
+		case O_SKIP: p->skip_bad = (size_t)peft_optint("--skip-bad",
+			    arg, 0, INT64_C(1) << 40); break;
+		case O_PARTIAL: job->partial = true; break;
 		}
-	if (job->model == NULL)
-		peft_die(PEFT_USAGE, "-m MODEL is missing");
-	if (job->lint + job->decode + job->render + job->show > 1)
-		peft_die(PEFT_USAGE, "--lint, --show, --decode and --render "
-		    "exclude each other");
-	job->prep.mode = job->lint ? PEFT_PREP_LINT : job->render ?
-	    PEFT_PREP_RENDER : job->show ? PEFT_PREP_SHOW : PEFT_PREP_TOKENS;
-	if (!job->lint && (job->prep.test != NULL || job->prep.json ||
-	    job->near))
-		peft_die(PEFT_USAGE, "--test, --near and --json go with "
-		    "--lint");
+	}
+	check(job);
+}
+
+/* The output and, with --split, the others. */
+static void
+open_outs(const struct job *job, struct peft_out **outs)
+{
+	struct peft_err err;
+	size_t i;
+
+	for (i = 0; i <= job->nrest; i++)
+		if ((outs[i] = peft_out_open(i == 0 ? job->common.output :
+		    job->rest[i - 1], job->common.force, &err)) == NULL)
+			peft_die(err.status, "%s", err.msg);
 }
 
 static void
-say(const struct job *job)
+close_outs(const struct job *job, struct peft_out **outs, bool good)
 {
-	const struct peft_prep *p = &job->prep;
+	struct peft_err err;
+	size_t i;
 
-	if (p->skipped > 0)
-		peft_warn("%zu bad record%s left out", p->skipped,
-		    p->skipped == 1 ? "" : "s");
-	if (p->idle > 0)
-		peft_warn("%zu record%s no supervised token", p->idle,
-		    p->idle == 1 ? " has" : "s have");
-	if (p->dropped > 0 || p->cut > 0)
-		peft_warn("%zu records dropped, %zu cut at %zu tokens",
-		    p->dropped, p->cut, p->max_length);
-	if (job->common.verbose > 0)
-		peft_warn("%zu records, %zu tokens, %zu supervised",
-		    p->records, p->tokens, p->supervised);
+	for (i = 0; i <= job->nrest; i++)
+		if (!good)
+			peft_out_abort(outs[i]);
+		else if (peft_out_commit(outs[i], &err) == -1)
+			peft_die(err.status, "%s", err.msg);
 }
 
 int
@@ -235,35 +258,31 @@ main(int argc, char **argv)
 {
 	struct job job = { .prep.enc.supervise = PEFT_SUP_ALL,
 	    .prep.lint.near = 0.8 };
-	struct peft_err err = { 0 }, late = { 0 };
+	struct peft_out *outs[PEFT_SPLIT_PARTS + 1];
 	struct peft_codec codec = { 0 };
+	struct peft_err err = { 0 };
 	struct peft_source *src;
-	struct peft_out *out;
 	int r;
 
 	peft_setname(argv[0]);
 	parse(&job, argc, argv);
 	argc -= optind, argv += optind;
 	if ((src = peft_source_open(job.model, &err)) == NULL ||
-	    peft_codec_open(&codec, src, &err) == -1 ||
-	    (out = peft_out_open(job.common.output, job.common.force,
-	    &err)) == NULL)
+	    peft_codec_open(&codec, src, &err) == -1)
 		peft_die(err.status, "%s", err.msg);
+	open_outs(&job, outs);
 	peft_source_close(src);
 	job.prep.codec = &codec;
 	job.prep.style = peft_show_style(STDOUT_FILENO);
-	r = job.decode ? decode(&job, argv, (size_t)argc, out, &err) :
-	    prepare(&job, argv, (size_t)argc, out, &err);
+	r = job.decode ? decode(&job, argv, (size_t)argc, outs[0], &err) :
+	    prepare(&job, argv, (size_t)argc, outs, &err);
 	/* a report of findings is wanted all the same */
-	if (r == 0 || err.status == PEFT_CHECK) {
-		if (peft_out_commit(out, &late) == -1)
-			peft_die(late.status, "%s", late.msg);
-	} else
-		peft_out_abort(out);
+	close_outs(&job, outs, r == 0 || err.status == PEFT_CHECK);
 	if (r == -1)
 		peft_warn("%s", err.msg);
-	else if (!job.common.quiet)
-		say(&job);
+	else if (job.common.verbose > 0)
+		peft_warn("%zu records, %zu tokens, %zu supervised",
+		    job.prep.records, job.prep.tokens, job.prep.supervised);
 	peft_prep_free(&job.prep);
 	peft_codec_close(&codec);
 	cJSON_Delete(job.set);

@@ -8,7 +8,7 @@ _peft_tokenize() {
 	--completion) COMPREPLY=($(compgen -W 'bash zsh' -- "$cur")); return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		COMPREPLY=($(compgen -W ' -m --model= --supervise= --per-turn --max-length= --over= --show= --lint --test= --near= --json --decode --render --set= --chat --columns= --control --skip-bad= --partial -o --output= -f --force -j --threads= -q --quiet -v --verbose --completion= -h --help -V --version' -- "$cur"))
+		COMPREPLY=($(compgen -W ' -m --model= --supervise= --per-turn --max-length= --over= --show= --lint --fix --test= --near= --json --decode --render --set= --chat --columns= --control --mix --split= --by= --rest= --skip-bad= --partial -o --output= -f --force -j --threads= -q --quiet -v --verbose --completion= -h --help -V --version' -- "$cur"))
 		[[ ${COMPREPLY-} == *= ]] && compopt -o nospace
 	else
 		compopt -o filenames

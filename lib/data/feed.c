@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The records of several inputs. */
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,21 @@ struct peft_feed {
 	size_t			 at;		/* one after the other */
 	size_t			 total;
 };
+
+int
+peft_feed_share(struct peft_source_of *from, char *arg, struct peft_err *err)
+{
+	char *colon = strrchr(arg, ':'), *end;
+
+	from->path = arg;
+	from->share = colon == NULL ? 0 : strtod(colon + 1, &end);
+	if (colon == NULL || end == colon + 1 || *end != '\0' ||
+	    !isfinite(from->share) || !(from->share > 0))
+		return peft_setfail(err, PEFT_USAGE, "--mix: '%s' is not "
+		    "FILE:SHARE, with a share above 0", arg);
+	*colon = '\0';
+	return 0;
+}
 
 struct peft_feed *
 peft_feed_open(const struct peft_feedopt *opt, struct peft_err *err)

@@ -16,6 +16,10 @@ struct peft_source_of {
 	double		 share;		/* when mixed: above 0 */
 };
 
+/* "FILE:SHARE" into its parts, in place. */
+int		 peft_feed_share(struct peft_source_of *, char *arg,
+		    struct peft_err *) PEFT_MUSTCHECK;
+
 struct peft_feedopt {
 	const struct peft_source_of	*from;
 	size_t				 n;

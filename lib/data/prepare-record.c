@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "data/fix.h"
 #include "data/prepare-impl.h"
 #include "data/shape.h"
 
@@ -147,6 +148,28 @@ look(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 	return 0;
 }
 
+/* The record mended if it must be, as it was if not, and what is wrong with
+ * it now. */
+static int
+fix(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
+{
+	cJSON *own;
+	int r;
+
+	if (peft_fix_record(j, &own, &s->mended, &s->err) == -1) {
+		cJSON_Delete(own);
+		return -1;
+	}
+	if (own != NULL)
+		peft_fix_print(&s->out, own);
+	else
+		peft_buf_put(&s->out, s->text.data, s->text.len);
+	peft_buf_putc(&s->out, '\n');
+	r = look(p, own != NULL ? own : j, s);
+	cJSON_Delete(own);
+	return r;
+}
+
 static int
 check_shape(const cJSON *j, int want, bool tokens, struct peft_err *err)
 {
@@ -164,9 +187,12 @@ check_shape(const cJSON *j, int want, bool tokens, struct peft_err *err)
 static int
 work(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 {
-	if (check_shape(j, s->shape, p->mode == PEFT_PREP_LINT, &s->err) == -1)
+	if (check_shape(j, s->shape, p->mode == PEFT_PREP_LINT, &s->err) == -1 ||
+	    peft_split_part(&p->split, j, &s->part, &s->err) == -1)
 		return -1;
-	return p->mode == PEFT_PREP_LINT ? look(p, j, s) : put_turns(p, j, s);
+	if (p->mode == PEFT_PREP_LINT)
+		return look(p, j, s);
+	return p->mode == PEFT_PREP_FIX ? fix(p, j, s) : put_turns(p, j, s);
 }
 
 void

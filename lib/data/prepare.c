@@ -15,22 +15,12 @@
 #include "data/rows.h"
 #include "math/pool.h"
 
-enum { NSLOT = 256 };
 static const size_t max_batch = (size_t)2 << 20;	/* bytes of text */
-
-struct run {
-	struct peft_prep	*prep;
-	struct peft_feed	*feed;
-	struct peft_pool	*pool;
-	struct peft_out		*out;
-	struct peft_slot	*slots;		/* [NSLOT] */
-	size_t			 n, size;	/* in the batch; at most */
-};
 
 static void
 work(void *ctx, size_t task, int thread)
 {
-	struct run *run = ctx;
+	struct peft_run *run = ctx;
 
 	(void)thread;
 	peft_slot_work(run->prep, &run->slots[task]);
@@ -59,7 +49,7 @@ fill_slot(struct peft_slot *s, const struct peft_row *row,
 /* 1 there may be more, 0 that was the end, -1 something broke behind what is
  * in the batch. */
 static int
-fill(struct run *run, struct peft_err *err)
+fill(struct peft_run *run, struct peft_err *err)
 {
 	size_t bytes = 0, want = run->size;
 	const struct peft_prep *p = run->prep;
@@ -79,63 +69,12 @@ fill(struct run *run, struct peft_err *err)
 		bytes += row.len;
 		run->n++;
 	}
-	run->size = run->size * 4 > NSLOT ? NSLOT : run->size * 4;
+	run->size = run->size * 4 > PEFT_NSLOT ? PEFT_NSLOT : run->size * 4;
 	return want > 0;
 }
 
-/* A bad record: an error, unless some may be left out. */
 static int
-bad_record(struct peft_prep *p, struct peft_slot *s, struct peft_err *err)
-{
-	peft_errprefix(&s->err, "%s:%zu", s->label, s->line);
-	if (p->skipped < p->skip_bad) {
-		p->skipped++;
-		if (p->bad != NULL)
-			p->bad(p->ctx, s->err.msg);
-		return 0;
-	}
-	*err = s->err;
-	return -1;
-}
-
-static int
-take_look(struct run *run, struct peft_slot *s, struct peft_err *err)
-{
-	struct peft_place place = { s->label, s->line };
-	struct peft_prep *p = run->prep;
-
-	if (s->status == -1) {
-		s->look = (struct peft_look){ .tokens = 0 };
-		s->look.found[PEFT_F_BAD] = true;
-	}
-	peft_buf_clear(&s->out);
-	if (peft_lint_add(&p->lint, &s->look, &place, err) == -1)
-		return -1;
-	peft_lint_put(&s->out, &p->lint, &s->look, &place, s->err.msg,
-	    p->json);
-	return peft_out_write(run->out, s->out.data, s->out.len, err);
-}
-
-static int
-take_slot(struct run *run, struct peft_slot *s, struct peft_err *err)
-{
-	struct peft_prep *p = run->prep;
-
-	if (p->mode == PEFT_PREP_LINT)
-		return take_look(run, s, err);
-	if (s->status == -1)
-		return bad_record(p, s, err);
-	p->records += s->records;
-	p->dropped += s->dropped;
-	p->cut += s->cut;
-	p->idle += s->idle;
-	p->tokens += s->tokens;
-	p->supervised += s->supervised;
-	return peft_out_write(run->out, s->out.data, s->out.len, err);
-}
-
-static int
-batches(struct run *run, struct peft_err *err)
+batches(struct peft_run *run, struct peft_err *err)
 {
 	struct peft_err later = { 0 };
 	size_t i;
@@ -145,7 +84,7 @@ batches(struct run *run, struct peft_err *err)
 		more = fill(run, &later);
 		peft_pool_run(run->pool, run->n, work, run);
 		for (i = 0; i < run->n; i++)
-			if (take_slot(run, &run->slots[i], err) == -1)
+			if (peft_run_take(run, &run->slots[i], err) == -1)
 				return -1;
 	} while (more == 1);
 	if (more == -1)
@@ -184,9 +123,11 @@ read_test(struct peft_prep *p, struct peft_err *err)
 
 /* What stands before the records. */
 static int
-begin(struct peft_prep *p, struct peft_out *out, struct peft_err *err)
+begin(const struct peft_run *run, struct peft_err *err)
 {
+	struct peft_prep *p = run->prep;
 	struct peft_buf b = { 0 };
+	size_t i = 0;
 	int s;
 
 	p->lint.codec = p->codec;
@@ -194,39 +135,71 @@ begin(struct peft_prep *p, struct peft_out *out, struct peft_err *err)
 	if (p->mode != PEFT_PREP_TOKENS)
 		return read_test(p, err);
 	peft_tokens_putinfo(&b, &p->codec->info);
-	s = b.failed ? peft_seterr(err, "no memory") :
-	    peft_out_write(out, b.data, b.len, err);
+	s = b.failed ? peft_seterr(err, "no memory") : 0;
+	do
+		if (s == 0)
+			s = peft_out_write(run->outs[i], b.data, b.len, err);
+	while (++i < p->split.n);
 	peft_buf_free(&b);
 	return s;
 }
 
-/* And behind them. */
 static int
-finish(struct peft_prep *p, struct peft_out *out, struct peft_err *err)
+put_ends(const struct peft_run *run, struct peft_err *err)
 {
+	const struct peft_prep *p = run->prep;
 	struct peft_buf b = { 0 };
+	size_t i = 0;
+	int s = 0;
+
+	do {
+		peft_buf_clear(&b);
+		peft_tokens_putend(&b, p->part[i]);
+		s = b.failed ? peft_seterr(err, "no memory") :
+		    peft_out_write(run->outs[i], b.data, b.len, err);
+	} while (s == 0 && ++i < p->split.n);
+	peft_buf_free(&b);
+	return s;
+}
+
+static int
+put_report(const struct peft_run *run, struct peft_err *err)
+{
+	const struct peft_prep *p = run->prep;
 	size_t n = peft_lint_total(&p->lint);
+	struct peft_buf b = { 0 };
 	int s;
 
-	if (p->mode == PEFT_PREP_LINT)
-		peft_lint_report(&b, &p->lint, p->json);
-	else if (p->mode == PEFT_PREP_TOKENS)
-		peft_tokens_putend(&b, p->records);
+	peft_lint_report(&b, &p->lint, p->json);
 	s = b.failed ? peft_seterr(err, "no memory") :
-	    peft_out_write(out, b.data, b.len, err);
+	    peft_out_write(run->outs[0], b.data, b.len, err);
 	peft_buf_free(&b);
-	if (s == 0 && p->mode == PEFT_PREP_LINT && n > 0)
+	if (s == 0 && n > 0)
 		return peft_setfail(err, PEFT_CHECK, "%zu finding%s", n,
 		    n == 1 ? "" : "s");
 	return s;
 }
 
+/* And behind them. */
+static int
+finish(const struct peft_run *run, struct peft_err *err)
+{
+	switch (run->prep->mode) {
+	case PEFT_PREP_TOKENS:
+		return put_ends(run, err);
+	case PEFT_PREP_LINT:
+		return put_report(run, err);
+	default:
+		return 0;
+	}
+}
+
 static void
-close_run(struct run *run)
+close_run(struct peft_run *run)
 {
 	size_t i;
 
-	for (i = 0; run->slots != NULL && i < NSLOT; i++) {
+	for (i = 0; run->slots != NULL && i < PEFT_NSLOT; i++) {
 		peft_buf_free(&run->slots[i].text);
 		peft_buf_free(&run->slots[i].out);
 	}
@@ -237,22 +210,26 @@ close_run(struct run *run)
 
 int
 peft_prep_run(struct peft_prep *p, const struct peft_feedopt *from,
-    struct peft_out *out, struct peft_err *err)
+    struct peft_out *const *outs, struct peft_err *err)
 {
-	struct run run = { .prep = p, .out = out, .size = 1 };
+	struct peft_run run = { .prep = p, .outs = outs, .size = 1 };
 	long cores = p->threads > 0 ? p->threads :
 	    sysconf(_SC_NPROCESSORS_ONLN);
 	int s = -1;
 
 	if ((run.pool = peft_pool_open(cores < 1 ? 1 : (int)cores,
 	    err)) != NULL && (run.feed = peft_feed_open(from, err)) != NULL &&
-	    (run.slots = peft_calloc(NSLOT, sizeof(*run.slots),
+	    (run.slots = peft_calloc(PEFT_NSLOT, sizeof(*run.slots),
 	    err)) != NULL)
-		s = begin(p, out, err);
+		s = begin(&run, err);
 	if (s == 0)
 		s = batches(&run, err);
+	if (s == 0)
+		s = finish(&run, err);
+	if (s == 0)
+		peft_run_tell(&run, from);
 	close_run(&run);
-	return s == 0 ? finish(p, out, err) : s;
+	return s;
 }
 
 void
