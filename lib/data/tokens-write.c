@@ -6,14 +6,40 @@
 #include "base/json.h"
 #include "data/tokens.h"
 
+/* The digits of id, backwards, ending before `end'; where they begin. */
+static char *
+digits(int32_t id, char *end)
+{
+	uint32_t rest = id < 0 ? 0u - (uint32_t)id : (uint32_t)id;
+
+	do
+		*--end = (char)('0' + rest % 10);
+	while ((rest /= 10) > 0);
+	if (id < 0)
+		*--end = '-';
+	return end;
+}
+
+/* Most of the bytes that are written here are numbers, so no printf. */
 static void
 put_ids(struct peft_buf *b, const int32_t *ids, size_t n)
 {
-	size_t i;
+	char text[1024], number[12], *end = number + sizeof(number), *p;
+	size_t i, used = 0;
 
 	peft_buf_putc(b, '[');
-	for (i = 0; i < n; i++)
-		peft_buf_printf(b, "%s%d", i > 0 ? "," : "", ids[i]);
+	for (i = 0; i < n; i++) {
+		p = digits(ids[i], end);
+		if (used + sizeof(number) + 1 > sizeof(text)) {
+			peft_buf_put(b, text, used);
+			used = 0;
+		}
+		if (i > 0)
+			text[used++] = ',';
+		memcpy(text + used, p, (size_t)(end - p));
+		used += (size_t)(end - p);
+	}
+	peft_buf_put(b, text, used);
 	peft_buf_putc(b, ']');
 }
 
