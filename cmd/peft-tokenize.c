@@ -277,7 +277,8 @@ main(int argc, char **argv)
 	r = job.decode ? decode(&job, argv, (size_t)argc, outs[0], &err) :
 	    prepare(&job, argv, (size_t)argc, outs, &err);
 	/* a report of findings is wanted all the same */
-	close_outs(&job, outs, r == 0 || err.status == PEFT_CHECK);
+	close_outs(&job, outs, r == 0 || (err.status == PEFT_CHECK &&
+	    job.prep.mode == PEFT_PREP_LINT));
 	if (r == -1)
 		peft_warn("%s", err.msg);
 	else if (job.common.verbose > 0)

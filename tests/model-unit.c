@@ -113,7 +113,8 @@ load(struct world *w, const char *dir)
 static struct peft_run *
 open_run(struct world *w, int train)
 {
-	struct peft_caps caps = { NSEQ * w->T, NSEQ, w->T, train };
+	struct peft_caps caps = { .tokens = NSEQ * w->T, .seqs = NSEQ,
+	    .seq = w->T, .train = train };
 	struct peft_err err = { 0 };
 	struct peft_run *run = peft_run_open(w->net, &caps, &err);
 

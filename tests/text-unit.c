@@ -163,7 +163,8 @@ scanners(void)
 	printf("# %u code points differ\n", bad);
 	for (i = 0; i < 3; i++) {
 		pcre2_code *re = compile(patterns[i]);
-		peft_scan *scan = peft_scan_of_regex(patterns[i]);
+		peft_scan *scan = peft_scan_of_split(patterns[i], NULL,
+		    PEFT_S_ISOLATED, false);
 
 		for (bad = 0, j = 0; scan != NULL && j < 20000; j++) {
 			random_text(&s, &b);
@@ -292,6 +293,22 @@ properties(const char *path)
 	peft_tokenizer_close(slow);
 }
 
+/* May it leave out some of a text? */
+static int
+drops(const struct peft_tokenizer *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->nnorm; i++)
+		if (t->norm[i].each != NULL || t->norm[i].charsmap != NULL ||
+		    t->norm[i].pattern != NULL || t->norm[i].left)
+			return 1;
+	for (i = 0; i < t->npre; i++)
+		if (t->pre[i].finder.behavior == PEFT_S_REMOVED)
+			return 1;
+	return 0;
+}
+
 /* Long pieces of one kind take no longer than n log n. */
 static void
 long_pieces(const char *path)
@@ -308,11 +325,11 @@ long_pieces(const char *path)
 		while (b.len < 300000)
 			peft_buf_puts(&b, units[u]);
 		encode(t, &b, NULL, 0, &out);
-		for (i = 0; i < out.n && out.at[i].begin <= out.at[i].end;
-		    i++)
+		for (i = 0; i < out.n && out.at[i].begin <= out.at[i].end &&
+		    out.at[i].end <= b.len; i++)
 			;
-		covered += i == out.n && out.n > 0 &&
-		    out.at[out.n - 1].end == b.len;
+		covered += i == out.n && (drops(t) || (out.n > 0 &&
+		    out.at[out.n - 1].end == b.len));
 	}
 	ok(covered == u, "long pieces are covered", path);
 	peft_tokens_free(&out);

@@ -120,8 +120,10 @@ choices(const struct peft_codec *c, const cJSON *j, bool chat,
 		if (!cJSON_IsString(e))
 			return peft_seterr(err, "a choice is not a string");
 		if (peft_tokenizer_encode(c->tok, e->valuestring,
-		    strlen(e->valuestring), PEFT_TOK_PLAIN, &t, err) == -1)
+		    strlen(e->valuestring), PEFT_TOK_PLAIN, &t, err) == -1) {
+			peft_tokens_free(&t);
 			return -1;
+		}
 		ids = peft_calloc(t.n + 2, sizeof(*ids), err);
 		for (i = 0; ids != NULL && i < t.n; i++)
 			ids[i] = t.at[i].id;
@@ -133,6 +135,9 @@ choices(const struct peft_codec *c, const cJSON *j, bool chat,
 			return -1;
 		r->choices[r->nchoices] = ids;
 		r->nchoice[r->nchoices++] = i;
+		if (i == 0)
+			return peft_seterr(err, "choice %zu is empty",
+			    r->nchoices - 1);
 	}
 	return 0;
 }
@@ -157,9 +162,9 @@ extras(const cJSON *j, struct peft_record *r, struct peft_err *err)
 	char number[32];
 
 	r->weight = 1;
-	if (cJSON_IsNumber(id)) {
+	if (cJSON_IsNumber(id)) {	/* as it is spelt, if that says more */
 		snprintf(number, sizeof(number), "%.15g", id->valuedouble);
-		s = number;
+		s = id->valuestring != NULL ? id->valuestring : number;
 	} else if (peft_json_str(j, "id", &s, err) == -1)
 		return -1;
 	if (peft_json_real(j, "weight", &r->weight, err) == -1 ||
@@ -207,6 +212,8 @@ encode(const struct peft_codec *c, const cJSON *j,
 
 	if (s == 0)
 		s = tokenise(c, &t, flags, r, err);
+	if (s == 0 && r->n == 0)
+		s = peft_seterr(err, "there is no text: it has no tokens");
 	if (s == 0 && !o->prompt_only)
 		s = choices(c, j, peft_json_get(j, "messages") != NULL, r,
 		    err);

@@ -144,29 +144,3 @@ peft_fix_describe(struct peft_buf *b, unsigned what)
 			sep = "; ";
 		}
 }
-
-void
-peft_fix_print(struct peft_buf *b, const cJSON *j)
-{
-	const char *sep = "";
-	const cJSON *e;
-
-	if (cJSON_IsNumber(j) && j->valuestring != NULL)
-		peft_buf_puts(b, j->valuestring);
-	else if (!cJSON_IsObject(j) && !cJSON_IsArray(j))
-		peft_json_print(b, j, 0, false);
-	else {
-		peft_buf_putc(b, cJSON_IsObject(j) ? '{' : '[');
-		cJSON_ArrayForEach(e, j) {
-			peft_buf_puts(b, sep);
-			if (cJSON_IsObject(j)) {
-				peft_json_putstr(b, e->string,
-				    strlen(e->string));
-				peft_buf_putc(b, ':');
-			}
-			peft_fix_print(b, e);
-			sep = ",";
-		}
-		peft_buf_putc(b, cJSON_IsObject(j) ? '}' : ']');
-	}
-}

@@ -19,7 +19,5 @@ int	peft_fix_record(const cJSON *, cJSON **own, unsigned *what,
 	    struct peft_err *) PEFT_MUSTCHECK;
 /* What was done, as a list of words. */
 void	peft_fix_describe(struct peft_buf *, unsigned what);
-/* A record as one line of JSON, numbers spelt as they were. */
-void	peft_fix_print(struct peft_buf *, const cJSON *);
 
 #endif

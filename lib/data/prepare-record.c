@@ -47,11 +47,13 @@ limit(const struct peft_prep *p, struct peft_slot *s, struct peft_record *r)
 }
 
 static void
-count(struct peft_slot *s, const struct peft_record *r)
+count(const struct peft_prep *p, struct peft_slot *s,
+    const struct peft_record *r)
 {
 	s->records++;
 	s->tokens += r->n;
 	s->supervised += r->supervised;
+	s->batched += peft_tokenizer_batched(p->codec->tok, r->n) != r->n;
 	s->idle += r->supervised == 0 && r->nchoices == 0;
 	if (r->rejected != NULL) {
 		s->tokens += r->rejected->n;
@@ -92,7 +94,7 @@ put_record(const struct peft_prep *p, const cJSON *j,
 			peft_show_record(&s->out, p->codec, &r, p->style);
 		else
 			peft_record_put(&s->out, &r);
-		count(s, &r);
+		count(p, s, &r);
 	}
 	peft_record_free(&r);
 	return keep == -1 ? -1 : 0;
@@ -161,7 +163,7 @@ fix(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 		return -1;
 	}
 	if (own != NULL)
-		peft_fix_print(&s->out, own);
+		peft_json_print(&s->out, own, 0, false);
 	else
 		peft_buf_put(&s->out, s->text.data, s->text.len);
 	peft_buf_putc(&s->out, '\n');

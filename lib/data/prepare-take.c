@@ -116,6 +116,7 @@ peft_run_take(struct peft_run *run, struct peft_slot *s, struct peft_err *err)
 	p->dropped += s->dropped;
 	p->cut += s->cut;
 	p->idle += s->idle;
+	p->batched += s->batched;
 	p->tokens += s->tokens;
 	p->supervised += s->supervised;
 	return peft_out_write(run->outs[s->part], s->out.data, s->out.len,
@@ -154,6 +155,12 @@ peft_run_tell(const struct peft_run *run, const struct peft_feedopt *from)
 	if (p->dropped > 0 || p->cut > 0)
 		peft_buf_printf(&b, "%zu records dropped, %zu cut at %zu "
 		    "tokens", p->dropped, p->cut, p->max_length);
+	sum(p, &b);
+	if (p->batched > 0)
+		peft_buf_printf(&b, "%zu of %zu records have other lengths "
+		    "than tokenizer.json's \"truncation\" and \"padding\" "
+		    "would give them; these are not obeyed", p->batched,
+		    p->records);
 	sum(p, &b);
 	if (p->mode == PEFT_PREP_FIX)
 		peft_buf_printf(&b, "%zu records, %zu of them changed; %zu "

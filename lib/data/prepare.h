@@ -49,6 +49,8 @@ struct peft_prep {
 	size_t			 records, skipped, dropped, cut;
 	size_t			 changed, fixed_away;	/* by FIX */
 	size_t			 idle;		/* without a supervised token */
+	size_t			 batched;	/* the tokenizer's truncation or
+						 * padding would change them */
 	size_t			 tokens, supervised;
 };
 

@@ -142,7 +142,7 @@ copy_string(const cJSON *j, const char *key, char **out, struct peft_err *err)
 
 	if (cJSON_IsNumber(v)) {	/* ids may be numbers */
 		snprintf(number, sizeof(number), "%.15g", v->valuedouble);
-		s = number;
+		s = v->valuestring != NULL ? v->valuestring : number;
 	} else if (peft_json_str(j, key, &s, err) == -1)
 		return -1;
 	if (s == NULL)

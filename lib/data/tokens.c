@@ -11,9 +11,8 @@
 struct peft_tokens_reader {
 	struct peft_in		*in;
 	size_t			 vocab;
-	bool			 partial, ended;
-	size_t			 records;	/* of this stream so far */
-	struct peft_tokens_info	 info;
+	bool			 partial;
+	struct peft_tokens_stream stream;
 };
 
 int
@@ -62,8 +61,9 @@ peft_tokens_open(const char *path, size_t vocab, bool partial,
 }
 
 /* A {"peft":...} line: what made the records, or their end. */
-static int
-take_info(struct peft_tokens_reader *t, const cJSON *j, struct peft_err *err)
+int
+peft_stream_info(struct peft_tokens_stream *t, const cJSON *j, bool partial,
+    struct peft_err *err)
 {
 	struct peft_tokens_info info = { .seen = false };
 	int64_t end;
@@ -76,7 +76,7 @@ take_info(struct peft_tokens_reader *t, const cJSON *j, struct peft_err *err)
 		    info.tmpl) != 0))
 			return peft_setfail(err, PEFT_CHECK, "records of two "
 			    "tokenizers or templates");
-		if (t->info.seen && !t->ended && !t->partial)
+		if (t->info.seen && !t->ended && !partial)
 			return peft_seterr(err, "the stream before has no end "
 			    "line: it was cut short");
 		t->info = info;
@@ -84,10 +84,20 @@ take_info(struct peft_tokens_reader *t, const cJSON *j, struct peft_err *err)
 		t->records = 0;
 		return 0;
 	}
-	if ((size_t)end != t->records && !t->partial)
+	if ((size_t)end != t->records && !partial)
 		return peft_seterr(err, "%zu records, the end line says %lld",
 		    t->records, (long long)end);
 	t->ended = true;
+	return 0;
+}
+
+int
+peft_stream_end(const struct peft_tokens_stream *t, bool partial,
+    struct peft_err *err)
+{
+	if (t->info.seen && !t->ended && !partial)
+		return peft_seterr(err, "no end line: what wrote it failed or "
+		    "was stopped (--partial accepts it)");
 	return 0;
 }
 
@@ -104,7 +114,8 @@ next(struct peft_tokens_reader *t, struct peft_record *r,
 		if ((j = peft_json(line, len, err)) == NULL)
 			return -2;
 		if (peft_json_get(j, "peft") != NULL) {
-			s = take_info(t, peft_json_get(j, "peft"), err);
+			s = peft_stream_info(&t->stream, peft_json_get(j,
+			    "peft"), t->partial, err);
 			cJSON_Delete(j);
 			if (s == -1)
 				return -2;
@@ -116,13 +127,11 @@ next(struct peft_tokens_reader *t, struct peft_record *r,
 		if (s == -1)
 			return -2;
 		r->line = peft_in_lineno(t->in);
-		t->records++;
+		t->stream.records++;
 		return 1;
 	}
-	if (s == 0 && t->info.seen && !t->ended && !t->partial)
-		return peft_seterr(err, "%s: no end line: what wrote it failed "
-		    "or was stopped (--partial accepts it)",
-		    peft_in_label(t->in));
+	if (s == 0 && peft_stream_end(&t->stream, t->partial, err) == -1)
+		return peft_errprefix(err, "%s", peft_in_label(t->in));
 	return s;
 }
 
@@ -141,7 +150,7 @@ peft_tokens_next(struct peft_tokens_reader *t, struct peft_record *r,
 const struct peft_tokens_info *
 peft_tokens_info(const struct peft_tokens_reader *t)
 {
-	return &t->info;
+	return &t->stream.info;
 }
 
 void

@@ -57,6 +57,19 @@ int		 peft_tokens_parse_info(const cJSON *,
 		    struct peft_tokens_info *, int64_t *end, struct peft_err *)
 		    PEFT_MUSTCHECK;
 
+/* Where a reader is in an input: streams may follow each other.  A line
+ * {"peft":...} is taken by _info, the end of the input by _end, and both
+ * refuse a stream that was cut short, unless `partial'. */
+struct peft_tokens_stream {
+	struct peft_tokens_info	 info;
+	bool			 ended;
+	size_t			 records;	/* of the stream so far */
+};
+int		 peft_stream_info(struct peft_tokens_stream *, const cJSON *,
+		    bool partial, struct peft_err *) PEFT_MUSTCHECK;
+int		 peft_stream_end(const struct peft_tokens_stream *,
+		    bool partial, struct peft_err *) PEFT_MUSTCHECK;
+
 struct peft_tokens_reader;
 
 /* path NULL or "-": standard input.  partial: accept a stream that was cut

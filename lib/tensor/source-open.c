@@ -16,7 +16,13 @@ peft_source_add_raw(struct peft_source *s, const struct peft_raw *raw,
     struct peft_err *err)
 {
 	struct peft_raw *grown;
+	const char *c;
 
+	/* names go to terminals and into lists of lines */
+	for (c = raw->name; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return peft_seterr(err, "tensor %s: a control character "
+			    "in its name", raw->name);
 	grown = peft_grow(s->raws, s->nraws, &s->capraws, sizeof(*grown), err);
 	if (grown == NULL)
 		return -1;
@@ -166,12 +172,16 @@ open_st(struct peft_source *s, size_t file, struct peft_err *err)
 	return r;
 }
 
-/* Pickles run code when they are read; their name is said and why not. */
+/* Pickles run code when they are read; their name is said and why not.  A
+ * header of 128 bytes begins as they do, and is none. */
 static int
 refuse_pickle(const struct peft_file *f, struct peft_err *err)
 {
+	bool st = f->len > PEFT_ST_PREFIX && f->map[PEFT_ST_PREFIX] == '{' &&
+	    memcmp(f->map + 4, "\0\0\0\0", 4) == 0;
+
 	if (f->len >= 4 && (memcmp(f->map, "PK\3\4", 4) == 0 ||
-	    (f->map[0] == 0x80 && f->map[1] <= 5)))
+	    (f->map[0] == 0x80 && f->map[1] <= 5 && !st)))
 		return peft_seterr(err, "is a PyTorch pickle, which can run "
 		    "code when it is read; save it as safetensors "
 		    "(save_pretrained(..., safe_serialization=True))");
@@ -239,10 +249,10 @@ open_path(struct peft_source *s, const char *path, struct peft_err *err)
 	if (S_ISDIR(st.st_mode))
 		return peft_source_open_folder(s, path, err);
 	if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) {
-		FILE *fp = fopen(path, "re");
+		s->opened = fopen(path, "re");
 
-		return fp == NULL ? peft_seterrno(err, "%s", path) :
-		    peft_source_open_pipe(s, fp, err);
+		return s->opened == NULL ? peft_seterrno(err, "%s", path) :
+		    peft_source_open_pipe(s, s->opened, err);
 	}
 	return peft_source_open_file(s, path, err);
 }

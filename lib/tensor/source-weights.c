@@ -98,7 +98,8 @@ read_state(struct peft_whole *w, const cJSON *j, struct peft_err *err)
 		return -1;
 	cJSON_ArrayForEach(d, shape) {
 		if (n == PEFT_MAXDIM || !cJSON_IsNumber(d) ||
-		    !(d->valuedouble >= 1) || d->valuedouble > 0x1p40)
+		    !(d->valuedouble >= 1) || d->valuedouble > 0x1p40 ||
+		    d->valuedouble != (double)(size_t)d->valuedouble)
 			return peft_seterr(err, "\"shape\" is no shape");
 		dims[n++] = (size_t)d->valuedouble;
 	}

@@ -38,6 +38,8 @@ peft_source_close(struct peft_source *s)
 	peft_map_free(&s->raw_index);
 	peft_map_free(&s->weight_index);
 	peft_sides_free(&s->sides);
+	if (s->opened != NULL)
+		fclose(s->opened);
 	free(s->wholes);
 	free(s->raws);
 	free(s->files);
@@ -194,6 +196,11 @@ check_scales(const struct peft_weight *w, const float *map,
 		if (!isfinite(sc->nested_absmax[i]))
 			return peft_setfail(err, PEFT_NUMERIC, "the scales of "
 			    "%s are not finite", w->name);
+	for (i = 0; sc->nested_map != NULL && i < 256; i++)
+		if (!isfinite(sc->nested_map[i]) ||
+		    !isfinite(sc->nested_offset))
+			return peft_setfail(err, PEFT_NUMERIC, "the scales of "
+			    "%s are not finite", w->name);
 	return 0;
 }
 
@@ -320,4 +327,15 @@ peft_source_next(struct peft_source *s, struct peft_weight *out,
 		return peft_errprefix(err, "%s", s->label);
 	*out = s->current->w;
 	return 1;
+}
+
+int
+peft_source_finish(struct peft_source *s, struct peft_err *err)
+{
+	struct peft_weight w;
+	int r = s->pipe != NULL ? 1 : 0;
+
+	while (r == 1)
+		r = peft_source_next(s, &w, err);
+	return r;
 }

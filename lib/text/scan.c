@@ -193,12 +193,20 @@ static const struct {
 };
 
 peft_scan *
-peft_scan_of_regex(const char *pattern)
+peft_scan_of_split(const char *regex, const char *string,
+    enum peft_behavior behavior, bool invert)
 {
 	size_t i;
 
+	if (regex == NULL)
+		return string != NULL && strcmp(string, " ") == 0 && !invert &&
+		    behavior == PEFT_S_PREVIOUS ? peft_scan_spaces : NULL;
+	/* where all is found, all of it is kept by these */
+	if (!(behavior == PEFT_S_ISOLATED || (behavior == PEFT_S_REMOVED &&
+	    invert)))
+		return NULL;
 	for (i = 0; i < sizeof(regexes) / sizeof(regexes[0]); i++)
-		if (strcmp(regexes[i].pattern, pattern) == 0)
+		if (strcmp(regexes[i].pattern, regex) == 0)
 			return regexes[i].scan;
 	return NULL;
 }

@@ -2,7 +2,10 @@
 #ifndef PEFT_TEXT_SCAN_H
 #define PEFT_TEXT_SCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "text/split.h"
 
 /*
  * Pre-tokenizers: where a piece of text ends.  The regular expressions of
@@ -26,8 +29,9 @@ peft_scan	peft_scan_spaces;
 /* Everything up to the next U+2581 (Metaspace). */
 peft_scan	peft_scan_metaspace;
 
-/* The scanner for a regular expression as tokenizer.json spells it, or
- * NULL. */
-peft_scan	*peft_scan_of_regex(const char *pattern);
+/* The scanner for a Split of tokenizer.json, by a regular expression or by a
+ * string (the other is NULL), or NULL if there is none. */
+peft_scan	*peft_scan_of_split(const char *regex, const char *string,
+		    enum peft_behavior, bool invert);
 
 #endif

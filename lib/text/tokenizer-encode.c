@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "text/tokenizer-work.h"
 #include "text/unicode.h"
 
@@ -14,27 +15,58 @@ peft_tokens_free(struct peft_tokens *t)
 	*t = (struct peft_tokens){ 0 };
 }
 
+static int split(struct peft_work *, size_t stage, const struct peft_view *);
+
+static int
+by_finder(struct peft_work *w, size_t stage, const struct peft_view *v)
+{
+	struct peft_parts *p = &w->pre[stage].parts;
+	struct peft_view piece;
+	size_t i;
+
+	if (peft_split(&w->t->pre[stage].finder, v->s, v->n, p, w->err) == -1)
+		return -1;
+	for (i = 0; i < p->n; i++) {
+		if (p->at[i].drop)
+			continue;
+		piece = peft_view_part(v, p->at[i].begin, p->at[i].end);
+		if (split(w, stage + 1, &piece) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+by_rewrite(struct peft_work *w, size_t stage, const struct peft_view *v)
+{
+	const struct peft_rewrite *rewrite = &w->t->pre[stage].rewrite;
+	struct peft_view piece;
+	int r;
+
+	r = rewrite->run(rewrite, v, &w->pre[stage].text, w->err);
+	if (r == -1)
+		return -1;
+	piece = r == 1 ? peft_mapped_view(&w->pre[stage].text) : *v;
+	return split(w, stage + 1, &piece);
+}
+
 /* One pre-tokenizer after the other, each within the pieces of the one
  * before. */
 static int
 split(struct peft_work *w, size_t stage, const struct peft_view *v)
 {
-	const struct peft_pre_stage *pre = &w->t->pre[stage];
+	peft_scan *scan;
 	struct peft_view piece;
 	size_t i, end;
 	int r;
 
 	if (stage == w->t->npre)
 		return peft_encode_piece(w, v);
-	if (pre->scan == NULL) {
-		r = pre->rewrite.run(&pre->rewrite, v, &w->pre[stage], w->err);
-		if (r == -1)
-			return -1;
-		piece = r == 1 ? peft_mapped_view(&w->pre[stage]) : *v;
-		return split(w, stage + 1, &piece);
-	}
+	if ((scan = w->t->pre[stage].scan) == NULL)
+		return w->t->pre[stage].finder.find != NULL ?
+		    by_finder(w, stage, v) : by_rewrite(w, stage, v);
 	for (i = 0; i < v->n; i = end) {
-		end = pre->scan(v->s, v->n, i);
+		end = scan(v->s, v->n, i);
 		piece = peft_view_part(v, i, end);
 		r = stage + 1 == w->t->npre ? peft_encode_piece(w, &piece) :
 		    split(w, stage + 1, &piece);
@@ -136,7 +168,7 @@ normalise(struct peft_work *w, const struct peft_view *original)
 	size_t i, k = 0;
 	int r;
 
-	for (i = 0; i < t->nnorm; i++) {
+	for (i = 0; i < t->nnorm && v.n > 0; i++) {
 		r = t->norm[i].run(&t->norm[i], &v, &w->norm[k], w->err);
 		if (r == -1)
 			return -1;
@@ -167,6 +199,22 @@ spaces(const char *s, size_t n, bool at_end)
 	return count;
 }
 
+/* An added token's text is all that it swallowed, but an unknown one is not
+ * what it stands for, unless it was spelt out. */
+static struct peft_str
+own_text(const struct peft_tokenizer *t, const struct peft_token *tok,
+    const char *text)
+{
+	struct peft_str own = t->text[tok->id];
+	struct peft_str all = { text + tok->begin, tok->end - tok->begin };
+
+	if (!(t->flags[tok->id] & PEFT_T_ADDED) || (tok->id == t->unk &&
+	    t->model != PEFT_M_UNIGRAM && memmem(all.s, all.n, own.s,
+	    own.n) == NULL))
+		return own;
+	return all;
+}
+
 /*
  * ByteLevel's trim_offsets: white space at a token's ends is not its own.
  * What is counted is white space of the token, what is cut off as many
@@ -176,13 +224,10 @@ static void
 trim(const struct peft_tokenizer *t, struct peft_token *tok, bool first,
     const char *text, size_t len)
 {
-	struct peft_str own = t->text[tok->id];
+	struct peft_str own = own_text(t, tok, text);
 	size_t lead, tail, i;
 	uint32_t at;
 
-	if (t->flags[tok->id] & PEFT_T_ADDED)	/* with what it swallowed */
-		own = (struct peft_str){ text + tok->begin,
-		    tok->end - tok->begin };
 	lead = spaces(own.s, own.n, false);
 	tail = spaces(own.s, own.n, true);
 	if (lead == 1 && first && t->trim_keeps_first)
@@ -235,14 +280,53 @@ encode(struct peft_work *w, const char *text, size_t len)
 	return special ? put_all(w, t->after, t->nafter, len) : 0;
 }
 
+/* Memory for the stages; no known tokenizer makes more than the limit of a
+ * text, but a hostile one may. */
+static int
+open_work(struct peft_work *w, size_t len)
+{
+	size_t limit = len > UINT32_MAX / 32 ? UINT32_MAX / 2 :
+	    len * 16 + 4096, i;
+
+	w->sym = w->few;
+	w->nsym = PEFT_BPE_SHORT;
+	w->norm[0].limit = w->norm[1].limit = limit;
+	for (i = 0; i < w->t->npre && w->t->pre[i].scan != NULL; i++)
+		;
+	if (i == w->t->npre)	/* scanners need none */
+		return 0;
+	w->pre = peft_calloc(w->t->npre, sizeof(*w->pre), w->err);
+	for (i = 0; w->pre != NULL && i < w->t->npre; i++)
+		w->pre[i].text.limit = limit;
+	return w->pre == NULL ? -1 : 0;
+}
+
+static void
+close_work(struct peft_work *w)
+{
+	size_t i;
+
+	if (w->sym != w->few)
+		free(w->sym);
+	free(w->scratch);
+	free(w->path);
+	for (i = 0; i < 2; i++)
+		peft_mapped_free(&w->norm[i]);
+	for (i = 0; w->pre != NULL && i < w->t->npre; i++) {
+		peft_mapped_free(&w->pre[i].text);
+		free(w->pre[i].parts.at);
+	}
+	free(w->pre);
+}
+
 int
 peft_tokenizer_encode_marked(const struct peft_tokenizer *t,
     const char *text, size_t len, const char *mark, int flags,
     struct peft_tokens *out, struct peft_err *err)
 {
 	struct peft_work w = { .t = t, .out = out, .mark = mark,
-	    .flags = flags, .nsym = PEFT_BPE_SHORT, .err = err };
-	size_t i, good, limit;
+	    .flags = flags, .err = err };
+	size_t good;
 	int r;
 
 	if (len > UINT32_MAX / 4)
@@ -250,20 +334,10 @@ peft_tokenizer_encode_marked(const struct peft_tokenizer *t,
 	if ((good = peft_utf8_span(text, len)) < len)
 		return peft_seterr(err, "the text is not UTF-8 at byte %zu",
 		    good + 1);
-	w.sym = w.few;
-	/* no known tokenizer makes more of a text; a hostile one may */
-	limit = len > UINT32_MAX / 32 ? UINT32_MAX / 2 : len * 16 + 4096;
-	w.norm[0].limit = w.norm[1].limit = limit;
-	for (i = 0; i < PEFT_MAXSTAGE; i++)
-		w.pre[i].limit = limit;
-	r = encode(&w, text, len);
-	if (w.sym != w.few)
-		free(w.sym);
-	free(w.scratch);
-	for (i = 0; i < 2; i++)
-		peft_mapped_free(&w.norm[i]);
-	for (i = 0; i < PEFT_MAXSTAGE; i++)
-		peft_mapped_free(&w.pre[i]);
+	r = open_work(&w, len);
+	if (r == 0)
+		r = encode(&w, text, len);
+	close_work(&w);
 	return r;
 }
 

@@ -6,6 +6,7 @@
  * here, the rest itself by peft_json().
  */
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,9 @@ struct reader {
 	const char		*copied;	/* so far to rest */
 	struct peft_buf		 rest;
 	char			*key;		/* of one merge */
-	const char		*merges;	/* seen before the vocabulary */
+	const char		*merges;	/* where they are, once seen */
+	size_t			 prefix;	/* bytes that the second of two
+						 * loses when merged */
 };
 
 static int
@@ -73,6 +76,73 @@ vocab(struct reader *r)
 	return peft_vocab_index(r->t, w->err);
 }
 
+/* A number at w->p to *out. */
+static int
+score_number(struct peft_walk *w, const char *token, double *out)
+{
+	char digits[64], *end;
+	size_t n = 0;
+
+	peft_walk_peek(w);
+	while (w->p < w->end && n < sizeof(digits) - 1 &&
+	    strchr("+-.0123456789eE", *w->p) != NULL && *w->p != '\0')
+		digits[n++] = *w->p++;
+	digits[n] = '\0';
+	*out = strtod(digits, &end);
+	if (n == 0 || *end != '\0' || !isfinite(*out))
+		return peft_seterr(w->err, "model.vocab: the score of token "
+		    "'%.100s' is no number", token);
+	return 0;
+}
+
+/* ["token", score], whose id is its place in the list */
+static int
+scored(struct reader *r, char *dst, size_t *n)
+{
+	struct peft_tokenizer *t = r->t;
+	size_t id = t->ntokens;
+	double *grown;
+
+	if (peft_walk_expect(&r->w, '[') == -1 ||
+	    peft_walk_string(&r->w, dst, n) == -1 ||
+	    peft_walk_expect(&r->w, ',') == -1)
+		return -1;
+	grown = peft_grow(t->score, id, &t->score_cap, sizeof(*grown),
+	    r->w.err);
+	if (grown == NULL)
+		return -1;
+	t->score = grown;
+	if (score_number(&r->w, dst, &t->score[id]) == -1 ||
+	    peft_walk_expect(&r->w, ']') == -1)
+		return -1;
+	return peft_vocab_add(t, dst, *n, id, r->w.err);
+}
+
+/* model.vocab of Unigram: [["token", score], ...] */
+static int
+vocab_list(struct reader *r)
+{
+	struct peft_walk *w = &r->w;
+	size_t n = 0;
+	char *dst;
+
+	dst = peft_calloc((size_t)(w->end - w->p) + 1, 1, w->err);
+	if ((r->t->arena = dst) == NULL)
+		return -1;
+	r->t->has_vocab = true;
+	for (w->p++; peft_walk_peek(w) != ']'; w->p++) {
+		if (scored(r, dst, &n) == -1)
+			return -1;
+		dst += n + 1;
+		if (peft_walk_peek(w) == ']')
+			break;
+		if (w->p == w->end || *w->p != ',')
+			return peft_walk_fail(w, "expected ',' or ']'");
+	}
+	w->p++;
+	return peft_vocab_index(r->t, w->err);
+}
+
 /* "a b", cut at its single space, or ["a", "b"]: b behind a in r->key. */
 static int
 merge_parts(struct reader *r, size_t *na, size_t *nb)
@@ -106,12 +176,16 @@ merge(struct reader *r)
 {
 	struct peft_tokenizer *t = r->t;
 	struct peft_merge m;
-	size_t na = 0, nb = 0;
+	size_t na = 0, nb = 0, cut;
 
 	if (merge_parts(r, &na, &nb) == -1)
 		return -1;
 	m.left = peft_lookup_find(&t->vocab, r->key, na);
 	m.right = peft_lookup_find(&t->vocab, r->key + na, nb);
+	if ((cut = r->prefix < nb ? r->prefix : nb) > 0) {
+		memmove(r->key + na, r->key + na + cut, nb - cut);
+		nb -= cut;
+	}
 	m.result = peft_lookup_find(&t->vocab, r->key, na + nb);
 	if (m.left < 0 || m.right < 0 || m.result < 0)
 		return peft_seterr(r->w.err, "model.merges: merge %zu, of "
@@ -128,10 +202,12 @@ merges(struct reader *r)
 {
 	struct peft_walk *w = &r->w;
 
+	free(r->key);
 	r->key = peft_calloc((size_t)(w->end - w->p) + 1, 1, w->err);
 	if (r->key == NULL)
 		return -1;
 	r->t->has_merges = true;
+	r->t->bpe.n = 0;
 	w->p++;
 	if (peft_walk_peek(w) == ']') {
 		w->p++;
@@ -170,10 +246,39 @@ is_key(const char *from, const char *to, const char *key)
 
 /* Merges that come before the vocabulary wait for it. */
 static int
-keep_merges(struct reader *r)
+read_merges(struct reader *r)
 {
 	r->merges = r->w.p;
-	return peft_walk_skip(&r->w);
+	return r->t->has_vocab ? merges(r) : peft_walk_skip(&r->w);
+}
+
+static int
+again(struct reader *r)
+{
+	const char *end = r->w.p;
+
+	r->w.p = r->merges;
+	if (merges(r) == -1)
+		return -1;
+	r->w.p = end;
+	return 0;
+}
+
+/* model.continuing_subword_prefix; merges that were read already are read
+ * again. */
+static int
+read_prefix(struct reader *r)
+{
+	struct peft_walk w = r->w;
+	char *s = peft_calloc((size_t)(w.end - w.p) + 1, 1, w.err);
+
+	if (s == NULL || peft_walk_string(&w, s, &r->prefix) == -1) {
+		free(s);
+		return -1;
+	}
+	free(s);
+	r->w.p = w.p;
+	return r->prefix > 0 && r->t->has_merges ? again(r) : 0;
 }
 
 static int members(struct reader *, bool in_model);
@@ -198,9 +303,15 @@ member(struct reader *r, bool in_model)
 	if (in_model && c == '{' && is_key(from, to, "vocab") &&
 	    !r->t->has_vocab)
 		return take(r, vocab);
+	if (in_model && c == '[' && is_key(from, to, "vocab") &&
+	    !r->t->has_vocab)
+		return take(r, vocab_list);
 	if (in_model && c == '[' && is_key(from, to, "merges") &&
-	    !r->t->has_merges && r->merges == NULL)
-		return take(r, r->t->has_vocab ? merges : keep_merges);
+	    r->merges == NULL)
+		return take(r, read_merges);
+	if (in_model && c == '"' && r->prefix == 0 && is_key(from, to,
+	    "continuing_subword_prefix"))
+		return read_prefix(r);
 	return peft_walk_skip(&r->w);
 }
 
@@ -224,19 +335,12 @@ members(struct reader *r, bool in_model)
 static int
 late_merges(struct reader *r)
 {
-	const char *end;
-
-	if (r->merges == NULL)
+	if (r->merges == NULL || r->t->has_merges)
 		return 0;
 	if (!r->t->has_vocab)
 		return peft_seterr(r->w.err, "model.vocab is missing or not an "
 		    "object");
-	end = r->w.p;
-	r->w.p = r->merges;
-	if (merges(r) == -1)
-		return -1;
-	r->w.p = end;
-	return 0;
+	return again(r);
 }
 
 int

@@ -27,6 +27,17 @@ enum peft_class	peft_class_of(unsigned cp);
 /* A character of words, Rust's \w. */
 bool		peft_is_word(unsigned cp);
 
+/* Classes as parts of Hugging Face tokenizers see them, each by a Unicode of
+ * its own (classes.c): punctuation; marks that take no space; all marks;
+ * control and format characters, private use. */
+bool		peft_is_punctuation(unsigned cp);
+bool		peft_is_nonspacing(unsigned cp);
+bool		peft_is_combining(unsigned cp);
+bool		peft_is_other(unsigned cp);
+/* A number for the script of a character, with Han and the kana as one; -1 if
+ * it has none, as a space. */
+int		peft_script_of(unsigned cp);
+
 /* The class of the character at s, which must be valid UTF-8, and its
  * length. */
 enum peft_class	peft_class_wide(const char *s, size_t *len);

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Normalisation form C: canonical decomposition, then composition. */
+/*
+ * Normalisation forms: decomposition, canonical or (forms K) compatible, then
+ * composition (forms C).  The canonical part is a table, made by the software
+ * that is to be matched, since which characters join is seen in offsets; what
+ * characters are compatible with comes from utf8proc.
+ */
 
 #include <stdlib.h>
+#include <utf8proc.h>
 
 #include "base/buf.h"
 #include "text/mapped.h"
@@ -35,6 +41,7 @@ struct item {
 struct items {
 	struct item	*at;
 	size_t		 n, cap;
+	bool		 compat, compose;
 };
 
 static unsigned
@@ -66,6 +73,34 @@ is_active(unsigned cp)
 			hi = mid;
 	}
 	return lo < COUNT(active) && active[lo].from <= cp;
+}
+
+/* Characters that decompose but are newer than Unicode 9, up to 17: to the
+ * software to be matched they are none. */
+static const struct span newer[] = {
+	{ 0x32ff, 0x32ff }, { 0xa7f1, 0xa7f4 }, { 0xab69, 0xab69 },
+	{ 0x105c0, 0x105ff }, { 0x10780, 0x107ba }, { 0x11380, 0x113ff },
+	{ 0x11930, 0x1193f }, { 0x16100, 0x1613f }, { 0x16d40, 0x16d7f },
+	{ 0x1ccd6, 0x1ccf9 }, { 0x1e030, 0x1e06d }, { 0x1f16c, 0x1f16c },
+	{ 0x1fbf0, 0x1fbf9 },
+};
+
+static bool
+is_newer(unsigned cp)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(newer) && newer[i].to < cp; i++)
+		;
+	return i < COUNT(newer) && newer[i].from <= cp;
+}
+
+/* Has it a compatible form, or a canonical one, other than itself? */
+static bool
+is_compat(unsigned cp)
+{
+	return utf8proc_get_property((utf8proc_int32_t)cp)->decomp_seqindex !=
+	    UINT16_MAX && !is_newer(cp);
 }
 
 static const struct parts *
@@ -123,6 +158,25 @@ add(struct items *l, unsigned cp, int change, struct peft_err *err)
 	return 0;
 }
 
+static int
+decompose_compat(struct items *l, unsigned cp, int change,
+    struct peft_err *err)
+{
+	utf8proc_int32_t part[32];
+	utf8proc_ssize_t n = 0, i;
+	int boundary = 0;
+
+	if (is_compat(cp))
+		n = utf8proc_decompose_char((utf8proc_int32_t)cp, part, 32,
+		    UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &boundary);
+	if (n <= 0 || n > 32)
+		return add(l, cp, change, err);
+	for (i = 0; i < n; i++)
+		if (add(l, (unsigned)part[i], i == 0 ? change : 1, err) == -1)
+			return -1;
+	return 0;
+}
+
 /* The first of a character's parts stands for it, the others are put in. */
 static int
 decompose(struct items *l, unsigned cp, int change, struct peft_err *err)
@@ -137,6 +191,8 @@ decompose(struct items *l, unsigned cp, int change, struct peft_err *err)
 			return -1;
 		return t == 0 ? 0 : add(l, TBASE + t, 1, err);
 	}
+	if (l->compat)
+		return decompose_compat(l, cp, change, err);
 	if ((p = parts_of(cp)) == NULL)
 		return add(l, cp, change, err);
 	if (decompose(l, p->first, change, err) == -1)
@@ -224,27 +280,45 @@ put_items(const struct items *l, const struct peft_view *v,
 	return 0;
 }
 
-/* The first active character from s + at on, and the start of the one before
+/* May the form change this character, or join it to the one before?  Form C
+ * leaves alone all below U+0300, the others only ASCII. */
+static bool
+is_touched(const struct items *l, const struct peft_view *v, size_t i,
+    size_t len)
+{
+	unsigned char c = (unsigned char)v->s[i];
+	unsigned cp;
+
+	if (c < (l->compose && !l->compat ? 0xcc : 0x80))
+		return false;
+	cp = peft_utf8_get(v->s + i, len);
+	if (l->compat && is_compat(cp))
+		return true;
+	if (l->compose)
+		return is_active(cp);
+	return class_of(cp) != 0 || cp - SBASE < SCOUNT ||
+	    parts_of(cp) != NULL;
+}
+
+/* The first such character from s + at on, and the start of the one before
  * it (at the start: its own); n if there is none. */
 static size_t
-next_active(const struct peft_view *v, size_t at, size_t *before)
+next_touched(const struct items *l, const struct peft_view *v, size_t at,
+    size_t *before)
 {
 	size_t i, len;
 
 	*before = at;
 	for (i = at; i < v->n; i += len) {
-		unsigned char c = (unsigned char)v->s[i];
-
-		/* below U+0300 nothing is active */
-		len = c < 0x80 ? 1 : c < 0xcc ? 2 : skip(v, i) - i;
-		if (c >= 0xcc && is_active(peft_utf8_get(v->s + i, len)))
+		len = (unsigned char)v->s[i] < 0x80 ? 1 : skip(v, i) - i;
+		if (is_touched(l, v, i, len))
 			return i;
 		*before = i;
 	}
 	return v->n;
 }
 
-/* A letter and the active characters behind it. */
+/* A letter and the touched characters behind it. */
 static int
 rewrite_cluster(struct items *l, const struct peft_view *v,
     struct peft_mapped *out, struct peft_err *err)
@@ -258,27 +332,27 @@ rewrite_cluster(struct items *l, const struct peft_view *v,
 			return -1;
 	}
 	sort_marks(l);
-	recompose(l);
+	if (l->compose)
+		recompose(l);
 	return put_items(l, v, out, err);
 }
 
 int
-peft_rewrite_nfc(const struct peft_rewrite *r, const struct peft_view *v,
+peft_rewrite_form(const struct peft_rewrite *r, const struct peft_view *v,
     struct peft_mapped *out, struct peft_err *err)
 {
-	struct items l = { 0 };
+	struct items l = { .compat = r->compat, .compose = r->compose };
 	struct peft_view part;
 	size_t at = 0, from, end, len;
 	int status = 0;
 
-	(void)r;
-	if ((end = next_active(v, 0, &from)) == v->n)
+	if ((end = next_touched(&l, v, 0, &from)) == v->n)
 		return 0;
 	out->n = 0;
 	while (status == 0 && end < v->n) {
 		for (; end < v->n; end += len) {
 			len = skip(v, end) - end;
-			if (!is_active(peft_utf8_get(v->s + end, len)))
+			if (!is_touched(&l, v, end, len))
 				break;
 		}
 		status = peft_mapped_copy(out, v, at, from, err);
@@ -286,7 +360,7 @@ peft_rewrite_nfc(const struct peft_rewrite *r, const struct peft_view *v,
 		if (status == 0)
 			status = rewrite_cluster(&l, &part, out, err);
 		at = end;
-		end = next_active(v, at, &from);
+		end = next_touched(&l, v, at, &from);
 	}
 	if (status == 0)
 		status = peft_mapped_copy(out, v, at, v->n, err);
