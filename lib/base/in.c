@@ -19,7 +19,7 @@ struct peft_in {
 	const char	*label;
 	char		*path;
 	int		 fd;
-	bool		 partial;
+	bool		 partial, tail, unended;
 	struct archive	*ar;		/* NULL: the file is read as it is */
 	char		*packed;	/* [npacked] of CHUNK, for libarchive */
 	size_t		 npacked;
@@ -203,6 +203,18 @@ peft_in_partial(struct peft_in *in)
 	in->partial = true;
 }
 
+void
+peft_in_tail(struct peft_in *in)
+{
+	in->tail = true;
+}
+
+bool
+peft_in_unended(const struct peft_in *in)
+{
+	return in->unended;
+}
+
 /* More bytes behind what is there: 1, 0 at the end, -1. */
 static int
 more(struct peft_in *in, struct peft_err *err)
@@ -256,6 +268,11 @@ peft_in_line(struct peft_in *in, char **line, size_t *len,
 			return -1;
 		if (seen == 0 || in->partial)
 			return 0;
+		if (in->tail) {
+			nl = in->buf + in->have++;	/* more() left room */
+			in->unended = true;
+			break;
+		}
 		return peft_seterr(err, "%s:%zu: the last line has no newline: "
 		    "the input was cut short", in->label, in->lineno + 1);
 	}
@@ -264,6 +281,46 @@ peft_in_line(struct peft_in *in, char **line, size_t *len,
 	*nl = '\0';
 	in->pos += *len + 1;
 	in->lineno++;
+	return 1;
+}
+
+int
+peft_in_peek(struct peft_in *in, const char **p, size_t *n,
+    struct peft_err *err)
+{
+	size_t i;
+	int r;
+
+	for (;;) {
+		for (i = in->pos; i < in->have; i++)
+			if (strchr(" \t\r\n", in->buf[i]) == NULL ||
+			    in->buf[i] == '\0')
+				break;
+		*p = in->buf + in->pos;
+		*n = in->have - in->pos;
+		if (i < in->have || *n > CHUNK)
+			return 1;
+		if ((r = more(in, err)) != 1)
+			return r;
+	}
+}
+
+int
+peft_in_some(struct peft_in *in, const char **p, size_t *n,
+    struct peft_err *err)
+{
+	const char *nl;
+	int r;
+
+	if (in->pos == in->have && (r = more(in, err)) != 1)
+		return r;
+	*p = nl = in->buf + in->pos;
+	*n = in->have - in->pos;
+	in->pos = in->have;
+	while ((nl = memchr(nl, '\n', (size_t)(*p + *n - nl))) != NULL) {
+		in->lineno++;
+		nl++;
+	}
 	return 1;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/in.h"
 #include "data/load.h"
+#include "data/shape.h"
 
 static int
 add(struct peft_records *rs, const struct peft_record *r,
@@ -79,6 +80,21 @@ peft_records_read(struct peft_records *rs, char *const *paths, size_t npaths,
 	return 0;
 }
 
+int
+peft_records_plain(const struct peft_records *rs, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < rs->n; i++)
+		if (rs->at[i].rejected != NULL ||
+		    rs->at[i].label != PEFT_UNLABELLED)
+			return peft_seterr(err, "record %zu (line %zu) %s, "
+			    "which this program does not know", i + 1,
+			    rs->at[i].line, rs->at[i].rejected != NULL ?
+			    "is a preference" : "has a label");
+	return 0;
+}
+
 void
 peft_records_free(struct peft_records *rs)
 {
@@ -102,7 +118,7 @@ struct mixed {
 static int
 take_line(struct mixed *m, const cJSON *j, size_t line, struct peft_err *err)
 {
-	bool tokens = peft_json_get(j, "input_ids") != NULL;
+	bool tokens = peft_shape_of(j) == PEFT_SHAPE_TOKENS;
 	struct peft_record r;
 
 	if (!cJSON_IsObject(j))
