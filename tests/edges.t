@@ -42,9 +42,10 @@ expect 2 '*' peft-quantize -q -o no/such/place.gguf base
 # killed in mid-write: a pipe that never ends keeps it writing
 mkdir killed
 (peft-quantize base; sleep 5) | head -c 100000 >cut.safetensors
-( (cat cut.safetensors; sleep 5) | peft-quantize -q -o killed/out.safetensors - ) &
+( (cat cut.safetensors; sleep 5) |
+    sh -c 'echo $$ >pid; exec peft-quantize -q -o killed/out.safetensors -' ) &
 sleep 0.5
-pkill -9 -f killed/out.safetensors
+kill -9 "$(cat pid)"
 wait
 ok 'kill -9 leaves nothing behind' [ -z "$(ls -A killed)" ]
 expect 2 '*ends early*' sh -c 'peft-quantize -q -o killed/out.safetensors - <cut.safetensors'
