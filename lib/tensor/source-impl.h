@@ -64,7 +64,6 @@ struct peft_source {
 
 	FILE			*opened;	/* a named pipe, to be closed */
 	FILE			*pipe;		/* being streamed, or NULL */
-	FILE			*opened;	/* by us, to be closed, or NULL */
 	size_t			 next;		/* raw (pipe) or weight */
 	struct peft_whole	*current;	/* handed out by _next */
 	bool			 started;	/* _next was called */

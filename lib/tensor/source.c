@@ -40,8 +40,6 @@ peft_source_close(struct peft_source *s)
 	peft_map_free(&s->raw_index);
 	peft_map_free(&s->weight_index);
 	peft_sides_free(&s->sides);
-	if (s->opened != NULL)
-		fclose(s->opened);
 	free(s->wholes);
 	free(s->raws);
 	free(s->files);
