@@ -115,6 +115,10 @@ peft_sink_fix_config(struct peft_sink *k, struct peft_err *err)
 		return 0;
 	if ((j = peft_json(side->data, side->len, err)) == NULL)
 		return peft_errprefix(err, "config.json");
+	if (!cJSON_IsObject(j)) {
+		cJSON_Delete(j);
+		return peft_seterr(err, "config.json: not an object");
+	}
 	cJSON_DeleteItemFromObjectCaseSensitive(j, "quantization_config");
 	for (i = 0; i < k->n; i++)
 		if (is_4bit(&k->specs[i])) {

@@ -15,13 +15,40 @@ struct peft_work {
 	size_t				 nsym;
 	uint64_t			*scratch;
 	size_t				 nscratch;
-	struct peft_mapped		 norm[2], pre[PEFT_MAXSTAGE];
+	struct peft_path		*path;	/* npath of them */
+	size_t				 npath;
+	struct peft_mapped		 norm[2];
+	struct peft_pre_work {		/* of a pre-tokenizer */
+		struct peft_mapped	 text;
+		struct peft_parts	 parts;
+	}				*pre;
 	struct peft_err			*err;
 };
 
 /* tokenizer-piece.c: a piece to tokens. */
 int	peft_encode_piece(struct peft_work *, const struct peft_view *)
 	    PEFT_MUSTCHECK;
+
+/* tokenizer-word.c: the same where the model is not BPE. */
+int	peft_encode_unigram(struct peft_work *, const struct peft_view *)
+	    PEFT_MUSTCHECK;
+int	peft_encode_wordpiece(struct peft_work *, const struct peft_view *)
+	    PEFT_MUSTCHECK;
+int	peft_encode_wordlevel(struct peft_work *, const struct peft_view *)
+	    PEFT_MUSTCHECK;
+/* tokenizer-offsets.c: take white space off the tokens from one on, as the
+ * post-processor ByteLevel does. */
+void	peft_tokens_trim(const struct peft_tokenizer *, struct peft_tokens *,
+	    size_t from, const char *text, size_t len);
+
+/* A special token spelt out where it is not to be one may be in the
+ * vocabulary all the same. */
+static inline unsigned char
+peft_work_barred(const struct peft_work *w)
+{
+	return w->mark != NULL || (w->flags & PEFT_TOK_PLAIN) ?
+	    PEFT_T_SPECIAL : 0;
+}
 
 /* Append a token for the bytes [begin, end) of the view. */
 static inline int
