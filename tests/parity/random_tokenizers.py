@@ -25,6 +25,10 @@ WORDS = ["a", "the", " ", "  ", "\n", "Hello", "WORLD", "é", "e\u0301", "ǅ", "
          "Ġ", "xx", "``", "''", "\u0323\u0301", "Straße", "ﬁ", "q", "\u3000", "\r\n", "café", "naïve", "Ã©", "##a", "</w>"]
 
 
+with open(os.path.join(GOLD, "t5.json"), encoding="utf-8") as f:
+    CHARSMAP = json.load(f)["normalizer"]
+
+
 def lot(rng, *choices):
     return rng.choice(choices)
 
@@ -40,7 +44,8 @@ def pattern(rng):
 
 
 def normalizer(rng):
-    return lot(rng, {"type": lot(rng, "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Nmt")},
+    return lot(rng, CHARSMAP, {"type": "ByteLevel"},
+               {"type": lot(rng, "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Nmt")},
                {"type": "Strip", "strip_left": lot(rng, True, False), "strip_right": lot(rng, True, False)},
                {"type": "Replace", "pattern": pattern(rng), "content": lot(rng, "", "▁", "-é", "b")},
                {"type": "Prepend", "prepend": lot(rng, "▁", "xy")},
