@@ -145,6 +145,7 @@ run(const struct job *job, struct peft_err *err)
 	}
 	if (hex[0] == '\0')
 		o.meta = NULL;
+	o.from = peft_source_label(src);
 	sides = peft_source_nsides(src) > 0 ? peft_source_side_at(src, 0) :
 	    NULL;
 	if (peft_source_count(src) == 0)

@@ -2,6 +2,7 @@
 /* Errors with text, and how a command ends. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,21 @@
 
 /* The only variable of its kind: set once, before any thread. */
 static const char *progname = "peft";
+
+/* Names in messages come from files, and messages go to terminals: control
+ * characters (C1, which is 0xc2 0x80 to 0x9f, too) do not. */
+static void
+make_plain(char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s == '\n' || *s == '\t')
+			*s = ' ';
+		else if ((*s > 0 && *s < ' ') || *s == 0x7f)
+			*s = '?';
+		else if ((unsigned char)s[0] == 0xc2 &&
+		    (unsigned char)s[1] >= 0x80 && (unsigned char)s[1] < 0xa0)
+			s[0] = s[1] = '?';
+}
 
 static void
 vset(struct peft_err *err, enum peft_exit status, int errnum, const char *fmt,
@@ -23,6 +39,7 @@ vset(struct peft_err *err, enum peft_exit status, int errnum, const char *fmt,
 	if (errnum != 0 && n >= 0 && (size_t)n < sizeof(err->msg))
 		snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, ": %s",
 		    strerror(errnum));
+	make_plain(err->msg);
 }
 
 int
@@ -73,7 +90,21 @@ peft_errprefix(struct peft_err *err, const char *fmt, ...)
 	n = strlen(err->msg);
 	snprintf(err->msg + n, sizeof(err->msg) - n, ": %.*s",
 	    (int)(sizeof(old) - 1), old);
+	make_plain(err->msg);
 	return -1;
+}
+
+/* A standard descriptor that is closed would be given to the next file that
+ * is opened, and what goes to standard output would go there.  Each gets one
+ * that cannot do what is asked of it: the error is then as it should be. */
+static void
+fill_descriptors(void)
+{
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) == -1 && errno == EBADF)
+			(void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
 void
@@ -81,6 +112,7 @@ peft_setname(const char *argv0)
 {
 	const char *slash = strrchr(argv0, '/');
 
+	fill_descriptors();
 	progname = slash != NULL ? slash + 1 : argv0;
 }
 
@@ -93,10 +125,12 @@ peft_getname(void)
 static void
 vwarn(const char *fmt, va_list ap)
 {
+	char line[1024];
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	make_plain(line);
 	fflush(stdout);			/* keep the two streams in order */
-	fprintf(stderr, "%s: ", progname);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	fprintf(stderr, "%s: %s\n", progname, line);
 }
 
 void
@@ -132,6 +166,8 @@ peft_finish(int status)
 
 	bad |= fflush(stdout) == EOF;
 	bad |= fclose(stdout) == EOF;
+	if (bad && status == PEFT_INPUT)
+		return status;		/* it was said why */
 	if (bad) {
 		fprintf(stderr, "%s: standard output: %s\n", progname,
 		    errno != 0 ? strerror(errno) : "write error");

@@ -27,7 +27,8 @@ enum peft_exit {
 
 struct peft_err {
 	enum peft_exit	status;		/* what the command exits with */
-	char		msg[512];	/* no newline, no program name */
+	char		msg[512];	/* no program name, no newline or
+					 * other control characters */
 };
 
 /* Record a message.  All return -1, so that `return peft_seterr(...)' reads

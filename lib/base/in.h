@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -11,7 +12,8 @@
 /*
  * Text input: a file, or standard input for NULL and "-".  What begins with
  * the magic of gzip or zstd is unpacked on the way (by libarchive), whatever
- * its name; a cut or damaged stream is an error.
+ * its name; a cut or damaged stream is an error (but libarchive does not look
+ * at gzip's check sum, only at zstd's).
  */
 struct peft_in;
 
@@ -26,7 +28,22 @@ int		 peft_in_line(struct peft_in *, char **line, size_t *len,
 size_t		 peft_in_lineno(const struct peft_in *);
 /* Accept a last line without its newline (--partial drops it). */
 void		 peft_in_partial(struct peft_in *);
+/* Give a last line without its newline as well, for formats that say
+ * themselves whether they are whole. */
+void		 peft_in_tail(struct peft_in *);
+bool		 peft_in_unended(const struct peft_in *);	/* there was one */
+/* Bytes rather than lines, which they count: what comes next, some of it, at
+ * *p until the next call (1, 0, -1); peek leaves it there, and gives no white
+ * space alone unless that is all there is (0) or it is over 64 KiB long. */
+int		 peft_in_some(struct peft_in *, const char **p, size_t *n,
+		    struct peft_err *) PEFT_MUSTCHECK;
+int		 peft_in_peek(struct peft_in *, const char **p, size_t *n,
+		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_in_close(struct peft_in *);
+
+/* Or bytes, unpacked, as many as come at once: n, 0 at the end, -1. */
+ssize_t		 peft_in_read(struct peft_in *, void *, size_t n,
+		    struct peft_err *) PEFT_MUSTCHECK;
 
 /* A whole file, at most max bytes, as it is on disk (not unpacked). */
 int		 peft_in_slurp(const char *path, size_t max, struct peft_buf *,

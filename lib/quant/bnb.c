@@ -99,21 +99,71 @@ peft_encode_4bit(enum peft_dtype t, const float *src, size_t n,
 }
 
 /*
- * torch's mean of a float vector on the CPU, sum by cascade: 4 vectors of
- * LANES accumulate in turn; every 2^step of them is folded into a higher
- * level (aten/src/ATen/native/cpu/SumKernel.cpp).  The sum's last bit
- * depends on the build's vector width and on the thread count; this is the
- * plain order of double, rounded once, which lies within them.
+ * torch's mean of f32 on the CPU, to the last bit: the order of its sum is
+ * that of 8 lanes on every x86 (it has no AVX-512 kernel for it), in one
+ * thread; torch itself is in one thread below 32768 elements.
+ *
+ * Elements go in rows of 4 vectors to as many accumulators.  Every 2^step
+ * rows these are folded into the next level, and so on upwards, like the
+ * digits of a counter.  Vectors that make no row go to the first
+ * accumulator; what makes no vector is summed first of all.
  */
+enum { LANES = 8, VECTORS = 4, LEVELS = 4 };
+
+struct cascade {
+	size_t	width;		/* VECTORS times the lanes */
+	float	sum[LEVELS][VECTORS * LANES];
+};
+
+static void
+fold(struct cascade *c, size_t from, size_t to)
+{
+	size_t i;
+
+	for (i = 0; i < c->width; i++) {
+		c->sum[to][i] += c->sum[from][i];
+		c->sum[from][i] = 0;
+	}
+}
+
+static void
+add_rows(struct cascade *c, const float *x, size_t nrows)
+{
+	size_t step = 4, digit, level, r, i;
+
+	while (step < 15 && nrows > (size_t)1 << (4 * step + 3))
+		step++;
+	digit = ((size_t)1 << step) - 1;
+	for (r = 1; r <= nrows; r++, x += c->width) {
+		for (i = 0; i < c->width; i++)
+			c->sum[0][i] += x[i];
+		for (level = 1; level < LEVELS &&
+		    (r >> (level - 1) * step & digit) == 0; level++)
+			fold(c, level - 1, level);
+	}
+	for (level = 1; level < LEVELS; level++)
+		fold(c, level, 0);
+}
+
 static float
 mean(const float *x, size_t n)
 {
-	double s = 0;
-	size_t i;
+	size_t lanes = n < LANES ? 1 : LANES, vectors = n / lanes, v, i;
+	struct cascade c = { .width = VECTORS * lanes };
+	float *first = c.sum[0], sum = 0;
 
-	for (i = 0; i < n; i++)
-		s += (double)x[i];
-	return (float)(s / (double)n);
+	add_rows(&c, x, vectors / VECTORS);
+	for (v = vectors - vectors % VECTORS; v < vectors; v++)
+		for (i = 0; i < lanes; i++)
+			first[i] += x[v * lanes + i];
+	for (v = 1; v < VECTORS; v++)
+		for (i = 0; i < lanes; i++)
+			first[i] += first[v * lanes + i];
+	for (i = vectors * lanes; i < n; i++)
+		sum += x[i];
+	for (i = 0; i < lanes; i++)
+		sum += first[i];
+	return sum / (float)n;
 }
 
 /* The nearest code by way of a 16-bit index, as the native code does: how
@@ -146,7 +196,7 @@ peft_encode_nested(const float *absmax, size_t n, uint8_t *q,
 
 	*offset = mean(absmax, n);
 	for (b = 0; b * NESTED < n; b++) {
-		float z[NESTED], a;
+		float z[NESTED] = { 0 }, a;
 
 		m = n - b * NESTED < NESTED ? n - b * NESTED : NESTED;
 		for (i = 0; i < m; i++)

@@ -191,27 +191,28 @@ peft_can_encode(enum peft_dtype t)
 	return t == PEFT_NF4 || t == PEFT_FP4 || encoders[t] != NULL;
 }
 
-/* A scale or a value beyond f16's 65504 would become Inf. */
-static bool
-may_overflow(enum peft_dtype t)
+/* What would become Inf, in a value or in a block's scale (an f16). */
+static float
+too_large(enum peft_dtype t)
 {
-	return t != PEFT_F32 && t != PEFT_BF16;
+	return t == PEFT_F32 ? INFINITY : t == PEFT_BF16 ? 0x1.ffp127f : 65520;
 }
 
 int
 peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
     struct peft_err *err)
 {
+	const float limit = too_large(t);
 	size_t i, big = 0, bad = 0;
 
 	for (i = 0; i < n; i++) {
 		bad += !isfinite(src[i]);
-		big += fabsf(src[i]) >= 65520;
+		big += fabsf(src[i]) >= limit;
 	}
 	if (bad > 0)
 		return peft_setfail(err, PEFT_NUMERIC, "%zu values are not "
 		    "finite", bad);
-	if (big > 0 && may_overflow(t))
+	if (big > 0)
 		return peft_setfail(err, PEFT_NUMERIC, "%zu values are too "
 		    "large for %s", big, peft_dtypes[t].name);
 	encoders[t](src, n, dst);

@@ -30,7 +30,7 @@ bool	peft_can_encode(enum peft_dtype);
 
 /* dst = n f32 values encoded as `t' (F32, F16, BF16 and ggml's blocks; n a
  * multiple of the block).  Rounding to nearest even; values that overflow
- * F16 are refused (-1, PEFT_NUMERIC, with their count), NaN too. */
+ * F16 (BF16) are refused (-1, PEFT_NUMERIC, with their count), NaN too. */
 int	peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
 	    struct peft_err *) PEFT_MUSTCHECK;
 

@@ -62,6 +62,7 @@ struct peft_source {
 	struct peft_st_pair	*meta;
 	size_t			 nmeta, capmeta;
 
+	FILE			*opened;	/* a named pipe, to be closed */
 	FILE			*pipe;		/* being streamed, or NULL */
 	size_t			 next;		/* raw (pipe) or weight */
 	struct peft_whole	*current;	/* handed out by _next */

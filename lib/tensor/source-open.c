@@ -16,7 +16,13 @@ peft_source_add_raw(struct peft_source *s, const struct peft_raw *raw,
     struct peft_err *err)
 {
 	struct peft_raw *grown;
+	const char *c;
 
+	/* names go to terminals and into lists of lines */
+	for (c = raw->name; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return peft_seterr(err, "tensor %s: a control character "
+			    "in its name", raw->name);
 	grown = peft_grow(s->raws, s->nraws, &s->capraws, sizeof(*grown), err);
 	if (grown == NULL)
 		return -1;
@@ -166,12 +172,26 @@ open_st(struct peft_source *s, size_t file, struct peft_err *err)
 	return r;
 }
 
+/* A pickle begins with 0x80 and its version; so does the length of some
+ * headers (128, 384, ...), behind which there is a brace. */
+static bool
+is_pickle(const struct peft_file *f)
+{
+	static const uint8_t nothing[4];
+
+	if (f->len < 4)
+		return false;
+	if (memcmp(f->map, "PK\3\4", 4) == 0)
+		return true;
+	return f->map[0] == 0x80 && f->map[1] <= 5 && !(f->len > 8 &&
+	    memcmp(f->map + 4, nothing, 4) == 0 && f->map[8] == '{');
+}
+
 /* Pickles run code when they are read; their name is said and why not. */
 static int
 refuse_pickle(const struct peft_file *f, struct peft_err *err)
 {
-	if (f->len >= 4 && (memcmp(f->map, "PK\3\4", 4) == 0 ||
-	    (f->map[0] == 0x80 && f->map[1] <= 5)))
+	if (is_pickle(f))
 		return peft_seterr(err, "is a PyTorch pickle, which can run "
 		    "code when it is read; save it as safetensors "
 		    "(save_pretrained(..., safe_serialization=True))");
@@ -239,10 +259,9 @@ open_path(struct peft_source *s, const char *path, struct peft_err *err)
 	if (S_ISDIR(st.st_mode))
 		return peft_source_open_folder(s, path, err);
 	if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) {
-		FILE *fp = fopen(path, "re");
-
-		return fp == NULL ? peft_seterrno(err, "%s", path) :
-		    peft_source_open_pipe(s, fp, err);
+		if ((s->opened = fopen(path, "re")) == NULL)
+			return peft_seterrno(err, "%s", path);
+		return peft_source_open_pipe(s, s->opened, err);
 	}
 	return peft_source_open_file(s, path, err);
 }

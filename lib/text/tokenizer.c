@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A tokenizer: opening it, asking it. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,26 @@ read_all(struct peft_tokenizer *t, const char *json, size_t len,
 	return config == NULL ? 0 : read_names(t, config, err);
 }
 
+/* The vocabulary's meaning, whatever file it comes from: GGUF's metadata and
+ * the tokenizer.json they were made from hash alike. */
+static void
+hash_vocabulary(struct peft_tokenizer *t)
+{
+	struct peft_sha256 sha;
+	char id[16];
+	size_t i;
+
+	peft_sha256_init(&sha);
+	for (i = 0; i < t->ntokens; i++) {
+		if (t->text[i].s == NULL)
+			continue;
+		peft_sha256_add(&sha, id,
+		    (size_t)snprintf(id, sizeof(id), "%zu ", i));
+		peft_sha256_add(&sha, t->text[i].s, t->text[i].n + 1);
+	}
+	peft_sha256_hex(&sha, t->hash);
+}
+
 struct peft_tokenizer *
 peft_tokenizer_open(const char *json, size_t len, const char *config,
     size_t config_len, struct peft_err *err)
@@ -84,7 +105,7 @@ peft_tokenizer_open(const char *json, size_t len, const char *config,
 	}
 	if (read_all(t, json, len, j, err) == -1)
 		goto fail;
-	peft_sha256_of(json, len, t->hash);
+	hash_vocabulary(t);
 	cJSON_Delete(j);
 	return t;
 fail:

@@ -72,7 +72,8 @@ int32_t		 peft_tokenizer_named(const struct peft_tokenizer *,
  * the caller says it if that differs from n. */
 size_t		 peft_tokenizer_batched(const struct peft_tokenizer *,
 		    size_t n);
-/* sha256 hex of the tokenizer.json it was made from. */
+/* sha256 hex of the vocabulary: of "ID TEXT\0" for each id that has a text,
+ * in order. */
 const char	*peft_tokenizer_hash(const struct peft_tokenizer *);
 
 #endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Encoders: 16-bit floats over all their values, how far blocks may be from
+ * what they were, and what is refused.
+ */
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "quant/quant.h"
+#include "tap.h"
+
+enum { N = 4096 };
+
+/* Sign, exponent, fraction of a 16-bit float that is finite. */
+static double
+defined(unsigned bits, int nfrac, int bias)
+{
+	int e = (int)(bits >> nfrac & ((1u << (15 - nfrac)) - 1));
+	double f = (double)(bits & ((1u << nfrac) - 1));
+	double v = e == 0 ? ldexp(f, 1 - bias - nfrac) :
+	    ldexp(f + ldexp(1, nfrac), e - bias - nfrac);
+
+	return bits & 0x8000 ? -v : v;
+}
+
+/*
+ * Every finite value there and back; and of the f32 between it and the next
+ * one up: the midpoint goes to the even one, its neighbours to the nearer.
+ */
+static bool
+test_half(float (*to)(uint16_t), uint16_t (*from)(float), int nfrac, int bias,
+    unsigned inf)
+{
+	unsigned h, sign;
+
+	for (sign = 0; sign <= 0x8000; sign += 0x8000)
+		for (h = 0; h < inf; h++) {
+			uint16_t a = (uint16_t)(sign | h);
+			double v = defined(a, nfrac, bias), mid;
+			uint16_t b = (uint16_t)(a + 1);
+			float m;
+
+			if ((double)to(a) != v || !signbit(to(a)) != !sign ||
+			    from(to(a)) != a)
+				return false;
+			/* the step above the last one is as wide */
+			mid = h + 1 < inf ? (v + defined(b, nfrac, bias)) / 2 :
+			    v + (v - defined(a - 1u, nfrac, bias)) / 2;
+			m = (float)mid;
+			if ((double)m != mid)
+				continue;	/* bf16's finest */
+			if (from(m) != (a % 2 == 0 ? a : b) ||
+			    from(nextafterf(m, 0)) != a ||
+			    from(nextafterf(m, sign ? -INFINITY : INFINITY)) !=
+			    b)
+				return false;
+		}
+	return true;
+}
+
+static bool
+test_special(float (*to)(uint16_t), uint16_t (*from)(float), uint16_t inf)
+{
+	float quiet = NAN, last;
+	uint32_t u = 0x7f800001;
+	unsigned h;
+
+	for (h = inf + 1u; h < 0x8000; h++)
+		if (!isnan(to((uint16_t)h)) || !isnan(to((uint16_t)(h |
+		    0x8000))))
+			return false;
+	memcpy(&last, &u, sizeof(last));	/* the last bit alone */
+	return to(inf) == INFINITY && to(inf | 0x8000) == -INFINITY &&
+	    from(INFINITY) == inf && from(-INFINITY) == (inf | 0x8000) &&
+	    isnan(to(from(quiet))) && isnan(to(from(last))) &&
+	    from(3.4e38f) >= (inf == 0x7c00 ? inf : inf - 1);
+}
+
+static void
+test_halves(void)
+{
+	ok(test_half(peft_f16_to_f32, peft_f32_to_f16, 10, 15, 0x7c00),
+	    "f16: every value, every midpoint");
+	ok(test_special(peft_f16_to_f32, peft_f32_to_f16, 0x7c00),
+	    "f16: infinity and NaN");
+	ok(test_half(peft_bf16_to_f32, peft_f32_to_bf16, 7, 127, 0x7f80),
+	    "bf16: every value, every midpoint");
+	ok(test_special(peft_bf16_to_f32, peft_f32_to_bf16, 0x7f80),
+	    "bf16: infinity and NaN");
+	ok(peft_f32_to_f16(65519.996f) == 0x7bff && peft_f32_to_f16(65520) ==
+	    0x7c00 && peft_f32_to_f16(0x1p-25f) == 0 &&
+	    peft_f32_to_f16(0x1.8p-25f) == 1 && peft_f32_to_f16(-0x1p-149f) ==
+	    0x8000, "f16: the ends of its range");
+}
+
+static void
+noise(float *x, size_t n, uint64_t seed, double scale)
+{
+	struct peft_rng key = peft_rng_key(seed, "encode-unit");
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		x[i] = (float)(scale * peft_rng_normal(key, 0, i) *
+		    exp(peft_rng_normal(key, 1, i / 32)));
+}
+
+static struct peft_weight
+line(enum peft_dtype t, const void *data)
+{
+	return (struct peft_weight){ .dtype = t, .data = data, .rows = 1,
+	    .cols = N, .nelem = N };
+}
+
+/*
+ * The most that an element of a block of 32 may be off.  u is half a step
+ * of an f16 around 1: scales and minima are rounded to it, and below 2^-14
+ * to 2^-25.
+ */
+static double
+bound(enum peft_dtype t, const float *x)
+{
+	double amax = 0, min = (double)x[0], max = min, d, levels;
+	const double u = 0x1p-11;
+	size_t i;
+
+	for (i = 0; i < 32; i++) {
+		amax = fmax(amax, fabs((double)x[i]));
+		min = fmin(min, (double)x[i]);
+		max = fmax(max, (double)x[i]);
+	}
+	switch (t) {
+	case PEFT_Q8_0:
+		d = amax / 127;
+		return d / 2 + 127 * (d * u + 0x1p-25);
+	case PEFT_Q4_0:
+	case PEFT_Q5_0:
+		/* the level opposite to the largest magnitude is missing */
+		levels = t == PEFT_Q4_0 ? 8 : 16;
+		d = amax / levels;
+		return d + levels * (d * u + 0x1p-25);
+	default:
+		levels = t == PEFT_Q4_1 ? 15 : 31;
+		d = (max - min) / levels;
+		return d / 2 + levels * (d * u + 0x1p-25) + fabs(min) * u +
+		    0x1p-25;
+	}
+}
+
+static void
+test_blocks(enum peft_dtype t)
+{
+	static float x[N], back[N];
+	uint8_t bytes[N * 2], again[N * 2];
+	struct peft_weight w = line(t, bytes);
+	struct peft_err err = { 0 };
+	size_t i, used = N / 32 * peft_dtypes[t].bytes;
+	bool good = true, tight = false;
+
+	noise(x, N, t, 0.04);
+	memset(x, 0, 32 * sizeof(*x));
+	for (i = 32; i < 64; i++)
+		x[i] = -0.25f;
+	memset(bytes, 0xa5, sizeof(bytes));
+	need(peft_encode(t, x, N, bytes, &err) == 0, &err);
+	peft_decode(&w, 0, N, back);
+	for (i = 0; i < N; i++) {
+		double off = fabs((double)back[i] - (double)x[i]);
+		double most = bound(t, x + i / 32 * 32);
+
+		/* besides, the products' own rounding */
+		good = good && off <= most * (1 + 0x1p-20);
+		tight = tight || off > most * 0.7;
+	}
+	for (i = 0; i < 32; i++)
+		good = good && back[i] == 0;
+	ok(good && tight, "%s: within its bound, which is not idle",
+	    peft_dtypes[t].name);
+	ok(bytes[used] == 0xa5, "%s: no byte more", peft_dtypes[t].name);
+	need(peft_encode(t, back, N, again, &err) == 0, &err);
+	ok(memcmp(bytes, again, used) == 0, "%s: once more changes nothing",
+	    peft_dtypes[t].name);
+}
+
+/* No code stands for a value nearer to the one it was chosen for: within a
+ * rounding of the quotient and of the midpoint. */
+static void
+test_nearest(enum peft_dtype t, size_t blocksize, size_t n)
+{
+	const float *map = t == PEFT_NF4 ? peft_nf4_map : peft_fp4_map;
+	static float x[N], back[N], absmax[N / 32], again[N / 32];
+	uint8_t bytes[N / 2 + 1], twice[N / 2 + 1];
+	struct peft_weight w = line(t, bytes);
+	struct peft_err err = { 0 };
+	bool good = true;
+	size_t i, k, nblocks = (n + blocksize - 1) / blocksize;
+
+	noise(x, n, t, 0.04);
+	need(peft_encode_4bit(t, x, n, blocksize, true, bytes, absmax, &err)
+	    == 0, &err);
+	w.scales.blocksize = blocksize;
+	w.scales.absmax = absmax;
+	peft_decode(&w, 0, n, back);
+	for (i = 0; i < n; i++) {
+		double a = (double)absmax[i / blocksize], least = INFINITY;
+
+		for (k = 0; k < 16; k++)
+			least = fmin(least, fabs((double)map[k] * a -
+			    (double)x[i]));
+		good = good && fabs((double)back[i] - (double)x[i]) <= least +
+		    a * 0x1p-22;
+	}
+	ok(good, "%s: %zu values, blocks of %zu: the nearest code",
+	    peft_dtypes[t].name, n, blocksize);
+	need(peft_encode_4bit(t, back, n, blocksize, true, twice, again, &err)
+	    == 0, &err);
+	/* FP4 has two zeros */
+	w.data = twice;
+	peft_decode(&w, 0, n, x);
+	for (good = true, i = 0; i < n; i++)
+		good = good && x[i] == back[i];
+	ok(good && memcmp(absmax, again, nblocks * sizeof(*absmax)) == 0,
+	    "%s: once more changes nothing", peft_dtypes[t].name);
+}
+
+/* Blocks do not know of each other: in pieces as in one go. */
+static void
+test_pieces(void)
+{
+	static float x[N], whole[N / 64], part[N / 64];
+	uint8_t a[N / 2], b[N / 2];
+	struct peft_err err = { 0 };
+	size_t at;
+
+	noise(x, N - 5, 77, 1);
+	need(peft_encode_4bit(PEFT_NF4, x, N - 5, 64, true, a, whole, &err) ==
+	    0, &err);
+	for (at = 0; at < N - 5; at += 512)
+		need(peft_encode_4bit(PEFT_NF4, x + at, at + 512 < N - 5 ?
+		    512 : N - 5 - at, 64, at + 512 >= N - 5, b + at / 2, part +
+		    at / 64, &err) == 0, &err);
+	ok(memcmp(a, b, (N - 5 + 1) / 2) == 0 && memcmp(whole, part,
+	    sizeof(whole)) == 0, "nf4: in pieces as in one go");
+	ok((a[(N - 5) / 2] & 15) == 7, "an odd one is filled up with zero");
+}
+
+static void
+test_plain(enum peft_dtype t, double rel, double least)
+{
+	static float x[N], back[N];
+	uint8_t bytes[4 * N];
+	struct peft_weight w = line(t, bytes);
+	struct peft_err err = { 0 };
+	bool good = true;
+	size_t i;
+
+	noise(x, N, t, 0.04);
+	need(peft_encode(t, x, N, bytes, &err) == 0, &err);
+	peft_decode(&w, 0, N, back);
+	for (i = 0; i < N; i++)
+		good = good && fabs((double)back[i] - (double)x[i]) <=
+		    fmax(rel * fabs((double)x[i]), least);
+	ok(good, "%s: within half a unit", peft_dtypes[t].name);
+}
+
+static void
+refused(enum peft_dtype t, float value, const char *why)
+{
+	float x[64] = { 0 }, absmax[1];
+	struct peft_err err = { 0 };
+	uint8_t bytes[256];
+	int r;
+
+	x[33] = value;
+	r = t == PEFT_NF4 ? peft_encode_4bit(t, x, 64, 64, true, bytes,
+	    absmax, &err) : peft_encode(t, x, 64, bytes, &err);
+	ok(why == NULL ? r == 0 : r == -1 && err.status == PEFT_NUMERIC &&
+	    strcmp(err.msg, why) == 0, "%s of %g: %s", peft_dtypes[t].name,
+	    (double)value, why == NULL ? "is written" : err.msg);
+}
+
+static void
+test_refusals(void)
+{
+	static const char bad[] = "1 values are not finite";
+
+	refused(PEFT_F32, NAN, bad);
+	refused(PEFT_BF16, INFINITY, bad);
+	refused(PEFT_Q8_0, -INFINITY, bad);
+	refused(PEFT_NF4, NAN, "a value is not finite");
+	refused(PEFT_NF4, -INFINITY, "a value is not finite");
+	refused(PEFT_F16, 65520, "1 values are too large for f16");
+	refused(PEFT_F16, -1e9f, "1 values are too large for f16");
+	refused(PEFT_F16, 65519.996f, NULL);
+	refused(PEFT_Q4_1, 1e9f, "1 values are too large for q4_1");
+	refused(PEFT_F32, 1e38f, NULL);
+	refused(PEFT_BF16, 0x1.fefffep127f, NULL);
+	refused(PEFT_BF16, -0x1.ffp127f, "1 values are too large for bf16");
+	refused(PEFT_NF4, 1e38f, NULL);
+}
+
+int
+main(void)
+{
+	static const enum peft_dtype blocks[] = { PEFT_Q4_0, PEFT_Q4_1,
+		PEFT_Q5_0, PEFT_Q5_1, PEFT_Q8_0 };
+	size_t i;
+
+	test_halves();
+	test_plain(PEFT_F16, 0x1p-11, 0x1p-25);
+	test_plain(PEFT_BF16, 0x1p-8, 0);
+	test_plain(PEFT_F32, 0, 0);
+	for (i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
+		test_blocks(blocks[i]);
+	test_nearest(PEFT_NF4, 64, N);
+	test_nearest(PEFT_NF4, 32, N - 33);
+	test_nearest(PEFT_FP4, 128, N);
+	test_pieces();
+	test_refusals();
+	return tap_end();
+}
