@@ -20,7 +20,7 @@ struct peft_codec {
 	struct peft_tokenizer	*tok;
 	struct peft_template	*tmpl;		/* NULL: the model has none */
 	struct peft_tokens_info	 info;
-	char			*bos, *eos;	/* texts, for the template; or NULL */
+	char			*bos, *eos;	/* their texts, or NULL */
 };
 
 /* Finds tokenizer.json, tokenizer_config.json and the template among the

@@ -90,7 +90,7 @@ follows(const char *role, const char *before)
 	if (strcmp(role, "tool") == 0)
 		return strcmp(before, "assistant") == 0 ||
 		    strcmp(before, "tool") == 0;
-	return true;			/* a role that only the template knows */
+	return true;		/* a role that only the template knows */
 }
 
 /* A system turn first if at all, then user and assistant in turn (tools

@@ -189,7 +189,8 @@ check_shape(const cJSON *j, int want, bool tokens, struct peft_err *err)
 static int
 work(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 {
-	if (check_shape(j, s->shape, p->mode == PEFT_PREP_LINT, &s->err) == -1 ||
+	if (check_shape(j, s->shape, p->mode == PEFT_PREP_LINT,
+	    &s->err) == -1 ||
 	    peft_split_part(&p->split, j, &s->part, &s->err) == -1)
 		return -1;
 	if (p->mode == PEFT_PREP_LINT)

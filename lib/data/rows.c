@@ -8,6 +8,7 @@
 #include "data/rows.h"
 #include "data/table.h"
 
+enum { CHUNK = 1 << 16 };
 static const size_t max_record = (size_t)256 << 20;
 
 enum kind { UNKNOWN, LINES, LIST, TABLE };
@@ -20,8 +21,8 @@ struct peft_rows {
 	bool		 bom;		/* the first line begins with one */
 	bool		 pending;	/* a record of its first line in text */
 	/* a list, byte by byte */
-	const char	*chunk;		/* [left] of the input */
-	size_t		 left, lineno;
+	char		*chunk;		/* [CHUNK], for bytes at, at + 1, ... */
+	size_t		 at, have, lineno;
 	struct peft_buf	 text;
 	size_t		 taken;		/* elements so far */
 	int		 end;		/* what ended the last: , or ] */
@@ -74,6 +75,7 @@ peft_rows_close(struct peft_rows *r)
 	peft_in_close(r->in);
 	peft_table_close(r->table);
 	peft_buf_free(&r->text);
+	free(r->chunk);
 	free(r);
 }
 
@@ -146,16 +148,17 @@ look(struct peft_rows *r, struct peft_err *err)
 static int
 get(struct peft_rows *r, struct peft_err *err)
 {
-	int s;
+	ssize_t n;
 
-	if (r->left == 0) {
-		s = peft_in_some(r->in, &r->chunk, &r->left, err);
-		if (s != 1)
-			return s == 0 ? -1 : -2;
+	if (r->at == r->have) {
+		n = peft_in_read(r->in, r->chunk, CHUNK, err);
+		if (n <= 0)
+			return n == 0 ? -1 : -2;
+		r->at = 0;
+		r->have = (size_t)n;
 	}
-	r->left--;
-	r->lineno += *r->chunk == '\n';
-	return (unsigned char)*r->chunk++;
+	r->lineno += r->chunk[r->at] == '\n';
+	return (unsigned char)r->chunk[r->at++];
 }
 
 static int
@@ -227,6 +230,9 @@ next_element(struct peft_rows *r, size_t *line, struct peft_err *err)
 	int c;
 
 	if (r->taken == 0) {
+		if (r->chunk == NULL &&
+		    (r->chunk = peft_calloc(CHUNK, 1, err)) == NULL)
+			return -1;
 		do		/* the bracket, which look() saw */
 			c = get(r, err);
 		while (c >= 0 && c != '[');
