@@ -182,6 +182,14 @@ extras(const cJSON *j, struct peft_record *r, struct peft_err *err)
 	return 0;
 }
 
+static bool
+begins_with(const struct peft_buf *b, const char *s)
+{
+	size_t n = s == NULL ? 0 : strlen(s);
+
+	return n > 0 && b->len >= n && memcmp(b->data, s, n) == 0;
+}
+
 /* Fill t from a simple record; *flags for the tokenizer. */
 static int
 read_text(const struct peft_codec *c, const cJSON *j,
@@ -199,8 +207,12 @@ read_text(const struct peft_codec *c, const cJSON *j,
 		return peft_chat_render(c, j, &opt, &t->text, &t->mark,
 		    &t->spans, err);
 	}
-	*flags = peft_json_get(j, "segments") != NULL ? 0 : PEFT_TOK_SPECIAL;
-	return peft_plain_read(c, j, &opt, t, err);
+	if (peft_plain_read(c, j, &opt, t, err) == -1)
+		return -1;
+	/* a BOS that was written is not put once more */
+	*flags = peft_json_get(j, "segments") != NULL || (o->control &&
+	    begins_with(&t->text, c->bos)) ? 0 : PEFT_TOK_SPECIAL;
+	return 0;
 }
 
 static int

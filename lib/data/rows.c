@@ -117,6 +117,38 @@ open_table(struct peft_rows *r, struct peft_err *err)
 	    peft_rows_label(r), peft_in_lineno(r->in)) : 0;
 }
 
+/* Files that hold no text, by their first bytes. */
+static int
+check_kind(const struct peft_rows *r, const char *p, size_t n,
+    struct peft_err *err)
+{
+	static const struct {
+		const char	*magic, *what;
+		size_t		 n;
+	} kinds[] = {
+		{ "PAR1", "is Parquet, which this program does not read: have "
+		    "duckdb or pandas make JSON lines of it", 4 },
+		{ "ARROW1", "is Arrow, which this program does not read: have "
+		    "pandas make JSON lines of it", 6 },
+		{ "PK\3\4", "is a zip file or a spreadsheet: unpack it, or "
+		    "save it as CSV", 4 },
+		{ "\3757zXZ", "is packed with xz: only gzip and zstd are "
+		    "unpacked here", 6 },
+		{ "BZh", "is packed with bzip2: only gzip and zstd are "
+		    "unpacked here", 3 },
+		{ "\377\376", "is UTF-16: make it UTF-8 (iconv -f UTF-16)", 2 },
+		{ "\376\377", "is UTF-16: make it UTF-8 (iconv -f UTF-16)", 2 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (n >= kinds[i].n && memcmp(p, kinds[i].magic,
+		    kinds[i].n) == 0)
+			return peft_seterr(err, "%s: %s", peft_rows_label(r),
+			    kinds[i].what);
+	return 0;
+}
+
 /* How does it begin?  Editors of some systems put a byte order mark first. */
 static int
 look(struct peft_rows *r, struct peft_err *err)
@@ -131,6 +163,8 @@ look(struct peft_rows *r, struct peft_err *err)
 	r->lineno = 1;
 	if (s == 0)
 		return 0;
+	if (check_kind(r, p, n, err) == -1)
+		return -1;
 	r->bom = n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0;
 	for (i = r->bom ? 3 : 0; i < n && strchr(" \t\r\n", p[i]) != NULL &&
 	    p[i] != '\0'; i++)
