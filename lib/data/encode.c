@@ -243,13 +243,13 @@ peft_encode_turns(const cJSON *j, const struct peft_encopt *o, size_t *n,
 	cJSON *own;
 	int s = 0;
 
-	*n = 1;
+	*n = 0;
 	if (peft_shape_simple(j, o->as_chat, &own, err) == -1)
 		return -1;
 	messages = peft_json_get(own != NULL ? own : j, "messages");
 	if (messages != NULL && !cJSON_IsNull(messages) &&
 	    peft_json_get(j, "choices") == NULL)
-		s = peft_chat_turns(messages, o, n, err);
+		s = peft_chat_turns(messages, o, n, err) == -1 ? -1 : 1;
 	cJSON_Delete(own);
 	return s;
 }
