@@ -30,6 +30,8 @@ label(const struct peft_tokens *tokens, const struct peft_marked *t,
 		r->labels[i] = PEFT_IGNORE;
 		while (k < spans->n && spans->at[k].end <= tok->begin)
 			k++;
+		r->straddled += k < spans->n && tok->begin <
+		    spans->at[k].begin && tok->end > spans->at[k].begin;
 		if (k < spans->n && tok->begin < tok->end &&
 		    (t->reach ? tok->end : tok->begin + (size_t)1) >
 		    spans->at[k].begin) {

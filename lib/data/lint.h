@@ -39,7 +39,7 @@ struct peft_look {
 	size_t			message[PEFT_NFINDING];	/* from 1; 0: none */
 	bool			counted;	/* it is a record */
 	size_t			length;		/* the longer of a pair */
-	size_t			tokens, supervised, unknown;
+	size_t			tokens, supervised, unknown, straddled;
 	uint64_t		ids, prompt;	/* hashes; 0: none */
 	struct peft_sketch	sketch;
 	/* and by its place: the record that it is like */
@@ -63,6 +63,8 @@ struct peft_lint {
 	size_t			 cap;
 	size_t			 count[PEFT_NFINDING];
 	size_t			 records, tokens, supervised, unknown;
+	size_t			 straddled;	/* answers that begin within a
+						 * token */
 	size_t			 longest, over;	/* tokens; past the limit */
 	/* records of 2^i to 2^(i+1) - 1 tokens */
 	size_t			 lengths[PEFT_LINT_LENGTHS];
