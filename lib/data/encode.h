@@ -20,7 +20,7 @@ struct peft_codec {
 	struct peft_tokenizer	*tok;
 	struct peft_template	*tmpl;		/* NULL: the model has none */
 	struct peft_tokens_info	 info;
-	char			*bos, *eos;	/* texts, for the template; or NULL */
+	char			*bos, *eos;	/* their texts, or NULL */
 };
 
 /* Finds tokenizer.json, tokenizer_config.json and the template among the
@@ -60,8 +60,8 @@ struct peft_encopt {
 	const cJSON		*set;		/* more template variables */
 };
 
-/* Into how many records a record falls if each turn that is learnt gets its
- * own; 1 for what is no chat. */
+/* Into how many records a chat falls if each turn that is learnt gets its
+ * own: 1 and *n; 0 what is no chat does not fall; -1. */
 int	peft_encode_turns(const cJSON *, const struct peft_encopt *,
 	    size_t *n, struct peft_err *) PEFT_MUSTCHECK;
 /* A record of any shape that data/shape.h knows to tokens.  A chat and a

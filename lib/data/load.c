@@ -112,7 +112,7 @@ struct mixed {
 	const struct peft_codec		*codec;
 	const struct peft_loadopt	*opt;
 	struct peft_tokens_stream	 stream;
-	int				 kind;	/* 0 unknown, 1 tokens, 2 chats */
+	int				 kind;	/* 1: tokens, 2: chats */
 };
 
 static int
