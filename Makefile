@@ -5,9 +5,9 @@
 VERSION	= 0.1.0
 
 CMDS	= $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
-PKGS	= libcjson nettle libarchive libzstd libpcre2-8
+PKGS	= libcjson nettle libarchive libzstd libpcre2-8 libutf8proc
 DEBS	= gcc make pkg-config libcjson-dev nettle-dev libarchive-dev \
-	  libzstd-dev libpcre2-dev libopenblas0-pthread
+	  libzstd-dev libpcre2-dev libutf8proc-dev libopenblas0-pthread
 
 PREFIX	= /usr/local
 BINDIR	= $(PREFIX)/bin
@@ -49,6 +49,8 @@ LIB	= $(BUILD)/libpeft.a
 LIBOBJS	= $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
 BINS	= $(CMDS:%=$(BUILD)/bin/%)
 HELPERS	= $(patsubst tests/%.c,$(BUILD)/bin/%,$(wildcard tests/*.c))
+BENCHES	= $(patsubst tests/bench/%.c,$(BUILD)/bin/%,\
+	  $(wildcard tests/bench/*.c))
 FUZZERS	= $(patsubst tests/fuzz/%.c,$(BUILD)/bin/%,\
 	  $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
 MAN1	= $(wildcard man/*.1)
@@ -70,6 +72,10 @@ $(BUILD)/bin/fuzz-%: $(BUILD)/tests/fuzz/fuzz-%.o \
     $(BUILD)/tests/fuzz/replay.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
+$(BENCHES): $(BUILD)/bin/%: $(BUILD)/tests/bench/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(ALL_LDLIBS)
 
 $(BUILD)/bin/%: $(BUILD)/tests/%.o $(LIB)
 	@mkdir -p $(@D)
@@ -100,7 +106,7 @@ check: $(BINS) $(HELPERS) $(FUZZERS)
 
 #: make demo       the whole chain on a real model, in five minutes
 demo:
-	sh examples/demo.sh
+	MAKE="$(MAKE)" DEMO_DEBS="$(DEBS) jq python3-pip" sh examples/demo.sh
 
 #: make sanitize   the tests under ASan and UBSan
 sanitize:
@@ -108,40 +114,52 @@ sanitize:
 	    -fsanitize=address,undefined -fno-sanitize-recover=all \
 	    -fno-omit-frame-pointer"
 
-#: make fuzz       clang's libFuzzer over each reader (FUZZTIME seconds each)
+#: make fuzz       clang's libFuzzer over each reader, FUZZTIME seconds each
+#:                 (FUZZ=fuzz-gguf: one of them); finds are in build/fuzz
 fuzz: FUZZTIME = 60
+fuzz: FUZZ = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz-*.c))
+fuzz: FUZZFLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
+    -fsanitize=address,undefined,float-cast-overflow
 fuzz:
 	$(MAKE) build/fuzz/libpeft.a CC=clang BUILD=build/fuzz \
-	    CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined"
-	for f in tests/fuzz/fuzz-*.c; do n=$$(basename $$f .c); \
+	    CFLAGS="$(FUZZFLAGS) -fsanitize=fuzzer-no-link"
+	r=0; for n in $(FUZZ); do \
 	    mkdir -p build/fuzz/corpus/$$n && \
-	    clang -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \
-		$(ALL_CPPFLAGS) -o build/fuzz/$$n $$f build/fuzz/libpeft.a \
+	    clang -std=c11 $(FUZZFLAGS) -fsanitize=fuzzer $(ALL_CPPFLAGS) \
+		-o build/fuzz/$$n tests/fuzz/$$n.c build/fuzz/libpeft.a \
 		$(ALL_LDLIBS) && \
-	    build/fuzz/$$n -max_total_time=$(FUZZTIME) -rss_limit_mb=2048 \
-		build/fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+	    build/fuzz/$$n -max_total_time=$(FUZZTIME) -timeout=30 \
+		-rss_limit_mb=2048 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/$$n- build/fuzz/corpus/$$n \
+		tests/fuzz/corpus/$$n || { echo "$$n: FOUND" >&2; r=1; }; \
+	done; exit $$r
 
 #: make lint       layers, headers, manual pages, shell, white space
 lint:
 	sh tests/layers.sh
+	sh tests/style.sh
 	for h in lib/*/*.h; do $(CC) -std=c11 -D_GNU_SOURCE -Ilib \
 	    $$($(PKG_CONFIG) --cflags $(PKGS)) -fsyntax-only -x c $$h || \
 	    exit 1; done
 	cppcheck -q --error-exitcode=1 --std=c11 -Ilib --inline-suppr \
+	    '-DcJSON_ArrayForEach(e,a)=for(e=(a)->child;e;e=e->next)' \
 	    --suppress=missingIncludeSystem --suppress=syntaxError \
 	    cmd lib
 	$(MANDOC) -T lint -W warning $(MAN1) $(MAN5) $(MAN7)
-	shellcheck -s sh -x -e SC2034 tests/*.t tests/*.sh examples/*.sh \
-	    .ci/run
-	! grep -nE '[[:space:]]+$$' cmd/*.c lib/*/*.[ch] man/* tests/*.t
+	shellcheck -s sh -x -S warning -e SC2034 tests/*.t tests/*.sh \
+	    tests/*/*.sh examples/*.sh .ci/run
+	! grep -nE '[[:space:]]+$$' man/* tests/*.t tests/*.sh
 
 #: make bench      speed and memory against the peers (PEERS=virtual env)
-bench: all
-	sh tests/bench/run.sh
+bench: all $(BENCHES)
+	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
+	    sh tests/bench/run.sh
 
-#: make parity     other software reads what we write (PEERS=virtual env)
-parity: all
-	PATH="$(abspath $(BUILD))/bin:$$PATH" sh tests/parity/run.sh
+#: make parity     trains as PEFT does (MODEL=SmolLM2.gguf); other software
+#:                 reads what we write (PEERS=virtual env)
+parity: all $(BUILD)/bin/logits-tool
+	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
+	    $(PROVE) -v tests/parity/train.sh tests/parity/run.sh
 
 #: make completions  write completions/ anew from the option tables
 completions: $(BINS)

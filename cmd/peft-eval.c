@@ -137,25 +137,27 @@ out:
 
 static int
 evaluate(const struct job *job, struct peft_session *ses,
-    const struct peft_records *r, struct peft_out *out, struct peft_err *err)
+    const struct peft_records *r, struct peft_out *out,
+    struct peft_summary *sum, struct peft_err *err)
 {
 	struct peft_progress bar;
-	struct peft_summary sum = { 0 };
 	int a = job->nobase ? 0 : -1, first = a, status = 0;
 
 	peft_progress_start(&bar, "evaluate", (int)ses->nadapters - first,
 	    "systems", &job->common);
 	for (; status == 0 && a < (int)ses->nadapters; a++) {
-		status = measure(job, ses, a, r, out, &sum, err);
+		status = measure(job, ses, a, r, out, sum, err);
 		peft_progress_set(&bar, a + 1 - first,
 		    a < 0 ? "base" : ses->adapters[a].name);
 	}
 	peft_progress_end(&bar);
-	return status == 0 ? check_limits(job, &sum, err) : -1;
+	return status;
 }
 
+/* *sum becomes that of the last system. */
 static int
-run_eval(const struct job *job, struct peft_out *out, struct peft_err *err)
+run_eval(const struct job *job, struct peft_out *out,
+    struct peft_summary *sum, struct peft_err *err)
 {
 	struct peft_records r = { 0 };
 	struct peft_session ses;
@@ -168,8 +170,9 @@ run_eval(const struct job *job, struct peft_out *out, struct peft_err *err)
 	if (job->common.verbose > 0)
 		peft_warn("%s", peft_cpu_describe(ses.cpu));
 	if (peft_records_load(&r, &ses.codec, job->paths, job->npaths, &load,
-	    err) == 0)
-		status = r.n > 0 ? evaluate(job, &ses, &r, out, err) :
+	    err) == 0 && peft_records_plain(&r, err) == 0)
+		status = r.n > 0 ? evaluate(job, &ses, &r, out, sum,
+		    err) :
 		    peft_seterr(err, "no records to measure");
 	peft_records_free(&r);
 	peft_session_close(&ses);
@@ -243,6 +246,9 @@ parse(struct job *job, int argc, char **argv)
 	job->session.threads = job->common.threads;
 	if (job->compare && job->npaths != 2)
 		peft_die(PEFT_USAGE, "--compare takes two result files");
+	if (job->compare && job->nlimits > 0)
+		peft_die(PEFT_USAGE, "--compare has no --fail-below or "
+		    "--fail-above");
 	if (!job->compare && job->session.model == NULL)
 		peft_die(PEFT_USAGE, "-m MODEL is missing");
 	if (job->nobase && job->session.nadapters == 0)
@@ -254,6 +260,7 @@ int
 main(int argc, char **argv)
 {
 	struct job job = { .extra = 8 };
+	struct peft_summary sum = { 0 };
 	struct peft_err err = { 0 };
 	struct peft_out *out;
 	int r;
@@ -264,16 +271,17 @@ main(int argc, char **argv)
 	    &err)) == NULL)
 		peft_die(err.status, "%s", err.msg);
 	r = job.compare ? run_compare(&job, out, &err) :
-	    run_eval(&job, out, &err);
-	/* What was measured is worth keeping when only a limit failed. */
-	if (r == 0 || err.status == PEFT_CHECK) {
-		struct peft_err late = { 0 };
-
-		if (peft_out_commit(out, &late) == -1)
-			peft_die(late.status, "%s", late.msg);
-	} else
+	    run_eval(&job, out, &sum, &err);
+	if (r == -1) {
 		peft_out_abort(out);
-	if (r == -1)
+		peft_die(err.status, "%s", err.msg);
+	}
+	/* what was measured is worth keeping when only a limit failed */
+	if (peft_out_commit(out, &err) == -1)
+		peft_die(err.status, "%s", err.msg);
+	if (check_limits(&job, &sum, &err) == -1) {
 		peft_warn("%s", err.msg);
-	return peft_finish(r == 0 ? PEFT_OK : (int)err.status);
+		return peft_finish((int)err.status);
+	}
+	return peft_finish(PEFT_OK);
 }

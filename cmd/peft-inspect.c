@@ -94,7 +94,7 @@ main(int argc, char **argv)
 		peft_die(err.status, "%s", err.msg);
 	r = run(&job, &b, &err);
 	/* what was found is told, also when it is bad */
-	if (r == 0 || err.status == PEFT_CHECK) {
+	if (r == 0 || (err.status == PEFT_CHECK && b.len > 0)) {
 		if (peft_out_write(out, b.data, b.len, &late) == -1 ||
 		    peft_out_commit(out, &late) == -1)
 			peft_die(late.status, "%s", late.msg);

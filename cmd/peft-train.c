@@ -15,7 +15,7 @@ enum {
 	O_INIT, O_LR, O_EPOCHS, O_STEPS, O_BATCH, O_MICRO, O_SCHEDULE,
 	O_WARMUP, O_DECAY, O_CLIP, O_BETA1, O_BETA2, O_EPS, O_NOSHUFFLE,
 	O_EVAL, O_EVALEVERY, O_LOG, O_SAVEEVERY, O_CKPT, O_RESUME, O_COMPUTE,
-	O_MEMLIMIT, O_PARTIAL
+	O_MEMLIMIT, O_PARTIAL, O_ANYBASE
 };
 
 static const struct peft_opt opts[] = {
@@ -51,6 +51,7 @@ static const struct peft_opt opts[] = {
 	{ O_COMPUTE, "compute", "f32", "type of the arithmetic (f32)" },
 	{ O_MEMLIMIT, "mem-limit", "SIZE", "plan for at most SIZE bytes (like 2G), or refuse" },
 	{ O_PARTIAL, "partial", NULL, "accept a token stream that was cut short" },
+	{ O_ANYBASE, "any-base", NULL, "--init: accept an adapter of another base" },
 	PEFT_OPT_FORCE, PEFT_OPT_DRY, PEFT_OPT_THREADS, PEFT_OPT_SEED,
 	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
 	{ 0 }
@@ -229,6 +230,9 @@ other_option(struct peft_trainjob *job, int ch)
 		break;
 	case O_PARTIAL:
 		job->partial = true;
+		break;
+	case O_ANYBASE:
+		job->any_base = true;
 		break;
 	}
 }

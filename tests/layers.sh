@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A layer includes only from the layers above it in this list.
 set -u
-layers='base math tensor quant text data model peft'
+layers='base math tensor quant text data model peft train merge eval pack'
 bad=0
 for file in lib/*/*.[ch] lib/*/*.inc; do
 	own=$(basename "$(dirname "$file")")

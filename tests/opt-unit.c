@@ -139,6 +139,10 @@ test_getopt(void)
 		ok(s.status == 0 && s.err[0] == '\0' && strcmp(s.out,
 		    good[i].out) == 0, "'%s'", good[i].words);
 	}
+	s = command("-v");
+	ok(strncmp(s.err, "opt-unit: peak memory ", 22) == 0 &&
+	    strstr(s.err, " MiB, processor time ") != NULL,
+	    "-v says at the end what it took");
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		s = command(bad[i].words);
 		ok(s.status == PEFT_USAGE && s.out[0] == '\0' && strncmp(s.err,

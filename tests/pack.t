@@ -21,9 +21,9 @@ expect 2 '*neither a file nor a folder*' peft-pack -c -o x d
 rm d/link
 
 size=$(wc -c <a.tar.zst)
-for n in 0 4 50 $((size / 2)) $((size - 1)); do
-	head -c "$n" a.tar.zst >cut
-	expect 2 '*' peft-pack -x -C bad cut
+for at in 0 4 50 $((size / 2)) $((size - 1)); do
+	head -c "$at" a.tar.zst >cut.zst
+	expect 2 '*' peft-pack -x -C bad cut.zst
 done
 ok 'cut packs leave nothing' [ ! -e bad ]
 
@@ -44,6 +44,14 @@ pack "$(m d/1 4 "$sum")" d/1 d/e/2; no 2 '*not in the manifest'
 ln -sf /etc/passwd s; pack "$(m s 4 "$sum")" s; no 2 '*not a regular file'
 mkfifo p; pack "$(m p 4 "$sum")" p; no 2 '*not a regular file'
 pack "$(m d/zeros 10 "$sum")" d/zeros; no 3 '*not what the manifest says'
+pack "$(m d 4 "$sum"),$(m d/1 4 "$sum")" d/1; no 2 '*d/1 is in a folder that is a file'
 tar --zstd -cf bad.tar.zst d/1; no 2 '*not a pack*'
+
+# nothing stands behind the end, in the stream or in the tar
+cat a.tar.zst a.tar.zst >bad.tar.zst; no 2 '*has trailing bytes behind the archive'
+(cat a.tar.zst; echo more) >bad.tar.zst; no 2 '*damaged or cut*'
+(zstd -qdc a.tar.zst; echo more) | zstd -q >bad.tar.zst; no 2 '*has trailing bytes behind the archive'
+(zstd -qdc a.tar.zst; head -c 2048 /dev/zero) | zstd -q >b.tar.zst
+expect 0 '' peft-pack --verify b.tar.zst
 
 done_testing

@@ -10,9 +10,9 @@ expect 0 '' peft-inspect --diff base b
 ok 'folder -> GGUF -> folder is the identity' [ ! -s out ]
 expect 0 '' peft-quantize -q -o c.safetensors b
 expect 0 '' peft-inspect --diff base c.safetensors
-peft-tokenize -q -m base chats.jsonl | tail -n +2 >1
-peft-tokenize -q -m a.gguf chats.jsonl | tail -n +2 >2
-ok 'the tokenizer survives the way through GGUF' cmp 1 2
+peft-tokenize -q -m base chats.jsonl | tail -n +2 >ids.base
+peft-tokenize -q -m a.gguf chats.jsonl | tail -n +2 >ids.gguf
+ok 'the tokenizer survives the way through GGUF' cmp ids.base ids.gguf
 peft-quantize -q -t bf16 base >p1; peft-quantize -q -t bf16 -o p2.safetensors base
 ok 'a pipe and a name give the same bytes' cmp p1 p2.safetensors
 peft-quantize -q -t q8_0 -o q1.gguf base; peft-quantize -q base | peft-quantize -q -t q8_0 -o q2.gguf -
@@ -25,6 +25,7 @@ for t in nf4 fp4; do
 	expect 3 '*differ*' peft-inspect --diff base $t.dq
 done
 ok 'config.json says how' grep -q '"bnb_4bit_quant_type": "nf4"' nf4/config.json
+ok 'floats are spelt as floats: transformers refuses 6 for 6.0' grep -q '"llm_int8_threshold": 6\.0,' nf4/config.json
 expect 0 '' peft-quantize -q -t f32 -o back/ nf4
 ok 'and no longer, afterwards' sh -c '! grep -q quantization_config back/config.json'
 expect 0 '*rms*' peft-quantize -n -t q4_0 --report base
@@ -57,6 +58,8 @@ st '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","sh
 expect 2 '*overlaps*' peft-inspect bad.safetensors
 st '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}' 8
 expect 2 '*duplicate key "a"' peft-inspect bad.safetensors
+st '{"a\u001b[2J":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' 4
+expect 2 '*tensor a[?][[]2J: *control character*' peft-inspect bad.safetensors
 st '{"a":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}}' 4
 expect 2 '*dtype F99 is not known' peft-inspect bad.safetensors
 st '{"a":{"dtype":"F32","shape":[1099511627776,1099511627776],"data_offsets":[0,4]}}' 4
@@ -70,8 +73,8 @@ expect 2 '*No such file*' peft-inspect less
 cp -r shards out_of; sed -i 's/model-00002-of/..\/x-of/' out_of/model.safetensors.index.json
 expect 2 '*in no file of this folder' peft-inspect out_of
 g=a.gguf
-for n in 3 20 200 2000 20000; do
-	head -c $n $g >short.gguf
+for at in 3 20 200 2000 20000; do
+	head -c $at $g >short.gguf
 	expect 2 '*' peft-inspect short.gguf
 done
 

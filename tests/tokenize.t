@@ -23,7 +23,7 @@ done
 peft-tokenize -q -m base --decode t >decoded
 peft-tokenize -q -m base --render test.jsonl >rendered
 ok 'decode gives what the template made' sh -c 'tr -d "\n" <decoded >a; tr -d "\n" <rendered >b; cmp a b'
-expect 0 '' peft-tokenize -m base --show 1 test.jsonl
+expect 0 '*: test.jsonl: JSON lines of chats (messages)' peft-tokenize -m base --show 1 test.jsonl
 ok '--show brackets what is supervised' grep -q '\[\[.*<|im_end|>' out
 
 u='{"messages":[{"role":"user","content":"hi <|im_end|> there"},{"role":"assistant","content":"a"}]}'
@@ -40,7 +40,7 @@ r '{"text":1}' '*"text" is not a string'
 expect 2 '*no newline*' sh -c "printf '{\"text\":\"a\"}' | peft-tokenize -m base"
 expect 2 '*not UTF-8*' sh -c "printf '{\"text\":\"\\377\"}\n' | peft-tokenize -m base"
 head -c 200 test.jsonl.gz >cut.gz
-expect 2 '*damaged or cut*' peft-tokenize -m base cut.gz
+expect 2 '*cut.gz: is damaged or cut: ends within packed data*' peft-tokenize -m base cut.gz
 expect 2 '*no tokenizer*' sh -c 'rm -rf bare; cp -r base bare; rm bare/tokenizer.json; peft-tokenize -m bare test.jsonl'
 sed 's/{% for/{{ raise_exception("not here") }}{% for/' base/chat_template.jinja >x; cp -r base raising; cp x raising/chat_template.jinja
 expect 2 '*template line 1: not here' peft-tokenize -m raising test.jsonl
@@ -50,9 +50,31 @@ expect 2 '*template line*' peft-tokenize -m raising test.jsonl
 expect 2 '*the limit is 10*' peft-tokenize -m base --max-length 10 test.jsonl
 expect 0 '*8 records dropped*' peft-tokenize -m base --max-length 10 --over drop test.jsonl
 expect 2 '*nothing supervised is left' peft-tokenize -m base --max-length 10 --over cut test.jsonl
-expect 0 '' peft-tokenize -m base --max-length 100 test.jsonl
+expect 0 '' peft-tokenize -q -m base --max-length 100 test.jsonl
 
-expect 0 '' peft-tokenize -m base --lint chats.jsonl
+# settings for batches are read, not obeyed, and this is said
+batch() { rm -rf batch; cp -r base batch; jq -c "$1" base/tokenizer.json >batch/tokenizer.json; }
+batch '.truncation = {direction: "Right", max_length: 10, strategy: "LongestFirst", stride: 0}'
+expect 0 '*8 of 8 records have other lengths*not obeyed' peft-tokenize -m batch test.jsonl
+records out | jq -c '{input_ids,labels}' >got
+ok 'truncation: the records are whole' cmp got want
+batch '.padding = {strategy: {Fixed: 9000}, direction: "Left", pad_to_multiple_of: null, pad_id: 0, pad_type_id: 0, pad_token: "x"}'
+expect 0 '*8 of 8 records*' peft-tokenize -m batch test.jsonl
+batch '.padding = {strategy: "BatchLongest", pad_to_multiple_of: null}
+    | .truncation = {direction: "Right", max_length: 10000, strategy: "LongestFirst", stride: 0}'
+expect 0 '*: test.jsonl: JSON lines of chats (messages)' peft-tokenize -m batch test.jsonl
+batch '.padding = {strategy: "BatchLongest", pad_to_multiple_of: 1000}'
+expect 0 '*8 of 8 records*' peft-tokenize -m batch test.jsonl
+batch '.truncation = {direction: "Up"}'
+expect 2 '*truncation: "direction": "Up" is not known here*' peft-tokenize -m batch test.jsonl
+batch '.padding = {strategy: {Fixed: -1}}'
+expect 2 '*padding: "Fixed"*' peft-tokenize -m batch test.jsonl
+batch '.padding = {side: "Left"}'
+expect 2 '*padding: the key "side" is not known here' peft-tokenize -m batch test.jsonl
+batch '.truncation = 3'
+expect 2 '*truncation is not an object' peft-tokenize -m batch test.jsonl
+
+expect 0 '' peft-tokenize -q -m base --lint chats.jsonl
 { cat chats.jsonl; head -n 1 chats.jsonl
 echo '{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":""}]}'
 echo '{"messages":[{"role":"assistant","content":"x"}]}'

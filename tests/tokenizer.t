@@ -20,6 +20,9 @@ for f in "$gold"/*.json; do
 	name=$(basename "$f" .json)
 	sub "$name: as Hugging Face has it" golden "$gold/$name.jsonl.zst" "$f"
 done
+# shellcheck disable=SC2317 # called by run
+sums() { unicode-unit <"$gold/unicode.sums"; }
+sub 'each character, stage by stage, as Hugging Face has it' sums
 sub 'properties' text-unit "$gold"/*.json
 
 shared=${PEFT_SHARED:-$TOP/../shared}
@@ -50,7 +53,14 @@ refuse "model.vocab: the id of token 'x y' is not a whole number*" '.model.vocab
 refuse "model.vocab: the id of token 'x y' is not a whole number*" '.model.vocab."x y" = -1'
 refuse '*an id beyond all tokens' '.model.vocab."x y" = 4000000'
 refuse '*string is missing' '.model.vocab = {}'
-refuse 'model.vocab is missing*' '.model.vocab = ["a"]'
+refuse "*expected '\['" '.model.vocab = ["a"]'
+refuse 'model.vocab is missing*' '.model.vocab = 7'
+from=$gold/unigram.json
+refuse "model.vocab: the score of token 'x' is no number" '.model.vocab += [["x", "y"]]'
+refuse "*expected '\]'" '.model.vocab += [["x", 1, 2]]'
+refuse '*"unk_id"*' '.model.unk_id = 70000'
+refuse 'model Unigram: the key "alpha" is not known here' '.model.alpha = 1'
+from=
 refuse 'model.merges is missing*' '.model.merges = {}'
 refuse "*merge 2, of 'q' and 'zq': the second is not in the vocabulary" \
     '.model.merges |= .[:1] + [["q", "zq"]] + .[1:]'
@@ -58,21 +68,46 @@ refuse "*'zz' and 'qq': the first is not*" '.model.merges |= [["zz", "qq"]] + .'
 refuse "*'z' and 'q': what they make is not*" '.model.merges |= [["z", "q"]] + .'
 refuse "*'z q q' is not two tokens and a space" '.model.merges |= ["z q q"] + .'
 refuse "*expected ','" '.model.merges |= [["a"]] + .'
-refuse 'model of type Unigram is not known here*' '.model.type = "Unigram"'
+refuse 'model of type Phrases is not known here*' '.model.type = "Phrases"'
+refuse 'model.vocab is not a list of tokens and scores' '.model = {type: "Unigram", vocab: .model.vocab}'
 refuse 'model.dropout is not honoured here' '.model.dropout = 0.1'
-refuse 'model.surprise is not known here' '.model.surprise = 1'
+refuse 'model BPE: the key "surprise" is not known here' '.model.surprise = 1'
 refuse "model.unk_token '<u>' is not in the vocabulary" '.model.unk_token = "<u>"'
-refuse 'normalizer of type Nmt is not known here' '.normalizer = {type: "Nmt"}'
+refuse 'normalizer of type Odd is not known here' '.normalizer = {type: "Odd"}'
+refuse 'precompiled_charsmap is not base64' '.normalizer = {type: "Precompiled", precompiled_charsmap: "AB*D"}'
+refuse 'precompiled_charsmap: its 3 bytes do not *' '.normalizer = {type: "Precompiled", precompiled_charsmap: "ABCD"}'
+refuse 'precompiled_charsmap: its texts are not UTF-8' \
+    '.normalizer = {type: "Precompiled", precompiled_charsmap: "BAAAAAAAAAD/"}'
+refuse 'pre_tokenizer: the behavior "Odd" is not known here' \
+    '.pre_tokenizer = {type: "Punctuation", behavior: "Odd"}'
+refuse "delimiter 'ab' is not one character" '.pre_tokenizer = {type: "CharDelimiterSplit", delimiter: "ab"}'
+refuse '*"length"*' '.pre_tokenizer = {type: "FixedLength", length: 0}'
+# split REGEX 'glob of the reason'
+split() {
+	export REGEX="$1"
+	refuse "pre_tokenizer Split: pattern '*': $2" \
+	    '.pre_tokenizer = {type: "Split", pattern: {Regex: env.REGEX}, behavior: "Isolated", invert: false}'
+}
+split '\K' '\\K is not known here'
+split '[a&&b]' '&& within brackets is not known here'
+split '[a[^b]]' '\[^ within brackets is not known here'
+split '[\S]' '\\S within brackets is not known here'
+split '(?m:.)' 'the option (?m is not known here'
+split 'a{2}+' '}+ is not known here'
+split 'a{,2}' '{, is not known here'
+split 'a(' '*parenthes*'
 refuse 'pre_tokenizer of type Odd is not known here' \
     '.pre_tokenizer = {type: "Sequence", pretokenizers: [{type: "Odd"}]}'
-refuse "pre_tokenizer Split by '.+', Isolated, is not known here" \
-    '.pre_tokenizer = {type: "Split", pattern: {Regex: ".+"}, behavior: "Isolated", invert: false}'
 refuse 'pre_tokenizer Digits: the key "both" is not known here' \
     '.pre_tokenizer = {type: "Digits", both: true}'
 refuse 'post_processor of type * is not known here' '.post_processor = {type: "Bert"}'
-refuse 'decoder of type CTC is not known here' '.decoder = {type: "CTC"}'
-refuse 'more than 8 stages of normalisation' \
-    '.normalizer = {type: "Sequence", normalizers: [range(9) | {type: "NFC"}]}'
+refuse 'post_processor: sep is not a token and its id' '.post_processor = {type: "BertProcessing", cls: ["a", 1]}'
+refuse "post_processor: an id of 'cls' is not in the vocabulary" \
+    '.post_processor = {type: "BertProcessing", cls: ["a", 4000], sep: ["b", 1]}'
+refuse 'decoder of type CBC is not known here' '.decoder = {type: "CBC"}'
+refuse "decoder Metaspace: replacement 'ab' is not one character" '.decoder = {type: "Metaspace", replacement: "ab"}'
+refuse 'more than 32 stages of normalisation' \
+    '.normalizer = {type: "Sequence", normalizers: [range(33) | {type: "NFC"}]}'
 refuse "the added token '<t>' is there twice" \
     '.added_tokens += [{id: 420, content: "<t>"}, {id: 421, content: "<t>"}]'
 refuse "the added token '<t>' has the id of '*', 9" '.added_tokens += [{id: 9, content: "<t>"}]'
@@ -87,6 +122,11 @@ refuse "post_processor: an id of '<|begin|>' is not in the vocabulary" \
     '.post_processor.processors[1].special_tokens."<|begin|>".ids = [999]'
 refuse 'post_processor: the template has no place for the text' \
     '.post_processor.processors[1].single |= .[:1]'
+refuse 'post_processor: the template has the text twice' \
+    '.post_processor.processors[1].single += [{Sequence: {id: "A", type_id: 0}}]'
+refuse 'post_processor: the template has a second text' \
+    '.post_processor.processors[1].single[1].Sequence.id = "B"'
+refuse 'post_processor: a second template' '.post_processor.processors += [.post_processor.processors[1]]'
 
 # what jq cannot write
 for how in 's/"merges":\[/"merges":[,/' 's/"vocab":{/"vocab":{"a":1,/' \
@@ -94,6 +134,12 @@ for how in 's/"merges":\[/"merges":[,/' 's/"vocab":{/"vocab":{"a":1,/' \
     's/"vocab":{/"vocab":{"\\ud800":1,/' 's/"vocab":{/"vocab":{"\\u0000":1,/' \
     's/"model":{/"model":{"merges":[],/'; do
 	sed "$how" "$gold/gpt2.json" >bad.json
+	tokenizer-unit bad.json </dev/null >out
+	ok "refused: $how" grep -q '^Bail out! tokenizer.json: ' out
+done
+for how in 's/"vocab":\[/"vocab":[["x",1e999],/' 's/"vocab":\[/"vocab":[["x",1.5.5],/' \
+    's/"vocab":\[/"vocab":[["x",0x5],/' 's/"vocab":\[/"vocab":[,/'; do
+	sed "$how" "$gold/unigram.json" >bad.json
 	tokenizer-unit bad.json </dev/null >out
 	ok "refused: $how" grep -q '^Bail out! tokenizer.json: ' out
 done

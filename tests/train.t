@@ -7,16 +7,16 @@ peft-tokenize -q -m base -o t chats.jsonl
 peft-tokenize -q -m base -o e test.jsonl
 train() { peft-train -q -m base --lr 1e-2 --rank 4 --batch 4 "$@"; }
 
-expect 0 '' train -o a/ --log a.log t
+expect 0 '' train --epochs 2 -o a/ --log a.log t
 ok 'the loss falls' sh -c "grep loss a.log | jq -s -e '.[-1].loss < .[0].loss * 0.9' >/dev/null"
 ok 'an adapter as PEFT writes it' [ -f a/adapter_config.json ] && [ -f a/adapter_model.safetensors ]
 peft-eval -q -m base -a a --summary e >r
 ok 'it helps on other records' sh -c "jq -s -e '.[1].summary.loss < .[0].summary.loss' r >/dev/null"
-expect 0 '' train -j 1 -o b/ t
+expect 0 '' train --epochs 2 -j 1 -o b/ t
 ok 'one thread or two: the same bytes' cmp a/adapter_model.safetensors b/adapter_model.safetensors
-expect 0 '' sh -c 'peft-train -q -m base --lr 1e-2 --rank 4 --batch 4 <t >piped.safetensors'
+expect 0 '' sh -c 'peft-train -q -m base --lr 1e-2 --rank 4 --batch 4 --epochs 2 <t >piped.safetensors'
 expect 0 '' peft-inspect --diff a piped.safetensors
-expect 0 '' train --micro-tokens 70 -o m/ t
+expect 0 '' train --epochs 2 --micro-tokens 70 -o m/ t
 expect 3 '*differ*' peft-inspect --diff --json a m
 ok 'other micro-batches: rounding only' sh -c "jq -s -e 'all(.rms < 1e-3)' out >/dev/null"
 for m in base.gguf nf4.safetensors; do
@@ -30,15 +30,26 @@ ok 'dropout does not depend on the split' sh -c "jq -s -e 'all(.rms < 1e-3)' out
 expect 0 '' train --eval e --eval-every 2 --epochs 3 --log b.log -o best/ t
 ok 'the best is kept' sh -c "b=\$(grep eval_loss b.log | jq -s 'map(.eval_loss) | min'); l=\$(peft-eval -q --no-base -m base -a best --summary e | jq .summary.loss); jq -n -e \"(\$b - \$l) | fabs < 1e-5\" >/dev/null"
 
+# ranks that differ from layer to layer: what one layer keeps is another's
+# when nothing is trained
+echo '{"peft_type": "LORA", "r": 2, "target_modules": ["q_proj", "v_proj"],
+    "rank_pattern": {"layers.0.self_attn.q_proj": 300,
+    "layers.1.self_attn.v_proj": 200}}' >ranks.json
+expect 0 '' peft-train -q -m base -c ranks.json --lr 1e-2 --batch 4 --eval e --log ranks.log -o ranks/ t
+peft-eval -q --no-base -m base -a ranks --summary e >r
+ok 'an adapter of many ranks is evaluated as it was trained' sh -c 'jq -s -e "map(.eval_loss // .summary.loss | select(.)) |
+    length == 2 and (.[0] - .[1] | fabs) < 1e-5" ranks.log r >verdict; grep -q true verdict'
+
 # an interrupted run ends in the same bytes
-expect 0 '' train --epochs 4 -o whole/ t
-peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 4 --save-every 1 -q -o killed/ t & pid=$!
+expect 0 '' train --epochs 40 -o whole/ t
+peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 40 --save-every 1 -q -o killed/ t & pid=$!
 while [ ! -f killed.ckpt ] && kill -0 $pid 2>/dev/null; do :; done
 kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
+ok 'a checkpoint is there when the run is killed' [ -f killed.ckpt ]
 if [ -f killed.ckpt ]; then
-	expect 2 '*earlier run*' train --epochs 4 -o killed/ t
-	expect 3 '*differs in lr*' peft-train -q -m base --lr 1e-3 --rank 4 --batch 4 --epochs 4 --resume -o killed/ t
-	expect 0 '' train --epochs 4 --resume -o killed/ t
+	expect 2 '*earlier run*' train --epochs 40 -o killed/ t
+	expect 3 '*differs in lr*' peft-train -q -m base --lr 1e-3 --rank 4 --batch 4 --epochs 40 --resume -o killed/ t
+	expect 0 '' train --epochs 40 --resume -o killed/ t
 fi
 ok 'kill -9 and --resume: the same bytes' cmp whole/adapter_model.safetensors killed/adapter_model.safetensors
 ok 'the checkpoint is gone afterwards' [ ! -e killed.ckpt ]
@@ -49,6 +60,18 @@ ok 'SIGTERM: status 143 and a checkpoint' [ $rc -eq 143 ] && [ -f int.ckpt ]
 expect 0 '' train -n t
 ok 'a dry run prints the plan' grep -q '^total' out
 expect 3 '*the limit is*' train --mem-limit 1K t
+
+# too little memory for the activations: they are computed again
+jq -nc '[range(8) as $r | [range(400) | (. * 7 + $r * 31) % 500 + 3] |
+    {input_ids: ., labels: .}][]' >long
+train -n --dropout 0.1 --micro-tokens 1 long >plan
+limit=$(awk '/^total/ { printf "%dK", ($2 - 0.5) * 1024 }' plan)
+expect 0 '' train -n --dropout 0.1 --mem-limit "$limit" long
+ok 'the plan says so' grep -q 'activations computed again' out
+ok 'and keeps to it' sh -c "awk -v l=${limit%K} '/^total/ { exit !(\$2 * 1024 <= l) }' out"
+expect 0 '' train --dropout 0.1 --micro-tokens 1 -o kept/ long
+expect 0 '' train --dropout 0.1 --micro-tokens 1 --mem-limit "$limit" -o again/ long
+ok 'the same bytes' cmp kept/adapter_model.safetensors again/adapter_model.safetensors
 expect 2 "*'nope' matches no module*" train --target nope t
 expect 2 '*end line*' sh -c 'head -n 5 t | peft-train -q -m base'
 expect 0 '' sh -c 'head -n 5 t | peft-train -q -m base --partial --steps 1 >/dev/null'
@@ -64,6 +87,11 @@ sed 's/sha256:..../sha256:0000/' t >x
 expect 3 '*another tokenizer*' train x
 : >x
 expect 2 '*no training records*' train x
-expect 4 '*not finite*' train --lr 1000 --clip 0 --steps 30 t
+# the forward pass overflows, or the gradient: by processor
+for alpha in 1e4 1e6; do
+	expect 4 '*: step *, record * (line *): *the * of *.layers.* is not finite' \
+	    train --lr 1000 --clip 0 --alpha $alpha --steps 30 -o nan/ t
+done
+ok 'and nothing is left behind' [ ! -e nan ]
 
 done_testing

@@ -79,6 +79,14 @@ peft_buf_printf(struct peft_buf *b, const char *fmt, ...)
 }
 
 void
+peft_buf_plain(struct peft_buf *b, const char *s)
+{
+	for (; *s != '\0'; s++)
+		peft_buf_putc(b, (unsigned char)*s < ' ' || *s == 0x7f ? '?' :
+		    *s);
+}
+
+void
 peft_buf_clear(struct peft_buf *b)
 {
 	b->len = 0;

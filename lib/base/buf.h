@@ -23,6 +23,8 @@ void	peft_buf_put(struct peft_buf *, const void *, size_t);
 void	peft_buf_putc(struct peft_buf *, int);
 void	peft_buf_puts(struct peft_buf *, const char *);
 void	peft_buf_printf(struct peft_buf *, const char *, ...) PEFT_PRINTF(2, 3);
+/* A string without what a terminal would obey: control characters are '?'. */
+void	peft_buf_plain(struct peft_buf *, const char *);
 void	peft_buf_clear(struct peft_buf *);	/* len = 0, keeps the memory */
 void	peft_buf_free(struct peft_buf *);
 

@@ -2,15 +2,34 @@
 /* Errors with text, and how a command ends. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 
-/* The only variable of its kind: set once, before any thread. */
+/* The only variables of their kind: set once, before any thread. */
 static const char *progname = "peft";
+static bool json_lines;
+
+/* Names in messages come from files, and messages go to terminals: control
+ * characters (C1, which is 0xc2 0x80 to 0x9f, too) do not. */
+static void
+make_plain(char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s == '\n' || *s == '\t')
+			*s = ' ';
+		else if ((*s > 0 && *s < ' ') || *s == 0x7f)
+			*s = '?';
+		else if ((unsigned char)s[0] == 0xc2 &&
+		    (unsigned char)s[1] >= 0x80 && (unsigned char)s[1] < 0xa0)
+			s[0] = s[1] = '?';
+}
 
 static void
 vset(struct peft_err *err, enum peft_exit status, int errnum, const char *fmt,
@@ -23,6 +42,7 @@ vset(struct peft_err *err, enum peft_exit status, int errnum, const char *fmt,
 	if (errnum != 0 && n >= 0 && (size_t)n < sizeof(err->msg))
 		snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, ": %s",
 		    strerror(errnum));
+	make_plain(err->msg);
 }
 
 int
@@ -73,7 +93,21 @@ peft_errprefix(struct peft_err *err, const char *fmt, ...)
 	n = strlen(err->msg);
 	snprintf(err->msg + n, sizeof(err->msg) - n, ": %.*s",
 	    (int)(sizeof(old) - 1), old);
+	make_plain(err->msg);
 	return -1;
+}
+
+/* A standard descriptor that is closed would be given to the next file that
+ * is opened, and what goes to standard output would go there.  Each gets one
+ * that cannot do what is asked of it: the error is then as it should be. */
+static void
+fill_descriptors(void)
+{
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) == -1 && errno == EBADF)
+			(void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
 void
@@ -81,7 +115,14 @@ peft_setname(const char *argv0)
 {
 	const char *slash = strrchr(argv0, '/');
 
+	fill_descriptors();
 	progname = slash != NULL ? slash + 1 : argv0;
+}
+
+void
+peft_setjson(void)
+{
+	json_lines = true;
 }
 
 const char *
@@ -91,12 +132,33 @@ peft_getname(void)
 }
 
 static void
+put_line(const char *line)
+{
+	struct peft_buf b = { 0 };
+
+	if (json_lines) {
+		peft_buf_puts(&b, "{\"program\":");
+		peft_json_putstr(&b, progname, strlen(progname));
+		peft_buf_puts(&b, ",\"message\":");
+		peft_json_putstr(&b, line, strlen(line));
+		peft_buf_putc(&b, '}');
+	}
+	if (json_lines && !b.failed)
+		fprintf(stderr, "%s\n", b.data);
+	else
+		fprintf(stderr, "%s: %s\n", progname, line);
+	peft_buf_free(&b);
+}
+
+static void
 vwarn(const char *fmt, va_list ap)
 {
+	char line[1024];
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	make_plain(line);
 	fflush(stdout);			/* keep the two streams in order */
-	fprintf(stderr, "%s: ", progname);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	put_line(line);
 }
 
 void
@@ -129,12 +191,16 @@ peft_finish(int status)
 	 * only ferror() remembers.
 	 */
 	int bad = ferror(stdout);
+	char line[256];
 
 	bad |= fflush(stdout) == EOF;
 	bad |= fclose(stdout) == EOF;
+	if (bad && status == PEFT_INPUT)
+		return status;		/* it was said why */
 	if (bad) {
-		fprintf(stderr, "%s: standard output: %s\n", progname,
+		snprintf(line, sizeof(line), "standard output: %s",
 		    errno != 0 ? strerror(errno) : "write error");
+		put_line(line);
 		return PEFT_INPUT;
 	}
 	return status;

@@ -19,10 +19,12 @@ struct peft_in {
 	const char	*label;
 	char		*path;
 	int		 fd;
-	bool		 partial;
+	bool		 partial, tail, unended;
 	struct archive	*ar;		/* NULL: the file is read as it is */
 	char		*packed;	/* [npacked] of CHUNK, for libarchive */
 	size_t		 npacked;
+	int64_t		 fed;		/* bytes given to libarchive */
+	bool		 drained;	/* and there are no more */
 	char		*buf;		/* [have] of cap; lines start at pos */
 	size_t		 pos, have, cap;
 	bool		 eof;
@@ -38,14 +40,43 @@ feed(struct archive *ar, void *ctx, const void **out)
 
 	*out = in->packed;
 	in->npacked = 0;
-	if (n > 0)
-		return n;
-	do
-		n = read(in->fd, in->packed, CHUNK);
-	while (n == -1 && errno == EINTR);
+	if (n == 0) {
+		do
+			n = read(in->fd, in->packed, CHUNK);
+		while (n == -1 && errno == EINTR);
+		in->drained = n == 0;
+	}
 	if (n == -1)
 		archive_set_error(ar, errno, "%s", strerror(errno));
+	else
+		in->fed += n;
 	return n;
+}
+
+/* libarchive's words differ with its version and the format, and may be
+ * none; that it asked for bytes behind the end means a cut. */
+static int
+damaged(const struct peft_in *in, struct peft_err *err)
+{
+	const char *why = archive_error_string(in->ar);
+
+	return peft_seterr(err, "%s: is damaged or cut: %s (%s)", in->label,
+	    in->drained ? "ends within packed data" : "does not unpack",
+	    why == NULL ? "no reason given" : why);
+}
+
+/* Behind the last byte of text: the packed stream was all of the file? */
+static int
+check_end(struct peft_in *in, struct peft_err *err)
+{
+	const void *p;
+
+	while (!in->drained && archive_filter_bytes(in->ar, -1) == in->fed)
+		if (feed(in->ar, in, &p) == -1)
+			return peft_seterrno(err, "%s", in->label);
+	return archive_filter_bytes(in->ar, -1) == in->fed ? 0 :
+	    peft_seterr(err, "%s: has trailing bytes behind the packed data",
+	    in->label);
 }
 
 static bool
@@ -63,9 +94,8 @@ read_some(struct peft_in *in, char *dst, size_t n, struct peft_err *err)
 	if (in->ar != NULL) {
 		got = archive_read_data(in->ar, dst, n);
 		if (got < 0)
-			return peft_seterr(err, "%s: damaged or cut: %s",
-			    in->label, archive_error_string(in->ar));
-		return got;
+			return damaged(in, err);
+		return got == 0 ? check_end(in, err) : got;
 	}
 	do
 		got = read(in->fd, dst, n);
@@ -93,8 +123,11 @@ open_packed(struct peft_in *in, struct peft_err *err)
 	archive_read_support_format_raw(in->ar);
 	archive_read_support_format_empty(in->ar);
 	if (archive_read_open(in->ar, in, NULL, feed, NULL) != ARCHIVE_OK)
-		return peft_seterr(err, "%s: damaged or cut: %s", in->label,
-		    archive_error_string(in->ar));
+		return damaged(in, err);
+	/* of a magic and no more it makes text */
+	if (archive_filter_count(in->ar) < 2)
+		return peft_seterr(err, "%s: is damaged or cut: the head of "
+		    "packed data is not whole", in->label);
 	switch (archive_read_next_header(in->ar, &entry)) {
 	case ARCHIVE_OK:
 		break;
@@ -102,8 +135,7 @@ open_packed(struct peft_in *in, struct peft_err *err)
 		in->eof = true;
 		break;
 	default:
-		return peft_seterr(err, "%s: damaged or cut: %s", in->label,
-		    archive_error_string(in->ar));
+		return damaged(in, err);
 	}
 	return 0;
 }
@@ -159,6 +191,12 @@ peft_in_label(const struct peft_in *in)
 	return in->label;
 }
 
+bool
+peft_in_unended(const struct peft_in *in)
+{
+	return in->unended;
+}
+
 size_t
 peft_in_lineno(const struct peft_in *in)
 {
@@ -169,6 +207,12 @@ void
 peft_in_partial(struct peft_in *in)
 {
 	in->partial = true;
+}
+
+void
+peft_in_tail(struct peft_in *in)
+{
+	in->tail = true;
 }
 
 /* More bytes behind what is there: 1, 0 at the end, -1. */
@@ -224,6 +268,11 @@ peft_in_line(struct peft_in *in, char **line, size_t *len,
 			return -1;
 		if (seen == 0 || in->partial)
 			return 0;
+		if (in->tail) {
+			in->unended = true;
+			nl = in->buf + in->have++;	/* more() left room */
+			break;
+		}
 		return peft_seterr(err, "%s:%zu: the last line has no newline: "
 		    "the input was cut short", in->label, in->lineno + 1);
 	}
@@ -233,6 +282,26 @@ peft_in_line(struct peft_in *in, char **line, size_t *len,
 	in->pos += *len + 1;
 	in->lineno++;
 	return 1;
+}
+
+int
+peft_in_peek(struct peft_in *in, const char **p, size_t *n,
+    struct peft_err *err)
+{
+	size_t i;
+	int r;
+
+	for (;;) {
+		for (i = in->pos; i < in->have; i++)
+			if (memchr(" \t\r\n", in->buf[i], 4) == NULL)
+				break;
+		*p = in->buf + in->pos;
+		*n = in->have - in->pos;
+		if (i < in->have || *n > CHUNK)
+			return 1;
+		if ((r = more(in, err)) != 1)
+			return r;
+	}
 }
 
 void
@@ -275,4 +344,17 @@ peft_in_slurp(const char *path, size_t max, struct peft_buf *b,
 	if (b->len > max)
 		return peft_seterr(err, "%s: more than %zu bytes", path, max);
 	return 0;
+}
+
+ssize_t
+peft_in_read(struct peft_in *in, void *dst, size_t n, struct peft_err *err)
+{
+	size_t have = in->have - in->pos;
+
+	if (have == 0)
+		return in->eof ? 0 : read_some(in, dst, n, err);
+	n = n < have ? n : have;
+	memcpy(dst, in->buf + in->pos, n);
+	in->pos += n;
+	return (ssize_t)n;
 }

@@ -171,7 +171,7 @@ peft_json_int(const cJSON *object, const char *key, int64_t min, int64_t max,
 	if (d != floor(d))
 		return peft_seterr(err, "\"%s\" is not a whole number", key);
 	if (d < (double)min || d > (double)max)
-		return peft_seterr(err, "\"%s\" is %.0f, not in [%lld, %lld]",
+		return peft_seterr(err, "\"%s\" is %.16g, not in [%lld, %lld]",
 		    key, d, (long long)min, (long long)max);
 	*out = (int64_t)d;
 	return 1;
@@ -279,6 +279,9 @@ print(struct peft_buf *b, const cJSON *j, int indent, bool sorted, int depth)
 {
 	if (cJSON_IsString(j))
 		peft_json_putstr(b, j->valuestring, strlen(j->valuestring));
+	else if (cJSON_IsRaw(j) || (cJSON_IsNumber(j) &&
+	    j->valuestring != NULL))		/* as it was spelt */
+		peft_buf_puts(b, j->valuestring);
 	else if (cJSON_IsNumber(j))
 		peft_json_putreal(b, j->valuedouble);
 	else if (cJSON_IsBool(j))

@@ -44,7 +44,8 @@ void	peft_json_putstr(struct peft_buf *, const char *s, size_t len);
 void	peft_json_putreal(struct peft_buf *, double);
 /* Append a whole value.  indent 0: one line as Python's json.dumps writes it
  * with separators ("," ":"); otherwise pretty with that many spaces and, if
- * asked, sorted keys (as PEFT and transformers write their files). */
+ * asked, sorted keys (as PEFT and transformers write their files).  Numbers
+ * keep their spelling: Python takes 6.0 for another type than 6. */
 void	peft_json_print(struct peft_buf *, const cJSON *, int indent,
 	    bool sort_keys);
 

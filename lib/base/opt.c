@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <zstd.h>
 
 #include <cJSON.h>
@@ -15,6 +16,7 @@
 
 #include "base/complete.h"
 #include "base/opt.h"
+#include "base/progress.h"
 
 enum { MAXOPT = 64 };
 
@@ -98,6 +100,8 @@ common(int ch, struct peft_common *c)
 {
 	switch (ch) {
 	case 'o':
+		if (optarg[0] == '\0')
+			peft_die(PEFT_USAGE, "-o: the name is empty");
 		c->output = optarg;
 		return true;
 	case 'f':
@@ -120,6 +124,7 @@ common(int ch, struct peft_common *c)
 		return true;
 	case PEFT_O_LOGJSON:
 		c->logjson = true;
+		peft_setjson();
 		return true;
 	}
 	return false;
@@ -139,6 +144,18 @@ has_verbose(int argc, char **argv, const struct peft_common *c)
 		    strcmp(argv[i], "-Vv") == 0)
 			return true;
 	return false;
+}
+
+/* What it took, as -v says at the end. */
+static void
+say_used(void)
+{
+	struct timespec t = { 0 };
+
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	peft_warn("peak memory %.1f MiB, processor time %.1f s",
+	    (double)peft_rss_peak() / (1 << 20),
+	    (double)t.tv_sec + (double)t.tv_nsec * 1e-9);
 }
 
 int
@@ -175,6 +192,8 @@ peft_getopt(int argc, char **argv, const struct peft_cli *cli,
 		if (!common(ch, c))
 			return ch;
 	}
+	if (c->verbose > 0 && !c->quiet && atexit(say_used) != 0)
+		peft_die(PEFT_INPUT, "no memory");
 	return -1;
 }
 

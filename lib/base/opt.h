@@ -39,7 +39,7 @@ struct peft_cli {
 #define PEFT_OPT_THREADS { 'j', "threads", "N", "use N threads (default: one a core)" }
 #define PEFT_OPT_SEED	 { 's', "seed", "SEED", "seed of all random numbers (0)" }
 #define PEFT_OPT_QUIET	 { 'q', "quiet", NULL, "say nothing but errors" }
-#define PEFT_OPT_VERBOSE { 'v', "verbose", NULL, "say more" }
+#define PEFT_OPT_VERBOSE { 'v', "verbose", NULL, "say more, and what it took at the end" }
 #define PEFT_OPT_LOGJSON { PEFT_O_LOGJSON, "log-json", NULL, "messages and progress as JSON lines" }
 
 enum { PEFT_O_LOGJSON = 1000, PEFT_O_COMPLETION = 1001, PEFT_O_OWN = 2000 };

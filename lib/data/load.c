@@ -6,6 +6,7 @@
 
 #include "base/in.h"
 #include "data/load.h"
+#include "data/shape.h"
 
 static int
 add(struct peft_records *rs, const struct peft_record *r,
@@ -79,6 +80,21 @@ peft_records_read(struct peft_records *rs, char *const *paths, size_t npaths,
 	return 0;
 }
 
+int
+peft_records_plain(const struct peft_records *rs, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < rs->n; i++)
+		if (rs->at[i].rejected != NULL ||
+		    rs->at[i].label != PEFT_UNLABELLED)
+			return peft_seterr(err, "record %zu (line %zu) %s, "
+			    "which this program does not know", i + 1,
+			    rs->at[i].line, rs->at[i].rejected != NULL ?
+			    "is a preference" : "has a label");
+	return 0;
+}
+
 void
 peft_records_free(struct peft_records *rs)
 {
@@ -95,40 +111,29 @@ struct mixed {
 	struct peft_records		*rs;
 	const struct peft_codec		*codec;
 	const struct peft_loadopt	*opt;
-	struct peft_tokens_info		 info;
-	int				 kind;	/* 0 unknown, 1 tokens, 2 chats */
-	size_t				 records;
-	bool				 ended;
+	struct peft_tokens_stream	 stream;
+	int				 kind;	/* 1: tokens, 2: chats */
 };
-
-static int
-take_info(struct mixed *m, const cJSON *j, struct peft_err *err)
-{
-	int64_t end;
-
-	if (peft_tokens_parse_info(j, &m->info, &end, err) == -1)
-		return -1;
-	if (end >= 0 && (size_t)end != m->records && !m->opt->partial)
-		return peft_seterr(err, "%zu records, the end line says %lld",
-		    m->records, (long long)end);
-	m->ended = end >= 0;
-	m->kind = 1;
-	return 0;
-}
 
 static int
 take_line(struct mixed *m, const cJSON *j, size_t line, struct peft_err *err)
 {
-	bool tokens = peft_json_get(j, "input_ids") != NULL;
+	bool tokens = peft_shape_of(j) == PEFT_SHAPE_TOKENS;
 	struct peft_record r;
 
 	if (!cJSON_IsObject(j))
 		return peft_seterr(err, "not an object");
-	if (peft_json_get(j, "peft") != NULL)
-		return take_info(m, peft_json_get(j, "peft"), err);
+	if (peft_json_get(j, "peft") != NULL) {
+		tokens = true;
+		if (peft_stream_info(&m->stream, peft_json_get(j, "peft"),
+		    m->opt->partial, err) == -1)
+			return -1;
+	}
 	if (m->kind != 0 && (m->kind == 1) != tokens)
 		return peft_seterr(err, "token records and chats are mixed");
 	m->kind = tokens ? 1 : 2;
+	if (peft_json_get(j, "peft") != NULL)
+		return 0;
 	if (!tokens && m->codec->tok == NULL)
 		return peft_seterr(err, "chats need a tokenizer, and the model "
 		    "has none");
@@ -137,11 +142,12 @@ take_line(struct mixed *m, const cJSON *j, size_t line, struct peft_err *err)
 	    peft_encode_record(m->codec, j, &m->opt->encode, &r, err)) == -1)
 		return -1;
 	r.line = line;
-	if (add(m->rs, &r, err) == -1) {
+	if ((!tokens && peft_codec_fits(m->codec, &r, m->opt->vocab,
+	    err) == -1) || add(m->rs, &r, err) == -1) {
 		peft_record_free(&r);
 		return -1;
 	}
-	m->records++;
+	m->stream.records++;
 	return 0;
 }
 
@@ -150,11 +156,10 @@ check_end(const struct mixed *m, const char *label, struct peft_err *err)
 {
 	const struct peft_tokens_info *want = &m->codec->info;
 
-	if (m->info.seen && !m->ended && !m->opt->partial)
-		return peft_seterr(err, "%s: no end line: what wrote it failed "
-		    "or was stopped (--partial accepts it)", label);
-	if (m->info.seen && m->codec->tok != NULL &&
-	    !same_info(&m->info, want))
+	if (peft_stream_end(&m->stream, m->opt->partial, err) == -1)
+		return peft_errprefix(err, "%s", label);
+	if (m->stream.info.seen && m->codec->tok != NULL &&
+	    !same_info(&m->stream.info, want))
 		return peft_setfail(err, PEFT_CHECK, "%s: made by another "
 		    "tokenizer or chat template than this model's", label);
 	return 0;
@@ -186,7 +191,7 @@ load_one(struct mixed *m, const char *path, struct peft_err *err)
 	if (s == 0)
 		s = check_end(m, peft_in_label(in), err);
 	if (s == 0)
-		s = merge_info(m->rs, &m->info, peft_in_label(in), err);
+		s = merge_info(m->rs, &m->stream.info, peft_in_label(in), err);
 	peft_in_close(in);
 	return s;
 }

@@ -14,6 +14,9 @@
 
 enum { RESAMPLES = 10000 };
 
+/* Sums of any number of values up to this are finite. */
+static const double max_value = 1e200;
+
 /* A metric of a record is a ratio of sums: value over weight. */
 enum metric { LOSS, EXACT, ACCURACY, ACCURACY_NORM, NMETRIC };
 
@@ -68,8 +71,8 @@ of_system(struct results *r, const cJSON *j, bool named, struct peft_err *err)
 	    "one as FILE=SYSTEM", r->system, system);
 }
 
-static void
-read_metrics(const cJSON *j, struct entry *e)
+static int
+read_metrics(const cJSON *j, struct entry *e, struct peft_err *err)
 {
 	const cJSON *v, *w;
 	int m;
@@ -85,7 +88,13 @@ read_metrics(const cJSON *j, struct entry *e)
 			e->value[m] = v->valuedouble;
 			e->weight[m] = w->valuedouble;
 		}
+		if (!(fabs(e->value[m]) <= max_value) || e->weight[m] < 0 ||
+		    e->weight[m] > 0x1p53 ||
+		    e->weight[m] != floor(e->weight[m]))
+			return peft_seterr(err, "record %s: no number of a "
+			    "\"%s\"", e->key, metrics[m].key);
 	}
+	return 0;
 }
 
 static int
@@ -108,7 +117,10 @@ add_line(struct results *r, const cJSON *j, struct peft_err *err)
 	memset(e, 0, sizeof(*e));
 	if ((e->key = peft_strdup(id != NULL ? id : key, err)) == NULL)
 		return -1;
-	read_metrics(j, e);
+	if (read_metrics(j, e, err) == -1) {
+		free(e->key);
+		return -1;
+	}
 	switch (peft_map_add(&r->index, e->key, strlen(e->key), r->n, err)) {
 	case -1:
 		free(e->key);

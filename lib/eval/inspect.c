@@ -24,7 +24,7 @@ put_table(struct peft_buf *b, const cJSON *j)
 			continue;
 		peft_buf_printf(b, "%-14s ", e->string);
 		if (cJSON_IsString(e))
-			peft_buf_puts(b, e->valuestring);
+			peft_buf_plain(b, e->valuestring);
 		else
 			peft_json_print(b, e, 0, false);
 		peft_buf_putc(b, '\n');
@@ -222,11 +222,14 @@ inspect_source(struct peft_source *s, const struct peft_inspectopt *o,
 	}
 	if (o->scan && scan(j, s, &bad, err) == -1)
 		return -1;
+	if (peft_source_finish(s, err) == -1)
+		return -1;
 	return bad == 0 ? 0 : peft_setfail(err, PEFT_CHECK, "%s: %zu values "
 	    "are not finite", peft_source_label(s), bad);
 }
 
-/* Does the file begin with "{" or is it packed text: token records? */
+/* Does the file begin with "{" or is it packed text: token records?  The
+ * length before a safetensors header may look like either. */
 static bool
 looks_like_text(const char *path)
 {
@@ -236,6 +239,8 @@ looks_like_text(const char *path)
 
 	if (fp != NULL)
 		fclose(fp);
+	if (n == 9 && c[8] == '{' && memcmp(c + 4, "\0\0\0\0", 4) == 0)
+		return false;
 	return (n > 0 && c[0] == '{') || (n > 3 && ((c[0] == 0x1f &&
 	    c[1] == 0x8b) || memcmp(c, "\x28\xb5\x2f\xfd", 4) == 0));
 }
@@ -258,6 +263,8 @@ inspect_tokens(const char *path, cJSON *j, struct peft_err *err)
 		longest = (double)r.n > longest ? (double)r.n : longest;
 		peft_record_free(&r);
 	}
+	if (s == -1)
+		goto out;
 	cJSON_AddStringToObject(j, "file", path);
 	cJSON_AddStringToObject(j, "kind", "tokens");
 	cJSON_AddNumberToObject(j, "records", records);
@@ -268,6 +275,7 @@ inspect_tokens(const char *path, cJSON *j, struct peft_err *err)
 	    peft_tokens_info(t)->tokenizer);
 	cJSON_AddStringToObject(j, "chat_template",
 	    peft_tokens_info(t)->tmpl);
+out:
 	peft_tokens_close(t);
 	return s;
 }
@@ -286,7 +294,7 @@ peft_inspect(const char *path, const struct peft_inspectopt *o,
 		r = inspect_source(s, o, j, err);
 		peft_source_close(s);
 	}
-	if (r == 0 || err->status == PEFT_CHECK)
+	if (r == 0 || (err->status == PEFT_CHECK && j->child != NULL))
 		put_report(b, j, o);
 	cJSON_Delete(j);
 	return r == 0 && b->failed ? peft_seterr(err, "no memory") : r;

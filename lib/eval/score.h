@@ -12,8 +12,8 @@
 
 /*
  * What a model (the base, or the base with an adapter) makes of records.
- * A record's figures depend on that record alone: not on its neighbours, not
- * on how many are computed at once.
+ * A record's figures depend on that record alone: its neighbours, and how many
+ * are computed at once, change at most the rounding of the last bits.
  */
 struct peft_score {
 	double		 nll;		/* sum over the supervised tokens */

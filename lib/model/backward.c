@@ -78,9 +78,11 @@ attention_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 void
 peft_backward(struct peft_run *run)
 {
-	int l;
+	int l, last = (int)run->net->config.layers - 1;
 
-	for (l = (int)run->net->config.layers - 1; l >= run->lowest; l--) {
+	for (l = last; l >= run->lowest; l--) {
+		if (run->caps.recompute && l < last)
+			peft_forward_again(run, (size_t)l);
 		mlp_back(run, (size_t)l, &run->saved[l]);
 		attention_back(run, (size_t)l, &run->saved[l],
 		    l > run->lowest);

@@ -62,20 +62,31 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 	peft_op_sum(run, s->mid, s->x, run->tmp);
 }
 
+/* Up to the input of the last product, run->act. */
 static void
-mlp(struct peft_run *run, size_t layer, struct peft_saved *s, float *y)
+mlp_in(struct peft_run *run, size_t layer, struct peft_saved *s)
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
 	struct peft_product in[] = {
 		{ &l->lin[PEFT_GATE].w, s->gate, c->inter },
 		{ &l->lin[PEFT_UP].w, s->up, c->inter },
-	}, out = { &l->lin[PEFT_DOWN].w, run->tmp, c->hidden };
+	};
 
 	peft_op_norm(run, run->normed, s->mid, l->mlp_norm, run->T);
 	linears(run, &l->lin[PEFT_GATE], &s->hook[PEFT_GATE], run->normed,
 	    c->hidden, in, 2);
 	peft_op_swiglu(run, run->act, s->gate, s->up);
+}
+
+static void
+mlp(struct peft_run *run, size_t layer, struct peft_saved *s, float *y)
+{
+	const struct peft_config *c = &run->net->config;
+	const struct peft_layer *l = &run->net->layers[layer];
+	struct peft_product out = { &l->lin[PEFT_DOWN].w, run->tmp, c->hidden };
+
+	mlp_in(run, layer, s);
 	linears(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN], run->act,
 	    c->inter, &out, 1);
 	peft_op_sum(run, y, s->mid, run->tmp);
@@ -105,4 +116,19 @@ peft_forward(struct peft_run *run)
 		mlp(run, l, &run->saved[l],
 		    l + 1 < n ? run->saved[l + 1].x : run->out);
 	}
+}
+
+/* The layer's output is known, so its last product is left out, but not
+ * what the hooks there keep; what they add goes nowhere. */
+void
+peft_forward_again(struct peft_run *run, size_t layer)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_saved *s = &run->saved[layer];
+
+	attention(run, layer, s);
+	mlp_in(run, layer, s);
+	peft_hooks_forward(run, run->net->layers[layer].lin[PEFT_DOWN].site,
+	    run->ranges, run->nranges, run->ident, run->act, c->inter,
+	    run->tmp, c->hidden, s->hook[PEFT_DOWN]);
 }

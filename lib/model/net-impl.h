@@ -41,7 +41,7 @@ struct peft_kv {
 };
 
 /* What backward needs of a layer's forward.  When nothing is trained all
- * layers share one. */
+ * layers share one; if it is computed again, all but x. */
 struct peft_saved {
 	float	*x;			/* [T, D] residual stream going in */
 	float	*qkv;			/* [T, Q + 2 KV], rotated */
@@ -106,8 +106,9 @@ struct peft_run {
 /* run.c */
 void	peft_run_layout(struct peft_run *);
 
-/* forward.c, backward.c */
+/* forward.c, backward.c; _again: what backward needs of a layer, from x. */
 void	peft_forward(struct peft_run *);
+void	peft_forward_again(struct peft_run *, size_t layer);
 void	peft_backward(struct peft_run *);
 
 /* loss.c: the head over the rows run->rows[0..n).  Adds to loss (per

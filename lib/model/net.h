@@ -50,6 +50,8 @@ struct peft_caps {
 	size_t	seqs;
 	size_t	seq;		/* the longest sequence, caches included */
 	bool	train;		/* backward too */
+	bool	recompute;	/* keep only what goes into each layer, and run
+				 * it again before its backward: same results */
 };
 
 struct peft_plan {		/* bytes */

@@ -27,9 +27,24 @@ floats(struct peft_arena *a, size_t rows, size_t cols)
 	return peft_arena_get(a, rows, cols * sizeof(float));
 }
 
-/* Everything of one layer that lives from forward to backward. */
+/* What the hooks of a slot keep, at most, in layers l .. end. */
+static size_t
+hook_saved(const struct peft_run *run, int slot, size_t l, size_t end)
+{
+	size_t n, most = 0;
+
+	for (; l < end; l++) {
+		n = peft_hooks_saved(&run->net->sites.at[1 + l * PEFT_NSLOT +
+		    (size_t)slot], run->caps.tokens);
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+/* Everything of one layer that lives from forward to backward; or of each of
+ * layers l .. end in turn. */
 static void
-layout_saved(struct peft_run *run, struct peft_saved *s, size_t layer)
+layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 {
 	const struct peft_config *c = &run->net->config;
 	struct peft_arena *a = &run->arena;
@@ -44,30 +59,8 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t layer)
 	s->mid = floats(a, T, c->hidden);
 	s->gate = floats(a, T, c->inter);
 	s->up = floats(a, T, c->inter);
-	for (slot = 0; slot < PEFT_NSLOT; slot++) {
-		const struct peft_site *site =
-		    &run->net->sites.at[1 + layer * PEFT_NSLOT + (size_t)slot];
-
-		s->hook[slot] = floats(a, 1, peft_hooks_saved(site, T));
-	}
-}
-
-/* The layer whose hooks keep most; the one all layers share needs that. */
-static size_t
-greediest(const struct peft_run *run)
-{
-	size_t l, n, i, best = 0, most = 0;
-
-	for (l = 0; l < run->net->config.layers; l++) {
-		for (n = 0, i = 0; i < PEFT_NSLOT; i++)
-			n += peft_hooks_saved(&run->net->sites.at[1 +
-			    l * PEFT_NSLOT + i], run->caps.tokens);
-		if (n > most) {
-			most = n;
-			best = l;
-		}
-	}
-	return best;
+	for (slot = 0; slot < PEFT_NSLOT; slot++)
+		s->hook[slot] = floats(a, 1, hook_saved(run, slot, l, end));
 }
 
 static void
@@ -75,14 +68,18 @@ layout_layers(struct peft_run *run)
 {
 	size_t l, n = run->net->config.layers;
 
-	if (!run->caps.train) {
-		layout_saved(run, &run->saved[0], greediest(run));
-		for (l = 1; l < n; l++)
-			run->saved[l] = run->saved[0];
+	if (run->caps.train && !run->caps.recompute) {
+		for (l = 0; l < n; l++)
+			layout_saved(run, &run->saved[l], l, l + 1);
 		return;
 	}
-	for (l = 0; l < n; l++)
-		layout_saved(run, &run->saved[l], l);
+	layout_saved(run, &run->saved[0], 0, n);
+	for (l = 1; l < n; l++) {
+		run->saved[l] = run->saved[0];
+		if (run->caps.train)
+			run->saved[l].x = floats(&run->arena, run->caps.tokens,
+			    run->net->config.hidden);
+	}
 }
 
 static size_t

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The list of a pack's members. */
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,34 @@ by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+struct peft_member *
+peft_manifest_find(const struct peft_manifest *m, const char *name)
+{
+	struct peft_member key = { .name = (char *)(uintptr_t)name };
+
+	return m->n == 0 ? NULL : bsearch(&key, m->at, m->n, sizeof(*m->at),
+	    by_name);
+}
+
+/* Are the folders that a name is in files as well? */
+static int
+check_folders(const struct peft_manifest *m, const char *name,
+    struct peft_err *err)
+{
+	char *copy = peft_strdup(name, err), *slash = copy;
+	bool found = false;
+
+	if (copy == NULL)
+		return -1;
+	for (; !found && (slash = strchr(slash, '/')) != NULL; *slash++ = '/') {
+		*slash = '\0';
+		found = peft_manifest_find(m, copy) != NULL;
+	}
+	free(copy);
+	return found ? peft_seterr(err, "%s is in a folder that is a file",
+	    name) : 0;
+}
+
 int
 peft_manifest_sort(struct peft_manifest *m, struct peft_err *err)
 {
@@ -47,6 +76,9 @@ peft_manifest_sort(struct peft_manifest *m, struct peft_err *err)
 		if (strcmp(m->at[i - 1].name, m->at[i].name) == 0)
 			return peft_seterr(err, "two files are called %s",
 			    m->at[i].name);
+	for (i = 0; i < m->n; i++)
+		if (check_folders(m, m->at[i].name, err) == -1)
+			return -1;
 	return 0;
 }
 

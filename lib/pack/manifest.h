@@ -27,9 +27,13 @@ struct peft_manifest {
 int	peft_manifest_add(struct peft_manifest *, const char *name,
 	    const char *path, size_t size, const char *digest,
 	    struct peft_err *) PEFT_MUSTCHECK;
-/* By name; the same name twice is an error. */
+/* By name; the same name twice is an error, and so is a file that another's
+ * name calls a folder. */
 int	peft_manifest_sort(struct peft_manifest *, struct peft_err *)
 	    PEFT_MUSTCHECK;
+/* In a sorted one; NULL if there is none of that name. */
+struct peft_member *peft_manifest_find(const struct peft_manifest *,
+	    const char *name);
 void	peft_manifest_print(struct peft_buf *, const struct peft_manifest *);
 int	peft_manifest_parse(struct peft_manifest *, const char *, size_t,
 	    struct peft_err *) PEFT_MUSTCHECK;

@@ -110,8 +110,8 @@ peft_convert_plan(const struct peft_source *src,
 			break;
 		hits += (size_t)hit;
 		if (!peft_can_decode(w->dtype)) {
-			peft_seterr(err, "weight %s: type %s cannot be read as "
-			    "numbers", w->name, peft_dtypes[w->dtype].name);
+			peft_seterr(err, "%s: weight %s: type %s cannot be read "
+			    "as numbers", peft_source_label(src), w->name, peft_dtypes[w->dtype].name);
 			hit = -1;
 			break;
 		}

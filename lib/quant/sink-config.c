@@ -92,7 +92,8 @@ bnb_config(const struct peft_sink *k, const struct peft_spec *s)
 	cJSON_AddBoolToObject(q, "llm_int8_enable_fp32_cpu_offload", false);
 	cJSON_AddBoolToObject(q, "llm_int8_has_fp16_weight", false);
 	cJSON_AddItemToObject(q, "llm_int8_skip_modules", skipped(k));
-	cJSON_AddNumberToObject(q, "llm_int8_threshold", 6.0);
+	/* transformers refuses a 6 here: it must be a float */
+	cJSON_AddRawToObject(q, "llm_int8_threshold", "6.0");
 	cJSON_AddBoolToObject(q, "load_in_4bit", true);
 	cJSON_AddBoolToObject(q, "load_in_8bit", false);
 	cJSON_AddStringToObject(q, "quant_method", "bitsandbytes");
@@ -114,6 +115,10 @@ peft_sink_fix_config(struct peft_sink *k, struct peft_err *err)
 		return 0;
 	if ((j = peft_json(side->data, side->len, err)) == NULL)
 		return peft_errprefix(err, "config.json");
+	if (!cJSON_IsObject(j)) {
+		cJSON_Delete(j);
+		return peft_seterr(err, "config.json: not an object");
+	}
 	cJSON_DeleteItemFromObjectCaseSensitive(j, "quantization_config");
 	for (i = 0; i < k->n; i++)
 		if (is_4bit(&k->specs[i])) {

@@ -113,6 +113,31 @@ put_metadata(struct peft_sink *k, struct peft_gguf_out *o, float **freqs,
 	return r;
 }
 
+/* GGUF knows one to four dimensions, none of them 0; rows that are reordered
+ * must divide into pairs within heads. */
+static int
+check_shape(const struct peft_sink *k, const struct peft_spec *s,
+    struct peft_err *err)
+{
+	size_t heads = peft_arch_permuted(k->arch, s->name, &k->heads);
+	int d;
+
+	if (s->ndim < 1 || s->ndim > 4)
+		return peft_seterr(err, "weight %s: %d dimensions cannot be "
+		    "told in GGUF", s->name, s->ndim);
+	for (d = 0; d < s->ndim; d++)
+		if (s->shape[d] == 0)
+			return peft_seterr(err, "weight %s is empty, which "
+			    "GGUF has no way to say", s->name);
+	if (heads > 0 && s->ndim > 2)
+		return peft_seterr(err, "weight %s is not a matrix", s->name);
+	if (heads > 0 && (s->shape[0] % heads != 0 ||
+	    s->shape[0] / heads % 2 != 0))
+		return peft_seterr(err, "weight %s: %zu rows do not divide "
+		    "into %zu heads", s->name, s->shape[0], heads);
+	return 0;
+}
+
 /* One description a weight; vectors are always f32 in GGUF. */
 static int
 describe(struct peft_sink *k, struct peft_gguf_tensor *t,
@@ -129,6 +154,8 @@ describe(struct peft_sink *k, struct peft_gguf_tensor *t,
 		if (peft_arch_to_gguf(k->arch, s->name, name) == -1)
 			return peft_seterr(err, "weight %s has no name in GGUF",
 			    s->name);
+		if (check_shape(k, s, err) == -1)
+			return -1;
 		if (s->ndim == 1)
 			s->dtype = PEFT_F32;
 		info = &peft_dtypes[s->dtype];
@@ -164,8 +191,9 @@ peft_sink_open_gguf(struct peft_sink *k, struct peft_err *err)
 
 	if ((t = peft_calloc(n + 1, sizeof(*t), err)) == NULL)
 		return -1;
-	if (put_metadata(k, &o, &freqs, &nfreqs, err) == 0 &&
-	    describe(k, t, err) == 0) {
+	if (put_metadata(k, &o, &freqs, &nfreqs, err) == -1)
+		peft_sink_blame(k, err);
+	else if (describe(k, t, err) == 0) {
 		if (freqs != NULL) {	/* Llama 3's scaling is a tensor */
 			memmove(t + 1, t, n * sizeof(*t));
 			t[0] = (struct peft_gguf_tensor){ .dtype = PEFT_F32,

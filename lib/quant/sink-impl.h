@@ -59,6 +59,9 @@ int	peft_sink_st_head(struct peft_sink *, size_t from, size_t to,
 void	peft_sink_state(const struct peft_spec *, float offset,
 	    struct peft_buf *);
 
+/* Put the name of where the sides are from before the message; -1. */
+int	peft_sink_blame(const struct peft_sink *, struct peft_err *);
+
 /* sink-folder.c, sink-gguf.c */
 int	peft_sink_open_folder(struct peft_sink *, struct peft_err *)
 	    PEFT_MUSTCHECK;

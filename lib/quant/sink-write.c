@@ -30,18 +30,33 @@ room(void **p, size_t *have, size_t need, size_t size, struct peft_err *err)
 	return 0;
 }
 
+/* A bias, which is one row, in the order of the rows it is added to. */
+static int
+pull_bias(const struct peft_rows *rows, size_t heads, size_t n, float *dst,
+    struct peft_err *err)
+{
+	float *x = peft_calloc(n, sizeof(*x), err);
+	int r = x == NULL ? -1 : rows->get(rows->ctx, 0, 1, x, err);
+	size_t i;
+
+	for (i = 0; r == 0 && i < n; i++)
+		dst[i] = x[peft_permute_to_hf(i, n, heads)];
+	free(x);
+	return r;
+}
+
 /* Rows in the container's order. */
 static int
-pull(const struct peft_sink *k, const struct peft_spec *s,
-    const struct peft_rows *rows, size_t heads, size_t first, size_t n,
-    float *dst, struct peft_err *err)
+pull(const struct peft_spec *s, const struct peft_rows *rows, size_t heads,
+    size_t first, size_t n, float *dst, struct peft_err *err)
 {
 	size_t nrows = s->ndim > 0 ? s->shape[0] : 1, cols, i;
 
-	(void)k;
 	if (heads == 0)
 		return rows->get(rows->ctx, first, n, dst, err);
-	cols = s->ndim > 1 ? s->shape[1] : 1;
+	if (s->ndim == 1)
+		return pull_bias(rows, heads, nrows, dst, err);
+	cols = s->shape[1];
 	for (i = 0; i < n; i++)
 		if (rows->get(rows->ctx, peft_permute_to_hf(first + i, nrows,
 		    heads), 1, dst + i * cols, err) == -1)
@@ -49,18 +64,45 @@ pull(const struct peft_sink *k, const struct peft_spec *s,
 	return 0;
 }
 
+/* Floats with an exponent of ones are NaN or Inf.  (Blocks are not looked
+ * into: peft-inspect --scan does that.) */
+static size_t
+count_bad(const struct peft_weight *w)
+{
+	const uint8_t *p = w->data;
+	size_t i, bad = 0;
+
+	if (w->dtype == PEFT_F32)
+		for (i = 0; i < w->nelem; i++)
+			bad += (p[4 * i + 3] & 0x7f) == 0x7f &&
+			    p[4 * i + 2] >= 0x80;
+	else if (w->dtype == PEFT_BF16)
+		for (i = 0; i < w->nelem; i++)
+			bad += (p[2 * i + 1] & 0x7f) == 0x7f &&
+			    p[2 * i] >= 0x80;
+	else if (w->dtype == PEFT_F16)
+		for (i = 0; i < w->nelem; i++)
+			bad += (p[2 * i + 1] & 0x7c) == 0x7c;
+	return bad;
+}
+
 /* Stored bytes that are kept as they are. */
 static int
 copy_raw(struct peft_sink *k, const struct peft_weight *w, size_t heads,
     struct peft_err *err)
 {
-	size_t bytes = w->nbytes / w->rows, r;
+	size_t bad = count_bad(w), nrows, bytes, r;
 
+	if (bad > 0)
+		return peft_setfail(err, PEFT_NUMERIC, "%zu values are not "
+		    "finite", bad);
 	if (heads == 0)
 		return peft_sink_write(k, w->data, w->nbytes, err);
-	for (r = 0; r < w->rows; r++)
+	nrows = w->shape[0];		/* of a bias, too */
+	bytes = w->nbytes / nrows;
+	for (r = 0; r < nrows; r++)
 		if (peft_sink_write(k, (const uint8_t *)w->data +
-		    peft_permute_to_hf(r, w->rows, heads) * bytes, bytes,
+		    peft_permute_to_hf(r, nrows, heads) * bytes, bytes,
 		    err) == -1)
 			return -1;
 	return 0;
@@ -194,7 +236,7 @@ encode_rows(struct peft_sink *k, const struct peft_spec *s,
 		return -1;
 	for (r = 0; r < nrows; r += n) {
 		n = nrows - r < piece ? nrows - r : piece;
-		if (pull(k, s, rows, heads, r, n, k->rows, err) == -1 ||
+		if (pull(s, rows, heads, r, n, k->rows, err) == -1 ||
 		    encode_piece(k, s, r * cols, n * cols, r + n == nrows,
 		    err) == -1)
 			return -1;

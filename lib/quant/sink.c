@@ -7,11 +7,16 @@
 #include "quant/quant.h"
 #include "quant/sink-impl.h"
 
+/* A checkpoint is replaced again and again, so it is one file, whatever its
+ * name: only a file changes in one stroke. */
 static enum peft_out_kind
-kind_of(const char *path)
+kind_of(const struct peft_sinkopt *opt)
 {
+	const char *path = opt->path;
 	size_t n = path == NULL ? 0 : strlen(path);
 
+	if (strcmp(opt->kind, "checkpoint") == 0)
+		return PEFT_OUT_BUNDLE;
 	if (n > 0 && path[n - 1] == '/')
 		return PEFT_OUT_FOLDER;
 	if (n > 5 && strcmp(path + n - 5, ".gguf") == 0)
@@ -93,6 +98,13 @@ release(struct peft_sink *k)
 	free(k);
 }
 
+int
+peft_sink_blame(const struct peft_sink *k, struct peft_err *err)
+{
+	return k->opt.from == NULL ? -1 :
+	    peft_errprefix(err, "%s", k->opt.from);
+}
+
 static int
 open_file(struct peft_sink *k, struct peft_err *err)
 {
@@ -114,7 +126,7 @@ peft_sink_open(const struct peft_sinkopt *opt, const struct peft_spec *specs,
 	if (k == NULL)
 		return NULL;
 	k->opt = *opt;
-	k->kind = kind_of(opt->path);
+	k->kind = kind_of(opt);
 	k->label = "output";
 	if (opt->path != NULL && (k->path = peft_strdup(opt->path,
 	    err)) == NULL)
@@ -123,8 +135,12 @@ peft_sink_open(const struct peft_sinkopt *opt, const struct peft_spec *specs,
 		k->label = k->path;
 	if (copy_specs(k, specs, nspecs, err) == -1 ||
 	    copy_sides(k, sides, nsides, err) == -1 ||
-	    check_types(k, err) == -1 || peft_sink_fix_config(k, err) == -1)
+	    check_types(k, err) == -1)
 		goto fail;
+	if (peft_sink_fix_config(k, err) == -1) {
+		peft_sink_blame(k, err);
+		goto fail;
+	}
 	if ((k->kind == PEFT_OUT_FOLDER ? peft_sink_open_folder(k, err) :
 	    open_file(k, err)) == -1)
 		goto fail;
@@ -132,6 +148,25 @@ peft_sink_open(const struct peft_sinkopt *opt, const struct peft_spec *specs,
 fail:
 	release(k);
 	return NULL;
+}
+
+int
+peft_sink_probe(const struct peft_sinkopt *opt, struct peft_err *err)
+{
+	struct peft_outdir *dir;
+	struct peft_out *out;
+	int r;
+
+	if (kind_of(opt) != PEFT_OUT_FOLDER) {
+		out = peft_out_open(opt->path, opt->force, err);
+		peft_out_abort(out);
+		return out == NULL ? -1 : 0;
+	}
+	if ((dir = peft_outdir_open(opt->path, opt->force, err)) == NULL)
+		return -1;
+	r = peft_outdir_file(dir, "probe", err) == NULL ? -1 : 0;
+	peft_outdir_abort(dir);
+	return r;
 }
 
 int

@@ -45,7 +45,10 @@ struct peft_sinkopt {
 	const char	*path;		/* NULL or "-": bundle to stdout */
 	bool		 force;
 	size_t		 shard;		/* folder: bytes a shard, 0: one file */
-	const char	*kind;		/* "model" or "adapter" */
+	const char	*from;		/* where the sides are from, for
+					 * messages about them; may be NULL */
+	const char	*kind;		/* "model", "adapter", or "checkpoint":
+					 * always one file */
 	/* __metadata__ pairs beside format and peft.*: key, value, ..., NULL */
 	const char *const *meta;
 	/* a further look at what was written, before it has its name */
@@ -60,6 +63,9 @@ struct peft_sinkopt {
 struct peft_sink *peft_sink_open(const struct peft_sinkopt *,
 		    const struct peft_spec *, size_t nspecs,
 		    const struct peft_side *, size_t nsides,
+		    struct peft_err *) PEFT_MUSTCHECK;
+/* Could path be written?  Asked before the work that it is to hold. */
+int		 peft_sink_probe(const struct peft_sinkopt *,
 		    struct peft_err *) PEFT_MUSTCHECK;
 int		 peft_sink_put(struct peft_sink *, const struct peft_rows *,
 		    struct peft_err *) PEFT_MUSTCHECK;

@@ -61,6 +61,8 @@ real_at(const struct peft_gguf_kv *kv, uint64_t i, double *out)
 		*out = (double)f;
 	} else if (kv->elem == PEFT_GGUF_F64)
 		memcpy(out, kv->value + 8 * i, sizeof(*out));
+	else if (kv->elem == PEFT_GGUF_U64)
+		*out = (double)little(kv->value + 8 * i, 8);
 	else if (ints[kv->elem].bytes > 0)
 		*out = (double)peft_gguf_int_at(kv, i);
 	else
@@ -112,6 +114,38 @@ peft_gguf_string(const struct peft_gguf *g, const char *key, const char **s,
 	return true;
 }
 
+/* What is no text is shown as U+FFFD, byte for byte, so that all of it can
+ * stand in JSON and on a terminal. */
+static void
+put_text(struct peft_buf *b, const char *s, size_t len)
+{
+	size_t n;
+
+	for (; len > 0; s += n, len -= n) {
+		n = *s == '\0' ? 0 : peft_utf8_len(s, len);
+		if (n > 0)
+			peft_buf_put(b, s, n);
+		else {
+			peft_buf_puts(b, "\xef\xbf\xbd");
+			n = 1;
+		}
+	}
+}
+
+static void
+put_string(struct peft_buf *b, const char *s, size_t len, bool quoted)
+{
+	struct peft_buf text = { 0 };
+
+	put_text(&text, s, len);
+	if (quoted)
+		peft_json_putstr(b, text.len > 0 ? text.data : "", text.len);
+	else
+		peft_buf_put(b, text.data, text.len);
+	b->failed |= text.failed;
+	peft_buf_free(&text);
+}
+
 void
 peft_gguf_print(const struct peft_gguf_kv *kv, struct peft_buf *b)
 {
@@ -130,10 +164,7 @@ peft_gguf_print(const struct peft_gguf_kv *kv, struct peft_buf *b)
 			peft_buf_puts(b, ", ");
 		if (kv->elem == PEFT_GGUF_STRING) {
 			peft_gguf_next_string(&p, &s, &len);
-			if (array)
-				peft_json_putstr(b, s, len);
-			else
-				peft_buf_put(b, s, len);
+			put_string(b, s, len, array);
 		} else if (kv->elem == PEFT_GGUF_BOOL)
 			peft_buf_puts(b, kv->value[i] ? "true" : "false");
 		else if (real_at(kv, i, &d))

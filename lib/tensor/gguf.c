@@ -63,7 +63,7 @@ take_string(struct cursor *c, const char **s, size_t *len,
 	return 0;
 }
 
-/* A name: a string of its own, UTF-8 without NUL. */
+/* A name: a string of its own, UTF-8 without control characters. */
 static int
 take_name(struct cursor *c, size_t max, char **out, struct peft_err *err)
 {
@@ -75,8 +75,10 @@ take_name(struct cursor *c, size_t max, char **out, struct peft_err *err)
 	if (len == 0 || len > max)
 		return peft_seterr(err, "a name of %zu bytes", len);
 	for (i = 0; i < len; i += n)
-		if ((n = peft_utf8_len(s + i, len - i)) == 0 || s[i] == '\0')
-			return peft_seterr(err, "a name that is not UTF-8");
+		if ((n = peft_utf8_len(s + i, len - i)) == 0 ||
+		    (unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+			return peft_seterr(err, "a name that is not UTF-8, or "
+			    "has control characters");
 	if ((*out = peft_calloc(len + 1, 1, err)) == NULL)
 		return -1;
 	memcpy(*out, s, len);
@@ -174,7 +176,8 @@ tensor_size(struct peft_gguf_tensor *t, struct peft_err *err)
 	if (cols % d->block != 0)
 		return peft_seterr(err, "rows of %zu do not divide into blocks "
 		    "of %u (%s)", cols, d->block, d->name);
-	n = cols / d->block * d->bytes;
+	if (__builtin_mul_overflow(cols / d->block, (size_t)d->bytes, &n))
+		return peft_seterr(err, "its shape is too large");
 	for (i = 0; i < t->ndim - 1; i++)
 		if (__builtin_mul_overflow(n, t->shape[i], &n))
 			return peft_seterr(err, "its shape is too large");
@@ -251,10 +254,13 @@ take_tensors(struct cursor *c, struct peft_gguf *g, uint64_t n, size_t align,
 	return r;
 }
 
+/* Offsets become places in the file, which ends with the last tensor (or
+ * with its padding): fewer tensors than there are would shift them all. */
 static int
-place(struct peft_gguf *g, size_t data, size_t len, struct peft_err *err)
+place(struct peft_gguf *g, size_t data, size_t len, size_t align,
+    struct peft_err *err)
 {
-	size_t i, end;
+	size_t i, end = data;
 
 	for (i = 0; i < g->n; i++) {
 		struct peft_gguf_tensor *t = &g->tensors[i];
@@ -265,6 +271,9 @@ place(struct peft_gguf *g, size_t data, size_t len, struct peft_err *err)
 			return peft_seterr(err, "ends early: tensor %s needs "
 			    "byte %zu of %zu", t->name, end, len);
 	}
+	if (len > end && len - end >= align)
+		return peft_seterr(err, "has trailing bytes: %zu in all, the "
+		    "tensors end at %zu", len, end);
 	return 0;
 }
 
@@ -307,7 +316,7 @@ parse(struct peft_gguf *g, struct cursor *c, struct peft_err *err)
 		return -1;
 	data = (size_t)(c->p - c->begin);
 	data = (data + align - 1) / align * align;
-	return place(g, data, (size_t)(c->end - c->begin), err);
+	return place(g, data, (size_t)(c->end - c->begin), align, err);
 }
 
 int

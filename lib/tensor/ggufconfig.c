@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config.json and GGUF's metadata, made from each other (llama). */
+/* config.json from GGUF's metadata (llama). */
 
 #include <math.h>
 #include <stdio.h>
@@ -7,31 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "tensor/ggufmap.h"
-
-/* Keys with the same meaning; %s is the architecture. */
-static const struct key {
-	const char	*gguf, *hf;
-	char		 type;		/* 'u' whole, 'f' real */
-	bool		 required;
-} keys[] = {
-	{ "%s.context_length", "max_position_embeddings", 'u', true },
-	{ "%s.embedding_length", "hidden_size", 'u', true },
-	{ "%s.block_count", "num_hidden_layers", 'u', true },
-	{ "%s.feed_forward_length", "intermediate_size", 'u', true },
-	{ "%s.attention.head_count", "num_attention_heads", 'u', true },
-	{ "%s.attention.head_count_kv", "num_key_value_heads", 'u', false },
-	{ "%s.attention.layer_norm_rms_epsilon", "rms_norm_eps", 'f', true },
-	{ "%s.rope.freq_base", "rope_theta", 'f', false },
-};
-
-enum { NKEY = sizeof(keys) / sizeof(keys[0]) };
-
-static void
-full_key(char buf[128], const char *fmt, const char *arch)
-{
-	snprintf(buf, 128, "%s%s", arch, strchr(fmt, '.'));
-}
+#include "tensor/ggufconfig-impl.h"
 
 /* A float's shortest decimal, so that 1e-5 does not become 9.99999975e-06 */
 static void
@@ -48,36 +24,23 @@ put_float(struct peft_buf *b, double v)
 	peft_json_putreal(b, strtod(text, NULL));
 }
 
-/* Llama 3's stretched frequencies (factor: how much the lowest are). */
-static float
-divisor(double theta, size_t i, size_t n, double factor, double low,
-    double high, double orig)
-{
-	double wavelen = 2 * M_PI * pow(theta, (double)i / (double)n), smooth;
-
-	if (wavelen < orig / high)
-		return 1;
-	if (wavelen > orig / low)
-		return (float)factor;
-	smooth = (orig / wavelen - low) / (high - low);
-	return (float)(1 / ((1 - smooth) / factor + smooth));
-}
-
 /* rope_freqs.weight holds divisors; find Llama 3's parameters in them. */
 static int
 put_scaling(struct peft_buf *b, double theta, const float *freqs, size_t n,
     struct peft_err *err)
 {
-	double factor = 1;
+	double factor = 1, want;
 	size_t i;
 
 	for (i = 0; i < n; i++)
 		factor = (double)freqs[i] > factor ? (double)freqs[i] : factor;
-	for (i = 0; i < n; i++)
-		if (!(fabs((double)freqs[i] - (double)divisor(theta, i, n,
-		    factor, 1, 4, 8192)) <= 1e-4 * factor))
+	for (i = 0; i < n; i++) {
+		want = (double)peft_llama3_divisor(theta, i, n, factor, 1, 4,
+		    8192);
+		if (!(fabs((double)freqs[i] - want) <= 1e-4 * factor))
 			return peft_seterr(err, "rope_freqs.weight is not "
 			    "Llama 3's scaling");
+	}
 	peft_buf_puts(b, ",\"rope_scaling\":{\"rope_type\":\"llama3\","
 	    "\"factor\":");
 	peft_json_putreal(b, factor);
@@ -91,32 +54,35 @@ put_keys(struct peft_buf *b, const struct peft_gguf *g, const char *arch,
     struct peft_heads *heads, uint64_t *hidden, double *theta,
     struct peft_err *err)
 {
+	const struct peft_gguf_key *k;
 	char key[128];
 	uint64_t u;
 	double f;
-	size_t i;
 
-	for (i = 0; i < NKEY; i++) {
-		full_key(key, keys[i].gguf, arch);
-		if (peft_gguf_find(g, key) == NULL && !keys[i].required)
+	for (k = peft_gguf_keys; k->hf != NULL; k++) {
+		peft_gguf_full_key(key, k->gguf, arch);
+		if (peft_gguf_find(g, key) == NULL && !k->required)
 			continue;
-		if (keys[i].type == 'u' ? !peft_gguf_uint(g, key, &u) :
+		if (k->type == 'u' ? !peft_gguf_uint(g, key, &u) :
 		    !peft_gguf_real(g, key, &f))
 			return peft_seterr(err, "the key %s is missing or no "
 			    "number", key);
-		peft_buf_printf(b, ",\"%s\":", keys[i].hf);
-		if (keys[i].type == 'f') {
+		peft_buf_printf(b, ",\"%s\":", k->hf);
+		if (k->type == 'f') {
 			put_float(b, f);
-			if (strcmp(keys[i].hf, "rope_theta") == 0)
+			if (strcmp(k->hf, "rope_theta") == 0)
 				*theta = f;
 			continue;
 		}
+		if (u == 0 || u > INT32_MAX)
+			return peft_seterr(err, "the key %s is %llu, not in "
+			    "[1, %d]", key, (unsigned long long)u, INT32_MAX);
 		peft_buf_printf(b, "%llu", (unsigned long long)u);
-		if (strcmp(keys[i].hf, "num_attention_heads") == 0)
+		if (strcmp(k->hf, "num_attention_heads") == 0)
 			heads->heads = heads->kv_heads = (size_t)u;
-		else if (strcmp(keys[i].hf, "num_key_value_heads") == 0)
+		else if (strcmp(k->hf, "num_key_value_heads") == 0)
 			heads->kv_heads = (size_t)u;
-		else if (strcmp(keys[i].hf, "hidden_size") == 0)
+		else if (strcmp(k->hf, "hidden_size") == 0)
 			*hidden = u;
 	}
 	return 0;
@@ -167,7 +133,7 @@ refuse_others(const struct peft_gguf *g, const char *arch,
 	char key[128];
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		full_key(key, bad[i], arch);
+		peft_gguf_full_key(key, bad[i], arch);
 		if (peft_gguf_find(g, key) == NULL ||
 		    (peft_gguf_string(g, key, &s, &len) && len == 4 &&
 		    memcmp(s, "none", 4) == 0) ||
@@ -193,19 +159,23 @@ put_config(struct peft_buf *b, const struct peft_gguf *g, const char *arch,
 	    "\"model_type\":\"llama\",\"hidden_act\":\"silu\"");
 	if (put_keys(b, g, arch, heads, &hidden, &theta, err) == -1)
 		return -1;
-	full_key(key, "%s.rope.dimension_count", arch);
+	peft_gguf_full_key(key, "%s.rope.dimension_count", arch);
 	if (!peft_gguf_uint(g, key, &hd)) {
-		full_key(key, "%s.attention.key_length", arch);
+		peft_gguf_full_key(key, "%s.attention.key_length", arch);
 		if (!peft_gguf_uint(g, key, &hd) && heads->heads > 0)
 			hd = hidden / heads->heads;
 	}
-	if (heads->heads == 0 || heads->kv_heads == 0 || hd == 0)
-		return peft_seterr(err, "no attention heads");
+	if (hd == 0 || hd > INT32_MAX)
+		return peft_seterr(err, "heads of %llu values (the key %s)",
+		    (unsigned long long)hd, key);
 	peft_buf_printf(b, ",\"head_dim\":%llu", (unsigned long long)hd);
 	tokens = peft_gguf_find(g, "tokenizer.ggml.tokens");
-	full_key(key, "%s.vocab_size", arch);
+	peft_gguf_full_key(key, "%s.vocab_size", arch);
 	if (!peft_gguf_uint(g, key, &vocab) && tokens != NULL)
 		vocab = tokens->count;
+	if (vocab > INT32_MAX)
+		return peft_seterr(err, "a vocabulary of %llu tokens",
+		    (unsigned long long)vocab);
 	peft_buf_printf(b, ",\"vocab_size\":%llu,\"tie_word_embeddings\":%s,"
 	    "\"attention_bias\":%s,\"mlp_bias\":%s", (unsigned long long)vocab,
 	    tied ? "true" : "false",
@@ -258,115 +228,5 @@ peft_arch_config(const struct peft_arch *a, const struct peft_gguf *g,
 	}
 	peft_buf_free(&b);
 	peft_buf_free(&name);
-	return r;
-}
-
-static double
-number(const cJSON *j, const char *key, double absent)
-{
-	const cJSON *v = peft_json_get(j, key);
-
-	return cJSON_IsNumber(v) ? v->valuedouble : absent;
-}
-
-/* theta and Llama 3's scaling, in either of transformers' forms. */
-static int
-read_rope(const cJSON *j, double *theta, const cJSON **llama3,
-    struct peft_err *err)
-{
-	const cJSON *s = peft_json_get(j, "rope_parameters");
-	const char *type = "default";
-
-	*llama3 = NULL;
-	*theta = number(j, "rope_theta", 10000);
-	if (s == NULL || cJSON_IsNull(s))
-		s = peft_json_get(j, "rope_scaling");
-	if (s == NULL || cJSON_IsNull(s))
-		return 0;
-	*theta = number(s, "rope_theta", *theta);
-	if (peft_json_str(s, "rope_type", &type, err) == -1)
-		return -1;
-	if (strcmp(type, "llama3") == 0)
-		*llama3 = s;
-	else if (strcmp(type, "default") != 0)
-		return peft_seterr(err, "rope scaling \"%s\" cannot be told "
-		    "in GGUF here", type);
-	return 0;
-}
-
-static int
-metadata(const cJSON *j, const char *arch, struct peft_gguf_out *o,
-    struct peft_heads *heads, float **freqs, size_t *nfreqs,
-    struct peft_err *err)
-{
-	double theta, hidden, h, hd;
-	const cJSON *l3;
-	char key[128];
-	size_t i;
-
-	if (read_rope(j, &theta, &l3, err) == -1)
-		return -1;
-	h = number(j, "num_attention_heads", 0);
-	hidden = number(j, "hidden_size", 0);
-	if (!(h >= 1) || !(hidden >= h))
-		return peft_seterr(err, "config.json: no attention heads");
-	hd = number(j, "head_dim", floor(hidden / h));
-	heads->heads = (size_t)h;
-	heads->kv_heads = (size_t)number(j, "num_key_value_heads", h);
-	for (i = 0; i < NKEY; i++) {
-		double v = strcmp(keys[i].hf, "rope_theta") == 0 ? theta :
-		    strcmp(keys[i].hf, "num_key_value_heads") == 0 ?
-		    (double)heads->kv_heads : number(j, keys[i].hf, -1);
-
-		if (v < 0)
-			return peft_seterr(err, "config.json: the key \"%s\" "
-			    "is missing", keys[i].hf);
-		full_key(key, keys[i].gguf, arch);
-		if (keys[i].type == 'u')
-			peft_gguf_put_u32(o, key, (uint32_t)v);
-		else
-			peft_gguf_put_f32(o, key, (float)v);
-	}
-	full_key(key, "%s.rope.dimension_count", arch);
-	peft_gguf_put_u32(o, key, (uint32_t)hd);
-	if (hd * h != hidden) {
-		full_key(key, "%s.attention.key_length", arch);
-		peft_gguf_put_u32(o, key, (uint32_t)hd);
-		full_key(key, "%s.attention.value_length", arch);
-		peft_gguf_put_u32(o, key, (uint32_t)hd);
-	}
-	full_key(key, "%s.vocab_size", arch);
-	peft_gguf_put_u32(o, key, (uint32_t)number(j, "vocab_size", 0));
-	if (l3 == NULL)
-		return 0;
-	*nfreqs = (size_t)hd / 2;
-	if ((*freqs = peft_calloc(*nfreqs, sizeof(float), err)) == NULL)
-		return -1;
-	for (i = 0; i < *nfreqs; i++)
-		(*freqs)[i] = divisor(theta, i, *nfreqs,
-		    number(l3, "factor", 8), number(l3, "low_freq_factor", 1),
-		    number(l3, "high_freq_factor", 4), number(l3,
-		    "original_max_position_embeddings", 8192));
-	return 0;
-}
-
-int
-peft_arch_metadata(const struct peft_arch *a, const struct peft_side *config,
-    struct peft_gguf_out *o, struct peft_heads *heads, float **freqs,
-    size_t *nfreqs, struct peft_err *err)
-{
-	cJSON *j = peft_json(config->data, config->len, err);
-	const char *type = "";
-	int r;
-
-	(void)a;
-	*freqs = NULL;
-	*nfreqs = 0;
-	if (j == NULL)
-		return peft_errprefix(err, "config.json");
-	r = peft_json_str(j, "model_type", &type, err);
-	if (r != -1)
-		r = metadata(j, type, o, heads, freqs, nfreqs, err);
-	cJSON_Delete(j);
 	return r;
 }

@@ -56,7 +56,8 @@ same_but_trim(const char *a, const char *b)
 	static const char key[] = "\"trim_offsets\":";
 
 	while (*a != '\0' && *a == *b) {
-		if (strncmp(a, key, sizeof(key) - 1) == 0) {
+		if (strncmp(a, key, sizeof(key) - 1) == 0 &&
+		    strncmp(b, key, sizeof(key) - 1) == 0) {
 			a += sizeof(key) - 1;
 			b += sizeof(key) - 1;
 			a += strcspn(a, ",}");

@@ -7,7 +7,7 @@
 #include "tensor/ggufmap.h"
 #include "tensor/ggufpre.h"
 
-enum { CONTROL = 3, USER = 4 };		/* of tokenizer.ggml.token_type */
+enum { CONTROL = 3, USER = 4, UNUSED = 5 };		/* of tokenizer.ggml.token_type */
 
 /* What the metadata says, checked against each other. */
 struct vocab {
@@ -111,7 +111,8 @@ static void
 put_entry(struct peft_buf *b, uint64_t id, const char *s, size_t len,
     int64_t type)
 {
-	(void)type;
+	if (type == UNUSED)
+		return;
 	if (b->data[b->len - 1] != '{')
 		peft_buf_putc(b, ',');
 	peft_json_putstr(b, s, len);
@@ -224,6 +225,28 @@ put_config(const struct vocab *v, struct peft_buf *b)
 	    "  \"tokenizer_class\": \"PreTrainedTokenizerFast\"\n}\n");
 }
 
+/* JSON has no way to write a string that is not UTF-8, or has a NUL. */
+static bool
+all_text(const struct peft_gguf *g, const char *key)
+{
+	const struct peft_gguf_kv *kv = peft_gguf_find(g, key);
+	const uint8_t *p;
+	const char *s;
+	size_t len, k, i;
+	uint64_t n;
+
+	if (!is_array(kv, PEFT_GGUF_STRING))
+		return true;		/* which read_vocab refuses */
+	for (p = kv->value, n = kv->count; n > 0; n--) {
+		peft_gguf_next_string(&p, &s, &len);
+		for (i = 0; i < len; i += k)
+			if ((k = peft_utf8_len(s + i, len - i)) == 0 ||
+			    s[i] == '\0')
+				return false;
+	}
+	return true;
+}
+
 /* Is the vocabulary one that tokenizer.json can tell here?  *why if not. */
 static bool
 known_kind(const struct peft_gguf *g, struct vocab *v, const char **why)
@@ -243,6 +266,11 @@ known_kind(const struct peft_gguf *g, struct vocab *v, const char **why)
 	(void)peft_gguf_string(g, "tokenizer.ggml.pre", &s, &len);
 	if ((v->pre = peft_pre_of_gguf(s, len)) == NULL) {
 		*why = "tokenizer.ggml.pre is of a kind that is not known";
+		return false;
+	}
+	if (!all_text(g, "tokenizer.ggml.tokens") ||
+	    !all_text(g, "tokenizer.ggml.merges")) {
+		*why = "the tokenizer has tokens or merges that are not UTF-8";
 		return false;
 	}
 	return true;

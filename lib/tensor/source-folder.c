@@ -79,8 +79,8 @@ plain_name(const char *name)
 
 /* Open each shard once, in the order of first mention. */
 static int
-open_shards(struct peft_source *s, const char *dir, const cJSON *map,
-    struct peft_err *err)
+open_shards(struct peft_source *s, const char *dir, const char *index,
+    const cJSON *map, struct peft_err *err)
 {
 	struct peft_map opened = { 0 };
 	const cJSON *e;
@@ -88,8 +88,8 @@ open_shards(struct peft_source *s, const char *dir, const cJSON *map,
 
 	cJSON_ArrayForEach(e, map) {
 		if (!cJSON_IsString(e) || !plain_name(e->valuestring)) {
-			r = peft_seterr(err, "%s: weight_map: %s is in no file "
-			    "of this folder", dir, e->string);
+			r = peft_seterr(err, "%s: weight_map: %s is in no "
+			    "file of this folder", index, e->string);
 			break;
 		}
 		r = peft_map_add(&opened, e->valuestring,
@@ -155,7 +155,8 @@ open_index(struct peft_source *s, const char *dir, const char *name,
 		else if (map->child == NULL)
 			peft_seterr(err, "%s: weight_map names no tensor",
 			    path);
-		else if ((r = open_shards(s, dir, map, err)) == 0 &&
+		else if ((r = open_shards(s, dir, path, map,
+		    err)) == 0 &&
 		    (r = check_index(s, map, err)) == -1)
 			peft_errprefix(err, "%s", path);
 	}

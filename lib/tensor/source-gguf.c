@@ -90,6 +90,10 @@ add_tensors(struct peft_source *s, const struct peft_gguf *g,
 			return peft_seterr(err, "tensor %s: %zu rows do not "
 			    "divide into %zu heads", t->name, t->shape[0],
 			    raw.heads);
+		if (raw.heads > 0 && (t->ndim > 2 ||
+		    raw.nbytes % t->shape[0] != 0))
+			return peft_seterr(err, "tensor %s is neither a matrix "
+			    "nor a vector of plain numbers", t->name);
 		if (peft_source_add_raw(s, &raw, err) == -1)
 			return -1;
 	}

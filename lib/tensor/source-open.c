@@ -16,7 +16,13 @@ peft_source_add_raw(struct peft_source *s, const struct peft_raw *raw,
     struct peft_err *err)
 {
 	struct peft_raw *grown;
+	const char *c;
 
+	/* names go to terminals and into lists of lines */
+	for (c = raw->name; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return peft_seterr(err, "tensor %s: a control character "
+			    "in its name", raw->name);
 	grown = peft_grow(s->raws, s->nraws, &s->capraws, sizeof(*grown), err);
 	if (grown == NULL)
 		return -1;

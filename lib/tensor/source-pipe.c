@@ -13,7 +13,7 @@
 
 #include "tensor/source-impl.h"
 
-enum { CHUNK = 1 << 20 };
+enum { CHUNK = 1 << 16 };
 
 static int
 short_read(const struct peft_source *s, FILE *fp, struct peft_err *err)
@@ -29,7 +29,7 @@ static int
 read_more(const struct peft_source *s, FILE *fp, struct peft_buf *b, size_t n,
     struct peft_err *err)
 {
-	static const size_t most = CHUNK;
+	const size_t most = n < CHUNK ? n : CHUNK;
 	char *chunk = peft_calloc(most, 1, err);
 	size_t got, want;
 	int r = 0;

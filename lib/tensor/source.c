@@ -201,7 +201,8 @@ check_scales(const struct peft_weight *w, const float *map,
 			    "of %s", w->name, peft_dtypes[w->dtype].name);
 	if (!all_finite(sc->absmax, sc->nabsmax) ||
 	    !all_finite(sc->nested_absmax, sc->nnested) ||
-	    !all_finite(sc->nested_map, 256))
+	    !all_finite(sc->nested_map, 256) ||
+	    (sc->nested_map != NULL && !isfinite(sc->nested_offset)))
 		return peft_setfail(err, PEFT_NUMERIC, "the scales of %s are "
 		    "not finite", w->name);
 	return 0;
@@ -330,4 +331,15 @@ peft_source_next(struct peft_source *s, struct peft_weight *out,
 		return peft_errprefix(err, "%s", s->label);
 	*out = s->current->w;
 	return 1;
+}
+
+int
+peft_source_finish(struct peft_source *s, struct peft_err *err)
+{
+	struct peft_weight w;
+	int r = s->pipe != NULL ? 1 : 0;
+
+	while (r == 1)
+		r = peft_source_next(s, &w, err);
+	return r;
 }

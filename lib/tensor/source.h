@@ -69,6 +69,10 @@ size_t		 peft_source_find(const struct peft_source *, const char *name);
  * weight.  Files are mapped; pages that were passed may be dropped. */
 int		 peft_source_next(struct peft_source *, struct peft_weight *,
 		    struct peft_err *) PEFT_MUSTCHECK;
+/* Read what a pipe still holds and drop it: was it whole?  Other sources
+ * were checked when they were opened. */
+int		 peft_source_finish(struct peft_source *, struct peft_err *)
+		    PEFT_MUSTCHECK;
 /* Random access: *w with data that lasts until close.  From a file it is
  * mapped (or copied where rows had to be reordered); a pipe is first read
  * to its end into memory. */

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "text/mapped.h"
+#include "text/pattern.h"
 
 struct peft_view
 peft_view_part(const struct peft_view *v, size_t begin, size_t end)
@@ -114,6 +115,51 @@ peft_mapped_copy(struct peft_mapped *m, const struct peft_view *v, size_t begin,
 	return 0;
 }
 
+int
+peft_changes_put(struct peft_changes *c, unsigned cp, int change,
+    struct peft_err *err)
+{
+	struct peft_change *grown = peft_grow(c->at, c->n, &c->cap,
+	    sizeof(*grown), err);
+
+	if (grown == NULL)
+		return -1;
+	c->at = grown;
+	c->at[c->n++] = (struct peft_change){ cp, change };
+	return 0;
+}
+
+static size_t
+skip(const struct peft_view *v, size_t at)
+{
+	return at < v->n ? at + peft_utf8_len(v->s + at, v->n - at) : at;
+}
+
+int
+peft_mapped_change(struct peft_mapped *out, const struct peft_view *v,
+    const struct peft_changes *c, struct peft_err *err)
+{
+	struct peft_origin from;
+	size_t i, at = 0;
+	char utf8[4];
+	int change;
+
+	out->n = 0;
+	for (i = 0; i < c->n; i++) {
+		change = c->at[i].change;
+		from = peft_view_origin(v, change > 0 ? at - (at > 0) :
+		    at < v->n ? at : v->n - 1);
+		if (change > 0 && at == 0)
+			from.end = from.begin;
+		for (; change <= 0; change++)
+			at = skip(v, at);
+		if (peft_mapped_put(out, utf8, peft_utf8_put(utf8,
+		    c->at[i].cp), from, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 /* What is put before a text stands for its first character. */
 int
 peft_rewrite_prepend(const struct peft_rewrite *r, const struct peft_view *v,
@@ -135,26 +181,45 @@ peft_rewrite_prepend(const struct peft_rewrite *r, const struct peft_view *v,
 	return 1;
 }
 
-/* What takes the place of a string stands for its last character. */
+/* What takes the place of a match stands for its last character, or for the
+ * one before it if it is empty. */
+static int
+put_replaced(const struct peft_rewrite *r, const struct peft_view *v,
+    size_t end, struct peft_mapped *out, struct peft_err *err)
+{
+	struct peft_origin from = peft_view_origin(v, end > 0 ? end - 1 : 0);
+
+	if (end == 0)
+		from.end = from.begin;
+	return peft_mapped_put(out, r->to, strlen(r->to), from, err);
+}
+
+/* Behind an empty match the search goes on a character further; one at the
+ * end of the match before is none. */
 int
 peft_rewrite_replace(const struct peft_rewrite *r, const struct peft_view *v,
     struct peft_mapped *out, struct peft_err *err)
 {
-	size_t nfrom = strlen(r->from), nto = strlen(r->to), done = 0, at;
-	const char *hit;
+	size_t at = 0, done = 0, begin = 0, end = 0;
+	bool any = false;
+	int f;
 
-	hit = memmem(v->s, v->n, r->from, nfrom);
-	if (hit == NULL)
-		return 0;
-	out->n = 0;
-	for (; hit != NULL; hit = memmem(v->s + done, v->n - done, r->from,
-	    nfrom)) {
-		at = (size_t)(hit - v->s);
-		if (peft_mapped_copy(out, v, done, at, err) == -1 ||
-		    peft_mapped_put(out, r->to, nto, peft_view_origin(v,
-		    at + nfrom - 1), err) == -1)
+	while (at <= v->n && (f = peft_pattern_find(r->pattern, v->s, v->n,
+	    at, &begin, &end, err)) != 0) {
+		if (f == -1)
 			return -1;
-		done = at + nfrom;
+		at = end > begin ? end : end == v->n ? v->n + 1 : skip(v, end);
+		if (begin == end && any && begin == done)
+			continue;
+		if (!any)
+			out->n = 0;
+		any = true;
+		if (peft_mapped_copy(out, v, done, begin, err) == -1 ||
+		    put_replaced(r, v, end, out, err) == -1)
+			return -1;
+		done = end;
 	}
+	if (!any)
+		return 0;
 	return peft_mapped_copy(out, v, done, v->n, err) == -1 ? -1 : 1;
 }

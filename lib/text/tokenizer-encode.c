@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "text/tokenizer-work.h"
 #include "text/unicode.h"
 
@@ -14,27 +15,58 @@ peft_tokens_free(struct peft_tokens *t)
 	*t = (struct peft_tokens){ 0 };
 }
 
+static int split(struct peft_work *, size_t stage, const struct peft_view *);
+
+static int
+by_finder(struct peft_work *w, size_t stage, const struct peft_view *v)
+{
+	struct peft_parts *p = &w->pre[stage].parts;
+	struct peft_view piece;
+	size_t i;
+
+	if (peft_split(&w->t->pre[stage].finder, v->s, v->n, p, w->err) == -1)
+		return -1;
+	for (i = 0; i < p->n; i++) {
+		if (p->at[i].drop)
+			continue;
+		piece = peft_view_part(v, p->at[i].begin, p->at[i].end);
+		if (split(w, stage + 1, &piece) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+by_rewrite(struct peft_work *w, size_t stage, const struct peft_view *v)
+{
+	const struct peft_rewrite *rewrite = &w->t->pre[stage].rewrite;
+	struct peft_view piece;
+	int r;
+
+	r = rewrite->run(rewrite, v, &w->pre[stage].text, w->err);
+	if (r == -1)
+		return -1;
+	piece = r == 1 ? peft_mapped_view(&w->pre[stage].text) : *v;
+	return split(w, stage + 1, &piece);
+}
+
 /* One pre-tokenizer after the other, each within the pieces of the one
  * before. */
 static int
 split(struct peft_work *w, size_t stage, const struct peft_view *v)
 {
-	const struct peft_pre_stage *pre = &w->t->pre[stage];
+	peft_scan *scan;
 	struct peft_view piece;
 	size_t i, end;
 	int r;
 
 	if (stage == w->t->npre)
 		return peft_encode_piece(w, v);
-	if (pre->scan == NULL) {
-		r = pre->rewrite.run(&pre->rewrite, v, &w->pre[stage], w->err);
-		if (r == -1)
-			return -1;
-		piece = r == 1 ? peft_mapped_view(&w->pre[stage]) : *v;
-		return split(w, stage + 1, &piece);
-	}
+	if ((scan = w->t->pre[stage].scan) == NULL)
+		return w->t->pre[stage].finder.find != NULL ?
+		    by_finder(w, stage, v) : by_rewrite(w, stage, v);
 	for (i = 0; i < v->n; i = end) {
-		end = pre->scan(v->s, v->n, i);
+		end = scan(v->s, v->n, i);
 		piece = peft_view_part(v, i, end);
 		r = stage + 1 == w->t->npre ? peft_encode_piece(w, &piece) :
 		    split(w, stage + 1, &piece);
@@ -112,7 +144,7 @@ cut(struct peft_work *w, const struct peft_added_set *set,
 			if (rest(w, &part) == -1)
 				return -1;
 		}
-		if (peft_work_put(w, v, a->id, begin, end) == -1)
+		if (peft_work_put_as_is(w, v, a->id, begin, end) == -1)
 			return -1;
 		done = end;
 	}
@@ -136,7 +168,7 @@ normalise(struct peft_work *w, const struct peft_view *original)
 	size_t i, k = 0;
 	int r;
 
-	for (i = 0; i < t->nnorm; i++) {
+	for (i = 0; i < t->nnorm && v.n > 0; i++) {
 		r = t->norm[i].run(&t->norm[i], &v, &w->norm[k], w->err);
 		if (r == -1)
 			return -1;
@@ -148,59 +180,6 @@ normalise(struct peft_work *w, const struct peft_view *original)
 	return v.n == 0 ? 0 : cut(w, &t->normal, &v, split_all);
 }
 
-/* Characters of white space at an end of a token's text.  In a byte-level
- * vocabulary U+0120 is a space. */
-static size_t
-spaces(const char *s, size_t n, bool at_end)
-{
-	size_t count = 0, len, i;
-
-	for (; n > 0; n -= len, count++) {
-		for (i = at_end ? n - 1 : 0; i > 0 && (s[i] & 0xc0) == 0x80;)
-			i--;
-		if (n - i >= 2 && memcmp(s + i, "\xc4\xa0", 2) == 0)
-			len = 2;
-		else if (peft_class_at(s + i, &len) != PEFT_SPACE)
-			break;
-		s += at_end ? 0 : len;
-	}
-	return count;
-}
-
-/*
- * ByteLevel's trim_offsets: white space at a token's ends is not its own.
- * What is counted is white space of the token, what is cut off as many
- * characters of the text; they are the same but where text was put in.
- */
-static void
-trim(const struct peft_tokenizer *t, struct peft_token *tok, bool first,
-    const char *text, size_t len)
-{
-	struct peft_str own = t->text[tok->id];
-	size_t lead, tail, i;
-	uint32_t at;
-
-	if (t->flags[tok->id] & PEFT_T_ADDED)	/* with what it swallowed */
-		own = (struct peft_str){ text + tok->begin,
-		    tok->end - tok->begin };
-	lead = spaces(own.s, own.n, false);
-	tail = spaces(own.s, own.n, true);
-	if (lead == 1 && first && t->trim_keeps_first)
-		lead = 0;
-	for (; lead > 0 && tok->begin < tok->end; lead--)
-		do
-			tok->begin++;
-		while (tok->begin < len && (text[tok->begin] & 0xc0) == 0x80);
-	for (at = tok->end, i = 0; i < tail && at > 0; i++)
-		do
-			at--;
-		while (at > 0 && (text[at] & 0xc0) == 0x80);
-	if (i == tail)
-		tok->end = at;
-	if (tok->end < tok->begin)
-		tok->end = tok->begin;
-}
-
 static int
 put_all(struct peft_work *w, const int32_t *ids, size_t n, size_t at)
 {
@@ -208,7 +187,7 @@ put_all(struct peft_work *w, const int32_t *ids, size_t n, size_t at)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (peft_work_put(w, &nowhere, ids[i], at, at) == -1)
+		if (peft_work_append(w, &nowhere, ids[i], at, at) == -1)
 			return -1;
 	return 0;
 }
@@ -219,20 +198,54 @@ encode(struct peft_work *w, const char *text, size_t len)
 	const struct peft_tokenizer *t = w->t;
 	const struct peft_view v = { text, len, NULL, 0 };
 	bool special = (w->flags & PEFT_TOK_SPECIAL) != 0;
-	struct peft_token *tok;
-	size_t from, i;
 
 	if (special && put_all(w, t->before, t->nbefore, 0) == -1)
 		return -1;
-	from = w->out->n;
+	w->from = w->out->n;
+	w->trim = t->trim_offsets;
 	if (len > 0 && cut(w, &t->raw, &v, t->nnorm + t->normal.n == 0 ?
 	    split_all : normalise) == -1)
 		return -1;
-	for (i = from; t->trim_offsets && i < w->out->n; i++) {
-		tok = &w->out->at[i];
-		trim(t, tok, i == from || tok->begin == 0, text, len);
-	}
 	return special ? put_all(w, t->after, t->nafter, len) : 0;
+}
+
+/* Memory for the stages; no known tokenizer makes more than the limit of a
+ * text, but a hostile one may. */
+static int
+open_work(struct peft_work *w, size_t len)
+{
+	size_t limit = len > UINT32_MAX / 32 ? UINT32_MAX / 2 :
+	    len * 16 + 4096, i;
+
+	w->sym = w->few;
+	w->nsym = PEFT_BPE_SHORT;
+	w->norm[0].limit = w->norm[1].limit = limit;
+	for (i = 0; i < w->t->npre && w->t->pre[i].scan != NULL; i++)
+		;
+	if (i == w->t->npre)	/* scanners need none */
+		return 0;
+	w->pre = peft_calloc(w->t->npre, sizeof(*w->pre), w->err);
+	for (i = 0; w->pre != NULL && i < w->t->npre; i++)
+		w->pre[i].text.limit = limit;
+	return w->pre == NULL ? -1 : 0;
+}
+
+static void
+close_work(struct peft_work *w)
+{
+	size_t i;
+
+	if (w->sym != w->few)
+		free(w->sym);
+	free(w->scratch);
+	free(w->path);
+	for (i = 0; i < 2; i++)
+		peft_mapped_free(&w->norm[i]);
+	for (i = 0; w->pre != NULL && i < w->t->npre; i++) {
+		peft_mapped_free(&w->pre[i].text);
+		free(w->pre[i].parts.at);
+	}
+	free(w->pre);
 }
 
 int
@@ -241,8 +254,8 @@ peft_tokenizer_encode_marked(const struct peft_tokenizer *t,
     struct peft_tokens *out, struct peft_err *err)
 {
 	struct peft_work w = { .t = t, .out = out, .mark = mark,
-	    .flags = flags, .nsym = PEFT_BPE_SHORT, .err = err };
-	size_t i, good, limit;
+	    .flags = flags, .text = text, .len = len, .err = err };
+	size_t good;
 	int r;
 
 	if (len > UINT32_MAX / 4)
@@ -250,20 +263,10 @@ peft_tokenizer_encode_marked(const struct peft_tokenizer *t,
 	if ((good = peft_utf8_span(text, len)) < len)
 		return peft_seterr(err, "the text is not UTF-8 at byte %zu",
 		    good + 1);
-	w.sym = w.few;
-	/* no known tokenizer makes more of a text; a hostile one may */
-	limit = len > UINT32_MAX / 32 ? UINT32_MAX / 2 : len * 16 + 4096;
-	w.norm[0].limit = w.norm[1].limit = limit;
-	for (i = 0; i < PEFT_MAXSTAGE; i++)
-		w.pre[i].limit = limit;
-	r = encode(&w, text, len);
-	if (w.sym != w.few)
-		free(w.sym);
-	free(w.scratch);
-	for (i = 0; i < 2; i++)
-		peft_mapped_free(&w.norm[i]);
-	for (i = 0; i < PEFT_MAXSTAGE; i++)
-		peft_mapped_free(&w.pre[i]);
+	r = open_work(&w, len);
+	if (r == 0)
+		r = encode(&w, text, len);
+	close_work(&w);
 	return r;
 }
 
@@ -273,40 +276,4 @@ peft_tokenizer_encode(const struct peft_tokenizer *t, const char *text,
 {
 	return peft_tokenizer_encode_marked(t, text, len, NULL, flags, out,
 	    err);
-}
-
-/* A place in a text, in bytes and in characters. */
-struct cursor {
-	const char	*text;
-	size_t		 len;
-	uint32_t	 byte, chars;	/* characters that begin before it */
-};
-
-static uint32_t
-go_to(struct cursor *c, uint32_t byte)
-{
-	for (; c->byte < byte && c->byte < c->len; c->byte++)
-		c->chars += (c->text[c->byte] & 0xc0) != 0x80;
-	for (; c->byte > byte; c->byte--)
-		c->chars -= (c->text[c->byte - 1] & 0xc0) != 0x80;
-	return c->chars;
-}
-
-void
-peft_tokens_to_chars(struct peft_tokens *t, const char *text, size_t len)
-{
-	struct cursor c = { text, len, 0, 0 };
-	uint32_t begin;
-	size_t i;
-
-	for (i = 0; i < t->n; i++) {
-		struct peft_token *tok = &t->at[i];
-
-		begin = go_to(&c, tok->begin);
-		/* a token that begins within a character has all of it */
-		if (tok->begin < len && (text[tok->begin] & 0xc0) == 0x80)
-			begin--;
-		tok->end = go_to(&c, tok->end);
-		tok->begin = begin;
-	}
 }

@@ -1,80 +1,78 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokenizer.json: normalizer and pre_tokenizer, stages before the model. */
+/* tokenizer.json: pre_tokenizer. */
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "text/tokenizer-stage.h"
 
-#define METASPACE "\u2581"
-
-static struct peft_rewrite *
-add_norm(struct peft_tokenizer *t, struct peft_err *err)
+static struct peft_pre_stage *
+add(struct peft_tokenizer *t, struct peft_err *err)
 {
-	if (t->nnorm == PEFT_MAXSTAGE) {
-		peft_stage_full("normalisation", err);
+	if (t->npre == PEFT_MAXSTAGE) {
+		peft_stage_full("pre-tokenisation", err);
 		return NULL;
 	}
-	return &t->norm[t->nnorm++];
+	return &t->pre[t->npre++];
 }
 
-static int
-norm_prepend(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+int
+peft_pre_visible(struct peft_tokenizer *t, struct peft_err *err)
 {
-	struct peft_rewrite *r = add_norm(t, err);
+	struct peft_pre_stage *p = add(t, err);
 
-	if (r == NULL)
+	t->to_bytes = false;
+	if (p == NULL)
 		return -1;
-	r->run = peft_rewrite_prepend;
-	return peft_stage_str(j, "prepend", &r->to, err);
-}
-
-static int
-norm_replace(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
-{
-	struct peft_rewrite *r = add_norm(t, err);
-
-	if (r == NULL)
-		return -1;
-	r->run = peft_rewrite_replace;
-	return peft_stage_replace(j, &r->from, &r->to, err);
-}
-
-static int
-norm_nfc(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
-{
-	struct peft_rewrite *r = add_norm(t, err);
-
-	(void)j;
-	if (r == NULL)
-		return -1;
-	r->run = peft_rewrite_nfc;
+	p->rewrite.run = peft_rewrite_visible;
 	return 0;
 }
 
-static const struct peft_stage normalisers[] = {
-	{ "Prepend", "prepend", norm_prepend },
-	{ "Replace", "pattern content", norm_replace },
-	{ "NFC", "", norm_nfc },
-	{ NULL, NULL, NULL }
-};
-
-static int
-add_pre(struct peft_tokenizer *t, peft_scan *scan,
-    const struct peft_rewrite *rewrite, struct peft_err *err)
+/* What comes behind a ByteLevel sees its characters, not the bytes. */
+static struct peft_pre_stage *
+next(struct peft_tokenizer *t, struct peft_err *err)
 {
-	struct peft_pre_stage *p;
+	return t->to_bytes && peft_pre_visible(t, err) == -1 ? NULL :
+	    add(t, err);
+}
 
-	if (t->npre == PEFT_MAXSTAGE)
-		return peft_stage_full("pre-tokenisation", err);
-	p = &t->pre[t->npre++];
+int
+peft_pre_rewrite(struct peft_tokenizer *t, const struct peft_rewrite *r,
+    struct peft_err *err)
+{
+	struct peft_pre_stage *p = next(t, err);
+
+	if (p == NULL)
+		return -1;
+	p->rewrite = *r;
+	return 0;
+}
+
+int
+peft_pre_scan(struct peft_tokenizer *t, peft_scan *scan, struct peft_err *err)
+{
+	struct peft_pre_stage *p = next(t, err);
+
+	if (p == NULL)
+		return -1;
 	p->scan = scan;
-	if (rewrite != NULL)
-		p->rewrite = *rewrite;
+	return 0;
+}
+
+int
+peft_pre_find(struct peft_tokenizer *t, const struct peft_finder *f,
+    struct peft_err *err)
+{
+	struct peft_pre_stage *p = next(t, err);
+
+	if (p == NULL)
+		return -1;
+	p->finder = *f;
 	return 0;
 }
 
 static int
-pre_bytelevel(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+byte_level(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 {
 	static const struct peft_rewrite space = {
 		.run = peft_rewrite_prepend, .to = " ", .unless_there = true
@@ -84,99 +82,231 @@ pre_bytelevel(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 	if (peft_json_bool(j, "add_prefix_space", &prefix, err) == -1 ||
 	    peft_json_bool(j, "use_regex", &regex, err) == -1)
 		return -1;
-	t->byte_level = true;
-	if (prefix && add_pre(t, NULL, &space, err) == -1)
+	if ((prefix && peft_pre_rewrite(t, &space, err) == -1) ||
+	    (regex && peft_pre_scan(t, peft_scan_gpt2, err) == -1) ||
+	    (t->to_bytes && peft_pre_visible(t, err) == -1))
 		return -1;
-	return regex ? add_pre(t, peft_scan_gpt2, NULL, err) : 0;
+	t->to_bytes = true;
+	return 0;
 }
 
 static int
-pre_split(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+read_behavior(const cJSON *j, enum peft_behavior *behavior,
+    struct peft_err *err)
 {
-	const cJSON *pattern = peft_json_get(j, "pattern");
-	const char *behavior = "", *regex = NULL, *string = NULL;
-	bool invert = false;
-	peft_scan *scan = NULL;
+	const char *name = NULL;
+	int k;
 
-	if (peft_json_str(j, "behavior", &behavior, err) == -1 ||
-	    peft_json_bool(j, "invert", &invert, err) == -1 ||
+	if (peft_json_str(j, "behavior", &name, err) == -1)
+		return -1;
+	if (name == NULL)
+		return 0;
+	if ((k = peft_behavior_of(name)) == -1)
+		return peft_seterr(err, "pre_tokenizer: the behavior \"%.40s\" "
+		    "is not known here", name);
+	*behavior = (enum peft_behavior)k;
+	return 0;
+}
+
+static int
+split(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+{
+	struct peft_finder f = { .find = peft_find_pattern };
+	const cJSON *pattern = peft_json_get(j, "pattern");
+	const char *regex = NULL, *string = NULL;
+	peft_scan *scan;
+
+	if (read_behavior(j, &f.behavior, err) == -1 ||
+	    peft_json_bool(j, "invert", &f.invert, err) == -1 ||
 	    peft_json_str(pattern, "Regex", &regex, err) == -1 ||
 	    peft_json_str(pattern, "String", &string, err) == -1)
 		return -1;
-	if (regex != NULL && strcmp(behavior, "Isolated") == 0 && !invert)
-		scan = peft_scan_of_regex(regex);
-	if (string != NULL && strcmp(string, " ") == 0 &&
-	    strcmp(behavior, "MergedWithPrevious") == 0 && !invert)
-		scan = peft_scan_spaces;
-	if (scan == NULL)
-		return peft_seterr(err, "pre_tokenizer Split by '%.200s', "
-		    "%.40s%s, is not known here", regex != NULL ? regex :
-		    string != NULL ? string : "?", behavior, invert ?
-		    " inverted" : "");
-	return add_pre(t, scan, NULL, err);
+	scan = peft_scan_of_split(regex, string, f.behavior, f.invert);
+	if (scan != NULL)
+		return peft_pre_scan(t, scan, err);
+	if (peft_stage_pattern(j, &f.pattern, err) == -1)
+		return peft_errprefix(err, "pre_tokenizer Split");
+	if (peft_pre_find(t, &f, err) == 0)
+		return 0;
+	peft_pattern_close(f.pattern);
+	return -1;
 }
 
 static int
-pre_digits(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+digits(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 {
 	bool single = false;
 
 	if (peft_json_bool(j, "individual_digits", &single, err) == -1)
 		return -1;
-	return add_pre(t, single ? peft_scan_digits : peft_scan_numbers, NULL,
+	return peft_pre_scan(t, single ? peft_scan_digits : peft_scan_numbers,
 	    err);
+}
+
+/* Of a single character: its code point. */
+static int
+read_char(const cJSON *j, const char *key, unsigned *cp, struct peft_err *err)
+{
+	const char *s = NULL;
+
+	if (peft_json_str(j, key, &s, err) == -1)
+		return -1;
+	if (s == NULL)
+		return 0;
+	if (*s == '\0' || peft_utf8_len(s, strlen(s)) != strlen(s))
+		return peft_seterr(err, "%s '%.40s' is not one character", key,
+		    s);
+	*cp = peft_utf8_get(s, strlen(s));
+	return 0;
 }
 
 /* Spaces become U+2581, one is put before the text, words begin with it. */
 static int
-pre_metaspace(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+metaspace_stages(struct peft_tokenizer *t, const char *to, const char *scheme,
+    bool cut, struct peft_err *err)
 {
-	static const struct peft_rewrite spaces = {
-		.run = peft_rewrite_replace, .from = " ", .to = METASPACE
-	};
+	struct peft_rewrite spaces = { .run = peft_rewrite_replace,
+	    .to = to };
 	struct peft_rewrite prefix = { .run = peft_rewrite_prepend,
-	    .to = METASPACE, .unless_there = true };
-	const char *scheme = NULL, *replacement = METASPACE;
-	bool legacy = true, split = true;
+	    .to = to, .unless_there = true,
+	    .at_start_only = strcmp(scheme, "first") == 0 };
+	struct peft_finder words = { .find = peft_find_char,
+	    .behavior = PEFT_S_NEXT, .cp = peft_utf8_get(to, strlen(to)) };
+
+	if ((spaces.pattern = peft_pattern_string(" ", err)) == NULL)
+		return -1;
+	if (peft_pre_rewrite(t, &spaces, err) == -1) {
+		peft_pattern_close(spaces.pattern);
+		return -1;
+	}
+	if (strcmp(scheme, "never") != 0 &&
+	    peft_pre_rewrite(t, &prefix, err) == -1)
+		return -1;
+	if (!cut)
+		return 0;
+	return words.cp == 0x2581 ? peft_pre_scan(t, peft_scan_metaspace,
+	    err) : peft_pre_find(t, &words, err);
+}
+
+static int
+metaspace(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+{
+	const char *scheme = NULL, *to = "\u2581";
+	bool legacy = true, cut = true;
+	unsigned cp;
 
 	if (peft_json_str(j, "prepend_scheme", &scheme, err) == -1 ||
-	    peft_json_str(j, "replacement", &replacement, err) == -1 ||
+	    read_char(j, "replacement", &cp, err) == -1 ||
+	    peft_json_str(j, "replacement", &to, err) == -1 ||
 	    peft_json_bool(j, "add_prefix_space", &legacy, err) == -1 ||
-	    peft_json_bool(j, "split", &split, err) == -1)
+	    peft_json_bool(j, "split", &cut, err) == -1)
 		return -1;
-	if (strcmp(replacement, METASPACE) != 0)
-		return peft_seterr(err, "pre_tokenizer Metaspace with "
-		    "'%.40s' for a space is not known here", replacement);
 	if (scheme == NULL)
 		scheme = legacy ? "always" : "never";
-	prefix.at_start_only = strcmp(scheme, "first") == 0;
-	if (!prefix.at_start_only && strcmp(scheme, "always") != 0 &&
+	if (strcmp(scheme, "first") != 0 && strcmp(scheme, "always") != 0 &&
 	    strcmp(scheme, "never") != 0)
 		return peft_seterr(err, "pre_tokenizer Metaspace: "
 		    "prepend_scheme %.40s is not known here", scheme);
-	if (add_pre(t, NULL, &spaces, err) == -1 ||
-	    (strcmp(scheme, "never") != 0 && add_pre(t, NULL, &prefix,
-	    err) == -1))
+	return metaspace_stages(t, to, scheme, cut, err);
+}
+
+static int
+punctuation(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+{
+	struct peft_finder f = { .find = peft_find_punctuation };
+
+	return read_behavior(j, &f.behavior, err) == -1 ? -1 :
+	    peft_pre_find(t, &f, err);
+}
+
+static int
+whitespace(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+{
+	static const struct peft_finder words = { .find = peft_find_word,
+	    .behavior = PEFT_S_REMOVED, .invert = true };
+
+	(void)j;
+	return peft_pre_find(t, &words, err);
+}
+
+static const struct peft_finder spaces = { .find = peft_find_space,
+    .behavior = PEFT_S_REMOVED };
+
+static int
+whitespace_split(struct peft_tokenizer *t, const cJSON *j,
+    struct peft_err *err)
+{
+	(void)j;
+	return peft_pre_find(t, &spaces, err);
+}
+
+static int
+bert(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+{
+	static const struct peft_finder marks = {
+	    .find = peft_find_punctuation, .behavior = PEFT_S_ISOLATED };
+
+	(void)j;
+	return peft_pre_find(t, &spaces, err) == -1 ? -1 :
+	    peft_pre_find(t, &marks, err);
+}
+
+static int
+scripts(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+{
+	static const struct peft_finder runs = { .find = peft_find_script,
+	    .behavior = PEFT_S_REMOVED, .invert = true };
+
+	(void)j;
+	return peft_pre_find(t, &runs, err);
+}
+
+static int
+delimiter(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+{
+	struct peft_finder f = { .find = peft_find_char,
+	    .behavior = PEFT_S_REMOVED };
+
+	if (peft_json_get(j, "delimiter") == NULL)
+		return peft_seterr(err, "pre_tokenizer CharDelimiterSplit "
+		    "without a delimiter");
+	return read_char(j, "delimiter", &f.cp, err) == -1 ? -1 :
+	    peft_pre_find(t, &f, err);
+}
+
+static int
+fixed_length(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+{
+	struct peft_finder f = { .find = peft_find_length,
+	    .behavior = PEFT_S_ISOLATED };
+	int64_t length = 5;
+
+	if (peft_json_int(j, "length", 1, UINT32_MAX, &length, err) == -1)
 		return -1;
-	return split ? add_pre(t, peft_scan_metaspace, NULL, err) : 0;
+	f.length = (size_t)length;
+	return peft_pre_find(t, &f, err);
 }
 
 static const struct peft_stage pre_tokenizers[] = {
 	{ "ByteLevel", "add_prefix_space trim_offsets use_regex",
-	    pre_bytelevel },
-	{ "Split", "pattern behavior invert", pre_split },
-	{ "Digits", "individual_digits", pre_digits },
+	    byte_level },
+	{ "Split", "pattern behavior invert", split },
+	{ "Digits", "individual_digits", digits },
 	{ "Metaspace", "replacement prepend_scheme split add_prefix_space "
-	    "str_rep", pre_metaspace },
+	    "str_rep", metaspace },
+	{ "Punctuation", "behavior", punctuation },
+	{ "Whitespace", "", whitespace },
+	{ "WhitespaceSplit", "", whitespace_split },
+	{ "BertPreTokenizer", "", bert },
+	{ "UnicodeScripts", "", scripts },
+	{ "CharDelimiterSplit", "delimiter", delimiter },
+	{ "FixedLength", "length", fixed_length },
 	{ NULL, NULL, NULL }
 };
 
 int
 peft_tokenizer_front(struct peft_tokenizer *t, struct peft_err *err)
 {
-	if (peft_stage_read(t, "normalizer", "normalizers", normalisers,
-	    err) == -1)
-		return -1;
 	return peft_stage_read(t, "pre_tokenizer", "pretokenizers",
 	    pre_tokenizers, err);
 }

@@ -8,8 +8,11 @@
 #include "text/bpe.h"
 #include "text/lookup.h"
 #include "text/mapped.h"
+#include "text/pattern.h"
 #include "text/scan.h"
+#include "text/split.h"
 #include "text/tokenizer.h"
+#include "text/unigram.h"
 
 /*
  * A tokenizer is a pipeline: added tokens are cut out, the rest is
@@ -17,32 +20,44 @@
  * pieces, merged within each, and tokens are put around it.  Each stage is
  * data here, filled in when tokenizer.json is read.
  */
-enum { PEFT_MAXSTAGE = 8, PEFT_MAXVOCAB = 1 << 22, PEFT_MAXADDED = 1024 };
+enum { PEFT_MAXSTAGE = 32, PEFT_MAXVOCAB = 1 << 22, PEFT_MAXADDED = 1024,
+    PEFT_MAXAFFIX = 64 };
 
-/* A pre-tokenizer splits by a scanner, or (NULL) rewrites each piece. */
+/* A pre-tokenizer splits by a scanner, or by what it finds, or rewrites each
+ * piece: one of the three is set. */
 struct peft_pre_stage {
 	peft_scan		*scan;
+	struct peft_finder	 finder;
 	struct peft_rewrite	 rewrite;
 };
 
 /* Decoders, in the order in which they work on the list of tokens. */
 enum peft_decoder_kind {
 	PEFT_D_BYTELEVEL, PEFT_D_REPLACE, PEFT_D_BYTEFALLBACK, PEFT_D_FUSE,
-	PEFT_D_STRIP, PEFT_D_METASPACE
+	PEFT_D_STRIP, PEFT_D_METASPACE, PEFT_D_WORDPIECE, PEFT_D_BPE,
+	PEFT_D_CTC
 };
 
 struct peft_decoder {
 	enum peft_decoder_kind	kind;
-	const char		*from, *to;	/* replace; strip: from */
+	struct peft_pattern	*pattern;	/* replace: what, by to */
+	const char		*from, *to;	/* what others look for, and
+						 * CTC's space */
 	size_t			 start, stop;	/* strip */
 	bool			 keep_first;	/* metaspace: no prefix was
 						 * put before the text */
+	bool			 clean;		/* spaces before marks go */
+};
+
+enum peft_model {
+	PEFT_M_BPE, PEFT_M_UNIGRAM, PEFT_M_WORDPIECE, PEFT_M_WORDLEVEL
 };
 
 enum {				/* flags of tokens */
 	PEFT_T_WHOLE = 1,	/* merging its text gives it back */
 	PEFT_T_VOCAB = 2,	/* in model.vocab */
-	PEFT_T_ADDED = 4, PEFT_T_SPECIAL = 8
+	PEFT_T_ADDED = 4, PEFT_T_SPECIAL = 8,
+	PEFT_T_NORMAL = 16	/* normalisers make another text of it */
 };
 
 struct peft_tokenizer {
@@ -62,10 +77,21 @@ struct peft_tokenizer {
 	size_t			 longest;	/* bytes of the longest text */
 	size_t			 nvocab;	/* in model.vocab */
 	bool			 has_vocab, has_merges;
+	double			*score;		/* until the model has them */
+	size_t			 score_cap;
 
+	enum peft_model		 model;
 	struct peft_bpe		 bpe;
-	bool			 byte_level, byte_fallback, fuse_unk;
-	bool			 ignore_merges;
+	struct peft_unigram	 unigram;
+	struct peft_trie	 words;		/* WordPiece; the node behind */
+	uint32_t		 inside;	/* the prefix of what goes on */
+	size_t			 longest_word;	/* characters; more: unknown */
+	const char		*affix[2];	/* of characters within and at
+						 * the end of words, or NULL */
+	/* Pieces are cut as bytes for a byte-level vocabulary: to_bytes until
+	 * the model says whether it takes them as they are (byte_level). */
+	bool			 to_bytes, byte_level;
+	bool			 byte_fallback, fuse_unk, ignore_merges;
 	int32_t			 unk;		/* -1: none */
 	int32_t			 byte_id[256];	/* of single bytes, or -1 */
 	uint64_t		*joins;		/* see tokenizer-joins.c */
@@ -81,6 +107,8 @@ struct peft_tokenizer {
 	size_t			 nbefore, nafter;
 	struct peft_decoder	 decode[PEFT_MAXSTAGE];
 	size_t			 ndecode;
+	/* What batches would be cut to and filled up to. */
+	size_t			 most, least, multiple;
 	int32_t			 bos, eos, pad, unk_named;
 };
 
@@ -103,14 +131,38 @@ int	peft_vocab_bytes(struct peft_tokenizer *, struct peft_err *)
  * the stages. */
 int	peft_tokenizer_class(struct peft_tokenizer *, const cJSON *config,
 	    struct peft_err *) PEFT_MUSTCHECK;
-/* tokenizer-stages.c */
+/* tokenizer-norm.c, tokenizer-front.c: append a stage, which on success owns
+ * what it points to.  to_bytes asks for visible characters as the last. */
+int	peft_norm_add(struct peft_tokenizer *, const struct peft_rewrite *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_pre_rewrite(struct peft_tokenizer *, const struct peft_rewrite *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_pre_scan(struct peft_tokenizer *, peft_scan *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+int	peft_pre_find(struct peft_tokenizer *, const struct peft_finder *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_pre_visible(struct peft_tokenizer *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* tokenizer-norm.c, tokenizer-front.c, tokenizer-back.c */
+int	peft_tokenizer_norm(struct peft_tokenizer *, struct peft_err *)
+	    PEFT_MUSTCHECK;		/* normalizer */
 int	peft_tokenizer_front(struct peft_tokenizer *, struct peft_err *)
-	    PEFT_MUSTCHECK;		/* normalizer, pre_tokenizer */
+	    PEFT_MUSTCHECK;		/* pre_tokenizer */
 int	peft_tokenizer_back(struct peft_tokenizer *, struct peft_err *)
-	    PEFT_MUSTCHECK;		/* post_processor, decoder */
-/* tokenizer-model.c */
+	    PEFT_MUSTCHECK;		/* post_processor */
+/* tokenizer-decoders.c */
+int	peft_tokenizer_decoder(struct peft_tokenizer *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* tokenizer-model.c: the model's options */
 int	peft_tokenizer_model(struct peft_tokenizer *, struct peft_err *)
 	    PEFT_MUSTCHECK;
+/* tokenizer-ready.c: make the tables that encoding needs.  The vocabulary
+ * (peft_vocab_add, peft_vocab_index), bpe.merge or score, the model, its
+ * options, the stages before it and the flags of special tokens are there,
+ * wherever they came from. */
+int	peft_tokenizer_ready(struct peft_tokenizer *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* tokenizer-added.c */
 int	peft_tokenizer_added(struct peft_tokenizer *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 /* tokenizer-joins.c */
@@ -120,8 +172,13 @@ int	peft_joins_make(struct peft_tokenizer *, struct peft_err *)
  * begins with b? */
 bool	peft_joins(const struct peft_tokenizer *, unsigned a, unsigned b);
 
+/* tokenizer-batch.c */
+int	peft_tokenizer_batch(struct peft_tokenizer *, struct peft_err *)
+	    PEFT_MUSTCHECK;		/* truncation, padding */
+
 /* GPT-2's printable alphabet for bytes: the byte of a character, or -1. */
 int	peft_char_byte(unsigned cp);
+unsigned peft_byte_char(unsigned char byte);
 /* The byte of a token <0xNN>, or -1. */
 int	peft_fallback_byte(const char *s, size_t n);
 

@@ -9,148 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/jsonwalk.h"
-#include "text/tokenizer-impl.h"
-
-struct reader {
-	struct peft_walk	 w;
-	struct peft_tokenizer	*t;
-	const char		*copied;	/* so far to rest */
-	struct peft_buf		 rest;
-	char			*key;		/* of one merge */
-	const char		*merges;	/* seen before the vocabulary */
-};
+#include "text/tokenizer-reader.h"
 
 static int
-id_number(struct peft_walk *w, const char *token, size_t *id)
-{
-	const char *from;
-	size_t v = 0;
-
-	peft_walk_peek(w);
-	for (from = w->p; w->p < w->end && *w->p >= '0' && *w->p <= '9' &&
-	    v < PEFT_MAXVOCAB; w->p++)
-		v = v * 10 + (size_t)(*w->p - '0');
-	if (w->p == from || (*from == '0' && w->p - from > 1) ||
-	    v >= PEFT_MAXVOCAB || (w->p < w->end &&
-	    strchr(".eE", *w->p) != NULL))
-		return peft_seterr(w->err, "model.vocab: the id of token "
-		    "'%.100s' is not a whole number below %d", token,
-		    PEFT_MAXVOCAB);
-	*id = v;
-	return 0;
-}
-
-/* model.vocab: {"token": id, ...} */
-static int
-vocab(struct reader *r)
-{
-	struct peft_walk *w = &r->w;
-	size_t n = 0, id = 0;
-	char *dst;
-
-	dst = peft_calloc((size_t)(w->end - w->p) + 1, 1, w->err);
-	if ((r->t->arena = dst) == NULL)
-		return -1;
-	r->t->has_vocab = true;
-	for (w->p++;; w->p++) {
-		if (peft_walk_string(w, dst, &n) == -1 ||
-		    peft_walk_expect(w, ':') == -1 ||
-		    id_number(w, dst, &id) == -1)
-			return -1;
-		/* no more memory than the file gives reason for */
-		if (id >= (size_t)(w->end - w->begin))
-			return peft_walk_fail(w, "an id beyond all tokens");
-		if (peft_vocab_add(r->t, dst, n, id, w->err) == -1)
-			return -1;
-		dst += n + 1;
-		if (peft_walk_peek(w) == '}')
-			break;
-		if (w->p == w->end || *w->p != ',')
-			return peft_walk_fail(w, "expected ',' or '}'");
-	}
-	w->p++;
-	return peft_vocab_index(r->t, w->err);
-}
-
-/* "a b", cut at its single space, or ["a", "b"]: b behind a in r->key. */
-static int
-merge_parts(struct reader *r, size_t *na, size_t *nb)
-{
-	struct peft_walk *w = &r->w;
-	char *space;
-	size_t n = 0;
-
-	if (peft_walk_peek(w) == '[') {
-		w->p++;
-		return peft_walk_string(w, r->key, na) == -1 ||
-		    peft_walk_expect(w, ',') == -1 ||
-		    peft_walk_string(w, r->key + *na, nb) == -1 ||
-		    peft_walk_expect(w, ']') == -1 ? -1 : 0;
-	}
-	if (peft_walk_string(w, r->key, &n) == -1)
-		return -1;
-	space = memchr(r->key, ' ', n);
-	if (space == NULL || memchr(space + 1, ' ',
-	    n - (size_t)(space + 1 - r->key)) != NULL)
-		return peft_seterr(w->err, "model.merges: '%.100s' is not two "
-		    "tokens and a space", r->key);
-	*na = (size_t)(space - r->key);
-	*nb = n - *na - 1;
-	memmove(space, space + 1, *nb);
-	return 0;
-}
-
-static int
-merge(struct reader *r)
-{
-	struct peft_tokenizer *t = r->t;
-	struct peft_merge m;
-	size_t na = 0, nb = 0;
-
-	if (merge_parts(r, &na, &nb) == -1)
-		return -1;
-	m.left = peft_lookup_find(&t->vocab, r->key, na);
-	m.right = peft_lookup_find(&t->vocab, r->key + na, nb);
-	m.result = peft_lookup_find(&t->vocab, r->key, na + nb);
-	if (m.left < 0 || m.right < 0 || m.result < 0)
-		return peft_seterr(r->w.err, "model.merges: merge %zu, of "
-		    "'%.*s' and '%.*s': %s is not in the vocabulary",
-		    t->bpe.n + 1, (int)(na < 100 ? na : 100), r->key,
-		    (int)(nb < 100 ? nb : 100), r->key + na, m.left < 0 ?
-		    "the first" : m.right < 0 ? "the second" :
-		    "what they make");
-	return peft_bpe_add(&t->bpe, m, r->w.err);
-}
-
-static int
-merges(struct reader *r)
-{
-	struct peft_walk *w = &r->w;
-
-	r->key = peft_calloc((size_t)(w->end - w->p) + 1, 1, w->err);
-	if (r->key == NULL)
-		return -1;
-	r->t->has_merges = true;
-	w->p++;
-	if (peft_walk_peek(w) == ']') {
-		w->p++;
-		return 0;
-	}
-	for (;; w->p++) {
-		if (merge(r) == -1)
-			return -1;
-		if (peft_walk_peek(w) == ']')
-			break;
-		if (w->p == w->end || *w->p != ',')
-			return peft_walk_fail(w, "expected ',' or ']'");
-	}
-	w->p++;
-	return 0;
-}
-
-static int
-take(struct reader *r, int (*read)(struct reader *))
+take(struct peft_reader *r, int (*read)(struct peft_reader *))
 {
 	peft_buf_put(&r->rest, r->copied, (size_t)(r->w.p - r->copied));
 	peft_buf_puts(&r->rest, "null");
@@ -170,16 +32,45 @@ is_key(const char *from, const char *to, const char *key)
 
 /* Merges that come before the vocabulary wait for it. */
 static int
-keep_merges(struct reader *r)
+read_merges(struct peft_reader *r)
 {
 	r->merges = r->w.p;
-	return peft_walk_skip(&r->w);
+	return r->t->has_vocab ? peft_read_merges(r) : peft_walk_skip(&r->w);
 }
 
-static int members(struct reader *, bool in_model);
+static int
+again(struct peft_reader *r)
+{
+	const char *end = r->w.p;
+
+	r->w.p = r->merges;
+	if (peft_read_merges(r) == -1)
+		return -1;
+	r->w.p = end;
+	return 0;
+}
+
+/* model.continuing_subword_prefix; merges that were read already are read
+ * again. */
+static int
+read_prefix(struct peft_reader *r)
+{
+	struct peft_walk w = r->w;
+	char *s = peft_calloc((size_t)(w.end - w.p) + 1, 1, w.err);
+
+	if (s == NULL || peft_walk_string(&w, s, &r->prefix) == -1) {
+		free(s);
+		return -1;
+	}
+	free(s);
+	r->w.p = w.p;
+	return r->prefix > 0 && r->t->has_merges ? again(r) : 0;
+}
+
+static int members(struct peft_reader *, bool in_model);
 
 static int
-member(struct reader *r, bool in_model)
+member(struct peft_reader *r, bool in_model)
 {
 	const char *from, *to;
 	int c;
@@ -197,15 +88,21 @@ member(struct reader *r, bool in_model)
 		return members(r, true);
 	if (in_model && c == '{' && is_key(from, to, "vocab") &&
 	    !r->t->has_vocab)
-		return take(r, vocab);
+		return take(r, peft_read_vocab);
+	if (in_model && c == '[' && is_key(from, to, "vocab") &&
+	    !r->t->has_vocab)
+		return take(r, peft_read_scored);
 	if (in_model && c == '[' && is_key(from, to, "merges") &&
-	    !r->t->has_merges && r->merges == NULL)
-		return take(r, r->t->has_vocab ? merges : keep_merges);
+	    r->merges == NULL)
+		return take(r, read_merges);
+	if (in_model && c == '"' && r->prefix == 0 && is_key(from, to,
+	    "continuing_subword_prefix"))
+		return read_prefix(r);
 	return peft_walk_skip(&r->w);
 }
 
 static int
-members(struct reader *r, bool in_model)
+members(struct peft_reader *r, bool in_model)
 {
 	if (peft_walk_expect(&r->w, '{') == -1)
 		return -1;
@@ -222,28 +119,21 @@ members(struct reader *r, bool in_model)
 }
 
 static int
-late_merges(struct reader *r)
+late_merges(struct peft_reader *r)
 {
-	const char *end;
-
-	if (r->merges == NULL)
+	if (r->merges == NULL || r->t->has_merges)
 		return 0;
 	if (!r->t->has_vocab)
 		return peft_seterr(r->w.err, "model.vocab is missing or not an "
 		    "object");
-	end = r->w.p;
-	r->w.p = r->merges;
-	if (merges(r) == -1)
-		return -1;
-	r->w.p = end;
-	return 0;
+	return again(r);
 }
 
 int
 peft_tokenizer_read(struct peft_tokenizer *t, const char *json, size_t len,
     struct peft_err *err)
 {
-	struct reader r = { .w = { json, json, json + len, err }, .t = t,
+	struct peft_reader r = { .w = { json, json, json + len, err }, .t = t,
 	    .copied = json };
 	int status;
 

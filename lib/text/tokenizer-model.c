@@ -1,235 +1,135 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokenizer.json: the model's options, and the added tokens. */
+/* tokenizer.json: the model's options. */
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "text/tokenizer-impl.h"
+#include "text/tokenizer-stage.h"
 
-/* Options that are not honoured must be off. */
+/* The token for what is unknown; where there is none it is lost. */
 static int
-check_model(const cJSON *model, struct peft_err *err)
+read_unk(struct peft_tokenizer *t, const cJSON *model, struct peft_err *err)
 {
-	static const char *const off[] = { "dropout",
-	    "continuing_subword_prefix", "end_of_word_suffix", NULL };
-	static const char *const known[] = { "type", "vocab", "merges",
-	    "unk_token", "fuse_unk", "byte_fallback", "ignore_merges", NULL };
-	const char *type = "BPE";
-	const cJSON *v;
-	size_t i, j;
+	const char *unk = NULL;
 
-	if (!cJSON_IsObject(model))
-		return peft_seterr(err, "model is missing or not an object");
-	if (peft_json_str(model, "type", &type, err) == -1)
+	if (peft_json_str(model, "unk_token", &unk, err) == -1)
 		return -1;
-	if (strcmp(type, "BPE") != 0)
-		return peft_seterr(err, "model of type %s is not known here "
-		    "(known: BPE)", type);
-	cJSON_ArrayForEach(v, model) {
-		for (i = 0; known[i] != NULL; i++)
-			if (strcmp(known[i], v->string) == 0)
-				break;
-		for (j = 0; off[j] != NULL; j++)
-			if (strcmp(off[j], v->string) == 0)
-				break;
-		if (known[i] == NULL && off[j] == NULL)
-			return peft_seterr(err, "model.%s is not known here",
-			    v->string);
-		if (off[j] != NULL && !cJSON_IsNull(v) &&
-		    !(cJSON_IsString(v) && v->valuestring[0] == '\0') &&
-		    !(cJSON_IsNumber(v) && v->valuedouble == 0))
-			return peft_seterr(err, "model.%s is not honoured here",
-			    v->string);
-	}
+	if (unk != NULL)
+		t->unk = peft_lookup_find(&t->vocab, unk, strlen(unk));
+	if (unk != NULL && t->unk < 0 && t->model == PEFT_M_BPE)
+		return peft_seterr(err, "model.unk_token '%.100s' is not in "
+		    "the vocabulary", unk);
 	return 0;
 }
 
-/* Symbols that are there before any merge: bytes or characters. */
-static void
-set_atoms(struct peft_tokenizer *t)
+static int
+read_affix(const cJSON *model, const char *key, const char **affix,
+    struct peft_err *err)
 {
-	int b;
-
-	for (b = 0; b < 256; b++)
-		if (t->byte_id[b] >= 0)
-			t->flags[t->byte_id[b]] |= PEFT_T_WHOLE;
+	*affix = NULL;
+	if (peft_json_str(model, key, affix, err) == -1)
+		return -1;
+	if (*affix != NULL && **affix == '\0')
+		*affix = NULL;
+	if (*affix != NULL && strlen(*affix) > PEFT_MAXAFFIX)
+		return peft_seterr(err, "model.%s has more than %d bytes", key,
+		    PEFT_MAXAFFIX);
+	return 0;
 }
 
-/* Whole tokens are looked up where pieces are words; where a piece is a
- * whole text, the text is cut between words that nothing joins. */
 static int
-shortcuts(struct peft_tokenizer *t, struct peft_err *err)
+read_bpe(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 {
-	unsigned char *whole;
-	size_t i;
-	int r;
+	double dropout = 0;
 
-	if (!t->byte_level)
-		return peft_joins_make(t, err);
-	if (t->ignore_merges)
-		return 0;
-	if ((whole = peft_calloc(t->ntokens, 1, err)) == NULL)
+	t->model = PEFT_M_BPE;
+	if (!t->has_merges)
+		return peft_seterr(err, "model.merges is missing or not a "
+		    "list");
+	if (peft_json_real(j, "dropout", &dropout, err) == -1 ||
+	    peft_json_bool(j, "byte_fallback", &t->byte_fallback,
+	    err) == -1 ||
+	    peft_json_bool(j, "fuse_unk", &t->fuse_unk, err) == -1 ||
+	    peft_json_bool(j, "ignore_merges", &t->ignore_merges,
+	    err) == -1 ||
+	    read_affix(j, "continuing_subword_prefix", &t->affix[0],
+	    err) == -1 ||
+	    read_affix(j, "end_of_word_suffix", &t->affix[1], err) == -1)
 		return -1;
-	set_atoms(t);
-	for (i = 0; i < t->ntokens; i++)
-		whole[i] = t->flags[i] & PEFT_T_WHOLE;
-	r = peft_bpe_whole(&t->bpe, whole, t->ntokens, err);
-	for (i = 0; r == 0 && i < t->ntokens; i++)
-		t->flags[i] |= whole[i] ? PEFT_T_WHOLE : 0;
-	free(whole);
-	return r;
+	if (dropout != 0)
+		return peft_seterr(err, "model.dropout is not honoured here");
+	return read_unk(t, j, err);
+}
+
+static int
+read_unigram(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+{
+	int64_t unk = -1;
+
+	t->model = PEFT_M_UNIGRAM;
+	if (t->score == NULL)
+		return peft_seterr(err, "model.vocab is not a list of tokens "
+		    "and scores");
+	if (peft_json_bool(j, "byte_fallback", &t->byte_fallback, err) == -1 ||
+	    peft_json_int(j, "unk_id", 0, (int64_t)t->nvocab - 1, &unk,
+	    err) == -1)
+		return -1;
+	t->unk = (int32_t)unk;
+	return 0;
+}
+
+static int
+read_wordpiece(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+{
+	int64_t most = 100;
+
+	t->model = PEFT_M_WORDPIECE;
+	if (read_affix(j, "continuing_subword_prefix", &t->affix[0],
+	    err) == -1 || peft_json_int(j, "max_input_chars_per_word", 0,
+	    INT64_C(1) << 53, &most, err) == -1)
+		return -1;
+	t->longest_word = (size_t)most;
+	return read_unk(t, j, err);
+}
+
+static int
+read_wordlevel(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
+{
+	t->model = PEFT_M_WORDLEVEL;
+	return read_unk(t, j, err);
+}
+
+static const struct peft_stage models[] = {
+	{ "BPE", "vocab merges unk_token fuse_unk byte_fallback ignore_merges "
+	    "dropout continuing_subword_prefix end_of_word_suffix", read_bpe },
+	{ "Unigram", "vocab unk_id byte_fallback", read_unigram },
+	{ "WordPiece", "vocab unk_token continuing_subword_prefix "
+	    "max_input_chars_per_word", read_wordpiece },
+	{ "WordLevel", "vocab unk_token", read_wordlevel },
+	{ NULL, NULL, NULL }
+};
+
+/* Old files leave out the type. */
+static const char *
+guess(const struct peft_tokenizer *t, const cJSON *model)
+{
+	return t->has_merges ? "BPE" : t->score != NULL ? "Unigram" :
+	    peft_json_get(model, "max_input_chars_per_word") != NULL ?
+	    "WordPiece" : "WordLevel";
 }
 
 int
 peft_tokenizer_model(struct peft_tokenizer *t, struct peft_err *err)
 {
 	const cJSON *model = peft_json_get(t->json, "model");
-	const char *unk = NULL;
+	const char *type = NULL;
 
-	if (check_model(model, err) == -1 ||
-	    peft_json_bool(model, "byte_fallback", &t->byte_fallback,
-	    err) == -1 || peft_json_bool(model, "fuse_unk", &t->fuse_unk,
-	    err) == -1 || peft_json_bool(model, "ignore_merges",
-	    &t->ignore_merges, err) == -1 ||
-	    peft_json_str(model, "unk_token", &unk, err) == -1)
-		return -1;
+	if (!cJSON_IsObject(model))
+		return peft_seterr(err, "model is missing or not an object");
 	if (!t->has_vocab)
 		return peft_seterr(err, "model.vocab is missing or not an "
 		    "object");
-	if (!t->has_merges)
-		return peft_seterr(err, "model.merges is missing or not a "
-		    "list");
-	if (unk != NULL && (t->unk = peft_lookup_find(&t->vocab, unk,
-	    strlen(unk))) < 0)
-		return peft_seterr(err, "model.unk_token '%.100s' is not in "
-		    "the vocabulary", unk);
-	if (peft_bpe_index(&t->bpe, err) == -1 ||
-	    peft_vocab_bytes(t, err) == -1)
+	if (peft_json_str(model, "type", &type, err) == -1)
 		return -1;
-	return shortcuts(t, err);
-}
-
-static int
-read_added(const cJSON *e, struct peft_added *a, struct peft_err *err)
-{
-	int64_t id = 0;
-
-	if (peft_json_str(e, "content", &a->text, err) != 1 ||
-	    (a->len = strlen(a->text)) == 0)
-		return peft_seterr(err, "an added token without content");
-	if (a->len > PEFT_MAXADDED)
-		return peft_seterr(err, "the added token '%.40s...' has %zu "
-		    "bytes, more than %d", a->text, a->len, PEFT_MAXADDED);
-	if (peft_json_bool(e, "lstrip", &a->lstrip, err) == -1 ||
-	    peft_json_bool(e, "rstrip", &a->rstrip, err) == -1 ||
-	    peft_json_bool(e, "special", &a->special, err) == -1 ||
-	    peft_json_bool(e, "single_word", &a->single_word, err) == -1 ||
-	    peft_json_bool(e, "normalized", &a->normalized, err) == -1 ||
-	    peft_json_int(e, "id", 0, PEFT_MAXVOCAB - 1, &id, err) == -1)
-		return peft_errprefix(err, "added token '%.100s'", a->text);
-	if (peft_json_get(e, "id") == NULL)
-		return peft_seterr(err, "the added token '%.100s' has no id",
-		    a->text);
-	a->id = (int32_t)id;
-	return 0;
-}
-
-/* In the vocabulary by its id, and nothing else there. */
-static int
-place_added(struct peft_tokenizer *t, const struct peft_added *a,
-    struct peft_err *err)
-{
-	int32_t known = t->has_vocab ? peft_lookup_find(&t->vocab, a->text,
-	    a->len) : -1;
-	size_t id = (size_t)a->id;
-
-	if (id >= t->ntokens + 65536)
-		return peft_seterr(err, "the added token '%.100s' has the id "
-		    "%zu, the vocabulary ends at %zu", a->text, id,
-		    t->ntokens);
-	if (known >= 0 && known != a->id)
-		return peft_seterr(err, "the added token '%.100s' has the id "
-		    "%zu, in the vocabulary it has %d", a->text, id, known);
-	if (peft_vocab_reserve(t, id + 1, err) == -1)
-		return -1;
-	if (t->text[id].s != NULL && strcmp(t->text[id].s, a->text) != 0)
-		return peft_seterr(err, "the added token '%.100s' has the id "
-		    "of '%.100s', %zu", a->text, t->text[id].s, id);
-	if (t->text[id].s == NULL)
-		t->text[id] = (struct peft_str){ a->text, (uint32_t)a->len };
-	t->flags[id] |= PEFT_T_ADDED | (a->special ? PEFT_T_SPECIAL : 0);
-	return 0;
-}
-
-/* The text of a token that is looked for behind the normalisers, as they
- * make it. */
-static int
-normalise(struct peft_tokenizer *t, struct peft_added *a,
-    struct peft_err *err)
-{
-	struct peft_mapped m[2] = { { .limit = PEFT_MAXADDED },
-	    { .limit = PEFT_MAXADDED } };
-	struct peft_view v = { a->text, a->len, NULL, 0 };
-	size_t i, k = 0;
-	int r = 0;
-
-	for (i = 0; r != -1 && i < t->nnorm; i++)
-		if ((r = t->norm[i].run(&t->norm[i], &v, &m[k], err)) == 1) {
-			v = peft_mapped_view(&m[k]);
-			k ^= 1;
-		}
-	if (r != -1 && v.s != a->text) {
-		if ((a->owned = peft_calloc(v.n + 1, 1, err)) == NULL)
-			r = -1;
-		else {
-			a->text = memcpy(a->owned, v.s, v.n);
-			a->len = v.n;
-		}
-	}
-	peft_mapped_free(&m[0]);
-	peft_mapped_free(&m[1]);
-	return r == -1 ? -1 : 0;
-}
-
-/* Ids without a token: only added tokens may leave some out before them, as
- * the lists of reserved ids do that come from tiktoken. */
-static int
-check_holes(const struct peft_tokenizer *t, struct peft_err *err)
-{
-	size_t i, hole = SIZE_MAX;
-
-	for (i = 0; i < t->ntokens; i++)
-		if (t->text[i].s == NULL && hole == SIZE_MAX)
-			hole = i;
-		else if (hole != SIZE_MAX && (t->flags[i] & (PEFT_T_VOCAB |
-		    PEFT_T_ADDED)) == PEFT_T_VOCAB)
-			return peft_seterr(err, "model.vocab has no token for "
-			    "the id %zu, but one for %zu, '%.100s'", hole, i,
-			    t->text[i].s);
-	return 0;
-}
-
-int
-peft_tokenizer_added(struct peft_tokenizer *t, struct peft_err *err)
-{
-	const cJSON *list = peft_json_get(t->json, "added_tokens"), *e;
-	struct peft_added a;
-
-	if (list != NULL && !cJSON_IsNull(list) && !cJSON_IsArray(list))
-		return peft_seterr(err, "added_tokens is not a list");
-	cJSON_ArrayForEach(e, list) {
-		a = (struct peft_added){ .id = -1 };
-		if (read_added(e, &a, err) == -1 ||
-		    place_added(t, &a, err) == -1)
-			return -1;
-		if (a.normalized && normalise(t, &a, err) == -1)
-			return -1;
-		if (peft_added_put(a.normalized ? &t->normal : &t->raw, &a,
-		    err) == -1)
-			return -1;
-	}
-	if (peft_added_sort(&t->raw, err) == -1 ||
-	    peft_added_sort(&t->normal, err) == -1)
-		return -1;
-	return check_holes(t, err);
+	return peft_stage_one(t, model, "model", models, type != NULL ? type :
+	    guess(t, model), err);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a piece of text to tokens: look it up, or merge its symbols. */
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "text/tokenizer-work.h"
@@ -95,6 +96,13 @@ struct line {
 	unsigned	last;		/* known character before, 0: none */
 };
 
+/* A character with what was put to it. */
+struct affixed {
+	const char	*s;
+	size_t		 n;
+	char		 buf[2 * PEFT_MAXAFFIX + 8];
+};
+
 static int
 add(struct peft_work *w, struct line *l, int32_t id, uint32_t len)
 {
@@ -115,17 +123,19 @@ wake(struct peft_work *w, struct line *l)
 }
 
 static int
-stranger(struct peft_work *w, struct line *l, const char *s, uint32_t len)
+stranger(struct peft_work *w, struct line *l, const struct affixed *a,
+    uint32_t len)
 {
 	const struct peft_tokenizer *t = w->t;
-	uint32_t i;
+	const unsigned char *s = (const unsigned char *)a->s;
+	size_t i;
 
 	l->last = 0;
-	for (i = 0; i < len && t->byte_id[(unsigned char)s[i]] >= 0; i++)
+	for (i = 0; i < a->n && t->byte_id[s[i]] >= 0; i++)
 		;
-	if (i == len) {
-		for (i = 0; i < len; i++)
-			if (add(w, l, t->byte_id[(unsigned char)s[i]], 1) == -1)
+	if (i == a->n) {
+		for (i = 0; i < a->n; i++)
+			if (add(w, l, t->byte_id[s[i]], 1) == -1)
 				return -1;
 		return 0;
 	}
@@ -139,19 +149,40 @@ stranger(struct peft_work *w, struct line *l, const char *s, uint32_t len)
 	return 0;
 }
 
+/* The symbol for a character, with what is put to those within a word and to
+ * the last: -1 if there is none. */
+static int32_t
+symbol(const struct peft_tokenizer *t, const char *s, size_t len, bool within,
+    bool at_end, struct affixed *a)
+{
+	const char *before = within ? t->affix[0] : NULL;
+	const char *behind = at_end ? t->affix[1] : NULL;
+
+	a->s = s;
+	a->n = len;
+	if (before != NULL || behind != NULL) {
+		a->n = (size_t)snprintf(a->buf, sizeof(a->buf), "%s%.*s%s",
+		    before == NULL ? "" : before, (int)len, s,
+		    behind == NULL ? "" : behind);
+		a->s = a->buf;
+	}
+	return peft_lookup_find(&t->vocab, a->s, a->n);
+}
+
 static int
 by_characters(struct peft_work *w, const struct peft_view *v)
 {
 	struct line l = { 0 };
+	struct affixed a;
 	unsigned cp;
 	size_t i, len;
 	int32_t id;
 
 	for (i = 0; i < v->n; i += len) {
 		len = peft_utf8_len(v->s + i, v->n - i);
-		id = peft_lookup_find(&w->t->vocab, v->s + i, len);
+		id = symbol(w->t, v->s + i, len, i > 0, i + len == v->n, &a);
 		if (id < 0) {
-			if (stranger(w, &l, v->s + i, (uint32_t)len) == -1)
+			if (stranger(w, &l, &a, (uint32_t)len) == -1)
 				return -1;
 			continue;
 		}
@@ -170,26 +201,30 @@ by_characters(struct peft_work *w, const struct peft_view *v)
 	return wake(w, &l) == -1 ? -1 : flush(w, v, l.n);
 }
 
-/* A special token spelt out where it is not to be one may be a whole piece
- * all the same. */
-static bool
-is_allowed(const struct peft_work *w, int32_t id)
-{
-	return !(w->t->flags[id] & PEFT_T_SPECIAL) ||
-	    (w->mark == NULL && !(w->flags & PEFT_TOK_PLAIN));
-}
-
 int
 peft_encode_piece(struct peft_work *w, const struct peft_view *v)
 {
 	const struct peft_tokenizer *t = w->t;
 	int32_t id;
 
+	/* neither is set but by BPE */
 	if (v->n <= t->longest && (t->byte_level || t->ignore_merges)) {
 		id = peft_lookup_find(&t->pieces, v->s, v->n);
 		if (id >= 0 && (t->ignore_merges ||
-		    (t->flags[id] & PEFT_T_WHOLE)) && is_allowed(w, id))
+		    (t->flags[id] & PEFT_T_WHOLE)) && !(t->flags[id] &
+		    peft_work_barred(w)))
 			return peft_work_put(w, v, id, 0, v->n);
 	}
-	return t->byte_level ? by_bytes(w, v) : by_characters(w, v);
+	if (t->byte_level)
+		return by_bytes(w, v);
+	switch (t->model) {
+	case PEFT_M_UNIGRAM:
+		return peft_encode_unigram(w, v);
+	case PEFT_M_WORDPIECE:
+		return peft_encode_wordpiece(w, v);
+	case PEFT_M_WORDLEVEL:
+		return peft_encode_wordlevel(w, v);
+	default:
+		return by_characters(w, v);
+	}
 }

@@ -5,8 +5,8 @@
 
 #include "text/tokenizer-stage.h"
 
-static bool
-is_among(const char *key, const char *keys)
+bool
+peft_stage_among(const char *key, const char *keys)
 {
 	size_t n = strlen(key);
 	const char *hit;
@@ -20,8 +20,8 @@ is_among(const char *key, const char *keys)
 	return false;
 }
 
-static int
-read_one(struct peft_tokenizer *t, const cJSON *j, const char *name,
+int
+peft_stage_one(struct peft_tokenizer *t, const cJSON *j, const char *name,
     const struct peft_stage *table, const char *type, struct peft_err *err)
 {
 	const struct peft_stage *row = table;
@@ -34,7 +34,7 @@ read_one(struct peft_tokenizer *t, const cJSON *j, const char *name,
 		    name, type);
 	cJSON_ArrayForEach(e, j)
 		if (strcmp(e->string, "type") != 0 &&
-		    !is_among(e->string, row->keys))
+		    !peft_stage_among(e->string, row->keys))
 			return peft_seterr(err, "%s %s: the key \"%.100s\" is "
 			    "not known here", name, type, e->string);
 	return row->read(t, j, err);
@@ -52,7 +52,7 @@ read_any(struct peft_tokenizer *t, const cJSON *j, const char *name,
 	if (peft_json_str(j, "type", &type, err) != 1)
 		return peft_seterr(err, "%s without a type", name);
 	if (strcmp(type, "Sequence") != 0)
-		return read_one(t, j, name, table, type, err);
+		return peft_stage_one(t, j, name, table, type, err);
 	list = peft_json_get(j, members);
 	if (!cJSON_IsArray(list))
 		return peft_seterr(err, "%s Sequence: %s is not a list", name,
@@ -92,20 +92,32 @@ peft_stage_str(const cJSON *j, const char *key, const char **out,
 }
 
 int
-peft_stage_replace(const cJSON *j, const char **from, const char **to,
+peft_stage_pattern(const cJSON *j, struct peft_pattern **out,
     struct peft_err *err)
 {
 	const cJSON *pattern = peft_json_get(j, "pattern");
+	bool string = peft_json_get(pattern, "String") != NULL;
+	const char *s = NULL;
 
-	if (peft_json_get(pattern, "String") == NULL)
-		return peft_seterr(err, "Replace of anything but a string is "
-		    "not known here");
-	*to = NULL;
-	if (peft_stage_str(pattern, "String", from, err) == -1 ||
-	    peft_json_str(j, "content", to, err) == -1)
+	if (peft_stage_str(pattern, string ? "String" : "Regex", &s,
+	    err) == -1)
 		return -1;
-	return *to == NULL ? peft_seterr(err, "Replace without \"content\"") :
-	    0;
+	*out = string ? peft_pattern_string(s, err) :
+	    peft_pattern_regex(s, err);
+	return *out == NULL ? -1 : 0;
+}
+
+int
+peft_stage_replace(const cJSON *j, struct peft_pattern **from,
+    const char **to, struct peft_err *err)
+{
+	*to = NULL;
+	if (peft_json_str(j, "content", to, err) == -1)
+		return -1;
+	if (*to == NULL)
+		return peft_seterr(err, "Replace without \"content\"");
+	return peft_stage_pattern(j, from, err) == -1 ?
+	    peft_errprefix(err, "Replace") : 0;
 }
 
 int

@@ -21,12 +21,22 @@ int	peft_stage_read(struct peft_tokenizer *, const char *name,
 	    const char *members, const struct peft_stage *table,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
+/* Read one stage of a type that is known otherwise. */
+int	peft_stage_one(struct peft_tokenizer *, const cJSON *, const char *name,
+	    const struct peft_stage *table, const char *type,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
+/* Is it one of the words, which have spaces between them? */
+bool	peft_stage_among(const char *key, const char *words);
 /* Helpers of rows: a string that must be there and not empty; {"pattern":
- * {"String": from}, "content": to}; the error that there are too many. */
+ * {"String" or "Regex": from}}; with that "content": to; the error that there
+ * are too many. */
 int	peft_stage_str(const cJSON *, const char *key, const char **out,
 	    struct peft_err *) PEFT_MUSTCHECK;
-int	peft_stage_replace(const cJSON *, const char **from, const char **to,
+int	peft_stage_pattern(const cJSON *, struct peft_pattern **,
 	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_stage_replace(const cJSON *, struct peft_pattern **from,
+	    const char **to, struct peft_err *) PEFT_MUSTCHECK;
 int	peft_stage_full(const char *what, struct peft_err *);
 
 #endif

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/tokenizer-impl.h"
+#include "base/buf.h"
+#include "text/tokenizer-list.h"
 
 int
 peft_char_byte(unsigned cp)
@@ -20,18 +21,30 @@ peft_char_byte(unsigned cp)
 	return (int)(cp < 33 ? cp : cp < 67 ? cp - 33 + 127 : 173);
 }
 
+unsigned
+peft_byte_char(unsigned char b)
+{
+	if (peft_char_byte(b) == b)
+		return b;
+	return 256u + (b < 33 ? b : b < 173 ? b - 127u + 33 : 67u);
+}
+
 int
 peft_fallback_byte(const char *s, size_t n)
 {
-	static const char digits[] = "0123456789ABCDEF";
+	static const char digits[] = "0123456789ABCDEFabcdef";
 	const char *high, *low;
+	long value;
 
 	if (n != 6 || memcmp(s, "<0x", 3) != 0 || s[5] != '>')
 		return -1;
-	high = memchr(digits, s[3], 16);
-	low = memchr(digits, s[4], 16);
-	return high == NULL || low == NULL ? -1 :
-	    (int)((high - digits) * 16 + (low - digits));
+	high = memchr(digits, s[3], 22);
+	low = memchr(digits, s[4], 22);
+	if (high == NULL || low == NULL)
+		return -1;
+	value = (high - digits) - (high - digits > 15 ? 6 : 0);
+	value = value * 16 + (low - digits) - (low - digits > 15 ? 6 : 0);
+	return (int)value;
 }
 
 int
@@ -78,6 +91,8 @@ peft_vocab_add(struct peft_tokenizer *t, const char *s, size_t n, size_t id,
 	return 0;
 }
 
+/* Where tokens have scores the same may be there twice, and the last one
+ * counts. */
 int
 peft_vocab_index(struct peft_tokenizer *t, struct peft_err *err)
 {
@@ -85,30 +100,33 @@ peft_vocab_index(struct peft_tokenizer *t, struct peft_err *err)
 
 	if (peft_lookup_open(&t->vocab, t->nvocab, t->text, err) == -1)
 		return -1;
-	for (i = 0; i < t->ntokens; i++)
-		if (t->text[i].n > 0 && peft_lookup_add(&t->vocab,
-		    (int32_t)i) == 0)
+	for (i = 0; i < t->ntokens; i++) {
+		if (t->text[i].n == 0 || peft_lookup_add(&t->vocab,
+		    (int32_t)i) == 1)
+			continue;
+		if (t->score == NULL)
 			return peft_seterr(err, "the token '%.100s' is in the "
 			    "vocabulary twice", t->text[i].s);
+		peft_lookup_slot(&t->vocab, t->text[i].s, t->text[i].n)->id =
+		    (int32_t)i;
+	}
 	return 0;
 }
 
-/* The bytes behind a token's printable characters to dst; a token with
- * other characters stands for its text. */
-static size_t
-decode(const struct peft_str *text, char *dst)
+size_t
+peft_visible_bytes(const char *s, size_t n, char *dst)
 {
-	size_t i, len, n = 0;
+	size_t i, len, k = 0;
 	int b;
 
-	for (i = 0; i < text->n; i += len) {
-		len = peft_utf8_len(text->s + i, text->n - i);
-		b = peft_char_byte(peft_utf8_get(text->s + i, len));
+	for (i = 0; i < n; i += len) {
+		len = peft_utf8_len(s + i, n - i);
+		b = peft_char_byte(peft_utf8_get(s + i, len));
 		if (b < 0)
 			return SIZE_MAX;
-		dst[n++] = (char)b;
+		dst[k++] = (char)b;
 	}
-	return n;
+	return k;
 }
 
 static int
@@ -126,7 +144,8 @@ byte_level(struct peft_tokenizer *t, struct peft_err *err)
 		return -1;
 	for (i = 0; i < t->ntokens; i++) {
 		t->bytes[i] = t->text[i];
-		if ((n = decode(&t->text[i], dst)) == SIZE_MAX)
+		n = peft_visible_bytes(t->text[i].s, t->text[i].n, dst);
+		if (n == SIZE_MAX)
 			continue;
 		t->bytes[i] = (struct peft_str){ dst, (uint32_t)n };
 		dst += n;

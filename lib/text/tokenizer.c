@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A tokenizer: opening it, asking it. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/charsmap.h"
 #include "text/tokenizer-impl.h"
 
 /* tokenizer_config.json names a token by its text, or {"content": text}. */
@@ -39,15 +41,18 @@ read_names(struct peft_tokenizer *t, const cJSON *config,
 }
 
 /* Stages in their order: added tokens are seen as normalisers leave them,
- * and what tokens stand for depends on the pre-tokenizer.  The blocks
- * "truncation" and "padding" are for batches and do nothing here. */
+ * and what tokens stand for depends on the pre-tokenizer. */
 static int
 read_stages(struct peft_tokenizer *t, struct peft_err *err)
 {
-	return peft_tokenizer_front(t, err) == -1 ||
+	return peft_tokenizer_norm(t, err) == -1 ||
+	    peft_tokenizer_front(t, err) == -1 ||
 	    peft_tokenizer_added(t, err) == -1 ||
 	    peft_tokenizer_model(t, err) == -1 ||
-	    peft_tokenizer_back(t, err) == -1 ? -1 : 0;
+	    peft_tokenizer_ready(t, err) == -1 ||
+	    peft_tokenizer_back(t, err) == -1 ||
+	    peft_tokenizer_decoder(t, err) == -1 ||
+	    peft_tokenizer_batch(t, err) == -1 ? -1 : 0;
 }
 
 static int
@@ -61,6 +66,26 @@ read_all(struct peft_tokenizer *t, const char *json, size_t len,
 	if (read_stages(t, err) == -1)
 		return peft_errprefix(err, "tokenizer.json");
 	return config == NULL ? 0 : read_names(t, config, err);
+}
+
+/* The vocabulary's meaning, whatever file it comes from: GGUF's metadata and
+ * the tokenizer.json they were made from hash alike. */
+static void
+hash_vocabulary(struct peft_tokenizer *t)
+{
+	struct peft_sha256 sha;
+	char id[16];
+	size_t i;
+
+	peft_sha256_init(&sha);
+	for (i = 0; i < t->ntokens; i++) {
+		if (t->text[i].s == NULL)
+			continue;
+		peft_sha256_add(&sha, id,
+		    (size_t)snprintf(id, sizeof(id), "%zu ", i));
+		peft_sha256_add(&sha, t->text[i].s, t->text[i].n + 1);
+	}
+	peft_sha256_hex(&sha, t->hash);
 }
 
 struct peft_tokenizer *
@@ -80,7 +105,7 @@ peft_tokenizer_open(const char *json, size_t len, const char *config,
 	}
 	if (read_all(t, json, len, j, err) == -1)
 		goto fail;
-	peft_sha256_of(json, len, t->hash);
+	hash_vocabulary(t);
 	cJSON_Delete(j);
 	return t;
 fail:
@@ -89,11 +114,29 @@ fail:
 	return NULL;
 }
 
+static void
+close_stages(struct peft_tokenizer *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->nnorm; i++) {
+		peft_pattern_close(t->norm[i].pattern);
+		peft_charsmap_close(t->norm[i].charsmap);
+	}
+	for (i = 0; i < t->npre; i++) {
+		peft_pattern_close(t->pre[i].rewrite.pattern);
+		peft_pattern_close(t->pre[i].finder.pattern);
+	}
+	for (i = 0; i < t->ndecode; i++)
+		peft_pattern_close(t->decode[i].pattern);
+}
+
 void
 peft_tokenizer_close(struct peft_tokenizer *t)
 {
 	if (t == NULL)
 		return;
+	close_stages(t);
 	if (t->pieces.slots != t->vocab.slots)
 		peft_lookup_close(&t->pieces);
 	peft_lookup_close(&t->vocab);
@@ -103,7 +146,10 @@ peft_tokenizer_close(struct peft_tokenizer *t)
 	free(t->flags);
 	free(t->arena);
 	free(t->byte_arena);
+	free(t->score);
 	peft_bpe_close(&t->bpe);
+	peft_unigram_close(&t->unigram);
+	peft_trie_close(&t->words);
 	free(t->joins);
 	peft_added_free(&t->raw);
 	peft_added_free(&t->normal);

@@ -67,7 +67,13 @@ bool		 peft_tokenizer_is_special(const struct peft_tokenizer *,
 /* "bos", "eos", "pad", "unk": its id or -1. */
 int32_t		 peft_tokenizer_named(const struct peft_tokenizer *,
 		    const char *which);
-/* sha256 hex of the tokenizer.json it was made from. */
+/* How many tokens of n, special ones among them, would be left or there if
+ * the file's blocks "truncation" and "padding" were obeyed.  They are not:
+ * the caller says it if that differs from n. */
+size_t		 peft_tokenizer_batched(const struct peft_tokenizer *,
+		    size_t n);
+/* sha256 hex of the vocabulary: of "ID TEXT\0" for each id that has a text,
+ * in order. */
 const char	*peft_tokenizer_hash(const struct peft_tokenizer *);
 
 #endif

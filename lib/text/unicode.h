@@ -27,6 +27,17 @@ enum peft_class	peft_class_of(unsigned cp);
 /* A character of words, Rust's \w. */
 bool		peft_is_word(unsigned cp);
 
+/* Classes as parts of Hugging Face tokenizers see them, each by a Unicode of
+ * its own (classes.c): punctuation; marks that take no space; all marks;
+ * control and format characters, private use. */
+bool		peft_is_punctuation(unsigned cp);
+bool		peft_is_nonspacing(unsigned cp);
+bool		peft_is_combining(unsigned cp);
+bool		peft_is_other(unsigned cp);
+/* A number for the script of a character, with Han and the kana as one; -1 if
+ * it has none, as a space. */
+int		peft_script_of(unsigned cp);
+
 /* The class of the character at s, which must be valid UTF-8, and its
  * length. */
 enum peft_class	peft_class_wide(const char *s, size_t *len);
@@ -41,6 +52,28 @@ peft_class_at(const char *s, size_t *len)
 		return peft_class_wide(s, len);
 	*len = 1;
 	return (enum peft_class)peft_class_ascii[c];
+}
+
+/* The same in finer kinds, one bit each. */
+enum peft_bit {
+	PEFT_B_UPPER = 1,		/* Lu, Lt */
+	PEFT_B_LOWER = 2,		/* Ll */
+	PEFT_B_CASELESS = 4,		/* Lm, Lo */
+	PEFT_B_MARK = 8, PEFT_B_NUMBER = 16, PEFT_B_PUNCT = 32,
+	PEFT_B_SYMBOL = 64, PEFT_B_SPACE = 128, PEFT_B_REST = 256
+};
+extern const unsigned short peft_bits_ascii[128];
+unsigned	peft_bits_wide(const char *s, size_t *len);
+
+static inline unsigned
+peft_bits_at(const char *s, size_t *len)
+{
+	unsigned char c = (unsigned char)*s;
+
+	if (c >= 0x80)
+		return peft_bits_wide(s, len);
+	*len = 1;
+	return peft_bits_ascii[c];
 }
 
 /* Where the white space that ends at s + at begins, down to s + from. */

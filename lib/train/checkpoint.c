@@ -31,9 +31,12 @@ array_of(const struct peft_trainer *t, size_t kind)
 	    kind == 2 ? t->v : t->best;
 }
 
+/* Of all that a run goes on from: the arrays, and what is said of them. */
 static void
-checksum(const struct peft_trainer *t, char hex[PEFT_SHA256_HEX])
+checksum(const struct peft_trainer *t, const char *step, const char *best_step,
+    const char *best_loss, char hex[PEFT_SHA256_HEX])
 {
+	const char *said[] = { step, t->settings, best_step, best_loss };
 	struct peft_sha256 h;
 	size_t k;
 
@@ -41,6 +44,8 @@ checksum(const struct peft_trainer *t, char hex[PEFT_SHA256_HEX])
 	for (k = 0; k < nkinds(t); k++)
 		peft_sha256_add(&h, array_of(t, k), t->nvalues *
 		    sizeof(float));
+	for (k = 0; k < sizeof(said) / sizeof(said[0]); k++)
+		peft_sha256_add(&h, said[k], strlen(said[k]) + 1);
 	peft_sha256_hex(&h, hex);
 }
 
@@ -126,7 +131,7 @@ peft_train_save(struct peft_trainer *t, struct peft_err *err)
 	snprintf(step, sizeof(step), "%zu", t->step);
 	snprintf(best_step, sizeof(best_step), "%zu", t->best_step);
 	snprintf(best_loss, sizeof(best_loss), "%a", t->best_loss);
-	checksum(t, hex);
+	checksum(t, step, best_step, best_loss, hex);
 	if ((specs = make_specs(t, &n, err)) != NULL)
 		sink = peft_sink_open(&o, specs, n, NULL, 0, err);
 	free_specs(specs, n);
@@ -208,7 +213,7 @@ restore(struct peft_trainer *t, struct peft_source *s, struct peft_err *err)
 		return differ(settings, t->settings, err);
 	if (read_arrays(t, s, err) == -1)
 		return -1;
-	checksum(t, hex);
+	checksum(t, step, best_step, best_loss, hex);
 	if (strcmp(hex, sum) != 0)
 		return peft_seterr(err, "its checksum does not fit: the file "
 		    "is damaged");

@@ -10,6 +10,7 @@
 #include "base/in.h"
 #include "base/progress.h"
 #include "data/encode.h"
+#include "quant/sink.h"
 #include "train/job.h"
 #include "train/log.h"
 #include "train/signals.h"
@@ -61,6 +62,8 @@ merge_config(struct peft_trainjob *job, struct peft_err *err)
 		file = peft_json(b.data == NULL ? "" : b.data, b.len, err);
 		peft_buf_free(&b);
 		if (!cJSON_IsObject(file)) {
+			if (file != NULL)
+				peft_seterr(err, "not an object");
 			cJSON_Delete(file);
 			return peft_errprefix(err, "%s", job->config_path);
 		}
@@ -98,33 +101,36 @@ open_adapter(struct state *s, struct peft_err *err)
 	return s->adapter == NULL ? -1 : 0;
 }
 
+static int
+check_same(const char *made, const char *own, const char *what,
+    struct peft_err *err)
+{
+	if (made[0] == '\0' || own[0] == '\0' || strcmp(made, own) == 0)
+		return 0;
+	return peft_setfail(err, PEFT_CHECK, "the records were made %s than "
+	    "this model's", what);
+}
+
 /* Records made by another tokenizer or template teach another language. */
 static int
 check_info(const struct state *s, const struct peft_tokens_info *info,
     struct peft_err *err)
 {
-	const struct peft_side *tok = peft_source_side(s->source,
-	    "tokenizer.json");
-	const struct peft_side *tmpl = peft_source_side(s->source,
-	    "chat_template.jinja");
-	char hex[PEFT_SHA256_HEX];
+	struct peft_codec codec;
+	int r;
 
-	if (!info->seen)
+	if (!info->seen ||
+	    peft_source_side(s->source, "tokenizer.json") == NULL)
 		return 0;
-	if (tok != NULL && info->tokenizer[0] != '\0') {
-		peft_sha256_of(tok->data, tok->len, hex);
-		if (strcmp(info->tokenizer + 7, hex) != 0)
-			return peft_setfail(err, PEFT_CHECK, "the records were "
-			    "made by another tokenizer than this model's");
-	}
-	if (tmpl != NULL && info->tmpl[0] != '\0') {
-		peft_sha256_of(tmpl->data, tmpl->len, hex);
-		if (strcmp(info->tmpl + 7, hex) != 0)
-			return peft_setfail(err, PEFT_CHECK, "the records were "
-			    "made with another chat template than this "
-			    "model's");
-	}
-	return 0;
+	if (peft_codec_open(&codec, s->source, err) == -1)
+		return -1;
+	r = check_same(info->tokenizer, codec.info.tokenizer,
+	    "by another tokenizer", err);
+	if (r == 0)
+		r = check_same(info->tmpl, codec.info.tmpl,
+		    "with another chat template", err);
+	peft_codec_close(&codec);
+	return r;
 }
 
 static int
@@ -191,8 +197,9 @@ print_plan(const struct state *s)
 	};
 	size_t i;
 
-	printf("%zu steps, micro-batches of %zu tokens\n",
-	    peft_trainer_total(s->trainer), p->micro_tokens);
+	printf("%zu steps, micro-batches of %zu tokens%s\n",
+	    peft_trainer_total(s->trainer), p->micro_tokens, p->recompute ?
+	    ", activations computed again" : "");
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		printf("%-28s %10.1f MiB\n", rows[i].what,
 		    (double)rows[i].bytes / 0x1p20);
@@ -247,19 +254,29 @@ save_adapter(const struct state *s, struct peft_err *err)
 static int
 check_output(const struct peft_trainjob *job, struct peft_err *err)
 {
-	struct peft_buf b = { 0 };
-	int r;
+	const struct peft_sinkopt adapter = { .path = job->common.output,
+	    .force = job->common.force, .kind = "adapter" };
+	const struct peft_sinkopt checkpoint = { .path = job->opt.checkpoint,
+	    .force = true, .kind = "checkpoint" };
 
-	if (job->common.output == NULL || job->common.force ||
-	    strcmp(job->common.output, "-") == 0)
+	if (peft_sink_probe(&adapter, err) == -1)
+		return -1;
+	return checkpoint.path == NULL ? 0 : peft_sink_probe(&checkpoint,
+	    err);
+}
+
+/* An adapter to go on from is as much of its base as one to be merged. */
+static int
+check_init(const struct state *s, struct peft_err *err)
+{
+	const char *want = s->init == NULL ? NULL :
+	    peft_adapter_meta(s->adapter, "peft.base");
+
+	if (want == NULL || s->job->any_base || strcmp(want, s->base) == 0)
 		return 0;
-	peft_buf_puts(&b, job->common.output);
-	while (b.len > 1 && b.data[b.len - 1] == '/')
-		b.data[--b.len] = '\0';
-	r = !b.failed && access(b.data, F_OK) == 0 ? peft_seterr(err,
-	    "%s exists (-f overwrites it)", b.data) : 0;
-	peft_buf_free(&b);
-	return r;
+	return peft_setfail(err, PEFT_CHECK, "%s was trained on the base "
+	    "%.23s..., %s is %.23s... (--any-base goes on all the same)",
+	    s->job->init, want, s->job->model, s->base);
 }
 
 static int
@@ -314,14 +331,15 @@ run(struct state *s, struct peft_err *err)
 {
 	struct peft_trainjob *job = s->job;
 
-	if (check_output(job, err) == -1 || name_checkpoint(s, err) == -1 ||
-	    (s->source = peft_source_open(job->model, err)) == NULL ||
+	/* signals first: one that comes while a model is read is no end */
+	if (name_checkpoint(s, err) == -1 || check_output(job, err) == -1 ||
 	    peft_signals_open(&s->signals, err) == -1 ||
+	    (s->source = peft_source_open(job->model, err)) == NULL ||
 	    (s->cpu = peft_cpu_open(job->common.threads, err)) == NULL ||
 	    (s->net = peft_net_open(s->source, s->cpu, err)) == NULL ||
 	    open_adapter(s, err) == -1 || read_records(s, err) == -1 ||
 	    peft_source_hash(s->source, job->common.threads, s->base,
-	    err) == -1)
+	    err) == -1 || check_init(s, err) == -1)
 		return -1;
 	job->opt.base = s->base;
 	s->trainer = peft_trainer_open(s->net, s->adapter, &s->data,

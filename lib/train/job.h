@@ -15,7 +15,7 @@ struct peft_trainjob {
 	cJSON			*config;	/* options of the adapter */
 	char *const		*paths;
 	size_t			 npaths;
-	bool			 partial;
+	bool			 partial, any_base;
 };
 
 /* 0 done; 128 + n stopped by signal n; -1. */

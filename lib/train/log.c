@@ -8,6 +8,7 @@
 #include "base/in.h"
 #include "base/json.h"
 #include "base/out.h"
+#include "base/progress.h"
 #include "train/log.h"
 
 /* Keep the lines of an earlier run that end at `step'; a half line (the run
@@ -95,8 +96,9 @@ peft_log_step(FILE *fp, const char *path, const struct peft_stepinfo *s,
 	put_number(&b, "lr", s->lr);
 	put_number(&b, "loss", s->loss);
 	put_number(&b, "grad_norm", s->grad_norm);
-	peft_buf_printf(&b, ",\"tokens\":%zu,\"seconds\":%.3f}\n", s->tokens,
-	    s->seconds);
+	peft_buf_printf(&b, ",\"tokens\":%zu,\"seconds\":%.3f,"
+	    "\"peak_bytes\":%zu}\n", s->tokens, s->seconds,
+	    peft_rss_peak());
 	if (!isnan(s->eval_loss)) {
 		peft_buf_printf(&b, "{\"step\":%zu", s->step);
 		put_number(&b, "eval_loss", s->eval_loss);

@@ -34,6 +34,12 @@ largest_step(const struct peft_trainer *t)
 	return sum;
 }
 
+static bool
+fits(const struct peft_trainer *t)
+{
+	return t->opt.mem_limit == 0 || t->plan.total <= t->opt.mem_limit;
+}
+
 static int
 plan_for(struct peft_trainer *t, size_t tokens, struct peft_err *err)
 {
@@ -44,6 +50,21 @@ plan_for(struct peft_trainer *t, size_t tokens, struct peft_err *err)
 		return -1;
 	p->micro_tokens = tokens;
 	p->total = p->weights + p->adapter + p->optimiser + p->run.total;
+	return 0;
+}
+
+/* The largest micro-batch that fits, of at least one record. */
+static int
+plan_fit(struct peft_trainer *t, size_t tokens, size_t least,
+    struct peft_err *err)
+{
+	if (plan_for(t, tokens, err) == -1)
+		return -1;
+	while (!fits(t) && tokens > least) {
+		tokens = tokens / 2 > least ? tokens / 2 : least;
+		if (plan_for(t, tokens, err) == -1)
+			return -1;
+	}
 	return 0;
 }
 
@@ -61,18 +82,19 @@ peft_train_plan(struct peft_trainer *t, struct peft_err *err)
 	tokens = tokens > seq ? tokens : seq;
 	t->caps = (struct peft_caps){ .seqs = tokens < 4096 ? tokens : 4096,
 	    .seq = seq, .train = true };
-	if (plan_for(t, tokens, err) == -1)
+	if (plan_fit(t, tokens, seq, err) == -1)
 		return -1;
-	while (t->opt.mem_limit > 0 && p->total > t->opt.mem_limit &&
-	    tokens > seq) {
-		tokens = tokens / 2 > seq ? tokens / 2 : seq;
-		if (plan_for(t, tokens, err) == -1)
+	if (!fits(t)) {			/* that costs a quarter more time */
+		t->caps.recompute = true;
+		if (plan_fit(t, tokens, seq, err) == -1)
 			return -1;
 	}
-	if (t->opt.mem_limit > 0 && p->total > t->opt.mem_limit)
+	if (!fits(t))
 		return peft_setfail(err, PEFT_CHECK, "the smallest plan, with "
-		    "micro-batches of one record, needs %.1f MiB, the limit is "
-		    "%.1f MiB", (double)p->total / 0x1p20,
+		    "micro-batches of one record and activations computed "
+		    "again, needs %.1f MiB, the limit is %.1f MiB",
+		    (double)p->total / 0x1p20,
 		    (double)t->opt.mem_limit / 0x1p20);
+	p->recompute = t->caps.recompute;
 	return 0;
 }

@@ -75,24 +75,6 @@ micro_batch(struct peft_trainer *t, const struct peft_records *data,
 	return r == -1 ? name_record(t, data, which, k, err) : 0;
 }
 
-/* The total norm of the gradients; a tensor that is not finite is named. */
-static int
-gradient_norm(struct peft_trainer *t, double *norm, struct peft_err *err)
-{
-	double sum = 0;
-	size_t i;
-
-	for (i = 0; i < t->nparams; i++) {
-		if (t->vec->nonfinite(t->params[i].grad, t->params[i].n))
-			return peft_setfail(err, PEFT_NUMERIC, "step %zu: the "
-			    "gradient of %s is not finite", t->step + 1,
-			    t->params[i].name);
-		sum += t->vec->sumsq(t->params[i].grad, t->params[i].n);
-	}
-	*norm = sqrt(sum);
-	return 0;
-}
-
 /* torch.optim.AdamW, after clip_grad_norm_. */
 static void
 update(struct peft_trainer *t, double lr, double norm)
@@ -144,11 +126,55 @@ forward_backward(struct peft_trainer *t, const size_t *which, size_t n,
 	return 0;
 }
 
+/* The first parameter whose gradient is not finite, or NULL; the total norm
+ * of all of them. */
+static const struct peft_param *
+gradient_norm(const struct peft_trainer *t, double *norm)
+{
+	const struct peft_param *p = t->params;
+	double sum = 0;
+	size_t i;
+
+	for (i = 0; i < t->nparams; i++) {
+		if (t->vec->nonfinite(p[i].grad, p[i].n))
+			return &p[i];
+		sum += t->vec->sumsq(p[i].grad, p[i].n);
+	}
+	*norm = sqrt(sum);
+	return NULL;
+}
+
+/* Name the record that makes a gradient not finite, by taking the step's
+ * records one at a time; always fails. */
+static int
+blame(struct peft_trainer *t, const struct peft_param *bad,
+    const size_t *which, size_t n, struct peft_err *err)
+{
+	struct peft_stepinfo info = { 0 };
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (!(t->data->at[which[i]].weight > 0))
+			continue;
+		if (forward_backward(t, &which[i], 1, &info, err) == -1)
+			return -1;
+		if (t->vec->nonfinite(bad->grad, bad->n))
+			return peft_setfail(err, PEFT_NUMERIC, "step %zu, "
+			    "record %zu (line %zu): the gradient of %s is not "
+			    "finite", t->step + 1, which[i] + 1,
+			    t->data->at[which[i]].line, bad->name);
+	}
+	return peft_setfail(err, PEFT_NUMERIC, "step %zu, its %zu records "
+	    "together: the gradient of %s is not finite", t->step + 1, n,
+	    bad->name);
+}
+
 int
 peft_train_step(struct peft_trainer *t, struct peft_stepinfo *info,
     struct peft_err *err)
 {
 	size_t i = t->step % t->per_epoch * t->opt.batch, n;
+	const struct peft_param *bad;
 	double t0 = peft_now();
 
 	make_order(t, t->step / t->per_epoch);
@@ -157,9 +183,10 @@ peft_train_step(struct peft_trainer *t, struct peft_stepinfo *info,
 	    .total = t->total, .eval_loss = NAN };
 	info->lr = t->opt.lr * peft_schedule_factor(t->opt.schedule, t->step,
 	    t->warmup, t->total);
-	if (forward_backward(t, t->order + i, n, info, err) == -1 ||
-	    gradient_norm(t, &info->grad_norm, err) == -1)
+	if (forward_backward(t, t->order + i, n, info, err) == -1)
 		return -1;
+	if ((bad = gradient_norm(t, &info->grad_norm)) != NULL)
+		return blame(t, bad, t->order + i, n, err);
 	update(t, info->lr, info->grad_norm);
 	t->step++;
 	info->seconds = peft_now() - t0;

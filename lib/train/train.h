@@ -68,6 +68,7 @@ struct peft_trainplan {
 	size_t		 weights, adapter, optimiser;
 	struct peft_plan run;
 	size_t		 total, micro_tokens;
+	bool		 recompute;	/* activations, layer by layer */
 };
 
 struct peft_trainer;

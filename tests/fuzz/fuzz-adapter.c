@@ -6,39 +6,9 @@
 #include <string.h>
 
 #include "peft/method.h"
+#include "sites.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
-
-enum { NSITE = 6 };
-
-static const struct peft_site modules[NSITE] = {
-	{ .path = "model.embed_tokens", .kind = PEFT_EMBEDDING, .layer = -1,
-	    .in = 8, .out = 4 },
-	{ .path = "model.layers.0.self_attn.q_proj", .kind = PEFT_LINEAR,
-	    .layer = 0, .in = 4, .out = 4 },
-	{ .path = "model.layers.0.self_attn.v_proj", .kind = PEFT_LINEAR,
-	    .layer = 0, .in = 4, .out = 2 },
-	{ .path = "model.layers.1.mlp.up_proj", .kind = PEFT_LINEAR,
-	    .layer = 1, .in = 4, .out = 6 },
-	{ .path = "model.norm", .kind = PEFT_NORM, .layer = -1, .in = 4,
-	    .out = 4 },
-	{ .path = "lm_head", .kind = PEFT_HEAD, .layer = -1, .in = 4,
-	    .out = 8 },
-};
-
-/* Ranks that only cost time and memory are not what is looked for. */
-static bool
-too_large(const cJSON *j)
-{
-	const cJSON *e;
-
-	if (cJSON_IsNumber(j) && j->valuedouble > 64)
-		return true;
-	cJSON_ArrayForEach(e, j)
-		if (too_large(e))
-			return true;
-	return false;
-}
 
 static void
 save_and_make(struct peft_adapter *a, const struct peft_sites *sites)
@@ -74,8 +44,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (j == NULL)
 		return 0;
-	memcpy(at, modules, sizeof(at));
-	if (!too_large(j) &&
+	memcpy(at, fuzz_sites, sizeof(at));
+	if (!fuzz_too_large(j) &&
 	    (a = peft_adapter_new(j, &sites, 1, &err)) != NULL) {
 		save_and_make(a, &sites);
 		peft_adapter_close(a);

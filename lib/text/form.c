@@ -1,29 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Normalisation form C: canonical decomposition, then composition. */
+/*
+ * Normalisation forms: decomposition, canonical or (forms K) compatible, then
+ * composition (forms C).  The canonical part is a table, made by the software
+ * that is to be matched, since which characters join is seen in offsets; what
+ * characters are compatible with comes from utf8proc.
+ */
 
 #include <stdlib.h>
+#include <utf8proc.h>
 
 #include "base/buf.h"
+#include "text/form-impl.h"
 #include "text/mapped.h"
-
-struct marks {
-	unsigned	from, to, class;	/* combining class */
-};
-struct span {
-	unsigned	from, to;
-};
-struct parts {
-	unsigned	whole, first, second;	/* second may be 0 */
-};
-
-#include "text/nfc-tables.inc"
-
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-enum {		/* Hangul syllables are composed by arithmetic */
-	SBASE = 0xac00, LBASE = 0x1100, VBASE = 0x1161, TBASE = 0x11a7,
-	LCOUNT = 19, VCOUNT = 21, TCOUNT = 28, SCOUNT = LCOUNT * VCOUNT * TCOUNT
-};
 
 /* A character, and how many were put in (1) or taken out (< 0) for it. */
 struct item {
@@ -35,79 +23,8 @@ struct item {
 struct items {
 	struct item	*at;
 	size_t		 n, cap;
+	bool		 compat, compose;
 };
-
-static unsigned
-class_of(unsigned cp)
-{
-	size_t lo = 0, hi = COUNT(marks), mid;
-
-	while (lo < hi) {
-		mid = (lo + hi) / 2;
-		if (marks[mid].to < cp)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < COUNT(marks) && marks[lo].from <= cp ? marks[lo].class : 0;
-}
-
-/* May NFC change this character, or join it to the one before? */
-static bool
-is_active(unsigned cp)
-{
-	size_t lo = 0, hi = COUNT(active), mid;
-
-	while (lo < hi) {
-		mid = (lo + hi) / 2;
-		if (active[mid].to < cp)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < COUNT(active) && active[lo].from <= cp;
-}
-
-static const struct parts *
-parts_of(unsigned cp)
-{
-	size_t lo = 0, hi = COUNT(parts), mid;
-
-	while (lo < hi) {
-		mid = (lo + hi) / 2;
-		if (parts[mid].whole < cp)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < COUNT(parts) && parts[lo].whole == cp ? &parts[lo] : NULL;
-}
-
-/* The character that two make together, or 0. */
-static unsigned
-compose(unsigned a, unsigned b)
-{
-	size_t lo = 0, hi = COUNT(by_parts), mid;
-	const struct parts *p;
-
-	if (a - LBASE < LCOUNT && b - VBASE < VCOUNT)
-		return SBASE + ((a - LBASE) * VCOUNT + b - VBASE) * TCOUNT;
-	if (a - SBASE < SCOUNT && (a - SBASE) % TCOUNT == 0 &&
-	    b - TBASE - 1 < TCOUNT - 1)
-		return a + b - TBASE;
-	while (lo < hi) {
-		mid = (lo + hi) / 2;
-		p = &parts[by_parts[mid]];
-		if (p->first < a || (p->first == a && p->second < b))
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == COUNT(by_parts))
-		return 0;
-	p = &parts[by_parts[lo]];
-	return p->first == a && p->second == b ? p->whole : 0;
-}
 
 static int
 add(struct items *l, unsigned cp, int change, struct peft_err *err)
@@ -118,8 +35,27 @@ add(struct items *l, unsigned cp, int change, struct peft_err *err)
 	if (grown == NULL)
 		return -1;
 	l->at = grown;
-	l->at[l->n] = (struct item){ cp, class_of(cp), change, l->n };
+	l->at[l->n] = (struct item){ cp, peft_form_class(cp), change, l->n };
 	l->n++;
+	return 0;
+}
+
+static int
+decompose_compat(struct items *l, unsigned cp, int change,
+    struct peft_err *err)
+{
+	utf8proc_int32_t part[32];
+	utf8proc_ssize_t n = 0, i;
+	int boundary = 0;
+
+	if (peft_form_compat(cp))
+		n = utf8proc_decompose_char((utf8proc_int32_t)cp, part, 32,
+		    UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &boundary);
+	if (n <= 0 || n > 32)
+		return add(l, cp, change, err);
+	for (i = 0; i < n; i++)
+		if (add(l, (unsigned)part[i], i == 0 ? change : 1, err) == -1)
+			return -1;
 	return 0;
 }
 
@@ -127,7 +63,7 @@ add(struct items *l, unsigned cp, int change, struct peft_err *err)
 static int
 decompose(struct items *l, unsigned cp, int change, struct peft_err *err)
 {
-	const struct parts *p;
+	const struct peft_form_parts *p;
 
 	if (cp - SBASE < SCOUNT) {
 		unsigned s = cp - SBASE, t = s % TCOUNT;
@@ -137,7 +73,9 @@ decompose(struct items *l, unsigned cp, int change, struct peft_err *err)
 			return -1;
 		return t == 0 ? 0 : add(l, TBASE + t, 1, err);
 	}
-	if ((p = parts_of(cp)) == NULL)
+	if (l->compat)
+		return decompose_compat(l, cp, change, err);
+	if ((p = peft_form_parts_of(cp)) == NULL)
 		return add(l, cp, change, err);
 	if (decompose(l, p->first, change, err) == -1)
 		return -1;
@@ -180,7 +118,7 @@ recompose(struct items *l)
 		struct item c = l->at[i];
 
 		if (letter != SIZE_MAX && (last == 0 || last < c.class) &&
-		    (whole = compose(l->at[letter].cp, c.cp)) != 0) {
+		    (whole = peft_form_compose(l->at[letter].cp, c.cp)) != 0) {
 			l->at[letter].cp = whole;
 			l->at[letter].change += c.change - 1;
 			continue;
@@ -224,27 +162,45 @@ put_items(const struct items *l, const struct peft_view *v,
 	return 0;
 }
 
-/* The first active character from s + at on, and the start of the one before
+/* May the form change this character, or join it to the one before?  Form C
+ * leaves alone all below U+0300, the others only ASCII. */
+static bool
+is_touched(const struct items *l, const struct peft_view *v, size_t i,
+    size_t len)
+{
+	unsigned char c = (unsigned char)v->s[i];
+	unsigned cp;
+
+	if (c < (l->compose && !l->compat ? 0xcc : 0x80))
+		return false;
+	cp = peft_utf8_get(v->s + i, len);
+	if (l->compat && peft_form_compat(cp))
+		return true;
+	if (l->compose)
+		return peft_form_active(cp);
+	return peft_form_class(cp) != 0 || cp - SBASE < SCOUNT ||
+	    peft_form_parts_of(cp) != NULL;
+}
+
+/* The first such character from s + at on, and the start of the one before
  * it (at the start: its own); n if there is none. */
 static size_t
-next_active(const struct peft_view *v, size_t at, size_t *before)
+next_touched(const struct items *l, const struct peft_view *v, size_t at,
+    size_t *before)
 {
 	size_t i, len;
 
 	*before = at;
 	for (i = at; i < v->n; i += len) {
-		unsigned char c = (unsigned char)v->s[i];
-
-		/* below U+0300 nothing is active */
-		len = c < 0x80 ? 1 : c < 0xcc ? 2 : skip(v, i) - i;
-		if (c >= 0xcc && is_active(peft_utf8_get(v->s + i, len)))
+		len = (unsigned char)v->s[i] < 0x80 ? 1 : skip(v, i) - i;
+		if (is_touched(l, v, i, len))
 			return i;
 		*before = i;
 	}
 	return v->n;
 }
 
-/* A letter and the active characters behind it. */
+/* A letter and the touched characters behind it. */
 static int
 rewrite_cluster(struct items *l, const struct peft_view *v,
     struct peft_mapped *out, struct peft_err *err)
@@ -258,27 +214,27 @@ rewrite_cluster(struct items *l, const struct peft_view *v,
 			return -1;
 	}
 	sort_marks(l);
-	recompose(l);
+	if (l->compose)
+		recompose(l);
 	return put_items(l, v, out, err);
 }
 
 int
-peft_rewrite_nfc(const struct peft_rewrite *r, const struct peft_view *v,
+peft_rewrite_form(const struct peft_rewrite *r, const struct peft_view *v,
     struct peft_mapped *out, struct peft_err *err)
 {
-	struct items l = { 0 };
+	struct items l = { .compat = r->compat, .compose = r->compose };
 	struct peft_view part;
 	size_t at = 0, from, end, len;
 	int status = 0;
 
-	(void)r;
-	if ((end = next_active(v, 0, &from)) == v->n)
+	if ((end = next_touched(&l, v, 0, &from)) == v->n)
 		return 0;
 	out->n = 0;
 	while (status == 0 && end < v->n) {
 		for (; end < v->n; end += len) {
 			len = skip(v, end) - end;
-			if (!is_active(peft_utf8_get(v->s + end, len)))
+			if (!is_touched(&l, v, end, len))
 				break;
 		}
 		status = peft_mapped_copy(out, v, at, from, err);
@@ -286,7 +242,7 @@ peft_rewrite_nfc(const struct peft_rewrite *r, const struct peft_view *v,
 		if (status == 0)
 			status = rewrite_cluster(&l, &part, out, err);
 		at = end;
-		end = next_active(v, at, &from);
+		end = next_touched(&l, v, at, &from);
 	}
 	if (status == 0)
 		status = peft_mapped_copy(out, v, at, v->n, err);

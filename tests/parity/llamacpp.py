@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""llama.cpp reads the GGUF files that run.sh made.
+
+Logits as in load.py.  With f32 weights llama.cpp computes in f32; with f16 and q8_0 it rounds the inputs of each
+product to the type of the weights as well, which moves logits by up to LIMIT.  So its greedy answers are told to us
+token by token: each must be our likeliest token, or no further from it than that.
+"""
+import json, subprocess, sys
+import numpy
+import llama_cpp
+
+LIMIT = {"f32": 1e-4, "f16": 5e-3, "q8_0": 5e-2}
+records = [json.loads(line) for line in open("some.tok")]
+prompts = [r["input_ids"][:r["labels"].count(-100)] for r in records]
+
+
+def say(good, text):
+    print("ok" if good else "bad", text, flush=True)
+
+
+def ours(name, sequences):
+    """[tokens, vocab], of all sequences end to end."""
+    text = "".join('{"input_ids":%s,"labels":%s}\n' % (s, s) for s in sequences)
+    out = subprocess.run(["logits-tool", name], input=text.encode(), stdout=subprocess.PIPE, check=True).stdout
+    return numpy.frombuffer(out, dtype=numpy.float32).reshape(sum(map(len, sequences)), -1)
+
+
+def theirs(m, sequences):
+    out = []
+    for s in sequences:
+        m.reset()
+        m.eval(s)
+        out.append(m.scores[:len(s)].copy())
+    return numpy.concatenate(out)
+
+
+def answer(m, prompt):
+    ids = []
+    for t in m.generate(prompt, temp=0):
+        if t == m.token_eos() or len(ids) == 16:
+            return ids
+        ids.append(t)
+
+
+for t, limit in LIMIT.items():
+    name = t + ".gguf"
+    m = llama_cpp.Llama(name, verbose=False, n_ctx=512, logits_all=True, type_k=0, type_v=0)
+    sequences = [r["input_ids"] for r in records]
+    b = theirs(m, sequences)
+    a, largest = ours(name, sequences), abs(b).max()
+    far = abs(a - b).max() / largest
+    say(far <= limit, "%s: %d logits in llama.cpp differ by %.1e of the largest (limit %.0e)" % (name, a.size, far, limit))
+    answers = [answer(m, p) for p in prompts]
+    a, at, n, likeliest, worst = ours(name, [p + i for p, i in zip(prompts, answers)]), 0, 0, 0, 0
+    for p, ids in zip(prompts, answers):
+        for k, token in enumerate(ids):
+            row = a[at + len(p) + k - 1]
+            n, likeliest, worst = n + 1, likeliest + (row.argmax() == token), max(worst, (row.max() - row[token]) / largest)
+        at += len(p) + len(ids)
+    say(n > 0 and worst <= limit, "%s: of %d tokens of llama.cpp's greedy answers %d are our likeliest, the rest within %.1e of the largest logit"
+        % (name, n, likeliest, worst))
+    if t == "f32":
+        texts = [m.detokenize(i).decode(errors="replace") for i in answers]
+        mine = [json.loads(line) for line in open(name + ".answers")]
+        say(mine == texts, "%s: the texts of peft-generate and llama.cpp" % name)
