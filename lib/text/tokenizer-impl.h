@@ -63,8 +63,8 @@ enum {				/* flags of tokens */
 struct peft_tokenizer {
 	char			 hash[PEFT_SHA256_HEX];
 	cJSON			*json;		/* all but the two big lists */
-	cJSON			*class;		/* stages from the class, or
-						 * NULL; see tokenizer-class.c */
+	cJSON			*class;		/* stages from the class, see
+						 * tokenizer-class.c; or NULL */
 
 	/* The vocabulary.  text: as in the file; bytes: what it stands for,
 	 * not the same in byte-level vocabularies. */
