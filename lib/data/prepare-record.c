@@ -173,24 +173,19 @@ fix(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 }
 
 static int
-check_shape(const cJSON *j, int want, bool tokens, struct peft_err *err)
+check_shape(const struct peft_prep *p, const cJSON *j, int want,
+    struct peft_err *err)
 {
-	int shape = peft_shape_of(j);
-
-	if (shape == PEFT_SHAPE_TOKENS && !tokens)
+	if (p->mode != PEFT_PREP_LINT &&
+	    peft_shape_of(j) == PEFT_SHAPE_TOKENS)
 		return peft_seterr(err, "it is a token record already");
-	if (want == PEFT_SHAPE_NONE || shape == PEFT_SHAPE_NONE ||
-	    shape == want)
-		return 0;
-	return peft_seterr(err, "records are mixed: this one is of %s, the "
-	    "first of %s", peft_shape_name(shape), peft_shape_name(want));
+	return peft_shape_same(j, want, err);
 }
 
 static int
 work(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 {
-	if (check_shape(j, s->shape, p->mode == PEFT_PREP_LINT,
-	    &s->err) == -1 ||
+	if (check_shape(p, j, s->shape, &s->err) == -1 ||
 	    peft_split_part(&p->split, j, &s->part, &s->err) == -1)
 		return -1;
 	if (p->mode == PEFT_PREP_LINT)
