@@ -138,13 +138,27 @@ look_at_tokens(const struct peft_prep *p, const cJSON *j,
 static int
 look(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 {
+	struct peft_encopt o = p->enc;
 	struct peft_record r;
-	int bad;
+	size_t n = 0, tokens = 0, supervised = 0;
+	int bad = 0;
 
 	if (peft_shape_of(j) == PEFT_SHAPE_TOKENS)
 		return look_at_tokens(p, j, s);
-	bad = peft_encode_record(p->codec, j, &p->enc, &r, &s->err);
+	/* of the turns that become records the last is looked at closely */
+	if (p->per_turn && cJSON_IsObject(j))
+		bad = peft_encode_turns(j, &o, &n, &s->err) == -1;
+	for (o.turn = n > 0; !bad; o.turn++) {
+		bad = peft_encode_record(p->codec, j, &o, &r, &s->err);
+		if (bad || o.turn >= n)
+			break;
+		tokens += r.n;
+		supervised += r.supervised;
+		peft_record_free(&r);
+	}
 	peft_lint_look(&p->lint, j, bad ? NULL : &r, &s->look);
+	s->look.tokens += tokens;
+	s->look.supervised += supervised;
 	if (!bad)
 		peft_record_free(&r);
 	return 0;
