@@ -161,6 +161,8 @@ check(const struct job *job)
 		peft_die(PEFT_USAGE, "--near and --json go with --lint");
 	if (!lint && p->mode != PEFT_PREP_FIX && p->test != NULL)
 		peft_die(PEFT_USAGE, "--test goes with --lint and --fix");
+	if (p->skip_bad > 0 && (lint || p->mode == PEFT_PREP_FIX))
+		peft_die(PEFT_USAGE, "--skip-bad is not for --lint and --fix");
 	if (p->split.n > 0 ? job->nrest != p->split.n - 1 || lint ||
 	    job->decode || p->mode == PEFT_PREP_SHOW :
 	    job->nrest > 0 || p->split.by != NULL)

@@ -80,6 +80,15 @@ printf '{"prompt":"my ","completion":"card"}\n{"prompt":"my","completion":" bank
 expect 0 '' peft-tokenize -q -m base --lint in
 ok 'straddled: counted, and no finding' grep -qx '1 answers begin within a token' out
 
+# turns that the template rewrites are no mistake when each has its record
+cp -r base thinks; cat >thinks/chat_template.jinja <<'!'
+{% for m in messages %}{{ m.role }}|{{ m.content if loop.last else m.content.split('>')[-1] }}<|im_end|>{% endfor %}{% if add_generation_prompt %}assistant|{% endif %}
+!
+chat "$(u a)" "$(a 'x>b')" "$(u c)" "$(a 'y>d')" >in
+expect 3 '*' peft-tokenize -q -m thinks --lint in
+expect 0 '' peft-tokenize -q -m thinks --lint --per-turn in
+ok '--per-turn: the tokens of all turns count' sh -c "peft-tokenize -q -v -m thinks --per-turn in 2>&1 >/dev/null | grep -q \"^peft-tokenize: 2 records, \$(sed -n 's/^1 records, \([0-9]*\) tokens.*/\1/p' out) tokens\""
+
 # preferences: both sides are looked at
 printf '{"prompt":[%s],"chosen":[%s],"rejected":[%s]}\n' "$(u a)" "$(a b)" "$(a '')" >in
 finds empty 1 '1: an assistant turn is empty (message 2)'

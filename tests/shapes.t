@@ -147,6 +147,24 @@ printf 'prompt,completion\na,b\na,b,c\nd,e\n' >t.csv
 expect 0 '*left out: t.csv:3: 3 fields*' peft-tokenize -q -m base --skip-bad 1 t.csv
 ok 'what follows a bad line of a table is read' [ "$(records <out | wc -l)" -eq 2 ]
 
+# peft-eval reads the same
+peft-eval -q -m base test.jsonl >want
+for f in list.json list.json.gz; do
+	peft-eval -q -m base $f >got
+	ok "peft-eval $f" cmp got want
+done
+jq -c '{conversations: [.messages[] | {from: .role, value: .content}]}' test.jsonl >share.jsonl
+peft-eval -q -m base share.jsonl >got
+ok 'peft-eval: ShareGPT' cmp got want
+jq -r '.messages | [.[1].content, .[2].content] | @csv' test.jsonl | sed '1i prompt,completion' >t.csv
+jq -c '.messages | {prompt: .[1].content, completion: .[2].content}' test.jsonl >pc.jsonl
+peft-eval -q -m base pc.jsonl >want
+peft-eval -q -m base t.csv | tail -n 1 >got
+ok 'peft-eval: a table' sh -c 'tail -n 1 want | cmp - got'
+expect 2 '*: mixed:3: records are mixed*' peft-eval -q -m base mixed
+{ tok -q test.jsonl; head -n 1 test.jsonl; } >in
+expect 2 '*: in:11: records are mixed: this one is of chats (messages), the first of token records*' peft-eval -q -m base in
+
 # files that hold no text
 for x in 'PAR1 Parquet' 'PK\003\004 zip' '\3757zXZ\0 xz' 'BZh9 bzip2' '\377\376{\0 UTF-16' 'ARROW1 Arrow'; do
 	# shellcheck disable=SC2059

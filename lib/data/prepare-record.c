@@ -138,13 +138,27 @@ look_at_tokens(const struct peft_prep *p, const cJSON *j,
 static int
 look(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 {
+	struct peft_encopt o = p->enc;
 	struct peft_record r;
-	int bad;
+	size_t n = 0, tokens = 0, supervised = 0;
+	int bad = 0;
 
 	if (peft_shape_of(j) == PEFT_SHAPE_TOKENS)
 		return look_at_tokens(p, j, s);
-	bad = peft_encode_record(p->codec, j, &p->enc, &r, &s->err);
+	/* of the turns that become records the last is looked at closely */
+	if (p->per_turn && cJSON_IsObject(j))
+		bad = peft_encode_turns(j, &o, &n, &s->err) == -1;
+	for (o.turn = n > 0; !bad; o.turn++) {
+		bad = peft_encode_record(p->codec, j, &o, &r, &s->err);
+		if (bad || o.turn >= n)
+			break;
+		tokens += r.n;
+		supervised += r.supervised;
+		peft_record_free(&r);
+	}
 	peft_lint_look(&p->lint, j, bad ? NULL : &r, &s->look);
+	s->look.tokens += tokens;
+	s->look.supervised += supervised;
 	if (!bad)
 		peft_record_free(&r);
 	return 0;
@@ -173,24 +187,19 @@ fix(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 }
 
 static int
-check_shape(const cJSON *j, int want, bool tokens, struct peft_err *err)
+check_shape(const struct peft_prep *p, const cJSON *j, int want,
+    struct peft_err *err)
 {
-	int shape = peft_shape_of(j);
-
-	if (shape == PEFT_SHAPE_TOKENS && !tokens)
+	if (p->mode != PEFT_PREP_LINT &&
+	    peft_shape_of(j) == PEFT_SHAPE_TOKENS)
 		return peft_seterr(err, "it is a token record already");
-	if (want == PEFT_SHAPE_NONE || shape == PEFT_SHAPE_NONE ||
-	    shape == want)
-		return 0;
-	return peft_seterr(err, "records are mixed: this one is of %s, the "
-	    "first of %s", peft_shape_name(shape), peft_shape_name(want));
+	return peft_shape_same(j, want, err);
 }
 
 static int
 work(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 {
-	if (check_shape(j, s->shape, p->mode == PEFT_PREP_LINT,
-	    &s->err) == -1 ||
+	if (check_shape(p, j, s->shape, &s->err) == -1 ||
 	    peft_split_part(&p->split, j, &s->part, &s->err) == -1)
 		return -1;
 	if (p->mode == PEFT_PREP_LINT)

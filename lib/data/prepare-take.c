@@ -53,7 +53,7 @@ tell(const struct peft_prep *p, const struct peft_slot *s, const char *what,
 
 /* Why a record cannot stay: a finding, or PEFT_NFINDING. */
 static enum peft_finding
-fault(const struct peft_look *k)
+fault(const struct peft_prep *p, const struct peft_look *k)
 {
 	static const enum peft_finding faults[] = { PEFT_F_BAD, PEFT_F_EMPTY,
 	    PEFT_F_ORDER, PEFT_F_UNSUPERVISED, PEFT_F_DUPLICATE,
@@ -63,7 +63,8 @@ fault(const struct peft_look *k)
 	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		if (k->found[faults[i]])
 			return faults[i];
-	return PEFT_NFINDING;
+	return k->found[PEFT_F_LONG] && p->over == PEFT_OVER_DROP ?
+	    PEFT_F_LONG : PEFT_NFINDING;
 }
 
 static int
@@ -77,7 +78,7 @@ take_fixed(struct peft_run *run, struct peft_slot *s, struct peft_err *err)
 	if (s->status == 0) {
 		if (peft_lint_add(&p->lint, &s->look, &place, err) == -1)
 			return -1;
-		why = fault(&s->look);
+		why = fault(p, &s->look);
 	}
 	if (why != PEFT_NFINDING) {
 		p->fixed_away++;

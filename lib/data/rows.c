@@ -42,6 +42,12 @@ peft_rows_open(const char *path, const char *columns, struct peft_err *err)
 	return NULL;
 }
 
+void
+peft_rows_partial(struct peft_rows *r)
+{
+	peft_in_partial(r->in);
+}
+
 const char *
 peft_rows_label(const struct peft_rows *r)
 {

@@ -25,6 +25,8 @@ struct peft_rows *peft_rows_open(const char *path, const char *columns,
 int		 peft_rows_next(struct peft_rows *, const char **text,
 		    size_t *len, size_t *line, struct peft_err *)
 		    PEFT_MUSTCHECK;
+/* Accept a last line without its newline (JSON lines; it is dropped). */
+void		 peft_rows_partial(struct peft_rows *);
 const char	*peft_rows_label(const struct peft_rows *);
 /* "JSON lines", ..., once the first record was read. */
 const char	*peft_rows_kind(const struct peft_rows *);

@@ -86,6 +86,18 @@ peft_shape_name(int shape)
 }
 
 int
+peft_shape_same(const cJSON *j, int want, struct peft_err *err)
+{
+	int shape = peft_shape_of(j);
+
+	if (want == PEFT_SHAPE_NONE || shape == PEFT_SHAPE_NONE ||
+	    shape == want)
+		return 0;
+	return peft_seterr(err, "records are mixed: this one is of %s, the "
+	    "first of %s", peft_shape_name(shape), peft_shape_name(want));
+}
+
+int
 peft_shape_carry(cJSON *dst, const cJSON *j, struct peft_err *err)
 {
 	static const char *const keys[] = { "id", "weight", "adapter",
