@@ -40,7 +40,8 @@ static const struct peft_opt opts[] = {
 	{ O_REST, "rest", "FILE", "with --split: where the next part goes (repeatable)" },
 	{ O_SKIP, "skip-bad", "N", "leave out up to N bad records, and list them (0)" },
 	{ O_PARTIAL, "partial", NULL, "with --decode: accept a stream that was cut short" },
-	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_THREADS, PEFT_OPT_QUIET, PEFT_OPT_VERBOSE,
+	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_THREADS,
+	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE,
 	{ 0 }
 };
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Adapters, checkpoints and packs that are damaged, hostile or of something
 # else.
-# shellcheck disable=SC2016	# $_ is perl's
+# shellcheck disable=SC2016,SC2317	# perl's $_; by name
 . "$TOP/tests/lib.sh"
 . "$TOP/tests/fixtures.sh"
 . "$TOP/tests/bad.sh"

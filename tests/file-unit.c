@@ -245,7 +245,7 @@ begin_folder(const char *path, bool force, const char *text)
 {
 	struct peft_err err = { 0 };
 	struct peft_outdir *o = peft_outdir_open(path, force, &err);
-	char name[8];
+	char name[16];
 	int i;
 
 	need(o != NULL, &err);

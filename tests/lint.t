@@ -75,6 +75,11 @@ finds duplicate 1 '5: the same as an earlier record (in:2)'
 printf '{"input_ids":[9999],"labels":[9999]}\n' >in
 finds bad 1 '1: cannot be encoded: "input_ids"\[0\] is not a token of a vocabulary of 512'
 
+# a prompt that ends within a token
+printf '{"prompt":"my ","completion":"card"}\n{"prompt":"my","completion":" bank"}\n' >in
+expect 0 '' peft-tokenize -q -m base --lint in
+ok 'straddled: counted, and no finding' grep -qx '1 answers begin within a token' out
+
 # preferences: both sides are looked at
 printf '{"prompt":[%s],"chosen":[%s],"rejected":[%s]}\n' "$(u a)" "$(a b)" "$(a '')" >in
 finds empty 1 '1: an assistant turn is empty (message 2)'

@@ -98,6 +98,10 @@ test_4bit(void)
 	put_st("f", parts);
 	refused("f", PEFT_INPUT, "w.absmax is missing");
 	fill_parts(parts, STATE4("2,64", ""), false);
+	parts[SCALES].dtype = PEFT_I32;
+	put_st("f", parts);
+	refused("f", PEFT_INPUT, "w.absmax is not a list of 2 f32");
+	fill_parts(parts, STATE4("2,64", ""), false);
 	parts[CODES].name = "v";
 	put_st("f", parts);
 	refused("f", PEFT_INPUT, "belongs to no weight");
@@ -172,6 +176,10 @@ test_int8(void)
 	put_st("f", parts);
 	refused("f", PEFT_INPUT, "weight_format 1 is not known");
 	parts[1].n = 1;
+	put_st("f", parts);
+	refused("f", PEFT_INPUT, "l.SCB does not hold a scale for each row");
+	parts[1].n = parts[0].n = 2;
+	parts[0].cols = 0;
 	put_st("f", parts);
 	refused("f", PEFT_INPUT, "l.SCB does not hold a scale for each row");
 	unlink("f");

@@ -147,6 +147,13 @@ printf 'prompt,completion\na,b\na,b,c\nd,e\n' >t.csv
 expect 0 '*left out: t.csv:3: 3 fields*' peft-tokenize -q -m base --skip-bad 1 t.csv
 ok 'what follows a bad line of a table is read' [ "$(records <out | wc -l)" -eq 2 ]
 
+# files that hold no text
+for x in 'PAR1 Parquet' 'PK\003\004 zip' '\3757zXZ\0 xz' 'BZh9 bzip2' '\377\376{\0 UTF-16' 'ARROW1 Arrow'; do
+	# shellcheck disable=SC2059
+	printf "${x% *}" >in
+	expect 2 "*: in: is *${x#* }*" peft-tokenize -q -m base in
+done
+
 # any number of threads
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do cat chats.jsonl test.jsonl; done >many
 tok -q -j 1 many >want

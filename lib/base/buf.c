@@ -107,11 +107,10 @@ peft_calloc(size_t n, size_t size, struct peft_err *err)
 	size_t bytes;
 	void *p = NULL;
 
-	/* a request for nothing is not a failure; calloc checks the product,
-	 * too, but under a sanitizer that ends the program */
-	if (!__builtin_mul_overflow(n, size, &bytes))
-		p = calloc(bytes == 0 ? 1 : bytes, 1);
-	if (p == NULL)
+	/* a request for nothing is not a failure; calloc would check the
+	 * product as well, but sanitizers take that for a mistake */
+	if (__builtin_mul_overflow(n, size, &bytes) ||
+	    (p = calloc(bytes == 0 ? 1 : bytes, 1)) == NULL)
 		peft_seterr(err, "no memory for %zu x %zu bytes", n, size);
 	return p;
 }

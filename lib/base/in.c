@@ -191,6 +191,12 @@ peft_in_label(const struct peft_in *in)
 	return in->label;
 }
 
+bool
+peft_in_unended(const struct peft_in *in)
+{
+	return in->unended;
+}
+
 size_t
 peft_in_lineno(const struct peft_in *in)
 {
@@ -207,12 +213,6 @@ void
 peft_in_tail(struct peft_in *in)
 {
 	in->tail = true;
-}
-
-bool
-peft_in_unended(const struct peft_in *in)
-{
-	return in->unended;
 }
 
 /* More bytes behind what is there: 1, 0 at the end, -1. */
@@ -269,8 +269,8 @@ peft_in_line(struct peft_in *in, char **line, size_t *len,
 		if (seen == 0 || in->partial)
 			return 0;
 		if (in->tail) {
-			nl = in->buf + in->have++;	/* more() left room */
 			in->unended = true;
+			nl = in->buf + in->have++;	/* more() left room */
 			break;
 		}
 		return peft_seterr(err, "%s:%zu: the last line has no newline: "
@@ -293,8 +293,7 @@ peft_in_peek(struct peft_in *in, const char **p, size_t *n,
 
 	for (;;) {
 		for (i = in->pos; i < in->have; i++)
-			if (strchr(" \t\r\n", in->buf[i]) == NULL ||
-			    in->buf[i] == '\0')
+			if (memchr(" \t\r\n", in->buf[i], 4) == NULL)
 				break;
 		*p = in->buf + in->pos;
 		*n = in->have - in->pos;
@@ -303,25 +302,6 @@ peft_in_peek(struct peft_in *in, const char **p, size_t *n,
 		if ((r = more(in, err)) != 1)
 			return r;
 	}
-}
-
-int
-peft_in_some(struct peft_in *in, const char **p, size_t *n,
-    struct peft_err *err)
-{
-	const char *nl;
-	int r;
-
-	if (in->pos == in->have && (r = more(in, err)) != 1)
-		return r;
-	*p = nl = in->buf + in->pos;
-	*n = in->have - in->pos;
-	in->pos = in->have;
-	while ((nl = memchr(nl, '\n', (size_t)(*p + *n - nl))) != NULL) {
-		in->lineno++;
-		nl++;
-	}
-	return 1;
 }
 
 void

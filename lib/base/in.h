@@ -31,12 +31,10 @@ void		 peft_in_partial(struct peft_in *);
 /* Give a last line without its newline as well, for formats that say
  * themselves whether they are whole. */
 void		 peft_in_tail(struct peft_in *);
-bool		 peft_in_unended(const struct peft_in *);	/* there was one */
-/* Bytes rather than lines, which they count: what comes next, some of it, at
- * *p until the next call (1, 0, -1); peek leaves it there, and gives no white
- * space alone unless that is all there is (0) or it is over 64 KiB long. */
-int		 peft_in_some(struct peft_in *, const char **p, size_t *n,
-		    struct peft_err *) PEFT_MUSTCHECK;
+bool		 peft_in_unended(const struct peft_in *); /* there was one */
+/* What comes next, some of it, and it stays there: 1, at *p until the next
+ * call, not white space alone unless there are 64 KiB of it; 0 nothing else
+ * does; -1. */
 int		 peft_in_peek(struct peft_in *, const char **p, size_t *n,
 		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_in_close(struct peft_in *);

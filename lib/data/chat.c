@@ -82,7 +82,8 @@ peft_chat_render_some(const struct peft_chat *chat, size_t n, bool gen,
 	cJSON_DeleteItemFromObjectCaseSensitive(vars,
 	    "add_generation_prompt");
 	cJSON_AddBoolToObject(vars, "add_generation_prompt", gen);
-	r = peft_template_render(chat->codec->tmpl, vars, text, mark, spans, err);
+	r = peft_template_render(chat->codec->tmpl, vars, text, mark, spans,
+	    err);
 	return r == -1 ? peft_errprefix(err, "chat template") : 0;
 }
 

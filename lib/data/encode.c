@@ -30,6 +30,8 @@ label(const struct peft_tokens *tokens, const struct peft_marked *t,
 		r->labels[i] = PEFT_IGNORE;
 		while (k < spans->n && spans->at[k].end <= tok->begin)
 			k++;
+		r->straddled += k < spans->n && tok->begin <
+		    spans->at[k].begin && tok->end > spans->at[k].begin;
 		if (k < spans->n && tok->begin < tok->end &&
 		    (t->reach ? tok->end : tok->begin + (size_t)1) >
 		    spans->at[k].begin) {
@@ -182,6 +184,14 @@ extras(const cJSON *j, struct peft_record *r, struct peft_err *err)
 	return 0;
 }
 
+static bool
+begins_with(const struct peft_buf *b, const char *s)
+{
+	size_t n = s == NULL ? 0 : strlen(s);
+
+	return n > 0 && b->len >= n && memcmp(b->data, s, n) == 0;
+}
+
 /* Fill t from a simple record; *flags for the tokenizer. */
 static int
 read_text(const struct peft_codec *c, const cJSON *j,
@@ -199,8 +209,12 @@ read_text(const struct peft_codec *c, const cJSON *j,
 		return peft_chat_render(c, j, &opt, &t->text, &t->mark,
 		    &t->spans, err);
 	}
-	*flags = peft_json_get(j, "segments") != NULL ? 0 : PEFT_TOK_SPECIAL;
-	return peft_plain_read(c, j, &opt, t, err);
+	if (peft_plain_read(c, j, &opt, t, err) == -1)
+		return -1;
+	/* a BOS that was written is not put once more */
+	*flags = peft_json_get(j, "segments") != NULL || (o->control &&
+	    begins_with(&t->text, c->bos)) ? 0 : PEFT_TOK_SPECIAL;
+	return 0;
 }
 
 static int
@@ -231,13 +245,13 @@ peft_encode_turns(const cJSON *j, const struct peft_encopt *o, size_t *n,
 	cJSON *own;
 	int s = 0;
 
-	*n = 1;
+	*n = 0;
 	if (peft_shape_simple(j, o->as_chat, &own, err) == -1)
 		return -1;
 	messages = peft_json_get(own != NULL ? own : j, "messages");
 	if (messages != NULL && !cJSON_IsNull(messages) &&
 	    peft_json_get(j, "choices") == NULL)
-		s = peft_chat_turns(messages, o, n, err);
+		s = peft_chat_turns(messages, o, n, err) == -1 ? -1 : 1;
 	cJSON_Delete(own);
 	return s;
 }

@@ -20,7 +20,7 @@ struct peft_codec {
 	struct peft_tokenizer	*tok;
 	struct peft_template	*tmpl;		/* NULL: the model has none */
 	struct peft_tokens_info	 info;
-	char			*bos, *eos;	/* texts, for the template; or NULL */
+	char			*bos, *eos;	/* their texts, or NULL */
 };
 
 /* Finds tokenizer.json, tokenizer_config.json and the template among the
@@ -28,6 +28,10 @@ struct peft_codec {
 int	peft_codec_open(struct peft_codec *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 void	peft_codec_close(struct peft_codec *);
+/* All tokens of an encoded record are below vocab: an embedding may have
+ * fewer rows than the tokenizer has tokens. */
+int	peft_codec_fits(const struct peft_codec *, const struct peft_record *,
+	    size_t vocab, struct peft_err *) PEFT_MUSTCHECK;
 
 enum peft_supervise {
 	PEFT_SUP_LAST,		/* the last assistant turn */
@@ -56,8 +60,8 @@ struct peft_encopt {
 	const cJSON		*set;		/* more template variables */
 };
 
-/* Into how many records a record falls if each turn that is learnt gets its
- * own; 1 for what is no chat. */
+/* Into how many records a chat falls if each turn that is learnt gets its
+ * own: 1 and *n; 0 what is no chat does not fall; -1. */
 int	peft_encode_turns(const cJSON *, const struct peft_encopt *,
 	    size_t *n, struct peft_err *) PEFT_MUSTCHECK;
 /* A record of any shape that data/shape.h knows to tokens.  A chat and a

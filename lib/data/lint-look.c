@@ -90,7 +90,7 @@ follows(const char *role, const char *before)
 	if (strcmp(role, "tool") == 0)
 		return strcmp(before, "assistant") == 0 ||
 		    strcmp(before, "tool") == 0;
-	return true;			/* a role that only the template knows */
+	return true;		/* a role that only the template knows */
 }
 
 /* A system turn first if at all, then user and assistant in turn (tools
@@ -188,6 +188,7 @@ look_at_tokens(const struct peft_lint *l, const struct peft_record *r,
 	k->tokens += r->n;
 	k->supervised += r->supervised;
 	k->unknown += r->unknown;
+	k->straddled += r->straddled;
 	k->length = r->n > k->length ? r->n : k->length;
 	k->found[PEFT_F_LONG] |= l->max_length > 0 && r->n > l->max_length;
 	k->found[PEFT_F_UNKNOWN] |= r->unknown > 0;

@@ -106,8 +106,9 @@ report_json(struct peft_buf *b, const struct peft_lint *l)
 
 	peft_buf_printf(b, "{\"records\":%zu,\"tokens\":%zu,"
 	    "\"supervised\":%zu,\"longest\":%zu,\"over_limit\":%zu,"
-	    "\"unknown\":%zu,\"findings\":{", l->records, l->tokens,
-	    l->supervised, l->longest, l->over, l->unknown);
+	    "\"unknown\":%zu,\"straddled\":%zu,\"findings\":{", l->records,
+	    l->tokens, l->supervised, l->longest, l->over, l->unknown,
+	    l->straddled);
 	for (i = 0; i < PEFT_NFINDING; i++)
 		peft_buf_printf(b, "%s\"%s\":%zu", i > 0 ? "," : "",
 		    peft_findings[i].name, l->count[i]);
@@ -158,6 +159,9 @@ peft_lint_report(struct peft_buf *b, const struct peft_lint *l, bool json)
 	if (l->over > 0)
 		peft_buf_printf(b, "%zu tokens are past the limit of %zu\n",
 		    l->over, l->max_length);
+	if (l->straddled > 0)
+		peft_buf_printf(b, "%zu answers begin within a token\n",
+		    l->straddled);
 	for (i = 0; i < PEFT_NFINDING; i++)
 		if (l->count[i] > 0)
 			peft_buf_printf(b, "%6zu  %s; %s\n", l->count[i],

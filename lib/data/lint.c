@@ -72,6 +72,7 @@ measure(struct peft_lint *l, const struct peft_look *k)
 	l->tokens += k->tokens;
 	l->supervised += k->supervised;
 	l->unknown += k->unknown;
+	l->straddled += k->straddled;
 	if (k->length > l->longest)
 		l->longest = k->length;
 	if (l->max_length > 0 && k->length > l->max_length)

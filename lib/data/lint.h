@@ -13,11 +13,11 @@
  */
 enum peft_finding {
 	PEFT_F_UNSUPERVISED,	/* no supervised token */
-	PEFT_F_NOEND,		/* supervised text does not end with an end token */
+	PEFT_F_NOEND,		/* what is learnt has no end token at its end */
 	PEFT_F_LONG,		/* longer than max_length */
 	PEFT_F_DUPLICATE,	/* the same tokens as an earlier record */
 	PEFT_F_NEAR,		/* nearly the words of an earlier record */
-	PEFT_F_LEAK,		/* the same prompt as a record of the test set */
+	PEFT_F_LEAK,		/* its prompt is in the test set */
 	PEFT_F_EMPTY,		/* an answer without content */
 	PEFT_F_ORDER,		/* roles out of order */
 	PEFT_F_SPECIAL,		/* special tokens spelt out in content */
@@ -39,7 +39,7 @@ struct peft_look {
 	size_t			message[PEFT_NFINDING];	/* from 1; 0: none */
 	bool			counted;	/* it is a record */
 	size_t			length;		/* the longer of a pair */
-	size_t			tokens, supervised, unknown;
+	size_t			tokens, supervised, unknown, straddled;
 	uint64_t		ids, prompt;	/* hashes; 0: none */
 	struct peft_sketch	sketch;
 	/* and by its place: the record that it is like */
@@ -56,16 +56,18 @@ enum { PEFT_LINT_LENGTHS = 32 };
 struct peft_lint {
 	const struct peft_codec	*codec;
 	size_t			 max_length;	/* 0: no limit */
-	double			 near;		/* share; above 1: not looked for */
+	double			 near;		/* share; above 1: not wanted */
 	struct peft_seen	 ids, test;
 	struct peft_near	 sketches;
 	struct peft_place	*places;	/* of records, [records] */
 	size_t			 cap;
 	size_t			 count[PEFT_NFINDING];
 	size_t			 records, tokens, supervised, unknown;
-	size_t			 longest, over;	/* tokens; those past the limit */
-	size_t			 lengths[PEFT_LINT_LENGTHS]; /* records of 2^i to
-						 * 2^(i+1) - 1 tokens */
+	size_t			 straddled;	/* answers that begin within a
+						 * token */
+	size_t			 longest, over;	/* tokens; past the limit */
+	/* records of 2^i to 2^(i+1) - 1 tokens */
+	size_t			 lengths[PEFT_LINT_LENGTHS];
 };
 
 /* Remember the prompts of a test set. */

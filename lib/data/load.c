@@ -112,7 +112,7 @@ struct mixed {
 	const struct peft_codec		*codec;
 	const struct peft_loadopt	*opt;
 	struct peft_tokens_stream	 stream;
-	int				 kind;	/* 0 unknown, 1 tokens, 2 chats */
+	int				 kind;	/* 1: tokens, 2: chats */
 };
 
 static int
@@ -142,7 +142,8 @@ take_line(struct mixed *m, const cJSON *j, size_t line, struct peft_err *err)
 	    peft_encode_record(m->codec, j, &m->opt->encode, &r, err)) == -1)
 		return -1;
 	r.line = line;
-	if (add(m->rs, &r, err) == -1) {
+	if ((!tokens && peft_codec_fits(m->codec, &r, m->opt->vocab,
+	    err) == -1) || add(m->rs, &r, err) == -1) {
 		peft_record_free(&r);
 		return -1;
 	}

@@ -12,9 +12,9 @@ struct peft_slot {
 	const char		*label;
 	size_t			 line;
 	int			 shape;		/* that it must have, or NONE */
-	bool			 unread;	/* there is no text, err says why */
+	bool			 unread;	/* no text, err says why */
 	/* what became of it */
-	int			 status;	/* 0, or -1: bad, err says why */
+	int			 status;	/* 0; -1: bad, err says why */
 	struct peft_err		 err;
 	struct peft_buf		 out;
 	size_t			 part;		/* where it goes */

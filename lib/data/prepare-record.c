@@ -105,11 +105,11 @@ put_turns(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 {
 	struct peft_encopt o = p->enc;
 	size_t n;
+	int chat = p->per_turn ? peft_encode_turns(j, &o, &n, &s->err) : 0;
 
-	if (!p->per_turn)
-		return put_record(p, j, &o, s);
-	if (peft_encode_turns(j, &o, &n, &s->err) == -1)
-		return -1;
+	if (chat != 1)
+		return chat == 0 ? put_record(p, j, &o, s) : -1;
+	s->idle += n == 0;
 	for (o.turn = 1; o.turn <= n; o.turn++)
 		if (put_record(p, j, &o, s) == -1)
 			return peft_errprefix(&s->err, "turn %zu", o.turn);
@@ -189,7 +189,8 @@ check_shape(const cJSON *j, int want, bool tokens, struct peft_err *err)
 static int
 work(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 {
-	if (check_shape(j, s->shape, p->mode == PEFT_PREP_LINT, &s->err) == -1 ||
+	if (check_shape(j, s->shape, p->mode == PEFT_PREP_LINT,
+	    &s->err) == -1 ||
 	    peft_split_part(&p->split, j, &s->part, &s->err) == -1)
 		return -1;
 	if (p->mode == PEFT_PREP_LINT)

@@ -32,8 +32,8 @@ struct peft_prep {
 	enum peft_style		 style;		/* of SHOW */
 	size_t			 show;		/* records at most; 0: all */
 	size_t			 max_length;	/* tokens; 0: no limit */
-	enum peft_over		 over;		/* what to do with longer ones */
-	const char		*test;		/* with LINT: a test set, or NULL */
+	enum peft_over		 over;		/* what becomes of longer */
+	const char		*test;		/* LINT, FIX: a test set */
 	bool			 json;		/* with LINT: the report */
 	struct peft_split	 split;		/* with TOKENS, RENDER */
 	size_t			 skip_bad;	/* that many bad records may be
@@ -45,7 +45,7 @@ struct peft_prep {
 	void	*ctx;
 	/* what was seen */
 	struct peft_lint	 lint;
-	size_t			 part[PEFT_SPLIT_PARTS];	/* records of it */
+	size_t			 part[PEFT_SPLIT_PARTS]; /* records of each */
 	size_t			 records, skipped, dropped, cut;
 	size_t			 changed, fixed_away;	/* by FIX */
 	size_t			 idle;		/* without a supervised token */

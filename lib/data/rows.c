@@ -8,6 +8,7 @@
 #include "data/rows.h"
 #include "data/table.h"
 
+enum { CHUNK = 1 << 16 };
 static const size_t max_record = (size_t)256 << 20;
 
 enum kind { UNKNOWN, LINES, LIST, TABLE };
@@ -20,8 +21,8 @@ struct peft_rows {
 	bool		 bom;		/* the first line begins with one */
 	bool		 pending;	/* a record of its first line in text */
 	/* a list, byte by byte */
-	const char	*chunk;		/* [left] of the input */
-	size_t		 left, lineno;
+	char		*chunk;		/* [CHUNK], for bytes at, at + 1, ... */
+	size_t		 at, have, lineno;
 	struct peft_buf	 text;
 	size_t		 taken;		/* elements so far */
 	int		 end;		/* what ended the last: , or ] */
@@ -74,6 +75,7 @@ peft_rows_close(struct peft_rows *r)
 	peft_in_close(r->in);
 	peft_table_close(r->table);
 	peft_buf_free(&r->text);
+	free(r->chunk);
 	free(r);
 }
 
@@ -115,6 +117,38 @@ open_table(struct peft_rows *r, struct peft_err *err)
 	    peft_rows_label(r), peft_in_lineno(r->in)) : 0;
 }
 
+/* Files that hold no text, by their first bytes. */
+static int
+check_kind(const struct peft_rows *r, const char *p, size_t n,
+    struct peft_err *err)
+{
+	static const struct {
+		const char	*magic, *what;
+		size_t		 n;
+	} kinds[] = {
+		{ "PAR1", "is Parquet, which this program does not read: have "
+		    "duckdb or pandas make JSON lines of it", 4 },
+		{ "ARROW1", "is Arrow, which this program does not read: have "
+		    "pandas make JSON lines of it", 6 },
+		{ "PK\3\4", "is a zip file or a spreadsheet: unpack it, or "
+		    "save it as CSV", 4 },
+		{ "\3757zXZ", "is packed with xz: only gzip and zstd are "
+		    "unpacked here", 6 },
+		{ "BZh", "is packed with bzip2: only gzip and zstd are "
+		    "unpacked here", 3 },
+		{ "\377\376", "is UTF-16: make it UTF-8 (iconv -f UTF-16)", 2 },
+		{ "\376\377", "is UTF-16: make it UTF-8 (iconv -f UTF-16)", 2 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (n >= kinds[i].n && memcmp(p, kinds[i].magic,
+		    kinds[i].n) == 0)
+			return peft_seterr(err, "%s: %s", peft_rows_label(r),
+			    kinds[i].what);
+	return 0;
+}
+
 /* How does it begin?  Editors of some systems put a byte order mark first. */
 static int
 look(struct peft_rows *r, struct peft_err *err)
@@ -129,6 +163,8 @@ look(struct peft_rows *r, struct peft_err *err)
 	r->lineno = 1;
 	if (s == 0)
 		return 0;
+	if (check_kind(r, p, n, err) == -1)
+		return -1;
 	r->bom = n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0;
 	for (i = r->bom ? 3 : 0; i < n && strchr(" \t\r\n", p[i]) != NULL &&
 	    p[i] != '\0'; i++)
@@ -146,16 +182,17 @@ look(struct peft_rows *r, struct peft_err *err)
 static int
 get(struct peft_rows *r, struct peft_err *err)
 {
-	int s;
+	ssize_t n;
 
-	if (r->left == 0) {
-		s = peft_in_some(r->in, &r->chunk, &r->left, err);
-		if (s != 1)
-			return s == 0 ? -1 : -2;
+	if (r->at == r->have) {
+		n = peft_in_read(r->in, r->chunk, CHUNK, err);
+		if (n <= 0)
+			return n == 0 ? -1 : -2;
+		r->at = 0;
+		r->have = (size_t)n;
 	}
-	r->left--;
-	r->lineno += *r->chunk == '\n';
-	return (unsigned char)*r->chunk++;
+	r->lineno += r->chunk[r->at] == '\n';
+	return (unsigned char)r->chunk[r->at++];
 }
 
 static int
@@ -227,6 +264,9 @@ next_element(struct peft_rows *r, size_t *line, struct peft_err *err)
 	int c;
 
 	if (r->taken == 0) {
+		if (r->chunk == NULL &&
+		    (r->chunk = peft_calloc(CHUNK, 1, err)) == NULL)
+			return -1;
 		do		/* the bracket, which look() saw */
 			c = get(r, err);
 		while (c >= 0 && c != '[');

@@ -10,8 +10,8 @@
 /*
  * The records of one input, one after the other, each as the text of a JSON
  * object: a line of JSON lines, an element of one long list, or a line of a
- * table.  Which of them an input holds is told by how it begins.  Memory is bounded by the
- * longest record.
+ * table.  Which of them an input holds is told by how it begins.  Memory is
+ * bounded by the longest record.
  */
 struct peft_rows;
 

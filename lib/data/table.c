@@ -56,7 +56,8 @@ peft_table_begin(struct peft_table *t)
 }
 
 int
-peft_table_take(struct peft_table *t, const char *line, size_t len, struct peft_err *err)
+peft_table_take(struct peft_table *t, const char *line, size_t len,
+    struct peft_err *err)
 {
 	size_t i;
 

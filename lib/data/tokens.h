@@ -36,6 +36,7 @@ struct peft_record {
 	/* Preference: this record is the chosen one, and here is the other. */
 	struct peft_record *rejected;	/* or NULL */
 	enum peft_label	 label;
+	size_t	 straddled;	/* answers that begin within a token, and */
 	size_t	 unknown;	/* bytes of the text that the vocabulary does
 				 * not have, when it was encoded here */
 	size_t	 line;		/* where it stood, for messages */

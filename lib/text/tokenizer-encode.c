@@ -144,7 +144,7 @@ cut(struct peft_work *w, const struct peft_added_set *set,
 			if (rest(w, &part) == -1)
 				return -1;
 		}
-		if (peft_work_put(w, v, a->id, begin, end) == -1)
+		if (peft_work_put_as_is(w, v, a->id, begin, end) == -1)
 			return -1;
 		done = end;
 	}
@@ -187,7 +187,7 @@ put_all(struct peft_work *w, const int32_t *ids, size_t n, size_t at)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (peft_work_put(w, &nowhere, ids[i], at, at) == -1)
+		if (peft_work_append(w, &nowhere, ids[i], at, at) == -1)
 			return -1;
 	return 0;
 }
@@ -198,16 +198,14 @@ encode(struct peft_work *w, const char *text, size_t len)
 	const struct peft_tokenizer *t = w->t;
 	const struct peft_view v = { text, len, NULL, 0 };
 	bool special = (w->flags & PEFT_TOK_SPECIAL) != 0;
-	size_t from;
 
 	if (special && put_all(w, t->before, t->nbefore, 0) == -1)
 		return -1;
-	from = w->out->n;
+	w->from = w->out->n;
+	w->trim = t->trim_offsets;
 	if (len > 0 && cut(w, &t->raw, &v, t->nnorm + t->normal.n == 0 ?
 	    split_all : normalise) == -1)
 		return -1;
-	if (t->trim_offsets)
-		peft_tokens_trim(t, w->out, from, text, len);
 	return special ? put_all(w, t->after, t->nafter, len) : 0;
 }
 
@@ -256,7 +254,7 @@ peft_tokenizer_encode_marked(const struct peft_tokenizer *t,
     struct peft_tokens *out, struct peft_err *err)
 {
 	struct peft_work w = { .t = t, .out = out, .mark = mark,
-	    .flags = flags, .err = err };
+	    .flags = flags, .text = text, .len = len, .err = err };
 	size_t good;
 	int r;
 

@@ -56,7 +56,8 @@ enum peft_model {
 enum {				/* flags of tokens */
 	PEFT_T_WHOLE = 1,	/* merging its text gives it back */
 	PEFT_T_VOCAB = 2,	/* in model.vocab */
-	PEFT_T_ADDED = 4, PEFT_T_SPECIAL = 8
+	PEFT_T_ADDED = 4, PEFT_T_SPECIAL = 8,
+	PEFT_T_NORMAL = 16	/* normalisers make another text of it */
 };
 
 struct peft_tokenizer {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokenizer.json: its two big lists, model.vocab and model.merges. */
 
+#include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,23 +61,94 @@ peft_read_vocab(struct peft_reader *r)
 	return peft_vocab_index(r->t, w->err);
 }
 
-/* A number at w->p to *out. */
+static double
+power_of_ten(int n)
+{
+	static const double exact[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6,
+	    1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
+	    1e18, 1e19, 1e20, 1e21, 1e22 };
+	char s[16];
+
+	if (n <= 22)
+		return exact[n];
+	snprintf(s, sizeof(s), "1e%d", n);
+	return strtod(s, NULL);
+}
+
+/* The digits at w->p, as far as they fit; how often *digits has to be
+ * multiplied by ten for those that are left out. */
+static int
+take_digits(struct peft_walk *w, uint64_t *digits, int *taken)
+{
+	int out = 0;
+
+	for (; w->p < w->end && *w->p >= '0' && *w->p <= '9'; w->p++) {
+		unsigned d = (unsigned)(*w->p - '0');
+
+		if (out > 0 || *digits > (UINT64_MAX - d) / 10)
+			out += out < 9999;
+		else {
+			*digits = *digits * 10 + d;
+			*taken += *taken < 9999;
+		}
+	}
+	return out;
+}
+
+static int
+take_exponent(struct peft_walk *w)
+{
+	uint64_t digits = 0;
+	int n = 0, sign = 1;
+
+	w->p++;
+	if (w->p < w->end && (*w->p == '-' || *w->p == '+'))
+		sign = *w->p++ == '-' ? -1 : 1;
+	take_digits(w, &digits, &n);
+	return n == 0 ? INT_MAX : sign * (int)(digits > 9999 ? 9999 : digits);
+}
+
+/*
+ * A number at w->p to *out.  It is rounded as the software rounds it that is
+ * to be matched (serde_json: digits as a number, then once by a power of
+ * ten), not always to the nearest: paths of equal tokens in another order
+ * differ by just such roundings, and the best of them is wanted.
+ */
 static int
 score_number(struct peft_walk *w, const char *token, double *out)
 {
-	char digits[64], *end;
-	size_t n = 0;
+	int whole = 0, after = 0, ten, e = 0;
+	uint64_t digits = 0;
+	bool minus, zero, ok;
 
 	peft_walk_peek(w);
-	while (w->p < w->end && n < sizeof(digits) - 1 &&
-	    strchr("+-.0123456789eE", *w->p) != NULL && *w->p != '\0')
-		digits[n++] = *w->p++;
-	digits[n] = '\0';
-	*out = strtod(digits, &end);
-	if (n == 0 || *end != '\0' || !isfinite(*out))
-		return peft_seterr(w->err, "model.vocab: the score of token "
-		    "'%.100s' is no number", token);
-	return 0;
+	if ((minus = w->p < w->end && *w->p == '-'))
+		w->p++;
+	zero = w->p < w->end && *w->p == '0';
+	ten = take_digits(w, &digits, &whole);
+	ok = whole == 1 || (whole > 0 && !zero);
+	if (w->p < w->end && *w->p == '.') {
+		w->p++;
+		take_digits(w, &digits, &after);
+		ok = ok && after > 0;
+	}
+	if (w->p < w->end && (*w->p == 'e' || *w->p == 'E'))
+		e = take_exponent(w);
+	if (ok && e != INT_MAX) {
+		*out = (double)digits;
+		for (e += ten - after; e < -308 && *out != 0; e += 308)
+			*out /= 1e308;
+		if (e > 308 && *out != 0)
+			*out = INFINITY;
+		else if (*out != 0)
+			*out = e < 0 ? *out / power_of_ten(-e) :
+			    *out * power_of_ten(e);
+		*out = minus ? -*out : *out;
+		if (isfinite(*out))
+			return 0;
+	}
+	return peft_seterr(w->err, "model.vocab: the score of token '%.100s' "
+	    "is no number", token);
 }
 
 /* ["token", score], whose id is its place in the list */

@@ -25,43 +25,28 @@ spaces(const char *s, size_t n, bool at_end)
 	return count;
 }
 
-/* An added token's text is all that it swallowed, but an unknown one is not
- * what it stands for, unless it was spelt out. */
-static struct peft_str
-own_text(const struct peft_tokenizer *t, const struct peft_token *tok,
-    const char *text)
-{
-	struct peft_str own = t->text[tok->id];
-	struct peft_str all = { text + tok->begin, tok->end - tok->begin };
-
-	if (!(t->flags[tok->id] & PEFT_T_ADDED) || (tok->id == t->unk &&
-	    t->model != PEFT_M_UNIGRAM && memmem(all.s, all.n, own.s,
-	    own.n) == NULL))
-		return own;
-	return all;
-}
-
 /*
  * ByteLevel's trim_offsets: white space at a token's ends is not its own.
  * What is counted is white space of the token, what is cut off as many
  * characters of the text; they are the same but where text was put in.
  */
-static void
-trim(const struct peft_tokenizer *t, struct peft_token *tok, bool first,
-    const char *text, size_t len)
+void
+peft_work_trim(struct peft_work *w, struct peft_str own)
 {
-	struct peft_str own = own_text(t, tok, text);
-	size_t lead, tail, i;
+	struct peft_token *tok = &w->out->at[w->out->n - 1];
+	bool first = w->out->n - 1 == w->from || tok->begin == 0;
+	size_t lead = spaces(own.s, own.n, false), i;
+	size_t tail = spaces(own.s, own.n, true);
+	const char *text = w->text;
 	uint32_t at;
 
-	lead = spaces(own.s, own.n, false);
-	tail = spaces(own.s, own.n, true);
-	if (lead == 1 && first && t->trim_keeps_first)
+	if (lead == 1 && first && w->t->trim_keeps_first)
 		lead = 0;
 	for (; lead > 0 && tok->begin < tok->end; lead--)
 		do
 			tok->begin++;
-		while (tok->begin < len && (text[tok->begin] & 0xc0) == 0x80);
+		while (tok->begin < w->len &&
+		    (text[tok->begin] & 0xc0) == 0x80);
 	for (at = tok->end, i = 0; i < tail && at > 0; i++)
 		do
 			at--;
@@ -70,17 +55,6 @@ trim(const struct peft_tokenizer *t, struct peft_token *tok, bool first,
 		tok->end = at;
 	if (tok->end < tok->begin)
 		tok->end = tok->begin;
-}
-
-void
-peft_tokens_trim(const struct peft_tokenizer *t, struct peft_tokens *out,
-    size_t from, const char *text, size_t len)
-{
-	size_t i;
-
-	for (i = from; i < out->n; i++)
-		trim(t, &out->at[i], i == from || out->at[i].begin == 0,
-		    text, len);
 }
 
 /* A place in a text, in bytes and in characters. */

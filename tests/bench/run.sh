@@ -72,6 +72,8 @@ if [ -f "$model" ]; then
 	echo 'tokenizing, one thread, the vocabulary of SmolLM2:'
 	tok-bench f32/tokenizer.json code.c prose
 	echo
+	sh "$TOP/tests/bench/chats.sh" f32
+	echo
 else
 	echo "*** SKIPPED: training and tokenizing, no $model (MODEL=)" >&2
 fi

@@ -87,7 +87,7 @@ turns(const struct peft_codec *c, const cJSON *j, struct peft_encopt o)
 	struct peft_err err = { 0 };
 	size_t n;
 
-	if (!cJSON_IsObject(j) || peft_encode_turns(j, &o, &n, &err) == -1)
+	if (!cJSON_IsObject(j) || peft_encode_turns(j, &o, &n, &err) != 1)
 		return;
 	for (o.turn = 1; o.turn <= n; o.turn++)
 		encode(c, j, o, NULL);
