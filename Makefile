@@ -142,11 +142,12 @@ lint:
 	    $$($(PKG_CONFIG) --cflags $(PKGS)) -fsyntax-only -x c $$h || \
 	    exit 1; done
 	cppcheck -q --error-exitcode=1 --std=c11 -Ilib --inline-suppr \
+	    '-DcJSON_ArrayForEach(e,a)=for(e=(a)->child;e;e=e->next)' \
 	    --suppress=missingIncludeSystem --suppress=syntaxError \
 	    cmd lib
 	$(MANDOC) -T lint -W warning $(MAN1) $(MAN5) $(MAN7)
-	shellcheck -s sh -x -e SC2034 tests/*.t tests/*.sh examples/*.sh \
-	    .ci/run
+	shellcheck -s sh -x -S warning -e SC2034 tests/*.t tests/*.sh \
+	    tests/*/*.sh examples/*.sh .ci/run
 	! grep -nE '[[:space:]]+$$' man/* tests/*.t tests/*.sh
 
 #: make bench      speed and memory against the peers (PEERS=virtual env)

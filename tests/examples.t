@@ -20,4 +20,17 @@ for page in "$TOP"/man/*.[157]; do
 	cd "$top" || exit 1
 done
 
+cd "$scratch" || exit 1
+run make -C "$TOP/examples/sweep" OUT="$scratch/sweep" STEPS=2
+ok 'the sweep prints a table of losses' sh -c "grep -c '^[28]  *[0-9.]*  *[0-9.]*\$' out | grep -qx 2"
+
+bin=$(dirname "$(command -v peft-train)")
+PEFT_DEMO_BIN=$bin PEFT_DEMO_WORK=$scratch/demo XDG_CACHE_HOME=$scratch/none PIP_NO_INDEX=1 \
+    run sh "$TOP/examples/demo.sh"
+ok 'the demo runs without a network' [ "$rc" -eq 0 ]
+ok 'and says so' grep -q 'cannot be fetched here' out
+ok 'and ends with a table' grep -Eq '^loss +[0-9.]+ +[0-9.]+$' out
+before=$(awk '/^loss / { print $2 }' out) after=$(awk '/^loss / { print $3 }' out)
+ok "which shows that it has learned ($before, $after)" jq -n -e "$after < 0.9 * $before"
+
 done_testing

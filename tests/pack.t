@@ -22,8 +22,8 @@ rm d/link
 
 size=$(wc -c <a.tar.zst)
 for at in 0 4 50 $((size / 2)) $((size - 1)); do
-	head -c "$at" a.tar.zst >cut
-	expect 2 '*' peft-pack -x -C bad cut
+	head -c "$at" a.tar.zst >cut.zst
+	expect 2 '*' peft-pack -x -C bad cut.zst
 done
 ok 'cut packs leave nothing' [ ! -e bad ]
 

@@ -10,9 +10,9 @@ expect 0 '' peft-inspect --diff base b
 ok 'folder -> GGUF -> folder is the identity' [ ! -s out ]
 expect 0 '' peft-quantize -q -o c.safetensors b
 expect 0 '' peft-inspect --diff base c.safetensors
-peft-tokenize -q -m base chats.jsonl | tail -n +2 >1
-peft-tokenize -q -m a.gguf chats.jsonl | tail -n +2 >2
-ok 'the tokenizer survives the way through GGUF' cmp 1 2
+peft-tokenize -q -m base chats.jsonl | tail -n +2 >ids.base
+peft-tokenize -q -m a.gguf chats.jsonl | tail -n +2 >ids.gguf
+ok 'the tokenizer survives the way through GGUF' cmp ids.base ids.gguf
 peft-quantize -q -t bf16 base >p1; peft-quantize -q -t bf16 -o p2.safetensors base
 ok 'a pipe and a name give the same bytes' cmp p1 p2.safetensors
 peft-quantize -q -t q8_0 -o q1.gguf base; peft-quantize -q base | peft-quantize -q -t q8_0 -o q2.gguf -
@@ -59,7 +59,7 @@ expect 2 '*overlaps*' peft-inspect bad.safetensors
 st '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}' 8
 expect 2 '*duplicate key "a"' peft-inspect bad.safetensors
 st '{"a\u001b[2J":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' 4
-expect 2 '*tensor a[?][[]2J: a control character*' peft-inspect bad.safetensors
+expect 2 '*tensor a[?][[]2J: *control character*' peft-inspect bad.safetensors
 st '{"a":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}}' 4
 expect 2 '*dtype F99 is not known' peft-inspect bad.safetensors
 st '{"a":{"dtype":"F32","shape":[1099511627776,1099511627776],"data_offsets":[0,4]}}' 4

@@ -20,6 +20,9 @@ for f in "$gold"/*.json; do
 	name=$(basename "$f" .json)
 	sub "$name: as Hugging Face has it" golden "$gold/$name.jsonl.zst" "$f"
 done
+# shellcheck disable=SC2317 # called by run
+sums() { unicode-unit <"$gold/unicode.sums"; }
+sub 'each character, stage by stage, as Hugging Face has it' sums
 sub 'properties' text-unit "$gold"/*.json
 
 shared=${PEFT_SHARED:-$TOP/../shared}
@@ -87,7 +90,7 @@ split() {
 }
 split '\K' '\\K is not known here'
 split '[a&&b]' '&& within brackets is not known here'
-split '[a[b]]' 'brackets within brackets are not known here'
+split '[a[^b]]' '\[^ within brackets is not known here'
 split '[\S]' '\\S within brackets is not known here'
 split '(?m:.)' 'the option (?m is not known here'
 split 'a{2}+' '}+ is not known here'

@@ -91,6 +91,36 @@ peft_codec_open(struct peft_codec *c, const struct peft_source *src,
 	return 0;
 }
 
+static int
+ids_fit(const struct peft_codec *c, const int32_t *ids, size_t n, size_t vocab,
+    struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if ((size_t)ids[i] >= vocab) {
+			const char *text = peft_tokenizer_token(c->tok,
+			    ids[i]);
+
+			return peft_seterr(err, "token %d ('%s') is not in the "
+			    "model's vocabulary of %zu", ids[i],
+			    text == NULL ? "" : text, vocab);
+		}
+	return 0;
+}
+
+int
+peft_codec_fits(const struct peft_codec *c, const struct peft_record *r,
+    size_t vocab, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < r->nchoices; i++)
+		if (ids_fit(c, r->choices[i], r->nchoice[i], vocab, err) == -1)
+			return -1;
+	return ids_fit(c, r->ids, r->n, vocab, err);
+}
+
 void
 peft_codec_close(struct peft_codec *c)
 {

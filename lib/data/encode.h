@@ -28,6 +28,10 @@ struct peft_codec {
 int	peft_codec_open(struct peft_codec *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 void	peft_codec_close(struct peft_codec *);
+/* All tokens of an encoded record are below vocab: an embedding may have
+ * fewer rows than the tokenizer has tokens. */
+int	peft_codec_fits(const struct peft_codec *, const struct peft_record *,
+	    size_t vocab, struct peft_err *) PEFT_MUSTCHECK;
 
 enum peft_supervise {
 	PEFT_SUP_LAST,		/* the last assistant turn */

@@ -129,7 +129,8 @@ take_record(struct mixed *m, const cJSON *j, size_t line,
 	    peft_encode_record(m->codec, j, &m->opt->encode, &r, err)) == -1)
 		return -1;
 	r.line = line;
-	if (add(m->rs, &r, err) == -1) {
+	if ((!tokens && peft_codec_fits(m->codec, &r, m->opt->vocab,
+	    err) == -1) || add(m->rs, &r, err) == -1) {
 		peft_record_free(&r);
 		return -1;
 	}

@@ -135,6 +135,7 @@ softmax(float *x, size_t n)
 		sum += exp((double)x[i] - (double)max);
 	for (i = 0; i < n; i++)
 		x[i] = (float)(exp((double)x[i] - (double)max) / sum);
+	/* cppcheck-suppress invalidFunctionArg -- at least exp(0) is in it */
 	return (float)((double)max + log(sum));
 }
 

@@ -105,6 +105,7 @@ logsum(const float *x, size_t n)
 		max = (double)x[i] > max ? (double)x[i] : max;
 	for (i = 0; i < n; i++)
 		sum += exp((double)x[i] - max);
+	/* cppcheck-suppress invalidFunctionArg -- at least exp(0) is in it */
 	return max + log(sum);
 }
 

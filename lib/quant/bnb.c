@@ -196,7 +196,7 @@ peft_encode_nested(const float *absmax, size_t n, uint8_t *q,
 
 	*offset = mean(absmax, n);
 	for (b = 0; b * NESTED < n; b++) {
-		float z[NESTED], a;
+		float z[NESTED] = { 0 }, a;
 
 		m = n - b * NESTED < NESTED ? n - b * NESTED : NESTED;
 		for (i = 0; i < m; i++)

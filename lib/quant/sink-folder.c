@@ -99,7 +99,8 @@ put_index(struct peft_sink *k, struct peft_err *err)
 			free(e);
 	}
 	if (r == 0) {
-		qsort(all, n, sizeof(*all), by_key);
+		if (n > 0)
+			qsort(all, n, sizeof(*all), by_key);
 		peft_buf_printf(&b, "{\n  \"metadata\": {\n    \"total_size\": "
 		    "%zu\n  },\n  \"weight_map\": {", total);
 		for (i = 0; i < n; i++) {

@@ -62,8 +62,8 @@ struct peft_source {
 	struct peft_st_pair	*meta;
 	size_t			 nmeta, capmeta;
 
+	FILE			*opened;	/* a named pipe, to be closed */
 	FILE			*pipe;		/* being streamed, or NULL */
-	FILE			*opened;	/* by us, to be closed, or NULL */
 	size_t			 next;		/* raw (pipe) or weight */
 	struct peft_whole	*current;	/* handed out by _next */
 	bool			 started;	/* _next was called */
@@ -96,6 +96,11 @@ int	peft_source_end_pipe(struct peft_source *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 int	peft_source_drain(struct peft_source *, struct peft_err *)
 	    PEFT_MUSTCHECK;
+
+/* source-tokenizer.c: tokenizer.json, and tokenizer_config.json if there is
+ * none, from the bytes of a SentencePiece model called `name'. */
+int	peft_tokenizer_of_spm(struct peft_sides *, const char *name,
+	    const struct peft_buf *file, struct peft_err *) PEFT_MUSTCHECK;
 
 /* source-weights.c: from raw tensors to weights, once all are known. */
 int	peft_source_make_weights(struct peft_source *, struct peft_err *)

@@ -45,7 +45,9 @@ peft_lookup_key(const char *s, size_t n)
 
 	if (n <= 3)
 		return (uint64_t)(unsigned char)s[0] |
+		    /* cppcheck-suppress objectIndex -- 0 if n is 1 */
 		    (uint64_t)(unsigned char)s[n / 2] << 8 |
+		    /* cppcheck-suppress objectIndex */
 		    (uint64_t)(unsigned char)s[n - 1] << 16;
 	if (n <= 8) {
 		memcpy(&a, s, 4);

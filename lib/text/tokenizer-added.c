@@ -78,6 +78,7 @@ normalise(struct peft_tokenizer *t, struct peft_added *a,
 		if ((a->owned = peft_calloc(v.n + 1, 1, err)) == NULL)
 			r = -1;
 		else {
+			t->flags[a->id] |= PEFT_T_NORMAL;
 			a->text = memcpy(a->owned, v.s, v.n);
 			a->len = v.n;
 		}

@@ -56,14 +56,15 @@ enum peft_model {
 enum {				/* flags of tokens */
 	PEFT_T_WHOLE = 1,	/* merging its text gives it back */
 	PEFT_T_VOCAB = 2,	/* in model.vocab */
-	PEFT_T_ADDED = 4, PEFT_T_SPECIAL = 8
+	PEFT_T_ADDED = 4, PEFT_T_SPECIAL = 8,
+	PEFT_T_NORMAL = 16	/* normalisers make another text of it */
 };
 
 struct peft_tokenizer {
 	char			 hash[PEFT_SHA256_HEX];
 	cJSON			*json;		/* all but the two big lists */
-	cJSON			*class;		/* stages from the class, or
-						 * NULL; see tokenizer-class.c */
+	cJSON			*class;		/* stages from the class, see
+						 * tokenizer-class.c; or NULL */
 
 	/* The vocabulary.  text: as in the file; bytes: what it stands for,
 	 * not the same in byte-level vocabularies. */

@@ -26,7 +26,7 @@ void		 peft_tokenizer_close(struct peft_tokenizer *);
 struct peft_token {
 	int32_t		id;
 	uint32_t	begin, end;	/* bytes of the text; begin == end for
-					 * tokens that the post-processor adds */
+					 * what the post-processor adds */
 };
 
 struct peft_tokens {		/* start from { 0 } */

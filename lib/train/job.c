@@ -331,9 +331,10 @@ run(struct state *s, struct peft_err *err)
 {
 	struct peft_trainjob *job = s->job;
 
+	/* signals first: one that comes while a model is read is no end */
 	if (name_checkpoint(s, err) == -1 || check_output(job, err) == -1 ||
-	    (s->source = peft_source_open(job->model, err)) == NULL ||
 	    peft_signals_open(&s->signals, err) == -1 ||
+	    (s->source = peft_source_open(job->model, err)) == NULL ||
 	    (s->cpu = peft_cpu_open(job->common.threads, err)) == NULL ||
 	    (s->net = peft_net_open(s->source, s->cpu, err)) == NULL ||
 	    open_adapter(s, err) == -1 || read_records(s, err) == -1 ||

@@ -31,7 +31,7 @@ theirs() {
 		ok "$name: $what" [ "$verdict" = ok ]
 	done <said
 	ok "$name: $1 ran to its end" [ "$rc" -eq 0 ]
-	[ "$failed" -eq 0 ] || sed 's/^/# /' said.err
+	[ "${failed:-0}" -eq 0 ] || sed 's/^/# /' said.err
 }
 
 # What we compute with MODEL [ADAPTER], kept as NAME.logits, NAME.answers.
