@@ -41,7 +41,7 @@ struct peft_look {
 	size_t			length;		/* the longer of a pair */
 	size_t			tokens, supervised, unknown, straddled;
 	uint64_t		ids, prompt;	/* hashes; 0: none */
-	struct peft_sketch	sketch, asked;	/* of all words; of these */
+	struct peft_sketch	sketch, asked;	/* of all, of these */
 	/* and by its place: the record that it is like */
 	size_t			like;		/* index from 0 */
 };
@@ -58,8 +58,8 @@ struct peft_lint {
 	size_t			 max_length;	/* 0: no limit */
 	double			 near;		/* share; above 1: not wanted */
 	struct peft_seen	 ids, test;
-	struct peft_near	 sketches, asked;	/* of the records; of the
-						 * test set's prompts */
+	struct peft_near	 sketches;
+	struct peft_near	 asked;		/* by the test set */
 	struct peft_place	*places;	/* of records, [records] */
 	size_t			 cap;
 	size_t			 count[PEFT_NFINDING];
