@@ -26,7 +26,7 @@ static const struct peft_opt opts[] = {
 	{ O_LINT, "lint", NULL, "look for mistakes instead; exit 3 if there are any" },
 	{ O_FIX, "fix", NULL, "write the records themselves, mended where that can be done" },
 	{ O_TEST, "test", "FILE", "with --lint and --fix: the test set, to find its prompts in the training set" },
-	{ O_NEAR, "near", "SHARE", "with --lint: records are nearly the same if they share that much (0.8)" },
+	{ O_NEAR, "near", "SHARE", "with --lint and --fix: records are nearly the same if they share that much (0.8)" },
 	{ O_JSON, "json", NULL, "with --lint: the report as JSON" },
 	{ O_DECODE, "decode", NULL, "turn token records back into text" },
 	{ O_RENDER, "render", NULL, "print what the chat template makes, without tokenising" },
@@ -154,14 +154,16 @@ check(const struct job *job)
 {
 	const struct peft_prep *p = &job->prep;
 	bool lint = p->mode == PEFT_PREP_LINT;
+	bool fix = p->mode == PEFT_PREP_FIX;
 
 	if (job->model == NULL)
 		peft_die(PEFT_USAGE, "-m MODEL is missing");
-	if (!lint && (p->json || job->near))
-		peft_die(PEFT_USAGE, "--near and --json go with --lint");
-	if (!lint && p->mode != PEFT_PREP_FIX && p->test != NULL)
-		peft_die(PEFT_USAGE, "--test goes with --lint and --fix");
-	if (p->skip_bad > 0 && (lint || p->mode == PEFT_PREP_FIX))
+	if (!lint && p->json)
+		peft_die(PEFT_USAGE, "--json goes with --lint");
+	if (!lint && !fix && (p->test != NULL || job->near))
+		peft_die(PEFT_USAGE, "--test and --near go with --lint and "
+		    "--fix");
+	if (p->skip_bad > 0 && (lint || fix))
 		peft_die(PEFT_USAGE, "--skip-bad is not for --lint and --fix");
 	if (p->split.n > 0 ? job->nrest != p->split.n - 1 || lint ||
 	    job->decode || p->mode == PEFT_PREP_SHOW :

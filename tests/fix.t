@@ -39,7 +39,7 @@ left 'roles are out of order' '{"messages":[{"role":"tool","content":"x"},{"role
 left 'cannot be encoded: message 1 has no content' '{"messages":[{"role":"user"}]}'
 left 'cannot be encoded: byte *' '{"messages"'
 chat "$(u a)" "$(a z)" >test.set
-left 'its prompt is in the test set' "$(chat "$(u A)" "$(a b)")" test.set
+left 'its prompt is in the test set, or nearly' "$(chat "$(u A)" "$(a b)")" test.set
 
 { chat "$(u 1)" "$(a 2)"; chat "$(u 1)" "$(a 'two two two two two two two')"; } >in
 expect 0 '*: in:2: left out: longer than the limit*' peft-tokenize -m base --fix --max-length 80 --over drop in

@@ -40,7 +40,11 @@ expect 0 '' peft-tokenize -q -m base --lint --near 1 in
 expect 0 '' peft-tokenize -q -m base --lint in
 { cat good; chat "$(s x)" "$(u '  A.  B!')" "$(a c)"; } >in
 chat "$(u 'a b')" "$(a z)" >test.set
-finds leak 1 '2: its prompt is in the test set' --test test.set
+finds leak 1 '2: its prompt is in the test set, or nearly' --test test.set
+{ cat good; chat "$(u "$long, PLEASE?")" "$(a y)"; } >in
+chat "$(u "$long")" "$(a x)" >test.set
+finds leak 1 '2: its prompt is in the test set, or nearly' --test test.set
+expect 0 '' peft-tokenize -q -m base --lint --near 1 --test test.set in
 { cat good; chat "$(u c)" "$(a ' ')"; } >in
 finds empty 1 '2: an assistant turn is empty (message 2)'
 printf '{"prompt":"a","completion":""}\n' >in
@@ -103,6 +107,7 @@ ok 'JSON: a line a finding, then the sums' grep -qx true verdict
 run peft-tokenize -q -m base -j 1 --lint in; cp out one
 run peft-tokenize -q -m base -j 3 --lint in
 ok 'any number of threads: the same report' cmp out one
-expect 1 '*go with --lint' peft-tokenize -m base --near 0.9 in
+expect 1 '*--near go with --lint and --fix' peft-tokenize -m base --near 0.9 in
+expect 1 '*--json goes with --lint' peft-tokenize -m base --fix --json in
 
 done_testing

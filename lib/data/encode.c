@@ -321,8 +321,10 @@ static int
 render_pair(const struct peft_codec *c, const cJSON *j,
     const struct peft_encopt *o, struct peft_buf *out, struct peft_err *err)
 {
-	return render(c, peft_json_get(j, "chosen"), o, out, err) == -1 ? -1 :
-	    render(c, peft_json_get(j, "rejected"), o, out, err);
+	if (render(c, peft_json_get(j, "chosen"), o, out, err) == -1)
+		return -1;
+	return o->prompt_only ? 0 : render(c, peft_json_get(j, "rejected"), o,
+	    out, err);
 }
 
 int

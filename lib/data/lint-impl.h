@@ -4,7 +4,8 @@
 
 #include "data/lint.h"
 
-/* Hash of the words of what a simple record asks; 0 if it asks nothing. */
-uint64_t	peft_lint_prompt(const cJSON *);
+/* Hash of the words of what a simple record asks, and their sketch; 0 if it
+ * asks nothing. */
+uint64_t	peft_lint_prompt(const cJSON *, struct peft_sketch *);
 
 #endif

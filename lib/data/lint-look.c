@@ -68,12 +68,13 @@ add_record(struct peft_words *w, const cJSON *j, bool prompt)
 }
 
 uint64_t
-peft_lint_prompt(const cJSON *j)
+peft_lint_prompt(const cJSON *j, struct peft_sketch *k)
 {
 	const cJSON *chosen = peft_json_get(j, "chosen");
 	struct peft_words w = { .n = 0 };
 
 	add_record(&w, chosen != NULL ? chosen : j, true);
+	peft_words_sketch(&w, k);
 	return w.n == 0 ? 0 : w.all;
 }
 
@@ -230,7 +231,7 @@ peft_lint_look(const struct peft_lint *l, const cJSON *j,
 	} else if (peft_shape_of(j) != PEFT_SHAPE_TOKENS)
 		look_at_text(l, j, k, &w);
 	k->prompt = peft_shape_of(j) == PEFT_SHAPE_TOKENS ? 0 :
-	    peft_lint_prompt(j);
+	    peft_lint_prompt(j, &k->asked);
 	peft_words_sketch(&w, &k->sketch);
 	if (r != NULL) {
 		k->counted = true;

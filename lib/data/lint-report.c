@@ -18,7 +18,7 @@ const struct peft_finding_text peft_findings[PEFT_NFINDING] = {
 	    "--fix leaves it out" },
 	[PEFT_F_NEAR] = { "near_duplicate", "nearly the same as an earlier "
 	    "record", "look whether both are wanted" },
-	[PEFT_F_LEAK] = { "leak", "its prompt is in the test set",
+	[PEFT_F_LEAK] = { "leak", "its prompt is in the test set, or nearly",
 	    "--fix leaves it out" },
 	[PEFT_F_EMPTY] = { "empty", "an assistant turn is empty",
 	    "--fix leaves the record out" },

@@ -10,6 +10,7 @@
 int
 peft_lint_test(struct peft_lint *l, const cJSON *j, struct peft_err *err)
 {
+	struct peft_sketch k;
 	uint64_t hash;
 	size_t other;
 	cJSON *own;
@@ -19,10 +20,11 @@ peft_lint_test(struct peft_lint *l, const cJSON *j, struct peft_err *err)
 		return peft_seterr(err, "not an object");
 	if (peft_shape_simple(j, false, &own, err) == -1)
 		return -1;
-	hash = peft_lint_prompt(own != NULL ? own : j);
+	hash = peft_lint_prompt(own != NULL ? own : j, &k);
 	cJSON_Delete(own);
-	if (hash != 0)
-		r = peft_seen_add(&l->test, hash, 0, &other, err);
+	if (hash != 0 && (r = peft_seen_add(&l->test, hash, 0, &other,
+	    err)) == 1)
+		r = peft_near_add(&l->asked, &k, 2, &other, err);
 	return r == -1 ? -1 : 0;
 }
 
@@ -99,7 +101,8 @@ peft_lint_add(struct peft_lint *l, struct peft_look *k,
 	}
 	if (k->prompt != 0)
 		k->found[PEFT_F_LEAK] = peft_seen_find(&l->test, k->prompt,
-		    &other) == 1;
+		    &other) == 1 || peft_near_find(&l->asked, &k->asked,
+		    l->near, &other) == 1;
 	for (i = 0; i < PEFT_NFINDING; i++)
 		l->count[i] += k->found[i];
 	return 0;
@@ -122,5 +125,6 @@ peft_lint_free(struct peft_lint *l)
 	peft_seen_free(&l->ids);
 	peft_seen_free(&l->test);
 	peft_near_free(&l->sketches);
+	peft_near_free(&l->asked);
 	free(l->places);
 }

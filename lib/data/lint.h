@@ -17,7 +17,7 @@ enum peft_finding {
 	PEFT_F_LONG,		/* longer than max_length */
 	PEFT_F_DUPLICATE,	/* the same tokens as an earlier record */
 	PEFT_F_NEAR,		/* nearly the words of an earlier record */
-	PEFT_F_LEAK,		/* its prompt is in the test set */
+	PEFT_F_LEAK,		/* its prompt is in the test set, or nearly */
 	PEFT_F_EMPTY,		/* an answer without content */
 	PEFT_F_ORDER,		/* roles out of order */
 	PEFT_F_SPECIAL,		/* special tokens spelt out in content */
@@ -41,7 +41,7 @@ struct peft_look {
 	size_t			length;		/* the longer of a pair */
 	size_t			tokens, supervised, unknown, straddled;
 	uint64_t		ids, prompt;	/* hashes; 0: none */
-	struct peft_sketch	sketch;
+	struct peft_sketch	sketch, asked;	/* of all, of these */
 	/* and by its place: the record that it is like */
 	size_t			like;		/* index from 0 */
 };
@@ -59,6 +59,7 @@ struct peft_lint {
 	double			 near;		/* share; above 1: not wanted */
 	struct peft_seen	 ids, test;
 	struct peft_near	 sketches;
+	struct peft_near	 asked;		/* by the test set */
 	struct peft_place	*places;	/* of records, [records] */
 	size_t			 cap;
 	size_t			 count[PEFT_NFINDING];

@@ -99,13 +99,36 @@ peft_sketch_like(const struct peft_sketch *a, const struct peft_sketch *b)
 	return (double)same / PEFT_NEAR;
 }
 
+static uint64_t
+band_key(const struct peft_sketch *k, size_t band)
+{
+	uint64_t key = band;
+	size_t row;
+
+	for (row = 0; row < ROWS; row++)
+		key = mix(key << 16 ^ k->least[band * ROWS + row]);
+	return key;
+}
+
+int
+peft_near_find(const struct peft_near *s, const struct peft_sketch *k,
+    double share, size_t *which)
+{
+	size_t band;
+
+	for (band = 0; k->words >= FEW && band < PEFT_NEAR_BANDS; band++)
+		if (peft_seen_find(&s->bands, band_key(k, band), which) &&
+		    peft_sketch_like(k, &s->at[*which]) >= share)
+			return 1;
+	return 0;
+}
+
 int
 peft_near_add(struct peft_near *s, const struct peft_sketch *k, double share,
     size_t *which, struct peft_err *err)
 {
 	struct peft_sketch *grown;
-	size_t band, row, other;
-	uint64_t key;
+	size_t band, other;
 	int like = 0, r;
 
 	grown = peft_grow(s->at, s->n, &s->cap, sizeof(*grown), err);
@@ -114,10 +137,8 @@ peft_near_add(struct peft_near *s, const struct peft_sketch *k, double share,
 	s->at = grown;
 	s->at[s->n++] = *k;
 	for (band = 0; k->words >= FEW && band < PEFT_NEAR_BANDS; band++) {
-		for (key = band, row = 0; row < ROWS; row++)
-			key = mix(key << 16 ^ k->least[band * ROWS + row]);
-		if ((r = peft_seen_add(&s->bands, key, s->n - 1, &other,
-		    err)) == -1)
+		if ((r = peft_seen_add(&s->bands, band_key(k, band), s->n - 1,
+		    &other, err)) == -1)
 			return -1;
 		if (r == 0 && !like &&
 		    peft_sketch_like(k, &s->at[other]) >= share) {

@@ -48,6 +48,9 @@ double	peft_sketch_like(const struct peft_sketch *,
  * *which (counted from 0), 0 not; remembered either way; -1. */
 int	peft_near_add(struct peft_near *, const struct peft_sketch *,
 	    double share, size_t *which, struct peft_err *) PEFT_MUSTCHECK;
+/* The same, and nothing is remembered. */
+int	peft_near_find(const struct peft_near *, const struct peft_sketch *,
+	    double share, size_t *which);
 void	peft_near_free(struct peft_near *);
 
 #endif
