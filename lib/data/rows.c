@@ -155,6 +155,15 @@ check_kind(const struct peft_rows *r, const char *p, size_t n,
 	return 0;
 }
 
+/* Nothing but the end of the line at p? */
+static bool
+alone(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\t' || *p == '\r'))
+		p++;
+	return p < end && *p == '\n';
+}
+
 /* How does it begin?  Editors of some systems put a byte order mark first. */
 static int
 look(struct peft_rows *r, struct peft_err *err)
@@ -178,6 +187,10 @@ look(struct peft_rows *r, struct peft_err *err)
 	if (i == n)
 		return 0;
 	r->kind = p[i] == '[' ? LIST : p[i] == '{' ? LINES : TABLE;
+	if (r->kind == LINES && alone(p + i + 1, p + n))
+		return peft_seterr(err, "%s: its first record goes over several "
+		    "lines: records are lines, or in one list (jq -c . makes "
+		    "lines)", peft_rows_label(r));
 	if (r->kind != TABLE && r->columns != NULL)
 		return peft_seterr(err, "%s: --columns is for tables, and this "
 		    "is JSON", peft_rows_label(r));
