@@ -195,11 +195,13 @@ printf '%s' '{% for m in messages %}{{ "<|im_start|>" + m.role + "\n" }}{% if m.
     >think/chat_template.jinja
 echo '{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"<think>x</think>b"},{"role":"user","content":"c"},{"role":"assistant","content":"<think>y</think>d"}]}' >thoughts
 pain '24: a template that rewrites earlier answers is noticed' 2 \
-    'peft-tokenize: thoughts:1: *--supervise last*' \
+    'peft-tokenize: thoughts:1: *changes earlier turns *' \
     peft-tokenize -q -m think thoughts
 peft-tokenize -q -m think --supervise last thoughts >t5
 jq -c 'select(.labels) | {input_ids: [.labels[] | select(. >= 0)], labels:
     [.labels[] | select(. >= 0)]}' t5 >t6
+ok 'pain 24: a record of each turn has them all' \
+    [ "$(peft-tokenize -q -m think --per-turn thoughts | grep -c labels)" = 2 ]
 ok 'pain 24: the last answer is learnt with its thoughts' \
     [ "$(peft-tokenize -q -m think --decode t6 | head -n 1)" = \
     '<think>y</think>d<|im_end|>' ]

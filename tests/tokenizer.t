@@ -113,6 +113,11 @@ refuse "the added token '<t>' is there twice" \
 refuse "the added token '<t>' has the id of '*', 9" '.added_tokens += [{id: 9, content: "<t>"}]'
 refuse "the added token 'a' has the id 420, in the vocabulary it has *" \
     '.added_tokens += [{id: 420, content: "a"}]'
+refuse "the normalizer leaves nothing of the added token ' '" \
+    '.normalizer = {type: "Strip", strip_left: true, strip_right: true}
+    | .added_tokens += [{id: 420, content: " ", normalized: true}]'
+refuse "the added token '<t>' is there twice" '.normalizer = {type: "Lowercase"}
+    | .added_tokens += [{id: 420, content: "<T>", normalized: true}, {id: 421, content: "<t>", normalized: true}]'
 refuse "the added token '<t>' has no id" '.added_tokens += [{content: "<t>"}]'
 refuse "the added token '<t>' has the id 400000,*" '.added_tokens += [{id: 400000, content: "<t>"}]'
 refuse "the added token 'aaaa*' has 2000 bytes*" '.added_tokens += [{id: 420, content: ("a" * 2000)}]'

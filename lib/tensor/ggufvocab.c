@@ -9,7 +9,7 @@
 #include "tensor/ggufpieces.h"
 #include "tensor/ggufpre.h"
 
-enum { CONTROL = 3, USER = 4, UNUSED = 5 };		/* of tokenizer.ggml.token_type */
+enum { CONTROL = 3, USER = 4, UNUSED = 5 };	/* tokenizer.ggml.token_type */
 
 /* What the metadata says, checked against each other. */
 struct vocab {

@@ -45,7 +45,7 @@ struct peft_whole {
 	struct peft_weight	 w;	/* data NULL */
 	size_t			 part[PEFT_NPART];
 	size_t			 missing;	/* parts not yet read (pipe) */
-	uint8_t			*permuted;	/* rows in order; load keeps it */
+	uint8_t			*permuted;	/* rows in order; load keeps */
 };
 
 struct peft_source {
