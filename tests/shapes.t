@@ -165,6 +165,15 @@ expect 2 '*: mixed:3: records are mixed*' peft-eval -q -m base mixed
 { tok -q test.jsonl; head -n 1 test.jsonl; } >in
 expect 2 '*: in:11: records are mixed: this one is of chats (messages), the first of token records*' peft-eval -q -m base in
 
+# a turn that is not learnt; what jq prints
+echo '{"conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"b","weight":0},{"from":"human","value":"c"},{"from":"gpt","value":"d"}]}' >in
+tok -q in >got
+sed 's/conversations/messages/; s/from/role/g; s/value/content/g; s/human/user/g; s/gpt/assistant/g' in >same
+tok -q same >want
+ok 'ShareGPT: weights are kept' cmp got want
+jq . test.jsonl >in
+expect 2 '*: in: its first record goes over several lines: *jq -c*' peft-tokenize -q -m base in
+
 # files that hold no text
 for x in 'PAR1 Parquet' 'PK\003\004 zip' '\3757zXZ\0 xz' 'BZh9 bzip2' '\377\376{\0 UTF-16' 'ARROW1 Arrow'; do
 	# shellcheck disable=SC2059

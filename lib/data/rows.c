@@ -4,29 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/in.h"
-#include "data/rows.h"
-#include "data/table.h"
+#include "data/rows-impl.h"
 
 enum { CHUNK = 1 << 16 };
 static const size_t max_record = (size_t)256 << 20;
-
-enum kind { UNKNOWN, LINES, LIST, TABLE };
-
-struct peft_rows {
-	struct peft_in	*in;
-	enum kind	 kind;
-	const char	*columns;
-	struct peft_table *table;
-	bool		 bom;		/* the first line begins with one */
-	bool		 pending;	/* a record of its first line in text */
-	/* a list, byte by byte */
-	char		*chunk;		/* [CHUNK], for bytes at, at + 1, ... */
-	size_t		 at, have, lineno;
-	struct peft_buf	 text;
-	size_t		 taken;		/* elements so far */
-	int		 end;		/* what ended the last: , or ] */
-};
 
 struct peft_rows *
 peft_rows_open(const char *path, const char *columns, struct peft_err *err)
@@ -85,9 +66,8 @@ peft_rows_close(struct peft_rows *r)
 	free(r);
 }
 
-/* A line without a byte order mark at the start of the input. */
-static int
-get_line(struct peft_rows *r, char **s, size_t *len, struct peft_err *err)
+int
+peft_rows_line(struct peft_rows *r, char **s, size_t *len, struct peft_err *err)
 {
 	int t = peft_in_line(r->in, s, len, err);
 
@@ -97,91 +77,6 @@ get_line(struct peft_rows *r, char **s, size_t *len, struct peft_err *err)
 		r->bom = false;
 	}
 	return t;
-}
-
-static int
-open_table(struct peft_rows *r, struct peft_err *err)
-{
-	bool has_record;
-	size_t len;
-	char *s;
-	int t;
-
-	peft_in_tail(r->in);
-	do
-		t = get_line(r, &s, &len, err);
-	while (t == 1 && strspn(s, " \t\r") == len);
-	if (t != 1)
-		return t;
-	r->table = peft_table_open(s, len, r->columns, &has_record, err);
-	if (r->table != NULL && has_record) {
-		peft_buf_clear(&r->text);
-		t = peft_table_line(r->table, s, len, &r->text, err);
-		r->pending = t == 1;
-	}
-	return r->table == NULL || t == -1 ? peft_errprefix(err, "%s:%zu",
-	    peft_rows_label(r), peft_in_lineno(r->in)) : 0;
-}
-
-/* Files that hold no text, by their first bytes. */
-static int
-check_kind(const struct peft_rows *r, const char *p, size_t n,
-    struct peft_err *err)
-{
-	static const struct {
-		const char	*magic, *what;
-		size_t		 n;
-	} kinds[] = {
-		{ "PAR1", "is Parquet, which this program does not read: have "
-		    "duckdb or pandas make JSON lines of it", 4 },
-		{ "ARROW1", "is Arrow, which this program does not read: have "
-		    "pandas make JSON lines of it", 6 },
-		{ "PK\3\4", "is a zip file or a spreadsheet: unpack it, or "
-		    "save it as CSV", 4 },
-		{ "\3757zXZ", "is packed with xz: only gzip and zstd are "
-		    "unpacked here", 6 },
-		{ "BZh", "is packed with bzip2: only gzip and zstd are "
-		    "unpacked here", 3 },
-		{ "\377\376", "is UTF-16: make it UTF-8 (iconv -f UTF-16)", 2 },
-		{ "\376\377", "is UTF-16: make it UTF-8 (iconv -f UTF-16)", 2 },
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (n >= kinds[i].n && memcmp(p, kinds[i].magic,
-		    kinds[i].n) == 0)
-			return peft_seterr(err, "%s: %s", peft_rows_label(r),
-			    kinds[i].what);
-	return 0;
-}
-
-/* How does it begin?  Editors of some systems put a byte order mark first. */
-static int
-look(struct peft_rows *r, struct peft_err *err)
-{
-	const char *p;
-	size_t n, i;
-	int s = peft_in_peek(r->in, &p, &n, err);
-
-	if (s == -1)
-		return -1;
-	r->kind = LINES;
-	r->lineno = 1;
-	if (s == 0)
-		return 0;
-	if (check_kind(r, p, n, err) == -1)
-		return -1;
-	r->bom = n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0;
-	for (i = r->bom ? 3 : 0; i < n && strchr(" \t\r\n", p[i]) != NULL &&
-	    p[i] != '\0'; i++)
-		;
-	if (i == n)
-		return 0;
-	r->kind = p[i] == '[' ? LIST : p[i] == '{' ? LINES : TABLE;
-	if (r->kind != TABLE && r->columns != NULL)
-		return peft_seterr(err, "%s: --columns is for tables, and this "
-		    "is JSON", peft_rows_label(r));
-	return r->kind == TABLE ? open_table(r, err) : 0;
 }
 
 /* The next byte of a list; -1 at the end, -2 with *err set. */
@@ -273,7 +168,7 @@ next_element(struct peft_rows *r, size_t *line, struct peft_err *err)
 		if (r->chunk == NULL &&
 		    (r->chunk = peft_calloc(CHUNK, 1, err)) == NULL)
 			return -1;
-		do		/* the bracket, which look() saw */
+		do		/* the bracket, which peft_rows_look() saw */
 			c = get(r, err);
 		while (c >= 0 && c != '[');
 		if (c < 0)
@@ -308,7 +203,7 @@ next_of_table(struct peft_rows *r, size_t *line, struct peft_err *err)
 		return 1;
 	}
 	peft_buf_clear(&r->text);
-	while ((t = get_line(r, &s, &len, err)) == 1) {
+	while ((t = peft_rows_line(r, &s, &len, err)) == 1) {
 		if (!peft_table_inside(r->table)) {
 			*line = peft_in_lineno(r->in);
 			if (len == 0 || (len == 1 && s[0] == '\r'))
@@ -331,10 +226,10 @@ peft_rows_next(struct peft_rows *r, const char **text, size_t *len,
 	char *s;
 	int t;
 
-	if (r->kind == UNKNOWN && look(r, err) == -1)
+	if (r->kind == UNKNOWN && peft_rows_look(r, err) == -1)
 		return -1;
 	if (r->kind == LINES) {
-		if ((t = get_line(r, &s, len, err)) == 1) {
+		if ((t = peft_rows_line(r, &s, len, err)) == 1) {
 			*text = s;
 			*line = peft_in_lineno(r->in);
 		}

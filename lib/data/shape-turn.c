@@ -132,6 +132,8 @@ sharegpt_turn(cJSON *dst, const cJSON *m, struct peft_err *err)
 		    from->valuestring);
 	cJSON_AddStringToObject(dst, "role", role);
 	peft_shape_ref(dst, "content", value);
+	if (peft_json_get(m, "weight") != NULL)
+		peft_shape_ref(dst, "weight", peft_json_get(m, "weight"));
 	return 0;
 }
 
