@@ -17,8 +17,11 @@ open_table(struct peft_rows *r, struct peft_err *err)
 	do
 		t = peft_rows_line(r, &s, &len, err);
 	while (t == 1 && strspn(s, " \t\r") == len);
-	if (t != 1)
+	if (t != 1) {
+		/* --partial dropped the one line there is: nothing is left */
+		r->kind = LINES;
 		return t;
+	}
 	r->table = peft_table_open(s, len, r->columns, &has_record, err);
 	if (r->table != NULL && has_record) {
 		peft_buf_clear(&r->text);
