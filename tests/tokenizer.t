@@ -20,6 +20,11 @@ for f in "$gold"/*.json; do
 	name=$(basename "$f" .json)
 	sub "$name: as Hugging Face has it" golden "$gold/$name.jsonl.zst" "$f"
 done
+for f in "$gold"/class/*.json; do
+	name=$(basename "$f" .json)
+	sub "class $name: as transformers has it" golden \
+	    "$gold/class/$name.jsonl.zst" "$gold/llama2.json" "$f"
+done
 # shellcheck disable=SC2317 # called by run
 sums() { unicode-unit <"$gold/unicode.sums"; }
 sub 'each character, stage by stage, as Hugging Face has it' sums
