@@ -54,7 +54,7 @@ static const struct peft_cli cli = {
 struct job {
 	struct peft_common	 common;
 	struct peft_prep	 prep;
-	const char		*model, *columns;
+	const char		*model, *columns, *shares;
 	const char		*rest[PEFT_SPLIT_PARTS];
 	size_t			 nrest, modes;
 	bool			 mix, near, decode, partial;
@@ -150,11 +150,14 @@ set_mode(struct job *job, enum peft_prep_mode mode)
 }
 
 static void
-check(const struct job *job)
+check(struct job *job)
 {
-	const struct peft_prep *p = &job->prep;
+	const char *first = job->common.output;
+	struct peft_prep *p = &job->prep;
 	bool lint = p->mode == PEFT_PREP_LINT;
 	bool fix = p->mode == PEFT_PREP_FIX;
+	struct peft_err err;
+	size_t i;
 
 	if (job->model == NULL)
 		peft_die(PEFT_USAGE, "-m MODEL is missing");
@@ -165,20 +168,18 @@ check(const struct job *job)
 		    "--fix");
 	if (p->skip_bad > 0 && (lint || fix))
 		peft_die(PEFT_USAGE, "--skip-bad is not for --lint and --fix");
+	if (job->shares != NULL &&
+	    peft_split_parse(&p->split, job->shares, &err) == -1)
+		peft_die(PEFT_USAGE, "--split: %s", err.msg);
+	for (i = 0; i < job->nrest && i < PEFT_SPLIT_PARTS; i++)
+		if (strcmp(job->rest[i], first == NULL ? "-" : first) == 0)
+			peft_die(PEFT_USAGE, "--rest: '%s' is where the first "
+			    "part goes", job->rest[i]);
 	if (p->split.n > 0 ? job->nrest != p->split.n - 1 || lint ||
 	    job->decode || p->mode == PEFT_PREP_SHOW :
 	    job->nrest > 0 || p->split.by != NULL)
 		peft_die(PEFT_USAGE, "--split wants --rest FILE for each part "
 		    "but the first, and is for records");
-}
-
-static void
-split(struct job *job, const char *arg)
-{
-	struct peft_err err;
-
-	if (peft_split_parse(&job->prep.split, arg, &err) == -1)
-		peft_die(PEFT_USAGE, "--split: %s", err.msg);
 }
 
 static void
@@ -219,7 +220,7 @@ parse(struct job *job, int argc, char **argv)
 		case O_CONTROL: p->enc.control = true; break;
 		case O_COLUMNS: job->columns = arg; break;
 		case O_MIX: job->mix = true; break;
-		case O_SPLIT: split(job, arg); break;
+		case O_SPLIT: job->shares = arg; break;
 		case O_BY: p->split.by = arg; break;
 		case O_REST: if (job->nrest < PEFT_SPLIT_PARTS)
 				job->rest[job->nrest] = arg;

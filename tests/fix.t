@@ -91,6 +91,8 @@ expect 1 '*--split: *' peft-tokenize -q -m base --split 90 --rest x all
 expect 1 '*--split: *' peft-tokenize -q -m base --split 90/-1 --rest x all
 expect 1 '*--split wants --rest*' peft-tokenize -q -m base --split 90/10 all
 expect 1 '*--split wants --rest*' peft-tokenize -q -m base --rest x all
+expect 1 "*--rest: 'x' is where the first part goes" peft-tokenize -q -m base --split 1/1 -o x --rest x all
+expect 1 '*--rest: *' peft-tokenize -q -m base --split 1/1 --rest - all
 ok 'and nothing was written' [ ! -e x ]
 
 # mix
