@@ -126,8 +126,8 @@ add_set(struct job *job, char *arg)
 	struct peft_err err;
 	cJSON *v;
 
-	if (eq == NULL)
-		peft_die(PEFT_USAGE, "--set: '%s' is not NAME=JSON", arg);
+	if (eq == NULL || strncmp(arg, "messages=", 9) == 0)
+		peft_die(PEFT_USAGE, "--set: not NAME=JSON: '%s'", arg);
 	*eq = '\0';
 	if ((v = peft_json(eq + 1, strlen(eq + 1), &err)) == NULL)
 		v = cJSON_CreateString(eq + 1);
