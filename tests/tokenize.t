@@ -88,4 +88,20 @@ for what in 'the same as an earlier' 'turn is empty' 'out of order' 'spelt out' 
 	ok "lint: $what" grep -q "$what" out
 done
 
+# LlamaTokenizer has stages of its own, but not where it is not believed
+rm -rf class; cp -r base class
+cp "$TOP/tests/golden/tok/llama2.json" class/tokenizer.json
+echo '{"tokenizer_class":"LlamaTokenizer","bos_token":"<|begin|>","eos_token":"<|end|>"}' >class/tokenizer_config.json
+echo '{"text":" the"}' >the.jsonl
+# as_class MODEL_TYPE 'the ids of transformers and the end'
+as_class() {
+	jq -c ".model_type = \"$1\"" base/config.json >class/config.json
+	peft-tokenize -q -m class the.jsonl >got
+	records got | jq -c .input_ids >ids
+	ok "LlamaTokenizer, $1: $2" [ "$(cat ids)" = "$2" ]
+}
+as_class llama '[298,291,281,278,2]'
+as_class mistral '[299,291,281,278,2]'
+as_class phi3 '[299,291,281,278,2]'
+
 done_testing

@@ -51,6 +51,27 @@ token_text(const struct peft_tokenizer *t, const char *which)
 	return s == NULL ? NULL : strdup(s);
 }
 
+/* What config.json says of the model; if it cannot be read, whoever needs the
+ * model says so. */
+static struct peft_tokenizer *
+open_tokenizer(const struct peft_source *src, const struct peft_side *tok,
+    const struct peft_side *config, struct peft_err *err)
+{
+	const struct peft_side *model = peft_source_side(src, "config.json");
+	const char *type = NULL;
+	struct peft_tokenizer *t;
+	struct peft_err why;
+	cJSON *j = NULL;
+
+	if (model != NULL && (j = peft_json(model->data, model->len,
+	    &why)) != NULL && peft_json_str(j, "model_type", &type, &why) != 1)
+		type = NULL;
+	t = peft_tokenizer_open_for(type, tok->data, tok->len, config == NULL ?
+	    NULL : config->data, config == NULL ? 0 : config->len, err);
+	cJSON_Delete(j);
+	return t;
+}
+
 int
 peft_codec_open(struct peft_codec *c, const struct peft_source *src,
     struct peft_err *err)
@@ -69,8 +90,7 @@ peft_codec_open(struct peft_codec *c, const struct peft_source *src,
 		return peft_seterr(err, "%s: no tokenizer: %s",
 		    peft_source_label(src), why != NULL ? why :
 		    "looked for tokenizer.json");
-	c->tok = peft_tokenizer_open(tok->data, tok->len, config == NULL ?
-	    NULL : config->data, config == NULL ? 0 : config->len, err);
+	c->tok = open_tokenizer(src, tok, config, err);
 	if (c->tok == NULL)
 		return peft_errprefix(err, "%s", peft_source_label(src));
 	snprintf(c->info.tokenizer, sizeof(c->info.tokenizer), "sha256:%s",

@@ -16,6 +16,29 @@ is_llama(const char *class)
 	    strcmp(class, "LlamaTokenizerFast") == 0;
 }
 
+/* Kinds of models of which transformers (5.23) knows that the class is not to
+ * be believed: tokenizer.json stands as it is. */
+static bool
+is_doubted(const char *model_type)
+{
+	static const char *const types[] = { "arctic", "ernie4_5",
+	    "ernie4_5_moe", "flex_olmo", "fuyu", "glm", "glm4", "glm4_moe",
+	    "glm4_moe_lite", "gpt_bigcode", "granite", "granitemoe",
+	    "granitemoehybrid", "granitemoeshared", "h2ovl_chat", "hyperclovax",
+	    "internlm2", "internlm3", "jamba", "kimi_linear", "llava",
+	    "llava_next", "mimo_v2_flash", "minicpm3", "minicpmv",
+	    "minimax_m2", "ministral", "ministral3", "mistral", "mistral3",
+	    "mixtral", "molmo", "molmo2", "nemotron", "olmo2", "olmo3",
+	    "persimmon", "phi3", "phi3_v", "phimoe", "pixtral", "stablelm",
+	    "vipllava", "voxtral", NULL };
+	size_t i;
+
+	for (i = 0; model_type != NULL && types[i] != NULL; i++)
+		if (strcmp(types[i], model_type) == 0)
+			return true;
+	return false;
+}
+
 /* Is there a ByteLevel anywhere in this stage? */
 static bool
 has_byte_level(const cJSON *stage)
@@ -34,7 +57,7 @@ has_byte_level(const cJSON *stage)
 
 int
 peft_tokenizer_class(struct peft_tokenizer *t, const cJSON *config,
-    struct peft_err *err)
+    const char *model_type, struct peft_err *err)
 {
 	const char *class = "", *scheme;
 	bool legacy = false, prefix = true;
@@ -43,7 +66,7 @@ peft_tokenizer_class(struct peft_tokenizer *t, const cJSON *config,
 
 	if (peft_json_str(config, "tokenizer_class", &class, err) == -1)
 		return -1;
-	if (!is_llama(class) || has_byte_level(peft_json_get(t->json,
+	if (!is_llama(class) || is_doubted(model_type) || has_byte_level(peft_json_get(t->json,
 	    "pre_tokenizer")))
 		return 0;
 	if (peft_json_bool(config, "legacy", &legacy, err) == -1 ||

@@ -130,7 +130,7 @@ int	peft_vocab_bytes(struct peft_tokenizer *, struct peft_err *)
 /* tokenizer-class.c: what tokenizer_config.json's tokenizer_class says about
  * the stages. */
 int	peft_tokenizer_class(struct peft_tokenizer *, const cJSON *config,
-	    struct peft_err *) PEFT_MUSTCHECK;
+	    const char *model_type, struct peft_err *) PEFT_MUSTCHECK;
 /* tokenizer-norm.c, tokenizer-front.c: append a stage, which on success owns
  * what it points to.  to_bytes asks for visible characters as the last. */
 int	peft_norm_add(struct peft_tokenizer *, const struct peft_rewrite *,
