@@ -54,7 +54,7 @@ static const struct peft_cli cli = {
 struct job {
 	struct peft_common	 common;
 	struct peft_prep	 prep;
-	const char		*model, *columns;
+	const char		*model, *columns, *shares;
 	const char		*rest[PEFT_SPLIT_PARTS];
 	size_t			 nrest, modes;
 	bool			 mix, near, decode, partial;
@@ -97,8 +97,6 @@ prepare(struct job *job, char **paths, size_t n, struct peft_out *const *outs,
 			r = peft_feed_share(&from[i], paths[i], err);
 		else
 			from[i].path = paths[i];
-	job->prep.note = note;
-	job->prep.bad = bad;
 	job->prep.ctx = job;
 	job->prep.threads = job->common.threads;
 	if (r == 0)
@@ -128,8 +126,8 @@ add_set(struct job *job, char *arg)
 	struct peft_err err;
 	cJSON *v;
 
-	if (eq == NULL)
-		peft_die(PEFT_USAGE, "--set: '%s' is not NAME=JSON", arg);
+	if (eq == NULL || strncmp(arg, "messages=", 9) == 0)
+		peft_die(PEFT_USAGE, "--set: not NAME=JSON: '%s'", arg);
 	*eq = '\0';
 	if ((v = peft_json(eq + 1, strlen(eq + 1), &err)) == NULL)
 		v = cJSON_CreateString(eq + 1);
@@ -149,36 +147,45 @@ set_mode(struct job *job, enum peft_prep_mode mode)
 	job->prep.mode = mode;
 }
 
+/* Options that cannot be obeyed together. */
 static void
-check(const struct job *job)
+check(struct job *job)
 {
-	const struct peft_prep *p = &job->prep;
+	const char *first = job->common.output;
+	struct peft_prep *p = &job->prep;
 	bool lint = p->mode == PEFT_PREP_LINT;
 	bool fix = p->mode == PEFT_PREP_FIX;
-
-	if (job->model == NULL)
-		peft_die(PEFT_USAGE, "-m MODEL is missing");
-	if (!lint && p->json)
-		peft_die(PEFT_USAGE, "--json goes with --lint");
-	if (!lint && !fix && (p->test != NULL || job->near))
-		peft_die(PEFT_USAGE, "--test and --near go with --lint and "
-		    "--fix");
-	if (p->skip_bad > 0 && (lint || fix))
-		peft_die(PEFT_USAGE, "--skip-bad is not for --lint and --fix");
-	if (p->split.n > 0 ? job->nrest != p->split.n - 1 || lint ||
-	    job->decode || p->mode == PEFT_PREP_SHOW :
-	    job->nrest > 0 || p->split.by != NULL)
-		peft_die(PEFT_USAGE, "--split wants --rest FILE for each part "
-		    "but the first, and is for records");
-}
-
-static void
-split(struct job *job, const char *arg)
-{
 	struct peft_err err;
+	size_t i;
 
-	if (peft_split_parse(&job->prep.split, arg, &err) == -1)
+	if (job->shares != NULL &&
+	    peft_split_parse(&p->split, job->shares, &err) == -1)
 		peft_die(PEFT_USAGE, "--split: %s", err.msg);
+	for (i = 0; i < job->nrest && i < PEFT_SPLIT_PARTS; i++)
+		if (strcmp(job->rest[i], first == NULL ? "-" : first) == 0)
+			peft_die(PEFT_USAGE, "--rest: '%s' is where the first "
+			    "part goes", job->rest[i]);
+	const struct { bool wrong; const char *why; } rules[] = {
+		{ job->model == NULL, "-m MODEL is missing" },
+		{ !lint && p->json, "--json goes with --lint" },
+		{ !lint && !fix && (p->test != NULL || job->near),
+		    "--test and --near go with --lint and --fix" },
+		{ p->skip_bad > 0 && (lint || fix || job->decode),
+		    "--skip-bad is not for --lint, --fix and --decode" },
+		{ p->over != PEFT_OVER_REFUSE && p->max_length == 0,
+		    "--over goes with --max-length" },
+		{ job->partial && !job->decode, "--partial goes with --decode" },
+		{ job->decode && (job->mix || job->columns != NULL ||
+		    p->per_turn || p->max_length > 0),
+		    "--decode takes token records as they are" },
+		{ p->split.n > 0 ? job->nrest != p->split.n - 1 || lint ||
+		    job->decode || p->show : job->nrest > 0 || p->split.by !=
+		    NULL, "--split wants --rest FILE for each part but the "
+		    "first, and is for records" },
+	};
+	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (rules[i].wrong)
+			peft_die(PEFT_USAGE, "%s", rules[i].why);
 }
 
 static void
@@ -188,47 +195,44 @@ parse(struct job *job, int argc, char **argv)
 	    "completion", NULL };
 	static const char *const over[] = { "refuse", "drop", "cut", NULL };
 	struct peft_prep *p = &job->prep;
-	char *arg;
 	int ch;
 
-	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1) {
-		arg = optarg;
+	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
 		switch (ch) {
-		case 'm': job->model = arg; break;
+		case 'm': job->model = optarg; break;
 		case O_SUP: p->enc.supervise = (enum peft_supervise)
-			    peft_optword("--supervise", arg, sup); break;
+			    peft_optword("--supervise", optarg, sup); break;
 		case O_TURN: p->per_turn = true; break;
 		case O_MAXLEN: p->max_length = (size_t)peft_optint(
-			    "--max-length", arg, 2, 1 << 24); break;
+			    "--max-length", optarg, 2, 1 << 24); break;
 		case O_OVER: p->over = (enum peft_over)peft_optword("--over",
-			    arg, over); break;
+			    optarg, over); break;
 		case O_SHOW: set_mode(job, PEFT_PREP_SHOW);
-			p->show = (size_t)peft_optint("--show", arg, 1,
+			p->show = (size_t)peft_optint("--show", optarg, 1,
 			    1 << 24); break;
 		case O_LINT: set_mode(job, PEFT_PREP_LINT); break;
 		case O_FIX: set_mode(job, PEFT_PREP_FIX); break;
-		case O_TEST: p->test = arg; break;
-		case O_NEAR: p->lint.near = peft_optreal("--near", arg, 0, 1);
+		case O_TEST: p->test = optarg; break;
+		case O_NEAR: p->lint.near = peft_optreal("--near", optarg, 0, 1);
 			job->near = true; break;
 		case O_JSON: p->json = true; break;
 		case O_DECODE: set_mode(job, PEFT_PREP_TOKENS);
 			job->decode = true; break;
 		case O_RENDER: set_mode(job, PEFT_PREP_RENDER); break;
-		case O_SET: add_set(job, arg); break;
+		case O_SET: add_set(job, optarg); break;
 		case O_CHAT: p->enc.as_chat = true; break;
 		case O_CONTROL: p->enc.control = true; break;
-		case O_COLUMNS: job->columns = arg; break;
+		case O_COLUMNS: job->columns = optarg; break;
 		case O_MIX: job->mix = true; break;
-		case O_SPLIT: split(job, arg); break;
-		case O_BY: p->split.by = arg; break;
+		case O_SPLIT: job->shares = optarg; break;
+		case O_BY: p->split.by = optarg; break;
 		case O_REST: if (job->nrest < PEFT_SPLIT_PARTS)
-				job->rest[job->nrest] = arg;
+				job->rest[job->nrest] = optarg;
 			job->nrest++; break;
 		case O_SKIP: p->skip_bad = (size_t)peft_optint("--skip-bad",
-			    arg, 0, INT64_C(1) << 40); break;
+			    optarg, 0, INT64_C(1) << 40); break;
 		case O_PARTIAL: job->partial = true; break;
 		}
-	}
 	check(job);
 }
 
@@ -262,7 +266,7 @@ int
 main(int argc, char **argv)
 {
 	struct job job = { .prep.enc.supervise = PEFT_SUP_ALL,
-	    .prep.lint.near = 0.8 };
+	    .prep.lint.near = 0.8, .prep.note = note, .prep.bad = bad };
 	struct peft_out *outs[PEFT_SPLIT_PARTS + 1];
 	struct peft_codec codec = { 0 };
 	struct peft_err err = { 0 };

@@ -44,7 +44,7 @@ left 'its prompt is in the test set, or nearly' "$(chat "$(u A)" "$(a b)")" test
 { chat "$(u 1)" "$(a 2)"; chat "$(u 1)" "$(a 'two two two two two two two')"; } >in
 expect 0 '*: in:2: left out: longer than the limit*' peft-tokenize -m base --fix --max-length 80 --over drop in
 ok '--over drop: longer ones too' [ "$(cat out)" = "$(head -n 1 in)" ]
-expect 1 '*--skip-bad is not for --lint and --fix' peft-tokenize -m base --fix --skip-bad 1 in
+expect 1 '*--skip-bad is not for --lint*' peft-tokenize -m base --fix --skip-bad 1 in
 
 # the mended has nothing that could be mended
 { cat chats.jsonl; head -n 1 chats.jsonl; chat "$(a x)" "$(u b)" "$(u c)" "$(a d)" "$(u e)"; chat "$(u a)" "$(a '')"; echo '{}'; } >bad
@@ -91,6 +91,8 @@ expect 1 '*--split: *' peft-tokenize -q -m base --split 90 --rest x all
 expect 1 '*--split: *' peft-tokenize -q -m base --split 90/-1 --rest x all
 expect 1 '*--split wants --rest*' peft-tokenize -q -m base --split 90/10 all
 expect 1 '*--split wants --rest*' peft-tokenize -q -m base --rest x all
+expect 1 "*--rest: 'x' is where the first part goes" peft-tokenize -q -m base --split 1/1 -o x --rest x all
+expect 1 '*--rest: *' peft-tokenize -q -m base --split 1/1 --rest - all
 ok 'and nothing was written' [ ! -e x ]
 
 # mix

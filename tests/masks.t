@@ -126,6 +126,12 @@ ok 'ShareGPT calls are the same' cmp got out
 expect 0 '' peft-tokenize -q -m calls --render --set extra=word in
 ok '--set: a bare word is a string' grep -q ']worduser' out
 expect 1 '*--set*' peft-tokenize -q -m calls --render --set extra in
+expect 1 '*--set*' peft-tokenize -q -m calls --render --set messages=[] in
+chat a b c d
+for m in marked prefixes closed; do
+	masked $m '[[b<|im_end|>~]]+[[d<|im_end|>~]]+' --set add_generation_prompt=true
+	ok "$m: with the generation prompt behind it" [ "$(tail -n 1 out)" = ']]<|im_start|>assistant' ]
+done
 r() { echo "$1" >in; expect 2 "*: in:1: $2" peft-tokenize -q -m calls in; }
 r '{"messages":[{"role":"assistant","content":"","tool_calls":[{"function":{"name":"f","arguments":"{"}}]}]}' 'message 1 of "messages": "arguments": *'
 r '{"messages":[{"role":"assistant","content":"","tool_calls":[{"function":{"name":"f","arguments":"3"}}]}]}' '*"arguments" hold no object'

@@ -49,6 +49,10 @@ expect 2 '*template line*' peft-tokenize -m raising test.jsonl
 
 expect 2 '*the limit is 10*' peft-tokenize -m base --max-length 10 test.jsonl
 expect 0 '*8 records dropped*' peft-tokenize -m base --max-length 10 --over drop test.jsonl
+for o in '--over drop' '--partial' '--decode --per-turn' '--decode --columns text' '--decode --lint'; do
+	# shellcheck disable=SC2086
+	expect 1 '*--*' peft-tokenize -m base $o test.jsonl
+done
 expect 2 '*nothing supervised is left' peft-tokenize -m base --max-length 10 --over cut test.jsonl
 expect 0 '' peft-tokenize -q -m base --max-length 100 test.jsonl
 

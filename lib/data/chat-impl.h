@@ -9,6 +9,8 @@ struct peft_chat {
 	const struct peft_codec	*codec;
 	const cJSON		*messages;	/* without weights */
 	cJSON			*vars;		/* of the template */
+	bool			 asks;		/* the whole ends with the
+						 * generation prompt */
 };
 
 bool	peft_chat_is_assistant(const cJSON *message);

@@ -77,7 +77,7 @@ turn_begin(const struct peft_chat *chat, size_t k,
 	return r;
 }
 
-/* Where turn k ends, if it is not the last: *end. */
+/* Where turn k ends, if something follows it: *end. */
 static int
 turn_end(const struct peft_chat *chat, size_t k,
     const struct peft_buf *whole, size_t *end, struct peft_err *err)
@@ -113,7 +113,7 @@ turn_span(const struct peft_chat *chat, size_t k, size_t n,
 	size_t begin, end = whole->len;
 	int r = turn_begin(chat, k, whole, mark, &begin, err);
 
-	if (r == 0 && k + 1 < n)
+	if (r == 0 && (k + 1 < n || chat->asks))
 		r = turn_end(chat, k, whole, &end, err);
 	if (r == 1 || (r == 0 && end < begin))
 		return peft_seterr(err, "the template changes earlier turns "

@@ -169,6 +169,9 @@ peft_chat_render(const struct peft_codec *c, const cJSON *record,
 	size_t n;
 	int r;
 
+	/* --set may ask for the prompt behind what is there */
+	chat.asks = o->prompt_only || cJSON_IsTrue(peft_json_get(o->set,
+	    "add_generation_prompt"));
 	if (c->tmpl == NULL)
 		return peft_seterr(err, "the model has no chat template (looked "
 		    "for chat_template.jinja and tokenizer_config.json's "
@@ -181,8 +184,7 @@ peft_chat_render(const struct peft_codec *c, const cJSON *record,
 	chat.vars = make_vars(c, record, o);
 	gen = o->prompt_only || o->unmasked ||
 	    o->supervise == PEFT_SUP_TEXT ? NULL : spans;
-	r = peft_chat_render_some(&chat, n, o->prompt_only, text, mark, gen,
-	    err);
+	r = peft_chat_render_some(&chat, n, chat.asks, text, mark, gen, err);
 	if (r == 0 && !o->prompt_only && !o->unmasked)
 		r = peft_chat_supervise(&chat, n, weighed, o, text, mark,
 		    spans, err);
