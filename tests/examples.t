@@ -3,9 +3,14 @@
 # Run each example of the EXAMPLES sections as it is printed.
 . "$TOP/tests/lib.sh"
 
-examples() {	# the lines that begin with "$ " between .Bd and .Ed
+examples() {	# lines between .Bd and .Ed that begin with "$ "; after | they go on
 	sed -n '/^\.Sh EXAMPLES/,/^\.Sh [^E]/p' "$1" |
-	    sed -n '/^\.Bd/,/^\.Ed/s/^\$ //p' | sed 's/\\e/\\/g'
+	    sed -n '/^\.Bd/,/^\.Ed/p' | awk '/^\$ / {
+		line = substr($0, 3)
+		while (line ~ /\|$/ && (getline more) > 0)
+			line = line " " more
+		print line
+	    }' | sed 's/\\e/\\/g'
 }
 
 top=$scratch
