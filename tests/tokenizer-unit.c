@@ -104,7 +104,7 @@ static void
 check(const struct peft_tokenizer *tok, const cJSON *j, struct count *c)
 {
 	const cJSON *text = peft_json_get(j, "text");
-	const cJSON *chat = peft_json_get(j, "rendered");
+	const cJSON *chat = peft_json_get(j, "rendered"), *decoded;
 	struct peft_tokens t = { 0 }, u = { 0 };
 	struct peft_err err = { 0 };
 	char *s;
@@ -123,11 +123,12 @@ check(const struct peft_tokenizer *tok, const cJSON *j, struct count *c)
 		    &err) == -1 || !same_ids(&u, peft_json_get(j,
 		    "ids_special")))
 			say(&c->special, "special ids", s, err.msg);
-		if (!same_decoded(tok, &t, peft_json_get(j,
-		    "decoded")->valuestring, &err))
+		decoded = peft_json_get(j, "decoded");
+		if (decoded != NULL && !same_decoded(tok, &t,
+		    decoded->valuestring, &err))
 			say(&c->decoded, "decoded", s, err.msg);
 		peft_tokens_to_chars(&t, s, n);
-		if (!same_offsets(&t, peft_json_get(j, "offsets")))
+		if (peft_json_get(j, "offsets") != NULL && !same_offsets(&t, peft_json_get(j, "offsets")))
 			say(&c->offsets, "offsets", s, "");
 	}
 	peft_tokens_free(&t);

@@ -28,6 +28,8 @@ struct peft_codec {
 int	peft_codec_open(struct peft_codec *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 void	peft_codec_close(struct peft_codec *);
+/* Of a model without a tokenizer: why, or what was looked for. */
+const char *peft_codec_missing(const struct peft_source *);
 
 enum peft_supervise { PEFT_SUP_LAST, PEFT_SUP_ALL, PEFT_SUP_TEXT };
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokenizer.json from GGUF's metadata (byte-level BPE). */
+/* tokenizer.json from GGUF's metadata: byte-level BPE here, SentencePiece in
+ * ggufpieces.c. */
 
 #include <string.h>
 
 #include "base/json.h"
 #include "tensor/ggufmap.h"
+#include "tensor/ggufpieces.h"
 #include "tensor/ggufpre.h"
 
 enum { CONTROL = 3, USER = 4, UNUSED = 5 };		/* of tokenizer.ggml.token_type */
@@ -247,19 +249,36 @@ all_text(const struct peft_gguf *g, const char *key)
 	return true;
 }
 
+static const char *const models[] = { "gpt2", "llama", "t5" };
+enum { BYTES, PIECES, UNIGRAM, NMODEL };
+
 /* Is the vocabulary one that tokenizer.json can tell here?  *why if not. */
 static bool
-known_kind(const struct peft_gguf *g, struct vocab *v, const char **why)
+known_kind(const struct peft_gguf *g, struct vocab *v, int *model,
+    const char **why)
 {
 	const char *s = "";
 	size_t len = 0;
+	int i;
 
 	if (!peft_gguf_string(g, "tokenizer.ggml.model", &s, &len)) {
-		*why = "the file has no tokenizer";
+		*why = "the file has no tokenizer: looked for the key "
+		    "tokenizer.ggml.model";
 		return false;
 	}
-	if (len != 4 || memcmp(s, "gpt2", 4) != 0) {
-		*why = "the tokenizer is not byte-level BPE (gpt2)";
+	for (i = 0; i < NMODEL; i++)
+		if (strlen(models[i]) == len && memcmp(models[i], s, len) == 0)
+			break;
+	if (i == NMODEL) {
+		*why = "the tokenizer is of none of the kinds gpt2, llama and "
+		    "t5";
+		return false;
+	}
+	*model = i;
+	if (i != BYTES) {
+		if (all_text(g, "tokenizer.ggml.tokens"))
+			return true;
+		*why = "the tokenizer has tokens that are not UTF-8";
 		return false;
 	}
 	len = 0;
@@ -284,6 +303,7 @@ peft_vocab_sides(const struct peft_gguf *g, struct peft_sides *sides,
 	struct vocab v = { 0 };
 	const char *s;
 	size_t len;
+	int model;
 
 	*why = NULL;
 	if (peft_gguf_string(g, "tokenizer.chat_template", &s, &len)) {
@@ -292,8 +312,10 @@ peft_vocab_sides(const struct peft_gguf *g, struct peft_sides *sides,
 		    err) == -1)
 			return -1;
 	}
-	if (!known_kind(g, &v, why))
+	if (!known_kind(g, &v, &model, why))
 		return 0;
+	if (model != BYTES)
+		return peft_gguf_pieces(g, model == UNIGRAM, sides, err);
 	if (read_vocab(g, &v, err) == -1)
 		return -1;
 	put_tokenizer(&v, &b);

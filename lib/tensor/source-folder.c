@@ -34,30 +34,56 @@ exists(const char *dir, const char *name)
 }
 
 static int
+slurp(const char *dir, const char *name, struct peft_buf *b,
+    struct peft_err *err)
+{
+	char *path = join(dir, name, err);
+	int r = path == NULL ? -1 : peft_in_slurp(path, max_side, b, err);
+
+	free(path);
+	if (r == -1)
+		peft_buf_free(b);
+	return r;
+}
+
+/* Without a tokenizer.json, the first of these that is there. */
+static int
+read_tokenizer(struct peft_source *s, const char *dir, struct peft_err *err)
+{
+	static const char *const names[] = { "tokenizer.model",
+	    "spiece.model", "sentencepiece.bpe.model", NULL };
+	struct peft_buf b = { 0 };
+	size_t i;
+	int r;
+
+	for (i = 0; names[i] != NULL && !exists(dir, names[i]); i++)
+		;
+	if (names[i] == NULL)
+		return 0;
+	if (slurp(dir, names[i], &b, err) == -1)
+		return -1;
+	r = peft_tokenizer_of_spm(&s->sides, names[i], &b, err);
+	peft_buf_free(&b);
+	return r == -1 ? peft_errprefix(err, "%s", dir) : 0;
+}
+
+static int
 read_sides(struct peft_source *s, const char *dir, struct peft_err *err)
 {
 	size_t i;
 
 	for (i = 0; peft_side_names[i] != NULL; i++) {
 		struct peft_buf b = { 0 };
-		char *path;
-		int r;
 
 		if (!exists(dir, peft_side_names[i]))
 			continue;
-		if ((path = join(dir, peft_side_names[i], err)) == NULL)
-			return -1;
-		r = peft_in_slurp(path, max_side, &b, err);
-		free(path);
-		if (r == -1) {
-			peft_buf_free(&b);
-			return -1;
-		}
-		if (peft_sides_add(&s->sides, peft_side_names[i], &b,
+		if (slurp(dir, peft_side_names[i], &b, err) == -1 ||
+		    peft_sides_add(&s->sides, peft_side_names[i], &b,
 		    err) == -1)
 			return -1;
 	}
-	return 0;
+	return peft_sides_find(&s->sides, "tokenizer.json") != NULL ? 0 :
+	    read_tokenizer(s, dir, err);
 }
 
 static int

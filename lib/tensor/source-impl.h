@@ -97,6 +97,11 @@ int	peft_source_end_pipe(struct peft_source *, struct peft_err *)
 int	peft_source_drain(struct peft_source *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 
+/* source-tokenizer.c: tokenizer.json, and tokenizer_config.json if there is
+ * none, from the bytes of a SentencePiece model called `name'. */
+int	peft_tokenizer_of_spm(struct peft_sides *, const char *name,
+	    const struct peft_buf *file, struct peft_err *) PEFT_MUSTCHECK;
+
 /* source-weights.c: from raw tensors to weights, once all are known. */
 int	peft_source_make_weights(struct peft_source *, struct peft_err *)
 	    PEFT_MUSTCHECK;

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SentencePiece merges the two neighbours that make the piece with the best
+ * score.  tokenizer.json wants to know which pairs these are, in order.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/map.h"
+#include "tensor/pieces.h"
+
+struct pair {
+	uint32_t	whole, left, right;
+	float		score;		/* of the whole */
+};
+
+struct pairs {
+	struct pair	*at;
+	size_t		 n, cap;
+};
+
+/* Best score first; then by what is made, and of what. */
+static int
+by_score(const void *a, const void *b)
+{
+	const struct pair *x = a, *y = b;
+
+	if (x->score != y->score)
+		return x->score > y->score ? -1 : 1;
+	if (x->whole != y->whole)
+		return x->whole < y->whole ? -1 : 1;
+	if (x->left != y->left)
+		return x->left < y->left ? -1 : 1;
+	return x->right < y->right ? -1 : x->right > y->right;
+}
+
+/* All ways to make piece i of two others. */
+static int
+ways(const struct peft_pieces *p, size_t i, const struct peft_map *known,
+    struct pairs *out, struct peft_err *err)
+{
+	const struct peft_piece *e = &p->at[i];
+	size_t k, *left, *right;
+	struct pair *grown;
+
+	for (k = peft_utf8_len(e->s, e->len); k < e->len;
+	    k += peft_utf8_len(e->s + k, e->len - k)) {
+		if ((left = peft_map_find(known, e->s, k)) == NULL ||
+		    (right = peft_map_find(known, e->s + k, e->len - k)) ==
+		    NULL)
+			continue;
+		grown = peft_grow(out->at, out->n, &out->cap, sizeof(*grown),
+		    err);
+		if (grown == NULL)
+			return -1;
+		out->at = grown;
+		out->at[out->n++] = (struct pair){ (uint32_t)i,
+		    (uint32_t)*left, (uint32_t)*right, e->score };
+	}
+	return 0;
+}
+
+static int
+find_pairs(const struct peft_pieces *p, struct pairs *out,
+    struct peft_err *err)
+{
+	struct peft_map known = { 0 };
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r != -1 && i < p->n; i++)
+		if (p->at[i].type == PEFT_P_NORMAL)
+			r = peft_map_add(&known, p->at[i].s, p->at[i].len, i,
+			    err);
+	for (i = 0; r != -1 && i < p->n; i++) {
+		if (p->at[i].type != PEFT_P_NORMAL)
+			continue;
+		if (p->at[i].len > PEFT_MAXPIECE)
+			r = peft_seterr(err, "%s: piece %zu has %zu bytes, "
+			    "more than %d", p->what, i, p->at[i].len,
+			    PEFT_MAXPIECE);
+		else
+			r = ways(p, i, &known, out, err);
+	}
+	peft_map_free(&known);
+	if (r != -1 && out->n > 0)
+		qsort(out->at, out->n, sizeof(*out->at), by_score);
+	return r == -1 ? -1 : 0;
+}
+
+int
+peft_pieces_merges(const struct peft_pieces *p, struct peft_buf *b, size_t *n,
+    struct peft_err *err)
+{
+	struct pairs pairs = { 0 };
+	size_t i;
+	int r = find_pairs(p, &pairs, err);
+
+	peft_buf_putc(b, '[');
+	for (i = 0; r == 0 && i < pairs.n; i++) {
+		const struct peft_piece *left = &p->at[pairs.at[i].left];
+		const struct peft_piece *right = &p->at[pairs.at[i].right];
+
+		peft_buf_puts(b, i > 0 ? ",[" : "[");
+		peft_json_putstr(b, left->s, left->len);
+		peft_buf_putc(b, ',');
+		peft_json_putstr(b, right->s, right->len);
+		peft_buf_putc(b, ']');
+	}
+	peft_buf_putc(b, ']');
+	*n = pairs.n;
+	free(pairs.at);
+	return r;
+}
