@@ -9,6 +9,7 @@
 #include "tensor/ggufmap.h"
 #include "tensor/ggufpieces.h"
 #include "tensor/ggufpre.h"
+#include "tensor/ggufwords.h"
 
 enum { NORMAL = 1, CONTROL = 3, USER = 4, UNUSED = 5 };
 
@@ -134,12 +135,23 @@ put_named(const struct peft_vocab_table *t, const cJSON *config,
 		}
 }
 
+static bool
+is_type(const cJSON *j, const char *type)
+{
+	const cJSON *t = peft_json_get(j, "type");
+
+	return cJSON_IsString(t) && strcmp(t->valuestring, type) == 0;
+}
+
 /* Does the post-processor put a token before (or behind) the text? */
 static bool
 puts_token(const cJSON *post, bool behind)
 {
 	const cJSON *single = peft_json_get(post, "single"), *e;
 
+	if (is_type(post, "BertProcessing") ||
+	    is_type(post, "RobertaProcessing"))
+		return true;
 	if (single != NULL && single->child != NULL) {
 		e = behind ? single->child->prev : single->child;
 		return peft_json_get(e, "SpecialToken") != NULL;
@@ -155,21 +167,33 @@ static int
 put_bytes(const struct peft_vocab_table *t, const cJSON *j,
     struct peft_gguf_out *o, struct peft_err *err)
 {
-	const struct peft_pre *pre;
-	struct peft_buf b = { 0 };
+	const cJSON *model = peft_json_get(j, "model");
+	const cJSON *norm = peft_json_get(j, "normalizer");
 	const cJSON *p = peft_json_get(j, "pre_tokenizer");
+	const struct peft_pre *pre = NULL;
+	struct peft_buf b = { 0 }, n = { 0 };
 
-	if (p != NULL)
-		peft_json_print(&b, p, 0, false);
-	pre = b.data == NULL ? NULL : peft_pre_of_json(b.data);
+	if (p == NULL)
+		return 0;
+	peft_json_print(&b, p, 0, false);
+	if (norm != NULL && !(is_type(norm, "Sequence") && cJSON_GetArraySize(
+	    peft_json_get(norm, "normalizers")) == 0))
+		peft_json_print(&n, norm, 0, false);
+	else
+		peft_buf_puts(&n, "null");
+	if (!b.failed && !n.failed && (is_type(model, "BPE") ||
+	    peft_json_get(model, "type") == NULL))
+		pre = peft_pre_of_json(b.data, n.data, cJSON_IsTrue(
+		    peft_json_get(model, "ignore_merges")));
 	peft_buf_free(&b);
+	peft_buf_free(&n);
 	if (pre == NULL)
 		return 0;
 	peft_gguf_put_string(o, "tokenizer.ggml.model", "gpt2", 4);
 	peft_gguf_put_string(o, "tokenizer.ggml.pre", pre->name,
 	    strlen(pre->name));
 	peft_gguf_put_tokens(t, o);
-	return put_merges(peft_json_get(j, "model"), o, err) == -1 ? -1 : 1;
+	return put_merges(model, o, err) == -1 ? -1 : 1;
 }
 
 static int
@@ -178,11 +202,15 @@ put_all(struct peft_vocab_table *t, const cJSON *j, const cJSON *config,
     struct peft_err *err)
 {
 	const cJSON *post = peft_json_get(j, "post_processor"), *text;
-	int r = put_bytes(t, j, o, err);
+	int r = put_bytes(t, j, o, err), words = 0;
 
+	if (r == 0)
+		r = words = peft_gguf_put_words(j, config, t, o, err);
 	if (r == -1 || (r == 0 && peft_gguf_put_pieces(j, t, o, err) == -1))
 		return -1;
-	put_named(t, config, "bos_token", "tokenizer.ggml.bos_token_id", o);
+	if (words == 0)
+		put_named(t, config, "bos_token",
+		    "tokenizer.ggml.bos_token_id", o);
 	put_named(t, config, "eos_token", "tokenizer.ggml.eos_token_id", o);
 	put_named(t, config, "pad_token", "tokenizer.ggml.padding_token_id",
 	    o);
@@ -190,7 +218,7 @@ put_all(struct peft_vocab_table *t, const cJSON *j, const cJSON *config,
 	    o);
 	peft_gguf_put_bool(o, "tokenizer.ggml.add_bos_token",
 	    puts_token(post, false));
-	if (puts_token(post, true))
+	if (words == 0 && puts_token(post, true))
 		peft_gguf_put_bool(o, "tokenizer.ggml.add_eos_token", true);
 	text = peft_json_get(config, "chat_template");
 	if (tmpl != NULL)
