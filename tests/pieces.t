@@ -165,7 +165,7 @@ refuse 'piece 1 has 600 bytes, more than 512' "$unk\\012\\333\\004\\012\\330\\00
 
 # a model without any tokenizer says what was looked for
 rm -rf d; cp -r "$TOP/tests/golden/tiny/model" d; rm d/tokenizer*.json
-looked='*d: no tokenizer*: looked for tokenizer.json, tokenizer.model, spiece.model and sentencepiece.bpe.model*'
+looked='*d: no tokenizer*: looked for tokenizer.json, tokenizer.model, spiece.model, sentencepiece.bpe.model and \*.tiktoken*'
 expect 2 "$looked" peft-tokenize -m d "$TOP/tests/golden/tiny/test.jsonl"
 expect 2 "$looked" peft-generate -m d -p x
 done_testing

@@ -59,8 +59,8 @@ peft_codec_missing(const struct peft_source *src)
 	if (why != NULL)
 		return why;
 	return peft_source_kind(src) == PEFT_FOLDER ? "looked for "
-	    "tokenizer.json, tokenizer.model, spiece.model and "
-	    "sentencepiece.bpe.model" : "looked for tokenizer.json in it";
+	    "tokenizer.json, tokenizer.model, spiece.model, "
+	    "sentencepiece.bpe.model and *.tiktoken" : "looked for tokenizer.json in it";
 }
 
 int

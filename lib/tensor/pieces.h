@@ -37,7 +37,7 @@ struct peft_pieces {
 	bool			 prefix;	/* a space before the text */
 	bool			 trim;		/* one space between words,
 						 * none around them */
-	bool			 spaces;	/* stay what they are, no U+2581 */
+	bool			 spaces;	/* stay, no U+2581 for them */
 	/* User-defined symbols are found in the normalised text, and what is
 	 * behind them goes on without a prefix, as SentencePiece has it; else
 	 * they are added tokens, as others have it. */

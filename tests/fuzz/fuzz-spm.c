@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SentencePiece's tokenizer.model as hostile input, in front of a line
- * "=== text ===" and a text.  What is read can be told in tokenizer.json,
- * which is JSON; tokens are of the vocabulary and within the text.
+ * tokenizer.model, SentencePiece's or tiktoken's, as hostile input, in front
+ * of a line "=== text ===" and a text.  What is read can be told in
+ * tokenizer.json, which is JSON; tokens are of the vocabulary and within the
+ * text.
  */
 
 #include "base/json.h"
 #include "input.h"
 #include "tensor/spm.h"
+#include "tensor/tiktoken.h"
 #include "text/tokenizer.h"
 
 static void
@@ -26,23 +28,31 @@ encode(const struct peft_tokenizer *t, const char *text, size_t len)
 	peft_tokens_free(&out);
 }
 
+/* tokenizer.json's text, which may be refused when it is opened. */
+static void
+use(const struct peft_buf *b, const struct fuzz_parts *in)
+{
+	struct peft_err err = { 0 };
+	struct peft_tokenizer *t;
+	cJSON *j = peft_json(b->data, b->len, &err);
+
+	FUZZ_CLAIM(j != NULL);
+	cJSON_Delete(j);
+	t = peft_tokenizer_open(b->data, b->len, NULL, 0, &err);
+	if (t != NULL)
+		encode(t, in->second == NULL ? "" : in->second, in->nsecond);
+	peft_tokenizer_close(t);
+}
+
 static void
 tell(const struct peft_pieces *p, const struct fuzz_parts *in)
 {
 	struct peft_buf b = { 0 };
 	struct peft_err err = { 0 };
-	struct peft_tokenizer *t;
 	cJSON *j;
 
 	if (peft_pieces_tokenizer(p, &b, &err) == 0) {
-		j = peft_json(b.data, b.len, &err);
-		FUZZ_CLAIM(j != NULL);
-		cJSON_Delete(j);
-		t = peft_tokenizer_open(b.data, b.len, NULL, 0, &err);
-		if (t != NULL)
-			encode(t, in->second == NULL ? "" : in->second,
-			    in->nsecond);
-		peft_tokenizer_close(t);
+		use(&b, in);
 		peft_buf_clear(&b);
 		peft_pieces_config(p, &b);
 		j = peft_json(b.data, b.len, &err);
@@ -52,6 +62,21 @@ tell(const struct peft_pieces *p, const struct fuzz_parts *in)
 	peft_buf_free(&b);
 }
 
+static void
+read_ranks(const struct fuzz_parts *in)
+{
+	struct peft_ranks r = { .pieces.what = "tokenizer.model" };
+	struct peft_buf b = { 0 };
+	struct peft_err err = { 0 };
+
+	if (peft_ranks_read(&r, in->first, in->nfirst, &err) == 0 &&
+	    peft_ranks_tokenizer(&r, peft_tiktoken_of_model("llama"), NULL,
+	    &b, &err) == 0)
+		use(&b, in);
+	peft_buf_free(&b);
+	peft_ranks_free(&r);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -59,6 +84,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct peft_pieces p = { .what = "tokenizer.model" };
 	struct peft_err err = { 0 };
 
+	if (size > 0 && data[0] > ' ') {
+		read_ranks(&in);
+		return 0;
+	}
 	if (peft_spm_read(&p, in.first, in.nfirst, &err) == 0) {
 		p.bos_first = p.bos != PEFT_NOPIECE;
 		tell(&p, &in);
