@@ -76,7 +76,40 @@ untold 'its normalizer and pre_tokenizer have no name in GGUF here' '.normalizer
 untold 'its normalizer and pre_tokenizer have no name in GGUF here' '.pre_tokenizer = {type: "Whitespace"}'
 untold 'its normalizer takes spaces away*' \
     '.normalizer.normalizers |= [{type: "Strip", strip_left: false, strip_right: true}] + .'
-untold 'pieces * and * are the same' '.added_tokens += [{id: 600, content: "a"}]'
+untold 'pieces * and * are the same' '.added_tokens += [{id: 500, content: "a"}]'
+
+# symbols that are found in the text are symbols in GGUF
+through() {
+	folder "$1"
+	side-tool d tokenizer.json >tok.json
+	expect 0 '' vocab-tool tok.json config.json 700
+	cp out x.gguf
+	side-tool x.gguf tokenizer.json >out
+	ok "$1: symbols through GGUF" \
+	    [ "$(jq -c '[.added_tokens[] | select(.special | not).content] | sort' out)" = "$2" ]
+}
+through bpe_symbols '["<tool>","<tool>>","[x]","new\nline","😀"]'
+through unigram_symbols '["<tool>","<tool>>","[x]","new\nline"]'
+untold '*nor does it cut out tokens' '.pre_tokenizer = {type: "Split", pattern: {Regex: "zzz|qqq"}, behavior: "Isolated", invert: false}'
+untold '*nor does it cut out tokens' '.pre_tokenizer = {type: "Split", pattern: {Regex: "a+"}, behavior: "Isolated", invert: false}'
+
+# a model of a folder, as GGUF, has the same tokenizer
+rm -rf d; cp -r "$TOP/tests/golden/tiny/model" d; rm d/tokenizer*.json d/chat_template.jinja
+zstd -dqc "$gold/llama.model.zst" >d/tokenizer.model
+zstd -dqc "$gold/llama.jsonl.zst" | jq -c 'select(.text | test("[^ ]")) | {text}' >texts
+run peft-tokenize -q -m d texts
+grep -o '"input_ids":[^]]*]' out >want
+run peft-quantize -q -t q8_0 -o small.gguf d
+run peft-tokenize -q -m small.gguf texts
+grep -o '"input_ids":[^]]*]' out >got
+ok 'records by a folder and by its GGUF' cmp want got
+zstd -dqc "$gold/llama.jsonl.zst" | jq -c 'select(.text | test("[^ ]")) | .ids_special + [2]' | sed 's/^/"input_ids":/' >gold
+ok 'they have the ids of SentencePiece, and eos behind' cmp want gold
+run peft-merge -q -m d -a "$TOP/tests/golden/tiny/adapter" -o merged
+ok 'a merged folder has them in tokenizer.json' [ -s merged/tokenizer.json ]
+run peft-tokenize -q -m merged texts
+grep -o '"input_ids":[^]]*]' out >got
+ok 'and in records by it' cmp want got
 
 # other names, and what has precedence
 folder llama

@@ -5,121 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/map.h"
 #include "tensor/ggufpieces.h"
 #include "tensor/pieces.h"
-
-/* What is known of tokenizer.json's stages, as it is written there. */
-enum meaning { SPACES, PREFIX, TRIM };
-
-static const struct {
-	const char	*json;
-	enum meaning	 meaning;
-} stages[] = {
-	{ "null", SPACES },
-	{ "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
-	    "\"content\":\"\u2581\"}", SPACES },
-	{ "{\"type\":\"Prepend\",\"prepend\":\"\u2581\"}", PREFIX },
-	{ "{\"type\":\"Strip\",\"strip_left\":false,\"strip_right\":true}",
-	    TRIM },
-	{ "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" {2,}\"},"
-	    "\"content\":\" \"}", TRIM },
-	{ "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" {2,}\"},"
-	    "\"content\":\"\u2581\"}", TRIM },
-	{ "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"\\\\A +\"},"
-	    "\"content\":\"\"}", TRIM },
-	{ "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"\u2581+\\\\z\"},"
-	    "\"content\":\"\"}", TRIM },
-	/* Gemma's, which finds no space any more */
-	{ "{\"type\":\"Split\",\"pattern\":{\"String\":\" \"},"
-	    "\"behavior\":\"MergedWithPrevious\",\"invert\":false}", SPACES },
-};
-
-static bool
-is_type(const cJSON *j, const char *type)
-{
-	const cJSON *t = peft_json_get(j, "type");
-
-	return cJSON_IsString(t) && strcmp(t->valuestring, type) == 0;
-}
-
-static bool
-is_string(const cJSON *j, const char *key, const char *s)
-{
-	const cJSON *v = peft_json_get(j, key);
-
-	return cJSON_IsString(v) && strcmp(v->valuestring, s) == 0;
-}
-
-/* Words are cut before each U+2581: only Unigram's are without it within. */
-static bool
-metaspace(const cJSON *j, struct peft_pieces *p)
-{
-	const cJSON *split = peft_json_get(j, "split");
-
-	if (!is_type(j, "Metaspace") || !is_string(j, "replacement", "\u2581"))
-		return false;
-	p->prefix |= !is_string(j, "prepend_scheme", "never") &&
-	    !cJSON_IsFalse(peft_json_get(j, "add_prefix_space"));
-	return p->unigram || cJSON_IsFalse(split);
-}
-
-static bool
-known_stage(const cJSON *j, struct peft_pieces *p)
-{
-	struct peft_buf b = { 0 };
-	size_t i, n = sizeof(stages) / sizeof(stages[0]);
-
-	if (metaspace(j, p))
-		return true;
-	if (j == NULL)
-		return true;
-	peft_json_print(&b, j, 0, false);
-	for (i = 0; i < n; i++)
-		if (!b.failed && strcmp(b.data, stages[i].json) == 0)
-			break;
-	peft_buf_free(&b);
-	if (i == n)
-		return false;
-	p->prefix |= stages[i].meaning == PREFIX;
-	p->trim |= stages[i].meaning == TRIM;
-	return true;
-}
-
-static int
-read_stage(const cJSON *j, struct peft_pieces *p, struct peft_buf *charsmap,
-    struct peft_err *err)
-{
-	const cJSON *map = peft_json_get(j, "precompiled_charsmap"), *e;
-
-	if (is_type(j, "Sequence")) {
-		cJSON_ArrayForEach(e, peft_json_get(j, "normalizers"))
-			if (read_stage(e, p, charsmap, err) == -1)
-				return -1;
-		cJSON_ArrayForEach(e, peft_json_get(j, "pretokenizers"))
-			if (read_stage(e, p, charsmap, err) == -1)
-				return -1;
-		return 0;
-	}
-	if (is_type(j, "WhitespaceSplit") && p->unigram) {
-		p->trim = true;
-		return 0;
-	}
-	if (is_type(j, "Precompiled") && p->unigram && charsmap->len == 0) {
-		if (map == NULL || cJSON_IsNull(map))
-			return 0;
-		if (!cJSON_IsString(map) || peft_base64_get(charsmap,
-		    map->valuestring, strlen(map->valuestring)) == -1)
-			return peft_seterr(err, "tokenizer.json: "
-			    "precompiled_charsmap is not base64");
-		return 0;
-	}
-	if (!known_stage(j, p))
-		return peft_seterr(err, "tokenizer.json: its normalizer and "
-		    "pre_tokenizer have no name in GGUF here");
-	return 0;
-}
 
 /* The id of what the merge makes, or PEFT_NOPIECE. */
 static size_t
@@ -318,9 +206,8 @@ peft_gguf_put_pieces(const cJSON *j, struct peft_vocab_table *t,
 	p.unigram = cJSON_IsArray(peft_json_get(model, "vocab"));
 	if ((p.at = peft_calloc(p.n, sizeof(*p.at), err)) == NULL)
 		return -1;
-	if (read_stage(peft_json_get(j, "normalizer"), &p, &charsmap,
-	    err) == 0 && read_stage(peft_json_get(j, "pre_tokenizer"), &p,
-	    &charsmap, err) == 0 && read_pieces(model, t, &p, err) == 0)
+	if (peft_gguf_stages(j, t, &p, &charsmap, err) == 0 &&
+	    read_pieces(model, t, &p, err) == 0)
 		r = p.unigram ? 0 : read_merges(model, &p, err);
 	if (r == 0 && !p.unigram && p.trim)
 		r = peft_seterr(err, "tokenizer.json: its normalizer takes "

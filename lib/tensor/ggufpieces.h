@@ -22,6 +22,12 @@ struct peft_vocab_table {
 int	peft_gguf_put_pieces(const cJSON *tokenizer,
 	    struct peft_vocab_table *, struct peft_gguf_out *,
 	    struct peft_err *) PEFT_MUSTCHECK;
+/* ggufstages.c: the normalizer and the pre_tokenizer of tokenizer.json, whose
+ * symbols are marked in the table. */
+struct peft_pieces;
+int	peft_gguf_stages(const cJSON *tokenizer, struct peft_vocab_table *,
+	    struct peft_pieces *, struct peft_buf *charsmap,
+	    struct peft_err *) PEFT_MUSTCHECK;
 /* ggufvocab-write.c: tokens and their types. */
 void	peft_gguf_put_tokens(const struct peft_vocab_table *,
 	    struct peft_gguf_out *);

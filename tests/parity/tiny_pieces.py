@@ -35,7 +35,7 @@ CORPUS = [
 SYMBOLS = ["<tool>", "<tool>>", "[x]", "new\nline", "😀"]
 RAW = {"normalization_rule_name": "identity", "remove_extra_whitespaces": False}
 KINDS = {
-    "llama": ("bpe", 600, {**RAW, "byte_fallback": True, "split_digits": True}, []),
+    "llama": ("bpe", 500, {**RAW, "byte_fallback": True, "split_digits": True}, []),
     "gemma": ("bpe", 600, {**RAW, "byte_fallback": True, "add_dummy_prefix": False,
                            "allow_whitespace_only_pieces": True}, []),
     "bpe_symbols": ("bpe", 420, {**RAW, "byte_fallback": True}, SYMBOLS),
