@@ -157,9 +157,10 @@ bench: all $(BENCHES)
 
 #: make parity     trains as PEFT does (MODEL=SmolLM2.gguf); other software
 #:                 reads what we write (PEERS=virtual env)
-parity: all $(BUILD)/bin/logits-tool
+parity: all $(BUILD)/bin/logits-tool $(BUILD)/bin/tokenizer-unit
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
-	    $(PROVE) -v tests/parity/train.sh tests/parity/run.sh
+	    $(PROVE) -v tests/parity/tokenizers.sh tests/parity/train.sh \
+	    tests/parity/run.sh
 
 #: make completions  write completions/ anew from the option tables
 completions: $(BINS)

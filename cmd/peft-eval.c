@@ -170,7 +170,7 @@ run_eval(const struct job *job, struct peft_out *out,
 	if (job->common.verbose > 0)
 		peft_warn("%s", peft_cpu_describe(ses.cpu));
 	if (peft_records_load(&r, &ses.codec, job->paths, job->npaths, &load,
-	    err) == 0)
+	    err) == 0 && peft_records_plain(&r, err) == 0)
 		status = r.n > 0 ? evaluate(job, &ses, &r, out, sum,
 		    err) :
 		    peft_seterr(err, "no records to measure");

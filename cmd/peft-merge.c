@@ -141,9 +141,9 @@ summarise(const struct job *job, const struct peft_mergesum *s,
 	    peft_change_correlation(c), 100 * s->least_survived, s->least);
 	if (v == NULL)
 		return;
-	peft_warn("verify: over %zu positions logits differ by at most %.3g, "
-	    "%.3g on average (they vary by %.3g; limit %.3g)", v->positions,
-	    v->max, v->rms, v->scale, v->limit * v->scale);
+	peft_warn("verify: over %zu positions logits differ by %.3g (root mean "
+	    "square; limit %.3g, they vary by %.3g), at most by %.3g",
+	    v->positions, v->rms, v->limit * v->scale, v->scale, v->max);
 	peft_warn("verify: KL to base + adapters is %.3g (largest %.3g); that "
 	    "of the base alone is %.3g", v->kl, v->max_kl, v->base_kl);
 }

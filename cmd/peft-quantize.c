@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/opt.h"
 #include "base/progress.h"
 #include "quant/convert.h"
@@ -57,14 +58,25 @@ say(const struct job *job, struct peft_progress *bar,
     const struct peft_weight *w, const struct peft_spec *s,
     const struct peft_error *e)
 {
+	const char *from = peft_dtypes[w->dtype].name;
+	const char *to = peft_dtypes[s->dtype].name;
+	struct peft_buf b = { 0 };
+
 	peft_progress_wipe(bar);
-	if (job->report)
+	if (job->common.logjson) {
+		peft_buf_puts(&b, "{\"weight\":");
+		peft_json_putstr(&b, w->name, strlen(w->name));
+		peft_buf_printf(&b, ",\"from\":\"%s\",\"to\":\"%s\"", from, to);
+		if (job->report)
+			peft_buf_printf(&b, ",\"rms\":%.6g,\"max\":%.6g",
+			    e->rms, e->max);
+		fprintf(stderr, "%s}\n", b.failed ? "{" : b.data);
+		peft_buf_free(&b);
+	} else if (job->report)
 		fprintf(stderr, "%-48s %-6s -> %-6s rms %.3e max %.3e\n",
-		    w->name, peft_dtypes[w->dtype].name,
-		    peft_dtypes[s->dtype].name, e->rms, e->max);
+		    w->name, from, to, e->rms, e->max);
 	else
-		fprintf(stderr, "%-48s %-6s -> %s\n", w->name,
-		    peft_dtypes[w->dtype].name, peft_dtypes[s->dtype].name);
+		fprintf(stderr, "%-48s %-6s -> %s\n", w->name, from, to);
 }
 
 static int

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Adapters, checkpoints and packs that are damaged, hostile or of something
 # else.
-# shellcheck disable=SC2016	# $_ is perl's
+# shellcheck disable=SC2016,SC2317	# perl's $_; by name
 . "$TOP/tests/lib.sh"
 . "$TOP/tests/fixtures.sh"
 . "$TOP/tests/bad.sh"
@@ -198,7 +198,8 @@ done
 packed 'a file behind a link' 2 '*: d is not a regular file'
 { manifest "$(m a 3 "$one" a/b 3 "$one")"; tar a 0 one; tar a/b 0 one; end; } \
     >both.tar
-refuse 'a file that is a folder' 2 'o/new: a/b: Not a directory' \
+refuse 'a file that is a folder' 2 \
+    '*: MANIFEST.json: a/b is in a folder that is a file' \
     peft-pack -x -C o/new both.tar
 { manifest "$(m a 3 "$one")"; tar a 0 one; tar a 0 one; end; } >bad.tar
 packed 'a member twice' 2 '*: a is there twice'
@@ -267,6 +268,24 @@ rm bad.tar.zst
 each pack 'no such file' 2 'bad.tar.zst: No such file*' bad.tar.zst list
 mkdir bad.tar.zst
 each pack 'a folder' 2 'bad.tar.zst: is a folder' bad.tar.zst 'list verify'
+# what cannot be packed
+mkdir -p in/sub; echo x >in/sub/MANIFEST.json; ln -s /etc/passwd in/link
+mkfifo in/fifo
+for p in none:'No such file*' in/link:'neither a file nor a folder' \
+    in/fifo:'neither a file nor a folder' base/none:'No such file*'; do
+	refuse "create from ${p%%:*}" 2 "${p%%:*}: ${p#*:}" \
+	    peft-pack -c -o o/new base "${p%%:*}"
+done
+refuse 'create from a folder with a link in it' 2 'in/*: neither a file *' \
+    peft-pack -c -o o/new in
+refuse 'create with the name of the manifest' 2 '*MANIFEST.json*is no name*' \
+    peft-pack -c -o o/new in/sub/MANIFEST.json
+mkdir copy; cp base/config.json copy
+refuse 'create from two files of a name' 2 '*two files are called config.json' \
+    peft-pack -c -f -o o/was base/config.json copy/config.json
+mkdir hollow
+refuse 'create from nothing' 2 'there is nothing to pack' \
+    peft-pack -c -o o/new hollow
 refuse 'a folder that holds something' 2 'o/was.d holds x: unpacked into a*' \
     peft-pack -x -C o/was.d good.tar.zst
 refuse 'a file for a folder' 2 'o/was: unpacked into *: Not a directory' \

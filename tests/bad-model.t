@@ -213,7 +213,8 @@ raising 'a text that doubles and doubles' '*too*' \
 raising 'a message that is not there' 'an item of something undefined*' \
     '{{ messages[99]["role"] + "x" }}'
 rm -rf bad.d; cp -r base bad.d; rm bad.d/$t
-each model 'no tokenizer' 2 'bad.d: *no tokenizer*' bad.d tokenize
+each model 'no tokenizer' 2 'bad.d: *no tokenizer*' bad.d 'tokenize generate'
+each model 'no tokenizer' 2 'test.jsonl:1: chats need a tokenizer*' bad.d eval
 rm -rf bad.d; cp -r base bad.d; rm bad.d/$j
 each model 'no template' 2 '*has no chat template*' bad.d 'tokenize eval'
 

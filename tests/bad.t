@@ -73,7 +73,7 @@ hand 'a header that is not UTF-8' 'header: byte *: not UTF-8' \
     "{$(f32 "$(printf 'a\377')" 1 0 4)}" 4
 hand 'a NUL in a name' 'header: byte *: \\u0000' "{$(f32 'a\u0000b' 1 0 4)}" 4
 hand 'a name that steers the terminal' \
-    'tensor a?[[]31m?b: a name with a control character' \
+    'tensor a?[[]31m b: a control character in its name' \
     "{$(f32 'a\u001b[31m\nb' 1 0 4)}" 4
 hand 'a header nested deep' 'header: byte *: nested too deep' \
     "$(perl -e 'print "{\"a\":" x 20000')" 0

@@ -4,6 +4,7 @@
  * byte for byte (tests/parity/quant_golden.py says what is in such a file).
  */
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -188,6 +189,45 @@ check_mean(const struct peft_st_entry *e, const float *want)
 	free(q);
 }
 
+/* ID.int8.q and .scale against w.ID.b64: a code is within half a step, but
+ * for the roundings of quotient and product. */
+static void
+check_int8(const struct golden *g, const struct peft_st_entry *e,
+    const void *q)
+{
+	char id[128];
+	const float *scale, *x;
+	struct peft_err err = { 0 };
+	struct peft_weight w = { .dtype = PEFT_INT8, .data = q,
+	    .rows = e->shape[0], .cols = e->shape[1], .nelem = e->nbytes };
+	float *got = peft_calloc(w.nelem, sizeof(*got), &err);
+	bool good = true;
+	size_t i;
+
+	need(got != NULL, &err);
+	snprintf(id, sizeof(id), "%.*s", (int)(strlen(e->name) -
+	    strlen(".int8.q")), e->name);
+	scale = w.scales.absmax = golden_get(g, id, ".int8.scale", NULL);
+	w.scales.nabsmax = w.rows;
+	snprintf(id, sizeof(id), "w.%.*s", (int)(strlen(e->name) -
+	    strlen(".int8.q")), e->name);
+	x = golden_get(g, id, ".b64", NULL);
+	peft_decode(&w, 0, w.nelem, got);
+	for (i = 0; i < w.nelem; i++)
+		good = good && fabs((double)got[i] - (double)x[i]) <=
+		    (double)scale[i / w.cols] / 254 * (1 + 0x1p-14);
+	ok(good, "%s: values within half a step", e->name);
+	free(got);
+}
+
+static bool
+ends_with(const char *s, const char *tail)
+{
+	size_t n = strlen(s), m = strlen(tail);
+
+	return n >= m && strcmp(s + n - m, tail) == 0;
+}
+
 static void
 check_file(const char *path)
 {
@@ -200,6 +240,8 @@ check_file(const char *path)
 
 		if (strncmp(e->name, "mean.", 5) == 0)
 			check_mean(e, g.data[i]);
+		if (ends_with(e->name, ".int8.q"))
+			check_int8(&g, e, g.data[i]);
 		if (strncmp(e->name, "w.", 2) != 0)
 			continue;
 		check(&g, e, g.data[i], PEFT_NF4);

@@ -79,6 +79,13 @@ refuse 'no name at all: eval' 1 '-o: the name is empty' \
 refuse 'no name at all: quantize' 1 '-o: the name is empty' \
     peft-quantize -q -o '' base
 
+# what -f does when all is well
+expect 0 '' peft-quantize -q -f -o o/was.gguf base
+expect 0 '' peft-quantize -q -f -o o/was.d/ base
+ok 'all of a folder is replaced' [ ! -e o/was.d/x ]
+ok 'and nothing else is there' [ -z "$(find o -name '.peft*')" ]
+fresh
+
 # -f over a link replaces the link, not what it leads to
 echo mine >target; ln -s ../target o/link
 expect 0 '' peft-inspect -f -o o/link base
@@ -138,7 +145,7 @@ if [ "${EDGES-}" = mount ]; then
 fi
 # a limit on the size of files does for those who may not mount
 O=o/new f=
-files | grep -e quantize -e merge -e pack >rows
+files | grep -e quantize -e merge -e '^pack' >rows
 while IFS='|' read -r who cmd <&3; do
 	eval "refuse 'a file that may not grow: $who' 2 '*: File too large' \
 	    sh -c 'trap \"\" XFSZ; ulimit -f 16; \"\$@\"' sh $cmd"
@@ -162,6 +169,8 @@ while IFS='|' read -r who cmd <&3; do
 	ok "and says nothing: $who" [ ! -s err ]
 	rm status
 done 3<rows
+{ peft-quantize -q base; echo $? >status; } | head -c 1 >/dev/null
+ok '| head: ends by SIGPIPE' [ "$(cat status)" = 141 ]
 run sh -c 'peft-train -q -m base --steps 1 --log log tokens.jsonl >&-'
 ok 'what goes to a closed standard output is not in the log' \
     sh -c '! grep -q __metadata__ log'
@@ -174,36 +183,50 @@ done
 
 # ---- killed in mid-write --------------------------------------------------------
 
-# slow WHAT COMMAND...: its input comes and does not end; it is killed when it
-# has begun to write, and again with -f over what exists
+# killed WHAT COMMAND...: its input comes and does not end; it is killed when it
+# has begun to write
 mkfifo fifo
 killed() {
 	what=$1; shift
 	before=$(listing)
+	exec 4<>fifo
 	"$@" <fifo >/dev/null 2>&1 & pid=$!
-	{ cat input; sleep 10; } >fifo & feeder=$!
+	cat input >&4 & feeder=$!
 	tries=0
 	until grep -q '^wchar: [1-9]' "/proc/$pid/io" || [ $tries -ge 50 ]; do
 		sleep 0.1; tries=$((tries + 1))
 	done
-	kill "-$sig" $pid; wait $pid; rc=$?
-	kill $feeder; wait $feeder 2>/dev/null
-	ok "$what: it had begun" [ $tries -lt 50 ]
-	ok "$what: killed" [ $rc -eq $((128 + $(kill -l $sig))) ]
+	kill "-$sig" $pid
+	{ wait $pid; } 2>/dev/null; rc=$?
+	kill $feeder 2>/dev/null
+	{ wait $feeder; } 2>/dev/null
+	exec 4>&-
+	[ $tries -lt 50 ] || rc='nothing was written'
+	ok "$what: it had begun, and was killed" [ "$rc" = "$status" ]
 	rm -rf o/.peft-*
 	ok "$what: nothing left but a temporary name" \
 	    [ "$(listing)" = "$before" ]
 }
 peft-quantize -q base | head -c 300000 >cut.safetensors
-perl -e 'print while <>; ' tokens.jsonl >one
-for sig in KILL TERM INT; do
+for sig in KILL TERM; do
+	case $sig in KILL) status=137 ;; TERM) status=143 ;; esac
 	cp cut.safetensors input
 	for out in new.safetensors new.gguf new/ 'was.safetensors -f' \
 	    'was.gguf -f' 'was.d/ -f'; do
 		# shellcheck disable=SC2086
 		killed "quantize, $sig, -o o/$out" peft-quantize -q -o o/$out -
 	done
-	killed "merge, $sig" peft-merge -q --any-base -m - -a adapter -f -o o/was.d/
+	killed "merge, $sig" peft-merge -q --any-base -m - -a adapter \
+	    -o o/new.safetensors
+	killed "merge, $sig, -f" peft-merge -q --any-base -m - -a adapter -f \
+	    -o o/was.d/
+	cat tokens.jsonl tokens.jsonl tokens.jsonl >input
+	killed "decode, $sig" peft-tokenize -q -m base --decode -o o/new
+	cat chats.jsonl chats.jsonl chats.jsonl chats.jsonl >input
+	killed "tokenize, $sig, -f" peft-tokenize -q -m base -f -o o/was
+	head -c 300000 base.tar.zst >input
+	killed "extract, $sig" peft-pack -x -C o/new
+	killed "extract, $sig, into an empty folder" peft-pack -x -C o/none
 done
 
 done_testing

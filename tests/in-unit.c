@@ -185,7 +185,8 @@ test_cuts(char packed[ROOM])
 	unlink("cut");
 }
 
-/* A pipe that gives a byte at a time, from standard input. */
+/* A pipe that gives a byte at a time, the first ones slowly: what kind it is
+ * can be told by four alone. */
 static void
 test_pipe(char packed[ROOM])
 {
@@ -202,9 +203,12 @@ test_pipe(char packed[ROOM])
 			exit(1);
 		}
 		if (pid == 0) {
-			for (i = 0; i < n; i++)
+			for (i = 0; i < n; i++) {
 				if (write(fds[1], packed + i, 1) != 1)
 					_exit(1);
+				if (i < 4)
+					usleep(20000);
+			}
 			_exit(0);
 		}
 		close(fds[1]);

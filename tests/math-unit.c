@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <math.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,28 +13,12 @@
 
 #include "base/rng.h"
 #include "math/cpu.h"
+#include "tap.h"
 
 #define EPS	0x1p-24
 
 static const int threads[] = { 1, 2, 3, 5 };
 enum { NCPU = sizeof(threads) / sizeof(threads[0]) };
-
-static int n, failed;
-
-static void ok(int, const char *, ...) PEFT_PRINTF(2, 3);
-
-static void
-ok(int good, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	printf("%sok %d - ", good ? "" : "not ", ++n);
-	vprintf(fmt, ap);
-	putchar('\n');
-	va_end(ap);
-	failed += !good;
-}
 
 enum { MOSTTASKS = 1000 };
 
@@ -286,6 +269,5 @@ main(void)
 	test_gemm(cpus);
 	for (i = 0; i < NCPU; i++)
 		peft_cpu_close(cpus[i]);
-	printf("1..%d\n", n);
-	return failed != 0;
+	return tap_end();
 }

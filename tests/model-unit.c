@@ -3,13 +3,13 @@
  * model-unit DIR, where DIR has model/, adapter/ and golden.safetensors. */
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/net.h"
 #include "peft/adapter.h"
+#include "tap.h"
 
 enum { NSEQ = 2 };
 
@@ -22,30 +22,6 @@ struct world {
 	int32_t			*ids, *labels;
 	size_t			 T, V;
 };
-
-static int n, failed;
-
-static void
-ok(int good, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	printf("%sok %d - ", good ? "" : "not ", ++n);
-	vprintf(fmt, ap);
-	putchar('\n');
-	va_end(ap);
-	failed += !good;
-}
-
-static void
-need(int good, struct peft_err *err)
-{
-	if (good)
-		return;
-	printf("Bail out! %s\n", err->msg);
-	exit(1);
-}
 
 static struct peft_weight
 golden(struct world *w, const char *name)
@@ -248,8 +224,6 @@ main(int argc, char **argv)
 	check_grads(&w, a);
 	w.seqs[0].adapter = w.seqs[1].adapter = -1;
 	check_logits(&w, "logits");
-	printf("1..%d\n", n);
-
 	peft_run_close(w.run);
 	peft_adapter_close(a);
 	peft_net_close(w.net);
@@ -259,5 +233,5 @@ main(int argc, char **argv)
 	peft_cpu_close(w.cpu);
 	free(w.ids);
 	free(w.labels);
-	return failed != 0;
+	return tap_end();
 }

@@ -29,4 +29,16 @@ for page in "$TOP"/man/peft-*.1; do
 	ok "$cmd: -V -v says more than -V" [ "$(wc -l <out)" -gt 2 ]
 done
 
+# README.md installs what the Makefile says it needs, and lists each program
+sed -n '/^DEBS/,/[^\\]$/p' "$TOP/Makefile" | tr -d '\\\n' | sed 's/^DEBS[ \t]*=//' |
+    tr -s ' \t' '\n' | grep . | sort >needed
+sed -n 's/^    sudo apt-get install -y --no-install-recommends //p' "$TOP/README.md" |
+    tr ' ' '\n' | sort >installed
+ok 'README.md installs what is needed' [ -z "$(comm -23 needed installed)" ]
+ok 'which is something' [ "$(wc -l <needed)" -gt 5 ]
+for page in "$TOP"/man/peft-*.1; do
+	cmd=$(basename "$page" .1)
+	ok "README.md tells what $cmd does" grep -q "^| .$cmd. |" "$TOP/README.md"
+done
+
 done_testing

@@ -6,7 +6,6 @@
  */
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,30 +16,7 @@
 #include "peft/method.h"
 #include "peft/target.h"
 #include "quant/quant.h"
-
-static int n, failed;
-
-static void
-ok(int good, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	printf("%sok %d - ", good ? "" : "not ", ++n);
-	vprintf(fmt, ap);
-	putchar('\n');
-	va_end(ap);
-	failed += !good;
-}
-
-static void
-need(int good, struct peft_err *err)
-{
-	if (good)
-		return;
-	printf("Bail out! %s\n", err->msg);
-	exit(1);
-}
+#include "tap.h"
 
 /* ---- a model of two layers that is nothing but its modules ---- */
 
@@ -652,6 +628,5 @@ main(int argc, char **argv)
 		check_hook();
 		check_dropout();
 	}
-	printf("1..%d\n", n);
-	return failed > 0;
+	return tap_end();
 }

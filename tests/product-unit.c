@@ -6,7 +6,6 @@
  */
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,28 +15,12 @@
 #include "math/cpu.h"
 #include "quant/product.h"
 #include "quant/quant.h"
+#include "tap.h"
 
 #define EPS	0x1p-24
 
 static const int threads[] = { 1, 2, 3, 5 };
 enum { NCPU = sizeof(threads) / sizeof(threads[0]), MOSTNP = 3, GAP = 5 };
-
-static int n, failed;
-
-static void ok(int, const char *, ...) PEFT_PRINTF(2, 3);
-
-static void
-ok(int good, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	printf("%sok %d - ", good ? "" : "not ", ++n);
-	vprintf(fmt, ap);
-	putchar('\n');
-	va_end(ap);
-	failed += !good;
-}
 
 static void *
 must(void *p)
@@ -353,6 +336,5 @@ main(void)
 	test_type(cpus, PEFT_NF4, NESTED);
 	for (i = 0; i < NCPU; i++)
 		peft_cpu_close(cpus[i]);
-	printf("1..%d\n", n);
-	return failed != 0;
+	return tap_end();
 }

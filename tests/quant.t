@@ -6,6 +6,7 @@
 . "$TOP/tests/fixtures.sh"
 golden=$TOP/tests/golden/quant
 unit encode-unit
+unit sink-unit
 zstd -dqc "$golden/ggml.safetensors.zst" >ggml.safetensors
 unit quant-unit ggml.safetensors
 zstd -dqc "$golden/bnb.safetensors.zst" >bnb.safetensors

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* usage: st-list FILE.safetensors: a line a tensor: name, type,
- * shape, the begin of the bytes' sha256; a quant_state as the text that it is. */
+/* usage: st-list FILE.safetensors: a line a tensor: name, type, shape, the
+ * begin of the bytes' sha256; a quant_state as the text that it is. */
 
 #include "base/hash.h"
 #include "golden-file.h"

@@ -66,6 +66,9 @@ static const struct {
 	    "for 4" },
 	{ A("1", "4,0"), "tensor a: its data has -4 bytes, its shape calls "
 	    "for 4" },
+	{ "{" T("b", "U8", "1", "0,1") ","	/* 2^64 - 1 */
+	    T("a", "U8", "4294967295,4294967297", "1,0") "}",
+	    "tensor a: its data has -1 bytes" },
 	{ A("1", "1,5"), "tensor a: its data leaves a gap before it" },
 	{ "{" T("a", "U8", "3", "0,3") "," T("b", "U8", "3", "4,7") "}",
 	    "tensor b: its data leaves a gap before it" },

@@ -19,7 +19,7 @@ FNR == 1 {
 /[ \t]$/		{ say("white space at the end") }
 /^ +[^ *]/ && !/^    [^ ]/ { say("indent with tabs; go on with 4 spaces") }
 /\t +\t/		{ say("blanks between tabs") }
-/(^|[^:"])\/\//		{ say("comments are /* */") }
+!/"/ && /\/\//		{ say("comments are /* */") }
 /(^|[^a-z_])(if|for|while|switch)\(/ { say("a blank after a keyword") }
 /^\t+(if|for|while|switch|else).*\)\{$/ { say("a blank before a brace") }
 /^(static |struct |int |void |char |const ).*\) *\{/ { say("a brace of its own line") }

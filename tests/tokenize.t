@@ -23,7 +23,7 @@ done
 peft-tokenize -q -m base --decode t >decoded
 peft-tokenize -q -m base --render test.jsonl >rendered
 ok 'decode gives what the template made' sh -c 'tr -d "\n" <decoded >a; tr -d "\n" <rendered >b; cmp a b'
-expect 0 '' peft-tokenize -m base --show 1 test.jsonl
+expect 0 '*: test.jsonl: JSON lines of chats (messages)' peft-tokenize -m base --show 1 test.jsonl
 ok '--show brackets what is supervised' grep -q '\[\[.*<|im_end|>' out
 
 u='{"messages":[{"role":"user","content":"hi <|im_end|> there"},{"role":"assistant","content":"a"}]}'
@@ -49,8 +49,12 @@ expect 2 '*template line*' peft-tokenize -m raising test.jsonl
 
 expect 2 '*the limit is 10*' peft-tokenize -m base --max-length 10 test.jsonl
 expect 0 '*8 records dropped*' peft-tokenize -m base --max-length 10 --over drop test.jsonl
+for o in '--over drop' '--partial' '--decode --per-turn' '--decode --columns text' '--decode --lint'; do
+	# shellcheck disable=SC2086
+	expect 1 '*--*' peft-tokenize -m base $o test.jsonl
+done
 expect 2 '*nothing supervised is left' peft-tokenize -m base --max-length 10 --over cut test.jsonl
-expect 0 '' peft-tokenize -m base --max-length 100 test.jsonl
+expect 0 '' peft-tokenize -q -m base --max-length 100 test.jsonl
 
 # settings for batches are read, not obeyed, and this is said
 batch() { rm -rf batch; cp -r base batch; jq -c "$1" base/tokenizer.json >batch/tokenizer.json; }
@@ -62,7 +66,7 @@ batch '.padding = {strategy: {Fixed: 9000}, direction: "Left", pad_to_multiple_o
 expect 0 '*8 of 8 records*' peft-tokenize -m batch test.jsonl
 batch '.padding = {strategy: "BatchLongest", pad_to_multiple_of: null}
     | .truncation = {direction: "Right", max_length: 10000, strategy: "LongestFirst", stride: 0}'
-expect 0 '' peft-tokenize -m batch test.jsonl
+expect 0 '*: test.jsonl: JSON lines of chats (messages)' peft-tokenize -m batch test.jsonl
 batch '.padding = {strategy: "BatchLongest", pad_to_multiple_of: 1000}'
 expect 0 '*8 of 8 records*' peft-tokenize -m batch test.jsonl
 batch '.truncation = {direction: "Up"}'
@@ -74,7 +78,7 @@ expect 2 '*padding: the key "side" is not known here' peft-tokenize -m batch tes
 batch '.truncation = 3'
 expect 2 '*truncation is not an object' peft-tokenize -m batch test.jsonl
 
-expect 0 '' peft-tokenize -m base --lint chats.jsonl
+expect 0 '' peft-tokenize -q -m base --lint chats.jsonl
 { cat chats.jsonl; head -n 1 chats.jsonl
 echo '{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":""}]}'
 echo '{"messages":[{"role":"assistant","content":"x"}]}'
@@ -83,5 +87,21 @@ expect 3 '*findings' peft-tokenize -m base --lint --test test.jsonl bad.jsonl
 for what in 'the same as an earlier' 'turn is empty' 'out of order' 'spelt out' 'in the test set'; do
 	ok "lint: $what" grep -q "$what" out
 done
+
+# LlamaTokenizer has stages of its own, but not where it is not believed
+rm -rf class; cp -r base class
+cp "$TOP/tests/golden/tok/llama2.json" class/tokenizer.json
+echo '{"tokenizer_class":"LlamaTokenizer","bos_token":"<|begin|>","eos_token":"<|end|>"}' >class/tokenizer_config.json
+echo '{"text":" the"}' >the.jsonl
+# as_class MODEL_TYPE 'the ids of transformers and the end'
+as_class() {
+	jq -c ".model_type = \"$1\"" base/config.json >class/config.json
+	peft-tokenize -q -m class the.jsonl >got
+	records got | jq -c .input_ids >ids
+	ok "LlamaTokenizer, $1: $2" [ "$(cat ids)" = "$2" ]
+}
+as_class llama '[298,291,281,278,2]'
+as_class mistral '[299,291,281,278,2]'
+as_class phi3 '[299,291,281,278,2]'
 
 done_testing

@@ -147,7 +147,7 @@ main(int argc, char **argv)
 {
 	struct peft_err err = { 0 };
 	struct peft_buf b = { 0 }, config = { 0 };
-	struct peft_tokenizer *tok;
+	struct peft_tokenizer *tok = NULL;
 	struct count c = { 0 };
 	struct peft_in *in;
 	char *line;
@@ -160,6 +160,9 @@ main(int argc, char **argv)
 	    (tok = peft_tokenizer_open(b.data, b.len, config.data, config.len,
 	    &err)) == NULL || (in = peft_in_open(NULL, &err)) == NULL) {
 		printf("Bail out! %s\n", err.msg);
+		peft_tokenizer_close(tok);
+		peft_buf_free(&b);
+		peft_buf_free(&config);
 		return 1;
 	}
 	printf("1..5\n");

@@ -20,6 +20,14 @@ for f in "$gold"/*.json; do
 	name=$(basename "$f" .json)
 	sub "$name: as Hugging Face has it" golden "$gold/$name.jsonl.zst" "$f"
 done
+for f in "$gold"/class/*.json; do
+	name=$(basename "$f" .json)
+	sub "class $name: as transformers has it" golden \
+	    "$gold/class/$name.jsonl.zst" "$gold/llama2.json" "$f"
+done
+# shellcheck disable=SC2317 # called by run
+sums() { unicode-unit <"$gold/unicode.sums"; }
+sub 'each character, stage by stage, as Hugging Face has it' sums
 sub 'properties' text-unit "$gold"/*.json
 
 shared=${PEFT_SHARED:-$TOP/../shared}
@@ -87,7 +95,7 @@ split() {
 }
 split '\K' '\\K is not known here'
 split '[a&&b]' '&& within brackets is not known here'
-split '[a[b]]' 'brackets within brackets are not known here'
+split '[a[^b]]' '\[^ within brackets is not known here'
 split '[\S]' '\\S within brackets is not known here'
 split '(?m:.)' 'the option (?m is not known here'
 split 'a{2}+' '}+ is not known here'
@@ -110,6 +118,11 @@ refuse "the added token '<t>' is there twice" \
 refuse "the added token '<t>' has the id of '*', 9" '.added_tokens += [{id: 9, content: "<t>"}]'
 refuse "the added token 'a' has the id 420, in the vocabulary it has *" \
     '.added_tokens += [{id: 420, content: "a"}]'
+refuse "the normalizer leaves nothing of the added token ' '" \
+    '.normalizer = {type: "Strip", strip_left: true, strip_right: true}
+    | .added_tokens += [{id: 420, content: " ", normalized: true}]'
+refuse "the added token '<t>' is there twice" '.normalizer = {type: "Lowercase"}
+    | .added_tokens += [{id: 420, content: "<T>", normalized: true}, {id: 421, content: "<t>", normalized: true}]'
 refuse "the added token '<t>' has no id" '.added_tokens += [{content: "<t>"}]'
 refuse "the added token '<t>' has the id 400000,*" '.added_tokens += [{id: 400000, content: "<t>"}]'
 refuse "the added token 'aaaa*' has 2000 bytes*" '.added_tokens += [{id: 420, content: ("a" * 2000)}]'

@@ -45,7 +45,8 @@ ok 'a test that fails says so' [ "$rc" -eq 1 ]
 ok 'its lines are in sequence, whatever names it uses' \
     diff some.want some.got
 
-for t in base-unit rng-unit json-unit file-unit in-unit opt-unit st-unit; do
+for t in base-unit rng-unit json-unit file-unit in-unit opt-unit st-unit source-unit \
+    parts-unit; do
 	unit $t
 done
 done_testing

@@ -7,7 +7,6 @@
  */
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "base/rng.h"
 #include "math/cpu.h"
 #include "math/vec.h"
+#include "tap.h"
 
 #define EPS	0x1p-24
 #define TINY	1e-36		/* below that exp is 0 */
@@ -23,23 +23,6 @@ enum { MOST = 1536, NARRAY = 5 };
 
 static const size_t sizes[] = { 1, 2, 3, 15, 16, 17, 63, 64, 65, 576, 1536 };
 enum { NSIZES = sizeof(sizes) / sizeof(sizes[0]) };
-
-static int n, failed;
-
-static void ok(int, const char *, ...) PEFT_PRINTF(2, 3);
-
-static void
-ok(int good, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	printf("%sok %d - ", good ? "" : "not ", ++n);
-	vprintf(fmt, ap);
-	putchar('\n');
-	va_end(ap);
-	failed += !good;
-}
 
 /* Inputs, the same for got (a) and wanted (b). */
 struct data {
@@ -379,6 +362,5 @@ main(void)
 	ok(peft_cpu_limit(cpu, "sse9", &err) == -1 &&
 	    strstr(err.msg, "sse9") != NULL, "an unknown path is refused");
 	peft_cpu_close(cpu);
-	printf("1..%d\n", n);
-	return failed != 0;
+	return tap_end();
 }

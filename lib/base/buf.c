@@ -104,10 +104,13 @@ peft_buf_free(struct peft_buf *b)
 void *
 peft_calloc(size_t n, size_t size, struct peft_err *err)
 {
-	void *p;
+	size_t bytes;
+	void *p = NULL;
 
-	/* calloc checks the product; a request for nothing is not a failure */
-	if ((p = calloc(n == 0 ? 1 : n, size == 0 ? 1 : size)) == NULL)
+	/* a request for nothing is not a failure; calloc would check the
+	 * product as well, but sanitizers take that for a mistake */
+	if (__builtin_mul_overflow(n, size, &bytes) ||
+	    (p = calloc(bytes == 0 ? 1 : bytes, 1)) == NULL)
 		peft_seterr(err, "no memory for %zu x %zu bytes", n, size);
 	return p;
 }

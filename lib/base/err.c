@@ -8,10 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 
-/* The only variable of its kind: set once, before any thread. */
+/* The only variables of their kind: set once, before any thread. */
 static const char *progname = "peft";
+static bool json_lines;
 
 /* Names in messages come from files, and messages go to terminals: control
  * characters (C1, which is 0xc2 0x80 to 0x9f, too) do not. */
@@ -116,25 +119,46 @@ peft_setname(const char *argv0)
 	progname = slash != NULL ? slash + 1 : argv0;
 }
 
+void
+peft_setjson(void)
+{
+	json_lines = true;
+}
+
 const char *
 peft_getname(void)
 {
 	return progname;
 }
 
-/* One line, whatever names a hostile file has: no newline and no escape
- * sequence of its reaches the terminal. */
+static void
+put_line(const char *line)
+{
+	struct peft_buf b = { 0 };
+
+	if (json_lines) {
+		peft_buf_puts(&b, "{\"program\":");
+		peft_json_putstr(&b, progname, strlen(progname));
+		peft_buf_puts(&b, ",\"message\":");
+		peft_json_putstr(&b, line, strlen(line));
+		peft_buf_putc(&b, '}');
+	}
+	if (json_lines && !b.failed)
+		fprintf(stderr, "%s\n", b.data);
+	else
+		fprintf(stderr, "%s: %s\n", progname, line);
+	peft_buf_free(&b);
+}
+
 static void
 vwarn(const char *fmt, va_list ap)
 {
-	char line[1024], *p;
+	char line[1024];
 
 	vsnprintf(line, sizeof(line), fmt, ap);
-	for (p = line; *p != '\0'; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	make_plain(line);
 	fflush(stdout);			/* keep the two streams in order */
-	fprintf(stderr, "%s: %s\n", progname, line);
+	put_line(line);
 }
 
 void
@@ -167,12 +191,16 @@ peft_finish(int status)
 	 * only ferror() remembers.
 	 */
 	int bad = ferror(stdout);
+	char line[256];
 
 	bad |= fflush(stdout) == EOF;
 	bad |= fclose(stdout) == EOF;
+	if (bad && status == PEFT_INPUT)
+		return status;		/* it was said why */
 	if (bad) {
-		fprintf(stderr, "%s: standard output: %s\n", progname,
+		snprintf(line, sizeof(line), "standard output: %s",
 		    errno != 0 ? strerror(errno) : "write error");
+		put_line(line);
 		return PEFT_INPUT;
 	}
 	return status;

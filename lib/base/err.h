@@ -46,6 +46,8 @@ int	peft_errprefix(struct peft_err *, const char *, ...) PEFT_PRINTF(2, 3);
 /* For commands only.  peft_setname() is called first in every main(). */
 void	peft_setname(const char *argv0);
 const char *peft_getname(void);
+/* --log-json: messages become {"program":"...","message":"..."}. */
+void	peft_setjson(void);
 void	peft_warn(const char *, ...) PEFT_PRINTF(1, 2);
 void	peft_die(enum peft_exit, const char *, ...) PEFT_PRINTF(2, 3)
 	    PEFT_NORETURN;

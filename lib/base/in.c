@@ -19,7 +19,7 @@ struct peft_in {
 	const char	*label;
 	char		*path;
 	int		 fd;
-	bool		 partial;
+	bool		 partial, tail, unended;
 	struct archive	*ar;		/* NULL: the file is read as it is */
 	char		*packed;	/* [npacked] of CHUNK, for libarchive */
 	size_t		 npacked;
@@ -191,6 +191,12 @@ peft_in_label(const struct peft_in *in)
 	return in->label;
 }
 
+bool
+peft_in_unended(const struct peft_in *in)
+{
+	return in->unended;
+}
+
 size_t
 peft_in_lineno(const struct peft_in *in)
 {
@@ -201,6 +207,12 @@ void
 peft_in_partial(struct peft_in *in)
 {
 	in->partial = true;
+}
+
+void
+peft_in_tail(struct peft_in *in)
+{
+	in->tail = true;
 }
 
 /* More bytes behind what is there: 1, 0 at the end, -1. */
@@ -256,6 +268,11 @@ peft_in_line(struct peft_in *in, char **line, size_t *len,
 			return -1;
 		if (seen == 0 || in->partial)
 			return 0;
+		if (in->tail) {
+			in->unended = true;
+			nl = in->buf + in->have++;	/* more() left room */
+			break;
+		}
 		return peft_seterr(err, "%s:%zu: the last line has no newline: "
 		    "the input was cut short", in->label, in->lineno + 1);
 	}
@@ -265,6 +282,26 @@ peft_in_line(struct peft_in *in, char **line, size_t *len,
 	in->pos += *len + 1;
 	in->lineno++;
 	return 1;
+}
+
+int
+peft_in_peek(struct peft_in *in, const char **p, size_t *n,
+    struct peft_err *err)
+{
+	size_t i;
+	int r;
+
+	for (;;) {
+		for (i = in->pos; i < in->have; i++)
+			if (memchr(" \t\r\n", in->buf[i], 4) == NULL)
+				break;
+		*p = in->buf + in->pos;
+		*n = in->have - in->pos;
+		if (i < in->have || *n > CHUNK)
+			return 1;
+		if ((r = more(in, err)) != 1)
+			return r;
+	}
 }
 
 void

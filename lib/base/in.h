@@ -28,6 +28,15 @@ int		 peft_in_line(struct peft_in *, char **line, size_t *len,
 size_t		 peft_in_lineno(const struct peft_in *);
 /* Accept a last line without its newline (--partial drops it). */
 void		 peft_in_partial(struct peft_in *);
+/* Give a last line without its newline as well, for formats that say
+ * themselves whether they are whole. */
+void		 peft_in_tail(struct peft_in *);
+bool		 peft_in_unended(const struct peft_in *); /* there was one */
+/* What comes next, some of it, and it stays there: 1, at *p until the next
+ * call, not white space alone unless there are 64 KiB of it; 0 nothing else
+ * does; -1. */
+int		 peft_in_peek(struct peft_in *, const char **p, size_t *n,
+		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_in_close(struct peft_in *);
 
 /* Or bytes, unpacked, as many as come at once: n, 0 at the end, -1. */

@@ -124,6 +124,7 @@ common(int ch, struct peft_common *c)
 		return true;
 	case PEFT_O_LOGJSON:
 		c->logjson = true;
+		peft_setjson();
 		return true;
 	}
 	return false;

@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Chats: rendering, and what of them is supervised.
- *
- * A template that marks what the assistant says ({% generation %}) is
- * believed.  Otherwise a turn is what the rendering of the chat up to it has
- * more than the rendering before it with the generation prompt; both must be
- * prefixes of the whole, which is checked: templates that rewrite earlier
- * turns (thinking) are refused rather than masked wrongly.
- */
+/* Chats, rendered by the model's template. */
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/chat.h"
+#include "data/chat-impl.h"
 
-static bool
-is_assistant(const cJSON *message)
+bool
+peft_chat_is_assistant(const cJSON *message)
 {
 	const cJSON *role = peft_json_get(message, "role");
 
@@ -69,17 +61,17 @@ make_vars(const struct peft_codec *c, const cJSON *record,
 	return v;
 }
 
-/* The first n messages; gen: with the generation prompt. */
-static int
-render(const struct peft_codec *c, cJSON *vars, const cJSON *messages,
-    size_t n, bool gen, struct peft_buf *text, struct peft_buf *mark,
-    struct peft_spans *spans, struct peft_err *err)
+int
+peft_chat_render_some(const struct peft_chat *chat, size_t n, bool gen,
+    struct peft_buf *text, struct peft_buf *mark, struct peft_spans *spans,
+    struct peft_err *err)
 {
+	cJSON *vars = chat->vars;
 	cJSON *list = cJSON_CreateArray();
 	const cJSON *e;
 	int r;
 
-	cJSON_ArrayForEach(e, messages)
+	cJSON_ArrayForEach(e, chat->messages)
 		if (n-- > 0)
 			cJSON_AddItemReferenceToArray(list,
 			    (cJSON *)(uintptr_t)e);
@@ -90,107 +82,79 @@ render(const struct peft_codec *c, cJSON *vars, const cJSON *messages,
 	cJSON_DeleteItemFromObjectCaseSensitive(vars,
 	    "add_generation_prompt");
 	cJSON_AddBoolToObject(vars, "add_generation_prompt", gen);
-	r = peft_template_render(c->tmpl, vars, text, mark, spans, err);
+	r = peft_template_render(chat->codec->tmpl, vars, text, mark, spans,
+	    err);
 	return r == -1 ? peft_errprefix(err, "chat template") : 0;
 }
 
-static bool
-is_prefix(const struct peft_buf *p, const struct peft_buf *whole)
+/* Without the weights, which are none of the template's business: a new
+ * list, or NULL if there are none. */
+static cJSON *
+without_weights(const cJSON *messages)
 {
-	return p->len <= whole->len && (p->len == 0 ||
-	    memcmp(p->data, whole->data, p->len) == 0);
-}
-
-/* The bytes of turn k (the k-th message) within the whole. */
-static int
-turn_span(const struct peft_codec *c, cJSON *vars, const cJSON *messages,
-    size_t k, const struct peft_buf *whole, struct peft_span *span,
-    struct peft_err *err)
-{
-	struct peft_buf before = { 0 }, with = { 0 };
-	int r = -1;
-
-	if (render(c, vars, messages, k, true, &before, NULL, NULL,
-	    err) == 0 && render(c, vars, messages, k + 1, false, &with, NULL,
-	    NULL, err) == 0) {
-		if (!is_prefix(&before, &with) || !is_prefix(&with, whole))
-			peft_seterr(err, "the template changes earlier turns "
-			    "when later ones come: what the assistant said in "
-			    "message %zu cannot be told by its place; make one "
-			    "record of each turn (--supervise last)", k + 1);
-		else {
-			*span = (struct peft_span){ before.len, with.len };
-			r = 0;
-		}
-	}
-	peft_buf_free(&before);
-	peft_buf_free(&with);
-	return r;
-}
-
-static int
-add_span(struct peft_spans *s, struct peft_span span, struct peft_err *err)
-{
-	struct peft_span *grown;
-
-	grown = peft_grow(s->at, s->n, &s->cap, sizeof(*grown), err);
-	if (grown == NULL)
-		return -1;
-	s->at = grown;
-	s->at[s->n++] = span;
-	return 0;
-}
-
-/* Spans of the turns asked for, by rendering prefixes. */
-static int
-spans_by_prefix(const struct peft_codec *c, cJSON *vars,
-    const cJSON *messages, const struct peft_encopt *o,
-    const struct peft_buf *whole, struct peft_spans *spans,
-    struct peft_err *err)
-{
-	size_t k = 0, last = SIZE_MAX;
-	struct peft_span span;
 	const cJSON *e;
+	cJSON *copy = NULL, *m;
 
-	cJSON_ArrayForEach(e, messages) {
-		if (is_assistant(e))
-			last = k;
-		k++;
-	}
-	k = 0;
-	cJSON_ArrayForEach(e, messages) {
-		if (is_assistant(e) && (o->supervise == PEFT_SUP_ALL ||
-		    k == last) && (turn_span(c, vars, messages, k, whole,
-		    &span, err) == -1 || add_span(spans, span, err) == -1))
-			return -1;
-		k++;
-	}
-	return 0;
+	cJSON_ArrayForEach(e, messages)
+		if (copy == NULL && peft_json_get(e, "weight") != NULL)
+			copy = cJSON_Duplicate(messages, 1);
+	cJSON_ArrayForEach(m, copy)
+		cJSON_DeleteItemFromObjectCaseSensitive(m, "weight");
+	return copy;
 }
 
-/* Spans that the template itself marked: all of them, or the last. */
-static void
-keep_last(const struct peft_encopt *o, struct peft_spans *spans)
-{
-	if (o->supervise == PEFT_SUP_LAST && spans->n > 1) {
-		spans->at[0] = spans->at[spans->n - 1];
-		spans->n = 1;
-	}
-}
-
+/* Only what comes up to the turn asked for, if one is. */
 static int
-supervise(const struct peft_codec *c, cJSON *vars, const cJSON *messages,
-    const struct peft_encopt *o, const struct peft_buf *text,
-    struct peft_spans *spans, struct peft_err *err)
+count_messages(const cJSON *messages, const struct peft_encopt *o, size_t *n,
+    struct peft_err *err)
 {
-	if (o->supervise == PEFT_SUP_TEXT)
-		return add_span(spans, (struct peft_span){ 0, text->len },
-		    err);
-	if (peft_template_generates(c->tmpl)) {
-		keep_last(o, spans);
+	struct peft_encopt all = *o;
+	const cJSON *e;
+	bool *want;
+	size_t k = 0, turn = 0;
+
+	*n = (size_t)cJSON_GetArraySize(messages);
+	if (o->prompt_only) {
+		*n -= peft_chat_is_assistant(cJSON_GetArrayItem(messages,
+		    (int)*n - 1));
 		return 0;
 	}
-	return spans_by_prefix(c, vars, messages, o, text, spans, err);
+	if (o->turn == 0)
+		return 0;
+	if ((want = peft_calloc(*n, sizeof(*want), err)) == NULL)
+		return -1;
+	all.turn = 0;
+	if (peft_chat_choose(messages, &all, want, err) == -1) {
+		free(want);
+		return -1;
+	}
+	cJSON_ArrayForEach(e, messages) {
+		turn += want[k++];
+		if (turn == o->turn)
+			break;
+	}
+	*n = k;
+	free(want);
+	return 0;
+}
+
+int
+peft_chat_turns(const cJSON *messages, const struct peft_encopt *o, size_t *n,
+    struct peft_err *err)
+{
+	size_t k = (size_t)cJSON_GetArraySize(messages);
+	bool *want;
+	int r;
+
+	*n = 0;
+	if (check_messages(messages, err) == -1 ||
+	    (want = peft_calloc(k, sizeof(*want), err)) == NULL)
+		return -1;
+	r = peft_chat_choose(messages, o, want, err);
+	while (k > 0)
+		*n += want[--k];
+	free(want);
+	return r;
 }
 
 int
@@ -198,28 +162,33 @@ peft_chat_render(const struct peft_codec *c, const cJSON *record,
     const struct peft_encopt *o, struct peft_buf *text,
     struct peft_buf *mark, struct peft_spans *spans, struct peft_err *err)
 {
-	const cJSON *messages = peft_json_get(record, "messages"), *e;
+	const cJSON *weighed = peft_json_get(record, "messages");
+	struct peft_chat chat = { .codec = c, .messages = weighed };
 	struct peft_spans *gen;
-	cJSON *vars;
-	size_t n = 0;
+	cJSON *own;
+	size_t n;
 	int r;
 
+	/* --set may ask for the prompt behind what is there */
+	chat.asks = o->prompt_only || cJSON_IsTrue(peft_json_get(o->set,
+	    "add_generation_prompt"));
 	if (c->tmpl == NULL)
 		return peft_seterr(err, "the model has no chat template (looked "
 		    "for chat_template.jinja and tokenizer_config.json's "
 		    "chat_template)");
-	if (check_messages(messages, err) == -1)
+	if (check_messages(weighed, err) == -1 ||
+	    count_messages(weighed, o, &n, err) == -1)
 		return -1;
-	cJSON_ArrayForEach(e, messages)
-		n++;
-	if (o->prompt_only && is_assistant(cJSON_GetArrayItem(messages,
-	    (int)n - 1)))
-		n--;
-	vars = make_vars(c, record, o);
-	gen = o->prompt_only || o->supervise == PEFT_SUP_TEXT ? NULL : spans;
-	r = render(c, vars, messages, n, o->prompt_only, text, mark, gen, err);
-	if (r == 0 && !o->prompt_only)
-		r = supervise(c, vars, messages, o, text, spans, err);
-	cJSON_Delete(vars);
+	if ((own = without_weights(weighed)) != NULL)
+		chat.messages = own;
+	chat.vars = make_vars(c, record, o);
+	gen = o->prompt_only || o->unmasked ||
+	    o->supervise == PEFT_SUP_TEXT ? NULL : spans;
+	r = peft_chat_render_some(&chat, n, chat.asks, text, mark, gen, err);
+	if (r == 0 && !o->prompt_only && !o->unmasked)
+		r = peft_chat_supervise(&chat, n, weighed, o, text, mark,
+		    spans, err);
+	cJSON_Delete(chat.vars);
+	cJSON_Delete(own);
 	return r;
 }

@@ -12,4 +12,8 @@ int	peft_chat_render(const struct peft_codec *, const cJSON *record,
 	    struct peft_buf *mark, struct peft_spans *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 
+/* How many turns of it are to be learnt. */
+int	peft_chat_turns(const cJSON *messages, const struct peft_encopt *,
+	    size_t *n, struct peft_err *) PEFT_MUSTCHECK;
+
 #endif

@@ -60,7 +60,29 @@ peft_codec_missing(const struct peft_source *src)
 		return why;
 	return peft_source_kind(src) == PEFT_FOLDER ? "looked for "
 	    "tokenizer.json, tokenizer.model, spiece.model, "
-	    "sentencepiece.bpe.model and *.tiktoken" : "looked for tokenizer.json in it";
+	    "sentencepiece.bpe.model and *.tiktoken" :
+	    "looked for tokenizer.json in it";
+}
+
+/* What config.json says of the model; if it cannot be read, whoever needs the
+ * model says so. */
+static struct peft_tokenizer *
+open_tokenizer(const struct peft_source *src, const struct peft_side *tok,
+    const struct peft_side *config, struct peft_err *err)
+{
+	const struct peft_side *model = peft_source_side(src, "config.json");
+	const char *type = NULL;
+	struct peft_tokenizer *t;
+	struct peft_err why;
+	cJSON *j = NULL;
+
+	if (model != NULL && (j = peft_json(model->data, model->len,
+	    &why)) != NULL && peft_json_str(j, "model_type", &type, &why) != 1)
+		type = NULL;
+	t = peft_tokenizer_open_for(type, tok->data, tok->len, config == NULL ?
+	    NULL : config->data, config == NULL ? 0 : config->len, err);
+	cJSON_Delete(j);
+	return t;
 }
 
 int
@@ -79,8 +101,7 @@ peft_codec_open(struct peft_codec *c, const struct peft_source *src,
 	if (tok == NULL)
 		return peft_seterr(err, "%s: no tokenizer: %s",
 		    peft_source_label(src), peft_codec_missing(src));
-	c->tok = peft_tokenizer_open(tok->data, tok->len, config == NULL ?
-	    NULL : config->data, config == NULL ? 0 : config->len, err);
+	c->tok = open_tokenizer(src, tok, config, err);
 	if (c->tok == NULL)
 		return peft_errprefix(err, "%s", peft_source_label(src));
 	snprintf(c->info.tokenizer, sizeof(c->info.tokenizer), "sha256:%s",
@@ -99,6 +120,36 @@ peft_codec_open(struct peft_codec *c, const struct peft_source *src,
 	c->bos = token_text(c->tok, "bos");
 	c->eos = token_text(c->tok, "eos");
 	return 0;
+}
+
+static int
+ids_fit(const struct peft_codec *c, const int32_t *ids, size_t n, size_t vocab,
+    struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if ((size_t)ids[i] >= vocab) {
+			const char *text = peft_tokenizer_token(c->tok,
+			    ids[i]);
+
+			return peft_seterr(err, "token %d ('%s') is not in the "
+			    "model's vocabulary of %zu", ids[i],
+			    text == NULL ? "" : text, vocab);
+		}
+	return 0;
+}
+
+int
+peft_codec_fits(const struct peft_codec *c, const struct peft_record *r,
+    size_t vocab, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < r->nchoices; i++)
+		if (ids_fit(c, r->choices[i], r->nchoice[i], vocab, err) == -1)
+			return -1;
+	return ids_fit(c, r->ids, r->n, vocab, err);
 }
 
 void

@@ -7,100 +7,20 @@
 
 #include "data/chat.h"
 #include "data/encode.h"
+#include "data/plain.h"
+#include "data/shape.h"
 
-/* Text to be encoded, with what is known of its bytes. */
-struct text {
-	struct peft_buf		text, mark;
-	struct peft_spans	spans;		/* supervised bytes */
-};
-
+/*
+ * Tokens whose bytes begin within a supervised span.  One that begins before
+ * it and reaches into it is a token that no prompt ends before: it is not
+ * learnt, unless the template marked the span, for then it is as transformers
+ * has it.
+ */
 static void
-text_free(struct text *t)
-{
-	peft_buf_free(&t->text);
-	peft_buf_free(&t->mark);
-	peft_spans_free(&t->spans);
-}
-
-/* Append a user's words. */
-static void
-put_user(struct text *t, const char *s)
-{
-	size_t n = strlen(s), i;
-
-	peft_buf_put(&t->text, s, n);
-	for (i = 0; i < n; i++)
-		peft_buf_putc(&t->mark, 1);
-}
-
-/* Append the end token, which is the tokenizer's word. */
-static void
-put_eos(const struct peft_codec *c, struct text *t)
-{
-	size_t n = c->eos == NULL ? 0 : strlen(c->eos), i;
-
-	if (n == 0 || (t->text.len >= n && memcmp(t->text.data +
-	    t->text.len - n, c->eos, n) == 0))
-		return;
-	peft_buf_put(&t->text, c->eos, n);
-	for (i = 0; i < n; i++)
-		peft_buf_putc(&t->mark, 0);
-}
-
-static int
-add_span(struct text *t, size_t begin, size_t end, struct peft_err *err)
-{
-	struct peft_span *grown;
-
-	if (t->text.failed || t->mark.failed)
-		return peft_seterr(err, "no memory for the text");
-	grown = peft_grow(t->spans.at, t->spans.n, &t->spans.cap,
-	    sizeof(*grown), err);
-	if (grown == NULL)
-		return -1;
-	t->spans.at = grown;
-	grown[t->spans.n++] = (struct peft_span){ begin, end };
-	return 0;
-}
-
-/* {"prompt","completion"} or {"text"} */
-static int
-plain(const struct peft_codec *c, const cJSON *j, const struct peft_encopt *o,
-    struct text *t, struct peft_err *err)
-{
-	const char *prompt = NULL, *completion = NULL, *text = NULL;
-	size_t begin;
-
-	if (peft_json_str(j, "prompt", &prompt, err) == -1 ||
-	    peft_json_str(j, "completion", &completion, err) == -1 ||
-	    peft_json_str(j, "text", &text, err) == -1)
-		return -1;
-	if ((prompt == NULL) == (text == NULL))
-		return peft_seterr(err, "a record needs \"messages\", "
-		    "\"prompt\" (with \"completion\") or \"text\"");
-	put_user(t, prompt != NULL ? prompt : text);
-	begin = prompt != NULL ? t->text.len : 0;
-	if (o->prompt_only)
-		return 0;
-	if (prompt != NULL) {
-		if (completion == NULL &&
-		    peft_json_get(j, "choices") == NULL)
-			return peft_seterr(err, "\"prompt\" without "
-			    "\"completion\"");
-		if (completion == NULL)
-			return 0;
-		put_user(t, completion);
-	}
-	put_eos(c, t);
-	return add_span(t, begin, t->text.len, err);
-}
-
-/* Tokens whose bytes begin within a supervised span; one that begins before
- * it and reaches into it is not supervised. */
-static void
-label(const struct peft_tokens *tokens, const struct peft_spans *spans,
+label(const struct peft_tokens *tokens, const struct peft_marked *t,
     struct peft_record *r)
 {
+	const struct peft_spans *spans = &t->spans;
 	size_t i, k = 0;
 
 	for (i = 0; i < tokens->n; i++) {
@@ -110,12 +30,28 @@ label(const struct peft_tokens *tokens, const struct peft_spans *spans,
 		r->labels[i] = PEFT_IGNORE;
 		while (k < spans->n && spans->at[k].end <= tok->begin)
 			k++;
-		if (k < spans->n && tok->begin >= spans->at[k].begin &&
-		    tok->begin < tok->end) {
+		r->straddled += k < spans->n && tok->begin <
+		    spans->at[k].begin && tok->end > spans->at[k].begin;
+		if (k < spans->n && tok->begin < tok->end &&
+		    (t->reach ? tok->end : tok->begin + (size_t)1) >
+		    spans->at[k].begin) {
 			r->labels[i] = tok->id;
 			r->supervised += i > 0;
 		}
 	}
+}
+
+static void
+count_unknown(const struct peft_codec *c, const struct peft_tokens *tokens,
+    struct peft_record *r)
+{
+	int32_t unk = peft_tokenizer_named(c->tok, "unk");
+	size_t i;
+
+	r->unknown = tokens->lost;
+	for (i = 0; unk >= 0 && i < tokens->n; i++)
+		if (tokens->at[i].id == unk)
+			r->unknown += tokens->at[i].end - tokens->at[i].begin;
 }
 
 /* Never two at the start: a template writes its own. */
@@ -132,7 +68,7 @@ check_bos(const struct peft_codec *c, const struct peft_record *r,
 }
 
 static int
-tokenise(const struct peft_codec *c, const struct text *t, int flags,
+tokenise(const struct peft_codec *c, const struct peft_marked *t, int flags,
     struct peft_record *r, struct peft_err *err)
 {
 	struct peft_tokens tokens = { 0 };
@@ -149,7 +85,8 @@ tokenise(const struct peft_codec *c, const struct text *t, int flags,
 		s = r->ids == NULL || r->labels == NULL ? -1 : 0;
 	}
 	if (s == 0) {
-		label(&tokens, &t->spans, r);
+		count_unknown(c, &tokens, r);
+		label(&tokens, t, r);
 		s = check_bos(c, r, err);
 	}
 	peft_tokens_free(&tokens);
@@ -207,6 +144,17 @@ choices(const struct peft_codec *c, const cJSON *j, bool chat,
 	return 0;
 }
 
+static void
+read_label(const cJSON *j, struct peft_record *r)
+{
+	const cJSON *label = peft_json_get(j, "label");
+
+	if (!cJSON_IsBool(label))
+		label = peft_json_get(j, "kto_tag");
+	if (cJSON_IsBool(label))
+		r->label = cJSON_IsTrue(label) ? PEFT_WANTED : PEFT_UNWANTED;
+}
+
 /* What a record carries along. */
 static int
 extras(const cJSON *j, struct peft_record *r, struct peft_err *err)
@@ -226,6 +174,8 @@ extras(const cJSON *j, struct peft_record *r, struct peft_err *err)
 		return -1;
 	if (!(r->weight >= 0))
 		return peft_seterr(err, "\"weight\" is below 0");
+	if (peft_json_get(j, "text") == NULL)
+		read_label(j, r);
 	if (s != NULL && (r->id = peft_strdup(s, err)) == NULL)
 		return -1;
 	if (adapter != NULL && (r->adapter = peft_strdup(adapter,
@@ -234,35 +184,46 @@ extras(const cJSON *j, struct peft_record *r, struct peft_err *err)
 	return 0;
 }
 
-/* Fill t from a record; *flags for the tokenizer. */
+static bool
+begins_with(const struct peft_buf *b, const char *s)
+{
+	size_t n = s == NULL ? 0 : strlen(s);
+
+	return n > 0 && b->len >= n && memcmp(b->data, s, n) == 0;
+}
+
+/* Fill t from a simple record; *flags for the tokenizer. */
 static int
 read_text(const struct peft_codec *c, const cJSON *j,
-    const struct peft_encopt *o, struct text *t, int *flags,
+    const struct peft_encopt *o, struct peft_marked *t, int *flags,
     struct peft_err *err)
 {
 	struct peft_encopt opt = *o;
 
-	*flags = 0;
-	if (!cJSON_IsObject(j))
-		return peft_seterr(err, "not an object");
-	if (peft_json_get(j, "messages") != NULL) {
+	const cJSON *m = peft_json_get(j, "messages");
+
+	if (m != NULL && !cJSON_IsNull(m)) {
+		*flags = 0;
 		opt.prompt_only |= peft_json_get(j, "choices") != NULL;
+		t->reach = c->tmpl != NULL && peft_template_generates(c->tmpl);
 		return peft_chat_render(c, j, &opt, &t->text, &t->mark,
 		    &t->spans, err);
 	}
-	*flags = PEFT_TOK_SPECIAL;
-	return plain(c, j, &opt, t, err);
+	if (peft_plain_read(c, j, &opt, t, err) == -1)
+		return -1;
+	/* a BOS that was written is not put once more */
+	*flags = peft_json_get(j, "segments") != NULL || (o->control &&
+	    begins_with(&t->text, c->bos)) ? 0 : PEFT_TOK_SPECIAL;
+	return 0;
 }
 
-int
-peft_encode_record(const struct peft_codec *c, const cJSON *j,
+static int
+encode(const struct peft_codec *c, const cJSON *j,
     const struct peft_encopt *o, struct peft_record *r, struct peft_err *err)
 {
-	struct text t = { .text = { 0 } };
-	int flags, s;
+	struct peft_marked t = { .text = { 0 } };
+	int flags, s = read_text(c, j, o, &t, &flags, err);
 
-	memset(r, 0, sizeof(*r));
-	s = read_text(c, j, o, &t, &flags, err);
 	if (s == 0)
 		s = tokenise(c, &t, flags, r, err);
 	if (s == 0 && r->n == 0)
@@ -272,21 +233,115 @@ peft_encode_record(const struct peft_codec *c, const cJSON *j,
 		    err);
 	if (s == 0)
 		s = extras(j, r, err);
-	text_free(&t);
+	peft_marked_free(&t);
+	return s;
+}
+
+int
+peft_encode_turns(const cJSON *j, const struct peft_encopt *o, size_t *n,
+    struct peft_err *err)
+{
+	const cJSON *messages;
+	cJSON *own;
+	int s = 0;
+
+	*n = 0;
+	if (peft_shape_simple(j, o->as_chat, &own, err) == -1)
+		return -1;
+	messages = peft_json_get(own != NULL ? own : j, "messages");
+	if (messages != NULL && !cJSON_IsNull(messages) &&
+	    peft_json_get(j, "choices") == NULL)
+		s = peft_chat_turns(messages, o, n, err) == -1 ? -1 : 1;
+	cJSON_Delete(own);
+	return s;
+}
+
+static int
+encode_pair(const struct peft_codec *c, const cJSON *j,
+    const struct peft_encopt *o, struct peft_record *r, struct peft_err *err)
+{
+	struct peft_record *q = peft_calloc(1, sizeof(*q), err);
+
+	if ((r->rejected = q) == NULL)
+		return -1;
+	if (encode(c, peft_json_get(j, "chosen"), o, r, err) == -1)
+		return peft_errprefix(err, "\"chosen\"");
+	if (encode(c, peft_json_get(j, "rejected"), o, q, err) == -1)
+		return peft_errprefix(err, "\"rejected\"");
+	if (r->supervised == 0 || q->supervised == 0)
+		return peft_seterr(err, "\"%s\" has no supervised token",
+		    r->supervised == 0 ? "chosen" : "rejected");
+	if (r->n == q->n && memcmp(r->ids, q->ids, r->n *
+	    sizeof(*r->ids)) == 0)
+		return peft_seterr(err, "\"chosen\" and \"rejected\" are the "
+		    "same");
+	return 0;
+}
+
+int
+peft_encode_record(const struct peft_codec *c, const cJSON *j,
+    const struct peft_encopt *o, struct peft_record *r, struct peft_err *err)
+{
+	cJSON *own;
+	int s;
+
+	memset(r, 0, sizeof(*r));
+	if (!cJSON_IsObject(j))
+		return peft_seterr(err, "not an object");
+	if (peft_shape_simple(j, o->as_chat, &own, err) == -1)
+		return -1;
+	if (own != NULL && peft_json_get(own, "chosen") != NULL)
+		s = o->prompt_only ? encode(c, peft_json_get(own, "chosen"),
+		    o, r, err) : encode_pair(c, own, o, r, err);
+	else
+		s = encode(c, own != NULL ? own : j, o, r, err);
+	cJSON_Delete(own);
 	if (s == -1)
 		peft_record_free(r);
 	return s;
+}
+
+static int
+render(const struct peft_codec *c, const cJSON *j,
+    const struct peft_encopt *o, struct peft_buf *out, struct peft_err *err)
+{
+	struct peft_marked t = { .text = { 0 } };
+	struct peft_encopt opt = *o;
+	int flags, s;
+
+	opt.unmasked = true;
+	s = read_text(c, j, &opt, &t, &flags, err);
+	if (s == 0)
+		peft_buf_put(out, t.text.data, t.text.len);
+	peft_marked_free(&t);
+	return s;
+}
+
+static int
+render_pair(const struct peft_codec *c, const cJSON *j,
+    const struct peft_encopt *o, struct peft_buf *out, struct peft_err *err)
+{
+	if (render(c, peft_json_get(j, "chosen"), o, out, err) == -1)
+		return -1;
+	return o->prompt_only ? 0 : render(c, peft_json_get(j, "rejected"), o,
+	    out, err);
 }
 
 int
 peft_render_record(const struct peft_codec *c, const cJSON *j,
     const struct peft_encopt *o, struct peft_buf *out, struct peft_err *err)
 {
-	struct text t = { .text = { 0 } };
-	int flags, s = read_text(c, j, o, &t, &flags, err);
+	cJSON *own;
+	int s;
 
-	if (s == 0)
-		peft_buf_put(out, t.text.data, t.text.len);
-	text_free(&t);
+	if (!cJSON_IsObject(j))
+		return peft_seterr(err, "not an object");
+	if (peft_shape_simple(j, o->as_chat, &own, err) == -1)
+		return -1;
+	if (own != NULL && peft_json_get(own, "chosen") != NULL)
+		s = render_pair(c, own, o, out, err);
+	else
+		s = render(c, own != NULL ? own : j, o, out, err);
+	cJSON_Delete(own);
 	return s;
 }

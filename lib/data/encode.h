@@ -20,7 +20,7 @@ struct peft_codec {
 	struct peft_tokenizer	*tok;
 	struct peft_template	*tmpl;		/* NULL: the model has none */
 	struct peft_tokens_info	 info;
-	char			*bos, *eos;	/* texts, for the template; or NULL */
+	char			*bos, *eos;	/* their texts, or NULL */
 };
 
 /* Finds tokenizer.json, tokenizer_config.json and the template among the
@@ -30,11 +30,31 @@ int	peft_codec_open(struct peft_codec *, const struct peft_source *,
 void	peft_codec_close(struct peft_codec *);
 /* Of a model without a tokenizer: why, or what was looked for. */
 const char *peft_codec_missing(const struct peft_source *);
+/* All tokens of an encoded record are below vocab: an embedding may have
+ * fewer rows than the tokenizer has tokens. */
+int	peft_codec_fits(const struct peft_codec *, const struct peft_record *,
+	    size_t vocab, struct peft_err *) PEFT_MUSTCHECK;
 
-enum peft_supervise { PEFT_SUP_LAST, PEFT_SUP_ALL, PEFT_SUP_TEXT };
+enum peft_supervise {
+	PEFT_SUP_LAST,		/* the last assistant turn */
+	PEFT_SUP_ALL,		/* all assistant turns; completions; texts */
+	PEFT_SUP_TEXT,		/* everything */
+	PEFT_SUP_COMPLETION	/* assistant turns behind the last of the
+				 * user's */
+};
 
 struct peft_encopt {
-	enum peft_supervise	 supervise;	/* which assistant turns */
+	enum peft_supervise	 supervise;
+	size_t			 turn;		/* 0: the whole chat; else only
+						 * what comes up to the n-th
+						 * turn that is learnt, which
+						 * alone is (from 1) */
+	bool			 unmasked;	/* no labels are wanted */
+	bool			 as_chat;	/* {"prompt","completion"} is a
+						 * chat of two turns */
+	bool			 control;	/* special tokens spelt out in
+						 * prompts, completions and
+						 * texts are control tokens */
 	bool			 prompt_only;	/* for generation: render with
 						 * add_generation_prompt, no
 						 * labels; a trailing assistant
@@ -42,8 +62,13 @@ struct peft_encopt {
 	const cJSON		*set;		/* more template variables */
 };
 
-/* A record of any shape the toolkit knows ({"messages"}, {"text"},
- * {"prompt","completion"}, either with {"choices","answer"}) to tokens. */
+/* Into how many records a chat falls if each turn that is learnt gets its
+ * own: 1 and *n; 0 what is no chat does not fall; -1. */
+int	peft_encode_turns(const cJSON *, const struct peft_encopt *,
+	    size_t *n, struct peft_err *) PEFT_MUSTCHECK;
+/* A record of any shape that data/shape.h knows to tokens.  A chat and a
+ * prompt may have {"choices","answer"} instead of an answer; messages may
+ * have a "weight" (0: this turn is not learnt, 1). */
 int	peft_encode_record(const struct peft_codec *, const cJSON *,
 	    const struct peft_encopt *, struct peft_record *, struct peft_err *)
 	    PEFT_MUSTCHECK;

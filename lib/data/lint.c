@@ -1,203 +1,110 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mistakes in training data. */
+/* Mistakes in training data: what the order of the records tells. */
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
-#include "data/lint.h"
-
-const char *const peft_finding_text[PEFT_NFINDING] = {
-	[PEFT_F_UNSUPERVISED] = "nothing is supervised",
-	[PEFT_F_NOEND] = "the answer does not end with an end token",
-	[PEFT_F_LONG] = "longer than the limit",
-	[PEFT_F_DUPLICATE] = "the same as an earlier record",
-	[PEFT_F_LEAK] = "its prompt is in the test set",
-	[PEFT_F_EMPTY] = "an assistant turn is empty",
-	[PEFT_F_ORDER] = "roles are out of order",
-	[PEFT_F_SPECIAL] = "special tokens are spelt out in the content",
-	[PEFT_F_BAD] = "cannot be encoded",
-};
-
-/* Remember n bytes by their hash: 1 new, 0 seen before, -1. */
-static int
-remember(struct peft_lint *l, struct peft_map *map, const void *p, size_t n,
-    struct peft_err *err)
-{
-	char hex[PEFT_SHA256_HEX], **grown, *copy;
-	int r;
-
-	peft_sha256_of(p, n, hex);
-	if (peft_map_find(map, hex, 32) != NULL)
-		return 0;
-	grown = peft_grow(l->keys, l->nkeys, &l->capkeys, sizeof(*grown), err);
-	if (grown == NULL)
-		return -1;
-	l->keys = grown;
-	if ((copy = peft_strdup(hex, err)) == NULL)
-		return -1;
-	l->keys[l->nkeys++] = copy;
-	r = peft_map_add(map, copy, 32, 0, err);
-	return r;
-}
-
-/* All but the last assistant turn, or the prompt: what the model is asked. */
-static void
-put_prompt(const cJSON *j, struct peft_buf *b)
-{
-	const cJSON *m = peft_json_get(j, "messages"), *e, *role;
-	size_t n = (size_t)cJSON_GetArraySize(m);
-
-	if (m == NULL) {
-		e = peft_json_get(j, "prompt");
-		if (e == NULL)
-			e = peft_json_get(j, "text");
-		if (e != NULL)
-			peft_json_print(b, e, 0, false);
-		return;
-	}
-	cJSON_ArrayForEach(e, m) {
-		role = peft_json_get(e, "role");
-		if (n-- > 1 || !cJSON_IsString(role) ||
-		    strcmp(role->valuestring, "assistant") != 0)
-			peft_json_print(b, e, 0, true);
-	}
-}
+#include "data/lint-impl.h"
+#include "data/shape.h"
 
 int
 peft_lint_test(struct peft_lint *l, const cJSON *j, struct peft_err *err)
 {
-	struct peft_buf b = { 0 };
-	int r;
+	struct peft_sketch k;
+	uint64_t hash;
+	size_t other;
+	cJSON *own;
+	int r = 0;
 
-	put_prompt(j, &b);
-	r = b.len == 0 ? 0 : remember(l, &l->test, b.data, b.len, err);
-	peft_buf_free(&b);
+	if (!cJSON_IsObject(j))
+		return peft_seterr(err, "not an object");
+	if (peft_shape_simple(j, false, &own, err) == -1)
+		return -1;
+	hash = peft_lint_prompt(own != NULL ? own : j, &k);
+	cJSON_Delete(own);
+	if (hash != 0 && (r = peft_seen_add(&l->test, hash, 0, &other,
+	    err)) == 1)
+		r = peft_near_add(&l->asked, &k, 2, &other, err);
 	return r == -1 ? -1 : 0;
 }
 
 static int
-look_for_leak(struct peft_lint *l, const cJSON *j, bool *found)
+keep_place(struct peft_lint *l, const struct peft_place *place,
+    struct peft_err *err)
 {
-	char hex[PEFT_SHA256_HEX];
-	struct peft_buf b = { 0 };
+	struct peft_place *grown;
 
-	put_prompt(j, &b);
-	if (b.len > 0) {
-		peft_sha256_of(b.data, b.len, hex);
-		found[PEFT_F_LEAK] = peft_map_find(&l->test, hex, 32) != NULL;
-	}
-	peft_buf_free(&b);
+	grown = peft_grow(l->places, l->records, &l->cap, sizeof(*grown),
+	    err);
+	if (grown == NULL)
+		return -1;
+	l->places = grown;
+	l->places[l->records] = *place;
 	return 0;
 }
 
-/* A system turn first if at all, then user and assistant in turn (tools
- * answer where they are called), the assistant last. */
-static void
-look_at_roles(const cJSON *messages, bool *found)
+/* Was it seen before, or nearly so? */
+static int
+compare(struct peft_lint *l, struct peft_look *k, struct peft_err *err)
 {
-	const char *before = "", *role = "";
-	const cJSON *e, *v;
+	size_t like;
+	int s;
 
-	cJSON_ArrayForEach(e, messages) {
-		v = peft_json_get(e, "role");
-		role = cJSON_IsString(v) ? v->valuestring : "?";
-		if ((strcmp(role, "system") == 0 && before[0] != '\0') ||
-		    (strcmp(role, "user") == 0 &&
-		    strcmp(before, "user") == 0) ||
-		    (strcmp(role, "assistant") == 0 &&
-		    (strcmp(before, "assistant") == 0 ||
-		    strcmp(before, "system") == 0 || before[0] == '\0')))
-			found[PEFT_F_ORDER] = true;
-		v = peft_json_get(e, "content");
-		if (strcmp(role, "assistant") == 0 && cJSON_IsString(v) &&
-		    v->valuestring[strspn(v->valuestring, " \t\r\n")] ==
-		    '\0' && peft_json_get(e, "tool_calls") == NULL)
-			found[PEFT_F_EMPTY] = true;
-		before = role;
-	}
-	if (messages != NULL && strcmp(role, "assistant") != 0)
-		found[PEFT_F_ORDER] = true;
-}
-
-/* A special token's text within what a user wrote. */
-static void
-look_for_special(const struct peft_lint *l, const char *s, bool *found)
-{
-	const struct peft_tokenizer *t = l->codec->tok;
-	struct peft_tokens tokens = { 0 };
-	struct peft_err err;
-	size_t i;
-
-	if (peft_tokenizer_encode(t, s, strlen(s), 0, &tokens, &err) == 0)
-		for (i = 0; i < tokens.n; i++)
-			if (peft_tokenizer_is_special(t, tokens.at[i].id))
-				found[PEFT_F_SPECIAL] = true;
-	peft_tokens_free(&tokens);
+	if ((s = peft_seen_add(&l->ids, k->ids, l->records, &k->like,
+	    err)) == -1)
+		return -1;
+	k->found[PEFT_F_DUPLICATE] = s == 0;
+	if (l->near > 1)
+		return 0;
+	/* the index of a sketch is that of its record */
+	if ((s = peft_near_add(&l->sketches, &k->sketch, l->near, &like,
+	    err)) == -1)
+		return -1;
+	k->found[PEFT_F_NEAR] = s == 1 && !k->found[PEFT_F_DUPLICATE];
+	if (k->found[PEFT_F_NEAR])
+		k->like = like;
+	return 0;
 }
 
 static void
-look_at_content(const struct peft_lint *l, const cJSON *j, bool *found)
+measure(struct peft_lint *l, const struct peft_look *k)
 {
-	const cJSON *e, *v;
+	size_t i = 0;
 
-	cJSON_ArrayForEach(e, peft_json_get(j, "messages"))
-		if (cJSON_IsString(v = peft_json_get(e, "content")))
-			look_for_special(l, v->valuestring, found);
-	cJSON_ArrayForEach(e, j)
-		if (cJSON_IsString(e) && (strcmp(e->string, "prompt") == 0 ||
-		    strcmp(e->string, "completion") == 0 ||
-		    strcmp(e->string, "text") == 0))
-			look_for_special(l, e->valuestring, found);
-}
-
-/* The last supervised stretch holds an end token, white space at most
- * behind it. */
-static void
-look_at_end(const struct peft_lint *l, const struct peft_record *r,
-    bool *found)
-{
-	int32_t eos = peft_tokenizer_named(l->codec->tok, "eos");
-	size_t i = r->n;
-
-	while (i > 0 && r->labels[i - 1] == PEFT_IGNORE)
-		i--;
-	for (found[PEFT_F_NOEND] = i > 0 && eos >= 0; i > 0 &&
-	    r->labels[i - 1] != PEFT_IGNORE; i--)
-		if (r->labels[i - 1] == eos)
-			found[PEFT_F_NOEND] = false;
+	l->tokens += k->tokens;
+	l->supervised += k->supervised;
+	l->unknown += k->unknown;
+	l->straddled += k->straddled;
+	if (k->length > l->longest)
+		l->longest = k->length;
+	if (l->max_length > 0 && k->length > l->max_length)
+		l->over += k->length - l->max_length;
+	while (i + 1 < PEFT_LINT_LENGTHS && k->length >> (i + 1) > 0)
+		i++;
+	if (k->length > 0)
+		l->lengths[i]++;
 }
 
 int
-peft_lint_record(struct peft_lint *l, const cJSON *j,
-    const struct peft_record *r, bool found[PEFT_NFINDING],
-    struct peft_err *err)
+peft_lint_add(struct peft_lint *l, struct peft_look *k,
+    const struct peft_place *place, struct peft_err *err)
 {
-	int i, s;
+	size_t other;
+	int i;
 
-	memset(found, 0, PEFT_NFINDING * sizeof(*found));
-	l->records++;
-	look_at_roles(peft_json_get(j, "messages"), found);
-	look_at_content(l, j, found);
-	look_for_leak(l, j, found);
-	if (r == NULL)
-		found[PEFT_F_BAD] = true;
-	else {
-		l->tokens += r->n;
-		l->supervised += r->supervised;
-		found[PEFT_F_LONG] = l->max_length > 0 &&
-		    r->n > l->max_length;
-		if (r->nchoices == 0) {
-			found[PEFT_F_UNSUPERVISED] = r->supervised == 0;
-			look_at_end(l, r, found);
-		}
-		s = remember(l, &l->seen, r->ids, r->n * sizeof(*r->ids), err);
-		if (s == -1)
+	if (k->counted) {
+		if (keep_place(l, place, err) == -1 ||
+		    compare(l, k, err) == -1)
 			return -1;
-		found[PEFT_F_DUPLICATE] = s == 0;
+		l->records++;
+		measure(l, k);
 	}
+	if (k->prompt != 0)
+		k->found[PEFT_F_LEAK] = peft_seen_find(&l->test, k->prompt,
+		    &other) == 1 || peft_near_find(&l->asked, &k->asked,
+		    l->near, &other) == 1;
 	for (i = 0; i < PEFT_NFINDING; i++)
-		l->count[i] += found[i];
+		l->count[i] += k->found[i];
 	return 0;
 }
 
@@ -215,11 +122,9 @@ peft_lint_total(const struct peft_lint *l)
 void
 peft_lint_free(struct peft_lint *l)
 {
-	size_t i;
-
-	for (i = 0; i < l->nkeys; i++)
-		free(l->keys[i]);
-	free(l->keys);
-	peft_map_free(&l->seen);
-	peft_map_free(&l->test);
+	peft_seen_free(&l->ids);
+	peft_seen_free(&l->test);
+	peft_near_free(&l->sketches);
+	peft_near_free(&l->asked);
+	free(l->places);
 }

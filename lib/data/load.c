@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/in.h"
 #include "data/load.h"
+#include "data/rows.h"
+#include "data/shape.h"
 
 static int
 add(struct peft_records *rs, const struct peft_record *r,
@@ -79,6 +80,21 @@ peft_records_read(struct peft_records *rs, char *const *paths, size_t npaths,
 	return 0;
 }
 
+int
+peft_records_plain(const struct peft_records *rs, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < rs->n; i++)
+		if (rs->at[i].rejected != NULL ||
+		    rs->at[i].label != PEFT_UNLABELLED)
+			return peft_seterr(err, "record %zu (line %zu) %s, "
+			    "which this program does not know", i + 1,
+			    rs->at[i].line, rs->at[i].rejected != NULL ?
+			    "is a preference" : "has a label");
+	return 0;
+}
+
 void
 peft_records_free(struct peft_records *rs)
 {
@@ -90,48 +106,59 @@ peft_records_free(struct peft_records *rs)
 	memset(rs, 0, sizeof(*rs));
 }
 
-/* One input of either kind, line by line. */
+/* One input of either kind, record by record. */
 struct mixed {
 	struct peft_records		*rs;
 	const struct peft_codec		*codec;
 	const struct peft_loadopt	*opt;
 	struct peft_tokens_stream	 stream;
-	int				 kind;	/* 0 unknown, 1 tokens, 2 chats */
+	int				 shape;	/* of the first */
 };
 
 static int
-take_line(struct mixed *m, const cJSON *j, size_t line, struct peft_err *err)
+take_record(struct mixed *m, const cJSON *j, size_t line,
+    struct peft_err *err)
 {
-	bool tokens = peft_json_get(j, "input_ids") != NULL;
-	struct peft_record r;
+	bool tokens = m->shape == PEFT_SHAPE_TOKENS;
+	struct peft_record r = { .n = 0 };
 
-	if (!cJSON_IsObject(j))
-		return peft_seterr(err, "not an object");
-	if (peft_json_get(j, "peft") != NULL) {
-		tokens = true;
-		if (peft_stream_info(&m->stream, peft_json_get(j, "peft"),
-		    m->opt->partial, err) == -1)
-			return -1;
-	}
-	if (m->kind != 0 && (m->kind == 1) != tokens)
-		return peft_seterr(err, "token records and chats are mixed");
-	m->kind = tokens ? 1 : 2;
-	if (peft_json_get(j, "peft") != NULL)
-		return 0;
 	if (!tokens && m->codec->tok == NULL)
 		return peft_seterr(err, "chats need a tokenizer, and the model "
 		    "has none");
-	memset(&r, 0, sizeof(r));
 	if ((tokens ? peft_record_parse(j, m->opt->vocab, &r, err) :
 	    peft_encode_record(m->codec, j, &m->opt->encode, &r, err)) == -1)
 		return -1;
 	r.line = line;
-	if (add(m->rs, &r, err) == -1) {
+	if ((!tokens && peft_codec_fits(m->codec, &r, m->opt->vocab,
+	    err) == -1) || add(m->rs, &r, err) == -1) {
 		peft_record_free(&r);
 		return -1;
 	}
 	m->stream.records++;
 	return 0;
+}
+
+static int
+take_row(struct mixed *m, const char *text, size_t len, size_t line,
+    struct peft_err *err)
+{
+	cJSON *j = peft_json(text, len, err);
+	int s;
+
+	if (j == NULL)
+		return -1;
+	if (!cJSON_IsObject(j))
+		s = peft_seterr(err, "not an object");
+	else
+		s = peft_shape_same(j, m->shape, err);
+	if (m->shape == PEFT_SHAPE_NONE)
+		m->shape = peft_shape_of(j);
+	if (s == 0)
+		s = peft_json_get(j, "peft") != NULL ?
+		    peft_stream_info(&m->stream, peft_json_get(j, "peft"),
+		    m->opt->partial, err) : take_record(m, j, line, err);
+	cJSON_Delete(j);
+	return s;
 }
 
 static int
@@ -151,31 +178,29 @@ check_end(const struct mixed *m, const char *label, struct peft_err *err)
 static int
 load_one(struct mixed *m, const char *path, struct peft_err *err)
 {
-	struct peft_in *in = peft_in_open(path, err);
-	char *line;
-	size_t len;
+	struct peft_rows *rows = peft_rows_open(path, NULL, err);
+	const char *text, *label;
+	size_t len, line;
 	int s;
 
-	if (in == NULL)
+	if (rows == NULL)
 		return -1;
+	label = peft_rows_label(rows);
 	if (m->opt->partial)
-		peft_in_partial(in);
-	while ((s = peft_in_line(in, &line, &len, err)) == 1) {
-		cJSON *j = peft_json(line, len, err);
-
-		s = j == NULL ? -1 : take_line(m, j, peft_in_lineno(in), err);
-		cJSON_Delete(j);
-		if (s == -1) {
-			peft_errprefix(err, "%s:%zu", peft_in_label(in),
-			    peft_in_lineno(in));
+		peft_rows_partial(rows);
+	while ((s = peft_rows_next(rows, &text, &len, &line, err)) > 0) {
+		if (s == 1)
+			s = take_row(m, text, len, line, err);
+		if (s != 0) {
+			s = peft_errprefix(err, "%s:%zu", label, line);
 			break;
 		}
 	}
 	if (s == 0)
-		s = check_end(m, peft_in_label(in), err);
+		s = check_end(m, label, err);
 	if (s == 0)
-		s = merge_info(m->rs, &m->stream.info, peft_in_label(in), err);
-	peft_in_close(in);
+		s = merge_info(m->rs, &m->stream.info, label, err);
+	peft_rows_close(rows);
 	return s;
 }
 

@@ -11,8 +11,9 @@
 
 /*
  * Records of either kind: token records as they are, chats and other shapes
- * encoded by the model's own tokenizer and template.  Which of the two a
- * file holds is told by its first line.
+ * (data/shape.h, in lines, lists or tables: data/rows.h) encoded by the
+ * model's own tokenizer and template.  Which of them an input holds is told
+ * by its first record.
  */
 struct peft_loadopt {
 	size_t			vocab;		/* ids are below */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records and reports as people see them. */
+/* Records as people see them. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,13 +33,13 @@ put_stretch(struct peft_buf *b, const struct peft_codec *c,
 		peft_buf_puts(b, style == PEFT_COLOUR ? "\033[0m" : "]]");
 }
 
-void
-peft_show_record(struct peft_buf *b, const struct peft_codec *c,
-    const struct peft_record *r, enum peft_style style)
+static void
+put_one(struct peft_buf *b, const struct peft_codec *c,
+    const struct peft_record *r, const char *what, enum peft_style style)
 {
 	size_t i, end;
 
-	peft_buf_printf(b, "-- %zu tokens, %zu supervised\n", r->n,
+	peft_buf_printf(b, "-- %s%zu tokens, %zu supervised\n", what, r->n,
 	    r->supervised);
 	for (i = 0; i < r->n; i = end) {
 		bool on = r->labels[i] != PEFT_IGNORE;
@@ -54,26 +54,50 @@ peft_show_record(struct peft_buf *b, const struct peft_codec *c,
 }
 
 void
-peft_lint_report(struct peft_buf *b, const struct peft_lint *l, bool json)
+peft_show_record(struct peft_buf *b, const struct peft_codec *c,
+    const struct peft_record *r, enum peft_style style)
 {
-	int i;
+	put_one(b, c, r, r->rejected != NULL ? "chosen: " :
+	    r->label == PEFT_WANTED ? "wanted: " :
+	    r->label == PEFT_UNWANTED ? "unwanted: " : "", style);
+	if (r->rejected != NULL)
+		put_one(b, c, r->rejected, "rejected: ", style);
+}
 
-	if (json) {
-		peft_buf_printf(b, "{\"records\":%zu,\"tokens\":%zu,"
-		    "\"supervised\":%zu,\"findings\":{", l->records,
-		    l->tokens, l->supervised);
-		for (i = 0; i < PEFT_NFINDING; i++)
-			peft_buf_printf(b, "%s\"%s\":%zu", i > 0 ? "," : "",
-			    peft_finding_text[i], l->count[i]);
-		peft_buf_puts(b, "}}\n");
-		return;
+static int
+put_text(struct peft_buf *b, const struct peft_codec *c,
+    const struct peft_record *r, struct peft_err *err)
+{
+	int s = peft_tokenizer_decode(c->tok, r->ids, r->n, false, b, err);
+
+	peft_buf_putc(b, '\n');
+	return s;
+}
+
+int
+peft_show_decoded(const struct peft_codec *c, const char *path, bool partial,
+    struct peft_out *out, struct peft_err *err)
+{
+	struct peft_tokens_reader *t = peft_tokens_open(path,
+	    peft_tokenizer_size(c->tok), partial, err);
+	struct peft_buf b = { 0 };
+	struct peft_record r;
+	int s;
+
+	if (t == NULL)
+		return -1;
+	while ((s = peft_tokens_next(t, &r, err)) == 1) {
+		peft_buf_clear(&b);
+		s = put_text(&b, c, &r, err);
+		if (s == 0 && r.rejected != NULL)
+			s = put_text(&b, c, r.rejected, err);
+		if (s == 0)
+			s = peft_out_write(out, b.data, b.len, err);
+		peft_record_free(&r);
+		if (s == -1)
+			break;
 	}
-	peft_buf_printf(b, "%zu records, %zu tokens, %zu supervised "
-	    "(%.1f %%)\n", l->records, l->tokens, l->supervised,
-	    l->tokens > 0 ? 100.0 * (double)l->supervised /
-	    (double)l->tokens : 0);
-	for (i = 0; i < PEFT_NFINDING; i++)
-		if (l->count[i] > 0)
-			peft_buf_printf(b, "%6zu  %s\n", l->count[i],
-			    peft_finding_text[i]);
+	peft_buf_free(&b);
+	peft_tokens_close(t);
+	return s;
 }

@@ -18,6 +18,9 @@
  */
 enum { PEFT_IGNORE = -100 };
 
+/* Of records that are wanted or not, each for itself (KTO). */
+enum peft_label { PEFT_UNLABELLED, PEFT_WANTED, PEFT_UNWANTED };
+
 struct peft_record {
 	int32_t	*ids, *labels;	/* [n] */
 	size_t	 n;
@@ -30,6 +33,12 @@ struct peft_record {
 	size_t	*nchoice;	/* length of each */
 	size_t	 nchoices;	/* 0: not multiple choice */
 	size_t	 answer;	/* index of the right one */
+	/* Preference: this record is the chosen one, and here is the other. */
+	struct peft_record *rejected;	/* or NULL */
+	enum peft_label	 label;
+	size_t	 straddled;	/* answers that begin within a token, and */
+	size_t	 unknown;	/* bytes of the text that the vocabulary does
+				 * not have, when it was encoded here */
 	size_t	 line;		/* where it stood, for messages */
 };
 void		 peft_record_free(struct peft_record *);
@@ -90,6 +99,10 @@ struct peft_records {
 };
 int		 peft_records_read(struct peft_records *, char *const *paths,
 		    size_t npaths, size_t vocab, bool partial,
+		    struct peft_err *) PEFT_MUSTCHECK;
+/* For programs that know likelihoods only: an error (PEFT_INPUT) that names
+ * the first preference or label among the records, if there is one. */
+int		 peft_records_plain(const struct peft_records *,
 		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_records_free(struct peft_records *);
 

@@ -66,7 +66,8 @@ on_token(void *ctx, const struct peft_request *q, struct peft_err *err)
 		r = peft_out_write(w->out, text.data + w->sent, n - w->sent,
 		    err);
 		w->sent = n;
-		fflush(peft_out_fp(w->out));
+		if (r == 0 && fflush(peft_out_fp(w->out)) == EOF)
+			r = peft_seterrno(err, "%s", peft_out_label(w->out));
 	}
 	if (last && r == 0)
 		r = peft_out_write(w->out, "\n", 1, err);

@@ -32,14 +32,14 @@ static const struct {
 
 struct entry {
 	char	*key;			/* id, or "#number" */
-	double	 value[NMETRIC], weight[NMETRIC];	/* weight 0: not there */
+	double	 value[NMETRIC], weight[NMETRIC];	/* weight 0: none */
 };
 
 struct results {
 	struct entry	*at;
 	size_t		 n, cap;
 	struct peft_map	 index;
-	char		*system;	/* the one that is read; NULL: any one */
+	char		*system;	/* the one that is read; NULL: any */
 };
 
 static void

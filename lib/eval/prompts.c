@@ -56,7 +56,9 @@ add_json(struct peft_prompts *p, const struct peft_session *ses,
 		return -1;
 	if (choose(j, ses, &q->adapter, err) == -1 ||
 	    peft_json_int(j, "max_tokens", 1, 1 << 20, &max, err) == -1 ||
-	    peft_encode_record(&ses->codec, j, &enc, &q->record, err) == -1)
+	    peft_encode_record(&ses->codec, j, &enc, &q->record, err) == -1 ||
+	    peft_codec_fits(&ses->codec, &q->record,
+	    peft_net_config(ses->net)->vocab, err) == -1)
 		return -1;
 	q->max = (size_t)max;
 	if (q->record.n == 0)

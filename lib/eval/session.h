@@ -25,7 +25,7 @@ struct peft_session {
 	struct peft_cpu		*cpu;
 	struct peft_source	*source;
 	struct peft_net		*net;
-	struct peft_codec	 codec;		/* tok NULL: the model has none */
+	struct peft_codec	 codec;	/* tok NULL: the model has none */
 	struct peft_named	*adapters;
 	size_t			 nadapters;
 };

@@ -35,7 +35,7 @@ struct peft_merge {
 
 	struct peft_made	*made;
 	size_t			 nmade;
-	bool			 untied;	/* the head has become its own */
+	bool			 untied;	/* the head is its own now */
 	struct peft_side	*sides;
 	size_t			 nsides;
 	struct peft_buf		 config_json;	/* if it had to be changed */
@@ -45,7 +45,7 @@ struct peft_merge {
 
 	const char		*tokens;	/* verify: see merge.h */
 	struct peft_verdict	*verdict;
-	struct peft_change	 all;		/* every weight that is rounded */
+	struct peft_change	 all;	/* every weight that is rounded */
 };
 
 void	peft_merge_say(struct peft_merge *, const char *, ...)

@@ -20,8 +20,8 @@ linears_back(struct peft_run *run, const struct peft_linear *lin,
 		    false, run->product);
 	for (i = 0; i < n; i++)
 		peft_hooks_backward(run, lin[i].site, run->ranges,
-		    run->nranges, run->ident, x, ldx, dy[i].y, dy[i].ldy, dx, ldx,
-		    saved[i]);
+		    run->nranges, run->ident, x, ldx, dy[i].y, dy[i].ldy, dx,
+		    ldx, saved[i]);
 }
 
 /* run->dx: the gradient of the layer's output; afterwards that of mid. */

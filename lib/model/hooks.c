@@ -62,8 +62,8 @@ peft_hooks_forward(struct peft_run *run, const struct peft_site *site,
 void
 peft_hooks_backward(struct peft_run *run, const struct peft_site *site,
     const struct peft_range *ranges, size_t nranges, const uint64_t *ident,
-    const float *x, size_t ldx, const float *dy, size_t lddy, float *dx, size_t lddx,
-    float *saved)
+    const float *x, size_t ldx, const float *dy, size_t lddy, float *dx,
+    size_t lddx, float *saved)
 {
 	struct peft_hook *h;
 	size_t i;

@@ -92,8 +92,8 @@ struct peft_run {
 	const struct peft_seq	*seqs;
 	size_t			 nseqs, T;
 	size_t			*first;		/* [seqs + 1] first token */
-	size_t			*pos;		/* [T] position in its sequence */
-	uint64_t		*ident;		/* [T] record << 32 | position */
+	size_t			*pos;	/* [T] position in its sequence */
+	uint64_t		*ident;	/* [T] record << 32 | position */
 	uint64_t		*tileident;	/* [tile] the same of a tile */
 	struct peft_range	*ranges;	/* [seqs] */
 	size_t			 nranges;
@@ -148,7 +148,7 @@ void	peft_hooks_forward(struct peft_run *, const struct peft_site *,
 	    const float *x, size_t ldx, float *y, size_t ldy, float *saved);
 void	peft_hooks_backward(struct peft_run *, const struct peft_site *,
 	    const struct peft_range *, size_t nranges, const uint64_t *ident,
-	    const float *x, size_t ldx, const float *dy, size_t lddy, float *dx, size_t lddx,
-	    float *saved);
+	    const float *x, size_t ldx, const float *dy, size_t lddy,
+	    float *dx, size_t lddx, float *saved);
 
 #endif

@@ -98,7 +98,7 @@ struct peft_kv	*peft_kv_open(const struct peft_net *, size_t n,
 		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_kv_close(struct peft_kv *);
 size_t		 peft_kv_len(const struct peft_kv *);
-void		 peft_kv_cut(struct peft_kv *, size_t len);	/* forget the rest */
+void		 peft_kv_cut(struct peft_kv *, size_t len);	/* drop more */
 /* dst becomes a copy of src (shared prompts). */
 int		 peft_kv_copy(struct peft_kv *dst, const struct peft_kv *src,
 		    struct peft_err *) PEFT_MUSTCHECK;

@@ -34,7 +34,7 @@ struct peft_hook_call {
 	float		*saved;		/* what forward left for backward */
 	float		*scratch;
 	bool		 train;		/* backward will follow */
-	uint64_t	 step;		/* with site and ident: key of dropout */
+	uint64_t	 step;	/* with site and ident: key of dropout */
 };
 
 struct peft_hook_ops {

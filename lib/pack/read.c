@@ -21,9 +21,9 @@ struct reader {
 	struct archive		*a;
 	struct peft_manifest	 m;
 	struct peft_place	 place;		/* temp NULL: only looked at */
-	struct peft_err		 trouble;	/* of in, while libarchive reads */
+	struct peft_err		 trouble;	/* of in, as libarchive reads */
 	bool			 broken;
-	char			*chunk;		/* [last] of CHUNK, what a got */
+	char			*chunk;	/* [last] of CHUNK, what a got */
 	size_t			 last;
 	int64_t			 fed;
 };

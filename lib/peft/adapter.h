@@ -33,7 +33,8 @@ struct peft_adapter;
 /* From disk.  Every tensor must belong to a targeted site and every targeted
  * site must have its tensors; every config key must be honoured or null. */
 struct peft_adapter *peft_adapter_open(struct peft_source *,
-		    const struct peft_sites *, struct peft_err *) PEFT_MUSTCHECK;
+		    const struct peft_sites *, struct peft_err *)
+		    PEFT_MUSTCHECK;
 /* Fresh: config has peft_type, r, lora_alpha, target_modules, ... ; absent
  * keys take PEFT's defaults ("all-linear" is expanded).  Every target
  * pattern must match.  Random values are keyed by seed and tensor name. */
@@ -45,7 +46,8 @@ void		 peft_adapter_close(struct peft_adapter *);
 const char	*peft_adapter_type(const struct peft_adapter *);  /* "LORA" */
 const cJSON	*peft_adapter_config(const struct peft_adapter *);
 /* A string of the file's __metadata__ ("peft.base", ...), or NULL. */
-const char	*peft_adapter_meta(const struct peft_adapter *, const char *key);
+const char	*peft_adapter_meta(const struct peft_adapter *,
+		    const char *key);
 struct peft_param *peft_adapter_params(struct peft_adapter *, size_t *n);
 size_t		 peft_adapter_nsites(const struct peft_adapter *);
 
@@ -77,8 +79,8 @@ void		 peft_rows_free(struct peft_rows *);
 /* Write it as PEFT does: adapter_config.json (indent 2, sorted keys) and
  * adapter_model.safetensors (f32, names on disk), or the bundle of both.
  * meta: pairs for __metadata__ ("peft.base", ...), NULL-terminated. */
-int		 peft_adapter_save(const struct peft_adapter *, const char *path,
-		    bool force, const char *const *meta, struct peft_err *)
-		    PEFT_MUSTCHECK;
+int		 peft_adapter_save(const struct peft_adapter *,
+		    const char *path, bool force, const char *const *meta,
+		    struct peft_err *) PEFT_MUSTCHECK;
 
 #endif

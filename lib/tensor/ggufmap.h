@@ -62,8 +62,8 @@ int		 peft_vocab_sides(const struct peft_gguf *,
 /* And back, from the sides that are there; vocab: rows of the embedding,
  * more than the tokenizer has get unused tokens. */
 int		 peft_vocab_metadata(const struct peft_side *tokenizer,
-		    const struct peft_side *config, const struct peft_side *tmpl,
-		    size_t vocab, struct peft_gguf_out *, struct peft_err *)
-		    PEFT_MUSTCHECK;
+		    const struct peft_side *config,
+		    const struct peft_side *tmpl, size_t vocab,
+		    struct peft_gguf_out *, struct peft_err *) PEFT_MUSTCHECK;
 
 #endif

@@ -210,6 +210,9 @@ open_index(struct peft_source *s, const char *dir, const char *name,
 			peft_errprefix(err, "%s", path);
 		else if (!cJSON_IsObject(map = peft_json_get(j, "weight_map")))
 			peft_seterr(err, "%s: no weight_map", path);
+		else if (map->child == NULL)
+			peft_seterr(err, "%s: weight_map names no tensor",
+			    path);
 		else if ((r = open_shards(s, dir, path, map,
 		    err)) == 0 &&
 		    (r = check_index(s, map, err)) == -1)

@@ -45,7 +45,7 @@ struct peft_whole {
 	struct peft_weight	 w;	/* data NULL */
 	size_t			 part[PEFT_NPART];
 	size_t			 missing;	/* parts not yet read (pipe) */
-	uint8_t			*permuted;	/* rows in order; load keeps it */
+	uint8_t			*permuted;	/* rows in order; load keeps */
 };
 
 struct peft_source {
@@ -62,8 +62,8 @@ struct peft_source {
 	struct peft_st_pair	*meta;
 	size_t			 nmeta, capmeta;
 
+	FILE			*opened;	/* a named pipe, to be closed */
 	FILE			*pipe;		/* being streamed, or NULL */
-	FILE			*opened;	/* by us, to be closed, or NULL */
 	size_t			 next;		/* raw (pipe) or weight */
 	struct peft_whole	*current;	/* handed out by _next */
 	bool			 started;	/* _next was called */

@@ -172,16 +172,26 @@ open_st(struct peft_source *s, size_t file, struct peft_err *err)
 	return r;
 }
 
-/* Pickles run code when they are read; their name is said and why not.  A
- * header of 128 bytes begins as they do, and is none. */
+/* A pickle begins with 0x80 and its version; so does the length of some
+ * headers (128, 384, ...), behind which there is a brace. */
+static bool
+is_pickle(const struct peft_file *f)
+{
+	static const uint8_t nothing[4];
+
+	if (f->len < 4)
+		return false;
+	if (memcmp(f->map, "PK\3\4", 4) == 0)
+		return true;
+	return f->map[0] == 0x80 && f->map[1] <= 5 && !(f->len > 8 &&
+	    memcmp(f->map + 4, nothing, 4) == 0 && f->map[8] == '{');
+}
+
+/* Pickles run code when they are read; their name is said and why not. */
 static int
 refuse_pickle(const struct peft_file *f, struct peft_err *err)
 {
-	bool st = f->len > PEFT_ST_PREFIX && f->map[PEFT_ST_PREFIX] == '{' &&
-	    memcmp(f->map + 4, "\0\0\0\0", 4) == 0;
-
-	if (f->len >= 4 && (memcmp(f->map, "PK\3\4", 4) == 0 ||
-	    (f->map[0] == 0x80 && f->map[1] <= 5 && !st)))
+	if (is_pickle(f))
 		return peft_seterr(err, "is a PyTorch pickle, which can run "
 		    "code when it is read; save it as safetensors "
 		    "(save_pretrained(..., safe_serialization=True))");
@@ -249,10 +259,9 @@ open_path(struct peft_source *s, const char *path, struct peft_err *err)
 	if (S_ISDIR(st.st_mode))
 		return peft_source_open_folder(s, path, err);
 	if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) {
-		s->opened = fopen(path, "re");
-
-		return s->opened == NULL ? peft_seterrno(err, "%s", path) :
-		    peft_source_open_pipe(s, s->opened, err);
+		if ((s->opened = fopen(path, "re")) == NULL)
+			return peft_seterrno(err, "%s", path);
+		return peft_source_open_pipe(s, s->opened, err);
 	}
 	return peft_source_open_file(s, path, err);
 }

@@ -4,6 +4,7 @@
  * codes and scales are put together here (its functional.py, QuantState).
  */
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,19 +88,24 @@ read_state(struct peft_whole *w, const cJSON *j, struct peft_err *err)
 	const char *type = "", *dtype = "";
 	int64_t bs = 0, nbs = 0;
 	double offset = 0;
-	int n = 0;
+	int n = 0, has_offset;
 
 	if (peft_json_str(j, "quant_type", &type, err) == -1 ||
 	    peft_json_str(j, "dtype", &dtype, err) == -1 ||
 	    peft_json_int(j, "blocksize", 2, 1 << 20, &bs, err) == -1 ||
 	    peft_json_int(j, "nested_blocksize", 2, 1 << 20, &nbs,
 	    err) == -1 ||
-	    peft_json_real(j, "nested_offset", &offset, err) == -1)
+	    (has_offset = peft_json_real(j, "nested_offset", &offset,
+	    err)) == -1)
 		return -1;
+	if (nbs > 0 && has_offset == 0)
+		return peft_seterr(err, "nested_offset is missing");
+	if (!isfinite((float)offset))
+		return peft_seterr(err, "nested_offset is no f32");
 	cJSON_ArrayForEach(d, shape) {
 		if (n == PEFT_MAXDIM || !cJSON_IsNumber(d) ||
 		    !(d->valuedouble >= 1) || d->valuedouble > 0x1p40 ||
-		    d->valuedouble != (double)(size_t)d->valuedouble)
+		    d->valuedouble != floor(d->valuedouble))
 			return peft_seterr(err, "\"shape\" is no shape");
 		dims[n++] = (size_t)d->valuedouble;
 	}

@@ -35,11 +35,11 @@ peft_source_close(struct peft_source *s)
 		free(s->meta[i].key);
 		free(s->meta[i].value);
 	}
+	if (s->opened != NULL)
+		fclose(s->opened);
 	peft_map_free(&s->raw_index);
 	peft_map_free(&s->weight_index);
 	peft_sides_free(&s->sides);
-	if (s->opened != NULL)
-		fclose(s->opened);
 	free(s->wholes);
 	free(s->raws);
 	free(s->files);
@@ -175,6 +175,17 @@ permute(struct peft_source *s, struct peft_whole *w, struct peft_err *err)
 	return 0;
 }
 
+static bool
+all_finite(const float *x, size_t n)
+{
+	size_t i;
+
+	for (i = 0; x != NULL && i < n; i++)
+		if (!isfinite(x[i]))
+			return false;
+	return true;
+}
+
 static int
 check_scales(const struct peft_weight *w, const float *map,
     struct peft_err *err)
@@ -188,19 +199,12 @@ check_scales(const struct peft_weight *w, const float *map,
 		if (!(map[i] == known[i]))
 			return peft_seterr(err, "%s.quant_map is not the table "
 			    "of %s", w->name, peft_dtypes[w->dtype].name);
-	for (i = 0; sc->absmax != NULL && i < sc->nabsmax; i++)
-		if (!isfinite(sc->absmax[i]))
-			return peft_setfail(err, PEFT_NUMERIC, "the scales of "
-			    "%s are not finite", w->name);
-	for (i = 0; i < sc->nnested; i++)
-		if (!isfinite(sc->nested_absmax[i]))
-			return peft_setfail(err, PEFT_NUMERIC, "the scales of "
-			    "%s are not finite", w->name);
-	for (i = 0; sc->nested_map != NULL && i < 256; i++)
-		if (!isfinite(sc->nested_map[i]) ||
-		    !isfinite(sc->nested_offset))
-			return peft_setfail(err, PEFT_NUMERIC, "the scales of "
-			    "%s are not finite", w->name);
+	if (!all_finite(sc->absmax, sc->nabsmax) ||
+	    !all_finite(sc->nested_absmax, sc->nnested) ||
+	    !all_finite(sc->nested_map, 256) ||
+	    (sc->nested_map != NULL && !isfinite(sc->nested_offset)))
+		return peft_setfail(err, PEFT_NUMERIC, "the scales of %s are "
+		    "not finite", w->name);
 	return 0;
 }
 

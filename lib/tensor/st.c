@@ -153,17 +153,6 @@ check_places(struct peft_st *st, struct peft_err *err)
 	return 0;
 }
 
-/* Names go to terminals; what would steer one is no name. */
-static int
-check_name(const char *name, struct peft_err *err)
-{
-	for (; *name != '\0'; name++)
-		if ((unsigned char)*name < 0x20 || *name == 0x7f)
-			return peft_seterr(err, "a name with a control "
-			    "character");
-	return 0;
-}
-
 static int
 read_header(struct peft_st *st, const cJSON *j, struct peft_err *err)
 {
@@ -188,8 +177,7 @@ read_header(struct peft_st *st, const cJSON *j, struct peft_err *err)
 		st->n++;
 		if (!cJSON_IsObject(e))
 			peft_seterr(err, "not an object");
-		if (!cJSON_IsObject(e) || check_name(t->name, err) == -1 ||
-		    read_entry(e, t, err) == -1)
+		if (!cJSON_IsObject(e) || read_entry(e, t, err) == -1)
 			return peft_errprefix(err, "tensor %s", t->name);
 	}
 	return check_places(st, err);

@@ -163,8 +163,11 @@ grapheme(const char *s, size_t n, size_t at)
 	for (at += len; at < n; at += len, cp = next) {
 		len = peft_utf8_len(s + at, n - at);
 		next = peft_utf8_get(s + at, len);
-		if ((cp >= 0x20 && next < 0x80) || utf8proc_grapheme_break_stateful(
-		    (utf8proc_int32_t)cp, (utf8proc_int32_t)next, &state))
+		/* quick, where most texts are; not behind a carriage return */
+		if (cp >= 0x20 && cp < 0x80 && next < 0x80)
+			break;
+		if (utf8proc_grapheme_break_stateful((utf8proc_int32_t)cp,
+		    (utf8proc_int32_t)next, &state))
 			break;
 	}
 	return at;

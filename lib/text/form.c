@@ -10,26 +10,8 @@
 #include <utf8proc.h>
 
 #include "base/buf.h"
+#include "text/form-impl.h"
 #include "text/mapped.h"
-
-struct marks {
-	unsigned	from, to, class;	/* combining class */
-};
-struct span {
-	unsigned	from, to;
-};
-struct parts {
-	unsigned	whole, first, second;	/* second may be 0 */
-};
-
-#include "text/nfc-tables.inc"
-
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-enum {		/* Hangul syllables are composed by arithmetic */
-	SBASE = 0xac00, LBASE = 0x1100, VBASE = 0x1161, TBASE = 0x11a7,
-	LCOUNT = 19, VCOUNT = 21, TCOUNT = 28, SCOUNT = LCOUNT * VCOUNT * TCOUNT
-};
 
 /* A character, and how many were put in (1) or taken out (< 0) for it. */
 struct item {
@@ -44,106 +26,6 @@ struct items {
 	bool		 compat, compose;
 };
 
-static unsigned
-class_of(unsigned cp)
-{
-	size_t lo = 0, hi = COUNT(marks), mid;
-
-	while (lo < hi) {
-		mid = (lo + hi) / 2;
-		if (marks[mid].to < cp)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < COUNT(marks) && marks[lo].from <= cp ? marks[lo].class : 0;
-}
-
-/* May NFC change this character, or join it to the one before? */
-static bool
-is_active(unsigned cp)
-{
-	size_t lo = 0, hi = COUNT(active), mid;
-
-	while (lo < hi) {
-		mid = (lo + hi) / 2;
-		if (active[mid].to < cp)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < COUNT(active) && active[lo].from <= cp;
-}
-
-/* Characters that decompose but are newer than Unicode 9, up to 17: to the
- * software to be matched they are none. */
-static const struct span newer[] = {
-	{ 0x32ff, 0x32ff }, { 0xa7f1, 0xa7f4 }, { 0xab69, 0xab69 },
-	{ 0x105c0, 0x105ff }, { 0x10780, 0x107ba }, { 0x11380, 0x113ff },
-	{ 0x11930, 0x1193f }, { 0x16100, 0x1613f }, { 0x16d40, 0x16d7f },
-	{ 0x1ccd6, 0x1ccf9 }, { 0x1e030, 0x1e06d }, { 0x1f16c, 0x1f16c },
-	{ 0x1fbf0, 0x1fbf9 },
-};
-
-static bool
-is_newer(unsigned cp)
-{
-	size_t i;
-
-	for (i = 0; i < COUNT(newer) && newer[i].to < cp; i++)
-		;
-	return i < COUNT(newer) && newer[i].from <= cp;
-}
-
-/* Has it a compatible form, or a canonical one, other than itself? */
-static bool
-is_compat(unsigned cp)
-{
-	return utf8proc_get_property((utf8proc_int32_t)cp)->decomp_seqindex !=
-	    UINT16_MAX && !is_newer(cp);
-}
-
-static const struct parts *
-parts_of(unsigned cp)
-{
-	size_t lo = 0, hi = COUNT(parts), mid;
-
-	while (lo < hi) {
-		mid = (lo + hi) / 2;
-		if (parts[mid].whole < cp)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < COUNT(parts) && parts[lo].whole == cp ? &parts[lo] : NULL;
-}
-
-/* The character that two make together, or 0. */
-static unsigned
-compose(unsigned a, unsigned b)
-{
-	size_t lo = 0, hi = COUNT(by_parts), mid;
-	const struct parts *p;
-
-	if (a - LBASE < LCOUNT && b - VBASE < VCOUNT)
-		return SBASE + ((a - LBASE) * VCOUNT + b - VBASE) * TCOUNT;
-	if (a - SBASE < SCOUNT && (a - SBASE) % TCOUNT == 0 &&
-	    b - TBASE - 1 < TCOUNT - 1)
-		return a + b - TBASE;
-	while (lo < hi) {
-		mid = (lo + hi) / 2;
-		p = &parts[by_parts[mid]];
-		if (p->first < a || (p->first == a && p->second < b))
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == COUNT(by_parts))
-		return 0;
-	p = &parts[by_parts[lo]];
-	return p->first == a && p->second == b ? p->whole : 0;
-}
-
 static int
 add(struct items *l, unsigned cp, int change, struct peft_err *err)
 {
@@ -153,7 +35,7 @@ add(struct items *l, unsigned cp, int change, struct peft_err *err)
 	if (grown == NULL)
 		return -1;
 	l->at = grown;
-	l->at[l->n] = (struct item){ cp, class_of(cp), change, l->n };
+	l->at[l->n] = (struct item){ cp, peft_form_class(cp), change, l->n };
 	l->n++;
 	return 0;
 }
@@ -166,7 +48,7 @@ decompose_compat(struct items *l, unsigned cp, int change,
 	utf8proc_ssize_t n = 0, i;
 	int boundary = 0;
 
-	if (is_compat(cp))
+	if (peft_form_compat(cp))
 		n = utf8proc_decompose_char((utf8proc_int32_t)cp, part, 32,
 		    UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &boundary);
 	if (n <= 0 || n > 32)
@@ -181,7 +63,7 @@ decompose_compat(struct items *l, unsigned cp, int change,
 static int
 decompose(struct items *l, unsigned cp, int change, struct peft_err *err)
 {
-	const struct parts *p;
+	const struct peft_form_parts *p;
 
 	if (cp - SBASE < SCOUNT) {
 		unsigned s = cp - SBASE, t = s % TCOUNT;
@@ -193,7 +75,7 @@ decompose(struct items *l, unsigned cp, int change, struct peft_err *err)
 	}
 	if (l->compat)
 		return decompose_compat(l, cp, change, err);
-	if ((p = parts_of(cp)) == NULL)
+	if ((p = peft_form_parts_of(cp)) == NULL)
 		return add(l, cp, change, err);
 	if (decompose(l, p->first, change, err) == -1)
 		return -1;
@@ -236,7 +118,7 @@ recompose(struct items *l)
 		struct item c = l->at[i];
 
 		if (letter != SIZE_MAX && (last == 0 || last < c.class) &&
-		    (whole = compose(l->at[letter].cp, c.cp)) != 0) {
+		    (whole = peft_form_compose(l->at[letter].cp, c.cp)) != 0) {
 			l->at[letter].cp = whole;
 			l->at[letter].change += c.change - 1;
 			continue;
@@ -292,12 +174,12 @@ is_touched(const struct items *l, const struct peft_view *v, size_t i,
 	if (c < (l->compose && !l->compat ? 0xcc : 0x80))
 		return false;
 	cp = peft_utf8_get(v->s + i, len);
-	if (l->compat && is_compat(cp))
+	if (l->compat && peft_form_compat(cp))
 		return true;
 	if (l->compose)
-		return is_active(cp);
-	return class_of(cp) != 0 || cp - SBASE < SCOUNT ||
-	    parts_of(cp) != NULL;
+		return peft_form_active(cp);
+	return peft_form_class(cp) != 0 || cp - SBASE < SCOUNT ||
+	    peft_form_parts_of(cp) != NULL;
 }
 
 /* The first such character from s + at on, and the start of the one before

@@ -13,7 +13,7 @@ enum jj_tok {
 struct jj_token {
 	enum jj_tok	 kind;
 	int		 line;
-	const char	*s;		/* text, name, operator; decoded string */
+	const char	*s;	/* text, name, operator; decoded string */
 	size_t		 n;
 	int64_t		 i;
 	double		 f;

@@ -19,15 +19,19 @@ struct peft_pattern {
 
 /*
  * Classes that PCRE2 draws otherwise: it lacks or has a few characters of
- * them.  Each stands inside a class as it is, and outside in brackets.
+ * them.  Outside of brackets, but not within, Oniguruma takes the superscripts
+ * and fractions of Latin-1 for parts of words.
  */
+#define WORD_WITHIN "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define WORD WORD_WITHIN "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
+#define SPACE "\\t-\\r\\x{85}\\p{Z}"
+
 static const struct {
 	char		 name;
-	const char	*members;
+	const char	*within, *members;
 } classes[] = {
-	{ 's', "\\t-\\r\\x{85}\\p{Z}" },
-	{ 'w', "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}" },
-	{ 'h', "0-9A-Fa-f" },
+	{ 's', SPACE, SPACE }, { 'w', WORD_WITHIN, WORD },
+	{ 'h', "0-9A-Fa-f", "0-9A-Fa-f" },
 };
 
 /* A backslash and what it makes special: put what that is to PCRE2.  Returns
@@ -42,13 +46,19 @@ escape(struct peft_buf *b, const char *p, bool inside, struct peft_err *err)
 		if (p[1] != classes[i].name && p[1] != classes[i].name - 32)
 			continue;
 		if (p[1] == classes[i].name)
-			peft_buf_printf(b, inside ? "%s" : "[%s]",
-			    classes[i].members);
+			peft_buf_printf(b, inside ? "%s" : "[%s]", inside ?
+			    classes[i].within : classes[i].members);
 		else if (!inside)
 			peft_buf_printf(b, "[^%s]", classes[i].members);
 		else
 			return peft_seterr(err, "\\%c within brackets is not "
 			    "known here", p[1]);
+		return 2;
+	}
+	if (!inside && (p[1] == 'b' || p[1] == 'B')) {
+		peft_buf_puts(b, p[1] == 'b' ? "(?:(?<=[" WORD "])(?![" WORD
+		    "])|(?<![" WORD "])(?=[" WORD "]))" : "(?:(?<=[" WORD
+		    "])(?=[" WORD "])|(?<![" WORD "])(?![" WORD "]))");
 		return 2;
 	}
 	if (p[1] == 'u' && strspn(p + 2, "0123456789ABCDEFabcdef") >= 4) {
@@ -109,9 +119,9 @@ member(const char *p, struct peft_buf *b, struct peft_err *err)
 		peft_buf_put(b, p, (size_t)(end + 2 - p));
 		return (int)(end + 2 - p);
 	}
-	if (*p == '[')
-		return peft_seterr(err, "brackets within brackets are not "
-		    "known here");
+	if (strncmp(p, "[^", 2) == 0)
+		return peft_seterr(err, "[^ within brackets is not known "
+		    "here");
 	if (check_rest(p, true, err) == -1)
 		return -1;
 	peft_buf_putc(b, *p);
@@ -122,23 +132,29 @@ member(const char *p, struct peft_buf *b, struct peft_err *err)
 static int
 translate(const char *p, struct peft_buf *b, struct peft_err *err)
 {
-	bool inside = false;
+	size_t depth = 0;	/* of brackets; inner ones add to outer ones */
 	int n;
 
 	while (*p != '\0') {
-		if (!inside && *p == '[') {
+		if (depth == 0 && *p == '[') {
 			p = open_class(p, b);
-			inside = true;
+			depth = 1;
 			continue;
 		}
-		if (inside && *p != ']')
+		if (depth > 0 && *p == '[' && p[1] != ':' && p[1] != '^') {
+			depth++;
+			n = 1;
+		} else if (depth > 1 && *p == ']') {
+			depth--;
+			n = 1;
+		} else if (depth > 0 && *p != ']')
 			n = member(p, b, err);
 		else if (*p == '\\')
 			n = escape(b, p, false, err);
 		else {
 			n = check_rest(p, false, err) == -1 ? -1 : 1;
 			peft_buf_putc(b, *p);
-			inside = false;
+			depth = 0;
 		}
 		if (n == -1)
 			return -1;

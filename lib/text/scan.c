@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "text/scan.h"
-#include "text/unicode.h"
+#include "text/scan-impl.h"
 
 /* The end of the run of characters of a class from at on. */
 static inline size_t
@@ -23,8 +22,8 @@ run_of(const char *s, size_t n, size_t at, enum peft_class class)
  * \s+(?!\S)|\s+ : a run of white space leaves its last character to what
  * follows, unless it is the only one or nothing follows.
  */
-static size_t
-space_run(const char *s, size_t n, size_t at)
+size_t
+peft_space_run(const char *s, size_t n, size_t at)
 {
 	size_t last = at, end = at, len;
 
@@ -36,8 +35,8 @@ space_run(const char *s, size_t n, size_t at)
 }
 
 /* The length of a contraction, 's|'t|'re|'ve|'m|'ll|'d, or 0. */
-static size_t
-contraction(const char *s, size_t n, int fold)
+size_t
+peft_contraction(const char *s, size_t n, int fold)
 {
 	int a = n > 1 ? s[1] : 0, b = n > 2 ? s[2] : 0;
 
@@ -60,30 +59,24 @@ peft_scan_gpt2(const char *s, size_t n, size_t at)
 	enum peft_class c;
 	size_t len, next = at;
 
-	if (s[at] == '\'' && (len = contraction(s + at, n - at, 0)) > 0)
+	if (s[at] == '\'' && (len = peft_contraction(s + at, n - at, 0)) > 0)
 		return at + len;
 	if (s[at] == ' ' && at + 1 < n)
 		next = at + 1;
 	c = peft_class_at(s + next, &len);
 	if (c == PEFT_SPACE)
-		return space_run(s, n, at);
+		return peft_space_run(s, n, at);
 	return run_of(s, n, next + len, c);
 }
 
-static int
-is_newline(char c)
-{
-	return c == '\r' || c == '\n';
-}
-
 /* \s*[\r\n]+ : white space up to its last line break, or 0. */
-static size_t
-to_newline(const char *s, size_t n, size_t at)
+size_t
+peft_to_newline(const char *s, size_t n, size_t at)
 {
 	size_t end = 0, len;
 
 	for (; at < n && peft_class_at(s + at, &len) == PEFT_SPACE; at += len)
-		if (is_newline(s[at]))
+		if (peft_is_newline(s[at]))
 			end = at + 1;
 	return end;
 }
@@ -94,7 +87,7 @@ cl100k(const char *s, size_t n, size_t at, size_t digits)
 	enum peft_class c;
 	size_t len, next, end;
 
-	if (s[at] == '\'' && (len = contraction(s + at, n - at, 1)) > 0)
+	if (s[at] == '\'' && (len = peft_contraction(s + at, n - at, 1)) > 0)
 		return at + len;
 	c = peft_class_at(s + at, &len);
 	if (c == PEFT_NUMBER) {
@@ -105,20 +98,20 @@ cl100k(const char *s, size_t n, size_t at, size_t digits)
 	}
 	/* [^\r\n\p{L}\p{N}]?\p{L}+ */
 	next = at + len;
-	if (c == PEFT_LETTER || (!is_newline(s[at]) && next < n &&
+	if (c == PEFT_LETTER || (!peft_is_newline(s[at]) && next < n &&
 	    peft_class_at(s + next, &len) == PEFT_LETTER))
 		return run_of(s, n, next, PEFT_LETTER);
 	/* " ?[^\s\p{L}\p{N}]+[\r\n]*" */
 	next = at + (s[at] == ' ');
 	end = run_of(s, n, next, PEFT_OTHER);
 	if (end > next) {
-		while (end < n && is_newline(s[end]))
+		while (end < n && peft_is_newline(s[end]))
 			end++;
 		return end;
 	}
-	if ((end = to_newline(s, n, at)) > 0)
+	if ((end = peft_to_newline(s, n, at)) > 0)
 		return end;
-	return space_run(s, n, at);
+	return peft_space_run(s, n, at);
 }
 
 size_t
@@ -131,6 +124,47 @@ size_t
 peft_scan_qwen2(const char *s, size_t n, size_t at)
 {
 	return cl100k(s, n, at, 1);
+}
+
+size_t
+peft_scan_cl100k(const char *s, size_t n, size_t at)
+{
+	return peft_space_after(s, n, at) == n ? n : cl100k(s, n, at, 3);
+}
+
+enum {
+	MARKED = PEFT_B_UPPER | PEFT_B_LOWER | PEFT_B_CASELESS | PEFT_B_MARK,
+	SIGN = PEFT_B_PUNCT | PEFT_B_SYMBOL | PEFT_B_REST
+};
+
+size_t
+peft_scan_qwen35(const char *s, size_t n, size_t at)
+{
+	size_t len, next, end;
+	unsigned bits;
+
+	if (s[at] == '\'' && (len = peft_contraction(s + at, n - at, 1)) > 0)
+		return at + len;
+	bits = peft_bits_at(s + at, &len);
+	if (bits & PEFT_B_NUMBER)
+		return at + len;
+	/* [^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+ */
+	next = at + len;
+	if ((end = peft_bit_run(s, n, next, MARKED)) > next &&
+	    !peft_is_newline(s[at]))
+		return end;
+	if (bits & MARKED)
+		return next;
+	/* " ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*" */
+	next = at + (s[at] == ' ');
+	if ((end = peft_bit_run(s, n, next, SIGN)) > next) {
+		while (end < n && peft_is_newline(s[end]))
+			end++;
+		return end;
+	}
+	if ((end = peft_to_newline(s, n, at)) > 0)
+		return end;
+	return peft_space_run(s, n, at);
 }
 
 /* Digits sees some numbers that \p{N} does not. */
@@ -176,37 +210,4 @@ peft_scan_metaspace(const char *s, size_t n, size_t at)
 	const char *p = memmem(s + at + 1, n - at - 1, "\xe2\x96\x81", 3);
 
 	return p == NULL ? n : (size_t)(p - s);
-}
-
-static const struct {
-	const char	*pattern;
-	peft_scan	*scan;
-} regexes[] = {
-	{ "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|"
-	    "\\s+(?!\\S)|\\s+", peft_scan_gpt2 },
-	{ "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|"
-	    "\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"
-	    "\\s+(?!\\S)|\\s+", peft_scan_llama3 },
-	{ "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|"
-	    "\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"
-	    "\\s+(?!\\S)|\\s+", peft_scan_qwen2 },
-};
-
-peft_scan *
-peft_scan_of_split(const char *regex, const char *string,
-    enum peft_behavior behavior, bool invert)
-{
-	size_t i;
-
-	if (regex == NULL)
-		return string != NULL && strcmp(string, " ") == 0 && !invert &&
-		    behavior == PEFT_S_PREVIOUS ? peft_scan_spaces : NULL;
-	/* where all is found, all of it is kept by these */
-	if (!(behavior == PEFT_S_ISOLATED || (behavior == PEFT_S_REMOVED &&
-	    invert)))
-		return NULL;
-	for (i = 0; i < sizeof(regexes) / sizeof(regexes[0]); i++)
-		if (strcmp(regexes[i].pattern, regex) == 0)
-			return regexes[i].scan;
-	return NULL;
 }

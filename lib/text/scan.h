@@ -20,8 +20,15 @@ typedef size_t peft_scan(const char *s, size_t n, size_t at);
  * \s+(?!\S)|\s+ */
 peft_scan	peft_scan_gpt2;
 /* Llama 3's (cl100k) with numbers of up to three digits, and Qwen 2's with
- * single ones. */
-peft_scan	peft_scan_llama3, peft_scan_qwen2;
+ * single ones; Qwen 3.5's, whose words have marks in them; tiktoken's cl100k,
+ * where white space at the end of a text is one piece. */
+peft_scan	peft_scan_llama3, peft_scan_qwen2, peft_scan_qwen35;
+peft_scan	peft_scan_cl100k;
+/* GPT-4o's (o200k), and Tekken's: words end where the case changes. */
+peft_scan	peft_scan_o200k, peft_scan_tekken;
+/* DeepSeek V3's: up to three digits from the rest; Han and kana from the
+ * rest; words, signs and white space. */
+peft_scan	peft_scan_thousands, peft_scan_cjk, peft_scan_deepseek;
 /* Numbers from the rest, digit by digit or together. */
 peft_scan	peft_scan_digits, peft_scan_numbers;
 /* Everything up to and with a space (Split " " MergedWithPrevious). */
@@ -29,6 +36,9 @@ peft_scan	peft_scan_spaces;
 /* Everything up to the next U+2581 (Metaspace). */
 peft_scan	peft_scan_metaspace;
 
+/* The i-th regular expression that has a scanner, and that; NULL behind the
+ * last. */
+const char	*peft_scan_known(size_t i, peft_scan **);
 /* The scanner for a Split of tokenizer.json, by a regular expression or by a
  * string (the other is NULL), or NULL if there is none. */
 peft_scan	*peft_scan_of_split(const char *regex, const char *string,

@@ -54,8 +54,8 @@ FILTER(f_join)
 		if (i > 0)
 			peft_jj_put_str(&t, &sep);
 		v = list.items[i];
-		if ((a->at[1] != NULL && peft_jj_path(r, &list.items[i], a->at[1],
-		    &v) == -1) || peft_jj_tostr(r, &v, &v) == -1)
+		if ((a->at[1] != NULL && peft_jj_path(r, &list.items[i],
+		    a->at[1], &v) == -1) || peft_jj_tostr(r, &v, &v) == -1)
 			break;
 		peft_jj_put_str(&t, &v);
 		if (t.text.len > JJ_MAXOUT) {
@@ -224,8 +224,9 @@ FILTER(f_unique)
 	seen = peft_jj_list(&r->pool, list.n);
 	for (i = 0; i < list.n && n < out->n && n < seen.n; i++) {
 		key = list.items[i];
-		if ((a->at[1] != NULL && peft_jj_path(r, &list.items[i], a->at[1],
-		    &key) == -1) || fold(r, asked(a->at[0]), &key) == -1)
+		if ((a->at[1] != NULL && peft_jj_path(r, &list.items[i],
+		    a->at[1], &key) == -1) ||
+		    fold(r, asked(a->at[0]), &key) == -1)
 			return -1;
 		seen.n = n;
 		if (peft_jj_contains(r, &key, &seen, &there) == -1)

@@ -140,8 +140,8 @@ FILTER(f_sum)
 		double d, e;
 
 		v = list.items[i];
-		if (a->at[0] != NULL && a->at[0]->kind != JJ_NONE && peft_jj_path(r,
-		    &list.items[i], a->at[0], &v) == -1)
+		if (a->at[0] != NULL && a->at[0]->kind != JJ_NONE &&
+		    peft_jj_path(r, &list.items[i], a->at[0], &v) == -1)
 			return -1;
 		if (!peft_jj_is_number(out, &d) || !peft_jj_is_number(&v, &e))
 			return peft_jj_fail(r, "the sum of %s",

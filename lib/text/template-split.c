@@ -83,7 +83,8 @@ split_at(struct jj_render *r, const struct jj_value *self,
 	*out = peft_jj_list(&r->pool, n + 1);
 	if (out->n == 0)
 		return peft_jj_nomem(r);
-	for (out->n = 0; out->n < n && (at = peft_jj_search(&s, sep, back)) >= 0;) {
+	for (out->n = 0; out->n < n &&
+	    (at = peft_jj_search(&s, sep, back)) >= 0;) {
 		add(out, &s, back ? (size_t)at + sep->n : 0,
 		    back ? s.n : (size_t)at);
 		s = back ? peft_jj_sub(&s, 0, (size_t)at) :

@@ -14,7 +14,7 @@ struct jj_block {
 	char		 data[];
 };
 
-enum { BLOCK = 1 << 16, ALIGN = 16 };
+enum { FIRST = 1 << 12, BLOCK = 1 << 16, ALIGN = 16 };
 
 void *
 peft_jj_alloc(struct jj_pool *p, size_t n)
@@ -29,7 +29,10 @@ peft_jj_alloc(struct jj_pool *p, size_t n)
 	}
 	n = (n + ALIGN - 1) / ALIGN * ALIGN;
 	if (b == NULL || b->size - b->used < n) {
-		size = n > BLOCK ? n : BLOCK;
+		/* a chat of a few turns needs little, and it is cleared */
+		size = b == NULL ? FIRST : b->size < BLOCK ? b->size * 2 :
+		    BLOCK;
+		size = n > size ? n : size;
 		p->used += size;
 		if (p->used > p->limit ||
 		    (b = calloc(1, sizeof(*b) + size)) == NULL) {

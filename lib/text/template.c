@@ -172,7 +172,7 @@ peft_template_render(const struct peft_template *t, const cJSON *vars,
 		s = set_vars(&r, vars);
 	if (s == 0)
 		s = peft_jj_exec(&r, t->root);
-	if (s == 0)
+	if (s == 0 && t->generates)
 		s = take_spans(&text.mark, from, gen, err);
 	peft_jj_pool_free(&r.pool);
 	*out = text.text;

@@ -69,15 +69,19 @@ normalise(struct peft_tokenizer *t, struct peft_added *a,
 	size_t i, k = 0;
 	int r = 0;
 
-	for (i = 0; r != -1 && i < t->nnorm; i++)
+	for (i = 0; r != -1 && i < t->nnorm && v.n > 0; i++)
 		if ((r = t->norm[i].run(&t->norm[i], &v, &m[k], err)) == 1) {
 			v = peft_mapped_view(&m[k]);
 			k ^= 1;
 		}
+	if (r != -1 && v.n == 0)
+		r = peft_seterr(err, "the normalizer leaves nothing of the "
+		    "added token '%.100s'", a->text);
 	if (r != -1 && v.s != a->text) {
 		if ((a->owned = peft_calloc(v.n + 1, 1, err)) == NULL)
 			r = -1;
 		else {
+			t->flags[a->id] |= PEFT_T_NORMAL;
 			a->text = memcpy(a->owned, v.s, v.n);
 			a->len = v.n;
 		}

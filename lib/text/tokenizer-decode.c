@@ -28,10 +28,26 @@ peft_list_at(const struct peft_list *l, size_t i)
 	    l->text.data + from, (uint32_t)(l->end[i] - from) };
 }
 
+/* The text of a token as decoders are given it: that of an added one as the
+ * normalisers left it, which is what they are to undo. */
+static struct peft_str
+spelling(const struct peft_tokenizer *t, int32_t id)
+{
+	const struct peft_added_set *set = &t->normal;
+	size_t i;
+
+	for (i = 0; (t->flags[id] & PEFT_T_NORMAL) && i < set->n; i++)
+		if (set->at[i].id == id)
+			return (struct peft_str){ set->at[i].text,
+			    (uint32_t)set->at[i].len };
+	return t->text[id];
+}
+
 static int
 fill(const struct peft_tokenizer *t, const int32_t *ids, size_t n, bool skip,
     struct peft_list *l, struct peft_err *err)
 {
+	struct peft_str text;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -44,7 +60,8 @@ fill(const struct peft_tokenizer *t, const int32_t *ids, size_t n, bool skip,
 		/* without a decoder, tokens are words */
 		if (t->ndecode == 0 && l->n > 0)
 			peft_buf_putc(&l->text, ' ');
-		peft_buf_put(&l->text, t->text[ids[i]].s, t->text[ids[i]].n);
+		text = spelling(t, ids[i]);
+		peft_buf_put(&l->text, text.s, text.n);
 		if (peft_list_end(l, err) == -1)
 			return -1;
 	}

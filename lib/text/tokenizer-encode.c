@@ -144,7 +144,7 @@ cut(struct peft_work *w, const struct peft_added_set *set,
 			if (rest(w, &part) == -1)
 				return -1;
 		}
-		if (peft_work_put(w, v, a->id, begin, end) == -1)
+		if (peft_work_put_as_is(w, v, a->id, begin, end) == -1)
 			return -1;
 		done = end;
 	}
@@ -180,72 +180,6 @@ normalise(struct peft_work *w, const struct peft_view *original)
 	return v.n == 0 ? 0 : cut(w, &t->normal, &v, split_all);
 }
 
-/* Characters of white space at an end of a token's text.  In a byte-level
- * vocabulary U+0120 is a space. */
-static size_t
-spaces(const char *s, size_t n, bool at_end)
-{
-	size_t count = 0, len, i;
-
-	for (; n > 0; n -= len, count++) {
-		for (i = at_end ? n - 1 : 0; i > 0 && (s[i] & 0xc0) == 0x80;)
-			i--;
-		if (n - i >= 2 && memcmp(s + i, "\xc4\xa0", 2) == 0)
-			len = 2;
-		else if (peft_class_at(s + i, &len) != PEFT_SPACE)
-			break;
-		s += at_end ? 0 : len;
-	}
-	return count;
-}
-
-/* An added token's text is all that it swallowed, but an unknown one is not
- * what it stands for, unless it was spelt out. */
-static struct peft_str
-own_text(const struct peft_tokenizer *t, const struct peft_token *tok,
-    const char *text)
-{
-	struct peft_str own = t->text[tok->id];
-	struct peft_str all = { text + tok->begin, tok->end - tok->begin };
-
-	if (!(t->flags[tok->id] & PEFT_T_ADDED) || (tok->id == t->unk &&
-	    t->model != PEFT_M_UNIGRAM && memmem(all.s, all.n, own.s,
-	    own.n) == NULL))
-		return own;
-	return all;
-}
-
-/*
- * ByteLevel's trim_offsets: white space at a token's ends is not its own.
- * What is counted is white space of the token, what is cut off as many
- * characters of the text; they are the same but where text was put in.
- */
-static void
-trim(const struct peft_tokenizer *t, struct peft_token *tok, bool first,
-    const char *text, size_t len)
-{
-	struct peft_str own = own_text(t, tok, text);
-	size_t lead, tail, i;
-	uint32_t at;
-
-	lead = spaces(own.s, own.n, false);
-	tail = spaces(own.s, own.n, true);
-	if (lead == 1 && first && t->trim_keeps_first)
-		lead = 0;
-	for (; lead > 0 && tok->begin < tok->end; lead--)
-		do
-			tok->begin++;
-		while (tok->begin < len && (text[tok->begin] & 0xc0) == 0x80);
-	for (at = tok->end, i = 0; i < tail && at > 0; i++)
-		do
-			at--;
-		while (at > 0 && (text[at] & 0xc0) == 0x80);
-	if (i == tail)
-		tok->end = at;
-	if (tok->end < tok->begin)
-		tok->end = tok->begin;
-}
-
 static int
 put_all(struct peft_work *w, const int32_t *ids, size_t n, size_t at)
 {
@@ -253,7 +187,7 @@ put_all(struct peft_work *w, const int32_t *ids, size_t n, size_t at)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (peft_work_put(w, &nowhere, ids[i], at, at) == -1)
+		if (peft_work_append(w, &nowhere, ids[i], at, at) == -1)
 			return -1;
 	return 0;
 }
@@ -264,19 +198,14 @@ encode(struct peft_work *w, const char *text, size_t len)
 	const struct peft_tokenizer *t = w->t;
 	const struct peft_view v = { text, len, NULL, 0 };
 	bool special = (w->flags & PEFT_TOK_SPECIAL) != 0;
-	struct peft_token *tok;
-	size_t from, i;
 
 	if (special && put_all(w, t->before, t->nbefore, 0) == -1)
 		return -1;
-	from = w->out->n;
+	w->from = w->out->n;
+	w->trim = t->trim_offsets;
 	if (len > 0 && cut(w, &t->raw, &v, t->nnorm + t->normal.n == 0 ?
 	    split_all : normalise) == -1)
 		return -1;
-	for (i = from; t->trim_offsets && i < w->out->n; i++) {
-		tok = &w->out->at[i];
-		trim(t, tok, i == from || tok->begin == 0, text, len);
-	}
 	return special ? put_all(w, t->after, t->nafter, len) : 0;
 }
 
@@ -325,7 +254,7 @@ peft_tokenizer_encode_marked(const struct peft_tokenizer *t,
     struct peft_tokens *out, struct peft_err *err)
 {
 	struct peft_work w = { .t = t, .out = out, .mark = mark,
-	    .flags = flags, .err = err };
+	    .flags = flags, .text = text, .len = len, .err = err };
 	size_t good;
 	int r;
 
@@ -347,40 +276,4 @@ peft_tokenizer_encode(const struct peft_tokenizer *t, const char *text,
 {
 	return peft_tokenizer_encode_marked(t, text, len, NULL, flags, out,
 	    err);
-}
-
-/* A place in a text, in bytes and in characters. */
-struct cursor {
-	const char	*text;
-	size_t		 len;
-	uint32_t	 byte, chars;	/* characters that begin before it */
-};
-
-static uint32_t
-go_to(struct cursor *c, uint32_t byte)
-{
-	for (; c->byte < byte && c->byte < c->len; c->byte++)
-		c->chars += (c->text[c->byte] & 0xc0) != 0x80;
-	for (; c->byte > byte; c->byte--)
-		c->chars -= (c->text[c->byte - 1] & 0xc0) != 0x80;
-	return c->chars;
-}
-
-void
-peft_tokens_to_chars(struct peft_tokens *t, const char *text, size_t len)
-{
-	struct cursor c = { text, len, 0, 0 };
-	uint32_t begin;
-	size_t i;
-
-	for (i = 0; i < t->n; i++) {
-		struct peft_token *tok = &t->at[i];
-
-		begin = go_to(&c, tok->begin);
-		/* a token that begins within a character has all of it */
-		if (tok->begin < len && (text[tok->begin] & 0xc0) == 0x80)
-			begin--;
-		tok->end = go_to(&c, tok->end);
-		tok->begin = begin;
-	}
 }

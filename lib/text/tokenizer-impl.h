@@ -56,14 +56,15 @@ enum peft_model {
 enum {				/* flags of tokens */
 	PEFT_T_WHOLE = 1,	/* merging its text gives it back */
 	PEFT_T_VOCAB = 2,	/* in model.vocab */
-	PEFT_T_ADDED = 4, PEFT_T_SPECIAL = 8
+	PEFT_T_ADDED = 4, PEFT_T_SPECIAL = 8,
+	PEFT_T_NORMAL = 16	/* normalisers make another text of it */
 };
 
 struct peft_tokenizer {
 	char			 hash[PEFT_SHA256_HEX];
 	cJSON			*json;		/* all but the two big lists */
-	cJSON			*class;		/* stages from the class, or
-						 * NULL; see tokenizer-class.c */
+	cJSON			*class;		/* stages from the class, see
+						 * tokenizer-class.c; or NULL */
 
 	/* The vocabulary.  text: as in the file; bytes: what it stands for,
 	 * not the same in byte-level vocabularies. */
@@ -129,7 +130,7 @@ int	peft_vocab_bytes(struct peft_tokenizer *, struct peft_err *)
 /* tokenizer-class.c: what tokenizer_config.json's tokenizer_class says about
  * the stages. */
 int	peft_tokenizer_class(struct peft_tokenizer *, const cJSON *config,
-	    struct peft_err *) PEFT_MUSTCHECK;
+	    const char *model_type, struct peft_err *) PEFT_MUSTCHECK;
 /* tokenizer-norm.c, tokenizer-front.c: append a stage, which on success owns
  * what it points to.  to_bytes asks for visible characters as the last. */
 int	peft_norm_add(struct peft_tokenizer *, const struct peft_rewrite *,

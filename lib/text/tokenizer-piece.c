@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a piece of text to tokens: look it up, or merge its symbols. */
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "text/tokenizer-work.h"
 
@@ -149,22 +149,24 @@ stranger(struct peft_work *w, struct line *l, const struct affixed *a,
 	return 0;
 }
 
-/* The symbol for a character, with what is put to those within a word and to
- * the last: -1 if there is none. */
+/* The symbol for the character a, to which is put what goes to those within
+ * a word and to the last: -1 if there is none. */
 static int32_t
-symbol(const struct peft_tokenizer *t, const char *s, size_t len, bool within,
-    bool at_end, struct affixed *a)
+symbol(const struct peft_tokenizer *t, size_t len, bool within, bool at_end,
+    struct affixed *a)
 {
 	const char *before = within ? t->affix[0] : NULL;
 	const char *behind = at_end ? t->affix[1] : NULL;
+	size_t nbefore = before == NULL ? 0 : strlen(before);
+	size_t nbehind = behind == NULL ? 0 : strlen(behind);
 
-	a->s = s;
-	a->n = len;
-	if (before != NULL || behind != NULL) {
-		a->n = (size_t)snprintf(a->buf, sizeof(a->buf), "%s%.*s%s",
-		    before == NULL ? "" : before, (int)len, s,
-		    behind == NULL ? "" : behind);
+	if (nbefore + nbehind > 0) {
+		memcpy(a->buf, before == NULL ? "" : before, nbefore);
+		memcpy(a->buf + nbefore, a->s, len);
+		memcpy(a->buf + nbefore + len, behind == NULL ? "" : behind,
+		    nbehind);
 		a->s = a->buf;
+		a->n = nbefore + len + nbehind;
 	}
 	return peft_lookup_find(&t->vocab, a->s, a->n);
 }
@@ -173,6 +175,7 @@ static int
 by_characters(struct peft_work *w, const struct peft_view *v)
 {
 	struct line l = { 0 };
+	bool plain = w->t->affix[0] == NULL && w->t->affix[1] == NULL;
 	struct affixed a;
 	unsigned cp;
 	size_t i, len;
@@ -180,7 +183,10 @@ by_characters(struct peft_work *w, const struct peft_view *v)
 
 	for (i = 0; i < v->n; i += len) {
 		len = peft_utf8_len(v->s + i, v->n - i);
-		id = symbol(w->t, v->s + i, len, i > 0, i + len == v->n, &a);
+		a.s = v->s + i;
+		a.n = len;
+		id = plain ? peft_lookup_find(&w->t->vocab, a.s, len) :
+		    symbol(w->t, len, i > 0, i + len == v->n, &a);
 		if (id < 0) {
 			if (stranger(w, &l, &a, (uint32_t)len) == -1)
 				return -1;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "text/tokenizer-impl.h"
 
 /* Symbols that are there before any merge: bytes or characters. */
@@ -44,13 +45,29 @@ shortcuts(struct peft_tokenizer *t, struct peft_err *err)
 	return r;
 }
 
+/* Has each byte a token, by the character that stands for it? */
+static bool
+has_all_bytes(const struct peft_tokenizer *t)
+{
+	char utf8[4];
+	int b;
+
+	for (b = 0; b < 256; b++)
+		if (peft_lookup_find(&t->vocab, utf8, peft_utf8_put(utf8,
+		    peft_byte_char((unsigned char)b))) < 0)
+			return false;
+	return true;
+}
+
 /* Byte-pair merges with nothing put to the symbols take bytes as they are;
- * others are given the characters that stand for them. */
+ * others, and those that do something about bytes without a token, are given
+ * the characters that stand for them. */
 static int
 settle_bytes(struct peft_tokenizer *t, struct peft_err *err)
 {
 	t->byte_level = t->to_bytes && t->model == PEFT_M_BPE &&
-	    t->affix[0] == NULL && t->affix[1] == NULL;
+	    t->affix[0] == NULL && t->affix[1] == NULL &&
+	    ((t->unk < 0 && !t->byte_fallback) || has_all_bytes(t));
 	if (t->to_bytes && !t->byte_level && peft_pre_visible(t,
 	    err) == -1)
 		return -1;

@@ -57,8 +57,8 @@ byte_level(const struct peft_decoder *d, const struct peft_list *in,
 
 /* One text with all that is found replaced, as normalisers do it. */
 static int
-replace_one(const struct peft_decoder *d, struct peft_str t, struct peft_list *out,
-    struct peft_err *err)
+replace_one(const struct peft_decoder *d, struct peft_str t,
+    struct peft_list *out, struct peft_err *err)
 {
 	size_t at = 0, done = 0, begin = 0, end = 0;
 	bool any = false;
@@ -150,8 +150,8 @@ byte_fallback(const struct peft_decoder *d, const struct peft_list *in,
 }
 
 static int
-fuse(const struct peft_decoder *d, const struct peft_list *in, struct peft_list *out,
-    struct peft_err *err)
+fuse(const struct peft_decoder *d, const struct peft_list *in,
+    struct peft_list *out, struct peft_err *err)
 {
 	(void)d;
 	peft_buf_put(&out->text, in->text.data, in->text.len);
@@ -159,8 +159,8 @@ fuse(const struct peft_decoder *d, const struct peft_list *in, struct peft_list 
 }
 
 static int
-strip(const struct peft_decoder *d, const struct peft_list *in, struct peft_list *out,
-    struct peft_err *err)
+strip(const struct peft_decoder *d, const struct peft_list *in,
+    struct peft_list *out, struct peft_err *err)
 {
 	size_t len = strlen(d->from), i, k;
 

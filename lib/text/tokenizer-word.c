@@ -11,7 +11,9 @@ put_unknown(struct peft_work *w, const struct peft_view *v, size_t begin,
     size_t end)
 {
 	if (w->t->unk >= 0)
-		return peft_work_put(w, v, w->t->unk, begin, end);
+		return w->t->model == PEFT_M_UNIGRAM ? peft_work_put_as_is(w,
+		    v, w->t->unk, begin, end) : peft_work_put(w, v, w->t->unk,
+		    begin, end);
 	w->out->lost += end - begin;
 	return 0;
 }

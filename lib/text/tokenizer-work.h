@@ -10,6 +10,10 @@ struct peft_work {
 	struct peft_tokens		*out;
 	const char			*mark;	/* [len] or NULL */
 	int				 flags;
+	const char			*text;	/* all of it */
+	size_t				 len;
+	bool				 trim;	/* offsets */
+	size_t				 from;	/* the first token */
 	struct peft_symbol		*sym;	/* nsym of them */
 	struct peft_symbol		 few[PEFT_BPE_SHORT];
 	size_t				 nsym;
@@ -36,6 +40,9 @@ int	peft_encode_wordpiece(struct peft_work *, const struct peft_view *)
 	    PEFT_MUSTCHECK;
 int	peft_encode_wordlevel(struct peft_work *, const struct peft_view *)
 	    PEFT_MUSTCHECK;
+/* tokenizer-offsets.c: take white space off the last token, whose text is
+ * own, as the post-processor ByteLevel does. */
+void	peft_work_trim(struct peft_work *, struct peft_str own);
 
 /* A special token spelt out where it is not to be one may be in the
  * vocabulary all the same. */
@@ -46,9 +53,8 @@ peft_work_barred(const struct peft_work *w)
 	    PEFT_T_SPECIAL : 0;
 }
 
-/* Append a token for the bytes [begin, end) of the view. */
 static inline int
-peft_work_put(struct peft_work *w, const struct peft_view *v, int32_t id,
+peft_work_append(struct peft_work *w, const struct peft_view *v, int32_t id,
     size_t begin, size_t end)
 {
 	struct peft_tokens *out = w->out;
@@ -67,6 +73,31 @@ peft_work_put(struct peft_work *w, const struct peft_view *v, int32_t id,
 	else
 		out->at[out->n++] = (struct peft_token){ id,
 		    v->from[begin].begin, v->from[end - 1].end };
+	return 0;
+}
+
+/* Append a token for the bytes [begin, end) of the view, whose text is the
+ * vocabulary's; or (put_as_is) which is those bytes. */
+static inline int
+peft_work_put(struct peft_work *w, const struct peft_view *v, int32_t id,
+    size_t begin, size_t end)
+{
+	if (peft_work_append(w, v, id, begin, end) == -1)
+		return -1;
+	if (w->trim)
+		peft_work_trim(w, w->t->text[id]);
+	return 0;
+}
+
+static inline int
+peft_work_put_as_is(struct peft_work *w, const struct peft_view *v,
+    int32_t id, size_t begin, size_t end)
+{
+	if (peft_work_append(w, v, id, begin, end) == -1)
+		return -1;
+	if (w->trim)
+		peft_work_trim(w, (struct peft_str){ v->s + begin,
+		    (uint32_t)(end - begin) });
 	return 0;
 }
 

@@ -57,11 +57,12 @@ read_stages(struct peft_tokenizer *t, struct peft_err *err)
 
 static int
 read_all(struct peft_tokenizer *t, const char *json, size_t len,
-    const cJSON *config, struct peft_err *err)
+    const cJSON *config, const char *model_type, struct peft_err *err)
 {
 	if (peft_tokenizer_read(t, json, len, err) == -1)
 		return peft_errprefix(err, "tokenizer.json");
-	if (config != NULL && peft_tokenizer_class(t, config, err) == -1)
+	if (config != NULL && peft_tokenizer_class(t, config, model_type,
+	    err) == -1)
 		return peft_errprefix(err, "tokenizer_config.json");
 	if (read_stages(t, err) == -1)
 		return peft_errprefix(err, "tokenizer.json");
@@ -92,6 +93,14 @@ struct peft_tokenizer *
 peft_tokenizer_open(const char *json, size_t len, const char *config,
     size_t config_len, struct peft_err *err)
 {
+	return peft_tokenizer_open_for(NULL, json, len, config, config_len,
+	    err);
+}
+
+struct peft_tokenizer *
+peft_tokenizer_open_for(const char *model_type, const char *json, size_t len,
+    const char *config, size_t config_len, struct peft_err *err)
+{
 	struct peft_tokenizer *t = peft_calloc(1, sizeof(*t), err);
 	cJSON *j = NULL;
 
@@ -103,7 +112,7 @@ peft_tokenizer_open(const char *json, size_t len, const char *config,
 		peft_errprefix(err, "tokenizer_config.json");
 		goto fail;
 	}
-	if (read_all(t, json, len, j, err) == -1)
+	if (read_all(t, json, len, j, model_type, err) == -1)
 		goto fail;
 	hash_vocabulary(t);
 	cJSON_Delete(j);

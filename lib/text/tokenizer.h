@@ -21,12 +21,17 @@ struct peft_tokenizer;
 struct peft_tokenizer *peft_tokenizer_open(const char *json, size_t len,
 		    const char *config, size_t config_len, struct peft_err *)
 		    PEFT_MUSTCHECK;
+/* The same for a model of config.json's model_type, or NULL: for some of them
+ * transformers does not believe tokenizer_config.json's tokenizer_class. */
+struct peft_tokenizer *peft_tokenizer_open_for(const char *model_type,
+		    const char *json, size_t len, const char *config,
+		    size_t config_len, struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_tokenizer_close(struct peft_tokenizer *);
 
 struct peft_token {
 	int32_t		id;
 	uint32_t	begin, end;	/* bytes of the text; begin == end for
-					 * tokens that the post-processor adds */
+					 * what the post-processor adds */
 };
 
 struct peft_tokens {		/* start from { 0 } */

@@ -57,8 +57,9 @@ peft_class_of(unsigned cp)
 	return (enum peft_class)class_of_gc[peft_gc(cp) - 'A'];
 }
 
-enum peft_class
-peft_class_wide(const char *str, size_t *len)
+/* The character at str, which is not ASCII. */
+static inline unsigned
+wide(const char *str, size_t *len)
 {
 	const unsigned char *s = (const unsigned char *)str;
 	unsigned cp;
@@ -75,7 +76,54 @@ peft_class_wide(const char *str, size_t *len)
 		cp = (s[0] & 7u) << 18 | (s[1] & 0x3fu) << 12 |
 		    (s[2] & 0x3fu) << 6 | (s[3] & 0x3f);
 	}
-	return peft_class_of(cp);
+	return cp;
+}
+
+enum peft_class
+peft_class_wide(const char *s, size_t *len)
+{
+	return peft_class_of(wide(s, len));
+}
+
+#define U PEFT_B_UPPER
+#define L PEFT_B_LOWER
+#define C PEFT_B_CASELESS
+#define M PEFT_B_MARK
+#define N PEFT_B_NUMBER
+#define P PEFT_B_PUNCT
+#define S PEFT_B_SYMBOL
+#define W PEFT_B_SPACE
+#define R PEFT_B_REST
+static const unsigned short bits_of_gc[] = {
+	R, R, R, R, R, L, C, C, U, U, M, M, M, N, N, N,	/* A-P */
+	P, P, P, P, P, P, W, P, S, S, 0, 0, 0, 0, 0, 0,	/* Q-Z */
+	S, S, W, W, W, 0, 0, 0, 0, 0, 0, 0, 0, R,	/* a-n */
+};
+
+const unsigned short peft_bits_ascii[128] = {
+	R, R, R, R, R, R, R, R, R, W, W, W, W, W, R, R,
+	R, R, R, R, R, R, R, R, R, R, R, R, R, R, R, R,
+	W, P, P, P, S, P, P, P, P, P, P, S, P, P, P, P,
+	N, N, N, N, N, N, N, N, N, N, P, P, S, S, S, P,
+	P, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U,
+	U, U, U, U, U, U, U, U, U, U, U, P, P, P, S, P,
+	S, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+	L, L, L, L, L, L, L, L, L, L, L, P, S, P, S, R,
+};
+#undef U
+#undef L
+#undef C
+#undef M
+#undef N
+#undef P
+#undef S
+#undef W
+#undef R
+
+unsigned
+peft_bits_wide(const char *s, size_t *len)
+{
+	return bits_of_gc[peft_gc(wide(s, len)) - 'A'];
 }
 
 bool

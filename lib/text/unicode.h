@@ -54,6 +54,28 @@ peft_class_at(const char *s, size_t *len)
 	return (enum peft_class)peft_class_ascii[c];
 }
 
+/* The same in finer kinds, one bit each. */
+enum peft_bit {
+	PEFT_B_UPPER = 1,		/* Lu, Lt */
+	PEFT_B_LOWER = 2,		/* Ll */
+	PEFT_B_CASELESS = 4,		/* Lm, Lo */
+	PEFT_B_MARK = 8, PEFT_B_NUMBER = 16, PEFT_B_PUNCT = 32,
+	PEFT_B_SYMBOL = 64, PEFT_B_SPACE = 128, PEFT_B_REST = 256
+};
+extern const unsigned short peft_bits_ascii[128];
+unsigned	peft_bits_wide(const char *s, size_t *len);
+
+static inline unsigned
+peft_bits_at(const char *s, size_t *len)
+{
+	unsigned char c = (unsigned char)*s;
+
+	if (c >= 0x80)
+		return peft_bits_wide(s, len);
+	*len = 1;
+	return peft_bits_ascii[c];
+}
+
 /* Where the white space that ends at s + at begins, down to s + from. */
 size_t		peft_space_before(const char *s, size_t from, size_t at);
 /* Where the white space that begins at s + at ends, up to s + n. */

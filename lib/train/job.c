@@ -9,9 +9,8 @@
 
 #include "base/in.h"
 #include "base/progress.h"
-#include "data/encode.h"
 #include "quant/sink.h"
-#include "train/job.h"
+#include "train/job-impl.h"
 #include "train/log.h"
 #include "train/signals.h"
 
@@ -99,56 +98,6 @@ open_adapter(struct state *s, struct peft_err *err)
 		s->adapter = peft_adapter_new(s->job->config, sites,
 		    s->job->common.seed, err);
 	return s->adapter == NULL ? -1 : 0;
-}
-
-static int
-check_same(const char *made, const char *own, const char *what,
-    struct peft_err *err)
-{
-	if (made[0] == '\0' || own[0] == '\0' || strcmp(made, own) == 0)
-		return 0;
-	return peft_setfail(err, PEFT_CHECK, "the records were made %s than "
-	    "this model's", what);
-}
-
-/* Records made by another tokenizer or template teach another language. */
-static int
-check_info(const struct state *s, const struct peft_tokens_info *info,
-    struct peft_err *err)
-{
-	struct peft_codec codec;
-	int r;
-
-	if (!info->seen ||
-	    peft_source_side(s->source, "tokenizer.json") == NULL)
-		return 0;
-	if (peft_codec_open(&codec, s->source, err) == -1)
-		return -1;
-	r = check_same(info->tokenizer, codec.info.tokenizer,
-	    "by another tokenizer", err);
-	if (r == 0)
-		r = check_same(info->tmpl, codec.info.tmpl,
-		    "with another chat template", err);
-	peft_codec_close(&codec);
-	return r;
-}
-
-static int
-read_records(struct state *s, struct peft_err *err)
-{
-	size_t vocab = peft_net_config(s->net)->vocab;
-	char *path = (char *)(uintptr_t)s->job->eval;
-
-	if (peft_records_read(&s->data, s->job->paths, s->job->npaths, vocab,
-	    s->job->partial, err) == -1 ||
-	    check_info(s, &s->data.info, err) == -1)
-		return -1;
-	if (path == NULL)
-		return 0;
-	if (peft_records_read(&s->eval, &path, 1, vocab, s->job->partial,
-	    err) == -1)
-		return -1;
-	return check_info(s, &s->eval.info, err);
 }
 
 /* OUT.ckpt beside the output. */
@@ -331,12 +280,14 @@ run(struct state *s, struct peft_err *err)
 {
 	struct peft_trainjob *job = s->job;
 
+	/* signals first: one that comes while a model is read is no end */
 	if (name_checkpoint(s, err) == -1 || check_output(job, err) == -1 ||
-	    (s->source = peft_source_open(job->model, err)) == NULL ||
 	    peft_signals_open(&s->signals, err) == -1 ||
+	    (s->source = peft_source_open(job->model, err)) == NULL ||
 	    (s->cpu = peft_cpu_open(job->common.threads, err)) == NULL ||
 	    (s->net = peft_net_open(s->source, s->cpu, err)) == NULL ||
-	    open_adapter(s, err) == -1 || read_records(s, err) == -1 ||
+	    open_adapter(s, err) == -1 || peft_job_records(job, s->source,
+	    peft_net_config(s->net)->vocab, &s->data, &s->eval, err) == -1 ||
 	    peft_source_hash(s->source, job->common.threads, s->base,
 	    err) == -1 || check_init(s, err) == -1)
 		return -1;

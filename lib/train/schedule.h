@@ -5,7 +5,9 @@
 #include <stddef.h>
 
 /* Learning rate schedules, by transformers' formulas (optimization.py). */
-enum peft_schedule { PEFT_LR_CONSTANT, PEFT_LR_LINEAR, PEFT_LR_COSINE, PEFT_LR_N };
+enum peft_schedule {
+	PEFT_LR_CONSTANT, PEFT_LR_LINEAR, PEFT_LR_COSINE, PEFT_LR_N
+};
 
 extern const char *const peft_schedule_names[];	/* ends with NULL */
 

@@ -16,6 +16,8 @@ check_records(const struct peft_records *r, const char *what,
 
 	if (r->n == 0)
 		return peft_seterr(err, "there are no %s records", what);
+	if (peft_records_plain(r, err) == -1)
+		return peft_errprefix(err, "%s records", what);
 	for (i = 0; i < r->n; i++) {
 		if (r->at[i].nchoices > 0)
 			return peft_seterr(err, "%s record %zu (line %zu) has "

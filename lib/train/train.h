@@ -78,8 +78,9 @@ struct peft_trainer;
  * not fit mem_limit), without allocating yet. */
 struct peft_trainer *peft_trainer_open(struct peft_net *,
 		    struct peft_adapter *, const struct peft_records *data,
-		    const struct peft_records *eval, const struct peft_trainopt *,
-		    struct peft_err *) PEFT_MUSTCHECK;
+		    const struct peft_records *eval,
+		    const struct peft_trainopt *, struct peft_err *)
+		    PEFT_MUSTCHECK;
 void		 peft_trainer_close(struct peft_trainer *);
 const struct peft_trainplan *peft_trainer_plan(const struct peft_trainer *);
 size_t		 peft_trainer_total(const struct peft_trainer *);

@@ -17,8 +17,8 @@ struct peft_trainer {
 	struct peft_caps		 caps;
 	struct peft_trainplan		 plan;
 	struct peft_run			*run;
-	float				*m, *v;		/* moments, all params */
-	float				*best;		/* NULL: no evaluation */
+	float				*m, *v;	/* moments, all params */
+	float				*best;	/* NULL: no evaluation */
 	double				 best_loss;
 	size_t				 best_step;
 	size_t				 step;		/* done */

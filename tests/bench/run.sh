@@ -3,7 +3,9 @@
 # Speed and memory of training against PEFT's, in the same run and in turns:
 # LoRA of rank 16 on all linear layers of SmolLM2, f32, 4 x 256 tokens, all
 # supervised.  Then what products and tokenizers reach.
-# usage: make bench PEERS=VENV [MODEL=SmolLM2.gguf] [REPEAT=3] [STEPS=4]
+# On a machine that others use too, waiting threads spoil the figures of both:
+# THREADS=1 then, and enough repeats.
+# usage: make bench PEERS=VENV [MODEL=FILE.gguf] [REPEAT=3] [STEPS=4] [THREADS=N]
 set -eu
 LC_ALL=C; export LC_ALL
 . "$TOP/tests/model.sh"
@@ -12,6 +14,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 cd "$work"
 repeat=${REPEAT:-3} steps=${STEPS:-4} batch=4 length=256
+threads=${THREADS:-$(nproc)}
 
 # once WHO COMMAND: its peak memory goes to WHO.peak, its wall time away
 once() { who=$1; shift; peak one "$@"; cut -d' ' -f3 one >>"$who.peak"; }
@@ -19,14 +22,15 @@ once() { who=$1; shift; peak one "$@"; cut -d' ' -f3 one >>"$who.peak"; }
 # ours WHO MODEL: the first step warms up
 ours() {
 	rm -rf out log
-	once "$1" peft-train -q -m "$2" --rank 16 --alpha 32 --batch $batch \
+	once "$1" peft-train -q -j "$threads" -m "$2" --rank 16 --alpha 32 --batch $batch \
 	    --steps "$steps" --no-shuffle --log log -o out/ synth.tok
 	jq 'select(.step > 1).seconds' log >>"$1.seconds"
 }
 
 theirs() {
-	once peft "$PEERS/bin/python" "$TOP/tests/bench/peer.py" f32 \
-	    synth.tok $batch "$steps" >log 2>err || { cat err >&2; exit 2; }
+	once peft env OMP_NUM_THREADS="$threads" MKL_NUM_THREADS="$threads" \
+	    "$PEERS/bin/python" "$TOP/tests/bench/peer.py" f32 synth.tok \
+	    $batch "$steps" >log 2>err || { cat err >&2; exit 2; }
 	jq '.seconds[1:][]' log >>peft.seconds
 }
 
@@ -61,7 +65,8 @@ if [ -f "$model" ]; then
 		[ -z "$with" ] || theirs
 		ours gguf "$model"
 	done
-	echo "training, $repeat runs in turns of $((steps - 1)) steps, medians:"
+	echo "training, $threads threads, $repeat runs in turns of $((steps - 1))" \
+	    "steps, medians:"
 	printf '%-26s %8s %9s %10s %10s\n' '' tokens/s 'peak MiB' 'x speed' 'x memory'
 	[ -z "$with" ] || line peft 'PEFT f32 eager'
 	line f32 'peft-train, f32 weights'
@@ -71,6 +76,8 @@ if [ -f "$model" ]; then
 	cat "$TOP"/man/* >prose
 	echo 'tokenizing, one thread, the vocabulary of SmolLM2:'
 	tok-bench f32/tokenizer.json code.c prose
+	echo
+	sh "$TOP/tests/bench/chats.sh" f32
 	echo
 else
 	echo "*** SKIPPED: training and tokenizing, no $model (MODEL=)" >&2

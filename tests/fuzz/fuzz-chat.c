@@ -5,6 +5,7 @@
  * and lint has an opinion on anything.
  */
 
+#include "data/fix.h"
 #include "data/lint.h"
 #include "input.h"
 
@@ -59,7 +60,8 @@ static void
 encode(const struct peft_codec *c, const cJSON *j, struct peft_encopt o,
     struct peft_lint *lint)
 {
-	bool found[PEFT_NFINDING] = { false };
+	struct peft_place place = { "fuzz", 1 };
+	struct peft_look look;
 	struct peft_buf text = { 0 };
 	struct peft_err err = { 0 };
 	struct peft_record r;
@@ -67,14 +69,46 @@ encode(const struct peft_codec *c, const cJSON *j, struct peft_encopt o,
 
 	if (s == 0 && !o.prompt_only)
 		check(c, &r);
-	if (lint != NULL)
-		FUZZ_CLAIM(peft_lint_record(lint, j, s == 0 ? &r : NULL,
-		    found, &err) == 0);
+	if (lint != NULL) {
+		peft_lint_look(lint, j, s == 0 ? &r : NULL, &look);
+		FUZZ_CLAIM(peft_lint_add(lint, &look, &place, &err) == 0);
+	}
 	if (peft_render_record(c, j, &o, &text, &err) == -1)
 		FUZZ_CLAIM(s == -1);
 	peft_buf_free(&text);
 	if (s == 0)
 		peft_record_free(&r);
+}
+
+/* A record of each turn, if they can be told. */
+static void
+turns(const struct peft_codec *c, const cJSON *j, struct peft_encopt o)
+{
+	struct peft_err err = { 0 };
+	size_t n;
+
+	if (!cJSON_IsObject(j) || peft_encode_turns(j, &o, &n, &err) != 1)
+		return;
+	for (o.turn = 1; o.turn <= n; o.turn++)
+		encode(c, j, o, NULL);
+}
+
+/* What was mended has nothing to mend. */
+static void
+fix(const cJSON *j)
+{
+	struct peft_err err = { 0 };
+	cJSON *own, *again;
+	unsigned what;
+
+	if (peft_fix_record(j, &own, &what, &err) == -1)
+		return;
+	FUZZ_CLAIM((own != NULL) == (what != 0));
+	if (own != NULL) {
+		FUZZ_CLAIM(peft_fix_record(own, &again, &what, &err) == 0);
+		FUZZ_CLAIM(again == NULL && what == 0);
+	}
+	cJSON_Delete(own);
 }
 
 static void
@@ -93,9 +127,10 @@ encode_all(const char *tmpl, const cJSON *j)
 	c.bos = strdup("<s>");
 	c.eos = strdup("</s>");
 	encode(&c, j, o, NULL);
-	for (s = PEFT_SUP_LAST; s <= PEFT_SUP_TEXT; s++) {
-		o = (struct peft_encopt){ .supervise = s };
+	for (s = PEFT_SUP_LAST; s <= PEFT_SUP_COMPLETION; s++) {
+		o = (struct peft_encopt){ .supervise = s, .as_chat = s % 2 };
 		encode(&c, j, o, &lint);
+		turns(&c, j, o);
 	}
 	peft_lint_free(&lint);
 	peft_codec_close(&c);
@@ -110,6 +145,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (j == NULL)
 		return 0;
+	fix(j);
 	for (i = 0; templates[i] != NULL; i++)
 		encode_all(templates[i], j);
 	cJSON_Delete(j);

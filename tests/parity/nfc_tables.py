@@ -75,5 +75,5 @@ print("/* Made by tests/parity/nfc_tables.py with tokenizers %s. */"
       % tokenizers.__version__)
 table("struct marks", "marks", ("{ 0x%x, 0x%x, %d }," % tuple(r) for r in ranges))
 table("struct span", "active", ("{ 0x%x, 0x%x }," % tuple(s) for s in spans))
-table("struct parts", "parts", ("{ 0x%x, 0x%x, 0x%x }," % r[:3] for r in rows))
+table("struct peft_form_parts", "parts", ("{ 0x%x, 0x%x, 0x%x }," % r[:3] for r in rows))
 table("unsigned short", "by_parts", ("%d," % i for _, _, i in pairs))

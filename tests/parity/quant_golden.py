@@ -6,6 +6,7 @@ usage: quant_golden.py TINY_MODEL OUT        (TINY_MODEL: tests/golden/tiny/mode
 
 OUT/bnb.safetensors    w.ID f32, ID ends in .b and the block size; for nf4 and fp4 ID.TYPE.packed u8, .absmax f32, and doubly quantised
                        .dq.packed, .dq.absmax u8, .dq.nested_absmax, .dq.nested_map, .dq.offset f32; for small ones .dequant and .dq.dequant.
+                       ID.int8.q i8 and .int8.scale f32: LLM.int8, row by row.
                        mean.N: torch's mean, in one thread, of x[i] = (i * 2654435761 mod 2^32 >> 8) / 2^24, i < N.
 OUT/ggml.safetensors   TYPE.bytes u8, blocks of random bits with sane scales, and TYPE.values f32, what they stand for; TYPE.input f32 and
                        TYPE.encoded u8 for the types that gguf-py writes.
@@ -58,6 +59,7 @@ torch.manual_seed(20)
 heavy = torch.randn(5, 33) * torch.exp(1.5 * torch.randn(5, 33))
 heavy[0:2] = 0
 four(heavy, "5x33.heavy", 64, True)
+g["5x33.heavy.int8.q"], g["5x33.heavy.int8.scale"], _ = F.int8_vectorwise_quant(heavy)
 four(torch.randn(2, 64) * 0.04, "2x64.normal", 32, True)
 four(torch.zeros(1, 64), "1x64.zero", 64, True)
 four(torch.zeros(1, 70), "1x70.zero", 64, True)

@@ -164,7 +164,45 @@ def bert(cased):
     return t
 
 
+CONTRACTION = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+BEFORE, SPACES = r"[^\r\n\p{L}\p{N}]?", r"\s*[\r\n]+|\s+(?!\S)|\s+"
+FAMILIES = {
+    "o200k": [BEFORE + UPPER + "*" + LOWER + "+" + CONTRACTION + "?|" + BEFORE + UPPER + "+" + LOWER + "*" +
+              CONTRACTION + r"?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|" + SPACES],
+    "tekken": [BEFORE + UPPER + "*" + LOWER + "+|" + BEFORE + UPPER + "+" + LOWER +
+               r"*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|" + SPACES],
+    "qwen35": [CONTRACTION + "|" + BEFORE + r"[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|" + SPACES],
+    "deepseek3": [r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+",
+                  r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|"""
+                  "[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|" + SPACES],
+    "bloom": [r" ?[^(\s|[.,!?…。，、।۔،])]+"],
+}
+
+
+class Written(str):
+    """A tokenizer.json whose numbers are to stay as they are."""
+
+    def save(self, path, pretty):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(self)
+
+
+def ties():
+    """Paths of the same tokens in another order: rounding decides."""
+    rng, vocab = random.Random(28), [["<unk>", 0.0]]
+    vocab += [[c, -12.0] for c in "abcdefghij ▁éxo"]
+    vocab += [[c * n, -rng.random() * 3 * n - 1] for c in "x é" for n in range(2, 7)]
+    vocab += [[w, -rng.random() * 9] for w in ("abc", "ab", "bc", "ca", "cab", "bca", "abca")]
+    return Written(json.dumps({"added_tokens": [], "model": {
+        "type": "Unigram", "unk_id": 0, "vocab": vocab}}))
+
+
 def more_kinds():
+    yield "ties", ties()
+    for name, patterns in FAMILIES.items():
+        yield name, train(P.Sequence([P.Split(Regex(p), "isolated") for p in patterns] + [
+            P.ByteLevel(add_prefix_space=False, use_regex=False)]))
     yield "bert", bert(False)
     yield "bert_cased", bert(True)
     t = train(P.ByteLevel(add_prefix_space=False), N.Sequence([N.NFKC(), N.Strip(right=False)]))
@@ -265,7 +303,7 @@ ALPHABETS = ["abcdefgh ' ", " \t\n\r\u00a0\u3000\u2028", "0123456789٣½²Ⅻ",
              "éèàçœßÅ\u0301\u0323\u0308e\u0344\u1e9b\u0f71\u0f72\u0f74", "世界日本語ﾊﾟか\u3099",
              "\u1100\u1161\u11a8각가힣", "'sS't'T're'RE'll'LLſ'd'm've", "!?.,;:-_()[]{}<>|/\\\"#$%&*+=~^`",
              "👋🏽👨‍👩‍👧‍👦🇩🇪\ufe0f", "\x00\x01\x7f\x85\ufeff\u200b\ufffd\U0010ffff", "Хабрمرحباनमस्तेАБВ",
-             "▁ĠĊ", "xyzÀÁÂ"]
+             "▁ĠĊ", "xyzÀÁÂ", "aBcDEf/ǅʰª\n"]
 WORDS = [w for s in CORPUS for w in s.split()] + SPECIAL + [
     "<unk>", "<x>", "<tool>", "word", "words", "é!", "e\u0301!", "<0x41>", "<|end", "  ", " ", "\n", "\n\n",
     "'s", "don't", "I'LL", "1234567", "a\u0300\u0316\u0317b"]
@@ -288,6 +326,7 @@ for name, t in kinds():
         continue
     path = os.path.join(OUT, name + ".json")
     t.save(path, pretty=False)
+    t = Tokenizer.from_file(path)       # scores are not always read as written
     lines = []
     for s in texts(name + SEED):
         e = t.encode(s, add_special_tokens=False)

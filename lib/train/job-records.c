@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The records of a training job. */
+
+#include <string.h>
+
+#include "data/encode.h"
+#include "train/job-impl.h"
+
+static int
+check_same(const char *made, const char *own, const char *what,
+    struct peft_err *err)
+{
+	if (made[0] == '\0' || own[0] == '\0' || strcmp(made, own) == 0)
+		return 0;
+	return peft_setfail(err, PEFT_CHECK, "the records were made %s than "
+	    "this model's", what);
+}
+
+/* Records made by another tokenizer or template teach another language. */
+static int
+check_info(const struct peft_source *model,
+    const struct peft_tokens_info *info, struct peft_err *err)
+{
+	struct peft_codec codec;
+	int r;
+
+	if (!info->seen || peft_source_side(model, "tokenizer.json") == NULL)
+		return 0;
+	if (peft_codec_open(&codec, model, err) == -1)
+		return -1;
+	r = check_same(info->tokenizer, codec.info.tokenizer,
+	    "by another tokenizer", err);
+	if (r == 0)
+		r = check_same(info->tmpl, codec.info.tmpl,
+		    "with another chat template", err);
+	peft_codec_close(&codec);
+	return r;
+}
+
+int
+peft_job_records(const struct peft_trainjob *job,
+    const struct peft_source *model, size_t vocab, struct peft_records *data,
+    struct peft_records *eval, struct peft_err *err)
+{
+	char *path = (char *)(uintptr_t)job->eval;
+
+	if (peft_records_read(data, job->paths, job->npaths, vocab,
+	    job->partial, err) == -1 ||
+	    check_info(model, &data->info, err) == -1)
+		return -1;
+	if (path == NULL)
+		return 0;
+	if (peft_records_read(eval, &path, 1, vocab, job->partial,
+	    err) == -1)
+		return -1;
+	return check_info(model, &eval->info, err);
+}

@@ -1,0 +1,11 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Tokenizers with stages drawn by lot, against Hugging Face's; TAP.  PEERS=
+# names a virtual environment with tokenizers.  SEED=N COUNT=N
+. "$TOP/tests/lib.sh"
+"${PEERS:-}/bin/python" -c 'import tokenizers' 2>/dev/null ||
+    { echo "1..0 # SKIP no tokenizers in PEERS=${PEERS:-}"; exit 0; }
+ok "$(printf '%s random tokenizers' "${COUNT:=200}")" \
+    "$PEERS/bin/python" "$TOP/tests/parity/random_tokenizers.py" \
+    "$TOP/tests/golden/tok" "$(command -v tokenizer-unit)" "${SEED:-1}" "$COUNT"
+done_testing
