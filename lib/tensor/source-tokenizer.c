@@ -10,6 +10,9 @@
 #include "tensor/spm.h"
 #include "tensor/tiktoken.h"
 
+/* Bytes of an expression, of 64 KB that PCRE2 makes of it. */
+enum { MAXSYMBOLS = 8192 };
+
 /* What transformers' classes put around a text, unless tokenizer_config.json
  * says add_bos_token and add_eos_token. */
 static const struct class {
@@ -90,17 +93,34 @@ read_config(const struct peft_sides *sides, struct peft_pieces *p,
 	return r == 0 ? 0 : peft_errprefix(err, "tokenizer_config.json");
 }
 
+/* Symbols that are too many for an expression are looked for in the text as
+ * it comes, which is the same where no prefix is put before it and nothing but
+ * spaces changes. */
+static bool
+few_symbols(const struct peft_pieces *p)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < p->n; i++)
+		n += p->at[i].type == PEFT_P_USER ? p->at[i].len + 1 : 0;
+	return n <= MAXSYMBOLS;
+}
+
 static int
 of_spm(struct peft_sides *sides, const char *name,
     const struct peft_buf *file, struct peft_err *err)
 {
 	struct peft_pieces p = { .what = name };
 	struct peft_buf b = { 0 };
-	int r = -1;
+	char *typed = NULL;
+	int r;
 
-	if (peft_spm_read(&p, file->data, file->len, err) == 0 &&
-	    read_config(sides, &p, err) == 0 &&
-	    peft_pieces_tokenizer(&p, &b, err) == 0)
+	r = peft_spm_read(&p, file->data, file->len, err) == -1 ||
+	    read_config(sides, &p, err) == -1 ? -1 : 0;
+	p.inline_symbols &= few_symbols(&p);
+	if (r == 0 && !p.inline_symbols && !p.spaces)
+		r = peft_spm_type(&p, &typed, err);
+	if (r == 0 && (r = peft_pieces_tokenizer(&p, &b, err)) == 0)
 		r = peft_sides_add(sides, "tokenizer.json", &b, err);
 	if (r == 0 && peft_sides_find(sides, "tokenizer_config.json") ==
 	    NULL) {
@@ -108,6 +128,7 @@ of_spm(struct peft_sides *sides, const char *name,
 		r = peft_sides_add(sides, "tokenizer_config.json", &b, err);
 	}
 	peft_buf_free(&b);
+	free(typed);
 	free(p.at);
 	return r;
 }

@@ -296,3 +296,33 @@ peft_spm_read(struct peft_pieces *p, const void *data, size_t len,
 	p->pad = control(p, &spec.pad, "<pad>");
 	return 0;
 }
+
+int
+peft_spm_type(struct peft_pieces *p, char **arena, struct peft_err *err)
+{
+	static const char dash[] = "\u2581";
+	size_t i, k, n = 1;
+	char *to;
+
+	for (i = 0; i < p->n; i++)
+		n += p->at[i].type == PEFT_P_USER ? p->at[i].len : 0;
+	if ((*arena = to = peft_calloc(n, 1, err)) == NULL)
+		return -1;
+	for (i = 0; i < p->n; i++) {
+		struct peft_piece *e = &p->at[i];
+		const char *s = e->s;
+
+		if (e->type != PEFT_P_USER)
+			continue;
+		e->s = to;
+		for (k = 0; k < e->len; k++)
+			if (e->len - k >= sizeof(dash) - 1 && memcmp(s + k,
+			    dash, sizeof(dash) - 1) == 0) {
+				*to++ = ' ';
+				k += sizeof(dash) - 2;
+			} else
+				*to++ = s[k];
+		e->len = (size_t)(to - e->s);
+	}
+	return 0;
+}

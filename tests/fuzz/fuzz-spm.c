@@ -83,6 +83,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_parts in = fuzz_split(data, size, "\n=== text ===\n");
 	struct peft_pieces p = { .what = "tokenizer.model" };
 	struct peft_err err = { 0 };
+	char *typed = NULL;
 
 	if (size > 0 && data[0] > ' ') {
 		read_ranks(&in);
@@ -93,7 +94,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		tell(&p, &in);
 		p.inline_symbols = true;
 		tell(&p, &in);
+		p.inline_symbols = false;
+		FUZZ_CLAIM(peft_spm_type(&p, &typed, &err) == 0);
+		tell(&p, &in);
 	}
+	free(typed);
 	free(p.at);
 	return 0;
 }
