@@ -157,10 +157,11 @@ bench: all $(BENCHES)
 
 #: make parity     trains as PEFT does (MODEL=SmolLM2.gguf); other software
 #:                 reads what we write (PEERS=virtual env)
-parity: all $(BUILD)/bin/logits-tool $(BUILD)/bin/tokenizer-unit
+parity: all $(BUILD)/bin/logits-tool $(BUILD)/bin/tokenizer-unit \
+    $(BUILD)/bin/side-tool $(BUILD)/bin/vocab-tool
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
 	    $(PROVE) -v tests/parity/tokenizers.sh tests/parity/train.sh \
-	    tests/parity/run.sh
+	    tests/parity/run.sh tests/parity/vocab.sh
 
 #: make completions  write completions/ anew from the option tables
 completions: $(BINS)

@@ -51,6 +51,19 @@ token_text(const struct peft_tokenizer *t, const char *which)
 	return s == NULL ? NULL : strdup(s);
 }
 
+const char *
+peft_codec_missing(const struct peft_source *src)
+{
+	const char *why = peft_source_meta(src, "peft.no_tokenizer");
+
+	if (why != NULL)
+		return why;
+	return peft_source_kind(src) == PEFT_FOLDER ? "looked for "
+	    "tokenizer.json, tokenizer.model, spiece.model, "
+	    "sentencepiece.bpe.model and *.tiktoken" :
+	    "looked for tokenizer.json in it";
+}
+
 /* What config.json says of the model; if it cannot be read, whoever needs the
  * model says so. */
 static struct peft_tokenizer *
@@ -81,15 +94,13 @@ peft_codec_open(struct peft_codec *c, const struct peft_source *src,
 	    "tokenizer_config.json");
 	const struct peft_side *tmpl = peft_source_side(src,
 	    "chat_template.jinja");
-	const char *why = peft_source_meta(src, "peft.no_tokenizer");
 	cJSON *j = NULL;
 	int r = 0;
 
 	memset(c, 0, sizeof(*c));
 	if (tok == NULL)
 		return peft_seterr(err, "%s: no tokenizer: %s",
-		    peft_source_label(src), why != NULL ? why :
-		    "looked for tokenizer.json");
+		    peft_source_label(src), peft_codec_missing(src));
 	c->tok = open_tokenizer(src, tok, config, err);
 	if (c->tok == NULL)
 		return peft_errprefix(err, "%s", peft_source_label(src));

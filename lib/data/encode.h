@@ -28,6 +28,8 @@ struct peft_codec {
 int	peft_codec_open(struct peft_codec *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 void	peft_codec_close(struct peft_codec *);
+/* Of a model without a tokenizer: why, or what was looked for. */
+const char *peft_codec_missing(const struct peft_source *);
 /* All tokens of an encoded record are below vocab: an embedding may have
  * fewer rows than the tokenizer has tokens. */
 int	peft_codec_fits(const struct peft_codec *, const struct peft_record *,

@@ -143,8 +143,9 @@ peft_prompts_read(struct peft_prompts *p, const struct peft_session *ses,
 	size_t i;
 
 	if (ses->codec.tok == NULL)
-		return peft_seterr(err, "%s: no tokenizer.json: prompts cannot "
-		    "be read", peft_source_label(ses->source));
+		return peft_seterr(err, "%s: no tokenizer, so that prompts "
+		    "cannot be read: %s", peft_source_label(ses->source),
+		    peft_codec_missing(ses->source));
 	if (o->prompt != NULL)
 		return add_option(p, ses, o, err);
 	if (npaths == 0)

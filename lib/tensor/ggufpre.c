@@ -8,30 +8,121 @@
 #define BYTELEVEL(trim, regex) \
 	"{\"type\":\"ByteLevel\",\"add_prefix_space\":false," \
 	"\"trim_offsets\":" trim ",\"use_regex\":" regex "}"
-#define SPLIT(pattern, trim) \
-	"{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\"," \
-	"\"pattern\":{\"Regex\":\"" pattern "\"}," \
-	"\"behavior\":\"Isolated\",\"invert\":false}," \
+#define CUT(pattern) \
+	"{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" pattern "\"}," \
+	"\"behavior\":\"Isolated\",\"invert\":false},"
+/* What the cuts leave is not cut further. */
+#define CUTS(cuts, trim) \
+	"{\"type\":\"Sequence\",\"pretokenizers\":[" cuts \
 	BYTELEVEL(trim, "false") "]}"
-#define CL100K(digits) \
-	"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?" \
-	"\\\\p{L}+|" digits "| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|" \
-	"\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"
+#define SPLIT(pattern, trim)	CUTS(CUT(pattern), trim)
 
-/* The first row of a kind is the one it is written as. */
+#define SHORT		"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+#define BLANKS		"\\\\s+(?!\\\\S)|\\\\s+"
+#define LINES		"\\\\s*[\\\\r\\\\n]+|" BLANKS
+#define BEFORE		"[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?"
+#define MARKS		" ?[^\\\\s\\\\p{L}\\\\p{N}]+"
+#define CL100K(digits) \
+	SHORT "|" BEFORE "\\\\p{L}+|" digits "|" MARKS \
+	"[\\\\r\\\\n]*|" LINES
+#define LARGE		"[\\\\p{Lu}\\\\p{Lt}\\\\p{Lm}\\\\p{Lo}\\\\p{M}]"
+#define SMALL		"[\\\\p{Ll}\\\\p{Lm}\\\\p{Lo}\\\\p{M}]"
+#define O200K(short, digits) \
+	BEFORE LARGE "*" SMALL "+" short "|" BEFORE LARGE "+" SMALL "*" short \
+	"|" digits "|" MARKS "[\\\\r\\\\n/]*|" LINES
+#define GPT2		"'s|'t|'re|'ve|'m|'ll|'d| ?\\\\p{L}+| ?\\\\p{N}+|" \
+	MARKS "|" BLANKS
+#define DEEPSEEK3	CUT("\\\\p{N}{1,3}") CUT("[一-龥぀-ゟ゠-ヿ]+") \
+	CUT("[!\\\"#$%&'()*+,\\\\-./:;<=>?@\\\\[\\\\\\\\\\\\]^_`{|}~]" \
+	"[A-Za-z]+|[^\\\\r\\\\n\\\\p{L}\\\\p{P}\\\\p{S}]?" \
+	"[\\\\p{L}\\\\p{M}]+| ?[\\\\p{P}\\\\p{S}]+[\\\\r\\\\n]*|" LINES)
+#define WORDS		CUT(" ?[^(\\\\s|.,!?…。，、।۔،)]+")
+
+#define AS_GPT2		BYTELEVEL("true", "true"), "null", false, false
+#define AS_SMOLLM	"{\"type\":\"Sequence\",\"pretokenizers\":[" \
+	"{\"type\":\"Digits\",\"individual_digits\":true}," \
+	BYTELEVEL("true", "true") "]}", "null", false, false
+#define AS_LLAMA3	SPLIT(CL100K("\\\\p{N}{1,3}"), "true"), "null", true, true
+#define AS_DBRX		SPLIT(CL100K("\\\\p{N}{1,3}"), "true"), "null", false, \
+	false
+#define AS_QWEN2	SPLIT(CL100K("\\\\p{N}"), "false"), "null", false, false
+#define AS_GPT4O	SPLIT(O200K(SHORT "?", "\\\\p{N}{1,3}"), "true"), \
+	"null", false, false
+#define AS_DEEPSEEK3	CUTS(DEEPSEEK3, "true"), "null", false, false
+#define AS_BLOOM	CUTS(WORDS, "true"), "null", false, false
+#define AS_BAILING	SPLIT("'(?i:[sdmt]|ll|ve|re)|" BEFORE "\\\\p{L}+|" \
+	"\\\\p{N}|" MARKS "[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]|" BLANKS, \
+	"true"), "null", false, false
+
+/* llama.cpp's names.  The first row of a kind is the one it is written as. */
 static const struct peft_pre pres[] = {
-	{ "smollm", "{\"type\":\"Sequence\",\"pretokenizers\":["
-	    "{\"type\":\"Digits\",\"individual_digits\":true},"
-	    BYTELEVEL("true", "true") "]}", "null", false, false },
-	{ "llama-bpe", SPLIT(CL100K("\\\\p{N}{1,3}"), "true"), "null", true,
-	    true },
+	{ "smollm", AS_SMOLLM },
+	{ "llama-bpe", AS_LLAMA3 },
 	{ "qwen2", SPLIT(CL100K("\\\\p{N}"), "false"),
 	    "{\"type\":\"NFC\"}", false, false },
-	{ "gpt-2", BYTELEVEL("true", "true"), "null", false, false },
-	{ "llama3", SPLIT(CL100K("\\\\p{N}{1,3}"), "true"), "null", true,
-	    true },
-	{ "llama-v3", SPLIT(CL100K("\\\\p{N}{1,3}"), "true"), "null", true,
-	    true },
+	{ "gpt-2", AS_GPT2 },
+	{ "smaug-bpe", AS_DBRX },
+	{ "gpt-4o", AS_GPT4O },
+	{ "tekken", SPLIT(O200K("", "\\\\p{N}"), "true"), "null", true, true },
+	{ "deepseek-v3", AS_DEEPSEEK3 },
+	{ "deepseek-coder", CUTS(CUT("[\\\\r\\\\n]") CUT("\\\\s?\\\\p{L}+")
+	    CUT("\\\\s?\\\\p{P}+") CUT("[一-龥ࠀ-一가-퟿]+") CUT("\\\\p{N}"),
+	    "true"), "null", false, false },
+	{ "stablelm2", AS_QWEN2 },
+	{ "llama3", AS_LLAMA3 },
+	{ "llama-v3", AS_LLAMA3 },
+	{ "falcon3", AS_LLAMA3 },
+	{ "falcon-h1", AS_LLAMA3 },
+	{ "pixtral", AS_LLAMA3 },
+	{ "midm-2.0", AS_LLAMA3 },
+	{ "lfm2", AS_LLAMA3 },
+	{ "dbrx", AS_DBRX },
+	{ "glm4", AS_DBRX },
+	{ "chatglm-bpe", AS_DBRX },
+	{ "deepseek-r1-qwen", AS_QWEN2 },
+	{ "kormo", AS_QWEN2 },
+	{ "megrez", AS_QWEN2 },
+	{ "hunyuan", AS_QWEN2 },
+	{ "grok-2", AS_QWEN2 },
+	{ "phi-2", AS_GPT2 },
+	{ "jina-es", AS_GPT2 },
+	{ "jina-de", AS_GPT2 },
+	{ "jina-v2-es", AS_GPT2 },
+	{ "jina-v2-de", AS_GPT2 },
+	{ "gigachat", AS_GPT2 },
+	{ "a.x-4.0", AS_GPT2 },
+	{ "mellum", AS_GPT2 },
+	{ "exaone4", AS_GPT2 },
+	{ "mpt", AS_GPT2 },
+	{ "olmo", AS_GPT2 },
+	{ "jais", AS_GPT2 },
+	{ "trillion", AS_GPT2 },
+	{ "granite-docling", AS_GPT2 },
+	{ "starcoder", AS_SMOLLM },
+	{ "refact", AS_SMOLLM },
+	{ "command-r", AS_SMOLLM },
+	{ "codeshell", AS_SMOLLM },
+	{ "exaone", AS_SMOLLM },
+	{ "minerva-7b", AS_SMOLLM },
+	{ "llama4", AS_GPT4O },
+	{ "minimax-m2", AS_GPT4O },
+	{ "hunyuan-dense", AS_DEEPSEEK3 },
+	{ "bailingmoe", AS_BAILING },
+	{ "bailingmoe2", AS_BAILING },
+	{ "llada-moe", AS_BAILING },
+	{ "seed-coder", SPLIT(SHORT "|" BEFORE "\\\\p{L}+|\\\\p{N}{1}|"
+	    " ?[^\\\\s\\\\p{L}\\\\p{N}\\\\r\\\\n]+|" LINES, "true"), "null",
+	    false, false },
+	{ "bloom", AS_BLOOM },
+	{ "gpt3-finnish", AS_BLOOM },
+	{ "poro-chat", AS_BLOOM },
+	{ "viking", CUTS(WORDS CUT("\\\\p{N}"), "true"), "null", false,
+	    false },
+	{ "falcon", CUTS(CUT("[\\\\p{P}\\\\$\\\\+<=>\\\\^~\\\\|`]+")
+	    CUT(GPT2) CUT("[0-9][0-9][0-9]"), "true"), "null", false, false },
+	{ "default", CUTS(CUT("[\\\\p{P}\\\\$\\\\+<=>\\\\^~\\\\|]+")
+	    CUT(GPT2) CUT("\\\\p{N}+") CUT("[0-9][0-9][0-9]"), "true"),
+	    "null", false, false },
 };
 
 enum { NPRE = sizeof(pres) / sizeof(pres[0]) };
@@ -70,13 +161,24 @@ same_but_trim(const char *a, const char *b)
 	return *a == *b;
 }
 
+/* llama.cpp does not know of normalisers: a form C that it does not make is
+ * no other kind. */
 const struct peft_pre *
-peft_pre_of_json(const char *json)
+peft_pre_of_json(const char *json, const char *normalizer, bool ignore_merges)
 {
+	const struct peft_pre *other = NULL;
 	size_t i;
 
-	for (i = 0; i < NPRE; i++)
-		if (same_but_trim(pres[i].json, json))
+	if (strcmp(normalizer, "null") != 0 &&
+	    strcmp(normalizer, "{\"type\":\"NFC\"}") != 0)
+		return NULL;
+	for (i = 0; i < NPRE; i++) {
+		if (pres[i].ignore_merges != ignore_merges ||
+		    !same_but_trim(pres[i].json, json))
+			continue;
+		if (strcmp(pres[i].normalizer, normalizer) == 0)
 			return &pres[i];
-	return NULL;
+		other = other == NULL ? &pres[i] : other;
+	}
+	return other;
 }

@@ -16,7 +16,9 @@ struct peft_pre {
 };
 
 const struct peft_pre *peft_pre_of_gguf(const char *name, size_t len);
-/* By what distinguishes them: the compact JSON of pre_tokenizer. */
-const struct peft_pre *peft_pre_of_json(const char *json);
+/* By what distinguishes them: the compact JSON of pre_tokenizer and of
+ * normalizer ("null": none), and model.ignore_merges. */
+const struct peft_pre *peft_pre_of_json(const char *json,
+	    const char *normalizer, bool ignore_merges);
 
 #endif

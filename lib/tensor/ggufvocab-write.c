@@ -7,23 +7,16 @@
 
 #include "base/json.h"
 #include "tensor/ggufmap.h"
+#include "tensor/ggufpieces.h"
 #include "tensor/ggufpre.h"
+#include "tensor/ggufwords.h"
 
 enum { NORMAL = 1, CONTROL = 3, USER = 4, UNUSED = 5 };
 
-/* Tokens by id; ids that nobody has are unused. */
-struct table {
-	const char	**text;
-	unsigned char	 *type;
-	size_t		  n;
-};
-
 static int
-put_token(struct table *t, const char *text, const cJSON *id, int type,
-    struct peft_err *err)
+put_token(struct peft_vocab_table *t, const char *text, double d,
+    int type, struct peft_err *err)
 {
-	double d = cJSON_IsNumber(id) ? id->valuedouble : -1;
-
 	if (!(d >= 0) || d >= (double)t->n || d != (double)(size_t)d)
 		return peft_seterr(err, "tokenizer.json: the id of token %s is "
 		    "not below %zu", text, t->n);
@@ -32,22 +25,37 @@ put_token(struct table *t, const char *text, const cJSON *id, int type,
 	return 0;
 }
 
-static int
-read_tokens(struct table *t, const cJSON *j, struct peft_err *err)
+static double
+number(const cJSON *id)
 {
-	const cJSON *model = peft_json_get(j, "model"), *e;
-	const char *content;
+	return cJSON_IsNumber(id) ? id->valuedouble : -1;
+}
 
-	cJSON_ArrayForEach(e, peft_json_get(model, "vocab"))
-		if (e->string == NULL || put_token(t, e->string, e, NORMAL,
-		    err) == -1)
-			return e->string != NULL ? -1 : peft_seterr(err,
-			    "tokenizer.json: model.vocab is no object");
+static int
+read_tokens(struct peft_vocab_table *t, const cJSON *j, struct peft_err *err)
+{
+	const cJSON *vocab = peft_json_get(peft_json_get(j, "model"),
+	    "vocab"), *e, *name;
+	const char *content;
+	double id = 0;
+
+	cJSON_ArrayForEach(e, vocab) {
+		name = cJSON_IsArray(vocab) ? e->child : NULL;
+		if (name != NULL && cJSON_IsString(name)) {
+			if (put_token(t, name->valuestring, id++, NORMAL,
+			    err) == -1)
+				return -1;
+		} else if (e->string == NULL)
+			return peft_seterr(err, "tokenizer.json: model.vocab "
+			    "is neither an object nor a list of pairs");
+		else if (put_token(t, e->string, number(e), NORMAL, err) == -1)
+			return -1;
+	}
 	cJSON_ArrayForEach(e, peft_json_get(j, "added_tokens")) {
 		if (peft_json_str(e, "content", &content, err) != 1)
 			return peft_seterr(err, "tokenizer.json: an added "
 			    "token without content");
-		if (put_token(t, content, peft_json_get(e, "id"),
+		if (put_token(t, content, number(peft_json_get(e, "id")),
 		    cJSON_IsTrue(peft_json_get(e, "special")) ? CONTROL : USER,
 		    err) == -1)
 			return -1;
@@ -55,8 +63,9 @@ read_tokens(struct table *t, const cJSON *j, struct peft_err *err)
 	return 0;
 }
 
-static void
-put_tokens(const struct table *t, struct peft_gguf_out *o)
+void
+peft_gguf_put_tokens(const struct peft_vocab_table *t,
+    struct peft_gguf_out *o)
 {
 	char pad[32];
 	size_t i;
@@ -110,8 +119,8 @@ put_merges(const cJSON *model, struct peft_gguf_out *o, struct peft_err *err)
 
 /* tokenizer_config.json names a token by its text or {"content": text}. */
 static void
-put_named(const struct table *t, const cJSON *config, const char *name,
-    const char *key, struct peft_gguf_out *o)
+put_named(const struct peft_vocab_table *t, const cJSON *config,
+    const char *name, const char *key, struct peft_gguf_out *o)
 {
 	const cJSON *v = peft_json_get(config, name);
 	size_t i;
@@ -126,51 +135,91 @@ put_named(const struct table *t, const cJSON *config, const char *name,
 		}
 }
 
-/* Does the post-processor put a token before the text? */
 static bool
-puts_bos(const cJSON *post)
+is_type(const cJSON *j, const char *type)
+{
+	const cJSON *t = peft_json_get(j, "type");
+
+	return cJSON_IsString(t) && strcmp(t->valuestring, type) == 0;
+}
+
+/* Does the post-processor put a token before (or behind) the text? */
+static bool
+puts_token(const cJSON *post, bool behind)
 {
 	const cJSON *single = peft_json_get(post, "single"), *e;
 
-	if (single != NULL)
-		return single->child != NULL &&
-		    peft_json_get(single->child, "SpecialToken") != NULL;
+	if (is_type(post, "BertProcessing") ||
+	    is_type(post, "RobertaProcessing"))
+		return true;
+	if (single != NULL && single->child != NULL) {
+		e = behind ? single->child->prev : single->child;
+		return peft_json_get(e, "SpecialToken") != NULL;
+	}
 	cJSON_ArrayForEach(e, peft_json_get(post, "processors"))
-		if (puts_bos(e))
+		if (puts_token(e, behind))
 			return true;
 	return false;
 }
 
+/* Byte-level BPE: 1, or 0 when the tokenizer is something else. */
 static int
-put_all(const struct table *t, const cJSON *j, const cJSON *config,
-    const struct peft_side *tmpl, struct peft_gguf_out *o,
-    struct peft_err *err)
+put_bytes(const struct peft_vocab_table *t, const cJSON *j,
+    struct peft_gguf_out *o, struct peft_err *err)
 {
-	const struct peft_pre *pre;
-	struct peft_buf b = { 0 };
-	const cJSON *p = peft_json_get(j, "pre_tokenizer"), *text;
+	const cJSON *model = peft_json_get(j, "model");
+	const cJSON *norm = peft_json_get(j, "normalizer");
+	const cJSON *p = peft_json_get(j, "pre_tokenizer");
+	const struct peft_pre *pre = NULL;
+	struct peft_buf b = { 0 }, n = { 0 };
 
-	if (p != NULL)
-		peft_json_print(&b, p, 0, false);
-	pre = b.data == NULL ? NULL : peft_pre_of_json(b.data);
+	if (p == NULL)
+		return 0;
+	peft_json_print(&b, p, 0, false);
+	if (norm != NULL && !(is_type(norm, "Sequence") && cJSON_GetArraySize(
+	    peft_json_get(norm, "normalizers")) == 0))
+		peft_json_print(&n, norm, 0, false);
+	else
+		peft_buf_puts(&n, "null");
+	if (!b.failed && !n.failed && (is_type(model, "BPE") ||
+	    peft_json_get(model, "type") == NULL))
+		pre = peft_pre_of_json(b.data, n.data, cJSON_IsTrue(
+		    peft_json_get(model, "ignore_merges")));
 	peft_buf_free(&b);
+	peft_buf_free(&n);
 	if (pre == NULL)
-		return peft_seterr(err, "tokenizer.json: its pre_tokenizer has "
-		    "no name in GGUF here");
+		return 0;
 	peft_gguf_put_string(o, "tokenizer.ggml.model", "gpt2", 4);
 	peft_gguf_put_string(o, "tokenizer.ggml.pre", pre->name,
 	    strlen(pre->name));
-	put_tokens(t, o);
-	if (put_merges(peft_json_get(j, "model"), o, err) == -1)
+	peft_gguf_put_tokens(t, o);
+	return put_merges(model, o, err) == -1 ? -1 : 1;
+}
+
+static int
+put_all(struct peft_vocab_table *t, const cJSON *j, const cJSON *config,
+    const struct peft_side *tmpl, struct peft_gguf_out *o,
+    struct peft_err *err)
+{
+	const cJSON *post = peft_json_get(j, "post_processor"), *text;
+	int r = put_bytes(t, j, o, err), words = 0;
+
+	if (r == 0)
+		r = words = peft_gguf_put_words(j, config, t, o, err);
+	if (r == -1 || (r == 0 && peft_gguf_put_pieces(j, t, o, err) == -1))
 		return -1;
-	put_named(t, config, "bos_token", "tokenizer.ggml.bos_token_id", o);
+	if (words == 0)
+		put_named(t, config, "bos_token",
+		    "tokenizer.ggml.bos_token_id", o);
 	put_named(t, config, "eos_token", "tokenizer.ggml.eos_token_id", o);
 	put_named(t, config, "pad_token", "tokenizer.ggml.padding_token_id",
 	    o);
 	put_named(t, config, "unk_token", "tokenizer.ggml.unknown_token_id",
 	    o);
 	peft_gguf_put_bool(o, "tokenizer.ggml.add_bos_token",
-	    puts_bos(peft_json_get(j, "post_processor")));
+	    puts_token(post, false));
+	if (words == 0 && puts_token(post, true))
+		peft_gguf_put_bool(o, "tokenizer.ggml.add_eos_token", true);
 	text = peft_json_get(config, "chat_template");
 	if (tmpl != NULL)
 		peft_gguf_put_string(o, "tokenizer.chat_template", tmpl->data,
@@ -187,7 +236,7 @@ peft_vocab_metadata(const struct peft_side *tokenizer,
     size_t vocab, struct peft_gguf_out *o, struct peft_err *err)
 {
 	cJSON *j = peft_json(tokenizer->data, tokenizer->len, err), *c = NULL;
-	struct table t = { .n = vocab };
+	struct peft_vocab_table t = { .n = vocab };
 	int r = -1;
 
 	if (j == NULL)
@@ -204,6 +253,7 @@ peft_vocab_metadata(const struct peft_side *tokenizer,
 		r = put_all(&t, j, c, tmpl, o, err);
 	free(t.text);
 	free(t.type);
+	free(t.typed);
 	cJSON_Delete(j);
 	cJSON_Delete(c);
 	return r;

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/json.h"
-#include "base/map.h"
 #include "tensor/pieces.h"
 
 static const char dash[] = "\u2581";	/* stands for a space */
@@ -15,67 +15,6 @@ static const char *
 space(const struct peft_pieces *p)
 {
 	return p->spaces ? " " : dash;
-}
-
-/* Unused pieces behind the last that is used only fill up. */
-static size_t
-used(const struct peft_pieces *p)
-{
-	size_t n = p->n;
-
-	while (n > 0 && p->at[n - 1].type == PEFT_P_UNUSED)
-		n--;
-	return n;
-}
-
-static int
-check_text(const struct peft_pieces *p, size_t i, size_t nused,
-    struct peft_err *err)
-{
-	const struct peft_piece *e = &p->at[i];
-	size_t at, k;
-
-	if (e->len == 0)
-		return peft_seterr(err, "%s: piece %zu is empty", p->what, i);
-	for (at = 0; at < e->len; at += k)
-		if ((k = peft_utf8_len(e->s + at, e->len - at)) == 0 ||
-		    e->s[at] == '\0')
-			return peft_seterr(err, "%s: piece %zu is not UTF-8",
-			    p->what, i);
-	if (!isfinite(e->score))
-		return peft_seterr(err, "%s: the score of piece %zu is not "
-		    "finite", p->what, i);
-	if (e->type < PEFT_P_NORMAL || e->type > PEFT_P_BYTE)
-		return peft_seterr(err, "%s: piece %zu is of type %d, which "
-		    "is none", p->what, i, e->type);
-	if (p->unigram && e->type == PEFT_P_UNUSED && i < nused)
-		return peft_seterr(err, "%s: piece %zu is unused, which "
-		    "cannot be told in tokenizer.json", p->what, i);
-	return 0;
-}
-
-static int
-check(const struct peft_pieces *p, struct peft_err *err)
-{
-	struct peft_map seen = { 0 };
-	size_t i, n = used(p);
-	int r = 1;
-
-	if (p->n == 0)
-		return peft_seterr(err, "%s: no pieces", p->what);
-	for (i = 0; r == 1 && i < p->n; i++) {
-		if (check_text(p, i, n, err) == -1) {
-			r = -1;
-			break;
-		}
-		r = peft_map_add(&seen, p->at[i].s, p->at[i].len, i, err);
-		if (r == 0)
-			r = peft_seterr(err, "%s: pieces %zu and %zu are the "
-			    "same", p->what, *peft_map_find(&seen, p->at[i].s,
-			    p->at[i].len), i);
-	}
-	peft_map_free(&seen);
-	return r == -1 ? -1 : 0;
 }
 
 static void
@@ -101,27 +40,6 @@ put_added(const struct peft_pieces *p, struct peft_buf *b)
 }
 
 static void
-put_base64(struct peft_buf *b, const uint8_t *s, size_t n)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	char out[4];
-	size_t i;
-
-	for (i = 0; i < n; i += 3) {
-		unsigned v = (unsigned)s[i] << 16;
-
-		v |= i + 1 < n ? (unsigned)s[i + 1] << 8 : 0;
-		v |= i + 2 < n ? s[i + 2] : 0;
-		out[0] = digits[v >> 18];
-		out[1] = digits[v >> 12 & 63];
-		out[2] = i + 1 < n ? digits[v >> 6 & 63] : '=';
-		out[3] = i + 2 < n ? digits[v & 63] : '=';
-		peft_buf_put(b, out, 4);
-	}
-}
-
-static void
 put_replace(struct peft_buf *b, const char *kind, const char *what,
     const char *by)
 {
@@ -143,8 +61,8 @@ put_normaliser(const struct peft_pieces *p, struct peft_buf *b)
 	if (p->charsmap != NULL) {
 		peft_buf_puts(b, "{\"type\":\"Precompiled\","
 		    "\"precompiled_charsmap\":\"");
-		put_base64(b, p->charsmap, p->ncharsmap);
-		peft_buf_puts(b, "\"}");
+		peft_base64_put(b, p->charsmap, p->ncharsmap);
+		peft_buf_puts(b, "\",\"longest_match\":true}");
 	}
 	if (p->trim) {
 		put_replace(b, "Regex", "\\A +", "");
@@ -298,16 +216,17 @@ put_decoder(const struct peft_pieces *p, struct peft_buf *b)
 		put_replace(b, "String", dash, " ");
 	peft_buf_printf(b, "%s{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}",
 	    p->spaces ? "" : ",");
-	if (p->prefix)
-		peft_buf_puts(b, ",{\"type\":\"Strip\",\"content\":\" \","
-		    "\"start\":1,\"stop\":0}");
+	/* who takes extra spaces away takes all that come first */
+	if (p->prefix || p->trim)
+		peft_buf_printf(b, ",{\"type\":\"Strip\",\"content\":\" \","
+		    "\"start\":%d,\"stop\":0}", p->trim ? 255 : 1);
 	peft_buf_puts(b, "]}");
 }
 
 static int
 put_bpe(const struct peft_pieces *p, struct peft_buf *b, struct peft_err *err)
 {
-	size_t i, n = used(p), nmerges;
+	size_t i, n = peft_pieces_used(p), nmerges;
 
 	peft_buf_puts(b, "{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":");
 	if (p->unk == PEFT_NOPIECE)
@@ -349,7 +268,7 @@ worst(const struct peft_pieces *p)
 static void
 put_unigram(const struct peft_pieces *p, struct peft_buf *b)
 {
-	size_t i, n = used(p);
+	size_t i, n = peft_pieces_used(p);
 	float least = worst(p);
 
 	peft_buf_puts(b, "{\"type\":\"Unigram\",\"unk_id\":");
@@ -376,7 +295,7 @@ peft_pieces_tokenizer(const struct peft_pieces *p, struct peft_buf *b,
 {
 	int r = 0;
 
-	if (check(p, err) == -1)
+	if (peft_pieces_check(p, err) == -1)
 		return -1;
 	peft_buf_puts(b, "{\"version\":\"1.0\",\"truncation\":null,"
 	    "\"padding\":null,\"added_tokens\":[");

@@ -35,9 +35,9 @@ struct peft_pieces {
 	bool			 unigram;	/* else pairs are merged */
 	bool			 byte_fallback;
 	bool			 prefix;	/* a space before the text */
-	bool			 trim;		/* one space between words, none
-						 * before and behind */
-	bool			 spaces;	/* stay what they are, no U+2581 */
+	bool			 trim;		/* one space between words,
+						 * none around them */
+	bool			 spaces;	/* stay, no U+2581 for them */
 	/* User-defined symbols are found in the normalised text, and what is
 	 * behind them goes on without a prefix, as SentencePiece has it; else
 	 * they are added tokens, as others have it. */
@@ -49,8 +49,13 @@ struct peft_pieces {
 };
 #define PEFT_NOPIECE	SIZE_MAX
 
+/* How many there are but for unused ones at the end, which only fill up. */
+size_t	peft_pieces_used(const struct peft_pieces *);
+/* Are they UTF-8 without NUL, of finite scores and none there twice? */
+int	peft_pieces_check(const struct peft_pieces *, struct peft_err *)
+	    PEFT_MUSTCHECK;
 /* Append tokenizer.json's text, or tokenizer_config.json's.  The pieces are
- * checked: UTF-8 without NUL, finite scores, none there twice. */
+ * checked. */
 int	peft_pieces_tokenizer(const struct peft_pieces *, struct peft_buf *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 void	peft_pieces_config(const struct peft_pieces *, struct peft_buf *);

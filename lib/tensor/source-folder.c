@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sources that are Hugging Face folders. */
 
+#include <dirent.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,23 +48,53 @@ slurp(const char *dir, const char *name, struct peft_buf *b,
 	return r;
 }
 
+/* The one file of tiktoken's: 1 with its name, 0 there is none, -1 several. */
+static int
+find_ranks(const char *dir, char *name, size_t size, struct peft_err *err)
+{
+	DIR *d = opendir(dir);
+	const struct dirent *e;
+	const char *dot;
+	int found = 0;
+
+	if (d == NULL)
+		return 0;		/* which is told by who reads it */
+	while (found != -1 && (e = readdir(d)) != NULL) {
+		dot = strrchr(e->d_name, '.');
+		if (dot == NULL || strcmp(dot, ".tiktoken") != 0)
+			continue;
+		if (found == 1)
+			found = peft_seterr(err, "%s: which is the tokenizer, "
+			    "%s or %s?", dir, name, e->d_name);
+		else if (strlen(e->d_name) < size) {
+			strcpy(name, e->d_name);
+			found = 1;
+		}
+	}
+	closedir(d);
+	return found;
+}
+
 /* Without a tokenizer.json, the first of these that is there. */
 static int
 read_tokenizer(struct peft_source *s, const char *dir, struct peft_err *err)
 {
 	static const char *const names[] = { "tokenizer.model",
 	    "spiece.model", "sentencepiece.bpe.model", NULL };
+	char name[NAME_MAX + 1];
 	struct peft_buf b = { 0 };
 	size_t i;
 	int r;
 
 	for (i = 0; names[i] != NULL && !exists(dir, names[i]); i++)
 		;
-	if (names[i] == NULL)
-		return 0;
-	if (slurp(dir, names[i], &b, err) == -1)
+	if (names[i] != NULL)
+		strcpy(name, names[i]);
+	else if ((r = find_ranks(dir, name, sizeof(name), err)) != 1)
+		return r;
+	if (slurp(dir, name, &b, err) == -1)
 		return -1;
-	r = peft_tokenizer_of_spm(&s->sides, names[i], &b, err);
+	r = peft_tokenizer_of(&s->sides, name, &b, err);
 	peft_buf_free(&b);
 	return r == -1 ? peft_errprefix(err, "%s", dir) : 0;
 }

@@ -98,8 +98,9 @@ int	peft_source_drain(struct peft_source *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 
 /* source-tokenizer.c: tokenizer.json, and tokenizer_config.json if there is
- * none, from the bytes of a SentencePiece model called `name'. */
-int	peft_tokenizer_of_spm(struct peft_sides *, const char *name,
+ * none, from the bytes of a file called `name': SentencePiece's or
+ * tiktoken's. */
+int	peft_tokenizer_of(struct peft_sides *, const char *name,
 	    const struct peft_buf *file, struct peft_err *) PEFT_MUSTCHECK;
 
 /* source-weights.c: from raw tensors to weights, once all are known. */

@@ -18,8 +18,10 @@
  * Face's row order, and side files (config.json, tokenizer.json,
  * tokenizer_config.json, chat_template.jinja, generation_config.json,
  * adapter_config.json) as bytes.  For a GGUF the side files are made from
- * its metadata.  The companions of a bitsandbytes weight (absmax, ...) do
- * not appear as weights; they are in its scales.
+ * its metadata; a folder without tokenizer.json has one made from a
+ * SentencePiece model or tiktoken's ranks, if one of these is there.  The
+ * companions of a bitsandbytes weight (absmax, ...) do not appear as weights;
+ * they are in its scales.
  *
  * Everything a source hands out belongs to it and lasts until it is closed,
  * but for the data of weights from _next(), which lasts until the next call.

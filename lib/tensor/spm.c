@@ -28,6 +28,7 @@ struct spec {
 	uint64_t		 model;
 	uint64_t		 suffix;	/* spaces go behind words */
 	struct field		 bos, eos, pad;	/* names */
+	bool			 trainer, normaliser;	/* are there */
 };
 
 static int
@@ -220,7 +221,13 @@ read_model(struct spec *spec, struct cursor c, struct peft_err *err)
 			r = read_normaliser(spec, &f, err);
 		if (r == -1)
 			return -1;
+		spec->trainer |= f.number == 2;
+		spec->normaliser |= f.number == 3;
 	}
+	/* they come last: without them the file was cut */
+	if (r == 0 && !(spec->trainer && spec->normaliser))
+		return peft_seterr(err, "no trainer_spec and normalizer_spec "
+		    "behind %zu pieces", spec->p->n);
 	return r == 0 ? 0 : peft_seterr(err, "no SentencePiece model, or one "
 	    "that is damaged behind piece %zu", spec->p->n);
 }
@@ -287,5 +294,35 @@ peft_spm_read(struct peft_pieces *p, const void *data, size_t len,
 	p->bos = control(p, &spec.bos, "<s>");
 	p->eos = control(p, &spec.eos, "</s>");
 	p->pad = control(p, &spec.pad, "<pad>");
+	return 0;
+}
+
+int
+peft_spm_type(struct peft_pieces *p, char **arena, struct peft_err *err)
+{
+	static const char dash[] = "\u2581";
+	size_t i, k, n = 1;
+	char *to;
+
+	for (i = 0; i < p->n; i++)
+		n += p->at[i].type == PEFT_P_USER ? p->at[i].len : 0;
+	if ((*arena = to = peft_calloc(n, 1, err)) == NULL)
+		return -1;
+	for (i = 0; i < p->n; i++) {
+		struct peft_piece *e = &p->at[i];
+		const char *s = e->s;
+
+		if (e->type != PEFT_P_USER)
+			continue;
+		e->s = to;
+		for (k = 0; k < e->len; k++)
+			if (e->len - k >= sizeof(dash) - 1 && memcmp(s + k,
+			    dash, sizeof(dash) - 1) == 0) {
+				*to++ = ' ';
+				k += sizeof(dash) - 2;
+			} else
+				*to++ = s[k];
+		e->len = (size_t)(to - e->s);
+	}
 	return 0;
 }

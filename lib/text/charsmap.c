@@ -130,22 +130,26 @@ text_at(const struct peft_charsmap *m, size_t at, const char **to,
 
 int
 peft_charsmap_find(const struct peft_charsmap *m, const char *s, size_t n,
-    const char **to, size_t *len, struct peft_err *err)
+    size_t *used, const char **to, size_t *len, struct peft_err *err)
 {
 	size_t at = offset(unit(m, 0)), i;
+	int found = 0;
 	uint32_t u;
 
 	for (i = 0; i < n && s[i] != '\0'; i++) {
 		at ^= (unsigned char)s[i];
 		u = unit(m, at);
 		if ((u & 0x800000ffu) != (unsigned char)s[i])
-			return 0;
+			break;
 		at ^= offset(u);
-		if (u >> 8 & 1)
-			return text_at(m, unit(m, at) & 0x7fffffffu, to, len,
-			    err);
+		if ((u >> 8 & 1) == 0)
+			continue;
+		found = text_at(m, unit(m, at) & 0x7fffffffu, to, len, err);
+		if (found == -1 || used == NULL)
+			break;
+		*used = i + 1;
 	}
-	return 0;
+	return found;
 }
 
 /* Where the user-perceived character that begins at s + at ends. */
@@ -206,7 +210,7 @@ put_part(struct peft_changes *c, const struct peft_charsmap *m, const char *s,
 {
 	const char *to = NULL;
 	size_t len = 0;
-	int r = peft_charsmap_find(m, s, n, &to, &len, err);
+	int r = peft_charsmap_find(m, s, n, NULL, &to, &len, err);
 
 	if (r == 1)
 		return put_text(c, characters(s, n), to, len, err) == -1 ?
@@ -247,6 +251,46 @@ peft_rewrite_charsmap(const struct peft_rewrite *r, const struct peft_view *v,
 	for (i = 0; i < v->n && status != -1; i = end) {
 		end = grapheme(v->s, v->n, i);
 		status = put_grapheme(&c, r->charsmap, v->s + i, end - i, err);
+		any |= status == 1;
+	}
+	if (status != -1)
+		status = any ? peft_mapped_change(out, v, &c, err) : 0;
+	free(c.at);
+	return status == -1 ? -1 : any;
+}
+
+/* The longest string of the map, as SentencePiece has it, or a character that
+ * is kept: 1 found, 0 not found; its bytes are *used. */
+static int
+put_longest(struct peft_changes *c, const struct peft_charsmap *m,
+    const char *s, size_t n, size_t *used, struct peft_err *err)
+{
+	const char *to = NULL;
+	size_t len = 0;
+	int r = peft_charsmap_find(m, s, n, used, &to, &len, err);
+
+	/* a damaged map could end within a character */
+	if (r == 1 && *used < n && (s[*used] & 0xc0) == 0x80)
+		return damaged(err);
+	if (r == 1)
+		return put_text(c, characters(s, *used), to, len, err) == -1 ?
+		    -1 : 1;
+	*used = peft_utf8_len(s, n);
+	return r == -1 || peft_changes_put(c, peft_utf8_get(s, *used), 0,
+	    err) == -1 ? -1 : 0;
+}
+
+int
+peft_rewrite_longest(const struct peft_rewrite *r, const struct peft_view *v,
+    struct peft_mapped *out, struct peft_err *err)
+{
+	struct peft_changes c = { 0 };
+	int any = 0, status = 0;
+	size_t i, used = 0;
+
+	for (i = 0; i < v->n && status != -1; i += used) {
+		status = put_longest(&c, r->charsmap, v->s + i, v->n - i,
+		    &used, err);
 		any |= status == 1;
 	}
 	if (status != -1)

@@ -96,7 +96,7 @@ peft_rewriter	peft_rewrite_visible;
 /* White space is taken off the ends. */
 peft_rewriter	peft_rewrite_strip;
 /* SentencePiece's table of replacements. */
-peft_rewriter	peft_rewrite_charsmap;
+peft_rewriter	peft_rewrite_charsmap, peft_rewrite_longest;
 /* Character by character. */
 peft_rewriter	peft_rewrite_each;
 

@@ -133,9 +133,15 @@ precompiled(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 {
 	struct peft_rewrite r = { .run = peft_rewrite_charsmap };
 	const char *map = NULL;
+	bool longest = false;
 
-	if (peft_json_str(j, "precompiled_charsmap", &map, err) == -1)
+	/* "longest_match" is ours, for maps that come from SentencePiece
+	 * itself; Hugging Face's reader passes it over */
+	if (peft_json_str(j, "precompiled_charsmap", &map, err) == -1 ||
+	    peft_json_bool(j, "longest_match", &longest, err) == -1)
 		return -1;
+	if (longest)
+		r.run = peft_rewrite_longest;
 	/* SentencePiece's "identity" has none */
 	if (map == NULL || *map == '\0')
 		return 0;
@@ -178,7 +184,7 @@ static const struct peft_stage normalisers[] = {
 	{ "Strip", "strip_left strip_right", strip },
 	{ "Prepend", "prepend", prepend },
 	{ "Replace", "pattern content", replace },
-	{ "Precompiled", "precompiled_charsmap", precompiled },
+	{ "Precompiled", "precompiled_charsmap longest_match", precompiled },
 	{ "BertNormalizer", "clean_text handle_chinese_chars strip_accents "
 	    "lowercase", bert },
 	{ NULL, NULL, NULL }

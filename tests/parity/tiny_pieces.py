@@ -5,9 +5,9 @@ models, trained here, and what SentencePiece makes of texts.
 
 usage: tiny_pieces.py OUTDIR SEEDDIR [SEED]  (needs sentencepiece and gguf)
 
-OUTDIR/NAME.model       what SentencePiece's trainer has made
+OUTDIR/NAME.model.zst   what SentencePiece's trainer has made
 OUTDIR/NAME.jsonl.zst   texts and their ids
-OUTDIR/NAME.gguf        the pieces as llama.cpp's converter tells them
+OUTDIR/NAME.gguf.zst    the pieces as llama.cpp's converter tells them
 
 Other SEEDs than the empty one make other texts and nothing else, to be tried
 by hand.
@@ -35,13 +35,17 @@ CORPUS = [
 SYMBOLS = ["<tool>", "<tool>>", "[x]", "new\nline", "😀"]
 RAW = {"normalization_rule_name": "identity", "remove_extra_whitespaces": False}
 KINDS = {
-    "llama": ("bpe", 600, {**RAW, "byte_fallback": True, "split_digits": True}, []),
+    "llama": ("bpe", 500, {**RAW, "byte_fallback": True, "split_digits": True}, []),
     "gemma": ("bpe", 600, {**RAW, "byte_fallback": True, "add_dummy_prefix": False,
                            "allow_whitespace_only_pieces": True}, []),
     "bpe_symbols": ("bpe", 420, {**RAW, "byte_fallback": True}, SYMBOLS),
-    "bpe_nfkc": ("bpe", 300, {"normalization_rule_name": "nmt_nfkc"}, []),
+    "gemma_symbols": ("bpe", 600, {**RAW, "byte_fallback": True, "add_dummy_prefix": False},
+                      SYMBOLS + ["▁▁", "▁▁▁", "▁▁▁▁", "a▁b"]),
+    "many_symbols": ("bpe", 2800, {**RAW, "byte_fallback": True, "add_dummy_prefix": False},
+                     SYMBOLS + ["<unused%d>" % i for i in range(2300)]),
+    "bpe_nfkc": ("bpe", 300, {"normalization_rule_name": "nmt_nfkc_cf"}, []),
     "t5": ("unigram", 300, {"normalization_rule_name": "nmt_nfkc", "pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}, []),
-    "unigram_bytes": ("unigram", 500, {"normalization_rule_name": "nmt_nfkc_cf", "byte_fallback": True}, []),
+    "unigram_bytes": ("unigram", 500, {"normalization_rule_name": "identity", "byte_fallback": True}, []),
     "unigram_symbols": ("unigram", 260, RAW, SYMBOLS[:4]),
 }
 ALPHABETS = ["abcdefgh ' ", "   \t\n\r\u00a0\u3000\u2028", "0123456789٣½²Ⅻ", "éèàçœßÅ\u0301\u0323\u0308eſ",
@@ -72,6 +76,10 @@ def train(kind, size, options, symbols):
 def kind_of(p, i):
     return (gguf.TokenType.UNKNOWN if p.is_unknown(i) else gguf.TokenType.CONTROL if p.is_control(i) else
             gguf.TokenType.UNUSED if p.is_unused(i) else gguf.TokenType.BYTE if p.is_byte(i) else gguf.TokenType.NORMAL)
+
+
+def pack(path, data):
+    subprocess.run(["zstd", "-q", "-19", "-f", "-o", path + ".zst"], input=data, check=True)
 
 
 def write_gguf(path, model, data, p):
@@ -108,12 +116,10 @@ def write_gguf(path, model, data, p):
 
 
 for name, (kind, size, options, symbols) in KINDS.items():
-    path = os.path.join(OUT, name + ".model")
+    path = os.path.join(OUT, name)
     if not SEED:
-        with open(path, "wb") as f:
-            f.write(train(kind, size, options, symbols))
-    with open(path, "rb") as f:
-        data = f.read()
+        pack(path + ".model", train(kind, size, options, symbols))
+    data = subprocess.run(["zstd", "-dqc", path + ".model.zst"], stdout=subprocess.PIPE, check=True).stdout
     p = spm.SentencePieceProcessor(model_proto=data)
     lines = []
     for s in texts(name + SEED):
@@ -123,10 +129,12 @@ for name, (kind, size, options, symbols) in KINDS.items():
         if p.unk_id() not in ids:
             line["decoded"] = p.decode(ids)
         lines.append(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
-    subprocess.run(["zstd", "-q", "-19", "-f", "-o", os.path.join(OUT, name + ".jsonl.zst")],
-                   input="".join(lines).encode(), check=True)
+    pack(path + ".jsonl", "".join(lines).encode())
     if name in ("llama", "gemma", "t5") and not SEED:
-        write_gguf(os.path.join(OUT, name + ".gguf"), "t5" if kind == "unigram" else "llama", data, p)
-    if SEEDS:
+        write_gguf(path + ".gguf", "t5" if kind == "unigram" else "llama", data, p)
+        with open(path + ".gguf", "rb") as f:
+            pack(path + ".gguf", f.read())
+        os.remove(path + ".gguf")
+    if SEEDS and len(data) < 20000:
         with open(os.path.join(SEEDS, name), "wb") as f:
             f.write(data + b"\n=== text ===\n" + CORPUS[1].encode() + " <tool>>😀".encode())
