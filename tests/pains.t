@@ -244,12 +244,15 @@ perl -0777 -ne 'my $len = unpack "Q<"; my $h = substr $_, 8, $len;
     print substr $d, $t{$_->[1]}[1], $t{$_->[1]}[2] - $t{$_->[1]}[1]
 	for @out' base/model.safetensors >deep/model.safetensors
 peft-quantize -q -o deep.safetensors deep
+# AddressSanitizer's own tables do not fit into a limit
+data=20000
+! ldd "$(command -v peft-merge)" | grep -q libasan || data=unlimited
 for cmd in 'quantize -q -t f16 -' 'quantize -q -t nf4 -' \
     'merge -j 1 -q --any-base -m - -a adapter'; do
-	run sh -c "ulimit -d 20000; peft-$cmd <deep.safetensors >piped"
+	run sh -c "ulimit -d $data; peft-$cmd <deep.safetensors >piped"
 	ok "pain 28: 60 MB go through 20 MB: $cmd" [ "$rc" -eq 0 ]
 done
-run sh -c 'ulimit -d 20000; peft-merge -j 1 -q -m deep -a adapter -o deep.m/'
+run sh -c "ulimit -d $data; peft-merge -j 1 -q -m deep -a adapter -o deep.m/"
 ok 'pain 28: and from a folder into a folder' [ "$rc" -eq 0 ]
 pain '29: memory is known beforehand' 3 '*needs * MiB, the limit is*' \
     train --mem-limit 1K -o m29/ t
