@@ -79,6 +79,26 @@ say(const struct job *job, struct peft_progress *bar,
 		fprintf(stderr, "%-48s %-6s -> %s\n", w->name, from, to);
 }
 
+/* Another type than was asked for is not given in silence. */
+static void
+say_misfits(const struct job *job, const struct peft_spec *specs, size_t n)
+{
+	const struct peft_dtype_info *asked;
+	size_t many;
+	int t;
+
+	for (t = 0; !job->common.quiet && t < PEFT_NDTYPE; t++) {
+		many = peft_convert_misfits(&job->convert, specs, n,
+		    (enum peft_dtype)t);
+		if (many == 0)
+			continue;
+		asked = &peft_dtypes[job->convert.dtype];
+		peft_warn("%zu weights have rows that do not divide into "
+		    "blocks of %u (%s): they get %s", many, asked->block,
+		    asked->name, peft_dtypes[t].name);
+	}
+}
+
 static int
 convert(const struct job *job, struct peft_source *src,
     const struct peft_spec *specs, struct peft_sink *sink,
@@ -164,8 +184,10 @@ run(const struct job *job, struct peft_err *err)
 		peft_seterr(err, "%s: no weights", peft_source_label(src));
 	else if ((specs = peft_convert_plan(src, &job->convert, &n,
 	    err)) != NULL && (job->common.dry || (sink = peft_sink_open(&o,
-	    specs, n, sides, peft_source_nsides(src), err)) != NULL))
+	    specs, n, sides, peft_source_nsides(src), err)) != NULL)) {
+		say_misfits(job, specs, n);
 		r = convert(job, src, specs, sink, err);
+	}
 	if (r == 0 && sink != NULL) {
 		r = peft_sink_commit(sink, err);
 		sink = NULL;

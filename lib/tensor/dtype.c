@@ -16,6 +16,8 @@ static_assert(4 + 12 + 32 + 128 == 176, "q5_k: q4_k and 256 high bits");
 static_assert(128 + 64 + 16 + 2 == 210, "q6_k: low, high, scales, d");
 static_assert(4 + 256 + 2 * 16 == 292, "q8_k: f32 d, codes, sums");
 static_assert(2 + 2 + 4 + 128 == 136, "iq4_xs: d, scales, nibbles");
+static_assert(240 / 5 + 16 / 4 + 2 == 54, "tq1_0: trits by 5, by 4, d");
+static_assert(64 + 2 == 66, "tq2_0: pairs of bits, d");
 
 const struct peft_dtype_info peft_dtypes[PEFT_NDTYPE] = {
 	[PEFT_F32] = { "f32", "F32", 0, 1, 4 },
@@ -50,6 +52,8 @@ const struct peft_dtype_info peft_dtypes[PEFT_NDTYPE] = {
 	[PEFT_IQ4_NL] = { "iq4_nl", NULL, 20, 32, 18 },
 	[PEFT_IQ4_XS] = { "iq4_xs", NULL, 23, 256, 136 },
 	[PEFT_MXFP4] = { "mxfp4", NULL, 39, 32, 17 },
+	[PEFT_TQ1_0] = { "tq1_0", NULL, 34, 256, 54 },
+	[PEFT_TQ2_0] = { "tq2_0", NULL, 35, 256, 66 },
 };
 
 enum peft_dtype
