@@ -73,10 +73,10 @@ say(const struct job *job, struct peft_progress *bar,
 		fprintf(stderr, "%s}\n", b.failed ? "{" : b.data);
 		peft_buf_free(&b);
 	} else if (job->report)
-		fprintf(stderr, "%-48s %-6s -> %-6s rms %.3e max %.3e\n",
+		fprintf(stderr, "%-48s %-7s -> %-7s rms %.3e max %.3e\n",
 		    w->name, from, to, e->rms, e->max);
 	else
-		fprintf(stderr, "%-48s %-6s -> %s\n", w->name, from, to);
+		fprintf(stderr, "%-48s %-7s -> %s\n", w->name, from, to);
 }
 
 /* Another type than was asked for is not given in silence. */

@@ -47,6 +47,9 @@ tame(enum peft_dtype t, uint8_t *b, size_t nblocks)
 		{ PEFT_Q5_K, { 0, 2 } }, { PEFT_Q6_K, { 208, -1 } },
 		{ PEFT_IQ4_NL, { 0, -1 } }, { PEFT_IQ4_XS, { 0, -1 } },
 		{ PEFT_TQ1_0, { 52, -1 } }, { PEFT_TQ2_0, { 64, -1 } },
+		{ PEFT_IQ1_S, { 0, -1 } }, { PEFT_IQ2_XXS, { 0, -1 } },
+		{ PEFT_IQ2_XS, { 0, -1 } }, { PEFT_IQ2_S, { 0, -1 } },
+		{ PEFT_IQ3_XXS, { 0, -1 } }, { PEFT_IQ3_S, { 0, -1 } },
 		{ PEFT_F16, { 0, -1 } } };
 	size_t bytes = peft_dtypes[t].bytes, i, r;
 	int k;

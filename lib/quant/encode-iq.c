@@ -151,7 +151,7 @@ peft_encode_mxfp4(const float *x, size_t n, uint8_t *b)
 
 		for (j = 0; j < 32; j++)
 			amax = fabsf(x[j]) > amax ? fabsf(x[j]) : amax;
-		/* below 2^-125, where ggml's exponent wraps around, ours is 0 */
+		/* below 2^-125 ggml's exponent wraps around; ours is 0 */
 		e = amax > 0 ? (int)floorf(log2f(amax)) + 125 : 0;
 		b[0] = (uint8_t)(e > 0 ? e : 0);
 		d = b[0] < 2 ? peft_bits_f32(0x00200000u << b[0]) :

@@ -93,11 +93,15 @@ for name in ("F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"):
 
 # what gguf-py has no writer for, by ggml's own; from another seed, so that what is above stays as it is
 rng = np.random.default_rng(22)
-for name, at in {"TQ1_0": [52], "TQ2_0": [64]}.items():
+def decoded(name, at, n):
     t = G[name]
-    b = rng.integers(0, 256, (2, quants.GGML_QUANT_SIZES[t][1]), dtype=np.uint8)
-    for a in at: b[:, a:a + 2] = (rng.standard_normal(2) * 0.01).astype(np.float16).view(np.uint8).reshape(2, 2)
+    b = rng.integers(0, 256, (n, quants.GGML_QUANT_SIZES[t][1]), dtype=np.uint8)
+    d = (rng.standard_normal(n) * 0.01).astype(np.float16)
+    if name == "IQ1_M":                     # a quarter of d at the top of each of four words
+        for k in range(4): b[:, 49 + 2 * k] = (b[:, 49 + 2 * k] & 15) | (d.view(np.uint16) >> 4 * k & 15).astype(np.uint8) << 4
+    else: b[:, at:at + 2] = d.view(np.uint8).reshape(n, 2)
     h[name.lower() + ".bytes"], h[name.lower() + ".values"] = b, quants.dequantize(b, t).astype(np.float32).reshape(-1)
+for name, at in (("TQ1_0", 52), ("TQ2_0", 64)): decoded(name, at, 2)
 ggml = ctypes.CDLL(os.path.join(os.path.dirname(llama_cpp.__file__), "lib", "libggml-base.so"))
 ggml.ggml_quantize_chunk.restype = ctypes.c_size_t
 ggml.ggml_quantize_chunk.argtypes = [ctypes.c_int] + [ctypes.c_void_p] * 2 + [ctypes.c_int64] * 3 + [ctypes.c_void_p]
@@ -128,6 +132,8 @@ for name in ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5
     q = np.zeros(n // per * size, np.uint8)
     assert ggml.ggml_quantize_chunk(int(G[name]), x.ctypes.data, q.ctypes.data, 0, 1, n, None) == q.size
     h[name.lower() + ".quantised"] = q
+# points of grids: as many blocks as meet most of them
+for name, n in (("IQ1_S", 16), ("IQ1_M", 2), ("IQ2_XXS", 8), ("IQ2_XS", 12), ("IQ2_S", 16), ("IQ3_XXS", 6), ("IQ3_S", 8)): decoded(name, 0, n)
 save_numpy(h, os.path.join(out, "ggml.safetensors"))
 
 def listing(d, name):
