@@ -82,8 +82,8 @@ while read -r t small; do
 	ok "$t becomes $small" sh -c "peft-inspect small.gguf | grep -q 'o_proj.weight  *$small '"
 	expect 0 '' peft-quantize -q -t "$t" -o small.gguf -f base
 done <<'END'
-q2_k iq4_nl
-q3_k iq4_nl
+q2_k q4_0
+q3_k q4_0
 iq4_xs iq4_nl
 q4_k q5_0
 q5_k q5_1
