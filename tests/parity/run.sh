@@ -53,7 +53,7 @@ make_all() {
 	peft-quantize -q -t f32 -o f32/ "$1"
 	for t in bf16 nf4; do peft-quantize -q -t "$t" -o "$t/" f32; done
 	peft-quantize -q -t nf4 --double-quant -o nf4dq/ f32
-	for t in f32 f16 q8_0; do
+	for t in f32 f16 q8_0 q4_k; do
 		peft-quantize -q -t "$t" -o "$t.gguf" f32
 	done
 	for m in f32 nf4; do
@@ -62,7 +62,7 @@ make_all() {
 		ours "lora-$m" "$m" "lora-$m"
 	done
 	peft-merge -q -m f32 -a lora-f32 -o merged/
-	for m in f32 bf16 nf4 nf4dq merged f32.gguf f16.gguf q8_0.gguf; do
+	for m in f32 bf16 nf4 nf4dq merged f32.gguf f16.gguf q8_0.gguf q4_k.gguf; do
 		ours "$m" "$m"
 	done
 }
