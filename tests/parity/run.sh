@@ -56,13 +56,14 @@ make_all() {
 	for t in f32 f16 q8_0 q4_k; do
 		peft-quantize -q -t "$t" -o "$t.gguf" f32
 	done
+	peft-quantize -q -t f32 -o values.gguf q4_k.gguf
 	for m in f32 nf4; do
 		peft-train -q -m "$m" --lr 2e-3 --batch 4 --rank 8 \
 		    -o "lora-$m/" train.tok
 		ours "lora-$m" "$m" "lora-$m"
 	done
 	peft-merge -q -m f32 -a lora-f32 -o merged/
-	for m in f32 bf16 nf4 nf4dq merged f32.gguf f16.gguf q8_0.gguf q4_k.gguf; do
+	for m in f32 bf16 nf4 nf4dq merged f32.gguf f16.gguf q8_0.gguf; do
 		ours "$m" "$m"
 	done
 }
