@@ -60,8 +60,24 @@ solve(const struct peft_fit *f, const float *x, const float *w,
 	return true;
 }
 
-float
-peft_fit_offset(const struct peft_fit *f, const float *x, const float *w,
+/* What the distances of one group weigh. */
+static void
+weigh(const struct peft_fit *f, const float *x, float *w)
+{
+	float sum = 0, mean = 0;
+	size_t i;
+
+	if (!f->absolute) {
+		for (i = 0; i < f->n; i++)
+			sum += x[i] * x[i];
+		mean = sqrtf(sum / (float)f->n);
+	}
+	for (i = 0; i < f->n; i++)
+		w[i] = mean + fabsf(x[i]);
+}
+
+static float
+fit_offset(const struct peft_fit *f, const float *x, const float *w,
     uint8_t *q, float *offset)
 {
 	float min = x[0], max = x[0], sw = w[0], sx = sw * x[0], scale, best;
@@ -138,8 +154,8 @@ codes_signed(const float x[16], int most, float inverse, uint8_t q[16],
 	}
 }
 
-float
-peft_fit_signed(const float x[16], int most, uint8_t q[16])
+static float
+fit_centred(const float x[16], int most, uint8_t q[16])
 {
 	float max = largest(x), scale, best, sxl, sll;
 	uint8_t q1[16];
@@ -205,3 +221,27 @@ peft_fit_codes(const float x[16], uint8_t q[16])
 			more |= improve(x[i], &q[i], &sxl, &sll);
 	return sll > 0 ? sxl / sll : 0;
 }
+
+static void
+offset_ref(const struct peft_fit *f, const float *x, uint8_t *q,
+    float scale[8], float offset[8])
+{
+	float w[32];
+	size_t k;
+
+	for (k = 0; k < 8; k++, x += f->n, q += f->n) {
+		weigh(f, x, w);
+		scale[k] = fit_offset(f, x, w, q, &offset[k]);
+	}
+}
+
+static void
+centred_ref(const float x[128], int most, uint8_t q[128], float scale[8])
+{
+	size_t k;
+
+	for (k = 0; k < 8; k++)
+		scale[k] = fit_centred(x + 16 * k, most, q + 16 * k);
+}
+
+const struct peft_fits peft_fits_ref = { offset_ref, centred_ref };

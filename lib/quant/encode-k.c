@@ -28,32 +28,24 @@ put_half(uint8_t *p, float v)
 	return peft_half_f32(h);
 }
 
-static void
-weigh(const struct peft_fit *f, const float *x, float *w)
+static const struct peft_fits *
+fits(void)
 {
-	float sum = 0, mean = 0;
-	size_t i;
-
-	if (!f->absolute) {
-		for (i = 0; i < f->n; i++)
-			sum += x[i] * x[i];
-		mean = sqrtf(sum / (float)f->n);
-	}
-	for (i = 0; i < f->n; i++)
-		w[i] = mean + fabsf(x[i]);
+	return __builtin_cpu_supports("avx2") ? &peft_fits_avx2 :
+	    &peft_fits_ref;
 }
 
 static void
 fit_groups(const struct peft_fit *f, const float *x, uint8_t *q,
     struct groups *g)
 {
-	float w[32];
 	size_t j;
 
 	g->most_scale = g->most_offset = 0;
-	for (j = 0; j < 256 / f->n; j++, x += f->n, q += f->n) {
-		weigh(f, x, w);
-		g->scale[j] = peft_fit_offset(f, x, w, q, &g->offset[j]);
+	for (j = 0; j < 256 / f->n; j += 8)
+		fits()->offset(f, x + j * f->n, q + j * f->n, g->scale + j,
+		    g->offset + j);
+	for (j = 0; j < 256 / f->n; j++) {
 		if (g->scale[j] > g->most_scale)
 			g->most_scale = g->scale[j];
 		if (g->offset[j] > g->most_offset)
@@ -279,8 +271,8 @@ peft_encode_q6_k(const float *x, size_t n, uint8_t *b)
 	size_t j;
 
 	for (; n > 0; n -= 256, x += 256, b += 210) {
-		for (j = 0; j < 16; j++)
-			scale[j] = peft_fit_signed(x + 16 * j, 32, q + 16 * j);
+		fits()->centred(x, 32, q, scale);
+		fits()->centred(x + 128, 32, q + 128, scale + 8);
 		max = largest_scale(scale);
 		memset(b, 0, 210);
 		if (fabsf(max) < PEFT_FIT_ZERO)

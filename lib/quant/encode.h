@@ -48,13 +48,23 @@ struct peft_fit {
 	bool	 absolute;		/* weigh distances, not squares */
 };
 
-/* x is about scale * q - *offset, with offset >= 0; w: the weights of the
- * distances.  Returns the scale. */
-float	peft_fit_offset(const struct peft_fit *, const float *x,
-	    const float *w, uint8_t *q, float *offset);
-/* x is about scale * (q - most), q < 2 * most, weighed by x^2. */
-float	peft_fit_signed(const float x[16], int most, uint8_t q[16]);
-/* The same for most = 4, code by code (Q3_K). */
+/*
+ * Fits eight groups that follow each other; one row a processor path, and the
+ * same bits from each (one lane a group, so that sums keep their order).
+ */
+struct peft_fits {
+	/* x is about scale * q - offset, with offset >= 0. */
+	void	(*offset)(const struct peft_fit *, const float *x, uint8_t *q,
+		    float scale[8], float offset[8]);
+	/* Groups of 16: x is about scale * (q - most), q < 2 * most, weighed
+	 * by x^2. */
+	void	(*centred)(const float x[128], int most, uint8_t q[128],
+		    float scale[8]);
+};
+
+extern const struct peft_fits peft_fits_ref, peft_fits_avx2;
+
+/* One group of 16 as .centred, for most = 4, code by code (Q3_K). */
 float	peft_fit_codes(const float x[16], uint8_t q[16]);
 
 #endif
