@@ -83,20 +83,13 @@ say(const struct job *job, struct peft_progress *bar,
 static void
 say_misfits(const struct job *job, const struct peft_spec *specs, size_t n)
 {
-	const struct peft_dtype_info *asked;
-	size_t many;
+	char note[PEFT_CONVERT_NOTE];
 	int t;
 
-	for (t = 0; !job->common.quiet && t < PEFT_NDTYPE; t++) {
-		many = peft_convert_misfits(&job->convert, specs, n,
-		    (enum peft_dtype)t);
-		if (many == 0)
-			continue;
-		asked = &peft_dtypes[job->convert.dtype];
-		peft_warn("%zu weights have rows that do not divide into "
-		    "blocks of %u (%s): they get %s", many, asked->block,
-		    asked->name, peft_dtypes[t].name);
-	}
+	for (t = 0; !job->common.quiet && t < PEFT_NDTYPE; t++)
+		if (peft_convert_note(&job->convert, specs, n,
+		    (enum peft_dtype)t, note))
+			peft_warn("%s", note);
 }
 
 static int

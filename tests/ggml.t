@@ -91,6 +91,9 @@ q6_k q8_0
 tq1_0 q4_0
 tq2_0 q4_0
 END
+run peft-merge -m base -a adapter -t q4_k -o small.gguf -f
+ok 'peft-merge says it too' grep -qx 'peft-merge: 15 weights have rows that do not divide into blocks of 256 (q4_k): they get q5_0' err
+ok 'and leaves it, since nothing is what was asked for' [ "$rc" -eq 3 ]
 run peft-quantize -t q5_0 -o small.gguf -f base
 ok 'what fits is not spoken of' [ ! -s err ]
 expect 1 '*cannot be written*' peft-quantize -t q8_k -o x.gguf base

@@ -2,6 +2,7 @@
 /* Which type each weight gets, and what that costs. */
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,19 +65,25 @@ fit_blocks(size_t cols, enum peft_dtype t)
 	return PEFT_F16;
 }
 
-size_t
-peft_convert_misfits(const struct peft_convertopt *o,
-    const struct peft_spec *specs, size_t n, enum peft_dtype t)
+bool
+peft_convert_note(const struct peft_convertopt *o,
+    const struct peft_spec *specs, size_t n, enum peft_dtype t,
+    char note[PEFT_CONVERT_NOTE])
 {
-	size_t i, sum = 0;
+	const struct peft_dtype_info *asked;
+	size_t i, many = 0;
 
 	if (o->dtype == PEFT_NDTYPE || is_4bit(o->dtype) || t == o->dtype)
-		return 0;
+		return false;
+	asked = &peft_dtypes[o->dtype];
 	for (i = 0; i < n; i++)
-		sum += specs[i].ndim > 1 && specs[i].dtype == t &&
+		many += specs[i].ndim > 1 && specs[i].dtype == t &&
 		    fit_blocks(specs[i].shape[specs[i].ndim - 1],
 		    o->dtype) == t;
-	return sum;
+	snprintf(note, PEFT_CONVERT_NOTE, "%zu weights have rows that do not "
+	    "divide into blocks of %u (%s): they get %s", many, asked->block,
+	    asked->name, peft_dtypes[t].name);
+	return many > 0;
 }
 
 static enum peft_dtype

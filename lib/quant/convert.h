@@ -26,10 +26,12 @@ struct peft_convertopt {
 struct peft_spec *peft_convert_plan(const struct peft_source *,
 		    const struct peft_convertopt *, size_t *n,
 		    struct peft_err *) PEFT_MUSTCHECK;
-/* How many of the planned weights get type t because their rows do not divide
- * into the blocks of the one that was asked for. */
-size_t		 peft_convert_misfits(const struct peft_convertopt *,
-		    const struct peft_spec *, size_t n, enum peft_dtype t);
+/* If some of the planned weights get type t because their rows do not divide
+ * into the blocks of the one that was asked for: a line that says so. */
+enum { PEFT_CONVERT_NOTE = 160 };
+bool		 peft_convert_note(const struct peft_convertopt *,
+		    const struct peft_spec *, size_t n, enum peft_dtype t,
+		    char note[PEFT_CONVERT_NOTE]);
 
 /* How far a weight, stored as spec says, is from what it was. */
 struct peft_error {
