@@ -41,7 +41,8 @@ endif
 
 ALL_CPPFLAGS = -D_GNU_SOURCE -DPEFT_VERSION='"$(VERSION)"' -Ilib \
 	$(PKG_CFLAGS) $(CPPFLAGS)
-ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS)
+# Not fusing products and sums is gcc's default in ISO C, but not clang's.
+ALL_CFLAGS = -std=c11 -ffp-contract=off $(WARN) $(CFLAGS)
 # OpenBLAS is opened at run time (lib/math/blas.h says why).
 ALL_LDLIBS = -Wl,--as-needed $(PKG_LIBS) -lpthread -ldl -lm $(LDLIBS)
 

@@ -73,10 +73,23 @@ say(const struct job *job, struct peft_progress *bar,
 		fprintf(stderr, "%s}\n", b.failed ? "{" : b.data);
 		peft_buf_free(&b);
 	} else if (job->report)
-		fprintf(stderr, "%-48s %-6s -> %-6s rms %.3e max %.3e\n",
+		fprintf(stderr, "%-48s %-7s -> %-7s rms %.3e max %.3e\n",
 		    w->name, from, to, e->rms, e->max);
 	else
-		fprintf(stderr, "%-48s %-6s -> %s\n", w->name, from, to);
+		fprintf(stderr, "%-48s %-7s -> %s\n", w->name, from, to);
+}
+
+/* Another type than was asked for is not given in silence. */
+static void
+say_misfits(const struct job *job, const struct peft_spec *specs, size_t n)
+{
+	char note[PEFT_CONVERT_NOTE];
+	int t;
+
+	for (t = 0; !job->common.quiet && t < PEFT_NDTYPE; t++)
+		if (peft_convert_note(&job->convert, specs, n,
+		    (enum peft_dtype)t, note))
+			peft_warn("%s", note);
 }
 
 static int
@@ -164,8 +177,10 @@ run(const struct job *job, struct peft_err *err)
 		peft_seterr(err, "%s: no weights", peft_source_label(src));
 	else if ((specs = peft_convert_plan(src, &job->convert, &n,
 	    err)) != NULL && (job->common.dry || (sink = peft_sink_open(&o,
-	    specs, n, sides, peft_source_nsides(src), err)) != NULL))
+	    specs, n, sides, peft_source_nsides(src), err)) != NULL)) {
+		say_misfits(job, specs, n);
 		r = convert(job, src, specs, sink, err);
+	}
 	if (r == 0 && sink != NULL) {
 		r = peft_sink_commit(sink, err);
 		sink = NULL;

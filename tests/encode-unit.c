@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "quant/encode.h"
 #include "quant/quant.h"
 #include "tap.h"
 
@@ -266,6 +267,65 @@ test_plain(enum peft_dtype t, double rel, double least)
 	ok(good, "%s: within half a unit", peft_dtypes[t].name);
 }
 
+/* Groups as the encoders meet them, and such as have nothing to be fitted:
+ * every lane of a fit gives the bits of the plain one. */
+static void
+fit_input(float *x, size_t n, uint64_t seed)
+{
+	size_t i;
+
+	noise(x, n, seed, 0.04);
+	for (i = 0; i < n; i++)
+		switch ((i / 16 + seed) % 9) {
+		case 1: x[i] = 0; break;
+		case 2: x[i] = -0.5f; break;
+		case 3: x[i] = fabsf(x[i]) + 1; break;
+		case 4: x[i] *= 1e-14f; break;
+		case 5: x[i] = i % 7 == 0 ? 3 : -0.0f; break;
+		case 6: x[i] = roundf(x[i] * 32) / 8; break;
+		}
+}
+
+static void
+test_fits(void)
+{
+	static const struct peft_fit fits[] = { { 16, 3, -0.5f, 15, true },
+		{ 32, 15, -1, 20, false }, { 32, 31, -0.5f, 15, false } };
+	bool same[3] = { true, true, true }, centred = true;
+	float x[256], a[8], b[8], c[8], d[8];
+	uint8_t p[256], q[256];
+	uint64_t seed;
+	size_t i;
+
+	if (!__builtin_cpu_supports("avx2")) {
+		printf("# this processor has no avx2\n");
+		return;
+	}
+	for (seed = 0; seed < 500; seed++) {
+		fit_input(x, 256, seed);
+		for (i = 0; i < 3; i++) {
+			memset(p, 77, sizeof(p));
+			memset(q, 77, sizeof(q));
+			peft_fits_ref.offset(&fits[i], x, p, a, b);
+			peft_fits_avx2.offset(&fits[i], x, q, c, d);
+			same[i] = same[i] && memcmp(p, q, 256) == 0 &&
+			    memcmp(a, c, sizeof(a)) == 0 && memcmp(b, d,
+			    sizeof(b)) == 0 && q[255] == (i == 0 ? 77 :
+			    p[255]);
+		}
+		memset(p, 77, sizeof(p));
+		memset(q, 77, sizeof(q));
+		peft_fits_ref.centred(x, 32, p, a);
+		peft_fits_avx2.centred(x, 32, q, c);
+		centred = centred && memcmp(p, q, 256) == 0 && memcmp(a, c,
+		    sizeof(a)) == 0 && q[128] == 77;
+	}
+	for (i = 0; i < 3; i++)
+		ok(same[i], "avx2: fit with an offset, %d codes, as ref",
+		    fits[i].most + 1);
+	ok(centred, "avx2: fit around zero as ref");
+}
+
 static void
 refused(enum peft_dtype t, float value, const char *why)
 {
@@ -319,6 +379,7 @@ main(void)
 	test_nearest(PEFT_NF4, 32, N - 33);
 	test_nearest(PEFT_FP4, 128, N);
 	test_pieces();
+	test_fits();
 	test_refusals();
 	return tap_end();
 }

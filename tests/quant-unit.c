@@ -2,7 +2,7 @@
 /*
  * Decoders of every storage type: the same bits on every processor path, and
  * of any part as of the whole.  With FILE.safetensors: the values and bytes
- * of gguf-py (tests/parity/quant_golden.py).
+ * of gguf-py, and ggml's bytes (tests/parity/quant_golden.py).
  */
 
 #include <math.h>
@@ -46,6 +46,10 @@ tame(enum peft_dtype t, uint8_t *b, size_t nblocks)
 		{ PEFT_Q3_K, { 108, -1 } }, { PEFT_Q4_K, { 0, 2 } },
 		{ PEFT_Q5_K, { 0, 2 } }, { PEFT_Q6_K, { 208, -1 } },
 		{ PEFT_IQ4_NL, { 0, -1 } }, { PEFT_IQ4_XS, { 0, -1 } },
+		{ PEFT_TQ1_0, { 52, -1 } }, { PEFT_TQ2_0, { 64, -1 } },
+		{ PEFT_IQ1_S, { 0, -1 } }, { PEFT_IQ2_XXS, { 0, -1 } },
+		{ PEFT_IQ2_XS, { 0, -1 } }, { PEFT_IQ2_S, { 0, -1 } },
+		{ PEFT_IQ3_XXS, { 0, -1 } }, { PEFT_IQ3_S, { 0, -1 } },
 		{ PEFT_F16, { 0, -1 } } };
 	size_t bytes = peft_dtypes[t].bytes, i, r;
 	int k;
@@ -265,7 +269,7 @@ test_types(void)
 	    peft_dtype_of_ggml(UINT32_MAX) == PEFT_NDTYPE,
 	    "other names and numbers are none's");
 	ok(!peft_can_decode(PEFT_BOOL) && !peft_can_decode(PEFT_I32) &&
-	    !peft_can_encode(PEFT_INT8) && !peft_can_encode(PEFT_Q4_K),
+	    !peft_can_encode(PEFT_INT8) && !peft_can_encode(PEFT_Q8_K),
 	    "what cannot be done is known");
 }
 
@@ -332,20 +336,24 @@ check_decoded(const struct golden *g, const char *name, enum peft_dtype t)
 	free(got);
 }
 
+/* The input of that name, as far as the bytes go that are expected. */
 static void
-check_encoded(const struct golden *g, const char *name, enum peft_dtype t)
+check_encoded(const struct golden *g, const char *input, enum peft_dtype t,
+    const char *which, const char *whose)
 {
-	size_t nbytes, n, i;
-	const uint8_t *want = golden_get(g, name, ".encoded", &nbytes);
-	const float *x = golden_get(g, name, ".input", &n);
+	const struct peft_dtype_info *info = &peft_dtypes[t];
+	size_t nbytes, have, n, i;
+	const uint8_t *want = golden_get(g, info->name, which, &nbytes);
+	const float *x = golden_get(g, input, ".input", &have);
 	struct peft_err err = { 0 };
 	uint8_t *got = peft_calloc(nbytes, 1, &err);
 
-	need(got != NULL && peft_encode(t, x, n / sizeof(*x), got, &err) == 0,
-	    &err);
+	n = nbytes / info->bytes * info->block;
+	need(got != NULL && peft_encode(t, x, n, got, &err) == 0, &err);
 	for (i = 0; i < nbytes && got[i] == want[i]; i++)
 		;
-	if (!ok(i == nbytes, "%s: gguf-py's bytes", name))
+	if (!ok(i == nbytes && n > 0 && n * sizeof(*x) <= have,
+	    "%s: %s bytes", info->name, whose))
 		printf("# byte %zu is %u, not %u\n", i, got[i], want[i]);
 	free(got);
 }
@@ -363,7 +371,11 @@ check_file(const char *path)
 		if (golden_find(&g, name, ".bytes", NULL) != NULL)
 			check_decoded(&g, name, (enum peft_dtype)t);
 		if (golden_find(&g, name, ".encoded", NULL) != NULL)
-			check_encoded(&g, name, (enum peft_dtype)t);
+			check_encoded(&g, name, (enum peft_dtype)t, ".encoded",
+			    "gguf-py's");
+		if (golden_find(&g, name, ".quantised", NULL) != NULL)
+			check_encoded(&g, "all", (enum peft_dtype)t,
+			    ".quantised", "ggml's");
 	}
 	golden_close(&g);
 }

@@ -115,12 +115,16 @@ add_all(struct peft_merge *m, struct peft_err *err)
 	struct peft_convertopt o = { .dtype = m->opt.type, .blocksize = 64,
 	    .nested = m->opt.nested, .gguf = to_gguf(m),
 	    .keep = m->opt.keep };
+	char note[PEFT_CONVERT_NOTE];
 	struct peft_spec *specs;
 	size_t n;
-	int r;
+	int r, t;
 
 	if ((specs = peft_convert_plan(m->base, &o, &n, err)) == NULL)
 		return -1;
+	for (t = 0; t < PEFT_NDTYPE; t++)
+		if (peft_convert_note(&o, specs, n, (enum peft_dtype)t, note))
+			peft_merge_say(m, "%s", note);
 	r = add_specs(m, specs, n, err);
 	free(specs);
 	return r;

@@ -2,6 +2,7 @@
 /* Which type each weight gets, and what that costs. */
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,13 +45,45 @@ plain_type(const struct peft_weight *w, const struct peft_convertopt *o)
 	return o->gguf ? PEFT_F16 : PEFT_BF16;
 }
 
-/* The container's next best for rows that do not divide into blocks. */
+/* For rows that do not divide into a type's blocks: the type that llama.cpp
+ * takes, of about as many bits in blocks of 32. */
 static enum peft_dtype
-fit_blocks(const struct peft_weight *w, enum peft_dtype t)
+fit_blocks(size_t cols, enum peft_dtype t)
 {
-	if (w->cols % peft_dtypes[t].block == 0)
+	static const struct { enum peft_dtype big, small; } rows[] = {
+		{ PEFT_TQ1_0, PEFT_Q4_0 }, { PEFT_TQ2_0, PEFT_Q4_0 },
+		{ PEFT_Q2_K, PEFT_Q4_0 }, { PEFT_Q3_K, PEFT_Q4_0 },
+		{ PEFT_IQ4_XS, PEFT_IQ4_NL }, { PEFT_Q4_K, PEFT_Q5_0 },
+		{ PEFT_Q5_K, PEFT_Q5_1 }, { PEFT_Q6_K, PEFT_Q8_0 } };
+	size_t i;
+
+	if (cols % peft_dtypes[t].block == 0)
 		return t;
-	return w->cols % 32 == 0 ? PEFT_Q8_0 : PEFT_F16;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].big == t && cols % 32 == 0)
+			return rows[i].small;
+	return PEFT_F16;
+}
+
+bool
+peft_convert_note(const struct peft_convertopt *o,
+    const struct peft_spec *specs, size_t n, enum peft_dtype t,
+    char note[PEFT_CONVERT_NOTE])
+{
+	const struct peft_dtype_info *asked;
+	size_t i, many = 0;
+
+	if (o->dtype == PEFT_NDTYPE || is_4bit(o->dtype) || t == o->dtype)
+		return false;
+	asked = &peft_dtypes[o->dtype];
+	for (i = 0; i < n; i++)
+		many += specs[i].ndim > 1 && specs[i].dtype == t &&
+		    fit_blocks(specs[i].shape[specs[i].ndim - 1],
+		    o->dtype) == t;
+	snprintf(note, PEFT_CONVERT_NOTE, "%zu weights have rows that do not "
+	    "divide into blocks of %u (%s): they get %s", many, asked->block,
+	    asked->name, peft_dtypes[t].name);
+	return many > 0;
 }
 
 static enum peft_dtype
@@ -69,7 +102,7 @@ type_of(const struct peft_weight *w, const struct peft_convertopt *o,
 		return is_inner_linear(w) ? t : plain_type(w, o);
 	if (w->ndim < 2 && (o->gguf || !is_float(t)))
 		return o->gguf ? PEFT_F32 : plain_type(w, o);
-	return fit_blocks(w, t);
+	return fit_blocks(w->cols, t);
 }
 
 static struct peft_spec

@@ -21,10 +21,17 @@ struct peft_convertopt {
 /* The specs of all weights, in the source's order; malloc'd.  4-bit types
  * are for linear layers, as bitsandbytes has it: embeddings, heads and norms
  * stay, in a float type if they came quantised; GGUF's block types need rows
- * that divide into blocks, others get q8_0 or f16 there. */
+ * that divide into blocks, others get what llama.cpp gives them: a type of
+ * blocks of 32, or f16. */
 struct peft_spec *peft_convert_plan(const struct peft_source *,
 		    const struct peft_convertopt *, size_t *n,
 		    struct peft_err *) PEFT_MUSTCHECK;
+/* If some of the planned weights get type t because their rows do not divide
+ * into the blocks of the one that was asked for: a line that says so. */
+enum { PEFT_CONVERT_NOTE = 160 };
+bool		 peft_convert_note(const struct peft_convertopt *,
+		    const struct peft_spec *, size_t n, enum peft_dtype t,
+		    char note[PEFT_CONVERT_NOTE]);
 
 /* How far a weight, stored as spec says, is from what it was. */
 struct peft_error {

@@ -21,6 +21,15 @@ struct peft_decoders {
 	void	(*codes8)(const int8_t *src, size_t n, float scale, float *dst);
 };
 
+/* Points of the IQ types' grids: two bits to a coordinate, IQ3: three. */
+struct peft_grids {
+	uint16_t	iq1_s[2048];		/* and iq1_m */
+	uint16_t	iq2_xxs[256], iq2_xs[512], iq2_s[1024];
+	uint16_t	iq3_xxs[256], iq3_s[512];
+};
+
+extern const struct peft_grids peft_grids;
+
 extern const struct peft_decoders peft_decoders_ref, peft_decoders_avx2,
     peft_decoders_avx512;
 

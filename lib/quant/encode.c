@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From f32 to storage types: plain floats and ggml's simple blocks, by the
- * rules of ggml's quantize_row_*_ref. */
+/* From f32 to storage types: the table, plain floats and ggml's simple blocks,
+ * by the rules of ggml's quantize_row_*_ref. */
 
 #include <math.h>
 #include <string.h>
 
+#include "quant/encode.h"
 #include "quant/half.h"
 #include "quant/quant.h"
-
-static void
-put16(uint8_t *p, uint16_t v)
-{
-	p[0] = (uint8_t)v;
-	p[1] = (uint8_t)(v >> 8);
-}
 
 static void
 e_f32(const float *x, size_t n, uint8_t *dst)
@@ -27,7 +21,7 @@ e_f16(const float *x, size_t n, uint8_t *dst)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		put16(dst + 2 * i, peft_f32_to_f16(x[i]));
+		peft_store16(dst + 2 * i, peft_f32_to_f16(x[i]));
 }
 
 static void
@@ -36,7 +30,7 @@ e_bf16(const float *x, size_t n, uint8_t *dst)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		put16(dst + 2 * i, peft_f32_to_bf16(x[i]));
+		peft_store16(dst + 2 * i, peft_f32_to_bf16(x[i]));
 }
 
 /* The value of largest magnitude, with its sign; the first of equals. */
@@ -66,10 +60,12 @@ min_max(const float *x, size_t n, float *min, float *max)
 	}
 }
 
+/* v, which is not negative, towards zero.  The inverse of a denormal scale is
+ * infinite; the code is zero then. */
 static uint8_t
 at_most(float v, int most)
 {
-	int q = (int)v;
+	int q = fabsf(v) < 256 ? (int)v : 0;
 
 	return (uint8_t)(q < most ? q : most);
 }
@@ -82,7 +78,7 @@ e_q4_0(const float *x, size_t n, uint8_t *b)
 	for (; n > 0; n -= 32, x += 32, b += 18) {
 		float d = signed_max(x, 32) / -8, id = d != 0 ? 1 / d : 0;
 
-		put16(b, peft_f32_to_f16(d));
+		peft_store16(b, peft_f32_to_f16(d));
 		for (j = 0; j < 16; j++)
 			b[2 + j] = (uint8_t)(at_most(x[j] * id + 8.5f, 15) |
 			    at_most(x[j + 16] * id + 8.5f, 15) << 4);
@@ -101,8 +97,8 @@ e_q4_1(const float *x, size_t n, uint8_t *b)
 		min_max(x, 32, &min, &max);
 		d = (max - min) / 15;
 		id = d != 0 ? 1 / d : 0;
-		put16(b, peft_f32_to_f16(d));
-		put16(b + 2, peft_f32_to_f16(min));
+		peft_store16(b, peft_f32_to_f16(d));
+		peft_store16(b + 2, peft_f32_to_f16(min));
 		for (j = 0; j < 16; j++)
 			b[4 + j] = (uint8_t)(at_most((x[j] - min) * id + 0.5f,
 			    15) | at_most((x[j + 16] - min) * id + 0.5f,
@@ -135,7 +131,7 @@ e_q5_0(const float *x, size_t n, uint8_t *b)
 	for (; n > 0; n -= 32, x += 32, b += 22) {
 		float d = signed_max(x, 32) / -16, id = d != 0 ? 1 / d : 0;
 
-		put16(b, peft_f32_to_f16(d));
+		peft_store16(b, peft_f32_to_f16(d));
 		for (j = 0; j < 32; j++)
 			q[j] = at_most(x[j] * id + 16.5f, 31);
 		pack5(q, b + 2, b + 6);
@@ -155,10 +151,10 @@ e_q5_1(const float *x, size_t n, uint8_t *b)
 		min_max(x, 32, &min, &max);
 		d = (max - min) / 31;
 		id = d != 0 ? 1 / d : 0;
-		put16(b, peft_f32_to_f16(d));
-		put16(b + 2, peft_f32_to_f16(min));
+		peft_store16(b, peft_f32_to_f16(d));
+		peft_store16(b + 2, peft_f32_to_f16(min));
 		for (j = 0; j < 32; j++)
-			q[j] = (uint8_t)((x[j] - min) * id + 0.5f);
+			q[j] = at_most((x[j] - min) * id + 0.5f, 31);
 		pack5(q, b + 4, b + 8);
 	}
 }
@@ -172,17 +168,26 @@ e_q8_0(const float *x, size_t n, uint8_t *b)
 		float d = fabsf(signed_max(x, 32)) / 127;
 		float id = d != 0 ? 1 / d : 0;
 
-		put16(b, peft_f32_to_f16(d));
-		for (j = 0; j < 32; j++)
-			b[2 + j] = (uint8_t)(int8_t)roundf(x[j] * id);
+		peft_store16(b, peft_f32_to_f16(d));
+		for (j = 0; j < 32; j++) {
+			float q = roundf(x[j] * id);
+
+			b[2 + j] = fabsf(q) < 128 ? (uint8_t)(int8_t)q : 0;
+		}
 	}
 }
 
-static void (*const encoders[PEFT_NDTYPE])(const float *, size_t,
-    uint8_t *) = {
+static peft_encoder *const encoders[PEFT_NDTYPE] = {
 	[PEFT_F32] = e_f32, [PEFT_F16] = e_f16, [PEFT_BF16] = e_bf16,
 	[PEFT_Q4_0] = e_q4_0, [PEFT_Q4_1] = e_q4_1, [PEFT_Q5_0] = e_q5_0,
 	[PEFT_Q5_1] = e_q5_1, [PEFT_Q8_0] = e_q8_0,
+	[PEFT_Q2_K] = peft_encode_q2_k, [PEFT_Q3_K] = peft_encode_q3_k,
+	[PEFT_Q4_K] = peft_encode_q4_k, [PEFT_Q5_K] = peft_encode_q5_k,
+	[PEFT_Q6_K] = peft_encode_q6_k,
+	[PEFT_IQ4_NL] = peft_encode_iq4_nl,
+	[PEFT_IQ4_XS] = peft_encode_iq4_xs,
+	[PEFT_MXFP4] = peft_encode_mxfp4,
+	[PEFT_TQ1_0] = peft_encode_tq1_0, [PEFT_TQ2_0] = peft_encode_tq2_0,
 };
 
 bool
@@ -191,11 +196,13 @@ peft_can_encode(enum peft_dtype t)
 	return t == PEFT_NF4 || t == PEFT_FP4 || encoders[t] != NULL;
 }
 
-/* What would become Inf, in a value or in a block's scale (an f16). */
+/* What would become Inf, in a value or in a block's scale (an f16, but for
+ * MXFP4, which has an exponent). */
 static float
 too_large(enum peft_dtype t)
 {
-	return t == PEFT_F32 ? INFINITY : t == PEFT_BF16 ? 0x1.ffp127f : 65520;
+	return t == PEFT_F32 || t == PEFT_MXFP4 ? INFINITY :
+	    t == PEFT_BF16 ? 0x1.ffp127f : 65520;
 }
 
 int

@@ -51,4 +51,11 @@ peft_load16(const uint8_t *p)
 	return (uint16_t)(p[0] | p[1] << 8);
 }
 
+static inline void
+peft_store16(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+}
+
 #endif

@@ -8,14 +8,17 @@
 #include "quant/sink-impl.h"
 
 /* llama.cpp's general.file_type (llama.h, enum llama_ftype) of the type that
- * most weights have. */
+ * most weights have; of its mixes, the one with the fewest others. */
 static const struct {
 	enum peft_dtype	dtype;
 	uint32_t	number;
 } file_types[] = {
 	{ PEFT_F32, 0 }, { PEFT_F16, 1 }, { PEFT_Q4_0, 2 }, { PEFT_Q4_1, 3 },
 	{ PEFT_Q8_0, 7 }, { PEFT_Q5_0, 8 }, { PEFT_Q5_1, 9 },
-	{ PEFT_BF16, 32 },
+	{ PEFT_Q2_K, 10 }, { PEFT_Q3_K, 11 }, { PEFT_Q4_K, 14 },
+	{ PEFT_Q5_K, 16 }, { PEFT_Q6_K, 18 }, { PEFT_IQ4_NL, 25 },
+	{ PEFT_IQ4_XS, 30 }, { PEFT_BF16, 32 }, { PEFT_TQ1_0, 36 },
+	{ PEFT_TQ2_0, 37 }, { PEFT_MXFP4, 38 },
 };
 
 static enum peft_dtype

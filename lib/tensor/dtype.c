@@ -16,6 +16,15 @@ static_assert(4 + 12 + 32 + 128 == 176, "q5_k: q4_k and 256 high bits");
 static_assert(128 + 64 + 16 + 2 == 210, "q6_k: low, high, scales, d");
 static_assert(4 + 256 + 2 * 16 == 292, "q8_k: f32 d, codes, sums");
 static_assert(2 + 2 + 4 + 128 == 136, "iq4_xs: d, scales, nibbles");
+static_assert(240 / 5 + 16 / 4 + 2 == 54, "tq1_0: trits by 5, by 4, d");
+static_assert(64 + 2 == 66, "tq2_0: pairs of bits, d");
+static_assert(2 + 32 + 8 * 2 == 50, "iq1_s: d, points, the rest of 4 each");
+static_assert(32 + 16 + 8 == 56, "iq1_m: points, their upper bits, scales");
+static_assert(2 + 8 * (4 + 4) == 66, "iq2_xxs: d, points, signs and scale");
+static_assert(2 + 64 + 8 == 74, "iq2_xs: d, points and signs, scales");
+static_assert(2 + 32 + 32 + 8 + 8 == 82, "iq2_s: d, points, signs, scales");
+static_assert(2 + 64 + 8 * 4 == 98, "iq3_xxs: d, points, signs and scales");
+static_assert(2 + 64 + 8 + 32 + 4 == 110, "iq3_s: d, points, signs, scales");
 
 const struct peft_dtype_info peft_dtypes[PEFT_NDTYPE] = {
 	[PEFT_F32] = { "f32", "F32", 0, 1, 4 },
@@ -50,6 +59,15 @@ const struct peft_dtype_info peft_dtypes[PEFT_NDTYPE] = {
 	[PEFT_IQ4_NL] = { "iq4_nl", NULL, 20, 32, 18 },
 	[PEFT_IQ4_XS] = { "iq4_xs", NULL, 23, 256, 136 },
 	[PEFT_MXFP4] = { "mxfp4", NULL, 39, 32, 17 },
+	[PEFT_TQ1_0] = { "tq1_0", NULL, 34, 256, 54 },
+	[PEFT_TQ2_0] = { "tq2_0", NULL, 35, 256, 66 },
+	[PEFT_IQ1_S] = { "iq1_s", NULL, 19, 256, 50 },
+	[PEFT_IQ1_M] = { "iq1_m", NULL, 29, 256, 56 },
+	[PEFT_IQ2_XXS] = { "iq2_xxs", NULL, 16, 256, 66 },
+	[PEFT_IQ2_XS] = { "iq2_xs", NULL, 17, 256, 74 },
+	[PEFT_IQ2_S] = { "iq2_s", NULL, 22, 256, 82 },
+	[PEFT_IQ3_XXS] = { "iq3_xxs", NULL, 18, 256, 98 },
+	[PEFT_IQ3_S] = { "iq3_s", NULL, 21, 256, 110 },
 };
 
 enum peft_dtype

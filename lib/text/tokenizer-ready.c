@@ -49,7 +49,7 @@ shortcuts(struct peft_tokenizer *t, struct peft_err *err)
 static bool
 has_all_bytes(const struct peft_tokenizer *t)
 {
-	char utf8[4];
+	char utf8[16];		/* 4, were gcc not sure that 9 are read */
 	int b;
 
 	for (b = 0; b < 256; b++)

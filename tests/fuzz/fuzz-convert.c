@@ -20,6 +20,13 @@ static const struct target {
 	{ "f32.gguf", PEFT_F32, false, true },
 	{ "q8_0.gguf", PEFT_Q8_0, false, false },
 	{ "q5_1.gguf", PEFT_Q5_1, false, false },
+	{ "q2_k.gguf", PEFT_Q2_K, false, false },
+	{ "q3_k.gguf", PEFT_Q3_K, false, false },
+	{ "q5_k.gguf", PEFT_Q5_K, false, false },
+	{ "q6_k.gguf", PEFT_Q6_K, false, false },
+	{ "iq4_xs.gguf", PEFT_IQ4_XS, false, false },
+	{ "mxfp4.gguf", PEFT_MXFP4, false, false },
+	{ "tq1_0.gguf", PEFT_TQ1_0, false, false },
 };
 
 /* A digest of the names and values, whatever the type. */

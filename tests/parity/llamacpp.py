@@ -4,12 +4,19 @@
 Logits as in load.py.  With f32 weights llama.cpp computes in f32; with f16 and q8_0 it rounds the inputs of each
 product to the type of the weights as well, which moves logits by up to LIMIT.  So its greedy answers are told to us
 token by token: each must be our likeliest token, or no further from it than that.
+
+What we compute over q4_k is what llama.cpp computes in f32 over the values that it stands for (values.gguf).
+
+Of every type the file must hold the bytes of llama.cpp's own quantiser when that makes no mix (of a large model: q4_k).
 """
-import json, subprocess, sys
+import ctypes, json, os, subprocess, sys
 import numpy
 import llama_cpp
+from gguf import GGUFReader
 
 LIMIT = {"f32": 1e-4, "f16": 5e-3, "q8_0": 5e-2}
+FTYPES = {"q4_0": 2, "q4_1": 3, "q8_0": 7, "q5_0": 8, "q5_1": 9, "q2_k": 10, "q3_k": 11, "q4_k": 14, "q5_k": 16, "q6_k": 18,
+          "iq4_nl": 25, "iq4_xs": 30, "tq1_0": 36, "tq2_0": 37}
 records = [json.loads(line) for line in open("some.tok")]
 prompts = [r["input_ids"][:r["labels"].count(-100)] for r in records]
 
@@ -63,3 +70,22 @@ for t, limit in LIMIT.items():
         texts = [m.detokenize(i).decode(errors="replace") for i in answers]
         mine = [json.loads(line) for line in open(name + ".answers")]
         say(mine == texts, "%s: the texts of peft-generate and llama.cpp" % name)
+
+m = llama_cpp.Llama("values.gguf", verbose=False, n_ctx=512, logits_all=True, type_k=0, type_v=0)
+b = theirs(m, sequences)
+far = abs(ours("q4_k.gguf", sequences) - b).max() / abs(b).max()
+say(far <= LIMIT["f32"], "q4_k.gguf: logits differ from those of llama.cpp over its values by %.1e of the largest (limit %.0e)"
+    % (far, LIMIT["f32"]))
+
+
+def tensors(path):
+    return {t.name: (t.tensor_type.name, t.data.tobytes()) for t in GGUFReader(path).tensors}
+
+
+for t in FTYPES if os.path.getsize("f32.gguf") < 1e7 else ["q4_k"]:
+    p = llama_cpp.llama_model_quantize_default_params()
+    p.ftype, p.pure = FTYPES[t], True
+    good = llama_cpp.llama_model_quantize(b"f32.gguf", b"theirs.gguf", ctypes.byref(p)) == 0
+    subprocess.run(["peft-quantize", "-q", "-f", "-t", t, "-o", "ours.gguf", "f32"], check=True)
+    a, b = tensors("ours.gguf"), tensors("theirs.gguf") if good else {}
+    say(good and a == b, "%s: %d tensors, %d of them as llama.cpp quantises them" % (t, len(a), sum(a[n] == b.get(n) for n in a)))

@@ -9,16 +9,18 @@ OUT/bnb.safetensors    w.ID f32, ID ends in .b and the block size; for nf4 and f
                        ID.int8.q i8 and .int8.scale f32: LLM.int8, row by row.
                        mean.N: torch's mean, in one thread, of x[i] = (i * 2654435761 mod 2^32 >> 8) / 2^24, i < N.
 OUT/ggml.safetensors   TYPE.bytes u8, blocks of random bits with sane scales, and TYPE.values f32, what they stand for; TYPE.input f32 and
-                       TYPE.encoded u8 for the types that gguf-py writes.
+                       TYPE.encoded u8 for the types that gguf-py writes; all.input f32 and TYPE.quantised u8: what ggml itself (the library in
+                       llama-cpp-python) makes of it without an importance matrix.
 OUT/tiny-*.txt         every tensor that transformers saves of TINY_MODEL quantised: name, type, shape, begin of sha256 of its bytes (a quant_state as text).
 
 The numbers in bnb.safetensors do not depend on the machine but for nested_map and what follows from it (torch.linspace differs in the last bit
 between builds): this wants a machine on which torch uses AVX2 (ATEN_CPU_CAPABILITY=avx2).
 """
-import hashlib, os, sys, tempfile
+import ctypes, hashlib, os, sys, tempfile
 sys.path.pop(0)                             # gguf.py beside this file is not the package
 import numpy as np, torch
 import bitsandbytes.functional as F
+import llama_cpp
 from gguf import GGMLQuantizationType as G, quants
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -88,6 +90,50 @@ for name in ("F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"):
     x[0, 0:32] = 0; x[0, 32:64] = -1.5; x[0, 64:96] = np.arange(32) - 16; x[0, 96:128] *= 1e-7
     x[0, 128:160] = np.arange(32) - 15.5; x[0, 140] = 127         # halves, with a scale of 1
     h[name.lower() + ".input"], h[name.lower() + ".encoded"] = x.reshape(-1), np.frombuffer(quants.quantize(x, G[name]).tobytes(), np.uint8).copy()
+
+# what gguf-py has no writer for, by ggml's own; from another seed, so that what is above stays as it is
+rng = np.random.default_rng(22)
+def decoded(name, at, n):
+    t = G[name]
+    b = rng.integers(0, 256, (n, quants.GGML_QUANT_SIZES[t][1]), dtype=np.uint8)
+    d = (rng.standard_normal(n) * 0.01).astype(np.float16)
+    if name == "IQ1_M":                     # a quarter of d at the top of each of four words
+        for k in range(4): b[:, 49 + 2 * k] = (b[:, 49 + 2 * k] & 15) | (d.view(np.uint16) >> 4 * k & 15).astype(np.uint8) << 4
+    else: b[:, at:at + 2] = d.view(np.uint8).reshape(n, 2)
+    h[name.lower() + ".bytes"], h[name.lower() + ".values"] = b, quants.dequantize(b, t).astype(np.float32).reshape(-1)
+for name, at in (("TQ1_0", 52), ("TQ2_0", 64)): decoded(name, at, 2)
+ggml = ctypes.CDLL(os.path.join(os.path.dirname(llama_cpp.__file__), "lib", "libggml-base.so"))
+ggml.ggml_quantize_chunk.restype = ctypes.c_size_t
+ggml.ggml_quantize_chunk.argtypes = [ctypes.c_int] + [ctypes.c_void_p] * 2 + [ctypes.c_int64] * 3 + [ctypes.c_void_p]
+
+def blocks():
+    """Blocks of 256: like weights; of heavy tails; of few values; nothing; one each of 32; around where a group counts as zero; groups of any size;
+    one sign, above and below zero; three values; large; zeros of both signs; denormals (not for mxfp4)."""
+    n = lambda: rng.standard_normal(256)
+    yield n() * 0.04
+    yield n() * np.exp(2 * n())
+    yield (n() * 4).round() / 64
+    yield n() * 0
+    yield np.repeat(n()[:8], 32)
+    yield n() * 1e-15
+    yield n() * np.repeat(10.0 ** rng.integers(-9, 3, 16), 16)
+    yield abs(n()) + 0.5
+    yield -abs(n()) * 0.1
+    yield rng.choice([-0.5, 0, 0.5], 256)
+    yield (n() * 30000).clip(-65000, 65000)
+    yield np.where(rng.random(256) < 0.8, -0.0, n())
+    yield n() * 1e-40
+
+x = np.concatenate(list(blocks())).astype(np.float32)
+h["all.input"] = x
+for name in ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS", "MXFP4", "TQ1_0", "TQ2_0"):
+    n = x.size - (256 if name == "MXFP4" else 0)
+    per, size = quants.GGML_QUANT_SIZES[G[name]]
+    q = np.zeros(n // per * size, np.uint8)
+    assert ggml.ggml_quantize_chunk(int(G[name]), x.ctypes.data, q.ctypes.data, 0, 1, n, None) == q.size
+    h[name.lower() + ".quantised"] = q
+# points of grids: as many blocks as meet most of them
+for name, n in (("IQ1_S", 16), ("IQ1_M", 2), ("IQ2_XXS", 8), ("IQ2_XS", 12), ("IQ2_S", 16), ("IQ3_XXS", 6), ("IQ3_S", 8)): decoded(name, 0, n)
 save_numpy(h, os.path.join(out, "ggml.safetensors"))
 
 def listing(d, name):

@@ -53,9 +53,10 @@ make_all() {
 	peft-quantize -q -t f32 -o f32/ "$1"
 	for t in bf16 nf4; do peft-quantize -q -t "$t" -o "$t/" f32; done
 	peft-quantize -q -t nf4 --double-quant -o nf4dq/ f32
-	for t in f32 f16 q8_0; do
+	for t in f32 f16 q8_0 q4_k; do
 		peft-quantize -q -t "$t" -o "$t.gguf" f32
 	done
+	peft-quantize -q -t f32 -o values.gguf q4_k.gguf
 	for m in f32 nf4; do
 		peft-train -q -m "$m" --lr 2e-3 --batch 4 --rank 8 \
 		    -o "lora-$m/" train.tok

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The fits of encode-fit.c for eight groups at once, a group to a lane: what
+ * is a condition there is a mask here.  Nothing is fused or reordered.
+ */
+
+#include <math.h>
+
+#include "quant/encode.h"
+
+typedef float	lanes __attribute__((vector_size(32)));
+typedef int32_t	whole __attribute__((vector_size(32)));
+
+static inline lanes
+pick(whole mask, lanes a, lanes b)
+{
+	return (lanes)(((whole)a & mask) | ((whole)b & ~mask));
+}
+
+static inline whole
+pick_whole(whole mask, whole a, whole b)
+{
+	return (a & mask) | (b & ~mask);
+}
+
+static inline lanes
+magnitude(lanes x)
+{
+	return (lanes)((whole)x & 0x7fffffff);
+}
+
+/* peft_nearest(), between limits. */
+static inline lanes
+code(lanes v, int32_t least, int32_t most)
+{
+	whole l = ((whole)(v + 0x1.8p23f) & 0x7fffff) - 0x400000;
+
+	l = pick_whole(l < least, (whole){ 0 } + least, l);
+	l = pick_whole(l > most, (whole){ 0 } + most, l);
+	return __builtin_convertvector(l, lanes);
+}
+
+/* Value i of each of eight groups of n. */
+static inline void
+gather(const float *x, size_t n, lanes *to)
+{
+	size_t i, k;
+
+	for (i = 0; i < n; i++)
+		for (k = 0; k < 8; k++)
+			to[i][k] = x[k * n + i];
+}
+
+static inline void
+scatter(const lanes *q, float add, size_t n, uint8_t *to)
+{
+	size_t i, k;
+
+	for (i = 0; i < n; i++)
+		for (k = 0; k < 8; k++)
+			to[k * n + i] = (uint8_t)(q[i][k] + add);
+}
+
+static inline void
+put(lanes v, float to[8])
+{
+	size_t k;
+
+	for (k = 0; k < 8; k++)
+		to[k] = v[k];
+}
+
+static inline bool
+every(whole mask)
+{
+	int32_t all = -1;
+	size_t k;
+
+	for (k = 0; k < 8; k++)
+		all &= mask[k];
+	return all != 0;
+}
+
+struct groups {
+	size_t	n;
+	int	most;
+	bool	absolute;
+	lanes	x[32], w[32];
+	lanes	sw, sx, min, max;
+};
+
+static void
+weigh(struct groups *g)
+{
+	lanes sum = { 0 }, mean = { 0 };
+	size_t i, k;
+
+	for (i = 0; i < g->n && !g->absolute; i++)
+		sum += g->x[i] * g->x[i];
+	for (k = 0; k < 8 && !g->absolute; k++)
+		mean[k] = sqrtf(sum[k] / (float)g->n);
+	for (i = 0; i < g->n; i++)
+		g->w[i] = mean + magnitude(g->x[i]);
+}
+
+static void
+prepare(struct groups *g)
+{
+	size_t i;
+
+	weigh(g);
+	g->min = g->max = g->x[0];
+	g->sw = g->w[0];
+	g->sx = g->sw * g->x[0];
+	for (i = 1; i < g->n; i++) {
+		g->min = pick(g->x[i] < g->min, g->x[i], g->min);
+		g->max = pick(g->x[i] > g->max, g->x[i], g->max);
+		g->sw += g->w[i];
+		g->sx += g->w[i] * g->x[i];
+	}
+	g->min = pick(g->min > 0, (lanes){ 0 }, g->min);
+}
+
+static lanes
+distance(const struct groups *g, const lanes *q, lanes scale, lanes min)
+{
+	lanes sum = { 0 };
+	size_t i;
+
+	for (i = 0; i < g->n; i++) {
+		lanes off = scale * q[i] + min - g->x[i];
+
+		sum += g->w[i] * (g->absolute ? magnitude(off) : off * off);
+	}
+	return sum;
+}
+
+/* Codes by a scale (its inverse is given), and the scale and minimum that are
+ * best for them; the groups of which not all codes are the same. */
+static whole
+solve(const struct groups *g, lanes inverse, lanes *q, lanes *scale,
+    lanes *min)
+{
+	lanes sl = { 0 }, sll = { 0 }, sxl = { 0 }, d;
+	whole above;
+	size_t i;
+
+	for (i = 0; i < g->n; i++) {
+		lanes wl;
+
+		q[i] = code(inverse * (g->x[i] - g->min), 0, g->most);
+		wl = g->w[i] * q[i];
+		sl += wl;
+		sll += wl * q[i];
+		sxl += wl * g->x[i];
+	}
+	d = g->sw * sll - sl * sl;
+	*scale = (g->sw * sxl - g->sx * sl) / d;
+	*min = (sll * g->sx - sl * sxl) / d;
+	above = *min > 0;
+	*min = pick(above, (lanes){ 0 }, *min);
+	*scale = pick(above, sxl / sll, *scale);
+	return d > 0;
+}
+
+static void
+offset_avx2(const struct peft_fit *f, const float *x, uint8_t *to,
+    float to_scale[8], float to_offset[8])
+{
+	struct groups g = { .n = f->n, .most = f->most,
+	    .absolute = f->absolute };
+	lanes q[32], q1[32], scale, scale1, min1, best, error;
+	whole flat, better;
+	size_t i;
+	int step;
+
+	gather(x, f->n, g.x);
+	prepare(&g);
+	flat = g.max == g.min;
+	scale = 1 / ((float)f->most / (g.max - g.min));
+	for (i = 0; i < f->n; i++)
+		q[i] = code((float)f->most / (g.max - g.min) * (g.x[i] -
+		    g.min), 0, f->most);
+	best = distance(&g, q, scale, g.min);
+	for (step = 0; step <= f->steps && !every(flat); step++) {
+		better = solve(&g, (f->first + 0.1f * (float)step +
+		    (float)f->most) / (g.max - g.min), q1, &scale1, &min1);
+		error = distance(&g, q1, scale1, min1);
+		better &= (error < best) & ~flat;
+		for (i = 0; i < f->n; i++)
+			q[i] = pick(better, q1[i], q[i]);
+		best = pick(better, error, best);
+		scale = pick(better, scale1, scale);
+		g.min = pick(better, min1, g.min);
+	}
+	for (i = 0; i < f->n; i++)
+		q[i] = pick(flat, (lanes){ 0 }, q[i]);
+	scatter(q, 0, f->n, to);
+	put(pick(flat, (lanes){ 0 }, scale), to_scale);
+	put(-g.min, to_offset);
+}
+
+static void
+codes(const lanes x[16], int most, lanes inverse, lanes q[16], lanes *sxl,
+    lanes *sll)
+{
+	size_t i;
+
+	*sxl = *sll = (lanes){ 0 };
+	for (i = 0; i < 16; i++) {
+		lanes w = x[i] * x[i];
+
+		q[i] = code(inverse * x[i], -most, most - 1);
+		*sxl += w * x[i] * q[i];
+		*sll += w * q[i] * q[i];
+	}
+}
+
+static void
+centred_avx2(const float from[128], int most, uint8_t to[128],
+    float to_scale[8])
+{
+	lanes x[16], q[16], q1[16], amax = { 0 }, max = { 0 }, scale, best;
+	lanes sxl, sll;
+	whole better, none;
+	size_t i;
+	int step;
+
+	gather(from, 16, x);
+	for (i = 0; i < 16; i++) {
+		better = magnitude(x[i]) > amax;
+		amax = pick(better, magnitude(x[i]), amax);
+		max = pick(better, x[i], max);
+	}
+	none = amax < PEFT_FIT_ZERO;
+	codes(x, most, (float)-most / max, q, &sxl, &sll);
+	scale = pick(sll != 0, sxl / sll, (lanes){ 0 });
+	best = scale * sxl;
+	for (step = -9; step <= 9 && !every(none); step++) {
+		if (step == 0)
+			continue;
+		codes(x, most, -((float)most + 0.1f * (float)step) / max, q1,
+		    &sxl, &sll);
+		better = (sll > 0) & (sxl * sxl > best * sll);
+		for (i = 0; i < 16; i++)
+			q[i] = pick(better, q1[i], q[i]);
+		scale = pick(better, sxl / sll, scale);
+		best = pick(better, scale * sxl, best);
+	}
+	for (i = 0; i < 16; i++)
+		q[i] = pick(none, (lanes){ 0 } - (float)most, q[i]);
+	scatter(q, (float)most, 16, to);
+	put(pick(none, (lanes){ 0 }, scale), to_scale);
+}
+
+const struct peft_fits peft_fits_avx2 = { offset_avx2, centred_avx2 };

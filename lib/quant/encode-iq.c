@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ggml's types whose codes are not evenly spaced (IQ4, MXFP4) or three
+ * (TQ).  Layouts: see decode.inc. */
+
+#include <math.h>
+#include <string.h>
+
+#include "quant/encode.h"
+#include "quant/quant.h"
+
+static const int8_t levels[16] = { -127, -104, -83, -65, -49, -35, -22, -10,
+	1, 13, 25, 38, 53, 69, 89, 113 };
+
+/* The nearest level; of two, the upper one. */
+static uint8_t
+nearest_level(float v)
+{
+	size_t i = 0, step;
+
+	for (step = 8; step > 0; step /= 2)
+		if (v + v >= (float)(levels[i + step - 1] + levels[i + step]))
+			i += step;
+	return (uint8_t)i;
+}
+
+static void
+level_sums(const float x[32], float inverse, float *sxl, float *sll)
+{
+	size_t i;
+
+	*sxl = *sll = 0;
+	for (i = 0; i < 32; i++) {
+		float l = (float)levels[nearest_level(inverse * x[i])];
+		float w = x[i] * x[i];
+
+		*sxl += w * l * x[i];
+		*sll += w * l * l;
+	}
+}
+
+/* The scale of 32 values, by trying the largest of them at the first level
+ * and at what is up to seven around it. */
+static float
+fit_levels(const float x[32])
+{
+	float amax = 0, max = 0, scale, best, sxl, sll;
+	size_t i;
+	int step;
+
+	for (i = 0; i < 32; i++)
+		if (fabsf(x[i]) > amax) {
+			amax = fabsf(x[i]);
+			max = x[i];
+		}
+	if (amax < PEFT_FIT_ZERO)
+		return 0;
+	level_sums(x, 1 / (-max / (float)levels[0]), &sxl, &sll);
+	scale = sll > 0 ? sxl / sll : 0;
+	best = scale * sxl;
+	for (step = -7; step <= 7; step++) {
+		level_sums(x, (float)(step + levels[0]) / max, &sxl, &sll);
+		if (sll > 0 && sxl * sxl > best * sll) {
+			scale = sxl / sll;
+			best = scale * sxl;
+		}
+	}
+	return scale;
+}
+
+static void
+put_levels(const float x[32], float scale, uint8_t b[16])
+{
+	float inverse = scale != 0 ? 1 / scale : 0;
+	size_t j;
+
+	for (j = 0; j < 16; j++)
+		b[j] = (uint8_t)(nearest_level(inverse * x[j]) |
+		    nearest_level(inverse * x[j + 16]) << 4);
+}
+
+void
+peft_encode_iq4_nl(const float *x, size_t n, uint8_t *b)
+{
+	for (; n > 0; n -= 32, x += 32, b += 18) {
+		float d = fit_levels(x);
+
+		peft_store16(b, peft_f32_to_f16(d));
+		put_levels(x, d, b + 2);
+	}
+}
+
+/* Eight groups' scales are 6-bit multiples of -max/32. */
+void
+peft_encode_iq4_xs(const float *x, size_t n, uint8_t *b)
+{
+	float scale[8], max, d, inverse;
+	size_t g;
+
+	for (; n > 0; n -= 256, x += 256, b += 136) {
+		unsigned high = 0;
+
+		for (max = 0, g = 0; g < 8; g++) {
+			scale[g] = fit_levels(x + 32 * g);
+			if (fabsf(scale[g]) > fabsf(max))
+				max = scale[g];
+		}
+		d = -max / 32;
+		inverse = d != 0 ? 1 / d : 0;
+		peft_store16(b, peft_f32_to_f16(d));
+		memset(b + 4, 0, 4);
+		for (g = 0; g < 8; g++) {
+			int l = peft_clamp(peft_nearest(inverse * scale[g]),
+			    -32, 31);
+
+			put_levels(x + 32 * g, d * (float)l, b + 8 + 16 * g);
+			b[4 + g / 2] |= (uint8_t)(((l + 32) & 15) <<
+			    4 * (g % 2));
+			high |= (unsigned)(l + 32) >> 4 << 2 * g;
+		}
+		peft_store16(b + 2, (uint16_t)high);
+	}
+}
+
+/* The magnitude's code, 0 to 7, and its sign; the first of equally near ones
+ * is the smaller. */
+static uint8_t
+nearest_e2m1(float x, float d)
+{
+	static const float twice[8] = { 0, 1, 2, 3, 4, 6, 8, 12 };
+	float least = fabsf(x), off;
+	uint8_t best = 0, i;
+
+	for (i = 1; i < 8; i++) {
+		off = fabsf(twice[i] * d - fabsf(x));
+		if (off < least) {
+			least = off;
+			best = i;
+		}
+	}
+	return (uint8_t)(best | (best > 0 && x < 0 ? 8 : 0));
+}
+
+void
+peft_encode_mxfp4(const float *x, size_t n, uint8_t *b)
+{
+	size_t j;
+
+	for (; n > 0; n -= 32, x += 32, b += 17) {
+		float amax = 0, d;
+		int e;
+
+		for (j = 0; j < 32; j++)
+			amax = fabsf(x[j]) > amax ? fabsf(x[j]) : amax;
+		/* below 2^-125 ggml's exponent wraps around; ours is 0 */
+		e = amax > 0 ? (int)floorf(log2f(amax)) + 125 : 0;
+		b[0] = (uint8_t)(e > 0 ? e : 0);
+		d = b[0] < 2 ? peft_bits_f32(0x00200000u << b[0]) :
+		    peft_bits_f32((uint32_t)(b[0] - 1) << 23);
+		for (j = 0; j < 16; j++)
+			b[1 + j] = (uint8_t)(nearest_e2m1(x[j], d) |
+			    nearest_e2m1(x[j + 16], d) << 4);
+	}
+}
+
+/* The largest magnitude of 256, and its inverse, 0 where there is none. */
+static float
+widest(const float *x, float *inverse)
+{
+	float amax = 0;
+	size_t j;
+
+	for (j = 0; j < 256; j++)
+		amax = fabsf(x[j]) > amax ? fabsf(x[j]) : amax;
+	*inverse = amax > 0x1p-128f ? 1 / amax : 0;
+	return amax;
+}
+
+static unsigned
+trit(float v)
+{
+	return (unsigned)((int)roundf(v) + 1);
+}
+
+/* Five trits of values `apart' from each other as a fraction of 243 in 256,
+ * rounded up: multiplied by 3 again and again, they come out at the top. */
+static uint8_t
+five_trits(const float *x, size_t count, size_t apart, float inverse)
+{
+	unsigned q = 0;
+	size_t i;
+
+	for (i = 0; i < 5; i++)
+		q = q * 3 + (i < count ? trit(x[i * apart] * inverse) : 0);
+	return (uint8_t)((q * 256 + 242) / 243);
+}
+
+void
+peft_encode_tq1_0(const float *x, size_t n, uint8_t *b)
+{
+	float inverse;
+	size_t j;
+
+	for (; n > 0; n -= 256, x += 256, b += 54) {
+		peft_store16(b + 52, peft_f32_to_f16(widest(x, &inverse)));
+		for (j = 0; j < 32; j++)
+			b[j] = five_trits(x + j, 5, 32, inverse);
+		for (j = 0; j < 16; j++)
+			b[32 + j] = five_trits(x + 160 + j, 5, 16, inverse);
+		for (j = 0; j < 4; j++)
+			b[48 + j] = five_trits(x + 240 + j, 4, 4, inverse);
+	}
+}
+
+void
+peft_encode_tq2_0(const float *x, size_t n, uint8_t *b)
+{
+	float inverse;
+	size_t j;
+
+	for (; n > 0; n -= 256, x += 256, b += 66) {
+		peft_store16(b + 64, peft_f32_to_f16(widest(x, &inverse)));
+		memset(b, 0, 64);
+		for (j = 0; j < 256; j++)
+			b[j / 128 * 32 + j % 32] |= (uint8_t)(trit(x[j] *
+			    inverse) << 2 * (j / 32 % 4));
+	}
+}
