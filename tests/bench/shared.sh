@@ -30,7 +30,7 @@ done
     { echo '*** SKIPPED: TRL (PEERS=VENV names where it is)' >&2; exit 0; }
 head -n 16 shared.jsonl >few.jsonl
 for dtype in f32 bf16; do
-	peak one "$PEERS/bin/python" "$TOP/tests/bench/trl.py" $dtype "$model" few.jsonl 8 >log 2>err ||
+	peak one "$PEERS/bin/python" "$TOP/tests/bench/trl_job.py" $dtype "$model" few.jsonl 8 >log 2>err ||
 	    { cat err >&2; exit 2; }
 	line "TRL $dtype" 8 16 "$(tail -n 1 log)" "$(cut -d' ' -f3 one)"
 done
