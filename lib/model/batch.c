@@ -10,17 +10,19 @@
 static int
 check_seq(const struct peft_run *run, size_t i, size_t T, struct peft_err *err)
 {
-	const struct peft_seq *s = &run->seqs[i];
+	const struct peft_seq *s = &run->given[i];
+	const struct peft_virtual *v = peft_virtual_of(run, s);
 	size_t past = s->kv == NULL ? 0 : s->kv->len, j;
+	size_t n = s->n + (v == NULL ? 0 : v->n);
 
 	if (s->n == 0)
 		return peft_seterr(err, "sequence %zu is empty", i);
-	if (s->n > run->caps.tokens - T || s->n + past > run->caps.seq)
+	if (n > run->caps.tokens - T || n + past > run->caps.seq)
 		return peft_seterr(err, "sequence %zu: %zu tokens are more than "
-		    "was planned for", i, s->n + past);
-	if (s->kv != NULL && s->n > s->kv->cap - past)
+		    "was planned for", i, n + past);
+	if (s->kv != NULL && n > s->kv->cap - past)
 		return peft_seterr(err, "sequence %zu: its cache has no room "
-		    "for %zu more tokens", i, s->n);
+		    "for %zu more tokens", i, n);
 	for (j = 0; j < s->n; j++)
 		if (s->ids[j] < 0 ||
 		    (size_t)s->ids[j] >= run->net->config.vocab)
@@ -30,6 +32,31 @@ check_seq(const struct peft_run *run, size_t i, size_t T, struct peft_err *err)
 	return 0;
 }
 
+/* The sequence with its virtual tokens: ids and labels from T on.  The first
+ * token is predicted where there is an embedding before it. */
+static void
+make_whole(struct peft_run *run, size_t i, size_t T)
+{
+	const struct peft_seq *s = &run->given[i];
+	const struct peft_virtual *v = peft_virtual_of(run, s);
+	size_t extra = v == NULL ? 0 : v->n, j;
+
+	run->whole[i] = *s;
+	run->whole[i].n += extra;
+	run->whole[i].ids = run->ids + T;
+	for (j = 0; j < extra; j++) {
+		run->ids[T + j] = -1;
+		run->labels[T + j] = PEFT_IGNORE;
+	}
+	memcpy(run->ids + T + extra, s->ids, s->n * sizeof(*s->ids));
+	if (s->labels == NULL)
+		return;
+	run->whole[i].labels = run->labels + T;
+	memcpy(run->labels + T + extra, s->labels, s->n * sizeof(*s->labels));
+	if (v != NULL && v->embed == NULL)
+		run->labels[T + extra] = PEFT_IGNORE;
+}
+
 /* Lay the sequences end to end: first, pos, ranges. */
 static int
 begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
@@ -37,18 +64,20 @@ begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
 {
 	size_t i, j, T = 0;
 
-	run->seqs = seqs;
+	run->given = seqs;
+	run->seqs = run->whole;
 	run->nseqs = nseqs;
 	run->nranges = 0;
 	if (nseqs > run->caps.seqs)
 		return peft_seterr(err, "%zu sequences are more than was "
 		    "planned for", nseqs);
 	for (i = 0; i < nseqs; i++) {
-		const struct peft_seq *s = &seqs[i];
+		const struct peft_seq *s = &run->whole[i];
 		struct peft_range *r;
 
 		if (check_seq(run, i, T, err) == -1)
 			return -1;
+		make_whole(run, i, T);
 		if (run->nranges == 0 ||
 		    run->ranges[run->nranges - 1].adapter != s->adapter)
 			run->ranges[run->nranges++] =
@@ -91,7 +120,7 @@ supervised(struct peft_run *run, double scale)
 static int
 not_finite(struct peft_run *run, size_t i, struct peft_err *err)
 {
-	struct peft_seq alone = run->seqs[i];
+	struct peft_seq alone = run->given[i];
 
 	alone.kv = NULL;
 	run->checking = true;
@@ -117,20 +146,30 @@ all_finite(struct peft_run *run, const struct peft_loss *loss,
 	return 0;
 }
 
+/* What was computed is now in the caches. */
+static void
+advance(struct peft_run *run)
+{
+	size_t i;
+
+	for (i = 0; i < run->nseqs; i++)
+		if (run->seqs[i].kv != NULL) {
+			run->seqs[i].kv->virtuals += run->seqs[i].n -
+			    run->given[i].n;
+			run->seqs[i].kv->len += run->seqs[i].n;
+		}
+}
+
 static int
 run_loss(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
     double scale, struct peft_loss *loss, struct peft_err *err)
 {
-	size_t i;
-
 	if (begin(run, seqs, nseqs, err) == -1)
 		return -1;
 	memset(loss, 0, nseqs * sizeof(*loss));
 	peft_forward(run);
 	peft_head_loss(run, supervised(run, scale), loss);
-	for (i = 0; i < nseqs; i++)
-		if (seqs[i].kv != NULL)
-			seqs[i].kv->len += seqs[i].n;
+	advance(run);
 	return all_finite(run, loss, err);
 }
 
@@ -166,15 +205,19 @@ peft_run_logits(struct peft_run *run, const struct peft_seq *seqs,
     size_t nseqs, const size_t *rows, size_t nrows, float *logits,
     struct peft_err *err)
 {
-	size_t i, V = run->net->config.vocab;
+	size_t i, seq = 0, extra, end = 0, V = run->net->config.vocab;
 
 	if (begin(run, seqs, nseqs, err) == -1)
 		return -1;
 	peft_forward(run);
-	peft_head_logits(run, rows, nrows, logits);
-	for (i = 0; i < nseqs; i++)
-		if (seqs[i].kv != NULL)
-			seqs[i].kv->len += seqs[i].n;
+	for (i = 0; i < nrows; i++) {		/* rows[] knows no virtual ones */
+		while (rows[i] >= end + seqs[seq].n)
+			end += seqs[seq++].n;
+		extra = run->seqs[seq].n - seqs[seq].n;
+		run->rows[i] = run->first[seq] + extra + rows[i] - end;
+	}
+	peft_head_logits(run, run->rows, nrows, logits);
+	advance(run);
 	for (i = 0; i < nrows; i++)
 		if (run->vec->nonfinite(logits + i * V, V))
 			return peft_setfail(err, PEFT_NUMERIC, "the logits of "

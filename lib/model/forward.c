@@ -26,10 +26,21 @@ linears(struct peft_run *run, const struct peft_linear *lin,
     float *const *saved, const float *x, size_t ldx,
     const struct peft_product *p, size_t n)
 {
-	size_t i;
+	bool apart = false;
+	size_t i, ld;
 
-	peft_product_forward(run->net->cpu, x, ldx, run->T, p, n, run->product);
+	for (i = 0; i < n; i++)
+		apart |= peft_hooks_have(lin[i].site, PEFT_HAS_INPUT);
+	if (!apart)
+		peft_product_forward(run->net->cpu, x, ldx, run->T, p, n,
+		    run->product);
 	for (i = 0; i < n; i++) {
+		ld = ldx;
+		if (apart)
+			peft_product_forward(run->net->cpu,
+			    peft_hooks_input(run, lin[i].site, run->ranges,
+			    run->nranges, run->ident, x, &ld), ld, run->T,
+			    &p[i], 1, run->product);
 		if (lin[i].bias != NULL)
 			peft_op_bias(run, p[i].y, p[i].ldy, lin[i].bias,
 			    lin[i].w.rows);
@@ -53,11 +64,14 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 		{ &l->lin[PEFT_V].w, s->qkv + q + kv, ld },
 	}, out = { &l->lin[PEFT_O].w, run->tmp, c->hidden };
 
-	peft_op_norm(run, run->normed, s->x, l->attn_norm, run->T);
+	peft_norm(run, l->lin[PEFT_Q].site - 1, run->normed, s->x);
 	linears(run, &l->lin[PEFT_Q], &s->hook[PEFT_Q], run->normed, c->hidden,
 	    in, 3);
 	peft_op_rope(run, s->qkv, 1);
+	peft_virtual_keys(run, layer, s->qkv);
 	peft_attention(run, layer, s->qkv, s->attn, s->lse);
+	peft_hooks_forward(run, &run->net->attention[layer], run->ranges,
+	    run->nranges, run->ident, s->qkv, ld, s->attn, q, NULL);
 	linears(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn, q, &out, 1);
 	peft_op_sum(run, s->mid, s->x, run->tmp);
 }
@@ -73,7 +87,7 @@ mlp_in(struct peft_run *run, size_t layer, struct peft_saved *s)
 		{ &l->lin[PEFT_UP].w, s->up, c->inter },
 	};
 
-	peft_op_norm(run, run->normed, s->mid, l->mlp_norm, run->T);
+	peft_norm(run, l->lin[PEFT_GATE].site - 1, run->normed, s->mid);
 	linears(run, &l->lin[PEFT_GATE], &s->hook[PEFT_GATE], run->normed,
 	    c->hidden, in, 2);
 	peft_op_swiglu(run, run->act, s->gate, s->up);
@@ -100,8 +114,12 @@ embed(struct peft_run *run, float *x)
 
 	for (i = 0; i < run->nseqs; i++)
 		for (j = 0; j < run->seqs[i].n; j++, t++)
-			peft_decode(w, (size_t)run->seqs[i].ids[j] * w->cols,
-			    w->cols, x + t * w->cols);
+			if (run->seqs[i].ids[j] >= 0)
+				peft_decode(w, (size_t)run->seqs[i].ids[j] *
+				    w->cols, w->cols, x + t * w->cols);
+	peft_hooks_forward(run, &run->net->sites.at[0], run->ranges,
+	    run->nranges, run->ident, NULL, 0, x, w->cols, NULL);
+	peft_virtual_embed(run, x);
 	check(run, run->net->sites.at[0].path, x, w->cols, w->cols);
 }
 
@@ -110,6 +128,7 @@ peft_forward(struct peft_run *run)
 {
 	size_t l, n = run->net->config.layers;
 
+	peft_hooks_begin(run);
 	embed(run, run->saved[0].x);
 	for (l = 0; l < n; l++) {
 		attention(run, l, &run->saved[l]);

@@ -17,6 +17,7 @@ peft_kv_open(const struct peft_net *net, size_t n, struct peft_err *err)
 		return NULL;
 	kv->layers = net->config.layers;
 	kv->dim = net->config.kv_heads * net->config.head_dim;
+	n += peft_sites_virtual(&net->sites, -1);
 	kv->cap = n;
 	if (__builtin_mul_overflow(2 * kv->layers * kv->dim, n, &floats) ||
 	    (kv->data = peft_calloc(floats, sizeof(float), err)) == NULL) {
@@ -39,14 +40,14 @@ peft_kv_close(struct peft_kv *kv)
 size_t
 peft_kv_len(const struct peft_kv *kv)
 {
-	return kv->len;
+	return kv->len - kv->virtuals;
 }
 
 void
 peft_kv_cut(struct peft_kv *kv, size_t len)
 {
-	if (len < kv->len)
-		kv->len = len;
+	if (len + kv->virtuals < kv->len)
+		kv->len = len + kv->virtuals;
 }
 
 int
@@ -64,5 +65,6 @@ peft_kv_copy(struct peft_kv *dst, const struct peft_kv *src,
 		    src->data + i * src->cap * src->dim,
 		    src->len * src->dim * sizeof(float));
 	dst->len = src->len;
+	dst->virtuals = src->virtuals;
 	return 0;
 }

@@ -19,9 +19,8 @@ head(struct peft_run *run, const size_t *rows, size_t n,
 	size_t D = net->config.hidden, V = net->config.vocab, i;
 	struct peft_product p = { &net->head.w, y, V };
 
-	for (i = 0; i < n; i++)
-		(void)run->vec->rmsnorm(hx + i * D, run->out + rows[i] * D,
-		    net->norm, D, (float)net->config.norm_eps);
+	peft_norm_rows(run, net->head.site - 1, ranges, nranges, hx, run->out,
+	    rows);
 	peft_product_forward(net->cpu, hx, D, n, &p, 1, run->product);
 	for (i = 0; i < n; i++)
 		run->tileident[i] = run->ident[rows[i]];
@@ -80,22 +79,19 @@ tile_back(struct peft_run *run, const size_t *rows, size_t n,
     const struct peft_range *ranges, size_t nranges)
 {
 	struct peft_net *net = run->net;
-	size_t D = net->config.hidden, V = net->config.vocab, i;
+	size_t D = net->config.hidden, V = net->config.vocab;
 	struct peft_product p = { &net->head.w, run->logits, V };
 
+	peft_hooks_output_back(run, net->head.site, ranges, nranges,
+	    run->tileident, run->hx, D, run->logits, V, run->headhook);
 	peft_product_backward(net->cpu, run->dhx, D, n, &p, 1, false,
 	    run->product);
 	peft_hooks_backward(run, net->head.site, ranges, nranges,
 	    run->tileident, run->hx, D, run->logits, V, run->dhx, D,
 	    run->headhook);
-	for (i = 0; i < n; i++) {
-		const float *x = run->out + rows[i] * D;
-		double ms = run->vec->sumsq(x, D) / (double)D;
-		float r = (float)(1 / sqrt(ms + net->config.norm_eps));
-
-		run->vec->rmsnorm_back(run->dx + rows[i] * D,
-		    run->dhx + i * D, x, net->norm, r, D);
-	}
+	(void)n;
+	peft_norm_rows_back(run, net->head.site - 1, ranges, nranges, run->dx,
+	    run->dhx, run->out, rows);
 }
 
 /* Add up the tile's rows, in order, to their sequences. */

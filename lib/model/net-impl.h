@@ -31,12 +31,14 @@ struct peft_net {
 	struct peft_weight	 embed;		/* [vocab, D] */
 	float			*norm;		/* [D] */
 	struct peft_linear	 head;		/* [vocab, D] */
+	struct peft_site	*attention;	/* [layers] */
 	size_t			 weight_bytes;
 };
 
 struct peft_kv {
 	size_t	 layers, dim;		/* dim: KV */
 	size_t	 cap, len;		/* tokens */
+	size_t	 virtuals;		/* of them, at the start */
 	float	*data;			/* [layers][2][cap][dim]: K, then V */
 };
 
@@ -65,6 +67,8 @@ struct peft_run {
 	struct peft_arena	 arena;
 	struct peft_plan	 plan;
 	int			 lowest;	/* first layer with hooks */
+	bool			 deep;		/* and its input's gradient is
+						 * asked for */
 
 	struct peft_saved	*saved;		/* [layers] */
 	float	*out;				/* [T, D] behind the layers */
@@ -75,6 +79,8 @@ struct peft_run {
 	float	*dqkv, *dattn, *dact;
 	float	*cos, *sin;			/* [caps.seq, head_dim / 2] */
 	float	*product, *hook;		/* scratch */
+	float	*input;		/* [T, most] what hooks made of an input */
+	float	*dout;		/* [T, most] and of outputs' gradients */
 	float	*attention;			/* scratch, per thread */
 	size_t	 attention_stride;
 	float	*headhook;			/* kept by the hooks of head */
@@ -89,7 +95,10 @@ struct peft_run {
 	unsigned char *rowtop;			/* [tile] */
 
 	/* the micro-batch at hand */
-	const struct peft_seq	*seqs;
+	const struct peft_seq	*seqs;		/* virtual tokens included */
+	const struct peft_seq	*given;		/* as the caller has them */
+	struct peft_seq		*whole;		/* [seqs] room for seqs */
+	int32_t			*ids, *labels;	/* [T] of all, end to end */
 	size_t			 nseqs, T;
 	size_t			*first;		/* [seqs + 1] first token */
 	size_t			*pos;	/* [T] position in its sequence */
@@ -140,7 +149,52 @@ void	peft_op_bias(struct peft_run *, float *y, size_t ld, const float *b,
 	    size_t n);
 void	peft_op_rope(struct peft_run *, float *qkv, float sign);
 
+/* virtual.c: tokens that adapters put before a sequence. */
+const struct peft_virtual *peft_virtual_of(const struct peft_run *,
+	    const struct peft_seq *);
+void	peft_virtual_embed(struct peft_run *, float *x);
+void	peft_virtual_embed_back(struct peft_run *, const float *dx);
+void	peft_virtual_keys(struct peft_run *, size_t layer, float *qkv);
+void	peft_virtual_keys_back(struct peft_run *, size_t layer, float *dqkv);
+
+/* norms.c: a norm with the vectors that the rows' adapters give it; dx +=,
+ * as do the vectors' gradients. */
+void	peft_norm(struct peft_run *, const struct peft_site *, float *y,
+	    const float *x);
+void	peft_norm_back(struct peft_run *, const struct peft_site *, float *dx,
+	    const float *dy, const float *x);
+/* The same of rows `at' (NULL: 0, 1, ...) of x, for the head. */
+void	peft_norm_rows(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, float *y,
+	    const float *x, const size_t *at);
+void	peft_norm_rows_back(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, float *dx,
+	    const float *dy, const float *x, const size_t *at);
+
 /* hooks.c: what adapters add at a site. */
+enum peft_op_kind { PEFT_HAS_INPUT, PEFT_HAS_OUTPUT, PEFT_HAS_VECTOR };
+
+struct peft_vectors {
+	const float	*w;
+	float		*dw;
+};
+
+void	peft_hooks_begin(struct peft_run *);
+void	peft_hooks_end(struct peft_run *);
+size_t	peft_hooks_memory(const struct peft_sites *);
+bool	peft_hooks_have(const struct peft_site *, enum peft_op_kind);
+void	peft_hooks_output_back(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, const uint64_t *ident,
+	    const float *x, size_t ldx, float *dy, size_t lddy, float *saved);
+/* What the product is to see: x itself, or run->input. */
+const float *peft_hooks_input(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, const uint64_t *ident,
+	    const float *x, size_t *ldx);
+void	peft_hooks_input_back(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, const uint64_t *ident,
+	    const float *x, size_t ldx, const float *dy, float *dx,
+	    size_t lddx);
+struct peft_vectors peft_hooks_vectors(const struct peft_site *, int adapter);
 size_t	peft_hooks_saved(const struct peft_site *, size_t T);
 size_t	peft_hooks_scratch(const struct peft_site *, size_t T);
 void	peft_hooks_forward(struct peft_run *, const struct peft_site *,

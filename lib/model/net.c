@@ -46,13 +46,18 @@ load_linear(struct peft_net *net, struct peft_site *site,
 	lin->site = site;
 	if (load_weight(net, site->weight, &lin->w, err) == -1)
 		return -1;
-	return load_vector(net, site->bias, &lin->bias, err);
+	site->w = &lin->w;
+	if (load_vector(net, site->bias, &lin->bias, err) == -1)
+		return -1;
+	site->b = lin->bias;
+	return 0;
 }
 
 static int
 load_layer(struct peft_net *net, struct peft_layer *layer,
     struct peft_site *site, struct peft_err *err)
 {
+	float **norm;
 	int slot;
 
 	for (slot = 0; slot < PEFT_NSLOT; slot++) {
@@ -60,10 +65,13 @@ load_layer(struct peft_net *net, struct peft_layer *layer,
 			if (load_linear(net, &site[slot], &layer->lin[slot],
 			    err) == -1)
 				return -1;
-		} else if (load_vector(net, site[slot].weight,
-		    slot == PEFT_ATTN_NORM ? &layer->attn_norm :
-		    &layer->mlp_norm, err) == -1)
+			continue;
+		}
+		norm = slot == PEFT_ATTN_NORM ? &layer->attn_norm :
+		    &layer->mlp_norm;
+		if (load_vector(net, site[slot].weight, norm, err) == -1)
 			return -1;
+		site[slot].norm = *norm;
 	}
 	return 0;
 }
@@ -81,16 +89,19 @@ load(struct peft_net *net, struct peft_err *err)
 		return peft_seterr(err, "weight %s: rows of %zu do not divide "
 		    "into blocks of type %s", net->embed.name, net->embed.cols,
 		    peft_dtypes[net->embed.dtype].name);
-	site++;
+	site++->w = &net->embed;
 	for (i = 0; i < net->config.layers; i++, site += PEFT_NSLOT)
 		if (load_layer(net, &net->layers[i], site, err) == -1)
 			return -1;
 	if (load_vector(net, site[0].weight, &net->norm, err) == -1)
 		return -1;
+	site[0].norm = net->norm;
+	net->attention = site + 2;
 	if (site[1].weight != SIZE_MAX)
 		return load_linear(net, &site[1], &net->head, err);
 	net->head.site = &site[1];
 	net->head.w = net->embed;
+	site[1].w = &net->head.w;
 	return 0;
 }
 

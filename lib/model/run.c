@@ -112,6 +112,27 @@ hook_scratch(const struct peft_run *run)
 	return most;
 }
 
+/* Floats a row where hooks make an input, or the gradients of outputs, of
+ * their own: those of a layer that share an input come together. */
+static size_t
+hook_width(const struct peft_run *run, enum peft_op_kind what)
+{
+	size_t i, n = 0, most = 0;
+	int layer = -1;
+
+	for (i = 0; i < run->net->sites.n; i++) {
+		const struct peft_site *s = &run->net->sites.at[i];
+
+		if (s->kind == PEFT_HEAD || !peft_hooks_have(s, what))
+			continue;
+		n = what == PEFT_HAS_INPUT ? s->in : s->out +
+		    (s->layer == layer ? n : 0);
+		layer = s->layer;
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
 static void
 layout_work(struct peft_run *run)
 {
@@ -126,6 +147,11 @@ layout_work(struct peft_run *run)
 	run->act = floats(a, T, c->inter);
 	run->cos = floats(a, run->caps.seq, c->head_dim / 2);
 	run->sin = floats(a, run->caps.seq, c->head_dim / 2);
+	run->input = floats(a, T, hook_width(run, PEFT_HAS_INPUT));
+	run->dout = floats(a, T, hook_width(run, PEFT_HAS_OUTPUT));
+	run->whole = peft_arena_get(a, run->caps.seqs, sizeof(*run->whole));
+	run->ids = peft_arena_get(a, T, sizeof(*run->ids));
+	run->labels = peft_arena_get(a, T, sizeof(*run->labels));
 	run->product = floats(a, 1, product_scratch(run));
 	run->hook = floats(a, 1, hook_scratch(run));
 	run->attention_stride = PEFT_BLOCK * run->caps.seq *
@@ -180,23 +206,36 @@ peft_run_layout(struct peft_run *run)
 	at = run->arena.used;
 	layout_logits(run);
 	run->plan.logits = run->arena.used - at;
-	run->plan.total = run->arena.used;
+	run->plan.hooks = peft_hooks_memory(&run->net->sites);
+	run->plan.total = run->arena.used + run->plan.hooks;
 }
 
 static void
 start(struct peft_run *run, struct peft_net *net, const struct peft_caps *caps,
     struct peft_saved *saved)
 {
+	const struct peft_virtual *v;
 	size_t i;
 
 	*run = (struct peft_run){ .net = net, .caps = *caps,
 	    .vec = peft_cpu_vec(net->cpu), .saved = saved,
 	    .lowest = (int)net->config.layers };
-	for (i = 0; i < net->sites.n; i++)
-		if (net->sites.at[i].hooks != NULL &&
-		    net->sites.at[i].layer >= 0 &&
-		    net->sites.at[i].layer < run->lowest)
-			run->lowest = net->sites.at[i].layer;
+	for (v = net->sites.virtuals; v != NULL; v = v->next) {
+		run->lowest = 0;
+		run->deep |= v->embed != NULL;
+	}
+	for (i = 0; i < net->sites.n; i++) {
+		const struct peft_site *s = &net->sites.at[i];
+		int layer = s->kind == PEFT_EMBEDDING ? 0 : s->layer;
+
+		if (s->hooks == NULL || layer < 0 || layer > run->lowest)
+			continue;
+		if (layer < run->lowest)
+			run->deep = false;
+		run->lowest = layer;
+		run->deep |= s->kind != PEFT_LINEAR &&
+		    s->kind != PEFT_ATTENTION;
+	}
 }
 
 int

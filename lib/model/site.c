@@ -129,6 +129,31 @@ add_head(struct peft_sites *s, const struct peft_config *c,
 	return 0;
 }
 
+/* Behind all others: the modules that hold the projections, which have no
+ * weights of their own. */
+static int
+add_attentions(struct peft_sites *s, const struct peft_config *c,
+    struct peft_err *err)
+{
+	size_t q = c->heads * c->head_dim, i;
+	const char *o = c->family->slot[PEFT_O], *dot = strrchr(o, '.');
+	char path[256];
+
+	for (i = 0; i < c->layers; i++) {
+		struct peft_site *site = &s->at[s->n];
+
+		snprintf(path, sizeof(path), "%s.%zu.%.*s", c->family->layers,
+		    i, dot == NULL ? 0 : (int)(dot - o), o);
+		*site = (struct peft_site){ .kind = PEFT_ATTENTION,
+		    .layer = (int)i, .in = q, .out = q, .weight = SIZE_MAX,
+		    .bias = SIZE_MAX };
+		if ((site->path = peft_strdup(path, err)) == NULL)
+			return -1;
+		s->n++;
+	}
+	return 0;
+}
+
 /* Buffers that old files carry and that are not weights. */
 static bool
 is_buffer(const char *name)
@@ -167,7 +192,8 @@ fill(struct peft_sites *s, const struct peft_config *c,
 		if (add_layer(s, c, src, i, used, err) == -1)
 			return -1;
 	if (add_site(s, src, PEFT_NORM, -1, c->family->norm, norm, used,
-	    err) == -1 || add_head(s, c, src, used, err) == -1)
+	    err) == -1 || add_head(s, c, src, used, err) == -1 ||
+	    add_attentions(s, c, err) == -1)
 		return -1;
 	return all_used(src, used, err);
 }
@@ -180,7 +206,9 @@ peft_sites_open(struct peft_sites *s, const struct peft_config *c,
 	int r = -1;
 
 	s->n = 0;
-	s->at = peft_calloc(c->layers * PEFT_NSLOT + 3, sizeof(*s->at), err);
+	s->virtuals = NULL;
+	s->at = peft_calloc(c->layers * (PEFT_NSLOT + 1) + 3, sizeof(*s->at),
+	    err);
 	used = peft_calloc(peft_source_count(src) + 1, sizeof(*used), err);
 	if (s->at != NULL && used != NULL)
 		r = fill(s, c, src, used, err);
@@ -213,4 +241,16 @@ peft_sites_find(const struct peft_sites *s, const char *path)
 		if (strcmp(s->at[i].path, path) == 0)
 			return &s->at[i];
 	return NULL;
+}
+
+size_t
+peft_sites_virtual(const struct peft_sites *s, int adapter)
+{
+	const struct peft_virtual *v;
+	size_t most = 0;
+
+	for (v = s->virtuals; v != NULL; v = v->next)
+		if ((adapter == -1 || v->adapter == adapter) && v->n > most)
+			most = v->n;
+	return most;
 }

@@ -17,7 +17,7 @@
  * An adapter: a method (lora.c, ...), its config (adapter_config.json as
  * PEFT writes it) and its parameters on the sites it targets.
  *
- * A trainable tensor of it: */
+ * A tensor of it: */
 struct peft_param {
 	const char	*name;		/* on disk: "base_model.model. ..." */
 	int		 ndim;
@@ -26,6 +26,11 @@ struct peft_param {
 	float		*value;		/* [n] */
 	float		*grad;		/* [n]; NULL unless trained */
 	bool		 decay;		/* weight decay applies */
+	bool		 fixed;		/* never trained */
+	bool		 unsaved;	/* not in the file */
+	bool		 optional;	/* a file may lack it */
+	bool		 droppable;	/* and so does the adapter then */
+	bool		 whole;		/* whole numbers */
 };
 
 struct peft_adapter;
@@ -48,6 +53,7 @@ const cJSON	*peft_adapter_config(const struct peft_adapter *);
 /* A string of the file's __metadata__ ("peft.base", ...), or NULL. */
 const char	*peft_adapter_meta(const struct peft_adapter *,
 		    const char *key);
+/* Those that are trained. */
 struct peft_param *peft_adapter_params(struct peft_adapter *, size_t *n);
 size_t		 peft_adapter_nsites(const struct peft_adapter *);
 

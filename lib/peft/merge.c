@@ -13,7 +13,7 @@ static const char *const leaves[PEFT_NLEAF] = {
 
 struct merged {
 	struct peft_rows	 base;
-	const struct peft_module *module;
+	struct peft_module	*module;
 	enum peft_leaf		 leaf;
 	float			 weight;
 };
@@ -25,12 +25,12 @@ get(void *ctx, size_t first, size_t n, float *dst, struct peft_err *err)
 
 	if (m->base.get(m->base.ctx, first, n, dst, err) == -1)
 		return -1;
-	return m->module->adapter->method->merge(m->module, m->leaf, first, n,
-	    m->weight, dst, err);
+	return m->module->method->merge(m->module, m->leaf, first, n,
+	    m->weight, dst, &m->base, err);
 }
 
 /* The module that changes the tensor `name' ("PATH.weight"), or NULL. */
-static const struct peft_module *
+static struct peft_module *
 module_of(const struct peft_adapter *a, const char *name,
     enum peft_leaf *leaf)
 {
@@ -38,20 +38,51 @@ module_of(const struct peft_adapter *a, const char *name,
 	size_t n, i;
 	int k;
 
-	if (dot == NULL || a->method->changes == NULL)
+	if (dot == NULL)
 		return NULL;
 	for (n = (size_t)(dot - name), i = 0; i < a->nmodules; i++) {
-		const struct peft_module *m = &a->modules[i];
+		struct peft_module *m = &a->modules[i];
 
-		if (strncmp(name, m->site->path, n) != 0 ||
+		if (m->site == NULL || m->method->changes == NULL ||
+		    strncmp(name, m->site->path, n) != 0 ||
 		    m->site->path[n] != '\0')
 			continue;
 		for (k = 0; k < PEFT_NLEAF; k++)
 			if (strcmp(dot + 1, leaves[k]) == 0 &&
-			    a->method->changes(m, *leaf = k))
+			    m->method->changes(m, *leaf = k))
 				return m;
 	}
 	return NULL;
+}
+
+/* All of it or nothing. */
+static bool
+mergeable(const struct peft_adapter *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->nmodules; i++)
+		if (a->modules[i].method->changes == NULL)
+			return false;
+	return true;
+}
+
+/* The functions of the parameters that merging needs. */
+static int
+make_ready(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	const struct peft_hook_ops *hook = m->method->hook_for != NULL ?
+	    m->method->hook_for(m) : m->method->hook;
+
+	if (m->state != NULL)
+		return 0;
+	if (m->method->prepare != NULL &&
+	    m->method->prepare(m, base, err) == -1)
+		return -1;
+	if (hook != NULL && hook->begin != NULL)
+		hook->begin(m, NULL, NULL);
+	return 0;
 }
 
 int
@@ -60,13 +91,17 @@ peft_adapter_target(const struct peft_adapter *a, size_t i, char *name,
 {
 	size_t m, k;
 
+	if (!mergeable(a))
+		return 0;
 	for (m = 0; m < a->nmodules; m++)
 		for (k = 0; k < PEFT_NLEAF; k++) {
-			if (a->method->changes == NULL ||
-			    !a->method->changes(&a->modules[m], k) || i-- > 0)
+			const struct peft_module *mod = &a->modules[m];
+
+			if (mod->site == NULL ||
+			    !mod->method->changes(mod, k) || i-- > 0)
 				continue;
-			snprintf(name, size, "%s.%s",
-			    a->modules[m].site->path, leaves[k]);
+			snprintf(name, size, "%s.%s", mod->site->path,
+			    leaves[k]);
 			return 1;
 		}
 	return 0;
@@ -86,11 +121,14 @@ peft_adapter_merge(struct peft_adapter *a, const char *name,
     struct peft_err *err)
 {
 	enum peft_leaf leaf;
-	const struct peft_module *module = module_of(a, name, &leaf);
+	struct peft_module *module = module_of(a, name, &leaf);
 	struct merged *m;
 
 	if (module == NULL)
 		return 0;
+	if (make_ready(module, leaf == PEFT_LEAF_WEIGHT ? base : NULL,
+	    err) == -1)
+		return peft_errprefix(err, "%s", name);
 	if ((m = peft_calloc(1, sizeof(*m), err)) == NULL)
 		return -1;
 	*m = (struct merged){ *base, module, leaf, weight };

@@ -6,14 +6,18 @@
 
 #include "peft/method.h"
 
-static const struct peft_method *const methods[] = { &peft_lora };
+extern const struct peft_method peft_lora, peft_trainable_tokens;
+
+static const struct peft_method *const methods[] = {
+	&peft_lora, &peft_trainable_tokens,
+};
 
 enum { NMETHOD = sizeof(methods) / sizeof(methods[0]) };
 
 const struct peft_method *
 peft_method_find(const char *type, struct peft_err *err)
 {
-	char known[256] = "";
+	char known[512] = "";
 	size_t i;
 
 	for (i = 0; i < NMETHOD; i++) {
@@ -25,4 +29,10 @@ peft_method_find(const char *type, struct peft_err *err)
 	peft_seterr(err, "peft_type \"%s\" is not known (known: %s)", type,
 	    known);
 	return NULL;
+}
+
+const struct peft_method *
+peft_method_at(size_t i)
+{
+	return i < NMETHOD ? methods[i] : NULL;
 }

@@ -10,7 +10,17 @@
 
 /* PEFT's choice where target_modules is null, for all families known here
  * (TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING). */
-static const char *const usual[] = { "q_proj", "v_proj" };
+static const char *const q_and_v[] = { "q_proj", "v_proj", NULL };
+
+static cJSON *
+usual_targets(const char *const *usual)
+{
+	cJSON *list = cJSON_CreateArray();
+
+	for (usual = usual == NULL ? q_and_v : usual; *usual != NULL; usual++)
+		cJSON_AddItemToArray(list, cJSON_CreateString(*usual));
+	return list;
+}
 
 /* key == e, or key ends in "." + e */
 static bool
@@ -164,6 +174,7 @@ check_layers(const cJSON *config, const struct peft_sites *sites,
 /* The settings, and how often each of their entries was met. */
 struct choice {
 	const cJSON	*targets, *exclude, *layers;
+	unsigned	 kinds;
 	size_t		*target_hits, *exclude_hits, *layer_hits;
 };
 
@@ -171,8 +182,12 @@ static int
 choose(const struct choice *c, const struct peft_site *site,
     struct peft_err *err)
 {
-	int r = named(c->exclude, site->path, c->exclude_hits, err);
+	int r;
 
+	/* an attention is no module's but those that ask for it */
+	if (site->kind == PEFT_ATTENTION && !(c->kinds >> PEFT_ATTENTION & 1))
+		return 0;
+	r = named(c->exclude, site->path, c->exclude_hits, err);
 	if (r != 0)
 		return r == -1 ? -1 : 0;
 	if (peft_target_is_all_linear(c->targets))
@@ -238,10 +253,11 @@ choose_all(const struct choice *c, const struct peft_sites *sites,
 }
 
 int
-peft_target(const cJSON *config, const struct peft_sites *sites, bool strict,
+peft_target(const cJSON *config, const struct peft_sites *sites,
+    unsigned kinds, const char *const *usual, bool strict,
     const struct peft_site **chosen, size_t *n, struct peft_err *err)
 {
-	struct choice c = { .targets = peft_json_get(config,
+	struct choice c = { .kinds = kinds, .targets = peft_json_get(config,
 	    "target_modules"), .exclude = peft_json_get(config,
 	    "exclude_modules"), .layers = peft_json_get(config,
 	    "layers_to_transform") };
@@ -258,7 +274,7 @@ peft_target(const cJSON *config, const struct peft_sites *sites, bool strict,
 		return peft_seterr(err, "layers_to_transform needs a list of "
 		    "target_modules, not a pattern");
 	if (is_unset(c.targets))
-		c.targets = own = cJSON_CreateStringArray(usual, 2);
+		c.targets = own = usual_targets(usual);
 	nt = (size_t)cJSON_GetArraySize(c.targets) + 1;
 	ne = (size_t)cJSON_GetArraySize(c.exclude) + 1;
 	hits = peft_calloc(nt + ne + (size_t)cJSON_GetArraySize(c.layers) + 1,

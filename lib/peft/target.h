@@ -12,7 +12,9 @@
  * Which modules an adapter's config means, by PEFT's rules
  * (tuners_utils.py): exclude_modules, target_modules as list or as regular
  * expression, layers_to_transform, layers_pattern.  Without target_modules
- * they are those that PEFT takes for models of this kind.
+ * they are the usual ones (ending with NULL; NULL: q_proj, v_proj).  kinds:
+ * bits of what the method can be put on; attentions are looked at only if
+ * among them.
  *
  * Puts the chosen sites in chosen[] (room for sites->n); returns their
  * number through *n.  A choice of nothing is an error (PEFT_CHECK: it is for
@@ -20,7 +22,8 @@
  * pattern or a layer that matches nothing, by its name; for one that was made
  * elsewhere its tensors are the proof.
  */
-int	peft_target(const cJSON *config, const struct peft_sites *, bool strict,
+int	peft_target(const cJSON *config, const struct peft_sites *,
+	    unsigned kinds, const char *const *usual, bool strict,
 	    const struct peft_site **chosen, size_t *n, struct peft_err *)
 	    PEFT_MUSTCHECK;
 /* "all-linear", in any case of letters. */
