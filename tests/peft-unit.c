@@ -521,6 +521,12 @@ check_gradients(struct world *w, struct peft_run *run, struct peft_seq *seqs,
 		tokens += loss[i].tokens;
 	need(peft_run_train(run, seqs, nseqs, 1 / (double)tokens, 0, loss,
 	    &err) == 0, &err);
+	for (d = 0, i = 0; i < nseqs; i++)
+		d += loss[i].nll / (double)tokens;
+	d += peft_adapter_penalty(w->adapter);
+	if (load_golden(w, "loss", &t))
+		ok(fabs(d / *(const float *)t.data - 1) < 1e-5, "loss %.6f, "
+		    "PEFT's %.6f", d, (double)*(const float *)t.data);
 	p = peft_adapter_params(w->adapter, &k);
 	for (i = 0; i < k; i++) {
 		if (!load_gradient(w, p[i].name, &t))

@@ -176,6 +176,8 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	struct peft_hook **end;
 	struct peft_rows rows;
 
+	if (m->site == NULL && m->method->attach == NULL)
+		return 0;		/* used by the other modules */
 	if (m->site != NULL) {
 		site = peft_sites_find(sites, m->site->path);
 		if (site == NULL)
@@ -221,6 +223,10 @@ peft_adapter_attach(struct peft_adapter *a, struct peft_sites *sites,
 
 		m->weight = weight;
 		m->train = train;
+		if (train && m->untrainable != NULL)
+			return peft_seterr(err, "%s: %s",
+			    m->site == NULL ? a->method->type : m->site->path,
+			    m->untrainable);
 		if (attach(m, sites, index, err) == -1)
 			return m->site == NULL ? -1 : peft_errprefix(err, "%s",
 			    m->site->path);
@@ -284,4 +290,23 @@ void
 peft_adapter_zerograd(struct peft_adapter *a)
 {
 	memset(a->grads, 0, a->ngrads * sizeof(float));
+}
+
+double
+peft_adapter_penalty(struct peft_adapter *a)
+{
+	return a->method->penalty == NULL ? 0 : a->method->penalty(a);
+}
+
+void
+peft_adapter_stepped(struct peft_adapter *a, size_t step)
+{
+	if (a->method->stepped != NULL)
+		a->method->stepped(a, step);
+}
+
+int
+peft_adapter_finish(struct peft_adapter *a, struct peft_err *err)
+{
+	return a->method->finish == NULL ? 0 : a->method->finish(a, err);
 }

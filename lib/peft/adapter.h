@@ -65,6 +65,14 @@ int		 peft_adapter_attach(struct peft_adapter *, struct peft_sites *,
 /* The seed of its dropout. */
 void		 peft_adapter_seed(struct peft_adapter *, uint64_t seed);
 void		 peft_adapter_zerograd(struct peft_adapter *);
+/* A term of the loss that depends on the parameters alone (AdaLoRA's): its
+ * gradient is added, its value returned; 0 for most methods. */
+double		 peft_adapter_penalty(struct peft_adapter *);
+/* After the optimiser's step (from 1); and after the last one, before the
+ * adapter is saved. */
+void		 peft_adapter_stepped(struct peft_adapter *, size_t step);
+int		 peft_adapter_finish(struct peft_adapter *, struct peft_err *)
+		    PEFT_MUSTCHECK;
 
 /* The i-th tensor of the base that merging changes, by name ("PATH.weight",
  * "PATH.bias"): 1, or 0 when there are no more (none at all: an adapter that

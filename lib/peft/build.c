@@ -186,6 +186,12 @@ peft_adapter_build(struct peft_adapter *a, const struct peft_sites *sites,
 	a->nsites = n;
 	if (r == 0)
 		r = peft_extras(a, sites, chosen, &n, err);
+	for (i = 0; i < a->nsites; i++) {
+		const struct peft_site *s = chosen[i].site;
+
+		a->most_in = s->in > a->most_in ? s->in : a->most_in;
+		a->most_out = s->out > a->most_out ? s->out : a->most_out;
+	}
 	if (r == 0 && a->method->common != NULL)
 		chosen[n++] = (struct peft_choice){ NULL, a->method,
 		    a->settings };

@@ -119,7 +119,7 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 			continue;
 		peft_gemm(c->cpu, PEFT_T, PEFT_N, s.n, in, c->T, m->weight,
 		    dy + i, lddy, x, ld, 0, g, in);
-		ops->back(m, i, s.n, ops->base ? s.w : NULL, g);
+		ops->back(m, i, s.n, s.w, g);
 	}
 	if (drop && dx != NULL)
 		peft_drop_back(m, c, behind, dx, lddx);

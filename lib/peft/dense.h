@@ -18,7 +18,8 @@ struct peft_dense_ops {
 	void	(*rows)(const struct peft_module *, size_t first, size_t n,
 		    const float *w, float *delta);
 	/* The parameters' gradients += .., given g [n, in], that of the rows.
-	 * Called on one thread; g and w may be overwritten. */
+	 * Called on one thread; g and w may be overwritten (w is mere room
+	 * unless base). */
 	void	(*back)(const struct peft_module *, size_t first, size_t n,
 		    float *w, float *g);
 };

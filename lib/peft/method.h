@@ -28,6 +28,7 @@ struct peft_module {
 	float			 weight;	/* of the adapter (attach) */
 	bool			 train;
 	double			 dropout;	/* of the input */
+	const char		*untrainable;	/* why it can only be used */
 	struct peft_rng		 rng;		/* for it */
 	struct peft_hook	 hook;
 	void			*state;		/* of the method; freed */
@@ -136,6 +137,7 @@ struct peft_adapter {
 	struct peft_module	*modules;
 	size_t			 nmodules;	/* all of them */
 	size_t			 nsites;	/* the method's own, first */
+	size_t			 most_in, most_out;	/* of these */
 	struct peft_module	*common;	/* the last, or NULL */
 	struct peft_param	*params;	/* trained ones first */
 	size_t			 nparams, ntrained;

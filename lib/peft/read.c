@@ -22,7 +22,9 @@ find_param(const struct peft_adapter *a, const char *name, size_t *out,
 	peft_buf_puts(&full, name);
 	if (full.failed)
 		return peft_seterr(err, "no memory for a name");
-	k = peft_map_find(&a->index, full.data, full.len);
+	k = peft_map_find(&a->index, name, strlen(name));
+	if (k == NULL)
+		k = peft_map_find(&a->index, full.data, full.len);
 	peft_buf_free(&full);
 	if (k == NULL)
 		return peft_setfail(err, PEFT_CHECK, "tensor %s fits nothing "

@@ -32,8 +32,8 @@ is_suffix(const char *key, const char *e)
 	    (n == m || key[n - m - 1] == '.');
 }
 
-static int
-matches_regex(const char *pattern, const char *key, struct peft_err *err)
+int
+peft_regex_matches(const char *pattern, const char *key, struct peft_err *err)
 {
 	struct peft_regex *re = peft_regex_open(pattern, err);
 	int r = re == NULL ? -1 : peft_regex_full(re, key, err);
@@ -86,7 +86,7 @@ named(const cJSON *what, const char *path, size_t *hits,
 	if (is_unset(what))
 		return 0;
 	if (cJSON_IsString(what)) {
-		if ((hit = matches_regex(what->valuestring, path, err)) == 1)
+		if ((hit = peft_regex_matches(what->valuestring, path, err)) == 1)
 			hits[0]++;
 		return hit;
 	}
@@ -134,7 +134,7 @@ has_list(const char *path, const char *pattern, struct peft_err *err)
 
 	peft_buf_printf(&b, ".*?\\.%s\\.(\\d+)\\..*", pattern);
 	r = b.failed ? peft_seterr(err, "no memory for a pattern") :
-	    matches_regex(b.data, path, err);
+	    peft_regex_matches(b.data, path, err);
 	peft_buf_free(&b);
 	return r;
 }
@@ -298,7 +298,7 @@ matches_key(const char *key, const char *path, struct peft_err *err)
 
 	peft_buf_printf(&b, "(.*\\.)?(%s)$", key);
 	r = b.failed ? peft_seterr(err, "no memory for a pattern") :
-	    matches_regex(b.data, path, err);
+	    peft_regex_matches(b.data, path, err);
 	peft_buf_free(&b);
 	return r;
 }

@@ -29,6 +29,10 @@ int	peft_target(const cJSON *config, const struct peft_sites *,
 /* "all-linear", in any case of letters. */
 bool	peft_target_is_all_linear(const cJSON *target_modules);
 
+/* Does a pattern match the whole of key?  -1: it does not compile. */
+int	peft_regex_matches(const char *pattern, const char *key,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
 /* rank_pattern, alpha_pattern: the value of the first key whose pattern
  * `(.*\.)?(KEY)$' matches path; `absent' if none does. */
 int	peft_pattern_value(const cJSON *patterns, const char *path,
