@@ -207,6 +207,7 @@ peft_sites_open(struct peft_sites *s, const struct peft_config *c,
 
 	s->n = 0;
 	s->virtuals = NULL;
+	s->config = c;
 	s->at = peft_calloc(c->layers * (PEFT_NSLOT + 1) + 3, sizeof(*s->at),
 	    err);
 	used = peft_calloc(peft_source_count(src) + 1, sizeof(*used), err);

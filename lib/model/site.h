@@ -126,6 +126,7 @@ struct peft_sites {
 	struct peft_site *at;
 	size_t		 n;
 	struct peft_virtual *virtuals;	/* at most one an adapter */
+	const struct peft_config *config;	/* borrowed */
 };
 
 /* Every linear, norm, embedding and head, in the order of the model; checks

@@ -105,7 +105,7 @@ choose_sites(struct peft_adapter *a, const struct peft_sites *sites,
 {
 	const struct peft_site **at = peft_calloc(sites->n, sizeof(*at), err);
 	const char *const *p = a->method->patterns;
-	size_t i;
+	size_t i, k = 0;
 	int r = 0;
 
 	*n = 0;
@@ -117,8 +117,11 @@ choose_sites(struct peft_adapter *a, const struct peft_sites *sites,
 	for (; r == 0 && p != NULL && *p != NULL; p++)
 		r = peft_pattern_check(a->config, *p, a->fresh, at, *n, err);
 	for (i = 0; i < *n; i++)
-		chosen[i] = (struct peft_choice){ at[i], a->method,
-		    a->settings };
+		if (a->method->wanted == NULL ||
+		    a->method->wanted(a->settings, a, at[i]))
+			chosen[k++] = (struct peft_choice){ at[i], a->method,
+			    a->settings };
+	*n = k;
 	free(at);
 	return r;
 }
@@ -181,9 +184,15 @@ peft_adapter_build(struct peft_adapter *a, const struct peft_sites *sites,
 	struct peft_choice *chosen = peft_calloc(3 * sites->n + 1,
 	    sizeof(*chosen), err);
 	size_t n = 0, i;
-	int r = chosen == NULL ? -1 : choose_sites(a, sites, chosen, &n, err);
+	int r = -1;
 
+	a->model = sites->config;
+	if (chosen != NULL)
+		r = choose_sites(a, sites, chosen, &n, err);
 	a->nsites = n;
+	for (i = 0; i < sites->n; i++)
+		if (sites->at[i].kind == PEFT_EMBEDDING)
+			a->embedding = &sites->at[i];
 	if (r == 0)
 		r = peft_extras(a, sites, chosen, &n, err);
 	for (i = 0; i < a->nsites; i++) {

@@ -59,6 +59,7 @@ peft_config_check(const struct peft_method *m, const cJSON *config,
 		if (key != NULL && key[1] == NULL)
 			continue;
 		if (strcmp(e->string, "target_modules") == 0 ||
+		    strcmp(e->string, PEFT_INIT_IDS) == 0 ||
 		    find_key(m->keys, e->string) != NULL || is_off(e))
 			continue;
 		if (key == NULL || !is_default(e, key[1]))

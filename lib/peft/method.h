@@ -73,6 +73,9 @@ struct peft_method {
 	/* Modules that it targets where the config names none; ends with
 	 * NULL; NULL: q_proj, v_proj. */
 	const char *const *usual;
+	/* Is a targeted site to be taken?  NULL: all are. */
+	bool	(*wanted)(const void *settings, const struct peft_adapter *,
+		    const struct peft_site *);
 	/* Settings from the config; kept in *settings (malloc'd). */
 	int	(*parse)(const cJSON *config, void **settings,
 		    struct peft_err *);
@@ -138,6 +141,8 @@ struct peft_adapter {
 	size_t			 nmodules;	/* all of them */
 	size_t			 nsites;	/* the method's own, first */
 	size_t			 most_in, most_out;	/* of these */
+	const struct peft_config *model;	/* NULL: not known */
+	const struct peft_site	*embedding;
 	struct peft_module	*common;	/* the last, or NULL */
 	struct peft_param	*params;	/* trained ones first */
 	size_t			 nparams, ntrained;
@@ -151,6 +156,8 @@ struct peft_adapter {
 	void			*memory;	/* of stepped(); freed */
 };
 
+/* A key that is never saved: ids of the text that a prompt begins as. */
+#define PEFT_INIT_IDS	"peft_init_ids"
 /* What names on disk begin with. */
 #define PEFT_PREFIX	"base_model.model."
 

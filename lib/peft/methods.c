@@ -6,14 +6,18 @@
 
 #include "peft/method.h"
 
-extern const struct peft_method peft_adalora, peft_boft, peft_c3a,
+extern const struct peft_method peft_adalora, peft_adaption_prompt,
+	peft_boft, peft_c3a, peft_cpt, peft_multitask, peft_p_tuning,
+	peft_prefix_tuning, peft_prompt_tuning,
 	peft_delora, peft_fourierft, peft_hira, peft_hra, peft_ia3, 
 	peft_ln_tuning, peft_loha, peft_lokr, peft_lora, peft_miss, peft_oft,
 	 peft_randlora, peft_road, peft_shira,
 	peft_trainable_tokens, peft_vblora, peft_vera;
 
 static const struct peft_method *const methods[] = {
-	&peft_lora, &peft_adalora, &peft_boft, &peft_c3a, &peft_delora,
+	&peft_lora, &peft_adalora, &peft_adaption_prompt, &peft_boft,
+	&peft_c3a, &peft_cpt, &peft_delora, &peft_multitask, &peft_p_tuning,
+	&peft_prefix_tuning, &peft_prompt_tuning,
 	&peft_fourierft, &peft_hira, &peft_hra, &peft_ia3, &peft_ln_tuning,
 	&peft_loha, &peft_lokr, &peft_miss, &peft_oft,
 	&peft_randlora, &peft_road, &peft_shira, &peft_trainable_tokens,
