@@ -275,6 +275,9 @@ peft_target(const cJSON *config, const struct peft_sites *sites,
 		    "target_modules, not a pattern");
 	if (is_unset(c.targets))
 		c.targets = own = usual_targets(usual);
+	else if (cJSON_IsString(c.targets) && kinds == 1U << PEFT_ATTENTION)
+		c.targets = own = cJSON_CreateStringArray(	/* a name */
+		    (const char *const[]){ c.targets->valuestring }, 1);
 	nt = (size_t)cJSON_GetArraySize(c.targets) + 1;
 	ne = (size_t)cJSON_GetArraySize(c.exclude) + 1;
 	hits = peft_calloc(nt + ne + (size_t)cJSON_GetArraySize(c.layers) + 1,
