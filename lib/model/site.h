@@ -16,7 +16,11 @@
  * the two.  The model knows nothing of adapter methods: a method puts hooks
  * on sites, and the model calls them.
  */
-enum peft_site_kind { PEFT_LINEAR, PEFT_EMBEDDING, PEFT_HEAD, PEFT_NORM };
+enum peft_site_kind {
+	PEFT_LINEAR, PEFT_EMBEDDING, PEFT_HEAD, PEFT_NORM,
+	PEFT_POSITION,		/* an embedding of positions */
+	PEFT_EXPERT		/* a linear that some tokens pass */
+};
 
 /* A stretch of the rows of a micro-batch that use one adapter. */
 struct peft_rows_range {
@@ -60,8 +64,13 @@ struct peft_hook {
 
 struct peft_site {
 	const char	*path;		/* "model.layers.0.self_attn.q_proj" */
+	const char	*stem;		/* the path, or without its first part,
+					 * as the source's names have it */
 	enum peft_site_kind kind;
 	int		 layer;		/* -1: outside the layers */
+	int		 slot;		/* enum peft_slot; PEFT_NMODULE: of an
+					 * expert */
+	bool		 transposed;	/* the weight is stored [in, out] */
 	size_t		 in, out;	/* features; embedding: vocab, dim */
 	size_t		 weight;	/* index of path.weight in the source,
 					 * SIZE_MAX: tied, has none */

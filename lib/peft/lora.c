@@ -77,6 +77,7 @@ static int
 parse(const cJSON *config, void **settings, struct peft_err *err)
 {
 	struct lora *l = peft_calloc(1, sizeof(*l), err);
+	bool stored = false;
 
 	if (l == NULL)
 		return -1;
@@ -89,7 +90,9 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    peft_json_bool(config, "lora_bias", &l->bias, err) == -1 ||
 	    parse_init(config, l, err) == -1 ||
 	    must_be_off(config, "bias", err) == -1 ||
-	    must_be_off(config, "fan_in_fan_out", err) == -1 ||
+	    /* how a weight is stored is known from the model: PEFT, too,
+	     * corrects this key by the layer's kind */
+	    peft_json_bool(config, "fan_in_fan_out", &stored, err) == -1 ||
 	    must_be_off(config, "use_dora", err) == -1 ||
 	    must_be_off(config, "loftq_config", err) == -1)
 		return -1;
