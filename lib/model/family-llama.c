@@ -54,14 +54,6 @@ static const char *const starcoder2[PEFT_NSLOT] = {
 	[PEFT_UP] = "mlp.c_fc", [PEFT_DOWN] = "mlp.c_proj",
 };
 
-static const char *const stablelm[PEFT_NSLOT] = {
-	[PEFT_ATTN_NORM] = "input_layernorm",
-	[PEFT_Q] = "self_attn.q_proj", [PEFT_K] = "self_attn.k_proj",
-	[PEFT_V] = "self_attn.v_proj",
-	[PEFT_O] = "self_attn.o_proj",
-	[PEFT_MLP_NORM] = "post_attention_layernorm", MLP_NAMES,
-};
-
 static const char *const phi[PEFT_NSLOT] = {
 	[PEFT_ATTN_NORM] = "input_layernorm",
 	[PEFT_Q] = "self_attn.q_proj", [PEFT_K] = "self_attn.k_proj",
@@ -130,6 +122,17 @@ static const struct peft_key stablelm_keys[] = {
 	{ "use_parallel_residual", PEFT_KEY_BOOL, AT(t.parallel), 0 },
 	END
 };
+
+/* With parallel branches one norm serves both. */
+static int
+finish_stablelm(struct peft_config *c, const cJSON *j, struct peft_err *err)
+{
+	(void)j;
+	(void)err;
+	if (c->t.parallel)
+		c->t.has &= ~BIT(PEFT_MLP_NORM);
+	return 0;
+}
 
 static const struct peft_key starcoder2_keys[] = {
 	{ "norm_epsilon", PEFT_KEY_REAL, AT(t.eps), 0 },
@@ -232,7 +235,9 @@ const struct peft_family peft_families_llama[] = {
 	  .traits = { .has = LLAMA | POST | QK, .norm = PEFT_RMS1,
 	  .act = PEFT_GELU_TANH, .embed_sqrt = true, .tied = true,
 	  .attn_scale = 1. / 16, .theta = 1e6, .window_period = 6 } },
-	{ .model_type = "phi", NAMES, .slot = phi, .keys = phi_keys,
+	{ .model_type = "phi", .embed = "model.embed_tokens",
+	  .layers = "model.layers", .norm = "model.final_layernorm",
+	  .head = "lm_head", .slot = phi, .keys = phi_keys,
 	  .traits = { .has = OUTER | BIT(PEFT_ATTN_NORM) | ATTN |
 	  BIT(PEFT_UP) | BIT(PEFT_DOWN), .bias = ~0u, .norm = PEFT_LAYER,
 	  .act = PEFT_GELU_TANH, .parallel = true, .partial = 0.5 } },
@@ -253,8 +258,8 @@ const struct peft_family peft_families_llama[] = {
 	{ .model_type = "granite", NAMES, .slot = llama,
 	  .keys = granite_keys,
 	  .traits = { .has = LLAMA, .attn_scale = 1 } },
-	{ .model_type = "stablelm", NAMES, .slot = stablelm,
-	  .keys = stablelm_keys,
+	{ .model_type = "stablelm", NAMES, .slot = llama,
+	  .keys = stablelm_keys, .finish = finish_stablelm,
 	  .traits = { .has = LLAMA, .norm = PEFT_LAYER,
 	  .bias = PRE | BIT(PEFT_AT_NORM), .partial = 0.25 } },
 	{ .model_type = "starcoder2", NAMES, .slot = starcoder2,

@@ -54,9 +54,12 @@ turn_row(const struct job *j, float *row, size_t t)
 {
 	const struct peft_net *net = j->run->net;
 	const struct peft_config *c = &net->config;
-	size_t at = j->run->angle[t] * (c->rope_dim / 2), h;
+	size_t at, h;
 
-	for (h = 0; j->angles != NULL && h < c->heads + c->kv_heads; h++)
+	if (j->angles == NULL)
+		return;
+	at = j->run->angle[t] * (c->rope_dim / 2);
+	for (h = 0; h < c->heads + c->kv_heads; h++)
 		turn(j, head_of(net, row, h), j->angles->cos + at,
 		    j->angles->sin + at);
 }

@@ -69,6 +69,13 @@ get(void *ctx, size_t first, size_t n, float *dst, struct peft_err *err)
 	    m->weight, dst, err);
 }
 
+/* What the base's tensors call the site. */
+static const char *
+stem_of(const struct peft_site *s)
+{
+	return s->stem != NULL ? s->stem : s->path;
+}
+
 /* The module that changes the tensor `name' ("PATH.weight"), or NULL. */
 static const struct peft_module *
 module_of(const struct peft_adapter *a, const char *name,
@@ -82,9 +89,9 @@ module_of(const struct peft_adapter *a, const char *name,
 		return NULL;
 	for (n = (size_t)(dot - name), i = 0; i < a->nmodules; i++) {
 		const struct peft_module *m = &a->modules[i];
+		const char *stem = stem_of(m->site);
 
-		if (strncmp(name, m->site->stem, n) != 0 ||
-		    m->site->stem[n] != '\0')
+		if (strncmp(name, stem, n) != 0 || stem[n] != '\0')
 			continue;
 		for (k = 0; k < PEFT_NLEAF; k++)
 			if (strcmp(dot + 1, leaves[k]) == 0 &&
@@ -106,7 +113,7 @@ peft_adapter_target(const struct peft_adapter *a, size_t i, char *name,
 			    !a->method->changes(&a->modules[m], k) || i-- > 0)
 				continue;
 			snprintf(name, size, "%s.%s",
-			    a->modules[m].site->stem, leaves[k]);
+			    stem_of(a->modules[m].site), leaves[k]);
 			return 1;
 		}
 	return 0;
