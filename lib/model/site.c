@@ -94,6 +94,17 @@ find(const struct peft_source *src, const struct peft_site *site,
 	return i;
 }
 
+/* Does the source (a GGUF) have this weight [out, in], where the family has
+ * [in, out]? */
+static bool
+is_turned(const struct fill *f, const struct peft_site *site)
+{
+	const char *stem;
+	size_t i = find(f->src, site, "weight", &stem);
+
+	return i != SIZE_MAX && peft_source_at(f->src, i)->turned;
+}
+
 /* Find path.suffix in the source and check its shape [rows, cols], or
  * [cols] where rows is 0; mark it as used. */
 static int
@@ -144,7 +155,8 @@ add_site(const struct fill *f, int layer, int slot, const char *path,
 
 	if (site == NULL)
 		return -1;
-	site->transposed = t->transposed & PEFT_BIT(slot);
+	site->transposed = t->transposed & PEFT_BIT(slot) &&
+	    !is_turned(f, site);
 	table |= site->transposed;
 	if (claim(f, site, "weight", kind == PEFT_NORM ? s.heads :
 	    table ? s.in : s.out, table ? s.out : s.in, &site->weight,
