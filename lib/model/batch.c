@@ -6,6 +6,7 @@
 
 #include "data/tokens.h"
 #include "model/net-impl.h"
+#include "model/rope.h"
 
 static int
 check_seq(const struct peft_run *run, size_t i, size_t T, struct peft_err *err)
@@ -23,6 +24,12 @@ check_seq(const struct peft_run *run, size_t i, size_t T, struct peft_err *err)
 	if (s->kv != NULL && n > s->kv->cap - past)
 		return peft_seterr(err, "sequence %zu: its cache has no room "
 		    "for %zu more tokens", i, n);
+	if (run->net->position.site != NULL && n + past +
+	    run->net->config.t.position_offset > run->net->config.positions)
+		return peft_seterr(err, "sequence %zu: %zu tokens, the model "
+		    "knows %zu positions", i, n + past,
+		    run->net->config.positions -
+		    run->net->config.t.position_offset);
 	for (j = 0; j < s->n; j++)
 		if (s->ids[j] < 0 ||
 		    (size_t)s->ids[j] >= run->net->config.vocab)
@@ -30,6 +37,29 @@ check_seq(const struct peft_run *run, size_t i, size_t T, struct peft_err *err)
 			    "in the vocabulary of %zu", i, s->ids[j],
 			    run->net->config.vocab);
 	return 0;
+}
+
+/* The rows of the angles that a sequence's tokens have. */
+static void
+set_angles(struct peft_run *run, size_t first, size_t n)
+{
+	const struct peft_config *c = &run->net->config;
+	size_t pos = run->pos[first], half = c->rope_dim / 2, i;
+	size_t at = run->caps.seq + first;
+	int k;
+
+	if (!peft_rope_varies(c, pos + n)) {
+		for (i = 0; i < n; i++)
+			run->angle[first + i] = pos + i;
+		return;
+	}
+	for (i = 0; i < n; i++)
+		run->angle[first + i] = at + i;
+	for (k = 0; k < 2; k++)
+		if (run->angles[k].cos != NULL)
+			peft_rope_table(c, k, pos + n, pos, n,
+			    run->angles[k].cos + at * half,
+			    run->angles[k].sin + at * half);
 }
 
 /* The sequence with its virtual tokens: ids and labels from T on.  The first
@@ -89,6 +119,8 @@ begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
 			run->pos[T] = (s->kv == NULL ? 0 : s->kv->len) + j;
 			run->ident[T] = (uint64_t)s->ident << 32 | run->pos[T];
 		}
+		if (run->angle != NULL)
+			set_angles(run, run->first[i], s->n);
 	}
 	run->first[nseqs] = run->T = T;
 	return 0;

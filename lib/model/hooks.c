@@ -199,14 +199,16 @@ peft_hooks_input_back(struct peft_run *run, const struct peft_site *site,
 }
 
 struct peft_vectors
-peft_hooks_vectors(const struct peft_site *site, int adapter)
+peft_hooks_vectors(const struct peft_normal *norm, int adapter)
 {
-	struct peft_hook *h = hook_of(site, adapter, PEFT_HAS_VECTOR);
-	struct peft_vectors v = { .w = site->norm };
-	const float *own;
+	struct peft_hook *h = hook_of(norm->site, adapter, PEFT_HAS_VECTOR);
+	struct peft_vectors v = { .w = norm->w, .b = norm->b };
 
-	if (h != NULL && (own = h->ops->vector(h->self, false, &v.dw)) != NULL)
-		v.w = own;
+	if (h != NULL) {
+		v.w = h->ops->vector(h->self, false, &v.dw);
+		if (norm->b != NULL)
+			v.b = h->ops->vector(h->self, true, &v.db);
+	}
 	return v;
 }
 

@@ -19,13 +19,28 @@ head(struct peft_run *run, const size_t *rows, size_t n,
 	size_t D = net->config.hidden, V = net->config.vocab, i;
 	struct peft_product p = { &net->head.w, y, V };
 
-	peft_norm_rows(run, net->head.site - 1, ranges, nranges, hx, run->out,
-	    rows);
+	peft_norm_rows(run, &net->norm, ranges, nranges, hx, run->out, rows);
 	peft_product_forward(net->cpu, hx, D, n, &p, 1, run->product);
+	if (net->head.bias != NULL)
+		peft_op_bias(run, y, V, net->head.bias, V, n);
 	for (i = 0; i < n; i++)
 		run->tileident[i] = run->ident[rows[i]];
 	peft_hooks_forward(run, net->head.site, ranges, nranges,
 	    run->tileident, hx, D, y, V, run->headhook);
+}
+
+/* What families do to a row of logits: y = cap tanh(scale y / cap). */
+static void
+finish_row(const struct peft_run *run, float *y)
+{
+	const struct peft_config *c = &run->net->config;
+	float cap = (float)c->t.final_cap;
+	size_t i;
+
+	if (c->t.logit_scale != 1)
+		run->vec->scale(y, (float)c->t.logit_scale, c->vocab);
+	for (i = 0; cap > 0 && i < c->vocab; i++)
+		y[i] = cap * tanhf(y[i] / cap);
 }
 
 /* The ranges of adapters among rows[0..n), which ascend. */
@@ -59,10 +74,16 @@ row_task(void *ctx, size_t i, int thread)
 	struct peft_run *run = job->run;
 	size_t V = run->net->config.vocab, target;
 	float *y = run->logits + i * V, logit, lse, scale;
+	float *capped = run->capped == NULL ? NULL : run->capped + i * V;
+	float cap = (float)run->net->config.t.final_cap;
+	size_t j;
 
 	(void)thread;
 	target = (size_t)run->targets[job->base + i];
 	scale = run->rowscale[job->base + i];
+	finish_row(run, y);
+	if (run->train && capped != NULL)
+		memcpy(capped, y, V * sizeof(*y));
 	run->rowtop[i] = run->vec->argmax(y, V) == target;
 	logit = y[target];
 	lse = run->vec->softmax(y, V);
@@ -70,7 +91,9 @@ row_task(void *ctx, size_t i, int thread)
 	if (!run->train)
 		return;
 	y[target] -= 1;
-	run->vec->scale(y, scale, V);
+	for (j = 0; capped != NULL && j < V; j++)
+		y[j] *= 1 - capped[j] / cap * (capped[j] / cap);
+	run->vec->scale(y, scale * (float)run->net->config.t.logit_scale, V);
 }
 
 /* Gradient of the tile's hidden states, spread to the rows of run->dx. */
@@ -89,8 +112,7 @@ tile_back(struct peft_run *run, const size_t *rows, size_t n,
 	peft_hooks_backward(run, net->head.site, ranges, nranges,
 	    run->tileident, run->hx, D, run->logits, V, run->dhx, D,
 	    run->headhook);
-	(void)n;
-	peft_norm_rows_back(run, net->head.site - 1, ranges, nranges, run->dx,
+	peft_norm_rows_back(run, &net->norm, ranges, nranges, run->dx,
 	    run->dhx, run->out, rows);
 }
 
@@ -144,5 +166,7 @@ peft_head_logits(struct peft_run *run, const size_t *rows, size_t n,
 		m = n < run->tile ? n : run->tile;
 		k = tile_ranges(run, rows, m, tile);
 		head(run, rows, m, tile, k, run->hx, logits);
+		for (k = 0; k < m; k++)
+			finish_row(run, logits + k * run->net->config.vocab);
 	}
 }

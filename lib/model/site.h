@@ -18,6 +18,8 @@
  */
 enum peft_site_kind {
 	PEFT_LINEAR, PEFT_EMBEDDING, PEFT_HEAD, PEFT_NORM,
+	PEFT_POSITION,		/* an embedding of positions */
+	PEFT_EXPERT,		/* a linear that some tokens pass */
 	PEFT_ATTENTION		/* a whole attention, before its o_proj */
 };
 
@@ -78,8 +80,8 @@ struct peft_hook_ops {
 		    size_t ldy);
 	void	(*input_back)(void *self, const struct peft_hook_call *,
 		    const float *dy, size_t lddy, float *dx, size_t lddx);
-	/* A norm's weight, or its bias, for the adapter's rows (NULL: the
-	 * base's), and where its gradient is added (NULL: nowhere). */
+	/* What a norm multiplies with, or its bias if it has one, for the
+	 * adapter's rows, and where the gradient is added (NULL: nowhere). */
 	const float *(*vector)(void *self, bool bias, float **grad);
 };
 
@@ -92,8 +94,13 @@ struct peft_hook {
 
 struct peft_site {
 	const char	*path;		/* "model.layers.0.self_attn.q_proj" */
+	const char	*stem;		/* the path, or without its first part,
+					 * as the source's names have it */
 	enum peft_site_kind kind;
 	int		 layer;		/* -1: outside the layers */
+	int		 slot;		/* enum peft_slot; PEFT_NMODULE: of an
+					 * expert */
+	bool		 transposed;	/* the weight is stored [in, out] */
 	size_t		 in, out;	/* features; embedding: vocab, dim */
 	size_t		 weight;	/* index of path.weight in the source,
 					 * SIZE_MAX: tied, has none */
@@ -101,7 +108,8 @@ struct peft_site {
 	/* of a net that is loaded, else NULL: */
 	const struct peft_weight *w;
 	const float	*b;		/* [out] */
-	const float	*norm;		/* [in] a norm's weight */
+	const float	*norm;		/* [in] what a norm multiplies with */
+	float		 more;		/* it is the weight and this */
 	struct peft_hook *hooks;	/* in order of attachment */
 };
 
@@ -138,5 +146,10 @@ void	peft_sites_close(struct peft_sites *);
 struct peft_site *peft_sites_find(const struct peft_sites *, const char *path);
 /* How many virtual tokens an adapter has; adapter -1: the most any has. */
 size_t	peft_sites_virtual(const struct peft_sites *, int adapter);
+/* y [T, out] = x W^T of a site that is loaded, without bias and hooks;
+ * scratch as for begin(). */
+void	peft_site_product(struct peft_cpu *, const struct peft_site *,
+	    const float *x, size_t ldx, size_t T, float *y, size_t ldy,
+	    float *scratch);
 
 #endif

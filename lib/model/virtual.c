@@ -54,20 +54,31 @@ peft_virtual_embed_back(struct peft_run *run, const float *dx)
 	}
 }
 
-/* The keys, then the values of the virtual token j at a layer. */
-static size_t
-place(const struct peft_run *run, size_t layer, size_t j)
+/* A virtual token's keys and values of a layer, [n, layers, 2, K] of the
+ * adapter, and where a head's lie in a row of queries, keys and values. */
+static void
+each_head(const struct peft_run *run, size_t layer, size_t j, float *own,
+    float *row, bool back)
 {
 	const struct peft_config *c = &run->net->config;
+	const struct peft_heads_at *at = &run->net->at;
+	size_t hd = c->head_dim, h;
 
-	return (j * c->layers + layer) * 2 * c->kv_heads * c->head_dim;
+	own += (j * c->layers + layer) * 2 * c->kv_heads * hd;
+	for (h = 0; h < 2 * c->kv_heads; h++, own += hd) {
+		float *in = row + (h < c->kv_heads ? at->k + h * at->kstep :
+		    at->v + (h - c->kv_heads) * at->vstep);
+
+		if (back)
+			run->vec->add(own, in, hd);
+		else
+			memcpy(in, own, hd * sizeof(*in));
+	}
 }
 
 void
 peft_virtual_keys(struct peft_run *run, size_t layer, float *qkv)
 {
-	const struct peft_config *c = &run->net->config;
-	size_t q = c->heads * c->head_dim, kv = 2 * c->kv_heads * c->head_dim;
 	size_t i, j;
 
 	if (run->net->sites.virtuals == NULL)
@@ -77,9 +88,9 @@ peft_virtual_keys(struct peft_run *run, size_t layer, float *qkv)
 		    &run->given[i]);
 
 		for (j = 0; v != NULL && v->kv != NULL && j < v->n; j++)
-			memcpy(qkv + (run->first[i] + j) * (q + kv) + q,
-			    v->kv + place(run, layer, j),
-			    kv * sizeof(*qkv));
+			each_head(run, layer, j, (float *)(uintptr_t)v->kv,
+			    qkv + (run->first[i] + j) * run->net->at.ld,
+			    false);
 	}
 }
 
@@ -87,9 +98,7 @@ peft_virtual_keys(struct peft_run *run, size_t layer, float *qkv)
 void
 peft_virtual_keys_back(struct peft_run *run, size_t layer, float *dqkv)
 {
-	const struct peft_config *c = &run->net->config;
-	size_t q = c->heads * c->head_dim, kv = 2 * c->kv_heads * c->head_dim;
-	size_t i, j;
+	size_t i, j, ld = run->net->at.ld;
 
 	if (run->net->sites.virtuals == NULL)
 		return;
@@ -98,12 +107,11 @@ peft_virtual_keys_back(struct peft_run *run, size_t layer, float *dqkv)
 		    &run->given[i]);
 
 		for (j = 0; v != NULL && v->kv != NULL && j < v->n; j++) {
-			float *row = dqkv + (run->first[i] + j) * (q + kv);
+			float *row = dqkv + (run->first[i] + j) * ld;
 
 			if (v->dkv != NULL)
-				run->vec->add(v->dkv + place(run, layer, j),
-				    row + q, kv);
-			memset(row, 0, (q + kv) * sizeof(*row));
+				each_head(run, layer, j, v->dkv, row, true);
+			memset(row, 0, ld * sizeof(*row));
 		}
 	}
 }

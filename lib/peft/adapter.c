@@ -158,14 +158,23 @@ peft_adapter_nsites(const struct peft_adapter *a)
 	return a->nmodules - (a->common != NULL);
 }
 
-/* Loaded weights, as rows; false if there are none. */
-static bool
-rows_of(const struct peft_site *site, struct peft_rows *rows)
+/* Loaded weights, as rows that the caller frees; 0 if there are none. */
+static int
+rows_of(const struct peft_site *site, struct peft_rows *rows,
+    struct peft_err *err)
 {
+	struct peft_rows stored;
+
+	*rows = (struct peft_rows){ 0 };
 	if (site == NULL || site->w == NULL)
-		return false;
-	*rows = peft_rows_of(site->w);
-	return true;
+		return 0;
+	stored = peft_rows_of(site->w);
+	if (!site->transposed) {
+		*rows = stored;
+		return 1;
+	}
+	return peft_rows_turned(&stored, site->in, site->out, rows, err) ==
+	    -1 ? -1 : 1;
 }
 
 static int
@@ -175,6 +184,7 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	struct peft_site *site = NULL;
 	struct peft_hook **end;
 	struct peft_rows rows;
+	int r;
 
 	if (m->site == NULL && m->method->attach == NULL)
 		return 0;		/* used by the other modules */
@@ -188,9 +198,14 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	free(m->state);
 	m->state = NULL;
 	m->ready = false;
-	if (m->method->prepare != NULL && m->method->prepare(m,
-	    rows_of(site, &rows) ? &rows : NULL, err) == -1)
-		return -1;
+	if (m->method->prepare != NULL) {
+		r = rows_of(site, &rows, err);
+		if (r != -1)
+			r = m->method->prepare(m, r == 1 ? &rows : NULL, err);
+		peft_rows_turned_free(&rows);
+		if (r == -1)
+			return -1;
+	}
 	if (m->method->attach != NULL)
 		return m->method->attach(m, sites, index, err);
 	if (site == NULL)
@@ -247,8 +262,10 @@ int
 peft_module_base(const struct peft_module *m, struct peft_rows *rows,
     struct peft_err *err)
 {
-	if (rows_of(m->site, rows))
-		return 0;
+	int r = rows_of(m->site, rows, err);
+
+	if (r != 0)
+		return r == 1 ? 0 : -1;
 	return peft_seterr(err, "%s needs the model's weights to begin from",
 	    m->method->type == NULL ? "this" : m->method->type);
 }
@@ -261,14 +278,14 @@ peft_module_weight(const struct peft_module *m, struct peft_err *err)
 	struct peft_rows rows;
 	float *w;
 
-	if (peft_module_base(m, &rows, err) == -1 ||
-	    (w = peft_calloc(m->site->in * m->site->out, sizeof(*w),
-	    err)) == NULL)
+	if (peft_module_base(m, &rows, err) == -1)
 		return NULL;
-	if (rows.get(rows.ctx, 0, n, w, err) == -1) {
+	w = peft_calloc(m->site->in * m->site->out, sizeof(*w), err);
+	if (w != NULL && rows.get(rows.ctx, 0, n, w, err) == -1) {
 		free(w);
-		return NULL;
+		w = NULL;
 	}
+	peft_rows_turned_free(&rows);
 	return w;
 }
 

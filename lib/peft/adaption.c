@@ -12,7 +12,6 @@
 
 #include "math/vec.h"
 #include "peft/row.h"
-#include "quant/product.h"
 
 enum { PROMPT, GATE };
 enum { LEN, HEADS, KV_HEADS };		/* own[] */
@@ -127,13 +126,13 @@ begin(void *self, struct peft_cpu *cpu, float *product)
 	struct peft_module *m = self;
 	struct state *s = m->state;
 	size_t kv = s->ks->out, n = m->own[LEN], i;
-	struct peft_product p[] = { { s->ks->w, s->k, kv },
-	    { s->vs->w, s->v, kv } };
 
 	if (!peft_module_stale(m))
 		return;
-	peft_product_forward(cpu, m->param[PROMPT]->value, s->ks->in, n, p,
-	    2, product);
+	peft_site_product(cpu, s->ks, m->param[PROMPT]->value, s->ks->in, n,
+	    s->k, kv, product);
+	peft_site_product(cpu, s->vs, m->param[PROMPT]->value, s->vs->in, n,
+	    s->v, kv, product);
 	for (i = 0; i < n; i++) {
 		if (s->ks->b != NULL)
 			peft_cpu_vec(cpu)->add(s->k + i * kv, s->ks->b, kv);
@@ -311,7 +310,8 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 
 	s->ks = sibling(sites, site, "k_proj");
 	s->vs = sibling(sites, site, "v_proj");
-	if (s->ks == NULL || s->vs == NULL || s->ks->w == NULL || o == NULL)
+	if (s->ks == NULL || s->vs == NULL || s->ks->w == NULL || o == NULL ||
+	    s->ks->transposed)
 		return peft_seterr(err, "ADAPTION_PROMPT is for models with "
 		    "k_proj, v_proj and o_proj, as llama has them");
 	if (o->b != NULL)

@@ -61,6 +61,8 @@ check_kind(const struct peft_method *method, const struct peft_site *site,
 		[PEFT_LINEAR] = "a linear layer",
 		[PEFT_EMBEDDING] = "an embedding", [PEFT_HEAD] = "the head",
 		[PEFT_NORM] = "a norm", [PEFT_ATTENTION] = "an attention",
+		[PEFT_POSITION] = "an embedding of positions",
+		[PEFT_EXPERT] = "a part of experts",
 	};
 
 	if (method->kinds >> site->kind & 1)

@@ -112,6 +112,7 @@ start(struct peft_module *m, struct peft_err *err)
 	for (k = 0; k < in; k++)
 		norm[k] = sqrtf(norm[k]);
 	free(row);
+	peft_rows_turned_free(&rows);
 	return r;
 }
 

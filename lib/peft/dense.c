@@ -42,6 +42,22 @@ struct strip {
 	float				*w, *delta;
 };
 
+/* Rows of a weight that is stored [in, out]: elements of its rows. */
+static void
+columns(const struct peft_site *s, size_t first, size_t n, float *w)
+{
+	size_t block = peft_dtypes[s->w->dtype].block, i, k, from, end;
+	float part[PART + 2 * PEFT_MAXBLOCK];
+
+	from = first / block * block;
+	end = (first + n + block - 1) / block * block;
+	for (i = 0; i < s->in; i++) {
+		peft_decode(s->w, i * s->out + from, end - from, part);
+		for (k = 0; k < n; k++)
+			w[k * s->in + i] = part[first - from + k];
+	}
+}
+
 static void
 strip_task(void *ctx, size_t task, int thread)
 {
@@ -52,7 +68,9 @@ strip_task(void *ctx, size_t task, int thread)
 	float *w = ops->base ? s->w + i * in : NULL;
 
 	(void)thread;
-	if (w != NULL)
+	if (w != NULL && s->m->site->transposed)
+		columns(s->m->site, s->first + i, n, w);
+	else if (w != NULL)
 		peft_decode(s->m->site->w, (s->first + i) * in, n * in, w);
 	memset(s->delta + i * in, 0, n * in * sizeof(float));
 	ops->rows(s->m, s->first + i, n, w, s->delta + i * in);

@@ -14,7 +14,6 @@
 
 #include "math/vec.h"
 #include "peft/lora.h"
-#include "quant/product.h"
 
 struct dora {
 	struct peft_lowrank	 low;
@@ -116,11 +115,10 @@ begin(void *self, struct peft_cpu *cpu, float *product)
 	struct peft_module *m = self;
 	struct dora *d = m->state;
 	size_t r = m->rank, in = m->site->in, out = m->site->out;
-	struct peft_product p = { m->site->w, d->wa, out };
 
 	if (cpu == NULL || !peft_module_stale(m))
 		return;
-	peft_product_forward(cpu, d->low.a, in, r, &p, 1, product);
+	peft_site_product(cpu, m->site, d->low.a, in, r, d->wa, out, product);
 	peft_gemm(cpu, PEFT_N, PEFT_T, r, r, in, 1, d->low.a, in, d->low.a,
 	    in, 0, d->aa, r);
 	scales(m);

@@ -21,11 +21,13 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	bool rows_in = s->kind == PEFT_EMBEDDING;
 
 	(void)settings;
-	if (s->bias != SIZE_MAX)
-		return peft_seterr(err, "modules_to_save: a module with a bias "
-		    "is not honoured here");
-	out[0] = s->kind == PEFT_NORM ? peft_shape1("weight", s->in) :
-	    peft_shape2("weight", rows_in ? s->in : s->out,
+	if (s->kind == PEFT_NORM)
+		return peft_vector_shapes(m, "weight", "bias", out, err);
+	if (s->bias != SIZE_MAX || s->transposed)
+		return peft_seterr(err, "modules_to_save: a module with a "
+		    "bias, or a weight that is stored the other way round, is "
+		    "not honoured here");
+	out[0] = peft_shape2("weight", rows_in ? s->in : s->out,
 	    rows_in ? s->out : s->in);
 	return 0;
 }
@@ -47,10 +49,8 @@ start(struct peft_module *m, struct peft_err *err)
 	struct peft_param *p = m->param[0];
 	struct peft_rows rows;
 
-	if (m->site->kind == PEFT_NORM && m->site->norm != NULL) {
-		memcpy(p->value, m->site->norm, p->n * sizeof(float));
-		return 0;
-	}
+	if (m->site->kind == PEFT_NORM)
+		return peft_vector_start(m, err);
 	if (peft_module_base(m, &rows, err) == -1)
 		return -1;
 	return rows.get(rows.ctx, 0, p->shape[0], p->value, err);
@@ -102,6 +102,13 @@ prepare(struct peft_module *m, const struct peft_rows *base,
 	    err) : 0;
 }
 
+static bool
+changes(const struct peft_module *m, enum peft_leaf leaf)
+{
+	return m->site->kind == PEFT_NORM ? peft_vector_changes(m, leaf) :
+	    leaf == PEFT_LEAF_WEIGHT;
+}
+
 static int
 merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
     size_t n, float weight, float *rows, const struct peft_rows *base,
@@ -110,9 +117,10 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 	size_t cols = m->param[0]->shape[m->param[0]->ndim - 1], i;
 	const float *to = m->param[0]->value + first * cols;
 
-	(void)leaf;
 	(void)base;
 	(void)err;
+	if (m->site->kind == PEFT_NORM)
+		return peft_vector_merge(m, leaf, weight, rows);
 	for (i = 0; i < n * cols; i++)
 		rows[i] += weight * (to[i] - rows[i]);
 	return 0;
@@ -122,6 +130,6 @@ const struct peft_method peft_full = {
 	.type = "modules_to_save", .kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD |
 	    1 << PEFT_EMBEDDING | 1 << PEFT_NORM,
 	.shapes = shapes, .init = init, .start = start, .prepare = prepare,
-	.hook_for = hook_for, .ops = &ops, .changes = peft_dense_changes,
+	.hook_for = hook_for, .ops = &ops, .changes = changes,
 	.merge = merge,
 };

@@ -16,17 +16,58 @@ struct merged {
 	struct peft_module	*module;
 	enum peft_leaf		 leaf;
 	float			 weight;
+	float			*whole;		/* merged, as it is stored */
 };
+
+/* A weight stored [in, out]: methods know rows of [out, in], so the whole is
+ * turned over, merged and turned back. */
+static int
+merge_turned(struct merged *m, struct peft_err *err)
+{
+	const struct peft_site *s = m->module->site;
+	struct peft_rows base = { 0 };
+	float *t = peft_calloc(s->in * s->out, sizeof(*t), err);
+	size_t i, k;
+	int r = -1;
+
+	m->whole = peft_calloc(s->in * s->out, sizeof(*t), err);
+	if (t != NULL && m->whole != NULL &&
+	    peft_rows_turned(&m->base, s->in, s->out, &base, err) == 0 &&
+	    base.get(base.ctx, 0, s->out, t, err) == 0)
+		r = m->module->method->merge(m->module, m->leaf, 0, s->out,
+		    m->weight, t, &base, err);
+	for (i = 0; r == 0 && i < s->out; i++)
+		for (k = 0; k < s->in; k++)
+			m->whole[k * s->out + i] = t[i * s->in + k];
+	peft_rows_turned_free(&base);
+	free(t);
+	return r;
+}
 
 static int
 get(void *ctx, size_t first, size_t n, float *dst, struct peft_err *err)
 {
-	const struct merged *m = ctx;
+	struct merged *m = ctx;
+	const struct peft_site *s = m->module->site;
 
+	if (s->transposed && m->leaf == PEFT_LEAF_WEIGHT) {
+		if (m->whole == NULL && merge_turned(m, err) == -1)
+			return -1;
+		memcpy(dst, m->whole + first * s->out, n * s->out *
+		    sizeof(*dst));
+		return 0;
+	}
 	if (m->base.get(m->base.ctx, first, n, dst, err) == -1)
 		return -1;
 	return m->module->method->merge(m->module, m->leaf, first, n,
 	    m->weight, dst, &m->base, err);
+}
+
+/* What the base's tensors call the site. */
+static const char *
+stem_of(const struct peft_site *s)
+{
+	return s->stem != NULL ? s->stem : s->path;
 }
 
 /* The module that changes the tensor `name' ("PATH.weight"), or NULL. */
@@ -42,10 +83,10 @@ module_of(const struct peft_adapter *a, const char *name,
 		return NULL;
 	for (n = (size_t)(dot - name), i = 0; i < a->nmodules; i++) {
 		struct peft_module *m = &a->modules[i];
+		const char *stem = m->site == NULL ? "" : stem_of(m->site);
 
 		if (m->site == NULL || m->method->changes == NULL ||
-		    strncmp(name, m->site->path, n) != 0 ||
-		    m->site->path[n] != '\0')
+		    strncmp(name, stem, n) != 0 || stem[n] != '\0')
 			continue;
 		for (k = 0; k < PEFT_NLEAF; k++)
 			if (strcmp(dot + 1, leaves[k]) == 0 &&
@@ -74,11 +115,20 @@ make_ready(struct peft_module *m, const struct peft_rows *base,
 {
 	const struct peft_hook_ops *hook = m->method->hook_for != NULL ?
 	    m->method->hook_for(m) : m->method->hook;
+	struct peft_rows turned = { 0 };
+	int r = 0;
 
 	if (m->state != NULL)
 		return 0;
-	if (m->method->prepare != NULL &&
-	    m->method->prepare(m, base, err) == -1)
+	if (base != NULL && m->site->transposed) {
+		r = peft_rows_turned(base, m->site->in, m->site->out, &turned,
+		    err);
+		base = &turned;
+	}
+	if (r == 0 && m->method->prepare != NULL)
+		r = m->method->prepare(m, base, err);
+	peft_rows_turned_free(&turned);
+	if (r == -1)
 		return -1;
 	if (hook != NULL && hook->begin != NULL)
 		hook->begin(m, NULL, NULL);
@@ -100,7 +150,7 @@ peft_adapter_target(const struct peft_adapter *a, size_t i, char *name,
 			if (mod->site == NULL ||
 			    !mod->method->changes(mod, k) || i-- > 0)
 				continue;
-			snprintf(name, size, "%s.%s", mod->site->path,
+			snprintf(name, size, "%s.%s", stem_of(mod->site),
 			    leaves[k]);
 			return 1;
 		}
@@ -131,7 +181,7 @@ peft_adapter_merge(struct peft_adapter *a, const char *name,
 		return peft_errprefix(err, "%s", name);
 	if ((m = peft_calloc(1, sizeof(*m), err)) == NULL)
 		return -1;
-	*m = (struct merged){ *base, module, leaf, weight };
+	*m = (struct merged){ *base, module, leaf, weight, NULL };
 	*rows = (struct peft_rows){ .get = get, .ctx = m };
 	return 1;
 }
@@ -139,7 +189,9 @@ peft_adapter_merge(struct peft_adapter *a, const char *name,
 void
 peft_rows_free(struct peft_rows *rows)
 {
-	if (rows->get == get)
+	if (rows->get == get) {
+		free(((struct merged *)rows->ctx)->whole);
 		free(rows->ctx);
+	}
 	memset(rows, 0, sizeof(*rows));
 }

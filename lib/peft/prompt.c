@@ -94,10 +94,14 @@ start(struct peft_module *m, struct peft_err *err)
 	size_t D = m->own[PEFT_VIRTUAL_WIDTH], i, id = 0;
 	struct peft_module embed = *m;
 	struct peft_rows rows;
+	float scale = 1;
 
 	if (p->start == RANDOM)
 		return 0;
 	embed.site = m->adapter->embedding;
+	/* where the embedding module scales its rows, PEFT copies these */
+	if (m->adapter->model->t.embed_sqrt)
+		scale = (float)m->adapter->model->t.embed_scale;
 	if (peft_module_base(&embed, &rows, err) == -1)
 		return -1;
 	for (i = 0; i < m->own[PEFT_VIRTUAL_N]; i++)
@@ -105,6 +109,8 @@ start(struct peft_module *m, struct peft_err *err)
 		    rows.get(rows.ctx, id, 1, m->param[PEFT_PROMPT]->value +
 		    i * D, err) == -1)
 			return -1;
+	for (i = 0; i < m->param[PEFT_PROMPT]->n; i++)
+		m->param[PEFT_PROMPT]->value[i] *= scale;
 	cJSON_DeleteItemFromObjectCaseSensitive(m->adapter->config,
 	    PEFT_INIT_IDS);
 	return 0;

@@ -43,6 +43,9 @@ peft_virtual_common(struct peft_module *m, bool kv, struct peft_shape *out,
 		return -1;
 	if (n == 0)
 		return peft_seterr(err, "num_virtual_tokens is missing");
+	if (kv && c->v_dim != c->head_dim)
+		return peft_seterr(err, "%s is not for models whose values "
+		    "are of another size than their keys", m->method->type);
 	dim = kv ? c->kv_heads * c->head_dim : c->hidden;
 	width = kv ? c->layers * 2 * dim : dim;
 	if (agree(m, "token_dim", dim, err) == -1 ||
