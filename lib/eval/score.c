@@ -157,7 +157,8 @@ peft_score_records(struct peft_session *ses, int adapter,
     const struct peft_record *r, size_t n, struct peft_score *scores,
     struct peft_err *err)
 {
-	size_t nitems = count_items(r, n), i;
+	size_t extra = peft_sites_virtual(peft_net_sites(ses->net), adapter);
+	size_t nitems = count_items(r, n), i, room;
 	double best = 0, best_norm = 0;
 	struct peft_run *run = NULL;
 	struct peft_caps caps;
@@ -169,8 +170,11 @@ peft_score_records(struct peft_session *ses, int adapter,
 	if (make_items(r, n, items, err) == -1)
 		goto out;
 	caps = caps_of(items, nitems);
+	room = caps.tokens;
+	caps.seq += extra;
+	caps.tokens += extra * caps.seqs;
 	if ((run = peft_run_open(ses->net, &caps, err)) == NULL ||
-	    run_items(run, adapter, r, items, nitems, caps.tokens, err) == -1)
+	    run_items(run, adapter, r, items, nitems, room, err) == -1)
 		goto out;
 	for (i = 0; i < nitems; i++)
 		settle(&items[i], &r[items[i].record],

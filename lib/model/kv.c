@@ -48,7 +48,9 @@ peft_kv_len(const struct peft_kv *kv)
 void
 peft_kv_cut(struct peft_kv *kv, size_t len)
 {
-	if (len + kv->virtuals < kv->len)
+	if (len == 0)
+		kv->len = kv->virtuals = 0;
+	else if (len + kv->virtuals < kv->len)
 		kv->len = len + kv->virtuals;
 }
 

@@ -172,7 +172,11 @@ back(const struct peft_module *m, const float *ga, const float *gb)
 static const struct peft_lowrank_ops ops = { make, back };
 
 const struct peft_method peft_adalora = {
-	.type = "ADALORA", .name = "adalora", .keys = keys,
+	.type = "ADALORA", .name = "adalora",
+	.knobs = { [PEFT_KNOB_RANK] = "init_r",
+	    [PEFT_KNOB_ALPHA] = "lora_alpha",
+	    [PEFT_KNOB_DROPOUT] = "lora_dropout" },
+	.keys = keys,
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
 	.shapes = shapes, .init = init, .prepare = peft_lowrank_prepare,
 	.hook = &peft_lowrank_hook, .ops = &ops,

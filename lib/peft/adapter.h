@@ -35,6 +35,21 @@ struct peft_param {
 
 struct peft_adapter;
 
+/* Methods by the names that commands have for them ("lora" for "LORA"):
+ * the peft_type, or NULL; all names, with commas. */
+const char	*peft_method_type(const char *name);
+void		 peft_method_names(char *, size_t size);
+/* Its config's key for such a setting, or NULL: it has none. */
+enum peft_knob { PEFT_KNOB_RANK, PEFT_KNOB_ALPHA, PEFT_KNOB_DROPOUT,
+	PEFT_NKNOB };
+const char	*peft_method_knob(const char *type, int knob);
+/* Is it for any linear layer; is it virtual tokens? */
+bool		 peft_method_is_for_all(const char *type);
+bool		 peft_method_is_virtual(const char *type);
+/* A key of a config that is never saved: ids of the text that a prompt
+ * begins as. */
+#define PEFT_INIT_IDS	"peft_init_ids"
+
 /* From disk.  Every tensor must belong to a targeted site and every targeted
  * site must have its tensors; every config key must be honoured or null. */
 struct peft_adapter *peft_adapter_open(struct peft_source *,

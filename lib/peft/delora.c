@@ -185,7 +185,9 @@ back(const struct peft_module *m, const float *ga, const float *gb)
 static const struct peft_lowrank_ops ops = { make, back };
 
 const struct peft_method peft_delora = {
-	.type = "DELORA", .name = "delora", .keys = keys,
+	.type = "DELORA", .name = "delora",
+	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "module_dropout" },
+	.keys = keys,
 	.patterns = patterns, .kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD,
 	.parse = parse, .shapes = shapes, .init = init, .start = start,
 	.prepare = peft_lowrank_prepare, .hook = &peft_lowrank_hook,

@@ -80,7 +80,7 @@ add_tokens(struct peft_adapter *a, const struct peft_sites *sites,
 		name = t->child->string;
 		t = t->child;
 	}
-	a->extra = peft_tokens_parse(t, "trainable_token_indices", err);
+	a->extra = peft_token_ids_parse(t, "trainable_token_indices", err);
 	if (a->extra == NULL)
 		return -1;
 	for (i = 0; i < sites->n; i++)

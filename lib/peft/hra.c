@@ -326,7 +326,9 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 }
 
 const struct peft_method peft_hra = {
-	.type = "HRA", .name = "hra", .keys = keys, .kinds = 1 << PEFT_LINEAR,
+	.type = "HRA", .name = "hra",
+	.knobs = { [PEFT_KNOB_RANK] = "r" },
+	.keys = keys, .kinds = 1 << PEFT_LINEAR,
 	.parse = parse, .shapes = shapes, .init = init, .prepare = prepare,
 	.hook = &hook, .changes = changes, .merge = merge,
 };

@@ -170,7 +170,9 @@ back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 static const struct peft_dense_ops ops = { false, rows, back };
 
 const struct peft_method peft_loha = {
-	.type = "LOHA", .name = "loha", .keys = keys, .patterns = patterns,
+	.type = "LOHA", .name = "loha",
+	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_ALPHA] = "alpha" },
+	.keys = keys, .patterns = patterns,
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
 	.shapes = shapes, .init = init, .hook = &peft_dense_hook, .ops = &ops,
 	.changes = peft_dense_changes, .merge = peft_dense_merge,

@@ -246,7 +246,11 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 }
 
 const struct peft_method peft_lora = {
-	.type = "LORA", .name = "lora", .keys = keys, .patterns = patterns,
+	.type = "LORA", .name = "lora",
+	.knobs = { [PEFT_KNOB_RANK] = "r",
+	    [PEFT_KNOB_ALPHA] = "lora_alpha",
+	    [PEFT_KNOB_DROPOUT] = "lora_dropout" },
+	.keys = keys, .patterns = patterns,
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD | 1 << PEFT_EMBEDDING,
 	.parse = parse, .shapes = shapes, .init = init,
 	.start = peft_lora_start, .prepare = prepare, .hook_for = hook_for,

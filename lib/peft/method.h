@@ -62,6 +62,7 @@ struct peft_shape {
 struct peft_method {
 	const char	*type;		/* peft_type: "LORA" */
 	const char	*name;		/* --method */
+	const char	*knobs[PEFT_NKNOB];	/* keys of rank, ... */
 	/* Keys of the config that are honoured, beyond the common ones; the
 	 * default that PEFT's class has, as JSON; ends with NULL. */
 	const char *const (*keys)[2];
@@ -156,8 +157,6 @@ struct peft_adapter {
 	void			*memory;	/* of stepped(); freed */
 };
 
-/* A key that is never saved: ids of the text that a prompt begins as. */
-#define PEFT_INIT_IDS	"peft_init_ids"
 /* What names on disk begin with. */
 #define PEFT_PREFIX	"base_model.model."
 

@@ -48,3 +48,59 @@ peft_method_at(size_t i)
 {
 	return i < NMETHOD ? methods[i] : NULL;
 }
+
+static const struct peft_method *
+by_type(const char *type)
+{
+	size_t i;
+
+	for (i = 0; i < NMETHOD; i++)
+		if (strcmp(methods[i]->type, type) == 0)
+			return methods[i];
+	return NULL;
+}
+
+const char *
+peft_method_type(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NMETHOD; i++)
+		if (strcmp(methods[i]->name, name) == 0)
+			return methods[i]->type;
+	return NULL;
+}
+
+const char *
+peft_method_knob(const char *type, int knob)
+{
+	const struct peft_method *m = by_type(type);
+
+	return m == NULL ? NULL : m->knobs[knob];
+}
+
+bool
+peft_method_is_for_all(const char *type)
+{
+	const struct peft_method *m = by_type(type);
+
+	return m != NULL && m->kinds >> PEFT_LINEAR & 1 && m->usual == NULL;
+}
+
+bool
+peft_method_is_virtual(const char *type)
+{
+	const struct peft_method *m = by_type(type);
+
+	return m != NULL && m->kinds == 0;
+}
+
+void
+peft_method_names(char *names, size_t size)
+{
+	size_t i, n = 0;
+
+	for (names[0] = '\0', i = 0; i < NMETHOD && n < size; i++)
+		n += (size_t)snprintf(names + n, size - n, "%s%s",
+		    i > 0 ? ", " : "", methods[i]->name);
+}

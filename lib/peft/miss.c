@@ -159,7 +159,9 @@ back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 static const struct peft_dense_ops ops = { true, rows_of, back };
 
 const struct peft_method peft_miss = {
-	.type = "MISS", .name = "miss", .keys = keys,
+	.type = "MISS", .name = "miss",
+	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "miss_dropout" },
+	.keys = keys,
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
 	.shapes = shapes, .init = init, .hook = &peft_dense_hook, .ops = &ops,
 	.changes = peft_dense_changes, .merge = peft_dense_merge,

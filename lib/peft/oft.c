@@ -157,7 +157,9 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 }
 
 const struct peft_method peft_oft = {
-	.type = "OFT", .name = "oft", .keys = keys, .kinds = 1 << PEFT_LINEAR,
+	.type = "OFT", .name = "oft",
+	.knobs = { [PEFT_KNOB_RANK] = "r" },
+	.keys = keys, .kinds = 1 << PEFT_LINEAR,
 	.parse = parse, .shapes = shapes, .init = init,
 	.prepare = peft_turn_prepare, .hook = &hook, .ops = &ops,
 	.changes = changes, .merge = merge,

@@ -251,7 +251,11 @@ prepare(struct peft_module *m, const struct peft_rows *base,
 static const struct peft_lowrank_ops ops = { make, back };
 
 const struct peft_method peft_randlora = {
-	.type = "RANDLORA", .name = "randlora", .keys = keys,
+	.type = "RANDLORA", .name = "randlora",
+	.knobs = { [PEFT_KNOB_RANK] = "r",
+	    [PEFT_KNOB_ALPHA] = "randlora_alpha",
+	    [PEFT_KNOB_DROPOUT] = "randlora_dropout" },
+	.keys = keys,
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
 	.shapes = shapes, .common = common, .init = init,
 	.prepare = prepare, .hook = &peft_lowrank_hook,

@@ -143,7 +143,9 @@ back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 static const struct peft_dense_ops ops = { false, rows_of, back };
 
 const struct peft_method peft_shira = {
-	.type = "SHIRA", .name = "shira", .keys = keys,
+	.type = "SHIRA", .name = "shira",
+	.knobs = { [PEFT_KNOB_RANK] = "r" },
+	.keys = keys,
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
 	.shapes = shapes, .init = init, .prepare = prepare,
 	.hook = &peft_dense_hook, .ops = &ops, .changes = peft_dense_changes,

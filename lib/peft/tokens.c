@@ -18,11 +18,11 @@ static const char *const keys[][2] = {
 
 static const char *const usual[] = { "embed_tokens", NULL };
 
-struct peft_tokens *
-peft_tokens_parse(const cJSON *list, const char *key, struct peft_err *err)
+struct peft_token_ids *
+peft_token_ids_parse(const cJSON *list, const char *key, struct peft_err *err)
 {
 	size_t n = (size_t)cJSON_GetArraySize(list), i = 0, k;
-	struct peft_tokens *t;
+	struct peft_token_ids *t;
 	const cJSON *e;
 
 	if (!cJSON_IsArray(list) || n == 0) {
@@ -55,7 +55,7 @@ peft_tokens_parse(const cJSON *list, const char *key, struct peft_err *err)
 static int
 parse(const cJSON *config, void **settings, struct peft_err *err)
 {
-	*settings = peft_tokens_parse(peft_json_get(config, "token_indices"),
+	*settings = peft_token_ids_parse(peft_json_get(config, "token_indices"),
 	    "token_indices", err);
 	return *settings == NULL ? -1 : 0;
 }
@@ -64,7 +64,7 @@ static int
 shapes_as(const void *settings, struct peft_module *m, const char *suffix,
     struct peft_shape *out, struct peft_err *err)
 {
-	const struct peft_tokens *t = settings;
+	const struct peft_token_ids *t = settings;
 	size_t i;
 
 	for (i = 0; i < t->n; i++)
@@ -105,7 +105,7 @@ init(const void *settings, const struct peft_module *m, int part,
 static int
 start(struct peft_module *m, struct peft_err *err)
 {
-	const struct peft_tokens *t = m->settings;
+	const struct peft_token_ids *t = m->settings;
 	struct peft_rows rows;
 	size_t i;
 
@@ -121,7 +121,7 @@ start(struct peft_module *m, struct peft_err *err)
 static size_t
 row_of(const struct peft_module *m, int32_t id)
 {
-	const struct peft_tokens *t = m->settings;
+	const struct peft_token_ids *t = m->settings;
 	size_t i;
 
 	for (i = 0; i < t->n; i++)
@@ -149,7 +149,7 @@ static int
 prepare(struct peft_module *m, const struct peft_rows *base,
     struct peft_err *err)
 {
-	const struct peft_tokens *t = m->settings;
+	const struct peft_token_ids *t = m->settings;
 	struct state *s = peft_calloc(1, memory(m), err);
 	size_t i;
 
@@ -168,7 +168,7 @@ static void
 head_forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 {
 	const struct peft_module *m = self;
-	const struct peft_tokens *tok = m->settings;
+	const struct peft_token_ids *tok = m->settings;
 	const struct peft_vec *v = peft_cpu_vec(c->cpu);
 	const struct state *s = m->state;
 	size_t D = m->site->out, t, i;
@@ -186,7 +186,7 @@ head_backward(void *self, const struct peft_hook_call *c, const float *dy,
     size_t lddy, float *dx, size_t lddx)
 {
 	const struct peft_module *m = self;
-	const struct peft_tokens *tok = m->settings;
+	const struct peft_token_ids *tok = m->settings;
 	const struct peft_vec *v = peft_cpu_vec(c->cpu);
 	const struct state *s = m->state;
 	size_t D = m->site->out, t, i;
@@ -253,7 +253,7 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
     size_t n, float weight, float *rows, const struct peft_rows *base,
     struct peft_err *err)
 {
-	const struct peft_tokens *t = m->settings;
+	const struct peft_token_ids *t = m->settings;
 	size_t D = m->site->out, i, k;
 
 	(void)leaf;

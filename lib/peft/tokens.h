@@ -6,12 +6,12 @@
 
 /* Distinct token ids, as a config lists them.  NULL with *err that names the
  * key; the caller frees it. */
-struct peft_tokens {
+struct peft_token_ids {
 	size_t	n;
 	int32_t	id[];
 };
 
-struct peft_tokens *peft_tokens_parse(const cJSON *list, const char *key,
+struct peft_token_ids *peft_token_ids_parse(const cJSON *list, const char *key,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
 #endif

@@ -154,7 +154,9 @@ back(const struct peft_module *m, const float *ga, const float *gb)
 static const struct peft_lowrank_ops ops = { make, back };
 
 const struct peft_method peft_vera = {
-	.type = "VERA", .name = "vera", .keys = keys,
+	.type = "VERA", .name = "vera",
+	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "vera_dropout" },
+	.keys = keys,
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
 	.shapes = shapes, .common = common, .init = init,
 	.prepare = peft_lowrank_prepare, .hook = &peft_lowrank_hook,

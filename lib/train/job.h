@@ -13,6 +13,8 @@ struct peft_trainjob {
 	struct peft_trainopt	 opt;
 	const char		*model, *init, *eval, *log, *config_path;
 	cJSON			*config;	/* options of the adapter */
+	const char		*method;	/* --method, or NULL */
+	double			 knobs[PEFT_NKNOB];	/* NAN: not given */
 	char *const		*paths;
 	size_t			 npaths;
 	bool			 partial, any_base;

@@ -22,13 +22,13 @@ largest_step(const struct peft_trainer *t)
 	if (t->opt.shuffle) {		/* any records may meet */
 		for (i = 0; i < t->data->n; i++)
 			sum = t->data->at[i].n > sum ? t->data->at[i].n : sum;
-		return sum * batch;
+		return (sum + t->extra) * batch;
 	}
 	for (i = 0; i < t->data->n; i += batch) {
 		size_t j, n = 0;
 
 		for (j = i; j < t->data->n && j < i + batch; j++)
-			n += t->data->at[j].n;
+			n += t->data->at[j].n + t->extra;
 		sum = n > sum ? n : sum;
 	}
 	return sum;
@@ -72,7 +72,7 @@ int
 peft_train_plan(struct peft_trainer *t, struct peft_err *err)
 {
 	struct peft_trainplan *p = &t->plan;
-	size_t seq = longest(t->eval, longest(t->data, 1));
+	size_t seq = longest(t->eval, longest(t->data, 1)) + t->extra;
 	size_t tokens = t->opt.micro_tokens, most = largest_step(t);
 
 	p->weights = peft_net_weight_bytes(t->net);

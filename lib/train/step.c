@@ -63,11 +63,11 @@ micro_batch(struct peft_trainer *t, const struct peft_records *data,
 	for (k = 0; k < n && k < t->caps.seqs; k++) {
 		const struct peft_record *rec = &data->at[which[k]];
 
-		if (rec->n > t->caps.tokens - T)
+		if (rec->n + t->extra > t->caps.tokens - T)
 			break;
 		t->seqs[k] = seq_of(rec, which[k], 0);
 		t->loss[k] = (struct peft_loss){ 0 };
-		T += rec->n;
+		T += rec->n + t->extra;
 	}
 	*taken = k;
 	r = scale != 0 ? peft_run_train(t->run, t->seqs, k, scale, t->step,
@@ -122,7 +122,7 @@ forward_backward(struct peft_trainer *t, const size_t *which, size_t n,
 		for (i = 0; i < k; i++)
 			nll += t->loss[i].nll * (double)t->seqs[i].weight;
 	}
-	info->loss = nll / weight;
+	info->loss = nll / weight + peft_adapter_penalty(t->adapter);
 	return 0;
 }
 
@@ -189,6 +189,7 @@ peft_train_step(struct peft_trainer *t, struct peft_stepinfo *info,
 		return blame(t, bad, t->order + i, n, err);
 	update(t, info->lr, info->grad_norm);
 	t->step++;
+	peft_adapter_stepped(t->adapter, t->step);
 	info->seconds = peft_now() - t0;
 	return 0;
 }
