@@ -145,8 +145,8 @@ scratch_for(struct peft_cpu *cpu, const struct set *s)
 	size_t i, rows = 0;
 
 	for (i = 0; i < s->np; i++)
-		rows = s->rows[i] > rows ? s->rows[i] : rows;
-	return must(malloc(peft_product_scratch(cpu, rows, s->cols) *
+		rows += s->rows[i];
+	return must(malloc(peft_product_scratch(cpu, rows, s->cols, s->T) *
 	    sizeof(float)));
 }
 

@@ -56,7 +56,7 @@ peft_gemm1(const struct peft_cpu *cpu, enum peft_trans ta, enum peft_trans tb,
 	if (m == 0 || n == 0)
 		return;
 	if (m <= FEW && ta == PEFT_N && !cpu->blas.small) {
-		few_rows(cpu->vec, tb, m, n, k, alpha, a, lda, b, ldb, beta, c,
+		few_rows(cpu->path.vec, tb, m, n, k, alpha, a, lda, b, ldb, beta, c,
 		    ldc);
 		return;
 	}

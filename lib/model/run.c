@@ -87,13 +87,14 @@ product_scratch(const struct peft_run *run)
 {
 	const struct peft_config *c = &run->net->config;
 	size_t q = c->heads * c->head_dim, i, n, most = 0;
-	size_t shapes[][2] = { { q, c->hidden }, { c->hidden, q },
-	    { c->inter, c->hidden }, { c->hidden, c->inter },
-	    { c->vocab, c->hidden } };
+	size_t kv = c->kv_heads * c->head_dim, T = run->caps.tokens;
+	size_t shapes[][3] = { { q + 2 * kv, c->hidden, T },
+	    { c->hidden, q, T }, { 2 * c->inter, c->hidden, T },
+	    { c->vocab, c->hidden, tile_of(run->net, &run->caps) } };
 
 	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
 		n = peft_product_scratch(run->net->cpu, shapes[i][0],
-		    shapes[i][1]);
+		    shapes[i][1], shapes[i][2]);
 		most = n > most ? n : most;
 	}
 	return most;

@@ -1,33 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Products with frozen weights: panels are expanded to f32 in the scratch of
- * the thread that uses them, just before BLAS multiplies them with the
- * tokens.  Every task writes a tile of the output of its own, cut by shape
- * alone.
+ * Products with frozen weights.  A task takes some panels of the output and
+ * many tokens (all of them, unless there are few panels), expands its panels
+ * in the scratch of its thread and multiplies them with the tokens; so each
+ * weight is expanded once for a micro-batch.  Tasks are cut by shape alone,
+ * and each writes its own part.
  */
 
-#include "quant/product.h"
+#include <stdint.h>
+
+#include "quant/product-impl.h"
 #include "quant/quant.h"
 
 enum {
-	DEEP = 768,	/* rows or columns that are summed over at a time */
-	FEWTOKENS = 32,	/* for these an expanded row is read once or twice, */
-	FEWROWS = 64	/* so a task has few, and expands a few at a time */
-};
-
-/* OpenBLAS multiplies what is smaller than this (m n k) without packing it
- * first (SkylakeX kernels), which is twice as fast for few tokens. */
-enum { SMALL = 800 * 1000 };
-
-struct job {
-	struct peft_cpu			*cpu;
-	const struct peft_product	*p;
-	size_t				 np, T, ldx;
-	const float			*x;
-	float				*dx, *scratch;
-	size_t				 stride;	/* floats a thread */
-	struct peft_tile		 tile;	/* of the output, T x n */
-	bool				 add;
+	TASKS = 16,		/* at least, if it goes: tokens are cut then */
+	FEWEST = 128,		/* tokens of a task */
+	ROWS = 32,		/* of the left-hand side to round at a time */
+	MOSTNP = 8		/* products that share an input */
 };
 
 static size_t
@@ -42,108 +31,199 @@ pieces(size_t n, size_t of)
 	return (n + of - 1) / of;
 }
 
+/* Elements between rounded rows: an odd number of cache lines, so that rows
+ * do not fall into the same sets. */
 static size_t
-stride_of(size_t rows, size_t cols)
+left_stride(const struct peft_expander *e, size_t k)
 {
-	return PEFT_TILE_N * least(DEEP, rows > cols ? rows : cols);
+	size_t line = 64 / peft_expander_size(e);
+
+	return (pieces(k, PEFT_KSTEP) * PEFT_KSTEP / line | 1) * line;
 }
 
 size_t
-peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols)
+peft_product_stride(void)
 {
-	return (size_t)peft_cpu_threads(cpu) * stride_of(rows, cols);
+	size_t panels = PEFT_ABREAST * PEFT_PANEL * PEFT_DEEP;
+	size_t few = peft_product_few_stride();
+
+	panels += PEFT_EXPAND_ROOM;
+	return panels > few ? panels : few;
 }
 
-/* Room for a thread's panel, and the tiles of an output n wide. */
+size_t
+peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols,
+    size_t T)
+{
+	struct peft_expander e = peft_expander_of(cpu);
+	size_t k = (rows > cols ? rows : cols) + MOSTNP * 2 * PEFT_KSTEP;
+	size_t n = (size_t)peft_cpu_threads(cpu) * peft_product_stride();
+	size_t left = pieces(T, ROWS) * ROWS * left_stride(&e, k);
+
+	if (peft_cpu_computes(cpu) == PEFT_COMPUTE_F32)
+		return n;
+	/* a few tokens are rounded as f32 */
+	left = left * peft_expander_size(&e) / sizeof(float);
+	k *= least(T, PEFT_FEWTOKENS);
+	return n + (left > k ? left : k);
+}
+
+static struct peft_products
+start(struct peft_cpu *cpu, size_t T, const struct peft_product *p, size_t np,
+    float *scratch)
+{
+	struct peft_products j = { .cpu = cpu, .e = peft_expander_of(cpu),
+	    .p = p, .np = np, .T = T, .scratch = scratch };
+
+	if (peft_cpu_computes(cpu) != PEFT_COMPUTE_F32)
+		j.left = scratch + (size_t)peft_cpu_threads(cpu) *
+		    peft_product_stride();
+	return j;
+}
+
+struct rounding {
+	const struct peft_expander	*e;
+	const float			*src;
+	size_t				 T, k, ld, to;
+	void				*dst;
+};
+
 static void
-plan(struct job *j, size_t n)
+round_task(void *ctx, size_t task, int thread)
 {
-	size_t i;
+	const struct rounding *r = ctx;
+	size_t t = task * ROWS, end = least(t + ROWS, r->T);
 
-	for (i = 0; i < j->np; i++) {
-		size_t need = stride_of(j->p[i].w->rows, j->p[i].w->cols);
-
-		j->stride = need > j->stride ? need : j->stride;
-	}
-	j->tile = peft_tile_of(j->T, n);
+	(void)thread;
+	for (; t < end; t++)
+		if (r->e->bf16 != NULL)
+			r->e->bf16->round((uint16_t *)r->dst + t * r->to,
+			    r->src + t * r->ld, r->k);
+		else
+			r->e->f32->trim((float *)r->dst + t * r->to,
+			    r->src + t * r->ld, r->k);
 }
 
-/* nr rows by nc columns of a weight as f32: where they lie, or expanded;
- * *ld is the distance between rows. */
-static const float *
-expand(const struct peft_weight *w, size_t r, size_t nr, size_t c, size_t nc,
-    float *panel, size_t *ld)
+/* Rows of T tokens, rounded, to dst; returns where the next may go. */
+static void *
+round_rows(const struct peft_products *j, const float *src, size_t ld,
+    size_t k, void *dst)
 {
-	size_t i;
+	struct rounding r = { &j->e, src, j->T, k, ld,
+	    left_stride(&j->e, k), dst };
 
-	*ld = w->cols;
-	if (w->dtype == PEFT_F32)
-		return (const float *)w->data + r * w->cols + c;
-	*ld = nc;
-	for (i = 0; i < nr; i++)
-		peft_decode_part(w, r + i, c, nc, panel + i * nc);
-	return panel;
+	peft_cpu_run(j->cpu, pieces(j->T, ROWS), round_task, &r);
+	return (char *)dst + pieces(j->T, ROWS) * ROWS * r.to *
+	    peft_expander_size(&j->e);
 }
 
-/* Which of the weights, and which panel of it, is this one? */
-static const struct peft_product *
-locate(const struct job *j, size_t *panel)
+/* How many panels the next task takes when `left' are left: as many as fit
+ * half the second cache, but fewer towards the end, so that threads end
+ * together; `of': what is not to be cut through. */
+static size_t
+abreast(const struct peft_products *j, size_t left, size_t of)
 {
-	const struct peft_product *p = j->p;
+	size_t bytes = PEFT_PANEL * PEFT_DEEP * peft_expander_size(&j->e);
+	size_t most = peft_cpu_cache(j->cpu) / 2 / bytes, n = left / TASKS;
 
-	for (; *panel >= pieces(p->w->rows, j->tile.n); p++)
-		*panel -= pieces(p->w->rows, j->tile.n);
+	most = most > PEFT_ABREAST ? PEFT_ABREAST : most;
+	n = n > most ? most : n;
+	n = n == 0 ? 1 : n;
+	return least(pieces(n, of) * of, PEFT_ABREAST);
+}
+
+/* A part of the output: panels of one product, or of dx. */
+struct part {
+	size_t	product, panel, n;
+};
+
+/* The task'th part; its n is 0 when there is none.  per: panels of each
+ * product. */
+static struct part
+part_of(const struct peft_products *j, const size_t *per, size_t nper,
+    size_t of, size_t task)
+{
+	struct part p = { 0 };
+	size_t left = j->panels;
+
+	for (; p.product < nper; p.product++)
+		for (p.panel = 0; p.panel < per[p.product]; p.panel += p.n) {
+			p.n = least(abreast(j, left, of),
+			    per[p.product] - p.panel);
+			left -= p.n;
+			if (task-- == 0)
+				return p;
+		}
+	p.n = 0;
 	return p;
 }
 
-/* Outputs r .. r+n of T tokens from t on. */
-static void
-forward_tile(const struct job *j, const struct peft_product *p, size_t r,
-    size_t n, size_t t, size_t T, float *panel)
+/* Tokens are cut only where panels alone make too few tasks. */
+static size_t
+cut(struct peft_products *j, const size_t *per, size_t nper, size_t of)
 {
-	const struct peft_weight *w = p->w;
-	size_t c, m, ld;
+	size_t i, n = 0, most;
 
-	for (c = 0; c < w->cols; c += m) {
-		const float *src;
+	for (j->panels = 0, i = 0; i < nper; i++)
+		j->panels += per[i];
+	while (part_of(j, per, nper, of, n).n > 0)
+		n++;
+	most = pieces(j->T, FEWEST);
+	j->down = n >= TASKS ? 1 : least(pieces(TASKS, n), most);
+	j->m = pieces(pieces(j->T, j->down), ROWS) * ROWS;
+	j->down = pieces(j->T, j->m);
+	return n * j->down;
+}
 
-		m = least(DEEP, w->cols - c);
-		src = expand(w, r, n, c, m, panel, &ld);
-		peft_gemm1(j->cpu, PEFT_N, PEFT_T, T, n, m, 1,
-		    j->x + t * j->ldx + c, j->ldx, src, ld, c > 0 ? 1 : 0,
-		    p->y + t * p->ldy + r, p->ldy);
-	}
+/* c [T, n] (+)= rows of the left-hand side, from column k on, by panels. */
+static void
+multiply(const struct peft_products *j, struct peft_block *b, size_t t,
+    const void *left, size_t ldleft, size_t k, size_t deep)
+{
+	size_t size = peft_expander_size(&j->e);
+
+	b->m = least(j->m, j->T - t);
+	b->k = deep;
+	b->a = (const char *)left + (t * ldleft + k) * size;
+	b->lda = ldleft;
+	if (j->e.bf16 != NULL) {
+		b->k = pieces(deep, PEFT_KSTEP) * PEFT_KSTEP;
+		j->e.bf16->block(b);
+	} else
+		j->e.f32->block(b);
 }
 
 static void
 forward_task(void *ctx, size_t task, int thread)
 {
-	const struct job *j = ctx;
-	size_t panel = task / j->tile.down, t = task % j->tile.down * j->tile.m;
-	const struct peft_product *p = locate(j, &panel);
-	size_t r = panel * j->tile.n;
+	const struct peft_products *j = ctx;
+	size_t per[MOSTNP], i, c, deep, t = task % j->down * j->m;
+	float *room = j->scratch + (size_t)thread * peft_product_stride();
+	float *panels = room + PEFT_EXPAND_ROOM;
+	struct peft_block b = { .b = panels,
+	    .ldb = PEFT_PANEL * PEFT_DEEP };
+	const struct peft_product *p;
+	struct part part;
+	size_t r;
 
-	forward_tile(j, p, r, least(j->tile.n, p->w->rows - r), t,
-	    least(j->tile.m, j->T - t),
-	    j->scratch + (size_t)thread * j->stride);
-}
-
-/* A few tokens: rows are expanded a few at a time and used while they are in
- * the first caches. */
-static void
-forward_few_task(void *ctx, size_t task, int thread)
-{
-	const struct job *j = ctx;
-	const struct peft_product *p = locate(j, &task);
-	size_t r = task * j->tile.n, end = least(r + j->tile.n, p->w->rows), n;
-	size_t most = SMALL / (j->T * least(DEEP, p->w->cols)) / 16 * 16;
-
-	if (most == 0)
-		most = j->tile.n;
-	for (; r < end; r += n) {
-		n = least(most, end - r);
-		forward_tile(j, p, r, n, 0, j->T,
-		    j->scratch + (size_t)thread * j->stride);
+	for (i = 0; i < j->np; i++)
+		per[i] = pieces(j->p[i].w->rows, PEFT_PANEL);
+	part = part_of(j, per, j->np, 1, task / j->down);
+	p = &j->p[part.product];
+	r = part.panel * PEFT_PANEL;
+	b.n = least(part.n * PEFT_PANEL, p->w->rows - r);
+	b.c = p->y + t * p->ldy + r;
+	b.ldc = p->ldy;
+	for (c = 0; c < p->w->cols; c += deep, b.add = true) {
+		deep = least(peft_expand_deep(p->w, p->w->cols),
+		    p->w->cols - c);
+		for (i = 0; i < part.n; i++)
+			peft_expand_rows(&j->e, p->w, r + i * PEFT_PANEL,
+			    least(PEFT_PANEL, b.n - i * PEFT_PANEL), c, deep,
+			    (char *)panels + i * b.ldb *
+			    peft_expander_size(&j->e), room);
+		multiply(j, &b, t, j->left != NULL ? j->left : j->x, j->ldx, c,
+		    deep);
 	}
 }
 
@@ -151,65 +231,102 @@ void
 peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
     size_t T, const struct peft_product *p, size_t np, float *scratch)
 {
-	struct job j = { .cpu = cpu, .p = p, .np = np, .T = T, .ldx = ldx,
-	    .x = x, .scratch = scratch };
-	bool few = T <= FEWTOKENS;
-	size_t i, n = 0;
+	struct peft_products j = start(cpu, T, p, np, scratch);
+	size_t per[MOSTNP], i;
 
 	if (T == 0)
 		return;
-	for (i = 0; i < np; i++)
-		n += p[i].w->rows;
-	plan(&j, n);
-	if (few) {
-		j.tile.n = FEWROWS;
-		j.tile.down = 1;
+	j.x = x;
+	j.ldx = ldx;
+	if (T <= PEFT_FEWTOKENS) {
+		peft_product_few(&j);
+		return;
 	}
-	for (i = 0, n = 0; i < np; i++)
-		n += pieces(p[i].w->rows, j.tile.n) * j.tile.down;
-	peft_cpu_run(cpu, n, few ? forward_few_task : forward_task, &j);
+	for (; np > MOSTNP; np -= MOSTNP, p += MOSTNP)
+		peft_product_forward(cpu, x, ldx, T, p, MOSTNP, scratch);
+	j.p = p;
+	j.np = np;
+	if (j.left != NULL) {
+		(void)round_rows(&j, x, ldx, p->w->cols, j.left);
+		j.ldx = left_stride(&j.e, p->w->cols);
+	}
+	for (i = 0; i < np; i++)
+		per[i] = pieces(p[i].w->rows, PEFT_PANEL);
+	i = cut(&j, per, np, 1);
+	peft_cpu_run(cpu, i, forward_task, &j);
 }
 
-/* Inputs c .. c+n of T tokens from t on: a tile of dx += y W. */
-static void
-backward_tile(const struct job *j, const struct peft_product *p, size_t c,
-    size_t n, size_t t, size_t T, float *panel, bool add)
+/* Columns that are decoded together, in panels. */
+static size_t
+together(const struct peft_products *j)
 {
-	const struct peft_weight *w = p->w;
-	size_t r, m, ld;
+	size_t i, most = 1;
 
-	for (r = 0; r < w->rows; r += m, add = true) {
-		const float *src;
+	for (i = 0; i < j->np; i++) {
+		size_t of = peft_dtypes[j->p[i].w->dtype].block;
 
-		m = least(DEEP, w->rows - r);
-		src = expand(w, r, m, c, n, panel, &ld);
-		peft_gemm1(j->cpu, PEFT_N, PEFT_N, T, n, m, 1,
-		    p->y + t * p->ldy + r, p->ldy, src, ld, add ? 1 : 0,
-		    j->dx + t * j->ldx + c, j->ldx);
+		of = j->p[i].w->scales.blocksize > 0 ?
+		    j->p[i].w->scales.blocksize : of;
+		of = pieces(of, PEFT_PANEL);
+		most = of > most ? of : most;
 	}
+	return least(most, PEFT_ABREAST);
 }
 
 static void
 backward_task(void *ctx, size_t task, int thread)
 {
-	const struct job *j = ctx;
-	size_t c = task / j->tile.down * j->tile.n;
-	size_t n = least(j->tile.n, j->p->w->cols - c);
-	size_t t = task % j->tile.down * j->tile.m;
-	size_t T = least(j->tile.m, j->T - t), i;
+	const struct peft_products *j = ctx;
+	size_t cols = j->p->w->cols, per = pieces(cols, PEFT_PANEL);
+	size_t i, r, c, deep, ld, t = task % j->down * j->m;
+	struct part part = part_of(j, &per, 1, together(j), task / j->down);
+	float *room = j->scratch + (size_t)thread * peft_product_stride();
+	float *panels = room + PEFT_EXPAND_ROOM;
+	struct peft_block b = { .b = panels,
+	    .ldb = PEFT_PANEL * PEFT_DEEP, .ldc = j->lddx, .add = j->add };
+	const char *left = j->left;
 
-	for (i = 0; i < j->np; i++)
-		backward_tile(j, &j->p[i], c, n, t, T, j->scratch +
-		    (size_t)thread * j->stride, i > 0 || j->add);
+	c = part.panel * PEFT_PANEL;
+	b.n = least(part.n * PEFT_PANEL, cols - c);
+	b.c = j->dx + t * j->lddx + c;
+	for (i = 0; i < j->np; i++) {
+		const struct peft_weight *w = j->p[i].w;
+
+		ld = left != NULL ? left_stride(&j->e, w->rows) : j->p[i].ldy;
+		for (r = 0; r < w->rows; r += deep, b.add = true) {
+			deep = least(peft_expand_deep(w, w->rows),
+			    w->rows - r);
+			peft_expand_cols(&j->e, w, r, deep, c, b.n, panels,
+			    b.ldb, room);
+			multiply(j, &b, t, left != NULL ? (const void *)left :
+			    j->p[i].y, ld, r, deep);
+		}
+		if (left != NULL)
+			left += pieces(j->T, ROWS) * ROWS * ld *
+			    peft_expander_size(&j->e);
+	}
 }
 
 void
 peft_product_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
     const struct peft_product *p, size_t np, bool add, float *scratch)
 {
-	struct job j = { .cpu = cpu, .p = p, .np = np, .T = T, .ldx = ldx,
-	    .dx = dx, .scratch = scratch, .add = add };
+	struct peft_products j = start(cpu, T, p, np, scratch);
+	size_t per = pieces(p->w->cols, PEFT_PANEL), i;
+	void *left = j.left;
 
-	plan(&j, p->w->cols);
-	peft_cpu_run(cpu, j.tile.across * j.tile.down, backward_task, &j);
+	if (T == 0)
+		return;
+	for (; np > MOSTNP; np -= MOSTNP, p += MOSTNP, add = true)
+		peft_product_backward(cpu, dx, ldx, T, p, MOSTNP, add,
+		    scratch);
+	j.p = p;
+	j.np = np;
+	j.dx = dx;
+	j.lddx = ldx;
+	j.add = add;
+	for (i = 0; i < np && left != NULL; i++)
+		left = round_rows(&j, p[i].y, p[i].ldy, p[i].w->rows, left);
+	i = cut(&j, &per, 1, together(&j));
+	peft_cpu_run(cpu, i, backward_task, &j);
 }

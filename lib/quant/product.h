@@ -10,9 +10,14 @@
 
 /*
  * Products with a frozen weight in whatever type it is stored: the one hot
- * place of training and generation.  The weight is expanded to f32 panel by
- * panel into per-thread scratch and used for all T tokens at once; f32
- * weights are used where they lie.
+ * place of training and generation.  The weight is expanded panel by panel
+ * into per-thread scratch and used for all T tokens at once.  With the
+ * compute type bf16 (math/cpu.h) weights and the other side are rounded to
+ * bf16, to nearest even; sums are f32.
+ *
+ * Results have the same bytes for every number of threads, and a token's
+ * depend on no other token; more than 32 tokens are summed in another order
+ * than fewer.
  */
 struct peft_product {
 	const struct peft_weight *w;	/* [rows, cols] */
@@ -20,9 +25,10 @@ struct peft_product {
 	size_t	 ldy;
 };
 
-/* Floats of scratch that products with weights up to rows x cols need, for
- * all threads of the cpu together. */
-size_t	peft_product_scratch(const struct peft_cpu *, size_t rows, size_t cols);
+/* Floats of scratch that products of up to T tokens need, for all threads of
+ * the cpu together; rows: of all weights that are used in one go. */
+size_t	peft_product_scratch(const struct peft_cpu *, size_t rows,
+	    size_t cols, size_t T);
 
 /* y_i = x W_i^T for i < np, all from the same x [T, cols], in one go. */
 void	peft_product_forward(struct peft_cpu *, const float *x, size_t ldx,

@@ -365,7 +365,8 @@ main(int argc, char **argv)
 	b.x = noise(TOKENS * MOST, "x");
 	for (i = 0; i < NWEIGHT; i++)
 		b.y[i] = noise(TOKENS * shapes[i].rows, "y");
-	b.scratch = must(peft_product_scratch(b.cpu, MOST, MOST) *
+	b.scratch = must(peft_product_scratch(b.cpu, 2 * MOST, MOST,
+	    TOKENS) *
 	    sizeof(float));
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		bench_type(&b, types[i], f32);
