@@ -25,18 +25,6 @@ peft_expander_size(const struct peft_expander *e)
 	return e->bf16 != NULL ? sizeof(uint16_t) : sizeof(float);
 }
 
-size_t
-peft_expand_deep(const struct peft_weight *w, size_t n)
-{
-	size_t of = peft_dtypes[w->dtype].block, parts, m;
-
-	of = of > 64 ? of : 64;
-	parts = (n + PEFT_DEEP - 1) / PEFT_DEEP;
-	m = parts == 0 ? of : ((n + parts - 1) / parts + of - 1) / of *
-	    of;
-	return m < PEFT_DEEP / of * of ? m : PEFT_DEEP / of * of;
-}
-
 static void
 pack_rows(const struct peft_expander *e, const float *src, size_t ld,
     size_t n, size_t k, void *panel, size_t at)

@@ -20,7 +20,8 @@ struct peft_expander {
 };
 
 enum {
-	PEFT_DEEP = 640,	/* most rows of a panel */
+	PEFT_DEEP = 640,	/* most rows of a panel: the rows that a tile
+				 * of f32 takes stay in the first cache */
 	PEFT_ABREAST = 8,	/* most panels of peft_expand_cols */
 	PEFT_EXPAND_ROOM = PEFT_PANEL * PEFT_PANEL * PEFT_ABREAST
 };
@@ -29,12 +30,9 @@ struct peft_expander peft_expander_of(const struct peft_cpu *);
 /* Bytes of a panel's element. */
 size_t	peft_expander_size(const struct peft_expander *);
 
-/* A part of k <= PEFT_DEEP that suits a weight, for sums over n. */
-size_t	peft_expand_deep(const struct peft_weight *, size_t n);
-
 /* A panel of x W^T: rows r .. r+n (n <= 32) as columns, k columns from c on
  * as rows; room: PEFT_EXPAND_ROOM floats.  c: a multiple of
- * peft_expand_deep(). */
+ * the type's block. */
 void	peft_expand_rows(const struct peft_expander *, const struct peft_weight *,
 	    size_t r, size_t n, size_t c, size_t k, void *panel, float *room);
 /* Panels of g W: columns c .. c+n (n <= 32 PEFT_ABREAST), rows r .. r+k; ld:

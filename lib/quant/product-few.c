@@ -5,8 +5,6 @@
  * uses them while they are in the first caches.
  */
 
-#include <string.h>
-
 #include "quant/product-impl.h"
 #include "quant/quant.h"
 
@@ -26,15 +24,9 @@ struct few {
 };
 
 size_t
-peft_product_few_stride(void)
+peft_product_few_room(void)
 {
 	return FEWROWS * DEEP;
-}
-
-static size_t
-least(size_t a, size_t b)
-{
-	return a < b ? a : b;
 }
 
 /* n rows by nc columns of a weight as f32: where they lie, or expanded; *ld
@@ -63,20 +55,21 @@ rows_task(void *ctx, size_t task, int thread)
 	const struct few *f = ctx;
 	const struct peft_products *j = f->j;
 	const struct peft_product *p = j->p;
-	float *room = j->scratch + (size_t)thread * peft_product_stride();
+	float *room = j->room + (size_t)thread *
+	    peft_product_few_room();
 	size_t r, end, n, c, m, ld, most;
 
 	for (; task >= (p->w->rows + FEWROWS - 1) / FEWROWS; p++)
 		task -= (p->w->rows + FEWROWS - 1) / FEWROWS;
-	most = SMALL / (j->T * least(DEEP, p->w->cols)) / 16 * 16;
+	most = SMALL / (j->T * peft_least(DEEP, p->w->cols)) / 16 * 16;
 	most = most == 0 ? FEWROWS : most;
-	end = least((task + 1) * FEWROWS, p->w->rows);
+	end = peft_least((task + 1) * FEWROWS, p->w->rows);
 	for (r = task * FEWROWS; r < end; r += n) {
-		n = least(most, end - r);
+		n = peft_least(most, end - r);
 		for (c = 0; c < p->w->cols; c += m) {
 			const float *src;
 
-			m = least(DEEP, p->w->cols - c);
+			m = peft_least(DEEP, p->w->cols - c);
 			src = expand(j, p->w, r, n, c, m, room, &ld);
 			peft_gemm1(j->cpu, PEFT_N, PEFT_T, j->T, n, m, 1,
 			    f->x + c, f->ldx, src, ld, c > 0 ? 1 : 0, p->y + r,

@@ -2,33 +2,67 @@
 #ifndef PEFT_QUANT_PRODUCT_IMPL_H
 #define PEFT_QUANT_PRODUCT_IMPL_H
 
-/* For product.c and product-few.c only. */
+/* For product.c, product-slab.c and product-few.c only. */
 
 #include "math/vec.h"
 #include "quant/expand.h"
 #include "quant/product.h"
 
-enum { PEFT_FEWTOKENS = 32 };	/* for these panels do not pay */
+enum {
+	PEFT_FEWTOKENS = 32,	/* for these panels do not pay */
+	PEFT_LEFTROWS = 32	/* of the left-hand side to round at a time */
+};
+
+/*
+ * What is summed over is a row of segments: forward one (the columns of the
+ * weights, which all products have), backward the rows of each weight in
+ * turn.  A segment is cut into chunks, as deep as panels are.
+ */
+struct peft_chunk {
+	size_t	seg, at, deep;	/* deep 0: there is none */
+	size_t	pos;		/* in the panels of the slab */
+};
 
 struct peft_products {
 	struct peft_cpu			*cpu;
 	struct peft_expander		 e;
 	const struct peft_product	*p;
 	size_t				 np, T, ldx, lddx;
+	bool				 back, add;
 	const float			*x;
-	float				*dx, *scratch;
-	bool				 add;
-	/* rows of the left-hand side, rounded: a product's follow those of
-	 * the one before; NULL: used where they are, in f32 */
-	void				*left;
-	/* how the output is cut: panels in all, tasks down, rows of a task */
-	size_t				 panels, down, m;
+	float				*dx;
+	float		*room;		/* per thread */
+	void		*slab;		/* panels */
+	void		*left;		/* the left-hand side rounded, one
+					 * segment behind the other; NULL:
+					 * used where it is, in f32 */
+	/* the slab at hand: panels first .. first+n, chunks from .. on */
+	size_t		 first, n, depth, nchunks;
+	struct peft_chunk from;
+	size_t		 m, down;	/* rows of a task; tasks down */
+	size_t		 nleft;		/* tasks that round */
 };
 
-/* Floats of scratch a thread needs. */
-size_t	peft_product_stride(void);
-/* y_i = x W_i^T for a few tokens. */
+/* All of it, slab by slab. */
+void	peft_product_slabs(struct peft_products *);
+/* Elements that the slab needs at most. */
+size_t	peft_product_slab(size_t panels, size_t depth);
+size_t	peft_left_stride(const struct peft_expander *, size_t k);
+
+/* y_i = x W_i^T for a few tokens; floats of room a thread needs. */
 void	peft_product_few(const struct peft_products *);
-size_t	peft_product_few_stride(void);
+size_t	peft_product_few_room(void);
+
+static inline size_t
+peft_least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline size_t
+peft_pieces(size_t n, size_t of)
+{
+	return (n + of - 1) / of;
+}
 
 #endif
