@@ -4,6 +4,7 @@ _peft_train() {
 	if [[ $cur == = ]]; then cur=; elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
 	case $prev in
 	--schedule) COMPREPLY=($(compgen -W 'constant linear cosine' -- "$cur")); return ;;
+	--compute) COMPREPLY=($(compgen -W 'f32 bf16' -- "$cur")); return ;;
 	--completion) COMPREPLY=($(compgen -W 'bash zsh' -- "$cur")); return ;;
 	esac
 	if [[ $cur == -* ]]; then

@@ -35,6 +35,7 @@ struct peft_trainopt {
 	size_t		 eval_every;	/* steps; 0: at the end only */
 	size_t		 save_every;	/* steps; 0: when asked only */
 	const char	*checkpoint;	/* path, or NULL: cannot be saved */
+	enum peft_compute compute;
 	bool		 resume, force;
 	const char	*base;		/* the base's hash, for checkpoints */
 };
