@@ -83,6 +83,7 @@ peft_backward(struct peft_run *run)
 	for (l = last; l >= run->lowest; l--) {
 		if (run->caps.recompute && l < last)
 			peft_forward_again(run, (size_t)l);
+		peft_unstash(run, &run->saved[l]);
 		mlp_back(run, (size_t)l, &run->saved[l]);
 		attention_back(run, (size_t)l, &run->saved[l],
 		    l > run->lowest);

@@ -57,6 +57,7 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 	linears(run, &l->lin[PEFT_Q], &s->hook[PEFT_Q], run->normed, c->hidden,
 	    in, 3);
 	peft_op_rope(run, s->qkv, 1);
+	peft_stash_trim(run, s->qkv, run->T * ld);
 	peft_attention(run, layer, s->qkv, s->attn, s->lse);
 	linears(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn, q, &out, 1);
 	peft_op_sum(run, s->mid, s->x, run->tmp);
@@ -115,6 +116,7 @@ peft_forward(struct peft_run *run)
 		attention(run, l, &run->saved[l]);
 		mlp(run, l, &run->saved[l],
 		    l + 1 < n ? run->saved[l + 1].x : run->out);
+		peft_stash(run, &run->saved[l]);
 	}
 }
 

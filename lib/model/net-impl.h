@@ -2,6 +2,7 @@
 #ifndef PEFT_MODEL_NET_IMPL_H
 #define PEFT_MODEL_NET_IMPL_H
 
+#include "math/panel.h"
 #include "math/vec.h"
 #include "model/net.h"
 #include "quant/product.h"
@@ -50,6 +51,11 @@ struct peft_saved {
 	float	*mid;			/* [T, D] stream after attention */
 	float	*gate, *up;		/* [T, I] */
 	float	*hook[PEFT_NSLOT];	/* what the hooks of a slot keep */
+	/* stash.c: x, and qkv to up (which lie end to end, nwork floats),
+	 * rounded; NULL: they are this layer's own */
+	float	*work;
+	size_t	 nwork;
+	uint16_t *stash_x, *stash;
 };
 
 /* A stretch of tokens that use the same adapter. */
@@ -116,6 +122,13 @@ void	peft_backward(struct peft_run *);
 void	peft_head_loss(struct peft_run *, size_t n, struct peft_loss *loss);
 void	peft_head_logits(struct peft_run *, const size_t *rows, size_t n,
 	    float *logits);
+
+/* stash.c: with the compute type bf16, put away behind a layer's forward
+ * what its backward needs; take it out again; round what the forward, too,
+ * should use as it will be taken out. */
+void	peft_stash(const struct peft_run *, const struct peft_saved *);
+void	peft_unstash(const struct peft_run *, const struct peft_saved *);
+void	peft_stash_trim(const struct peft_run *, float *x, size_t n);
 
 /* attention.c: out[T, Q] and lse from qkv (and caches, of layer `layer');
  * attention-back.c: dqkv from dout. */

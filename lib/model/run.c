@@ -49,18 +49,51 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 	const struct peft_config *c = &run->net->config;
 	struct peft_arena *a = &run->arena;
 	size_t T = run->caps.tokens, q = c->heads * c->head_dim;
-	size_t kv = c->kv_heads * c->head_dim;
+	size_t kv = c->kv_heads * c->head_dim, at;
 	int slot;
 
 	s->x = floats(a, T, c->hidden);
+	at = a->used;
 	s->qkv = floats(a, T, q + 2 * kv);
-	s->lse = floats(a, T, c->heads);
 	s->attn = floats(a, T, q);
 	s->mid = floats(a, T, c->hidden);
 	s->gate = floats(a, T, c->inter);
 	s->up = floats(a, T, c->inter);
+	s->work = s->qkv;
+	s->nwork = (a->used - at) / sizeof(float);
+	s->lse = floats(a, T, c->heads);
 	for (slot = 0; slot < PEFT_NSLOT; slot++)
 		s->hook[slot] = floats(a, 1, hook_saved(run, slot, l, end));
+}
+
+/* Layers that put away what they keep, as bf16: two x in turn, since a layer
+ * writes the next one's. */
+static void
+layout_stashed(struct peft_run *run, size_t n)
+{
+	size_t l, x = run->caps.tokens * run->net->config.hidden;
+	struct peft_arena *a = &run->arena;
+	float *other = floats(a, x, 1);
+	int slot;
+
+	layout_saved(run, &run->saved[0], 0, 1);
+	for (l = 0; l < n; l++) {
+		struct peft_saved *s = &run->saved[l];
+
+		if (l > 0) {
+			*s = run->saved[0];
+			s->x = l % 2 == 0 ? run->saved[0].x : other;
+			s->lse = floats(a, run->caps.tokens,
+			    run->net->config.heads);
+			for (slot = 0; slot < PEFT_NSLOT; slot++)
+				s->hook[slot] = floats(a, 1, hook_saved(run,
+				    slot, l, l + 1));
+		}
+		s->stash_x = peft_arena_get(a, x + PEFT_KSTEP,
+		    sizeof(*s->stash_x));
+		s->stash = peft_arena_get(a, s->nwork + PEFT_KSTEP,
+		    sizeof(*s->stash));
+	}
 }
 
 static void
@@ -68,6 +101,11 @@ layout_layers(struct peft_run *run)
 {
 	size_t l, n = run->net->config.layers;
 
+	if (run->caps.train && !run->caps.recompute &&
+	    peft_cpu_computes(run->net->cpu) == PEFT_COMPUTE_BF16) {
+		layout_stashed(run, n);
+		return;
+	}
 	if (run->caps.train && !run->caps.recompute) {
 		for (l = 0; l < n; l++)
 			layout_saved(run, &run->saved[l], l, l + 1);
