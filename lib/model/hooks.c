@@ -33,7 +33,8 @@ call_of(struct peft_run *run, const struct peft_range *r,
 {
 	return (struct peft_hook_call){ .cpu = run->net->cpu, .T = r->n,
 	    .ident = ident + r->first, .x = x + r->first * ldx, .ldx = ldx,
-	    .saved = saved, .scratch = run->hook, .train = run->train,
+	    .saved = saved, .scratch = run->hook, .product = run->product,
+	    .train = run->train,
 	    .step = run->step };
 }
 

@@ -33,6 +33,8 @@ struct peft_hook_call {
 	size_t		 ldx;
 	float		*saved;		/* what forward left for backward */
 	float		*scratch;
+	float		*product;	/* scratch for products of the site's
+					 * shape (quant/product.h) */
 	bool		 train;		/* backward will follow */
 	uint64_t	 step;	/* with site and ident: key of dropout */
 };

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "math/vec.h"
+#include "quant/product.h"
 #include "peft/method.h"
 #include "peft/target.h"
 
@@ -178,8 +179,11 @@ scratch(const void *self, size_t T)
 {
 	const struct peft_module *m = self;
 
-	return T * (m->rank + (m->train && dropout_of(m) > 0 ?
-	    2 * m->site->in : 0));
+	size_t wide = m->site->in > m->site->out ? m->site->in : m->site->out;
+
+	/* dh; what is dropped out, forward and back; low-rank gradients */
+	return T * (2 * m->rank + (m->train && dropout_of(m) > 0 ?
+	    2 * m->site->in : 0)) + m->rank * wide;
 }
 
 struct drop {
@@ -225,10 +229,54 @@ input(const struct peft_module *m, const struct peft_hook_call *c, size_t *ld)
 	*ld = c->ldx;
 	if (!c->train || dropout_of(m) == 0)
 		return c->x;
-	d.out = c->scratch + c->T * m->rank;
+	d.out = c->scratch + 2 * c->T * m->rank;
 	*ld = m->site->in;
 	peft_cpu_run(c->cpu, c->T, drop_row, &d);
 	return d.out;
+}
+
+/* Are the products made as those of the frozen weight are, from bf16?  Not
+ * where a rank is so large that their scratch was not planned for. */
+static bool
+in_bf16(const struct peft_module *m, const struct peft_hook_call *c)
+{
+	return peft_cpu_computes(c->cpu) == PEFT_COMPUTE_BF16 &&
+	    c->product != NULL && m->rank <= 256 &&
+	    m->rank + 32 <= m->site->in &&
+	    m->rank + 32 <= m->site->out;
+}
+
+/* dst = s src, [rows, cols] to [cols, rows]. */
+static void
+transpose(float *dst, const float *src, size_t rows, size_t cols, float s)
+{
+	size_t i, j;
+
+	for (i = 0; i < rows; i++)
+		for (j = 0; j < cols; j++)
+			dst[j * rows + i] = s * src[i * cols + j];
+}
+
+static struct peft_dense
+dense(const struct peft_param *p, size_t rows, size_t cols)
+{
+	return (struct peft_dense){ p->value, rows, cols, cols };
+}
+
+static void
+forward_bf16(const struct peft_module *m, const struct peft_hook_call *c,
+    const float *x, size_t ld, float *y, size_t ldy)
+{
+	size_t r = m->rank, i, n = c->T * r;
+	struct peft_dense a = dense(m->param[A], r, m->site->in);
+	struct peft_dense b = dense(m->param[B], m->site->out, r);
+	float *h = c->scratch, s = m->scale * m->weight;
+
+	peft_dense_forward(c->cpu, x, ld, c->T, &a, false, c->saved, r,
+	    c->product);
+	for (i = 0; i < n; i++)
+		h[i] = s * c->saved[i];
+	peft_dense_forward(c->cpu, h, r, c->T, &b, true, y, ldy, c->product);
 }
 
 static void
@@ -240,13 +288,42 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 	float s = m->scale * m->weight;
 	size_t t;
 
-	peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, in, 1, x, ld,
-	    m->param[A]->value, in, 0, c->saved, r);
-	peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, m->site->out, r, s, c->saved,
-	    r, m->param[B]->value, r, 1, y, ldy);
+	if (in_bf16(m, c))
+		forward_bf16(m, c, x, ld, y, ldy);
+	else {
+		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, in, 1, x, ld,
+		    m->param[A]->value, in, 0, c->saved, r);
+		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, m->site->out, r, s,
+		    c->saved, r, m->param[B]->value, r, 1, y, ldy);
+	}
 	for (t = 0; m->param[BIAS] != NULL && t < c->T; t++)
 		peft_cpu_vec(c->cpu)->axpy(y + t * ldy, s,
 		    m->param[BIAS]->value, m->site->out);
+}
+
+/* dA += dh^T x, dB += s dy^T h: the second as its transpose, so that x and dy
+ * are read by rows. */
+static void
+gradients_bf16(struct peft_module *m, const struct peft_hook_call *c,
+    const float *dy, size_t lddy, const float *dh, const float *x, size_t ld)
+{
+	size_t r = m->rank, in = m->site->in, out = m->site->out, i, k;
+	struct peft_dense inputs = { x, c->T, in, ld };
+	struct peft_dense outputs = { dy, c->T, out, lddy };
+	float *t = c->scratch + c->T * r, *g = t + c->T * r;
+	float *db = m->param[B]->grad;
+
+	if (c->train && dropout_of(m) > 0)
+		g += 2 * c->T * in;
+	transpose(t, dh, c->T, r, 1);
+	peft_dense_backward(c->cpu, m->param[A]->grad, in, r, &inputs, true, t,
+	    c->T, c->product);
+	transpose(t, c->saved, c->T, r, m->scale * m->weight);
+	peft_dense_backward(c->cpu, g, out, r, &outputs, false, t, c->T,
+	    c->product);
+	for (i = 0; i < out; i++)
+		for (k = 0; k < r; k++)
+			db[i * r + k] += g[k * out + i];
 }
 
 /* The gradients of A, B and b; dh is that of h = A drop(x). */
@@ -258,13 +335,36 @@ gradients(struct peft_module *m, const struct peft_hook_call *c,
 	float s = m->scale * m->weight;
 	const float *x = input(m, c, &ld);
 
-	peft_gemm(c->cpu, PEFT_T, PEFT_N, out, r, c->T, s, dy, lddy, c->saved,
-	    r, 1, m->param[B]->grad, r);
-	peft_gemm(c->cpu, PEFT_T, PEFT_N, r, in, c->T, 1, dh, r, x, ld, 1,
-	    m->param[A]->grad, in);
+	if (in_bf16(m, c))
+		gradients_bf16(m, c, dy, lddy, dh, x, ld);
+	else {
+		peft_gemm(c->cpu, PEFT_T, PEFT_N, out, r, c->T, s, dy, lddy,
+		    c->saved, r, 1, m->param[B]->grad, r);
+		peft_gemm(c->cpu, PEFT_T, PEFT_N, r, in, c->T, 1, dh, r, x,
+		    ld, 1, m->param[A]->grad, in);
+	}
 	for (t = 0; m->param[BIAS] != NULL && t < c->T; t++)
 		peft_cpu_vec(c->cpu)->axpy(m->param[BIAS]->grad, s,
 		    dy + t * lddy, out);
+}
+
+/* dh = s dy B */
+static void
+hidden_back(const struct peft_module *m, const struct peft_hook_call *c,
+    const float *dy, size_t lddy, float *dh)
+{
+	size_t r = m->rank, i, n = c->T * r;
+	struct peft_dense b = dense(m->param[B], m->site->out, r);
+	float s = m->scale * m->weight;
+
+	if (in_bf16(m, c)) {
+		peft_dense_backward(c->cpu, dh, r, c->T, &b, false, dy, lddy,
+		    c->product);
+		for (i = 0; i < n; i++)
+			dh[i] *= s;
+	} else
+		peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, r, m->site->out, s, dy,
+		    lddy, m->param[B]->value, r, 0, dh, r);
 }
 
 static void
@@ -275,18 +375,23 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 	size_t r = m->rank, in = m->site->in;
 	float *dh = c->scratch, *g;
 
-	peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, r, m->site->out,
-	    m->scale * m->weight, dy, lddy, m->param[B]->value, r, 0, dh, r);
+	hidden_back(m, c, dy, lddy, dh);
 	if (m->train)
 		gradients(m, c, dy, lddy, dh);
 	if (dx == NULL)
 		return;
 	if (!c->train || dropout_of(m) == 0) {
-		peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, in, r, 1, dh, r,
-		    m->param[A]->value, in, 1, dx, lddx);
+		struct peft_dense a = dense(m->param[A], r, in);
+
+		if (in_bf16(m, c))
+			peft_dense_backward(c->cpu, dx, lddx, c->T, &a, true,
+			    dh, r, c->product);
+		else
+			peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, in, r, 1, dh,
+			    r, m->param[A]->value, in, 1, dx, lddx);
 		return;
 	}
-	g = c->scratch + c->T * (r + in);
+	g = c->scratch + c->T * (2 * r + in);
 	peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, in, r, 1, dh, r,
 	    m->param[A]->value, in, 0, g, in);
 	peft_cpu_run(c->cpu, c->T, drop_row, &(struct drop){ .m = m,

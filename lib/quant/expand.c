@@ -48,12 +48,15 @@ pack_cols(const struct peft_expander *e, const float *src, size_t ld,
 
 /* n rows by nc columns as f32, rounded if the panels are to be. */
 static void
-decode(const struct peft_expander *e, const struct peft_weight *w, size_t r,
-    size_t n, size_t c, size_t nc, float *dst)
+decode(const struct peft_expander *e, const struct peft_weight *w, size_t ldw,
+    size_t r, size_t n, size_t c, size_t nc, float *dst)
 {
 	size_t i;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; w->dtype == PEFT_F32 && i < n; i++)
+		e->f32->trim(dst + i * nc, (const float *)w->data +
+		    (r + i) * ldw + c, nc);
+	for (i = w->dtype == PEFT_F32 ? n : 0; i < n; i++)
 		peft_decode_part(w, r + i, c, nc, dst + i * nc);
 	if (e->trim)
 		e->f32->trim(dst, dst, n * nc);
@@ -61,13 +64,14 @@ decode(const struct peft_expander *e, const struct peft_weight *w, size_t r,
 
 void
 peft_expand_rows(const struct peft_expander *e, const struct peft_weight *w,
-    size_t r, size_t n, size_t c, size_t k, void *panel, float *room)
+    size_t ldw, size_t r, size_t n, size_t c, size_t k, void *panel,
+    float *room)
 {
 	size_t at, m;
 
 	if (w->dtype == PEFT_F32 && !e->trim) {
-		pack_rows(e, (const float *)w->data + r * w->cols + c,
-		    w->cols, n, k, panel, 0);
+		pack_rows(e, (const float *)w->data + r * ldw + c,
+		    ldw, n, k, panel, 0);
 		return;
 	}
 	if (w->dtype == PEFT_BF16 && e->bf16 != NULL) {
@@ -77,15 +81,15 @@ peft_expand_rows(const struct peft_expander *e, const struct peft_weight *w,
 	}
 	for (at = 0; at < k; at += m) {
 		m = k - at < STRIP ? k - at : STRIP;
-		decode(e, w, r, n, c + at, m, room);
+		decode(e, w, ldw, r, n, c + at, m, room);
 		pack_rows(e, room, m, n, m, panel, at);
 	}
 }
 
 void
 peft_expand_cols(const struct peft_expander *e, const struct peft_weight *w,
-    size_t r, size_t k, size_t c, size_t n, void *panels, size_t ld,
-    float *room)
+    size_t ldw, size_t r, size_t k, size_t c, size_t n, void *panels,
+    size_t ld, float *room)
 {
 	bool there = w->dtype == PEFT_F32 && !e->trim;
 	size_t at, m, j, wide;
@@ -95,9 +99,9 @@ peft_expand_cols(const struct peft_expander *e, const struct peft_weight *w,
 
 		m = k - at < PEFT_PANEL ? k - at : PEFT_PANEL;
 		if (there)
-			src = (const float *)w->data + (r + at) * w->cols + c;
+			src = (const float *)w->data + (r + at) * ldw + c;
 		else if (w->dtype != PEFT_BF16 || e->bf16 == NULL)
-			decode(e, w, r + at, m, c, n, room);
+			decode(e, w, ldw, r + at, m, c, n, room);
 		for (j = 0; j < n; j += PEFT_PANEL) {
 			size_t to = j / PEFT_PANEL * ld + at * PEFT_PANEL;
 
@@ -107,7 +111,7 @@ peft_expand_cols(const struct peft_expander *e, const struct peft_weight *w,
 				    (r + at) * w->cols + c + j, w->cols, m,
 				    wide, (uint16_t *)panels + to);
 			else
-				pack_cols(e, src + j, there ? w->cols : n, m,
+				pack_cols(e, src + j, there ? ldw : n, m,
 				    wide, panels, to);
 		}
 	}

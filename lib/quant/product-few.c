@@ -32,15 +32,16 @@ peft_product_few_room(void)
 /* n rows by nc columns of a weight as f32: where they lie, or expanded; *ld
  * is the distance between rows. */
 static const float *
-expand(const struct peft_products *j, const struct peft_weight *w, size_t r,
+expand(const struct peft_products *j, const struct peft_product *p, size_t r,
     size_t n, size_t c, size_t nc, float *room, size_t *ld)
 {
+	const struct peft_weight *w = p->w;
 	bool trim = peft_cpu_computes(j->cpu) == PEFT_COMPUTE_BF16;
 	size_t i;
 
-	*ld = w->cols;
+	*ld = j->ldw > 0 ? j->ldw : w->cols;
 	if (w->dtype == PEFT_F32 && !trim)
-		return (const float *)w->data + r * w->cols + c;
+		return (const float *)w->data + r * *ld + c;
 	*ld = nc;
 	for (i = 0; i < n; i++)
 		peft_decode_part(w, r + i, c, nc, room + i * nc);
@@ -70,9 +71,10 @@ rows_task(void *ctx, size_t task, int thread)
 			const float *src;
 
 			m = peft_least(DEEP, p->w->cols - c);
-			src = expand(j, p->w, r, n, c, m, room, &ld);
+			src = expand(j, p, r, n, c, m, room, &ld);
 			peft_gemm1(j->cpu, PEFT_N, PEFT_T, j->T, n, m, 1,
-			    f->x + c, f->ldx, src, ld, c > 0 ? 1 : 0, p->y + r,
+			    f->x + c, f->ldx, src, ld, c > 0 || j->add ? 1 : 0,
+			    p->y + r,
 			    p->ldy);
 		}
 	}

@@ -29,6 +29,7 @@ struct peft_products {
 	const struct peft_product	*p;
 	size_t				 np, T, ldx, lddx;
 	bool				 back, add;
+	size_t				 ldw;	/* of f32 weights; 0: cols */
 	const float			*x;
 	float				*dx;
 	float		*room;		/* per thread */
@@ -45,8 +46,8 @@ struct peft_products {
 
 /* All of it, slab by slab. */
 void	peft_product_slabs(struct peft_products *);
-/* Elements that the slab needs at most. */
-size_t	peft_product_slab(size_t panels, size_t depth);
+/* Floats of the slab. */
+size_t	peft_product_slab(const struct peft_expander *);
 size_t	peft_left_stride(const struct peft_expander *, size_t k);
 
 /* y_i = x W_i^T for a few tokens; floats of room a thread needs. */

@@ -31,10 +31,9 @@ peft_left_stride(const struct peft_expander *e, size_t k)
 }
 
 size_t
-peft_product_slab(size_t panels, size_t depth)
+peft_product_slab(const struct peft_expander *e)
 {
-	depth = peft_least(peft_pieces(depth, PEFT_KSTEP) * PEFT_KSTEP, DEPTH);
-	return peft_least(SLAB, panels * PEFT_PANEL * depth);
+	return SLAB * peft_expander_size(e) / sizeof(float);
 }
 
 static size_t
@@ -125,19 +124,21 @@ expand(const struct peft_products *j, size_t task, float *room)
 	struct peft_chunk c = chunk_of(j, task / n);
 	size_t i = task % n * of, panel = j->first + i, m;
 	size_t ld = j->depth * PEFT_PANEL;
-	const struct peft_weight *w = j->p[j->back ? c.seg :
-	    locate(j, &panel)].w;
+	const struct peft_product *p = &j->p[j->back ? c.seg :
+	    locate(j, &panel)];
+	const struct peft_weight *w = p->w;
+	size_t ldw = j->ldw > 0 ? j->ldw : w->cols;
 	void *to = (char *)j->slab + (i * ld + c.pos * PEFT_PANEL) *
 	    peft_expander_size(&j->e);
 
 	if (j->back) {
 		m = peft_least(of, j->n - i) * PEFT_PANEL;
 		m = peft_least(m, w->cols - panel * PEFT_PANEL);
-		peft_expand_cols(&j->e, w, c.at, c.deep, panel * PEFT_PANEL, m,
+		peft_expand_cols(&j->e, w, ldw, c.at, c.deep, panel * PEFT_PANEL, m,
 		    to, ld, room);
 	} else {
 		m = peft_least(PEFT_PANEL, w->rows - panel * PEFT_PANEL);
-		peft_expand_rows(&j->e, w, panel * PEFT_PANEL, m, c.at, c.deep,
+		peft_expand_rows(&j->e, w, ldw, panel * PEFT_PANEL, m, c.at, c.deep,
 		    to, room);
 	}
 }
@@ -210,7 +211,7 @@ multiply(const struct peft_products *j, struct peft_block *b, size_t i,
 
 	b->m = peft_least(j->m, j->T - t);
 	b->ldb = j->depth * PEFT_PANEL;
-	b->add = j->add || c.seg > 0 || c.at > 0;
+	b->add = b->add || c.seg > 0 || c.at > 0;
 	for (k = 0; k < j->nchunks; k++, c = next_chunk(j, c)) {
 		b->a = left_of(j, &c, t, &b->lda);
 		b->b = (const char *)j->slab + (i * b->ldb + c.pos *
@@ -248,7 +249,8 @@ tile_task(void *ctx, size_t task, int thread)
 	size_t i, n = group_of(j, task / j->down, &i), panel = j->first + i;
 	size_t of = locate(j, &panel), t = task % j->down * j->m;
 	const struct peft_product *p = &j->p[of];
-	struct peft_block b = { .ldc = j->back ? j->lddx : p->ldy };
+	struct peft_block b = { .ldc = j->back ? j->lddx : p->ldy,
+	    .add = j->add };
 
 	(void)thread;
 	panel *= PEFT_PANEL;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Products with frozen weights: how much scratch, and which way. */
 
+#include <stdint.h>
+
 #include "quant/product-impl.h"
 
 enum { MOSTNP = 8 };		/* products in one go that scratch is for */
@@ -24,18 +26,16 @@ peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols,
     size_t T)
 {
 	struct peft_expander e = peft_expander_of(cpu);
-	size_t r = rows + MOSTNP * 2 * PEFT_KSTEP, c = cols + 2 * PEFT_KSTEP;
-	size_t k = peft_left_stride(&e, r > c ? r : c), n, m, left;
+	size_t k = (rows > cols ? rows : cols) + MOSTNP * 2 * PEFT_KSTEP;
+	size_t n = rooms(cpu) + peft_product_slab(&e), left, few;
 
-	n = peft_product_slab(peft_pieces(rows, PEFT_PANEL) + MOSTNP, c);
-	m = peft_product_slab(peft_pieces(cols, PEFT_PANEL), r);
-	n = (n > m ? n : m) * peft_expander_size(&e) / sizeof(float);
 	if (peft_cpu_computes(cpu) == PEFT_COMPUTE_F32)
-		return rooms(cpu) + n;
+		return n;
+	k = peft_left_stride(&e, k);
 	left = peft_pieces(T, PEFT_LEFTROWS) * PEFT_LEFTROWS * k *
 	    peft_expander_size(&e) / sizeof(float);
-	m = peft_least(T, PEFT_FEWTOKENS) * c;	/* these as f32 */
-	return rooms(cpu) + n + (left > m ? left : m);
+	few = peft_least(T, PEFT_FEWTOKENS) * k;	/* these as f32 */
+	return n + (left > few ? left : few);
 }
 
 static struct peft_products
@@ -44,19 +44,10 @@ start(struct peft_cpu *cpu, size_t T, const struct peft_product *p, size_t np,
 {
 	struct peft_products j = { .cpu = cpu, .e = peft_expander_of(cpu),
 	    .p = p, .np = np, .T = T, .room = scratch };
-	size_t i, rows = 0, k, n, m;
 
-	for (i = 0; i < np; i++)
-		rows += p[i].w->rows;
-	/* as peft_product_scratch() counts */
-	k = p->w->cols + 2 * PEFT_KSTEP;
-	n = peft_product_slab(peft_pieces(rows, PEFT_PANEL) + MOSTNP, k);
-	m = peft_product_slab(peft_pieces(p->w->cols, PEFT_PANEL), rows +
-	    MOSTNP * 2 * PEFT_KSTEP);
-	n = (n > m ? n : m) * peft_expander_size(&j.e) / sizeof(float);
 	j.slab = scratch + rooms(cpu);
 	if (peft_cpu_computes(cpu) != PEFT_COMPUTE_F32)
-		j.left = (float *)j.slab + n;
+		j.left = (float *)j.slab + peft_product_slab(&j.e);
 	return j;
 }
 
@@ -96,4 +87,50 @@ peft_product_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
 	j.lddx = ldx;
 	j.add = add;
 	peft_product_slabs(&j);
+}
+
+static struct peft_weight
+weight_of(const struct peft_dense *d)
+{
+	return (struct peft_weight){ .dtype = PEFT_F32, .ndim = 2,
+	    .rows = d->rows, .cols = d->cols, .nelem = d->rows * d->cols,
+	    .data = d->w };
+}
+
+void
+peft_dense_forward(struct peft_cpu *cpu, const float *x, size_t ldx, size_t T,
+    const struct peft_dense *d, bool add, float *y, size_t ldy,
+    float *scratch)
+{
+	const struct peft_weight w = weight_of(d);
+	const struct peft_product p = { &w, y, ldy };
+	struct peft_products j = start(cpu, T, &p, 1, scratch);
+
+	j.x = x;
+	j.ldx = ldx;
+	j.ldw = d->ld;
+	j.add = add;
+	if (T > 0 && T <= PEFT_FEWTOKENS)
+		peft_product_few(&j);
+	else if (T > 0)
+		peft_product_slabs(&j);
+}
+
+void
+peft_dense_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
+    const struct peft_dense *d, bool add, const float *y, size_t ldy,
+    float *scratch)
+{
+	const struct peft_weight w = weight_of(d);
+	/* what backward reads is written by forward: no const there */
+	const struct peft_product p = { &w, (float *)(uintptr_t)y, ldy };
+	struct peft_products j = start(cpu, T, &p, 1, scratch);
+
+	j.back = true;
+	j.dx = dx;
+	j.lddx = ldx;
+	j.ldw = d->ld;
+	j.add = add;
+	if (T > 0)
+		peft_product_slabs(&j);
 }

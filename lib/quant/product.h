@@ -26,7 +26,8 @@ struct peft_product {
 };
 
 /* Floats of scratch that products of up to T tokens need, for all threads of
- * the cpu together; rows: of all weights that are used in one go. */
+ * the cpu together; rows: of all weights that are used in one go, of which
+ * there are at most 8. */
 size_t	peft_product_scratch(const struct peft_cpu *, size_t rows,
 	    size_t cols, size_t T);
 
@@ -37,6 +38,23 @@ void	peft_product_forward(struct peft_cpu *, const float *x, size_t ldx,
  * output); added to what is there if `add'. */
 void	peft_product_backward(struct peft_cpu *, float *dx, size_t ldx,
 	    size_t T, const struct peft_product *, size_t np, bool add,
+	    float *scratch);
+
+/*
+ * The same with an f32 matrix w [rows, cols] of an adapter, in the compute
+ * type: y (+)= x w^T, dx (+)= y w.  Scratch that is enough for a frozen
+ * weight of rows x cols and T tokens is enough.
+ */
+struct peft_dense {
+	const float	*w;
+	size_t		 rows, cols, ld;
+};
+
+void	peft_dense_forward(struct peft_cpu *, const float *x, size_t ldx,
+	    size_t T, const struct peft_dense *, bool add, float *y,
+	    size_t ldy, float *scratch);
+void	peft_dense_backward(struct peft_cpu *, float *dx, size_t ldx, size_t T,
+	    const struct peft_dense *, bool add, const float *y, size_t ldy,
 	    float *scratch);
 
 #endif
