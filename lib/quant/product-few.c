@@ -37,12 +37,17 @@ expand(const struct peft_products *j, const struct peft_product *p, size_t r,
 {
 	const struct peft_weight *w = p->w;
 	bool trim = peft_cpu_computes(j->cpu) == PEFT_COMPUTE_BF16;
-	size_t i;
+	size_t i, ldw = j->ldw > 0 ? j->ldw : w->cols;
 
-	*ld = j->ldw > 0 ? j->ldw : w->cols;
+	*ld = ldw;
 	if (w->dtype == PEFT_F32 && !trim)
-		return (const float *)w->data + r * *ld + c;
+		return (const float *)w->data + r * ldw + c;
 	*ld = nc;
+	for (i = 0; w->dtype == PEFT_F32 && i < n; i++)
+		j->e.f32->trim(room + i * nc, (const float *)w->data +
+		    (r + i) * ldw + c, nc);
+	if (w->dtype == PEFT_F32)
+		return room;
 	for (i = 0; i < n; i++)
 		peft_decode_part(w, r + i, c, nc, room + i * nc);
 	if (trim && w->dtype != PEFT_BF16)
