@@ -89,6 +89,8 @@ layout_stashed(struct peft_run *run, size_t n)
 				s->hook[slot] = floats(a, 1, hook_saved(run,
 				    slot, l, l + 1));
 		}
+		if (l + 1 == n)		/* its backward follows at once */
+			break;
 		s->stash_x = peft_arena_get(a, x + PEFT_KSTEP,
 		    sizeof(*s->stash_x));
 		s->stash = peft_arena_get(a, s->nwork + PEFT_KSTEP,

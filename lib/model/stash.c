@@ -66,35 +66,49 @@ go(const struct peft_run *run, float *floats, uint16_t *halves, size_t n,
 }
 
 static bool
-is_stashed(const struct peft_run *run, const struct peft_saved *s)
+is_rounded(const struct peft_run *run)
 {
-	return run->train && s->stash != NULL &&
-	    s != &run->saved[run->net->config.layers - 1];
+	return run->train &&
+	    peft_cpu_computes(run->net->cpu) == PEFT_COMPUTE_BF16;
+}
+
+/* The last layer's backward follows at once. */
+static bool
+is_last(const struct peft_run *run, const struct peft_saved *s)
+{
+	return s == &run->saved[run->net->config.layers - 1];
 }
 
 void
 peft_stash(const struct peft_run *run, const struct peft_saved *s)
 {
-	if (!is_stashed(run, s))
+	if (!is_rounded(run) || s->stash == NULL || is_last(run, s))
 		return;
 	go(run, s->x, s->stash_x, run->T * run->net->config.hidden,
 	    round_piece);
 	go(run, s->work, s->stash, s->nwork, round_piece);
 }
 
+/* What was computed again is rounded to the same values. */
 void
 peft_unstash(const struct peft_run *run, const struct peft_saved *s)
 {
-	if (!is_stashed(run, s))
+	size_t n = run->T * run->net->config.hidden;
+
+	if (!is_rounded(run) || is_last(run, s))
 		return;
-	go(run, s->x, s->stash_x, run->T * run->net->config.hidden,
-	    widen_piece);
+	if (s->stash == NULL) {
+		go(run, s->x, NULL, n, trim_piece);
+		go(run, s->work, NULL, s->nwork, trim_piece);
+		return;
+	}
+	go(run, s->x, s->stash_x, n, widen_piece);
 	go(run, s->work, s->stash, s->nwork, widen_piece);
 }
 
 void
 peft_stash_trim(const struct peft_run *run, float *x, size_t n)
 {
-	if (run->train && run->saved[0].stash != NULL)
+	if (is_rounded(run))
 		go(run, x, NULL, n, trim_piece);
 }
