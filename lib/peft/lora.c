@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "math/vec.h"
-#include "quant/product.h"
+#include "peft/lowrank.h"
 #include "peft/method.h"
 #include "peft/target.h"
 
@@ -174,16 +174,27 @@ saved(const void *self, size_t T)
 	return T * m->rank;			/* h = A drop(x) */
 }
 
+static struct peft_lowrank
+low(const struct peft_module *m)
+{
+	return (struct peft_lowrank){ m->rank, m->site->in, m->site->out,
+	    m->param[A]->value, m->param[B]->value, m->scale * m->weight };
+}
+
+static size_t
+low_scratch(const struct peft_module *m, size_t T)
+{
+	return peft_lowrank_scratch(m->rank, m->site->in, m->site->out, T);
+}
+
 static size_t
 scratch(const void *self, size_t T)
 {
 	const struct peft_module *m = self;
 
-	size_t wide = m->site->in > m->site->out ? m->site->in : m->site->out;
-
-	/* dh; what is dropped out, forward and back; low-rank gradients */
-	return T * (2 * m->rank + (m->train && dropout_of(m) > 0 ?
-	    2 * m->site->in : 0)) + m->rank * wide;
+	/* behind that of the products: what is dropped out, forward and back */
+	return low_scratch(m, T) + (m->train && dropout_of(m) > 0 ?
+	    2 * T * m->site->in : 0);
 }
 
 struct drop {
@@ -229,142 +240,40 @@ input(const struct peft_module *m, const struct peft_hook_call *c, size_t *ld)
 	*ld = c->ldx;
 	if (!c->train || dropout_of(m) == 0)
 		return c->x;
-	d.out = c->scratch + 2 * c->T * m->rank;
+	d.out = c->scratch + low_scratch(m, c->T);
 	*ld = m->site->in;
 	peft_cpu_run(c->cpu, c->T, drop_row, &d);
 	return d.out;
-}
-
-/* Are the products made as those of the frozen weight are, from bf16?  Not
- * where a rank is so large that their scratch was not planned for. */
-static bool
-in_bf16(const struct peft_module *m, const struct peft_hook_call *c)
-{
-	return peft_cpu_computes(c->cpu) == PEFT_COMPUTE_BF16 &&
-	    c->product != NULL && m->rank <= 256 &&
-	    m->rank + 32 <= m->site->in &&
-	    m->rank + 32 <= m->site->out;
-}
-
-/* dst = s src, [rows, cols] to [cols, rows]. */
-static void
-transpose(float *dst, const float *src, size_t rows, size_t cols, float s)
-{
-	size_t i, j;
-
-	for (i = 0; i < rows; i++)
-		for (j = 0; j < cols; j++)
-			dst[j * rows + i] = s * src[i * cols + j];
-}
-
-static struct peft_dense
-dense(const struct peft_param *p, size_t rows, size_t cols)
-{
-	return (struct peft_dense){ p->value, rows, cols, cols };
-}
-
-static void
-forward_bf16(const struct peft_module *m, const struct peft_hook_call *c,
-    const float *x, size_t ld, float *y, size_t ldy)
-{
-	size_t r = m->rank, i, n = c->T * r;
-	struct peft_dense a = dense(m->param[A], r, m->site->in);
-	struct peft_dense b = dense(m->param[B], m->site->out, r);
-	float *h = c->scratch, s = m->scale * m->weight;
-
-	peft_dense_forward(c->cpu, x, ld, c->T, &a, false, c->saved, r,
-	    c->product);
-	for (i = 0; i < n; i++)
-		h[i] = s * c->saved[i];
-	peft_dense_forward(c->cpu, h, r, c->T, &b, true, y, ldy, c->product);
 }
 
 static void
 forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 {
 	const struct peft_module *m = self;
-	size_t r = m->rank, in = m->site->in, ld;
+	const struct peft_lowrank w = low(m);
+	size_t ld, t;
 	const float *x = input(m, c, &ld);
-	float s = m->scale * m->weight;
-	size_t t;
 
-	if (in_bf16(m, c))
-		forward_bf16(m, c, x, ld, y, ldy);
-	else {
-		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, in, 1, x, ld,
-		    m->param[A]->value, in, 0, c->saved, r);
-		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, m->site->out, r, s,
-		    c->saved, r, m->param[B]->value, r, 1, y, ldy);
-	}
+	peft_lowrank_forward(c, &w, x, ld, y, ldy);
 	for (t = 0; m->param[BIAS] != NULL && t < c->T; t++)
-		peft_cpu_vec(c->cpu)->axpy(y + t * ldy, s,
+		peft_cpu_vec(c->cpu)->axpy(y + t * ldy, w.scale,
 		    m->param[BIAS]->value, m->site->out);
 }
 
-/* dA += dh^T x, dB += s dy^T h: the second as its transpose, so that x and dy
- * are read by rows. */
-static void
-gradients_bf16(struct peft_module *m, const struct peft_hook_call *c,
-    const float *dy, size_t lddy, const float *dh, const float *x, size_t ld)
-{
-	size_t r = m->rank, in = m->site->in, out = m->site->out, i, k;
-	struct peft_dense inputs = { x, c->T, in, ld };
-	struct peft_dense outputs = { dy, c->T, out, lddy };
-	float *t = c->scratch + c->T * r, *g = t + c->T * r;
-	float *db = m->param[B]->grad;
-
-	if (c->train && dropout_of(m) > 0)
-		g += 2 * c->T * in;
-	transpose(t, dh, c->T, r, 1);
-	peft_dense_backward(c->cpu, m->param[A]->grad, in, r, &inputs, true, t,
-	    c->T, c->product);
-	transpose(t, c->saved, c->T, r, m->scale * m->weight);
-	peft_dense_backward(c->cpu, g, out, r, &outputs, false, t, c->T,
-	    c->product);
-	for (i = 0; i < out; i++)
-		for (k = 0; k < r; k++)
-			db[i * r + k] += g[k * out + i];
-}
-
-/* The gradients of A, B and b; dh is that of h = A drop(x). */
+/* The gradients of A, B and b. */
 static void
 gradients(struct peft_module *m, const struct peft_hook_call *c,
-    const float *dy, size_t lddy, const float *dh)
+    const float *dy, size_t lddy)
 {
-	size_t r = m->rank, in = m->site->in, out = m->site->out, ld, t;
-	float s = m->scale * m->weight;
+	const struct peft_lowrank w = low(m);
+	size_t ld, t;
 	const float *x = input(m, c, &ld);
 
-	if (in_bf16(m, c))
-		gradients_bf16(m, c, dy, lddy, dh, x, ld);
-	else {
-		peft_gemm(c->cpu, PEFT_T, PEFT_N, out, r, c->T, s, dy, lddy,
-		    c->saved, r, 1, m->param[B]->grad, r);
-		peft_gemm(c->cpu, PEFT_T, PEFT_N, r, in, c->T, 1, dh, r, x,
-		    ld, 1, m->param[A]->grad, in);
-	}
+	peft_lowrank_gradients(c, &w, x, ld, dy, lddy, m->param[A]->grad,
+	    m->param[B]->grad);
 	for (t = 0; m->param[BIAS] != NULL && t < c->T; t++)
-		peft_cpu_vec(c->cpu)->axpy(m->param[BIAS]->grad, s,
-		    dy + t * lddy, out);
-}
-
-/* dh = s dy B */
-static void
-hidden_back(const struct peft_module *m, const struct peft_hook_call *c,
-    const float *dy, size_t lddy, float *dh)
-{
-	size_t r = m->rank, i, n = c->T * r;
-	struct peft_dense b = dense(m->param[B], m->site->out, r);
-	float s = m->scale * m->weight;
-
-	if (in_bf16(m, c)) {
-		peft_dense_backward(c->cpu, dh, r, c->T, &b, false, dy, lddy,
-		    c->product);
-		for (i = 0; i < n; i++)
-			dh[i] *= s;
-	} else
-		peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, r, m->site->out, s, dy,
-		    lddy, m->param[B]->value, r, 0, dh, r);
+		peft_cpu_vec(c->cpu)->axpy(m->param[BIAS]->grad, w.scale,
+		    dy + t * lddy, w.out);
 }
 
 static void
@@ -372,28 +281,20 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
     size_t lddy, float *dx, size_t lddx)
 {
 	struct peft_module *m = self;
-	size_t r = m->rank, in = m->site->in;
-	float *dh = c->scratch, *g;
+	const struct peft_lowrank w = low(m);
+	float *g;
 
-	hidden_back(m, c, dy, lddy, dh);
+	peft_lowrank_hidden(c, &w, dy, lddy);
 	if (m->train)
-		gradients(m, c, dy, lddy, dh);
+		gradients(m, c, dy, lddy);
 	if (dx == NULL)
 		return;
 	if (!c->train || dropout_of(m) == 0) {
-		struct peft_dense a = dense(m->param[A], r, in);
-
-		if (in_bf16(m, c))
-			peft_dense_backward(c->cpu, dx, lddx, c->T, &a, true,
-			    dh, r, c->product);
-		else
-			peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, in, r, 1, dh,
-			    r, m->param[A]->value, in, 1, dx, lddx);
+		peft_lowrank_input(c, &w, true, dx, lddx);
 		return;
 	}
-	g = c->scratch + c->T * (2 * r + in);
-	peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, in, r, 1, dh, r,
-	    m->param[A]->value, in, 0, g, in);
+	g = c->scratch + low_scratch(m, c->T) + c->T * w.in;
+	peft_lowrank_input(c, &w, false, g, w.in);
 	peft_cpu_run(c->cpu, c->T, drop_row, &(struct drop){ .m = m,
 	    .call = c, .g = g, .dx = dx, .lddx = lddx });
 }

@@ -31,15 +31,15 @@ struct peft_expander peft_expander_of(const struct peft_cpu *);
 size_t	peft_expander_size(const struct peft_expander *);
 
 /* A panel of x W^T: rows r .. r+n (n <= 32) as columns, k columns from c on
- * as rows; ldw: stride of f32 rows; room: PEFT_EXPAND_ROOM floats.  c: a multiple of
- * the type's block. */
-void	peft_expand_rows(const struct peft_expander *, const struct peft_weight *,
-	    size_t ldw, size_t r, size_t n, size_t c, size_t k, void *panel,
-	    float *room);
+ * as rows; ldw: stride of f32 rows; room: PEFT_EXPAND_ROOM floats.  c: a
+ * multiple of the type's block. */
+void	peft_expand_rows(const struct peft_expander *,
+	    const struct peft_weight *, size_t ldw, size_t r, size_t n,
+	    size_t c, size_t k, void *panel, float *room);
 /* Panels of g W: columns c .. c+n (n <= 32 PEFT_ABREAST), rows r .. r+k; ld:
  * elements from a panel to the next. */
-void	peft_expand_cols(const struct peft_expander *, const struct peft_weight *,
-	    size_t ldw, size_t r, size_t k, size_t c, size_t n, void *panels,
-	    size_t ld, float *room);
+void	peft_expand_cols(const struct peft_expander *,
+	    const struct peft_weight *, size_t ldw, size_t r, size_t k,
+	    size_t c, size_t n, void *panels, size_t ld, float *room);
 
 #endif

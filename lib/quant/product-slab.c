@@ -134,12 +134,12 @@ expand(const struct peft_products *j, size_t task, float *room)
 	if (j->back) {
 		m = peft_least(of, j->n - i) * PEFT_PANEL;
 		m = peft_least(m, w->cols - panel * PEFT_PANEL);
-		peft_expand_cols(&j->e, w, ldw, c.at, c.deep, panel * PEFT_PANEL, m,
-		    to, ld, room);
+		peft_expand_cols(&j->e, w, ldw, c.at, c.deep,
+		    panel * PEFT_PANEL, m, to, ld, room);
 	} else {
 		m = peft_least(PEFT_PANEL, w->rows - panel * PEFT_PANEL);
-		peft_expand_rows(&j->e, w, ldw, panel * PEFT_PANEL, m, c.at, c.deep,
-		    to, room);
+		peft_expand_rows(&j->e, w, ldw, panel * PEFT_PANEL, m, c.at,
+		    c.deep, to, room);
 	}
 }
 
