@@ -128,9 +128,11 @@ peft_job_config(struct peft_trainjob *job, const struct peft_source *source,
 		return peft_setfail(err, PEFT_USAGE, "--method: '%s' is none "
 		    "of %s", job->method, names);
 	}
-	cJSON_DeleteItemFromObjectCaseSensitive(job->config, "peft_type");
-	type = cJSON_AddStringToObject(job->config, "peft_type",
-	    type)->valuestring;
+	if (job->method != NULL)
+		cJSON_DeleteItemFromObjectCaseSensitive(job->config,
+		    "peft_type");
+	if (peft_json_get(job->config, "peft_type") == NULL)
+		cJSON_AddStringToObject(job->config, "peft_type", type);
 	if (set_knobs(job, type, err) == -1)
 		return -1;
 	set_defaults(job->config, type);
