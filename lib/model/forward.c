@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/rng.h"
 #include "model/net-impl.h"
 #include "quant/quant.h"
 
@@ -134,6 +135,27 @@ mlp(struct peft_run *run, size_t layer, struct peft_saved *s, float *y)
 	join(run, post, s->down, y, s->mid);
 }
 
+/* NEFTune's, of each record by its own length. */
+static void
+add_noise(const struct peft_run *run, float *x, size_t D)
+{
+	struct peft_rng rng = peft_rng_key(run->caps.seed, "neftune");
+	size_t i, t, d;
+
+	for (i = 0; i < run->tree.n; i++) {
+		const struct peft_node *node = &run->tree.nodes[i];
+		size_t n = run->seqs[run->tree.order[node->lo]].n;
+		double a = (double)run->caps.neftune /
+		    __builtin_sqrt((double)n * (double)D);
+
+		for (t = node->first; t < node->first + node->n; t++)
+			for (d = 0; d < D; d++)
+				x[t * D + d] += (float)(a * (2 *
+				    peft_rng_uniform(rng, run->ident[t],
+				    run->step << 24 | d) - 1));
+	}
+}
+
 /* Rows of the embedding, as adapters have them, scaled; those of positions
  * are added. */
 void
@@ -151,6 +173,8 @@ peft_embed(struct peft_run *run, float *x)
 			memset(x + t * D, 0, D * sizeof(*x));
 	peft_hooks_forward(run, run->net->embed.site, run->ranges,
 	    run->nranges, run->ident, NULL, 0, x, D, NULL);
+	if (run->train && run->caps.neftune > 0)
+		add_noise(run, x, D);
 	if (!c->t.embed_sqrt)		/* no part of the module */
 		peft_virtual_embed(run, x);
 	for (t = 0; c->t.embed_scale != 1 && t < run->T; t++)

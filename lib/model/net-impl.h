@@ -3,7 +3,9 @@
 #define PEFT_MODEL_NET_IMPL_H
 
 #include "math/vec.h"
+#include "data/tokens.h"
 #include "model/net.h"
+#include "model/tree.h"
 #include "quant/product.h"
 
 /*
@@ -128,6 +130,7 @@ struct peft_run {
 	float	*dbranch;			/* [T, D] what a branch gets */
 	float	*dparallel;			/* [T, D] of both branches */
 	float	*dqkv, *dattn, *dact;
+	float	*dkv;		/* [T, heads, head_dim + v_dim] */
 	float	*draw;				/* [T, Q + K + V] */
 	struct peft_angles angles[2];		/* [caps.seq (+ T)] */
 	size_t	*angle;				/* [T] its row of these */
@@ -147,9 +150,10 @@ struct peft_run {
 	float	*logits;			/* [tile, vocab] */
 	float	*capped;			/* the same, or NULL */
 	float	*hx, *dhx;			/* [tile, D] */
-	size_t	*rows;				/* [T] supervised positions */
-	int32_t	*targets;			/* [T] and what they predict */
-	float	*rowscale;			/* [T] weight * scale */
+	size_t	*rows;				/* [T] supervised positions, */
+	int32_t	*targets;			/* [T] what they predict, */
+	size_t	*rownode;			/* [T] their node, */
+	float	*rowscale;			/* [T] sum of weight * scale */
 	double	*rownll;			/* [tile] */
 	unsigned char *rowtop;			/* [tile] */
 
@@ -157,11 +161,13 @@ struct peft_run {
 	const struct peft_seq	*seqs;		/* virtual tokens included */
 	const struct peft_seq	*given;		/* as the caller has them */
 	struct peft_seq		*whole;		/* [seqs] room for seqs */
-	int32_t			*ids, *labels;	/* [T] of all, end to end */
+	struct peft_tree	 tree;	/* how they lie in it */
 	size_t			 nseqs, T;
-	size_t			*first;		/* [seqs + 1] first token */
+	int32_t			*ids;	/* [T], -1 where virtual */
+	int32_t			*labels; /* [T] of whole ones, end to end */
 	size_t			*pos;	/* [T] position in its sequence */
-	uint64_t		*ident;	/* [T] record << 32 | position */
+	uint64_t		*ident;	/* [T] record << 32 | position (the
+					 * first of those that share it) */
 	uint64_t		*tileident;	/* [tile] the same of a tile */
 	struct peft_range	*ranges;	/* [seqs] */
 	size_t			 nranges;
@@ -200,9 +206,28 @@ void	peft_head_loss(struct peft_run *, size_t n, struct peft_loss *loss);
 void	peft_head_logits(struct peft_run *, const size_t *rows, size_t n,
 	    float *logits);
 
+/* What token i of a sequence is to be predicted as, or PEFT_IGNORE. */
+static inline int32_t
+peft_seq_label(const struct peft_seq *s, size_t i)
+{
+	return s->labels == NULL || i >= s->n ? PEFT_IGNORE : s->labels[i];
+}
+
+/* The first token of sequence i, where nothing is shared. */
+static inline size_t
+peft_first(const struct peft_run *run, size_t i)
+{
+	return run->tree.nodes[i].first;
+}
+
 /* attention.c: out[T, O] and lse from qkv (and caches, of layer `layer');
  * attention-back.c: dqkv from dout. */
 enum { PEFT_BLOCK = 64 };	/* queries at a time */
+size_t	peft_attention_scratch(const struct peft_run *);
+/* Copy n floats of each token of a node and of all above it, which lie at src
+ * in rows of ld, into [depth + n, n]. */
+void	peft_attention_path(const struct peft_run *, size_t node,
+	    const float *src, size_t ld, float *dst, size_t n);
 void	peft_attention(struct peft_run *, size_t layer, const float *qkv,
 	    float *out, float *lse);
 void	peft_attention_back(struct peft_run *, size_t layer,

@@ -28,7 +28,7 @@ peft_virtual_embed(struct peft_run *run, float *x)
 	for (i = 0; i < run->nseqs; i++) {
 		const struct peft_virtual *v = peft_virtual_of(run,
 		    &run->given[i]);
-		float *row = x + run->first[i] * D;
+		float *row = x + peft_first(run, i) * D;
 
 		if (v != NULL && v->embed != NULL)
 			memcpy(row, v->embed, v->n * D * sizeof(*row));
@@ -49,7 +49,7 @@ peft_virtual_embed_back(struct peft_run *run, const float *dx)
 		    &run->given[i]);
 
 		if (v != NULL && v->dembed != NULL)
-			run->vec->add(v->dembed, dx + run->first[i] * D,
+			run->vec->add(v->dembed, dx + peft_first(run, i) * D,
 			    v->n * D);
 	}
 }
@@ -89,7 +89,7 @@ peft_virtual_keys(struct peft_run *run, size_t layer, float *qkv)
 
 		for (j = 0; v != NULL && v->kv != NULL && j < v->n; j++)
 			each_head(run, layer, j, (float *)(uintptr_t)v->kv,
-			    qkv + (run->first[i] + j) * run->net->at.ld,
+			    qkv + (peft_first(run, i) + j) * run->net->at.ld,
 			    false);
 	}
 }
@@ -107,7 +107,7 @@ peft_virtual_keys_back(struct peft_run *run, size_t layer, float *dqkv)
 		    &run->given[i]);
 
 		for (j = 0; v != NULL && v->kv != NULL && j < v->n; j++) {
-			float *row = dqkv + (run->first[i] + j) * ld;
+			float *row = dqkv + (peft_first(run, i) + j) * ld;
 
 			if (v->dkv != NULL)
 				each_head(run, layer, j, v->dkv, row, true);
