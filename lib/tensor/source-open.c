@@ -89,8 +89,12 @@ static const char side_prefix[] = "peft.file/";
 bool
 peft_source_is_head(const char *name)
 {
+	static const char shape[] = ".weight_shape";
+	size_t n = strlen(name), tail = sizeof(shape) - 1;
+
 	return strncmp(name, side_prefix, sizeof(side_prefix) - 1) == 0 ||
-	    strstr(name, ".quant_state.bitsandbytes__") != NULL;
+	    strstr(name, ".quant_state.bitsandbytes__") != NULL ||
+	    (n >= tail && strcmp(name + n - tail, shape) == 0);
 }
 
 static int

@@ -16,8 +16,11 @@ peft_source_close(struct peft_source *s)
 
 	if (s == NULL)
 		return;
-	for (i = 0; i < s->nwholes; i++)
+	for (i = 0; i < s->nwholes; i++) {
 		free(s->wholes[i].permuted);
+		free(s->wholes[i].tables);
+		free(s->wholes[i].name);
+	}
 	for (i = 0; i < s->nraws; i++) {
 		free(s->raws[i].name);
 		free(s->raws[i].copy);
@@ -234,8 +237,25 @@ assemble(struct peft_source *s, struct peft_whole *w, struct peft_err *err)
 		if (check_scales(&w->w, p[PEFT_QUANT_MAP], err) == -1)
 			return -1;
 	}
+	if (w->packing != PEFT_PACK_NONE)
+		return peft_source_repack(s, w, p, err) == -1 ? -1 :
+		    check_scales(&w->w, NULL, err);
 	return s->raws[w->part[PEFT_DATA]].heads > 0 ?
 	    permute(s, w, err) : 0;
+}
+
+/* Mapped pages count as resident memory until they are given up. */
+static void
+drop_pages(struct peft_source *s, const struct peft_whole *w)
+{
+	const struct peft_raw *raw = &s->raws[w->part[PEFT_DATA]];
+	const struct peft_file *f = &s->files[raw->file];
+	size_t page = 4096, from = raw->at / page * page;
+	size_t end = (raw->at + raw->nbytes) / page * page;
+
+	if (f->map != NULL && !f->heap && end > from)
+		(void)madvise((void *)(uintptr_t)(f->map + from), end - from,
+		    MADV_DONTNEED);
 }
 
 int
@@ -246,8 +266,12 @@ peft_source_load(struct peft_source *s, size_t i, struct peft_weight *out,
 
 	if (peft_source_drain(s, err) == -1)
 		return -1;
-	if (w->w.data == NULL && assemble(s, w, err) == -1)
-		return peft_errprefix(err, "%s", s->label);
+	if (w->w.data == NULL) {
+		if (assemble(s, w, err) == -1)
+			return peft_errprefix(err, "%s", s->label);
+		if (w->permuted != NULL)	/* a copy is used from now on */
+			drop_pages(s, w);
+	}
 	*out = w->w;
 	return 0;
 }
@@ -271,23 +295,10 @@ drop_current(struct peft_source *s)
 		raw->copy = NULL;
 	}
 	free(w->permuted);
-	w->permuted = NULL;
+	free(w->tables);
+	w->permuted = w->tables = NULL;
 	w->w.data = NULL;
 	s->current = NULL;
-}
-
-/* Mapped pages count as resident memory until they are given up. */
-static void
-drop_pages(struct peft_source *s, const struct peft_whole *w)
-{
-	const struct peft_raw *raw = &s->raws[w->part[PEFT_DATA]];
-	const struct peft_file *f = &s->files[raw->file];
-	size_t page = 4096, from = raw->at / page * page;
-	size_t end = (raw->at + raw->nbytes) / page * page;
-
-	if (f->map != NULL && !f->heap && end > from)
-		(void)madvise((void *)(uintptr_t)(f->map + from), end - from,
-		    MADV_DONTNEED);
 }
 
 /* Raw tensors from the pipe until a weight is complete. */
@@ -300,8 +311,7 @@ next_from_pipe(struct peft_source *s, struct peft_err *err)
 
 		if (peft_source_read_pipe(s, raw, err) == -1)
 			return -1;
-		/* the state came with the head */
-		if (--w->missing == (w->part[PEFT_QUANT_STATE] != PEFT_NONE)) {
+		if (--w->missing == 0) {
 			s->current = w;
 			return 1;
 		}
