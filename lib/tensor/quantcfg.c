@@ -145,7 +145,9 @@ read_gptq(struct peft_quantcfg *c, const cJSON *j, struct peft_err *err)
 		return -1;
 	b = a;
 	if (peft_quantcfg_word(j, "format", formats, &b, err) == -1 ||
-	    peft_quantcfg_word(j, "pack_dtype", packs, &i, err) == -1)
+	    peft_quantcfg_word(j, "pack_dtype", packs, &i, err) == -1 ||
+	    peft_json_bool(j, "desc_act", &c->act_order, err) == -1 ||
+	    peft_json_bool(j, "sym", &c->scheme[0].symmetric, err) == -1)
 		return -1;
 	if (a != b && peft_json_get(j, "checkpoint_format") != NULL)
 		return peft_seterr(err, "checkpoint_format and format differ");

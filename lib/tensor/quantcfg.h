@@ -37,6 +37,7 @@ struct peft_quantcfg {
 	size_t			nschemes;
 	bool			v2;		/* GPTQ: zeros as they are */
 	bool			dynamic;	/* GPTQ: modules differ */
+	bool			act_order;	/* GPTQ: desc_act */
 	bool			activations;	/* quantised at run time */
 };
 

@@ -133,6 +133,19 @@ size_t	peft_source_find_raw(const struct peft_source *, const char *base,
 int	peft_weight_set_shape(struct peft_weight *, int ndim,
 	    const size_t *shape, struct peft_err *) PEFT_MUSTCHECK;
 
+/* source-assemble.c: all parts are at hand: set the pointers of w->w. */
+int	peft_source_assemble(struct peft_source *, struct peft_whole *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* Undo that.  Copies of what a file holds can be made again; what came from a
+ * pipe is kept until it was handed out. */
+void	peft_source_give_up(struct peft_source *, struct peft_whole *,
+	    bool handed_out);
+/* Mapped pages count as resident memory until they are given up. */
+void	peft_source_drop_pages(struct peft_source *,
+	    const struct peft_whole *);
+/* source.c: undo _load, if nobody has the data. */
+void	peft_source_drop(struct peft_source *, size_t i);
+
 /* source-grouped.c: if raw tensor i holds the codes of a weight with scales
  * for groups, *w is that weight: 1; 0 if not. */
 int	peft_source_make_grouped(struct peft_source *, size_t i,
