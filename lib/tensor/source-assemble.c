@@ -89,7 +89,8 @@ check_scales(const struct peft_weight *w, const float *map,
 }
 
 int
-peft_source_assemble(struct peft_source *s, struct peft_whole *w, struct peft_err *err)
+peft_source_assemble(struct peft_source *s, struct peft_whole *w,
+    struct peft_err *err)
 {
 	struct peft_scales *sc = &w->w.scales;
 	const void *p[PEFT_NPART];
@@ -134,7 +135,8 @@ peft_source_drop_pages(struct peft_source *s, const struct peft_whole *w)
 }
 
 void
-peft_source_give_up(struct peft_source *s, struct peft_whole *w, bool handed_out)
+peft_source_give_up(struct peft_source *s, struct peft_whole *w,
+    bool handed_out)
 {
 	int p;
 

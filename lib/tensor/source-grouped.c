@@ -93,8 +93,8 @@ type_of_bits(unsigned bits)
 
 /* rows x cols codes of `bits', with columns in groups of `group'. */
 int
-peft_grouped_codes(struct peft_whole *w, size_t rows, size_t cols, unsigned bits,
-    size_t group, struct peft_err *err)
+peft_grouped_codes(struct peft_whole *w, size_t rows, size_t cols,
+    unsigned bits, size_t group, struct peft_err *err)
 {
 	struct peft_scales *sc = &w->w.scales;
 	size_t shape[2] = { rows, cols };
@@ -117,8 +117,8 @@ peft_grouped_codes(struct peft_whole *w, size_t rows, size_t cols, unsigned bits
 /* The blocks that a matrix of scales of that shape is for, by one of the
  * schemes; one scale, and one a row, need none. */
 int
-peft_grouped_blocks(const struct peft_source *s, struct peft_whole *w, unsigned bits,
-    const struct peft_raw *scale, struct peft_err *err)
+peft_grouped_blocks(const struct peft_source *s, struct peft_whole *w,
+    unsigned bits, const struct peft_raw *scale, struct peft_err *err)
 {
 	struct peft_scales *sc = &w->w.scales;
 	size_t rows = w->w.rows, cols = w->w.cols, n = 1, down, across, i;
@@ -166,7 +166,8 @@ peft_grouped_needs_zeros(const struct peft_source *s, unsigned bits)
 }
 
 void
-peft_grouped_inputs(struct peft_source *s, struct peft_whole *w, const char *base)
+peft_grouped_inputs(struct peft_source *s, struct peft_whole *w,
+    const char *base)
 {
 	(void)peft_grouped_part(s, w, PEFT_INPUT_SCALE, base, ".input_scale");
 	(void)peft_grouped_part(s, w, PEFT_INPUT_ZERO, base, ".input_zero_point");
@@ -194,8 +195,8 @@ make_scaled(struct peft_source *s, const char *base, struct peft_whole *w,
 		return peft_grouped_missing(base, ".weight_scale", err);
 	if (data->ndim != 2)
 		return peft_seterr(err, "%s is not a matrix", data->name);
-	if (peft_grouped_codes(w, data->shape[0], data->shape[1], 8, 0, err) == -1 ||
-	    peft_grouped_blocks(s, w, 8, scale, err) == -1)
+	if (peft_grouped_codes(w, data->shape[0], data->shape[1], 8, 0,
+	    err) == -1 || peft_grouped_blocks(s, w, 8, scale, err) == -1)
 		return -1;
 	if (peft_grouped_scale_type(w, scale, err) == -1)
 		return -1;
@@ -216,8 +217,8 @@ make_mx(struct peft_source *s, const char *base, struct peft_whole *w,
     struct peft_err *err)
 {
 	const struct peft_raw *data = &s->raws[w->part[PEFT_DATA]];
-	const struct peft_raw *scale = peft_grouped_part(s, w, PEFT_ABSMAX, base,
-	    "_scales");
+	const struct peft_raw *scale = peft_grouped_part(s, w, PEFT_ABSMAX,
+	    base, "_scales");
 	struct peft_scales *sc = &w->w.scales;
 	size_t shape[3];
 

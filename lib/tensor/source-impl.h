@@ -48,7 +48,7 @@ enum peft_part {
 /* How the codes of a grouped weight lie in its file. */
 enum peft_packing {
 	PEFT_PACK_NONE,		/* not grouped */
-	PEFT_PACK_PLAIN,	/* a byte or its bits after the other, by rows */
+	PEFT_PACK_PLAIN,	/* codes follow each other, by rows */
 	PEFT_PACK_GPTQ,		/* words of several rows, transposed */
 	PEFT_PACK_AWQ,		/* words of eight columns, transposed */
 	PEFT_PACK_MX		/* as struct peft_scales has it */
@@ -103,6 +103,8 @@ int	peft_source_add_st(struct peft_source *, const struct peft_st *,
 int	peft_source_open_folder(struct peft_source *, const char *path,
 	    struct peft_err *) PEFT_MUSTCHECK;
 int	peft_source_open_file(struct peft_source *, const char *path,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_source_map_file(struct peft_source *, const char *path,
 	    struct peft_err *) PEFT_MUSTCHECK;
 int	peft_source_open_bytes(struct peft_source *, size_t file,
 	    struct peft_err *) PEFT_MUSTCHECK;

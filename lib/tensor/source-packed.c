@@ -70,8 +70,8 @@ make_gptq(struct peft_source *s, const char *base, struct peft_whole *w,
     struct peft_err *err)
 {
 	const struct peft_raw *data = &s->raws[w->part[PEFT_DATA]];
-	const struct peft_raw *scale = peft_grouped_part(s, w, PEFT_ABSMAX, base,
-	    ".scales");
+	const struct peft_raw *scale = peft_grouped_part(s, w, PEFT_ABSMAX,
+	    base, ".scales");
 	const struct peft_raw *zeros = peft_grouped_part(s, w, PEFT_ZEROS, base,
 	    ".qzeros");
 	const struct peft_raw *order = peft_grouped_part(s, w, PEFT_ORDER, base,
@@ -90,7 +90,8 @@ make_gptq(struct peft_source *s, const char *base, struct peft_whole *w,
 		return peft_seterr(err, "%s is not scales for groups",
 		    scale->name);
 	/* another group size than the model's */
-	if (s->quant.dynamic && peft_up(cols, group == 0 ? cols : group) != ngroups)
+	if (s->quant.dynamic && ngroups != (group == 0 ? 1 :
+	    peft_up(cols, group)))
 		group = peft_up(cols, ngroups);
 	if (peft_grouped_codes(w, data->shape[1], cols, bits, group, err) == -1)
 		return -1;
@@ -111,8 +112,8 @@ make_awq(struct peft_source *s, const char *base, struct peft_whole *w,
     struct peft_err *err)
 {
 	const struct peft_raw *data = &s->raws[w->part[PEFT_DATA]];
-	const struct peft_raw *scale = peft_grouped_part(s, w, PEFT_ABSMAX, base,
-	    ".scales");
+	const struct peft_raw *scale = peft_grouped_part(s, w, PEFT_ABSMAX,
+	    base, ".scales");
 	const struct peft_raw *zeros = peft_grouped_part(s, w, PEFT_ZEROS, base,
 	    ".qzeros");
 	struct peft_scales *sc = &w->w.scales;
@@ -133,8 +134,8 @@ make_awq(struct peft_source *s, const char *base, struct peft_whole *w,
 }
 
 int
-peft_grouped_qweight(struct peft_source *s, const char *base, struct peft_whole *w,
-    struct peft_err *err)
+peft_grouped_qweight(struct peft_source *s, const char *base,
+    struct peft_whole *w, struct peft_err *err)
 {
 	const struct peft_raw *data = &s->raws[w->part[PEFT_DATA]];
 
@@ -215,12 +216,12 @@ check_packed_zeros(const struct peft_whole *w, const struct peft_raw *zeros,
 }
 
 int
-peft_grouped_packed(struct peft_source *s, const char *base, struct peft_whole *w,
-    struct peft_err *err)
+peft_grouped_packed(struct peft_source *s, const char *base,
+    struct peft_whole *w, struct peft_err *err)
 {
 	const struct peft_raw *data = &s->raws[w->part[PEFT_DATA]];
-	const struct peft_raw *scale = peft_grouped_part(s, w, PEFT_ABSMAX, base,
-	    ".weight_scale");
+	const struct peft_raw *scale = peft_grouped_part(s, w, PEFT_ABSMAX,
+	    base, ".weight_scale");
 	const struct peft_raw *zeros = peft_grouped_part(s, w, PEFT_ZEROS, base,
 	    ".weight_zero_point");
 	const struct peft_raw *order = peft_grouped_part(s, w, PEFT_ORDER, base,
