@@ -172,12 +172,15 @@ peft_parts_open(struct peft_source *s, size_t file, size_t *n,
 {
 	const struct peft_file *f = &s->files[file];
 	struct split own = { .count = 1 };
+	uint64_t count = 0;
 	struct peft_gguf_part *parts;
 	struct peft_gguf g;
 
 	if (peft_gguf_parse(&g, f->map, f->len, err) == -1)
 		return NULL;
+	/* files that were joined again say 0 */
 	if ((peft_gguf_find(&g, "split.count") != NULL &&
+	    (!peft_gguf_uint(&g, "split.count", &count) || count > 1) &&
 	    read_split(&g, &own, err) == -1) ||
 	    (own.count > 1 && f->heap && peft_seterr(err, "is part %llu of "
 	    "%llu of a split GGUF, which a pipe cannot hold: name the file",
