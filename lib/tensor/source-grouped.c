@@ -25,17 +25,22 @@ strip(const char *name, const char *tail, char base[NAMEMAX])
 bool
 peft_source_is_companion(const struct peft_source *s, const char *name)
 {
-	static const struct { const char *tail, *codes[2]; } rows[] = {
-		{ ".qzeros", { ".qweight", ".qweight" } },
-		{ ".scales", { ".qweight", ".qweight" } },
-		{ ".g_idx", { ".qweight", ".qweight" } },
-		{ ".weight_scale", { ".weight_packed", ".weight" } },
-		{ ".weight_scale_inv", { ".weight", ".weight" } },
-		{ ".weight_zero_point", { ".weight_packed", ".weight" } },
-		{ ".weight_g_idx", { ".weight_packed", ".weight_packed" } },
-		{ ".input_scale", { ".weight_packed", ".weight" } },
-		{ ".input_zero_point", { ".weight_packed", ".weight" } },
-		{ "_scales", { "_blocks", "_blocks" } } };
+	enum { PACKED = 1 << PEFT_QM_GPTQ | 1 << PEFT_QM_AWQ,
+	    CT = 1 << PEFT_QM_CT, MX = 1 << PEFT_QM_MXFP4,
+	    SCALED = CT | 1 << PEFT_QM_FP8 | 1 << PEFT_QM_FBGEMM };
+	/* by these methods always, otherwise beside such codes */
+	static const struct { const char *tail; int methods;
+	    const char *codes[2]; } rows[] = {
+		{ ".qzeros", PACKED, { ".qweight", ".qweight" } },
+		{ ".scales", PACKED, { ".qweight", ".qweight" } },
+		{ ".g_idx", PACKED, { ".qweight", ".qweight" } },
+		{ ".weight_scale", SCALED, { ".weight_packed", ".weight" } },
+		{ ".weight_scale_inv", SCALED, { ".weight", ".weight" } },
+		{ ".weight_zero_point", CT, { ".weight_packed", ".weight" } },
+		{ ".weight_g_idx", CT, { ".weight_packed", ".weight" } },
+		{ ".input_scale", SCALED, { ".weight_packed", ".weight" } },
+		{ ".input_zero_point", CT, { ".weight_packed", ".weight" } },
+		{ "_scales", MX, { "_blocks", "_blocks" } } };
 	char base[NAMEMAX];
 	size_t i;
 
@@ -44,7 +49,8 @@ peft_source_is_companion(const struct peft_source *s, const char *name)
 		return true;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (strip(name, rows[i].tail, base))
-			return peft_source_find_raw(s, base,
+			return (rows[i].methods & 1 << s->quant.method) != 0 ||
+			    peft_source_find_raw(s, base,
 			    rows[i].codes[0]) != PEFT_NONE ||
 			    peft_source_find_raw(s, base,
 			    rows[i].codes[1]) != PEFT_NONE;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make tests/golden/readers: small models as other software stores quantised ones, and what they stand for.
 
-usage: readers_golden.py AWQ OUT       (AWQ: packing_utils.py of AutoAWQ)
+usage: readers_golden.py AWQ OUT SEEDS       (AWQ: packing_utils.py of AutoAWQ; SEEDS: tests/fuzz/corpus)
 
 OUT/CASE.json               config.json with its quantization_config
 OUT/CASE.safetensors.zst    the weights
@@ -13,6 +13,8 @@ OUT/CASE.txt                the first line is a type of this toolkit; then each 
     fp8-*                   f32, transformers' Fp8Dequantize
     mxfp4                   f32, transformers' convert_moe_packed_tensors
     bnb-*                   f32, bitsandbytes' int8_vectorwise_dequant and dequantize_4bit
+
+SEEDS/fuzz-safetensors/CASE one weight of each in a bundle, SEEDS/fuzz-quantcfg/CASE the config
 
 Codes are found by rounding to the nearest: how is not what is tested.  (bnb-nf4: blocks that divide rows, as bitsandbytes' CPU kernel needs.)
 """
@@ -29,7 +31,7 @@ from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 
 spec = importlib.util.spec_from_file_location("awq", sys.argv[1])
 awq = importlib.util.module_from_spec(spec); spec.loader.exec_module(awq)
-out = sys.argv[2]
+out, seeds = sys.argv[2:]
 H, I, V = 64, 96, 32
 LINEAR = {"self_attn.q_proj": (H, H), "self_attn.k_proj": (32, H), "self_attn.v_proj": (32, H), "self_attn.o_proj": (H, H),
           "mlp.gate_proj": (I, H), "mlp.up_proj": (I, H), "mlp.down_proj": (H, I)}
@@ -39,11 +41,33 @@ CONFIG = {"model_type": "llama", "vocab_size": V, "hidden_size": H, "intermediat
 NAMES = {torch.float16: ("f16", "F16"), torch.bfloat16: ("bf16", "BF16"), torch.float32: ("f32", "F32")}
 
 def rest(dtype, tied, g):
-    t = {"model.embed_tokens.weight": torch.randn(V, H, generator=g), "model.norm.weight": 1 + 0.1 * torch.randn(H, generator=g)}
+    t = {"model.embed_tokens.weight": torch.randn(V, H, generator=g) / 8, "model.norm.weight": 1 + 0.1 * torch.randn(H, generator=g)}
     for n in ("input_layernorm", "post_attention_layernorm"): t["model.layers.0.%s.weight" % n] = 1 + 0.1 * torch.randn(H, generator=g)
     for n, k in (("q", H), ("k", 32), ("v", 32), ("o", H)): t["model.layers.0.self_attn.%s_proj.bias" % n] = 0.1 * torch.randn(k, generator=g)
     if not tied: t["lm_head.weight"] = torch.randn(V, H, generator=g) / 8
     return {k: v.to(dtype) for k, v in t.items()}
+
+def bundle(tensors, order):
+    """A safetensors file in an order of one's own: config.json first, so that a pipe can be streamed."""
+    head, data, at = {}, b"", 0
+    for k in order:
+        t = tensors[k]
+        one = json.loads((lambda b: b[8:8 + int.from_bytes(b[:8], "little")])(save({k: t})))[k]
+        b = save({k: t}); b = b[8 + int.from_bytes(b[:8], "little"):]
+        head[k] = {"dtype": one["dtype"], "shape": one["shape"], "data_offsets": [at, at + len(b)]}
+        at += len(b); data += b
+    h = json.dumps(head, separators=(",", ":")).encode()
+    return len(h).to_bytes(8, "little") + h + data
+
+def seed(case, config, make, shape, g):
+    os.makedirs(os.path.join(seeds, "fuzz-quantcfg"), exist_ok=True)
+    text = json.dumps(config).encode()
+    with open(os.path.join(seeds, "fuzz-quantcfg", case), "wb") as f: f.write(text)
+    parts, _ = make("m", torch.randn(*shape, generator=g), g)
+    t = {"m" + k: v.contiguous().clone() for k, v in parts.items()}
+    t["peft.file/config.json"] = torch.tensor(list(text), dtype=torch.uint8)
+    first = [k for k in t if k.startswith("peft.file/") or ".quant_state." in k or k.endswith("weight_shape")]
+    with open(os.path.join(seeds, "fuzz-safetensors", case), "wb") as f: f.write(bundle(t, first + sorted(set(t) - set(first))))
 
 def put(case, dtype, quant, make, tied=True, config=None, names=None):
     """make(name, W, g) -> (tensors by suffix of the module's name, expanded weight)"""
@@ -57,6 +81,7 @@ def put(case, dtype, quant, make, tied=True, config=None, names=None):
         want[m if names else m + ".weight"] = w
     c = dict(config or CONFIG, tie_word_embeddings=tied, torch_dtype=str(dtype)[6:], quantization_config=quant)
     with open(os.path.join(out, case + ".json"), "w") as f: json.dump(c, f, indent=1); f.write("\n")
+    seed(case, {"quantization_config": quant}, make, (32, 32) if case != "ct-fp8-block" else (64, 32), torch.Generator().manual_seed(1))
     p = os.path.join(out, case + ".safetensors.zst")
     subprocess.run(["zstd", "-19", "-q", "-f", "-o", p], input=save(t, metadata={"format": "pt"}), check=True)
     with open(os.path.join(out, case + ".txt"), "w") as f:
