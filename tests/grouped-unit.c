@@ -162,7 +162,7 @@ test_mx(const char *name, const struct peft_decoders *d)
 	ok(good, "%s: mxfp4 of experts", name);
 }
 
-/* ---- what is refused ------------------------------------------------------ */
+/* ---- what is refused ---------------------------------------------------- */
 
 #define CONFIG(s)	"{\"quantization_config\":{" s "}}"
 #define GPTQ(more)	CONFIG("\"quant_method\":\"gptq\",\"bits\":4," \
