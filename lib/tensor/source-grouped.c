@@ -295,8 +295,10 @@ peft_source_make_grouped(struct peft_source *s, size_t i,
 
 	for (k = 0; k < n && !strip(raw->name, kinds[k].tail, base); k++)
 		;
-	if (k == n || (kinds[k].make == make_scaled && !is_scaled(s, raw,
-	    base)) || (kinds[k].make == make_mx && raw->dtype != PEFT_U8))
+	if (k == n)
+		return 0;
+	if ((kinds[k].make == make_scaled && !is_scaled(s, raw, base)) ||
+	    (kinds[k].make == make_mx && raw->dtype != PEFT_U8))
 		return 0;
 	peft_buf_printf(&b, "%s%s", base, kinds[k].name);
 	if (b.failed)
