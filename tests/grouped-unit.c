@@ -265,6 +265,7 @@ static const struct {
 	{ FP8SET, 1, { "m.weight_scale_inv", PEFT_I32, 1, 2, ones }, PEFT_INPUT, "m.weight_scale_inv is of type i32, which scales are not" },
 	{ FP8SET, 1, { "m.weight_scale_inv", PEFT_F32, 1, 2, infinite }, PEFT_NUMERIC, "the scales of m.weight are not finite" },
 	{ FP8SET, 1, { "m.weight_scale_inv", PEFT_F8_E8M0, 1, 2, nan8 + 2 }, PEFT_NUMERIC, "the scales of m.weight are not finite" },
+	{ FP8SET, 2, { "m.experts", PEFT_F8_E4M3, 2, 2, nothing }, PEFT_INPUT, "tensor m.experts: of quant_method fp8 only MODULE.weight with a scale is honoured" },
 	{ FP8SET, 2, { "m.weight_scale", PEFT_F32, 1, 2, ones }, PEFT_INPUT, "m.weight_scale and m.weight_scale_inv are both there" },
 	{ FP8SET, 2, { "m.weight_zero_point", PEFT_F8_E4M3, 2, 0, nan8 + 2 }, PEFT_INPUT, "m.weight_zero_point is not zero" },
 	{ FP8SET, 2, { "m.weight_zero_point", PEFT_F8_E4M3, 3, 0, nan8 }, PEFT_INPUT, "m.weight_zero_point is not as many" },

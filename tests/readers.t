@@ -93,6 +93,9 @@ for c in gptq4 fp8-block bnb-int8; do
 	values merged.$c/model.safetensors >got
 	values merged.$c.f32/model.safetensors >want
 	ok "$c: merging into it is merging into its values" cmp want got
+	expect 0 '' peft-merge -q -m $c -a ad.$c --force-lossy -o lossy.$c/
+	ok "$c: without -t into 16 bits" sh -c \
+	    "st-list lossy.$c/model.safetensors | grep -q 'q_proj.weight B*F16'"
 done
 
 # ---- what is told --------------------------------------------------------------
