@@ -110,16 +110,16 @@ tells() {
 	*) ok "$1: $2" echo "$said" -a false ;;
 	esac
 }
-tells gptq4 '*"gptq"*"bits":4,"scale_for":"group of 32","weights":7*"act_order":true,"symmetric":false*"not_quantised":8*'
-tells gptq2-dynamic '*"bits":4,"scale_for":"group of 16","weights":1*"bits":2,"scale_for":"group of 32","weights":6*'
+tells gptq4 '*"gptq"*"bits":4,"scale_for":"group of 32","group_size":32,"weights":7*"act_order":true,"symmetric":false*"not_quantised":8*'
+tells gptq2-dynamic '*"bits":4,"scale_for":"group of 16","group_size":16,"weights":1*"bits":2,"scale_for":"group of 32","group_size":32,"weights":6*'
 tells gptq8-v2 '*"bits":8,"scale_for":"row"*"symmetric":true*'
 tells awq '*"awq"*"bits":4*"group of 32"*'
 tells ct-w8a8 '*"compressed-tensors"*"int8g"*"activations":"not quantised here"*'
 tells fp8-block '*"fp8"*"fp8g"*"block of 32 x 32"*'
 tells fp8-tensor '*"scale_for":"weight"*'
-tells mxfp4 '*"mxfp4"*"bits":4,"scale_for":"group of 32","weights":2*'
+tells mxfp4 '*"mxfp4"*"bits":4,"scale_for":"group of 32","group_size":32,"weights":2*'
 tells bnb-int8 '*"bitsandbytes"*"bits":8,"scale_for":"row"*'
-tells bnb-nf4 '*"bits":4,"scale_for":"32 weights","double":true*'
+tells bnb-nf4 '*"bits":4,"scale_for":"32 weights","group_size":32,"double":true*'
 
 # a hash holds what the values depend on
 for c in gptq4 awq mxfp4; do
