@@ -152,6 +152,17 @@ st-list old.own/model.safetensors | sort >got
 sed 1d "$golden/awq.txt" | sort >want
 ok 'quant_config.json, too' diff want got
 
+# ---- a config.json that says too much -------------------------------------
+
+cp -r base claims
+sed 's/^{/{"quantization_config": {"load_in_4bit": true},/' \
+    base/config.json >claims/config.json
+expect 2 '*: claims: quantization_config says bitsandbytes, and no weight *' \
+    peft-quantize -n claims
+cp -r adapter beside
+cp claims/config.json beside
+expect 0 '' peft-merge -q -m base -a beside -o plain/
+
 # ---- split GGUF -----------------------------------------------------------------
 
 peft-inspect --hash base.gguf | grep '^hash' >want

@@ -347,9 +347,11 @@ peft_source_make_weights(struct peft_source *s, struct peft_err *err)
 			return -1;
 	if (no_orphans(s, err) == -1)
 		return -1;
+	/* an adapter's folder may have the config.json of its base */
 	if (s->quant.method != PEFT_QM_NONE && s->nquantised == 0 &&
-	    s->nwholes > 0)
+	    s->nwholes > 0 && !peft_source_is_adapter(s))
 		return peft_seterr(err, "quantization_config says %s, and no "
-		    "weight is quantised", peft_quantmethods[s->quant.method]);
+		    "weight is quantised; if that is right, take it out of "
+		    "config.json", peft_quantmethods[s->quant.method]);
 	return 0;
 }
