@@ -26,7 +26,7 @@ for want in "$golden"/*.txt; do
 	ok "$c in $type: as other software has it" diff wanted got
 	ok "$c: nothing is left of its quantization_config" \
 	    sh -c "! grep quantization_config $c.own/config.json"
-	[ "$c" = mxfp4 ] && continue
+	case $c in mxfp4|gptq-gpt2) continue ;; esac
 
 	# the programs take them as they are
 	peft-quantize -q -t f32 -o "$c.f32/" "$c"
