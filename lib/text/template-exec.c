@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "text/jinja-tree.h"
+#include "text/jinja-watch.h"
 
 enum { DEPTH = 400 };
 
@@ -58,6 +59,8 @@ assign(struct jj_render *r, const struct jj_node *target,
 		return peft_jj_fail(r, "an attribute of %s cannot be set",
 		    peft_jj_kind_name(&ns));
 	key = peft_jj_str(target->name, target->len, NULL);
+	if (peft_jj_log(r, ns.dict, &key) == -1)
+		return -1;
 	return peft_jj_dict_set(r, ns.dict, &key, v);
 }
 
@@ -126,26 +129,42 @@ filter_items(struct jj_render *r, const struct jj_node *n,
 	return 0;
 }
 
-/* Turns of a loop, in a scope that is emptied for each: names that are set
+/* One turn of a loop, in a scope that is emptied for it: names that are set
  * in a turn end with it. */
+int
+peft_jj_turn(struct jj_render *r, const struct jj_node *n,
+    const struct jj_value *loop)
+{
+	r->flow = JF_NEXT;
+	r->scope->vars.n = 0;
+	return peft_jj_set(r, "loop", 4, loop) == -1 || assign_all(r, n->list,
+	    &loop->loop->seq.items[loop->loop->i]) == -1 ? -1 :
+	    peft_jj_exec(r, n->c);
+}
+
 static int
 run_loop(struct jj_render *r, const struct jj_node *n,
     const struct jj_value *seq)
 {
-	struct jj_value loop = { .kind = JJ_LOOP };
+	struct jj_value loop = { .kind = JJ_LOOP, .watched = seq->watched };
+	bool chat = seq->watched && r->watch != NULL && r->watch->on;
 
 	loop.loop = peft_jj_alloc(&r->pool, sizeof(*loop.loop));
 	if (loop.loop == NULL)
 		return peft_jj_nomem(r);
 	loop.loop->seq = *seq;
 	for (; loop.loop->i < seq->n && r->flow != JF_BREAK; loop.loop->i++) {
-		r->flow = JF_NEXT;
-		r->scope->vars.n = 0;
-		if (peft_jj_set(r, "loop", 4, &loop) == -1 ||
-		    assign_all(r, n->list, &seq->items[loop.loop->i]) == -1 ||
-		    peft_jj_exec(r, n->c) == -1)
+		if (chat)
+			peft_jj_turn_begins(r, loop.loop);
+		if (peft_jj_turn(r, n, &loop) == -1)
 			return -1;
+		if (chat)
+			peft_jj_turn_ended(r, n, loop.loop);
 	}
+	if (chat && r->flow == JF_BREAK)
+		peft_jj_look_to(r, seq, loop.loop->i);
+	else if (chat)
+		peft_jj_look(r, seq);
 	r->flow = JF_NEXT;
 	return 0;
 }
@@ -157,7 +176,10 @@ exec_for(struct jj_render *r, const struct jj_node *n)
 	struct jj_value v;
 	int s = 0;
 
-	if (peft_jj_eval(r, n->a, &v) == -1 ||
+	/* the loop over the chat is one at the top */
+	if ((r->depth == PEFT_JJ_TOP && n->b == NULL ?
+	    peft_jj_eval_watched(r, n->a, &v) :
+	    peft_jj_eval(r, n->a, &v)) == -1 ||
 	    peft_jj_items(r, &v, &v) == -1 || peft_jj_push(r) == -1)
 		return -1;
 	if (n->b != NULL)
@@ -212,9 +234,11 @@ static int
 exec_set(struct jj_render *r, const struct jj_node *n)
 {
 	struct jj_value v;
+	bool plain = n->list->next == NULL && n->list->op == JN_NAME;
 
-	if ((n->op == JN_SET ? peft_jj_eval(r, n->a, &v) :
-	    capture(r, n->b, &v)) == -1)
+	if ((n->op == JN_SET_BLOCK ? capture(r, n->b, &v) :
+	    plain ? peft_jj_eval_watched(r, n->a, &v) :
+	    peft_jj_eval(r, n->a, &v)) == -1)
 		return -1;
 	return assign_all(r, n->list, &v);
 }
