@@ -29,21 +29,6 @@ peft_jj_set(struct jj_render *r, const char *name, size_t len,
 	return peft_jj_dict_set(r, &r->scope->vars, &key, v);
 }
 
-static int
-emit(struct jj_render *r, const struct jj_value *v)
-{
-	struct jj_value s;
-
-	if (peft_jj_tostr(r, v, &s) == -1)
-		return -1;
-	if (s.n > JJ_MAXOUT || r->out->text.len + s.n > JJ_MAXOUT)
-		return peft_jj_fail(r, "more output than a template may make");
-	peft_jj_put_str(r->out, &s);
-	if (r->out->text.failed || r->out->mark.failed)
-		return peft_jj_nomem(r);
-	return peft_jj_spend(r, s.n);
-}
-
 /* A name, or an attribute of a namespace. */
 static int
 assign(struct jj_render *r, const struct jj_node *target,
@@ -207,15 +192,7 @@ exec_block(struct jj_render *r, const struct jj_node *n)
 static int
 exec_text(struct jj_render *r, const struct jj_node *n)
 {
-	return emit(r, &n->value);
-}
-
-static int
-exec_output(struct jj_render *r, const struct jj_node *n)
-{
-	struct jj_value v;
-
-	return peft_jj_eval(r, n->a, &v) == -1 ? -1 : emit(r, &v);
+	return peft_jj_emit(r, &n->value);
 }
 
 static int
@@ -268,7 +245,7 @@ exec_generation(struct jj_render *r, const struct jj_node *n)
 	for (i = 0; i < v.n; i++)
 		mark[i] = v.mark[i] | JJ_GENERATED;
 	v.mark = mark;
-	return emit(r, &v);
+	return peft_jj_emit(r, &v);
 }
 
 static int
@@ -288,7 +265,7 @@ exec_continue(struct jj_render *r, const struct jj_node *n)
 }
 
 static int (*const execs[])(struct jj_render *, const struct jj_node *) = {
-	[JN_TEXT] = exec_text, [JN_OUTPUT] = exec_output, [JN_IF] = exec_if,
+	[JN_TEXT] = exec_text, [JN_OUTPUT] = peft_jj_output, [JN_IF] = exec_if,
 	[JN_FOR] = exec_for, [JN_SET] = exec_set, [JN_SET_BLOCK] = exec_set,
 	[JN_MACRO] = exec_macro, [JN_GENERATION] = exec_generation,
 	[JN_BREAK] = exec_break, [JN_CONTINUE] = exec_continue,
