@@ -81,8 +81,17 @@ peft_json_string_end(struct peft_json_scan *s, bool *escaped)
 	size_t n;
 
 	for (; s->p < s->end; s->p += n) {
-		unsigned char c = (unsigned char)*s->p;
+		unsigned char c;
 
+		while (s->end - s->p >= 8) {
+			n = peft_json_plain(s->p);
+			s->p += n;
+			if (n < 8)
+				break;
+		}
+		if (s->p == s->end)
+			break;
+		c = (unsigned char)*s->p;
 		n = 1;
 		if (c == '"') {
 			s->p++;

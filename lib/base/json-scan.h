@@ -3,8 +3,26 @@
 #define PEFT_BASE_JSON_SCAN_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
+
+/* How many of the 8 bytes at p, from the first on, are ASCII that stands for
+ * itself in a string: no quote, backslash or control character. */
+static inline size_t
+peft_json_plain(const char *p)
+{
+	const uint64_t ones = 0x0101010101010101u, tops = ones * 0x80;
+	uint64_t w, quote, slash, hit;
+
+	memcpy(&w, p, 8);
+	quote = w ^ ones * '"';
+	slash = w ^ ones * '\\';
+	/* a borrow may spoil bytes behind the first hit, none before it */
+	hit = (w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & tops;
+	return hit == 0 ? 8 : (size_t)__builtin_ctzll(hit) / 8;
+}
 
 /* A text of JSON that is being read; what is wrong is at p. */
 struct peft_json_scan {
