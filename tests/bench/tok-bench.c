@@ -104,8 +104,8 @@ main(int argc, char **argv)
 			fprintf(stderr, "tok-bench: %s\n", err.msg);
 			return 2;
 		}
-		a = best_of(7, whole, t, &text, &n);
 		b = best_of(7, lines, t, &text, &n);
+		a = best_of(7, whole, t, &text, &n);
 		printf("%s: %.1f MB, %zu tokens, %.1f MB/s whole, %.1f MB/s "
 		    "by lines\n", argv[i], (double)text.len / 1e6, n,
 		    (double)text.len / 1e6 / a, (double)text.len / 1e6 / b);
