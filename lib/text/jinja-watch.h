@@ -22,7 +22,7 @@
  */
 struct jj_undo {
 	struct jj_dict	*dict;
-	struct jj_dict	 other;		/* as it was; undone: as it came to be */
+	struct jj_dict	 other;		/* as it was; undone: as it became */
 	size_t		 at;		/* of the value, if it was there */
 	struct jj_value	 value;
 };

@@ -4,6 +4,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,37 @@ static const struct {
 	{ 's', SPACE, SPACE }, { 'w', WORD_WITHIN, WORD },
 	{ 'h', "0-9A-Fa-f", "0-9A-Fa-f" },
 };
+
+/* Is it a script's name? */
+static bool
+is_script(const char *name, size_t n)
+{
+	char text[64];
+	pcre2_code *code;
+	PCRE2_SIZE at;
+	int why;
+
+	if (n > 40)
+		return false;
+	snprintf(text, sizeof(text), "\\p{sc:%.*s}", (int)n, name);
+	code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, PCRE2_UTF,
+	    &why, &at, NULL);
+	pcre2_code_free(code);
+	return code != NULL;
+}
+
+/* \p{Han} and its like, n bytes: to PCRE2 a script alone is also what others
+ * share with it. */
+static void
+put_property(struct peft_buf *b, const char *p, size_t n)
+{
+	size_t from = p[3] == '^' ? 4 : 3;
+
+	peft_buf_put(b, p, from);
+	if (is_script(p + from, n - from - 1))
+		peft_buf_puts(b, "sc:");
+	peft_buf_put(b, p + from, n - from);
+}
 
 /* A backslash and what it makes special: put what that is to PCRE2.  Returns
  * its length. */
@@ -70,7 +102,10 @@ escape(struct peft_buf *b, const char *p, bool inside, struct peft_err *err)
 	end = strchr("pPx", p[1]) != NULL && p[2] == '{' ? strchr(p, '}') :
 	    NULL;
 	i = end == NULL ? 2 : (size_t)(end + 1 - p);
-	peft_buf_put(b, p, i);
+	if (end != NULL && p[1] != 'x')
+		put_property(b, p, i);
+	else
+		peft_buf_put(b, p, i);
 	return (int)i;
 }
 
