@@ -44,11 +44,11 @@ expect 2 '*cut.gz: is damaged or cut: ends within packed data*' peft-tokenize -m
 expect 2 '*no tokenizer*' sh -c 'rm -rf bare; cp -r base bare; rm bare/tokenizer.json; peft-tokenize -m bare test.jsonl'
 # a model on a pipe is read to its end, and is then no place for records
 rm -rf beside; cp -r base beside; echo junk >beside/tokenizer.model
-peft-tokenize -q -m base test.jsonl >want
-ok 'tokenizer.json goes before a damaged tokenizer.model' sh -c 'peft-tokenize -q -m beside test.jsonl | cmp - want'
+peft-tokenize -q -m base test.jsonl >right
+ok 'tokenizer.json goes before a damaged tokenizer.model' sh -c 'peft-tokenize -q -m beside test.jsonl | cmp - right'
 peft-quantize -q -t f32 -o base.safetensors base
 ok '-m - reads its pipe to the end' sh -c "{ cat base.safetensors && : >whole; } |
-    peft-tokenize -q -m - test.jsonl >got && [ -e whole ] && cmp got want"
+    peft-tokenize -q -m - test.jsonl >got && [ -e whole ] && cmp got right"
 size=$(wc -c <base.safetensors)
 expect 2 '*standard input*' sh -c "head -c $((size - 10)) base.safetensors | peft-tokenize -q -m - test.jsonl"
 expect 1 '*-m - takes standard input*' sh -c 'peft-tokenize -q -m - <base.safetensors'
