@@ -34,6 +34,7 @@ struct jj_watch {
 	size_t			 need;
 	bool			 on;		/* not while on the side */
 	struct jj_text		 side;
+	struct peft_err		 side_err;	/* which nobody reads */
 	struct jj_undo		*log;
 	size_t			 nlog, cap;
 	/* where the turn of the loop began */

@@ -86,7 +86,6 @@ fork_off(struct jj_render *r, const struct jj_node *n, struct peft_prefix *p)
 	struct jj_render was = *r;
 	struct jj_scope *root = r->scope;
 	size_t mark = w->nlog, from = again ? w->out_then : r->out->text.len;
-	struct peft_err err;
 	struct jj_dict vars;
 
 	while (root->up != NULL)
@@ -96,7 +95,7 @@ fork_off(struct jj_render *r, const struct jj_node *n, struct peft_prefix *p)
 		swap(w, 0, false);
 	w->on = false;
 	r->out = &w->side;
-	r->err = &err;
+	r->err = &w->side_err;
 	p->rest = w->side.text.len;
 	if (cut_vars(r, &root->vars, p) && run(r, n, root, p, again) == 0 &&
 	    !w->side.text.failed && !w->side.mark.failed) {
