@@ -135,7 +135,7 @@ cut(struct peft_work *w, const struct peft_added_set *set,
 		if (is_text(w, v, a, begin) || (a->single_word && in_word(v,
 		    begin, end)))
 			continue;
-		/* its own text may begin with what the last one has swallowed */
+		/* it may begin with what the last one has swallowed */
 		if (a->lstrip)
 			begin = begin > done ? peft_space_before(v->s, done,
 			    begin) : done;
