@@ -120,7 +120,8 @@ test_limits(void)
 	}
 	ok(strcmp(err.msg, "duplicate key \"k3\"") == 0, "and which");
 	ok(peft_json("1\0", 2, &err) == NULL &&
-	    peft_json("\"\0\"", 3, &err) == NULL,
+	    peft_json("\"\0\"", 3, &err) == NULL &&
+	    peft_json("\"\\\0\"", 4, &err) == NULL,
 	    "a NUL is no white space, and not in a string");
 	peft_buf_free(&b);
 }

@@ -56,7 +56,7 @@ escape(struct peft_json_scan *s)
 
 	s->p++;
 	if (c != 'u')
-		return c != -1 && strchr("\"\\/bfnrt", c) != NULL ? 0 :
+		return c > 0 && strchr("\"\\/bfnrt", c) != NULL ? 0 :
 		    peft_json_fail(s, "unknown escape");
 	if (hex4(s, &high) == -1)
 		return -1;
