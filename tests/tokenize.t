@@ -42,6 +42,16 @@ expect 2 '*not UTF-8*' sh -c "printf '{\"text\":\"\\377\"}\n' | peft-tokenize -m
 head -c 200 test.jsonl.gz >cut.gz
 expect 2 '*cut.gz: is damaged or cut: ends within packed data*' peft-tokenize -m base cut.gz
 expect 2 '*no tokenizer*' sh -c 'rm -rf bare; cp -r base bare; rm bare/tokenizer.json; peft-tokenize -m bare test.jsonl'
+# whichever thread writes: when nobody reads any more, it ends without a word
+i=0
+while [ $((i += 1)) -le 400 ]; do cat test.jsonl; done >many
+i=0
+: >ends
+while [ $((i += 1)) -le 8 ]; do
+	{ peft-tokenize -q -j 2 -m base many 2>>ends; echo $? >>ends; } | head -n 300 >/dev/null
+done
+ok 'SIGPIPE is silent on every thread' [ "$(sort -u ends)" = 141 ]
+
 # a model on a pipe is read to its end, and is then no place for records
 rm -rf beside; cp -r base beside; echo junk >beside/tokenizer.model
 peft-tokenize -q -m base test.jsonl >right
