@@ -146,7 +146,8 @@ work(void *arg)
 }
 
 /* Signals are for the program's own thread, whose system calls they are to
- * interrupt: workers start with all of them blocked. */
+ * interrupt: workers start with all of them blocked, but for the one that says
+ * that nobody reads what a thread writes, which goes to this thread. */
 static int
 start(struct worker *w)
 {
@@ -154,6 +155,7 @@ start(struct worker *w)
 	int rc;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGPIPE);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = pthread_create(&w->thread, NULL, work, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
