@@ -70,8 +70,7 @@ check_types(const struct peft_sink *k, struct peft_err *err)
 	for (i = 0; i < k->n && k->kind != PEFT_OUT_GGUF; i++) {
 		enum peft_dtype t = k->specs[i].dtype;
 
-		if (peft_dtypes[t].st == NULL && t != PEFT_NF4 &&
-		    t != PEFT_FP4)
+		if (peft_dtypes[t].st == NULL && !peft_is_coded(t))
 			return peft_seterr(err, "weight %s: type %s exists in "
 			    "GGUF only (-o NAME.gguf)", k->specs[i].name,
 			    peft_dtypes[t].name);
