@@ -13,6 +13,7 @@ peft_sink_write(struct peft_sink *k, const void *p, size_t n,
     struct peft_err *err)
 {
 	k->written += n;
+	peft_sum_add(&k->sum, p, n);
 	return peft_fwrite(k->fp, k->label, p, n, err);
 }
 
