@@ -46,8 +46,7 @@ for t in int8 fp8; do
 	expect 0 '' peft-inspect --diff $t kept.safetensors
 	expect 0 '' peft-quantize -q -t f32 -o values/ -f $t
 	expect 0 '' peft-quantize -q -t q8_0 -o x.gguf -f $t
-	run peft-quantize -q -t $t base
-	mv out piped.safetensors
+	peft-quantize -q -t $t base | peft-quantize -q >piped.safetensors
 	expect 0 '' sh -c "peft-quantize -q <piped.safetensors >piped2.safetensors"
 	ok "$t through a pipe" cmp piped.safetensors piped2.safetensors
 done
@@ -78,6 +77,7 @@ ok 'total_size is the sum of all tensors' perl -e '
 	while (<STDIN>) {
 		my ($name, $type, $shape) = split;
 		next if $name =~ /^peft\.file/;
+		$sum += 256, next if $type =~ /^\{/;	# a state
 		my $n = $size{$type} or die $_;
 		$n *= $_ for $shape =~ /\d+/g;
 		$sum += $n;
@@ -97,7 +97,7 @@ slowly() {	# the writer waits on the pipe until it is changed
 slowly 'touch big/model.safetensors'
 ok 'a source that was changed is refused' sh -c 'grep -q "was changed while it was read" err && grep -qx 2 rc'
 slowly 'truncate -s 9000 big/model.safetensors'
-ok 'a source that was cut, too' sh -c 'grep -q "was c.* while it was read" err && grep -qx 2 rc'
+ok 'a source that was cut, too' sh -c 'grep -q "was c[a-z]* while it was read" err && grep -qx 2 rc'
 slowly :
 ok 'otherwise it is not' grep -qx 0 rc
 
