@@ -80,7 +80,7 @@ role_of(const char *name)
 struct place {
 	enum role	role;
 	int		layer;		/* -1: in none */
-	int		rank, of;	/* among the layers that have the like */
+	int		rank, of;	/* among layers that have the like */
 };
 
 struct peft_mixer {

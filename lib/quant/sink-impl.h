@@ -47,7 +47,8 @@ struct peft_sink {
 	struct peft_heads	 heads;
 	size_t			 written;	/* bytes of data */
 	struct peft_pool	*pool;		/* NULL: this thread alone */
-	float			*rows;		/* a slice a thread, or a window */
+	float			*rows;		/* a slice a thread, or a
+						 * window */
 	uint8_t			*bytes;		/* a window */
 	float			*absmax;	/* a weight's */
 	size_t			 nrows, nbytes, nabsmax;	/* room there */
