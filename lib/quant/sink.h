@@ -46,6 +46,8 @@ struct peft_spec {
 	/* For people, of specs that peft_convert_plan() made. */
 	enum peft_dtype	 asked;		/* unless its rows did not divide */
 	const char	*why;		/* it differs from most; or NULL */
+	bool		 turned;	/* rows come [out, in], where Hugging
+					 * Face has [in, out] */
 };
 
 struct peft_sinkopt {
