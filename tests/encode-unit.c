@@ -286,44 +286,69 @@ fit_input(float *x, size_t n, uint64_t seed)
 		}
 }
 
+/* Importances: of all sizes, none at all, mostly none. */
 static void
-test_fits(void)
+fit_weights(float *w, size_t n, uint64_t seed)
 {
-	static const struct peft_fit fits[] = { { 16, 3, -0.5f, 15, true },
-		{ 32, 15, -1, 20, false }, { 32, 31, -0.5f, 15, false } };
-	bool same[3] = { true, true, true }, centred = true;
-	float x[256], a[8], b[8], c[8], d[8];
+	size_t i;
+
+	noise(w, n, seed, 1);
+	for (i = 0; i < n; i++) {
+		w[i] = fabsf(w[i]);
+		if ((i / 16 + seed / 9) % 5 == 1 || ((i / 16 + seed) % 7 == 2 &&
+		    i % 5 > 0))
+			w[i] = 0;
+	}
+}
+
+static void
+test_fits(bool weighted)
+{
+	static const struct peft_fit fits[] = {
+		{ 16, 3, -0.5f, 0.1f, 15, true },
+		{ 32, 15, -1, 0.1f, 20, false },
+		{ 32, 31, -0.9f, 0.05f, 36, false } };
+	static const int most[] = { 32, 8 };
+	bool same[3] = { true, true, true }, centred[2] = { true, true };
+	float x[256], a[8], b[8], c[8], d[8], weights[256], *w;
 	uint8_t p[256], q[256];
 	uint64_t seed;
-	size_t i;
+	size_t i, n;
 
 	if (!__builtin_cpu_supports("avx2")) {
 		printf("# this processor has no avx2\n");
 		return;
 	}
+	w = weighted ? weights : NULL;
 	for (seed = 0; seed < 500; seed++) {
 		fit_input(x, 256, seed);
+		fit_weights(weights, 256, seed);
 		for (i = 0; i < 3; i++) {
 			memset(p, 77, sizeof(p));
 			memset(q, 77, sizeof(q));
-			peft_fits_ref.offset(&fits[i], x, p, a, b);
-			peft_fits_avx2.offset(&fits[i], x, q, c, d);
+			peft_fits_ref.offset(&fits[i], x, w, p, a, b);
+			peft_fits_avx2.offset(&fits[i], x, w, q, c, d);
 			same[i] = same[i] && memcmp(p, q, 256) == 0 &&
 			    memcmp(a, c, sizeof(a)) == 0 && memcmp(b, d,
 			    sizeof(b)) == 0 && q[255] == (i == 0 ? 77 :
 			    p[255]);
 		}
-		memset(p, 77, sizeof(p));
-		memset(q, 77, sizeof(q));
-		peft_fits_ref.centred(x, 32, p, a);
-		peft_fits_avx2.centred(x, 32, q, c);
-		centred = centred && memcmp(p, q, 256) == 0 && memcmp(a, c,
-		    sizeof(a)) == 0 && q[128] == 77;
+		for (i = 0, n = 16; i < 2; i++, n = 32) {
+			memset(p, 77, sizeof(p));
+			memset(q, 77, sizeof(q));
+			peft_fits_ref.centred(x, w, n, most[i], p, a);
+			peft_fits_avx2.centred(x, w, n, most[i], q, c);
+			centred[i] = centred[i] && memcmp(p, q, 256) == 0 &&
+			    memcmp(a, c, sizeof(a)) == 0 && q[255] == (n ==
+			    16 ? 77 : p[255]);
+		}
 	}
 	for (i = 0; i < 3; i++)
-		ok(same[i], "avx2: fit with an offset, %d codes, as ref",
-		    fits[i].most + 1);
-	ok(centred, "avx2: fit around zero as ref");
+		ok(same[i], "avx2: fit with an offset, %d codes%s, as ref",
+		    fits[i].most + 1, weighted ? ", weighted" : "");
+	for (i = 0; i < 2; i++)
+		ok(centred[i], "avx2: fit around zero, %d codes%s, as ref",
+		    2 * most[i], weighted ? ", weighted" : "");
 }
 
 static void
@@ -379,7 +404,8 @@ main(void)
 	test_nearest(PEFT_NF4, 32, N - 33);
 	test_nearest(PEFT_FP4, 128, N);
 	test_pieces();
-	test_fits();
+	test_fits(false);
+	test_fits(true);
 	test_refusals();
 	return tap_end();
 }

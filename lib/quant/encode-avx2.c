@@ -90,11 +90,15 @@ struct groups {
 };
 
 static void
-weigh(struct groups *g)
+weigh(struct groups *g, const float *w)
 {
 	lanes sum = { 0 }, mean = { 0 };
 	size_t i, k;
 
+	if (w != NULL) {
+		gather(w, g->n, g->w);
+		return;
+	}
 	for (i = 0; i < g->n && !g->absolute; i++)
 		sum += g->x[i] * g->x[i];
 	for (k = 0; k < 8 && !g->absolute; k++)
@@ -104,11 +108,11 @@ weigh(struct groups *g)
 }
 
 static void
-prepare(struct groups *g)
+prepare(struct groups *g, const float *w)
 {
 	size_t i;
 
-	weigh(g);
+	weigh(g, w);
 	g->min = g->max = g->x[0];
 	g->sw = g->w[0];
 	g->sx = g->sw * g->x[0];
@@ -164,8 +168,8 @@ solve(const struct groups *g, lanes inverse, lanes *q, lanes *scale,
 }
 
 static void
-offset_avx2(const struct peft_fit *f, const float *x, uint8_t *to,
-    float to_scale[8], float to_offset[8])
+offset_avx2(const struct peft_fit *f, const float *x, const float *w,
+    uint8_t *to, float to_scale[8], float to_offset[8])
 {
 	struct groups g = { .n = f->n, .most = f->most,
 	    .absolute = f->absolute };
@@ -175,7 +179,7 @@ offset_avx2(const struct peft_fit *f, const float *x, uint8_t *to,
 	int step;
 
 	gather(x, f->n, g.x);
-	prepare(&g);
+	prepare(&g, w);
 	flat = g.max == g.min;
 	scale = 1 / ((float)f->most / (g.max - g.min));
 	for (i = 0; i < f->n; i++)
@@ -183,7 +187,7 @@ offset_avx2(const struct peft_fit *f, const float *x, uint8_t *to,
 		    g.min), 0, f->most);
 	best = distance(&g, q, scale, g.min);
 	for (step = 0; step <= f->steps && !every(flat); step++) {
-		better = solve(&g, (f->first + 0.1f * (float)step +
+		better = solve(&g, (f->first + f->step * (float)step +
 		    (float)f->most) / (g.max - g.min), q1, &scale1, &min1);
 		error = distance(&g, q1, scale1, min1);
 		better &= (error < best) & ~flat;
@@ -201,55 +205,67 @@ offset_avx2(const struct peft_fit *f, const float *x, uint8_t *to,
 }
 
 static void
-codes(const lanes x[16], int most, lanes inverse, lanes q[16], lanes *sxl,
-    lanes *sll)
+codes(const lanes *x, const lanes *w, size_t n, int most, lanes inverse,
+    lanes *q, lanes *sxl, lanes *sll)
 {
 	size_t i;
 
 	*sxl = *sll = (lanes){ 0 };
-	for (i = 0; i < 16; i++) {
-		lanes w = x[i] * x[i];
-
+	for (i = 0; i < n; i++) {
 		q[i] = code(inverse * x[i], -most, most - 1);
-		*sxl += w * x[i] * q[i];
-		*sll += w * q[i] * q[i];
+		*sxl += w[i] * x[i] * q[i];
+		*sll += w[i] * q[i] * q[i];
 	}
 }
 
-static void
-centred_avx2(const float from[128], int most, uint8_t to[128],
-    float to_scale[8])
+static lanes
+largest(const lanes *x, size_t n, whole *none)
 {
-	lanes x[16], q[16], q1[16], amax = { 0 }, max = { 0 }, scale, best;
-	lanes sxl, sll;
-	whole better, none;
+	lanes amax = { 0 }, max = { 0 };
+	whole better;
 	size_t i;
-	int step;
 
-	gather(from, 16, x);
-	for (i = 0; i < 16; i++) {
+	for (i = 0; i < n; i++) {
 		better = magnitude(x[i]) > amax;
 		amax = pick(better, magnitude(x[i]), amax);
 		max = pick(better, x[i], max);
 	}
-	none = amax < PEFT_FIT_ZERO;
-	codes(x, most, (float)-most / max, q, &sxl, &sll);
+	*none = amax < PEFT_FIT_ZERO;
+	return max;
+}
+
+static void
+centred_avx2(const float *from, const float *weight, size_t n, int most,
+    uint8_t *to, float to_scale[8])
+{
+	lanes x[32], w[32], q[32], q1[32], max, scale, best, sxl, sll;
+	whole better, none;
+	size_t i;
+	int step;
+
+	gather(from, n, x);
+	if (weight != NULL)
+		gather(weight, n, w);
+	for (i = 0; i < n && weight == NULL; i++)
+		w[i] = x[i] * x[i];
+	max = largest(x, n, &none);
+	codes(x, w, n, most, (float)-most / max, q, &sxl, &sll);
 	scale = pick(sll != 0, sxl / sll, (lanes){ 0 });
 	best = scale * sxl;
 	for (step = -9; step <= 9 && !every(none); step++) {
 		if (step == 0)
 			continue;
-		codes(x, most, -((float)most + 0.1f * (float)step) / max, q1,
-		    &sxl, &sll);
+		codes(x, w, n, most, -((float)most + 0.1f * (float)step) /
+		    max, q1, &sxl, &sll);
 		better = (sll > 0) & (sxl * sxl > best * sll);
-		for (i = 0; i < 16; i++)
+		for (i = 0; i < n; i++)
 			q[i] = pick(better, q1[i], q[i]);
 		scale = pick(better, sxl / sll, scale);
 		best = pick(better, scale * sxl, best);
 	}
-	for (i = 0; i < 16; i++)
+	for (i = 0; i < n; i++)
 		q[i] = pick(none, (lanes){ 0 } - (float)most, q[i]);
-	scatter(q, (float)most, 16, to);
+	scatter(q, (float)most, n, to);
 	put(pick(none, (lanes){ 0 }, scale), to_scale);
 }
 

@@ -106,22 +106,6 @@ e_q4_1(const float *x, size_t n, uint8_t *b)
 	}
 }
 
-/* Low nibbles side by side, and the fifth bits of a block as one word. */
-static void
-pack5(const uint8_t q[32], uint8_t *high, uint8_t *low)
-{
-	uint32_t h = 0;
-	size_t j;
-
-	for (j = 0; j < 16; j++) {
-		low[j] = (uint8_t)((q[j] & 15) | (q[j + 16] & 15) << 4);
-		h |= (uint32_t)(q[j] >> 4 & 1) << j;
-		h |= (uint32_t)(q[j + 16] >> 4 & 1) << (j + 16);
-	}
-	for (j = 0; j < 4; j++)
-		high[j] = (uint8_t)(h >> 8 * j);
-}
-
 static void
 e_q5_0(const float *x, size_t n, uint8_t *b)
 {
@@ -134,7 +118,8 @@ e_q5_0(const float *x, size_t n, uint8_t *b)
 		peft_store16(b, peft_f32_to_f16(d));
 		for (j = 0; j < 32; j++)
 			q[j] = at_most(x[j] * id + 16.5f, 31);
-		pack5(q, b + 2, b + 6);
+		peft_pack_fifth(q, b + 2);
+		peft_pack_nibbles(q, b + 6);
 	}
 }
 
@@ -155,7 +140,8 @@ e_q5_1(const float *x, size_t n, uint8_t *b)
 		peft_store16(b + 2, peft_f32_to_f16(min));
 		for (j = 0; j < 32; j++)
 			q[j] = at_most((x[j] - min) * id + 0.5f, 31);
-		pack5(q, b + 4, b + 8);
+		peft_pack_fifth(q, b + 4);
+		peft_pack_nibbles(q, b + 8);
 	}
 }
 
@@ -190,6 +176,15 @@ static peft_encoder *const encoders[PEFT_NDTYPE] = {
 	[PEFT_TQ1_0] = peft_encode_tq1_0, [PEFT_TQ2_0] = peft_encode_tq2_0,
 };
 
+static peft_weigher *const weighers[PEFT_NDTYPE] = {
+	[PEFT_Q4_0] = peft_weigh_q4_0, [PEFT_Q4_1] = peft_weigh_q4_1,
+	[PEFT_Q5_0] = peft_weigh_q5_0, [PEFT_Q5_1] = peft_weigh_q5_1,
+	[PEFT_Q2_K] = peft_weigh_q2_k, [PEFT_Q3_K] = peft_weigh_q3_k,
+	[PEFT_Q4_K] = peft_weigh_q4_k, [PEFT_Q5_K] = peft_weigh_q5_k,
+	[PEFT_Q6_K] = peft_weigh_q6_k,
+	[PEFT_IQ4_NL] = peft_weigh_iq4_nl, [PEFT_IQ4_XS] = peft_weigh_iq4_xs,
+};
+
 bool
 peft_can_encode(enum peft_dtype t)
 {
@@ -205,9 +200,14 @@ too_large(enum peft_dtype t)
 	    t == PEFT_BF16 ? 0x1.ffp127f : 65520;
 }
 
-int
-peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
-    struct peft_err *err)
+bool
+peft_can_weigh(enum peft_dtype t)
+{
+	return weighers[t] != NULL;
+}
+
+static int
+check(enum peft_dtype t, const float *src, size_t n, struct peft_err *err)
 {
 	const float limit = too_large(t);
 	size_t i, big = 0, bad = 0;
@@ -222,6 +222,31 @@ peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
 	if (big > 0)
 		return peft_setfail(err, PEFT_NUMERIC, "%zu values are too "
 		    "large for %s", big, peft_dtypes[t].name);
+	return 0;
+}
+
+int
+peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
+    struct peft_err *err)
+{
+	if (check(t, src, n, err) == -1)
+		return -1;
 	encoders[t](src, n, dst);
+	return 0;
+}
+
+int
+peft_encode_rows(enum peft_dtype t, const float *src, size_t nrows,
+    size_t cols, const float *importance, void *dst, struct peft_err *err)
+{
+	size_t bytes = cols / peft_dtypes[t].block * peft_dtypes[t].bytes, r;
+
+	if (importance == NULL || weighers[t] == NULL)
+		return peft_encode(t, src, nrows * cols, dst, err);
+	if (check(t, src, nrows * cols, err) == -1)
+		return -1;
+	for (r = 0; r < nrows; r++)
+		weighers[t](src + r * cols, importance, cols, (uint8_t *)dst +
+		    r * bytes);
 	return 0;
 }
