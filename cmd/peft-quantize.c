@@ -10,10 +10,12 @@
 #include "base/opt.h"
 #include "base/progress.h"
 #include "quant/convert.h"
+#include "quant/imatrix.h"
 #include "quant/quant.h"
 
 enum {
-	O_LIST = PEFT_O_OWN, O_KEEP, O_REPORT, O_DOUBLE, O_BLOCK, O_SHARD
+	O_LIST = PEFT_O_OWN, O_KEEP, O_REPORT, O_DOUBLE, O_BLOCK, O_SHARD,
+	O_IMATRIX
 };
 
 static const struct peft_opt opts[] = {
@@ -22,6 +24,7 @@ static const struct peft_opt opts[] = {
 	{ O_KEEP, "keep", "REGEX", "leave weights whose name matches as they are" },
 	{ O_DOUBLE, "double-quant", NULL, "nf4, fp4: quantise the scales too" },
 	{ O_BLOCK, "block-size", "N", "nf4, fp4: weights to a scale (64)" },
+	{ O_IMATRIX, "imatrix", "FILE", "GGUF types: weigh columns by this importance matrix" },
 	{ O_SHARD, "shard", "SIZE", "folder: files of at most SIZE (one file)" },
 	{ O_REPORT, "report", NULL, "print each weight's error, on standard error" },
 	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_DRY, PEFT_OPT_QUIET,
@@ -40,6 +43,7 @@ struct job {
 	struct peft_convertopt	 convert;
 	size_t			 shard;
 	bool			 report;
+	const char		*imatrix;
 	const char		*model;
 };
 
@@ -149,6 +153,30 @@ origin(const struct job *job, char *hex, struct peft_err *err)
 	return r;
 }
 
+/* Importances into the plan, and which matrices have none.  (Of embeddings
+ * and heads llama.cpp makes none as a rule.) */
+static int
+weigh(const struct job *job, const struct peft_source *src,
+    struct peft_imatrix *m, struct peft_spec *specs, size_t n,
+    struct peft_err *err)
+{
+	const char *lacking = NULL;
+	size_t nlacking = 0;
+
+	if (job->imatrix == NULL)
+		return 0;
+	if (peft_imatrix_load(m, job->imatrix, err) == -1)
+		return -1;
+	if (peft_imatrix_apply(m, src, specs, n, &lacking, &nlacking,
+	    err) == -1)
+		return peft_errprefix(err, "%s", job->imatrix);
+	if (nlacking > 0 && !job->common.quiet)
+		peft_warn("%zu matrices are not in %s (%s%s): all their "
+		    "columns count the same", nlacking, job->imatrix, lacking,
+		    nlacking > 1 ? ", ..." : "");
+	return 0;
+}
+
 static int
 run(const struct job *job, struct peft_err *err)
 {
@@ -161,6 +189,7 @@ run(const struct job *job, struct peft_err *err)
 	struct peft_spec *specs = NULL;
 	struct peft_sink *sink = NULL;
 	const struct peft_side *sides;
+	struct peft_imatrix imatrix = { 0 };
 	size_t n;
 	int r = -1;
 
@@ -176,7 +205,8 @@ run(const struct job *job, struct peft_err *err)
 	if (peft_source_count(src) == 0)
 		peft_seterr(err, "%s: no weights", peft_source_label(src));
 	else if ((specs = peft_convert_plan(src, &job->convert, &n,
-	    err)) != NULL && (job->common.dry || (sink = peft_sink_open(&o,
+	    err)) != NULL && weigh(job, src, &imatrix, specs, n, err) == 0 &&
+	    (job->common.dry || (sink = peft_sink_open(&o,
 	    specs, n, sides, peft_source_nsides(src), err)) != NULL)) {
 		say_misfits(job, specs, n);
 		r = convert(job, src, specs, sink, err);
@@ -187,6 +217,7 @@ run(const struct job *job, struct peft_err *err)
 	}
 	peft_sink_abort(sink);
 	free(specs);
+	peft_imatrix_free(&imatrix);
 	peft_source_close(src);
 	return r;
 }
@@ -224,6 +255,9 @@ parse(struct job *job, int argc, char **argv)
 				    "a power of two", n);
 			job->convert.blocksize = n;
 			break;
+		case O_IMATRIX:
+			job->imatrix = optarg;
+			break;
 		case O_SHARD:
 			job->shard = peft_optsize("--shard", optarg);
 			break;
@@ -237,6 +271,9 @@ parse(struct job *job, int argc, char **argv)
 	n = job->common.output == NULL ? 0 : strlen(job->common.output);
 	job->convert.gguf = n > 5 && strcmp(job->common.output + n - 5,
 	    ".gguf") == 0;
+	if (job->imatrix != NULL && !job->convert.gguf)
+		peft_die(PEFT_USAGE, "--imatrix is for types of GGUF: -o "
+		    "NAME.gguf");
 }
 
 int

@@ -172,11 +172,13 @@ measure(const float *x, size_t n, size_t first, const struct peft_spec *s,
 	    .absmax = absmax } };
 	uint8_t q[8192];
 	float nested[64], offset;
-	size_t nblocks;
+	size_t nblocks, cols = s->importance == NULL ? n :
+	    s->shape[s->ndim - 1];
 
-	(void)first;
 	if (!is_4bit(s->dtype)) {
-		if (peft_encode(s->dtype, x, n, bytes, err) == -1)
+		if ((s->importance == NULL ? peft_encode(s->dtype, x, n, bytes,
+		    err) : peft_spec_encode(s, x, first / cols, n / cols,
+		    bytes, err)) == -1)
 			return -1;
 		peft_decode(&w, 0, n, back);
 		return 0;
@@ -204,8 +206,11 @@ int
 peft_convert_error(const struct peft_weight *w, const struct peft_spec *s,
     struct peft_error *e, struct peft_err *err)
 {
-	float *x = peft_calloc(3 * PIECE, sizeof(*x), err), *back, *absmax;
-	uint8_t *bytes = peft_calloc(PIECE, 8, err);
+	/* whole rows, where columns differ */
+	size_t row = s->importance == NULL ? 1 : w->cols;
+	size_t piece = row > PIECE ? row : PIECE - PIECE % row;
+	float *x = peft_calloc(3 * piece, sizeof(*x), err), *back, *absmax;
+	uint8_t *bytes = peft_calloc(piece, 8, err);
 	double sum = 0, square = 0, d;
 	size_t at, n, i;
 	int r = x == NULL || bytes == NULL ? -1 : 0;
@@ -215,10 +220,10 @@ peft_convert_error(const struct peft_weight *w, const struct peft_spec *s,
 		at = w->nelem;		/* copied: no error */
 	else
 		at = 0;
-	back = x + PIECE;
-	absmax = x + 2 * PIECE;
+	back = x + piece;
+	absmax = x + 2 * piece;
 	for (; r == 0 && at < w->nelem; at += n) {
-		n = w->nelem - at < PIECE ? w->nelem - at : PIECE;
+		n = w->nelem - at < piece ? w->nelem - at : piece;
 		peft_decode(w, at, n, x);
 		r = measure(x, n, at, s, bytes, absmax, back, err);
 		for (i = 0; r == 0 && i < n; i++) {

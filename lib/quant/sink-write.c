@@ -201,7 +201,7 @@ encode_piece(struct peft_sink *k, const struct peft_spec *s, size_t first,
     size_t n, bool last, struct peft_err *err)
 {
 	const struct peft_dtype_info *t = &peft_dtypes[s->dtype];
-	size_t bytes;
+	size_t bytes, cols = s->ndim > 0 ? s->shape[s->ndim - 1] : 1;
 
 	if (s->dtype == PEFT_NF4 || s->dtype == PEFT_FP4) {
 		bytes = n / 2 + n % 2;
@@ -210,7 +210,8 @@ encode_piece(struct peft_sink *k, const struct peft_spec *s, size_t first,
 			return -1;
 	} else {
 		bytes = n / t->block * t->bytes;
-		if (peft_encode(s->dtype, k->rows, n, k->bytes, err) == -1)
+		if (peft_spec_encode(s, k->rows, first / cols, n / cols,
+		    k->bytes, err) == -1)
 			return -1;
 	}
 	return peft_sink_write(k, k->bytes, bytes, err);
