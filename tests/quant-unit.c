@@ -358,6 +358,46 @@ check_encoded(const struct golden *g, const char *input, enum peft_dtype t,
 	free(got);
 }
 
+/* Rows with an importance matrix, all at once and one by one; kind "long" or
+ * "short". */
+static void
+check_weighted(const struct golden *g, enum peft_dtype t, const char *kind)
+{
+	const struct peft_dtype_info *info = &peft_dtypes[t];
+	struct peft_err err = { 0 };
+	size_t nbytes, have, cols, nrows, row, i;
+	const uint8_t *want;
+	const float *x, *w;
+	char name[32];
+	uint8_t *got;
+
+	snprintf(name, sizeof(name), ".%s", kind);
+	want = golden_get(g, info->name, name, &nbytes);
+	x = golden_get(g, kind, ".input", &have);
+	w = golden_get(g, kind, ".importance", &cols);
+	cols /= sizeof(*w);
+	nrows = have / sizeof(*x) / cols;
+	row = cols / info->block * info->bytes;
+	got = peft_calloc(2 * nbytes, 1, &err);
+	need(got != NULL && peft_encode_rows(t, x, nrows, cols, w, got,
+	    &err) == 0, &err);
+	for (i = 0; i < nbytes && got[i] == want[i]; i++)
+		;
+	if (!ok(i == nbytes && nrows * row == nbytes && nrows > 1, "%s: "
+	    "ggml's bytes with an importance matrix (%s rows)", info->name,
+	    kind))
+		printf("# byte %zu is %u, not %u\n", i, got[i], want[i]);
+	for (i = 0; i < nrows; i++)
+		need(peft_encode_rows(t, x + i * cols, 1, cols, w, got +
+		    nbytes + i * row, &err) == 0, &err);
+	ok(memcmp(got, got + nbytes, nbytes) == 0, "%s: row by row as in one "
+	    "go", info->name);
+	need(peft_encode_rows(t, x, nrows, cols, NULL, got, &err) == 0, &err);
+	ok(memcmp(got, want, nbytes) != 0, "%s: other bytes than without",
+	    info->name);
+	free(got);
+}
+
 static void
 check_file(const char *path)
 {
@@ -376,6 +416,11 @@ check_file(const char *path)
 		if (golden_find(&g, name, ".quantised", NULL) != NULL)
 			check_encoded(&g, "all", (enum peft_dtype)t,
 			    ".quantised", "ggml's");
+		if (golden_find(&g, name, ".long", NULL) != NULL &&
+		    peft_can_weigh((enum peft_dtype)t))
+			check_weighted(&g, (enum peft_dtype)t, "long");
+		if (golden_find(&g, name, ".short", NULL) != NULL)
+			check_weighted(&g, (enum peft_dtype)t, "short");
 	}
 	golden_close(&g);
 }
