@@ -73,10 +73,9 @@ peft_pack4(const uint8_t q[256], uint8_t b[128])
 void
 peft_pack6(const uint8_t q[256], uint8_t low[128], uint8_t high[64])
 {
-	const uint8_t *end = q + 256;
-	size_t j;
+	size_t half, j;
 
-	for (; q < end; q += 128, low += 64, high += 32) {
+	for (half = 0; half < 2; half++, q += 128, low += 64, high += 32) {
 		for (j = 0; j < 64; j++)
 			low[j] = (uint8_t)((q[j] & 15) |
 			    (q[j + 64] & 15) << 4);

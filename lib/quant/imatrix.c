@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/in.h"
 #include "base/map.h"
-#include "quant/imatrix.h"
+#include "quant/imatrix-impl.h"
 #include "tensor/gguf.h"
 
 /* A file of a large mixture of experts has some hundred MB. */
@@ -17,19 +17,9 @@
 
 static const char sums_tail[] = ".in_sum2", counts_tail[] = ".counts";
 
-static float
-f32_at(const uint8_t *p, size_t i)
-{
-	float v;
-
-	memcpy(&v, p + 4 * i, sizeof(v));
-	return v;
-}
-
-/* A new last entry; *e borrows the name. */
-static struct peft_importance *
-add(struct peft_imatrix *m, size_t *cap, const char *name, size_t len,
-    size_t n, struct peft_err *err)
+struct peft_importance *
+peft_imatrix_add(struct peft_imatrix *m, size_t *cap, const char *name,
+    size_t len, size_t n, struct peft_err *err)
 {
 	struct peft_importance *at = peft_grow(m->at, m->n, cap, sizeof(*at),
 	    err), *e;
@@ -51,8 +41,8 @@ add(struct peft_imatrix *m, size_t *cap, const char *name, size_t len,
 	return e;
 }
 
-static int
-check_means(const struct peft_importance *e, struct peft_err *err)
+int
+peft_imatrix_check(const struct peft_importance *e, struct peft_err *err)
 {
 	size_t i;
 
@@ -63,8 +53,6 @@ check_means(const struct peft_importance *e, struct peft_err *err)
 			    (double)e->mean[i]);
 	return 0;
 }
-
-/* ---- GGUF ---- */
 
 static bool
 ends_with(const char *s, const char *tail)
@@ -98,7 +86,7 @@ take_sums(struct peft_imatrix *m, size_t *cap, const uint8_t *p,
 		return peft_seterr(err, "tensor %s: %zu sums in rows of %zu do "
 		    "not go with %zu counts", s->name, n,
 		    s->shape[s->ndim - 1], mats);
-	if ((e = add(m, cap, s->name, len, n, err)) == NULL)
+	if ((e = peft_imatrix_add(m, cap, s->name, len, n, err)) == NULL)
 		return -1;
 	for (i = 0; i < n; i++) {
 		float count = f32_at(p + c->begin, i / (n / mats));
@@ -108,7 +96,7 @@ take_sums(struct peft_imatrix *m, size_t *cap, const uint8_t *p,
 			    e->name, (double)count);
 		e->mean[i] = count > 0 ? f32_at(p + s->begin, i) / count : 1;
 	}
-	return check_means(e, err);
+	return peft_imatrix_check(e, err);
 }
 
 static int
@@ -196,128 +184,6 @@ take_gguf(struct peft_imatrix *m, const struct peft_gguf *g, const uint8_t *p,
 	return r;
 }
 
-/* ---- the older form ---- */
-
-struct cursor {
-	const uint8_t	*p;
-	size_t		 left;
-};
-
-static int
-take_i32(struct cursor *c, const char *what, int64_t least, int64_t *v,
-    struct peft_err *err)
-{
-	int32_t i;
-
-	if (c->left < 4)
-		return peft_seterr(err, "ends early, where %s should be",
-		    what);
-	memcpy(&i, c->p, 4);
-	c->p += 4;
-	c->left -= 4;
-	*v = i;
-	if (i < least)
-		return peft_seterr(err, "%s: %d", what, i);
-	return 0;
-}
-
-static int
-take_name(struct cursor *c, const char **name, size_t *len,
-    struct peft_err *err)
-{
-	int64_t n = 0;
-	size_t i, k;
-
-	if (take_i32(c, "the length of a name", 1, &n, err) == -1)
-		return -1;
-	if ((size_t)n > c->left || n > 255)
-		return peft_seterr(err, "a name of %lld bytes", (long long)n);
-	*name = (const char *)c->p;
-	*len = (size_t)n;
-	for (i = 0; i < *len; i += k)
-		if ((k = peft_utf8_len(*name + i, *len - i)) == 0 ||
-		    c->p[i] < 0x20 || c->p[i] == 0x7f)
-			return peft_seterr(err, "a name that is not UTF-8, or "
-			    "has control characters");
-	c->p += n;
-	c->left -= (size_t)n;
-	return 0;
-}
-
-static int
-take_entry(struct peft_imatrix *m, size_t *cap, struct cursor *c,
-    struct peft_map *seen, struct peft_err *err)
-{
-	int64_t calls = 0, n = 0;
-	struct peft_importance *e;
-	const char *name = NULL;
-	size_t len = 0, i;
-	int r;
-
-	if (take_name(c, &name, &len, err) == -1)
-		return -1;
-	r = peft_map_add(seen, name, len, 0, err);
-	if (r == 0)
-		peft_seterr(err, "the entry %.*s is there twice", (int)len,
-		    name);
-	if (r != 1)
-		return -1;
-	if (take_i32(c, "a number of calls", INT32_MIN, &calls, err) == -1 ||
-	    take_i32(c, "a number of values", 1, &n, err) == -1)
-		return peft_errprefix(err, "entry %.*s", (int)len, name);
-	if ((size_t)n > c->left / 4)
-		return peft_seterr(err, "entry %.*s: %lld values, more than "
-		    "the file holds", (int)len, name, (long long)n);
-	if ((e = add(m, cap, name, len, (size_t)n, err)) == NULL)
-		return -1;
-	for (i = 0; i < e->n; i++)
-		e->mean[i] = calls > 0 ? f32_at(c->p, i) / (float)calls :
-		    f32_at(c->p, i);
-	c->p += 4 * e->n;
-	c->left -= 4 * e->n;
-	return check_means(e, err);
-}
-
-/* How many chunks, and what they were of: in files that have it. */
-static int
-take_end(struct cursor *c, struct peft_err *err)
-{
-	int64_t v = 0;
-
-	if (c->left == 0)
-		return 0;
-	if (take_i32(c, "the number of chunks", INT32_MIN, &v, err) == -1)
-		return -1;
-	if (c->left == 0)
-		return 0;
-	if (take_i32(c, "the length of the data's name", 0, &v, err) == -1)
-		return -1;
-	if ((size_t)v != c->left)
-		return peft_seterr(err, "the data's name has %lld bytes, %zu "
-		    "are left", (long long)v, c->left);
-	return 0;
-}
-
-static int
-take_old(struct peft_imatrix *m, const uint8_t *p, size_t size,
-    struct peft_err *err)
-{
-	struct cursor c = { p, size };
-	struct peft_map seen = { 0 };
-	int64_t n = 0;
-	size_t cap = 0;
-	int r;
-
-	r = take_i32(&c, "the number of entries", 1, &n, err);
-	if (r == 0 && (size_t)n > c.left / 17)
-		r = peft_seterr(err, "%lld entries, more than the file holds "
-		    "(it is no importance matrix?)", (long long)n);
-	for (; r == 0 && n > 0; n--)
-		r = take_entry(m, &cap, &c, &seen, err);
-	peft_map_free(&seen);
-	return r == 0 ? take_end(&c, err) : -1;
-}
-
 int
 peft_imatrix_parse(struct peft_imatrix *m, const uint8_t *p, size_t size,
     struct peft_err *err)
@@ -332,7 +198,7 @@ peft_imatrix_parse(struct peft_imatrix *m, const uint8_t *p, size_t size,
 		r = take_gguf(m, &g, p, err);
 		peft_gguf_free(&g);
 	} else
-		r = take_old(m, p, size, err);
+		r = peft_imatrix_take_old(m, p, size, err);
 	if (r == 0 && m->n == 0)
 		r = peft_seterr(err, "there are no entries");
 	if (r == -1)
