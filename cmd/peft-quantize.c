@@ -164,12 +164,14 @@ weigh(const struct job *job, const struct peft_source *src,
 	size_t nlacking = 0;
 
 	if (job->imatrix == NULL)
-		return 0;
+		return peft_imatrix_needed(src, specs, n, err);
 	if (peft_imatrix_load(m, job->imatrix, err) == -1)
 		return -1;
 	if (peft_imatrix_apply(m, src, specs, n, &lacking, &nlacking,
 	    err) == -1)
 		return peft_errprefix(err, "%s", job->imatrix);
+	if (peft_imatrix_needed(src, specs, n, err) == -1)
+		return -1;
 	if (nlacking > 0 && !job->common.quiet)
 		peft_warn("%zu matrices are not in %s (%s%s): all their "
 		    "columns count the same", nlacking, job->imatrix, lacking,

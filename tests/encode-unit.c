@@ -351,6 +351,41 @@ test_fits(bool weighted)
 		    2 * most[i], weighted ? ", weighted" : "");
 }
 
+/* Lists of all lengths, with ties among them: the first of the nearest. */
+static void
+test_nearest_points(const struct peft_grid *grid, const char *name)
+{
+	static const float values[8] = { 1, 3, 5, 7, 9, 11, 13, 15 };
+	struct peft_err err = { 0 };
+	struct peft_lattice *l = peft_lattice_open(grid, &err);
+	size_t n = (size_t)1 << grid->bits * grid->dims, code, i, off = 0;
+	bool same = true, whole = true;
+	struct peft_near near;
+	float x[8], w[8];
+	int at;
+
+	need(l != NULL, &err);
+	for (code = 0; code < n; code += 7) {
+		fit_input(x, 8, code);
+		fit_weights(w, 8, code);
+		if ((at = peft_lattice_find(l, (uint32_t)code, &near)) >= 0) {
+			whole = whole && grid->points[at] == code;
+			continue;
+		}
+		off++;
+		for (i = 0; i + 1 < near.n; i++)
+			whole = whole && near.at[i] != near.at[i + 1];
+		if (__builtin_cpu_supports("avx2"))
+			same = same && peft_fits_ref.nearest(&near,
+			    (size_t)grid->dims, x, w, values, 0.02f) ==
+			    peft_fits_avx2.nearest(&near, (size_t)grid->dims,
+			    x, w, values, 0.02f);
+	}
+	ok(same && whole && off > n / 16 && !peft_lattice_failed(l), "%s: the "
+	    "nearest of points near %zu codes, by avx2 as by ref", name, off);
+	peft_lattice_close(l);
+}
+
 static void
 refused(enum peft_dtype t, float value, const char *why)
 {
@@ -406,6 +441,9 @@ main(void)
 	test_pieces();
 	test_fits(false);
 	test_fits(true);
+	test_nearest_points(&peft_grid_iq1_s, "iq1");
+	test_nearest_points(&peft_grid_iq2_s, "iq2_s");
+	test_nearest_points(&peft_grid_iq3_s, "iq3_s");
 	test_refusals();
 	return tap_end();
 }

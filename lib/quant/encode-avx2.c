@@ -5,6 +5,7 @@
  */
 
 #include <math.h>
+#include <string.h>
 
 #include "quant/encode.h"
 
@@ -269,4 +270,44 @@ centred_avx2(const float *from, const float *weight, size_t n, int most,
 	put(pick(none, (lanes){ 0 }, scale), to_scale);
 }
 
-const struct peft_fits peft_fits_avx2 = { offset_avx2, centred_avx2 };
+/* Eight coordinates as numbers. */
+static inline whole
+widen(const uint8_t *p)
+{
+	typedef uint8_t bytes __attribute__((vector_size(8)));
+	bytes b;
+
+	memcpy(&b, p, sizeof(b));
+	return __builtin_convertvector(b, whole);
+}
+
+/* Eight points at a time; each lane keeps its first best one. */
+static size_t
+nearest_avx2(const struct peft_near *near, size_t dims, const float *x,
+    const float *w, const float values[8], float scale)
+{
+	whole at = { 0 }, place = { 0, 1, 2, 3, 4, 5, 6, 7 }, better;
+	lanes least = (lanes){ 0 } + 0x1.fffffep127f, v, sum, off;
+	size_t i, j, best = 0;
+
+	memcpy(&v, values, sizeof(v));
+	for (j = 0; j < near->room; j += 8, place += 8) {
+		sum = (lanes){ 0 };
+		for (i = 0; i < dims; i++) {
+			off = scale * __builtin_shuffle(v, widen(near->coords +
+			    i * near->room + j)) - x[i];
+			sum += w[i] * off * off;
+		}
+		better = sum < least;
+		least = pick(better, sum, least);
+		at = pick_whole(better, place, at);
+	}
+	for (i = 1; i < 8; i++)
+		if (least[i] < least[best] || (least[i] == least[best] &&
+		    at[i] < at[best]))
+			best = i;
+	return (size_t)at[best];
+}
+
+const struct peft_fits peft_fits_avx2 = { offset_avx2, centred_avx2,
+	nearest_avx2 };

@@ -249,4 +249,26 @@ centred_ref(const float *x, const float *w, size_t n, int most, uint8_t *q,
 		    w + n * k, n, most, q + n * k);
 }
 
-const struct peft_fits peft_fits_ref = { offset_ref, centred_ref };
+static size_t
+nearest_ref(const struct peft_near *near, size_t dims, const float *x,
+    const float *w, const float values[8], float scale)
+{
+	float least = 0x1.fffffep127f, sum, off;
+	size_t best = 0, i, j;
+
+	for (j = 0; j < near->n; j++) {
+		for (sum = 0, i = 0; i < dims; i++) {
+			off = scale * values[near->coords[i * near->room +
+			    j]] - x[i];
+			sum += w[i] * off * off;
+		}
+		if (sum < least) {
+			least = sum;
+			best = j;
+		}
+	}
+	return best;
+}
+
+const struct peft_fits peft_fits_ref = { offset_ref, centred_ref,
+	nearest_ref };

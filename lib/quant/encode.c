@@ -185,10 +185,31 @@ static peft_weigher *const weighers[PEFT_NDTYPE] = {
 	[PEFT_IQ4_NL] = peft_weigh_iq4_nl, [PEFT_IQ4_XS] = peft_weigh_iq4_xs,
 };
 
+static const struct {
+	const struct peft_grid	*grid;		/* NULL: not such a type */
+	peft_gridder		*encode;
+	bool			 needs;		/* importances */
+} gridders[PEFT_NDTYPE] = {
+	[PEFT_IQ1_S] = { &peft_grid_iq1_s, peft_weigh_iq1_s, true },
+	[PEFT_IQ1_M] = { &peft_grid_iq1_s, peft_weigh_iq1_m, false },
+	[PEFT_IQ2_XXS] = { &peft_grid_iq2_xxs, peft_weigh_iq2_xxs, true },
+	[PEFT_IQ2_XS] = { &peft_grid_iq2_xs, peft_weigh_iq2_xs, true },
+	[PEFT_IQ2_S] = { &peft_grid_iq2_s, peft_weigh_iq2_s, false },
+	[PEFT_IQ3_XXS] = { &peft_grid_iq3_xxs, peft_weigh_iq3_xxs, false },
+	[PEFT_IQ3_S] = { &peft_grid_iq3_s, peft_weigh_iq3_s, false },
+};
+
 bool
 peft_can_encode(enum peft_dtype t)
 {
-	return t == PEFT_NF4 || t == PEFT_FP4 || encoders[t] != NULL;
+	return t == PEFT_NF4 || t == PEFT_FP4 || encoders[t] != NULL ||
+	    gridders[t].grid != NULL;
+}
+
+bool
+peft_needs_importance(enum peft_dtype t)
+{
+	return gridders[t].needs;
 }
 
 /* What would become Inf, in a value or in a block's scale (an f16, but for
@@ -203,7 +224,7 @@ too_large(enum peft_dtype t)
 bool
 peft_can_weigh(enum peft_dtype t)
 {
-	return weighers[t] != NULL;
+	return weighers[t] != NULL || gridders[t].grid != NULL;
 }
 
 static int
@@ -229,10 +250,33 @@ int
 peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
     struct peft_err *err)
 {
+	if (gridders[t].grid != NULL)
+		return peft_encode_rows(t, src, 1, n, NULL, dst, err);
 	if (check(t, src, n, err) == -1)
 		return -1;
 	encoders[t](src, n, dst);
 	return 0;
+}
+
+static int
+encode_grid(enum peft_dtype t, const float *src, size_t nrows, size_t cols,
+    const float *importance, uint8_t *dst, struct peft_err *err)
+{
+	size_t bytes = cols / peft_dtypes[t].block * peft_dtypes[t].bytes, r;
+	struct peft_lattice *l;
+	int bad;
+
+	if (gridders[t].needs && importance == NULL)
+		return peft_seterr(err, "type %s needs an importance matrix",
+		    peft_dtypes[t].name);
+	if ((l = peft_lattice_open(gridders[t].grid, err)) == NULL)
+		return -1;
+	for (r = 0; r < nrows; r++)
+		gridders[t].encode(l, src + r * cols, importance, cols, dst +
+		    r * bytes);
+	bad = peft_lattice_failed(l);
+	peft_lattice_close(l);
+	return bad ? peft_seterr(err, "no memory for points near codes") : 0;
 }
 
 int
@@ -241,10 +285,13 @@ peft_encode_rows(enum peft_dtype t, const float *src, size_t nrows,
 {
 	size_t bytes = cols / peft_dtypes[t].block * peft_dtypes[t].bytes, r;
 
-	if (importance == NULL || weighers[t] == NULL)
+	if (gridders[t].grid == NULL && (importance == NULL ||
+	    weighers[t] == NULL))
 		return peft_encode(t, src, nrows * cols, dst, err);
 	if (check(t, src, nrows * cols, err) == -1)
 		return -1;
+	if (gridders[t].grid != NULL)
+		return encode_grid(t, src, nrows, cols, importance, dst, err);
 	for (r = 0; r < nrows; r++)
 		weighers[t](src + r * cols, importance, cols, (uint8_t *)dst +
 		    r * bytes);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "quant/half.h"
+#include "quant/lattice.h"
 
 /*
  * Encoders of n finite values, whole blocks, that make the bytes which ggml's
@@ -29,6 +30,15 @@ peft_weigher	peft_weigh_q4_0, peft_weigh_q4_1, peft_weigh_q5_0,
 		peft_weigh_q5_1, peft_weigh_q2_k, peft_weigh_q3_k,
 		peft_weigh_q4_k, peft_weigh_q5_k, peft_weigh_q6_k,
 		peft_weigh_iq4_nl, peft_weigh_iq4_xs;
+
+/* The types whose codes are points of a grid; the lattice is of it. */
+typedef void	peft_gridder(struct peft_lattice *, const float *x,
+		    const float *w, size_t n, uint8_t *dst);
+
+peft_gridder	peft_weigh_iq1_s, peft_weigh_iq2_xxs, peft_weigh_iq2_xs;
+/* These can do without: w may be NULL. */
+peft_gridder	peft_weigh_iq1_m, peft_weigh_iq2_s, peft_weigh_iq3_xxs,
+		peft_weigh_iq3_s;
 
 /* Groups whose magnitudes are all below it count as zero. */
 #define PEFT_FIT_ZERO	1e-15f
@@ -76,6 +86,11 @@ struct peft_fits {
 	/* Groups of n: x is about scale * (q - most), q < 2 * most. */
 	void	(*centred)(const float *x, const float *w, size_t n, int most,
 		    uint8_t *q, float scale[8]);
+	/* Of the points near a code, the place in the list of the first one
+	 * whose values, times scale, have the least distance from x[dims]. */
+	size_t	(*nearest)(const struct peft_near *, size_t dims,
+		    const float *x, const float *w, const float values[8],
+		    float scale);
 };
 
 extern const struct peft_fits peft_fits_ref, peft_fits_avx2;

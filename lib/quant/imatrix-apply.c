@@ -82,7 +82,7 @@ match(const struct peft_imatrix *m, const struct peft_arch *arch,
 	if (used == 0)
 		return peft_seterr(err, "no weight that is in there is turned "
 		    "into a type that takes notice of importances (q4_0 to "
-		    "q5_1, q2_k to q6_k, iq4)");
+		    "q5_1, q2_k to q6_k, iq1_s to iq4_xs)");
 	return 0;
 }
 
@@ -110,6 +110,23 @@ peft_imatrix_apply(const struct peft_imatrix *m,
 			    m->at[i].name, peft_source_label(src));
 	peft_map_free(&map);
 	return r;
+}
+
+int
+peft_imatrix_needed(const struct peft_source *src,
+    const struct peft_spec *specs, size_t n, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (peft_needs_importance(specs[i].dtype) &&
+		    specs[i].importance == NULL && peft_source_at(src,
+		    i)->dtype != specs[i].dtype)
+			return peft_seterr(err, "weight %s: type %s needs an "
+			    "importance matrix (--imatrix), and there is none "
+			    "of it", specs[i].name,
+			    peft_dtypes[specs[i].dtype].name);
+	return 0;
 }
 
 int

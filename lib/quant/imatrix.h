@@ -56,6 +56,12 @@ int	peft_imatrix_apply(const struct peft_imatrix *,
 	    const char **lacking, size_t *nlacking, struct peft_err *)
 	    PEFT_MUSTCHECK;
 
+/* Have all specs (in the source's order) importances whose types cannot do
+ * without?  If not, an error by name. */
+int	peft_imatrix_needed(const struct peft_source *,
+	    const struct peft_spec *, size_t n, struct peft_err *)
+	    PEFT_MUSTCHECK;
+
 /* What is written: sums over tokens. */
 struct peft_imatrix_sum {
 	char	*name;

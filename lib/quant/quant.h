@@ -40,6 +40,7 @@ int	peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
  * those of ggml's quantisers with that importance matrix.  Types that take
  * no notice of it (peft_can_weigh) are encoded as without. */
 bool	peft_can_weigh(enum peft_dtype);
+bool	peft_needs_importance(enum peft_dtype);	/* cannot do without */
 int	peft_encode_rows(enum peft_dtype t, const float *src, size_t nrows,
 	    size_t cols, const float *importance, void *dst,
 	    struct peft_err *) PEFT_MUSTCHECK;

@@ -71,7 +71,7 @@ data = (llama_cpp.llama_model_imatrix_data * (len(keep) + 1))()
 for d, (n, m) in zip(data, keep):
     d.name, d.data, d.size = n, m.ctypes.data_as(ctypes.POINTER(ctypes.c_float)), m.size
 small = os.path.getsize("f32.gguf") < 1e7
-for t in ("q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl") if small else ("q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_xs"):
+for t in ("q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl") if small else ("q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_xs", "iq3_xxs", "iq3_s", "iq2_s", "iq1_m"):
     p = llama_cpp.llama_model_quantize_default_params()
     p.ftype, p.pure, p.imatrix = FTYPES[t], True, data
     good = llama_cpp.llama_model_quantize(b"f32.gguf", b"theirs.gguf", ctypes.byref(p)) == 0

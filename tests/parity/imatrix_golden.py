@@ -5,7 +5,8 @@ matrix, byte for byte.
 
 usage: imatrix_golden.py OUT
 
-long.input f32 [6, 1024], long.importance f32 [1024]; TYPE.long u8, of every type that takes notice of importances.
+long.input f32 [6, 1024], long.importance f32 [1024]; TYPE.long u8, of every type that takes notice of importances; TYPE.long_plain u8: without,
+of those grid types that can do without.
 short.input f32 [3, 800], short.importance f32 [800]; TYPE.short u8, of the types of blocks of 32: rows are no multiple of 256.
 """
 import ctypes, os, sys
@@ -56,4 +57,8 @@ for kind, cols, rows, types in (("long", 1024, 6, SMALL + LARGE), ("short", 800,
         q = np.zeros(x.size // per * size, np.uint8)
         assert ggml.ggml_quantize_chunk(int(G[name]), x.ctypes.data, q.ctypes.data, 0, rows, cols, w.ctypes.data) == q.size
         h[name.lower() + "." + kind] = q
+        if name in ("IQ1_M", "IQ2_S", "IQ3_XXS", "IQ3_S"):
+            q = q.copy()
+            ggml.ggml_quantize_chunk(int(G[name]), x.ctypes.data, q.ctypes.data, 0, rows, cols, None)
+            h["%s.%s_plain" % (name.lower(), kind)] = q
 save_file(h, sys.argv[1])
