@@ -310,7 +310,8 @@ test_fits(bool weighted)
 		{ 32, 31, -0.9f, 0.05f, 36, false } };
 	static const int most[] = { 32, 8 };
 	bool same[3] = { true, true, true }, centred[2] = { true, true };
-	float x[256], a[8], b[8], c[8], d[8], weights[256], *w;
+	bool coded = true;
+	float x[256], a[16], b[8], c[16], d[8], weights[256], *w;
 	uint8_t p[256], q[256];
 	uint64_t seed;
 	size_t i, n;
@@ -329,26 +330,78 @@ test_fits(bool weighted)
 			peft_fits_ref.offset(&fits[i], x, w, p, a, b);
 			peft_fits_avx2.offset(&fits[i], x, w, q, c, d);
 			same[i] = same[i] && memcmp(p, q, 256) == 0 &&
-			    memcmp(a, c, sizeof(a)) == 0 && memcmp(b, d,
+			    memcmp(a, c, sizeof(b)) == 0 && memcmp(b, d,
 			    sizeof(b)) == 0 && q[255] == (i == 0 ? 77 :
 			    p[255]);
 		}
+		peft_fits_ref.coded(x, p, a);
+		peft_fits_avx2.coded(x, q, c);
+		coded = coded && memcmp(p, q, 256) == 0 && memcmp(a, c,
+		    sizeof(a)) == 0;
 		for (i = 0, n = 16; i < 2; i++, n = 32) {
 			memset(p, 77, sizeof(p));
 			memset(q, 77, sizeof(q));
 			peft_fits_ref.centred(x, w, n, most[i], p, a);
 			peft_fits_avx2.centred(x, w, n, most[i], q, c);
 			centred[i] = centred[i] && memcmp(p, q, 256) == 0 &&
-			    memcmp(a, c, sizeof(a)) == 0 && q[255] == (n ==
+			    memcmp(a, c, sizeof(b)) == 0 && q[255] == (n ==
 			    16 ? 77 : p[255]);
 		}
 	}
 	for (i = 0; i < 3; i++)
 		ok(same[i], "avx2: fit with an offset, %d codes%s, as ref",
 		    fits[i].most + 1, weighted ? ", weighted" : "");
+	if (!weighted)
+		ok(coded, "avx2: fit code by code as ref");
 	for (i = 0; i < 2; i++)
 		ok(centred[i], "avx2: fit around zero, %d codes%s, as ref",
 		    2 * most[i], weighted ? ", weighted" : "");
+}
+
+/* The same bytes, the same counts, whatever the number of values. */
+static void
+test_paths(void)
+{
+	static const size_t counts[] = { 32, 96, 1024, 4096 };
+	static float x[N];
+	uint8_t a[4 * N], b[4 * N];
+	size_t i, n, bad1, bad2, big1, big2;
+	bool counted = true;
+	uint64_t seed;
+	int t;
+
+	if (!__builtin_cpu_supports("avx2"))
+		return;
+	for (t = 0; t < PEFT_NDTYPE; t++) {
+		bool same = true;
+
+		if (peft_plain_ref.encode[t] == NULL)
+			continue;
+		for (seed = 0; seed < 40; seed++) {
+			n = counts[seed % 4];
+			fit_input(x, n, seed);
+			for (i = 0; i < n && seed > 30; i++)
+				x[i] *= 1e-38f;
+			memset(a, 1, sizeof(a));
+			memset(b, 1, sizeof(b));
+			peft_plain_ref.encode[t](x, n, a);
+			peft_plain_avx2.encode[t](x, n, b);
+			same = same && memcmp(a, b, sizeof(a)) == 0;
+		}
+		ok(same, "%s: the bytes of avx2 are those of ref",
+		    peft_dtypes[t].name);
+	}
+	for (n = 0; n < 300; n++) {
+		fit_input(x, n, n);
+		for (i = 3; i < n; i += 7)
+			x[i] = i % 5 == 0 ? NAN : i % 5 == 1 ? -INFINITY :
+			    i % 5 == 2 ? 2 : -2.0001f;
+		peft_plain_ref.check(x, n, 2, &bad1, &big1);
+		peft_plain_avx2.check(x, n, 2, &bad2, &big2);
+		counted = counted && bad1 == bad2 && big1 == big2 &&
+		    (n < 16 || (bad1 > 0 && big1 > bad1));
+	}
+	ok(counted, "and so are the counts of what cannot be written");
 }
 
 /* Lists of all lengths, with ties among them: the first of the nearest. */
@@ -441,6 +494,7 @@ main(void)
 	test_pieces();
 	test_fits(false);
 	test_fits(true);
+	test_paths();
 	test_nearest_points(&peft_grid_iq1_s, "iq1");
 	test_nearest_points(&peft_grid_iq2_s, "iq2_s");
 	test_nearest_points(&peft_grid_iq3_s, "iq3_s");

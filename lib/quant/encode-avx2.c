@@ -1,86 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The fits of encode-fit.c for eight groups at once, a group to a lane: what
- * is a condition there is a mask here.  Nothing is fused or reordered.
- */
+/* The fits of encode-fit.c for eight groups at once.  Nothing is fused or
+ * reordered. */
 
-#include <math.h>
-#include <string.h>
-
-#include "quant/encode.h"
-
-typedef float	lanes __attribute__((vector_size(32)));
-typedef int32_t	whole __attribute__((vector_size(32)));
-
-static inline lanes
-pick(whole mask, lanes a, lanes b)
-{
-	return (lanes)(((whole)a & mask) | ((whole)b & ~mask));
-}
-
-static inline whole
-pick_whole(whole mask, whole a, whole b)
-{
-	return (a & mask) | (b & ~mask);
-}
-
-static inline lanes
-magnitude(lanes x)
-{
-	return (lanes)((whole)x & 0x7fffffff);
-}
-
-/* peft_nearest(), between limits. */
-static inline lanes
-code(lanes v, int32_t least, int32_t most)
-{
-	whole l = ((whole)(v + 0x1.8p23f) & 0x7fffff) - 0x400000;
-
-	l = pick_whole(l < least, (whole){ 0 } + least, l);
-	l = pick_whole(l > most, (whole){ 0 } + most, l);
-	return __builtin_convertvector(l, lanes);
-}
-
-/* Value i of each of eight groups of n. */
-static inline void
-gather(const float *x, size_t n, lanes *to)
-{
-	size_t i, k;
-
-	for (i = 0; i < n; i++)
-		for (k = 0; k < 8; k++)
-			to[i][k] = x[k * n + i];
-}
-
-static inline void
-scatter(const lanes *q, float add, size_t n, uint8_t *to)
-{
-	size_t i, k;
-
-	for (i = 0; i < n; i++)
-		for (k = 0; k < 8; k++)
-			to[k * n + i] = (uint8_t)(q[i][k] + add);
-}
-
-static inline void
-put(lanes v, float to[8])
-{
-	size_t k;
-
-	for (k = 0; k < 8; k++)
-		to[k] = v[k];
-}
-
-static inline bool
-every(whole mask)
-{
-	int32_t all = -1;
-	size_t k;
-
-	for (k = 0; k < 8; k++)
-		all &= mask[k];
-	return all != 0;
-}
+#include "quant/encode-lanes.h"
 
 struct groups {
 	size_t	n;
@@ -206,36 +128,6 @@ offset_avx2(const struct peft_fit *f, const float *x, const float *w,
 }
 
 static void
-codes(const lanes *x, const lanes *w, size_t n, int most, lanes inverse,
-    lanes *q, lanes *sxl, lanes *sll)
-{
-	size_t i;
-
-	*sxl = *sll = (lanes){ 0 };
-	for (i = 0; i < n; i++) {
-		q[i] = code(inverse * x[i], -most, most - 1);
-		*sxl += w[i] * x[i] * q[i];
-		*sll += w[i] * q[i] * q[i];
-	}
-}
-
-static lanes
-largest(const lanes *x, size_t n, whole *none)
-{
-	lanes amax = { 0 }, max = { 0 };
-	whole better;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		better = magnitude(x[i]) > amax;
-		amax = pick(better, magnitude(x[i]), amax);
-		max = pick(better, x[i], max);
-	}
-	*none = amax < PEFT_FIT_ZERO;
-	return max;
-}
-
-static void
 centred_avx2(const float *from, const float *weight, size_t n, int most,
     uint8_t *to, float to_scale[8])
 {
@@ -270,44 +162,5 @@ centred_avx2(const float *from, const float *weight, size_t n, int most,
 	put(pick(none, (lanes){ 0 }, scale), to_scale);
 }
 
-/* Eight coordinates as numbers. */
-static inline whole
-widen(const uint8_t *p)
-{
-	typedef uint8_t bytes __attribute__((vector_size(8)));
-	bytes b;
-
-	memcpy(&b, p, sizeof(b));
-	return __builtin_convertvector(b, whole);
-}
-
-/* Eight points at a time; each lane keeps its first best one. */
-static size_t
-nearest_avx2(const struct peft_near *near, size_t dims, const float *x,
-    const float *w, const float values[8], float scale)
-{
-	whole at = { 0 }, place = { 0, 1, 2, 3, 4, 5, 6, 7 }, better;
-	lanes least = (lanes){ 0 } + 0x1.fffffep127f, v, sum, off;
-	size_t i, j, best = 0;
-
-	memcpy(&v, values, sizeof(v));
-	for (j = 0; j < near->room; j += 8, place += 8) {
-		sum = (lanes){ 0 };
-		for (i = 0; i < dims; i++) {
-			off = scale * __builtin_shuffle(v, widen(near->coords +
-			    i * near->room + j)) - x[i];
-			sum += w[i] * off * off;
-		}
-		better = sum < least;
-		least = pick(better, sum, least);
-		at = pick_whole(better, place, at);
-	}
-	for (i = 1; i < 8; i++)
-		if (least[i] < least[best] || (least[i] == least[best] &&
-		    at[i] < at[best]))
-			best = i;
-	return (size_t)at[best];
-}
-
 const struct peft_fits peft_fits_avx2 = { offset_avx2, centred_avx2,
-	nearest_avx2 };
+	peft_coded_avx2, peft_again_avx2, peft_nearest_avx2 };

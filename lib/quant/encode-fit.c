@@ -205,8 +205,8 @@ improve(float x, uint8_t *q, float *sxl, float *sll)
 	return true;
 }
 
-float
-peft_fit_codes(const float x[16], uint8_t q[16])
+static float
+fit_codes(const float x[16], uint8_t q[16])
 {
 	float max = largest(x, 16), sxl, sll;
 	bool more = true;
@@ -249,6 +249,17 @@ centred_ref(const float *x, const float *w, size_t n, int most, uint8_t *q,
 		    w + n * k, n, most, q + n * k);
 }
 
+static void
+again_ref(const float *x, size_t n, float scale, float offset, int least,
+    int most, int add, uint8_t *q)
+{
+	size_t i;
+
+	for (i = 0; scale != 0 && i < n; i++)
+		q[i] = (uint8_t)(peft_clamp(peft_nearest((x[i] + offset) /
+		    scale), least, most) + add);
+}
+
 static size_t
 nearest_ref(const struct peft_near *near, size_t dims, const float *x,
     const float *w, const float values[8], float scale)
@@ -270,5 +281,14 @@ nearest_ref(const struct peft_near *near, size_t dims, const float *x,
 	return best;
 }
 
-const struct peft_fits peft_fits_ref = { offset_ref, centred_ref,
-	nearest_ref };
+static void
+coded_ref(const float x[256], uint8_t q[256], float scale[16])
+{
+	size_t k;
+
+	for (k = 0; k < 16; k++)
+		scale[k] = fit_codes(x + 16 * k, q + 16 * k);
+}
+
+const struct peft_fits peft_fits_ref = { offset_ref, centred_ref, coded_ref,
+	again_ref, nearest_ref };

@@ -55,8 +55,8 @@ peft_encode_q2_k(const float *x, size_t n, uint8_t *b)
 		d = peft_put_half(b + 80, g.most_scale / 15);
 		m = peft_put_half(b + 82, g.most_offset / 15);
 		for (j = 0; j < 16; j++)
-			peft_again_above(&f, x + 16 * j, d * (float)(b[j] & 15),
-			    m * (float)(b[j] >> 4), q + 16 * j);
+			peft_fits()->again(x + 16 * j, 16, d * (float)(b[j] &
+			    15), m * (float)(b[j] >> 4), 0, 3, 0, q + 16 * j);
 		peft_pack2(q, b + 16);
 	}
 }
@@ -82,8 +82,7 @@ peft_encode_q3_k(const float *x, size_t n, uint8_t *b)
 	size_t j;
 
 	for (; n > 0; n -= 256, x += 256, b += 110) {
-		for (j = 0; j < 16; j++)
-			scale[j] = peft_fit_codes(x + 16 * j, q + 16 * j);
+		peft_fits()->coded(x, q, scale);
 		max = largest_scale(scale);
 		inverse = max != 0 ? -32 / max : 0;
 		d = peft_put_half(b + 108, max != 0 ? 1 / inverse : 0);
@@ -93,8 +92,8 @@ peft_encode_q3_k(const float *x, size_t n, uint8_t *b)
 
 			/* of nothing but zeros the scales' bits are zero */
 			s[j] = (uint8_t)(max != 0 ? l + 32 : 0);
-			peft_again_signed(x + 16 * j, d * (float)(s[j] - 32), 4,
-			    q + 16 * j);
+			peft_fits()->again(x + 16 * j, 16, d * (float)(s[j] -
+			    32), 0, -4, 3, 4, q + 16 * j);
 		}
 		peft_pack_scales3(s, b + 96);
 		peft_pack1(q, 2, b);
@@ -126,8 +125,8 @@ eight_groups(const struct peft_fit *f, const float *x, uint8_t *b,
 	dmin = peft_put_half(b + 2, g.most_offset / 63);
 	peft_pack_scales4(s, m, b + 4);
 	for (j = 0; j < 8; j++)
-		peft_again_above(f, x + 32 * j, d * (float)s[j], dmin *
-		    (float)m[j], q + 32 * j);
+		peft_fits()->again(x + 32 * j, 32, d * (float)s[j], dmin *
+		    (float)m[j], 0, f->most, 0, q + 32 * j);
 }
 
 void
@@ -178,8 +177,8 @@ q6_k(const float *x, const float *w, uint8_t *b)
 
 		l = l < 127 ? l : 127;
 		b[192 + j] = (uint8_t)l;
-		peft_again_signed(x + 16 * j, d * (float)(int8_t)l, 32,
-		    q + 16 * j);
+		peft_fits()->again(x + 16 * j, 16, d * (float)(int8_t)l, 0,
+		    -32, 31, 32, q + 16 * j);
 	}
 	peft_pack6(q, b, b + 128);
 }

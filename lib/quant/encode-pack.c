@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From codes to the bytes of ggml's blocks; and codes chosen anew, once the
- * scale of their group has been rounded. */
+/* From codes to the bytes of ggml's blocks. */
 
 #include <string.h>
 
@@ -38,40 +37,42 @@ peft_pack_fifth(const uint8_t q[32], uint8_t high[4])
 }
 
 void
-peft_pack2(const uint8_t q[256], uint8_t b[64])
+peft_pack2(const uint8_t q[restrict 256], uint8_t b[restrict 64])
 {
-	size_t i;
+	size_t half, j;
 
-	memset(b, 0, 64);
-	for (i = 0; i < 256; i++)
-		b[i / 128 * 32 + i % 32] |= (uint8_t)((q[i] & 3) <<
-		    2 * (i / 32 % 4));
+	for (half = 0; half < 2; half++, q += 128, b += 32)
+		for (j = 0; j < 32; j++)
+			b[j] = (uint8_t)((q[j] & 3) | (q[j + 32] & 3) << 2 |
+			    (q[j + 64] & 3) << 4 | (q[j + 96] & 3) << 6);
 }
 
 void
-peft_pack1(const uint8_t q[256], int shift, uint8_t b[32])
+peft_pack1(const uint8_t q[restrict 256], int shift, uint8_t b[restrict 32])
 {
-	size_t j;
+	size_t i, j;
 
 	memset(b, 0, 32);
-	for (j = 0; j < 256; j++)
-		b[j % 32] |= (uint8_t)(q[j] >> shift << j / 32);
+	for (i = 0; i < 8; i++, q += 32)
+		for (j = 0; j < 32; j++)
+			b[j] |= (uint8_t)(q[j] >> shift << i);
 }
 
 void
-peft_pack4(const uint8_t q[256], uint8_t b[128])
+peft_pack4(const uint8_t q[restrict 256], uint8_t b[restrict 128])
 {
-	size_t i;
+	size_t i, j;
 
-	for (i = 0; i < 128; i++)
-		b[i] = (uint8_t)((q[i / 32 * 64 + i % 32] & 15) |
-		    (q[i / 32 * 64 + 32 + i % 32] & 15) << 4);
+	for (i = 0; i < 4; i++, q += 64, b += 32)
+		for (j = 0; j < 32; j++)
+			b[j] = (uint8_t)((q[j] & 15) | (q[j + 32] & 15) << 4);
 }
 
 /* Nibbles of the first and third, of the second and fourth 32 of each half;
  * upper bits of all four. */
 void
-peft_pack6(const uint8_t q[256], uint8_t low[128], uint8_t high[64])
+peft_pack6(const uint8_t q[restrict 256], uint8_t low[restrict 128],
+    uint8_t high[restrict 64])
 {
 	size_t half, j;
 
@@ -110,25 +111,4 @@ peft_pack_scales4(const uint8_t s[8], const uint8_t m[8], uint8_t b[12])
 		b[j + 4] = (uint8_t)(m[j] | m[j + 4] >> 4 << 6);
 		b[j + 8] = (uint8_t)((s[j + 4] & 15) | (m[j + 4] & 15) << 4);
 	}
-}
-
-void
-peft_again_above(const struct peft_fit *f, const float *x, float scale,
-    float offset, uint8_t *q)
-{
-	size_t i;
-
-	for (i = 0; scale != 0 && i < f->n; i++)
-		q[i] = (uint8_t)peft_clamp(peft_nearest((x[i] + offset) /
-		    scale), 0, f->most);
-}
-
-void
-peft_again_signed(const float x[16], float scale, int most, uint8_t q[16])
-{
-	size_t i;
-
-	for (i = 0; scale != 0 && i < 16; i++)
-		q[i] = (uint8_t)(peft_clamp(peft_nearest(x[i] / scale), -most,
-		    most - 1) + most);
 }

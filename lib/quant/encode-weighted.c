@@ -77,8 +77,8 @@ peft_weigh_q2_k(const float *x, const float *w, size_t n, uint8_t *b)
 		m = peft_put_half(b + 82, m);
 		for (j = 0; j < 16; j++) {
 			b[j] = (uint8_t)(s[j] | o[j] << 4);
-			peft_again_above(&f, x + 16 * j, d * (float)(b[j] & 15),
-			    m * (float)(b[j] >> 4), q + 16 * j);
+			peft_fits()->again(x + 16 * j, 16, d * (float)(b[j] &
+			    15), m * (float)(b[j] >> 4), 0, 3, 0, q + 16 * j);
 		}
 		peft_pack2(q, b + 16);
 	}
@@ -100,8 +100,8 @@ peft_weigh_q3_k(const float *x, const float *w, size_t n, uint8_t *b)
 		d = peft_put_half(b + 108, peft_fit_centred(scale, sum, 16,
 		    32, s));
 		for (j = 0; j < 16; j++)
-			peft_again_signed(x + 16 * j, d * (float)(s[j] - 32),
-			    4, q + 16 * j);
+			peft_fits()->again(x + 16 * j, 16, d * (float)(s[j] -
+			    32), 0, -4, 3, 4, q + 16 * j);
 		peft_pack_scales3(s, b + 96);
 		peft_pack1(q, 2, b);
 		peft_pack2(q, b + 32);
@@ -143,8 +143,8 @@ eight_groups(const struct peft_fit *f, const float *x, const float *w,
 	peft_pack_scales4(s, m, b + 4);
 	unpack_scales4(b + 4, s, m);
 	for (j = 0; j < 8; j++)
-		peft_again_above(f, x + 32 * j, d * (float)s[j], dmin *
-		    (float)m[j], q + 32 * j);
+		peft_fits()->again(x + 32 * j, 32, d * (float)s[j], dmin *
+		    (float)m[j], 0, f->most, 0, q + 32 * j);
 }
 
 void

@@ -8,6 +8,7 @@
 
 #include "quant/half.h"
 #include "quant/lattice.h"
+#include "tensor/dtype.h"
 
 /*
  * Encoders of n finite values, whole blocks, that make the bytes which ggml's
@@ -20,6 +21,17 @@ peft_encoder	peft_encode_q2_k, peft_encode_q3_k, peft_encode_q4_k,
 		peft_encode_q5_k, peft_encode_q6_k, peft_encode_iq4_nl,
 		peft_encode_iq4_xs, peft_encode_mxfp4, peft_encode_tq1_0,
 		peft_encode_tq2_0;
+
+/* Those that need no search; one row a processor path, and the same bytes
+ * from each.  check counts what is not finite, and what is limit or more in
+ * magnitude (that as well). */
+struct peft_plain {
+	void	(*check)(const float *x, size_t n, float limit, size_t *bad,
+		    size_t *big);
+	peft_encoder *encode[PEFT_NDTYPE];	/* NULL: not of these */
+};
+
+extern const struct peft_plain peft_plain_ref, peft_plain_avx2;
 
 /* The same of one row of n values with an importance matrix: w[n] is the mean
  * square of what each column is multiplied with. */
@@ -86,6 +98,14 @@ struct peft_fits {
 	/* Groups of n: x is about scale * (q - most), q < 2 * most. */
 	void	(*centred)(const float *x, const float *w, size_t n, int most,
 		    uint8_t *q, float scale[8]);
+	/* Sixteen groups of 16 as .centred, for most = 4, code by code
+	 * (Q3_K). */
+	void	(*coded)(const float x[256], uint8_t q[256], float scale[16]);
+	/* The codes of n values (a multiple of 8) anew, for a scale as it is
+	 * stored: of (x + offset) / scale, from least to most, plus add.  A
+	 * scale of zero leaves them as they are. */
+	void	(*again)(const float *x, size_t n, float scale, float offset,
+		    int least, int most, int add, uint8_t *q);
 	/* Of the points near a code, the place in the list of the first one
 	 * whose values, times scale, have the least distance from x[dims]. */
 	size_t	(*nearest)(const struct peft_near *, size_t dims,
@@ -106,8 +126,6 @@ peft_fits(void)
 /* One group as .centred, n <= 32. */
 float	peft_fit_centred(const float *x, const float *w, size_t n, int most,
 	    uint8_t *q);
-/* One group of 16 as .centred, for most = 4, code by code (Q3_K). */
-float	peft_fit_codes(const float x[16], uint8_t q[16]);
 /* x >= 0 is about scale * q, q <= most, n <= 32. */
 float	peft_fit_above(const float *x, const float *w, size_t n, int most,
 	    uint8_t *q);
@@ -123,23 +141,20 @@ float	peft_put_half(uint8_t *p, float v);
 void	peft_pack_nibbles(const uint8_t q[32], uint8_t low[16]);
 void	peft_pack_fifth(const uint8_t q[32], uint8_t high[4]);
 /* 256: two bits of each, four to a byte, 32 apart. */
-void	peft_pack2(const uint8_t q[256], uint8_t b[64]);
+void	peft_pack2(const uint8_t q[restrict 256],
+	    uint8_t b[restrict 64]);
 /* 256: the upper bits (of q >> shift), eight to a byte, 32 apart. */
-void	peft_pack1(const uint8_t q[256], int shift, uint8_t b[32]);
+void	peft_pack1(const uint8_t q[restrict 256], int shift,
+	    uint8_t b[restrict 32]);
 /* 256: nibbles, those of two groups of 32 side by side. */
-void	peft_pack4(const uint8_t q[256], uint8_t b[128]);
+void	peft_pack4(const uint8_t q[restrict 256],
+	    uint8_t b[restrict 128]);
 /* 256 of Q6_K: nibbles, and the two bits above them. */
-void	peft_pack6(const uint8_t q[256], uint8_t low[128], uint8_t high[64]);
+void	peft_pack6(const uint8_t q[restrict 256],
+	    uint8_t low[restrict 128], uint8_t high[restrict 64]);
 /* The scales of Q3_K; scales and offsets of Q4_K and Q5_K. */
 void	peft_pack_scales3(const uint8_t s[16], uint8_t b[12]);
 void	peft_pack_scales4(const uint8_t s[8], const uint8_t m[8],
 	    uint8_t b[12]);
-
-/* Codes anew, for a scale as it is stored: of x + offset, 0 to f->most; of
- * x, -most to most-1, plus most.  A scale of zero leaves them as they are. */
-void	peft_again_above(const struct peft_fit *f, const float *x, float scale,
-	    float offset, uint8_t *q);
-void	peft_again_signed(const float x[16], float scale, int most,
-	    uint8_t q[16]);
 
 #endif
