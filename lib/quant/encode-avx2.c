@@ -2,7 +2,7 @@
 /* The fits of encode-fit.c for eight groups at once.  Nothing is fused or
  * reordered. */
 
-#include "quant/encode-lanes.h"
+#include "quant/encode-lanes.inc"
 
 struct groups {
 	size_t	n;

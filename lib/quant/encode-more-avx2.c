@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* More of encode-fit.c in lanes: code by code, codes anew, nearest points. */
 
-#include "quant/encode-lanes.h"
+#include "quant/encode-lanes.inc"
 
 /* One code of each group, where another is better for the scale that the
  * rest would have; which they are. */
