@@ -11,11 +11,12 @@
 #include "base/progress.h"
 #include "math/pool.h"
 #include "quant/convert.h"
+#include "quant/imatrix.h"
 #include "quant/quant.h"
 
 enum {
 	O_LIST = PEFT_O_OWN, O_KEEP, O_PURE, O_REPORT, O_DOUBLE, O_BLOCK,
-	O_SHARD
+	O_SHARD, O_IMATRIX
 };
 
 static const struct peft_opt opts[] = {
@@ -25,6 +26,7 @@ static const struct peft_opt opts[] = {
 	{ O_PURE, "pure", NULL, "GGUF types: for all matrices, in no mix" },
 	{ O_DOUBLE, "double-quant", NULL, "nf4, fp4: quantise the scales too" },
 	{ O_BLOCK, "block-size", "N", "nf4, fp4: weights to a scale (64)" },
+	{ O_IMATRIX, "imatrix", "FILE", "GGUF types: weigh columns by this importance matrix" },
 	{ O_SHARD, "shard", "SIZE", "folder: files of at most SIZE (one file)" },
 	{ O_REPORT, "report", NULL, "print each weight's error, on standard error" },
 	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_DRY,
@@ -48,6 +50,7 @@ struct job {
 	bool			 pure;
 	size_t			 shard;
 	bool			 report;
+	const char		*imatrix;
 	const char		*model;
 };
 
@@ -179,6 +182,32 @@ origin(const struct job *job, char *hex, struct peft_err *err)
 	return r;
 }
 
+/* Importances into the plan, and which matrices have none.  (Of embeddings
+ * and heads llama.cpp makes none as a rule.) */
+static int
+weigh(const struct job *job, const struct peft_source *src,
+    struct peft_imatrix *m, struct peft_spec *specs, size_t n,
+    struct peft_err *err)
+{
+	const char *lacking = NULL;
+	size_t nlacking = 0;
+
+	if (job->imatrix == NULL)
+		return peft_imatrix_needed(src, specs, n, err);
+	if (peft_imatrix_load(m, job->imatrix, err) == -1)
+		return -1;
+	if (peft_imatrix_apply(m, src, specs, n, &lacking, &nlacking,
+	    err) == -1)
+		return peft_errprefix(err, "%s", job->imatrix);
+	if (peft_imatrix_needed(src, specs, n, err) == -1)
+		return -1;
+	if (nlacking > 0 && !job->common.quiet)
+		peft_warn("%zu matrices are not in %s (%s%s): all their "
+		    "columns count the same", nlacking, job->imatrix, lacking,
+		    nlacking > 1 ? ", ..." : "");
+	return 0;
+}
+
 static int
 run(const struct job *job, struct peft_err *err)
 {
@@ -194,6 +223,7 @@ run(const struct job *job, struct peft_err *err)
 	struct peft_spec *specs = NULL;
 	struct peft_sink *sink = NULL;
 	const struct peft_side *sides;
+	struct peft_imatrix imatrix = { 0 };
 	size_t n;
 	int r = -1;
 
@@ -212,7 +242,8 @@ run(const struct job *job, struct peft_err *err)
 	if (peft_source_count(src) == 0)
 		peft_seterr(err, "%s: no weights", peft_source_label(src));
 	else if ((specs = peft_convert_plan(src, &job->convert, &n,
-	    err)) != NULL && (job->common.dry || (sink = peft_sink_open(&o,
+	    err)) != NULL && weigh(job, src, &imatrix, specs, n, err) == 0 &&
+	    (job->common.dry || (sink = peft_sink_open(&o,
 	    specs, n, sides, peft_source_nsides(src), err)) != NULL)) {
 		say_misfits(job, specs, n);
 		r = convert(job, src, specs, sink, err);
@@ -223,6 +254,7 @@ run(const struct job *job, struct peft_err *err)
 	}
 	peft_sink_abort(sink);
 	free(specs);
+	peft_imatrix_free(&imatrix);
 	peft_source_close(src);
 	return r;
 }
@@ -320,6 +352,9 @@ parse(struct job *job, int argc, char **argv)
 		case O_BLOCK:
 			job->convert.blocksize = block_size(optarg);
 			break;
+		case O_IMATRIX:
+			job->imatrix = optarg;
+			break;
 		case O_SHARD:
 			job->shard = peft_optsize("--shard", optarg);
 			break;
@@ -330,7 +365,11 @@ parse(struct job *job, int argc, char **argv)
 	if (argc - optind > 1)
 		peft_die(PEFT_USAGE, "one model at a time");
 	job->model = optind < argc ? argv[optind] : "-";
+	job->convert.imatrix = job->imatrix != NULL;
 	settle(job);
+	if (job->imatrix != NULL && !job->convert.gguf)
+		peft_die(PEFT_USAGE, "--imatrix is for types of GGUF: -o "
+		    "NAME.gguf");
 }
 
 int

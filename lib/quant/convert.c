@@ -56,6 +56,10 @@ fit_blocks(size_t cols, enum peft_dtype t)
 	static const struct { enum peft_dtype big, small; } rows[] = {
 		{ PEFT_TQ1_0, PEFT_Q4_0 }, { PEFT_TQ2_0, PEFT_Q4_0 },
 		{ PEFT_Q2_K, PEFT_Q4_0 }, { PEFT_Q3_K, PEFT_Q4_0 },
+		{ PEFT_IQ1_S, PEFT_IQ4_NL }, { PEFT_IQ1_M, PEFT_IQ4_NL },
+		{ PEFT_IQ2_XXS, PEFT_IQ4_NL }, { PEFT_IQ2_XS, PEFT_IQ4_NL },
+		{ PEFT_IQ2_S, PEFT_IQ4_NL }, { PEFT_IQ3_XXS, PEFT_IQ4_NL },
+		{ PEFT_IQ3_S, PEFT_IQ4_NL },
 		{ PEFT_IQ4_XS, PEFT_IQ4_NL }, { PEFT_Q4_K, PEFT_Q5_0 },
 		{ PEFT_Q5_K, PEFT_Q5_1 }, { PEFT_Q6_K, PEFT_Q8_0 } };
 	size_t i;
@@ -286,15 +290,20 @@ peft_convert_plan(const struct peft_source *src,
 
 /* n rows, encoded and decoded again. */
 static int
-there_and_back(const float *x, size_t n, size_t cols, const struct peft_spec *s,
-    uint8_t *bytes, float *scales, float *back, struct peft_err *err)
+there_and_back(const float *x, size_t first, size_t n, size_t cols,
+    const struct peft_spec *s, uint8_t *bytes, float *scales, float *back, struct peft_err *err)
 {
 	struct peft_weight w = { .dtype = s->dtype, .rows = n, .cols = cols,
 	    .scales = { .blocksize = s->blocksize } };
 	uint8_t q[8192];
 	float nested[64], offset;
 
-	if (peft_encode_weight(&w, x, true, bytes, scales, err) == -1)
+	if (s->importance != NULL) {
+		w.data = bytes;
+		w.nelem = n * cols;
+		if (peft_spec_encode(s, x, first, n, bytes, err) == -1)
+			return -1;
+	} else if (peft_encode_weight(&w, x, true, bytes, scales, err) == -1)
 		return -1;
 	if (s->nested && is_4bit(s->dtype) && w.scales.nabsmax <= sizeof(q)) {
 		peft_encode_nested(scales, w.scales.nabsmax, q, nested,
@@ -334,7 +343,7 @@ peft_convert_error(const struct peft_weight *w, const struct peft_spec *s,
 
 		n = w->rows - at < piece ? w->rows - at : piece;
 		peft_decode(w, at * cols, n * cols, x);
-		r = there_and_back(x, n, cols, s, (uint8_t *)(scales + piece *
+		r = there_and_back(x, at, n, cols, s, (uint8_t *)(scales + piece *
 		    cols), scales, back, err);
 		for (i = 0; r == 0 && i < n * cols; i++) {
 			d = (double)back[i] - (double)x[i];

@@ -108,10 +108,13 @@ encode_slice(const struct encoding *e, size_t first, size_t n, const float *x,
 	const struct peft_spec *s = e->s;
 	struct peft_weight w = { .dtype = s->dtype, .rows = n, .cols = e->cols,
 	    .scales = { .blocksize = s->blocksize } };
+	uint8_t *dst = e->k->bytes + coded(s->dtype, (first - e->first) *
+	    e->cols);
 
-	return peft_encode_weight(&w, x, first + n == e->nrows, e->k->bytes +
-	    coded(s->dtype, (first - e->first) * e->cols), scales_at(e, first),
-	    err);
+	if (s->importance != NULL)
+		return peft_spec_encode(s, x, first, n, dst, err);
+	return peft_encode_weight(&w, x, first + n == e->nrows, dst,
+	    scales_at(e, first), err);
 }
 
 /* Each slice has a place of its own in the window, so that it does not show
