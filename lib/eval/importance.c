@@ -19,6 +19,7 @@ struct listener {
 struct peft_importances {
 	struct listener	*at;
 	size_t		 n;
+	struct peft_session	*session;
 };
 
 static size_t
@@ -136,6 +137,8 @@ peft_importances_open(struct peft_session *ses, int adapter,
 			return NULL;
 		}
 	}
+	p->session = ses;
+	ses->listened = true;
 	return p;
 }
 
@@ -146,6 +149,8 @@ peft_importances_stop(struct peft_importances *p)
 
 	for (i = 0; i < p->n; i++)
 		detach(&p->at[i]);
+	if (p->session != NULL)
+		p->session->listened = false;
 }
 
 int
