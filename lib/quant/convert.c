@@ -291,7 +291,8 @@ peft_convert_plan(const struct peft_source *src,
 /* n rows, encoded and decoded again. */
 static int
 there_and_back(const float *x, size_t first, size_t n, size_t cols,
-    const struct peft_spec *s, uint8_t *bytes, float *scales, float *back, struct peft_err *err)
+    const struct peft_spec *s, uint8_t *bytes, float *scales, float *back,
+    struct peft_err *err)
 {
 	struct peft_weight w = { .dtype = s->dtype, .rows = n, .cols = cols,
 	    .scales = { .blocksize = s->blocksize } };
@@ -343,8 +344,8 @@ peft_convert_error(const struct peft_weight *w, const struct peft_spec *s,
 
 		n = w->rows - at < piece ? w->rows - at : piece;
 		peft_decode(w, at * cols, n * cols, x);
-		r = there_and_back(x, at, n, cols, s, (uint8_t *)(scales + piece *
-		    cols), scales, back, err);
+		r = there_and_back(x, at, n, cols, s, (uint8_t *)(scales +
+		    piece * cols), scales, back, err);
 		for (i = 0; r == 0 && i < n * cols; i++) {
 			d = (double)back[i] - (double)x[i];
 			sum += d * d;

@@ -216,7 +216,10 @@ encode_rows(struct peft_sink *k, const struct peft_spec *s,
 		e.nrows *= s->shape[i];
 	if (e.cols == 0 || e.nrows == 0)
 		return 0;
-	e.slice = least(whole_rows(s, e.cols, PEFT_SLICE), e.nrows);
+	/* of the types that look for near points, lists of these are made
+	 * slice by slice: large slices for them */
+	e.slice = least(whole_rows(s, e.cols, s->dtype >= PEFT_IQ1_S ?
+	    16 * PEFT_SLICE : PEFT_SLICE), e.nrows);
 	window = PEFT_WINDOW / e.cols;
 	window = least(window - window % e.slice, e.nrows);
 	window = window == 0 ? e.slice : window;
