@@ -54,29 +54,6 @@ struct job {
 	const char		*model;
 };
 
-/* Types by what they are for, then names of mixes. */
-static void
-list_types(void)
-{
-	static const char *const kinds[] = { "floats", "4 bits and 8 "
-	    "(bitsandbytes: folder, bundle)", "GGUF" };
-	int kind, t;
-
-	for (kind = 0; kind < 3; kind++) {
-		printf("%s:", kinds[kind]);
-		for (t = 0; t < PEFT_NDTYPE; t++)
-			if (peft_can_encode((enum peft_dtype)t) && kind ==
-			    (peft_dtypes[t].st != NULL ? 0 :
-			    peft_dtypes[t].ggml < 0 ? 1 : 2))
-				printf(" %s", peft_dtypes[t].name);
-		putchar('\n');
-	}
-	printf("mixes in GGUF, as llama.cpp's:");
-	for (t = 0; peft_mixes[t].name != NULL; t++)
-		printf(" %s", peft_mixes[t].name);
-	putchar('\n');
-}
-
 static void
 say(const struct job *job, struct peft_progress *bar,
     const struct peft_weight *w, const struct peft_spec *s,
@@ -296,17 +273,6 @@ add_type(struct job *job, char *arg)
 	add_rule(job, arg, is + 1);
 }
 
-static size_t
-block_size(const char *arg)
-{
-	size_t n = (size_t)peft_optint("--block-size", arg, 32, 4096);
-
-	if ((n & (n - 1)) != 0)
-		peft_die(PEFT_USAGE, "--block-size: %zu is not a power of two",
-		    n);
-	return n;
-}
-
 /* Options that bear on each other. */
 static void
 settle(struct job *job)
@@ -314,6 +280,9 @@ settle(struct job *job)
 	const char *out = job->common.output;
 	size_t n = out == NULL ? 0 : strlen(out);
 
+	if ((job->convert.blocksize & (job->convert.blocksize - 1)) != 0)
+		peft_die(PEFT_USAGE, "--block-size: %zu is not a power of two",
+		    job->convert.blocksize);
 	job->convert.rules = job->rules;
 	job->convert.gguf = n > 5 && strcmp(out + n - 5, ".gguf") == 0;
 	if (job->type == NULL) {
@@ -330,6 +299,7 @@ settle(struct job *job)
 static void
 parse(struct job *job, int argc, char **argv)
 {
+	struct peft_buf b = { 0 };
 	int ch;
 
 	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
@@ -338,7 +308,9 @@ parse(struct job *job, int argc, char **argv)
 			add_type(job, optarg);
 			break;
 		case O_LIST:
-			list_types();
+			peft_convert_list(&b);
+			fputs(b.failed ? "" : b.data, stdout);
+			peft_buf_free(&b);
 			exit(peft_finish(PEFT_OK));
 		case O_KEEP:
 			add_rule(job, optarg, NULL);
@@ -350,7 +322,8 @@ parse(struct job *job, int argc, char **argv)
 			job->convert.nested = true;
 			break;
 		case O_BLOCK:
-			job->convert.blocksize = block_size(optarg);
+			job->convert.blocksize = (size_t)peft_optint(
+			    "--block-size", optarg, 32, 4096);
 			break;
 		case O_IMATRIX:
 			job->imatrix = optarg;
