@@ -2,7 +2,6 @@
 /* What computes: path, threads, BLAS. */
 
 #include <cpuid.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,17 +101,6 @@ describe(struct peft_cpu *cpu)
 }
 
 static int
-count_cores(void)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	if (sched_getaffinity(0, sizeof(set), &set) == -1)
-		return 1;
-	return CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
-}
-
-static int
 set_path(struct peft_cpu *cpu, const char *name, struct peft_err *err)
 {
 	struct peft_path paths[NPATH];
@@ -146,7 +134,7 @@ peft_cpu_open(int threads, struct peft_err *err)
 
 	if (cpu == NULL)
 		return NULL;
-	cpu->threads = threads > 0 ? threads : count_cores();
+	cpu->threads = threads > 0 ? threads : peft_pool_cores();
 	cpu->cache = second_cache();
 	if (set_path(cpu, name != NULL && name[0] != '\0' ? name : NULL,
 	    err) == -1) {

@@ -140,7 +140,8 @@ peft_source_drop_pages(struct peft_source *s, const struct peft_whole *w)
 {
 	const struct peft_raw *raw = &s->raws[w->part[PEFT_DATA]];
 	const struct peft_file *f = &s->files[raw->file];
-	size_t page = 4096, from = raw->at / page * page;
+	/* a fault brings in the pages around it, too */
+	size_t page = 4096, from = raw->at / 65536 * 65536;
 	size_t end = (raw->at + raw->nbytes) / page * page;
 
 	if (f->map != NULL && !f->heap && end > from)

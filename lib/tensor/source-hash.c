@@ -13,6 +13,9 @@
 struct digest {
 	struct peft_weight	w;		/* without data, when done */
 	char			hex[PEFT_SHA256_HEX];
+	struct peft_source	*source;
+	size_t			 i;		/* there */
+	bool			 had;		/* and its data, already */
 };
 
 /* Weights are at hand for this many bytes at a time (one may have more). */
@@ -28,10 +31,17 @@ static void
 digest_weight(struct digest *d)
 {
 	const struct peft_scales *s = &d->w.scales;
+	enum { CHUNK = 1 << 22 };
 	struct peft_sha256 h;
+	size_t at, n;
 
 	peft_sha256_init(&h);
-	peft_sha256_add(&h, d->w.data, d->w.nbytes);
+	for (at = 0; at < d->w.nbytes; at += n) {
+		n = d->w.nbytes - at < CHUNK ? d->w.nbytes - at : CHUNK;
+		peft_sha256_add(&h, (const char *)d->w.data + at, n);
+		if (!d->had)
+			peft_source_passed(d->source, d->i, at, at + n);
+	}
 	if (s->absmax != NULL)
 		peft_sha256_add(&h, s->absmax, s->nabsmax * sizeof(float));
 	if (s->qabsmax != NULL) {
@@ -117,11 +127,12 @@ digest_batch(struct peft_source *s, struct digest *d, size_t i, size_t n,
     int threads, struct peft_err *err)
 {
 	size_t from = i, bytes = 0, k;
-	bool *had = peft_calloc(n, sizeof(*had), err);
-	int r = had == NULL ? -1 : 0;
+	int r = 0;
 
 	while (r == 0 && i < n && bytes < batch_bytes) {
-		had[i] = peft_source_at(s, i)->data != NULL;
+		d[i].source = s;
+		d[i].i = i;
+		d[i].had = peft_source_at(s, i)->data != NULL;
 		r = peft_source_load(s, i, &d[i].w, err);
 		bytes += d[i].w.nbytes;
 		i += r == 0;
@@ -129,9 +140,8 @@ digest_batch(struct peft_source *s, struct digest *d, size_t i, size_t n,
 	if (r == 0)
 		digest_all(d + from, i - from, threads);
 	for (k = from; k < i; k++)
-		if (!had[k])
+		if (!d[k].had)
 			peft_source_drop(s, k);
-	free(had);
 	return r == -1 ? SIZE_MAX : i;
 }
 

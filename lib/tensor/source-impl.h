@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/map.h"
 #include "tensor/ggufmap.h"
@@ -22,6 +23,10 @@ struct peft_file {
 	const uint8_t	*map;		/* NULL: a pipe that is streamed */
 	size_t		 len;
 	bool		 heap;		/* map is malloc'd, not mmapped */
+	struct peft_stamp {		/* when it was opened */
+		uint64_t	dev, ino, size;
+		struct timespec	changed;
+	}		 stamp;
 };
 
 struct peft_raw {
@@ -83,6 +88,8 @@ struct peft_source {
 	const struct peft_arch	*arch;		/* of config.json, or NULL */
 	size_t			 nquantised;	/* weights */
 
+	size_t			 gguf_file;	/* that has the metadata */
+
 	FILE			*opened;	/* a named pipe, to be closed */
 	FILE			*pipe;		/* being streamed, or NULL */
 	size_t			 next;		/* raw (pipe) or weight */
@@ -125,6 +132,10 @@ int	peft_source_drain(struct peft_source *, struct peft_err *)
  * tiktoken's. */
 int	peft_tokenizer_of(struct peft_sides *, const char *name,
 	    const struct peft_buf *file, struct peft_err *) PEFT_MUSTCHECK;
+
+/* source-pages.c: what a file is, to see later whether it still is. */
+struct stat;
+struct peft_stamp peft_source_stamp(const struct stat *);
 
 /* source-weights.c: from raw tensors to weights, once all are known. */
 int	peft_source_make_weights(struct peft_source *, struct peft_err *)

@@ -63,6 +63,13 @@ size_t		 peft_source_nmeta(const struct peft_source *);
 void		 peft_source_meta_at(const struct peft_source *, size_t,
 		    const char **key, const char **value);
 
+/* Of a GGUF file (0; else 1), its metadata as it stands, to be written again:
+ * all pairs but those that tell of the parts of a split file, and, unless
+ * `types', of the types of its tensors. */
+struct peft_gguf_out;
+int		 peft_source_pairs(const struct peft_source *, bool types,
+		    struct peft_gguf_out *, struct peft_err *) PEFT_MUSTCHECK;
+
 /* All weights, in storage order, without data (data == NULL). */
 size_t		 peft_source_count(const struct peft_source *);
 const struct peft_weight *peft_source_at(const struct peft_source *, size_t);
@@ -84,10 +91,20 @@ int		 peft_source_finish(struct peft_source *, struct peft_err *)
 int		 peft_source_load(struct peft_source *, size_t i,
 		    struct peft_weight *w, struct peft_err *) PEFT_MUSTCHECK;
 
+/* Bytes from .. to of the data of weight i, which is loaded, will not be
+ * needed soon: a mapping need not keep their pages in memory. */
+void		 peft_source_passed(struct peft_source *, size_t i, size_t from,
+		    size_t to);
+/* -1 if a file that is mapped is not what it was when it was opened.  Asked
+ * when all was read and before anything is said to be done. */
+int		 peft_source_unchanged(const struct peft_source *,
+		    struct peft_err *) PEFT_MUSTCHECK;
+
 /* The base hash, independent of container and order: "sha256:" + hex of the
  * lines "NAME DTYPE SHAPE sha256(DATA)" sorted by name, with the bytes of the
- * scales behind the data.  Reads everything once (_load), on `threads'
- * threads.  hex has room for 7 + PEFT_SHA256_HEX. */
+ * scales behind the data.  Reads everything once, on `threads' threads; of
+ * files, a weight's pages at most are in memory for it.  hex has room for
+ * 7 + PEFT_SHA256_HEX. */
 int		 peft_source_hash(struct peft_source *, int threads,
 		    char *hex, struct peft_err *) PEFT_MUSTCHECK;
 
