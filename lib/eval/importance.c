@@ -46,20 +46,8 @@ hear(void *self, const struct peft_hook_call *call, float *y, size_t ldy)
 	l->sum.count += call->T;
 }
 
-static void
-no_backward(void *self, const struct peft_hook_call *call, const float *dy,
-    size_t lddy, float *dx, size_t lddx)
-{
-	(void)self;
-	(void)call;
-	(void)dy;
-	(void)lddy;
-	(void)dx;
-	(void)lddx;
-}
-
-static const struct peft_hook_ops ops = { nothing, nothing, hear,
-	no_backward };
+static const struct peft_hook_ops ops = { .saved = nothing,
+	.scratch = nothing, .forward = hear };
 
 /* Last on the site: an adapter's own hooks do not change what goes in. */
 static void
@@ -90,18 +78,18 @@ detach(struct listener *l)
 
 static int
 listen(struct listener *l, struct peft_site *site, int adapter,
-    const struct peft_arch *arch, struct peft_err *err)
+    const struct peft_source *src, const struct peft_arch *arch,
+    struct peft_err *err)
 {
-	char name[256], path[256];
-	size_t n = strlen(site->path);
+	const char *weight = peft_source_at(src, site->weight)->name;
+	char name[256];
 
-	if (n + sizeof(".weight") > sizeof(path))
-		return peft_seterr(err, "the name %.40s... is too long",
-		    site->path);
-	memcpy(path, site->path, n);
-	memcpy(path + n, ".weight", sizeof(".weight"));
-	if (peft_arch_to_gguf(arch, path, name) == -1)
-		return peft_seterr(err, "weight %s has no name in GGUF", path);
+	if (site->kind == PEFT_EXPERT)
+		return peft_seterr(err, "weight %s: what goes into experts "
+		    "cannot be summed here", weight);
+	if (peft_arch_to_gguf(arch, weight, name) == -1)
+		return peft_seterr(err, "weight %s has no name in GGUF",
+		    weight);
 	l->sum.n = site->in;
 	l->sum.name = peft_strdup(name, err);
 	l->sum.square = peft_calloc(site->in, sizeof(double), err);
@@ -129,9 +117,11 @@ peft_importances_open(struct peft_session *ses, int adapter,
 	for (i = 0; i < sites->n; i++) {
 		struct peft_site *s = &sites->at[i];
 
-		if (s->kind != PEFT_LINEAR || s->layer < 0)
+		if ((s->kind != PEFT_LINEAR && s->kind != PEFT_EXPERT) ||
+		    s->layer < 0)
 			continue;
-		if (listen(&p->at[p->n++], s, adapter, arch, err) == -1) {
+		if (listen(&p->at[p->n++], s, adapter, ses->source, arch,
+		    err) == -1) {
 			peft_importances_close(p);
 			return NULL;
 		}

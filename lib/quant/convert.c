@@ -176,11 +176,13 @@ measure(const float *x, size_t n, size_t first, const struct peft_spec *s,
 	    .absmax = absmax } };
 	uint8_t q[8192];
 	float nested[64], offset;
-	size_t nblocks, cols = s->importance == NULL ? n :
-	    s->shape[s->ndim - 1];
+	size_t nblocks, cols = s->ndim > 0 ? s->shape[s->ndim - 1] : 1;
+	/* not of a matrix that will be turned over */
+	bool weighed = s->importance != NULL && (s->ndim == 3 ||
+	    s->nimportance == cols);
 
 	if (!is_4bit(s->dtype)) {
-		if ((s->importance == NULL ? peft_encode(s->dtype, x, n, bytes,
+		if ((!weighed ? peft_encode(s->dtype, x, n, bytes,
 		    err) : peft_spec_encode(s, x, first / cols, n / cols,
 		    bytes, err)) == -1)
 			return -1;

@@ -42,6 +42,9 @@ struct peft_spec {
 	const float	*importance;	/* of each column (of each matrix, if
 					 * there are 3 dimensions), or NULL:
 					 * see peft_encode_rows() */
+	size_t		 nimportance;
+	bool		 turned;	/* rows come [out, in], where Hugging
+					 * Face has [in, out] */
 };
 
 struct peft_sinkopt {
