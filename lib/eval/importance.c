@@ -17,6 +17,7 @@ struct listener {
 };
 
 struct peft_importances {
+	struct peft_session *session;
 	struct listener	*at;
 	size_t		 n;
 };
@@ -110,6 +111,8 @@ peft_importances_open(struct peft_session *ses, int adapter,
 
 	if (arch == NULL || (p = peft_calloc(1, sizeof(*p), err)) == NULL)
 		return NULL;
+	p->session = ses;
+	ses->apart = true;
 	if ((p->at = peft_calloc(sites->n, sizeof(*p->at), err)) == NULL) {
 		peft_importances_close(p);
 		return NULL;
@@ -136,6 +139,7 @@ peft_importances_stop(struct peft_importances *p)
 
 	for (i = 0; i < p->n; i++)
 		detach(&p->at[i]);
+	p->session->apart = false;
 }
 
 int
