@@ -17,6 +17,7 @@ struct listener {
 };
 
 struct peft_importances {
+	struct peft_session *session;
 	struct listener	*at;
 	size_t		 n;
 	struct peft_session	*session;
@@ -47,20 +48,8 @@ hear(void *self, const struct peft_hook_call *call, float *y, size_t ldy)
 	l->sum.count += call->T;
 }
 
-static void
-no_backward(void *self, const struct peft_hook_call *call, const float *dy,
-    size_t lddy, float *dx, size_t lddx)
-{
-	(void)self;
-	(void)call;
-	(void)dy;
-	(void)lddy;
-	(void)dx;
-	(void)lddx;
-}
-
 static const struct peft_hook_ops ops = { .saved = nothing,
-	.scratch = nothing, .forward = hear, .backward = no_backward };
+	.scratch = nothing, .forward = hear };
 
 /* Last on the site: an adapter's own hooks do not change what goes in. */
 static void
@@ -91,18 +80,18 @@ detach(struct listener *l)
 
 static int
 listen(struct listener *l, struct peft_site *site, int adapter,
-    const struct peft_arch *arch, struct peft_err *err)
+    const struct peft_source *src, const struct peft_arch *arch,
+    struct peft_err *err)
 {
-	char name[256], path[256];
-	size_t n = strlen(site->path);
+	const char *weight = peft_source_at(src, site->weight)->name;
+	char name[256];
 
-	if (n + sizeof(".weight") > sizeof(path))
-		return peft_seterr(err, "the name %.40s... is too long",
-		    site->path);
-	memcpy(path, site->path, n);
-	memcpy(path + n, ".weight", sizeof(".weight"));
-	if (peft_arch_to_gguf(arch, path, name) == -1)
-		return peft_seterr(err, "weight %s has no name in GGUF", path);
+	if (site->kind == PEFT_EXPERT)
+		return peft_seterr(err, "weight %s: what goes into experts "
+		    "cannot be summed here", weight);
+	if (peft_arch_to_gguf(arch, weight, name) == -1)
+		return peft_seterr(err, "weight %s has no name in GGUF",
+		    weight);
 	l->sum.n = site->in;
 	l->sum.name = peft_strdup(name, err);
 	l->sum.square = peft_calloc(site->in, sizeof(double), err);
@@ -123,6 +112,8 @@ peft_importances_open(struct peft_session *ses, int adapter,
 
 	if (arch == NULL || (p = peft_calloc(1, sizeof(*p), err)) == NULL)
 		return NULL;
+	p->session = ses;
+	ses->apart = true;
 	if ((p->at = peft_calloc(sites->n, sizeof(*p->at), err)) == NULL) {
 		peft_importances_close(p);
 		return NULL;
@@ -130,9 +121,11 @@ peft_importances_open(struct peft_session *ses, int adapter,
 	for (i = 0; i < sites->n; i++) {
 		struct peft_site *s = &sites->at[i];
 
-		if (s->kind != PEFT_LINEAR || s->layer < 0)
+		if ((s->kind != PEFT_LINEAR && s->kind != PEFT_EXPERT) ||
+		    s->layer < 0)
 			continue;
-		if (listen(&p->at[p->n++], s, adapter, arch, err) == -1) {
+		if (listen(&p->at[p->n++], s, adapter, ses->source, arch,
+		    err) == -1) {
 			peft_importances_close(p);
 			return NULL;
 		}
@@ -149,8 +142,7 @@ peft_importances_stop(struct peft_importances *p)
 
 	for (i = 0; i < p->n; i++)
 		detach(&p->at[i]);
-	if (p->session != NULL)
-		p->session->listened = false;
+	p->session->apart = false;
 }
 
 int

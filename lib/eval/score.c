@@ -138,8 +138,7 @@ settle(const struct item *it, const struct peft_record *r,
 static struct peft_caps
 caps_of(const struct peft_session *ses, const struct item *it, size_t n)
 {
-	struct peft_caps caps = { .seqs = BATCH_SEQS,
-	    .share = !ses->listened };
+	struct peft_caps caps = { .seqs = BATCH_SEQS };
 	size_t i, sum = 0;
 
 	for (i = 0; i < n; i++) {
@@ -168,7 +167,8 @@ peft_score_records(struct peft_session *ses, int adapter,
 		return -1;
 	if (make_items(r, n, items, err) == -1)
 		goto out;
-	caps = caps_of(ses, items, nitems);
+	caps = caps_of(items, nitems);
+	caps.share = !ses->apart;
 	caps.seq += extra;
 	caps.tokens += extra * caps.seqs;
 	if ((run = peft_run_open(ses->net, &caps, err)) == NULL ||

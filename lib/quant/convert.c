@@ -299,7 +299,9 @@ there_and_back(const float *x, size_t first, size_t n, size_t cols,
 	uint8_t q[8192];
 	float nested[64], offset;
 
-	if (s->importance != NULL) {
+	/* not of a matrix that will be turned over */
+	if (s->importance != NULL && (s->ndim == 3 ||
+	    s->nimportance == cols)) {
 		w.data = bytes;
 		w.nelem = n * cols;
 		if (peft_spec_encode(s, x, first, n, bytes, err) == -1)

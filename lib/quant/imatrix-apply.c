@@ -36,15 +36,16 @@ peft_imatrix_arch(const struct peft_source *src, struct peft_err *err)
 	return arch;
 }
 
-/* The entry's columns: one matrix, or as many as the weight holds. */
+/* The entry's columns: one matrix, or as many as the weight holds.  Hugging
+ * Face has some with their columns down. */
 static int
 check_shape(const struct peft_importance *e, const struct peft_spec *s,
-    struct peft_err *err)
+    bool down, struct peft_err *err)
 {
-	size_t cols = s->ndim > 0 ? s->shape[s->ndim - 1] : 0;
+	size_t cols = s->ndim > 0 ? s->shape[down ? 0 : s->ndim - 1] : 0;
 	size_t mats = s->ndim == 3 ? s->shape[0] : 1;
 
-	if (s->ndim < 2 || s->ndim > 3 || e->n / mats != cols ||
+	if (s->ndim < 2 || s->ndim > (down ? 2 : 3) || e->n / mats != cols ||
 	    e->n % mats != 0)
 		return peft_seterr(err, "entry %s has %zu columns, weight %s "
 		    "has %zu x %zu", e->name, e->n, s->name, mats, cols);
@@ -59,22 +60,28 @@ match(const struct peft_imatrix *m, const struct peft_arch *arch,
 {
 	char name[256];
 	size_t i, *at, used = 0;
+	struct peft_order order;
 
 	*nlacking = 0;
 	for (i = 0; i < n; i++) {
 		struct peft_spec *s = &specs[i];
 
 		s->importance = NULL;
+		s->nimportance = 0;
 		if (peft_arch_to_gguf(arch, s->name, name) == -1)
 			continue;
 		at = peft_map_find(map, name, strlen(name));
-		if (at != NULL && check_shape(&m->at[*at], s, err) == -1)
+		order = peft_arch_order(arch, s->name, &(struct peft_heads){
+		    0 });
+		if (at != NULL && check_shape(&m->at[*at], s, order.turned &&
+		    !s->turned, err) == -1)
 			return -1;
 		if (!peft_can_weigh(s->dtype) || peft_source_at(src,
 		    i)->dtype == s->dtype) {
 			/* nothing is rounded, or not by columns */
 		} else if (at != NULL) {
 			s->importance = m->at[*at].mean;
+			s->nimportance = m->at[*at].n;
 			used++;
 		} else if ((*nlacking)++ == 0)
 			*lacking = s->name;

@@ -51,6 +51,7 @@ struct peft_spec {
 	const float	*importance;	/* of each column (of each matrix, if
 					 * there are 3 dimensions), or NULL:
 					 * see peft_encode_rows() */
+	size_t		 nimportance;
 };
 
 struct peft_sinkopt {
