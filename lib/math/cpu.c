@@ -63,11 +63,13 @@ describe(struct peft_cpu *cpu)
 	    cpu->threads == 1 ? "" : "s", cpu->blas.describe);
 }
 
-static int
-count_cores(void)
+int
+peft_cores(int threads)
 {
 	cpu_set_t set;
 
+	if (threads > 0)
+		return threads;
 	CPU_ZERO(&set);
 	if (sched_getaffinity(0, sizeof(set), &set) == -1)
 		return 1;
@@ -84,7 +86,7 @@ peft_cpu_open(int threads, struct peft_err *err)
 		return NULL;
 	find_paths(paths);
 	cpu->vec = best(paths)->vec;
-	cpu->threads = threads > 0 ? threads : count_cores();
+	cpu->threads = peft_cores(threads);
 	if (peft_blas_open(&cpu->blas, best(paths)->core, err) == -1 ||
 	    (cpu->pool = peft_pool_open(cpu->threads, err)) == NULL) {
 		peft_cpu_close(cpu);
