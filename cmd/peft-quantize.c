@@ -9,48 +9,69 @@
 #include "base/json.h"
 #include "base/opt.h"
 #include "base/progress.h"
+#include "math/pool.h"
 #include "quant/convert.h"
 #include "quant/quant.h"
 
 enum {
-	O_LIST = PEFT_O_OWN, O_KEEP, O_REPORT, O_DOUBLE, O_BLOCK, O_SHARD
+	O_LIST = PEFT_O_OWN, O_KEEP, O_PURE, O_REPORT, O_DOUBLE, O_BLOCK,
+	O_SHARD
 };
 
 static const struct peft_opt opts[] = {
-	{ 't', "type", "TYPE", "store weights as TYPE (see --list-types)" },
+	{ 't', "type", "[REGEX=]TYPE", "store weights (whose name matches) as TYPE (see --list-types)" },
 	{ O_LIST, "list-types", NULL, "print the types that can be written, and exit" },
 	{ O_KEEP, "keep", "REGEX", "leave weights whose name matches as they are" },
+	{ O_PURE, "pure", NULL, "GGUF types: for all matrices, in no mix" },
 	{ O_DOUBLE, "double-quant", NULL, "nf4, fp4: quantise the scales too" },
 	{ O_BLOCK, "block-size", "N", "nf4, fp4: weights to a scale (64)" },
 	{ O_SHARD, "shard", "SIZE", "folder: files of at most SIZE (one file)" },
 	{ O_REPORT, "report", NULL, "print each weight's error, on standard error" },
-	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_DRY, PEFT_OPT_QUIET,
-	PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
+	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_DRY,
+	PEFT_OPT_THREADS, PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
 	{ 0 }
 };
 
 static const struct peft_cli cli = {
-	.synopsis = "[-t TYPE] [-o OUT] [MODEL]",
+	.synopsis = "[-t [REGEX=]TYPE] ... [-o OUT] [MODEL]",
 	.about = "change the types and the container of a model's weights",
 	.opts = opts,
 };
 
+enum { MAXRULE = 64 };
+
 struct job {
 	struct peft_common	 common;
 	struct peft_convertopt	 convert;
+	struct peft_rule	 rules[MAXRULE];
+	const char		*type;		/* without a pattern */
+	bool			 pure;
 	size_t			 shard;
 	bool			 report;
 	const char		*model;
 };
 
+/* Types by what they are for, then names of mixes. */
 static void
 list_types(void)
 {
-	int t;
+	static const char *const kinds[] = { "floats", "4 bits and 8 "
+	    "(bitsandbytes: folder, bundle)", "GGUF" };
+	int kind, t;
 
-	for (t = 0; t < PEFT_NDTYPE; t++)
-		if (peft_can_encode((enum peft_dtype)t))
-			puts(peft_dtypes[t].name);
+	for (kind = 0; kind < 3; kind++) {
+		printf("%s:", kinds[kind]);
+		for (t = 0; t < PEFT_NDTYPE; t++)
+			if (peft_can_encode((enum peft_dtype)t) && kind ==
+			    (peft_dtypes[t].st != NULL ? 0 :
+			    peft_dtypes[t].ggml < 0 ? 1 : 2))
+				printf(" %s", peft_dtypes[t].name);
+		putchar('\n');
+	}
+	printf("mixes in GGUF, as llama.cpp's:");
+	for (t = 0; peft_mixes[t].name != NULL; t++)
+		printf(" %s", peft_mixes[t].name);
+	putchar('\n');
 }
 
 static void
@@ -70,13 +91,17 @@ say(const struct job *job, struct peft_progress *bar,
 		if (job->report)
 			peft_buf_printf(&b, ",\"rms\":%.6g,\"max\":%.6g",
 			    e->rms, e->max);
+		if (s->why != NULL)
+			peft_buf_printf(&b, ",\"why\":\"%s\"", s->why);
 		fprintf(stderr, "%s}\n", b.failed ? "{" : b.data);
 		peft_buf_free(&b);
-	} else if (job->report)
-		fprintf(stderr, "%-48s %-7s -> %-7s rms %.3e max %.3e\n",
-		    w->name, from, to, e->rms, e->max);
-	else
-		fprintf(stderr, "%-48s %-7s -> %s\n", w->name, from, to);
+		return;
+	}
+	fprintf(stderr, "%-48s %-7s -> %-7s", w->name, from, to);
+	if (job->report)
+		fprintf(stderr, " rms %.3e max %.3e", e->rms, e->max);
+	fprintf(stderr, "%s%s%s\n", s->why != NULL ? " (" : "", s->why != NULL
+	    ? s->why : "", s->why != NULL ? ")" : "");
 }
 
 /* Another type than was asked for is not given in silence. */
@@ -87,8 +112,7 @@ say_misfits(const struct job *job, const struct peft_spec *specs, size_t n)
 	int t;
 
 	for (t = 0; !job->common.quiet && t < PEFT_NDTYPE; t++)
-		if (peft_convert_note(&job->convert, specs, n,
-		    (enum peft_dtype)t, note))
+		if (peft_convert_note(specs, n, (enum peft_dtype)t, note))
 			peft_warn("%s", note);
 }
 
@@ -119,7 +143,8 @@ convert(const struct job *job, struct peft_source *src,
 			r = peft_errprefix(err, "weight %s", w.name);
 			break;
 		}
-		if (job->report || job->common.verbose > 0)
+		if (job->report || job->common.verbose > 0 ||
+		    (job->common.dry && !job->common.quiet))
 			say(job, &bar, &w, s, &e);
 		if (sink != NULL && peft_sink_put(sink, &rows, err) == -1) {
 			r = -1;
@@ -152,11 +177,14 @@ origin(const struct job *job, char *hex, struct peft_err *err)
 static int
 run(const struct job *job, struct peft_err *err)
 {
+	int threads = job->common.threads > 0 ? job->common.threads :
+	    peft_pool_cores();
 	char hex[7 + PEFT_SHA256_HEX];
 	const char *meta[] = { "peft.origin", hex, NULL };
 	struct peft_sinkopt o = { .path = job->common.output,
 	    .force = job->common.force, .shard = job->shard,
-	    .kind = "model", .meta = meta };
+	    .kind = "model", .meta = meta, .threads = threads,
+	    .file_type = job->convert.mix };
 	struct peft_source *src = peft_source_open(job->model, err);
 	struct peft_spec *specs = NULL;
 	struct peft_sink *sink = NULL;
@@ -191,38 +219,98 @@ run(const struct job *job, struct peft_err *err)
 	return r;
 }
 
+static enum peft_dtype
+type_of(const char *name)
+{
+	enum peft_dtype t = peft_dtype_of_name(name);
+
+	if (t == PEFT_NDTYPE || !peft_can_encode(t))
+		peft_die(PEFT_USAGE, "-t: type '%s' cannot be written "
+		    "(--list-types names those that can)", name);
+	return t;
+}
+
+/* A pattern, and the type of what it matches or NULL: as it is. */
+static void
+add_rule(struct job *job, const char *pattern, const char *type)
+{
+	struct peft_rule *r = &job->rules[job->convert.nrules];
+
+	if (job->convert.nrules++ == MAXRULE)
+		peft_die(PEFT_USAGE, "more than %d patterns", MAXRULE);
+	r->pattern = pattern;
+	r->dtype = type == NULL ? PEFT_NDTYPE : type_of(type);
+}
+
+/* TYPE, or REGEX=TYPE (a regex may hold a =, a type does not). */
+static void
+add_type(struct job *job, char *arg)
+{
+	char *is = strrchr(arg, '=');
+
+	if (is == NULL) {
+		job->type = arg;
+		return;
+	}
+	*is = '\0';
+	add_rule(job, arg, is + 1);
+}
+
+static size_t
+block_size(const char *arg)
+{
+	size_t n = (size_t)peft_optint("--block-size", arg, 32, 4096);
+
+	if ((n & (n - 1)) != 0)
+		peft_die(PEFT_USAGE, "--block-size: %zu is not a power of two",
+		    n);
+	return n;
+}
+
+/* Options that bear on each other. */
+static void
+settle(struct job *job)
+{
+	const char *out = job->common.output;
+	size_t n = out == NULL ? 0 : strlen(out);
+
+	job->convert.rules = job->rules;
+	job->convert.gguf = n > 5 && strcmp(out + n - 5, ".gguf") == 0;
+	if (job->type == NULL) {
+		if (job->pure)
+			peft_die(PEFT_USAGE, "--pure is for -t TYPE");
+		return;
+	}
+	if (!job->pure)
+		job->convert.mix = peft_mix_of_name(job->type);
+	job->convert.dtype = job->convert.mix != NULL ?
+	    job->convert.mix->dtype : type_of(job->type);
+}
+
 static void
 parse(struct job *job, int argc, char **argv)
 {
-	size_t n;
 	int ch;
 
 	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
 		switch (ch) {
 		case 't':
-			job->convert.dtype = peft_dtype_of_name(optarg);
-			if (job->convert.dtype == PEFT_NDTYPE ||
-			    !peft_can_encode(job->convert.dtype))
-				peft_die(PEFT_USAGE, "-t: type '%s' cannot be "
-				    "written (--list-types names those that "
-				    "can)", optarg);
+			add_type(job, optarg);
 			break;
 		case O_LIST:
 			list_types();
 			exit(peft_finish(PEFT_OK));
 		case O_KEEP:
-			job->convert.keep = optarg;
+			add_rule(job, optarg, NULL);
+			break;
+		case O_PURE:
+			job->pure = true;
 			break;
 		case O_DOUBLE:
 			job->convert.nested = true;
 			break;
 		case O_BLOCK:
-			n = (size_t)peft_optint("--block-size", optarg, 32,
-			    4096);
-			if ((n & (n - 1)) != 0)
-				peft_die(PEFT_USAGE, "--block-size: %zu is not "
-				    "a power of two", n);
-			job->convert.blocksize = n;
+			job->convert.blocksize = block_size(optarg);
 			break;
 		case O_SHARD:
 			job->shard = peft_optsize("--shard", optarg);
@@ -234,9 +322,7 @@ parse(struct job *job, int argc, char **argv)
 	if (argc - optind > 1)
 		peft_die(PEFT_USAGE, "one model at a time");
 	job->model = optind < argc ? argv[optind] : "-";
-	n = job->common.output == NULL ? 0 : strlen(job->common.output);
-	job->convert.gguf = n > 5 && strcmp(job->common.output + n - 5,
-	    ".gguf") == 0;
+	settle(job);
 }
 
 int

@@ -77,8 +77,9 @@ plan_is(struct peft_convertopt opt, const char *want)
 static void
 test_plan(void)
 {
+	struct peft_rule rule = { "no such", PEFT_NDTYPE };
 	struct peft_convertopt o = { .dtype = PEFT_NF4, .blocksize = 64,
-	    .keep = "no such" };
+	    .rules = &rule, .nrules = 1 };
 	struct peft_source *s;
 	struct peft_err err = { 0 };
 	size_t n;
@@ -89,9 +90,10 @@ test_plan(void)
 	    "--keep 'no such' matches no weight") == 0,
 	    "a pattern that keeps nothing is an error");
 	peft_source_close(s);
-	o.keep = NULL;
+	o.nrules = 0;
 	plan_is(o, "f32 nf4 nf4 f32 nf4 f32");
-	o.keep = "layers\\.0\\.";
+	o.nrules = 1;
+	rule.pattern = "layers\\.0\\.";
 	plan_is(o, "f32 f32 f32 f32 nf4 f32");
 	o = (struct peft_convertopt){ .dtype = PEFT_BF16 };
 	plan_is(o, "bf16 bf16 bf16 bf16 bf16 bf16");

@@ -8,7 +8,7 @@
 
 #include "data/tokens.h"
 #include "eval/inspect-impl.h"
-#include "math/cpu.h"
+#include "math/pool.h"
 
 static void
 put_report(struct peft_buf *b, const cJSON *j,
@@ -139,7 +139,7 @@ inspect_source(struct peft_source *s, const struct peft_inspectopt *o,
 	static const char *const kinds[] = { [PEFT_FOLDER] = "folder",
 	    [PEFT_BUNDLE] = "bundle", [PEFT_GGUF] = "gguf" };
 	bool adapter = peft_source_is_adapter(s);
-	int threads = peft_cores(o->threads);
+	int threads = o->threads > 0 ? o->threads : peft_pool_cores();
 	char hash[7 + PEFT_SHA256_HEX];
 	size_t bad = 0, wrong = 0;
 

@@ -202,8 +202,8 @@ static int
 add_pieces_up(struct work *w, const struct piece *p, size_t n,
     struct peft_likeness *l, struct peft_err *err)
 {
-	struct peft_pool *pool = peft_pool_open(peft_cores(w->opt->threads),
-	    err);
+	struct peft_pool *pool = peft_pool_open(w->opt->threads > 0 ?
+	    w->opt->threads : peft_pool_cores(), err);
 	size_t i, k, row = 0;
 
 	if (pool == NULL)

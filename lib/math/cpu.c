@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What computes: path, threads, BLAS. */
 
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,19 +62,6 @@ describe(struct peft_cpu *cpu)
 	    cpu->threads == 1 ? "" : "s", cpu->blas.describe);
 }
 
-int
-peft_cores(int threads)
-{
-	cpu_set_t set;
-
-	if (threads > 0)
-		return threads;
-	CPU_ZERO(&set);
-	if (sched_getaffinity(0, sizeof(set), &set) == -1)
-		return 1;
-	return CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
-}
-
 struct peft_cpu *
 peft_cpu_open(int threads, struct peft_err *err)
 {
@@ -86,7 +72,7 @@ peft_cpu_open(int threads, struct peft_err *err)
 		return NULL;
 	find_paths(paths);
 	cpu->vec = best(paths)->vec;
-	cpu->threads = peft_cores(threads);
+	cpu->threads = threads > 0 ? threads : peft_pool_cores();
 	if (peft_blas_open(&cpu->blas, best(paths)->core, err) == -1 ||
 	    (cpu->pool = peft_pool_open(cpu->threads, err)) == NULL) {
 		peft_cpu_close(cpu);

@@ -21,9 +21,7 @@
 struct peft_cpu;
 struct peft_vec;
 
-/* threads, or for 0 one a core this process may run on. */
-int		 peft_cores(int threads);
-/* threads: as above. */
+/* threads 0: one a core this process may run on. */
 struct peft_cpu	*peft_cpu_open(int threads, struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_cpu_close(struct peft_cpu *);
 int		 peft_cpu_threads(const struct peft_cpu *);

@@ -112,9 +112,10 @@ add_specs(struct peft_merge *m, const struct peft_spec *specs, size_t n,
 static int
 add_all(struct peft_merge *m, struct peft_err *err)
 {
+	const struct peft_rule keep = { m->opt.keep, PEFT_NDTYPE };
 	struct peft_convertopt o = { .dtype = m->opt.type, .blocksize = 64,
-	    .nested = m->opt.nested, .gguf = to_gguf(m),
-	    .keep = m->opt.keep };
+	    .mix = m->opt.mix, .nested = m->opt.nested, .gguf = to_gguf(m),
+	    .rules = &keep, .nrules = m->opt.keep != NULL };
 	char note[PEFT_CONVERT_NOTE];
 	struct peft_spec *specs;
 	size_t n;
@@ -123,7 +124,7 @@ add_all(struct peft_merge *m, struct peft_err *err)
 	if ((specs = peft_convert_plan(m->base, &o, &n, err)) == NULL)
 		return -1;
 	for (t = 0; t < PEFT_NDTYPE; t++)
-		if (peft_convert_note(&o, specs, n, (enum peft_dtype)t, note))
+		if (peft_convert_note(specs, n, (enum peft_dtype)t, note))
 			peft_merge_say(m, "%s", note);
 	r = add_specs(m, specs, n, err);
 	free(specs);

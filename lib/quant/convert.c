@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/regex.h"
 #include "quant/convert.h"
 #include "quant/quant.h"
 
@@ -45,6 +44,8 @@ plain_type(const struct peft_weight *w, const struct peft_convertopt *o)
 	return o->gguf ? PEFT_F16 : PEFT_BF16;
 }
 
+static const char misfit[] = "rows do not divide";
+
 /* For rows that do not divide into a type's blocks: the type that llama.cpp
  * takes, of about as many bits in blocks of 32. */
 static enum peft_dtype
@@ -66,95 +67,172 @@ fit_blocks(size_t cols, enum peft_dtype t)
 }
 
 bool
-peft_convert_note(const struct peft_convertopt *o,
-    const struct peft_spec *specs, size_t n, enum peft_dtype t,
+peft_convert_note(const struct peft_spec *specs, size_t n, enum peft_dtype t,
     char note[PEFT_CONVERT_NOTE])
 {
-	const struct peft_dtype_info *asked;
-	size_t i, many = 0;
+	size_t got[PEFT_NDTYPE] = { 0 }, i, many = 0;
+	struct peft_buf b = { 0 };
+	int to;
 
-	if (o->dtype == PEFT_NDTYPE || is_4bit(o->dtype) || t == o->dtype)
-		return false;
-	asked = &peft_dtypes[o->dtype];
 	for (i = 0; i < n; i++)
-		many += specs[i].ndim > 1 && specs[i].dtype == t &&
-		    fit_blocks(specs[i].shape[specs[i].ndim - 1],
-		    o->dtype) == t;
-	snprintf(note, PEFT_CONVERT_NOTE, "%zu weights have rows that do not "
-	    "divide into blocks of %u (%s): they get %s", many, asked->block,
-	    asked->name, peft_dtypes[t].name);
+		if (specs[i].asked == t && specs[i].why == misfit) {
+			got[specs[i].dtype]++;
+			many++;
+		}
+	peft_buf_printf(&b, "%zu weights have rows that do not divide into "
+	    "blocks of %u (%s): they get", many, peft_dtypes[t].block,
+	    peft_dtypes[t].name);
+	for (i = 0, to = 0; to < PEFT_NDTYPE; to++)
+		if (got[to] > 0)
+			peft_buf_printf(&b, "%s %s", i++ > 0 ? " or" : "",
+			    peft_dtypes[to].name);
+	snprintf(note, PEFT_CONVERT_NOTE, "%s", b.failed ? "" : b.data);
+	peft_buf_free(&b);
 	return many > 0;
 }
 
-static enum peft_dtype
-type_of(const struct peft_weight *w, const struct peft_convertopt *o,
-    bool kept)
-{
-	enum peft_dtype t = o->dtype;
+/* What decides on types, besides the options. */
+struct plan {
+	const struct peft_convertopt *o;
+	struct peft_rules	*rules;
+	struct peft_mixer	*mixer;
+};
 
-	if (t == PEFT_NDTYPE || kept) {
-		if (peft_dtypes[w->dtype].st != NULL || o->gguf)
-			return is_4bit(w->dtype) && o->gguf ? PEFT_F16 :
-			    w->dtype;
-		return is_4bit(w->dtype) ? w->dtype : plain_type(w, o);
-	}
-	if (is_4bit(t))
-		return is_inner_linear(w) ? t : plain_type(w, o);
-	if (w->ndim < 2 && (o->gguf || !is_float(t)))
-		return o->gguf ? PEFT_F32 : plain_type(w, o);
-	return fit_blocks(w->cols, t);
+static const char *
+what_is(const struct peft_weight *w)
+{
+	return w->ndim < 2 ? strstr(w->name, "norm") != NULL ? "norm" :
+	    "vector" : strstr(w->name, "embed") != NULL ? "embedding" :
+	    strstr(w->name, "lm_head") != NULL ? "head" : "no linear layer";
 }
 
-static struct peft_spec
-spec_of(const struct peft_weight *w, const struct peft_convertopt *o,
-    bool kept)
+static enum peft_dtype
+kept_type(const struct peft_weight *w, const struct peft_convertopt *o)
 {
-	struct peft_spec s = peft_spec_of(w);
-	enum peft_dtype t = type_of(w, o, kept);
+	if (w->ndim < 2 && o->gguf)
+		return PEFT_F32;
+	if (peft_dtypes[w->dtype].st != NULL || o->gguf)
+		return is_4bit(w->dtype) && o->gguf ? PEFT_F16 : w->dtype;
+	return is_4bit(w->dtype) ? w->dtype : plain_type(w, o);
+}
 
-	if (is_4bit(t) && (t != w->dtype || !kept)) {
-		s.blocksize = o->blocksize;
-		s.nested = o->nested;
-		s.orig = is_float(w->dtype) ? w->dtype : is_4bit(w->dtype) ?
+/* By the options alone. */
+static enum peft_dtype
+type_of(const struct plan *p, size_t i, const struct peft_weight *w,
+    const char **why)
+{
+	const struct peft_convertopt *o = p->o;
+
+	if (o->dtype == PEFT_NDTYPE)
+		return kept_type(w, o);
+	if ((is_4bit(o->dtype) && !is_inner_linear(w)) ||
+	    (w->ndim < 2 && !is_float(o->dtype))) {
+		*why = what_is(w);
+		return w->ndim < 2 && o->gguf ? PEFT_F32 : plain_type(w, o);
+	}
+	if (w->ndim < 2 && o->gguf) {
+		*why = what_is(w);
+		return PEFT_F32;
+	}
+	if (p->mixer != NULL)
+		return peft_mixer_type(p->mixer, i, why);
+	return o->dtype;
+}
+
+/* A rule's type is given, or it is an error. */
+static int
+by_rule(const struct plan *p, const struct peft_weight *w,
+    const struct peft_rule *rule, struct peft_spec *s, struct peft_err *err)
+{
+	s->why = "kept";
+	s->dtype = s->asked = kept_type(w, p->o);
+	if (rule->dtype == PEFT_NDTYPE)
+		return 0;
+	s->why = "rule";
+	s->dtype = s->asked = rule->dtype;
+	if (!is_4bit(rule->dtype) &&
+	    w->cols % peft_dtypes[rule->dtype].block != 0)
+		return peft_seterr(err, "weight %s: rows of %zu do not divide "
+		    "into blocks of %u, as --type '%s=%s' needs them", w->name,
+		    w->cols, peft_dtypes[rule->dtype].block, rule->pattern,
+		    peft_dtypes[rule->dtype].name);
+	return 0;
+}
+
+static int
+decide(const struct plan *p, size_t i, const struct peft_weight *w,
+    struct peft_spec *s, struct peft_err *err)
+{
+	const struct peft_rule *rule = NULL;
+	bool same;
+
+	*s = peft_spec_of(w);
+	if (p->rules != NULL && peft_rules_match(p->rules, w, &rule,
+	    err) == -1)
+		return -1;
+	if (rule != NULL) {
+		if (by_rule(p, w, rule, s, err) == -1)
+			return -1;
+		same = rule->dtype == PEFT_NDTYPE;
+	} else {
+		s->asked = type_of(p, i, w, &s->why);
+		s->dtype = is_4bit(s->asked) || p->o->dtype == PEFT_NDTYPE ?
+		    s->asked : fit_blocks(w->cols, s->asked);
+		if (s->dtype != s->asked)
+			s->why = misfit;
+		same = p->o->dtype == PEFT_NDTYPE;
+	}
+	if (is_4bit(s->dtype) && (s->dtype != w->dtype || !same)) {
+		s->blocksize = p->o->blocksize;
+		s->nested = p->o->nested;
+		s->orig = is_float(w->dtype) ? w->dtype : is_4bit(w->dtype) ?
 		    w->scales.orig : PEFT_BF16;
 	}
-	s.dtype = t;
-	return s;
+	return 0;
+}
+
+static int
+open_plan(struct plan *p, const struct peft_source *src,
+    struct peft_err *err)
+{
+	const struct peft_convertopt *o = p->o;
+
+	if (o->nrules > 0 && (p->rules = peft_rules_open(o->rules, o->nrules,
+	    o->gguf, err)) == NULL)
+		return -1;
+	if (o->mix != NULL && o->gguf && (p->mixer = peft_mixer_open(o->mix,
+	    src, o->imatrix, err)) == NULL)
+		return -1;
+	return 0;
 }
 
 struct peft_spec *
 peft_convert_plan(const struct peft_source *src,
     const struct peft_convertopt *o, size_t *n, struct peft_err *err)
 {
-	struct peft_regex *re = NULL;
-	struct peft_spec *specs;
-	size_t i, hits = 0;
-	int hit = 0;
+	struct plan p = { .o = o };
+	struct peft_spec *specs = NULL;
+	size_t i;
+	int r = open_plan(&p, src, err);
 
 	*n = peft_source_count(src);
-	if (o->keep != NULL && (re = peft_regex_open(o->keep, err)) == NULL)
-		return NULL;
-	specs = peft_calloc(*n, sizeof(*specs), err);
-	for (i = 0; specs != NULL && i < *n; i++) {
+	if (r == 0 && (specs = peft_calloc(*n, sizeof(*specs), err)) == NULL)
+		r = -1;
+	for (i = 0; r == 0 && i < *n; i++) {
 		const struct peft_weight *w = peft_source_at(src, i);
 
-		if (re != NULL && (hit = peft_regex_search(re, w->name,
-		    err)) == -1)
-			break;
-		hits += (size_t)hit;
-		if (!peft_can_decode(w->dtype)) {
-			peft_seterr(err, "%s: weight %s: type %s cannot be read "
-			    "as numbers", peft_source_label(src), w->name, peft_dtypes[w->dtype].name);
-			hit = -1;
-			break;
-		}
-		specs[i] = spec_of(w, o, hit == 1);
+		if (!peft_can_decode(w->dtype))
+			r = peft_seterr(err, "%s: weight %s: type %s cannot be "
+			    "read as numbers", peft_source_label(src), w->name,
+			    peft_dtypes[w->dtype].name);
+		else
+			r = decide(&p, i, w, &specs[i], err);
 	}
-	if (specs != NULL && hit != -1 && re != NULL && hits == 0)
-		hit = peft_seterr(err, "--keep '%s' matches no weight",
-		    o->keep);
-	peft_regex_close(re);
-	if (hit == -1) {
+	if (r == 0 && p.rules != NULL)
+		r = peft_rules_all_hit(p.rules, err);
+	peft_rules_close(p.rules);
+	peft_mixer_close(p.mixer);
+	if (r == -1) {
 		free(specs);
 		return NULL;
 	}

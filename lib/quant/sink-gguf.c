@@ -46,7 +46,11 @@ put_general(const struct peft_sink *k, const char *arch,
 
 	peft_gguf_put_string(o, "general.architecture", arch, strlen(arch));
 	peft_gguf_put_string(o, "general.type", "model", 5);
-	for (i = 0; i < sizeof(file_types) / sizeof(file_types[0]); i++)
+	if (k->opt.file_type != NULL)
+		peft_gguf_put_u32(o, "general.file_type",
+		    k->opt.file_type->file_type);
+	for (i = 0; k->opt.file_type == NULL && i < sizeof(file_types) /
+	    sizeof(file_types[0]); i++)
 		if (file_types[i].dtype == t)
 			peft_gguf_put_u32(o, "general.file_type",
 			    file_types[i].number);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/out.h"
+#include "math/pool.h"
 #include "quant/sink.h"
 #include "tensor/ggufmap.h"
 #include "tensor/side.h"
@@ -16,8 +17,9 @@
  */
 enum peft_out_kind { PEFT_OUT_BUNDLE, PEFT_OUT_FOLDER, PEFT_OUT_GGUF };
 
-/* Rows of a weight in pieces: about this many elements at a time. */
-enum { PEFT_PIECE = 1 << 20 };
+/* A weight is encoded window by window, a window by the threads in slices:
+ * about so many elements.  Both are cut by shape alone. */
+enum { PEFT_WINDOW = 1 << 22, PEFT_SLICE = 1 << 16 };
 
 struct peft_sink {
 	struct peft_sinkopt	 opt;
@@ -36,9 +38,10 @@ struct peft_sink {
 	const struct peft_arch	*arch;
 	struct peft_heads	 heads;
 	size_t			 written;	/* bytes of data */
-	float			*rows;		/* [PEFT_PIECE + a row] */
-	uint8_t			*bytes;
-	float			*absmax;
+	struct peft_pool	*pool;		/* NULL: this thread alone */
+	float			*rows;		/* a slice a thread, or a window */
+	uint8_t			*bytes;		/* a window */
+	float			*absmax;	/* a weight's */
 	size_t			 nrows, nbytes, nabsmax;	/* room there */
 };
 
@@ -70,9 +73,19 @@ int	peft_sink_next_shard(struct peft_sink *, struct peft_err *)
 int	peft_sink_open_gguf(struct peft_sink *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 
-/* sink-write.c: pull rows, encode, write. */
+/* sink-write.c: bytes as they are. */
 int	peft_sink_write(struct peft_sink *, const void *, size_t,
 	    struct peft_err *) PEFT_MUSTCHECK;
+/* Are the stored bytes those that the spec calls for?  Then they are copied,
+ * with their scales; heads: rows are reordered. */
+bool	peft_sink_keeps(const struct peft_spec *, const struct peft_rows *);
+int	peft_sink_copy(struct peft_sink *, const struct peft_spec *,
+	    const struct peft_weight *, size_t heads, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* What stands behind the codes of a 4-bit weight. */
+int	peft_sink_put_scales(struct peft_sink *, const struct peft_spec *,
+	    const float *absmax, struct peft_err *) PEFT_MUSTCHECK;
+/* sink-encode.c: copy, or pull rows, encode, write. */
 int	peft_sink_encode(struct peft_sink *, const struct peft_spec *,
 	    const struct peft_rows *, struct peft_err *) PEFT_MUSTCHECK;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pulling rows, encoding them, writing the bytes. */
+/* Writing bytes: stored ones that stay, and the scales of 4-bit weights. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,55 +13,6 @@ peft_sink_write(struct peft_sink *k, const void *p, size_t n,
 {
 	k->written += n;
 	return peft_fwrite(k->fp, k->label, p, n, err);
-}
-
-static int
-room(void **p, size_t *have, size_t need, size_t size, struct peft_err *err)
-{
-	void *grown;
-
-	if (need <= *have)
-		return 0;
-	if ((grown = realloc(*p, need * size)) == NULL)
-		return peft_seterr(err, "no memory for %zu x %zu bytes", need,
-		    size);
-	*p = grown;
-	*have = need;
-	return 0;
-}
-
-/* A bias, which is one row, in the order of the rows it is added to. */
-static int
-pull_bias(const struct peft_rows *rows, size_t heads, size_t n, float *dst,
-    struct peft_err *err)
-{
-	float *x = peft_calloc(n, sizeof(*x), err);
-	int r = x == NULL ? -1 : rows->get(rows->ctx, 0, 1, x, err);
-	size_t i;
-
-	for (i = 0; r == 0 && i < n; i++)
-		dst[i] = x[peft_permute_to_hf(i, n, heads)];
-	free(x);
-	return r;
-}
-
-/* Rows in the container's order. */
-static int
-pull(const struct peft_spec *s, const struct peft_rows *rows, size_t heads,
-    size_t first, size_t n, float *dst, struct peft_err *err)
-{
-	size_t nrows = s->ndim > 0 ? s->shape[0] : 1, cols, i;
-
-	if (heads == 0)
-		return rows->get(rows->ctx, first, n, dst, err);
-	if (s->ndim == 1)
-		return pull_bias(rows, heads, nrows, dst, err);
-	cols = s->shape[1];
-	for (i = 0; i < n; i++)
-		if (rows->get(rows->ctx, peft_permute_to_hf(first + i, nrows,
-		    heads), 1, dst + i * cols, err) == -1)
-			return -1;
-	return 0;
 }
 
 /* Floats with an exponent of ones are NaN or Inf.  (Blocks are not looked
@@ -108,8 +59,8 @@ copy_raw(struct peft_sink *k, const struct peft_weight *w, size_t heads,
 	return 0;
 }
 
-static bool
-keeps_bytes(const struct peft_spec *s, const struct peft_rows *rows)
+bool
+peft_sink_keeps(const struct peft_spec *s, const struct peft_rows *rows)
 {
 	const struct peft_weight *w = rows->raw;
 
@@ -123,8 +74,8 @@ keeps_bytes(const struct peft_spec *s, const struct peft_rows *rows)
 }
 
 /* The scales of a 4-bit weight, behind its codes. */
-static int
-put_scales(struct peft_sink *k, const struct peft_spec *s,
+int
+peft_sink_put_scales(struct peft_sink *k, const struct peft_spec *s,
     const float *absmax, struct peft_err *err)
 {
 	struct peft_quantised q = peft_sink_sizes(s);
@@ -171,7 +122,7 @@ copy_4bit(struct peft_sink *k, const struct peft_spec *s,
 	if (peft_sink_write(k, w->data, w->nbytes, err) == -1)
 		return -1;
 	if (!s->nested)
-		return put_scales(k, s, sc->absmax, err);
+		return peft_sink_put_scales(k, s, sc->absmax, err);
 	peft_sink_state(s, sc->nested_offset, &state);
 	r = state.failed ? peft_seterr(err, "no memory") : 0;
 	if (r == 0 && (peft_sink_write(k, sc->qabsmax, sc->nabsmax,
@@ -185,84 +136,10 @@ copy_4bit(struct peft_sink *k, const struct peft_spec *s,
 	return r;
 }
 
-/* As many rows as make about a piece, and whole blocks of the type. */
-static size_t
-piece_rows(const struct peft_spec *s, size_t cols)
-{
-	size_t n = PEFT_PIECE / cols, multiple = s->blocksize > 0 ?
-	    s->blocksize : 1;
-
-	n -= n % multiple;
-	return n == 0 ? multiple : n;
-}
-
-static int
-encode_piece(struct peft_sink *k, const struct peft_spec *s, size_t first,
-    size_t n, bool last, struct peft_err *err)
-{
-	const struct peft_dtype_info *t = &peft_dtypes[s->dtype];
-	size_t bytes;
-
-	if (s->dtype == PEFT_NF4 || s->dtype == PEFT_FP4) {
-		bytes = n / 2 + n % 2;
-		if (peft_encode_4bit(s->dtype, k->rows, n, s->blocksize, last,
-		    k->bytes, k->absmax + first / s->blocksize, err) == -1)
-			return -1;
-	} else {
-		bytes = n / t->block * t->bytes;
-		if (peft_encode(s->dtype, k->rows, n, k->bytes, err) == -1)
-			return -1;
-	}
-	return peft_sink_write(k, k->bytes, bytes, err);
-}
-
-static int
-encode_rows(struct peft_sink *k, const struct peft_spec *s,
-    const struct peft_rows *rows, size_t heads, struct peft_err *err)
-{
-	size_t cols = s->ndim > 0 ? s->shape[s->ndim - 1] : 1, nrows = 1;
-	size_t piece, r, n;
-	int i;
-
-	for (i = 0; i < s->ndim - 1; i++)
-		nrows *= s->shape[i];
-	if (cols == 0 || nrows == 0)
-		return 0;
-	piece = piece_rows(s, cols);
-	piece = piece > nrows ? nrows : piece;
-	if (room((void **)&k->rows, &k->nrows, piece * cols, sizeof(float),
-	    err) == -1 || room((void **)&k->bytes, &k->nbytes,
-	    piece * cols * 8 + 64, 1, err) == -1)
-		return -1;
-	for (r = 0; r < nrows; r += n) {
-		n = nrows - r < piece ? nrows - r : piece;
-		if (pull(s, rows, heads, r, n, k->rows, err) == -1 ||
-		    encode_piece(k, s, r * cols, n * cols, r + n == nrows,
-		    err) == -1)
-			return -1;
-	}
-	return 0;
-}
-
 int
-peft_sink_encode(struct peft_sink *k, const struct peft_spec *s,
-    const struct peft_rows *rows, struct peft_err *err)
+peft_sink_copy(struct peft_sink *k, const struct peft_spec *s,
+    const struct peft_weight *w, size_t heads, struct peft_err *err)
 {
-	bool quant = s->dtype == PEFT_NF4 || s->dtype == PEFT_FP4;
-	size_t heads = k->kind == PEFT_OUT_GGUF ?
-	    peft_arch_permuted(k->arch, s->name, &k->heads) : 0;
-
-	if (keeps_bytes(s, rows))
-		return quant ? copy_4bit(k, s, rows->raw, err) :
-		    copy_raw(k, rows->raw, heads, err);
-	if (!peft_can_encode(s->dtype))
-		return peft_seterr(err, "type %s cannot be written",
-		    peft_dtypes[s->dtype].name);
-	if (!quant)
-		return encode_rows(k, s, rows, heads, err);
-	if (room((void **)&k->absmax, &k->nabsmax, peft_sink_sizes(s).nabsmax,
-	    sizeof(float), err) == -1 ||
-	    encode_rows(k, s, rows, heads, err) == -1)
-		return -1;
-	return put_scales(k, s, k->absmax, err);
+	return s->dtype == PEFT_NF4 || s->dtype == PEFT_FP4 ?
+	    copy_4bit(k, s, w, err) : copy_raw(k, w, heads, err);
 }

@@ -92,6 +92,7 @@ release(struct peft_sink *k)
 	free(k->specs);
 	free(k->shard);
 	free(k->path);
+	peft_pool_close(k->pool);
 	free(k->rows);
 	free(k->bytes);
 	free(k->absmax);
@@ -133,6 +134,9 @@ peft_sink_open(const struct peft_sinkopt *opt, const struct peft_spec *specs,
 		goto fail;
 	if (k->path != NULL)
 		k->label = k->path;
+	if (opt->threads > 1 && (k->pool = peft_pool_open(opt->threads,
+	    err)) == NULL)
+		goto fail;
 	if (copy_specs(k, specs, nspecs, err) == -1 ||
 	    copy_sides(k, sides, nsides, err) == -1 ||
 	    check_types(k, err) == -1)
@@ -250,7 +254,7 @@ struct peft_rows
 peft_rows_of(const struct peft_weight *w)
 {
 	return (struct peft_rows){ .get = rows_of_weight,
-	    .ctx = (void *)(uintptr_t)w, .raw = w };
+	    .ctx = (void *)(uintptr_t)w, .raw = w, .shared = true };
 }
 
 struct peft_spec

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/out.h"
+#include "quant/mix.h"
 #include "tensor/source.h"
 #include "tensor/weight.h"
 
@@ -28,6 +29,7 @@ struct peft_rows {
 		    struct peft_err *);
 	void	*ctx;
 	const struct peft_weight *raw;
+	bool	 shared;	/* several threads may call get() at a time */
 };
 
 struct peft_spec {
@@ -39,6 +41,9 @@ struct peft_spec {
 	bool		 nested;	/* doubly quantised */
 	enum peft_dtype	 orig;		/* NF4, FP4: dtype to name in the
 					 * quant_state; else ignored */
+	/* For people, of specs that peft_convert_plan() made. */
+	enum peft_dtype	 asked;		/* unless its rows did not divide */
+	const char	*why;		/* it differs from most; or NULL */
 };
 
 struct peft_sinkopt {
@@ -51,6 +56,9 @@ struct peft_sinkopt {
 					 * always one file */
 	/* __metadata__ pairs beside format and peft.*: key, value, ..., NULL */
 	const char *const *meta;
+	int		 threads;	/* that encode; 0, 1: none but the caller's */
+	const struct peft_mix *file_type; /* GGUF: what it is called; NULL: by
+					 * the type that most weights have */
 	/* a further look at what was written, before it has its name */
 	struct peft_check check;
 };

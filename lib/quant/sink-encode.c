@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pulling rows, encoding them on several threads, writing the bytes. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "quant/quant.h"
+#include "quant/sink-impl.h"
+
+static int
+room(void **p, size_t *have, size_t need, size_t size, struct peft_err *err)
+{
+	void *grown;
+
+	if (need <= *have)
+		return 0;
+	if ((grown = realloc(*p, need * size)) == NULL)
+		return peft_seterr(err, "no memory for %zu x %zu bytes", need,
+		    size);
+	*p = grown;
+	*have = need;
+	return 0;
+}
+
+/* A bias, which is one row, in the order of the rows it is added to. */
+static int
+pull_bias(const struct peft_rows *rows, size_t heads, size_t n, float *dst,
+    struct peft_err *err)
+{
+	float *x = peft_calloc(n, sizeof(*x), err);
+	int r = x == NULL ? -1 : rows->get(rows->ctx, 0, 1, x, err);
+	size_t i;
+
+	for (i = 0; r == 0 && i < n; i++)
+		dst[i] = x[peft_permute_to_hf(i, n, heads)];
+	free(x);
+	return r;
+}
+
+/* Rows in the container's order. */
+static int
+pull(const struct peft_spec *s, const struct peft_rows *rows, size_t heads,
+    size_t first, size_t n, float *dst, struct peft_err *err)
+{
+	size_t nrows = s->ndim > 0 ? s->shape[0] : 1, cols, i;
+
+	if (heads == 0)
+		return rows->get(rows->ctx, first, n, dst, err);
+	if (s->ndim == 1)
+		return pull_bias(rows, heads, nrows, dst, err);
+	cols = s->shape[1];
+	for (i = 0; i < n; i++)
+		if (rows->get(rows->ctx, peft_permute_to_hf(first + i, nrows,
+		    heads), 1, dst + i * cols, err) == -1)
+			return -1;
+	return 0;
+}
+
+/* A weight on its way. */
+struct encoding {
+	struct peft_sink	*k;
+	const struct peft_spec	*s;
+	const struct peft_rows	*rows;
+	size_t			 heads, nrows, cols;
+	size_t			 slice;		/* rows to a slice */
+	size_t			 first, n;	/* the window: rows */
+	struct peft_err		*errs;		/* one a slice */
+	int			*failed;
+};
+
+static bool
+is_4bit(enum peft_dtype t)
+{
+	return t == PEFT_NF4 || t == PEFT_FP4;
+}
+
+/* Bytes of n elements that begin a block. */
+static size_t
+coded(enum peft_dtype t, size_t n)
+{
+	const struct peft_dtype_info *i = &peft_dtypes[t];
+
+	return is_4bit(t) ? n / 2 + n % 2 : n / i->block * i->bytes;
+}
+
+/* Rows first .. first + n, at x, to their place in the window's bytes. */
+static int
+encode_slice(const struct encoding *e, size_t first, size_t n, const float *x,
+    struct peft_err *err)
+{
+	const struct peft_spec *s = e->s;
+	uint8_t *dst = e->k->bytes + coded(s->dtype, (first - e->first) *
+	    e->cols);
+
+	if (is_4bit(s->dtype))
+		return peft_encode_4bit(s->dtype, x, n * e->cols, s->blocksize,
+		    first + n == e->nrows, dst, e->k->absmax + first *
+		    e->cols / s->blocksize, err);
+	return peft_encode(s->dtype, x, n * e->cols, dst, err);
+}
+
+/* Each slice has a place of its own in the window, so that it does not show
+ * which thread made it. */
+static void
+do_slice(void *ctx, size_t task, int thread)
+{
+	const struct encoding *e = ctx;
+	size_t first = e->first + task * e->slice;
+	size_t left = e->first + e->n - first;
+	size_t n = left < e->slice ? left : e->slice;
+	struct peft_err *err = &e->errs[task];
+	float *x = e->k->rows;
+
+	if (e->rows->shared) {
+		x += (size_t)thread * e->slice * e->cols;
+		if (pull(e->s, e->rows, e->heads, first, n, x, err) == -1) {
+			e->failed[task] = 1;
+			return;
+		}
+	} else
+		x += (first - e->first) * e->cols;
+	e->failed[task] = encode_slice(e, first, n, x, err) == -1;
+}
+
+static int
+do_window(struct encoding *e, struct peft_err *err)
+{
+	size_t ntasks = (e->n + e->slice - 1) / e->slice, i;
+	struct peft_sink *k = e->k;
+
+	if (!e->rows->shared && pull(e->s, e->rows, e->heads, e->first, e->n,
+	    k->rows, err) == -1)
+		return -1;
+	if (k->pool != NULL)
+		peft_pool_run(k->pool, ntasks, do_slice, e);
+	else
+		for (i = 0; i < ntasks; i++)
+			do_slice(e, i, 0);
+	for (i = 0; i < ntasks; i++)
+		if (e->failed[i]) {
+			*err = e->errs[i];
+			return -1;
+		}
+	return peft_sink_write(k, k->bytes, coded(e->s->dtype, e->n *
+	    e->cols), err);
+}
+
+static size_t
+gcd(size_t a, size_t b)
+{
+	return b == 0 ? a : gcd(b, a % b);
+}
+
+/* About n elements in rows, and whole blocks where these go over rows. */
+static size_t
+whole_rows(const struct peft_spec *s, size_t cols, size_t n)
+{
+	size_t step = is_4bit(s->dtype) ? s->blocksize / gcd(s->blocksize,
+	    cols) : 1;
+	size_t rows = n / cols;
+
+	rows -= rows % step;
+	return rows == 0 ? step : rows;
+}
+
+static size_t
+least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static int
+encode_windows(struct encoding *e, size_t window, struct peft_err *err)
+{
+	size_t ntasks = (window + e->slice - 1) / e->slice;
+	int r = 0;
+
+	e->errs = peft_calloc(ntasks, sizeof(*e->errs), err);
+	e->failed = peft_calloc(ntasks, sizeof(*e->failed), err);
+	if (e->errs == NULL || e->failed == NULL)
+		r = -1;
+	for (e->first = 0; r == 0 && e->first < e->nrows; e->first += e->n) {
+		e->n = least(window, e->nrows - e->first);
+		r = do_window(e, err);
+	}
+	free(e->errs);
+	free(e->failed);
+	return r;
+}
+
+static int
+encode_rows(struct peft_sink *k, const struct peft_spec *s,
+    const struct peft_rows *rows, size_t heads, struct peft_err *err)
+{
+	struct encoding e = { .k = k, .s = s, .rows = rows, .heads = heads,
+	    .cols = s->ndim > 0 ? s->shape[s->ndim - 1] : 1, .nrows = 1 };
+	size_t window, threads = k->opt.threads > 1 ?
+	    (size_t)k->opt.threads : 1, floats;
+	int i;
+
+	for (i = 0; i < s->ndim - 1; i++)
+		e.nrows *= s->shape[i];
+	if (e.cols == 0 || e.nrows == 0)
+		return 0;
+	e.slice = least(whole_rows(s, e.cols, PEFT_SLICE), e.nrows);
+	window = PEFT_WINDOW / e.cols;
+	window = least(window - window % e.slice, e.nrows);
+	window = window == 0 ? e.slice : window;
+	floats = (rows->shared ? threads * e.slice : window) * e.cols;
+	if (room((void **)&k->rows, &k->nrows, floats, sizeof(float),
+	    err) == -1 || room((void **)&k->bytes, &k->nbytes, coded(s->dtype,
+	    window * e.cols) + 64, 1, err) == -1)
+		return -1;
+	return encode_windows(&e, window, err);
+}
+
+int
+peft_sink_encode(struct peft_sink *k, const struct peft_spec *s,
+    const struct peft_rows *rows, struct peft_err *err)
+{
+	size_t heads = k->kind == PEFT_OUT_GGUF ?
+	    peft_arch_permuted(k->arch, s->name, &k->heads) : 0;
+
+	if (peft_sink_keeps(s, rows))
+		return peft_sink_copy(k, s, rows->raw, heads, err);
+	if (!peft_can_encode(s->dtype))
+		return peft_seterr(err, "type %s cannot be written",
+		    peft_dtypes[s->dtype].name);
+	if (!is_4bit(s->dtype))
+		return encode_rows(k, s, rows, heads, err);
+	if (room((void **)&k->absmax, &k->nabsmax, peft_sink_sizes(s).nabsmax,
+	    sizeof(float), err) == -1 ||
+	    encode_rows(k, s, rows, heads, err) == -1)
+		return -1;
+	return peft_sink_put_scales(k, s, k->absmax, err);
+}
