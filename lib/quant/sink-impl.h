@@ -65,7 +65,16 @@ void	peft_sink_state(const struct peft_spec *, float offset,
 /* Put the name of where the sides are from before the message; -1. */
 int	peft_sink_blame(const struct peft_sink *, struct peft_err *);
 
-/* sink-folder.c, sink-gguf.c */
+/* sink.c: a sink that knows what will come, and has nowhere to put it. */
+struct peft_sink *peft_sink_prepare(const struct peft_sinkopt *,
+	    const struct peft_spec *, size_t nspecs, const struct peft_side *,
+	    size_t nsides, struct peft_err *) PEFT_MUSTCHECK;
+
+/* sink-folder.c, sink-gguf.c; the index, if there is to be one, appended. */
+int	peft_sink_assign_shards(struct peft_sink *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+int	peft_sink_index(struct peft_sink *, struct peft_buf *,
+	    struct peft_err *) PEFT_MUSTCHECK;
 int	peft_sink_open_folder(struct peft_sink *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 int	peft_sink_next_shard(struct peft_sink *, struct peft_err *)

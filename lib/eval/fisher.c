@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Squared gradients of weights, by hooks that look and change nothing. */
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/load.h"
+#include "eval/fisher.h"
+#include "eval/session.h"
+
+/* A linear layer that is watched. */
+struct watch {
+	struct peft_hook	 hook;
+	size_t			 in, out, weight;
+	double			*x2, *dy2;	/* [in], [out]: sums of squares */
+	size_t			 T;		/* tokens */
+};
+
+static size_t
+nothing(const void *self, size_t T)
+{
+	(void)self;
+	(void)T;
+	return 0;
+}
+
+static void
+forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
+{
+	(void)self;
+	(void)c;
+	(void)y;
+	(void)ldy;
+}
+
+static void
+add_squares(double *sum, const float *x, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		sum[i] += (double)x[i] * (double)x[i];
+}
+
+static void
+backward(void *self, const struct peft_hook_call *c, const float *dy,
+    size_t lddy, float *dx, size_t lddx)
+{
+	struct watch *w = self;
+	size_t t;
+
+	(void)dx;
+	(void)lddx;
+	for (t = 0; t < c->T; t++) {
+		add_squares(w->x2, c->x + t * c->ldx, w->in);
+		add_squares(w->dy2, dy + t * lddy, w->out);
+	}
+	w->T += c->T;
+}
+
+static const struct peft_hook_ops ops = { nothing, nothing, forward,
+    backward };
+
+/* The weight of a site; a tied head's is the embedding. */
+static size_t
+weight_of(const struct peft_sites *sites, const struct peft_site *s)
+{
+	size_t i;
+
+	for (i = 0; s->weight == SIZE_MAX && i < sites->n; i++)
+		if (sites->at[i].kind == PEFT_EMBEDDING)
+			return sites->at[i].weight;
+	return s->weight;
+}
+
+static bool
+is_linear(const struct peft_site *s)
+{
+	return s->kind == PEFT_LINEAR || s->kind == PEFT_HEAD;
+}
+
+static size_t
+count_values(const struct peft_sites *sites)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < sites->n; i++)
+		n += is_linear(&sites->at[i]) ? sites->at[i].in +
+		    sites->at[i].out : 0;
+	return n;
+}
+
+/* Hooks on all linear layers; values: room for their sums. */
+static size_t
+attach(struct peft_sites *sites, struct watch *w, double *values)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < sites->n; i++) {
+		struct peft_site *s = &sites->at[i];
+
+		if (!is_linear(s))
+			continue;
+		w[n] = (struct watch){ .in = s->in, .out = s->out,
+		    .weight = weight_of(sites, s), .x2 = values,
+		    .dy2 = values + s->in };
+		w[n].hook = (struct peft_hook){ &ops, &w[n], 0, s->hooks };
+		s->hooks = &w[n].hook;
+		values += s->in + s->out;
+		n++;
+	}
+	return n;
+}
+
+/* One record, forward and backward. */
+static int
+run_record(struct peft_run *run, const struct peft_record *rec,
+    struct peft_fisher *f, struct peft_err *err)
+{
+	struct peft_seq seq = { .ids = rec->ids, .labels = rec->supervised > 0 ?
+	    rec->labels : rec->ids, .n = rec->n, .weight = 1, .adapter = 0 };
+	struct peft_loss loss = { 0 };
+
+	if (rec->n < 2)
+		return 0;
+	if (peft_run_train(run, &seq, 1, 1, 0, &loss, err) == -1)
+		return peft_errprefix(err, "line %zu", rec->line);
+	f->tokens += loss.tokens;
+	f->loss += loss.nll;
+	return 0;
+}
+
+static int
+run_records(struct peft_session *ses, const struct peft_records *r,
+    struct peft_fisher *f, struct peft_err *err)
+{
+	struct peft_caps caps = { .seqs = 1, .train = true,
+	    .recompute = true };
+	struct peft_run *run;
+	size_t i;
+	int status = 0;
+
+	for (i = 0; i < r->n; i++)
+		if (r->at[i].n > caps.seq)
+			caps.seq = r->at[i].n;
+	caps.tokens = caps.seq;
+	if (caps.seq < 2)
+		return peft_seterr(err, "no record has two tokens");
+	if ((run = peft_run_open(ses->net, &caps, err)) == NULL)
+		return -1;
+	for (i = 0; status == 0 && i < r->n; i++)
+		status = run_record(run, &r->at[i], f, err);
+	peft_run_close(run);
+	f->loss /= (double)f->tokens;
+	return status;
+}
+
+static double
+mean(const double *x, size_t n)
+{
+	double sum = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		sum += x[i];
+	return sum / (double)n;
+}
+
+static int
+ascending(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Sums into sensitivities; where the shapes are not the site's (weights that
+ * are stored the other way round), the other way round. */
+static int
+settle(struct peft_fisher *f, const struct peft_source *src,
+    const struct watch *w, size_t n, struct peft_err *err)
+{
+	double *means = peft_calloc(n + 1, sizeof(*means), err);
+	size_t i;
+
+	if (means == NULL)
+		return -1;
+	for (i = 0; i < n; i++) {
+		const struct peft_weight *x = peft_source_at(src, w[i].weight);
+		struct peft_sensitivity *s = &f->at[w[i].weight];
+		bool turned = x->rows != w[i].out;
+
+		if (w[i].T == 0 || f->tokens == 0)
+			continue;
+		s->scale = 0.5 / ((double)w[i].T * (double)f->tokens);
+		means[i] = s->scale * mean(w[i].x2, w[i].in) *
+		    mean(w[i].dy2, w[i].out);
+		s->rows = turned ? w[i].x2 : w[i].dy2;
+		s->cols = turned ? w[i].dy2 : w[i].x2;
+	}
+	qsort(means, n, sizeof(*means), ascending);
+	for (i = 0; i < f->n; i++)
+		if (f->at[i].rows == NULL)
+			f->at[i].scale = n > 0 ? means[n / 2] : 1;
+	free(means);
+	return 0;
+}
+
+static int
+watch_all(struct peft_session *ses, const struct peft_records *r,
+    struct peft_fisher *f, struct peft_err *err)
+{
+	struct peft_sites *sites = peft_net_sites(ses->net);
+	struct watch *w = peft_calloc(sites->n, sizeof(*w), err);
+	size_t n;
+	int status = -1;
+
+	f->n = peft_source_count(ses->source);
+	f->at = peft_calloc(f->n, sizeof(*f->at), err);
+	f->values = peft_calloc(count_values(sites), sizeof(double), err);
+	if (w != NULL && f->at != NULL && f->values != NULL) {
+		n = attach(sites, w, f->values);
+		status = run_records(ses, r, f, err);
+		if (status == 0)
+			status = settle(f, ses->source, w, n, err);
+	}
+	free(w);
+	return status;
+}
+
+int
+peft_fisher(const char *model, const char *tokens, int threads,
+    struct peft_fisher *f, struct peft_err *err)
+{
+	char *paths[] = { (char *)(uintptr_t)tokens };
+	struct peft_sessionopt o = { .model = model, .threads = threads };
+	struct peft_loadopt load = { .partial = false };
+	struct peft_records r = { 0 };
+	struct peft_session ses;
+	int status = -1;
+
+	*f = (struct peft_fisher){ 0 };
+	if (peft_session_open(&ses, &o, err) == -1)
+		return -1;
+	load.vocab = peft_net_config(ses.net)->vocab;
+	if (peft_records_load(&r, &ses.codec, paths, 1, &load, err) == 0 &&
+	    peft_records_plain(&r, err) == 0 &&
+	    (status = watch_all(&ses, &r, f, err)) == -1)
+		peft_errprefix(err, "%s", tokens);
+	peft_records_free(&r);
+	peft_session_close(&ses);
+	if (status == -1)
+		peft_fisher_free(f);
+	return status;
+}
+
+void
+peft_fisher_free(struct peft_fisher *f)
+{
+	free(f->at);
+	free(f->values);
+	*f = (struct peft_fisher){ 0 };
+}
