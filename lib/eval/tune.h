@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_EVAL_TUNE_H
+#define PEFT_EVAL_TUNE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "eval/likeness.h"
+#include "eval/limits.h"
+#include "merge/residual.h"
+#include "quant/convert.h"
+#include "quant/fit.h"
+#include "quant/sink.h"
+
+/*
+ * What peft-quantize does beyond conversion: types for a size (fit.h), from
+ * the loss over tokens if there are some (fisher.h); the adapter that takes up
+ * the error (residual.h); before the output gets its name, a comparison of
+ * both models (likeness.h).
+ */
+struct peft_tuneopt {
+	const char	*model;
+	int		 threads;
+	size_t		 fit;		/* bytes; 0: types are as planned */
+	enum peft_dtype	 types[PEFT_NDTYPE];	/* for it */
+	size_t		 ntypes;
+	const char	*calibrate;	/* token records, or NULL */
+	struct peft_residualopt residual;	/* rank 0: none */
+	const char	*verify;	/* token records, or NULL */
+	struct peft_limits limits;	/* of peft_likeness_metric() */
+};
+
+struct peft_tune;
+
+/* Changes specs[n], which were planned for the source, and asks to be called
+ * when the sink commits; all is borrowed. */
+struct peft_tune *peft_tune_open(const struct peft_tuneopt *,
+		    struct peft_source *, const struct peft_convertopt *,
+		    struct peft_sinkopt *, struct peft_spec *, size_t n,
+		    struct peft_err *) PEFT_MUSTCHECK;
+void		 peft_tune_close(struct peft_tune *);
+/* What is to be stored of weight i, until the next call; *rows says what would
+ * be without this. */
+int		 peft_tune_rows(struct peft_tune *, size_t i,
+		    const struct peft_weight *, struct peft_rows *rows,
+		    struct peft_residual_sums *, struct peft_err *)
+		    PEFT_MUSTCHECK;
+/* What was chosen, saved and compared so far, a line each, in words or JSON;
+ * what was told once is not told again. */
+void		 peft_tune_tell(struct peft_tune *, bool json,
+		    struct peft_buf *);
+
+#endif
