@@ -116,48 +116,52 @@ say_misfits(const struct job *job, const struct peft_spec *specs, size_t n)
 			peft_warn("%s", note);
 }
 
+/* One weight, which the source has just given. */
+static int
+convert_one(const struct job *job, struct peft_progress *bar,
+    const struct peft_passing *p, const struct peft_spec *s,
+    struct peft_sink *sink, struct peft_err *err)
+{
+	struct peft_rows rows = peft_rows_passing(p);
+	struct peft_error e = { 0 };
+
+	/* a pipe may complete its weights in another order */
+	if (strcmp(p->w.name, s->name) != 0)
+		return peft_seterr(err, "weight %s comes before %s in the "
+		    "pipe: write it to a file first", p->w.name, s->name);
+	if (job->report && peft_convert_error(&p->w, s, &e, err) == -1)
+		return peft_errprefix(err, "weight %s", p->w.name);
+	if (job->report || job->common.verbose > 0 ||
+	    (job->common.dry && !job->common.quiet))
+		say(job, bar, &p->w, s, &e);
+	return sink != NULL ? peft_sink_put(sink, &rows, err) : 0;
+}
+
 static int
 convert(const struct job *job, struct peft_source *src,
     const struct peft_spec *specs, struct peft_sink *sink,
     struct peft_err *err)
 {
+	struct peft_passing p = { .source = src };
 	struct peft_progress bar;
-	struct peft_weight w;
-	size_t done = 0;
 	int r;
 
 	peft_progress_start(&bar, "quantize", (double)peft_source_count(src),
 	    "weights", &job->common);
-	while ((r = peft_source_next(src, &w, err)) == 1) {
-		const struct peft_spec *s = &specs[done];
-		struct peft_rows rows = peft_rows_of(&w);
-		struct peft_error e = { 0 };
-
-		/* a pipe may complete its weights in another order */
-		if (strcmp(w.name, s->name) != 0) {
-			r = peft_seterr(err, "weight %s comes before %s in the "
-			    "pipe: write it to a file first", w.name, s->name);
-			break;
-		}
-		if (job->report && peft_convert_error(&w, s, &e, err) == -1) {
-			r = peft_errprefix(err, "weight %s", w.name);
-			break;
-		}
-		if (job->report || job->common.verbose > 0 ||
-		    (job->common.dry && !job->common.quiet))
-			say(job, &bar, &w, s, &e);
-		if (sink != NULL && peft_sink_put(sink, &rows, err) == -1) {
+	while ((r = peft_source_next(src, &p.w, err)) == 1) {
+		if (convert_one(job, &bar, &p, &specs[p.i], sink, err) == -1) {
 			r = -1;
 			break;
 		}
-		peft_progress_set(&bar, (double)++done, w.name);
+		peft_progress_set(&bar, (double)++p.i, p.w.name);
 	}
 	peft_progress_end(&bar);
-	return r;
+	return r == 0 ? peft_source_unchanged(src, err) : r;
 }
 
 /* The hash of the model this one is made from, for peft-merge: an adapter
- * trained over the one may go onto the other.  A pipe is read only once. */
+ * trained over the one may go onto the other.  A pipe is read only once; GGUF
+ * has no place for it. */
 static int
 origin(const struct job *job, char *hex, struct peft_err *err)
 {
@@ -165,11 +169,12 @@ origin(const struct job *job, char *hex, struct peft_err *err)
 	int r;
 
 	hex[0] = '\0';
-	if (job->common.dry || strcmp(job->model, "-") == 0)
+	if (job->common.dry || strcmp(job->model, "-") == 0 ||
+	    job->convert.gguf)
 		return 0;
 	if ((src = peft_source_open(job->model, err)) == NULL)
 		return -1;
-	r = peft_source_hash(src, 0, hex, err);
+	r = peft_source_hash(src, job->common.threads, hex, err);
 	peft_source_close(src);
 	return r;
 }

@@ -141,6 +141,8 @@ do_window(struct encoding *e, struct peft_err *err)
 			*err = e->errs[i];
 			return -1;
 		}
+	if (e->rows->passed != NULL)
+		e->rows->passed(e->rows->ctx, e->first, e->n);
 	return peft_sink_write(k, k->bytes, coded(e->s->dtype, e->n *
 	    e->cols), err);
 }
@@ -222,7 +224,7 @@ peft_sink_encode(struct peft_sink *k, const struct peft_spec *s,
 	    peft_arch_permuted(k->arch, s->name, &k->heads) : 0;
 
 	if (peft_sink_keeps(s, rows))
-		return peft_sink_copy(k, s, rows->raw, heads, err);
+		return peft_sink_copy(k, s, rows, heads, err);
 	if (!peft_can_encode(s->dtype))
 		return peft_seterr(err, "type %s cannot be written",
 		    peft_dtypes[s->dtype].name);

@@ -89,7 +89,7 @@ int	peft_sink_write(struct peft_sink *, const void *, size_t,
  * with their scales; heads: rows are reordered. */
 bool	peft_sink_keeps(const struct peft_spec *, const struct peft_rows *);
 int	peft_sink_copy(struct peft_sink *, const struct peft_spec *,
-	    const struct peft_weight *, size_t heads, struct peft_err *)
+	    const struct peft_rows *, size_t heads, struct peft_err *)
 	    PEFT_MUSTCHECK;
 /* What stands behind the codes of a 4-bit weight. */
 int	peft_sink_put_scales(struct peft_sink *, const struct peft_spec *,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quant/half.h"
 #include "quant/quant.h"
 #include "quant/sink-impl.h"
 
@@ -18,44 +19,72 @@ peft_sink_write(struct peft_sink *k, const void *p, size_t n,
 /* Floats with an exponent of ones are NaN or Inf.  (Blocks are not looked
  * into: peft-inspect --scan does that.) */
 static size_t
-count_bad(const struct peft_weight *w)
+count_bad(enum peft_dtype t, const uint8_t *p, size_t nbytes)
 {
-	const uint8_t *p = w->data;
-	size_t i, bad = 0;
+	size_t n = nbytes / peft_dtypes[t].bytes, i, bad = 0;
+	uint32_t u;
 
-	if (w->dtype == PEFT_F32)
-		for (i = 0; i < w->nelem; i++)
-			bad += (p[4 * i + 3] & 0x7f) == 0x7f &&
-			    p[4 * i + 2] >= 0x80;
-	else if (w->dtype == PEFT_BF16)
-		for (i = 0; i < w->nelem; i++)
-			bad += (p[2 * i + 1] & 0x7f) == 0x7f &&
-			    p[2 * i] >= 0x80;
-	else if (w->dtype == PEFT_F16)
-		for (i = 0; i < w->nelem; i++)
-			bad += (p[2 * i + 1] & 0x7c) == 0x7c;
+	if (t == PEFT_F32)
+		for (i = 0; i < n; i++) {
+			memcpy(&u, p + 4 * i, 4);
+			bad += (u & 0x7f800000u) == 0x7f800000u;
+		}
+	else if (t == PEFT_BF16)
+		for (i = 0; i < n; i++)
+			bad += (peft_load16(p + 2 * i) & 0x7f80) == 0x7f80;
+	else if (t == PEFT_F16)
+		for (i = 0; i < n; i++)
+			bad += (peft_load16(p + 2 * i) & 0x7c00) == 0x7c00;
 	return bad;
 }
 
-/* Stored bytes that are kept as they are. */
 static int
-copy_raw(struct peft_sink *k, const struct peft_weight *w, size_t heads,
+refuse_bad(size_t bad, struct peft_err *err)
+{
+	if (bad == 0)
+		return 0;
+	return peft_setfail(err, PEFT_NUMERIC, "%zu values are not finite",
+	    bad);
+}
+
+/* In the container's order of rows (of a bias: of its values). */
+static int
+copy_permuted(struct peft_sink *k, const struct peft_weight *w, size_t heads,
     struct peft_err *err)
 {
-	size_t bad = count_bad(w), nrows, bytes, r;
+	size_t nrows = w->shape[0], bytes = w->nbytes / nrows, r;
+	const uint8_t *p = w->data;
 
-	if (bad > 0)
-		return peft_setfail(err, PEFT_NUMERIC, "%zu values are not "
-		    "finite", bad);
-	if (heads == 0)
-		return peft_sink_write(k, w->data, w->nbytes, err);
-	nrows = w->shape[0];		/* of a bias, too */
-	bytes = w->nbytes / nrows;
+	if (refuse_bad(count_bad(w->dtype, p, w->nbytes), err) == -1)
+		return -1;
 	for (r = 0; r < nrows; r++)
-		if (peft_sink_write(k, (const uint8_t *)w->data +
-		    peft_permute_to_hf(r, nrows, heads) * bytes, bytes,
-		    err) == -1)
+		if (peft_sink_write(k, p + peft_permute_to_hf(r, nrows,
+		    heads) * bytes, bytes, err) == -1)
 			return -1;
+	return 0;
+}
+
+/* Stored bytes that are kept as they are, some rows at a time; each is
+ * looked at and written while it is in the cache. */
+static int
+copy_raw(struct peft_sink *k, const struct peft_rows *rows,
+    struct peft_err *err)
+{
+	enum { MANY = 1 << 18 };
+	const struct peft_weight *w = rows->raw;
+	size_t row = w->rows > 0 ? w->nbytes / w->rows : 0, r, n, step;
+	const uint8_t *p = w->data;
+
+	step = row == 0 || row > MANY ? 1 : MANY / row;
+	for (r = 0; r < w->rows; r += n) {
+		n = w->rows - r < step ? w->rows - r : step;
+		if (refuse_bad(count_bad(w->dtype, p + r * row, n * row),
+		    err) == -1 ||
+		    peft_sink_write(k, p + r * row, n * row, err) == -1)
+			return -1;
+		if (rows->passed != NULL)
+			rows->passed(rows->ctx, r, n);
+	}
 	return 0;
 }
 
@@ -138,8 +167,10 @@ copy_4bit(struct peft_sink *k, const struct peft_spec *s,
 
 int
 peft_sink_copy(struct peft_sink *k, const struct peft_spec *s,
-    const struct peft_weight *w, size_t heads, struct peft_err *err)
+    const struct peft_rows *rows, size_t heads, struct peft_err *err)
 {
-	return s->dtype == PEFT_NF4 || s->dtype == PEFT_FP4 ?
-	    copy_4bit(k, s, w, err) : copy_raw(k, w, heads, err);
+	if (s->dtype == PEFT_NF4 || s->dtype == PEFT_FP4)
+		return copy_4bit(k, s, rows->raw, err);
+	return heads > 0 ? copy_permuted(k, rows->raw, heads, err) :
+	    copy_raw(k, rows, err);
 }

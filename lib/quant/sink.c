@@ -270,6 +270,32 @@ peft_rows_of(const struct peft_weight *w)
 	    .ctx = (void *)(uintptr_t)w, .raw = w, .shared = true };
 }
 
+static int
+rows_of_passing(void *ctx, size_t first, size_t n, float *dst,
+    struct peft_err *err)
+{
+	const struct peft_passing *p = ctx;
+
+	return rows_of_weight((void *)(uintptr_t)&p->w, first, n, dst, err);
+}
+
+static void
+passed(void *ctx, size_t first, size_t n)
+{
+	const struct peft_passing *p = ctx;
+	size_t row = p->w.nbytes / (p->w.rows > 0 ? p->w.rows : 1);
+
+	peft_source_passed(p->source, p->i, first * row, (first + n) * row);
+}
+
+struct peft_rows
+peft_rows_passing(const struct peft_passing *p)
+{
+	return (struct peft_rows){ .get = rows_of_passing,
+	    .ctx = (void *)(uintptr_t)p, .raw = &p->w, .shared = true,
+	    .passed = passed };
+}
+
 struct peft_spec
 peft_spec_of(const struct peft_weight *w)
 {

@@ -30,6 +30,8 @@ struct peft_rows {
 	void	*ctx;
 	const struct peft_weight *raw;
 	bool	 shared;	/* several threads may call get() at a time */
+	/* NULL, or told that rows first .. first+n will not be asked for */
+	void	(*passed)(void *ctx, size_t first, size_t n);
 };
 
 struct peft_spec {
@@ -90,6 +92,14 @@ void		 peft_sink_abort(struct peft_sink *);
 
 /* Rows of a loaded weight, decoded; raw = w.  *w must outlive the rows. */
 struct peft_rows peft_rows_of(const struct peft_weight *w);
+/* The same of weight i of a source, the one that _next() gave: the pages of
+ * rows that were passed need not stay in memory. */
+struct peft_passing {
+	struct peft_weight	 w;
+	struct peft_source	*source;
+	size_t			 i;
+};
+struct peft_rows peft_rows_passing(const struct peft_passing *);
 /* The spec that describes w as it is stored. */
 struct peft_spec peft_spec_of(const struct peft_weight *w);
 

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/map.h"
 #include "tensor/ggufmap.h"
@@ -21,6 +22,10 @@ struct peft_file {
 	const uint8_t	*map;		/* NULL: a pipe that is streamed */
 	size_t		 len;
 	bool		 heap;		/* map is malloc'd, not mmapped */
+	struct peft_stamp {		/* when it was opened */
+		uint64_t	dev, ino, size;
+		struct timespec	changed;
+	}		 stamp;
 };
 
 struct peft_raw {
@@ -102,6 +107,13 @@ int	peft_source_drain(struct peft_source *, struct peft_err *)
  * tiktoken's. */
 int	peft_tokenizer_of(struct peft_sides *, const char *name,
 	    const struct peft_buf *file, struct peft_err *) PEFT_MUSTCHECK;
+
+/* source-pages.c: pages of a mapping count as resident memory until they are
+ * given up: those of bytes from .. to of a raw tensor. */
+void	peft_source_drop_pages(const struct peft_source *,
+	    const struct peft_raw *, size_t from, size_t to);
+struct stat;
+struct peft_stamp peft_source_stamp(const struct stat *);
 
 /* source-weights.c: from raw tensors to weights, once all are known. */
 int	peft_source_make_weights(struct peft_source *, struct peft_err *)

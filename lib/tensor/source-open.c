@@ -242,6 +242,7 @@ peft_source_open_file(struct peft_source *s, const char *path,
 		return peft_seterrno(err, "%s", path);
 	f->map = map;
 	f->len = (size_t)st.st_size;
+	f->stamp = peft_source_stamp(&st);
 	if (map == NULL)
 		return peft_seterr(err, "%s: is empty", path);
 	return peft_source_open_bytes(s, s->nfiles - 1, err);

@@ -252,15 +252,12 @@ peft_source_load(struct peft_source *s, size_t i, struct peft_weight *out,
 	return 0;
 }
 
-/* Give back what _next handed out: memory, and the pages of a mapping. */
+/* Give back what was made to hand a weight out. */
 static void
-drop_current(struct peft_source *s)
+drop(struct peft_source *s, struct peft_whole *w)
 {
-	struct peft_whole *w = s->current;
 	int p;
 
-	if (w == NULL)
-		return;
 	for (p = 0; p < PEFT_NPART; p++) {
 		struct peft_raw *raw;
 
@@ -273,21 +270,12 @@ drop_current(struct peft_source *s)
 	free(w->permuted);
 	w->permuted = NULL;
 	w->w.data = NULL;
-	s->current = NULL;
 }
 
-/* Mapped pages count as resident memory until they are given up. */
 static void
 drop_pages(struct peft_source *s, const struct peft_whole *w)
 {
-	const struct peft_raw *raw = &s->raws[w->part[PEFT_DATA]];
-	const struct peft_file *f = &s->files[raw->file];
-	size_t page = 4096, from = raw->at / page * page;
-	size_t end = (raw->at + raw->nbytes) / page * page;
-
-	if (f->map != NULL && !f->heap && end > from)
-		(void)madvise((void *)(uintptr_t)(f->map + from), end - from,
-		    MADV_DONTNEED);
+	peft_source_drop_pages(s, &s->raws[w->part[PEFT_DATA]], 0, SIZE_MAX);
 }
 
 /* Raw tensors from the pipe until a weight is complete. */
@@ -317,7 +305,9 @@ peft_source_next(struct peft_source *s, struct peft_weight *out,
 
 	if (s->current != NULL && s->pipe == NULL)
 		drop_pages(s, s->current);
-	drop_current(s);
+	if (s->current != NULL)
+		drop(s, s->current);
+	s->current = NULL;
 	s->started = true;
 	if (s->pipe != NULL)
 		r = next_from_pipe(s, err);
@@ -331,6 +321,22 @@ peft_source_next(struct peft_source *s, struct peft_weight *out,
 		return peft_errprefix(err, "%s", s->label);
 	*out = s->current->w;
 	return 1;
+}
+
+void
+peft_source_unload(struct peft_source *s, size_t i)
+{
+	struct peft_whole *w = &s->wholes[i];
+	int p;
+
+	/* what came through a pipe does not come again */
+	for (p = 0; p < PEFT_NPART; p++)
+		if (w->part[p] != PEFT_NONE &&
+		    s->files[s->raws[w->part[p]].file].map == NULL)
+			return;
+	if (w->w.data != NULL)
+		drop_pages(s, w);
+	drop(s, w);
 }
 
 int

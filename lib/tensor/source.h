@@ -81,10 +81,21 @@ int		 peft_source_finish(struct peft_source *, struct peft_err *)
 int		 peft_source_load(struct peft_source *, size_t i,
 		    struct peft_weight *w, struct peft_err *) PEFT_MUSTCHECK;
 
+/* Undo a _load(), where it can be done again. */
+void		 peft_source_unload(struct peft_source *, size_t i);
+/* Bytes from .. to of the data of weight i, which is loaded, will not be
+ * needed soon: a mapping need not keep their pages in memory. */
+void		 peft_source_passed(struct peft_source *, size_t i, size_t from,
+		    size_t to);
+/* -1 if a file that is mapped is not what it was when it was opened.  Asked
+ * when all was read and before anything is said to be done. */
+int		 peft_source_unchanged(const struct peft_source *,
+		    struct peft_err *) PEFT_MUSTCHECK;
+
 /* The base hash, independent of container and order: "sha256:" + hex of the
  * lines "NAME DTYPE SHAPE sha256(DATA)" sorted by name, with the bytes of the
- * scales behind the data.  Reads everything once (_load), on `threads'
- * threads.  hex has room for 7 + PEFT_SHA256_HEX. */
+ * scales behind the data.  Reads everything once, on `threads' threads; of
+ * files, a weight's pages at most are in memory for it.  hex has room for 7 + PEFT_SHA256_HEX. */
 int		 peft_source_hash(struct peft_source *, int threads,
 		    char *hex, struct peft_err *) PEFT_MUSTCHECK;
 
