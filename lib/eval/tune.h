@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/opt.h"
 #include "eval/likeness.h"
 #include "eval/limits.h"
 #include "merge/residual.h"
@@ -31,6 +32,28 @@ struct peft_tuneopt {
 	const char	*verify;	/* token records, or NULL */
 	struct peft_limits limits;	/* of peft_likeness_metric() */
 };
+
+/* For commands: rows of an option table, and what they do. */
+enum {
+	PEFT_O_FIT = 2100, PEFT_O_FITTYPES, PEFT_O_CALIBRATE, PEFT_O_RANK,
+	PEFT_O_RESIDUAL, PEFT_O_ITERS, PEFT_O_VERIFY, PEFT_O_BELOW,
+	PEFT_O_ABOVE
+};
+#define PEFT_TUNE_OPTS \
+	{ PEFT_O_FIT, "fit", "SIZE", "choose the types: an output of at most SIZE" }, \
+	{ PEFT_O_FITTYPES, "fit-types", "TYPE,...", "of these (by container)" }, \
+	{ PEFT_O_CALIBRATE, "calibrate", "FILE", "by what the loss over these records depends on" }, \
+	{ PEFT_O_RANK, "residual-rank", "R", "an adapter of rank R takes up the error" }, \
+	{ PEFT_O_RESIDUAL, "residual-out", "FILE", "write that adapter to FILE (or FOLDER/)" }, \
+	{ PEFT_O_ITERS, "residual-iters", "N", "quantise and approximate in N turns (1)" }, \
+	{ PEFT_O_VERIFY, "verify", "FILE", "compare the logits before and after on these records" }, \
+	{ PEFT_O_BELOW, "fail-below", "METRIC=VALUE", "exit 3, without output, if METRIC of --verify is below" }, \
+	{ PEFT_O_ABOVE, "fail-above", "METRIC=VALUE", "exit 3, without output, if METRIC of --verify is above" }
+
+void		 peft_tune_option(struct peft_tuneopt *, int ch, char *arg);
+/* After all of them; typed: -t was given without a pattern. */
+void		 peft_tune_settle(struct peft_tuneopt *,
+		    const struct peft_common *, const char *model, bool typed);
 
 struct peft_tune;
 

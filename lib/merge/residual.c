@@ -311,10 +311,9 @@ peft_residual_save(const struct peft_residual *k, const char *base,
 {
 	char hex[7 + PEFT_SHA256_HEX];
 	const char *meta[] = { "peft.base", hex, NULL };
-	struct peft_source *s = peft_source_open(base, err);
-	int r = s == NULL ? -1 : peft_source_hash(s, threads, hex, err);
 
-	peft_source_close(s);
-	return r == -1 ? -1 : peft_adapter_save(k->adapter, k->opt.path,
-	    k->opt.force, meta, err);
+	if (peft_source_hash_path(base, threads, hex, err) == -1)
+		return -1;
+	return peft_adapter_save(k->adapter, k->opt.path, k->opt.force, meta,
+	    err);
 }

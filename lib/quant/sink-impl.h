@@ -85,9 +85,7 @@ int	peft_sink_open_gguf(struct peft_sink *, struct peft_err *)
 /* sink-write.c: bytes as they are. */
 int	peft_sink_write(struct peft_sink *, const void *, size_t,
 	    struct peft_err *) PEFT_MUSTCHECK;
-/* Are the stored bytes those that the spec calls for?  Then they are copied,
- * with their scales; heads: rows are reordered. */
-bool	peft_sink_keeps(const struct peft_spec *, const struct peft_rows *);
+/* What peft_sink_keeps(); heads: rows are reordered. */
 int	peft_sink_copy(struct peft_sink *, const struct peft_spec *,
 	    const struct peft_rows *, size_t heads, struct peft_err *)
 	    PEFT_MUSTCHECK;

@@ -90,6 +90,11 @@ int		 peft_sink_commit(struct peft_sink *, struct peft_err *)
 		    PEFT_MUSTCHECK;
 void		 peft_sink_abort(struct peft_sink *);
 
+/* Are the stored bytes those that the spec calls for?  Then they are copied,
+ * with their scales. */
+bool		 peft_sink_keeps(const struct peft_spec *,
+		    const struct peft_rows *);
+
 /* Rows of a loaded weight, decoded; raw = w.  *w must outlive the rows. */
 struct peft_rows peft_rows_of(const struct peft_weight *w);
 /* The same of weight i of a source, the one that _next() gave: the pages of
