@@ -9,7 +9,8 @@
 #include "quant/fidelity.h"
 #include "quant/quant.h"
 
-enum { PIECE = 1 << 18 };	/* values at a time, about */
+/* Values at a time, about: of all of a weight, of a part. */
+enum { PIECE = 1 << 18, SMALL = 1 << 12 };
 
 /* A weight on its way there and back. */
 struct trip {
@@ -111,18 +112,31 @@ struct sample {
 	size_t	rows, step, pieces;
 };
 
+/* The fewest rows that end where a block of 4-bit values does. */
+static size_t
+whole_rows(const struct peft_spec *s, size_t cols)
+{
+	size_t n = 1;
+
+	while (is_4bit(s->dtype) && n < s->blocksize &&
+	    n * cols % s->blocksize != 0)
+		n *= 2;
+	return n;
+}
+
+/* A part of a weight is many small pieces, all of it few large ones. */
 static struct sample
 sample_of(const struct peft_spec *spec, size_t rows, size_t cols, size_t most)
 {
-	/* so many rows end where a block does, whatever the columns */
-	size_t many = is_4bit(spec->dtype) ? spec->blocksize : 64, want;
-	size_t n = PIECE / cols / many * many;
+	bool part = most > 0 && most < rows * cols;
+	size_t many = whole_rows(spec, cols), want;
+	size_t n = (part ? SMALL : PIECE) / cols / many * many;
 	struct sample s;
 
 	s.rows = n == 0 ? many : n;
 	s.rows = s.rows > rows ? rows : s.rows;
 	s.pieces = (rows + s.rows - 1) / s.rows;
-	want = most == 0 ? s.pieces : most / (s.rows * cols);
+	want = part ? most / (s.rows * cols) : s.pieces;
 	s.step = want == 0 ? s.pieces : (s.pieces + want - 1) / want;
 	return s;
 }
