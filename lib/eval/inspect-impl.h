@@ -11,12 +11,12 @@
 /* A number with six digits, as a table has it; what is not finite is null. */
 void	peft_inspect_real(cJSON *, const char *key, double);
 
-/* inspect-model.c: config, rope, heads, tokenizer, template, quantisation. */
+/* inspect-model.c: config, rope, heads, tokenizer, template, bits. */
 int	peft_inspect_config(cJSON *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 int	peft_inspect_tokenizer(cJSON *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;
-int	peft_inspect_quantised(cJSON *, const struct peft_source *,
+int	peft_inspect_bits(cJSON *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
 /* inspect-scan.c: statistics for the report's "tensors", which are in the
@@ -35,5 +35,10 @@ int	peft_inspect_adapter(cJSON *, struct peft_source *, struct peft_err *)
 
 /* inspect-table.c: the report as a table; both say the same. */
 void	peft_inspect_table(struct peft_buf *, const cJSON *);
+
+/* inspect-quant.c: "quantization", if some weights have scales: the method,
+ * and of each kind of quantised weight the bits, what has a scale of its
+ * own, and how many there are. */
+void	peft_inspect_quant(cJSON *report, const struct peft_source *);
 
 #endif

@@ -172,73 +172,47 @@ peft_inspect_tokenizer(cJSON *j, const struct peft_source *s,
 	return add_template(j, s, err);
 }
 
-/* What the scales of a quantised weight say of how it was made. */
-static void
-add_scales(cJSON *q, const struct peft_weight *w)
-{
-	const char *type = peft_dtypes[w->dtype].name;
-	const struct peft_scales *sc = &w->scales;
-	cJSON *t;
-
-	if (peft_json_get(q, type) != NULL || (w->dtype != PEFT_NF4 &&
-	    w->dtype != PEFT_FP4 && w->dtype != PEFT_INT8))
-		return;
-	t = cJSON_AddObjectToObject(q, type);
-	if (sc->blocksize > 0)
-		cJSON_AddNumberToObject(t, "block_size",
-		    (double)sc->blocksize);
-	else
-		cJSON_AddStringToObject(t, "block_size", "row");
-	cJSON_AddBoolToObject(t, "double_quant", sc->qabsmax != NULL ||
-	    sc->nested_blocksize > 0);
-	if (sc->nested_blocksize > 0)
-		cJSON_AddNumberToObject(t, "nested_block_size",
-		    (double)sc->nested_blocksize);
-	cJSON_AddStringToObject(t, "made_from", peft_dtypes[sc->orig].name);
-}
-
-/* Bytes of a weight with its scales. */
+/* Bytes of a weight with its scales; of groups about, for some files have
+ * zero points and orders besides. */
 static double
 bytes_of(const struct peft_weight *w)
 {
 	const struct peft_scales *s = &w->scales;
-	bool nested = s->qabsmax != NULL || s->nested_blocksize > 0;
-	double scales = (double)s->nabsmax * (nested ? 1 : 4);
+	double each = s->qabsmax != NULL || s->nested_blocksize > 0 ||
+	    s->exponents != NULL ? 1 : s->group > 0 && s->bits < 8 ? 2 : 4;
 
-	return (double)w->nbytes + scales + 4 * (double)s->nnested;
+	return (double)w->nbytes + each * (double)s->nabsmax +
+	    4 * (double)s->nnested;
 }
 
 int
-peft_inspect_quantised(cJSON *j, const struct peft_source *s,
-    struct peft_err *err)
+peft_inspect_bits(cJSON *j, const struct peft_source *s, struct peft_err *err)
 {
-	cJSON *q = cJSON_AddObjectToObject(j, "quantization"), *c;
 	double bits = 0, values = 0, all = 0, nall = 0;
-	size_t i, blocks = 0;
+	size_t i;
+	cJSON *c;
 
 	for (i = 0; i < peft_source_count(s); i++) {
 		const struct peft_weight *w = peft_source_at(s, i);
 		bool quant = peft_dtypes[w->dtype].block > 1 ||
 		    w->scales.nabsmax > 0;
 
-		add_scales(q, w);
 		all += 8 * bytes_of(w);
 		nall += (double)w->nelem;
 		bits += quant ? 8 * bytes_of(w) : 0;
 		values += quant ? (double)w->nelem : 0;
-		blocks += quant;
 	}
-	cJSON_AddNumberToObject(q, "weights", (double)blocks);
 	if (nall > 0)
-		peft_inspect_real(q, "bits_per_value", all / nall);
+		peft_inspect_real(j, "bits_per_value", all / nall);
 	if (values > 0)
-		peft_inspect_real(q, "bits_per_quantized_value",
+		peft_inspect_real(j, "bits_per_quantized_value",
 		    bits / values);
 	if (side_json(s, "config.json", &c, err) == -1)
 		return -1;
 	if (peft_json_get(c, "quantization_config") != NULL)
-		cJSON_AddItemToObject(q, "config", cJSON_Duplicate(
-		    peft_json_get(c, "quantization_config"), true));
+		cJSON_AddItemToObject(j, "quantization_config",
+		    cJSON_Duplicate(peft_json_get(c, "quantization_config"),
+		    true));
 	cJSON_Delete(c);
 	return 0;
 }

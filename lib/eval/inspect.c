@@ -147,11 +147,13 @@ inspect_source(struct peft_source *s, const struct peft_inspectopt *o,
 	cJSON_AddStringToObject(j, "kind", kinds[peft_source_kind(s)]);
 	cJSON_AddStringToObject(j, "holds", adapter ? "adapter" : "model");
 	if (peft_inspect_config(j, s, err) == -1 ||
-	    peft_inspect_tokenizer(j, s, err) == -1 ||
-	    peft_inspect_quantised(j, s, err) == -1)
+	    peft_inspect_tokenizer(j, s, err) == -1)
 		return -1;
 	add_meta(j, s);
+	peft_inspect_quant(j, s);
 	add_tensors(j, s);
+	if (peft_inspect_bits(j, s, err) == -1)
+		return -1;
 	if (peft_source_kind(s) == PEFT_FOLDER &&
 	    peft_inspect_shards(j, peft_source_label(s), &wrong, err) == -1)
 		return -1;

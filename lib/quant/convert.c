@@ -41,6 +41,8 @@ plain_type(const struct peft_weight *w, const struct peft_convertopt *o)
 {
 	if (is_float(w->dtype))
 		return w->dtype;
+	if (w->scales.group > 0)	/* what it was made from */
+		return o->gguf ? PEFT_F16 : w->scales.orig;
 	return o->gguf ? PEFT_F16 : PEFT_BF16;
 }
 
@@ -111,8 +113,9 @@ kept_type(const struct peft_weight *w, const struct peft_convertopt *o)
 {
 	if (w->ndim < 2 && o->gguf)
 		return PEFT_F32;
-	if (peft_dtypes[w->dtype].st != NULL || o->gguf)
-		return is_4bit(w->dtype) && o->gguf ? PEFT_F16 : w->dtype;
+	if (o->gguf ? peft_dtypes[w->dtype].ggml >= 0 :
+	    peft_dtypes[w->dtype].st != NULL)
+		return w->dtype;
 	return is_4bit(w->dtype) ? w->dtype : plain_type(w, o);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "quant/encode.h"
+#include "quant/fast.h"
 #include "quant/half.h"
 #include "quant/quant.h"
 
@@ -18,19 +19,13 @@ e_f32(const float *x, size_t n, uint8_t *dst)
 static void
 e_f16(const float *x, size_t n, uint8_t *dst)
 {
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		peft_store16(dst + 2 * i, peft_f32_to_f16(x[i]));
+	peft_fast()->f16(x, n, dst);
 }
 
 static void
 e_bf16(const float *x, size_t n, uint8_t *dst)
 {
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		peft_store16(dst + 2 * i, peft_f32_to_bf16(x[i]));
+	peft_fast()->bf16(x, n, dst);
 }
 
 /* The value of largest magnitude, with its sign; the first of equals. */
@@ -212,6 +207,10 @@ peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
 	const float limit = too_large(t);
 	size_t i, big = 0, bad = 0;
 
+	if (peft_fast()->most(src, n) < limit) {
+		encoders[t](src, n, dst);
+		return 0;
+	}
 	for (i = 0; i < n; i++) {
 		bad += !isfinite(src[i]);
 		big += fabsf(src[i]) >= limit;
@@ -219,9 +218,6 @@ peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
 	if (bad > 0)
 		return peft_setfail(err, PEFT_NUMERIC, "%zu values are not "
 		    "finite", bad);
-	if (big > 0)
-		return peft_setfail(err, PEFT_NUMERIC, "%zu values are too "
-		    "large for %s", big, peft_dtypes[t].name);
-	encoders[t](src, n, dst);
-	return 0;
+	return peft_setfail(err, PEFT_NUMERIC, "%zu values are too large for "
+	    "%s", big, peft_dtypes[t].name);
 }

@@ -41,6 +41,10 @@ int	peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
 int	peft_encode_4bit(enum peft_dtype t, const float *src, size_t n,
 	    size_t blocksize, bool last, uint8_t *dst, float *absmax,
 	    struct peft_err *) PEFT_MUSTCHECK;
+/* bitsandbytes' LLM.int8, byte for byte: a scale a row, of the values as f16
+ * (which they must fit into); a row of zeros has the scale 0. */
+int	peft_encode_int8(const float *src, size_t rows, size_t cols,
+	    int8_t *dst, float *absmax, struct peft_err *) PEFT_MUSTCHECK;
 /* The second quantisation, of n scales in blocks of 256: q[n],
  * nested_absmax[ceil(n/256)], *offset; by peft_dynamic_map(). */
 void	peft_encode_nested(const float *absmax, size_t n, uint8_t *q,

@@ -8,38 +8,39 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "tensor/source.h"
+#include "tensor/source-impl.h"
 
 struct digest {
-	const struct peft_weight *w;
+	struct peft_weight	w;		/* without data, when done */
 	char			hex[PEFT_SHA256_HEX];
+	struct peft_source	*source;
+	size_t			 i;		/* there */
+	bool			 had;		/* and its data, already */
 };
 
+/* Weights are at hand for this many bytes at a time (one may have more). */
+static const size_t batch_bytes = (size_t)64 << 20;
+
 struct work {
-	struct peft_source	*s;
-	struct digest		*d;
-	pthread_mutex_t		*lock;	/* of s: loading is not for two */
-	size_t			 first, step, n;
-	struct peft_err		 err;
-	bool			 failed;
+	struct digest	*d;
+	size_t		 first, step, n;
 };
 
 /* The bytes in row order, then whatever scales there are. */
 static void
-digest_weight(const struct work *k, size_t i, const struct peft_weight *w,
-    bool held)
+digest_weight(struct digest *d)
 {
+	const struct peft_scales *s = &d->w.scales;
 	enum { CHUNK = 1 << 22 };
-	const struct peft_scales *s = &w->scales;
 	struct peft_sha256 h;
 	size_t at, n;
 
 	peft_sha256_init(&h);
-	for (at = 0; at < w->nbytes; at += n) {
-		n = w->nbytes - at < CHUNK ? w->nbytes - at : CHUNK;
-		peft_sha256_add(&h, (const char *)w->data + at, n);
-		if (!held)
-			peft_source_passed(k->s, i, at, at + n);
+	for (at = 0; at < d->w.nbytes; at += n) {
+		n = d->w.nbytes - at < CHUNK ? d->w.nbytes - at : CHUNK;
+		peft_sha256_add(&h, (const char *)d->w.data + at, n);
+		if (!d->had)
+			peft_source_passed(d->source, d->i, at, at + n);
 	}
 	if (s->absmax != NULL)
 		peft_sha256_add(&h, s->absmax, s->nabsmax * sizeof(float));
@@ -50,66 +51,51 @@ digest_weight(const struct work *k, size_t i, const struct peft_weight *w,
 		peft_sha256_add(&h, s->nested_map, 256 * sizeof(float));
 		peft_sha256_add(&h, &s->nested_offset, sizeof(float));
 	}
-	peft_sha256_hex(&h, k->d[i].hex);
+	if (s->exponents != NULL)
+		peft_sha256_add(&h, s->exponents, s->nabsmax);
+	if (s->group > 0 && s->zero == NULL)
+		peft_sha256_add(&h, &s->zero0, sizeof(s->zero0));
+	if (s->zero != NULL)
+		peft_sha256_add(&h, s->zero, s->nabsmax * sizeof(*s->zero));
+	if (s->order != NULL)
+		peft_sha256_add(&h, s->order, d->w.cols * sizeof(*s->order));
+	peft_sha256_hex(&h, d->hex);
 }
 
 static void *
 run(void *arg)
 {
-	struct work *k = arg;
-	struct peft_weight w;
+	const struct work *w = arg;
 	size_t i;
-	bool held;
 
-	for (i = k->first; !k->failed && i < k->n; i += k->step) {
-		pthread_mutex_lock(k->lock);
-		held = k->d[i].w->data != NULL;
-		k->failed = peft_source_load(k->s, i, &w, &k->err) == -1;
-		pthread_mutex_unlock(k->lock);
-		if (k->failed)
-			break;
-		digest_weight(k, i, &w, held);
-		pthread_mutex_lock(k->lock);
-		if (!held)
-			peft_source_unload(k->s, i);
-		pthread_mutex_unlock(k->lock);
-	}
+	for (i = w->first; i < w->n; i += w->step)
+		digest_weight(&w->d[i]);
 	return NULL;
 }
 
 /* Each thread takes every so manyth weight; a thread that cannot be started
  * has its share done here. */
-static int
-digest_all(struct peft_source *s, struct digest *d, size_t n, int threads,
-    struct peft_err *err)
+static void
+digest_all(struct digest *d, size_t n, int threads)
 {
 	enum { MOST = 16 };
-	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct work work[MOST];
 	pthread_t id[MOST];
 	bool started[MOST] = { false };
 	int i, k = threads > 0 ? threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
-	int r = 0;
 
 	k = k < 1 ? 1 : k > MOST ? MOST : k;
 	for (i = 0; i < k; i++) {
-		work[i] = (struct work){ .s = s, .d = d, .lock = &lock,
-		    .first = (size_t)i, .step = (size_t)k, .n = n };
+		work[i] = (struct work){ d, (size_t)i, (size_t)k, n };
 		started[i] = i > 0 &&
 		    pthread_create(&id[i], NULL, run, &work[i]) == 0;
 	}
 	for (i = 0; i < k; i++)
 		if (!started[i])
 			run(&work[i]);
-	for (i = 0; i < k; i++) {
+	for (i = 0; i < k; i++)
 		if (started[i])
 			pthread_join(id[i], NULL);
-		if (work[i].failed && r == 0) {
-			*err = work[i].err;
-			r = -1;
-		}
-	}
-	return r;
 }
 
 static int
@@ -117,7 +103,7 @@ by_name(const void *a, const void *b)
 {
 	const struct digest *x = a, *y = b;
 
-	return strcmp(x->w->name, y->w->name);
+	return strcmp(x->w.name, y->w.name);
 }
 
 static void
@@ -126,13 +112,37 @@ add_line(struct peft_sha256 *h, const struct digest *d)
 	struct peft_buf b = { 0 };
 	int i;
 
-	peft_buf_printf(&b, "%s %s", d->w->name,
-	    peft_dtypes[d->w->dtype].name);
-	for (i = 0; i < d->w->ndim; i++)
-		peft_buf_printf(&b, "%c%zu", i > 0 ? 'x' : ' ', d->w->shape[i]);
+	peft_buf_printf(&b, "%s %s", d->w.name, peft_dtypes[d->w.dtype].name);
+	for (i = 0; i < d->w.ndim; i++)
+		peft_buf_printf(&b, "%c%zu", i > 0 ? 'x' : ' ', d->w.shape[i]);
 	peft_buf_printf(&b, " %s\n", d->hex);
 	peft_sha256_add(h, b.data, b.len);
 	peft_buf_free(&b);
+}
+
+/* Weights from i on, about a batch of them; what was not loaded before is not
+ * afterwards.  The first that is left, or SIZE_MAX. */
+static size_t
+digest_batch(struct peft_source *s, struct digest *d, size_t i, size_t n,
+    int threads, struct peft_err *err)
+{
+	size_t from = i, bytes = 0, k;
+	int r = 0;
+
+	while (r == 0 && i < n && bytes < batch_bytes) {
+		d[i].source = s;
+		d[i].i = i;
+		d[i].had = peft_source_at(s, i)->data != NULL;
+		r = peft_source_load(s, i, &d[i].w, err);
+		bytes += d[i].w.nbytes;
+		i += r == 0;
+	}
+	if (r == 0)
+		digest_all(d + from, i - from, threads);
+	for (k = from; k < i; k++)
+		if (!d[k].had)
+			peft_source_drop(s, k);
+	return r == -1 ? SIZE_MAX : i;
 }
 
 int
@@ -145,12 +155,11 @@ peft_source_hash(struct peft_source *s, int threads, char *hex,
 
 	if ((d = peft_calloc(n, sizeof(*d), err)) == NULL)
 		return -1;
-	for (i = 0; i < n; i++)
-		d[i].w = peft_source_at(s, i);
-	if (digest_all(s, d, n, threads, err) == -1) {
-		free(d);
-		return -1;
-	}
+	for (i = 0; i < n; )
+		if ((i = digest_batch(s, d, i, n, threads, err)) == SIZE_MAX) {
+			free(d);
+			return -1;
+		}
 	qsort(d, n, sizeof(*d), by_name);
 	peft_sha256_init(&h);
 	for (i = 0; i < n; i++)

@@ -7,8 +7,9 @@
 
 #include "tensor/source-impl.h"
 
-void
-peft_source_drop_pages(const struct peft_source *s, const struct peft_raw *raw,
+/* Bytes from .. to of a raw tensor. */
+static void
+drop_range(const struct peft_source *s, const struct peft_raw *raw,
     size_t from, size_t to)
 {
 	const struct peft_file *f = &s->files[raw->file];
@@ -32,7 +33,7 @@ peft_source_passed(struct peft_source *s, size_t i, size_t from, size_t to)
 
 	/* not if what was handed out is a copy of the pages */
 	if (w->w.data == peft_source_bytes(s, raw))
-		peft_source_drop_pages(s, raw, from, to);
+		drop_range(s, raw, from, to);
 }
 
 struct peft_stamp
