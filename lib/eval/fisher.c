@@ -13,8 +13,8 @@
 struct watch {
 	struct peft_hook	 hook;
 	size_t			 in, out, weight;
-	double			*x2, *dy2;	/* [in], [out]: sums of squares */
-	size_t			 T;		/* tokens */
+	double			*cols, *rows;	/* [in], [out] */
+	double			 total;
 };
 
 static size_t
@@ -34,15 +34,28 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 	(void)ldy;
 }
 
+static double
+squares(const float *x, size_t n)
+{
+	double sum = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		sum += (double)x[i] * (double)x[i];
+	return sum;
+}
+
+/* sum += by * x^2 */
 static void
-add_squares(double *sum, const float *x, size_t n)
+add_squares(double *sum, const float *x, size_t n, double by)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		sum[i] += (double)x[i] * (double)x[i];
+		sum[i] += by * (double)x[i] * (double)x[i];
 }
 
+/* The token's part of the sums over rows and over columns of dy^2 x^2. */
 static void
 backward(void *self, const struct peft_hook_call *c, const float *dy,
     size_t lddy, float *dx, size_t lddx)
@@ -53,10 +66,13 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 	(void)dx;
 	(void)lddx;
 	for (t = 0; t < c->T; t++) {
-		add_squares(w->x2, c->x + t * c->ldx, w->in);
-		add_squares(w->dy2, dy + t * lddy, w->out);
+		const float *xt = c->x + t * c->ldx, *dyt = dy + t * lddy;
+		double xx = squares(xt, w->in), dd = squares(dyt, w->out);
+
+		add_squares(w->cols, xt, w->in, dd);
+		add_squares(w->rows, dyt, w->out, xx);
+		w->total += xx * dd;
 	}
-	w->T += c->T;
 }
 
 static const struct peft_hook_ops ops = { nothing, nothing, forward,
@@ -103,8 +119,8 @@ attach(struct peft_sites *sites, struct watch *w, double *values)
 		if (!is_linear(s))
 			continue;
 		w[n] = (struct watch){ .in = s->in, .out = s->out,
-		    .weight = weight_of(sites, s), .x2 = values,
-		    .dy2 = values + s->in };
+		    .weight = weight_of(sites, s), .cols = values,
+		    .rows = values + s->in };
 		w[n].hook = (struct peft_hook){ &ops, &w[n], 0, s->hooks };
 		s->hooks = &w[n].hook;
 		values += s->in + s->out;
@@ -118,8 +134,8 @@ static int
 run_record(struct peft_run *run, const struct peft_record *rec,
     struct peft_fisher *f, struct peft_err *err)
 {
-	struct peft_seq seq = { .ids = rec->ids, .labels = rec->supervised > 0 ?
-	    rec->labels : rec->ids, .n = rec->n, .weight = 1, .adapter = 0 };
+	struct peft_seq seq = { .ids = rec->ids, .labels = rec->ids,
+	    .n = rec->n, .weight = 1, .adapter = 0 };
 	struct peft_loss loss = { 0 };
 
 	if (rec->n < 2)
@@ -156,17 +172,6 @@ run_records(struct peft_session *ses, const struct peft_records *r,
 	return status;
 }
 
-static double
-mean(const double *x, size_t n)
-{
-	double sum = 0;
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		sum += x[i];
-	return sum / (double)n;
-}
-
 static int
 ascending(const void *a, const void *b)
 {
@@ -191,13 +196,13 @@ settle(struct peft_fisher *f, const struct peft_source *src,
 		struct peft_sensitivity *s = &f->at[w[i].weight];
 		bool turned = x->rows != w[i].out;
 
-		if (w[i].T == 0 || f->tokens == 0)
+		if (!(w[i].total > 0) || f->tokens == 0)
 			continue;
-		s->scale = 0.5 / ((double)w[i].T * (double)f->tokens);
-		means[i] = s->scale * mean(w[i].x2, w[i].in) *
-		    mean(w[i].dy2, w[i].out);
-		s->rows = turned ? w[i].x2 : w[i].dy2;
-		s->cols = turned ? w[i].dy2 : w[i].x2;
+		s->scale = 0.5 / (w[i].total * (double)f->tokens);
+		means[i] = 0.5 * w[i].total / ((double)f->tokens *
+		    (double)x->nelem);
+		s->rows = turned ? w[i].cols : w[i].rows;
+		s->cols = turned ? w[i].rows : w[i].cols;
 	}
 	qsort(means, n, sizeof(*means), ascending);
 	for (i = 0; i < f->n; i++)
