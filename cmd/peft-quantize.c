@@ -76,7 +76,6 @@ list_types(void)
 	putchar('\n');
 }
 
-/* Whole lines on standard error. */
 static void
 put_lines(struct peft_buf *b)
 {

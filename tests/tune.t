@@ -114,16 +114,11 @@ ok 'mean square of relative errors: less than one type of the same size' sh -c '
     peft-inspect --json --diff base uni.gguf | jq -s "[.[].rms] | map(. * .) | add" >uni
     peft-inspect --json --diff base fit.gguf | jq -s "[.[].rms] | map(. * .) | add" >fit
     jq -n -e "$(cat fit) < $(cat uni)"'
-expect 0 '*should rise by*' peft-quantize --fit 100K --calibrate t.tok -o cal.gguf base
+expect 0 '*curvature over*KL would be*' peft-quantize --fit 100K --calibrate t.tok -o cal.gguf base
 expect 0 '*"tokens":*' peft-quantize --fit 100K --calibrate chats.jsonl \
     --log-json -j 1 -o cal1.gguf base
 ok 'calibrated: the same bytes again' cmp cal.gguf cal1.gguf
 ok 'and others than without' sh -c '! cmp -s cal.gguf j1.gguf'
-jq -c 'if .input_ids then .labels = .input_ids else . end' t.tok >all.tok
-ok 'over the loss of all tokens that peft-eval has' near \
-    "$(peft-eval -q -m base --summary all.tok | jq .summary.loss)" \
-    "$(jq -s '.[].fit.loss | select(.)' err)" 1e-5
-
 # ---- residuals: numpy's SVD, and PEFT's loftq_init (residual_golden.py)
 want=$TOP/tests/golden/tiny/residuals.json
 for t in nf4 q4_0; do

@@ -8,22 +8,24 @@
 #include "quant/fidelity.h"
 
 /*
- * How much the loss over some tokens depends on each weight: the diagonal of
- * the empirical Fisher information, which is the expected curvature where the
- * model has learnt, so that half of it is what the loss rises by per squared
- * error.  With x the inputs of a linear layer and dy the gradients of its
- * outputs, that of weight (i, j) is the sum over tokens of dy_i^2 x_j^2.  Kept
- * are its sums over rows and over columns, and the matrix is taken to be their
- * product over the sum of all (as Shazeer and Stern 2018 do for Adafactor).
- * One forward and one backward pass; memory for a number a row and a column.
+ * How much what a model says over some tokens depends on each weight: the
+ * diagonal of the Fisher information.  At each position the next token is
+ * drawn from the model's own prediction, and its loss has a gradient; the sum
+ * of their squares is the curvature of the Kullback-Leibler divergence from
+ * the model as it is, half of which that rises by per squared error.  With x
+ * the inputs of a linear layer and dy the gradients of its outputs, weight
+ * (i, j) has the sum over tokens of dy_i^2 x_j^2.  Kept are its sums over rows
+ * and over columns, and the matrix is taken to be their product over the sum
+ * of all (as Shazeer and Stern 2018 do for Adafactor).  A forward pass to draw,
+ * one forward and one backward; memory for a number a row and a column.
  */
 struct peft_fisher {
 	struct peft_sensitivity *at;	/* [n], in the source's order: in nats
-					 * per token */
+					 * a position */
 	size_t	 n;
 	double	*values;		/* what they point to */
 	size_t	 tokens;		/* that were predicted */
-	double	 loss;
+	double	 loss;			/* of what was drawn: the entropy */
 };
 
 /* tokens: records (of tokens, or chats if there is a tokenizer).  All of their

@@ -15,8 +15,7 @@ struct peft_tune {
 	struct peft_residual	*residual;
 	struct peft_fitted	 fitted;
 	struct peft_likeness	 likeness;
-	double			 loss;		/* over what calibrates */
-	size_t			 tokens;
+	size_t			 tokens;	/* that calibrate */
 	bool			 tell_fit, tell_residual, tell_likeness;
 };
 
@@ -54,7 +53,6 @@ fit(struct peft_tune *t, struct peft_source *src,
 		if (peft_fisher(opt->model, opt->calibrate, opt->threads,
 		    &fisher, err) == -1)
 			return -1;
-		t->loss = fisher.loss;
 		t->tokens = fisher.tokens;
 		o.sens = fisher.at;
 	}
@@ -168,16 +166,15 @@ tell_fit(const struct peft_tune *t, bool json, struct peft_buf *b)
 		    "\"least\":%zu,\"weights\":%zu,\"cost\":%.6g", f->bytes,
 		    t->opt->fit, f->least, f->free, f->cost);
 		if (t->tokens > 0)
-			peft_buf_printf(b, ",\"tokens\":%zu,\"loss\":%.6g",
-			    t->tokens, t->loss);
+			peft_buf_printf(b, ",\"tokens\":%zu", t->tokens);
 		peft_buf_puts(b, "}}\n");
 		return;
 	}
 	peft_buf_printf(b, "fit: %zu bytes of %zu (%zu at least), types of "
 	    "%zu weights chosen", f->bytes, t->opt->fit, f->least, f->free);
 	if (t->tokens > 0)
-		peft_buf_printf(b, "; the loss over %zu tokens, %.4f, should "
-		    "rise by %.2g", t->tokens, t->loss, f->cost);
+		peft_buf_printf(b, "; by the curvature over %zu tokens KL "
+		    "would be %.2g", t->tokens, f->cost);
 	else
 		peft_buf_printf(b, "; root mean square of their relative "
 		    "errors %.3g", sqrt(f->cost / (double)f->free));

@@ -42,7 +42,7 @@ enum {
 #define PEFT_TUNE_OPTS \
 	{ PEFT_O_FIT, "fit", "SIZE", "choose the types: an output of at most SIZE" }, \
 	{ PEFT_O_FITTYPES, "fit-types", "TYPE,...", "of these (by container)" }, \
-	{ PEFT_O_CALIBRATE, "calibrate", "FILE", "by what the loss over these records depends on" }, \
+	{ PEFT_O_CALIBRATE, "calibrate", "FILE", "by what predictions over these records depend on" }, \
 	{ PEFT_O_RANK, "residual-rank", "R", "an adapter of rank R takes up the error" }, \
 	{ PEFT_O_RESIDUAL, "residual-out", "FILE", "write that adapter to FILE (or FOLDER/)" }, \
 	{ PEFT_O_ITERS, "residual-iters", "N", "quantise and approximate in N turns (1)" }, \

@@ -19,7 +19,7 @@ struct peft_residual {
 	struct peft_sites	 sites;
 	struct peft_adapter	*adapter;
 	const struct peft_spec	*specs;
-	const struct peft_site	**site;		/* [n] of each weight, or NULL */
+	const struct peft_site	**site;		/* [n], NULL: no part */
 	size_t			 n;
 	float			*rows;		/* what is to be stored */
 	size_t			 cols;

@@ -20,7 +20,7 @@ struct peft_residualopt {
 	int		 iters;		/* at least 1 */
 	const char	*path;		/* of the adapter */
 	bool		 force;
-	const char	*base;		/* base_model_name_or_path; may be NULL */
+	const char	*base;	/* base_model_name_or_path; may be NULL */
 };
 
 struct peft_residual;

@@ -20,7 +20,7 @@ struct fit {
 	struct peft_spec		*specs;
 	size_t				 n;
 	struct peft_item		*items;		/* [n] */
-	struct peft_weight		*weights;	/* [n], loaded if free */
+	struct peft_weight		*weights;	/* [n], if free */
 	struct job {
 		size_t			 item, choice;
 		struct peft_err		 err;

@@ -15,7 +15,7 @@
  * output not larger than asked for.
  *
  * The cost of a matrix is the sum of its squared errors times their
- * sensitivity, which is what the loss is expected to rise by.  Without
+ * sensitivity, which is what it does to predictions.  Without
  * sensitivities it is its relative squared error: every matrix counts alike.
  *
  * From the smallest types up, bytes are given where they lower the cost most
