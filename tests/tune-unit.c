@@ -13,6 +13,7 @@
 #include "eval/fisher.h"
 #include "eval/session.h"
 #include "quant/fit-impl.h"
+#include "quant/quant.h"
 #include "tap.h"
 
 /* usage: tune-unit MODEL */
@@ -118,6 +119,37 @@ test_choose(void)
 	ok(worse == 0, "none worse than it by a step of one item");
 }
 
+/* Row i of the head by the sketch: gg times the square of logit i.  How far
+ * it is from that, relative to the largest. */
+static double
+off_sketch(struct peft_session *ses, size_t head, const float *sketch,
+    const float *y, double gg)
+{
+	struct peft_err err = { 0 };
+	struct peft_weight w;
+	double most = 0, off = 0, sum, d;
+	size_t i, j, k;
+	float *x;
+
+	need(peft_source_load(ses->source, head, &w, &err) == 0, &err);
+	x = peft_calloc(w.cols, sizeof(*x), &err);
+	need(x != NULL, &err);
+	for (i = 0; i < w.rows; i++) {
+		peft_decode(&w, i * w.cols, w.cols, x);
+		for (sum = 0, k = 0; k < PEFT_SKETCH; k++) {
+			for (d = 0, j = 0; j < w.cols; j++)
+				d += (double)x[j] *
+				    (double)sketch[j * PEFT_SKETCH + k];
+			sum += d * d;
+		}
+		d = gg * (double)y[i] * (double)y[i];
+		most = fmax(most, d);
+		off = fmax(off, fabs(sum - d));
+	}
+	free(x);
+	return off / most;
+}
+
 /* The gradient of a position's logits is p - 1 at the token that was drawn,
  * and p elsewhere; so that of the head's weight is known. */
 static void
@@ -177,6 +209,8 @@ test_fisher(const char *model)
 	    most);
 	ok(fabs(f.at[head].scale * rr - 0.5) < 1e-12, "half of the whole is "
 	    "what the loss rises by");
+	ok(off_sketch(&ses, head, f.at[head].sketch, y, gg) < 1e-4, "the "
+	    "sketch of one input is that input, which makes the logits");
 	for (i = 0, most = INFINITY; i < f.n; i++)
 		most = fmin(most, f.at[i].scale);
 	ok(most > 0, "every weight has a sensitivity");

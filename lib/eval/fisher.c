@@ -15,8 +15,11 @@
 struct watch {
 	struct peft_hook	 hook;
 	size_t			 in, out, weight;
-	double			*cols, *rows;	/* [in], [out] */
+	double			*rows;		/* [out] */
+	float			*sketch;	/* [in, PEFT_SKETCH] */
 	double			 total;
+	struct peft_rng		 rng;		/* of signs */
+	uint64_t		 seen;		/* tokens */
 };
 
 /* Labels of one record, and what they are drawn with. */
@@ -68,7 +71,22 @@ add_squares(double *sum, const float *x, size_t n, double by)
 		sum[i] += by * (double)x[i] * (double)x[i];
 }
 
-/* The token's part of the sums over rows and over columns of dy^2 x^2. */
+/* Add the input of a token, `by' times, with its own sign in each column. */
+static void
+add_signed(struct watch *w, const float *x, float by)
+{
+	uint64_t bits = peft_rng_u64(w->rng, w->seen++, 0);
+	float signs[PEFT_SKETCH], *z = w->sketch;
+	size_t j, k;
+
+	for (k = 0; k < PEFT_SKETCH; k++)
+		signs[k] = bits >> k & 1 ? by : -by;
+	for (j = 0; j < w->in; j++, z += PEFT_SKETCH)
+		for (k = 0; k < PEFT_SKETCH; k++)
+			z[k] += x[j] * signs[k];
+}
+
+/* The token's part of sums over rows of dy^2 x^2, and of the sketch. */
 static void
 backward(void *self, const struct peft_hook_call *c, const float *dy,
     size_t lddy, float *dx, size_t lddx)
@@ -82,7 +100,7 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 		const float *xt = c->x + t * c->ldx, *dyt = dy + t * lddy;
 		double xx = squares(xt, w->in), dd = squares(dyt, w->out);
 
-		add_squares(w->cols, xt, w->in, dd);
+		add_signed(w, xt, (float)sqrt(dd / PEFT_SKETCH));
 		add_squares(w->rows, dyt, w->out, xx);
 		w->total += xx * dd;
 	}
@@ -109,20 +127,27 @@ is_linear(const struct peft_site *s)
 	return s->kind == PEFT_LINEAR || s->kind == PEFT_HEAD;
 }
 
-static size_t
-count_values(const struct peft_sites *sites)
+static int
+make_room(struct peft_fisher *f, const struct peft_sites *sites,
+    struct peft_err *err)
 {
-	size_t i, n = 0;
+	size_t i, in = 0, out = 0;
 
-	for (i = 0; i < sites->n; i++)
-		n += is_linear(&sites->at[i]) ? sites->at[i].in +
-		    sites->at[i].out : 0;
-	return n;
+	for (i = 0; i < sites->n; i++) {
+		in += is_linear(&sites->at[i]) ? sites->at[i].in : 0;
+		out += is_linear(&sites->at[i]) ? sites->at[i].out : 0;
+	}
+	f->at = peft_calloc(f->n, sizeof(*f->at), err);
+	f->rows = peft_calloc(out, sizeof(*f->rows), err);
+	f->sketches = peft_calloc(in * PEFT_SKETCH, sizeof(float), err);
+	return f->at == NULL || f->rows == NULL || f->sketches == NULL ? -1 :
+	    0;
 }
 
-/* Hooks on all linear layers; values: room for their sums. */
+/* Hooks on all linear layers. */
 static size_t
-attach(struct peft_sites *sites, struct watch *w, double *values)
+attach(struct peft_sites *sites, struct watch *w, double *rows,
+    float *sketches)
 {
 	size_t i, n = 0;
 
@@ -132,11 +157,12 @@ attach(struct peft_sites *sites, struct watch *w, double *values)
 		if (!is_linear(s))
 			continue;
 		w[n] = (struct watch){ .in = s->in, .out = s->out,
-		    .weight = weight_of(sites, s), .cols = values,
-		    .rows = values + s->in };
+		    .weight = weight_of(sites, s), .rows = rows,
+		    .sketch = sketches, .rng = peft_rng_key(0, s->path) };
 		w[n].hook = (struct peft_hook){ &ops, &w[n], 0, s->hooks };
 		s->hooks = &w[n].hook;
-		values += s->in + s->out;
+		rows += s->out;
+		sketches += s->in * PEFT_SKETCH;
 		n++;
 	}
 	return n;
@@ -259,8 +285,8 @@ ascending(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* Sums into sensitivities; where the shapes are not the site's (weights that
- * are stored the other way round), the other way round. */
+/* Sums into sensitivities; a weight that is stored the other way round has
+ * none of its own. */
 static int
 settle(struct peft_fisher *f, const struct peft_source *src,
     const struct watch *w, size_t n, struct peft_err *err)
@@ -273,15 +299,15 @@ settle(struct peft_fisher *f, const struct peft_source *src,
 	for (i = 0; i < n; i++) {
 		const struct peft_weight *x = peft_source_at(src, w[i].weight);
 		struct peft_sensitivity *s = &f->at[w[i].weight];
-		bool turned = x->rows != w[i].out;
 
-		if (!(w[i].total > 0) || f->tokens == 0)
+		if (!(w[i].total > 0) || x->rows != w[i].out ||
+		    x->cols != w[i].in)
 			continue;
 		s->scale = 0.5 / (w[i].total * (double)f->tokens);
 		means[i] = 0.5 * w[i].total / ((double)f->tokens *
 		    (double)x->nelem);
-		s->rows = turned ? w[i].cols : w[i].rows;
-		s->cols = turned ? w[i].rows : w[i].cols;
+		s->rows = w[i].rows;
+		s->sketch = w[i].sketch;
 	}
 	qsort(means, n, sizeof(*means), ascending);
 	for (i = 0; i < f->n; i++)
@@ -301,10 +327,8 @@ watch_all(struct peft_session *ses, const struct peft_records *r,
 	int status = -1;
 
 	f->n = peft_source_count(ses->source);
-	f->at = peft_calloc(f->n, sizeof(*f->at), err);
-	f->values = peft_calloc(count_values(sites), sizeof(double), err);
-	if (w != NULL && f->at != NULL && f->values != NULL) {
-		n = attach(sites, w, f->values);
+	if (w != NULL && make_room(f, sites, err) == 0) {
+		n = attach(sites, w, f->rows, f->sketches);
 		status = run_records(ses, r, f, err);
 		if (status == 0)
 			status = settle(f, ses->source, w, n, err);
@@ -343,6 +367,7 @@ void
 peft_fisher_free(struct peft_fisher *f)
 {
 	free(f->at);
-	free(f->values);
+	free(f->rows);
+	free(f->sketches);
 	*f = (struct peft_fisher){ 0 };
 }

@@ -13,17 +13,20 @@
  * drawn from the model's own prediction, and its loss has a gradient; the sum
  * of their squares is the curvature of the Kullback-Leibler divergence from
  * the model as it is, half of which that rises by per squared error.  With x
- * the inputs of a linear layer and dy the gradients of its outputs, weight
- * (i, j) has the sum over tokens of dy_i^2 x_j^2.  Kept are its sums over rows
- * and over columns, and the matrix is taken to be their product over the sum
- * of all (as Shazeer and Stern 2018 do for Adafactor).  A forward pass to draw,
- * one forward and one backward; memory for a number a row and a column.
+ * the inputs of a linear layer and dy the gradients of its outputs, an error D
+ * of its weight has the sum over tokens of (dy . D x)^2.  Taken apart (as
+ * Martens and Grosse 2015 do), that is a sum over rows i of D, of dy_i^2 and
+ * (D_i . x)^2; the latter by a few sums of all x with random signs, each token
+ * by the length of its dy, whose products are those of the inputs on average.
+ * A forward pass to draw, one forward and one backward; memory for a number a
+ * row and PEFT_SKETCH a column.
  */
 struct peft_fisher {
 	struct peft_sensitivity *at;	/* [n], in the source's order: in nats
 					 * a position */
 	size_t	 n;
-	double	*values;		/* what they point to */
+	double	*rows;			/* what they point to */
+	float	*sketches;
 	size_t	 tokens;		/* that were predicted */
 	double	 loss;			/* of what was drawn: the entropy */
 };

@@ -141,7 +141,23 @@ sample_of(const struct peft_spec *spec, size_t rows, size_t cols, size_t most)
 	return s;
 }
 
-/* Rows of x and of back, sensitivities applied. */
+/* The sum of (d . z)^2. */
+static double
+through(const float *d, const float *sketch, size_t n)
+{
+	float sums[PEFT_SKETCH] = { 0 };
+	double all = 0;
+	size_t j, k;
+
+	for (j = 0; j < n; j++, sketch += PEFT_SKETCH)
+		for (k = 0; k < PEFT_SKETCH; k++)
+			sums[k] += d[j] * sketch[k];
+	for (k = 0; k < PEFT_SKETCH; k++)
+		all += (double)sums[k] * (double)sums[k];
+	return all;
+}
+
+/* Rows of x and of back, sensitivities applied; back becomes the errors. */
 static void
 add_rows(struct peft_fidelity *f, const struct trip *t,
     const struct peft_sensitivity *s, size_t first, size_t n)
@@ -149,9 +165,9 @@ add_rows(struct peft_fidelity *f, const struct trip *t,
 	size_t i, j;
 
 	for (i = 0; i < n; i++) {
-		const float *x = t->x + i * t->cols, *y = t->back + i *
-		    t->cols;
-		double row = 0, error2 = 0, d;
+		const float *x = t->x + i * t->cols;
+		float *y = t->back + i * t->cols;
+		double error2 = 0, d;
 
 		for (j = 0; j < t->cols; j++) {
 			d = (double)y[j] - (double)x[j];
@@ -160,14 +176,14 @@ add_rows(struct peft_fidelity *f, const struct trip *t,
 			f->stored2 += (double)y[j] * (double)y[j];
 			f->dot += (double)x[j] * (double)y[j];
 			f->max = fabs(d) > f->max ? fabs(d) : f->max;
-			if (s != NULL && s->cols != NULL)
-				row += d * d * s->cols[j];
+			y[j] = (float)d;
 		}
 		f->error2 += error2;
 		if (s != NULL)
-			f->weighted += (s->cols != NULL ? row : error2) *
+			f->weighted += s->scale *
 			    (s->rows != NULL ? s->rows[first + i] : 1) *
-			    s->scale;
+			    (s->sketch != NULL ? through(y, s->sketch,
+			    t->cols) : error2);
 	}
 	f->n += n * t->cols;
 }

@@ -13,12 +13,15 @@
  * decoded again, and compared.
  */
 
-/* How much a weight's values matter: value (i, j) by rows[i] * cols[j], as
- * the squared gradient of the loss has it where rows are gradients of outputs
- * and cols inputs, both as sums of squares (Martens and Grosse 2015). */
+/* How much errors of a weight matter: those of row i, as a vector d, by
+ * rows[i] times the sum of (d . z)^2 over the columns z of the sketch.  With
+ * sums of signed inputs for z, that is what the errors do to the outputs, and
+ * errors that add up count as such.  Without a sketch: by |d|^2. */
+enum { PEFT_SKETCH = 16 };
+
 struct peft_sensitivity {
 	const double	*rows;		/* [rows of the weight] or NULL: 1 */
-	const double	*cols;		/* [columns] or NULL: 1 */
+	const float	*sketch;	/* [columns, PEFT_SKETCH] or NULL */
 	double		 scale;		/* of all of it */
 };
 
@@ -27,8 +30,8 @@ struct peft_fidelity {
 	double	error2, value2;		/* sums of squares */
 	double	stored2, dot;		/* of what is stored, and with values */
 	double	max;			/* largest error */
-	double	weighted;		/* sum of error^2 * sensitivity, for
-					 * all values if only some were seen */
+	double	weighted;		/* by sensitivity, for all values if
+					 * only some were seen */
 };
 
 double	peft_fidelity_rms(const struct peft_fidelity *);   /* relative */
