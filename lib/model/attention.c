@@ -2,10 +2,11 @@
 /*
  * Causal attention with grouped heads, forward.
  *
- * One task is a head of a sequence.  It takes PEFT_BLOCK queries at a time
- * against all keys up to the last of them, so that memory is a strip of
- * scores and never the square.  Sequences with a cache put their keys and
- * values behind what is in it and attend to all of it.
+ * One task is a head of a node of the tree of sequences.  It takes PEFT_BLOCK
+ * queries at a time against all keys up to the last of them, so that memory
+ * is a strip of scores and never the square.  The keys and values of a node
+ * below others are copied together first; sequences with a cache put theirs
+ * behind what is in it and attend to all of it.
  */
 
 #include <string.h>
@@ -19,29 +20,67 @@ struct job {
 	size_t		 layer;
 };
 
-/* Keys or values of a sequence's kv head: where, and the row stride. */
+/* Keys or values of a kv head: where, and the row stride. */
 struct strip {
 	const float	*k, *v;
 	size_t		 ld;
-	size_t		 past;		/* tokens before this micro-batch */
+	size_t		 past;		/* tokens before the node's */
 };
 
-static struct strip
-strip_of(const struct job *job, size_t seq, size_t kvhead)
+void
+peft_attention_path(const struct peft_run *run, size_t node, const float *src,
+    size_t ld, float *dst)
 {
-	const struct peft_config *c = &job->run->net->config;
-	const struct peft_kv *kv = job->run->seqs[seq].kv;
-	size_t q = c->heads * c->head_dim, dim = c->kv_heads * c->head_dim;
-	size_t ld = q + 2 * dim, off = kvhead * c->head_dim;
-	const float *base = job->qkv + job->run->first[seq] * ld + q + off;
+	size_t hd = run->net->config.head_dim, i;
+	const struct peft_node *n;
 
-	if (kv == NULL)
-		return (struct strip){ base, base + dim, ld, 0 };
-	base = kv->data + 2 * job->layer * kv->cap * dim + off;
-	return (struct strip){ base, base + kv->cap * dim, dim, kv->len };
+	for (; node != SIZE_MAX; node = n->parent) {
+		n = &run->tree.nodes[node];
+		for (i = 0; i < n->n; i++)
+			memcpy(dst + (n->depth + i) * hd,
+			    src + (n->first + i) * ld, hd * sizeof(*dst));
+	}
 }
 
-/* Queries i0 .. i0+m of a sequence: s[m, keys] is scratch. */
+static struct strip
+strip_of(const struct job *job, size_t node, size_t kvhead, float *copy)
+{
+	const struct peft_run *run = job->run;
+	const struct peft_config *c = &run->net->config;
+	const struct peft_node *n = &run->tree.nodes[node];
+	const struct peft_kv *kv = run->seqs[run->tree.order[n->lo]].kv;
+	size_t q = c->heads * c->head_dim, dim = c->kv_heads * c->head_dim;
+	size_t ld = q + 2 * dim, off = kvhead * c->head_dim;
+	const float *k = job->qkv + q + off;
+	float *v = copy + run->caps.seq * c->head_dim;
+
+	if (kv != NULL) {
+		k = kv->data + 2 * job->layer * kv->cap * dim + off;
+		return (struct strip){ k, k + kv->cap * dim, dim, kv->len };
+	}
+	if (n->parent == SIZE_MAX) {
+		k += n->first * ld;
+		return (struct strip){ k, k + dim, ld, 0 };
+	}
+	peft_attention_path(run, node, k, ld, copy);
+	peft_attention_path(run, node, k + dim, ld, v);
+	return (struct strip){ copy, v, c->head_dim, n->depth };
+}
+
+/* Floats a thread: scores, and with training their gradients; keys and
+ * values, and their gradients. */
+size_t
+peft_attention_scratch(const struct peft_run *run)
+{
+	size_t scores = PEFT_BLOCK * run->caps.seq;
+	size_t copy = run->caps.seq * run->net->config.head_dim;
+
+	if (run->caps.train)
+		return 2 * scores + 4 * copy;
+	return scores + (run->caps.share ? 2 * copy : 0);
+}
+
+/* Queries i0 .. i0+m of a node: s[m, keys] is scratch. */
 static void
 block(const struct job *job, const struct strip *kv, const float *q,
     size_t ldq, size_t i0, size_t m, float *s, float *out, size_t ldo,
@@ -69,13 +108,15 @@ head_task(void *ctx, size_t task, int thread)
 	const struct job *job = ctx;
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
-	size_t seq = task / c->heads, head = task % c->heads;
+	size_t node = task / c->heads, head = task % c->heads;
 	size_t q = c->heads * c->head_dim;
 	size_t ld = q + 2 * c->kv_heads * c->head_dim;
-	size_t first = run->first[seq], n = run->seqs[seq].n, i;
-	struct strip kv = strip_of(job, seq, head / (c->heads / c->kv_heads));
+	size_t first = run->tree.nodes[node].first, n, i;
 	float *s = run->attention + (size_t)thread * run->attention_stride;
+	struct strip kv = strip_of(job, node, head / (c->heads / c->kv_heads),
+	    s + PEFT_BLOCK * run->caps.seq);
 
+	n = run->tree.nodes[node].n;
 	for (i = 0; i < n; i += PEFT_BLOCK)
 		block(job, &kv, job->qkv + first * ld + head * c->head_dim, ld,
 		    i, n - i < PEFT_BLOCK ? n - i : PEFT_BLOCK, s,
@@ -83,17 +124,22 @@ head_task(void *ctx, size_t task, int thread)
 		    job->lse + first * c->heads + head, c->heads);
 }
 
-/* Append the micro-batch's keys and values to a sequence's cache. */
+/* Append a node's keys and values to the cache of its sequence. */
 static void
-fill_cache(struct peft_run *run, size_t seq, size_t layer, const float *qkv)
+fill_cache(struct peft_run *run, const struct peft_node *node, size_t layer,
+    const float *qkv)
 {
-	struct peft_kv *kv = run->seqs[seq].kv;
-	size_t q = run->net->config.heads * run->net->config.head_dim, t;
-	size_t ld = q + 2 * kv->dim;
-	float *k = kv->data + (2 * layer * kv->cap + kv->len) * kv->dim;
-	const float *row = qkv + run->first[seq] * ld + q;
+	struct peft_kv *kv = run->seqs[run->tree.order[node->lo]].kv;
+	size_t q = run->net->config.heads * run->net->config.head_dim, t, ld;
+	const float *row;
+	float *k;
 
-	for (t = 0; t < run->seqs[seq].n; t++, k += kv->dim, row += ld) {
+	if (kv == NULL)
+		return;
+	ld = q + 2 * kv->dim;
+	row = qkv + node->first * ld + q;
+	k = kv->data + (2 * layer * kv->cap + kv->len) * kv->dim;
+	for (t = 0; t < node->n; t++, k += kv->dim, row += ld) {
 		memcpy(k, row, kv->dim * sizeof(*k));
 		memcpy(k + kv->cap * kv->dim, row + kv->dim,
 		    kv->dim * sizeof(*k));
@@ -107,9 +153,8 @@ peft_attention(struct peft_run *run, size_t layer, const float *qkv,
 	struct job job = { run, qkv, out, lse, layer };
 	size_t i;
 
-	for (i = 0; i < run->nseqs; i++)
-		if (run->seqs[i].kv != NULL)
-			fill_cache(run, i, layer, qkv);
-	peft_cpu_run(run->net->cpu, run->nseqs * run->net->config.heads,
+	for (i = 0; i < run->tree.n; i++)
+		fill_cache(run, &run->tree.nodes[i], layer, qkv);
+	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads,
 	    head_task, &job);
 }

@@ -8,14 +8,14 @@
 #include "model/net-impl.h"
 
 static int
-check_seq(const struct peft_run *run, size_t i, size_t T, struct peft_err *err)
+check_seq(const struct peft_run *run, size_t i, struct peft_err *err)
 {
 	const struct peft_seq *s = &run->seqs[i];
 	size_t past = s->kv == NULL ? 0 : s->kv->len, j;
 
 	if (s->n == 0)
 		return peft_seterr(err, "sequence %zu is empty", i);
-	if (s->n > run->caps.tokens - T || s->n + past > run->caps.seq)
+	if (s->n > run->caps.tokens || s->n + past > run->caps.seq)
 		return peft_seterr(err, "sequence %zu: %zu tokens are more than "
 		    "was planned for", i, s->n + past);
 	if (s->kv != NULL && s->n > s->kv->cap - past)
@@ -30,12 +30,31 @@ check_seq(const struct peft_run *run, size_t i, size_t T, struct peft_err *err)
 	return 0;
 }
 
-/* Lay the sequences end to end: first, pos, ranges. */
+/* The tokens of a node: which they are, whose adapter acts on them. */
+static void
+lay_out(struct peft_run *run, const struct peft_node *node)
+{
+	const struct peft_seq *s = &run->seqs[run->tree.order[node->lo]];
+	size_t past = s->kv == NULL ? 0 : s->kv->len, i;
+	struct peft_range *r;
+
+	if (run->nranges == 0 ||
+	    run->ranges[run->nranges - 1].adapter != s->adapter)
+		run->ranges[run->nranges++] = (struct peft_range){
+		    s->adapter, node->first, 0 };
+	r = &run->ranges[run->nranges - 1];
+	r->n += node->n;
+	for (i = node->first; i < node->first + node->n; i++) {
+		run->pos[i] = past + node->depth + i - node->first;
+		run->ident[i] = (uint64_t)s->ident << 32 | run->pos[i];
+	}
+}
+
 static int
 begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
-    struct peft_err *err)
+    bool share, struct peft_err *err)
 {
-	size_t i, j, T = 0;
+	size_t i;
 
 	run->seqs = seqs;
 	run->nseqs = nseqs;
@@ -43,44 +62,74 @@ begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
 	if (nseqs > run->caps.seqs)
 		return peft_seterr(err, "%zu sequences are more than was "
 		    "planned for", nseqs);
-	for (i = 0; i < nseqs; i++) {
-		const struct peft_seq *s = &seqs[i];
-		struct peft_range *r;
-
-		if (check_seq(run, i, T, err) == -1)
+	for (i = 0; i < nseqs; i++)
+		if (check_seq(run, i, err) == -1)
 			return -1;
-		if (run->nranges == 0 ||
-		    run->ranges[run->nranges - 1].adapter != s->adapter)
-			run->ranges[run->nranges++] =
-			    (struct peft_range){ s->adapter, T, 0 };
-		r = &run->ranges[run->nranges - 1];
-		r->n += s->n;
-		run->first[i] = T;
-		for (j = 0; j < s->n; j++, T++) {
-			run->pos[T] = (s->kv == NULL ? 0 : s->kv->len) + j;
-			run->ident[T] = (uint64_t)s->ident << 32 | run->pos[T];
-		}
-	}
-	run->first[nseqs] = run->T = T;
+	peft_tree_build(&run->tree, seqs, nseqs, share);
+	if (run->tree.tokens > run->caps.tokens)
+		return peft_seterr(err, "%zu sequences of %zu tokens are more "
+		    "than was planned for", nseqs, run->tree.tokens);
+	for (i = 0; i < run->tree.n; i++)
+		lay_out(run, &run->tree.nodes[i]);
+	run->T = run->tree.tokens;
 	return 0;
+}
+
+size_t
+peft_run_fit(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs)
+{
+	size_t fits = 0, most, try;
+
+	most = nseqs < run->caps.seqs ? nseqs : run->caps.seqs;
+	for (try = most; fits < most; try = fits + (most - fits + 1) / 2) {
+		peft_tree_build(&run->tree, seqs, try, run->caps.share);
+		if (run->tree.tokens <= run->caps.tokens)
+			fits = try;
+		else
+			most = try - 1;
+	}
+	return fits;
+}
+
+/* Note that token `at' predicts `target' for one sequence more.  Those of one
+ * token come one after the other, and are few. */
+static size_t
+add_row(struct peft_run *run, size_t n, size_t node, size_t at, int32_t target,
+    double scale)
+{
+	size_t i;
+
+	for (i = n; i > 0 && run->rows[i - 1] == at; i--)
+		if (run->targets[i - 1] == target) {
+			run->rowscale[i - 1] += (float)scale;
+			return n;
+		}
+	run->rows[n] = at;
+	run->targets[n] = target;
+	run->rownode[n] = node;
+	run->rowscale[n] = (float)scale;
+	return n + 1;
 }
 
 /* The supervised positions: token i predicts labels[i + 1]. */
 static size_t
 supervised(struct peft_run *run, double scale)
 {
-	size_t i, j, n = 0;
+	size_t k, i, j, n = 0;
 
-	for (i = 0; i < run->nseqs; i++) {
-		const struct peft_seq *s = &run->seqs[i];
+	for (k = 0; k < run->tree.n; k++) {
+		const struct peft_node *node = &run->tree.nodes[k];
 
-		for (j = 1; s->labels != NULL && j < s->n; j++)
-			if (s->labels[j] != PEFT_IGNORE) {
-				run->rows[n] = run->first[i] + j - 1;
-				run->targets[n] = s->labels[j];
-				run->rowscale[n] = (float)(scale *
-				    (double)s->weight);
-				n++;
+		for (i = 0; i < node->n; i++)
+			for (j = node->lo; j < node->hi; j++) {
+				const struct peft_seq *s =
+				    &run->seqs[run->tree.order[j]];
+				int32_t next = peft_seq_label(s,
+				    node->depth + i + 1);
+
+				if (next != PEFT_IGNORE)
+					n = add_row(run, n, k, node->first + i,
+					    next, scale * (double)s->weight);
 			}
 	}
 	return n;
@@ -96,7 +145,7 @@ not_finite(struct peft_run *run, size_t i, struct peft_err *err)
 	alone.kv = NULL;
 	run->checking = true;
 	run->bad = NULL;
-	if (begin(run, &alone, 1, err) == -1)
+	if (begin(run, &alone, 1, false, err) == -1)
 		return -1;
 	peft_forward(run);
 	run->checking = false;
@@ -123,7 +172,7 @@ run_loss(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
 {
 	size_t i;
 
-	if (begin(run, seqs, nseqs, err) == -1)
+	if (begin(run, seqs, nseqs, run->caps.share, err) == -1)
 		return -1;
 	memset(loss, 0, nseqs * sizeof(*loss));
 	peft_forward(run);
@@ -168,7 +217,7 @@ peft_run_logits(struct peft_run *run, const struct peft_seq *seqs,
 {
 	size_t i, V = run->net->config.vocab;
 
-	if (begin(run, seqs, nseqs, err) == -1)
+	if (begin(run, seqs, nseqs, false, err) == -1)
 		return -1;
 	peft_forward(run);
 	peft_head_logits(run, rows, nrows, logits);

@@ -96,12 +96,17 @@ static void
 embed(struct peft_run *run, float *x)
 {
 	const struct peft_weight *w = &run->net->embed;
-	size_t i, j, t = 0;
+	size_t i, j;
 
-	for (i = 0; i < run->nseqs; i++)
-		for (j = 0; j < run->seqs[i].n; j++, t++)
-			peft_decode(w, (size_t)run->seqs[i].ids[j] * w->cols,
-			    w->cols, x + t * w->cols);
+	for (i = 0; i < run->tree.n; i++) {
+		const struct peft_node *node = &run->tree.nodes[i];
+		const int32_t *ids = run->seqs[run->tree.order[node->lo]].ids +
+		    node->depth;
+
+		for (j = 0; j < node->n; j++)
+			peft_decode(w, (size_t)ids[j] * w->cols, w->cols,
+			    x + (node->first + j) * w->cols);
+	}
 	check(run, run->net->sites.at[0].path, x, w->cols, w->cols);
 }
 

@@ -98,19 +98,28 @@ tile_back(struct peft_run *run, const size_t *rows, size_t n,
 	}
 }
 
-/* Add up the tile's rows, in order, to their sequences. */
+/* Add the tile's rows, base .. base+n of all, in order, to the sequences that
+ * they are of. */
 static void
-gather(const struct peft_run *run, const size_t *rows, size_t n,
+gather(const struct peft_run *run, size_t base, size_t n,
     struct peft_loss *loss)
 {
-	size_t i, seq = 0;
+	size_t i, j, seq, next;
 
 	for (i = 0; i < n; i++) {
-		while (rows[i] >= run->first[seq + 1])
-			seq++;
-		loss[seq].nll += run->rownll[i];
-		loss[seq].top1 += run->rowtop[i];
-		loss[seq].tokens++;
+		const struct peft_node *node =
+		    &run->tree.nodes[run->rownode[base + i]];
+
+		next = node->depth + run->rows[base + i] - node->first + 1;
+		for (j = node->lo; j < node->hi; j++) {
+			seq = run->tree.order[j];
+			if (peft_seq_label(&run->seqs[seq], next) !=
+			    run->targets[base + i])
+				continue;
+			loss[seq].nll += run->rownll[i];
+			loss[seq].top1 += run->rowtop[i];
+			loss[seq].tokens++;
+		}
 	}
 }
 
@@ -131,7 +140,7 @@ peft_head_loss(struct peft_run *run, size_t n, struct peft_loss *loss)
 		k = tile_ranges(run, rows, m, tile);
 		head(run, rows, m, tile, k, run->hx, run->logits);
 		peft_cpu_run(run->net->cpu, m, row_task, &job);
-		gather(run, rows, m, loss);
+		gather(run, job.base, m, loss);
 		if (run->train)
 			tile_back(run, rows, m, tile, k);
 	}

@@ -3,7 +3,9 @@
 #define PEFT_MODEL_NET_IMPL_H
 
 #include "math/vec.h"
+#include "data/tokens.h"
 #include "model/net.h"
+#include "model/tree.h"
 #include "quant/product.h"
 
 /*
@@ -73,6 +75,7 @@ struct peft_run {
 	float	*tmp;				/* [T, D] */
 	float	*dx, *dnormed;			/* [T, D] */
 	float	*dqkv, *dattn, *dact;
+	float	*dkv;				/* [T, heads, 2, head_dim] */
 	float	*cos, *sin;			/* [caps.seq, head_dim / 2] */
 	float	*product, *hook;		/* scratch */
 	float	*attention;			/* scratch, per thread */
@@ -82,18 +85,20 @@ struct peft_run {
 	size_t	 tile;				/* rows of logits at a time */
 	float	*logits;			/* [tile, vocab] */
 	float	*hx, *dhx;			/* [tile, D] */
-	size_t	*rows;				/* [T] supervised positions */
-	int32_t	*targets;			/* [T] and what they predict */
-	float	*rowscale;			/* [T] weight * scale */
+	size_t	*rows;				/* [T] supervised positions, */
+	int32_t	*targets;			/* [T] what they predict, */
+	size_t	*rownode;			/* [T] their node, */
+	float	*rowscale;			/* [T] sum of weight * scale */
 	double	*rownll;			/* [tile] */
 	unsigned char *rowtop;			/* [tile] */
 
 	/* the micro-batch at hand */
 	const struct peft_seq	*seqs;
 	size_t			 nseqs, T;
-	size_t			*first;		/* [seqs + 1] first token */
+	struct peft_tree	 tree;	/* how they lie in it */
 	size_t			*pos;	/* [T] position in its sequence */
-	uint64_t		*ident;	/* [T] record << 32 | position */
+	uint64_t		*ident;	/* [T] record << 32 | position (the
+					 * first of those that share it) */
 	uint64_t		*tileident;	/* [tile] the same of a tile */
 	struct peft_range	*ranges;	/* [seqs] */
 	size_t			 nranges;
@@ -117,9 +122,21 @@ void	peft_head_loss(struct peft_run *, size_t n, struct peft_loss *loss);
 void	peft_head_logits(struct peft_run *, const size_t *rows, size_t n,
 	    float *logits);
 
+/* What token i of a sequence is to be predicted as, or PEFT_IGNORE. */
+static inline int32_t
+peft_seq_label(const struct peft_seq *s, size_t i)
+{
+	return s->labels == NULL || i >= s->n ? PEFT_IGNORE : s->labels[i];
+}
+
 /* attention.c: out[T, Q] and lse from qkv (and caches, of layer `layer');
  * attention-back.c: dqkv from dout. */
 enum { PEFT_BLOCK = 64 };	/* queries at a time */
+size_t	peft_attention_scratch(const struct peft_run *);
+/* Copy head `head' of the keys, or values, of a node and all above it, from
+ * rows of ld, into [depth + n, head_dim]. */
+void	peft_attention_path(const struct peft_run *, size_t node,
+	    const float *src, size_t ld, float *dst);
 void	peft_attention(struct peft_run *, size_t layer, const float *qkv,
 	    float *out, float *lse);
 void	peft_attention_back(struct peft_run *, const struct peft_saved *,

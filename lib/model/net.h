@@ -28,7 +28,8 @@ struct peft_sites *peft_net_sites(struct peft_net *);
 size_t		 peft_net_weight_bytes(const struct peft_net *);
 
 /* One sequence of a micro-batch.  Sequences lie end to end, without
- * padding, and never see each other. */
+ * padding, and never see each other; what several begin with alike is
+ * computed once if the caps say so (model/tree.h). */
 struct peft_seq {
 	const int32_t	*ids;
 	const int32_t	*labels;	/* PEFT_IGNORE: not supervised; NULL:
@@ -50,6 +51,8 @@ struct peft_caps {
 	size_t	seqs;
 	size_t	seq;		/* the longest sequence, caches included */
 	bool	train;		/* backward too */
+	bool	share;		/* common beginnings once: not with dropout,
+				 * which differs from record to record */
 	bool	recompute;	/* keep only what goes into each layer, and run
 				 * it again before its backward: same results */
 };
@@ -77,6 +80,9 @@ struct peft_loss {
 	size_t	tokens, top1;
 };
 
+/* How many of these sequences, from the first on, fit into a micro-batch: at
+ * least one if it fits at all, else 0. */
+size_t	peft_run_fit(struct peft_run *, const struct peft_seq *, size_t nseqs);
 /* Forward only; loss[nseqs].  A NaN or Inf is an error (PEFT_NUMERIC) that
  * names the sequence's index and the place. */
 int	peft_run_loss(struct peft_run *, const struct peft_seq *, size_t nseqs,

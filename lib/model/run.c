@@ -128,17 +128,20 @@ layout_work(struct peft_run *run)
 	run->sin = floats(a, run->caps.seq, c->head_dim / 2);
 	run->product = floats(a, 1, product_scratch(run));
 	run->hook = floats(a, 1, hook_scratch(run));
-	run->attention_stride = PEFT_BLOCK * run->caps.seq *
-	    (run->caps.train ? 2 : 1);
+	run->attention_stride = peft_attention_scratch(run);
 	run->attention = floats(a, (size_t)peft_cpu_threads(run->net->cpu),
 	    run->attention_stride);
-	run->first = peft_arena_get(a, run->caps.seqs + 1, sizeof(size_t));
+	run->tree.order = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
+	run->tree.common = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
+	run->tree.nodes = peft_arena_get(a, 2 * run->caps.seqs,
+	    sizeof(struct peft_node));
 	run->pos = peft_arena_get(a, T, sizeof(size_t));
 	run->ident = peft_arena_get(a, T, sizeof(uint64_t));
 	run->ranges = peft_arena_get(a, run->caps.seqs * 2,
 	    sizeof(struct peft_range));
 	run->rows = peft_arena_get(a, T, sizeof(size_t));
 	run->targets = peft_arena_get(a, T, sizeof(int32_t));
+	run->rownode = peft_arena_get(a, T, sizeof(size_t));
 	run->rowscale = floats(a, T, 1);
 	if (!run->caps.train)
 		return;
@@ -146,6 +149,7 @@ layout_work(struct peft_run *run)
 	run->dnormed = floats(a, T, c->hidden);
 	run->dqkv = floats(a, T, q + 2 * kv);
 	run->dattn = floats(a, T, q);
+	run->dkv = floats(a, T, 2 * q);
 	run->dact = floats(a, T, c->inter);
 }
 

@@ -58,6 +58,8 @@ int		 peft_adapter_attach(struct peft_adapter *, struct peft_sites *,
 		    PEFT_MUSTCHECK;
 /* The seed of its dropout. */
 void		 peft_adapter_seed(struct peft_adapter *, uint64_t seed);
+/* Does it have dropout, of any kind? */
+bool		 peft_adapter_drops(const struct peft_adapter *);
 void		 peft_adapter_zerograd(struct peft_adapter *);
 
 /* The i-th tensor of the base that merging changes, by name ("PATH.weight",

@@ -146,3 +146,15 @@ peft_config_to_save(const struct peft_adapter *a, struct peft_err *err)
 		cJSON_DeleteItemFromObjectCaseSensitive(c, "megatron_core");
 	return c;
 }
+
+bool
+peft_adapter_drops(const struct peft_adapter *a)
+{
+	const cJSON *e;
+
+	for (e = a->config->child; e != NULL; e = e->next)
+		if (strstr(e->string, "dropout") != NULL &&
+		    cJSON_IsNumber(e) && e->valuedouble > 0)
+			return true;
+	return false;
+}

@@ -81,7 +81,8 @@ peft_train_plan(struct peft_trainer *t, struct peft_err *err)
 	tokens = tokens < most ? tokens : most;
 	tokens = tokens > seq ? tokens : seq;
 	t->caps = (struct peft_caps){ .seqs = tokens < 4096 ? tokens : 4096,
-	    .seq = seq, .train = true };
+	    .seq = seq, .train = true,
+	    .share = !peft_adapter_drops(t->adapter) };
 	if (plan_fit(t, tokens, seq, err) == -1)
 		return -1;
 	if (!fits(t)) {			/* that costs a quarter more time */

@@ -57,19 +57,14 @@ micro_batch(struct peft_trainer *t, const struct peft_records *data,
     const size_t *which, size_t n, double scale, size_t *taken,
     struct peft_err *err)
 {
-	size_t k, T = 0;
+	size_t k;
 	int r;
 
 	for (k = 0; k < n && k < t->caps.seqs; k++) {
-		const struct peft_record *rec = &data->at[which[k]];
-
-		if (rec->n > t->caps.tokens - T)
-			break;
-		t->seqs[k] = seq_of(rec, which[k], 0);
+		t->seqs[k] = seq_of(&data->at[which[k]], which[k], 0);
 		t->loss[k] = (struct peft_loss){ 0 };
-		T += rec->n;
 	}
-	*taken = k;
+	*taken = k = peft_run_fit(t->run, t->seqs, k);
 	r = scale != 0 ? peft_run_train(t->run, t->seqs, k, scale, t->step,
 	    t->loss, err) : peft_run_loss(t->run, t->seqs, k, t->loss, err);
 	return r == -1 ? name_record(t, data, which, k, err) : 0;
