@@ -7,7 +7,7 @@ unset OPENBLAS_CORETYPE
 unit vec-unit
 unit math-unit
 unit product-unit
-unit lapack-unit "$TOP/tests/golden/lapack.safetensors"
+unit lowrank-unit "$TOP/tests/golden/lowrank.safetensors"
 
 # what the user says wins; these kernels cannot do small products unpacked,
 # so that ours do them

@@ -9,7 +9,7 @@
 
 #include "eval/inspect-impl.h"
 #include "math/cpu.h"
-#include "math/lapack.h"
+#include "math/lowrank.h"
 #include "peft/target.h"
 #include "quant/quant.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "math/lapack.h"
+#include "math/lowrank.h"
 #include "merge/residual.h"
 #include "peft/adapter.h"
 #include "quant/fidelity.h"

@@ -5,10 +5,10 @@
 
 #include "base/buf.h"
 #include "golden-file.h"
-#include "math/lapack.h"
+#include "math/lowrank.h"
 #include "tap.h"
 
-/* usage: lapack-unit GOLDEN   (tests/parity/lapack_golden.py makes it) */
+/* usage: lowrank-unit GOLDEN   (tests/parity/lowrank_golden.py makes it) */
 
 static size_t
 cols_of(const struct golden *g, const char *a, const char *b, size_t *rows)
@@ -163,7 +163,7 @@ main(int argc, char **argv)
 
 	need(cpu != NULL, &err);
 	if (argc != 2) {
-		puts("Bail out! lapack-unit GOLDEN");
+		puts("Bail out! lowrank-unit GOLDEN");
 		return 1;
 	}
 	golden_open(&g, argv[1]);

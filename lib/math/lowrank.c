@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decompositions.  LAPACK is column-major: what it sees of a row-major matrix
+/* Approximations of low rank.  LAPACK is column-major: what it sees of a row-major matrix
  * is the transpose. */
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "math/cpu-impl.h"
-#include "math/lapack.h"
+#include "math/lowrank.h"
 
 enum { NONE = 111, TRANSPOSED = 112, COLUMNS = 102, UPPER = 121 };
 
@@ -35,12 +36,16 @@ struct lapack {
 		    int ldb, double beta, double *c, int ldc);
 };
 
+/* LAPACK for a matrix of m x n: it counts in int. */
 static int
-open_lapack(const struct peft_cpu *cpu, struct lapack *l,
+open_lapack(const struct peft_cpu *cpu, struct lapack *l, size_t m, size_t n,
     struct peft_err *err)
 {
 	const struct peft_blas *b = &cpu->blas;
 
+	if (m > INT_MAX / 64 || n > INT_MAX / 64)
+		return peft_seterr(err, "a matrix of %zu x %zu is too large to "
+		    "be decomposed", m, n);
 	if (peft_blas_find(b, "dgeqrf_", &l->geqrf, err) == -1 ||
 	    peft_blas_find(b, "dgesdd_", &l->gesdd, err) == -1 ||
 	    peft_blas_find(b, "dsyevr_", &l->syevr, err) == -1 ||
@@ -129,7 +134,8 @@ peft_singular_product(const struct peft_cpu *cpu, const float *b, size_t m,
 	struct lapack l;
 	int status = -1;
 
-	if (x != NULL && rb != NULL && open_lapack(cpu, &l, err) == 0) {
+	if (x != NULL && rb != NULL && open_lapack(cpu, &l, m + n, r,
+	    err) == 0) {
 		ra = rb + r * r;
 		core = ra + r * r;
 		columns(x, b, m, r);
@@ -225,7 +231,7 @@ peft_low_rank(const struct peft_cpu *cpu, const float *w, size_t m, size_t n,
 	struct lapack l;
 	int status = -1;
 
-	if (x != NULL && g != NULL && open_lapack(cpu, &l, err) == 0) {
+	if (x != NULL && g != NULL && open_lapack(cpu, &l, m, n, err) == 0) {
 		values = g + k * k;
 		z = values + k;
 		other = z + k * r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PEFT_MATH_LAPACK_H
-#define PEFT_MATH_LAPACK_H
+#ifndef PEFT_MATH_LOWRANK_H
+#define PEFT_MATH_LOWRANK_H
 
 #include <stddef.h>
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Singular values by numpy, for tests/lapack-unit.c.
+"""Singular values by numpy, for tests/lowrank-unit.c.
 
-lapack_golden.py OUT.safetensors
+lowrank_golden.py OUT.safetensors
 
 w.NAME         [m, n]  a matrix, and
 w.NAME.values  [min]   its singular values
