@@ -217,6 +217,9 @@ run(struct job *job, struct peft_err *err)
 	size_t n;
 	int r = -1;
 
+	o.origin = src;
+	o.same_types = job->convert.dtype == PEFT_NDTYPE &&
+	    job->convert.nrules == 0;
 	if (src == NULL || origin(job, hex, err) == -1) {
 		peft_source_close(src);
 		return -1;

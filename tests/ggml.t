@@ -75,6 +75,20 @@ tq1_0 0.9
 tq2_0 0.9
 END
 
+# threads do not show
+for t in q4_k_m iq4_xs f16; do
+	for j in 1 2 7; do
+		expect 0 '' peft-quantize -q -j $j -t $t -f -o j$j.gguf wide
+	done
+	ok "$t: the same bytes for every -j" sh -c 'cmp j1.gguf j2.gguf && cmp j1.gguf j7.gguf'
+done
+for t in 'nf4 --double-quant' 'fp4 --block-size 4096' int8 fp8 bf16; do
+	for j in 1 2 7; do
+		expect 0 '' peft-quantize -q -j $j -t $t -f -o j$j.safetensors wide
+	done
+	ok "$t: the same bytes for every -j" sh -c 'cmp j1.safetensors j2.safetensors && cmp j1.safetensors j7.safetensors'
+done
+
 # rows of 64 and 128: blocks of 32, and it is said
 while read -r t small; do
 	run peft-quantize --pure -t "$t" -o small.gguf -f base

@@ -109,7 +109,7 @@ tells gptq2-dynamic '*"bits":4,"scale_for":"group of 16","weights":1*"bits":2,"s
 tells gptq8-v2 '*"bits":8,"scale_for":"row"*"symmetric":true*'
 tells awq '*"awq"*"bits":4*"group of 32"*'
 tells ct-w8a8 '*"compressed-tensors"*"int8g"*"activations":"not quantised here"*'
-tells fp8-block '*"fp8"*"fp8g"*"block of 32 x 32"*'
+tells fp8-block '*"fp8"*"fp8"*"block of 32 x 32"*'
 tells fp8-tensor '*"scale_for":"weight"*'
 tells mxfp4 '*"mxfp4"*"bits":4,"scale_for":"group of 32","weights":2*'
 tells bnb-int8 '*"bitsandbytes"*"bits":8,"scale_for":"row"*'

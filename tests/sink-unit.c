@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "golden-file.h"
@@ -325,6 +326,64 @@ test_refusals(void)
 	    F_OK) == -1, "what was announced must come");
 }
 
+/* Turn a bit of the file that has no name yet: was it long enough? */
+static bool
+spoil(off_t at)
+{
+	char path[64], to[256];
+	struct stat st;
+	uint8_t byte;
+	ssize_t n;
+	int fd;
+
+	for (fd = 3; fd < 64; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, to, sizeof(to) - 1);
+		if (n <= 0 || fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+		    st.st_nlink != 0)
+			continue;
+		if (pread(fd, &byte, 1, at) == 1) {
+			byte ^= 4;
+			return pwrite(fd, &byte, 1, at) == 1;
+		}
+	}
+	return false;
+}
+
+static int
+spoil_last(void *ctx, size_t first, size_t n, float *dst,
+    struct peft_err *err)
+{
+	bool *done = ctx;
+
+	(void)err;
+	memset(dst, 0, n * 32 * sizeof(*dst));
+	if (first > 0 && !*done)
+		*done = spoil(4096);
+	return 0;
+}
+
+/* What is written is read again: a disk that loses a bit is found out. */
+static void
+test_check(void)
+{
+	enum { ROWS = 300000 };		/* more than is kept back in stdio */
+	struct peft_sinkopt opt = { .path = "o.safetensors", .kind = "model" };
+	struct peft_spec s = { .name = "w", .dtype = PEFT_F32, .ndim = 2,
+	    .shape = { ROWS, 32 } };
+	bool done = false;
+	const struct peft_rows rows = { .get = spoil_last, .ctx = &done };
+	struct peft_err err = { 0 };
+	struct peft_sink *k = peft_sink_open(&opt, &s, 1, NULL, 0, &err);
+
+	need(k != NULL, &err);
+	need(peft_sink_put(k, &rows, &err) == 0, &err);
+	ok(done && peft_sink_commit(k, &err) == -1 && strcmp(err.msg, "o.safetensors, "
+	    "as it was written: weight w does not read as it was written: is "
+	    "the disk sound?") == 0 && access("o.safetensors", F_OK) == -1,
+	    "a bit that was lost on the way to the disk is found");
+}
+
 int
 main(void)
 {
@@ -343,6 +402,7 @@ main(void)
 	test_bundle();
 	test_folder();
 	test_refusals();
+	test_check();
 	unlink("f");
 	ok(chdir("/") == 0 && rmdir(dir) == 0, "nothing is left");
 	return tap_end();

@@ -108,6 +108,16 @@ what_is(const struct peft_weight *w)
 	    strstr(w->name, "lm_head") != NULL ? "head" : "no linear layer";
 }
 
+/* Can its codes and scales be written as they are? */
+static bool
+keeps_scales(const struct peft_weight *w)
+{
+	const struct peft_scales *sc = &w->scales;
+
+	return w->dtype == PEFT_F8G_E4M3 ? sc->group == sc->group_rows &&
+	    sc->order == NULL && sc->zero == NULL : peft_is_coded(w->dtype);
+}
+
 static enum peft_dtype
 kept_type(const struct peft_weight *w, const struct peft_convertopt *o)
 {
@@ -116,7 +126,7 @@ kept_type(const struct peft_weight *w, const struct peft_convertopt *o)
 	if (o->gguf ? peft_dtypes[w->dtype].ggml >= 0 :
 	    peft_dtypes[w->dtype].st != NULL)
 		return w->dtype;
-	return is_4bit(w->dtype) ? w->dtype : plain_type(w, o);
+	return keeps_scales(w) && !o->gguf ? w->dtype : plain_type(w, o);
 }
 
 /* By the options alone. */
@@ -128,10 +138,15 @@ type_of(const struct plan *p, size_t i, const struct peft_weight *w,
 
 	if (o->dtype == PEFT_NDTYPE)
 		return kept_type(w, o);
-	if ((is_4bit(o->dtype) && !is_inner_linear(w)) ||
+	if ((peft_is_coded(o->dtype) && !is_inner_linear(w)) ||
 	    (w->ndim < 2 && !is_float(o->dtype))) {
 		*why = what_is(w);
-		return w->ndim < 2 && o->gguf ? PEFT_F32 : plain_type(w, o);
+		if (w->ndim < 2 && o->gguf)
+			return PEFT_F32;
+		/* transformers expands FP8 to bf16 and leaves the rest as it
+		 * is: products of two types are an error in torch */
+		return o->dtype == PEFT_F8G_E4M3 && w->dtype == PEFT_F32 ?
+		    PEFT_BF16 : plain_type(w, o);
 	}
 	if (w->ndim < 2 && o->gguf) {
 		*why = what_is(w);
@@ -153,6 +168,11 @@ by_rule(const struct plan *p, const struct peft_weight *w,
 		return 0;
 	s->why = "rule";
 	s->dtype = s->asked = rule->dtype;
+	if (peft_is_coded(rule->dtype) && rule->dtype != PEFT_NF4 &&
+	    rule->dtype != PEFT_FP4 && w->ndim != 2)
+		return peft_seterr(err, "weight %s is no matrix, as --type "
+		    "'%s=%s' needs it", w->name, rule->pattern,
+		    peft_dtypes[rule->dtype].name);
 	if (!is_4bit(rule->dtype) &&
 	    w->cols % peft_dtypes[rule->dtype].block != 0)
 		return peft_seterr(err, "weight %s: rows of %zu do not divide "
@@ -179,7 +199,7 @@ decide(const struct plan *p, size_t i, const struct peft_weight *w,
 		same = rule->dtype == PEFT_NDTYPE;
 	} else {
 		s->asked = type_of(p, i, w, &s->why);
-		s->dtype = is_4bit(s->asked) || p->o->dtype == PEFT_NDTYPE ?
+		s->dtype = peft_is_coded(s->asked) || p->o->dtype == PEFT_NDTYPE ?
 		    s->asked : fit_blocks(w->cols, s->asked);
 		if (s->dtype != s->asked)
 			s->why = misfit;
@@ -191,7 +211,26 @@ decide(const struct plan *p, size_t i, const struct peft_weight *w,
 		s->orig = is_float(w->dtype) ? w->dtype : is_4bit(w->dtype) ?
 		    w->scales.orig : PEFT_BF16;
 	}
+	if (s->dtype == PEFT_F8G_E4M3)
+		s->blocksize = same ? w->scales.group : 0;
 	return 0;
+}
+
+/* One size of FP8's blocks for all, as readers want it: the largest that
+ * divides all, since some take no other. */
+static void
+set_edges(struct peft_spec *s, size_t n)
+{
+	size_t edge = 128, i;
+
+	for (i = 0; i < n; i++)
+		while (s[i].dtype == PEFT_F8G_E4M3 && s[i].blocksize == 0 &&
+		    edge > 8 && (s[i].shape[0] % edge != 0 ||
+		    s[i].shape[1] % edge != 0))
+			edge /= 2;
+	for (i = 0; i < n; i++)
+		if (s[i].dtype == PEFT_F8G_E4M3 && s[i].blocksize == 0)
+			s[i].blocksize = edge > 8 ? edge : 128;
 }
 
 static int
@@ -233,6 +272,8 @@ peft_convert_plan(const struct peft_source *src,
 	}
 	if (r == 0 && p.rules != NULL)
 		r = peft_rules_all_hit(p.rules, err);
+	if (r == 0)
+		set_edges(specs, *n);
 	peft_rules_close(p.rules);
 	peft_mixer_close(p.mixer);
 	if (r == -1) {
@@ -242,32 +283,21 @@ peft_convert_plan(const struct peft_source *src,
 	return specs;
 }
 
-/* Encode and decode a piece; sums of squares of the error and the value. */
+/* n rows, encoded and decoded again. */
 static int
-measure(const float *x, size_t n, size_t first, const struct peft_spec *s,
-    uint8_t *bytes, float *absmax, float *back, struct peft_err *err)
+there_and_back(const float *x, size_t n, size_t cols, const struct peft_spec *s,
+    uint8_t *bytes, float *scales, float *back, struct peft_err *err)
 {
-	struct peft_weight w = { .dtype = s->dtype, .data = bytes,
-	    .nelem = n, .rows = 1, .cols = n,
-	    .scales = { .blocksize = is_4bit(s->dtype) ? s->blocksize : 0,
-	    .absmax = absmax } };
+	struct peft_weight w = { .dtype = s->dtype, .rows = n, .cols = cols,
+	    .scales = { .blocksize = s->blocksize } };
 	uint8_t q[8192];
 	float nested[64], offset;
-	size_t nblocks;
 
-	(void)first;
-	if (!is_4bit(s->dtype)) {
-		if (peft_encode(s->dtype, x, n, bytes, err) == -1)
-			return -1;
-		peft_decode(&w, 0, n, back);
-		return 0;
-	}
-	nblocks = (n + s->blocksize - 1) / s->blocksize;
-	if (peft_encode_4bit(s->dtype, x, n, s->blocksize, true, bytes, absmax,
-	    err) == -1)
+	if (peft_encode_weight(&w, x, true, bytes, scales, err) == -1)
 		return -1;
-	if (s->nested && nblocks <= sizeof(q)) {
-		peft_encode_nested(absmax, nblocks, q, nested, &offset);
+	if (s->nested && is_4bit(s->dtype) && w.scales.nabsmax <= sizeof(q)) {
+		peft_encode_nested(scales, w.scales.nabsmax, q, nested,
+		    &offset);
 		w.scales.absmax = NULL;
 		w.scales.qabsmax = q;
 		w.scales.nested_absmax = nested;
@@ -275,7 +305,7 @@ measure(const float *x, size_t n, size_t first, const struct peft_spec *s,
 		w.scales.nested_blocksize = 256;
 		w.scales.nested_offset = offset;
 	}
-	peft_decode(&w, 0, n, back);
+	peft_decode(&w, 0, w.nelem, back);
 	return 0;
 }
 
@@ -285,24 +315,27 @@ int
 peft_convert_error(const struct peft_weight *w, const struct peft_spec *s,
     struct peft_error *e, struct peft_err *err)
 {
-	float *x = peft_calloc(3 * PIECE, sizeof(*x), err), *back, *absmax;
-	uint8_t *bytes = peft_calloc(PIECE, 8, err);
+	size_t cols = w->cols, step = peft_encode_step(s->dtype, s->blocksize,
+	    cols), piece = cols > 0 ? PIECE / cols : 0, at, n, i;
 	double sum = 0, square = 0, d;
-	size_t at, n, i;
-	int r = x == NULL || bytes == NULL ? -1 : 0;
+	float *x;
+	int r = 0;
 
 	*e = (struct peft_error){ 0 };
-	if (s->dtype == w->dtype)
-		at = w->nelem;		/* copied: no error */
-	else
-		at = 0;
-	back = x + PIECE;
-	absmax = x + 2 * PIECE;
-	for (; r == 0 && at < w->nelem; at += n) {
-		n = w->nelem - at < PIECE ? w->nelem - at : PIECE;
-		peft_decode(w, at, n, x);
-		r = measure(x, n, at, s, bytes, absmax, back, err);
-		for (i = 0; r == 0 && i < n; i++) {
+	if (s->dtype == w->dtype || w->nelem == 0)
+		return 0;		/* copied: no error */
+	piece = piece < step ? step : piece - piece % step;
+	piece = piece < w->rows ? piece : w->rows;
+	if ((x = peft_calloc(4 * piece, cols * sizeof(*x), err)) == NULL)
+		return -1;
+	for (at = 0; r == 0 && at < w->rows; at += n) {
+		float *back = x + piece * cols, *scales = back + piece * cols;
+
+		n = w->rows - at < piece ? w->rows - at : piece;
+		peft_decode(w, at * cols, n * cols, x);
+		r = there_and_back(x, n, cols, s, (uint8_t *)(scales + piece *
+		    cols), scales, back, err);
+		for (i = 0; r == 0 && i < n * cols; i++) {
 			d = (double)back[i] - (double)x[i];
 			sum += d * d;
 			square += (double)x[i] * (double)x[i];
@@ -311,6 +344,5 @@ peft_convert_error(const struct peft_weight *w, const struct peft_spec *s,
 	}
 	e->rms = square > 0 ? sqrt(sum / square) : 0;
 	free(x);
-	free(bytes);
 	return r;
 }

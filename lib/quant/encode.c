@@ -188,7 +188,7 @@ static peft_encoder *const encoders[PEFT_NDTYPE] = {
 bool
 peft_can_encode(enum peft_dtype t)
 {
-	return t == PEFT_NF4 || t == PEFT_FP4 || encoders[t] != NULL;
+	return peft_is_coded(t) || encoders[t] != NULL;
 }
 
 /* What would become Inf, in a value or in a block's scale (an f16, but for

@@ -12,20 +12,21 @@
 /* Values at a time, about: of all of a weight, of a part. */
 enum { PIECE = 1 << 18, SMALL = 1 << 12 };
 
-/* A weight on its way there and back. */
+/* A weight on its way there and back.  Scales that are quantised themselves
+ * (nested) need all of it: codes of one piece after the other are kept. */
 struct trip {
 	const struct peft_spec	*spec;
 	size_t			 rows, cols;	/* of a piece, at most */
 	float			*x, *back;
 	uint8_t			*codes, *q;
-	float			*absmax, *nested;
+	float			*scales, *nested;
 	struct peft_weight	 w;		/* what is decoded */
 };
 
 static bool
-is_4bit(enum peft_dtype t)
+is_nested(const struct peft_spec *s)
 {
-	return t == PEFT_NF4 || t == PEFT_FP4;
+	return s->nested && (s->dtype == PEFT_NF4 || s->dtype == PEFT_FP4);
 }
 
 static void
@@ -34,7 +35,7 @@ close_trip(struct trip *t)
 	free(t->x);
 	free(t->codes);
 	free(t->q);
-	free(t->absmax);
+	free(t->scales);
 	free(t->nested);
 }
 
@@ -43,53 +44,54 @@ static int
 open_trip(struct trip *t, size_t n, struct peft_err *err)
 {
 	const struct peft_dtype_info *d = &peft_dtypes[t->spec->dtype];
-	size_t piece = t->rows * t->cols, nabsmax;
+	bool coded = peft_is_coded(t->spec->dtype);
+	size_t piece = t->rows * t->cols, blocks;
 
 	t->x = peft_calloc(2 * piece + 1, sizeof(float), err);
-	if (t->x == NULL)
+	t->codes = coded ? peft_calloc(n + 1, 1, err) :
+	    peft_calloc(n / d->block + 1, d->bytes, err);
+	/* at most one a value */
+	t->scales = peft_calloc(coded ? n + 1 : 1, sizeof(float), err);
+	if (t->x == NULL || t->codes == NULL || t->scales == NULL)
 		return -1;
 	t->back = t->x + piece;
-	t->w = (struct peft_weight){ .name = t->spec->name,
-	    .dtype = t->spec->dtype, .ndim = 2, .cols = t->cols };
-	if (!is_4bit(t->spec->dtype)) {
-		t->codes = peft_calloc(n / d->block + 1, d->bytes, err);
-		t->w.data = t->codes;
-		return t->codes == NULL ? -1 : 0;
-	}
-	nabsmax = n / t->spec->blocksize + 1;
-	t->codes = peft_calloc(n / 2 + 1, 1, err);
-	t->q = peft_calloc(nabsmax, 1, err);
-	t->absmax = peft_calloc(nabsmax, sizeof(float), err);
-	t->nested = peft_calloc(nabsmax / 256 + 1, sizeof(float), err);
-	t->w.data = t->codes;
-	t->w.scales.blocksize = t->spec->blocksize;
-	t->w.scales.absmax = t->absmax;
-	return t->codes == NULL || t->q == NULL || t->absmax == NULL ||
-	    t->nested == NULL ? -1 : 0;
+	if (!is_nested(t->spec))
+		return 0;
+	blocks = n / t->spec->blocksize + 1;
+	t->q = peft_calloc(blocks, 1, err);
+	t->nested = peft_calloc(blocks / 256 + 1, sizeof(float), err);
+	return t->q == NULL || t->nested == NULL ? -1 : 0;
 }
 
+/* Rows at x; with nested scales, behind `at' values that are there. */
 static int
-encode(struct trip *t, const float *x, size_t at, size_t n, bool last,
+encode(struct trip *t, const float *x, size_t at, size_t rows, bool last,
     struct peft_err *err)
 {
-	if (!is_4bit(t->spec->dtype))
-		return peft_encode(t->spec->dtype, x, n, t->codes, err);
-	return peft_encode_4bit(t->spec->dtype, x, n, t->spec->blocksize, last,
-	    t->codes + at / 2, t->absmax + at / t->spec->blocksize, err);
+	const struct peft_spec *s = t->spec;
+
+	t->w = (struct peft_weight){ .name = s->name, .dtype = s->dtype,
+	    .ndim = 2, .shape = { rows, t->cols }, .rows = rows,
+	    .cols = t->cols, .scales = { .blocksize = s->blocksize } };
+	if (!is_nested(s))
+		return peft_encode_weight(&t->w, x, last, t->codes, t->scales,
+		    err);
+	return peft_encode_4bit(s->dtype, x, rows * t->cols, s->blocksize,
+	    last, t->codes + at / 2, t->scales + at / s->blocksize, err);
 }
 
-/* The scales are quantised when all of them are there. */
+/* The scales are quantised when all of them, of n values, are there. */
 static void
 nest(struct trip *t, size_t n)
 {
 	struct peft_scales *s = &t->w.scales;
 
-	s->nabsmax = (n + t->spec->blocksize - 1) / t->spec->blocksize;
-	if (!t->spec->nested)
-		return;
-	peft_encode_nested(t->absmax, s->nabsmax, t->q, t->nested,
+	t->w.data = t->codes;
+	t->w.nelem = n;
+	t->w.rows = t->w.shape[0] = n / t->cols;
+	s->nabsmax = (n + s->blocksize - 1) / s->blocksize;
+	peft_encode_nested(t->scales, s->nabsmax, t->q, t->nested,
 	    &s->nested_offset);
-	s->absmax = NULL;
 	s->qabsmax = t->q;
 	s->nested_absmax = t->nested;
 	s->nested_map = peft_dynamic_map();
@@ -97,39 +99,18 @@ nest(struct trip *t, size_t n)
 	s->nnested = (s->nabsmax + 255) / 256;
 }
 
-static void
-decode(struct trip *t, size_t at, size_t n, float *dst)
-{
-	t->w.nelem = at + n;
-	t->w.rows = t->w.nelem / t->cols;
-	t->w.shape[0] = t->w.rows;
-	t->w.shape[1] = t->cols;
-	peft_decode(&t->w, at, n, dst);
-}
-
 /* Which rows are looked at: every step-th piece of `rows' rows. */
 struct sample {
 	size_t	rows, step, pieces;
 };
-
-/* The fewest rows that end where a block of 4-bit values does. */
-static size_t
-whole_rows(const struct peft_spec *s, size_t cols)
-{
-	size_t n = 1;
-
-	while (is_4bit(s->dtype) && n < s->blocksize &&
-	    n * cols % s->blocksize != 0)
-		n *= 2;
-	return n;
-}
 
 /* A part of a weight is many small pieces, all of it few large ones. */
 static struct sample
 sample_of(const struct peft_spec *spec, size_t rows, size_t cols, size_t most)
 {
 	bool part = most > 0 && most < rows * cols;
-	size_t many = whole_rows(spec, cols), want;
+	size_t many = peft_encode_step(spec->dtype, spec->blocksize, cols);
+	size_t want;
 	size_t n = (part ? SMALL : PIECE) / cols / many * many;
 	struct sample s;
 
@@ -193,27 +174,27 @@ compare(struct trip *t, const struct peft_weight *w, struct sample s,
     const struct peft_sensitivity *sens, struct peft_fidelity *f,
     struct peft_err *err)
 {
-	bool four = is_4bit(t->spec->dtype);
-	size_t p, n, at, pass;
+	bool nested = is_nested(t->spec);
+	size_t p, rows, at, pass;
 
-	/* 4 bits: all is encoded, then all decoded; else piece by piece */
-	for (pass = 0; pass < (four ? 2 : 1); pass++) {
-		for (p = 0, at = 0; p < s.pieces; p += s.step, at += n) {
+	/* nested: all is encoded, then all decoded; else piece by piece */
+	for (pass = 0; pass < (nested ? 2 : 1); pass++) {
+		for (p = 0, at = 0; p < s.pieces; p += s.step) {
 			size_t r = p * s.rows;
-			size_t rows = w->rows - r < s.rows ? w->rows - r :
-			    s.rows;
 
-			n = rows * w->cols;
-			peft_decode(w, r * w->cols, n, t->x);
-			if (pass == 0 && encode(t, t->x, at, n,
+			rows = w->rows - r < s.rows ? w->rows - r : s.rows;
+			peft_decode(w, r * w->cols, rows * w->cols, t->x);
+			if (pass == 0 && encode(t, t->x, at, rows,
 			    p + s.step >= s.pieces, err) == -1)
 				return -1;
-			if (four && pass == 0)
-				continue;
-			decode(t, four ? at : 0, n, t->back);
-			add_rows(f, t, sens, r, rows);
+			if (!nested || pass == 1) {
+				peft_decode(&t->w, nested ? at : 0,
+				    rows * w->cols, t->back);
+				add_rows(f, t, sens, r, rows);
+			}
+			at += rows * w->cols;
 		}
-		if (four && pass == 0)
+		if (nested && pass == 0)
 			nest(t, at);
 	}
 	return 0;
@@ -235,7 +216,7 @@ peft_fidelity(const struct peft_weight *w, const struct peft_spec *spec,
 	s = sample_of(spec, w->rows, w->cols, most);
 	t.rows = s.rows;
 	seen = (s.pieces + s.step - 1) / s.step * s.rows * w->cols;
-	if ((r = open_trip(&t, is_4bit(spec->dtype) ? seen : s.rows * w->cols,
+	if ((r = open_trip(&t, is_nested(spec) ? seen : s.rows * w->cols,
 	    err)) == 0)
 		r = compare(&t, w, s, sens, f, err);
 	close_trip(&t);
@@ -250,20 +231,20 @@ peft_as_stored(const struct peft_spec *spec, const float *src, size_t rows,
 {
 	struct trip t = { .spec = spec, .cols = cols };
 	struct sample s = sample_of(spec, rows, cols, 0);
-	bool four = is_4bit(spec->dtype);
+	bool nested = is_nested(spec);
 	size_t r, n, all = rows * cols;
-	int status = open_trip(&t, four ? all : s.rows * cols, err);
+	int status = open_trip(&t, nested ? all : s.rows * cols, err);
 
 	for (r = 0; status == 0 && r < rows; r += n) {
 		n = rows - r < s.rows ? rows - r : s.rows;
-		status = encode(&t, src + r * cols, four ? r * cols : 0,
-		    n * cols, r + n == rows, err);
-		if (status == 0 && !four)
-			decode(&t, 0, n * cols, dst + r * cols);
+		status = encode(&t, src + r * cols, r * cols, n,
+		    r + n == rows, err);
+		if (status == 0 && !nested)
+			peft_decode(&t.w, 0, n * cols, dst + r * cols);
 	}
-	if (status == 0 && four) {
+	if (status == 0 && nested) {
 		nest(&t, all);
-		decode(&t, 0, all, dst);
+		peft_decode(&t.w, 0, all, dst);
 	}
 	close_trip(&t);
 	return status;

@@ -57,11 +57,16 @@ static size_t
 bytes_of(const struct peft_spec *s)
 {
 	const struct peft_dtype_info *d = &peft_dtypes[s->dtype];
-	size_t n = 1, blocks;
+	size_t n = 1, blocks, edge = s->blocksize;
 	int i;
 
 	for (i = 0; i < s->ndim; i++)
 		n *= s->shape[i];
+	if (s->dtype == PEFT_INT8)
+		return n + 4 * (n / s->shape[s->ndim - 1]);
+	if (s->dtype == PEFT_F8G_E4M3)
+		return n + 4 * ((s->shape[0] + edge - 1) / edge) *
+		    ((s->shape[1] + edge - 1) / edge);
 	if (!is_4bit(s->dtype))
 		return n / d->block * d->bytes;
 	blocks = (n + s->blocksize - 1) / s->blocksize;

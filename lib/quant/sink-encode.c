@@ -68,19 +68,34 @@ struct encoding {
 	int			*failed;
 };
 
-static bool
-is_4bit(enum peft_dtype t)
-{
-	return t == PEFT_NF4 || t == PEFT_FP4;
-}
-
 /* Bytes of n elements that begin a block. */
 static size_t
 coded(enum peft_dtype t, size_t n)
 {
 	const struct peft_dtype_info *i = &peft_dtypes[t];
 
-	return is_4bit(t) ? n / 2 + n % 2 : n / i->block * i->bytes;
+	return t == PEFT_NF4 || t == PEFT_FP4 ? n / 2 + n % 2 :
+	    n / i->block * i->bytes;
+}
+
+/* Where the scales of row r are, which begins a block. */
+static float *
+scales_at(const struct encoding *e, size_t r)
+{
+	size_t b = e->s->blocksize;
+	float *p = e->k->absmax;
+
+	switch (e->s->dtype) {
+	case PEFT_INT8:
+		return p + r;
+	case PEFT_F8G_E4M3:
+		return p + r / b * ((e->cols + b - 1) / b);
+	case PEFT_NF4:
+	case PEFT_FP4:
+		return p + r * e->cols / b;
+	default:
+		return NULL;
+	}
 }
 
 /* Rows first .. first + n, at x, to their place in the window's bytes. */
@@ -89,14 +104,12 @@ encode_slice(const struct encoding *e, size_t first, size_t n, const float *x,
     struct peft_err *err)
 {
 	const struct peft_spec *s = e->s;
-	uint8_t *dst = e->k->bytes + coded(s->dtype, (first - e->first) *
-	    e->cols);
+	struct peft_weight w = { .dtype = s->dtype, .rows = n, .cols = e->cols,
+	    .scales = { .blocksize = s->blocksize } };
 
-	if (is_4bit(s->dtype))
-		return peft_encode_4bit(s->dtype, x, n * e->cols, s->blocksize,
-		    first + n == e->nrows, dst, e->k->absmax + first *
-		    e->cols / s->blocksize, err);
-	return peft_encode(s->dtype, x, n * e->cols, dst, err);
+	return peft_encode_weight(&w, x, first + n == e->nrows, e->k->bytes +
+	    coded(s->dtype, (first - e->first) * e->cols), scales_at(e, first),
+	    err);
 }
 
 /* Each slice has a place of its own in the window, so that it does not show
@@ -147,18 +160,11 @@ do_window(struct encoding *e, struct peft_err *err)
 	    e->cols), err);
 }
 
-static size_t
-gcd(size_t a, size_t b)
-{
-	return b == 0 ? a : gcd(b, a % b);
-}
-
 /* About n elements in rows, and whole blocks where these go over rows. */
 static size_t
 whole_rows(const struct peft_spec *s, size_t cols, size_t n)
 {
-	size_t step = is_4bit(s->dtype) ? s->blocksize / gcd(s->blocksize,
-	    cols) : 1;
+	size_t step = peft_encode_step(s->dtype, s->blocksize, cols);
 	size_t rows = n / cols;
 
 	rows -= rows % step;
@@ -228,7 +234,7 @@ peft_sink_encode(struct peft_sink *k, const struct peft_spec *s,
 	if (!peft_can_encode(s->dtype))
 		return peft_seterr(err, "type %s cannot be written",
 		    peft_dtypes[s->dtype].name);
-	if (!is_4bit(s->dtype))
+	if (!peft_is_coded(s->dtype))
 		return encode_rows(k, s, rows, heads, err);
 	if (room((void **)&k->absmax, &k->nabsmax, peft_sink_sizes(s).nabsmax,
 	    sizeof(float), err) == -1 ||

@@ -45,8 +45,8 @@ peft_sink_assign_shards(struct peft_sink *k, struct peft_err *err)
 	return 0;
 }
 
-static void
-shard_name(const struct peft_sink *k, size_t shard, char buf[64])
+void
+peft_sink_shard_name(const struct peft_sink *k, size_t shard, char buf[64])
 {
 	if (strcmp(k->opt.kind, "adapter") == 0)
 		snprintf(buf, 64, "adapter_model.safetensors");
@@ -102,7 +102,7 @@ peft_sink_index(struct peft_sink *k, struct peft_buf *b, struct peft_err *err)
 		peft_buf_printf(b, "{\n  \"metadata\": {\n    \"total_size\": "
 		    "%zu\n  },\n  \"weight_map\": {", total);
 		for (i = 0; i < n; i++) {
-			shard_name(k, all[i].begin, name);
+			peft_sink_shard_name(k, all[i].begin, name);
 			peft_buf_puts(b, i > 0 ? ",\n    " : "\n    ");
 			peft_json_putstr(b, all[i].name, strlen(all[i].name));
 			peft_buf_printf(b, ": \"%s\"", name);
@@ -159,7 +159,7 @@ peft_sink_next_shard(struct peft_sink *k, struct peft_err *err)
 		return 0;
 	while (to < k->n && k->shard[to] == k->shard[from])
 		to++;
-	shard_name(k, k->shard[from], name);
+	peft_sink_shard_name(k, k->shard[from], name);
 	if ((k->fp = peft_outdir_file(k->dir, name, err)) == NULL)
 		return -1;
 	return peft_sink_st_head(k, from, to, false, err);

@@ -37,15 +37,13 @@ commonest(const struct peft_sink *k)
 	return best;
 }
 
+/* What the types of the weights are called as a whole. */
 static void
-put_general(const struct peft_sink *k, const char *arch,
-    struct peft_gguf_out *o)
+put_types(const struct peft_sink *k, struct peft_gguf_out *o)
 {
 	enum peft_dtype t = commonest(k);
 	size_t i;
 
-	peft_gguf_put_string(o, "general.architecture", arch, strlen(arch));
-	peft_gguf_put_string(o, "general.type", "model", 5);
 	if (k->opt.file_type != NULL)
 		peft_gguf_put_u32(o, "general.file_type",
 		    k->opt.file_type->file_type);
@@ -93,6 +91,27 @@ vocab_rows(const struct peft_sink *k)
 	return 0;
 }
 
+/* From the sides; what the family's keys say is needed in any case. */
+static int
+put_sides(struct peft_sink *k, const struct peft_side *config,
+    struct peft_gguf_out *o, float **freqs, size_t *nfreqs,
+    struct peft_err *err)
+{
+	struct peft_buf arch = { 0 };
+	int r = -1;
+
+	if (find_arch(k, config, &arch, err) == 0) {
+		peft_gguf_put_string(o, "general.architecture", arch.data,
+		    arch.len);
+		peft_gguf_put_string(o, "general.type", "model", 5);
+		put_types(k, o);
+		r = peft_arch_metadata(k->arch, config, o, &k->heads, freqs,
+		    nfreqs, err);
+	}
+	peft_buf_free(&arch);
+	return r;
+}
+
 static int
 put_metadata(struct peft_sink *k, struct peft_gguf_out *o, float **freqs,
     size_t *nfreqs, struct peft_err *err)
@@ -101,23 +120,30 @@ put_metadata(struct peft_sink *k, struct peft_gguf_out *o, float **freqs,
 	    "config.json");
 	const struct peft_side *tok = peft_sides_find(&k->sides,
 	    "tokenizer.json");
-	struct peft_buf arch = { 0 };
-	int r = -1;
+	struct peft_gguf_out carried = { 0 };
+	int r = 1;
 
 	if (config == NULL)
 		return peft_seterr(err, "there is no config.json: GGUF cannot "
 		    "be written without one");
-	if (find_arch(k, config, &arch, err) == 0) {
-		put_general(k, arch.data, o);
-		r = peft_arch_metadata(k->arch, config, o, &k->heads, freqs,
-		    nfreqs, err);
+	if (put_sides(k, config, o, freqs, nfreqs, err) == -1)
+		return -1;
+	if (k->opt.origin != NULL)
+		r = peft_source_pairs(k->opt.origin, k->opt.same_types,
+		    &carried, err);
+	if (r == 0) {
+		peft_buf_free(&o->kv);
+		*o = carried;
+		if (!k->opt.same_types)
+			put_types(k, o);
+		return o->kv.failed ? peft_seterr(err, "no memory") : 0;
 	}
-	peft_buf_free(&arch);
-	if (r == 0 && tok != NULL)
+	peft_buf_free(&carried.kv);
+	if (r == 1 && tok != NULL)
 		r = peft_vocab_metadata(tok, peft_sides_find(&k->sides,
 		    "tokenizer_config.json"), peft_sides_find(&k->sides,
 		    "chat_template.jinja"), vocab_rows(k), o, err);
-	return r;
+	return r == -1 ? -1 : 0;
 }
 
 /* GGUF knows one to four dimensions, none of them 0; rows that are reordered

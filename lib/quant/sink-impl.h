@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/out.h"
+#include "base/sum.h"
 #include "math/pool.h"
 #include "quant/sink.h"
 #include "tensor/ggufmap.h"
@@ -21,6 +22,11 @@ enum peft_out_kind { PEFT_OUT_BUNDLE, PEFT_OUT_FOLDER, PEFT_OUT_GGUF };
  * about so many elements.  Both are cut by shape alone. */
 enum { PEFT_WINDOW = 1 << 22, PEFT_SLICE = 1 << 16 };
 
+struct peft_written {		/* where a weight is, scales and all */
+	size_t		shard;
+	uint64_t	begin, end, sum;
+};
+
 struct peft_sink {
 	struct peft_sinkopt	 opt;
 	enum peft_out_kind	 kind;
@@ -32,6 +38,8 @@ struct peft_sink {
 	struct peft_outdir	*dir;		/* folder */
 	FILE			*fp;		/* where weights go now */
 	const char		*label;
+	struct peft_sum		 sum;		/* of the weight's bytes */
+	struct peft_written	*weights;
 	/* folder: the shard of each weight */
 	size_t			*shard, nshards;
 	/* GGUF */
@@ -70,11 +78,19 @@ struct peft_sink *peft_sink_prepare(const struct peft_sinkopt *,
 	    const struct peft_spec *, size_t nspecs, const struct peft_side *,
 	    size_t nsides, struct peft_err *) PEFT_MUSTCHECK;
 
-/* sink-folder.c, sink-gguf.c; the index, if there is to be one, appended. */
+/* sink-folder.c: which weight goes where; the index of that, appended. */
 int	peft_sink_assign_shards(struct peft_sink *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 int	peft_sink_index(struct peft_sink *, struct peft_buf *,
 	    struct peft_err *) PEFT_MUSTCHECK;
+
+/* sink-check.c: the weights in the file or folder at path. */
+int	peft_sink_check(const struct peft_sink *, const char *path,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
+/* sink-folder.c, sink-gguf.c */
+void	peft_sink_shard_name(const struct peft_sink *, size_t shard,
+	    char buf[64]);
 int	peft_sink_open_folder(struct peft_sink *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 int	peft_sink_next_shard(struct peft_sink *, struct peft_err *)

@@ -13,6 +13,7 @@ peft_sink_write(struct peft_sink *k, const void *p, size_t n,
     struct peft_err *err)
 {
 	k->written += n;
+	peft_sum_add(&k->sum, p, n);
 	return peft_fwrite(k->fp, k->label, p, n, err);
 }
 
@@ -95,6 +96,10 @@ peft_sink_keeps(const struct peft_spec *s, const struct peft_rows *rows)
 
 	if (w == NULL || w->dtype != s->dtype)
 		return false;
+	if (w->dtype == PEFT_F8G_E4M3)
+		return w->scales.group == s->blocksize &&
+		    w->scales.group_rows == s->blocksize &&
+		    w->scales.order == NULL && w->scales.zero == NULL;
 	if (w->dtype != PEFT_NF4 && w->dtype != PEFT_FP4)
 		return true;
 	return w->scales.blocksize == s->blocksize &&
@@ -114,6 +119,13 @@ peft_sink_put_scales(struct peft_sink *k, const struct peft_spec *s,
 	uint8_t *codes;
 	int r = -1;
 
+	if (s->dtype == PEFT_INT8 || s->dtype == PEFT_F8G_E4M3) {
+		static const uint8_t by_rows;	/* weight_format 0 */
+
+		r = peft_sink_write(k, absmax, q.nabsmax * sizeof(float), err);
+		return r == 0 && s->dtype == PEFT_INT8 ?
+		    peft_sink_write(k, &by_rows, 1, err) : r;
+	}
 	if (!s->nested) {
 		if (peft_sink_write(k, absmax, q.nabsmax * sizeof(float),
 		    err) == -1)
@@ -171,6 +183,9 @@ peft_sink_copy(struct peft_sink *k, const struct peft_spec *s,
 {
 	if (s->dtype == PEFT_NF4 || s->dtype == PEFT_FP4)
 		return copy_4bit(k, s, rows->raw, err);
+	if (peft_is_coded(s->dtype))
+		return copy_raw(k, rows, err) == -1 ? -1 :
+		    peft_sink_put_scales(k, s, rows->raw->scales.absmax, err);
 	return heads > 0 ? copy_permuted(k, rows->raw, heads, err) :
 	    copy_raw(k, rows, err);
 }

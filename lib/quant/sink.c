@@ -31,7 +31,9 @@ static int
 copy_specs(struct peft_sink *k, const struct peft_spec *s, size_t n,
     struct peft_err *err)
 {
-	if ((k->specs = peft_calloc(n, sizeof(*s), err)) == NULL)
+	k->specs = peft_calloc(n, sizeof(*s), err);
+	k->weights = peft_calloc(n, sizeof(*k->weights), err);
+	if (k->specs == NULL || k->weights == NULL)
 		return -1;
 	for (; k->n < n; k->n++) {
 		struct peft_spec *to = &k->specs[k->n];
@@ -70,8 +72,7 @@ check_types(const struct peft_sink *k, struct peft_err *err)
 	for (i = 0; i < k->n && k->kind != PEFT_OUT_GGUF; i++) {
 		enum peft_dtype t = k->specs[i].dtype;
 
-		if (peft_dtypes[t].st == NULL && t != PEFT_NF4 &&
-		    t != PEFT_FP4)
+		if (peft_dtypes[t].st == NULL && !peft_is_coded(t))
 			return peft_seterr(err, "weight %s: type %s exists in "
 			    "GGUF only (-o NAME.gguf)", k->specs[i].name,
 			    peft_dtypes[t].name);
@@ -91,6 +92,7 @@ release(struct peft_sink *k)
 	peft_sides_free(&k->sides);
 	free(k->specs);
 	free(k->shard);
+	free(k->weights);
 	free(k->path);
 	peft_pool_close(k->pool);
 	free(k->rows);
@@ -191,15 +193,22 @@ peft_sink_put(struct peft_sink *k, const struct peft_rows *rows,
     struct peft_err *err)
 {
 	const struct peft_spec *s = &k->specs[k->next];
-	size_t before = k->written;
+	struct peft_written *w = &k->weights[k->next];
+	size_t before;
 
 	if (k->next == k->n)
 		return peft_seterr(err, "more weights than were announced");
 	if (k->kind == PEFT_OUT_FOLDER && k->next > 0 &&
 	    peft_sink_next_shard(k, err) == -1)
 		return -1;
+	before = k->written;		/* behind the shard's head */
+	w->shard = k->shard != NULL ? k->shard[k->next] : 0;
+	w->begin = (uint64_t)ftello(k->fp);	/* of a pipe: not looked at */
+	k->sum = (struct peft_sum){ 0 };
 	if (peft_sink_encode(k, s, rows, err) == -1)
 		return peft_errprefix(err, "weight %s", s->name);
+	w->end = w->begin + (k->written - before);
+	w->sum = peft_sum_end(&k->sum);
 	k->next++;
 	if (k->kind == PEFT_OUT_GGUF)
 		return peft_gguf_pad(k->fp, k->label, k->written - before,
@@ -219,6 +228,8 @@ read_back(void *ctx, const char *path, struct peft_err *err)
 		r = s == NULL ? -1 : peft_seterr(err, "%zu weights were "
 		    "written, %zu can be read", k->n, peft_source_count(s));
 	peft_source_close(s);
+	if (r == 0)
+		r = peft_sink_check(k, path, err);
 	if (r == -1)
 		return peft_errprefix(err, "%s, as it was written", k->label);
 	return k->opt.check.fn == NULL ? 0 :

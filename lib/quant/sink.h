@@ -61,6 +61,10 @@ struct peft_sinkopt {
 	int		 threads;	/* that encode; 0, 1: none but the caller's */
 	const struct peft_mix *file_type; /* GGUF: what it is called; NULL: by
 					 * the type that most weights have */
+	/* GGUF: where its metadata is from, if that is GGUF as well and only
+	 * types change: then all of it is carried over; else NULL */
+	const struct peft_source *origin;
+	bool		 same_types;	/* not even those */
 	/* a further look at what was written, before it has its name */
 	struct peft_check check;
 };

@@ -120,6 +120,7 @@ convert(struct peft_source *s, const struct peft_gguf_part *parts,
 	bool tied = find_tensor(parts, nparts, "output.weight", &file) == NULL;
 	int r;
 
+	s->gguf_file = parts[0].file;
 	if (a == NULL || add_meta(s, g, err) == -1)
 		return -1;
 	if ((f = find_tensor(parts, nparts, freqs_name, &file)) != NULL) {

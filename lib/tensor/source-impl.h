@@ -87,6 +87,8 @@ struct peft_source {
 	struct peft_quantcfg	 quant;
 	size_t			 nquantised;	/* weights */
 
+	size_t			 gguf_file;	/* that has the metadata */
+
 	FILE			*opened;	/* a named pipe, to be closed */
 	FILE			*pipe;		/* being streamed, or NULL */
 	size_t			 next;		/* raw (pipe) or weight */

@@ -63,6 +63,13 @@ size_t		 peft_source_nmeta(const struct peft_source *);
 void		 peft_source_meta_at(const struct peft_source *, size_t,
 		    const char **key, const char **value);
 
+/* Of a GGUF file (0; else 1), its metadata as it stands, to be written again:
+ * all pairs but those that tell of the parts of a split file, and, unless
+ * `types', of the types of its tensors. */
+struct peft_gguf_out;
+int		 peft_source_pairs(const struct peft_source *, bool types,
+		    struct peft_gguf_out *, struct peft_err *) PEFT_MUSTCHECK;
+
 /* All weights, in storage order, without data (data == NULL). */
 size_t		 peft_source_count(const struct peft_source *);
 const struct peft_weight *peft_source_at(const struct peft_source *, size_t);
