@@ -156,6 +156,11 @@ bench: all $(BENCHES)
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
 	    sh tests/bench/run.sh
 
+#: make bench-quant  the same of quantising (SHAPES='llama-1b llama-7b')
+bench-quant: all $(BENCHES)
+	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
+	    sh tests/bench/quant.sh
+
 #: make parity     trains as PEFT does (MODEL=SmolLM2.gguf); other software
 #:                 reads what we write (PEERS=virtual env)
 parity: all $(BUILD)/bin/logits-tool $(BUILD)/bin/tokenizer-unit \
@@ -207,6 +212,6 @@ distcheck: dist
 clean:
 	rm -rf build
 
-.PHONY: all help check demo sanitize fuzz lint bench parity completions \
+.PHONY: all help check demo sanitize fuzz lint bench bench-quant parity completions \
 	install uninstall dist distcheck clean
 .SECONDARY:

@@ -82,7 +82,7 @@ ok 'total_size is the sum of all tensors' perl -e '
 		$n *= $_ for $shape =~ /\d+/g;
 		$sum += $n;
 	}
-	exit $sum != shift' "$total" <got
+	exit($sum != shift)' "$total" <got
 
 # a source that changes while it is read, or is cut short
 make_source() { rm -rf big; cp -r base big; }

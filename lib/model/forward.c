@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The forward pass: embedding and layers, keeping what backward needs. */
 
+#include "base/rng.h"
 #include "model/net-impl.h"
 #include "quant/quant.h"
 
@@ -92,6 +93,27 @@ mlp(struct peft_run *run, size_t layer, struct peft_saved *s, float *y)
 	peft_op_sum(run, y, s->mid, run->tmp);
 }
 
+/* NEFTune's, of each record by its own length. */
+static void
+add_noise(const struct peft_run *run, float *x, size_t D)
+{
+	struct peft_rng rng = peft_rng_key(run->caps.seed, "neftune");
+	size_t i, t, d;
+
+	for (i = 0; i < run->tree.n; i++) {
+		const struct peft_node *node = &run->tree.nodes[i];
+		size_t n = run->seqs[run->tree.order[node->lo]].n;
+		double a = (double)run->caps.neftune /
+		    __builtin_sqrt((double)n * (double)D);
+
+		for (t = node->first; t < node->first + node->n; t++)
+			for (d = 0; d < D; d++)
+				x[t * D + d] += (float)(a * (2 *
+				    peft_rng_uniform(rng, run->ident[t],
+				    run->step << 24 | d) - 1));
+	}
+}
+
 static void
 embed(struct peft_run *run, float *x)
 {
@@ -107,6 +129,8 @@ embed(struct peft_run *run, float *x)
 			peft_decode(w, (size_t)ids[j] * w->cols, w->cols,
 			    x + (node->first + j) * w->cols);
 	}
+	if (run->train && run->caps.neftune > 0)
+		add_noise(run, x, w->cols);
 	check(run, run->net->sites.at[0].path, x, w->cols, w->cols);
 }
 

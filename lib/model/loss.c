@@ -52,6 +52,21 @@ struct job {
 	size_t		 base;		/* of the tile within run->rows */
 };
 
+/* Probabilities become the gradient of scale * ((1 - a) nll + a * the mean of
+ * all tokens' nll + z lse^2). */
+static void
+row_back(const struct peft_run *run, float *y, size_t V, size_t target,
+    float lse, float scale)
+{
+	float a = run->caps.smoothing, all = 1 + 2 * run->caps.zloss * lse;
+	size_t j;
+
+	y[target] -= (1 - a) / all;
+	run->vec->scale(y, scale * all, V);
+	for (j = 0; a > 0 && j < V; j++)
+		y[j] -= scale * a / (float)V;
+}
+
 /* One row of logits: its loss, and (training) its gradient in place. */
 static void
 row_task(void *ctx, size_t i, int thread)
@@ -59,19 +74,16 @@ row_task(void *ctx, size_t i, int thread)
 	const struct job *job = ctx;
 	struct peft_run *run = job->run;
 	size_t V = run->net->config.vocab, target;
-	float *y = run->logits + i * V, logit, lse, scale;
+	float *y = run->logits + i * V, logit, lse;
 
 	(void)thread;
 	target = (size_t)run->targets[job->base + i];
-	scale = run->rowscale[job->base + i];
 	run->rowtop[i] = run->vec->argmax(y, V) == target;
 	logit = y[target];
 	lse = run->vec->softmax(y, V);
 	run->rownll[i] = (double)lse - logit;
-	if (!run->train)
-		return;
-	y[target] -= 1;
-	run->vec->scale(y, scale, V);
+	if (run->train)
+		row_back(run, y, V, target, lse, run->rowscale[job->base + i]);
 }
 
 /* Gradient of the tile's hidden states, spread to the rows of run->dx. */

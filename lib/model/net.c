@@ -152,6 +152,12 @@ peft_net_sites(struct peft_net *net)
 	return &net->sites;
 }
 
+struct peft_cpu *
+peft_net_cpu(const struct peft_net *net)
+{
+	return net->cpu;
+}
+
 size_t
 peft_net_weight_bytes(const struct peft_net *net)
 {

@@ -25,6 +25,7 @@ struct peft_net	*peft_net_open(struct peft_source *, struct peft_cpu *,
 void		 peft_net_close(struct peft_net *);
 const struct peft_config *peft_net_config(const struct peft_net *);
 struct peft_sites *peft_net_sites(struct peft_net *);
+struct peft_cpu	*peft_net_cpu(const struct peft_net *);
 size_t		 peft_net_weight_bytes(const struct peft_net *);
 
 /* One sequence of a micro-batch.  Sequences lie end to end, without
@@ -53,6 +54,13 @@ struct peft_caps {
 	bool	train;		/* backward too */
 	bool	share;		/* common beginnings once: not with dropout,
 				 * which differs from record to record */
+	float	smoothing;	/* of labels: a share of the target spread over
+				 * the vocabulary (Szegedy et al. 2016) */
+	float	zloss;		/* times log(sum exp)^2, added to the loss
+				 * (Chowdhery et al. 2022) */
+	float	neftune;	/* noise on the embeddings (Jain et al. 2023):
+				 * U(-1, 1) times this over sqrt(n hidden) */
+	uint64_t seed;		/* of that noise */
 	bool	recompute;	/* keep only what goes into each layer, and run
 				 * it again before its backward: same results */
 };
@@ -87,8 +95,9 @@ size_t	peft_run_fit(struct peft_run *, const struct peft_seq *, size_t nseqs);
  * names the sequence's index and the place. */
 int	peft_run_loss(struct peft_run *, const struct peft_seq *, size_t nseqs,
 	    struct peft_loss *loss, struct peft_err *) PEFT_MUSTCHECK;
-/* Forward and backward of scale * sum over sequences of weight * nll: the
- * gradients are added to those of the hooks' parameters. */
+/* Forward and backward of scale * sum over sequences of weight * nll, with
+ * what the caps add to it: the gradients are added to those of the hooks'
+ * parameters; loss has the nll alone. */
 int	peft_run_train(struct peft_run *, const struct peft_seq *, size_t nseqs,
 	    double scale, uint64_t step, struct peft_loss *loss,
 	    struct peft_err *) PEFT_MUSTCHECK;

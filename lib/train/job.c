@@ -21,7 +21,8 @@ struct state {
 	struct peft_source	*source, *init;
 	struct peft_net		*net;
 	struct peft_adapter	*adapter;
-	struct peft_records	 data, eval;
+	struct peft_records	 data;
+	struct peft_evalset	*evals;
 	struct peft_trainer	*trainer;
 	struct peft_signals	 signals;
 	struct peft_progress	 bar;
@@ -34,12 +35,16 @@ struct state {
 static void
 close_all(struct state *s)
 {
+	size_t i;
+
 	if (s->log != NULL)
 		fclose(s->log);
 	peft_trainer_close(s->trainer);
 	peft_adapter_close(s->adapter);
 	peft_records_free(&s->data);
-	peft_records_free(&s->eval);
+	for (i = 0; s->evals != NULL && i < s->job->nevals; i++)
+		peft_records_free(&s->evals[i].records);
+	free(s->evals);
 	peft_net_close(s->net);
 	peft_source_close(s->init);
 	peft_source_close(s->source);
@@ -281,19 +286,22 @@ run(struct state *s, struct peft_err *err)
 	struct peft_trainjob *job = s->job;
 
 	/* signals first: one that comes while a model is read is no end */
-	if (name_checkpoint(s, err) == -1 || check_output(job, err) == -1 ||
+	s->evals = peft_calloc(job->nevals + 1, sizeof(*s->evals), err);
+	if (s->evals == NULL || name_checkpoint(s, err) == -1 ||
+	    check_output(job, err) == -1 ||
 	    peft_signals_open(&s->signals, err) == -1 ||
 	    (s->source = peft_source_open(job->model, err)) == NULL ||
 	    (s->cpu = peft_cpu_open(job->common.threads, err)) == NULL ||
 	    (s->net = peft_net_open(s->source, s->cpu, err)) == NULL ||
 	    open_adapter(s, err) == -1 || peft_job_records(job, s->source,
-	    peft_net_config(s->net)->vocab, &s->data, &s->eval, err) == -1 ||
+	    peft_net_config(s->net)->vocab, &s->data, s->evals,
+	    err) == -1 ||
 	    peft_source_hash(s->source, job->common.threads, s->base,
 	    err) == -1 || check_init(s, err) == -1)
 		return -1;
 	job->opt.base = s->base;
 	s->trainer = peft_trainer_open(s->net, s->adapter, &s->data,
-	    job->eval != NULL ? &s->eval : NULL, &job->opt, err);
+	    s->evals, job->nevals, &job->opt, err);
 	if (s->trainer == NULL)
 		return -1;
 	if (job->common.verbose > 0)

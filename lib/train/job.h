@@ -11,7 +11,9 @@
 struct peft_trainjob {
 	struct peft_common	 common;
 	struct peft_trainopt	 opt;
-	const char		*model, *init, *eval, *log, *config_path;
+	const char		*model, *init, *log, *config_path;
+	char			**evals;	/* files, the first decides */
+	size_t			 nevals;
 	cJSON			*config;	/* options of the adapter */
 	char *const		*paths;
 	size_t			 npaths;
