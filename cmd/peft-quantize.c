@@ -147,18 +147,14 @@ convert(struct job *job, struct peft_source *src,
 	return r == 0 ? peft_source_unchanged(src, err) : r;
 }
 
-/* The hash of the model this one is made from, for peft-merge: an adapter
- * trained over the one may go onto the other.  A pipe is read only once; GGUF
- * has no place for it. */
-static int
-origin(const struct job *job, char *hex, struct peft_err *err)
+/* Is the hash of the model this one is made from to be in it?  For
+ * peft-merge: an adapter trained over the one may go onto the other.  A pipe
+ * is read only once; GGUF has no place for it. */
+static bool
+has_origin(const struct job *job)
 {
-	hex[0] = '\0';
-	if ((job->common.dry && job->tune.fit == 0) ||
-	    strcmp(job->model, "-") == 0 || job->convert.gguf)
-		return 0;
-	return peft_source_hash_path(job->model, job->common.threads, hex,
-	    err);
+	return (!job->common.dry || job->tune.fit > 0) &&
+	    strcmp(job->model, "-") != 0 && !job->convert.gguf;
 }
 
 /* What was found out of all weights, and beyond errors. */
@@ -210,7 +206,7 @@ run(struct job *job, struct peft_err *err)
 	const char *meta[] = { "peft.origin", hex, NULL };
 	struct peft_sinkopt o = { .path = job->common.output,
 	    .force = job->common.force, .shard = job->shard,
-	    .kind = "model", .meta = meta, .threads = job->tune.threads,
+	    .kind = "model", .threads = job->tune.threads,
 	    .file_type = job->convert.mix };
 	struct peft_source *src = peft_source_open(job->model, err);
 	struct peft_spec *specs = NULL;
@@ -219,13 +215,13 @@ run(struct job *job, struct peft_err *err)
 
 	o.origin = src;
 	o.same_types = job->convert.dtype == PEFT_NDTYPE &&
-	    job->convert.nrules == 0;
-	if (src == NULL || origin(job, hex, err) == -1) {
+	    job->convert.nrules == 0 && job->tune.fit == 0;
+	o.meta = has_origin(job) ? meta : NULL;
+	if (src == NULL || (o.meta != NULL && peft_source_hash_path(job->model,
+	    job->common.threads, hex, err) == -1)) {
 		peft_source_close(src);
 		return -1;
 	}
-	if (hex[0] == '\0')
-		o.meta = NULL;
 	o.from = peft_source_label(src);
 	if (peft_source_count(src) == 0)
 		peft_seterr(err, "%s: no weights", peft_source_label(src));

@@ -5,11 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "data/load.h"
-#include "eval/fisher.h"
+#include "eval/fisher-impl.h"
 #include "eval/session.h"
-#include "merge/logits.h"
 
 /* A linear layer that is watched. */
 struct watch {
@@ -21,17 +19,6 @@ struct watch {
 	struct peft_rng		 rng;		/* of signs */
 	uint64_t		 seen;		/* tokens */
 };
-
-/* Labels of one record, and what they are drawn with. */
-struct draws {
-	int32_t		*labels;	/* [longest] */
-	size_t		*rows, tile;	/* [tile] */
-	float		*logits;	/* [tile, vocab] */
-	size_t		 vocab, record;
-	struct peft_rng	 rng;
-};
-
-static const size_t room = (size_t)64 << 20;	/* of logits, bytes */
 
 static size_t
 nothing(const void *self, size_t T)
@@ -168,51 +155,9 @@ attach(struct peft_sites *sites, struct watch *w, double *rows,
 	return n;
 }
 
-/* A token drawn by its probability: the first at which the sum of them, in
- * order, passes u. */
-static int32_t
-draw(const float *logits, size_t n, double u)
-{
-	double lse = peft_logsum(logits, n), sum = 0;
-	size_t i;
-
-	for (i = 0; i + 1 < n; i++) {
-		sum += exp((double)logits[i] - lse);
-		if (sum > u)
-			break;
-	}
-	return (int32_t)i;
-}
-
-/* labels[1..n): what the model itself would go on with at each position; a
- * tile of logits at a time. */
-static int
-draw_labels(struct draws *d, struct peft_run *run,
-    const struct peft_record *rec, struct peft_err *err)
-{
-	struct peft_seq seq = { .ids = rec->ids, .n = rec->n, .weight = 1,
-	    .adapter = -1 };
-	size_t at, i, n;
-
-	d->labels[0] = PEFT_IGNORE;
-	for (at = 0; at + 1 < rec->n; at += n) {
-		n = rec->n - 1 - at < d->tile ? rec->n - 1 - at : d->tile;
-		for (i = 0; i < n; i++)
-			d->rows[i] = at + i;
-		if (peft_run_logits(run, &seq, 1, d->rows, n, d->logits,
-		    err) == -1)
-			return -1;
-		for (i = 0; i < n; i++)
-			d->labels[at + i + 1] = draw(d->logits + i * d->vocab,
-			    d->vocab, peft_rng_uniform(d->rng, d->record,
-			    at + i));
-	}
-	return 0;
-}
-
 /* One record, forward and backward. */
 static int
-run_record(struct peft_run *run, struct draws *d,
+run_record(struct peft_run *run, struct peft_draws *d,
     const struct peft_record *rec, struct peft_fisher *f,
     struct peft_err *err)
 {
@@ -222,29 +167,12 @@ run_record(struct peft_run *run, struct draws *d,
 
 	if (rec->n < 2)
 		return 0;
-	if (draw_labels(d, run, rec, err) == -1 ||
+	if (peft_draws_record(d, run, rec, err) == -1 ||
 	    peft_run_train(run, &seq, 1, 1, 0, &loss, err) == -1)
 		return peft_errprefix(err, "line %zu", rec->line);
 	f->tokens += loss.tokens;
 	f->loss += loss.nll;
-	d->record++;
 	return 0;
-}
-
-/* longest: of the records. */
-static int
-open_draws(struct draws *d, size_t vocab, size_t longest,
-    struct peft_err *err)
-{
-	d->vocab = vocab;
-	d->rng = peft_rng_key(0, "fisher");
-	d->tile = room / (vocab * sizeof(float));
-	d->tile = d->tile < 1 ? 1 : d->tile > longest ? longest : d->tile;
-	d->labels = peft_calloc(longest, sizeof(*d->labels), err);
-	d->rows = peft_calloc(d->tile, sizeof(*d->rows), err);
-	d->logits = peft_calloc(d->tile * vocab, sizeof(float), err);
-	return d->labels == NULL || d->rows == NULL || d->logits == NULL ?
-	    -1 : 0;
 }
 
 static int
@@ -253,7 +181,7 @@ run_records(struct peft_session *ses, const struct peft_records *r,
 {
 	struct peft_caps caps = { .seqs = 1, .train = true,
 	    .recompute = true };
-	struct draws d = { 0 };
+	struct peft_draws d = { 0 };
 	struct peft_run *run;
 	size_t i;
 	int status;
@@ -265,14 +193,12 @@ run_records(struct peft_session *ses, const struct peft_records *r,
 	if (caps.seq < 2)
 		return peft_seterr(err, "no record has two tokens");
 	run = peft_run_open(ses->net, &caps, err);
-	status = run == NULL ? -1 : open_draws(&d, peft_net_config(
+	status = run == NULL ? -1 : peft_draws_open(&d, peft_net_config(
 	    ses->net)->vocab, caps.seq, err);
 	for (i = 0; status == 0 && i < r->n; i++)
 		status = run_record(run, &d, &r->at[i], f, err);
 	peft_run_close(run);
-	free(d.labels);
-	free(d.rows);
-	free(d.logits);
+	peft_draws_free(&d);
 	f->loss /= (double)f->tokens;
 	return status;
 }

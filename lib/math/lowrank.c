@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Approximations of low rank.  LAPACK is column-major: what it sees of a row-major matrix
- * is the transpose. */
+/* Approximations of low rank.  LAPACK is column-major: what it sees of a
+ * row-major matrix is the transpose. */
 
 #include <limits.h>
 #include <math.h>

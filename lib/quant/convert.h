@@ -8,8 +8,7 @@
 #include "tensor/source.h"
 
 /*
- * A model in another type or container: which type each weight gets, and
- * what the change costs.
+ * A model in another type or container: which type each weight gets.
  */
 struct peft_convertopt {
 	enum peft_dtype	 dtype;		/* PEFT_NDTYPE: keep each weight's */
@@ -36,13 +35,5 @@ struct peft_spec *peft_convert_plan(const struct peft_source *,
 enum { PEFT_CONVERT_NOTE = 160 };
 bool		 peft_convert_note(const struct peft_spec *, size_t n,
 		    enum peft_dtype t, char note[PEFT_CONVERT_NOTE]);
-
-/* How far a weight, stored as spec says, is from what it was. */
-struct peft_error {
-	double	rms, max;	/* rms: relative to the weight's own */
-};
-int		 peft_convert_error(const struct peft_weight *,
-		    const struct peft_spec *, struct peft_error *,
-		    struct peft_err *) PEFT_MUSTCHECK;
 
 #endif
