@@ -177,6 +177,16 @@ got 'rsLoRA: alpha over the root of the rank' '.[0].modules |
 sed -i 's/"alpha_pattern": {}/"alpha_pattern": {"q_proj": 2}/' twice/adapter_config.json
 got 'alpha_pattern' '[.[0].modules[] | select(.scale == 1) | .name |
     test("q_proj$")] == [true, true, true]' peft-inspect --json twice
+mkdir odd; cp "$a/adapter_config.json" odd
+merge '{"m.lora_A.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"m.lora_B.weight":{"dtype":"F32","shape":[2,1],"data_offsets":[8,16]}}' \
+    3 4 1 0 >odd/adapter_model.safetensors
+got 'by hand: 8 / 1 * |(1, 0)| * |(3, 4)|' '.[0].modules[0] | .scale == 8 and
+    .norm == 40 and .largest == 40 and .effective_rank == 1 and
+    .stable_rank == 1' peft-inspect --json odd
+merge '{"m.lora_A.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"m.lora_B.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[8,16]}}' \
+    3 4 0 0 >odd/adapter_model.safetensors
+got 'factors that do not fit are tensors' '.[0] | (has("modules") | not) and
+    .tensor_norm == 5' peft-inspect --json odd
 echo 'no library' >libopenblas.so.0
 got 'without OpenBLAS it says so' '.[0].layers | test("apt-get install")' \
     env LD_LIBRARY_PATH=. peft-inspect --json "$a"

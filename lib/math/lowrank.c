@@ -129,15 +129,15 @@ peft_singular_product(const struct peft_cpu *cpu, const float *b, size_t m,
 {
 	size_t kb = m < r ? m : r, ka = n < r ? n : r;
 	double *x = peft_calloc((m + n) * r, sizeof(*x), err);
-	double *rb = peft_calloc(3 * r * r, sizeof(*rb), err);
+	double *rb = peft_calloc((kb + ka) * r + kb * ka, sizeof(*rb), err);
 	double *ra, *core;
 	struct lapack l;
 	int status = -1;
 
 	if (x != NULL && rb != NULL && open_lapack(cpu, &l, m + n, r,
 	    err) == 0) {
-		ra = rb + r * r;
-		core = ra + r * r;
+		ra = rb + kb * r;
+		core = ra + ka * r;
 		columns(x, b, m, r);
 		widen(x + m * r, a, n * r);
 		status = qr(&l, x, (int)m, (int)r, rb, err);
