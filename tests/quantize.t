@@ -10,6 +10,20 @@ expect 0 '' peft-inspect --diff base b
 ok 'folder -> GGUF -> folder is the identity' [ ! -s out ]
 expect 0 '' peft-quantize -q -o c.safetensors b
 expect 0 '' peft-inspect --diff base c.safetensors
+peft-quantize -q -t bf16 -o half/ base
+expect 0 '' peft-quantize -q -o half.gguf half
+expect 0 '' peft-quantize -q -t bf16 -o half.back/ half.gguf
+for d in half half.back; do st-list $d/model.safetensors >$d.list; done
+ok 'of bf16, byte for byte and in the same order' cmp half.list half.back.list
+ok 'with the template' cmp half/chat_template.jinja half.back/chat_template.jinja
+# what a config.json says of the model; where theta stands is transformers' taste
+meaning() { jq -S 'del(.attention_dropout, .initializer_range, .pretraining_tp, .use_cache, .transformers_version) |
+    .torch_dtype = (.torch_dtype // .dtype) | del(.dtype) |
+    .rope_theta = (.rope_theta // .rope_parameters.rope_theta) | del(.rope_parameters)' "$1/config.json"; }
+meaning half >want; meaning half.back >got
+ok 'and a config.json that means the same' cmp want got
+peft-quantize -q -o again.gguf half.gguf
+ok 'GGUF to GGUF is the identity' cmp half.gguf again.gguf
 peft-tokenize -q -m base chats.jsonl | tail -n +2 >ids.base
 peft-tokenize -q -m a.gguf chats.jsonl | tail -n +2 >ids.gguf
 ok 'the tokenizer survives the way through GGUF' cmp ids.base ids.gguf

@@ -199,8 +199,9 @@ decide(const struct plan *p, size_t i, const struct peft_weight *w,
 		same = rule->dtype == PEFT_NDTYPE;
 	} else {
 		s->asked = type_of(p, i, w, &s->why);
-		s->dtype = peft_is_coded(s->asked) || p->o->dtype == PEFT_NDTYPE ?
-		    s->asked : fit_blocks(w->cols, s->asked);
+		s->dtype = peft_is_coded(s->asked) ||
+		    p->o->dtype == PEFT_NDTYPE ? s->asked :
+		    fit_blocks(w->cols, s->asked);
 		if (s->dtype != s->asked)
 			s->why = misfit;
 		same = p->o->dtype == PEFT_NDTYPE;

@@ -207,6 +207,9 @@ peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
 	const float limit = too_large(t);
 	size_t i, big = 0, bad = 0;
 
+	if (encoders[t] == NULL)
+		return peft_seterr(err, "type %s is not made of values alone",
+		    peft_dtypes[t].name);
 	if (peft_fast()->most(src, n) < limit) {
 		encoders[t](src, n, dst);
 		return 0;

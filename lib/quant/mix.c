@@ -80,7 +80,7 @@ role_of(const char *name)
 struct place {
 	enum role	role;
 	int		layer;		/* -1: in none */
-	int		rank, of;	/* among the layers that have the like */
+	int		rank, of;	/* among layers that have the like */
 };
 
 struct peft_mixer {
@@ -253,6 +253,7 @@ read_config(struct peft_mixer *m, const cJSON *j,
     const struct peft_arch **arch, struct peft_err *err)
 {
 	const char *type = "";
+	char names[400];
 
 	m->layers = 1;
 	m->heads = 1;
@@ -267,10 +268,11 @@ read_config(struct peft_mixer *m, const cJSON *j,
 	    &m->experts, err) == -1 || peft_json_int(j, "num_local_experts",
 	    0, 1 << 20, &m->experts, err) == -1)
 		return -1;
-	if ((*arch = peft_arch_of_hf(type)) == NULL)
-		return peft_seterr(err, "model_type \"%s\" cannot be told in "
-		    "GGUF here (known: %s)", type, peft_arch_names());
-	return 0;
+	if ((*arch = peft_arch_of_hf(type)) != NULL)
+		return 0;
+	peft_arch_names(true, names, sizeof(names));
+	return peft_seterr(err, "model_type \"%s\" cannot be told in GGUF here "
+	    "(known: %s)", type, names);
 }
 
 struct peft_mixer *

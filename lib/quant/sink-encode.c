@@ -24,34 +24,35 @@ room(void **p, size_t *have, size_t need, size_t size, struct peft_err *err)
 
 /* A bias, which is one row, in the order of the rows it is added to. */
 static int
-pull_bias(const struct peft_rows *rows, size_t heads, size_t n, float *dst,
-    struct peft_err *err)
+pull_bias(const struct peft_rows *rows, const struct peft_order *o, size_t n,
+    float *dst, struct peft_err *err)
 {
 	float *x = peft_calloc(n, sizeof(*x), err);
 	int r = x == NULL ? -1 : rows->get(rows->ctx, 0, 1, x, err);
 	size_t i;
 
 	for (i = 0; r == 0 && i < n; i++)
-		dst[i] = x[peft_permute_to_hf(i, n, heads)];
+		dst[i] = x[peft_permute_to_hf(i, n, o)];
 	free(x);
 	return r;
 }
 
 /* Rows in the container's order. */
 static int
-pull(const struct peft_spec *s, const struct peft_rows *rows, size_t heads,
-    size_t first, size_t n, float *dst, struct peft_err *err)
+pull(const struct peft_spec *s, const struct peft_rows *rows,
+    const struct peft_order *o, size_t first, size_t n, float *dst,
+    struct peft_err *err)
 {
 	size_t nrows = s->ndim > 0 ? s->shape[0] : 1, cols, i;
 
-	if (heads == 0)
+	if (o->heads == 0)
 		return rows->get(rows->ctx, first, n, dst, err);
 	if (s->ndim == 1)
-		return pull_bias(rows, heads, nrows, dst, err);
+		return pull_bias(rows, o, nrows, dst, err);
 	cols = s->shape[1];
 	for (i = 0; i < n; i++)
 		if (rows->get(rows->ctx, peft_permute_to_hf(first + i, nrows,
-		    heads), 1, dst + i * cols, err) == -1)
+		    o), 1, dst + i * cols, err) == -1)
 			return -1;
 	return 0;
 }
@@ -61,7 +62,8 @@ struct encoding {
 	struct peft_sink	*k;
 	const struct peft_spec	*s;
 	const struct peft_rows	*rows;
-	size_t			 heads, nrows, cols;
+	const struct peft_order	*order;
+	size_t			 nrows, cols;
 	size_t			 slice;		/* rows to a slice */
 	size_t			 first, n;	/* the window: rows */
 	struct peft_err		*errs;		/* one a slice */
@@ -126,7 +128,7 @@ do_slice(void *ctx, size_t task, int thread)
 
 	if (e->rows->shared) {
 		x += (size_t)thread * e->slice * e->cols;
-		if (pull(e->s, e->rows, e->heads, first, n, x, err) == -1) {
+		if (pull(e->s, e->rows, e->order, first, n, x, err) == -1) {
 			e->failed[task] = 1;
 			return;
 		}
@@ -141,7 +143,7 @@ do_window(struct encoding *e, struct peft_err *err)
 	size_t ntasks = (e->n + e->slice - 1) / e->slice, i;
 	struct peft_sink *k = e->k;
 
-	if (!e->rows->shared && pull(e->s, e->rows, e->heads, e->first, e->n,
+	if (!e->rows->shared && pull(e->s, e->rows, e->order, e->first, e->n,
 	    k->rows, err) == -1)
 		return -1;
 	if (k->pool != NULL)
@@ -198,9 +200,10 @@ encode_windows(struct encoding *e, size_t window, struct peft_err *err)
 
 static int
 encode_rows(struct peft_sink *k, const struct peft_spec *s,
-    const struct peft_rows *rows, size_t heads, struct peft_err *err)
+    const struct peft_rows *rows, const struct peft_order *o,
+    struct peft_err *err)
 {
-	struct encoding e = { .k = k, .s = s, .rows = rows, .heads = heads,
+	struct encoding e = { .k = k, .s = s, .rows = rows, .order = o,
 	    .cols = s->ndim > 0 ? s->shape[s->ndim - 1] : 1, .nrows = 1 };
 	size_t window, threads = k->opt.threads > 1 ?
 	    (size_t)k->opt.threads : 1, floats;
@@ -226,19 +229,20 @@ int
 peft_sink_encode(struct peft_sink *k, const struct peft_spec *s,
     const struct peft_rows *rows, struct peft_err *err)
 {
-	size_t heads = k->kind == PEFT_OUT_GGUF ?
-	    peft_arch_permuted(k->arch, s->name, &k->heads) : 0;
+	struct peft_order o = { 0 };
 
+	if (k->kind == PEFT_OUT_GGUF)
+		o = peft_arch_order(k->arch, s->name, &k->heads);
 	if (peft_sink_keeps(s, rows))
-		return peft_sink_copy(k, s, rows, heads, err);
+		return peft_sink_copy(k, s, rows, &o, err);
 	if (!peft_can_encode(s->dtype))
 		return peft_seterr(err, "type %s cannot be written",
 		    peft_dtypes[s->dtype].name);
 	if (!peft_is_coded(s->dtype))
-		return encode_rows(k, s, rows, heads, err);
+		return encode_rows(k, s, rows, &o, err);
 	if (room((void **)&k->absmax, &k->nabsmax, peft_sink_sizes(s).nabsmax,
 	    sizeof(float), err) == -1 ||
-	    encode_rows(k, s, rows, heads, err) == -1)
+	    encode_rows(k, s, rows, &o, err) == -1)
 		return -1;
 	return peft_sink_put_scales(k, s, k->absmax, err);
 }

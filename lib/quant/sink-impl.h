@@ -32,6 +32,7 @@ struct peft_sink {
 	enum peft_out_kind	 kind;
 	char			*path;
 	struct peft_spec	*specs;		/* names are copies */
+	bool			*turn;		/* is written turned over */
 	size_t			 n, next;
 	struct peft_sides	 sides;
 	struct peft_out		*out;		/* bundle, GGUF */
@@ -47,7 +48,8 @@ struct peft_sink {
 	struct peft_heads	 heads;
 	size_t			 written;	/* bytes of data */
 	struct peft_pool	*pool;		/* NULL: this thread alone */
-	float			*rows;		/* a slice a thread, or a window */
+	float			*rows;		/* a slice a thread, or a
+						 * window */
 	uint8_t			*bytes;		/* a window */
 	float			*absmax;	/* a weight's */
 	size_t			 nrows, nbytes, nabsmax;	/* room there */
@@ -98,13 +100,23 @@ int	peft_sink_next_shard(struct peft_sink *, struct peft_err *)
 int	peft_sink_open_gguf(struct peft_sink *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 
+/* sink-turn.c: the weight is written with rows for columns. */
+int	peft_sink_turn(struct peft_sink *, size_t i, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* Rows of specs[i] as its container has them: turned over, or 1 more.  *made
+ * is *rows where nothing is to be done; else it is to be freed. */
+int	peft_sink_remake(struct peft_sink *, size_t i,
+	    const struct peft_rows *rows, struct peft_rows *made,
+	    struct peft_err *) PEFT_MUSTCHECK;
+void	peft_sink_remade_free(struct peft_rows *);
+
 /* sink-write.c: bytes as they are. */
 int	peft_sink_write(struct peft_sink *, const void *, size_t,
 	    struct peft_err *) PEFT_MUSTCHECK;
-/* What peft_sink_keeps(); heads: rows are reordered. */
+/* What peft_sink_keeps(), in the order of rows that GGUF wants. */
 int	peft_sink_copy(struct peft_sink *, const struct peft_spec *,
-	    const struct peft_rows *, size_t heads, struct peft_err *)
-	    PEFT_MUSTCHECK;
+	    const struct peft_rows *, const struct peft_order *,
+	    struct peft_err *) PEFT_MUSTCHECK;
 /* What stands behind the codes of a 4-bit weight. */
 int	peft_sink_put_scales(struct peft_sink *, const struct peft_spec *,
 	    const float *absmax, struct peft_err *) PEFT_MUSTCHECK;

@@ -50,8 +50,8 @@ refuse_bad(size_t bad, struct peft_err *err)
 
 /* In the container's order of rows (of a bias: of its values). */
 static int
-copy_permuted(struct peft_sink *k, const struct peft_weight *w, size_t heads,
-    struct peft_err *err)
+copy_permuted(struct peft_sink *k, const struct peft_weight *w,
+    const struct peft_order *o, struct peft_err *err)
 {
 	size_t nrows = w->shape[0], bytes = w->nbytes / nrows, r;
 	const uint8_t *p = w->data;
@@ -60,7 +60,7 @@ copy_permuted(struct peft_sink *k, const struct peft_weight *w, size_t heads,
 		return -1;
 	for (r = 0; r < nrows; r++)
 		if (peft_sink_write(k, p + peft_permute_to_hf(r, nrows,
-		    heads) * bytes, bytes, err) == -1)
+		    o) * bytes, bytes, err) == -1)
 			return -1;
 	return 0;
 }
@@ -179,13 +179,14 @@ copy_4bit(struct peft_sink *k, const struct peft_spec *s,
 
 int
 peft_sink_copy(struct peft_sink *k, const struct peft_spec *s,
-    const struct peft_rows *rows, size_t heads, struct peft_err *err)
+    const struct peft_rows *rows, const struct peft_order *o,
+    struct peft_err *err)
 {
 	if (s->dtype == PEFT_NF4 || s->dtype == PEFT_FP4)
 		return copy_4bit(k, s, rows->raw, err);
 	if (peft_is_coded(s->dtype))
 		return copy_raw(k, rows, err) == -1 ? -1 :
 		    peft_sink_put_scales(k, s, rows->raw->scales.absmax, err);
-	return heads > 0 ? copy_permuted(k, rows->raw, heads, err) :
+	return o->heads > 0 ? copy_permuted(k, rows->raw, o, err) :
 	    copy_raw(k, rows, err);
 }

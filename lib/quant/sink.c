@@ -33,7 +33,8 @@ copy_specs(struct peft_sink *k, const struct peft_spec *s, size_t n,
 {
 	k->specs = peft_calloc(n, sizeof(*s), err);
 	k->weights = peft_calloc(n, sizeof(*k->weights), err);
-	if (k->specs == NULL || k->weights == NULL)
+	k->turn = peft_calloc(n + 1, sizeof(*k->turn), err);
+	if (k->specs == NULL || k->weights == NULL || k->turn == NULL)
 		return -1;
 	for (; k->n < n; k->n++) {
 		struct peft_spec *to = &k->specs[k->n];
@@ -80,6 +81,18 @@ check_types(const struct peft_sink *k, struct peft_err *err)
 	return 0;
 }
 
+/* Hugging Face's way, unless the container is a GGUF. */
+static int
+turn_back(struct peft_sink *k, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < k->n && k->kind != PEFT_OUT_GGUF; i++)
+		if (k->specs[i].turned && peft_sink_turn(k, i, err) == -1)
+			return -1;
+	return 0;
+}
+
 static void
 release(struct peft_sink *k)
 {
@@ -91,6 +104,7 @@ release(struct peft_sink *k)
 	peft_outdir_abort(k->dir);
 	peft_sides_free(&k->sides);
 	free(k->specs);
+	free(k->turn);
 	free(k->shard);
 	free(k->weights);
 	free(k->path);
@@ -138,7 +152,7 @@ peft_sink_prepare(const struct peft_sinkopt *opt,
 		k->label = k->path;
 	if (copy_specs(k, specs, nspecs, err) == -1 ||
 	    copy_sides(k, sides, nsides, err) == -1 ||
-	    check_types(k, err) == -1)
+	    check_types(k, err) == -1 || turn_back(k, err) == -1)
 		goto fail;
 	if (peft_sink_fix_config(k, err) == -1) {
 		peft_sink_blame(k, err);
@@ -195,6 +209,8 @@ peft_sink_put(struct peft_sink *k, const struct peft_rows *rows,
 	const struct peft_spec *s = &k->specs[k->next];
 	struct peft_written *w = &k->weights[k->next];
 	size_t before;
+	struct peft_rows made;
+	int r;
 
 	if (k->next == k->n)
 		return peft_seterr(err, "more weights than were announced");
@@ -205,7 +221,10 @@ peft_sink_put(struct peft_sink *k, const struct peft_rows *rows,
 	w->shard = k->shard != NULL ? k->shard[k->next] : 0;
 	w->begin = (uint64_t)ftello(k->fp);	/* of a pipe: not looked at */
 	k->sum = (struct peft_sum){ 0 };
-	if (peft_sink_encode(k, s, rows, err) == -1)
+	if ((r = peft_sink_remake(k, k->next, rows, &made, err)) == 0)
+		r = peft_sink_encode(k, s, &made, err);
+	peft_sink_remade_free(&made);
+	if (r == -1)
 		return peft_errprefix(err, "weight %s", s->name);
 	w->end = w->begin + (k->written - before);
 	w->sum = peft_sum_end(&k->sum);
@@ -311,7 +330,8 @@ struct peft_spec
 peft_spec_of(const struct peft_weight *w)
 {
 	struct peft_spec s = { .name = w->name, .dtype = w->dtype,
-	    .ndim = w->ndim, .blocksize = w->scales.blocksize,
+	    .ndim = w->ndim, .turned = w->turned,
+	    .blocksize = w->scales.blocksize,
 	    .nested = w->scales.qabsmax != NULL ||
 	    w->scales.nested_blocksize > 0,
 	    .orig = w->scales.blocksize > 0 ? w->scales.orig : w->dtype };

@@ -46,6 +46,8 @@ struct peft_spec {
 	/* For people, of specs that peft_convert_plan() made. */
 	enum peft_dtype	 asked;		/* unless its rows did not divide */
 	const char	*why;		/* it differs from most; or NULL */
+	bool		 turned;	/* rows come [out, in], where Hugging
+					 * Face has [in, out] */
 };
 
 struct peft_sinkopt {
@@ -58,7 +60,7 @@ struct peft_sinkopt {
 					 * always one file */
 	/* __metadata__ pairs beside format and peft.*: key, value, ..., NULL */
 	const char *const *meta;
-	int		 threads;	/* that encode; 0, 1: none but the caller's */
+	int		 threads;	/* that encode; 0, 1: the caller's */
 	const struct peft_mix *file_type; /* GGUF: what it is called; NULL: by
 					 * the type that most weights have */
 	/* GGUF: where its metadata is from, if that is GGUF as well and only

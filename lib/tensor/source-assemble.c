@@ -36,7 +36,18 @@ part_bytes(struct peft_source *s, const struct peft_whole *w,
 	return 0;
 }
 
-/* Rows back into Hugging Face's order. */
+/* Norms that are stored as 1 + weight: the weight. */
+static void
+less_one(float *to, const uint8_t *from, size_t n)
+{
+	size_t i;
+
+	memcpy(to, from, n * sizeof(*to));
+	for (i = 0; i < n; i++)
+		to[i] -= 1;
+}
+
+/* Rows back into Hugging Face's order, values to what they are there. */
 static int
 permute(struct peft_source *s, struct peft_whole *w, struct peft_err *err)
 {
@@ -48,9 +59,11 @@ permute(struct peft_source *s, struct peft_whole *w, struct peft_err *err)
 	    (w->permuted = malloc(raw->nbytes)) == NULL)
 		return peft_seterr(err, "tensor %s: no memory for %zu bytes",
 		    raw->name, raw->nbytes);
-	for (r = 0; r < rows; r++)
+	if (raw->order.plus_one)
+		less_one((float *)(void *)w->permuted, from, w->w.nelem);
+	for (r = 0; r < rows && raw->order.heads > 0; r++)
 		memcpy(w->permuted + r * bytes, from + peft_permute_to_gguf(r,
-		    rows, raw->heads) * bytes, bytes);
+		    rows, &raw->order) * bytes, bytes);
 	w->w.data = w->permuted;
 	return 0;
 }
@@ -117,7 +130,8 @@ peft_source_assemble(struct peft_source *s, struct peft_whole *w,
 	if (w->packing != PEFT_PACK_NONE)
 		return peft_source_repack(s, w, p, err) == -1 ? -1 :
 		    check_scales(&w->w, NULL, err);
-	return s->raws[w->part[PEFT_DATA]].heads > 0 ?
+	return s->raws[w->part[PEFT_DATA]].order.heads > 0 ||
+	    s->raws[w->part[PEFT_DATA]].order.plus_one ?
 	    permute(s, w, err) : 0;
 }
 
@@ -126,7 +140,8 @@ peft_source_drop_pages(struct peft_source *s, const struct peft_whole *w)
 {
 	const struct peft_raw *raw = &s->raws[w->part[PEFT_DATA]];
 	const struct peft_file *f = &s->files[raw->file];
-	size_t page = 4096, from = raw->at / page * page;
+	/* a fault brings in the pages around it, too */
+	size_t page = 4096, from = raw->at / 65536 * 65536;
 	size_t end = (raw->at + raw->nbytes) / page * page;
 
 	if (f->map != NULL && !f->heap && end > from)

@@ -7,18 +7,19 @@
 
 #include "tensor/source-impl.h"
 
-/* Bytes from .. to of a raw tensor. */
+/* Bytes from .. to of a raw tensor, and some before them: a fault brings in the
+ * pages around it, too. */
 static void
 drop_range(const struct peft_source *s, const struct peft_raw *raw,
     size_t from, size_t to)
 {
 	const struct peft_file *f = &s->files[raw->file];
-	size_t page = 4096;
+	size_t page = 4096, around = 65536;
 
 	if (f->map == NULL || f->heap)
 		return;
 	to = to < raw->nbytes ? to : raw->nbytes;
-	from = (raw->at + from) / page * page;
+	from = (raw->at + from) / around * around;
 	to = (raw->at + to) / page * page;
 	if (to > from)
 		(void)madvise((void *)(uintptr_t)(f->map + from), to - from,

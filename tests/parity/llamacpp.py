@@ -7,7 +7,8 @@ token by token: each must be our likeliest token, or no further from it than tha
 
 What we compute over q4_k is what llama.cpp computes in f32 over the values that it stands for (values.gguf).
 
-Of every type the file must hold the bytes of llama.cpp's own quantiser when that makes no mix (of a large model: q4_k).
+Of every type the file must hold the bytes of llama.cpp's own quantiser when that makes no mix, and of every mix as well, and be called
+the same (of a large model: q4_k, q4_k_m).
 """
 import ctypes, json, os, subprocess, sys
 import numpy
@@ -86,6 +87,17 @@ for t in FTYPES if os.path.getsize("f32.gguf") < 1e7 else ["q4_k"]:
     p = llama_cpp.llama_model_quantize_default_params()
     p.ftype, p.pure = FTYPES[t], True
     good = llama_cpp.llama_model_quantize(b"f32.gguf", b"theirs.gguf", ctypes.byref(p)) == 0
-    subprocess.run(["peft-quantize", "-q", "-f", "-t", t, "-o", "ours.gguf", "f32"], check=True)
+    subprocess.run(["peft-quantize", "-q", "-f", "--pure", "-t", t, "-o", "ours.gguf", "f32"], check=True)
     a, b = tensors("ours.gguf"), tensors("theirs.gguf") if good else {}
     say(good and a == b, "%s: %d tensors, %d of them as llama.cpp quantises them" % (t, len(a), sum(a[n] == b.get(n) for n in a)))
+
+MIXES = dict(q3_k_s=11, q3_k_m=12, q3_k_l=13, q4_k_s=14, q4_k_m=15, q5_k_s=16, q5_k_m=17, **{t: n for t, n in FTYPES.items() if t[-2:] != "_k" or t in ("q2_k", "q6_k")})
+for t in MIXES if os.path.getsize("f32.gguf") < 1e7 else ["q4_k_m"]:
+    p = llama_cpp.llama_model_quantize_default_params()
+    p.ftype = MIXES[t]
+    good = llama_cpp.llama_model_quantize(b"f32.gguf", b"theirs.gguf", ctypes.byref(p)) == 0
+    subprocess.run(["peft-quantize", "-q", "-f", "-t", t, "-o", "ours.gguf", "f32"], check=True)
+    a, b = tensors("ours.gguf"), tensors("theirs.gguf") if good else {}
+    names = [int(GGUFReader(f).fields["general.file_type"].parts[-1][0]) for f in ("ours.gguf", "theirs.gguf")]
+    say(good and a == b and names[0] == names[1], "%s, a mix: %d tensors, %d of them as llama.cpp quantises them"
+        % (t, len(a), sum(a[n] == b.get(n) for n in a)))
