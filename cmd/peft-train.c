@@ -9,6 +9,7 @@
 #include "base/opt.h"
 #include "base/progress.h"
 #include "train/job.h"
+#include "train/plot.h"
 
 enum {
 	O_METHOD = PEFT_O_OWN, O_SET, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT, O_RSLORA,
@@ -16,7 +17,7 @@ enum {
 	O_WARMUP, O_CYCLES, O_MINLR, O_POWER, O_LRDECAY, O_OPTIMISER, O_DECAY,
 	O_CLIP, O_BETA1, O_BETA2, O_EPS, O_LORAPLUS, O_SMOOTHING, O_ZLOSS,
 	O_NEFTUNE, O_EMA, O_SPIKE, O_NOSHUFFLE, O_EVAL, O_EVALEVERY,
-	O_PATIENCE, O_LOG, O_SAVEEVERY, O_CKPT, O_KEEP, O_RESUME, O_COMPUTE,
+	O_PATIENCE, O_LOG, O_PLOT, O_SVG, O_SAVEEVERY, O_CKPT, O_KEEP, O_RESUME, O_COMPUTE,
 	O_MEMLIMIT, O_PARTIAL, O_ANYBASE
 };
 
@@ -60,6 +61,8 @@ static const struct peft_opt opts[] = {
 	{ O_EVALEVERY, "eval-every", "N", "evaluate each N steps (at the end only)" },
 	{ O_PATIENCE, "patience", "N", "end after N evaluations without a better one" },
 	{ O_LOG, "log", "FILE", "write a JSON line a step" },
+	{ O_PLOT, "plot", "LOG", "only draw the losses in a log, in characters" },
+	{ O_SVG, "svg", "LOG", "only draw them as SVG" },
 	{ O_SAVEEVERY, "save-every", "N", "write a checkpoint each N steps" },
 	{ O_CKPT, "checkpoint", "FILE", "where (OUT.ckpt)" },
 	{ O_KEEP, "keep-checkpoints", "N", "keep the last N: FILE, FILE.1, ... (1)" },
@@ -72,6 +75,26 @@ static const struct peft_opt opts[] = {
 	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
 	{ 0 }
 };
+
+/* Draw a log's curves to standard output, and that is all. */
+static int
+draw(const char *path, void (*how)(const struct peft_plot *,
+    struct peft_buf *))
+{
+	struct peft_buf b = { 0 };
+	struct peft_err err = { 0 };
+	struct peft_plot plot;
+
+	if (peft_plot_read(&plot, path, &err) == -1)
+		peft_die((int)err.status, "%s", err.msg);
+	how(&plot, &b);
+	peft_plot_free(&plot);
+	if (b.failed)
+		peft_die(PEFT_INPUT, "no memory");
+	(void)fwrite(b.data, 1, b.len, stdout);
+	peft_buf_free(&b);
+	return peft_finish(0);
+}
 
 static void
 versions(void)
@@ -263,6 +286,10 @@ other_option(struct peft_trainjob *job, int ch)
 	case O_LOG:
 		job->log = optarg;
 		break;
+	case O_PLOT:
+		exit(draw(optarg, peft_plot_text));
+	case O_SVG:
+		exit(draw(optarg, peft_plot_svg));
 	case O_CKPT:
 		job->opt.checkpoint = optarg;
 		break;
