@@ -13,6 +13,7 @@
 struct watch {
 	struct peft_hook	 hook;
 	size_t			 in, out, weight;
+	bool			 turned;	/* is stored as [in, out] */
 	double			*rows;		/* [out] */
 	float			*sketch;	/* [in, PEFT_SKETCH] */
 	double			 total;
@@ -26,15 +27,6 @@ nothing(const void *self, size_t T)
 	(void)self;
 	(void)T;
 	return 0;
-}
-
-static void
-forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
-{
-	(void)self;
-	(void)c;
-	(void)y;
-	(void)ldy;
 }
 
 static double
@@ -93,8 +85,8 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 	}
 }
 
-static const struct peft_hook_ops ops = { nothing, nothing, forward,
-    backward };
+static const struct peft_hook_ops ops = { .saved = nothing,
+    .scratch = nothing, .backward = backward };
 
 /* The weight of a site; a tied head's is the embedding. */
 static size_t
@@ -145,7 +137,8 @@ attach(struct peft_sites *sites, struct watch *w, double *rows,
 			continue;
 		w[n] = (struct watch){ .in = s->in, .out = s->out,
 		    .weight = weight_of(sites, s), .rows = rows,
-		    .sketch = sketches, .rng = peft_rng_key(0, s->path) };
+		    .turned = s->transposed, .sketch = sketches,
+		    .rng = peft_rng_key(0, s->path) };
 		w[n].hook = (struct peft_hook){ &ops, &w[n], 0, s->hooks };
 		s->hooks = &w[n].hook;
 		rows += s->out;
@@ -226,8 +219,8 @@ settle(struct peft_fisher *f, const struct peft_source *src,
 		const struct peft_weight *x = peft_source_at(src, w[i].weight);
 		struct peft_sensitivity *s = &f->at[w[i].weight];
 
-		if (!(w[i].total > 0) || x->rows != w[i].out ||
-		    x->cols != w[i].in)
+		if (!(w[i].total > 0) || w[i].turned ||
+		    x->rows != w[i].out || x->cols != w[i].in)
 			continue;
 		s->scale = 0.5 / (w[i].total * (double)f->tokens);
 		means[i] = 0.5 * w[i].total / ((double)f->tokens *

@@ -52,7 +52,7 @@ find_sites(struct peft_residual *k, const struct peft_source *src,
 		w = peft_source_at(src, s->weight);
 		if (!loses(&k->specs[s->weight], w))
 			continue;
-		if (w->rows != s->out || w->cols != s->in)
+		if (s->transposed || w->rows != s->out || w->cols != s->in)
 			return peft_seterr(err, "weight %s is not stored as "
 			    "[out, in]: no residual of it here", w->name);
 		if (k->opt.rank > (s->in < s->out ? s->in : s->out))
