@@ -21,9 +21,9 @@ for t in nf4 q4_k q8_0 q4_0; do
 	expect 0 '*' peft-quantize --double-quant --pure -t $t --report \
 	    --log-json -o $out base
 	cp err report
-	peft-inspect --diff --json base $out >diff
+	peft-inspect --diff --json base $out >diff.log
 	ok "$t: each weight's error is that of the file" jq -n -e --slurpfile r \
-	    report --slurpfile d diff 'def near($b): (. - $b | fabs) <= 2e-5 * $b;
+	    report --slurpfile d diff.log 'def near($b): (. - $b | fabs) <= 2e-5 * $b;
 	    [$r[] | select(.weight and .rms > 0)] as $r | ($r | length) > 10 and
 	    all($r[]; . as $x | $d[] | select(.name == $x.weight) | (.rms |
 	    near($x.rms)) and (.max | near($x.max)) and (.cosine | near($x.cosine)))'
@@ -102,6 +102,11 @@ ok 'a dry run says the same and writes nothing' sh -c '[ ! -e dry.gguf ] &&
 expect 0 '*' peft-quantize -q --fit 110K --fit-types q4_0,q8_0 -o two.gguf base
 ok 'of the types that were named' sh -c 'peft-inspect --json two.gguf |
     jq -e ".types | keys == [\"f32\",\"q4_0\",\"q8_0\"]"'
+expect 0 '*' peft-quantize -q --fit 190K --fit-types int8,bf16 -o eight/ base
+ok 'int8 where it can be' sh -c 'peft-inspect --json eight | jq -e "[.tensors[] |
+    select(.type == \"int8\").name | test(\"_proj\")] | length > 7 and all"'
+expect 2 '*two quantised types*' peft-quantize -q --fit 230K \
+    --fit-types int8,nf4 -o both/ base
 expect 0 '*' peft-quantize -q --fit 200K --keep embed_tokens \
     -t o_proj=q8_0 -o kept.gguf base
 ok 'rules come first' sh -c 'peft-inspect --json kept.gguf | jq -e "[.tensors[] |
@@ -135,8 +140,8 @@ for t in nf4 q4_0; do
 		    and (.residual_rms | near($v[1])))'
 		peft-merge -q -m "${out%/}" -a a.$t.$n -t f32 -o m.$t.$n/ 2>err
 		ok "$t, $n: as peft-merge adds it up" [ ! -s err ]
-		peft-inspect --diff --json base m.$t.$n >diff
-		ok "$t, $n: so near is base + adapter" jq -n -e --slurpfile r diff \
+		peft-inspect --diff --json base m.$t.$n >diff.log
+		ok "$t, $n: so near is base + adapter" jq -n -e --slurpfile r diff.log \
 		    --slurpfile w "$want" '[$r[] | select(.name |
 		    test("_proj"))] | length == 14 and all(
 		    $w[0]["'$t'"]["'$n'"][.name][1] as $v | (.rms - $v | fabs)

@@ -96,7 +96,7 @@ add_choice(struct fit *f, size_t i, const struct peft_spec *s,
 	return 0;
 }
 
-/* Can weight w, which would be stored as `four' if in 4 bits, have type t? */
+/* Can weight w, which would be stored as `probe' if quantised, have type t? */
 static bool
 may_have(const struct peft_weight *w, const struct peft_spec *probe,
     bool gguf, enum peft_dtype t)
@@ -107,7 +107,8 @@ may_have(const struct peft_weight *w, const struct peft_spec *probe,
 		return false;
 	if (gguf)
 		return d->ggml >= 0;
-	return is_4bit(t) ? is_4bit(probe->dtype) : d->st != NULL;
+	return is_4bit(t) || t == PEFT_INT8 ? is_4bit(probe->dtype) :
+	    d->st != NULL;
 }
 
 /* The allowed types of weight i, and its own if that is a float. */
@@ -125,6 +126,8 @@ add_choices(struct fit *f, size_t i, const struct peft_spec *probe, bool gguf,
 		struct peft_spec s = is_4bit(f->o->types[k]) ? *probe : own;
 
 		s.dtype = f->o->types[k];
+		if (s.dtype == PEFT_INT8)
+			s.blocksize = 0;
 		if (!may_have(w, probe, gguf, s.dtype))
 			continue;
 		there |= s.dtype == w->dtype;
