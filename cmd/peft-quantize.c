@@ -11,11 +11,12 @@
 #include "eval/tune-report.h"
 #include "eval/tune.h"
 #include "quant/convert.h"
+#include "quant/imatrix.h"
 #include "quant/quant.h"
 
 enum {
 	O_LIST = PEFT_O_OWN, O_KEEP, O_PURE, O_REPORT, O_DOUBLE, O_BLOCK,
-	O_SHARD
+	O_SHARD, O_IMATRIX
 };
 
 static const struct peft_opt opts[] = {
@@ -25,6 +26,7 @@ static const struct peft_opt opts[] = {
 	{ O_PURE, "pure", NULL, "GGUF types: for all matrices, in no mix" },
 	{ O_DOUBLE, "double-quant", NULL, "nf4, fp4: quantise the scales too" },
 	{ O_BLOCK, "block-size", "N", "nf4, fp4: weights to a scale (64)" },
+	{ O_IMATRIX, "imatrix", "FILE", "GGUF types: weigh columns by this importance matrix" },
 	{ O_SHARD, "shard", "SIZE", "folder: files of at most SIZE (one file)" },
 	{ O_REPORT, "report", NULL, "print each weight's error, on standard error" },
 	PEFT_TUNE_OPTS,
@@ -50,31 +52,9 @@ struct job {
 	size_t			 shard;
 	struct peft_report	 report;
 	struct peft_tuneopt	 tune;
+	const char		*imatrix;
 	const char		*model;
 };
-
-/* Types by what they are for, then names of mixes. */
-static void
-list_types(void)
-{
-	static const char *const kinds[] = { "floats", "4 bits and 8 "
-	    "(bitsandbytes: folder, bundle)", "GGUF" };
-	int kind, t;
-
-	for (kind = 0; kind < 3; kind++) {
-		printf("%s:", kinds[kind]);
-		for (t = 0; t < PEFT_NDTYPE; t++)
-			if (peft_can_encode((enum peft_dtype)t) && kind ==
-			    (peft_dtypes[t].st != NULL ? 0 :
-			    peft_dtypes[t].ggml < 0 ? 1 : 2))
-				printf(" %s", peft_dtypes[t].name);
-		putchar('\n');
-	}
-	printf("mixes in GGUF, as llama.cpp's:");
-	for (t = 0; peft_mixes[t].name != NULL; t++)
-		printf(" %s", peft_mixes[t].name);
-	putchar('\n');
-}
 
 static void
 put_lines(struct peft_buf *b)
@@ -170,6 +150,32 @@ tell(const struct job *job, struct peft_tune *tune, bool converted)
 	put_lines(&b);
 }
 
+/* Importances into the plan, and which matrices have none.  (Of embeddings
+ * and heads llama.cpp makes none as a rule.) */
+static int
+weigh(const struct job *job, const struct peft_source *src,
+    struct peft_imatrix *m, struct peft_spec *specs, size_t n,
+    struct peft_err *err)
+{
+	const char *lacking = NULL;
+	size_t nlacking = 0;
+
+	if (job->imatrix == NULL)
+		return peft_imatrix_needed(src, specs, n, err);
+	if (peft_imatrix_load(m, job->imatrix, err) == -1)
+		return -1;
+	if (peft_imatrix_apply(m, src, specs, n, &lacking, &nlacking,
+	    err) == -1)
+		return peft_errprefix(err, "%s", job->imatrix);
+	if (peft_imatrix_needed(src, specs, n, err) == -1)
+		return -1;
+	if (nlacking > 0 && !job->common.quiet)
+		peft_warn("%zu matrices are not in %s (%s%s): all their "
+		    "columns count the same", nlacking, job->imatrix, lacking,
+		    nlacking > 1 ? ", ..." : "");
+	return 0;
+}
+
 static int
 run_plan(struct job *job, struct peft_source *src, struct peft_sinkopt *o,
     struct peft_spec *specs, size_t n, struct peft_err *err)
@@ -181,6 +187,8 @@ run_plan(struct job *job, struct peft_source *src, struct peft_sinkopt *o,
 	int r = tune == NULL ? -1 : 0;
 
 	tell(job, tune, false);
+	if (r == 0 && job->tune.fit > 0)
+		r = peft_imatrix_needed(src, specs, n, err);
 	if (r == 0 && !job->common.dry && (sink = peft_sink_open(o, specs, n,
 	    nsides > 0 ? peft_source_side_at(src, 0) : NULL, nsides,
 	    err)) == NULL)
@@ -210,6 +218,7 @@ run(struct job *job, struct peft_err *err)
 	    .file_type = job->convert.mix };
 	struct peft_source *src = peft_source_open(job->model, err);
 	struct peft_spec *specs = NULL;
+	struct peft_imatrix imatrix = { 0 };
 	size_t n;
 	int r = -1;
 
@@ -226,9 +235,10 @@ run(struct job *job, struct peft_err *err)
 	if (peft_source_count(src) == 0)
 		peft_seterr(err, "%s: no weights", peft_source_label(src));
 	else if ((specs = peft_convert_plan(src, &job->convert, &n,
-	    err)) != NULL)
+	    err)) != NULL && weigh(job, src, &imatrix, specs, n, err) == 0)
 		r = run_plan(job, src, &o, specs, n, err);
 	free(specs);
+	peft_imatrix_free(&imatrix);
 	peft_source_close(src);
 	return r;
 }
@@ -270,17 +280,6 @@ add_type(struct job *job, char *arg)
 	add_rule(job, arg, is + 1);
 }
 
-static size_t
-block_size(const char *arg)
-{
-	size_t n = (size_t)peft_optint("--block-size", arg, 32, 4096);
-
-	if ((n & (n - 1)) != 0)
-		peft_die(PEFT_USAGE, "--block-size: %zu is not a power of two",
-		    n);
-	return n;
-}
-
 /* Options that bear on each other. */
 static void
 settle(struct job *job)
@@ -288,6 +287,9 @@ settle(struct job *job)
 	const char *out = job->common.output;
 	size_t n = out == NULL ? 0 : strlen(out);
 
+	if ((job->convert.blocksize & (job->convert.blocksize - 1)) != 0)
+		peft_die(PEFT_USAGE, "--block-size: %zu is not a power of two",
+		    job->convert.blocksize);
 	job->convert.rules = job->rules;
 	job->convert.gguf = n > 5 && strcmp(out + n - 5, ".gguf") == 0;
 	if (job->type == NULL) {
@@ -304,6 +306,7 @@ settle(struct job *job)
 static void
 parse(struct job *job, int argc, char **argv)
 {
+	struct peft_buf b = { 0 };
 	int ch;
 
 	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
@@ -312,7 +315,9 @@ parse(struct job *job, int argc, char **argv)
 			add_type(job, optarg);
 			break;
 		case O_LIST:
-			list_types();
+			peft_convert_list(&b);
+			fputs(b.failed ? "" : b.data, stdout);
+			peft_buf_free(&b);
 			exit(peft_finish(PEFT_OK));
 		case O_KEEP:
 			add_rule(job, optarg, NULL);
@@ -324,7 +329,11 @@ parse(struct job *job, int argc, char **argv)
 			job->convert.nested = true;
 			break;
 		case O_BLOCK:
-			job->convert.blocksize = block_size(optarg);
+			job->convert.blocksize = (size_t)peft_optint(
+			    "--block-size", optarg, 32, 4096);
+			break;
+		case O_IMATRIX:
+			job->imatrix = optarg;
 			break;
 		case O_SHARD:
 			job->shard = peft_optsize("--shard", optarg);
@@ -341,7 +350,11 @@ parse(struct job *job, int argc, char **argv)
 	job->report.json = job->common.logjson;
 	peft_tune_settle(&job->tune, &job->common, job->model,
 	    job->type != NULL);
+	job->convert.imatrix = job->imatrix != NULL;
 	settle(job);
+	if (job->imatrix != NULL && !job->convert.gguf)
+		peft_die(PEFT_USAGE, "--imatrix is for types of GGUF: -o "
+		    "NAME.gguf");
 }
 
 int

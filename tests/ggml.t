@@ -68,6 +68,10 @@ q3_k 0.17
 q4_k 0.08
 q5_k 0.04
 q6_k 0.02
+iq1_m 0.7
+iq2_s 0.45
+iq3_xxs 0.26
+iq3_s 0.22
 iq4_nl 0.085
 iq4_xs 0.085
 mxfp4 0.14
@@ -99,12 +103,36 @@ done <<'END'
 q2_k q4_0
 q3_k q4_0
 iq4_xs iq4_nl
+iq3_s iq4_nl
+iq1_m iq4_nl
 q4_k q5_0
 q5_k q5_1
 q6_k q8_0
 tq1_0 q4_0
 tq2_0 q4_0
 END
+# types that cannot do without importances: of each column one, here
+expect 2 'peft-quantize: weight model.embed_tokens.weight: type iq2_xs needs an importance matrix (--imatrix), and there is none of it' \
+    peft-quantize -q -t iq2_xs -o x.gguf wide
+peft-eval -q -m wide --summary --imatrix wide.dat tokens.jsonl >told
+expect 2 '*weight model.embed_tokens.weight: type iq2_xs needs*' \
+    peft-quantize -q -t iq2_xs --imatrix wide.dat -o x.gguf wide
+while read -r t most; do
+	run peft-quantize -q -t "$t" --keep embed --imatrix wide.dat --report -o "$t.gguf" -f wide
+	ok "$t: an error below $most, not idle" awk -v most="$most" '
+	    /_proj/ { n++; if (!($6 < most && $6 > most / 2)) bad = 1 }
+	    END { exit bad || n != 7 }' err
+	expect 0 '' peft-quantize -q -t f32 -o values.gguf -f "$t.gguf"
+	first "$t.gguf" >got; first values.gguf >want
+	ok "$t: a base to train on, as on its values in f32" cmp got want
+done <<'END'
+iq1_s 0.7
+iq2_xxs 0.6
+iq2_xs 0.55
+iq3_s 0.22
+END
+ok 'nothing is left of what was refused' [ ! -e x.gguf ]
+
 run peft-merge -m base -a adapter -t q4_k -o small.gguf -f
 ok 'peft-merge says it too' grep -qx 'peft-merge: 12 weights have rows that do not divide into blocks of 256 (q4_k): they get q5_0' err
 ok 'and leaves it, since nothing is what was asked for' [ "$rc" -eq 3 ]

@@ -136,9 +136,10 @@ settle(const struct item *it, const struct peft_record *r,
 }
 
 static struct peft_caps
-caps_of(const struct item *it, size_t n)
+caps_of(const struct peft_session *ses, const struct item *it, size_t n)
 {
-	struct peft_caps caps = { .seqs = BATCH_SEQS, .share = true };
+	struct peft_caps caps = { .seqs = BATCH_SEQS,
+	    .share = !ses->listened };
 	size_t i, sum = 0;
 
 	for (i = 0; i < n; i++) {
@@ -167,7 +168,7 @@ peft_score_records(struct peft_session *ses, int adapter,
 		return -1;
 	if (make_items(r, n, items, err) == -1)
 		goto out;
-	caps = caps_of(items, nitems);
+	caps = caps_of(ses, items, nitems);
 	caps.seq += extra;
 	caps.tokens += extra * caps.seqs;
 	if ((run = peft_run_open(ses->net, &caps, err)) == NULL ||

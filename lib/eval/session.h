@@ -28,6 +28,8 @@ struct peft_session {
 	struct peft_codec	 codec;	/* tok NULL: the model has none */
 	struct peft_named	*adapters;
 	size_t			 nadapters;
+	bool			 listened;	/* every token is computed, not
+						 * common beginnings once */
 };
 
 struct peft_sessionopt {

@@ -56,6 +56,10 @@ fit_blocks(size_t cols, enum peft_dtype t)
 	static const struct { enum peft_dtype big, small; } rows[] = {
 		{ PEFT_TQ1_0, PEFT_Q4_0 }, { PEFT_TQ2_0, PEFT_Q4_0 },
 		{ PEFT_Q2_K, PEFT_Q4_0 }, { PEFT_Q3_K, PEFT_Q4_0 },
+		{ PEFT_IQ1_S, PEFT_IQ4_NL }, { PEFT_IQ1_M, PEFT_IQ4_NL },
+		{ PEFT_IQ2_XXS, PEFT_IQ4_NL }, { PEFT_IQ2_XS, PEFT_IQ4_NL },
+		{ PEFT_IQ2_S, PEFT_IQ4_NL }, { PEFT_IQ3_XXS, PEFT_IQ4_NL },
+		{ PEFT_IQ3_S, PEFT_IQ4_NL },
 		{ PEFT_IQ4_XS, PEFT_IQ4_NL }, { PEFT_Q4_K, PEFT_Q5_0 },
 		{ PEFT_Q5_K, PEFT_Q5_1 }, { PEFT_Q6_K, PEFT_Q8_0 } };
 	size_t i;

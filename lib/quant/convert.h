@@ -2,6 +2,7 @@
 #ifndef PEFT_QUANT_CONVERT_H
 #define PEFT_QUANT_CONVERT_H
 
+#include "base/buf.h"
 #include "quant/mix.h"
 #include "quant/rules.h"
 #include "quant/sink.h"
@@ -35,5 +36,8 @@ struct peft_spec *peft_convert_plan(const struct peft_source *,
 enum { PEFT_CONVERT_NOTE = 160 };
 bool		 peft_convert_note(const struct peft_spec *, size_t n,
 		    enum peft_dtype t, char note[PEFT_CONVERT_NOTE]);
+
+/* Types by what they are for, then names of mixes: lines, appended. */
+void		 peft_convert_list(struct peft_buf *);
 
 #endif

@@ -63,16 +63,22 @@ open_trip(struct trip *t, size_t n, struct peft_err *err)
 	return t->q == NULL || t->nested == NULL ? -1 : 0;
 }
 
-/* Rows at x; with nested scales, behind `at' values that are there. */
+/* Rows at x, of which the first is that of the weight; with nested scales,
+ * behind `at' values that are there. */
 static int
-encode(struct trip *t, const float *x, size_t at, size_t rows, bool last,
-    struct peft_err *err)
+encode(struct trip *t, const float *x, size_t first, size_t at, size_t rows,
+    bool last, struct peft_err *err)
 {
 	const struct peft_spec *s = t->spec;
 
 	t->w = (struct peft_weight){ .name = s->name, .dtype = s->dtype,
 	    .ndim = 2, .shape = { rows, t->cols }, .rows = rows,
 	    .cols = t->cols, .scales = { .blocksize = s->blocksize } };
+	if (s->importance != NULL) {
+		t->w.data = t->codes;
+		t->w.nelem = rows * t->cols;
+		return peft_spec_encode(s, x, first, rows, t->codes, err);
+	}
 	if (!is_nested(s))
 		return peft_encode_weight(&t->w, x, last, t->codes, t->scales,
 		    err);
@@ -184,7 +190,7 @@ compare(struct trip *t, const struct peft_weight *w, struct sample s,
 
 			rows = w->rows - r < s.rows ? w->rows - r : s.rows;
 			peft_decode(w, r * w->cols, rows * w->cols, t->x);
-			if (pass == 0 && encode(t, t->x, at, rows,
+			if (pass == 0 && encode(t, t->x, r, at, rows,
 			    p + s.step >= s.pieces, err) == -1)
 				return -1;
 			if (!nested || pass == 1) {
@@ -237,7 +243,7 @@ peft_as_stored(const struct peft_spec *spec, const float *src, size_t rows,
 
 	for (r = 0; status == 0 && r < rows; r += n) {
 		n = rows - r < s.rows ? rows - r : s.rows;
-		status = encode(&t, src + r * cols, r * cols, n,
+		status = encode(&t, src + r * cols, r, r * cols, n,
 		    r + n == rows, err);
 		if (status == 0 && !nested)
 			peft_decode(&t.w, 0, n * cols, dst + r * cols);

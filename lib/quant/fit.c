@@ -128,7 +128,8 @@ add_choices(struct fit *f, size_t i, const struct peft_spec *probe, bool gguf,
 		s.dtype = f->o->types[k];
 		if (s.dtype == PEFT_INT8)
 			s.blocksize = 0;
-		if (!may_have(w, probe, gguf, s.dtype))
+		if (!may_have(w, probe, gguf, s.dtype) ||
+		    (peft_needs_importance(s.dtype) && own.importance == NULL))
 			continue;
 		there |= s.dtype == w->dtype;
 		if (add_choice(f, i, &s, err) == -1)

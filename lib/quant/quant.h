@@ -38,6 +38,16 @@ int	peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
  * largest |x|, which is returned, in an ascending map of 256 values. */
 float	peft_encode_code8(const float *map, const float *x, size_t n,
 	    uint8_t *q);
+/* The same of nrows rows of cols values (whole blocks), for weights whose
+ * input is known: importance[cols] is the mean square of what each column is
+ * multiplied with, finite and not negative; NULL: not known.  The bytes are
+ * those of ggml's quantisers with that importance matrix.  Types that take
+ * no notice of it (peft_can_weigh) are encoded as without. */
+bool	peft_can_weigh(enum peft_dtype);
+bool	peft_needs_importance(enum peft_dtype);	/* cannot do without */
+int	peft_encode_rows(enum peft_dtype t, const float *src, size_t nrows,
+	    size_t cols, const float *importance, void *dst,
+	    struct peft_err *) PEFT_MUSTCHECK;
 
 /* bitsandbytes' 4-bit blocks (NF4, FP4), byte for byte as its CPU code:
  * n values make (n+1)/2 bytes and ceil(n/blocksize) scales.  The call must

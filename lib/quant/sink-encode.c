@@ -108,10 +108,13 @@ encode_slice(const struct encoding *e, size_t first, size_t n, const float *x,
 	const struct peft_spec *s = e->s;
 	struct peft_weight w = { .dtype = s->dtype, .rows = n, .cols = e->cols,
 	    .scales = { .blocksize = s->blocksize } };
+	uint8_t *dst = e->k->bytes + coded(s->dtype, (first - e->first) *
+	    e->cols);
 
-	return peft_encode_weight(&w, x, first + n == e->nrows, e->k->bytes +
-	    coded(s->dtype, (first - e->first) * e->cols), scales_at(e, first),
-	    err);
+	if (s->importance != NULL)
+		return peft_spec_encode(s, x, first, n, dst, err);
+	return peft_encode_weight(&w, x, first + n == e->nrows, dst,
+	    scales_at(e, first), err);
 }
 
 /* Each slice has a place of its own in the window, so that it does not show
@@ -213,7 +216,10 @@ encode_rows(struct peft_sink *k, const struct peft_spec *s,
 		e.nrows *= s->shape[i];
 	if (e.cols == 0 || e.nrows == 0)
 		return 0;
-	e.slice = least(whole_rows(s, e.cols, PEFT_SLICE), e.nrows);
+	/* of the types that look for near points, lists of these are made
+	 * slice by slice: large slices for them */
+	e.slice = least(whole_rows(s, e.cols, s->dtype >= PEFT_IQ1_S ?
+	    16 * PEFT_SLICE : PEFT_SLICE), e.nrows);
 	window = PEFT_WINDOW / e.cols;
 	window = least(window - window % e.slice, e.nrows);
 	window = window == 0 ? e.slice : window;

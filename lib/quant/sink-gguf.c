@@ -19,6 +19,9 @@ static const struct {
 	{ PEFT_Q5_K, 16 }, { PEFT_Q6_K, 18 }, { PEFT_IQ4_NL, 25 },
 	{ PEFT_IQ4_XS, 30 }, { PEFT_BF16, 32 }, { PEFT_TQ1_0, 36 },
 	{ PEFT_TQ2_0, 37 }, { PEFT_MXFP4, 38 },
+	{ PEFT_IQ2_XXS, 19 }, { PEFT_IQ2_XS, 20 }, { PEFT_IQ3_XXS, 23 },
+	{ PEFT_IQ1_S, 24 }, { PEFT_IQ3_S, 26 }, { PEFT_IQ2_S, 28 },
+	{ PEFT_IQ1_M, 31 },
 };
 
 static enum peft_dtype

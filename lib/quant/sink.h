@@ -48,6 +48,9 @@ struct peft_spec {
 	const char	*why;		/* it differs from most; or NULL */
 	bool		 turned;	/* rows come [out, in], where Hugging
 					 * Face has [in, out] */
+	const float	*importance;	/* of each column (of each matrix, if
+					 * there are 3 dimensions), or NULL:
+					 * see peft_encode_rows() */
 };
 
 struct peft_sinkopt {
@@ -100,6 +103,11 @@ void		 peft_sink_abort(struct peft_sink *);
  * with their scales. */
 bool		 peft_sink_keeps(const struct peft_spec *,
 		    const struct peft_rows *);
+/* peft_encode_rows() by the spec, of rows first .. first+n (the product of
+ * all dimensions but the last counts rows). */
+int		 peft_spec_encode(const struct peft_spec *, const float *src,
+		    size_t first, size_t n, void *dst, struct peft_err *)
+		    PEFT_MUSTCHECK;
 
 /* Rows of a loaded weight, decoded; raw = w.  *w must outlive the rows. */
 struct peft_rows peft_rows_of(const struct peft_weight *w);

@@ -13,11 +13,9 @@ the same (of a large model: q4_k, q4_k_m).
 import ctypes, json, os, subprocess, sys
 import numpy
 import llama_cpp
-from gguf import GGUFReader
+from llamacpp_files import FTYPES, tensors
 
 LIMIT = {"f32": 1e-4, "f16": 5e-3, "q8_0": 5e-2}
-FTYPES = {"q4_0": 2, "q4_1": 3, "q8_0": 7, "q5_0": 8, "q5_1": 9, "q2_k": 10, "q3_k": 11, "q4_k": 14, "q5_k": 16, "q6_k": 18,
-          "iq4_nl": 25, "iq4_xs": 30, "tq1_0": 36, "tq2_0": 37}
 records = [json.loads(line) for line in open("some.tok")]
 prompts = [r["input_ids"][:r["labels"].count(-100)] for r in records]
 
@@ -77,11 +75,6 @@ b = theirs(m, sequences)
 far = abs(ours("q4_k.gguf", sequences) - b).max() / abs(b).max()
 say(far <= LIMIT["f32"], "q4_k.gguf: logits differ from those of llama.cpp over its values by %.1e of the largest (limit %.0e)"
     % (far, LIMIT["f32"]))
-
-
-def tensors(path):
-    return {t.name: (t.tensor_type.name, t.data.tobytes()) for t in GGUFReader(path).tensors}
-
 
 for t in FTYPES if os.path.getsize("f32.gguf") < 1e7 else ["q4_k"]:
     p = llama_cpp.llama_model_quantize_default_params()

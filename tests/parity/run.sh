@@ -58,6 +58,10 @@ make_all() {
 		peft-quantize -q -t "$t" -o "$t.gguf" f32
 	done
 	peft-quantize -q -t f32 -o values.gguf q4_k.gguf
+	for t in gguf dat; do
+		peft-eval -q -m f32 --summary --imatrix "imatrix.$t" \
+		    some.tok >imatrix.out || exit 1
+	done
 	for m in f32 nf4; do
 		peft-train -q -m "$m" --lr 2e-3 --batch 4 --rank 8 \
 		    -o "lora-$m/" train.tok
@@ -80,6 +84,7 @@ compare() {
 	fi
 	if has llama_cpp; then
 		theirs llamacpp.py
+		theirs imatrix.py
 	else
 		skip "$name in llama.cpp" "no llama-cpp-python in PEERS=${PEERS:-}"
 	fi
