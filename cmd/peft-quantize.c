@@ -150,32 +150,6 @@ tell(const struct job *job, struct peft_tune *tune, bool converted)
 	put_lines(&b);
 }
 
-/* Importances into the plan, and which matrices have none.  (Of embeddings
- * and heads llama.cpp makes none as a rule.) */
-static int
-weigh(const struct job *job, const struct peft_source *src,
-    struct peft_imatrix *m, struct peft_spec *specs, size_t n,
-    struct peft_err *err)
-{
-	const char *lacking = NULL;
-	size_t nlacking = 0;
-
-	if (job->imatrix == NULL)
-		return peft_imatrix_needed(src, specs, n, err);
-	if (peft_imatrix_load(m, job->imatrix, err) == -1)
-		return -1;
-	if (peft_imatrix_apply(m, src, specs, n, &lacking, &nlacking,
-	    err) == -1)
-		return peft_errprefix(err, "%s", job->imatrix);
-	if (peft_imatrix_needed(src, specs, n, err) == -1)
-		return -1;
-	if (nlacking > 0 && !job->common.quiet)
-		peft_warn("%zu matrices are not in %s (%s%s): all their "
-		    "columns count the same", nlacking, job->imatrix, lacking,
-		    nlacking > 1 ? ", ..." : "");
-	return 0;
-}
-
 static int
 run_plan(struct job *job, struct peft_source *src, struct peft_sinkopt *o,
     struct peft_spec *specs, size_t n, struct peft_err *err)
@@ -235,7 +209,8 @@ run(struct job *job, struct peft_err *err)
 	if (peft_source_count(src) == 0)
 		peft_seterr(err, "%s: no weights", peft_source_label(src));
 	else if ((specs = peft_convert_plan(src, &job->convert, &n,
-	    err)) != NULL && weigh(job, src, &imatrix, specs, n, err) == 0)
+	    err)) != NULL && peft_tune_weigh(job->imatrix,
+	    job->common.quiet, src, &imatrix, specs, n, err) == 0)
 		r = run_plan(job, src, &o, specs, n, err);
 	free(specs);
 	peft_imatrix_free(&imatrix);

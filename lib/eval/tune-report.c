@@ -117,6 +117,6 @@ peft_report_end(const struct peft_report *r, struct peft_buf *b)
 	    "cosine %.6f; %.3f bits a value over all\n", r->weights,
 	    peft_fidelity_rms(t), t->max, peft_fidelity_cosine(t), bits);
 	for (i = 0; i < r->nworst; i++)
-		peft_buf_printf(b, "worst: %-41s rms %.3e\n", r->worst[i].name,
+		peft_buf_printf(b, "worst: %-41s relative error %.3e\n", r->worst[i].name,
 		    r->worst[i].rms);
 }

@@ -13,6 +13,7 @@
 #include "merge/residual.h"
 #include "quant/convert.h"
 #include "quant/fit.h"
+#include "quant/imatrix.h"
 #include "quant/sink.h"
 
 /*
@@ -74,5 +75,12 @@ int		 peft_tune_rows(struct peft_tune *, size_t i,
  * what was told once is not told again. */
 void		 peft_tune_tell(struct peft_tune *, bool json,
 		    struct peft_buf *);
+
+/* Importances (path: a file of them, or NULL) into the plan, and a warning of
+ * matrices that have none; refused: types that need some. */
+int		 peft_tune_weigh(const char *path, bool quiet,
+		    const struct peft_source *, struct peft_imatrix *,
+		    struct peft_spec *, size_t n, struct peft_err *)
+		    PEFT_MUSTCHECK;
 
 #endif
