@@ -255,6 +255,8 @@ read_config(struct peft_mixer *m, const cJSON *j,
 	const char *type = "";
 	char names[400];
 
+	if (!cJSON_IsObject(j))
+		return peft_seterr(err, "not an object");
 	m->layers = 1;
 	m->heads = 1;
 	if (peft_json_str(j, "model_type", &type, err) == -1 ||
