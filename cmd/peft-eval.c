@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* peft-eval - measure a model, and adapters over it */
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "data/load.h"
 #include "eval/compare.h"
 #include "eval/importance.h"
+#include "eval/limits.h"
 #include "eval/score.h"
 #include "eval/session.h"
 #include "quant/imatrix.h"
@@ -46,65 +46,28 @@ static const struct peft_cli cli = {
 	.opts = opts,
 };
 
-enum { MAXADAPTER = 64, MAXLIMIT = 16 };
+enum { MAXADAPTER = 64 };
 
-struct limit {
-	const char	*metric;	/* points into argv; up to '=' */
-	double		 value;
-	int		 sign;		/* -1: fails below, 1: fails above */
-};
+static const struct peft_summary none;
 
 struct job {
 	struct peft_common	 common;
 	struct peft_sessionopt	 session;
 	const char		*adapters[MAXADAPTER];
-	struct limit		 limits[MAXLIMIT];
-	size_t			 nlimits, extra;
+	struct peft_limits	 limits;
+	size_t			 extra;
 	const char		*imatrix;
 	bool			 nobase, match, compare, partial, summary;
 	char *const		*paths;
 	size_t			 npaths;
 };
 
-static void
-add_limit(struct job *job, char *arg, int sign)
+static int
+metric(const void *sum, const char *name, double *value)
 {
-	char *eq = strchr(arg, '=');
-	const char *opt = sign < 0 ? "--fail-below" : "--fail-above";
-	struct peft_summary none = { 0 };
-	double value;
 	int better;
 
-	if (eq == NULL || job->nlimits == MAXLIMIT)
-		peft_die(PEFT_USAGE, "%s: '%s' is not METRIC=VALUE", opt, arg);
-	*eq = '\0';
-	if (peft_summary_metric(&none, arg, &value, &better) == -1)
-		peft_die(PEFT_USAGE, "%s: no metric is called '%s'", opt, arg);
-	job->limits[job->nlimits++] = (struct limit){ arg,
-	    peft_optreal(opt, eq + 1, -1e300, 1e300), sign };
-}
-
-static int
-check_limits(const struct job *job, const struct peft_summary *s,
-    struct peft_err *err)
-{
-	size_t i;
-
-	for (i = 0; i < job->nlimits; i++) {
-		const struct limit *l = &job->limits[i];
-		double v;
-		int better;
-
-		if (peft_summary_metric(s, l->metric, &v, &better) != 1)
-			return peft_setfail(err, PEFT_CHECK, "%s was not "
-			    "measured (exact_match needs --match, accuracy "
-			    "records with choices)", l->metric);
-		if (!(l->sign < 0 ? v >= l->value : v <= l->value))
-			return peft_setfail(err, PEFT_CHECK, "%s is %g, %s %g",
-			    l->metric, v, l->sign < 0 ? "below" : "above",
-			    l->value);
-	}
-	return 0;
+	return peft_summary_metric(sum, name, value, &better);
 }
 
 /* Losses; and, for --imatrix, what went into the layers on the way. */
@@ -259,10 +222,12 @@ parse(struct job *job, int argc, char **argv)
 			job->compare = true;
 			break;
 		case O_BELOW:
-			add_limit(job, optarg, -1);
+			peft_limits_add(&job->limits, optarg, -1, metric,
+			    &none);
 			break;
 		case O_ABOVE:
-			add_limit(job, optarg, 1);
+			peft_limits_add(&job->limits, optarg, 1, metric,
+			    &none);
 			break;
 		case O_PARTIAL:
 			job->partial = true;
@@ -282,7 +247,7 @@ parse(struct job *job, int argc, char **argv)
 	job->session.threads = job->common.threads;
 	if (job->compare && job->npaths != 2)
 		peft_die(PEFT_USAGE, "--compare takes two result files");
-	if (job->compare && job->nlimits > 0)
+	if (job->compare && job->limits.n > 0)
 		peft_die(PEFT_USAGE, "--compare has no --fail-below or "
 		    "--fail-above");
 	if (job->compare && job->imatrix != NULL)
@@ -341,7 +306,8 @@ main(int argc, char **argv)
 	if ((imatrix != NULL && peft_out_commit(imatrix, &err) == -1) ||
 	    peft_out_commit(out, &err) == -1)
 		peft_die(err.status, "%s", err.msg);
-	if (check_limits(&job, &sum, &err) == -1) {
+	if (peft_limits_check(&job.limits, metric, &sum, "exact_match needs "
+	    "--match, accuracy records with choices", &err) == -1) {
 		peft_warn("%s", err.msg);
 		return peft_finish((int)err.status);
 	}

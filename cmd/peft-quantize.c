@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "base/opt.h"
 #include "base/progress.h"
-#include "math/pool.h"
+#include "eval/tune-report.h"
+#include "eval/tune.h"
 #include "quant/convert.h"
 #include "quant/imatrix.h"
 #include "quant/quant.h"
@@ -29,6 +29,7 @@ static const struct peft_opt opts[] = {
 	{ O_IMATRIX, "imatrix", "FILE", "GGUF types: weigh columns by this importance matrix" },
 	{ O_SHARD, "shard", "SIZE", "folder: files of at most SIZE (one file)" },
 	{ O_REPORT, "report", NULL, "print each weight's error, on standard error" },
+	PEFT_TUNE_OPTS,
 	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_DRY,
 	PEFT_OPT_THREADS, PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
 	{ 0 }
@@ -49,39 +50,17 @@ struct job {
 	const char		*type;		/* without a pattern */
 	bool			 pure;
 	size_t			 shard;
-	bool			 report;
+	struct peft_report	 report;
+	struct peft_tuneopt	 tune;
 	const char		*imatrix;
 	const char		*model;
 };
 
 static void
-say(const struct job *job, struct peft_progress *bar,
-    const struct peft_weight *w, const struct peft_spec *s,
-    const struct peft_error *e)
+put_lines(struct peft_buf *b)
 {
-	const char *from = peft_dtypes[w->dtype].name;
-	const char *to = peft_dtypes[s->dtype].name;
-	struct peft_buf b = { 0 };
-
-	peft_progress_wipe(bar);
-	if (job->common.logjson) {
-		peft_buf_puts(&b, "{\"weight\":");
-		peft_json_putstr(&b, w->name, strlen(w->name));
-		peft_buf_printf(&b, ",\"from\":\"%s\",\"to\":\"%s\"", from, to);
-		if (job->report)
-			peft_buf_printf(&b, ",\"rms\":%.6g,\"max\":%.6g",
-			    e->rms, e->max);
-		if (s->why != NULL)
-			peft_buf_printf(&b, ",\"why\":\"%s\"", s->why);
-		fprintf(stderr, "%s}\n", b.failed ? "{" : b.data);
-		peft_buf_free(&b);
-		return;
-	}
-	fprintf(stderr, "%-48s %-7s -> %-7s", w->name, from, to);
-	if (job->report)
-		fprintf(stderr, " rms %.3e max %.3e", e->rms, e->max);
-	fprintf(stderr, "%s%s%s\n", s->why != NULL ? " (" : "", s->why != NULL
-	    ? s->why : "", s->why != NULL ? ")" : "");
+	fputs(b->failed || b->data == NULL ? "" : b->data, stderr);
+	peft_buf_free(b);
 }
 
 /* Another type than was asked for is not given in silence. */
@@ -98,29 +77,37 @@ say_misfits(const struct job *job, const struct peft_spec *specs, size_t n)
 
 /* One weight, which the source has just given. */
 static int
-convert_one(const struct job *job, struct peft_progress *bar,
+convert_one(struct job *job, struct peft_progress *bar,
     const struct peft_passing *p, const struct peft_spec *s,
-    struct peft_sink *sink, struct peft_err *err)
+    struct peft_tune *tune, struct peft_sink *sink, struct peft_err *err)
 {
 	struct peft_rows rows = peft_rows_passing(p);
-	struct peft_error e = { 0 };
+	struct peft_residual_sums sums;
+	struct peft_fidelity e = { 0 };
+	struct peft_buf b = { 0 };
 
 	/* a pipe may complete its weights in another order */
 	if (strcmp(p->w.name, s->name) != 0)
 		return peft_seterr(err, "weight %s comes before %s in the "
 		    "pipe: write it to a file first", p->w.name, s->name);
-	if (job->report && peft_convert_error(&p->w, s, &e, err) == -1)
+	if (job->report.measured && !peft_sink_keeps(s, &rows) &&
+	    peft_fidelity(&p->w, s, NULL, 0, &e, err) == -1)
 		return peft_errprefix(err, "weight %s", p->w.name);
-	if (job->report || job->common.verbose > 0 ||
-	    (job->common.dry && !job->common.quiet))
-		say(job, bar, &p->w, s, &e);
+	if (peft_tune_rows(tune, p->i, &p->w, &rows, &sums, err) == -1)
+		return -1;
+	if (job->report.measured || job->common.verbose > 0 ||
+	    (job->common.dry && !job->common.quiet)) {
+		peft_progress_wipe(bar);
+		peft_report_weight(&job->report, &b, &p->w, s, &e, &sums);
+		put_lines(&b);
+	}
 	return sink != NULL ? peft_sink_put(sink, &rows, err) : 0;
 }
 
 static int
-convert(const struct job *job, struct peft_source *src,
-    const struct peft_spec *specs, struct peft_sink *sink,
-    struct peft_err *err)
+convert(struct job *job, struct peft_source *src,
+    const struct peft_spec *specs, struct peft_tune *tune,
+    struct peft_sink *sink, struct peft_err *err)
 {
 	struct peft_passing p = { .source = src };
 	struct peft_progress bar;
@@ -129,7 +116,8 @@ convert(const struct job *job, struct peft_source *src,
 	peft_progress_start(&bar, "quantize", (double)peft_source_count(src),
 	    "weights", &job->common);
 	while ((r = peft_source_next(src, &p.w, err)) == 1) {
-		if (convert_one(job, &bar, &p, &specs[p.i], sink, err) == -1) {
+		if (convert_one(job, &bar, &p, &specs[p.i], tune, sink,
+		    err) == -1) {
 			r = -1;
 			break;
 		}
@@ -139,97 +127,91 @@ convert(const struct job *job, struct peft_source *src,
 	return r == 0 ? peft_source_unchanged(src, err) : r;
 }
 
-/* The hash of the model this one is made from, for peft-merge: an adapter
- * trained over the one may go onto the other.  A pipe is read only once; GGUF
- * has no place for it. */
-static int
-origin(const struct job *job, char *hex, struct peft_err *err)
+/* Is the hash of the model this one is made from to be in it?  For
+ * peft-merge: an adapter trained over the one may go onto the other.  A pipe
+ * is read only once; GGUF has no place for it. */
+static bool
+has_origin(const struct job *job)
 {
-	struct peft_source *src;
-	int r;
+	return (!job->common.dry || job->tune.fit > 0) &&
+	    strcmp(job->model, "-") != 0 && !job->convert.gguf;
+}
 
-	hex[0] = '\0';
-	if (job->common.dry || strcmp(job->model, "-") == 0 ||
-	    job->convert.gguf)
-		return 0;
-	if ((src = peft_source_open(job->model, err)) == NULL)
-		return -1;
-	r = peft_source_hash(src, job->common.threads, hex, err);
-	peft_source_close(src);
+/* What was found out of all weights, and beyond errors. */
+static void
+tell(const struct job *job, struct peft_tune *tune, bool converted)
+{
+	struct peft_buf b = { 0 };
+
+	if (converted)
+		peft_report_end(&job->report, &b);
+	if (tune != NULL && !job->common.quiet)
+		peft_tune_tell(tune, job->common.logjson, &b);
+	put_lines(&b);
+}
+
+static int
+run_plan(struct job *job, struct peft_source *src, struct peft_sinkopt *o,
+    struct peft_spec *specs, size_t n, struct peft_err *err)
+{
+	size_t nsides = peft_source_nsides(src);
+	struct peft_tune *tune = peft_tune_open(&job->tune, src,
+	    &job->convert, o, specs, n, err);
+	struct peft_sink *sink = NULL;
+	int r = tune == NULL ? -1 : 0;
+
+	tell(job, tune, false);
+	if (r == 0 && job->tune.fit > 0)
+		r = peft_imatrix_needed(src, specs, n, err);
+	if (r == 0 && !job->common.dry && (sink = peft_sink_open(o, specs, n,
+	    nsides > 0 ? peft_source_side_at(src, 0) : NULL, nsides,
+	    err)) == NULL)
+		r = -1;
+	if (r == 0) {
+		say_misfits(job, specs, n);
+		r = convert(job, src, specs, tune, sink, err);
+	}
+	if (r == 0 && sink != NULL) {
+		r = peft_sink_commit(sink, err);
+		sink = NULL;
+	}
+	tell(job, tune, r == 0);
+	peft_sink_abort(sink);
+	peft_tune_close(tune);
 	return r;
 }
 
-/* Importances into the plan, and which matrices have none.  (Of embeddings
- * and heads llama.cpp makes none as a rule.) */
 static int
-weigh(const struct job *job, const struct peft_source *src,
-    struct peft_imatrix *m, struct peft_spec *specs, size_t n,
-    struct peft_err *err)
+run(struct job *job, struct peft_err *err)
 {
-	const char *lacking = NULL;
-	size_t nlacking = 0;
-
-	if (job->imatrix == NULL)
-		return peft_imatrix_needed(src, specs, n, err);
-	if (peft_imatrix_load(m, job->imatrix, err) == -1)
-		return -1;
-	if (peft_imatrix_apply(m, src, specs, n, &lacking, &nlacking,
-	    err) == -1)
-		return peft_errprefix(err, "%s", job->imatrix);
-	if (peft_imatrix_needed(src, specs, n, err) == -1)
-		return -1;
-	if (nlacking > 0 && !job->common.quiet)
-		peft_warn("%zu matrices are not in %s (%s%s): all their "
-		    "columns count the same", nlacking, job->imatrix, lacking,
-		    nlacking > 1 ? ", ..." : "");
-	return 0;
-}
-
-static int
-run(const struct job *job, struct peft_err *err)
-{
-	int threads = job->common.threads > 0 ? job->common.threads :
-	    peft_pool_cores();
 	char hex[7 + PEFT_SHA256_HEX];
 	const char *meta[] = { "peft.origin", hex, NULL };
 	struct peft_sinkopt o = { .path = job->common.output,
 	    .force = job->common.force, .shard = job->shard,
-	    .kind = "model", .meta = meta, .threads = threads,
+	    .kind = "model", .threads = job->tune.threads,
 	    .file_type = job->convert.mix };
 	struct peft_source *src = peft_source_open(job->model, err);
 	struct peft_spec *specs = NULL;
-	struct peft_sink *sink = NULL;
-	const struct peft_side *sides;
 	struct peft_imatrix imatrix = { 0 };
 	size_t n;
 	int r = -1;
 
 	o.origin = src;
 	o.same_types = job->convert.dtype == PEFT_NDTYPE &&
-	    job->convert.nrules == 0;
-	if (src == NULL || origin(job, hex, err) == -1) {
+	    job->convert.nrules == 0 && job->tune.fit == 0;
+	o.meta = has_origin(job) ? meta : NULL;
+	if (src == NULL || (o.meta != NULL && peft_source_hash_path(job->model,
+	    job->common.threads, hex, err) == -1)) {
 		peft_source_close(src);
 		return -1;
 	}
-	if (hex[0] == '\0')
-		o.meta = NULL;
 	o.from = peft_source_label(src);
-	sides = peft_source_nsides(src) > 0 ? peft_source_side_at(src, 0) :
-	    NULL;
 	if (peft_source_count(src) == 0)
 		peft_seterr(err, "%s: no weights", peft_source_label(src));
 	else if ((specs = peft_convert_plan(src, &job->convert, &n,
-	    err)) != NULL && weigh(job, src, &imatrix, specs, n, err) == 0 &&
-	    (job->common.dry || (sink = peft_sink_open(&o,
-	    specs, n, sides, peft_source_nsides(src), err)) != NULL)) {
-		say_misfits(job, specs, n);
-		r = convert(job, src, specs, sink, err);
-	}
-	if (r == 0 && sink != NULL) {
-		r = peft_sink_commit(sink, err);
-		sink = NULL;
-	}
-	peft_sink_abort(sink);
+	    err)) != NULL && peft_tune_weigh(job->imatrix,
+	    job->common.quiet, src, &imatrix, specs, n, err) == 0)
+		r = run_plan(job, src, &o, specs, n, err);
 	free(specs);
 	peft_imatrix_free(&imatrix);
 	peft_source_close(src);
@@ -332,12 +314,17 @@ parse(struct job *job, int argc, char **argv)
 			job->shard = peft_optsize("--shard", optarg);
 			break;
 		case O_REPORT:
-			job->report = true;
+			job->report.measured = true;
 			break;
+		default:
+			peft_tune_option(&job->tune, ch, optarg);
 		}
 	if (argc - optind > 1)
 		peft_die(PEFT_USAGE, "one model at a time");
 	job->model = optind < argc ? argv[optind] : "-";
+	job->report.json = job->common.logjson;
+	peft_tune_settle(&job->tune, &job->common, job->model,
+	    job->type != NULL);
 	job->convert.imatrix = job->imatrix != NULL;
 	settle(job);
 	if (job->imatrix != NULL && !job->convert.gguf)

@@ -8,6 +8,7 @@ unit vec-unit
 unit math-unit
 unit panel-unit
 unit product-unit
+unit lowrank-unit "$TOP/tests/golden/lowrank.safetensors"
 
 # what the user says wins; these kernels cannot do small products unpacked,
 # so that ours do them

@@ -63,7 +63,7 @@ for c in gptq4 ct-int4; do
 done
 peft-quantize -q -o kept/ gptq4
 ok 'without -t it gets the type of its scales' sh -c \
-    "peft-inspect kept | grep -q '^types  *{\"f16\":66304}'"
+    "peft-inspect kept | grep -q '^types  *f16 .* bytes 66304'"
 peft-quantize -q -f -o gptq4.gguf gptq4
 ok 'and in GGUF' sh -c \
     'peft-inspect gptq4.gguf | grep -q "q_proj.weight  *f16"'

@@ -13,6 +13,7 @@
 #include "golden-file.h"
 #include "base/rng.h"
 #include "quant/convert.h"
+#include "quant/fidelity.h"
 #include "quant/quant.h"
 #include "quant/sink.h"
 #include "st-file.h"
@@ -116,24 +117,24 @@ test_error(void)
 	struct peft_spec s = { .name = "w", .dtype = PEFT_NF4,
 	    .blocksize = 64 };
 	struct peft_err err = { 0 };
-	struct peft_error e;
+	struct peft_fidelity e;
 	double off = (double)peft_nf4_map[14] - 0.75;
 	size_t i;
 
 	for (i = 1; i < 64; i++)
 		x[i] = 0.75f;
-	need(peft_convert_error(&w, &s, &e, &err) == 0, &err);
-	ok(fabs(e.max - fabs(off)) < 1e-7 && fabs(e.rms - sqrt(63 * off * off
-	    / (1 + 63 * 0.5625))) < 1e-7, "what a type costs: by hand");
+	need(peft_fidelity(&w, &s, NULL, 0, &e, &err) == 0, &err);
+	ok(fabs(e.max - fabs(off)) < 1e-7 && fabs(peft_fidelity_rms(&e) -
+	    sqrt(63 * off * off / (1 + 63 * 0.5625))) < 1e-7, "what a type costs: by hand");
 	s.dtype = PEFT_F32;
-	need(peft_convert_error(&w, &s, &e, &err) == 0, &err);
-	ok(e.max == 0 && e.rms == 0, "nothing, if it stays");
+	need(peft_fidelity(&w, &s, NULL, 0, &e, &err) == 0, &err);
+	ok(e.max == 0 && e.error2 == 0, "nothing, if it stays");
 	s.dtype = PEFT_BF16;
-	need(peft_convert_error(&w, &s, &e, &err) == 0, &err);
+	need(peft_fidelity(&w, &s, NULL, 0, &e, &err) == 0, &err);
 	ok(e.max == 0, "nor if it fits");
 	s.dtype = PEFT_F16;
 	x[3] = 1e6f;
-	ok(peft_convert_error(&w, &s, &e, &err) == -1 && err.status ==
+	ok(peft_fidelity(&w, &s, NULL, 0, &e, &err) == -1 && err.status ==
 	    PEFT_NUMERIC, "what does not fit is refused");
 }
 

@@ -130,8 +130,6 @@ peft_importances_open(struct peft_session *ses, int adapter,
 			return NULL;
 		}
 	}
-	p->session = ses;
-	ses->listened = true;
 	return p;
 }
 

@@ -2,7 +2,7 @@
 #ifndef PEFT_MATH_CPU_IMPL_H
 #define PEFT_MATH_CPU_IMPL_H
 
-/* For cpu.c and gemm.c only. */
+/* For cpu.c, gemm.c and lowrank.c only. */
 
 #include "math/blas.h"
 #include "math/cpu.h"

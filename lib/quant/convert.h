@@ -9,8 +9,7 @@
 #include "tensor/source.h"
 
 /*
- * A model in another type or container: which type each weight gets, and
- * what the change costs.
+ * A model in another type or container: which type each weight gets.
  */
 struct peft_convertopt {
 	enum peft_dtype	 dtype;		/* PEFT_NDTYPE: keep each weight's */
@@ -40,13 +39,5 @@ bool		 peft_convert_note(const struct peft_spec *, size_t n,
 
 /* Types by what they are for, then names of mixes: lines, appended. */
 void		 peft_convert_list(struct peft_buf *);
-
-/* How far a weight, stored as spec says, is from what it was. */
-struct peft_error {
-	double	rms, max;	/* rms: relative to the weight's own */
-};
-int		 peft_convert_error(const struct peft_weight *,
-		    const struct peft_spec *, struct peft_error *,
-		    struct peft_err *) PEFT_MUSTCHECK;
 
 #endif

@@ -75,6 +75,17 @@ void	peft_sink_state(const struct peft_spec *, float offset,
 /* Put the name of where the sides are from before the message; -1. */
 int	peft_sink_blame(const struct peft_sink *, struct peft_err *);
 
+/* sink.c: a sink that knows what will come, and has nowhere to put it. */
+struct peft_sink *peft_sink_prepare(const struct peft_sinkopt *,
+	    const struct peft_spec *, size_t nspecs, const struct peft_side *,
+	    size_t nsides, struct peft_err *) PEFT_MUSTCHECK;
+
+/* sink-folder.c: which weight goes where; the index of that, appended. */
+int	peft_sink_assign_shards(struct peft_sink *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+int	peft_sink_index(struct peft_sink *, struct peft_buf *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
 /* sink-check.c: the weights in the file or folder at path. */
 int	peft_sink_check(const struct peft_sink *, const char *path,
 	    struct peft_err *) PEFT_MUSTCHECK;
@@ -102,9 +113,7 @@ void	peft_sink_remade_free(struct peft_rows *);
 /* sink-write.c: bytes as they are. */
 int	peft_sink_write(struct peft_sink *, const void *, size_t,
 	    struct peft_err *) PEFT_MUSTCHECK;
-/* Are the stored bytes those that the spec calls for?  Then they are copied,
- * with their scales and in the order of rows that GGUF wants. */
-bool	peft_sink_keeps(const struct peft_spec *, const struct peft_rows *);
+/* What peft_sink_keeps(), in the order of rows that GGUF wants. */
 int	peft_sink_copy(struct peft_sink *, const struct peft_spec *,
 	    const struct peft_rows *, const struct peft_order *,
 	    struct peft_err *) PEFT_MUSTCHECK;

@@ -134,9 +134,9 @@ open_file(struct peft_sink *k, struct peft_err *err)
 }
 
 struct peft_sink *
-peft_sink_open(const struct peft_sinkopt *opt, const struct peft_spec *specs,
-    size_t nspecs, const struct peft_side *sides, size_t nsides,
-    struct peft_err *err)
+peft_sink_prepare(const struct peft_sinkopt *opt,
+    const struct peft_spec *specs, size_t nspecs,
+    const struct peft_side *sides, size_t nsides, struct peft_err *err)
 {
 	struct peft_sink *k = peft_calloc(1, sizeof(*k), err);
 
@@ -150,9 +150,6 @@ peft_sink_open(const struct peft_sinkopt *opt, const struct peft_spec *specs,
 		goto fail;
 	if (k->path != NULL)
 		k->label = k->path;
-	if (opt->threads > 1 && (k->pool = peft_pool_open(opt->threads,
-	    err)) == NULL)
-		goto fail;
 	if (copy_specs(k, specs, nspecs, err) == -1 ||
 	    copy_sides(k, sides, nsides, err) == -1 ||
 	    check_types(k, err) == -1 || turn_back(k, err) == -1)
@@ -161,13 +158,29 @@ peft_sink_open(const struct peft_sinkopt *opt, const struct peft_spec *specs,
 		peft_sink_blame(k, err);
 		goto fail;
 	}
-	if ((k->kind == PEFT_OUT_FOLDER ? peft_sink_open_folder(k, err) :
-	    open_file(k, err)) == -1)
-		goto fail;
 	return k;
 fail:
 	release(k);
 	return NULL;
+}
+
+struct peft_sink *
+peft_sink_open(const struct peft_sinkopt *opt, const struct peft_spec *specs,
+    size_t nspecs, const struct peft_side *sides, size_t nsides,
+    struct peft_err *err)
+{
+	struct peft_sink *k = peft_sink_prepare(opt, specs, nspecs, sides,
+	    nsides, err);
+
+	if (k == NULL)
+		return NULL;
+	if ((opt->threads > 1 && (k->pool = peft_pool_open(opt->threads,
+	    err)) == NULL) || (k->kind == PEFT_OUT_FOLDER ?
+	    peft_sink_open_folder(k, err) : open_file(k, err)) == -1) {
+		release(k);
+		return NULL;
+	}
+	return k;
 }
 
 int

@@ -87,6 +87,11 @@ struct peft_sink *peft_sink_open(const struct peft_sinkopt *,
 /* Could path be written?  Asked before the work that it is to hold. */
 int		 peft_sink_probe(const struct peft_sinkopt *,
 		    struct peft_err *) PEFT_MUSTCHECK;
+/* The bytes of all files that these would make. */
+int		 peft_sink_size(const struct peft_sinkopt *,
+		    const struct peft_spec *, size_t nspecs,
+		    const struct peft_side *, size_t nsides, size_t *bytes,
+		    struct peft_err *) PEFT_MUSTCHECK;
 int		 peft_sink_put(struct peft_sink *, const struct peft_rows *,
 		    struct peft_err *) PEFT_MUSTCHECK;
 /* Both end the life of the struct.  commit writes the end, fsyncs, re-reads
@@ -95,6 +100,10 @@ int		 peft_sink_commit(struct peft_sink *, struct peft_err *)
 		    PEFT_MUSTCHECK;
 void		 peft_sink_abort(struct peft_sink *);
 
+/* Are the stored bytes those that the spec calls for?  Then they are copied,
+ * with their scales. */
+bool		 peft_sink_keeps(const struct peft_spec *,
+		    const struct peft_rows *);
 /* peft_encode_rows() by the spec, of rows first .. first+n (the product of
  * all dimensions but the last counts rows). */
 int		 peft_spec_encode(const struct peft_spec *, const float *src,

@@ -169,3 +169,14 @@ peft_source_hash(struct peft_source *s, int threads, char *hex,
 	free(d);
 	return 0;
 }
+
+int
+peft_source_hash_path(const char *path, int threads, char *hex,
+    struct peft_err *err)
+{
+	struct peft_source *s = peft_source_open(path, err);
+	int r = s == NULL ? -1 : peft_source_hash(s, threads, hex, err);
+
+	peft_source_close(s);
+	return r;
+}

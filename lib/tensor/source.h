@@ -107,5 +107,8 @@ int		 peft_source_unchanged(const struct peft_source *,
  * 7 + PEFT_SHA256_HEX. */
 int		 peft_source_hash(struct peft_source *, int threads,
 		    char *hex, struct peft_err *) PEFT_MUSTCHECK;
+/* The same of what is at a path, opened and closed. */
+int		 peft_source_hash_path(const char *path, int threads,
+		    char *hex, struct peft_err *) PEFT_MUSTCHECK;
 
 #endif
