@@ -84,9 +84,9 @@ next_level(const int16_t *d, size_t n, int16_t least)
 static size_t
 choose(const struct peft_grid *g, uint32_t code, uint16_t *at)
 {
-	int16_t d[MOST], level[4] = { 0 };
+	int16_t d[MOST] = { 0 }, level[4] = { 0 };
 	size_t i, j, n = 0, near = 0;
-	uint16_t all[MOST];
+	uint16_t all[MOST] = { 0 };
 	int k, any;
 
 	for (i = 0; i < g->n; i += LANES)
