@@ -136,7 +136,7 @@ settle(const struct item *it, const struct peft_record *r,
 }
 
 static struct peft_caps
-caps_of(const struct peft_session *ses, const struct item *it, size_t n)
+caps_of(const struct item *it, size_t n)
 {
 	struct peft_caps caps = { .seqs = BATCH_SEQS };
 	size_t i, sum = 0;
