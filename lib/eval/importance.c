@@ -20,7 +20,6 @@ struct peft_importances {
 	struct peft_session *session;
 	struct listener	*at;
 	size_t		 n;
-	struct peft_session	*session;
 };
 
 static size_t
