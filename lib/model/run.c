@@ -10,7 +10,7 @@
 #include "model/net-impl.h"
 #include "model/rope.h"
 
-enum { TILE_BYTES = 32 << 20, TILE_MIN = 8, TILE_MAX = 256 };
+enum { TILE_BYTES = 48 << 20, TILE_MIN = 8, TILE_MAX = 256 };
 
 static size_t
 tile_of(const struct peft_net *net, const struct peft_caps *caps)
@@ -158,20 +158,14 @@ layout_work(struct peft_run *run)
 {
 	const struct peft_config *c = &run->net->config;
 	struct peft_arena *a = &run->arena;
-	size_t T = run->caps.tokens, q = c->heads * c->head_dim;
-	size_t kv = c->kv_heads * c->head_dim;
+	size_t T = run->caps.tokens;
 
 	run->out = floats(a, T, c->hidden);
 	run->normed = floats(a, T, c->hidden);
-	run->tmp = floats(a, T, c->hidden);
-	run->act = floats(a, T, c->inter);
 	run->cos = floats(a, run->caps.seq, c->head_dim / 2);
 	run->sin = floats(a, run->caps.seq, c->head_dim / 2);
 	run->product = floats(a, 1, product_scratch(run));
 	run->hook = floats(a, 1, hook_scratch(run));
-	run->attention_stride = peft_attention_scratch(run);
-	run->attention = floats(a, (size_t)peft_cpu_threads(run->net->cpu),
-	    run->attention_stride);
 	run->tree.order = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
 	run->tree.common = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
 	run->tree.nodes = peft_arena_get(a, 2 * run->caps.seqs,
@@ -188,6 +182,24 @@ layout_work(struct peft_run *run)
 		return;
 	run->dx = floats(a, T, c->hidden);
 	run->dnormed = floats(a, T, c->hidden);
+}
+
+/* What is of use within a layer only. */
+static void
+layout_passing(struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_arena *a = &run->arena;
+	size_t T = run->caps.tokens, q = c->heads * c->head_dim;
+	size_t kv = c->kv_heads * c->head_dim;
+
+	run->tmp = floats(a, T, c->hidden);
+	run->act = floats(a, T, c->inter);
+	run->attention_stride = peft_attention_scratch(run);
+	run->attention = floats(a, (size_t)peft_cpu_threads(run->net->cpu),
+	    run->attention_stride);
+	if (!run->caps.train)
+		return;
 	run->dqkv = floats(a, T, q + 2 * kv);
 	run->dattn = floats(a, T, q);
 	run->dkv = floats(a, T, 2 * q);
@@ -215,17 +227,21 @@ layout_logits(struct peft_run *run)
 void
 peft_run_layout(struct peft_run *run)
 {
-	size_t at = run->arena.used;
+	size_t at = run->arena.used, mark;
 
 	layout_layers(run);
 	run->plan.activations = run->arena.used - at;
 	at = run->arena.used;
 	layout_work(run);
+	mark = peft_arena_mark(&run->arena);
+	layout_passing(run);
 	run->plan.workspace = run->arena.used - at;
+	/* layers rest while there are logits: these lie over what they left */
 	at = run->arena.used;
+	peft_arena_release(&run->arena, mark);
 	layout_logits(run);
-	run->plan.logits = run->arena.used - at;
-	run->plan.total = run->arena.used;
+	run->plan.logits = run->arena.used > at ? run->arena.used - at : 0;
+	run->plan.total = run->arena.peak;
 }
 
 static void
