@@ -9,21 +9,23 @@
 #include "base/opt.h"
 #include "base/progress.h"
 #include "train/job.h"
+#include "train/plot.h"
 
 enum {
-	O_METHOD = PEFT_O_OWN, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT, O_RSLORA,
+	O_METHOD = PEFT_O_OWN, O_SET, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT, O_RSLORA,
 	O_INIT, O_LR, O_EPOCHS, O_STEPS, O_BATCH, O_MICRO, O_SCHEDULE,
 	O_WARMUP, O_CYCLES, O_MINLR, O_POWER, O_LRDECAY, O_OPTIMISER, O_DECAY,
 	O_CLIP, O_BETA1, O_BETA2, O_EPS, O_LORAPLUS, O_SMOOTHING, O_ZLOSS,
 	O_NEFTUNE, O_EMA, O_SPIKE, O_NOSHUFFLE, O_EVAL, O_EVALEVERY,
-	O_PATIENCE, O_LOG, O_SAVEEVERY, O_CKPT, O_KEEP, O_RESUME, O_COMPUTE,
+	O_PATIENCE, O_LOG, O_PLOT, O_SVG, O_SAVEEVERY, O_CKPT, O_KEEP, O_RESUME, O_COMPUTE,
 	O_MEMLIMIT, O_PARTIAL, O_ANYBASE
 };
 
 static const struct peft_opt opts[] = {
 	{ 'm', "model", "MODEL", "the frozen base: a folder, a GGUF file, a bundle" },
 	PEFT_OPT_OUTPUT,
-	{ O_METHOD, "method", "lora", "kind of adapter (lora)" },
+	{ O_METHOD, "method", "NAME", "kind of adapter (lora); a wrong one lists them" },
+	{ O_SET, "set", "KEY=JSON", "a key of adapter_config.json" },
 	{ O_RANK, "rank", "R", "rank (8)" },
 	{ O_ALPHA, "alpha", "A", "scale: alpha / rank multiplies the adapter (2 x rank)" },
 	{ O_TARGET, "target", "LIST", "modules: names with commas, a regex, or all-linear (all-linear)" },
@@ -59,6 +61,8 @@ static const struct peft_opt opts[] = {
 	{ O_EVALEVERY, "eval-every", "N", "evaluate each N steps (at the end only)" },
 	{ O_PATIENCE, "patience", "N", "end after N evaluations without a better one" },
 	{ O_LOG, "log", "FILE", "write a JSON line a step" },
+	{ O_PLOT, "plot", "LOG", "only draw the losses in a log, in characters" },
+	{ O_SVG, "svg", "LOG", "only draw them as SVG" },
 	{ O_SAVEEVERY, "save-every", "N", "write a checkpoint each N steps" },
 	{ O_CKPT, "checkpoint", "FILE", "where (OUT.ckpt)" },
 	{ O_KEEP, "keep-checkpoints", "N", "keep the last N: FILE, FILE.1, ... (1)" },
@@ -71,6 +75,26 @@ static const struct peft_opt opts[] = {
 	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
 	{ 0 }
 };
+
+/* Draw a log's curves to standard output, and that is all. */
+static int
+draw(const char *path, void (*how)(const struct peft_plot *,
+    struct peft_buf *))
+{
+	struct peft_buf b = { 0 };
+	struct peft_err err = { 0 };
+	struct peft_plot plot;
+
+	if (peft_plot_read(&plot, path, &err) == -1)
+		peft_die((int)err.status, "%s", err.msg);
+	how(&plot, &b);
+	peft_plot_free(&plot);
+	if (b.failed)
+		peft_die(PEFT_INPUT, "no memory");
+	(void)fwrite(b.data, 1, b.len, stdout);
+	peft_buf_free(&b);
+	return peft_finish(0);
+}
 
 static void
 versions(void)
@@ -110,11 +134,24 @@ set_target(cJSON *config, const char *arg)
 	free(copy);
 }
 
+/* KEY=JSON; what is no JSON is a string. */
 static void
-set_number(cJSON *config, const char *key, double v)
+set_key(cJSON *config, const char *arg)
 {
+	const char *eq = strchr(arg, '=');
+	struct peft_err err;
+	char *key;
+	cJSON *v;
+
+	if (eq == NULL || eq == arg)
+		peft_die(PEFT_USAGE, "--set: '%s' is not KEY=JSON", arg);
+	if ((key = strndup(arg, (size_t)(eq - arg))) == NULL)
+		peft_die(PEFT_INPUT, "no memory");
+	if ((v = peft_json(eq + 1, strlen(eq + 1), &err)) == NULL)
+		v = cJSON_CreateString(eq + 1);
 	cJSON_DeleteItemFromObjectCaseSensitive(config, key);
-	cJSON_AddNumberToObject(config, key, v);
+	cJSON_AddItemToObject(config, key, v);
+	free(key);
 }
 
 static void
@@ -128,23 +165,24 @@ set_bool(cJSON *config, const char *key)
 static bool
 adapter_option(struct peft_trainjob *job, int ch)
 {
-	static const char *const methods[] = { "lora", NULL };
-
 	switch (ch) {
 	case O_METHOD:
-		(void)peft_optword("--method", optarg, methods);
+		job->method = optarg;
+		return true;
+	case O_SET:
+		set_key(job->config, optarg);
 		return true;
 	case O_RANK:
-		set_number(job->config, "r", (double)peft_optint("--rank",
-		    optarg, 1, 65536));
+		job->knobs[PEFT_KNOB_RANK] = (double)peft_optint("--rank",
+		    optarg, 1, 65536);
 		return true;
 	case O_ALPHA:
-		set_number(job->config, "lora_alpha", peft_optreal("--alpha",
-		    optarg, 0, 1e9));
+		job->knobs[PEFT_KNOB_ALPHA] = peft_optreal("--alpha", optarg,
+		    0, 1e9);
 		return true;
 	case O_DROPOUT:
-		set_number(job->config, "lora_dropout", peft_optreal(
-		    "--dropout", optarg, 0, 0.999));
+		job->knobs[PEFT_KNOB_DROPOUT] = peft_optreal("--dropout",
+		    optarg, 0, 0.999);
 		return true;
 	case O_RSLORA:
 		set_bool(job->config, "use_rslora");
@@ -246,6 +284,10 @@ other_option(struct peft_trainjob *job, int ch)
 	case O_LOG:
 		job->log = optarg;
 		break;
+	case O_PLOT:
+		exit(draw(optarg, peft_plot_text));
+	case O_SVG:
+		exit(draw(optarg, peft_plot_svg));
 	case O_CKPT:
 		job->opt.checkpoint = optarg;
 		break;
@@ -271,10 +313,13 @@ other_option(struct peft_trainjob *job, int ch)
 static void
 parse(struct peft_trainjob *job, int argc, char **argv)
 {
-	int ch;
+	bool own = false;
+	int ch, k;
 
 	if ((job->evals = calloc((size_t)argc, sizeof(*job->evals))) == NULL)
 		peft_die(PEFT_INPUT, "no memory");
+	for (k = 0; k < PEFT_NKNOB; k++)
+		job->knobs[k] = NAN;
 	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
 		if (!adapter_option(job, ch) && !number_option(&job->opt, ch))
 			other_option(job, ch);
@@ -295,7 +340,9 @@ parse(struct peft_trainjob *job, int argc, char **argv)
 		    "--decay-steps");
 	if (job->model == NULL)
 		peft_die(PEFT_USAGE, "-m MODEL is missing");
-	if (job->init != NULL && (job->config->child != NULL ||
+	for (k = 0; k < PEFT_NKNOB; k++)
+		own |= !isnan(job->knobs[k]) || job->method != NULL;
+	if (job->init != NULL && (own || job->config->child != NULL ||
 	    job->config_path != NULL))
 		peft_die(PEFT_USAGE, "--init takes the adapter's own config: "
 		    "no options of the adapter beside it");

@@ -44,7 +44,7 @@ config 'a key that is not honoured' \
     'config.json: key "sliding_window" is not honoured*' \
     's/"use_cache": true/"sliding_window": 4096/' "$run"
 config 'another activation' \
-    'config.json: hidden_act "gelu" is not honoured*' 's/silu/gelu/' "$run"
+    'config.json: hidden_act "mish" is not honoured*' 's/silu/mish/' "$run"
 layers=/num_hidden_layers/s/2
 config 'no layers' 'config.json: "num_hidden_layers" is 0, not in *' \
     $layers/0/ "$run"

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The decoder against what transformers and PEFT computed (golden/models):
- * model-unit DIR, where DIR has model/, adapter/ and golden.safetensors. */
+/*
+ * The decoder against what transformers and PEFT computed (golden/models):
+ * model-unit DIR, where DIR has model/, adapter/ and golden.safetensors.
+ * model-unit DIR MODEL NAME: the logits of another MODEL (the same in another
+ * container, or merged) against DIR's golden tensor NAME.
+ */
 
 #include <math.h>
 #include <stdio.h>
@@ -8,6 +12,7 @@
 #include <string.h>
 
 #include "model/net.h"
+#include "model/rope.h"
 #include "peft/adapter.h"
 #include "tap.h"
 
@@ -21,6 +26,7 @@ struct world {
 	struct peft_seq		 seqs[NSEQ];
 	int32_t			*ids, *labels;
 	size_t			 T, V;
+	double			 scale;		/* of the loss */
 };
 
 static struct peft_weight
@@ -55,7 +61,7 @@ distance(const float *got, const float *want, size_t count)
 }
 
 static void
-load(struct world *w, const char *dir)
+load(struct world *w, const char *dir, const char *other)
 {
 	struct peft_err err = { 0 };
 	struct peft_weight t;
@@ -64,7 +70,8 @@ load(struct world *w, const char *dir)
 
 	need((w->cpu = peft_cpu_open(2, &err)) != NULL, &err);
 	snprintf(path, sizeof(path), "%s/model", dir);
-	need((w->model = peft_source_open(path, &err)) != NULL, &err);
+	need((w->model = peft_source_open(other != NULL ? other : path,
+	    &err)) != NULL, &err);
 	snprintf(path, sizeof(path), "%s/adapter", dir);
 	need((w->adapter = peft_source_open(path, &err)) != NULL, &err);
 	snprintf(path, sizeof(path), "%s/golden.safetensors", dir);
@@ -87,10 +94,10 @@ load(struct world *w, const char *dir)
 }
 
 static struct peft_run *
-open_run(struct world *w, int train)
+open_run(struct world *w, int train, int again)
 {
 	struct peft_caps caps = { .tokens = NSEQ * w->T, .seqs = NSEQ,
-	    .seq = w->T, .train = train };
+	    .seq = w->T, .train = train, .recompute = again };
 	struct peft_err err = { 0 };
 	struct peft_run *run = peft_run_open(w->net, &caps, &err);
 
@@ -151,6 +158,13 @@ check_cache(struct world *w)
 	double d, most = 0;
 	size_t i, row = 0;
 
+	if (peft_rope_varies(peft_net_config(w->net), w->T)) {
+		/* keys in a cache keep the turn that they were given when
+		 * the sequence was shorter, as in transformers */
+		free(y);
+		peft_kv_close(kv);
+		return;
+	}
 	need(kv != NULL, &err);
 	for (i = 0; i < w->T; i++) {
 		struct peft_seq s = { .ids = w->ids + i, .n = 1, .kv = kv,
@@ -166,6 +180,33 @@ check_cache(struct world *w)
 	peft_kv_close(kv);
 }
 
+/* Computing layers again gives the same gradients, to the bit. */
+static void
+check_again(struct world *w, struct peft_adapter *a)
+{
+	struct peft_run *run = w->run;
+	struct peft_loss loss[NSEQ];
+	struct peft_err err = { 0 };
+	struct peft_param *p;
+	size_t i, np, n = 0;
+	float *was;
+
+	p = peft_adapter_params(a, &np);
+	for (i = 0; i < np; i++)
+		n += p[i].n;
+	was = malloc(n * sizeof(*was));
+	memcpy(was, p[0].grad, n * sizeof(*was));
+	memset(p[0].grad, 0, n * sizeof(*was));
+	w->run = open_run(w, 1, 1);
+	need(peft_run_train(w->run, w->seqs, NSEQ, w->scale, 1, loss,
+	    &err) == 0, &err);
+	ok(memcmp(was, p[0].grad, n * sizeof(*was)) == 0,
+	    "layers computed again: the same gradients");
+	peft_run_close(w->run);
+	w->run = run;
+	free(was);
+}
+
 static void
 check_grads(struct world *w, struct peft_adapter *a)
 {
@@ -178,7 +219,8 @@ check_grads(struct world *w, struct peft_adapter *a)
 
 	for (i = 0; i < NSEQ * w->T; i++)
 		scale += i % w->T > 0 && w->labels[i] != -100;
-	need(peft_run_train(w->run, w->seqs, NSEQ, 1 / scale, 1, loss,
+	w->scale = 1 / scale;
+	need(peft_run_train(w->run, w->seqs, NSEQ, w->scale, 1, loss,
 	    &err) == 0, &err);
 	p = peft_adapter_params(a, &np);
 	ok(np > 0, "%zu trainable tensors", np);
@@ -203,10 +245,14 @@ main(int argc, char **argv)
 	struct peft_err err = { 0 };
 	struct peft_adapter *a;
 
-	if (argc != 2)
+	if (argc != 2 && argc != 4)
 		return 1;
-	load(&w, argv[1]);
-	w.run = open_run(&w, 0);
+	load(&w, argv[1], argc == 4 ? argv[2] : NULL);
+	w.run = open_run(&w, 0, 0);
+	if (argc == 4) {
+		check_logits(&w, argv[3]);
+		return tap_end();
+	}
 	check_logits(&w, "logits");
 	check_loss(&w, "loss");
 	check_cache(&w);
@@ -217,11 +263,12 @@ main(int argc, char **argv)
 	need(peft_adapter_attach(a, peft_net_sites(w.net), 0, 1, true,
 	    &err) == 0, &err);
 	w.seqs[0].adapter = w.seqs[1].adapter = 0;
-	w.run = open_run(&w, 1);
+	w.run = open_run(&w, 1, 0);
 	check_logits(&w, "adapter_logits");
 	check_loss(&w, "adapter_loss");
 	check_cache(&w);
 	check_grads(&w, a);
+	check_again(&w, a);
 	w.seqs[0].adapter = w.seqs[1].adapter = -1;
 	check_logits(&w, "logits");
 	peft_run_close(w.run);

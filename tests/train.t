@@ -41,6 +41,15 @@ peft-eval -q --no-base -m base -a ranks --summary e >r
 ok 'an adapter of many ranks is evaluated as it was trained' sh -c 'jq -s -e "map(.eval_loss // .summary.loss | select(.)) |
     length == 2 and (.[0] - .[1] | fabs) < 1e-5" ranks.log r >verdict; grep -q true verdict'
 
+expect 0 '' peft-train --plot b.log
+ok 'a curve that falls' sh -c "sed -n 1p out | grep -q '|[.o]' && sed -n 16p out | grep -q '[.o] *$'"
+expect 0 '' peft-train --svg b.log
+ok 'a drawing' sh -c "head -n 1 out | grep -q '^<svg' && [ \$(grep -c polyline out) -eq 2 ]"
+echo '{"cpu":"x"}' >no.log
+expect 2 '*no.log: no step is in this log*' peft-train --plot no.log
+echo '{"step":1,' >no.log
+expect 2 '*no.log:1: *' peft-train --svg no.log
+
 # the recipe
 unit objective-unit "$TOP/tests/golden/llama"
 for o in adamw8bit sgd:1e0 lion:1e-3 adafactor schedule-free; do

@@ -155,6 +155,7 @@ peft_score_records(struct peft_session *ses, int adapter,
     const struct peft_record *r, size_t n, struct peft_score *scores,
     struct peft_err *err)
 {
+	size_t extra = peft_sites_virtual(peft_net_sites(ses->net), adapter);
 	size_t nitems = count_items(r, n), i;
 	double best = 0, best_norm = 0;
 	struct peft_run *run = NULL;
@@ -167,6 +168,8 @@ peft_score_records(struct peft_session *ses, int adapter,
 	if (make_items(r, n, items, err) == -1)
 		goto out;
 	caps = caps_of(items, nitems);
+	caps.seq += extra;
+	caps.tokens += extra * caps.seqs;
 	if ((run = peft_run_open(ses->net, &caps, err)) == NULL ||
 	    run_items(run, adapter, r, items, nitems, err) == -1)
 		goto out;

@@ -78,7 +78,7 @@ must_untie(const struct peft_merge *m)
 {
 	char embed[256], head[256];
 
-	if (!m->config.tied)
+	if (!m->config.t.tied)
 		return false;
 	snprintf(embed, sizeof(embed), "%s.weight", m->config.family->embed);
 	snprintf(head, sizeof(head), "%s.weight", m->config.family->head);

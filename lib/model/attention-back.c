@@ -9,27 +9,29 @@
  * log-sums (Dao et al. 2022, section 3), strip by strip as forward did.
  */
 
+#include <math.h>
 #include <string.h>
 
 #include "model/net-impl.h"
-
-enum { SUMMED = 16 };		/* tokens of a task that sums over heads */
 
 struct job {
 	struct peft_run		*run;
 	const struct peft_saved	*s;
 	const float		*dout;
 	float			*dqkv;
+	size_t			 window;
 };
 
-/* A query head of a node; strides: ld for q and dq, lo for out and dout, lk
- * for the rest. */
+/* A query head of a node; strides: ld for q and dq, lo for out and dout;
+ * keys, values and their gradients have none between rows. */
 struct view {
 	const float	*q, *k, *v, *out, *dout, *lse;
 	float		*dq, *dk, *dv;
-	size_t		 ld, lo, lk, heads;
+	size_t		 ld, lo, heads, head;
 	size_t		 past;		/* tokens before the node */
 };
+
+enum { SUMMED = 16 };		/* tokens of a task that sums over heads */
 
 /* Where a head's gradients of token t's key and value lie, side by side. */
 static float *
@@ -37,99 +39,133 @@ dkv_of(const struct peft_run *run, size_t t, size_t head)
 {
 	const struct peft_config *c = &run->net->config;
 
-	return run->dkv + (t * c->heads + head) * 2 * c->head_dim;
+	return run->dkv + (t * c->heads + head) * (c->head_dim + c->v_dim);
 }
 
-/* p[m, keys] from scores and log-sums; then dp becomes the gradient of the
- * scores: ds = p (dp - sum(dout out)). */
+/* Scores to weights p, and dp, the gradient of the weights, to that of the
+ * products of queries and keys: ds = p (dp - sum(dout out)), and less where
+ * the scores are capped. */
 static void
-scores_back(const struct peft_run *run, const struct view *w, size_t i0,
-    size_t m, float *p, float *dp)
+row_back(const struct peft_run *run, const struct view *w, size_t at,
+    float *p, float *dp, size_t seen)
 {
-	size_t keys = w->past + i0 + m, i, hd = run->net->config.head_dim;
+	const struct peft_config *c = &run->net->config;
+	float d = run->vec->dot(w->dout + at * w->lo, w->out + at * w->lo,
+	    c->v_dim);
+	float cap = (float)c->t.attn_cap, t;
+	size_t j;
 
-	for (i = 0; i < m; i++) {
-		size_t at = i0 + i, seen = w->past + at + 1;
-		float d = run->vec->dot(w->dout + at * w->lo,
-		    w->out + at * w->lo, hd);
-
-		run->vec->expsub(p + i * keys, w->lse[at * w->heads], seen);
-		run->vec->softmax_back(dp + i * keys, p + i * keys, d, seen);
-		memset(p + i * keys + seen, 0, (keys - seen) * sizeof(*p));
-		memset(dp + i * keys + seen, 0, (keys - seen) * sizeof(*p));
+	for (j = 0; cap > 0 && j < seen; j++) {
+		t = tanhf(p[j] / cap);
+		p[j] = cap * t;
+		/* kept until p is no longer the score */
+		dp[j] = (dp[j] - d) * (1 - t * t);
 	}
+	if (cap == 0)
+		peft_scores(run, w->head, p, seen);
+	run->vec->expsub(p, w->lse[at * w->heads], seen);
+	run->vec->softmax_back(dp, p, cap > 0 ? 0 : d, seen);
 }
 
-/* Queries i0 .. i0+m; p and dp are scratch of m x keys. */
+/* Queries i0 .. i0+m of the node; p and dp are scratch of m x keys. */
 static void
-block(const struct peft_run *run, const struct view *w, size_t i0, size_t m,
+block(const struct job *job, const struct view *w, size_t i0, size_t m,
     float *p, float *dp)
 {
+	const struct peft_run *run = job->run;
 	const struct peft_cpu *cpu = run->net->cpu;
-	size_t keys = w->past + i0 + m, hd = run->net->config.head_dim;
+	const struct peft_config *c = &run->net->config;
+	size_t at0 = w->past + i0;
+	size_t lo = at0 + 1 > job->window ? at0 + 1 - job->window : 0;
+	size_t keys = at0 + m - lo, hd = c->head_dim, vd = c->v_dim, i;
 	const float *q = w->q + i0 * w->ld, *dout = w->dout + i0 * w->lo;
-	float scale = (float)(1 / __builtin_sqrt((double)hd));
+	const float *k = w->k + lo * hd, *v = w->v + lo * vd;
+	float scale = (float)c->t.attn_scale;
 
-	peft_gemm1(cpu, PEFT_N, PEFT_T, m, keys, hd, scale, q, w->ld, w->k,
-	    w->lk, 0, p, keys);
-	peft_gemm1(cpu, PEFT_N, PEFT_T, m, keys, hd, 1, dout, w->lo, w->v,
-	    w->lk, 0, dp, keys);
-	scores_back(run, w, i0, m, p, dp);
-	peft_gemm1(cpu, PEFT_N, PEFT_N, m, hd, keys, scale, dp, keys, w->k,
-	    w->lk, 0, w->dq + i0 * w->ld, w->ld);
+	peft_gemm1(cpu, PEFT_N, PEFT_T, m, keys, hd, scale, q, w->ld, k, hd,
+	    0, p, keys);
+	peft_gemm1(cpu, PEFT_N, PEFT_T, m, keys, vd, 1, dout, w->lo, v, vd,
+	    0, dp, keys);
+	for (i = 0; i < m; i++) {
+		size_t end = at0 + i + 1 - lo, at = i * keys;
+		size_t from = end > job->window ? end - job->window : 0;
+
+		row_back(run, w, i0 + i, p + at + from, dp + at + from,
+		    end - from);
+		memset(p + at, 0, from * sizeof(*p));
+		memset(dp + at, 0, from * sizeof(*p));
+		memset(p + at + end, 0, (keys - end) * sizeof(*p));
+		memset(dp + at + end, 0, (keys - end) * sizeof(*p));
+	}
+	peft_gemm1(cpu, PEFT_N, PEFT_N, m, hd, keys, scale, dp, keys, k, hd,
+	    0, w->dq + i0 * w->ld, w->ld);
 	peft_gemm1(cpu, PEFT_T, PEFT_N, keys, hd, m, scale, dp, keys, q,
-	    w->ld, 1, w->dk, hd);
-	peft_gemm1(cpu, PEFT_T, PEFT_N, keys, hd, m, 1, p, keys, dout, w->lo,
-	    1, w->dv, hd);
+	    w->ld, 1, w->dk + lo * hd, hd);
+	peft_gemm1(cpu, PEFT_T, PEFT_N, keys, vd, m, 1, p, keys, dout, w->lo,
+	    1, w->dv + lo * vd, vd);
 }
 
-/* Add the gradients [depth + n, head_dim] of a node and all above it to
- * their places, `at' of which is 0 for keys, head_dim for values. */
+/* Add the gradients src[depth + n, width] of a node and all above it to their
+ * places, `at' in those of a token. */
 static void
 spread(const struct peft_run *run, size_t node, size_t head, size_t at,
-    const float *src)
+    const float *src, size_t width)
 {
-	size_t hd = run->net->config.head_dim, i;
 	const struct peft_node *n;
+	size_t i;
 
 	for (; node != SIZE_MAX; node = n->parent) {
 		n = &run->tree.nodes[node];
 		for (i = 0; i < n->n; i++)
 			run->vec->add(dkv_of(run, n->first + i, head) + at,
-			    src + (n->depth + i) * hd, hd);
+			    src + (n->depth + i) * width, width);
 	}
 }
 
-/* copy: keys, values and their gradients, [caps.seq, head_dim] each. */
+/* The head's place in a node; copy: keys, values and their gradients. */
+static struct view
+view_of(const struct job *job, const struct peft_node *n, size_t head,
+    float *copy)
+{
+	const struct peft_config *c = &job->run->net->config;
+	const struct peft_heads_at *at = &job->run->net->at;
+	size_t o = c->heads * c->v_dim, oo = n->first * o + head * c->v_dim;
+	size_t rep = c->heads / c->kv_heads, seq = job->run->caps.seq;
+	size_t qo = n->first * at->ld + head / rep * at->group +
+	    head % rep * at->q;
+
+	return (struct view){ .ld = at->ld, .lo = o, .heads = c->heads,
+	    .head = head, .q = job->s->qkv + qo, .out = job->s->attn + oo,
+	    .dout = job->dout + oo, .dq = job->dqkv + qo,
+	    .lse = job->s->lse + n->first * c->heads + head, .k = copy,
+	    .v = copy + seq * c->head_dim,
+	    .dk = copy + seq * (c->head_dim + c->v_dim),
+	    .dv = copy + seq * (2 * c->head_dim + c->v_dim),
+	    .past = n->depth };
+}
+
 static void
 node_back(const struct job *job, size_t node, size_t head, float *p,
     float *dp, float *copy)
 {
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
+	const struct peft_heads_at *at = &run->net->at;
 	const struct peft_node *n = &run->tree.nodes[node];
-	size_t hd = c->head_dim, q = c->heads * hd, kv = c->kv_heads * hd;
-	size_t ld = q + 2 * kv, all = (n->depth + n->n) * hd, i;
-	size_t part = run->caps.seq * hd;
-	const float *k = job->s->qkv + q + head / (c->heads / c->kv_heads) * hd;
-	struct view w = { .ld = ld, .lo = q, .lk = hd, .heads = c->heads,
-	    .q = job->s->qkv + n->first * ld + head * hd,
-	    .dq = job->dqkv + n->first * ld + head * hd,
-	    .out = job->s->attn + n->first * q + head * hd,
-	    .dout = job->dout + n->first * q + head * hd,
-	    .lse = job->s->lse + n->first * c->heads + head, .k = copy,
-	    .v = copy + part, .dk = copy + 2 * part, .dv = copy + 3 * part,
-	    .past = n->depth };
+	size_t g = head / (c->heads / c->kv_heads), all = n->depth + n->n, i;
+	struct view w = view_of(job, n, head, copy);
 
-	peft_attention_path(run, node, k, ld, copy);
-	peft_attention_path(run, node, k + kv, ld, copy + part);
-	memset(w.dk, 0, all * sizeof(float));
-	memset(w.dv, 0, all * sizeof(float));
+	peft_attention_path(run, node, job->s->qkv + at->k + g * at->kstep,
+	    at->ld, copy, c->head_dim);
+	peft_attention_path(run, node, job->s->qkv + at->v + g * at->vstep,
+	    at->ld, copy + run->caps.seq * c->head_dim, c->v_dim);
+	memset(w.dk, 0, all * c->head_dim * sizeof(float));
+	memset(w.dv, 0, all * c->v_dim * sizeof(float));
 	for (i = 0; i < n->n; i += PEFT_BLOCK)
-		block(run, &w, i, n->n - i < PEFT_BLOCK ? n->n - i :
+		block(job, &w, i, n->n - i < PEFT_BLOCK ? n->n - i :
 		    PEFT_BLOCK, p, dp);
-	spread(run, node, head, 0, w.dk);
-	spread(run, node, head, hd, w.dv);
+	spread(run, node, head, 0, w.dk, c->head_dim);
+	spread(run, node, head, c->head_dim, w.dv, c->v_dim);
 }
 
 /* The root'th tree: its nodes follow each other. */
@@ -159,8 +195,8 @@ head_task(void *ctx, size_t task, int thread)
 		const struct peft_node *n = &tree->nodes[node];
 
 		for (t = n->first; t < n->first + n->n; t++)
-			memset(dkv_of(run, t, head), 0, 2 * c->head_dim *
-			    sizeof(float));
+			memset(dkv_of(run, t, head), 0, (c->head_dim +
+			    c->v_dim) * sizeof(float));
 		node_back(job, node, head, p, dp, dp + PEFT_BLOCK *
 		    run->caps.seq);
 	} while (++node < tree->n && tree->nodes[node].parent != SIZE_MAX);
@@ -171,16 +207,21 @@ static void
 sum_heads(const struct job *job, size_t t)
 {
 	const struct peft_config *c = &job->run->net->config;
-	size_t hd = c->head_dim, kv = c->kv_heads * hd, head;
-	float *dk = job->dqkv + t * (c->heads * hd + 2 * kv) + c->heads * hd;
+	const struct peft_heads_at *at = &job->run->net->at;
+	float *row = job->dqkv + t * at->ld;
+	size_t rep = c->heads / c->kv_heads, head;
 
-	memset(dk, 0, 2 * kv * sizeof(*dk));
 	for (head = 0; head < c->heads; head++) {
 		const float *d = dkv_of(job->run, t, head);
-		size_t at = head / (c->heads / c->kv_heads) * hd;
+		float *dk = row + at->k + head / rep * at->kstep;
+		float *dv = row + at->v + head / rep * at->vstep;
 
-		job->run->vec->add(dk + at, d, hd);
-		job->run->vec->add(dk + kv + at, d + hd, hd);
+		if (head % rep == 0) {
+			memset(dk, 0, c->head_dim * sizeof(*dk));
+			memset(dv, 0, c->v_dim * sizeof(*dv));
+		}
+		job->run->vec->add(dk, d, c->head_dim);
+		job->run->vec->add(dv, d + c->head_dim, c->v_dim);
 	}
 }
 
@@ -196,10 +237,11 @@ sum_task(void *ctx, size_t task, int thread)
 }
 
 void
-peft_attention_back(struct peft_run *run, const struct peft_saved *s,
-    const float *dout, float *dqkv)
+peft_attention_back(struct peft_run *run, size_t layer,
+    const struct peft_saved *s, const float *dout, float *dqkv)
 {
-	struct job job = { run, s, dout, dqkv };
+	struct job job = { run, s, dout, dqkv,
+	    peft_config_window(&run->net->config, layer) };
 
 	peft_cpu_run(run->net->cpu, run->tree.roots * run->net->config.heads,
 	    head_task, &job);

@@ -3,12 +3,14 @@
  * Causal attention with grouped heads, forward.
  *
  * One task is a head of a node of the tree of sequences.  It takes PEFT_BLOCK
- * queries at a time against all keys up to the last of them, so that memory
- * is a strip of scores and never the square.  The keys and values of a node
- * below others are copied together first; sequences with a cache put theirs
- * behind what is in it and attend to all of it.
+ * queries at a time against all keys up to the last of them (with a window:
+ * from the first that the first of them sees), so that memory is a strip of
+ * scores and never the square.  The keys and values of a node below others are copied
+ * together first; sequences with a cache put theirs behind what is in it and
+ * attend to all of it.
  */
 
+#include <math.h>
 #include <string.h>
 
 #include "model/net-impl.h"
@@ -17,54 +19,29 @@ struct job {
 	struct peft_run	*run;
 	const float	*qkv;
 	float		*out, *lse;
-	size_t		 layer;
+	size_t		 layer, window;
 };
 
-/* Keys or values of a kv head: where, and the row stride. */
+/* Keys and values of a kv head: where, and the row strides. */
 struct strip {
 	const float	*k, *v;
-	size_t		 ld;
+	size_t		 ldk, ldv;
 	size_t		 past;		/* tokens before the node's */
 };
 
 void
 peft_attention_path(const struct peft_run *run, size_t node, const float *src,
-    size_t ld, float *dst)
+    size_t ld, float *dst, size_t n)
 {
-	size_t hd = run->net->config.head_dim, i;
-	const struct peft_node *n;
+	const struct peft_node *at;
+	size_t i;
 
-	for (; node != SIZE_MAX; node = n->parent) {
-		n = &run->tree.nodes[node];
-		for (i = 0; i < n->n; i++)
-			memcpy(dst + (n->depth + i) * hd,
-			    src + (n->first + i) * ld, hd * sizeof(*dst));
+	for (; node != SIZE_MAX; node = at->parent) {
+		at = &run->tree.nodes[node];
+		for (i = 0; i < at->n; i++)
+			memcpy(dst + (at->depth + i) * n,
+			    src + (at->first + i) * ld, n * sizeof(*dst));
 	}
-}
-
-static struct strip
-strip_of(const struct job *job, size_t node, size_t kvhead, float *copy)
-{
-	const struct peft_run *run = job->run;
-	const struct peft_config *c = &run->net->config;
-	const struct peft_node *n = &run->tree.nodes[node];
-	const struct peft_kv *kv = run->seqs[run->tree.order[n->lo]].kv;
-	size_t q = c->heads * c->head_dim, dim = c->kv_heads * c->head_dim;
-	size_t ld = q + 2 * dim, off = kvhead * c->head_dim;
-	const float *k = job->qkv + q + off;
-	float *v = copy + run->caps.seq * c->head_dim;
-
-	if (kv != NULL) {
-		k = kv->data + 2 * job->layer * kv->cap * dim + off;
-		return (struct strip){ k, k + kv->cap * dim, dim, kv->len };
-	}
-	if (n->parent == SIZE_MAX) {
-		k += n->first * ld;
-		return (struct strip){ k, k + dim, ld, 0 };
-	}
-	peft_attention_path(run, node, k, ld, copy);
-	peft_attention_path(run, node, k + dim, ld, v);
-	return (struct strip){ copy, v, c->head_dim, n->depth };
 }
 
 /* Floats a thread: scores, and with training their gradients; keys and
@@ -72,34 +49,107 @@ strip_of(const struct job *job, size_t node, size_t kvhead, float *copy)
 size_t
 peft_attention_scratch(const struct peft_run *run)
 {
+	const struct peft_config *c = &run->net->config;
 	size_t scores = PEFT_BLOCK * run->caps.seq;
-	size_t copy = run->caps.seq * run->net->config.head_dim;
+	size_t copy = run->caps.seq * (c->head_dim + c->v_dim);
 
 	if (run->caps.train)
-		return 2 * scores + 4 * copy;
-	return scores + (run->caps.share ? 2 * copy : 0);
+		return 2 * (scores + copy);
+	return scores + (run->caps.share ? copy : 0);
 }
 
-/* Queries i0 .. i0+m of a node: s[m, keys] is scratch. */
-static void
-block(const struct job *job, const struct strip *kv, const float *q,
-    size_t ldq, size_t i0, size_t m, float *s, float *out, size_t ldo,
-    float *lse, size_t ldl)
+static struct strip
+strip_of(const struct job *job, size_t node, size_t kvhead, float *copy)
 {
 	const struct peft_run *run = job->run;
-	size_t hd = run->net->config.head_dim;
-	size_t keys = kv->past + i0 + m, i, seen;
-	float scale = (float)(1 / __builtin_sqrt((double)hd));
+	const struct peft_config *c = &run->net->config;
+	const struct peft_heads_at *at = &run->net->at;
+	const struct peft_node *n = &run->tree.nodes[node];
+	const struct peft_kv *kv = run->seqs[run->tree.order[n->lo]].kv;
+	const float *k = job->qkv + at->k + kvhead * at->kstep;
+	const float *v = job->qkv + at->v + kvhead * at->vstep, *base;
+	float *vcopy = copy + run->caps.seq * c->head_dim;
 
-	peft_gemm1(run->net->cpu, PEFT_N, PEFT_T, m, keys, hd, scale,
-	    q + i0 * ldq, ldq, kv->k, kv->ld, 0, s, keys);
-	for (i = 0; i < m; i++) {
-		seen = kv->past + i0 + i + 1;
-		lse[(i0 + i) * ldl] = run->vec->softmax(s + i * keys, seen);
-		memset(s + i * keys + seen, 0, (keys - seen) * sizeof(*s));
+	if (kv != NULL) {
+		base = kv->data + job->layer * kv->cap * (kv->kdim + kv->vdim);
+		return (struct strip){ base + kvhead * c->head_dim,
+		    base + kv->cap * kv->kdim + kvhead * c->v_dim, kv->kdim,
+		    kv->vdim, kv->len };
 	}
-	peft_gemm1(run->net->cpu, PEFT_N, PEFT_N, m, hd, keys, 1, s, keys,
-	    kv->v, kv->ld, 0, out + i0 * ldo, ldo);
+	if (n->parent == SIZE_MAX)
+		return (struct strip){ k + n->first * at->ld,
+		    v + n->first * at->ld, at->ld, at->ld, 0 };
+	peft_attention_path(run, node, k, at->ld, copy, c->head_dim);
+	peft_attention_path(run, node, v, at->ld, vcopy, c->v_dim);
+	return (struct strip){ copy, vcopy, c->head_dim, c->v_dim, n->depth };
+}
+
+/* The slopes for n heads, n a power of two, are 2^(-max i / n); for others
+ * those of the next power of two, every second one first (as MPT and BLOOM
+ * have it). */
+void
+peft_slopes(const struct peft_config *c, float *slope)
+{
+	size_t n = 1, h, i;
+
+	while (n < c->heads)
+		n *= 2;
+	for (h = 0; h < c->heads; h++) {
+		i = n == c->heads ? h + 1 : h < n / 2 ? 2 * (h + 1) :
+		    2 * (h - n / 2) + 1;
+		slope[h] = (float)(c->t.alibi_scale * exp2(-c->t.alibi *
+		    (double)i / (double)n));
+	}
+}
+
+void
+peft_scores(const struct peft_run *run, size_t head, float *s, size_t seen)
+{
+	const struct peft_net *net = run->net;
+	float cap = (float)net->config.t.attn_cap;
+	size_t j;
+
+	for (j = 0; cap > 0 && j < seen; j++)
+		s[j] = cap * tanhf(s[j] / cap);
+	for (j = 0; net->slopes != NULL && j < seen; j++)
+		s[j] -= net->slopes[head] * (float)(seen - 1 - j);
+}
+
+/* One query head of a node. */
+struct view {
+	const float	*q;
+	float		*out, *lse;
+	size_t		 ldo, ldl, head;
+};
+
+/* Queries i0 .. i0+m: s[m, keys] is scratch. */
+static void
+block(const struct job *job, const struct strip *kv, const struct view *w,
+    size_t i0, size_t m, float *s)
+{
+	const struct peft_run *run = job->run;
+	const struct peft_config *c = &run->net->config;
+	size_t ldq = run->net->at.ld, last = kv->past + i0 + m, i;
+	size_t lo = kv->past + i0 + 1 > job->window ? kv->past + i0 + 1 -
+	    job->window : 0, keys = last - lo;
+
+	peft_gemm1(run->net->cpu, PEFT_N, PEFT_T, m, keys, c->head_dim,
+	    (float)c->t.attn_scale, w->q + i0 * ldq, ldq, kv->k +
+	    lo * kv->ldk, kv->ldk, 0, s, keys);
+	for (i = 0; i < m; i++) {
+		size_t end = kv->past + i0 + i + 1 - lo;
+		size_t from = end > job->window ? end - job->window : 0;
+		float *row = s + i * keys;
+
+		peft_scores(run, w->head, row + from, end - from);
+		w->lse[(i0 + i) * w->ldl] = run->vec->softmax(row + from,
+		    end - from);
+		memset(row, 0, from * sizeof(*s));
+		memset(row + end, 0, (keys - end) * sizeof(*s));
+	}
+	peft_gemm1(run->net->cpu, PEFT_N, PEFT_N, m, c->v_dim, keys, 1, s,
+	    keys, kv->v + lo * kv->ldv, kv->ldv, 0, w->out + i0 * w->ldo,
+	    w->ldo);
 }
 
 static void
@@ -108,20 +158,23 @@ head_task(void *ctx, size_t task, int thread)
 	const struct job *job = ctx;
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
+	const struct peft_heads_at *at = &run->net->at;
 	size_t node = task / c->heads, head = task % c->heads;
-	size_t q = c->heads * c->head_dim;
-	size_t ld = q + 2 * c->kv_heads * c->head_dim;
+	size_t rep = c->heads / c->kv_heads, o = c->heads * c->v_dim;
 	size_t first = run->tree.nodes[node].first, n, i;
 	float *s = run->attention + (size_t)thread * run->attention_stride;
-	struct strip kv = strip_of(job, node, head / (c->heads / c->kv_heads),
-	    s + PEFT_BLOCK * run->caps.seq);
+	struct strip kv = strip_of(job, node, head / rep, s + PEFT_BLOCK *
+	    run->caps.seq);
+	struct view w = { .ldo = o, .ldl = c->heads, .head = head,
+	    .q = job->qkv + first * at->ld + head / rep * at->group +
+	    head % rep * at->q,
+	    .out = job->out + first * o + head * c->v_dim,
+	    .lse = job->lse + first * c->heads + head };
 
 	n = run->tree.nodes[node].n;
 	for (i = 0; i < n; i += PEFT_BLOCK)
-		block(job, &kv, job->qkv + first * ld + head * c->head_dim, ld,
-		    i, n - i < PEFT_BLOCK ? n - i : PEFT_BLOCK, s,
-		    job->out + first * q + head * c->head_dim, q,
-		    job->lse + first * c->heads + head, c->heads);
+		block(job, &kv, &w, i, n - i < PEFT_BLOCK ? n - i :
+		    PEFT_BLOCK, s);
 }
 
 /* Append a node's keys and values to the cache of its sequence. */
@@ -129,28 +182,35 @@ static void
 fill_cache(struct peft_run *run, const struct peft_node *node, size_t layer,
     const float *qkv)
 {
+	const struct peft_config *c = &run->net->config;
+	const struct peft_heads_at *at = &run->net->at;
 	struct peft_kv *kv = run->seqs[run->tree.order[node->lo]].kv;
-	size_t q = run->net->config.heads * run->net->config.head_dim, t, ld;
-	const float *row;
-	float *k;
+	const float *row = qkv + node->first * at->ld;
+	float *k, *v;
+	size_t t, h;
 
 	if (kv == NULL)
 		return;
-	ld = q + 2 * kv->dim;
-	row = qkv + node->first * ld + q;
-	k = kv->data + (2 * layer * kv->cap + kv->len) * kv->dim;
-	for (t = 0; t < node->n; t++, k += kv->dim, row += ld) {
-		memcpy(k, row, kv->dim * sizeof(*k));
-		memcpy(k + kv->cap * kv->dim, row + kv->dim,
-		    kv->dim * sizeof(*k));
-	}
+	k = kv->data + layer * kv->cap * (kv->kdim + kv->vdim);
+	v = k + kv->cap * kv->kdim + kv->len * kv->vdim;
+	k += kv->len * kv->kdim;
+	for (t = 0; t < node->n; t++, row += at->ld)
+		for (h = 0; h < c->kv_heads; h++) {
+			memcpy(k, row + at->k + h * at->kstep,
+			    c->head_dim * sizeof(*k));
+			memcpy(v, row + at->v + h * at->vstep,
+			    c->v_dim * sizeof(*v));
+			k += c->head_dim;
+			v += c->v_dim;
+		}
 }
 
 void
 peft_attention(struct peft_run *run, size_t layer, const float *qkv,
     float *out, float *lse)
 {
-	struct job job = { run, qkv, out, lse, layer };
+	struct job job = { run, qkv, out, lse, layer,
+	    peft_config_window(&run->net->config, layer) };
 	size_t i;
 
 	for (i = 0; i < run->tree.n; i++)

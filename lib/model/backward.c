@@ -1,91 +1,201 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The backward pass: gradients of the adapters, and of what they need. */
 
+#include <string.h>
+
 #include "model/net-impl.h"
 
-/*
- * The reverse of linears() in forward.c: given the gradients of n outputs,
- * adapters' gradients, and dx = the gradient of the input they share (NULL:
- * nothing below is trained).
- */
-static void
-linears_back(struct peft_run *run, const struct peft_linear *lin,
-    float *const *saved, const float *x, size_t ldx, float *dx,
-    const struct peft_product *dy, size_t n)
+static const float *
+normed(struct peft_run *run, const struct peft_normal *norm, const float *x)
 {
-	size_t i;
-
-	if (dx != NULL)
-		peft_product_backward(run->net->cpu, dx, ldx, run->T, dy, n,
-		    false, run->product);
-	for (i = 0; i < n; i++)
-		peft_hooks_backward(run, lin[i].site, run->ranges,
-		    run->nranges, run->ident, x, ldx, dy[i].y, dy[i].ldy, dx,
-		    ldx, saved[i]);
+	if (norm->n == 0)
+		return x;
+	peft_op_norm(run, norm, run->normed, x, run->T);
+	return run->normed;
 }
 
-/* run->dx: the gradient of the layer's output; afterwards that of mid. */
+/* dx += the gradient through a norm (or none) of dy. */
+static void
+unnormed(struct peft_run *run, const struct peft_normal *norm, float *dx,
+    const float *dy, const float *x)
+{
+	if (norm->n == 0)
+		peft_op_add(run, dx, dx, dy, 1);
+	else
+		peft_op_norm_back(run, norm, dx, dy, x, run->T, false);
+}
+
+/* The gradient of what a branch adds to the stream, given that of the
+ * stream: the same, but for a scale and a norm behind it. */
+static float *
+branch(struct peft_run *run, const struct peft_normal *post,
+    const float *before, float *dy)
+{
+	float scale = (float)run->net->config.t.residual_scale;
+
+	if (scale != 1) {
+		peft_op_scale(run, run->tmp, dy, scale);
+		dy = run->tmp;
+	}
+	if (post->n > 0)
+		peft_op_norm_back(run, post, run->dbranch, dy, before, run->T,
+		    true);
+	else if (scale != 1)
+		memcpy(run->dbranch, dy, run->T * run->net->config.hidden *
+		    sizeof(*dy));
+	else
+		return dy;
+	return run->dbranch;
+}
+
+/* The plain MLP: dnormed from dy, given its input x. */
+static void
+mlp_in_back(struct peft_run *run, size_t layer, struct peft_saved *s,
+    const float *x, float *dy)
+{
+	const struct peft_config *c = &run->net->config;
+	const struct peft_layer *l = &run->net->layers[layer];
+	size_t I = c->inter, D = c->hidden;
+	struct peft_product out = { &l->lin[PEFT_DOWN].w, dy, D };
+	struct peft_product one = { &l->lin[PEFT_GATE_UP].w, s->gu, 2 * I };
+	struct peft_product in[] = {
+		{ &l->lin[PEFT_GATE].w, s->gu, 2 * I },
+		{ &l->lin[PEFT_UP].w, s->gu + I, 2 * I },
+	}, up = { &l->lin[PEFT_UP].w, s->gu, I };
+
+	peft_op_act(run, run->act, s->gu, I, run->T);
+	peft_linears_back(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
+	    run->act, I, run->dact, &out, 1);
+	peft_op_act_back(run, s->gu, run->dact, I, run->T);
+	if (l->lin[PEFT_GATE_UP].site != NULL)
+		peft_linears_back(run, &l->lin[PEFT_GATE_UP],
+		    &s->hook[PEFT_GATE_UP], x, D, run->dnormed, &one, 1);
+	else if (l->lin[PEFT_GATE].site != NULL)
+		peft_linears_back(run, &l->lin[PEFT_GATE],
+		    &s->hook[PEFT_GATE], x, D, run->dnormed, in, 2);
+	else
+		peft_linears_back(run, &l->lin[PEFT_UP], &s->hook[PEFT_UP], x,
+		    D, run->dnormed, &up, 1);
+}
+
+/* run->dx: the gradient of the layer's output; afterwards that of mid, or
+ * with parallel branches of the layer's input by all ways but attention. */
 static void
 mlp_back(struct peft_run *run, size_t layer, struct peft_saved *s)
 {
-	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
-	struct peft_product out = { &l->lin[PEFT_DOWN].w, run->dx, c->hidden };
-	struct peft_product in[] = {
-		{ &l->lin[PEFT_GATE].w, s->gate, c->inter },
-		{ &l->lin[PEFT_UP].w, s->up, c->inter },
-	};
+	bool parallel = run->net->config.t.parallel;
+	const struct peft_normal *norm = &l->norm[PEFT_MLP_NORM];
+	const float *stream = parallel ? s->x : s->mid, *x;
+	float *dy = branch(run, &l->norm[PEFT_MLP_POST], s->down, run->dx);
 
-	peft_op_swiglu(run, run->act, s->gate, s->up);
-	linears_back(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN], run->act,
-	    c->inter, run->dact, &out, 1);
-	peft_op_swiglu_back(run, s->gate, s->up, run->dact);
-	peft_op_norm(run, run->normed, s->mid, l->mlp_norm, run->T);
-	linears_back(run, &l->lin[PEFT_GATE], &s->hook[PEFT_GATE], run->normed,
-	    c->hidden, run->dnormed, in, 2);
-	peft_op_norm_back(run, run->dx, run->dnormed, s->mid, l->mlp_norm,
-	    run->T);
+	if (parallel && norm->n == 0)
+		norm = &l->norm[PEFT_ATTN_NORM];
+	x = normed(run, norm, stream);
+	if (l->experts != NULL)
+		peft_experts_back(run, layer, s, run->dnormed, dy);
+	else
+		mlp_in_back(run, layer, s, x, dy);
+	unnormed(run, norm, run->dx, run->dnormed, stream);
 }
 
-/* run->dx: the gradient of mid; afterwards that of the layer's input. */
+/* do_: the gradient of what attention adds; dqkv from it. */
+static void
+queries_back(struct peft_run *run, size_t layer, struct peft_saved *s,
+    const float *x, bool below)
+{
+	const struct peft_layer *l = &run->net->layers[layer];
+	const struct peft_heads_at *at = &run->net->at;
+	size_t D = run->net->config.hidden;
+	float *dx = below ? run->dnormed : NULL;
+	struct peft_product one = { &l->lin[PEFT_QKV].w, run->dqkv, at->ld };
+	struct peft_product in[] = {
+		{ &l->lin[PEFT_Q].w, run->dqkv, at->ld },
+		{ &l->lin[PEFT_K].w, run->dqkv + at->k, at->ld },
+		{ &l->lin[PEFT_V].w, run->dqkv + at->v, at->ld },
+	};
+
+	peft_queries_back(run, layer, s, run->dqkv);
+	if (l->lin[PEFT_QKV].site != NULL)
+		peft_linears_back(run, &l->lin[PEFT_QKV], &s->hook[PEFT_QKV],
+		    x, D, dx, &one, 1);
+	else
+		peft_linears_back(run, &l->lin[PEFT_Q], &s->hook[PEFT_Q], x,
+		    D, dx, in, 3);
+}
+
+/* dmid: the gradient of mid; run->dx becomes that of the layer's input. */
 static void
 attention_back(struct peft_run *run, size_t layer, struct peft_saved *s,
-    bool below)
+    float *dmid, bool below)
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
-	size_t q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
-	size_t ld = q + 2 * kv;
-	struct peft_product out = { &l->lin[PEFT_O].w, run->dx, c->hidden };
-	struct peft_product in[] = {
-		{ &l->lin[PEFT_Q].w, run->dqkv, ld },
-		{ &l->lin[PEFT_K].w, run->dqkv + q, ld },
-		{ &l->lin[PEFT_V].w, run->dqkv + q + kv, ld },
-	};
+	float *dy = branch(run, &l->norm[PEFT_ATTN_POST], s->o, dmid);
+	struct peft_product out = { &l->lin[PEFT_O].w, dy, c->hidden };
+	const struct peft_normal *norm = &l->norm[PEFT_ATTN_NORM];
 
-	linears_back(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn, q,
-	    run->dattn, &out, 1);
-	peft_attention_back(run, s, run->dattn, run->dqkv);
-	peft_op_rope(run, run->dqkv, -1);
-	peft_op_norm(run, run->normed, s->x, l->attn_norm, run->T);
-	linears_back(run, &l->lin[PEFT_Q], &s->hook[PEFT_Q], run->normed,
-	    c->hidden, below ? run->dnormed : NULL, in, 3);
+	peft_linears_back(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn,
+	    c->heads * c->v_dim, run->dattn, &out, 1);
+	peft_attention_back(run, layer, s, run->dattn, run->dqkv);
+	peft_hooks_backward(run, &run->net->attention[layer], run->ranges,
+	    run->nranges, run->ident, s->qkv, run->net->at.ld, run->dattn,
+	    c->heads * c->v_dim, run->dqkv, run->net->at.ld, NULL);
+	peft_virtual_keys_back(run, layer, run->dqkv);
+	queries_back(run, layer, s, normed(run, norm, s->x), below);
 	if (below)
-		peft_op_norm_back(run, run->dx, run->dnormed, s->x,
-		    l->attn_norm, run->T);
+		unnormed(run, norm, run->dx, run->dnormed, s->x);
+}
+
+/* run->dx: the gradient of the first layer's input. */
+static void
+embed_back(struct peft_run *run)
+{
+	const struct peft_net *net = run->net;
+	const struct peft_traits *t = &net->config.t;
+	size_t D = net->config.hidden;
+	float *dx = run->dx;
+
+	if (net->embed_norm.n > 0) {
+		peft_embed(run, run->normed);
+		peft_op_norm_back(run, &net->embed_norm, run->dnormed, dx,
+		    run->normed, run->T, true);
+		dx = run->dnormed;
+	}
+	if (t->embed_sqrt)		/* see peft_embed() */
+		peft_virtual_embed_back(run, dx);
+	if (t->embed_scale != 1)
+		run->vec->scale(dx, (float)t->embed_scale, run->T * D);
+	if (!t->embed_sqrt)
+		peft_virtual_embed_back(run, dx);
+	peft_hooks_backward(run, net->embed.site, run->ranges, run->nranges,
+	    run->ident, NULL, 0, dx, D, NULL, 0, NULL);
 }
 
 void
 peft_backward(struct peft_run *run)
 {
-	int l, last = (int)run->net->config.layers - 1;
+	const struct peft_config *c = &run->net->config;
+	int l, last = (int)c->layers - 1;
+	float *dmid = run->dx;
 
 	for (l = last; l >= run->lowest; l--) {
+		struct peft_saved *s = &run->saved[l];
+
 		if (run->caps.recompute && l < last)
 			peft_forward_again(run, (size_t)l);
-		peft_unstash(run, &run->saved[l]);
-		mlp_back(run, (size_t)l, &run->saved[l]);
-		attention_back(run, (size_t)l, &run->saved[l],
-		    l > run->lowest);
+		peft_unstash(run, s);
+		if (c->t.parallel) {
+			/* both branches begin at the layer's input */
+			dmid = run->dparallel;
+			memcpy(dmid, run->dx, run->T * c->hidden *
+			    sizeof(*dmid));
+		}
+		mlp_back(run, (size_t)l, s);
+		attention_back(run, (size_t)l, s, dmid, l > run->lowest ||
+		    run->deep);
 	}
+	if (run->lowest == 0 && run->deep)
+		embed_back(run);
+	peft_hooks_end(run);
 }

@@ -3,82 +3,7 @@
 
 #include <string.h>
 
-#include "base/json.h"
-#include "model/config.h"
-
-/* Keys that are read here, and keys that say nothing about the arithmetic of
- * a forward pass in evaluation mode.  Anything else must be off. */
-static const char *const known[] = {
-	"model_type", "vocab_size", "hidden_size", "intermediate_size",
-	"num_hidden_layers", "num_attention_heads", "num_key_value_heads",
-	"head_dim", "max_position_embeddings", "rms_norm_eps", "rope_theta",
-	"rope_scaling", "rope_parameters", "tie_word_embeddings",
-	"attention_bias", "mlp_bias", "hidden_act", "bos_token_id",
-	"eos_token_id", "pretraining_tp",
-	/* no arithmetic */
-	"_name_or_path", "architectures", "dtype", "torch_dtype",
-	"transformers_version", "initializer_range", "use_cache",
-	"pad_token_id", "attention_dropout", "is_llama_config",
-	"quantization_config", "transformers.js_config", "auto_map",
-	"_attn_implementation_autoset", "return_dict", "id2label", "label2id",
-	"max_length", "min_length", "num_beams", "top_k", "top_p",
-	"temperature", "num_return_sequences", "repetition_penalty",
-	"length_penalty", "num_beam_groups", "chunk_size_feed_forward",
-	"problem_type", "model_max_length", "unsloth_version",
-	"unsloth_fixed", "task_specific_params", "typical_p",
-};
-
-static bool
-is_known(const char *key)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcmp(known[i], key) == 0)
-			return true;
-	return false;
-}
-
-/* null, false, 0, "", [] and {} ask for nothing. */
-static bool
-is_off(const cJSON *j)
-{
-	if (cJSON_IsNull(j) || cJSON_IsFalse(j))
-		return true;
-	if (cJSON_IsNumber(j))
-		return j->valuedouble == 0;
-	if (cJSON_IsString(j))
-		return j->valuestring[0] == '\0';
-	return (cJSON_IsArray(j) || cJSON_IsObject(j)) && j->child == NULL;
-}
-
-static int
-check_keys(const cJSON *j, struct peft_err *err)
-{
-	const cJSON *e;
-
-	cJSON_ArrayForEach(e, j)
-		if (!is_known(e->string) && !is_off(e))
-			return peft_seterr(err, "key \"%s\" is not honoured by "
-			    "this family's code", e->string);
-	return 0;
-}
-
-/* A required whole number. */
-static int
-need(const cJSON *j, const char *key, int64_t max, size_t *out,
-    struct peft_err *err)
-{
-	int64_t v = 0;
-	int r;
-
-	if ((r = peft_json_int(j, key, 1, max, &v, err)) == -1)
-		return -1;
-	if (r == 0)
-		return peft_seterr(err, "key \"%s\" is missing", key);
-	*out = (size_t)v;
-	return 0;
-}
+#include "model/config-impl.h"
 
 /* One or several token ids; absent leaves what is there. */
 static int
@@ -105,122 +30,100 @@ read_eos(const cJSON *j, struct peft_config *c, struct peft_err *err)
 	return 0;
 }
 
+/* Sizes that must be there, as the common names have them. */
 static int
-read_llama3(const cJSON *j, struct peft_rope *rope, struct peft_err *err)
+check_sizes(const struct peft_config *c, struct peft_err *err)
 {
-	int a, b, c, d;
+	const struct {
+		const char	*name;
+		size_t		 value, max;
+	} need[] = {
+		{ "vocab_size", c->vocab, 1 << 24 },
+		{ "hidden_size", c->hidden, 1 << 20 },
+		{ "num_hidden_layers", c->layers, PEFT_MAXLAYER },
+		{ "num_attention_heads", c->heads, 1 << 14 },
+		{ "intermediate_size", c->inter, 1 << 22 },
+	};
+	size_t i;
 
-	a = peft_json_real(j, "factor", &rope->factor, err);
-	b = peft_json_real(j, "low_freq_factor", &rope->low_freq_factor, err);
-	c = peft_json_real(j, "high_freq_factor", &rope->high_freq_factor, err);
-	d = peft_json_real(j, "original_max_position_embeddings",
-	    &rope->original_max_position, err);
-	if (a == -1 || b == -1 || c == -1 || d == -1)
-		return -1;
-	if (a + b + c + d != 4 || !(rope->factor > 0) ||
-	    !(rope->low_freq_factor > 0) ||
-	    !(rope->high_freq_factor > rope->low_freq_factor) ||
-	    !(rope->original_max_position > 0))
-		return peft_seterr(err, "rope scaling \"llama3\" needs factor, "
-		    "low_freq_factor, high_freq_factor and "
-		    "original_max_position_embeddings, all above 0");
+	for (i = 0; i < sizeof(need) / sizeof(need[0]); i++) {
+		if (need[i].value == 0)
+			return peft_seterr(err, "key \"%s\" is missing",
+			    need[i].name);
+		if (need[i].value > need[i].max)
+			return peft_seterr(err, "key \"%s\" is %zu, above %zu",
+			    need[i].name, need[i].value, need[i].max);
+	}
 	return 0;
 }
 
-/* transformers 4 has rope_theta and rope_scaling, 5 has rope_parameters. */
+/* Sizes that follow from others where they are not given. */
 static int
-read_rope(const cJSON *j, struct peft_rope *rope, struct peft_err *err)
+derive(struct peft_config *c, struct peft_err *err)
 {
-	const cJSON *s = peft_json_get(j, "rope_parameters");
-	const char *type = "default";
-	int r;
-
-	rope->theta = 10000;
-	if (peft_json_real(j, "rope_theta", &rope->theta, err) == -1)
-		return -1;
-	if (s == NULL || cJSON_IsNull(s))
-		s = peft_json_get(j, "rope_scaling");
-	if (s != NULL && !cJSON_IsNull(s)) {
-		if (!cJSON_IsObject(s))
-			return peft_seterr(err, "rope scaling: not an object");
-		if (peft_json_real(s, "rope_theta", &rope->theta, err) == -1)
-			return -1;
-		if ((r = peft_json_str(s, "rope_type", &type, err)) == -1)
-			return -1;
-		if (r == 0 && peft_json_str(s, "type", &type, err) == -1)
-			return -1;
-	}
-	if (!(rope->theta > 0))
-		return peft_seterr(err, "rope_theta is not above 0");
-	if (strcmp(type, "default") == 0)
-		return 0;
-	if (strcmp(type, "llama3") == 0)
-		return read_llama3(s, rope, err);
-	return peft_seterr(err, "rope scaling \"%s\" is not honoured (known: "
-	    "default, llama3)", type);
-}
-
-static int
-read_sizes(const cJSON *j, struct peft_config *c, struct peft_err *err)
-{
-	int64_t kv, hd, bos = -1;
-
-	if (need(j, "vocab_size", 1 << 24, &c->vocab, err) == -1 ||
-	    need(j, "hidden_size", 1 << 20, &c->hidden, err) == -1 ||
-	    need(j, "intermediate_size", 1 << 22, &c->inter, err) == -1 ||
-	    need(j, "num_hidden_layers", 4096, &c->layers, err) == -1 ||
-	    need(j, "num_attention_heads", 1 << 14, &c->heads, err) == -1)
-		return -1;
-	kv = (int64_t)c->heads;
-	hd = (int64_t)(c->hidden / c->heads);
-	c->max_position = 2048;
-	if (peft_json_int(j, "num_key_value_heads", 1, kv, &kv, err) == -1 ||
-	    peft_json_int(j, "head_dim", 1, 1 << 14, &hd, err) == -1 ||
-	    peft_json_int(j, "bos_token_id", 0, (int64_t)c->vocab - 1, &bos,
-	    err) == -1)
-		return -1;
-	if (peft_json_get(j, "max_position_embeddings") != NULL &&
-	    need(j, "max_position_embeddings", 1 << 30, &c->max_position,
-	    err) == -1)
-		return -1;
-	c->kv_heads = (size_t)kv;
-	c->head_dim = (size_t)hd;
-	c->bos = (int32_t)bos;
-	if (hd == 0 || hd % 2 != 0)
-		return peft_seterr(err, "head_dim %lld is not even",
-		    (long long)hd);
-	if (c->heads % c->kv_heads != 0)
+	if (c->kv_heads == 0)
+		c->kv_heads = c->heads;
+	if (c->head_dim == 0)
+		c->head_dim = c->hidden / c->heads;
+	if (c->v_dim == 0)
+		c->v_dim = c->head_dim;
+	if (c->kv_heads > c->heads || c->heads % c->kv_heads != 0)
 		return peft_seterr(err, "%zu attention heads do not divide "
 		    "into %zu key-value heads", c->heads, c->kv_heads);
+	if (c->head_dim == 0 || c->head_dim > 1 << 14)
+		return peft_seterr(err, "head_dim %zu is not in [1, 16384]",
+		    c->head_dim);
+	if (!(c->t.eps > 0))
+		return peft_seterr(err, "the epsilon of norms is not above 0");
+	if (c->t.embed_sqrt)
+		c->t.embed_scale = __builtin_sqrt((double)c->hidden);
+	if (c->t.attn_scale == 0)
+		c->t.attn_scale = 1 / __builtin_sqrt((double)c->head_dim);
+	if (c->experts > 0 && (c->top_k == 0 || c->top_k > c->experts))
+		return peft_seterr(err, "%zu of %zu experts are to be chosen",
+		    c->top_k, c->experts);
+	if (c->experts > 1 << 12)
+		return peft_seterr(err, "%zu experts", c->experts);
+	if (c->expert_inter == 0)
+		c->expert_inter = c->inter;
 	return 0;
 }
 
-static int
-read_rest(const cJSON *j, struct peft_config *c, struct peft_err *err)
+static void
+defaults(struct peft_config *c)
 {
-	const char *act = "silu";
-	int64_t tp = 1;
+	struct peft_traits *t = &c->t;
 
-	c->norm_eps = 1e-6;
-	if (peft_json_real(j, "rms_norm_eps", &c->norm_eps, err) == -1 ||
-	    peft_json_bool(j, "tie_word_embeddings", &c->tied, err) == -1 ||
-	    peft_json_bool(j, "attention_bias", &c->attn_bias, err) == -1 ||
-	    peft_json_bool(j, "mlp_bias", &c->mlp_bias, err) == -1 ||
-	    peft_json_str(j, "hidden_act", &act, err) == -1 ||
-	    peft_json_int(j, "pretraining_tp", 0, 1, &tp, err) == -1)
-		return -1;
-	if (!(c->norm_eps > 0))
-		return peft_seterr(err, "rms_norm_eps is not above 0");
-	if (strcmp(act, "silu") != 0)
-		return peft_seterr(err, "hidden_act \"%s\" is not honoured "
-		    "(known: silu)", act);
-	return read_rope(j, &c->rope, err);
+	*t = c->family->traits;
+	c->max_position = 2048;
+	c->bos = -1;
+	c->use_window = true;
+	c->window_period = t->window_period;
+	c->norope_period = t->norope_period;
+	c->sparse_step = 1;
+	t->theta = t->theta > 0 ? t->theta : 10000;
+	t->partial = t->partial > 0 ? t->partial : 1;
+	t->eps = t->eps > 0 ? t->eps : t->norm >= PEFT_LAYER ? 1e-5 : 1e-6;
+}
+
+/* What 0 means in a table row, once everything is read. */
+static void
+ones(struct peft_traits *t)
+{
+	double *one[] = { &t->embed_scale, &t->residual_scale,
+	    &t->logit_scale, &t->alibi_scale, &t->router_scale };
+	size_t i;
+
+	for (i = 0; i < sizeof(one) / sizeof(one[0]); i++)
+		if (*one[i] == 0)
+			*one[i] = 1;
 }
 
 static int
-read_config(struct peft_config *c, const cJSON *j, struct peft_err *err)
+read_family(struct peft_config *c, const cJSON *j, struct peft_err *err)
 {
 	const char *type = NULL;
+	char names[400];
 
 	if (!cJSON_IsObject(j))
 		return peft_seterr(err, "not an object");
@@ -228,11 +131,33 @@ read_config(struct peft_config *c, const cJSON *j, struct peft_err *err)
 		return -1;
 	if (type == NULL)
 		return peft_seterr(err, "key \"model_type\" is missing");
-	if ((c->family = peft_family_find(type)) == NULL)
-		return peft_seterr(err, "model_type \"%s\" is not known (known: "
-		    "%s)", type, peft_family_names());
-	if (check_keys(j, err) == -1 || read_sizes(j, c, err) == -1 ||
-	    read_rest(j, c, err) == -1)
+	if ((c->family = peft_family_find(type)) != NULL)
+		return 0;
+	peft_family_names(names, sizeof(names));
+	return peft_seterr(err, "model_type \"%s\" is not known (known: %s)",
+	    type, names);
+}
+
+static int
+read_config(struct peft_config *c, const cJSON *j, struct peft_err *err)
+{
+	int64_t bos = -1;
+
+	if (read_family(c, j, err) == -1)
+		return -1;
+	defaults(c);
+	if (peft_config_keys(c, j, err) == -1)
+		return -1;
+	if (c->family->finish != NULL && c->family->finish(c, j, err) == -1)
+		return -1;
+	if (check_sizes(c, err) == -1 || derive(c, err) == -1 ||
+	    peft_json_int(j, "bos_token_id", 0, (int64_t)c->vocab - 1, &bos,
+	    err) == -1)
+		return -1;
+	c->bos = (int32_t)bos;
+	ones(&c->t);
+	if (peft_config_layers(c, j, err) == -1 ||
+	    peft_config_rope(c, j, err) == -1)
 		return -1;
 	return read_eos(j, c, err);
 }

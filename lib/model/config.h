@@ -13,29 +13,60 @@
 /*
  * What config.json says of a decoder, checked.  A key that the family's code
  * does not honour is an error that names it, unless it is known to say
- * nothing about the arithmetic (config.c has the list) or is null, false, 0
- * or empty.
+ * nothing about the arithmetic (config-keys.c has the list) or is null,
+ * false, 0 or empty.
  */
-enum { PEFT_MAXEOS = 8 };
+enum { PEFT_MAXEOS = 8, PEFT_MAXLAYER = 1024, PEFT_MAXFREQ = 256 };
 
+enum peft_rope_kind {
+	PEFT_ROPE_DEFAULT, PEFT_ROPE_LINEAR, PEFT_ROPE_DYNAMIC,
+	PEFT_ROPE_LLAMA3, PEFT_ROPE_YARN, PEFT_ROPE_LONGROPE
+};
+
+/* Rotary positions and how they are stretched; see rope.c. */
 struct peft_rope {
-	double	theta;
-	/* "llama3" scaling; factor 0: none */
+	enum peft_rope_kind kind;
+	double	theta, partial;
 	double	factor, low_freq_factor, high_freq_factor;
 	double	original_max_position;
+	double	attention_factor;	/* 0: follows from the others */
+	double	beta_fast, beta_slow, mscale, mscale_all_dim;
+	bool	truncate;
+	/* longrope: divisors [head_dim * partial / 2] */
+	float	short_factor[PEFT_MAXFREQ], long_factor[PEFT_MAXFREQ];
+};
+
+/* What a layer is, beyond what all are. */
+enum {
+	PEFT_LAYER_WINDOW = 1,	/* sees config.window tokens, itself included,
+				 * and has rope[1] */
+	PEFT_LAYER_NOROPE = 2,
+	PEFT_LAYER_EXPERTS = 4	/* its MLP is a router and experts */
 };
 
 struct peft_config {
 	const struct peft_family *family;
-	size_t	vocab, hidden, inter, layers, heads, kv_heads, head_dim;
+	struct peft_traits t;
+	size_t	vocab, hidden, inter, layers, heads, kv_heads;
+	size_t	head_dim;		/* of queries and keys */
+	size_t	v_dim;			/* of values */
+	size_t	rope_dim;		/* of a head, the turned part ... */
+	size_t	rope_at;		/* ... and where it begins */
+	size_t	kv_rank;		/* PEFT_KV_A; 0: none */
 	size_t	max_position;
-	double	norm_eps;
-	struct peft_rope rope;
-	bool	tied;			/* lm_head is embed_tokens */
-	bool	attn_bias, mlp_bias;
+	size_t	positions;		/* rows of PEFT_AT_POSITION */
+	size_t	window;			/* 0: none */
+	size_t	experts, top_k, expert_inter, shared_inter;
+	struct peft_rope rope[2];	/* of layers without and with window */
+	uint8_t	layer[PEFT_MAXLAYER];	/* PEFT_LAYER_... */
 	int32_t	bos;			/* -1: none */
 	int32_t	eos[PEFT_MAXEOS];	/* generation_config's first */
 	size_t	neos;
+
+	/* read, and made into the above */
+	size_t	window_layers;		/* max_window_layers */
+	bool	use_window;		/* use_sliding_window */
+	size_t	window_period, norope_period, dense_layers, sparse_step;
 };
 
 /* From the side files config.json and generation_config.json. */
@@ -48,5 +79,9 @@ int	peft_config_parse(struct peft_config *, const struct peft_side *config,
 
 /* Is id one of the tokens that end a text? */
 bool	peft_config_is_eos(const struct peft_config *, int32_t id);
+/* Does layer l (or the model, outside the layers) have this module? */
+bool	peft_config_has(const struct peft_config *, size_t l, int slot);
+/* How many keys layer l sees at most; SIZE_MAX: all. */
+size_t	peft_config_window(const struct peft_config *, size_t l);
 
 #endif

@@ -1,44 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of decoder families. */
+/* Looking up a family of decoders. */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "model/family.h"
 
-static const struct peft_family families[] = {
-	{
-		.model_type = "llama",
-		.embed = "model.embed_tokens",
-		.layers = "model.layers",
-		.norm = "model.norm",
-		.head = "lm_head",
-		.slot = {
-			[PEFT_ATTN_NORM] = "input_layernorm",
-			[PEFT_Q] = "self_attn.q_proj",
-			[PEFT_K] = "self_attn.k_proj",
-			[PEFT_V] = "self_attn.v_proj",
-			[PEFT_O] = "self_attn.o_proj",
-			[PEFT_MLP_NORM] = "post_attention_layernorm",
-			[PEFT_GATE] = "mlp.gate_proj",
-			[PEFT_UP] = "mlp.up_proj",
-			[PEFT_DOWN] = "mlp.down_proj",
-		},
-	},
+static const struct peft_family *const tables[] = {
+	peft_families_llama, peft_families_gpt, peft_families_moe,
 };
+
+enum { NTABLE = sizeof(tables) / sizeof(tables[0]) };
 
 const struct peft_family *
 peft_family_find(const char *model_type)
 {
+	const struct peft_family *f;
 	size_t i;
 
-	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-		if (strcmp(families[i].model_type, model_type) == 0)
-			return &families[i];
+	for (i = 0; i < NTABLE; i++)
+		for (f = tables[i]; f->model_type != NULL; f++)
+			if (strcmp(f->model_type, model_type) == 0)
+				return f;
 	return NULL;
 }
 
-const char *
-peft_family_names(void)
+void
+peft_family_names(char *buf, size_t size)
 {
-	return "llama";
+	const struct peft_family *f;
+	size_t i, at = 0;
+	int n;
+
+	buf[0] = '\0';
+	for (i = 0; i < NTABLE; i++)
+		for (f = tables[i]; f->model_type != NULL && at < size; f++) {
+			n = snprintf(buf + at, size - at, "%s%s", at > 0 ?
+			    ", " : "", f->model_type);
+			at += n > 0 ? (size_t)n : 0;
+		}
 }

@@ -1,44 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The forward pass: embedding and layers, keeping what backward needs. */
 
+#include <string.h>
+
 #include "base/rng.h"
 #include "model/net-impl.h"
 #include "quant/quant.h"
 
-/* Remember the first site whose output is not finite (see peft_run_where). */
-static void
-check(struct peft_run *run, const char *where, const float *y, size_t ld,
-    size_t n)
+/* x, or what the layer's norm of it is; in run->normed. */
+static const float *
+normed(struct peft_run *run, const struct peft_normal *norm, const float *x)
 {
-	size_t t;
-
-	if (!run->checking || run->bad != NULL)
-		return;
-	for (t = 0; t < run->T; t++)
-		if (run->vec->nonfinite(y + t * ld, n)) {
-			run->bad = where;
-			return;
-		}
+	if (norm->n == 0)
+		return x;
+	peft_op_norm(run, norm, run->normed, x, run->T);
+	return run->normed;
 }
 
-/* y_i = x W_i^T + b_i + adapters, for n linears that share their input. */
+/* y = x + scale * b, where b is a branch's output, normed if the family norms
+ * it; then before holds it as it was. */
 static void
-linears(struct peft_run *run, const struct peft_linear *lin,
-    float *const *saved, const float *x, size_t ldx,
-    const struct peft_product *p, size_t n)
+join(struct peft_run *run, const struct peft_normal *post, float *before,
+    float *y, const float *x)
 {
-	size_t i;
+	const float *b = run->tmp;
 
-	peft_product_forward(run->net->cpu, x, ldx, run->T, p, n, run->product);
-	for (i = 0; i < n; i++) {
-		if (lin[i].bias != NULL)
-			peft_op_bias(run, p[i].y, p[i].ldy, lin[i].bias,
-			    lin[i].w.rows);
-		peft_hooks_forward(run, lin[i].site, run->ranges, run->nranges,
-		    run->ident, x, ldx, p[i].y, p[i].ldy, saved[i]);
-		check(run, lin[i].site->path, p[i].y, p[i].ldy,
-		    lin[i].w.rows);
+	if (post->n > 0) {
+		peft_op_norm(run, post, run->tmp, before, run->T);
+		b = run->tmp;
 	}
+	peft_op_add(run, y, x, b, (float)run->net->config.t.residual_scale);
+}
+
+/* Queries, keys and values from x, in one product or three. */
+static void
+queries(struct peft_run *run, size_t layer, struct peft_saved *s,
+    const float *x)
+{
+	const struct peft_layer *l = &run->net->layers[layer];
+	const struct peft_heads_at *at = &run->net->at;
+	float *y = s->raw != NULL ? s->raw : s->qkv;
+	size_t D = run->net->config.hidden;
+	struct peft_product one = { &l->lin[PEFT_QKV].w, y, at->ld };
+	struct peft_product in[] = {
+		{ &l->lin[PEFT_Q].w, y, at->ld },
+		{ &l->lin[PEFT_K].w, y + at->k, at->ld },
+		{ &l->lin[PEFT_V].w, y + at->v, at->ld },
+	};
+
+	if (l->lin[PEFT_QKV].site != NULL)
+		peft_linears(run, &l->lin[PEFT_QKV], &s->hook[PEFT_QKV], x, D,
+		    &one, 1);
+	else
+		peft_linears(run, &l->lin[PEFT_Q], &s->hook[PEFT_Q], x, D, in,
+		    3);
+	peft_queries(run, layer, s);
 }
 
 static void
@@ -46,39 +62,58 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
-	size_t q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
-	size_t ld = q + 2 * kv;
-	struct peft_product in[] = {
-		{ &l->lin[PEFT_Q].w, s->qkv, ld },
-		{ &l->lin[PEFT_K].w, s->qkv + q, ld },
-		{ &l->lin[PEFT_V].w, s->qkv + q + kv, ld },
-	}, out = { &l->lin[PEFT_O].w, run->tmp, c->hidden };
+	const struct peft_normal *post = &l->norm[PEFT_ATTN_POST];
+	float *o = post->n > 0 ? s->o : run->tmp;
+	struct peft_product out = { &l->lin[PEFT_O].w, o, c->hidden };
 
-	peft_op_norm(run, run->normed, s->x, l->attn_norm, run->T);
-	linears(run, &l->lin[PEFT_Q], &s->hook[PEFT_Q], run->normed, c->hidden,
-	    in, 3);
-	peft_op_rope(run, s->qkv, 1);
-	peft_stash_trim(run, s->qkv, run->T * ld);
+	queries(run, layer, s, normed(run, &l->norm[PEFT_ATTN_NORM], s->x));
+	peft_virtual_keys(run, layer, s->qkv);
+	peft_stash_trim(run, s->qkv, run->T * run->net->at.ld);
 	peft_attention(run, layer, s->qkv, s->attn, s->lse);
-	linears(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn, q, &out, 1);
-	peft_op_sum(run, s->mid, s->x, run->tmp);
+	peft_hooks_forward(run, &run->net->attention[layer], run->ranges,
+	    run->nranges, run->ident, s->qkv, run->net->at.ld, s->attn,
+	    c->heads * c->v_dim, NULL);
+	peft_linears(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn,
+	    c->heads * c->v_dim, &out, 1);
+	join(run, post, s->o, s->mid, s->x);
+}
+
+/* What the MLP reads: the stream after attention, or before, normed. */
+static const float *
+mlp_x(struct peft_run *run, size_t layer, const struct peft_saved *s)
+{
+	const struct peft_layer *l = &run->net->layers[layer];
+
+	if (!run->net->config.t.parallel)
+		return normed(run, &l->norm[PEFT_MLP_NORM], s->mid);
+	return normed(run, &l->norm[l->norm[PEFT_MLP_NORM].n > 0 ?
+	    PEFT_MLP_NORM : PEFT_ATTN_NORM], s->x);
 }
 
 /* Up to the input of the last product, run->act. */
 static void
-mlp_in(struct peft_run *run, size_t layer, struct peft_saved *s)
+mlp_in(struct peft_run *run, size_t layer, struct peft_saved *s,
+    const float *x)
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
+	size_t I = c->inter, D = c->hidden;
+	struct peft_product one = { &l->lin[PEFT_GATE_UP].w, s->gu, 2 * I };
 	struct peft_product in[] = {
-		{ &l->lin[PEFT_GATE].w, s->gate, c->inter },
-		{ &l->lin[PEFT_UP].w, s->up, c->inter },
-	};
+		{ &l->lin[PEFT_GATE].w, s->gu, 2 * I },
+		{ &l->lin[PEFT_UP].w, s->gu + I, 2 * I },
+	}, up = { &l->lin[PEFT_UP].w, s->gu, I };
 
-	peft_op_norm(run, run->normed, s->mid, l->mlp_norm, run->T);
-	linears(run, &l->lin[PEFT_GATE], &s->hook[PEFT_GATE], run->normed,
-	    c->hidden, in, 2);
-	peft_op_swiglu(run, run->act, s->gate, s->up);
+	if (l->lin[PEFT_GATE_UP].site != NULL)
+		peft_linears(run, &l->lin[PEFT_GATE_UP],
+		    &s->hook[PEFT_GATE_UP], x, D, &one, 1);
+	else if (l->lin[PEFT_GATE].site != NULL)
+		peft_linears(run, &l->lin[PEFT_GATE], &s->hook[PEFT_GATE], x,
+		    D, in, 2);
+	else
+		peft_linears(run, &l->lin[PEFT_UP], &s->hook[PEFT_UP], x, D,
+		    &up, 1);
+	peft_op_act(run, run->act, s->gu, I, run->T);
 }
 
 static void
@@ -86,12 +121,19 @@ mlp(struct peft_run *run, size_t layer, struct peft_saved *s, float *y)
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
-	struct peft_product out = { &l->lin[PEFT_DOWN].w, run->tmp, c->hidden };
+	const struct peft_normal *post = &l->norm[PEFT_MLP_POST];
+	float *down = post->n > 0 ? s->down : run->tmp;
+	struct peft_product out = { &l->lin[PEFT_DOWN].w, down, c->hidden };
+	const float *x = mlp_x(run, layer, s);
 
-	mlp_in(run, layer, s);
-	linears(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN], run->act,
-	    c->inter, &out, 1);
-	peft_op_sum(run, y, s->mid, run->tmp);
+	if (l->experts != NULL)
+		peft_experts(run, layer, s, x, down);
+	else {
+		mlp_in(run, layer, s, x);
+		peft_linears(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
+		    run->act, c->inter, &out, 1);
+	}
+	join(run, post, s->down, y, s->mid);
 }
 
 /* NEFTune's, of each record by its own length. */
@@ -115,24 +157,50 @@ add_noise(const struct peft_run *run, float *x, size_t D)
 	}
 }
 
+/* Rows of the embedding, as adapters have them, scaled; those of positions
+ * are added. */
+void
+peft_embed(struct peft_run *run, float *x)
+{
+	const struct peft_config *c = &run->net->config;
+	const struct peft_weight *w = &run->net->embed.w;
+	const struct peft_weight *p = &run->net->position.w;
+	size_t D = c->hidden, t;
+
+	for (t = 0; t < run->T; t++)
+		if (run->ids[t] >= 0)
+			peft_decode(w, (size_t)run->ids[t] * D, D, x + t * D);
+		else
+			memset(x + t * D, 0, D * sizeof(*x));
+	peft_hooks_forward(run, run->net->embed.site, run->ranges,
+	    run->nranges, run->ident, NULL, 0, x, D, NULL);
+	if (run->train && run->caps.neftune > 0)
+		add_noise(run, x, D);
+	if (!c->t.embed_sqrt)		/* no part of the module */
+		peft_virtual_embed(run, x);
+	for (t = 0; c->t.embed_scale != 1 && t < run->T; t++)
+		run->vec->scale(x + t * D, (float)c->t.embed_scale, D);
+	if (c->t.embed_sqrt)
+		peft_virtual_embed(run, x);
+	for (t = 0; run->net->position.site != NULL && t < run->T; t++) {
+		peft_decode(p, (run->pos[t] + c->t.position_offset) * D, D,
+		    run->tmp);
+		run->vec->add(x + t * D, run->tmp, D);
+	}
+}
+
 static void
 embed(struct peft_run *run, float *x)
 {
-	const struct peft_weight *w = &run->net->embed;
-	size_t i, j;
+	const struct peft_normal *norm = &run->net->embed_norm;
+	size_t D = run->net->config.hidden;
 
-	for (i = 0; i < run->tree.n; i++) {
-		const struct peft_node *node = &run->tree.nodes[i];
-		const int32_t *ids = run->seqs[run->tree.order[node->lo]].ids +
-		    node->depth;
-
-		for (j = 0; j < node->n; j++)
-			peft_decode(w, (size_t)ids[j] * w->cols, w->cols,
-			    x + (node->first + j) * w->cols);
+	peft_embed(run, x);
+	if (norm->n > 0) {
+		memcpy(run->tmp, x, run->T * D * sizeof(*x));
+		peft_op_norm(run, norm, x, run->tmp, run->T);
 	}
-	if (run->train && run->caps.neftune > 0)
-		add_noise(run, x, w->cols);
-	check(run, run->net->sites.at[0].path, x, w->cols, w->cols);
+	peft_check_finite(run, run->net->embed.site->path, x, D, D);
 }
 
 void
@@ -140,26 +208,32 @@ peft_forward(struct peft_run *run)
 {
 	size_t l, n = run->net->config.layers;
 
+	peft_hooks_begin(run);
 	embed(run, run->saved[0].x);
 	for (l = 0; l < n; l++) {
 		attention(run, l, &run->saved[l]);
 		mlp(run, l, &run->saved[l],
 		    l + 1 < n ? run->saved[l + 1].x : run->out);
-		peft_stash(run, &run->saved[l]);
 	}
 }
 
 /* The layer's output is known, so its last product is left out, but not
- * what the hooks there keep; what they add goes nowhere. */
+ * what the hooks there keep; what they add goes nowhere.  A norm behind the
+ * MLP needs the product's output all the same. */
 void
 peft_forward_again(struct peft_run *run, size_t layer)
 {
 	const struct peft_config *c = &run->net->config;
+	const struct peft_layer *l = &run->net->layers[layer];
 	struct peft_saved *s = &run->saved[layer];
 
 	attention(run, layer, s);
-	mlp_in(run, layer, s);
-	peft_hooks_forward(run, run->net->layers[layer].lin[PEFT_DOWN].site,
-	    run->ranges, run->nranges, run->ident, run->act, c->inter,
-	    run->tmp, c->hidden, s->hook[PEFT_DOWN]);
+	if (l->experts != NULL || l->norm[PEFT_MLP_POST].n > 0) {
+		mlp(run, layer, s, run->tmp);
+		return;
+	}
+	mlp_in(run, layer, s, mlp_x(run, layer, s));
+	peft_hooks_forward(run, l->lin[PEFT_DOWN].site, run->ranges,
+	    run->nranges, run->ident, run->act, c->inter, run->tmp, c->hidden,
+	    s->hook[PEFT_DOWN]);
 }

@@ -16,9 +16,12 @@ peft_kv_open(const struct peft_net *net, size_t n, struct peft_err *err)
 	if ((kv = peft_calloc(1, sizeof(*kv), err)) == NULL)
 		return NULL;
 	kv->layers = net->config.layers;
-	kv->dim = net->config.kv_heads * net->config.head_dim;
+	kv->kdim = net->config.kv_heads * net->config.head_dim;
+	kv->vdim = net->config.kv_heads * net->config.v_dim;
+	n += peft_sites_virtual(&net->sites, -1);
 	kv->cap = n;
-	if (__builtin_mul_overflow(2 * kv->layers * kv->dim, n, &floats) ||
+	if (__builtin_mul_overflow(kv->layers * (kv->kdim + kv->vdim),
+	    n, &floats) ||
 	    (kv->data = peft_calloc(floats, sizeof(float), err)) == NULL) {
 		peft_seterr(err, "no memory for a cache of %zu tokens", n);
 		peft_kv_close(kv);
@@ -39,30 +42,38 @@ peft_kv_close(struct peft_kv *kv)
 size_t
 peft_kv_len(const struct peft_kv *kv)
 {
-	return kv->len;
+	return kv->len - kv->virtuals;
 }
 
 void
 peft_kv_cut(struct peft_kv *kv, size_t len)
 {
-	if (len < kv->len)
-		kv->len = len;
+	if (len == 0)
+		kv->len = kv->virtuals = 0;
+	else if (len + kv->virtuals < kv->len)
+		kv->len = len + kv->virtuals;
 }
 
 int
 peft_kv_copy(struct peft_kv *dst, const struct peft_kv *src,
     struct peft_err *err)
 {
-	size_t i;
+	size_t dim = src->kdim + src->vdim, i;
 
-	if (src->len > dst->cap || src->dim != dst->dim ||
-	    src->layers != dst->layers)
+	if (src->len > dst->cap || src->kdim != dst->kdim ||
+	    src->vdim != dst->vdim || src->layers != dst->layers)
 		return peft_seterr(err, "a cache of %zu tokens does not fit "
 		    "into one for %zu", src->len, dst->cap);
-	for (i = 0; i < 2 * src->layers; i++)
-		memcpy(dst->data + i * dst->cap * dst->dim,
-		    src->data + i * src->cap * src->dim,
-		    src->len * src->dim * sizeof(float));
+	for (i = 0; i < src->layers; i++) {
+		const float *from = src->data + i * src->cap * dim;
+		float *to = dst->data + i * dst->cap * dim;
+
+		memcpy(to, from, src->len * src->kdim * sizeof(float));
+		memcpy(to + dst->cap * dst->kdim, from +
+		    src->cap * src->kdim, src->len * src->vdim *
+		    sizeof(float));
+	}
 	dst->len = src->len;
+	dst->virtuals = src->virtuals;
 	return 0;
 }

@@ -19,14 +19,28 @@ head(struct peft_run *run, const size_t *rows, size_t n,
 	size_t D = net->config.hidden, V = net->config.vocab, i;
 	struct peft_product p = { &net->head.w, y, V };
 
-	for (i = 0; i < n; i++)
-		(void)run->vec->rmsnorm(hx + i * D, run->out + rows[i] * D,
-		    net->norm, D, (float)net->config.norm_eps);
+	peft_norm_rows(run, &net->norm, ranges, nranges, hx, run->out, rows);
 	peft_product_forward(net->cpu, hx, D, n, &p, 1, run->product);
+	if (net->head.bias != NULL)
+		peft_op_bias(run, y, V, net->head.bias, V, n);
 	for (i = 0; i < n; i++)
 		run->tileident[i] = run->ident[rows[i]];
 	peft_hooks_forward(run, net->head.site, ranges, nranges,
 	    run->tileident, hx, D, y, V, run->headhook);
+}
+
+/* What families do to a row of logits: y = cap tanh(scale y / cap). */
+static void
+finish_row(const struct peft_run *run, float *y)
+{
+	const struct peft_config *c = &run->net->config;
+	float cap = (float)c->t.final_cap;
+	size_t i;
+
+	if (c->t.logit_scale != 1)
+		run->vec->scale(y, (float)c->t.logit_scale, c->vocab);
+	for (i = 0; cap > 0 && i < c->vocab; i++)
+		y[i] = cap * tanhf(y[i] / cap);
 }
 
 /* The ranges of adapters among rows[0..n), which ascend. */
@@ -53,18 +67,22 @@ struct job {
 };
 
 /* Probabilities become the gradient of scale * ((1 - a) nll + a * the mean of
- * all tokens' nll + z lse^2). */
+ * all tokens' nll + z lse^2), through the cap and the scale of the logits. */
 static void
-row_back(const struct peft_run *run, float *y, size_t V, size_t target,
-    float lse, float scale)
+row_back(const struct peft_run *run, float *y, const float *capped,
+    size_t target, float lse, float scale)
 {
+	size_t V = run->net->config.vocab, j;
 	float a = run->caps.smoothing, all = 1 + 2 * run->caps.zloss * lse;
-	size_t j;
+	float cap = (float)run->net->config.t.final_cap;
 
 	y[target] -= (1 - a) / all;
-	run->vec->scale(y, scale * all, V);
 	for (j = 0; a > 0 && j < V; j++)
-		y[j] -= scale * a / (float)V;
+		y[j] -= a / all / (float)V;
+	for (j = 0; capped != NULL && j < V; j++)
+		y[j] *= 1 - capped[j] / cap * (capped[j] / cap);
+	run->vec->scale(y, scale * all *
+	    (float)run->net->config.t.logit_scale, V);
 }
 
 /* One row of logits: its loss, and (training) its gradient in place. */
@@ -75,15 +93,20 @@ row_task(void *ctx, size_t i, int thread)
 	struct peft_run *run = job->run;
 	size_t V = run->net->config.vocab, target;
 	float *y = run->logits + i * V, logit, lse;
+	float *capped = run->capped == NULL ? NULL : run->capped + i * V;
 
 	(void)thread;
 	target = (size_t)run->targets[job->base + i];
+	finish_row(run, y);
+	if (run->train && capped != NULL)
+		memcpy(capped, y, V * sizeof(*y));
 	run->rowtop[i] = run->vec->argmax(y, V) == target;
 	logit = y[target];
 	lse = run->vec->softmax(y, V);
 	run->rownll[i] = (double)lse - logit;
 	if (run->train)
-		row_back(run, y, V, target, lse, run->rowscale[job->base + i]);
+		row_back(run, y, capped, target, lse,
+		    run->rowscale[job->base + i]);
 }
 
 /* Gradient of the tile's hidden states, spread to the rows of run->dx. */
@@ -92,22 +115,18 @@ tile_back(struct peft_run *run, const size_t *rows, size_t n,
     const struct peft_range *ranges, size_t nranges)
 {
 	struct peft_net *net = run->net;
-	size_t D = net->config.hidden, V = net->config.vocab, i;
+	size_t D = net->config.hidden, V = net->config.vocab;
 	struct peft_product p = { &net->head.w, run->logits, V };
 
+	peft_hooks_output_back(run, net->head.site, ranges, nranges,
+	    run->tileident, run->hx, D, run->logits, V, run->headhook);
 	peft_product_backward(net->cpu, run->dhx, D, n, &p, 1, false,
 	    run->product);
 	peft_hooks_backward(run, net->head.site, ranges, nranges,
 	    run->tileident, run->hx, D, run->logits, V, run->dhx, D,
 	    run->headhook);
-	for (i = 0; i < n; i++) {
-		const float *x = run->out + rows[i] * D;
-		double ms = run->vec->sumsq(x, D) / (double)D;
-		float r = (float)(1 / sqrt(ms + net->config.norm_eps));
-
-		run->vec->rmsnorm_back(run->dx + rows[i] * D,
-		    run->dhx + i * D, x, net->norm, r, D);
-	}
+	peft_norm_rows_back(run, &net->norm, ranges, nranges, run->dx,
+	    run->dhx, run->out, rows);
 }
 
 /* Add the tile's rows, base .. base+n of all, in order, to the sequences that
@@ -169,5 +188,7 @@ peft_head_logits(struct peft_run *run, const size_t *rows, size_t n,
 		m = n < run->tile ? n : run->tile;
 		k = tile_ranges(run, rows, m, tile);
 		head(run, rows, m, tile, k, run->hx, logits);
+		for (k = 0; k < m; k++)
+			finish_row(run, logits + k * run->net->config.vocab);
 	}
 }

@@ -11,18 +11,42 @@
 
 /*
  * What the files of this layer share and nobody else sees.  Shapes: T tokens
- * of the micro-batch, D hidden, I inter, Q = heads * head_dim, KV = kv_heads
- * * head_dim.  All is f32, row-major, without padding.
+ * of the micro-batch, D hidden, I inter, Q = heads * head_dim, K = kv_heads *
+ * head_dim, V = kv_heads * v_dim, O = heads * v_dim.  All is f32, row-major,
+ * without padding.
  */
 struct peft_linear {
 	struct peft_site	*site;
-	struct peft_weight	 w;		/* [out, in], as it is stored */
+	struct peft_weight	 w;		/* as it is stored */
 	float			*bias;		/* [out] or NULL */
 };
 
+/* LayerNorm, or RMSNorm without b; weights are 1 where a norm has none, and
+ * hold what they are more than 1 where its weight is 1 + w. */
+struct peft_normal {
+	struct peft_site	*site;		/* NULL: has no weights */
+	float			*w, *b;		/* b NULL: none */
+	size_t			 n;		/* features taken together */
+	size_t			 groups;	/* of them with own weights */
+};
+
+struct peft_expert {
+	struct peft_linear	 gate, up, down;
+};
+
 struct peft_layer {
-	float			*attn_norm, *mlp_norm;	/* [D] */
-	struct peft_linear	 lin[PEFT_NSLOT];	/* norms' are unused */
+	struct peft_normal	 norm[PEFT_NSLOT];	/* n 0: not there */
+	struct peft_linear	 lin[PEFT_NSLOT];	/* site NULL: not */
+	struct peft_expert	*experts;		/* [config.experts] */
+	struct peft_expert	 shared;		/* site NULL: none */
+};
+
+/* Where heads begin in a row of queries, keys and values. */
+struct peft_heads_at {
+	size_t	ld;			/* Q + K + V */
+	size_t	q, group;		/* from a query head to the next, and
+					 * from one key head's to the next's */
+	size_t	k, kstep, v, vstep;	/* first key, values; steps of heads */
 };
 
 struct peft_net {
@@ -31,27 +55,49 @@ struct peft_net {
 	struct peft_cpu		*cpu;
 	struct peft_sites	 sites;
 	struct peft_layer	*layers;
-	struct peft_weight	 embed;		/* [vocab, D] */
-	float			*norm;		/* [D] */
+	struct peft_linear	 embed;		/* [vocab, D] */
+	struct peft_linear	 position;	/* [positions, D] */
+	struct peft_normal	 embed_norm, norm;
 	struct peft_linear	 head;		/* [vocab, D] */
+	struct peft_heads_at	 at;
+	float			*slopes;	/* [heads] ALiBi's, or NULL */
+	struct peft_site	*attention;	/* [layers] */
 	size_t			 weight_bytes;
 };
 
 struct peft_kv {
-	size_t	 layers, dim;		/* dim: KV */
+	size_t	 layers, kdim, vdim;	/* K, V */
 	size_t	 cap, len;		/* tokens */
-	float	*data;			/* [layers][2][cap][dim]: K, then V */
+	size_t	 virtuals;		/* of them, at the start */
+	float	*data;			/* [layers]: [cap][kdim], [cap][vdim] */
+};
+
+/* What backward needs of the experts of a layer.  Row i of N = T * top_k is
+ * a token's visit to an expert; visits are sorted by expert. */
+struct peft_visits {
+	float	*prob;			/* [T, experts] softmax of the router */
+	float	*weight;		/* [T, top_k] of the chosen */
+	size_t	*chosen;		/* [T, top_k] */
+	size_t	*row;			/* [T, top_k] the visit's row */
+	size_t	*token;			/* [N] whose visit a row is */
+	size_t	*first;			/* [experts + 1] */
+	float	*gu;			/* [N, 2 I] gate | up */
+	float	*shared;		/* [T, 2 I] the same of the shared */
 };
 
 /* What backward needs of a layer's forward.  When nothing is trained all
- * layers share one; if it is computed again, all but x. */
+ * layers share one; if it is computed again, all but x.  NULL: the family
+ * has no such thing. */
 struct peft_saved {
 	float	*x;			/* [T, D] residual stream going in */
-	float	*qkv;			/* [T, Q + 2 KV], rotated */
+	float	*raw;			/* [T, Q + K + V] before norms */
+	float	*qkv;			/* the same as attention sees it */
 	float	*lse;			/* [T, heads] */
-	float	*attn;			/* [T, Q] before o_proj */
+	float	*attn;			/* [T, O] before o_proj */
+	float	*o, *down;		/* [T, D] before the norms behind */
 	float	*mid;			/* [T, D] stream after attention */
-	float	*gate, *up;		/* [T, I] */
+	float	*gu;			/* [T, 2 I]: gate | up; or [T, I] */
+	struct peft_visits v;
 	float	*hook[PEFT_NSLOT];	/* what the hooks of a slot keep */
 	/* stash.c: x, and qkv to up (which lie end to end, nwork floats),
 	 * rounded; NULL: they are this layer's own */
@@ -66,6 +112,11 @@ struct peft_range {
 	size_t	first, n;
 };
 
+/* cos and sin [rows, rope_dim / 2] of one kind of layer. */
+struct peft_angles {
+	float	*cos, *sin;
+};
+
 struct peft_run {
 	struct peft_net		*net;
 	const struct peft_vec	*vec;
@@ -73,6 +124,8 @@ struct peft_run {
 	struct peft_arena	 arena;
 	struct peft_plan	 plan;
 	int			 lowest;	/* first layer with hooks */
+	bool			 deep;		/* and its input's gradient is
+						 * asked for */
 
 	struct peft_saved	*saved;		/* [layers] */
 	float	*out;				/* [T, D] behind the layers */
@@ -80,16 +133,28 @@ struct peft_run {
 	float	*act;				/* [T, I] */
 	float	*tmp;				/* [T, D] */
 	float	*dx, *dnormed;			/* [T, D] */
+	float	*dbranch;			/* [T, D] what a branch gets */
+	float	*dparallel;			/* [T, D] of both branches */
 	float	*dqkv, *dattn, *dact;
-	float	*dkv;				/* [T, heads, 2, head_dim] */
-	float	*cos, *sin;			/* [caps.seq, head_dim / 2] */
+	float	*dkv;		/* [T, heads, head_dim + v_dim] */
+	float	*draw;				/* [T, Q + K + V] */
+	struct peft_angles angles[2];		/* [caps.seq (+ T)] */
+	size_t	*angle;				/* [T] its row of these */
 	float	*product, *hook;		/* scratch */
+	float	*input;		/* [T, most] what hooks made of an input */
+	float	*dout;		/* [T, most] and of outputs' gradients */
+	float	*ones, *unit;	/* [D], where norms are trained */
 	float	*attention;			/* scratch, per thread */
 	size_t	 attention_stride;
 	float	*headhook;			/* kept by the hooks of head */
+	/* experts: their visits' inputs, what they give, gradients */
+	float	*vx, *vact, *vy, *vdx, *vdact;	/* [N, D] or [N, I] */
+	float	*vw, *vdw;			/* [N] weights */
+	float	*dprob;				/* [T, experts] */
 
 	size_t	 tile;				/* rows of logits at a time */
 	float	*logits;			/* [tile, vocab] */
+	float	*capped;			/* the same, or NULL */
 	float	*hx, *dhx;			/* [tile, D] */
 	size_t	*rows;				/* [T] supervised positions, */
 	int32_t	*targets;			/* [T] what they predict, */
@@ -99,9 +164,13 @@ struct peft_run {
 	unsigned char *rowtop;			/* [tile] */
 
 	/* the micro-batch at hand */
-	const struct peft_seq	*seqs;
-	size_t			 nseqs, T;
+	const struct peft_seq	*seqs;		/* virtual tokens included */
+	const struct peft_seq	*given;		/* as the caller has them */
+	struct peft_seq		*whole;		/* [seqs] room for seqs */
 	struct peft_tree	 tree;	/* how they lie in it */
+	size_t			 nseqs, T;
+	int32_t			*ids;	/* [T], -1 where virtual */
+	int32_t			*labels; /* [T] of whole ones, end to end */
 	size_t			*pos;	/* [T] position in its sequence */
 	uint64_t		*ident;	/* [T] record << 32 | position (the
 					 * first of those that share it) */
@@ -121,6 +190,21 @@ void	peft_run_layout(struct peft_run *);
 void	peft_forward(struct peft_run *);
 void	peft_forward_again(struct peft_run *, size_t layer);
 void	peft_backward(struct peft_run *);
+
+/* run->ids' embeddings x[T, D], before a norm. */
+void	peft_embed(struct peft_run *, float *x);
+
+/* linears.c: y_i = x W_i^T + b_i + adapters for n linears that share their
+ * input; and back (dx NULL: nothing below is trained; dy may be changed). */
+void	peft_linears(struct peft_run *, const struct peft_linear *,
+	    float *const *saved, const float *x, size_t ldx,
+	    const struct peft_product *, size_t n);
+void	peft_linears_back(struct peft_run *, const struct peft_linear *,
+	    float *const *saved, const float *x, size_t ldx, float *dx,
+	    struct peft_product *dy, size_t n);
+/* Remember the first site whose output is not finite, if asked to. */
+void	peft_check_finite(struct peft_run *, const char *where,
+	    const float *y, size_t ld, size_t n);
 
 /* loss.c: the head over the rows run->rows[0..n).  Adds to loss (per
  * sequence); leaves the gradient in run->dx if run->train. */
@@ -142,35 +226,115 @@ peft_seq_label(const struct peft_seq *s, size_t i)
 	return s->labels == NULL || i >= s->n ? PEFT_IGNORE : s->labels[i];
 }
 
-/* attention.c: out[T, Q] and lse from qkv (and caches, of layer `layer');
+/* The first token of sequence i, where nothing is shared. */
+static inline size_t
+peft_first(const struct peft_run *run, size_t i)
+{
+	return run->tree.nodes[i].first;
+}
+
+/* attention.c: out[T, O] and lse from qkv (and caches, of layer `layer');
  * attention-back.c: dqkv from dout. */
 enum { PEFT_BLOCK = 64 };	/* queries at a time */
 size_t	peft_attention_scratch(const struct peft_run *);
-/* Copy head `head' of the keys, or values, of a node and all above it, from
- * rows of ld, into [depth + n, head_dim]. */
+/* Copy n floats of each token of a node and of all above it, which lie at src
+ * in rows of ld, into [depth + n, n]. */
 void	peft_attention_path(const struct peft_run *, size_t node,
-	    const float *src, size_t ld, float *dst);
+	    const float *src, size_t ld, float *dst, size_t n);
 void	peft_attention(struct peft_run *, size_t layer, const float *qkv,
 	    float *out, float *lse);
-void	peft_attention_back(struct peft_run *, const struct peft_saved *,
-	    const float *dout, float *dqkv);
+void	peft_attention_back(struct peft_run *, size_t layer,
+	    const struct peft_saved *, const float *dout, float *dqkv);
+/* Scores s[0 .. seen) of a query that sees keys first .. first+seen of its
+ * sequence, itself the last: capped, with ALiBi. */
+void	peft_scores(const struct peft_run *, size_t head, float *s,
+	    size_t seen);
+/* ALiBi's slopes [heads] (Press et al. 2021). */
+void	peft_slopes(const struct peft_config *, float *);
+
+/* queries.c: raw queries and keys (and values) to what attention sees:
+ * clipped, normed, turned; and back. */
+void	peft_queries(struct peft_run *, size_t layer, struct peft_saved *);
+void	peft_queries_back(struct peft_run *, size_t layer,
+	    const struct peft_saved *, float *dqkv);
+
+/* experts.c: y[T, D] = what the chosen experts make of x[T, D]. */
+void	peft_experts(struct peft_run *, size_t layer, struct peft_saved *,
+	    const float *x, float *y);
+void	peft_experts_back(struct peft_run *, size_t layer,
+	    struct peft_saved *, float *dx, float *dy);
+/* Visits of a micro-batch, and the layout of what they need. */
+void	peft_experts_saved(struct peft_run *, struct peft_saved *);
+void	peft_experts_work(struct peft_run *);
 
 /* ops.c: one operation over T rows, on all threads. */
-void	peft_op_norm(struct peft_run *, float *y, const float *x,
-	    const float *w, size_t T);
-void	peft_op_norm_back(struct peft_run *, float *dx, const float *dy,
-	    const float *x, const float *w, size_t T);
-void	peft_op_swiglu(struct peft_run *, float *y, const float *g,
-	    const float *u);
-void	peft_op_swiglu_back(struct peft_run *, float *dg, float *du,
-	    const float *dy);
-void	peft_op_sum(struct peft_run *, float *y, const float *a,
-	    const float *b);
+void	peft_op_norm(struct peft_run *, const struct peft_normal *, float *y,
+	    const float *x, size_t T);
+/* dx += (or =, if set) the gradient. */
+void	peft_op_norm_back(struct peft_run *, const struct peft_normal *,
+	    float *dx, const float *dy, const float *x, size_t T, bool set);
+void	peft_op_add(struct peft_run *, float *y, const float *a,
+	    const float *b, float scale);	/* y = a + scale b */
+void	peft_op_scale(struct peft_run *, float *y, const float *a,
+	    float scale);
 void	peft_op_bias(struct peft_run *, float *y, size_t ld, const float *b,
-	    size_t n);
-void	peft_op_rope(struct peft_run *, float *qkv, float sign);
+	    size_t n, size_t T);
+/* One row of a norm, for tiles and heads. */
+void	peft_norm_row(const struct peft_run *, const struct peft_normal *,
+	    size_t group, float *y, const float *x);
+void	peft_norm_back_row(const struct peft_run *, const struct peft_normal *,
+	    size_t group, float *dx, const float *dy, const float *x);
+
+/* act.c: y[T, n] = act(gate) up from gu = [gate | up] or [up]; its gradient
+ * in place of gu. */
+void	peft_op_act(struct peft_run *, float *y, const float *gu, size_t n,
+	    size_t T);
+void	peft_op_act_back(struct peft_run *, float *gu, const float *dy,
+	    size_t n, size_t T);
+
+/* virtual.c: tokens that adapters put before a sequence. */
+const struct peft_virtual *peft_virtual_of(const struct peft_run *,
+	    const struct peft_seq *);
+void	peft_virtual_embed(struct peft_run *, float *x);
+void	peft_virtual_embed_back(struct peft_run *, const float *dx);
+void	peft_virtual_keys(struct peft_run *, size_t layer, float *qkv);
+void	peft_virtual_keys_back(struct peft_run *, size_t layer, float *dqkv);
+
+/* norms.c: a norm of rows `at' (NULL: 0, 1, ...) of x with the vectors that
+ * the rows' adapters give it; dx +=, as do the vectors' gradients. */
+void	peft_norm_rows(struct peft_run *, const struct peft_normal *,
+	    const struct peft_range *, size_t nranges, float *y,
+	    const float *x, const size_t *at);
+void	peft_norm_rows_back(struct peft_run *, const struct peft_normal *,
+	    const struct peft_range *, size_t nranges, float *dx,
+	    const float *dy, const float *x, const size_t *at);
 
 /* hooks.c: what adapters add at a site. */
+enum peft_op_kind { PEFT_HAS_INPUT, PEFT_HAS_OUTPUT, PEFT_HAS_VECTOR };
+
+/* A norm's vectors of an adapter, and where their gradients go. */
+struct peft_vectors {
+	const float	*w, *b;
+	float		*dw, *db;	/* NULL: nowhere */
+};
+
+void	peft_hooks_begin(struct peft_run *);
+void	peft_hooks_end(struct peft_run *);
+size_t	peft_hooks_memory(const struct peft_sites *);
+bool	peft_hooks_have(const struct peft_site *, enum peft_op_kind);
+void	peft_hooks_output_back(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, const uint64_t *ident,
+	    const float *x, size_t ldx, float *dy, size_t lddy, float *saved);
+/* What the product is to see: x itself, or run->input. */
+const float *peft_hooks_input(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, const uint64_t *ident,
+	    const float *x, size_t *ldx);
+void	peft_hooks_input_back(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, const uint64_t *ident,
+	    const float *x, size_t ldx, const float *dy, float *dx,
+	    size_t lddx);
+struct peft_vectors peft_hooks_vectors(const struct peft_normal *,
+	    int adapter);
 size_t	peft_hooks_saved(const struct peft_site *, size_t T);
 size_t	peft_hooks_scratch(const struct peft_site *, size_t T);
 void	peft_hooks_forward(struct peft_run *, const struct peft_site *,

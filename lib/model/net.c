@@ -46,51 +46,181 @@ load_linear(struct peft_net *net, struct peft_site *site,
 	lin->site = site;
 	if (load_weight(net, site->weight, &lin->w, err) == -1)
 		return -1;
-	return load_vector(net, site->bias, &lin->bias, err);
-}
-
-static int
-load_layer(struct peft_net *net, struct peft_layer *layer,
-    struct peft_site *site, struct peft_err *err)
-{
-	int slot;
-
-	for (slot = 0; slot < PEFT_NSLOT; slot++) {
-		if (site[slot].kind == PEFT_LINEAR) {
-			if (load_linear(net, &site[slot], &layer->lin[slot],
-			    err) == -1)
-				return -1;
-		} else if (load_vector(net, site[slot].weight,
-		    slot == PEFT_ATTN_NORM ? &layer->attn_norm :
-		    &layer->mlp_norm, err) == -1)
-			return -1;
-	}
+	site->w = &lin->w;
+	if (load_vector(net, site->bias, &lin->bias, err) == -1)
+		return -1;
+	site->b = lin->bias;
 	return 0;
 }
 
-/* The sites come in the order of the model: embedding, layers, norm, head. */
+/* An embedding: rows are expanded one by one. */
+static int
+load_table(struct peft_net *net, struct peft_site *site,
+    struct peft_linear *lin, struct peft_err *err)
+{
+	if (load_linear(net, site, lin, err) == -1)
+		return -1;
+	if (lin->w.cols % peft_dtypes[lin->w.dtype].block != 0)
+		return peft_seterr(err, "weight %s: rows of %zu do not divide "
+		    "into blocks of type %s", lin->w.name, lin->w.cols,
+		    peft_dtypes[lin->w.dtype].name);
+	return 0;
+}
+
+static int
+load_norm(struct peft_net *net, struct peft_site *site,
+    struct peft_normal *norm, struct peft_err *err)
+{
+	enum peft_norm_kind kind = net->config.t.norm;
+	size_t i, n;
+
+	norm->site = site;
+	norm->n = site->in;
+	if (load_vector(net, site->weight, &norm->w, err) == -1 ||
+	    load_vector(net, site->bias, &norm->b, err) == -1)
+		return -1;
+	n = peft_source_at(net->source, site->weight)->nelem;
+	norm->groups = n / norm->n;
+	site->more = kind == PEFT_RMS1 || kind == PEFT_LAYER1;
+	for (i = 0; i < n && site->more > 0; i++)
+		norm->w[i] += site->more;
+	site->norm = norm->w;
+	site->b = norm->b;
+	return 0;
+}
+
+/* A norm that has no weights: they are 1. */
+static int
+bare_norm(struct peft_net *net, struct peft_normal *norm,
+    struct peft_err *err)
+{
+	size_t i;
+
+	norm->n = net->config.hidden;
+	norm->groups = 1;
+	if ((norm->w = peft_calloc(norm->n, sizeof(float), err)) == NULL)
+		return -1;
+	for (i = 0; i < norm->n; i++)
+		norm->w[i] = 1;
+	return 0;
+}
+
+static int
+load_expert(struct peft_net *net, struct peft_site *site,
+    struct peft_expert *e, struct peft_err *err)
+{
+	if (load_linear(net, &site[0], &e->gate, err) == -1 ||
+	    load_linear(net, &site[1], &e->up, err) == -1)
+		return -1;
+	return load_linear(net, &site[2], &e->down, err);
+}
+
+static int
+load_experts(struct peft_net *net, struct peft_layer *layer,
+    struct peft_site **site, struct peft_err *err)
+{
+	const struct peft_config *c = &net->config;
+	size_t i;
+
+	layer->experts = peft_calloc(c->experts, sizeof(*layer->experts),
+	    err);
+	if (layer->experts == NULL)
+		return -1;
+	for (i = 0; i < c->experts; i++, *site += 3)
+		if (load_expert(net, *site, &layer->experts[i], err) == -1)
+			return -1;
+	if (c->shared_inter == 0)
+		return 0;
+	*site += 3;
+	return load_expert(net, *site - 3, &layer->shared, err);
+}
+
+/* A module in a slot: *site is the next one, in the order of the model. */
+static int
+load_slot(struct peft_net *net, int slot, struct peft_normal *norm,
+    struct peft_linear *lin, struct peft_site **site, struct peft_err *err)
+{
+	if (net->config.t.bare & PEFT_BIT(slot))
+		return bare_norm(net, norm, err);
+	*site += 1;
+	if ((*site)[-1].kind == PEFT_NORM)
+		return load_norm(net, *site - 1, norm, err);
+	return load_linear(net, *site - 1, lin, err);
+}
+
+static int
+load_layer(struct peft_net *net, size_t l, struct peft_site **site,
+    struct peft_err *err)
+{
+	struct peft_layer *layer = &net->layers[l];
+	int slot;
+
+	for (slot = 0; slot < PEFT_NSLOT; slot++)
+		if (peft_config_has(&net->config, l, slot) &&
+		    load_slot(net, slot, &layer->norm[slot],
+		    &layer->lin[slot], site, err) == -1)
+			return -1;
+	if (!(net->config.layer[l] & PEFT_LAYER_EXPERTS))
+		return 0;
+	return load_experts(net, layer, site, err);
+}
+
+/* The sites come in the order of the model: embeddings, layers, norm, head. */
 static int
 load(struct peft_net *net, struct peft_err *err)
 {
 	struct peft_site *site = net->sites.at;
+	uint32_t has = net->config.t.has;
 	size_t i;
 
-	if (load_weight(net, site[0].weight, &net->embed, err) == -1)
+	if (load_table(net, site++, &net->embed, err) == -1 ||
+	    (has & PEFT_BIT(PEFT_AT_POSITION) &&
+	    load_table(net, site++, &net->position, err) == -1) ||
+	    (has & PEFT_BIT(PEFT_AT_EMBED_NORM) &&
+	    load_norm(net, site++, &net->embed_norm, err) == -1))
 		return -1;
-	if (net->embed.cols % peft_dtypes[net->embed.dtype].block != 0)
-		return peft_seterr(err, "weight %s: rows of %zu do not divide "
-		    "into blocks of type %s", net->embed.name, net->embed.cols,
-		    peft_dtypes[net->embed.dtype].name);
-	site++;
-	for (i = 0; i < net->config.layers; i++, site += PEFT_NSLOT)
-		if (load_layer(net, &net->layers[i], site, err) == -1)
+	for (i = 0; i < net->config.layers; i++)
+		if (load_layer(net, i, &site, err) == -1)
 			return -1;
-	if (load_vector(net, site[0].weight, &net->norm, err) == -1)
+	if (load_slot(net, PEFT_AT_NORM, &net->norm, NULL, &site, err) == -1)
 		return -1;
-	if (site[1].weight != SIZE_MAX)
-		return load_linear(net, &site[1], &net->head, err);
-	net->head.site = &site[1];
-	net->head.w = net->embed;
+	net->attention = site + 1;
+	if (site->weight != SIZE_MAX)
+		return load_linear(net, site, &net->head, err);
+	net->head.site = site;
+	net->head.w = net->embed.w;
+	site->w = &net->head.w;
+	return 0;
+}
+
+/* Where heads lie in a row of queries, keys and values. */
+static void
+set_heads(struct peft_net *net)
+{
+	const struct peft_config *c = &net->config;
+	size_t hd = c->head_dim, vd = c->v_dim, rep = c->heads / c->kv_heads;
+	size_t q = c->heads * hd, k = c->kv_heads * hd;
+
+	net->at = (struct peft_heads_at){ .ld = q + k + c->kv_heads * vd,
+	    .q = hd, .group = rep * hd, .k = q, .kstep = hd, .v = q + k,
+	    .vstep = vd };
+	if (c->t.grouped) {
+		net->at.group = net->at.kstep = net->at.vstep =
+		    (rep + 1) * hd + vd;
+		net->at.k = rep * hd;
+		net->at.v = net->at.k + hd;
+	}
+}
+
+static int
+set_slopes(struct peft_net *net, struct peft_err *err)
+{
+	if (net->config.t.alibi == 0)
+		return 0;
+	net->slopes = peft_calloc(net->config.heads, sizeof(float), err);
+	if (net->slopes == NULL)
+		return -1;
+	peft_slopes(&net->config, net->slopes);
 	return 0;
 }
 
@@ -109,7 +239,8 @@ peft_net_open(struct peft_source *source, struct peft_cpu *cpu,
 	    (net->layers = peft_calloc(net->config.layers,
 	    sizeof(*net->layers), err)) == NULL)
 		goto fail;
-	if (load(net, err) == -1) {
+	set_heads(net);
+	if (load(net, err) == -1 || set_slopes(net, err) == -1) {
 		peft_errprefix(err, "%s", peft_source_label(source));
 		goto fail;
 	}
@@ -119,23 +250,35 @@ fail:
 	return NULL;
 }
 
+static void
+close_layer(struct peft_layer *l)
+{
+	int slot;
+
+	for (slot = 0; slot < PEFT_NSLOT; slot++) {
+		free(l->norm[slot].w);
+		free(l->norm[slot].b);
+		free(l->lin[slot].bias);
+	}
+	free(l->experts);
+}
+
 void
 peft_net_close(struct peft_net *net)
 {
 	size_t i;
-	int slot;
 
 	if (net == NULL)
 		return;
-	for (i = 0; net->layers != NULL && i < net->config.layers; i++) {
-		free(net->layers[i].attn_norm);
-		free(net->layers[i].mlp_norm);
-		for (slot = 0; slot < PEFT_NSLOT; slot++)
-			free(net->layers[i].lin[slot].bias);
-	}
+	for (i = 0; net->layers != NULL && i < net->config.layers; i++)
+		close_layer(&net->layers[i]);
 	free(net->layers);
-	free(net->norm);
+	free(net->embed_norm.w);
+	free(net->embed_norm.b);
+	free(net->norm.w);
+	free(net->norm.b);
 	free(net->head.bias);
+	free(net->slopes);
 	peft_sites_close(&net->sites);
 	free(net);
 }

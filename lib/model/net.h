@@ -48,7 +48,8 @@ struct peft_seq {
  * once.  Hooks must be attached before.
  */
 struct peft_caps {
-	size_t	tokens;		/* of a micro-batch */
+	size_t	tokens;		/* of a micro-batch; virtual ones included,
+				 * as below (peft_sites_virtual) */
 	size_t	seqs;
 	size_t	seq;		/* the longest sequence, caches included */
 	bool	train;		/* backward too */
@@ -69,6 +70,7 @@ struct peft_plan {		/* bytes */
 	size_t	activations;	/* saved for backward, all layers */
 	size_t	workspace;	/* passing */
 	size_t	logits;		/* the tile of the loss */
+	size_t	hooks;		/* what attached adapters keep beside */
 	size_t	total;
 };
 

@@ -8,12 +8,14 @@ enum { ROWS = 16 };
 /* One operation: row() does row t of it. */
 struct op {
 	const struct peft_run	*run;
+	const struct peft_normal *norm;
 	void		(*row)(const struct op *, size_t t);
 	size_t		 T, n;
-	float		*y, *z;			/* written */
+	float		*y;			/* written */
 	size_t		 ldy;
-	const float	*a, *b, *w;		/* read */
-	float		 sign;
+	const float	*a, *b;			/* read */
+	float		 scale;
+	bool		 set;
 };
 
 static void
@@ -34,97 +36,174 @@ op_run(struct peft_run *run, struct op *op)
 	peft_cpu_run(run->net->cpu, (op->T + ROWS - 1) / ROWS, op_task, op);
 }
 
-static void
-norm_row(const struct op *op, size_t t)
+static bool
+is_rms(const struct peft_run *run)
 {
-	(void)op->run->vec->rmsnorm(op->y + t * op->n, op->a + t * op->n,
-	    op->w, op->n, (float)op->run->net->config.norm_eps);
+	return run->net->config.t.norm < PEFT_LAYER;
+}
+
+/* The mean and 1 / the standard deviation of a row. */
+static void
+moments(const float *x, size_t n, double eps, float *mean, float *r)
+{
+	double m = 0, v = 0, d;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		m += (double)x[i];
+	m /= (double)n;
+	for (i = 0; i < n; i++) {
+		d = (double)x[i] - m;
+		v += d * d;
+	}
+	*mean = (float)m;
+	*r = (float)(1 / __builtin_sqrt(v / (double)n + eps));
 }
 
 void
-peft_op_norm(struct peft_run *run, float *y, const float *x, const float *w,
-    size_t T)
+peft_norm_row(const struct peft_run *run, const struct peft_normal *norm,
+    size_t group, float *y, const float *x)
 {
-	struct op op = { .row = norm_row, .T = T, .n = run->net->config.hidden,
-	    .y = y, .a = x, .w = w };
+	double eps = run->net->config.t.eps;
+	size_t n = norm->n, i;
+	const float *w = norm->w + group % norm->groups * n;
+	float mean, r;
 
-	op_run(run, &op);
+	if (is_rms(run)) {
+		(void)run->vec->rmsnorm(y, x, w, n, (float)eps);
+		return;
+	}
+	moments(x, n, eps, &mean, &r);
+	for (i = 0; i < n; i++)
+		y[i] = (x[i] - mean) * r * w[i];
+	if (norm->b != NULL)
+		run->vec->add(y, norm->b, n);
 }
 
 /* 1/rms is computed again: it costs one pass over a row that is in cache,
  * and nothing has to be kept. */
+void
+peft_norm_back_row(const struct peft_run *run, const struct peft_normal *norm,
+    size_t group, float *dx, const float *dy, const float *x)
+{
+	double eps = run->net->config.t.eps, a = 0, b = 0, g;
+	size_t n = norm->n, i;
+	const float *w = norm->w + group % norm->groups * n;
+	float mean, r;
+
+	if (is_rms(run)) {
+		r = (float)(1 / __builtin_sqrt(run->vec->sumsq(x, n) /
+		    (double)n + eps));
+		run->vec->rmsnorm_back(dx, dy, x, w, r, n);
+		return;
+	}
+	moments(x, n, eps, &mean, &r);
+	for (i = 0; i < n; i++) {
+		g = (double)dy[i] * (double)w[i];
+		a += g;
+		b += g * (double)((x[i] - mean) * r);
+	}
+	a /= (double)n;
+	b /= (double)n;
+	for (i = 0; i < n; i++)
+		dx[i] += r * (dy[i] * w[i] - (float)a -
+		    (x[i] - mean) * r * (float)b);
+}
+
+static void
+norm_row(const struct op *op, size_t t)
+{
+	peft_norm_row(op->run, op->norm, 0, op->y + t * op->n,
+	    op->a + t * op->n);
+}
+
+void
+peft_op_norm(struct peft_run *run, const struct peft_normal *norm, float *y,
+    const float *x, size_t T)
+{
+	struct op op = { .row = norm_row, .T = T, .n = norm->n, .y = y,
+	    .a = x, .norm = norm };
+
+	if (norm->site != NULL && peft_hooks_have(norm->site,
+	    PEFT_HAS_VECTOR)) {
+		peft_norm_rows(run, norm, run->ranges, run->nranges, y, x,
+		    NULL);
+		return;
+	}
+	op_run(run, &op);
+}
+
 static void
 norm_back_row(const struct op *op, size_t t)
 {
-	const float *x = op->b + t * op->n;
-	double ms = op->run->vec->sumsq(x, op->n) / (double)op->n;
-	float r = (float)(1 / __builtin_sqrt(ms +
-	    op->run->net->config.norm_eps));
+	float *dx = op->y + t * op->n;
 
-	op->run->vec->rmsnorm_back(op->y + t * op->n, op->a + t * op->n, x,
-	    op->w, r, op->n);
+	if (op->set)
+		__builtin_memset(dx, 0, op->n * sizeof(*dx));
+	peft_norm_back_row(op->run, op->norm, 0, dx, op->a + t * op->n,
+	    op->b + t * op->n);
 }
 
 void
-peft_op_norm_back(struct peft_run *run, float *dx, const float *dy,
-    const float *x, const float *w, size_t T)
+peft_op_norm_back(struct peft_run *run, const struct peft_normal *norm,
+    float *dx, const float *dy, const float *x, size_t T, bool set)
 {
-	struct op op = { .row = norm_back_row, .T = T,
-	    .n = run->net->config.hidden, .y = dx, .a = dy, .b = x, .w = w };
+	struct op op = { .row = norm_back_row, .T = T, .n = norm->n, .y = dx,
+	    .a = dy, .b = x, .norm = norm, .set = set };
 
+	if (norm->site != NULL && peft_hooks_have(norm->site,
+	    PEFT_HAS_VECTOR)) {
+		if (set)
+			__builtin_memset(dx, 0, T * norm->n * sizeof(*dx));
+		peft_norm_rows_back(run, norm, run->ranges, run->nranges, dx,
+		    dy, x, NULL);
+		return;
+	}
 	op_run(run, &op);
 }
 
 static void
-swiglu_row(const struct op *op, size_t t)
-{
-	op->run->vec->swiglu(op->y + t * op->n, op->a + t * op->n,
-	    op->b + t * op->n, op->n);
-}
-
-void
-peft_op_swiglu(struct peft_run *run, float *y, const float *g, const float *u)
-{
-	struct op op = { .row = swiglu_row, .T = run->T,
-	    .n = run->net->config.inter, .y = y, .a = g, .b = u };
-
-	op_run(run, &op);
-}
-
-static void
-swiglu_back_row(const struct op *op, size_t t)
-{
-	float *g = op->y + t * op->n, *u = op->z + t * op->n;
-
-	op->run->vec->swiglu_back(g, u, op->a + t * op->n, g, u, op->n);
-}
-
-void
-peft_op_swiglu_back(struct peft_run *run, float *dg, float *du,
-    const float *dy)
-{
-	struct op op = { .row = swiglu_back_row, .T = run->T,
-	    .n = run->net->config.inter, .y = dg, .z = du, .a = dy };
-
-	op_run(run, &op);
-}
-
-static void
-sum_row(const struct op *op, size_t t)
+add_row(const struct op *op, size_t t)
 {
 	const float *a = op->a + t * op->n, *b = op->b + t * op->n;
 	float *y = op->y + t * op->n;
 	size_t i;
 
-	for (i = 0; i < op->n; i++)
-		y[i] = a[i] + b[i];
+	if (op->scale == 1)
+		for (i = 0; i < op->n; i++)
+			y[i] = a[i] + b[i];
+	else
+		for (i = 0; i < op->n; i++)
+			y[i] = a[i] + op->scale * b[i];
 }
 
 void
-peft_op_sum(struct peft_run *run, float *y, const float *a, const float *b)
+peft_op_add(struct peft_run *run, float *y, const float *a, const float *b,
+    float scale)
 {
-	struct op op = { .row = sum_row, .T = run->T,
-	    .n = run->net->config.hidden, .y = y, .a = a, .b = b };
+	struct op op = { .row = add_row, .T = run->T,
+	    .n = run->net->config.hidden, .y = y, .a = a, .b = b,
+	    .scale = scale };
+
+	op_run(run, &op);
+}
+
+static void
+scale_row(const struct op *op, size_t t)
+{
+	const float *a = op->a + t * op->n;
+	float *y = op->y + t * op->n;
+	size_t i;
+
+	for (i = 0; i < op->n; i++)
+		y[i] = op->scale * a[i];
+}
+
+void
+peft_op_scale(struct peft_run *run, float *y, const float *a, float scale)
+{
+	struct op op = { .row = scale_row, .T = run->T,
+	    .n = run->net->config.hidden, .y = y, .a = a, .scale = scale };
 
 	op_run(run, &op);
 }
@@ -132,38 +211,15 @@ peft_op_sum(struct peft_run *run, float *y, const float *a, const float *b)
 static void
 bias_row(const struct op *op, size_t t)
 {
-	op->run->vec->add(op->y + t * op->ldy, op->w, op->n);
+	op->run->vec->add(op->y + t * op->ldy, op->b, op->n);
 }
 
 void
 peft_op_bias(struct peft_run *run, float *y, size_t ld, const float *b,
-    size_t n)
+    size_t n, size_t T)
 {
-	struct op op = { .row = bias_row, .T = run->T, .n = n, .y = y,
-	    .ldy = ld, .w = b };
-
-	op_run(run, &op);
-}
-
-/* Queries and keys lie side by side: heads + kv_heads heads to rotate. */
-static void
-rope_row(const struct op *op, size_t t)
-{
-	const struct peft_run *run = op->run;
-	const struct peft_config *c = &run->net->config;
-	size_t half = c->head_dim / 2, h, at = run->pos[t] * half;
-
-	for (h = 0; h < c->heads + c->kv_heads; h++)
-		run->vec->rope(op->y + t * op->ldy + h * c->head_dim,
-		    run->cos + at, run->sin + at, half, op->sign);
-}
-
-void
-peft_op_rope(struct peft_run *run, float *qkv, float sign)
-{
-	const struct peft_config *c = &run->net->config;
-	struct op op = { .row = rope_row, .T = run->T, .y = qkv,
-	    .ldy = (c->heads + 2 * c->kv_heads) * c->head_dim, .sign = sign };
+	struct op op = { .row = bias_row, .T = T, .n = n, .y = y, .ldy = ld,
+	    .b = b };
 
 	op_run(run, &op);
 }

@@ -31,14 +31,41 @@ floats(struct peft_arena *a, size_t rows, size_t cols)
 static size_t
 hook_saved(const struct peft_run *run, int slot, size_t l, size_t end)
 {
+	const struct peft_layer *layers = run->net->layers;
+	const struct peft_site *site;
 	size_t n, most = 0;
 
 	for (; l < end; l++) {
-		n = peft_hooks_saved(&run->net->sites.at[1 + l * PEFT_NSLOT +
-		    (size_t)slot], run->caps.tokens);
+		site = layers[l].lin[slot].site != NULL ?
+		    layers[l].lin[slot].site : layers[l].norm[slot].site;
+		n = site == NULL ? 0 : peft_hooks_saved(site,
+		    run->caps.tokens);
 		most = n > most ? n : most;
 	}
 	return most;
+}
+
+static bool
+has(const struct peft_run *run, uint32_t slots)
+{
+	return run->net->config.t.has & slots;
+}
+
+/* Gate and up, or up alone: a row of what goes into the activation. */
+static size_t
+gu_width(const struct peft_run *run)
+{
+	return run->net->config.inter * (has(run, PEFT_BIT(PEFT_GATE) |
+	    PEFT_BIT(PEFT_GATE_UP)) ? 2 : 1);
+}
+
+/* Is what the products give changed before attention sees it, so that
+ * backward needs both? */
+static bool
+keeps_raw(const struct peft_run *run)
+{
+	return has(run, PEFT_BIT(PEFT_Q_NORM)) ||
+	    run->net->config.t.qkv_clip > 0;
 }
 
 /* Everything of one layer that lives from forward to backward; or of each of
@@ -48,20 +75,27 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 {
 	const struct peft_config *c = &run->net->config;
 	struct peft_arena *a = &run->arena;
-	size_t T = run->caps.tokens, q = c->heads * c->head_dim;
-	size_t kv = c->kv_heads * c->head_dim, at;
+	size_t T = run->caps.tokens, D = c->hidden, at;
 	int slot;
 
-	s->x = floats(a, T, c->hidden);
+	s->x = floats(a, T, D);
 	at = a->used;
-	s->qkv = floats(a, T, q + 2 * kv);
-	s->attn = floats(a, T, q);
-	s->mid = floats(a, T, c->hidden);
-	s->gate = floats(a, T, c->inter);
-	s->up = floats(a, T, c->inter);
-	s->work = s->qkv;
+	s->work = floats(a, 0, 0);
+	if (keeps_raw(run))
+		s->raw = floats(a, T, run->net->at.ld);
+	s->qkv = floats(a, T, run->net->at.ld);
+	s->attn = floats(a, T, c->heads * c->v_dim);
+	if (has(run, PEFT_BIT(PEFT_ATTN_POST)))
+		s->o = floats(a, T, D);
+	s->mid = floats(a, T, D);
+	if (has(run, PEFT_BIT(PEFT_DOWN)))
+		s->gu = floats(a, T, gu_width(run));
+	if (has(run, PEFT_BIT(PEFT_MLP_POST)))
+		s->down = floats(a, T, D);
 	s->nwork = (a->used - at) / sizeof(float);
 	s->lse = floats(a, T, c->heads);
+	if (c->experts > 0)
+		peft_experts_saved(run, s);
 	for (slot = 0; slot < PEFT_NSLOT; slot++)
 		s->hook[slot] = floats(a, 1, hook_saved(run, slot, l, end));
 }
@@ -85,6 +119,8 @@ layout_stashed(struct peft_run *run, size_t n)
 			s->x = l % 2 == 0 ? run->saved[0].x : other;
 			s->lse = floats(a, run->caps.tokens,
 			    run->net->config.heads);
+			if (run->net->config.experts > 0)
+				peft_experts_saved(run, s);
 			for (slot = 0; slot < PEFT_NSLOT; slot++)
 				s->hook[slot] = floats(a, 1, hook_saved(run,
 				    slot, l, l + 1));
@@ -122,19 +158,23 @@ layout_layers(struct peft_run *run)
 	}
 }
 
+/* A weight stored [in, out] is multiplied the other way round: room for
+ * either. */
 static size_t
 product_scratch(const struct peft_run *run)
 {
-	const struct peft_config *c = &run->net->config;
-	size_t q = c->heads * c->head_dim, i, n, most = 0;
-	size_t kv = c->kv_heads * c->head_dim, T = run->caps.tokens;
-	size_t shapes[][3] = { { q + 2 * kv, c->hidden, T },
-	    { c->hidden, q, T }, { 2 * c->inter, c->hidden, T },
-	    { c->vocab, c->hidden, tile_of(run->net, &run->caps) } };
+	const struct peft_sites *s = &run->net->sites;
+	size_t i, n, most = 0;
 
-	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-		n = peft_product_scratch(run->net->cpu, shapes[i][0],
-		    shapes[i][1], shapes[i][2]);
+	for (i = 0; i < s->n; i++) {
+		const struct peft_site *site = &s->at[i];
+
+		if (site->kind == PEFT_NORM || site->kind == PEFT_EMBEDDING ||
+		    site->kind == PEFT_POSITION)
+			continue;
+		n = site->transposed ? peft_product_scratch(run->net->cpu,
+		    site->in, site->out) : peft_product_scratch(run->net->cpu,
+		    site->out, site->in);
 		most = n > most ? n : most;
 	}
 	return most;
@@ -153,6 +193,88 @@ hook_scratch(const struct peft_run *run)
 	return most;
 }
 
+/* Angles by position; behind them, where they vary with the length of the
+ * sequence, room for those of the micro-batch's tokens. */
+static void
+layout_angles(struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+	size_t n = run->caps.seq, half = c->rope_dim / 2;
+	int i;
+
+	if (c->t.norope)
+		return;
+	if (peft_rope_varies(c, n))
+		n += run->caps.tokens;
+	for (i = 0; i < (c->window > 0 ? 2 : 1); i++) {
+		run->angles[i].cos = floats(&run->arena, n, half);
+		run->angles[i].sin = floats(&run->arena, n, half);
+	}
+	run->angle = peft_arena_get(&run->arena, run->caps.tokens,
+	    sizeof(size_t));
+}
+
+/* Floats a row where hooks make an input, or the gradients of outputs, of
+ * their own: those of a layer that share an input come together. */
+static size_t
+hook_width(const struct peft_run *run, enum peft_op_kind what)
+{
+	size_t i, n = 0, most = 0;
+	int layer = -1;
+
+	for (i = 0; i < run->net->sites.n; i++) {
+		const struct peft_site *s = &run->net->sites.at[i];
+
+		if (s->kind == PEFT_HEAD || !peft_hooks_have(s, what))
+			continue;
+		n = what == PEFT_HAS_INPUT ? s->in : s->out +
+		    (s->layer == layer ? n : 0);
+		layer = s->layer;
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+static void
+layout_back(struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_arena *a = &run->arena;
+	size_t T = run->caps.tokens, D = c->hidden;
+
+	run->dx = floats(a, T, D);
+	run->dnormed = floats(a, T, D);
+	if (c->t.residual_scale != 1 || has(run, PEFT_BIT(PEFT_ATTN_POST)))
+		run->dbranch = floats(a, T, D);
+	if (c->t.parallel)
+		run->dparallel = floats(a, T, D);
+	run->ones = floats(a, 1, D);
+	run->unit = floats(a, 1, D);
+}
+
+/* What is of use within a layer only. */
+static void
+layout_passing(struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_arena *a = &run->arena;
+	size_t T = run->caps.tokens;
+
+	run->tmp = floats(a, T, c->hidden);
+	run->act = floats(a, T, c->inter);
+	run->attention_stride = peft_attention_scratch(run);
+	run->attention = floats(a, (size_t)peft_cpu_threads(run->net->cpu),
+	    run->attention_stride);
+	if (!run->caps.train)
+		return;
+	run->dqkv = floats(a, T, run->net->at.ld);
+	if (keeps_raw(run))
+		run->draw = floats(a, T, run->net->at.ld);
+	run->dattn = floats(a, T, c->heads * c->v_dim);
+	run->dkv = floats(a, T, c->heads * (c->head_dim + c->v_dim));
+	run->dact = floats(a, T, c->inter);
+}
+
 static void
 layout_work(struct peft_run *run)
 {
@@ -162,8 +284,12 @@ layout_work(struct peft_run *run)
 
 	run->out = floats(a, T, c->hidden);
 	run->normed = floats(a, T, c->hidden);
-	run->cos = floats(a, run->caps.seq, c->head_dim / 2);
-	run->sin = floats(a, run->caps.seq, c->head_dim / 2);
+	layout_angles(run);
+	run->input = floats(a, T, hook_width(run, PEFT_HAS_INPUT));
+	run->dout = floats(a, T, hook_width(run, PEFT_HAS_OUTPUT));
+	run->whole = peft_arena_get(a, run->caps.seqs, sizeof(*run->whole));
+	run->ids = peft_arena_get(a, T, sizeof(*run->ids));
+	run->labels = peft_arena_get(a, T, sizeof(*run->labels));
 	run->product = floats(a, 1, product_scratch(run));
 	run->hook = floats(a, 1, hook_scratch(run));
 	run->tree.order = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
@@ -178,32 +304,10 @@ layout_work(struct peft_run *run)
 	run->targets = peft_arena_get(a, T, sizeof(int32_t));
 	run->rownode = peft_arena_get(a, T, sizeof(size_t));
 	run->rowscale = floats(a, T, 1);
-	if (!run->caps.train)
-		return;
-	run->dx = floats(a, T, c->hidden);
-	run->dnormed = floats(a, T, c->hidden);
-}
-
-/* What is of use within a layer only. */
-static void
-layout_passing(struct peft_run *run)
-{
-	const struct peft_config *c = &run->net->config;
-	struct peft_arena *a = &run->arena;
-	size_t T = run->caps.tokens, q = c->heads * c->head_dim;
-	size_t kv = c->kv_heads * c->head_dim;
-
-	run->tmp = floats(a, T, c->hidden);
-	run->act = floats(a, T, c->inter);
-	run->attention_stride = peft_attention_scratch(run);
-	run->attention = floats(a, (size_t)peft_cpu_threads(run->net->cpu),
-	    run->attention_stride);
-	if (!run->caps.train)
-		return;
-	run->dqkv = floats(a, T, q + 2 * kv);
-	run->dattn = floats(a, T, q);
-	run->dkv = floats(a, T, 2 * q);
-	run->dact = floats(a, T, c->inter);
+	if (c->experts > 0)
+		peft_experts_work(run);
+	if (run->caps.train)
+		layout_back(run);
 }
 
 static void
@@ -214,6 +318,8 @@ layout_logits(struct peft_run *run)
 
 	run->tile = tile_of(run->net, &run->caps);
 	run->logits = floats(a, run->tile, c->vocab);
+	if (c->t.final_cap > 0 && run->caps.train)
+		run->capped = floats(a, run->tile, c->vocab);
 	run->hx = floats(a, run->tile, c->hidden);
 	run->dhx = floats(a, run->tile, c->hidden);
 	run->rownll = peft_arena_get(a, run->tile, sizeof(double));
@@ -241,23 +347,37 @@ peft_run_layout(struct peft_run *run)
 	peft_arena_release(&run->arena, mark);
 	layout_logits(run);
 	run->plan.logits = run->arena.used > at ? run->arena.used - at : 0;
-	run->plan.total = run->arena.peak;
+	run->plan.hooks = peft_hooks_memory(&run->net->sites);
+	run->plan.total = run->arena.peak + run->plan.hooks;
 }
 
 static void
 start(struct peft_run *run, struct peft_net *net, const struct peft_caps *caps,
     struct peft_saved *saved)
 {
+	const struct peft_virtual *v;
 	size_t i;
 
 	*run = (struct peft_run){ .net = net, .caps = *caps,
 	    .vec = peft_cpu_vec(net->cpu), .saved = saved,
 	    .lowest = (int)net->config.layers };
-	for (i = 0; i < net->sites.n; i++)
-		if (net->sites.at[i].hooks != NULL &&
-		    net->sites.at[i].layer >= 0 &&
-		    net->sites.at[i].layer < run->lowest)
-			run->lowest = net->sites.at[i].layer;
+	for (v = net->sites.virtuals; v != NULL; v = v->next) {
+		run->lowest = 0;
+		run->deep |= v->embed != NULL;
+	}
+	for (i = 0; i < net->sites.n; i++) {
+		const struct peft_site *s = &net->sites.at[i];
+		bool first = s->kind == PEFT_EMBEDDING ||
+		    s->slot == PEFT_AT_EMBED_NORM;
+		int layer = first ? 0 : s->layer;
+
+		if (s->hooks == NULL || layer < 0 || layer > run->lowest)
+			continue;
+		if (layer < run->lowest)
+			run->deep = false;
+		run->lowest = layer;
+		run->deep |= first || s->kind == PEFT_NORM;
+	}
 }
 
 int
@@ -283,6 +403,8 @@ peft_run_open(struct peft_net *net, const struct peft_caps *caps,
 {
 	struct peft_saved *saved;
 	struct peft_run *run;
+	size_t k;
+	int i;
 
 	saved = peft_calloc(net->config.layers, sizeof(*saved), err);
 	run = peft_calloc(1, sizeof(*run), err);
@@ -298,7 +420,12 @@ peft_run_open(struct peft_net *net, const struct peft_caps *caps,
 		return NULL;
 	}
 	peft_run_layout(run);
-	peft_rope_table(&net->config, caps->seq, run->cos, run->sin);
+	for (k = 0; run->ones != NULL && k < net->config.hidden; k++)
+		run->ones[k] = 1;
+	for (i = 0; i < 2; i++)
+		if (run->angles[i].cos != NULL)
+			peft_rope_table(&net->config, i, 0, 0, caps->seq,
+			    run->angles[i].cos, run->angles[i].sin);
 	return run;
 }
 

@@ -8,124 +8,263 @@
 #include "base/buf.h"
 #include "model/site.h"
 
-/* What a slot is, for the loop below: sizes are sums of these. */
+/* What a slot is: features in and out, and of a norm with weights of their
+ * own for each of several heads, how many. */
 struct shape {
-	size_t	in, out;
-	bool	bias;
+	size_t	in, out, heads;
 };
 
 static struct shape
-slot_shape(const struct peft_config *c, enum peft_slot slot)
+slot_shape(const struct peft_config *c, int slot)
 {
-	size_t q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
-	struct shape shape[PEFT_NSLOT] = {
-		[PEFT_ATTN_NORM] = { c->hidden, c->hidden, false },
-		[PEFT_Q] = { c->hidden, q, c->attn_bias },
-		[PEFT_K] = { c->hidden, kv, c->attn_bias },
-		[PEFT_V] = { c->hidden, kv, c->attn_bias },
-		[PEFT_O] = { q, c->hidden, c->attn_bias },
-		[PEFT_MLP_NORM] = { c->hidden, c->hidden, false },
-		[PEFT_GATE] = { c->hidden, c->inter, c->mlp_bias },
-		[PEFT_UP] = { c->hidden, c->inter, c->mlp_bias },
-		[PEFT_DOWN] = { c->inter, c->hidden, c->mlp_bias },
+	size_t q = c->heads * c->head_dim, k = c->kv_heads * c->head_dim;
+	size_t v = c->kv_heads * c->v_dim, D = c->hidden, I = c->inter;
+	bool whole = c->t.qk_norm == PEFT_QK_WHOLE;
+	bool each = c->t.qk_norm == PEFT_QK_EACH;
+	struct shape shape[PEFT_NMODULE] = {
+		[PEFT_ATTN_NORM] = { D, D, 0 },
+		[PEFT_Q] = { D, q, 0 }, [PEFT_K] = { D, k, 0 },
+		[PEFT_V] = { D, v, 0 }, [PEFT_QKV] = { D, q + k + v, 0 },
+		[PEFT_KV_A] = { D, c->kv_rank + c->rope_dim, 0 },
+		[PEFT_KV_NORM] = { c->kv_rank, c->kv_rank, 0 },
+		[PEFT_KV_B] = { c->kv_rank, c->kv_heads * (c->head_dim -
+		    c->rope_dim) + v, 0 },
+		[PEFT_Q_NORM] = { whole ? q : c->head_dim, whole ? q :
+		    c->head_dim, each ? c->heads : 0 },
+		[PEFT_K_NORM] = { whole ? k : c->head_dim, whole ? k :
+		    c->head_dim, each ? c->kv_heads : 0 },
+		[PEFT_O] = { c->heads * c->v_dim, D, 0 },
+		[PEFT_ATTN_POST] = { D, D, 0 }, [PEFT_MLP_NORM] = { D, D, 0 },
+		[PEFT_GATE] = { D, I, 0 }, [PEFT_UP] = { D, I, 0 },
+		[PEFT_GATE_UP] = { D, 2 * I, 0 }, [PEFT_DOWN] = { I, D, 0 },
+		[PEFT_MLP_POST] = { D, D, 0 },
+		[PEFT_ROUTER] = { D, c->experts, 0 },
+		[PEFT_AT_EMBED] = { c->vocab, D, 0 },
+		[PEFT_AT_POSITION] = { c->positions, D, 0 },
+		[PEFT_AT_EMBED_NORM] = { D, D, 0 },
+		[PEFT_AT_NORM] = { D, D, 0 },
+		[PEFT_AT_HEAD] = { D, c->vocab, 0 },
 	};
 
 	return shape[slot];
 }
 
 static enum peft_site_kind
-slot_kind(enum peft_slot slot)
+slot_kind(int slot)
 {
-	return slot == PEFT_ATTN_NORM || slot == PEFT_MLP_NORM ? PEFT_NORM :
-	    PEFT_LINEAR;
+	static const enum peft_site_kind kind[PEFT_NMODULE] = {
+		[PEFT_ATTN_NORM] = PEFT_NORM, [PEFT_KV_NORM] = PEFT_NORM,
+		[PEFT_Q_NORM] = PEFT_NORM, [PEFT_K_NORM] = PEFT_NORM,
+		[PEFT_ATTN_POST] = PEFT_NORM, [PEFT_MLP_NORM] = PEFT_NORM,
+		[PEFT_MLP_POST] = PEFT_NORM, [PEFT_ROUTER] = PEFT_EXPERT,
+		[PEFT_AT_EMBED] = PEFT_EMBEDDING,
+		[PEFT_AT_POSITION] = PEFT_POSITION,
+		[PEFT_AT_EMBED_NORM] = PEFT_NORM, [PEFT_AT_NORM] = PEFT_NORM,
+		[PEFT_AT_HEAD] = PEFT_HEAD,
+	};
+
+	return kind[slot];	/* others are 0: linear */
+}
+
+/* What is being filled in. */
+struct fill {
+	struct peft_sites		*sites;
+	const struct peft_config	*c;
+	const struct peft_source	*src;
+	bool				*used;
+};
+
+/* path.suffix in the source; or, where a model was saved without its head,
+ * the same without the path's first part. */
+static size_t
+find(const struct peft_source *src, const struct peft_site *site,
+    const char *suffix, const char **stem)
+{
+	const char *rest = strchr(site->path, '.');
+	char name[512];
+	size_t i;
+
+	*stem = site->path;
+	snprintf(name, sizeof(name), "%s.%s", site->path, suffix);
+	if ((i = peft_source_find(src, name)) != SIZE_MAX || rest == NULL)
+		return i;
+	snprintf(name, sizeof(name), "%s.%s", rest + 1, suffix);
+	if ((i = peft_source_find(src, name)) != SIZE_MAX)
+		*stem = rest + 1;
+	return i;
+}
+
+/* Does the source (a GGUF) have this weight [out, in], where the family has
+ * [in, out]? */
+static bool
+is_turned(const struct fill *f, const struct peft_site *site)
+{
+	const char *stem;
+	size_t i = find(f->src, site, "weight", &stem);
+
+	return i != SIZE_MAX && peft_source_at(f->src, i)->turned;
 }
 
 /* Find path.suffix in the source and check its shape [rows, cols], or
  * [cols] where rows is 0; mark it as used. */
 static int
-claim(const struct peft_source *src, const char *path, const char *suffix,
-    size_t rows, size_t cols, bool *used, size_t *index, struct peft_err *err)
+claim(const struct fill *f, struct peft_site *site, const char *suffix,
+    size_t rows, size_t cols, size_t *index, struct peft_err *err)
 {
-	char name[512];
 	const struct peft_weight *w;
 
-	snprintf(name, sizeof(name), "%s.%s", path, suffix);
-	if ((*index = peft_source_find(src, name)) == SIZE_MAX)
-		return peft_seterr(err, "weight %s is missing", name);
-	w = peft_source_at(src, *index);
+	*index = find(f->src, site, suffix, &site->stem);
+	if (*index == SIZE_MAX)
+		return peft_seterr(err, "weight %s.%s is missing", site->path,
+		    suffix);
+	w = peft_source_at(f->src, *index);
 	if (rows == 0 ? w->ndim != 1 || w->shape[0] != cols :
 	    w->ndim != 2 || w->shape[0] != rows || w->shape[1] != cols)
 		return peft_seterr(err, "weight %s has shape [%zu, %zu], the "
-		    "config calls for [%zu, %zu]", name, w->rows, w->cols,
+		    "config calls for [%zu, %zu]", w->name, w->rows, w->cols,
 		    rows == 0 ? 1 : rows, cols);
-	used[*index] = true;
+	f->used[*index] = true;
 	return 0;
 }
 
-static int
-add_site(struct peft_sites *s, const struct peft_source *src,
-    enum peft_site_kind kind, int layer, const char *path, struct shape shape,
-    bool *used, struct peft_err *err)
+/* A site without its weights. */
+static struct peft_site *
+new_site(const struct fill *f, enum peft_site_kind kind, int layer, int slot,
+    const char *path, struct shape shape, struct peft_err *err)
 {
-	struct peft_site *site = &s->at[s->n];
-	size_t rows = kind == PEFT_NORM ? 0 :
-	    kind == PEFT_EMBEDDING ? shape.in : shape.out;
-	size_t cols = kind == PEFT_EMBEDDING ? shape.out : shape.in;
+	struct peft_site *site = &f->sites->at[f->sites->n];
 
 	*site = (struct peft_site){ .kind = kind, .layer = layer,
-	    .in = shape.in, .out = shape.out, .weight = SIZE_MAX,
-	    .bias = SIZE_MAX };
-	if ((site->path = peft_strdup(path, err)) == NULL)
-		return -1;
-	s->n++;
-	if (claim(src, path, "weight", rows, cols, used, &site->weight,
-	    err) == -1)
-		return -1;
-	if (shape.bias)
-		return claim(src, path, "bias", 0, shape.out, used,
-		    &site->bias, err);
-	return 0;
+	    .slot = slot, .in = shape.in, .out = shape.out,
+	    .weight = SIZE_MAX, .bias = SIZE_MAX };
+	if ((site->path = site->stem = peft_strdup(path, err)) == NULL)
+		return NULL;
+	f->sites->n++;
+	return site;
 }
 
 static int
-add_layer(struct peft_sites *s, const struct peft_config *c,
-    const struct peft_source *src, size_t layer, bool *used,
+add_site(const struct fill *f, int layer, int slot, const char *path,
     struct peft_err *err)
 {
-	char path[256];
-	int slot;
+	const struct peft_traits *t = &f->c->t;
+	struct shape s = slot_shape(f->c, slot);
+	enum peft_site_kind kind = slot_kind(slot);
+	struct peft_site *site = new_site(f, kind, layer, slot, path, s, err);
+	bool table = kind == PEFT_EMBEDDING || kind == PEFT_POSITION;
 
-	for (slot = 0; slot < PEFT_NSLOT; slot++) {
-		snprintf(path, sizeof(path), "%s.%zu.%s", c->family->layers,
-		    layer, c->family->slot[slot]);
-		if (add_site(s, src, slot_kind(slot), (int)layer, path,
-		    slot_shape(c, slot), used, err) == -1)
+	if (site == NULL)
+		return -1;
+	site->transposed = t->transposed & PEFT_BIT(slot) &&
+	    !is_turned(f, site);
+	table |= site->transposed;
+	if (claim(f, site, "weight", kind == PEFT_NORM ? s.heads :
+	    table ? s.in : s.out, table ? s.out : s.in, &site->weight,
+	    err) == -1)
+		return -1;
+	if (t->bias & PEFT_BIT(slot) && kind != PEFT_EMBEDDING &&
+	    kind != PEFT_POSITION)
+		return claim(f, site, "bias", 0, s.out, &site->bias, err);
+	return 0;
+}
+
+/* "layers.N." and a name in which # stands for the number of the expert. */
+static void
+expert_path(char *path, size_t size, const char *layers, size_t layer,
+    const char *name, size_t e)
+{
+	const char *hash = strchr(name, '#');
+	int n = (int)(hash == NULL ? strlen(name) : (size_t)(hash - name));
+	int at = snprintf(path, size, "%s.%zu.%.*s", layers, layer, n, name);
+
+	if (hash != NULL && at > 0 && (size_t)at < size)
+		snprintf(path + at, size - (size_t)at, "%zu%s", e, hash + 1);
+}
+
+/* Gate, up and down of expert e, or of the one that all tokens pass. */
+static int
+add_expert(const struct fill *f, size_t layer, const char *const *names,
+    size_t e, size_t inter, struct peft_err *err)
+{
+	size_t D = f->c->hidden;
+	struct shape shape[] = { { D, inter, 0 }, { D, inter, 0 },
+	    { inter, D, 0 } };
+	struct peft_site *site;
+	char path[256];
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		expert_path(path, sizeof(path), f->c->family->layers, layer,
+		    names[i], e);
+		site = new_site(f, PEFT_EXPERT, (int)layer, PEFT_NMODULE, path,
+		    shape[i], err);
+		if (site == NULL || claim(f, site, "weight", site->out,
+		    site->in, &site->weight, err) == -1)
 			return -1;
 	}
 	return 0;
 }
 
+static int
+add_layer(const struct fill *f, size_t layer, struct peft_err *err)
+{
+	const struct peft_config *c = f->c;
+	const struct peft_family *family = c->family;
+	char path[256];
+	size_t e;
+	int slot;
+
+	for (slot = 0; slot < PEFT_NSLOT; slot++) {
+		if (!peft_config_has(c, layer, slot) ||
+		    c->t.bare & PEFT_BIT(slot))
+			continue;
+		snprintf(path, sizeof(path), "%s.%zu.%s", family->layers,
+		    layer, family->slot[slot]);
+		if (add_site(f, (int)layer, slot, path, err) == -1)
+			return -1;
+	}
+	if (!(c->layer[layer] & PEFT_LAYER_EXPERTS))
+		return 0;
+	for (e = 0; e < c->experts; e++)
+		if (add_expert(f, layer, family->expert, e, c->expert_inter,
+		    err) == -1)
+			return -1;
+	return c->shared_inter == 0 ? 0 : add_expert(f, layer, family->shared,
+	    0, c->shared_inter, err);
+}
+
 /* A tied head has no weight of its own; a copy of the embedding's that some
  * files hold all the same is allowed, and is then the head's weight. */
 static int
-add_head(struct peft_sites *s, const struct peft_config *c,
-    const struct peft_source *src, bool *used, struct peft_err *err)
+add_head(const struct fill *f, struct peft_err *err)
 {
-	struct shape shape = { c->hidden, c->vocab, false };
-	struct peft_site *site;
+	const struct peft_family *family = f->c->family;
 	char name[256];
 
-	snprintf(name, sizeof(name), "%s.weight", c->family->head);
-	if (!c->tied || peft_source_find(src, name) != SIZE_MAX)
-		return add_site(s, src, PEFT_HEAD, -1, c->family->head, shape,
-		    used, err);
-	site = &s->at[s->n];
-	*site = (struct peft_site){ .kind = PEFT_HEAD, .layer = -1,
-	    .in = c->hidden, .out = c->vocab, .weight = SIZE_MAX,
-	    .bias = SIZE_MAX };
-	if ((site->path = peft_strdup(c->family->head, err)) == NULL)
-		return -1;
-	s->n++;
+	snprintf(name, sizeof(name), "%s.weight", family->head);
+	if (!f->c->t.tied || peft_source_find(f->src, name) != SIZE_MAX)
+		return add_site(f, -1, PEFT_AT_HEAD, family->head, err);
+	return new_site(f, PEFT_HEAD, -1, PEFT_AT_HEAD, family->head,
+	    slot_shape(f->c, PEFT_AT_HEAD), err) == NULL ? -1 : 0;
+}
+
+/* Behind all others: the modules that hold the projections, which have no
+ * weights of their own. */
+static int
+add_attentions(const struct fill *f, struct peft_err *err)
+{
+	const struct peft_config *c = f->c;
+	size_t q = c->heads * c->head_dim, i;
+	const char *o = c->family->slot[PEFT_O], *dot = strrchr(o, '.');
+	char path[256];
+
+	for (i = 0; i < c->layers; i++) {
+		snprintf(path, sizeof(path), "%s.%zu.%.*s", c->family->layers,
+		    i, dot == NULL ? 0 : (int)(dot - o), o);
+		if (new_site(f, PEFT_ATTENTION, (int)i, PEFT_NMODULE, path,
+		    (struct shape){ q, c->heads * c->v_dim, 0 }, err) == NULL)
+			return -1;
+	}
 	return 0;
 }
 
@@ -133,11 +272,17 @@ add_head(struct peft_sites *s, const struct peft_config *c,
 static bool
 is_buffer(const char *name)
 {
-	static const char tail[] = "rotary_emb.inv_freq";
-	size_t n = strlen(name);
+	static const char *const tails[] = { "rotary_emb.inv_freq",
+	    ".attn.bias", ".attn.masked_bias", ".attention.bias",
+	    ".attention.masked_bias", ".attn.embed_positions" };
+	size_t n = strlen(name), i, k;
 
-	return n >= sizeof(tail) - 1 &&
-	    strcmp(name + n - (sizeof(tail) - 1), tail) == 0;
+	for (i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+		k = strlen(tails[i]);
+		if (n >= k && strcmp(name + n - k, tails[i]) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int
@@ -153,38 +298,49 @@ all_used(const struct peft_source *src, const bool *used, struct peft_err *err)
 }
 
 static int
-fill(struct peft_sites *s, const struct peft_config *c,
-    const struct peft_source *src, bool *used, struct peft_err *err)
+add_outer(const struct fill *f, int slot, const char *path,
+    struct peft_err *err)
 {
-	struct shape embed = { c->vocab, c->hidden, false };
-	struct shape norm = { c->hidden, c->hidden, false };
+	if (!(f->c->t.has & PEFT_BIT(slot)) || f->c->t.bare & PEFT_BIT(slot))
+		return 0;
+	return add_site(f, -1, slot, path, err);
+}
+
+static int
+fill(const struct fill *f, struct peft_err *err)
+{
+	const struct peft_family *family = f->c->family;
 	size_t i;
 
-	if (add_site(s, src, PEFT_EMBEDDING, -1, c->family->embed, embed, used,
-	    err) == -1)
+	if (add_outer(f, PEFT_AT_EMBED, family->embed, err) == -1 ||
+	    add_outer(f, PEFT_AT_POSITION, family->position, err) == -1 ||
+	    add_outer(f, PEFT_AT_EMBED_NORM, family->embed_norm, err) == -1)
 		return -1;
-	for (i = 0; i < c->layers; i++)
-		if (add_layer(s, c, src, i, used, err) == -1)
+	for (i = 0; i < f->c->layers; i++)
+		if (add_layer(f, i, err) == -1)
 			return -1;
-	if (add_site(s, src, PEFT_NORM, -1, c->family->norm, norm, used,
-	    err) == -1 || add_head(s, c, src, used, err) == -1)
+	if (add_outer(f, PEFT_AT_NORM, family->norm, err) == -1 ||
+	    add_head(f, err) == -1 || add_attentions(f, err) == -1)
 		return -1;
-	return all_used(src, used, err);
+	return all_used(f->src, f->used, err);
 }
 
 int
 peft_sites_open(struct peft_sites *s, const struct peft_config *c,
     const struct peft_source *src, struct peft_err *err)
 {
-	bool *used;
+	struct fill f = { .sites = s, .c = c, .src = src };
+	size_t per = PEFT_NSLOT + 3 * (c->experts + 1) + 1;
 	int r = -1;
 
-	s->n = 0;
-	s->at = peft_calloc(c->layers * PEFT_NSLOT + 3, sizeof(*s->at), err);
-	used = peft_calloc(peft_source_count(src) + 1, sizeof(*used), err);
-	if (s->at != NULL && used != NULL)
-		r = fill(s, c, src, used, err);
-	free(used);
+	*s = (struct peft_sites){ .config = c };
+	s->at = peft_calloc(c->layers * per + PEFT_NMODULE - PEFT_NSLOT,
+	    sizeof(*s->at), err);
+	f.used = peft_calloc(peft_source_count(src) + 1, sizeof(*f.used),
+	    err);
+	if (s->at != NULL && f.used != NULL)
+		r = fill(&f, err);
+	free(f.used);
 	if (r == -1) {
 		peft_sites_close(s);
 		return peft_errprefix(err, "%s", peft_source_label(src));
@@ -213,4 +369,16 @@ peft_sites_find(const struct peft_sites *s, const char *path)
 		if (strcmp(s->at[i].path, path) == 0)
 			return &s->at[i];
 	return NULL;
+}
+
+size_t
+peft_sites_virtual(const struct peft_sites *s, int adapter)
+{
+	const struct peft_virtual *v;
+	size_t most = 0;
+
+	for (v = s->virtuals; v != NULL; v = v->next)
+		if ((adapter == -1 || v->adapter == adapter) && v->n > most)
+			most = v->n;
+	return most;
 }

@@ -1,143 +1,222 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Products of low rank.  With bf16 they go the way of the frozen weight's;
- * in f32 BLAS does those that are narrow on both sides.
- */
+/* y += s (B (A drop(x)) + b): what LoRA and its relatives share. */
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "math/vec.h"
 #include "peft/lowrank.h"
-#include "quant/product.h"
+#include "peft/thin.h"
 
-/* Ranks up to which the scratch of products is enough whatever T is. */
-enum { MOSTRANK = 256, SLACK = 32 };
+enum { A, B, BIAS };
 
-static bool
-in_bf16(const struct peft_hook_call *c, const struct peft_lowrank *w)
+static const struct peft_lowrank_ops *
+ops_of(const struct peft_module *m)
 {
-	return peft_cpu_computes(c->cpu) == PEFT_COMPUTE_BF16 &&
-	    c->product != NULL && w->r <= MOSTRANK &&
-	    w->r + SLACK <= w->in && w->r + SLACK <= w->out;
+	return m->method->ops;
 }
 
-/* dh, or h times s; one of them transposed; db^T. */
+static size_t
+own_floats(const struct peft_module *m)
+{
+	return ops_of(m) == NULL ? 0 : 2 * m->rank * (m->site->in +
+	    m->site->out);
+}
+
 size_t
-peft_lowrank_scratch(size_t r, size_t in, size_t out, size_t T)
+peft_lowrank_memory(const void *self)
 {
-	return 2 * T * r + r * (in > out ? in : out);
+	return sizeof(struct peft_lowrank) + own_floats(self) * sizeof(float);
 }
 
-static struct peft_dense
-a_of(const struct peft_lowrank *w)
+int
+peft_lowrank_prepare(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
 {
-	return (struct peft_dense){ w->a, w->r, w->in, w->in };
-}
+	struct peft_lowrank *l = peft_calloc(1, peft_lowrank_memory(m), err);
+	size_t na = m->rank * m->site->in, nb = m->rank * m->site->out;
 
-static struct peft_dense
-b_of(const struct peft_lowrank *w)
-{
-	return (struct peft_dense){ w->b, w->out, w->r, w->r };
-}
-
-/* dst = s src, [rows, cols] to [cols, rows]. */
-static void
-transpose(float *dst, const float *src, size_t rows, size_t cols, float s)
-{
-	size_t i, j;
-
-	for (i = 0; i < rows; i++)
-		for (j = 0; j < cols; j++)
-			dst[j * rows + i] = s * src[i * cols + j];
+	(void)base;
+	if ((m->state = l) == NULL)
+		return -1;
+	if (ops_of(m) == NULL) {
+		l->a = m->param[A]->value;
+		l->b = m->param[B]->value;
+		l->ga = m->param[A]->grad;
+		l->gb = m->param[B]->grad;
+		return 0;
+	}
+	l->own = l->data;
+	l->a = l->own;
+	l->b = l->own + na;
+	l->ga = l->own + na + nb;
+	l->gb = l->ga + na;
+	return 0;
 }
 
 void
-peft_lowrank_forward(const struct peft_hook_call *c,
-    const struct peft_lowrank *w, const float *x, size_t ldx, float *y,
+peft_lowrank_begin(void *self, struct peft_cpu *cpu, float *product)
+{
+	struct peft_module *m = self;
+	struct peft_lowrank *l = m->state;
+	size_t na = m->rank * m->site->in, nb = m->rank * m->site->out;
+
+	(void)cpu;
+	(void)product;
+	if (ops_of(m) == NULL || !peft_module_stale(m))
+		return;
+	ops_of(m)->make(m, l->own, l->own + na);
+	memset(l->ga, 0, (na + nb) * sizeof(float));
+}
+
+void
+peft_lowrank_end(void *self, struct peft_cpu *cpu)
+{
+	struct peft_module *m = self;
+	struct peft_lowrank *l = m->state;
+
+	(void)cpu;
+	if (ops_of(m) != NULL && m->train)
+		ops_of(m)->back(m, l->ga, l->gb);
+}
+
+size_t
+peft_lowrank_saved(const void *self, size_t T)
+{
+	const struct peft_module *m = self;
+
+	return T * m->rank;			/* h = A drop(x) */
+}
+
+static size_t
+thin_scratch(const struct peft_module *m, size_t T)
+{
+	return peft_thin_scratch(m->rank, m->site->in, m->site->out, T);
+}
+
+static struct peft_thin
+thin(const struct peft_module *m)
+{
+	const struct peft_lowrank *l = m->state;
+
+	return (struct peft_thin){ m->rank, m->site->in, m->site->out, l->a,
+	    l->b, m->scale * m->weight };
+}
+
+/* Behind that of the products: what is dropped out, forward and back. */
+size_t
+peft_lowrank_scratch(const void *self, size_t T)
+{
+	const struct peft_module *m = self;
+
+	return thin_scratch(m, T) + (m->train && m->dropout > 0 ?
+	    2 * T * m->site->in : 0);
+}
+
+void
+peft_lowrank_forward(void *self, const struct peft_hook_call *c, float *y,
     size_t ldy)
 {
-	struct peft_dense a = a_of(w), b = b_of(w);
-	size_t r = w->r, i;
+	const struct peft_module *m = self;
+	const struct peft_thin w = thin(m);
+	size_t ld, t;
+	const float *x = peft_drop(m, c, c->scratch + thin_scratch(m, c->T),
+	    &ld);
 
-	if (!in_bf16(c, w)) {
-		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, w->in, 1, x, ldx,
-		    w->a, w->in, 0, c->saved, r);
-		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, w->out, r, w->scale,
-		    c->saved, r, w->b, r, 1, y, ldy);
-		return;
-	}
-	peft_dense_forward(c->cpu, x, ldx, c->T, &a, false, c->saved, r,
-	    c->product);
-	for (i = 0; i < c->T * r; i++)
-		c->scratch[i] = w->scale * c->saved[i];
-	peft_dense_forward(c->cpu, c->scratch, r, c->T, &b, true, y, ldy,
-	    c->product);
+	peft_thin_forward(c, &w, x, ld, y, ldy);
+	for (t = 0; ops_of(m) == NULL && m->param[BIAS] != NULL && t < c->T;
+	    t++)
+		peft_cpu_vec(c->cpu)->axpy(y + t * ldy, w.scale,
+		    m->param[BIAS]->value, m->site->out);
 }
 
-void
-peft_lowrank_hidden(const struct peft_hook_call *c,
-    const struct peft_lowrank *w, const float *dy, size_t lddy)
-{
-	struct peft_dense b = b_of(w);
-	float *dh = c->scratch;
-	size_t r = w->r, i;
-
-	if (!in_bf16(c, w)) {
-		peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, r, w->out, w->scale,
-		    dy, lddy, w->b, r, 0, dh, r);
-		return;
-	}
-	peft_dense_backward(c->cpu, dh, r, c->T, &b, false, dy, lddy,
-	    c->product);
-	for (i = 0; i < c->T * r; i++)
-		dh[i] *= w->scale;
-}
-
-/* x and dy take the weight's place, so that they are read by rows; db comes
- * out as its transpose. */
+/* The gradients of A, B and b. */
 static void
-gradients_bf16(const struct peft_hook_call *c, const struct peft_lowrank *w,
-    const float *x, size_t ldx, const float *dy, size_t lddy, float *da,
-    float *db)
+gradients(struct peft_module *m, const struct peft_hook_call *c,
+    const float *dy, size_t lddy)
 {
-	struct peft_dense inputs = { x, c->T, w->in, ldx };
-	struct peft_dense outputs = { dy, c->T, w->out, lddy };
-	float *dh = c->scratch, *t = dh + c->T * w->r, *g = t + c->T * w->r;
-	size_t r = w->r, i, k;
+	const struct peft_lowrank *l = m->state;
+	const struct peft_thin w = thin(m);
+	size_t ld, t;
+	const float *x = peft_drop(m, c, c->scratch + thin_scratch(m, c->T),
+	    &ld);
 
-	transpose(t, dh, c->T, r, 1);
-	peft_dense_backward(c->cpu, da, w->in, r, &inputs, true, t, c->T,
-	    c->product);
-	transpose(t, c->saved, c->T, r, w->scale);
-	peft_dense_backward(c->cpu, g, w->out, r, &outputs, false, t, c->T,
-	    c->product);
-	for (i = 0; i < w->out; i++)
-		for (k = 0; k < r; k++)
-			db[i * r + k] += g[k * w->out + i];
+	peft_thin_gradients(c, &w, x, ld, dy, lddy, l->ga, l->gb);
+	for (t = 0; ops_of(m) == NULL && m->param[BIAS] != NULL && t < c->T;
+	    t++)
+		peft_cpu_vec(c->cpu)->axpy(m->param[BIAS]->grad, w.scale,
+		    dy + t * lddy, w.out);
 }
 
 void
-peft_lowrank_gradients(const struct peft_hook_call *c,
-    const struct peft_lowrank *w, const float *x, size_t ldx, const float *dy,
-    size_t lddy, float *da, float *db)
+peft_lowrank_backward(void *self, const struct peft_hook_call *c,
+    const float *dy, size_t lddy, float *dx, size_t lddx)
 {
-	if (in_bf16(c, w)) {
-		gradients_bf16(c, w, x, ldx, dy, lddy, da, db);
+	struct peft_module *m = self;
+	const struct peft_thin w = thin(m);
+	float *g = c->scratch + thin_scratch(m, c->T) + c->T * w.in;
+	bool drop = peft_drop_on(m, c);
+
+	peft_thin_hidden(c, &w, dy, lddy);
+	if (m->train)
+		gradients(m, c, dy, lddy);
+	if (dx == NULL)
 		return;
-	}
-	peft_gemm(c->cpu, PEFT_T, PEFT_N, w->out, w->r, c->T, w->scale, dy,
-	    lddy, c->saved, w->r, 1, db, w->r);
-	peft_gemm(c->cpu, PEFT_T, PEFT_N, w->r, w->in, c->T, 1, c->scratch,
-	    w->r, x, ldx, 1, da, w->in);
+	peft_thin_input(c, &w, !drop, drop ? g : dx, drop ? w.in : lddx);
+	if (drop)
+		peft_drop_back(m, c, g, dx, lddx);
 }
 
-void
-peft_lowrank_input(const struct peft_hook_call *c,
-    const struct peft_lowrank *w, bool add, float *dx, size_t lddx)
-{
-	struct peft_dense a = a_of(w);
+const struct peft_hook_ops peft_lowrank_hook = {
+	.memory = peft_lowrank_memory, .begin = peft_lowrank_begin,
+	.end = peft_lowrank_end, .saved = peft_lowrank_saved,
+	.scratch = peft_lowrank_scratch, .forward = peft_lowrank_forward,
+	.backward = peft_lowrank_backward,
+};
 
-	if (in_bf16(c, w))
-		peft_dense_backward(c->cpu, dx, lddx, c->T, &a, add,
-		    c->scratch, w->r, c->product);
-	else
-		peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, w->in, w->r, 1,
-		    c->scratch, w->r, w->a, w->in, add ? 1 : 0, dx, lddx);
+bool
+peft_lowrank_changes(const struct peft_module *m, enum peft_leaf leaf)
+{
+	return leaf == PEFT_LEAF_WEIGHT ||
+	    (ops_of(m) == NULL && m->param[BIAS] != NULL);
+}
+
+/* By stretches of columns that stay in the cache while they are summed; the
+ * sum is added to the base's value in one rounding. */
+void
+peft_lowrank_row(const float *b, const float *a, size_t r, size_t in, float s,
+    float *row)
+{
+	enum { STRETCH = 1024 };
+	const struct peft_vec *v = peft_vec_best();
+	float sum[STRETCH];
+	size_t c, n, k;
+
+	for (c = 0; c < in; c += n) {
+		n = in - c < STRETCH ? in - c : STRETCH;
+		memset(sum, 0, n * sizeof(*sum));
+		for (k = 0; k < r; k++)
+			v->axpy(sum, b[k], a + k * in + c, n);
+		v->axpy(row + c, s, sum, n);
+	}
+}
+
+int
+peft_lowrank_merge(const struct peft_module *m, enum peft_leaf leaf,
+    size_t first, size_t n, float weight, float *rows,
+    const struct peft_rows *base, struct peft_err *err)
+{
+	const struct peft_lowrank *l = m->state;
+	size_t in = m->site->in, r = m->rank, i;
+	float s = m->scale * weight;
+
+	(void)base;
+	(void)err;
+	if (leaf == PEFT_LEAF_BIAS)
+		peft_vec_best()->axpy(rows, s, m->param[BIAS]->value,
+		    m->site->out);
+	for (i = 0; leaf == PEFT_LEAF_WEIGHT && i < n; i++)
+		peft_lowrank_row(l->b + (first + i) * r, l->a, r, in, s,
+		    rows + i * in);
+	return 0;
 }

@@ -61,6 +61,7 @@ find_arch(struct peft_sink *k, const struct peft_side *config,
 {
 	cJSON *j = peft_json(config->data, config->len, err);
 	const char *type = "";
+	char names[400];
 	int r;
 
 	if (j == NULL)
@@ -70,10 +71,11 @@ find_arch(struct peft_sink *k, const struct peft_side *config,
 	cJSON_Delete(j);
 	if (r == -1)
 		return -1;
-	if ((k->arch = peft_arch_of_hf(type = name->data)) == NULL)
-		return peft_seterr(err, "model_type \"%s\" cannot be told in "
-		    "GGUF here (known: %s)", type, peft_arch_names());
-	return 0;
+	if ((k->arch = peft_arch_of_hf(type = name->data)) != NULL)
+		return 0;
+	peft_arch_names(true, names, sizeof(names));
+	return peft_seterr(err, "model_type \"%s\" cannot be told in GGUF here "
+	    "(known: %s)", type, names);
 }
 
 static size_t
@@ -104,7 +106,7 @@ put_metadata(struct peft_sink *k, struct peft_gguf_out *o, float **freqs,
 		return peft_seterr(err, "there is no config.json: GGUF cannot "
 		    "be written without one");
 	if (find_arch(k, config, &arch, err) == 0) {
-		put_general(k, arch.data, o);
+		put_general(k, peft_arch_gguf(k->arch), o);
 		r = peft_arch_metadata(k->arch, config, o, &k->heads, freqs,
 		    nfreqs, err);
 	}
@@ -122,7 +124,7 @@ static int
 check_shape(const struct peft_sink *k, const struct peft_spec *s,
     struct peft_err *err)
 {
-	size_t heads = peft_arch_permuted(k->arch, s->name, &k->heads);
+	struct peft_order o = peft_arch_order(k->arch, s->name, &k->heads);
 	int d;
 
 	if (s->ndim < 1 || s->ndim > 4)
@@ -132,12 +134,11 @@ check_shape(const struct peft_sink *k, const struct peft_spec *s,
 		if (s->shape[d] == 0)
 			return peft_seterr(err, "weight %s is empty, which "
 			    "GGUF has no way to say", s->name);
-	if (heads > 0 && s->ndim > 2)
+	if (o.heads > 0 && s->ndim > 2)
 		return peft_seterr(err, "weight %s is not a matrix", s->name);
-	if (heads > 0 && (s->shape[0] % heads != 0 ||
-	    s->shape[0] / heads % 2 != 0))
+	if (!peft_order_fits(&o, s->shape[0]))
 		return peft_seterr(err, "weight %s: %zu rows do not divide "
-		    "into %zu heads", s->name, s->shape[0], heads);
+		    "into %zu heads", s->name, s->shape[0], o.heads);
 	return 0;
 }
 
@@ -157,6 +158,13 @@ describe(struct peft_sink *k, struct peft_gguf_tensor *t,
 		if (peft_arch_to_gguf(k->arch, s->name, name) == -1)
 			return peft_seterr(err, "weight %s has no name in GGUF",
 			    s->name);
+		if (peft_arch_order(k->arch, s->name, &k->heads).stacked)
+			return peft_seterr(err, "weight %s: GGUF has a layer's "
+			    "experts in one tensor, which is not written here "
+			    "(write a folder or a bundle)", s->name);
+		if (!s->turned && peft_arch_order(k->arch, s->name,
+		    &k->heads).turned && peft_sink_turn(k, i, err) == -1)
+			return -1;
 		if (check_shape(k, s, err) == -1)
 			return -1;
 		if (s->ndim == 1)

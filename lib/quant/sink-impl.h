@@ -24,6 +24,7 @@ struct peft_sink {
 	enum peft_out_kind	 kind;
 	char			*path;
 	struct peft_spec	*specs;		/* names are copies */
+	bool			*turn;		/* is written turned over */
 	size_t			 n, next;
 	struct peft_sides	 sides;
 	struct peft_out		*out;		/* bundle, GGUF */
@@ -69,6 +70,16 @@ int	peft_sink_next_shard(struct peft_sink *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 int	peft_sink_open_gguf(struct peft_sink *, struct peft_err *)
 	    PEFT_MUSTCHECK;
+
+/* sink-turn.c: the weight is written with rows for columns. */
+int	peft_sink_turn(struct peft_sink *, size_t i, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* Rows of specs[i] as its container has them: turned over, or 1 more.  *made
+ * is *rows where nothing is to be done; else it is to be freed. */
+int	peft_sink_remake(struct peft_sink *, size_t i,
+	    const struct peft_rows *rows, struct peft_rows *made,
+	    struct peft_err *) PEFT_MUSTCHECK;
+void	peft_sink_remade_free(struct peft_rows *);
 
 /* sink-write.c: pull rows, encode, write. */
 int	peft_sink_write(struct peft_sink *, const void *, size_t,

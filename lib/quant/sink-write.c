@@ -32,34 +32,35 @@ room(void **p, size_t *have, size_t need, size_t size, struct peft_err *err)
 
 /* A bias, which is one row, in the order of the rows it is added to. */
 static int
-pull_bias(const struct peft_rows *rows, size_t heads, size_t n, float *dst,
-    struct peft_err *err)
+pull_bias(const struct peft_rows *rows, const struct peft_order *o, size_t n,
+    float *dst, struct peft_err *err)
 {
 	float *x = peft_calloc(n, sizeof(*x), err);
 	int r = x == NULL ? -1 : rows->get(rows->ctx, 0, 1, x, err);
 	size_t i;
 
 	for (i = 0; r == 0 && i < n; i++)
-		dst[i] = x[peft_permute_to_hf(i, n, heads)];
+		dst[i] = x[peft_permute_to_hf(i, n, o)];
 	free(x);
 	return r;
 }
 
 /* Rows in the container's order. */
 static int
-pull(const struct peft_spec *s, const struct peft_rows *rows, size_t heads,
-    size_t first, size_t n, float *dst, struct peft_err *err)
+pull(const struct peft_spec *s, const struct peft_rows *rows,
+    const struct peft_order *o, size_t first, size_t n, float *dst,
+    struct peft_err *err)
 {
 	size_t nrows = s->ndim > 0 ? s->shape[0] : 1, cols, i;
 
-	if (heads == 0)
+	if (o->heads == 0)
 		return rows->get(rows->ctx, first, n, dst, err);
 	if (s->ndim == 1)
-		return pull_bias(rows, heads, nrows, dst, err);
+		return pull_bias(rows, o, nrows, dst, err);
 	cols = s->shape[1];
 	for (i = 0; i < n; i++)
 		if (rows->get(rows->ctx, peft_permute_to_hf(first + i, nrows,
-		    heads), 1, dst + i * cols, err) == -1)
+		    o), 1, dst + i * cols, err) == -1)
 			return -1;
 	return 0;
 }
@@ -88,21 +89,21 @@ count_bad(const struct peft_weight *w)
 
 /* Stored bytes that are kept as they are. */
 static int
-copy_raw(struct peft_sink *k, const struct peft_weight *w, size_t heads,
-    struct peft_err *err)
+copy_raw(struct peft_sink *k, const struct peft_weight *w,
+    const struct peft_order *o, struct peft_err *err)
 {
 	size_t bad = count_bad(w), nrows, bytes, r;
 
 	if (bad > 0)
 		return peft_setfail(err, PEFT_NUMERIC, "%zu values are not "
 		    "finite", bad);
-	if (heads == 0)
+	if (o->heads == 0)
 		return peft_sink_write(k, w->data, w->nbytes, err);
 	nrows = w->shape[0];		/* of a bias, too */
 	bytes = w->nbytes / nrows;
 	for (r = 0; r < nrows; r++)
 		if (peft_sink_write(k, (const uint8_t *)w->data +
-		    peft_permute_to_hf(r, nrows, heads) * bytes, bytes,
+		    peft_permute_to_hf(r, nrows, o) * bytes, bytes,
 		    err) == -1)
 			return -1;
 	return 0;
@@ -218,7 +219,8 @@ encode_piece(struct peft_sink *k, const struct peft_spec *s, size_t first,
 
 static int
 encode_rows(struct peft_sink *k, const struct peft_spec *s,
-    const struct peft_rows *rows, size_t heads, struct peft_err *err)
+    const struct peft_rows *rows, const struct peft_order *o,
+    struct peft_err *err)
 {
 	size_t cols = s->ndim > 0 ? s->shape[s->ndim - 1] : 1, nrows = 1;
 	size_t piece, r, n;
@@ -236,7 +238,7 @@ encode_rows(struct peft_sink *k, const struct peft_spec *s,
 		return -1;
 	for (r = 0; r < nrows; r += n) {
 		n = nrows - r < piece ? nrows - r : piece;
-		if (pull(s, rows, heads, r, n, k->rows, err) == -1 ||
+		if (pull(s, rows, o, r, n, k->rows, err) == -1 ||
 		    encode_piece(k, s, r * cols, n * cols, r + n == nrows,
 		    err) == -1)
 			return -1;
@@ -249,20 +251,21 @@ peft_sink_encode(struct peft_sink *k, const struct peft_spec *s,
     const struct peft_rows *rows, struct peft_err *err)
 {
 	bool quant = s->dtype == PEFT_NF4 || s->dtype == PEFT_FP4;
-	size_t heads = k->kind == PEFT_OUT_GGUF ?
-	    peft_arch_permuted(k->arch, s->name, &k->heads) : 0;
+	struct peft_order o = { 0 };
 
+	if (k->kind == PEFT_OUT_GGUF)
+		o = peft_arch_order(k->arch, s->name, &k->heads);
 	if (keeps_bytes(s, rows))
 		return quant ? copy_4bit(k, s, rows->raw, err) :
-		    copy_raw(k, rows->raw, heads, err);
+		    copy_raw(k, rows->raw, &o, err);
 	if (!peft_can_encode(s->dtype))
 		return peft_seterr(err, "type %s cannot be written",
 		    peft_dtypes[s->dtype].name);
 	if (!quant)
-		return encode_rows(k, s, rows, heads, err);
+		return encode_rows(k, s, rows, &o, err);
 	if (room((void **)&k->absmax, &k->nabsmax, peft_sink_sizes(s).nabsmax,
 	    sizeof(float), err) == -1 ||
-	    encode_rows(k, s, rows, heads, err) == -1)
+	    encode_rows(k, s, rows, &o, err) == -1)
 		return -1;
 	return put_scales(k, s, k->absmax, err);
 }

@@ -31,7 +31,8 @@ static int
 copy_specs(struct peft_sink *k, const struct peft_spec *s, size_t n,
     struct peft_err *err)
 {
-	if ((k->specs = peft_calloc(n, sizeof(*s), err)) == NULL)
+	if ((k->specs = peft_calloc(n, sizeof(*s), err)) == NULL ||
+	    (k->turn = peft_calloc(n + 1, sizeof(*k->turn), err)) == NULL)
 		return -1;
 	for (; k->n < n; k->n++) {
 		struct peft_spec *to = &k->specs[k->n];
@@ -79,6 +80,18 @@ check_types(const struct peft_sink *k, struct peft_err *err)
 	return 0;
 }
 
+/* Hugging Face's way, unless the container is a GGUF. */
+static int
+turn_back(struct peft_sink *k, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < k->n && k->kind != PEFT_OUT_GGUF; i++)
+		if (k->specs[i].turned && peft_sink_turn(k, i, err) == -1)
+			return -1;
+	return 0;
+}
+
 static void
 release(struct peft_sink *k)
 {
@@ -90,6 +103,7 @@ release(struct peft_sink *k)
 	peft_outdir_abort(k->dir);
 	peft_sides_free(&k->sides);
 	free(k->specs);
+	free(k->turn);
 	free(k->shard);
 	free(k->path);
 	free(k->rows);
@@ -135,7 +149,7 @@ peft_sink_open(const struct peft_sinkopt *opt, const struct peft_spec *specs,
 		k->label = k->path;
 	if (copy_specs(k, specs, nspecs, err) == -1 ||
 	    copy_sides(k, sides, nsides, err) == -1 ||
-	    check_types(k, err) == -1)
+	    check_types(k, err) == -1 || turn_back(k, err) == -1)
 		goto fail;
 	if (peft_sink_fix_config(k, err) == -1) {
 		peft_sink_blame(k, err);
@@ -175,13 +189,18 @@ peft_sink_put(struct peft_sink *k, const struct peft_rows *rows,
 {
 	const struct peft_spec *s = &k->specs[k->next];
 	size_t before = k->written;
+	struct peft_rows made;
+	int r;
 
 	if (k->next == k->n)
 		return peft_seterr(err, "more weights than were announced");
 	if (k->kind == PEFT_OUT_FOLDER && k->next > 0 &&
 	    peft_sink_next_shard(k, err) == -1)
 		return -1;
-	if (peft_sink_encode(k, s, rows, err) == -1)
+	if ((r = peft_sink_remake(k, k->next, rows, &made, err)) == 0)
+		r = peft_sink_encode(k, s, &made, err);
+	peft_sink_remade_free(&made);
+	if (r == -1)
 		return peft_errprefix(err, "weight %s", s->name);
 	k->next++;
 	if (k->kind == PEFT_OUT_GGUF)
@@ -257,7 +276,8 @@ struct peft_spec
 peft_spec_of(const struct peft_weight *w)
 {
 	struct peft_spec s = { .name = w->name, .dtype = w->dtype,
-	    .ndim = w->ndim, .blocksize = w->scales.blocksize,
+	    .ndim = w->ndim, .turned = w->turned,
+	    .blocksize = w->scales.blocksize,
 	    .nested = w->scales.qabsmax != NULL ||
 	    w->scales.nested_blocksize > 0,
 	    .orig = w->scales.blocksize > 0 ? w->scales.orig : w->dtype };

@@ -39,6 +39,8 @@ struct peft_spec {
 	bool		 nested;	/* doubly quantised */
 	enum peft_dtype	 orig;		/* NF4, FP4: dtype to name in the
 					 * quant_state; else ignored */
+	bool		 turned;	/* rows come [out, in], where Hugging
+					 * Face has [in, out] */
 };
 
 struct peft_sinkopt {

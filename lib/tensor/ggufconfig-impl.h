@@ -4,19 +4,69 @@
 
 #include <stdbool.h>
 
+#include "base/json.h"
 #include "tensor/ggufmap.h"
+
+/* One name of a tensor in each world, without .weight or .bias. */
+struct peft_pair {
+	const char	*gguf, *hf;
+	char		 as;	/* 'q', 'k': rows of heads interleaved; 'f':
+				 * fused rows in another order; 't': turned;
+				 * '+': 1 + value; 'e': experts; 0 */
+};
 
 /* What config.json and GGUF's metadata say alike; the list ends with a row of
  * NULL.  "%s" is the architecture. */
 struct peft_gguf_key {
 	const char	*gguf, *hf;
-	char		 type;		/* 'u' whole, 'f' real */
+	char		 type;		/* 'u' whole; 'f' real; 'b' true or
+					 * false; 't': hf's is true if there is a
+					 * tensor with gguf in its name; 'B'
+					 * as 'b', true where absent */
 	bool		 required;
 };
 extern const struct peft_gguf_key peft_gguf_keys[];
 
+struct peft_arch {
+	const char	*gguf;		/* general.architecture */
+	const char	*when;		/* taken if this key is there and not 0,
+					 * or a tensor is; NULL: always */
+	const char	*hf, *class;	/* model_type, architectures[0] */
+	const char	*hf_layer;	/* before the layer's number */
+	const struct peft_pair *whole, *layer;
+	/* what the family calls hidden_size and so on; NULL: has it not */
+	const char	*const (*alias)[2];
+	const char	*eps;		/* its key of the norms' epsilon */
+	bool		 layernorm;
+	const struct peft_gguf_key *keys;	/* beyond the common */
+	bool		 norope;
+	double		 partial;	/* the turned part of a head where
+					 * config.json does not say; 0: 1 */
+	unsigned	 period;	/* full attention every n-th layer, built
+					 * into llama.cpp; 0: no windows */
+	const char	*extra;		/* of config.json, always: ",..." */
+};
+extern const struct peft_arch peft_archs[];	/* gguf NULL ends */
+
+/* What the family calls a key of config.json; NULL: it has no such key. */
+const char	*peft_arch_alias(const struct peft_arch *, const char *key);
+
 /* "%s.context_length" for "llama"; buf has room for 128. */
 void	peft_gguf_full_key(char *buf, const char *fmt, const char *arch);
+
+/* ggufrope.c: theta and scaling, from config.json to metadata (*freqs: the
+ * values of rope_freqs.weight or NULL) and back (",..." appended). */
+int	peft_gguf_put_rope(const struct peft_arch *, const cJSON *,
+	    struct peft_gguf_out *, size_t rope_dim, float **freqs,
+	    size_t *nfreqs, struct peft_err *) PEFT_MUSTCHECK;
+int	peft_gguf_get_rope(const struct peft_arch *, const struct peft_gguf *,
+	    struct peft_buf *, const float *freqs, size_t nfreqs,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* A float's shortest decimal: 1e-5 does not become 9.99999975e-06. */
+void	peft_gguf_put_short(struct peft_buf *, double);
+/* What "%s.KEY" says of the file's architecture. */
+bool	peft_gguf_arch_real(const struct peft_arch *,
+	    const struct peft_gguf *, const char *key, double *);
 
 /* What Llama 3 divides frequency i of n by (factor: the lowest's). */
 float	peft_llama3_divisor(double theta, size_t i, size_t n, double factor,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GGUF's metadata from config.json (llama), and what both directions share. */
+/* GGUF's metadata from config.json. */
 
 #include <float.h>
 #include <math.h>
@@ -7,174 +7,262 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "tensor/ggufconfig-impl.h"
 
-const struct peft_gguf_key peft_gguf_keys[] = {
-	{ "%s.context_length", "max_position_embeddings", 'u', true },
-	{ "%s.embedding_length", "hidden_size", 'u', true },
-	{ "%s.block_count", "num_hidden_layers", 'u', true },
-	{ "%s.feed_forward_length", "intermediate_size", 'u', true },
-	{ "%s.attention.head_count", "num_attention_heads", 'u', true },
-	{ "%s.attention.head_count_kv", "num_key_value_heads", 'u', false },
-	{ "%s.attention.layer_norm_rms_epsilon", "rms_norm_eps", 'f', true },
-	{ "%s.rope.freq_base", "rope_theta", 'f', false },
-	{ NULL, NULL, 0, false }
-};
-
-void
-peft_gguf_full_key(char *buf, const char *fmt, const char *arch)
-{
-	snprintf(buf, 128, "%s%s", arch, strchr(fmt, '.'));
-}
-
-float
-peft_llama3_divisor(double theta, size_t i, size_t n, double factor,
-    double low, double high, double orig)
-{
-	double wavelen = 2 * M_PI * pow(theta, (double)i / (double)n), smooth;
-
-	if (wavelen < orig / high)
-		return 1;
-	if (wavelen > orig / low)
-		return (float)factor;
-	smooth = (orig / wavelen - low) / (high - low);
-	return (float)(1 / ((1 - smooth) / factor + smooth));
-}
-
-static double
-number(const cJSON *j, const char *key, double absent)
-{
-	const cJSON *v = peft_json_get(j, key);
-
-	return cJSON_IsNumber(v) ? v->valuedouble : absent;
-}
-
-/* theta and Llama 3's scaling, in either of transformers' forms. */
+/* A number that GGUF keeps in 32 bits, by its common name; absent -1: it
+ * must be there. */
 static int
-read_rope(const cJSON *j, double *theta, const cJSON **llama3,
-    struct peft_err *err)
+whole(const struct peft_arch *a, const cJSON *j, const char *key, int64_t max,
+    int64_t absent, int64_t *out, struct peft_err *err)
 {
-	const cJSON *s = peft_json_get(j, "rope_parameters");
-	const char *type = "default";
-	int r;
+	const char *own = peft_arch_alias(a, key);
 
-	*llama3 = NULL;
-	*theta = number(j, "rope_theta", 10000);
-	if (s == NULL || cJSON_IsNull(s))
-		s = peft_json_get(j, "rope_scaling");
-	if (s == NULL || cJSON_IsNull(s))
-		return 0;
-	*theta = number(s, "rope_theta", *theta);
-	if (!cJSON_IsObject(s))
-		return peft_seterr(err, "rope scaling: not an object");
-	/* which was called type once */
-	if ((r = peft_json_str(s, "rope_type", &type, err)) == -1 ||
-	    (r == 0 && peft_json_str(s, "type", &type, err) == -1))
-		return -1;
-	if (strcmp(type, "llama3") == 0)
-		*llama3 = s;
-	else if (strcmp(type, "default") != 0)
-		return peft_seterr(err, "rope scaling \"%s\" cannot be told "
-		    "in GGUF here", type);
-	return 0;
-}
-
-/* A number that GGUF keeps in 32 bits; absent -1: it must be there. */
-static int
-whole(const cJSON *j, const char *key, int64_t max, int64_t absent,
-    int64_t *out, struct peft_err *err)
-{
 	*out = absent;
-	if (peft_json_int(j, key, 1, max, out, err) == -1)
+	if (own != NULL && peft_json_int(j, own, 1, max, out, err) == -1)
 		return -1;
 	return *out >= 0 ? 0 : peft_seterr(err, "the key \"%s\" is missing",
-	    key);
+	    own);
 }
 
 static int
-put_key(const cJSON *j, const struct peft_gguf_key *k, const char *arch,
-    double theta, int64_t heads, struct peft_gguf_out *o, struct peft_err *err)
+put_real(const cJSON *j, const char *hf, const char *key, double absent,
+    struct peft_gguf_out *o, struct peft_err *err)
 {
-	bool is_theta = strcmp(k->hf, "rope_theta") == 0;
-	double f = theta;
-	char key[128];
-	int64_t u;
+	double f = absent;
+	int r = hf == NULL ? 0 : peft_json_real(j, hf, &f, err);
 
-	peft_gguf_full_key(key, k->gguf, arch);
-	if (k->type == 'u') {
-		if (whole(j, k->hf, UINT32_MAX, strcmp(k->hf,
-		    "num_key_value_heads") == 0 ? heads : -1, &u, err) == -1)
-			return -1;
-		peft_gguf_put_u32(o, key, (uint32_t)u);
-		return 0;
-	}
-	if (!is_theta && peft_json_real(j, k->hf, &f, err) != 1)
+	if (r == -1 || (r == 0 && isnan(absent)))
 		return peft_seterr(err, "the key \"%s\" is missing or no "
-		    "number", k->hf);
+		    "number", hf);
+	if (r == 0 && absent == 0)
+		return 0;		/* null or absent: off */
 	if (!(f > 0) || f > (double)FLT_MAX)
-		return peft_seterr(err, "\"%s\" is not above 0", k->hf);
+		return peft_seterr(err, "\"%s\" is not above 0", hf);
 	peft_gguf_put_f32(o, key, (float)f);
 	return 0;
 }
 
+/* A key of the family's own.  Those that tensors tell are not told twice. */
 static int
-make_freqs(const cJSON *l3, double theta, float **freqs, size_t n,
+put_key(const struct peft_arch *a, const cJSON *j,
+    const struct peft_gguf_key *k, struct peft_gguf_out *o,
     struct peft_err *err)
 {
-	size_t i;
+	bool on = k->type == 'B';
+	char key[128];
+	int64_t u = 0;
 
-	if ((*freqs = peft_calloc(n, sizeof(float), err)) == NULL)
-		return -1;
-	for (i = 0; i < n; i++) {
-		(*freqs)[i] = peft_llama3_divisor(theta, i, n,
-		    number(l3, "factor", 8), number(l3, "low_freq_factor", 1),
-		    number(l3, "high_freq_factor", 4), number(l3,
-		    "original_max_position_embeddings", 8192));
-		if (!isfinite((*freqs)[i]))
-			return peft_seterr(err, "rope scaling: frequency %zu "
-			    "is no number", i);
+	if (k->type == 't')
+		return 0;
+	peft_gguf_full_key(key, k->gguf, a->gguf);
+	if (k->type == 'f')
+		return put_real(j, k->hf, key, k->required ? NAN : 0, o, err);
+	if (k->type == 'b' || k->type == 'B') {
+		if (peft_json_bool(j, k->hf, &on, err) == -1)
+			return -1;
+		peft_gguf_put_bool(o, key, on);
+		return 0;
 	}
+	if (peft_json_int(j, k->hf, 0, UINT32_MAX, &u, err) == -1)
+		return -1;
+	if (u == 0 && k->required)
+		return peft_seterr(err, "the key \"%s\" is missing", k->hf);
+	if (u > 0)
+		peft_gguf_put_u32(o, key, (uint32_t)u);
 	return 0;
 }
 
+/* A list in which element i is b where (i + 1) % period == 0, else a. */
+static bool
+has_period(const cJSON *list, const char *a, const char *b, unsigned period)
+{
+	const cJSON *e;
+	size_t i = 0;
+
+	cJSON_ArrayForEach(e, list) {
+		const char *want = period > 1 && ++i % period == 0 ? b : a;
+		char digit[8];
+
+		snprintf(digit, sizeof(digit), "%.0f", cJSON_IsNumber(e) ?
+		    e->valuedouble : -1.0);
+		if (strcmp(cJSON_IsString(e) ? e->valuestring : digit,
+		    want) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Patterns of layers are built into llama.cpp: others cannot be told. */
 static int
-metadata(const cJSON *j, const char *arch, struct peft_gguf_out *o,
+check_patterns(const struct peft_arch *a, const cJSON *j,
+    struct peft_err *err)
+{
+	const cJSON *types = peft_json_get(j, "layer_types");
+	const cJSON *norope = peft_json_get(j, "no_rope_layers");
+	const cJSON *window = peft_json_get(j, "sliding_window");
+	bool windows = cJSON_IsNumber(window) && window->valuedouble > 0;
+	bool use = true;
+
+	if (peft_json_bool(j, "use_sliding_window", &use, err) == -1)
+		return -1;
+	windows = windows && use;
+	if (windows && a->period == 0)
+		return peft_seterr(err, "the key \"sliding_window\" cannot be "
+		    "told in GGUF for %s", a->hf);
+	if (cJSON_IsArray(types) && !has_period(types, windows ?
+	    "sliding_attention" : "full_attention", "full_attention",
+	    a->period))
+		return peft_seterr(err, "layer_types is not the pattern that "
+		    "GGUF's %s has", a->gguf);
+	if (cJSON_IsArray(norope) && !has_period(norope, "1", "0", 4))
+		return peft_seterr(err, "no_rope_layers is not the pattern "
+		    "that GGUF's %s has", a->gguf);
+	return 0;
+}
+
+/* What only some families have. */
+static int
+put_special(const struct peft_arch *a, const cJSON *j, double head_dim,
+    struct peft_gguf_out *o, struct peft_err *err)
+{
+	const cJSON *attn = peft_json_get(j, "attn_config");
+	double q = 256;
+	char key[128];
+
+	peft_gguf_full_key(key, "%s.attention.scale", a->gguf);
+	if (strcmp(a->hf, "gemma2") == 0 || strcmp(a->hf, "gemma3_text") ==
+	    0) {
+		if (peft_json_real(j, "query_pre_attn_scalar", &q, err) == -1)
+			return -1;
+		if (q > 0 && q != head_dim)
+			peft_gguf_put_f32(o, key, (float)(1 / sqrt(q)));
+	}
+	if (strcmp(a->hf, "mpt") != 0)
+		return 0;
+	peft_gguf_full_key(key, "%s.attention.max_alibi_bias", a->gguf);
+	if (put_real(attn, "alibi_bias_max", key, 8, o, err) == -1)
+		return -1;
+	peft_gguf_full_key(key, "%s.attention.clamp_kqv", a->gguf);
+	return put_real(attn, "clip_qkv", key, 0, o, err);
+}
+
+/* The share of a head that is turned, in any of transformers' forms. */
+static double
+partial(const struct peft_arch *a, const cJSON *j)
+{
+	const cJSON *p = peft_json_get(j, "rope_parameters"), *v = NULL;
+
+	if (cJSON_IsObject(p))
+		v = peft_json_get(p, "partial_rotary_factor");
+	if (!cJSON_IsNumber(v))
+		v = peft_json_get(j, peft_arch_alias(a,
+		    "partial_rotary_factor"));
+	if (cJSON_IsNumber(v))
+		return v->valuedouble;
+	return a->partial > 0 ? a->partial : 1;
+}
+
+/* Falcon counts key heads by other keys before its second architecture. */
+static int
+falcon_heads(const struct peft_arch *a, const cJSON *j, int64_t h,
+    int64_t *kv, struct peft_err *err)
+{
+	bool fresh = false, multi = true;
+
+	if (strcmp(a->hf, "falcon") != 0)
+		return 0;
+	if (peft_json_bool(j, "new_decoder_architecture", &fresh, err) == -1 ||
+	    peft_json_bool(j, "multi_query", &multi, err) == -1)
+		return -1;
+	if (!fresh)
+		*kv = multi ? 1 : h;
+	return 0;
+}
+
+struct sizes {
+	int64_t	hidden, inter, layers, heads, kv, dim, context, vocab;
+};
+
+static int
+read_sizes(const struct peft_arch *a, const cJSON *j, struct sizes *s,
+    struct peft_err *err)
+{
+	s->vocab = 0;
+	if (whole(a, j, "hidden_size", 1 << 20, -1, &s->hidden, err) == -1 ||
+	    whole(a, j, "intermediate_size", UINT32_MAX, strcmp(
+	    peft_arch_alias(a, "hidden_size"), "hidden_size") != 0 ||
+	    a->alias != NULL ? 4 * s->hidden : -1, &s->inter, err) == -1 ||
+	    whole(a, j, "num_hidden_layers", UINT32_MAX, -1, &s->layers,
+	    err) == -1 || whole(a, j, "num_attention_heads", 1 << 14, -1,
+	    &s->heads, err) == -1 || whole(a, j, "num_key_value_heads",
+	    s->heads, s->heads, &s->kv, err) == -1 ||
+	    whole(a, j, "head_dim", 1 << 14, s->hidden / s->heads, &s->dim,
+	    err) == -1 || whole(a, j, "max_position_embeddings", UINT32_MAX,
+	    a->alias != NULL ? 2048 : -1, &s->context, err) == -1 ||
+	    peft_json_int(j, "vocab_size", 0, UINT32_MAX, &s->vocab,
+	    err) == -1)
+		return -1;
+	return falcon_heads(a, j, s->heads, &s->kv, err);
+}
+
+static void
+put_u32(const struct peft_arch *a, struct peft_gguf_out *o, const char *what,
+    int64_t v)
+{
+	char key[128];
+
+	peft_gguf_full_key(key, what, a->gguf);
+	peft_gguf_put_u32(o, key, (uint32_t)v);
+}
+
+static void
+put_sizes(const struct peft_arch *a, const struct sizes *s, double share,
+    struct peft_gguf_out *o)
+{
+	put_u32(a, o, "%s.context_length", s->context);
+	put_u32(a, o, "%s.embedding_length", s->hidden);
+	put_u32(a, o, "%s.block_count", s->layers);
+	put_u32(a, o, "%s.feed_forward_length", s->inter);
+	put_u32(a, o, "%s.attention.head_count", s->heads);
+	put_u32(a, o, "%s.attention.head_count_kv", s->kv);
+	if (!a->norope)
+		put_u32(a, o, "%s.rope.dimension_count",
+		    (int64_t)((double)s->dim * share));
+	if (s->dim * s->heads != s->hidden) {
+		put_u32(a, o, "%s.attention.key_length", s->dim);
+		put_u32(a, o, "%s.attention.value_length", s->dim);
+	}
+	put_u32(a, o, "%s.vocab_size", s->vocab);
+}
+
+static int
+metadata(const struct peft_arch *a, const cJSON *j, struct peft_gguf_out *o,
     struct peft_heads *heads, float **freqs, size_t *nfreqs,
     struct peft_err *err)
 {
-	int64_t hidden, h, kv, hd, vocab = 0;
+	double share = partial(a, j);
 	const struct peft_gguf_key *k;
-	const cJSON *l3;
-	double theta;
+	struct sizes s;
 	char key[128];
 
-	if (read_rope(j, &theta, &l3, err) == -1 ||
-	    whole(j, "num_attention_heads", 1 << 14, -1, &h, err) == -1 ||
-	    whole(j, "num_key_value_heads", h, h, &kv, err) == -1 ||
-	    whole(j, "hidden_size", 1 << 20, -1, &hidden, err) == -1 ||
-	    whole(j, "head_dim", 1 << 14, hidden / h, &hd, err) == -1 ||
-	    peft_json_int(j, "vocab_size", 0, UINT32_MAX, &vocab, err) == -1)
+	if (read_sizes(a, j, &s, err) == -1 ||
+	    check_patterns(a, j, err) == -1)
 		return -1;
-	heads->heads = (size_t)h;
-	heads->kv_heads = (size_t)kv;
-	for (k = peft_gguf_keys; k->hf != NULL; k++)
-		if (put_key(j, k, arch, theta, h, o, err) == -1)
+	heads->heads = (size_t)s.heads;
+	heads->kv_heads = (size_t)s.kv;
+	put_sizes(a, &s, share, o);
+	peft_gguf_full_key(key, a->layernorm ?
+	    "%s.attention.layer_norm_epsilon" :
+	    "%s.attention.layer_norm_rms_epsilon", a->gguf);
+	if (put_real(j, a->eps, key, a->layernorm ? 1e-5 : NAN, o, err) == -1)
+		return -1;
+	for (k = a->keys; k->hf != NULL; k++)
+		if (put_key(a, j, k, o, err) == -1)
 			return -1;
-	peft_gguf_full_key(key, "%s.rope.dimension_count", arch);
-	peft_gguf_put_u32(o, key, (uint32_t)hd);
-	if (hd * h != hidden) {
-		peft_gguf_full_key(key, "%s.attention.key_length", arch);
-		peft_gguf_put_u32(o, key, (uint32_t)hd);
-		peft_gguf_full_key(key, "%s.attention.value_length", arch);
-		peft_gguf_put_u32(o, key, (uint32_t)hd);
-	}
-	peft_gguf_full_key(key, "%s.vocab_size", arch);
-	peft_gguf_put_u32(o, key, (uint32_t)vocab);
-	if (l3 == NULL)
-		return 0;
-	*nfreqs = (size_t)hd / 2;
-	return make_freqs(l3, theta, freqs, *nfreqs, err);
+	if (put_special(a, j, (double)s.dim, o, err) == -1)
+		return -1;
+	return peft_gguf_put_rope(a, j, o, (size_t)((double)s.dim * share),
+	    freqs, nfreqs, err);
 }
 
 int
@@ -183,17 +271,13 @@ peft_arch_metadata(const struct peft_arch *a, const struct peft_side *config,
     size_t *nfreqs, struct peft_err *err)
 {
 	cJSON *j = peft_json(config->data, config->len, err);
-	const char *type = "";
 	int r;
 
-	(void)a;
 	*freqs = NULL;
 	*nfreqs = 0;
 	if (j == NULL)
 		return peft_errprefix(err, "config.json");
-	r = peft_json_str(j, "model_type", &type, err);
-	if (r != -1)
-		r = metadata(j, type, o, heads, freqs, nfreqs, err);
+	r = metadata(a, j, o, heads, freqs, nfreqs, err);
 	cJSON_Delete(j);
 	return r == -1 ? peft_errprefix(err, "config.json") : 0;
 }

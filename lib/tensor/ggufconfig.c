@@ -1,17 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config.json from GGUF's metadata (llama). */
+/* config.json from GGUF's metadata. */
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "tensor/ggufconfig-impl.h"
 
-/* A float's shortest decimal, so that 1e-5 does not become 9.99999975e-06 */
-static void
-put_float(struct peft_buf *b, double v)
+const struct peft_gguf_key peft_gguf_keys[] = {
+	{ "%s.context_length", "max_position_embeddings", 'u', true },
+	{ "%s.embedding_length", "hidden_size", 'u', true },
+	{ "%s.block_count", "num_hidden_layers", 'u', true },
+	{ "%s.feed_forward_length", "intermediate_size", 'u', true },
+	{ "%s.attention.head_count", "num_attention_heads", 'u', true },
+	{ "%s.attention.head_count_kv", "num_key_value_heads", 'u', false },
+	{ NULL, NULL, 0, false }
+};
+
+void
+peft_gguf_full_key(char *buf, const char *fmt, const char *arch)
+{
+	snprintf(buf, 128, "%s%s", arch, strchr(fmt, '.'));
+}
+
+bool
+peft_gguf_arch_real(const struct peft_arch *a, const struct peft_gguf *g,
+    const char *key, double *v)
+{
+	char full[128];
+
+	peft_gguf_full_key(full, key, a->gguf);
+	return peft_gguf_real(g, full, v);
+}
+
+void
+peft_gguf_put_short(struct peft_buf *b, double v)
 {
 	char text[40];
 	int digits;
@@ -24,60 +48,53 @@ put_float(struct peft_buf *b, double v)
 	peft_json_putreal(b, strtod(text, NULL));
 }
 
-/* rope_freqs.weight holds divisors; find Llama 3's parameters in them. */
-static int
-put_scaling(struct peft_buf *b, double theta, const float *freqs, size_t n,
-    struct peft_err *err)
+static bool
+has_tensor(const struct peft_gguf *g, const char *part)
 {
-	double factor = 1, want;
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		factor = (double)freqs[i] > factor ? (double)freqs[i] : factor;
-	for (i = 0; i < n; i++) {
-		want = (double)peft_llama3_divisor(theta, i, n, factor, 1, 4,
-		    8192);
-		if (!(fabs((double)freqs[i] - want) <= 1e-4 * factor))
-			return peft_seterr(err, "rope_freqs.weight is not "
-			    "Llama 3's scaling");
-	}
-	peft_buf_puts(b, ",\"rope_scaling\":{\"rope_type\":\"llama3\","
-	    "\"factor\":");
-	peft_json_putreal(b, factor);
-	peft_buf_puts(b, ",\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
-	    "\"original_max_position_embeddings\":8192}");
-	return 0;
+	for (i = 0; i < g->n; i++)
+		if (strstr(g->tensors[i].name, part) != NULL)
+			return true;
+	return false;
+}
+
+/* A whole number above 0 that must be there, or may be. */
+static int
+get_whole(const struct peft_gguf *g, const char *key, bool required,
+    uint64_t *u, struct peft_err *err)
+{
+	if (peft_gguf_find(g, key) == NULL && !required)
+		return 0;
+	if (!peft_gguf_uint(g, key, u))
+		return peft_seterr(err, "the key %s is missing or no "
+		    "number", key);
+	if (*u == 0 || *u > INT32_MAX)
+		return peft_seterr(err, "the key %s is %llu, not in [1, %d]",
+		    key, (unsigned long long)*u, INT32_MAX);
+	return 1;
 }
 
 static int
-put_keys(struct peft_buf *b, const struct peft_gguf *g, const char *arch,
-    struct peft_heads *heads, uint64_t *hidden, double *theta,
+put_keys(struct peft_buf *b, const struct peft_gguf *g,
+    const struct peft_arch *a, struct peft_heads *heads, uint64_t *hidden,
     struct peft_err *err)
 {
 	const struct peft_gguf_key *k;
+	const char *hf;
 	char key[128];
 	uint64_t u;
-	double f;
+	int r;
 
 	for (k = peft_gguf_keys; k->hf != NULL; k++) {
-		peft_gguf_full_key(key, k->gguf, arch);
-		if (peft_gguf_find(g, key) == NULL && !k->required)
+		peft_gguf_full_key(key, k->gguf, a->gguf);
+		if ((r = get_whole(g, key, k->required, &u, err)) == -1)
+			return -1;
+		if (r == 0)
 			continue;
-		if (k->type == 'u' ? !peft_gguf_uint(g, key, &u) :
-		    !peft_gguf_real(g, key, &f))
-			return peft_seterr(err, "the key %s is missing or no "
-			    "number", key);
-		peft_buf_printf(b, ",\"%s\":", k->hf);
-		if (k->type == 'f') {
-			put_float(b, f);
-			if (strcmp(k->hf, "rope_theta") == 0)
-				*theta = f;
-			continue;
-		}
-		if (u == 0 || u > INT32_MAX)
-			return peft_seterr(err, "the key %s is %llu, not in "
-			    "[1, %d]", key, (unsigned long long)u, INT32_MAX);
-		peft_buf_printf(b, "%llu", (unsigned long long)u);
+		if ((hf = peft_arch_alias(a, k->hf)) != NULL)
+			peft_buf_printf(b, ",\"%s\":%llu", hf,
+			    (unsigned long long)u);
 		if (strcmp(k->hf, "num_attention_heads") == 0)
 			heads->heads = heads->kv_heads = (size_t)u;
 		else if (strcmp(k->hf, "num_key_value_heads") == 0)
@@ -85,6 +102,52 @@ put_keys(struct peft_buf *b, const struct peft_gguf *g, const char *arch,
 		else if (strcmp(k->hf, "hidden_size") == 0)
 			*hidden = u;
 	}
+	return 0;
+}
+
+/* A key of the family's own. */
+static int
+put_own(struct peft_buf *b, const struct peft_gguf *g,
+    const struct peft_arch *a, const struct peft_gguf_key *k,
+    struct peft_err *err)
+{
+	bool there;
+	char key[128];
+	uint64_t u = 0;
+	double f;
+
+	if (k->type == 't') {
+		peft_buf_printf(b, ",\"%s\":%s", k->hf,
+		    has_tensor(g, k->gguf) ? "true" : "false");
+		return 0;
+	}
+	peft_gguf_full_key(key, k->gguf, a->gguf);
+	there = peft_gguf_find(g, key) != NULL;
+	if (!there && k->required)
+		return peft_seterr(err, "the key %s is missing or no "
+		    "number", key);
+	if (k->type == 'f') {
+		if (there && !peft_gguf_real(g, key, &f))
+			return peft_seterr(err, "the key %s is no number",
+			    key);
+		/* what the class has otherwise is not 0 */
+		peft_buf_printf(b, ",\"%s\":", k->hf);
+		if (there && f != 0)
+			peft_gguf_put_short(b, f);
+		else
+			peft_buf_puts(b, "null");
+		return 0;
+	}
+	if (there && !peft_gguf_uint(g, key, &u))
+		return peft_seterr(err, "the key %s is no number", key);
+	if (k->type == 'u' && u == 0)
+		peft_buf_printf(b, ",\"%s\":null", k->hf);
+	else if (k->type == 'u')
+		peft_buf_printf(b, ",\"%s\":%llu", k->hf,
+		    (unsigned long long)u);
+	else if (there)
+		peft_buf_printf(b, ",\"%s\":%s", k->hf, u != 0 ? "true" :
+		    "false");
 	return 0;
 }
 
@@ -108,36 +171,32 @@ put_tokens(struct peft_buf *b, const struct peft_gguf *g)
 	put_token(b, g, "tokenizer.ggml.padding_token_id", "pad_token_id");
 }
 
-static bool
-has_bias(const struct peft_gguf *g, const char *part)
-{
-	size_t i;
-
-	for (i = 0; i < g->n; i++)
-		if (strstr(g->tensors[i].name, part) != NULL)
-			return true;
-	return false;
-}
-
-/* Settings that these programs do not know must not be there. */
+/* Settings that the family's row does not know must not be there. */
 static int
-refuse_others(const struct peft_gguf *g, const char *arch,
+refuse_others(const struct peft_gguf *g, const struct peft_arch *a,
     struct peft_err *err)
 {
-	static const char *const bad[] = { "%s.rope.scaling.type",
-	    "%s.expert_count", "%s.attention.sliding_window",
-	    "%s.attn_logit_softcapping", "%s.rope.scaling.factor" };
-	const char *s;
-	size_t i, len;
-	uint64_t u;
+	static const char *const watched[] = { "%s.expert_count",
+	    "%s.attention.sliding_window", "%s.attn_logit_softcapping",
+	    "%s.final_logit_softcapping", "%s.embedding_scale",
+	    "%s.residual_scale", "%s.logit_scale", "%s.attention.clamp_kqv",
+	    "%s.attention.max_alibi_bias", "%s.expert_shared_count",
+	    "%s.leading_dense_block_count", "%s.expert_weights_scale" };
+	const struct peft_gguf_key *k;
+	bool mpt = strcmp(a->hf, "mpt") == 0;
 	char key[128];
+	size_t i;
+	double v;
 
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		peft_gguf_full_key(key, bad[i], arch);
-		if (peft_gguf_find(g, key) == NULL ||
-		    (peft_gguf_string(g, key, &s, &len) && len == 4 &&
-		    memcmp(s, "none", 4) == 0) ||
-		    (peft_gguf_uint(g, key, &u) && u == 0))
+	for (i = 0; i < sizeof(watched) / sizeof(watched[0]); i++) {
+		for (k = a->keys; k->hf != NULL; k++)
+			if (strcmp(k->gguf, watched[i]) == 0)
+				break;
+		peft_gguf_full_key(key, watched[i], a->gguf);
+		if (k->hf != NULL || (mpt && strstr(watched[i],
+		    ".attention.") != NULL) ||
+		    peft_gguf_find(g, key) == NULL ||
+		    (peft_gguf_real(g, key, &v) && v == 0))
 			continue;
 		return peft_seterr(err, "the key %s is not honoured here",
 		    key);
@@ -145,44 +204,128 @@ refuse_others(const struct peft_gguf *g, const char *arch,
 	return 0;
 }
 
+/* What a head holds, and what of it is turned. */
 static int
-put_config(struct peft_buf *b, const struct peft_gguf *g, const char *arch,
-    bool tied, const float *freqs, size_t nfreqs, struct peft_heads *heads,
-    struct peft_err *err)
+put_heads(struct peft_buf *b, const struct peft_gguf *g,
+    const struct peft_arch *a, const struct peft_heads *heads,
+    uint64_t hidden, uint64_t *dim, struct peft_err *err)
 {
-	uint64_t hidden = 0, hd = 0, vocab = 0;
-	const struct peft_gguf_kv *tokens;
-	double theta = 10000;
 	char key[128];
+	uint64_t hd = 0, rope = 0;
+	bool llama = strcmp(a->hf, "llama") == 0;
 
-	peft_buf_puts(b, "{\"architectures\":[\"LlamaForCausalLM\"],"
-	    "\"model_type\":\"llama\",\"hidden_act\":\"silu\"");
-	if (put_keys(b, g, arch, heads, &hidden, &theta, err) == -1)
-		return -1;
-	peft_gguf_full_key(key, "%s.rope.dimension_count", arch);
-	if (!peft_gguf_uint(g, key, &hd)) {
-		peft_gguf_full_key(key, "%s.attention.key_length", arch);
-		if (!peft_gguf_uint(g, key, &hd) && heads->heads > 0)
-			hd = hidden / heads->heads;
-	}
+	peft_gguf_full_key(key, "%s.rope.dimension_count", a->gguf);
+	(void)peft_gguf_uint(g, key, &rope);
+	peft_gguf_full_key(key, "%s.attention.key_length", a->gguf);
+	if (!peft_gguf_uint(g, key, &hd))
+		hd = llama && rope > 0 ? rope : heads->heads > 0 ? hidden /
+		    heads->heads : 0;
 	if (hd == 0 || hd > INT32_MAX)
 		return peft_seterr(err, "heads of %llu values (the key %s)",
 		    (unsigned long long)hd, key);
-	peft_buf_printf(b, ",\"head_dim\":%llu", (unsigned long long)hd);
+	*dim = hd;
+	if (llama || hd * heads->heads != hidden)
+		peft_buf_printf(b, ",\"head_dim\":%llu",
+		    (unsigned long long)hd);
+	if (rope == 0 || a->norope || (rope == hd && a->partial == 0))
+		return 0;
+	peft_buf_printf(b, ",\"%s\":", peft_arch_alias(a,
+	    "partial_rotary_factor"));
+	peft_gguf_put_short(b, (double)rope / (double)hd);
+	return 0;
+}
+
+/* What only some families have. */
+static void
+put_special(struct peft_buf *b, const struct peft_gguf *g,
+    const struct peft_arch *a, const struct peft_heads *heads,
+    uint64_t hidden, uint64_t dim)
+{
+	bool gemma2 = strcmp(a->hf, "gemma2") == 0, mpt = strcmp(a->hf,
+	    "mpt") == 0, falcon = strcmp(a->hf, "falcon") == 0;
+	double v, layers = 0, q = (double)dim;
+
+	(void)peft_gguf_arch_real(a, g, "%s.block_count", &layers);
+	if (gemma2 || strcmp(a->hf, "gemma3_text") == 0) {
+		/* llama.cpp knows the largest by its layers */
+		if (layers == (gemma2 ? 46 : 62))
+			q = (double)(hidden / heads->heads);
+		if (peft_gguf_arch_real(a, g, "%s.attention.scale", &v) &&
+		    v > 0)
+			q = rint(1 / (v * v) * 1e4) / 1e4;
+		peft_buf_puts(b, ",\"query_pre_attn_scalar\":");
+		peft_json_putreal(b, q);
+	}
+	if (falcon && a->extra == NULL)
+		peft_buf_puts(b, heads->kv_heads > 1 ?
+		    ",\"new_decoder_architecture\":true,"
+		    "\"num_ln_in_parallel_attn\":1" : ",\"multi_query\":true");
+	if (!mpt)
+		return;
+	peft_buf_puts(b, ",\"attn_config\":{\"alibi\":true");
+	if (peft_gguf_arch_real(a, g, "%s.attention.max_alibi_bias", &v)) {
+		peft_buf_puts(b, ",\"alibi_bias_max\":");
+		peft_gguf_put_short(b, v);
+	}
+	if (peft_gguf_arch_real(a, g, "%s.attention.clamp_kqv", &v) && v > 0) {
+		peft_buf_puts(b, ",\"clip_qkv\":");
+		peft_gguf_put_short(b, v);
+	}
+	peft_buf_puts(b, "}");
+}
+
+static int
+put_norms(struct peft_buf *b, const struct peft_gguf *g,
+    const struct peft_arch *a, struct peft_err *err)
+{
+	double eps;
+
+	if (a->eps == NULL)
+		return 0;
+	if (!peft_gguf_arch_real(a, g, a->layernorm ?
+	    "%s.attention.layer_norm_epsilon" :
+	    "%s.attention.layer_norm_rms_epsilon", &eps))
+		return peft_seterr(err, "the key %s.attention.layer_norm_%s"
+		    "epsilon is missing or no number", a->gguf, a->layernorm ?
+		    "" : "rms_");
+	peft_buf_printf(b, ",\"%s\":", a->eps);
+	peft_gguf_put_short(b, eps);
+	return 0;
+}
+
+static int
+put_config(struct peft_buf *b, const struct peft_gguf *g,
+    const struct peft_arch *a, bool tied, const float *freqs, size_t nfreqs,
+    struct peft_heads *heads, struct peft_err *err)
+{
+	uint64_t hidden = 0, dim = 0, vocab = 0;
+	const struct peft_gguf_kv *tokens;
+	const struct peft_gguf_key *k;
+	char key[128];
+
+	peft_buf_printf(b, "{\"architectures\":[\"%s\"],\"model_type\":"
+	    "\"%s\"%s", a->class, a->hf, strcmp(a->hf, "llama") == 0 ?
+	    ",\"hidden_act\":\"silu\"" : "");
+	if (put_keys(b, g, a, heads, &hidden, err) == -1 ||
+	    put_norms(b, g, a, err) == -1 ||
+	    put_heads(b, g, a, heads, hidden, &dim, err) == -1)
+		return -1;
+	for (k = a->keys; k->hf != NULL; k++)
+		if (put_own(b, g, a, k, err) == -1)
+			return -1;
+	put_special(b, g, a, heads, hidden, dim);
 	tokens = peft_gguf_find(g, "tokenizer.ggml.tokens");
-	peft_gguf_full_key(key, "%s.vocab_size", arch);
+	peft_gguf_full_key(key, "%s.vocab_size", a->gguf);
 	if (!peft_gguf_uint(g, key, &vocab) && tokens != NULL)
 		vocab = tokens->count;
 	if (vocab > INT32_MAX)
 		return peft_seterr(err, "a vocabulary of %llu tokens",
 		    (unsigned long long)vocab);
-	peft_buf_printf(b, ",\"vocab_size\":%llu,\"tie_word_embeddings\":%s,"
-	    "\"attention_bias\":%s,\"mlp_bias\":%s", (unsigned long long)vocab,
-	    tied ? "true" : "false",
-	    has_bias(g, "attn_q.bias") ? "true" : "false",
-	    has_bias(g, "ffn_up.bias") ? "true" : "false");
+	peft_buf_printf(b, ",\"vocab_size\":%llu,\"tie_word_embeddings\":%s%s",
+	    (unsigned long long)vocab, tied ? "true" : "false",
+	    a->extra == NULL ? "" : a->extra);
 	put_tokens(b, g);
-	if (freqs != NULL && put_scaling(b, theta, freqs, nfreqs, err) == -1)
+	if (peft_gguf_get_rope(a, g, b, freqs, nfreqs, err) == -1)
 		return -1;
 	peft_buf_puts(b, ",\"torch_dtype\":\"float32\"}");
 	return 0;
@@ -209,17 +352,12 @@ peft_arch_config(const struct peft_arch *a, const struct peft_gguf *g,
     bool tied, const float *freqs, size_t nfreqs, struct peft_sides *sides,
     struct peft_heads *heads, struct peft_err *err)
 {
-	const char *arch = "";
-	struct peft_buf b = { 0 }, name = { 0 };
-	size_t len = 0;
+	struct peft_buf b = { 0 };
 	int r = -1;
 
-	(void)a;
-	(void)peft_gguf_string(g, "general.architecture", &arch, &len);
-	peft_buf_put(&name, arch, len);
-	if (refuse_others(g, name.data, err) == 0 &&
-	    put_config(&b, g, name.data, tied, freqs, nfreqs, heads,
-	    err) == 0 && add_pretty(sides, "config.json", &b, err) == 0) {
+	if (refuse_others(g, a, err) == 0 &&
+	    put_config(&b, g, a, tied, freqs, nfreqs, heads, err) == 0 &&
+	    add_pretty(sides, "config.json", &b, err) == 0) {
 		peft_buf_clear(&b);
 		peft_buf_puts(&b, "{\"_from_model_config\":true");
 		put_tokens(&b, g);
@@ -227,6 +365,5 @@ peft_arch_config(const struct peft_arch *a, const struct peft_gguf *g,
 		r = add_pretty(sides, "generation_config.json", &b, err);
 	}
 	peft_buf_free(&b);
-	peft_buf_free(&name);
 	return r;
 }

@@ -4,74 +4,84 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tensor/ggufmap.h"
-
-struct pair {
-	const char	*gguf, *hf;	/* without .weight or .bias */
-	char		 heads;		/* 'q' or 'k': interleaved rows */
-};
-
-enum { MAXPAIR = 16 };
-
-struct peft_arch {
-	const char	*gguf;		/* general.architecture */
-	const char	*hf;		/* model_type */
-	const char	*hf_layer;	/* before the layer's number */
-	struct pair	 whole[MAXPAIR], layer[MAXPAIR];
-};
-
-static const struct peft_arch archs[] = {
-	{
-		.gguf = "llama", .hf = "llama", .hf_layer = "model.layers.",
-		.whole = {
-			{ "token_embd", "model.embed_tokens", 0 },
-			{ "output_norm", "model.norm", 0 },
-			{ "output", "lm_head", 0 },
-		},
-		.layer = {
-			{ "attn_norm", "input_layernorm", 0 },
-			{ "attn_q", "self_attn.q_proj", 'q' },
-			{ "attn_k", "self_attn.k_proj", 'k' },
-			{ "attn_v", "self_attn.v_proj", 0 },
-			{ "attn_output", "self_attn.o_proj", 0 },
-			{ "ffn_norm", "post_attention_layernorm", 0 },
-			{ "ffn_gate", "mlp.gate_proj", 0 },
-			{ "ffn_up", "mlp.up_proj", 0 },
-			{ "ffn_down", "mlp.down_proj", 0 },
-		},
-	},
-};
-
-enum { NARCH = sizeof(archs) / sizeof(archs[0]) };
+#include "tensor/ggufconfig-impl.h"
 
 static const char gguf_layer[] = "blk.";
 
-const struct peft_arch *
-peft_arch_of_gguf(const char *name)
+/* Is a key there that is not 0, or a tensor of that name? */
+static bool
+holds(const struct peft_gguf *g, const struct peft_arch *a)
 {
+	char key[128];
 	size_t i;
+	double v;
 
-	for (i = 0; i < NARCH; i++)
-		if (strcmp(archs[i].gguf, name) == 0)
-			return &archs[i];
+	if (a->when == NULL)
+		return true;
+	peft_gguf_full_key(key, a->when, a->gguf);
+	if (a->when[0] == '%')
+		return peft_gguf_real(g, key, &v) && v != 0;
+	for (i = 0; i < g->n; i++)
+		if (strcmp(g->tensors[i].name, a->when) == 0)
+			return true;
+	return false;
+}
+
+const struct peft_arch *
+peft_arch_of_gguf(const struct peft_gguf *g, const char *name)
+{
+	const struct peft_arch *a;
+
+	for (a = peft_archs; a->gguf != NULL; a++)
+		if (strcmp(a->gguf, name) == 0 && holds(g, a))
+			return a;
 	return NULL;
 }
 
 const struct peft_arch *
 peft_arch_of_hf(const char *model_type)
 {
-	size_t i;
+	const struct peft_arch *a;
 
-	for (i = 0; i < NARCH; i++)
-		if (strcmp(archs[i].hf, model_type) == 0)
-			return &archs[i];
+	for (a = peft_archs; a->gguf != NULL; a++)
+		if (strcmp(a->hf, model_type) == 0)
+			return a;
 	return NULL;
 }
 
 const char *
-peft_arch_names(void)
+peft_arch_gguf(const struct peft_arch *a)
 {
-	return "llama";
+	return a->gguf;
+}
+
+void
+peft_arch_names(bool hf, char *buf, size_t size)
+{
+	const struct peft_arch *a;
+	size_t at = 0;
+	int n;
+
+	buf[0] = '\0';
+	for (a = peft_archs; a->gguf != NULL && at < size; a++) {
+		if (a > peft_archs && strcmp(hf ? a->hf : a->gguf, hf ?
+		    a[-1].hf : a[-1].gguf) == 0)
+			continue;
+		n = snprintf(buf + at, size - at, "%s%s", at > 0 ? ", " : "",
+		    hf ? a->hf : a->gguf);
+		at += n > 0 ? (size_t)n : 0;
+	}
+}
+
+const char *
+peft_arch_alias(const struct peft_arch *a, const char *key)
+{
+	size_t i;
+
+	for (i = 0; a->alias != NULL && a->alias[i][0] != NULL; i++)
+		if (strcmp(a->alias[i][0], key) == 0)
+			return a->alias[i][1];
+	return key;
 }
 
 /* "STEM.weight" or "STEM.bias": the stem's length, or 0. */
@@ -102,20 +112,36 @@ in_layer(const char *name, const char *prefix, int *digits)
 	return name + n + k + 1;
 }
 
-static const struct pair *
-find_pair(const struct pair *p, bool hf, const char *s, size_t len)
+/* The same, where # in t stands for a number (or itself). */
+static bool
+matches(const char *t, const char *s, size_t len)
 {
-	for (; p->gguf != NULL; p++) {
-		const char *t = hf ? p->hf : p->gguf;
+	const char *hash = strchr(t, '#');
+	size_t head = hash == NULL ? 0 : (size_t)(hash - t), n;
 
-		if (strlen(t) == len && memcmp(t, s, len) == 0)
+	if (hash == NULL)
+		return strlen(t) == len && memcmp(t, s, len) == 0;
+	if (len <= head || memcmp(t, s, head) != 0)
+		return false;
+	n = s[head] == '#' ? 1 : strspn(s + head, "0123456789");
+	if (n == 0 || head + n > len)
+		return false;
+	s += head + n;
+	return strlen(hash + 1) == len - head - n &&
+	    memcmp(hash + 1, s, len - head - n) == 0;
+}
+
+static const struct peft_pair *
+find_pair(const struct peft_pair *p, bool hf, const char *s, size_t len)
+{
+	for (; p->gguf != NULL; p++)
+		if (matches(hf ? p->hf : p->gguf, s, len))
 			return p;
-	}
 	return NULL;
 }
 
 /* The table row of a name in either world. */
-static const struct pair *
+static const struct peft_pair *
 locate(const struct peft_arch *a, const char *name, bool hf,
     const char **number, int *digits)
 {
@@ -137,7 +163,7 @@ static int
 translate(const struct peft_arch *a, const char *name, bool hf, char *buf)
 {
 	const char *number, *other, *tail = strrchr(name, '.');
-	const struct pair *p;
+	const struct peft_pair *p;
 	int digits;
 
 	if ((p = locate(a, name, hf, &number, &digits)) == NULL)
@@ -163,33 +189,85 @@ peft_arch_to_gguf(const struct peft_arch *a, const char *name, char *buf)
 	return translate(a, name, true, buf);
 }
 
-size_t
-peft_arch_permuted(const struct peft_arch *a, const char *hf_name,
+struct peft_order
+peft_arch_order(const struct peft_arch *a, const char *hf_name,
     const struct peft_heads *h)
 {
-	const struct pair *p;
-	const char *number;
+	struct peft_order o = { 0 };
+	const struct peft_pair *p;
+	const char *number, *tail = strrchr(hf_name, '.');
 	int digits;
 
-	p = locate(a, hf_name, true, &number, &digits);
-	if (p == NULL || p->heads == 0)
-		return 0;
-	return p->heads == 'q' ? h->heads : h->kv_heads;
+	if ((p = locate(a, hf_name, true, &number, &digits)) == NULL)
+		return o;
+	o.heads = p->as == 'k' ? h->kv_heads : p->as == 'q' ||
+	    p->as == 'f' ? h->heads : 0;
+	o.kv_heads = p->as == 'f' ? h->kv_heads : 0;
+	o.turned = p->as == 't' && strcmp(tail, ".weight") == 0;
+	o.stacked = p->as == 'e';
+	o.plus_one = p->as == '+' && strcmp(tail, ".weight") == 0;
+	return o;
+}
+
+bool
+peft_order_fits(const struct peft_order *o, size_t rows)
+{
+	size_t heads = o->heads + 2 * o->kv_heads;
+
+	if (heads == 0)
+		return true;
+	return rows % heads == 0 && rows > 0 && (o->kv_heads > 0 ?
+	    o->heads % o->kv_heads == 0 : rows / heads % 2 == 0);
+}
+
+/* Fused rows lie by key head in Hugging Face's: its queries, key, value. */
+static size_t
+fused_to_gguf(size_t r, size_t rows, const struct peft_order *o)
+{
+	size_t n = rows / (o->heads + 2 * o->kv_heads);
+	size_t rep = o->heads / o->kv_heads, head = r / n;
+	size_t g = head / (rep + 2), i = head % (rep + 2);
+
+	head = i < rep ? g * rep + i : o->heads + (i - rep) * o->kv_heads + g;
+	return head * n + r % n;
+}
+
+static size_t
+fused_to_hf(size_t r, size_t rows, const struct peft_order *o)
+{
+	size_t n = rows / (o->heads + 2 * o->kv_heads);
+	size_t rep = o->heads / o->kv_heads, head = r / n, k;
+
+	if (head < o->heads)
+		head = head / rep * (rep + 2) + head % rep;
+	else {
+		k = head - o->heads;
+		head = k % o->kv_heads * (rep + 2) + rep + k / o->kv_heads;
+	}
+	return head * n + r % n;
 }
 
 /* Within a head of n rows, row p * n/2 + j goes to 2 j + p. */
 size_t
-peft_permute_to_gguf(size_t r, size_t rows, size_t heads)
+peft_permute_to_gguf(size_t r, size_t rows, const struct peft_order *o)
 {
-	size_t n = rows / heads, at = r % n;
+	size_t n, at;
 
+	if (o->kv_heads > 0)
+		return fused_to_gguf(r, rows, o);
+	n = rows / o->heads;
+	at = r % n;
 	return r - at + at % (n / 2) * 2 + at / (n / 2);
 }
 
 size_t
-peft_permute_to_hf(size_t r, size_t rows, size_t heads)
+peft_permute_to_hf(size_t r, size_t rows, const struct peft_order *o)
 {
-	size_t n = rows / heads, at = r % n;
+	size_t n, at;
 
+	if (o->kv_heads > 0)
+		return fused_to_hf(r, rows, o);
+	n = rows / o->heads;
+	at = r % n;
 	return r - at + at % 2 * (n / 2) + at / 2;
 }

@@ -2,6 +2,7 @@
 #ifndef PEFT_TENSOR_GGUFMAP_H
 #define PEFT_TENSOR_GGUFMAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "tensor/gguf.h"
@@ -14,30 +15,47 @@
  */
 struct peft_arch;
 
-/* By general.architecture, or by model_type; NULL if there is none. */
-const struct peft_arch *peft_arch_of_gguf(const char *name);
+/* By general.architecture and what else the file says (several families
+ * have one architecture), or by model_type; NULL if there is none. */
+const struct peft_arch *peft_arch_of_gguf(const struct peft_gguf *,
+		    const char *name);
 const struct peft_arch *peft_arch_of_hf(const char *model_type);
-/* "llama", ... for messages. */
-const char	*peft_arch_names(void);
+/* Its general.architecture. */
+const char	*peft_arch_gguf(const struct peft_arch *);
+/* "llama, ..." for messages: model_types or architectures. */
+void		 peft_arch_names(bool hf, char *buf, size_t size);
 
 /* The other world's name of a tensor; buf has room for 256.  -1 if the
- * family has no such tensor. */
+ * family has no such tensor.  Where GGUF has all experts of a layer in one
+ * tensor, "#" stands for the number in their names. */
 int		 peft_arch_to_hf(const struct peft_arch *, const char *name,
 		    char *buf);
 int		 peft_arch_to_gguf(const struct peft_arch *, const char *name,
 		    char *buf);
 
-/* How the rows of a tensor (by its Hugging Face name) are ordered in GGUF:
- * heads of them are interleaved; 0: as in Hugging Face's. */
+/* How GGUF has a tensor (by its Hugging Face name) otherwise. */
 struct peft_heads {
 	size_t	heads, kv_heads;
 };
-size_t		 peft_arch_permuted(const struct peft_arch *,
+struct peft_order {
+	size_t	heads;		/* rows of so many heads are interleaved; or,
+				 * if kv_heads > 0, lie queries first, then
+				 * keys, then values; 0: as they are */
+	size_t	kv_heads;
+	bool	turned;		/* [out, in], and in Hugging Face's [in, out] */
+	bool	plus_one;	/* 1 + the value */
+	bool	stacked;	/* with other experts, in one tensor */
+};
+struct peft_order peft_arch_order(const struct peft_arch *,
 		    const char *hf_name, const struct peft_heads *);
-/* Where row r of Hugging Face's order is in GGUF's, for a tensor of `rows'
- * rows in `heads' heads; and back. */
-size_t		 peft_permute_to_gguf(size_t r, size_t rows, size_t heads);
-size_t		 peft_permute_to_hf(size_t r, size_t rows, size_t heads);
+/* Do rows divide as the order wants it? */
+bool		 peft_order_fits(const struct peft_order *, size_t rows);
+/* Where row r of Hugging Face's order is in GGUF's, of `rows' rows; and
+ * back. */
+size_t		 peft_permute_to_gguf(size_t r, size_t rows,
+		    const struct peft_order *);
+size_t		 peft_permute_to_hf(size_t r, size_t rows,
+		    const struct peft_order *);
 
 /* config.json and generation_config.json from metadata (tied: there is no
  * output tensor; freqs: the values of rope_freqs.weight or NULL). */

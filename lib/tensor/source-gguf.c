@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sources that are GGUF files. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,7 @@ arch_of(const struct peft_gguf *g, struct peft_err *err)
 	const struct peft_arch *a;
 	struct peft_buf name = { 0 };
 	const char *s;
+	char names[400];
 	size_t len;
 
 	if (peft_gguf_string(g, "general.type", &s, &len) &&
@@ -56,12 +58,76 @@ arch_of(const struct peft_gguf *g, struct peft_err *err)
 		return NULL;
 	}
 	peft_buf_put(&name, s, len);
-	a = name.failed ? NULL : peft_arch_of_gguf(name.data);
+	a = name.failed ? NULL : peft_arch_of_gguf(g, name.data);
+	peft_arch_names(false, names, sizeof(names));
 	if (a == NULL)
 		peft_seterr(err, "architecture %s is not known (known: %s)",
-		    name.failed ? "?" : name.data, peft_arch_names());
+		    name.failed ? "?" : name.data, names);
 	peft_buf_free(&name);
 	return a;
+}
+
+/* A stack of all experts of a layer: each is a weight of its own. */
+static int
+add_stack(struct peft_source *s, const struct peft_gguf_tensor *t,
+    const char *name, struct peft_raw *raw, struct peft_err *err)
+{
+	const char *hash = strchr(name, '#');
+	char one[300];
+	size_t e;
+
+	if (t->ndim != 3 || t->shape[0] == 0 || t->shape[0] > 1 << 12)
+		return peft_seterr(err, "tensor %s is no stack of experts",
+		    t->name);
+	raw->name = one;
+	raw->ndim = 2;
+	raw->shape[0] = t->shape[1];
+	raw->shape[1] = t->shape[2];
+	raw->nbytes = t->nbytes / t->shape[0];
+	for (e = 0; e < t->shape[0]; e++) {
+		snprintf(one, sizeof(one), "%.*s%zu%s", (int)(hash - name),
+		    name, e, hash + 1);
+		raw->at = t->begin + e * raw->nbytes;
+		if (peft_source_add_raw(s, raw, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+add_tensor(struct peft_source *s, const struct peft_gguf_tensor *t,
+    const struct peft_arch *a, const struct peft_heads *heads, size_t file,
+    struct peft_err *err)
+{
+	char name[256];
+	struct peft_raw raw = { .name = name, .dtype = t->dtype,
+	    .ndim = t->ndim, .file = file, .at = t->begin,
+	    .nbytes = t->nbytes, .weight = PEFT_NONE };
+
+	if (peft_arch_to_hf(a, t->name, name) == -1)
+		return peft_seterr(err, "tensor %s is not of this "
+		    "architecture", t->name);
+	memcpy(raw.shape, t->shape, sizeof(raw.shape));
+	raw.order = peft_arch_order(a, name, heads);
+	if (!peft_order_fits(&raw.order, t->shape[0]))
+		return peft_seterr(err, "tensor %s: %zu rows do not divide "
+		    "into %zu heads", t->name, t->shape[0], raw.order.heads);
+	if (raw.order.heads > 0 && (t->ndim > 2 ||
+	    raw.nbytes % t->shape[0] != 0))
+		return peft_seterr(err, "tensor %s is neither a matrix nor a "
+		    "vector of plain numbers", t->name);
+	if (strchr(name, '#') != NULL)
+		return add_stack(s, t, name, &raw, err);
+	if (raw.order.plus_one && t->dtype != PEFT_F32)
+		return peft_seterr(err, "tensor %s is not of f32", t->name);
+	return peft_source_add_raw(s, &raw, err);
+}
+
+/* Tensors that config.json tells of instead. */
+static bool
+is_told(const char *name)
+{
+	return strcmp(name, freqs_name) == 0;
 }
 
 static int
@@ -69,34 +135,12 @@ add_tensors(struct peft_source *s, const struct peft_gguf *g,
     const struct peft_arch *a, const struct peft_heads *heads, size_t file,
     struct peft_err *err)
 {
-	char name[256];
 	size_t i;
 
-	for (i = 0; i < g->n; i++) {
-		const struct peft_gguf_tensor *t = &g->tensors[i];
-		struct peft_raw raw = { .name = name, .dtype = t->dtype,
-		    .ndim = t->ndim, .file = file, .at = t->begin,
-		    .nbytes = t->nbytes, .weight = PEFT_NONE };
-
-		if (strcmp(t->name, freqs_name) == 0)
-			continue;	/* told in config.json */
-		if (peft_arch_to_hf(a, t->name, name) == -1)
-			return peft_seterr(err, "tensor %s is not of this "
-			    "architecture", t->name);
-		memcpy(raw.shape, t->shape, sizeof(raw.shape));
-		raw.heads = peft_arch_permuted(a, name, heads);
-		if (raw.heads > 0 && (t->shape[0] % raw.heads != 0 ||
-		    t->shape[0] / raw.heads % 2 != 0))
-			return peft_seterr(err, "tensor %s: %zu rows do not "
-			    "divide into %zu heads", t->name, t->shape[0],
-			    raw.heads);
-		if (raw.heads > 0 && (t->ndim > 2 ||
-		    raw.nbytes % t->shape[0] != 0))
-			return peft_seterr(err, "tensor %s is neither a matrix "
-			    "nor a vector of plain numbers", t->name);
-		if (peft_source_add_raw(s, &raw, err) == -1)
+	for (i = 0; i < g->n; i++)
+		if (!is_told(g->tensors[i].name) && add_tensor(s,
+		    &g->tensors[i], a, heads, file, err) == -1)
 			return -1;
-	}
 	return 0;
 }
 

@@ -29,7 +29,7 @@ struct peft_raw {
 	int		 ndim;
 	size_t		 shape[PEFT_MAXDIM];
 	size_t		 file, at, nbytes;	/* where it is */
-	size_t		 heads;		/* rows to be reordered; 0: none */
+	struct peft_order order;	/* rows to be reordered */
 	size_t		 weight;	/* that it is part of */
 	uint8_t		*copy;		/* read from a pipe, or realigned */
 };

@@ -51,10 +51,16 @@ model_type(const struct peft_sides *sides, char *to, size_t size)
 static bool
 known_family(const struct peft_sides *sides)
 {
+	static const char *const types[] = { "llama", "mistral", "mixtral",
+	    "gemma", "gemma2", "gemma3_text", NULL };
 	char type[64];
+	size_t i;
 
 	model_type(sides, type, sizeof(type));
-	return peft_arch_of_hf(type) != NULL;
+	for (i = 0; types[i] != NULL; i++)
+		if (strcmp(types[i], type) == 0)
+			return true;
+	return false;
 }
 
 static int

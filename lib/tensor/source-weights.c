@@ -241,6 +241,7 @@ make_weight(struct peft_source *s, size_t i, struct peft_whole *w,
 	w->w.name = raw->name;
 	w->w.dtype = raw->dtype;
 	w->w.nbytes = raw->nbytes;
+	w->w.turned = raw->order.turned;
 	if (set_shape(&w->w, raw->ndim, raw->shape, err) == -1)
 		return -1;
 	if (state != PEFT_NONE)

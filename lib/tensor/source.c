@@ -156,7 +156,18 @@ part_bytes(struct peft_source *s, const struct peft_whole *w,
 	return 0;
 }
 
-/* Rows back into Hugging Face's order. */
+/* Norms that are stored as 1 + weight: the weight. */
+static void
+less_one(float *to, const uint8_t *from, size_t n)
+{
+	size_t i;
+
+	memcpy(to, from, n * sizeof(*to));
+	for (i = 0; i < n; i++)
+		to[i] -= 1;
+}
+
+/* Rows back into Hugging Face's order, values to what they are there. */
 static int
 permute(struct peft_source *s, struct peft_whole *w, struct peft_err *err)
 {
@@ -168,9 +179,11 @@ permute(struct peft_source *s, struct peft_whole *w, struct peft_err *err)
 	    (w->permuted = malloc(raw->nbytes)) == NULL)
 		return peft_seterr(err, "tensor %s: no memory for %zu bytes",
 		    raw->name, raw->nbytes);
-	for (r = 0; r < rows; r++)
+	if (raw->order.plus_one)
+		less_one((float *)(void *)w->permuted, from, w->w.nelem);
+	for (r = 0; r < rows && raw->order.heads > 0; r++)
 		memcpy(w->permuted + r * bytes, from + peft_permute_to_gguf(r,
-		    rows, raw->heads) * bytes, bytes);
+		    rows, &raw->order) * bytes, bytes);
 	w->w.data = w->permuted;
 	return 0;
 }
@@ -234,7 +247,8 @@ assemble(struct peft_source *s, struct peft_whole *w, struct peft_err *err)
 		if (check_scales(&w->w, p[PEFT_QUANT_MAP], err) == -1)
 			return -1;
 	}
-	return s->raws[w->part[PEFT_DATA]].heads > 0 ?
+	return s->raws[w->part[PEFT_DATA]].order.heads > 0 ||
+	    s->raws[w->part[PEFT_DATA]].order.plus_one ?
 	    permute(s, w, err) : 0;
 }
 

@@ -2,6 +2,7 @@
 #ifndef PEFT_TENSOR_WEIGHT_H
 #define PEFT_TENSOR_WEIGHT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,8 @@ struct peft_weight {
 	size_t			 nelem;
 	size_t			 nbytes;	/* of data alone */
 	const void		*data;		/* NULL: not loaded */
+	bool			 turned;	/* [out, in], where Hugging Face
+						 * has [in, out] (GPT-2) */
 	struct peft_scales	 scales;	/* NF4, FP4, INT8 only */
 };
 

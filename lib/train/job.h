@@ -15,6 +15,8 @@ struct peft_trainjob {
 	char			**evals;	/* files, the first decides */
 	size_t			 nevals;
 	cJSON			*config;	/* options of the adapter */
+	const char		*method;	/* --method, or NULL */
+	double			 knobs[PEFT_NKNOB];	/* NAN: not given */
 	char *const		*paths;
 	size_t			 npaths;
 	bool			 partial, any_base;

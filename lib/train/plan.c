@@ -22,13 +22,13 @@ largest_step(const struct peft_trainer *t)
 	if (t->opt.shuffle) {		/* any records may meet */
 		for (i = 0; i < t->data->n; i++)
 			sum = t->data->at[i].n > sum ? t->data->at[i].n : sum;
-		return sum * batch;
+		return (sum + t->extra) * batch;
 	}
 	for (i = 0; i < t->data->n; i += batch) {
 		size_t j, n = 0;
 
 		for (j = i; j < t->data->n && j < i + batch; j++)
-			n += t->data->at[j].n;
+			n += t->data->at[j].n + t->extra;
 		sum = n > sum ? n : sum;
 	}
 	return sum;
@@ -91,6 +91,7 @@ peft_train_plan(struct peft_trainer *t, struct peft_err *err)
 	p->weights = peft_net_weight_bytes(t->net);
 	for (i = 0; i < t->nevals; i++)
 		seq = longest(&t->evals[i].records, seq);
+	seq += t->extra;
 	p->adapter = t->nvalues * sizeof(float) * (2u + (t->nevals > 0) +
 	    (t->opt.ema > 0));
 	p->optimiser = optimiser_floats(t) * sizeof(float);

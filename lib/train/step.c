@@ -95,7 +95,7 @@ forward_backward(struct peft_trainer *t, const size_t *which, size_t n,
 		for (i = 0; i < k; i++)
 			nll += t->loss[i].nll * (double)t->seqs[i].weight;
 	}
-	info->loss = nll / weight;
+	info->loss = nll / weight + peft_adapter_penalty(t->adapter);
 	return 0;
 }
 
@@ -177,6 +177,7 @@ peft_train_step(struct peft_trainer *t, struct peft_stepinfo *info,
 	if (!info->skipped)
 		peft_train_update(t, info->lr, info->grad_norm);
 	t->step++;
+	peft_adapter_stepped(t->adapter, t->step);
 	info->seconds = peft_now() - t0;
 	return 0;
 }

@@ -16,6 +16,7 @@ struct peft_trainer {
 	const struct peft_vec		*vec;
 	struct peft_param		*params;
 	size_t				 nparams, nvalues;
+	size_t				 extra;	/* virtual tokens a record */
 	struct peft_caps		 caps;
 	struct peft_trainplan		 plan;
 	struct peft_run			*run;

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Activations of the MLP, gated or plain, and their gradients. */
+
+#include <math.h>
+
+#include "model/net-impl.h"
+
+enum { ROWS = 16 };
+
+static const float tanh_a = 0.7978845608028654f, tanh_b = 0.044715f;
+
+static float
+sigmoid(float x)
+{
+	return 1 / (1 + expf(-x));
+}
+
+/* f(x), and if d is not NULL its derivative (Hendrycks & Gimpel 2016 for
+ * the GELUs; So et al. 2021 for the square of ReLU). */
+static inline float
+value(enum peft_act act, float x, float *d)
+{
+	float s, u;
+
+	switch (act) {
+	case PEFT_SILU:
+		s = sigmoid(x);
+		if (d != NULL)
+			*d = s * (1 + x * (1 - s));
+		return x * s;
+	case PEFT_GELU:
+		s = 0.5f * (1 + erff(x * 0.7071067811865476f));
+		if (d != NULL)
+			*d = s + x * 0.3989422804014327f *
+			    expf(-0.5f * x * x);
+		return x * s;
+	case PEFT_GELU_TANH:
+		u = tanhf(tanh_a * (x + tanh_b * x * x * x));
+		if (d != NULL)
+			*d = 0.5f * (1 + u) + 0.5f * x * (1 - u * u) * tanh_a *
+			    (1 + 3 * tanh_b * x * x);
+		return 0.5f * x * (1 + u);
+	case PEFT_GELU_QUICK:
+		s = sigmoid(1.702f * x);
+		if (d != NULL)
+			*d = s * (1 + 1.702f * x * (1 - s));
+		return x * s;
+	case PEFT_RELU:
+		if (d != NULL)
+			*d = x > 0;
+		return x > 0 ? x : 0;
+	case PEFT_RELU2:
+		if (d != NULL)
+			*d = x > 0 ? 2 * x : 0;
+		return x > 0 ? x * x : 0;
+	}
+	return x;
+}
+
+struct job {
+	const struct peft_run	*run;
+	float			*y, *gu;
+	const float		*dy;
+	size_t			 n, T;
+};
+
+static void
+forward_row(const struct job *j, size_t t)
+{
+	const struct peft_traits *c = &j->run->net->config.t;
+	bool gated = c->has & (PEFT_BIT(PEFT_GATE) | PEFT_BIT(PEFT_GATE_UP));
+	const float *g = j->gu + t * j->n * (gated ? 2 : 1), *u = g + j->n;
+	float *y = j->y + t * j->n;
+	size_t i;
+
+	if (gated && c->act == PEFT_SILU) {
+		j->run->vec->swiglu(y, g, u, j->n);
+		return;
+	}
+	for (i = 0; i < j->n; i++)
+		y[i] = value(c->act, g[i], NULL) * (gated ? u[i] : 1);
+}
+
+static void
+back_row(const struct job *j, size_t t)
+{
+	const struct peft_traits *c = &j->run->net->config.t;
+	bool gated = c->has & (PEFT_BIT(PEFT_GATE) | PEFT_BIT(PEFT_GATE_UP));
+	float *g = j->gu + t * j->n * (gated ? 2 : 1), *u = g + j->n;
+	const float *dy = j->dy + t * j->n;
+	float d = 0, a;
+	size_t i;
+
+	if (gated && c->act == PEFT_SILU) {
+		j->run->vec->swiglu_back(g, u, dy, g, u, j->n);
+		return;
+	}
+	for (i = 0; i < j->n; i++) {
+		a = value(c->act, g[i], &d);
+		g[i] = dy[i] * d * (gated ? u[i] : 1);
+		if (gated)
+			u[i] = dy[i] * a;
+	}
+}
+
+static void
+task(void *ctx, size_t i, int thread)
+{
+	const struct job *j = ctx;
+	size_t t = i * ROWS, end = t + ROWS < j->T ? t + ROWS : j->T;
+
+	(void)thread;
+	for (; t < end; t++)
+		if (j->dy == NULL)
+			forward_row(j, t);
+		else
+			back_row(j, t);
+}
+
+void
+peft_op_act(struct peft_run *run, float *y, const float *gu, size_t n,
+    size_t T)
+{
+	struct job j = { run, y, (float *)(uintptr_t)gu, NULL, n, T };
+
+	peft_cpu_run(run->net->cpu, (T + ROWS - 1) / ROWS, task, &j);
+}
+
+void
+peft_op_act_back(struct peft_run *run, float *gu, const float *dy, size_t n,
+    size_t T)
+{
+	struct job j = { run, NULL, gu, dy, n, T };
+
+	peft_cpu_run(run->net->cpu, (T + ROWS - 1) / ROWS, task, &j);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_MODEL_CONFIG_IMPL_H
+#define PEFT_MODEL_CONFIG_IMPL_H
+
+#include "base/json.h"
+#include "model/config.h"
+
+/* What the files that read config.json share. */
+
+/* config-keys.c: every key by the tables; and an unknown one is refused. */
+int	peft_config_keys(struct peft_config *, const cJSON *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* One table over one object, whose keys must all be in it. */
+int	peft_config_table(struct peft_config *, const cJSON *,
+	    const struct peft_key *, struct peft_err *) PEFT_MUSTCHECK;
+
+/* config-layers.c: windows, ropes and experts of each layer. */
+int	peft_config_layers(struct peft_config *, const cJSON *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
+/* config-rope.c */
+int	peft_config_rope(struct peft_config *, const cJSON *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The keys of config.json, by tables. */
+
+#include <math.h>
+#include <string.h>
+
+#include "model/config-impl.h"
+
+#define AT(field)	offsetof(struct peft_config, field)
+#define ATTN	(PEFT_BIT(PEFT_Q) | PEFT_BIT(PEFT_K) | PEFT_BIT(PEFT_V) | \
+		PEFT_BIT(PEFT_O))
+#define MLP	(PEFT_BIT(PEFT_GATE) | PEFT_BIT(PEFT_UP) | PEFT_BIT(PEFT_DOWN))
+
+/* Keys of all families.  A family's own table comes first. */
+static const struct peft_key common[] = {
+	{ "vocab_size", PEFT_KEY_SIZE, AT(vocab), 0 },
+	{ "hidden_size", PEFT_KEY_SIZE, AT(hidden), 0 },
+	{ "intermediate_size", PEFT_KEY_SIZE, AT(inter), 0 },
+	{ "num_hidden_layers", PEFT_KEY_SIZE, AT(layers), 0 },
+	{ "num_attention_heads", PEFT_KEY_SIZE, AT(heads), 0 },
+	{ "num_key_value_heads", PEFT_KEY_SIZE, AT(kv_heads), 0 },
+	{ "head_dim", PEFT_KEY_SIZE, AT(head_dim), 0 },
+	{ "max_position_embeddings", PEFT_KEY_SIZE, AT(max_position), 0 },
+	{ "rms_norm_eps", PEFT_KEY_REAL, AT(t.eps), 0 },
+	{ "tie_word_embeddings", PEFT_KEY_BOOL, AT(t.tied), 0 },
+	{ "hidden_act", PEFT_KEY_ACT, 0, 0 },
+	{ "attention_bias", PEFT_KEY_BIAS, 0, ATTN },
+	{ "mlp_bias", PEFT_KEY_BIAS, 0, MLP },
+	/* read elsewhere */
+	{ "model_type", PEFT_KEY_INERT, 0, 0 },
+	{ "rope_theta", PEFT_KEY_INERT, 0, 0 },
+	{ "rope_scaling", PEFT_KEY_INERT, 0, 0 },
+	{ "rope_parameters", PEFT_KEY_INERT, 0, 0 },
+	{ "layer_types", PEFT_KEY_INERT, 0, 0 },
+	{ "bos_token_id", PEFT_KEY_INERT, 0, 0 },
+	{ "eos_token_id", PEFT_KEY_INERT, 0, 0 },
+	{ "pretraining_tp", PEFT_KEY_INERT, 0, 0 },
+	/* no arithmetic of a forward pass in evaluation mode */
+	{ "_name_or_path", PEFT_KEY_INERT, 0, 0 },
+	{ "architectures", PEFT_KEY_INERT, 0, 0 },
+	{ "dtype", PEFT_KEY_INERT, 0, 0 },
+	{ "torch_dtype", PEFT_KEY_INERT, 0, 0 },
+	{ "transformers_version", PEFT_KEY_INERT, 0, 0 },
+	{ "initializer_range", PEFT_KEY_INERT, 0, 0 },
+	{ "use_cache", PEFT_KEY_INERT, 0, 0 },
+	{ "pad_token_id", PEFT_KEY_INERT, 0, 0 },
+	{ "attention_dropout", PEFT_KEY_INERT, 0, 0 },
+	{ "hidden_dropout", PEFT_KEY_INERT, 0, 0 },
+	{ "is_llama_config", PEFT_KEY_INERT, 0, 0 },
+	{ "quantization_config", PEFT_KEY_INERT, 0, 0 },
+	{ "transformers.js_config", PEFT_KEY_INERT, 0, 0 },
+	{ "auto_map", PEFT_KEY_INERT, 0, 0 },
+	{ "_attn_implementation_autoset", PEFT_KEY_INERT, 0, 0 },
+	{ "attn_implementation", PEFT_KEY_INERT, 0, 0 },
+	{ "_flash_attn_2_enabled", PEFT_KEY_INERT, 0, 0 },
+	{ "return_dict", PEFT_KEY_INERT, 0, 0 },
+	{ "id2label", PEFT_KEY_INERT, 0, 0 },
+	{ "label2id", PEFT_KEY_INERT, 0, 0 },
+	{ "max_length", PEFT_KEY_INERT, 0, 0 },
+	{ "min_length", PEFT_KEY_INERT, 0, 0 },
+	{ "num_beams", PEFT_KEY_INERT, 0, 0 },
+	{ "top_k", PEFT_KEY_INERT, 0, 0 },
+	{ "top_p", PEFT_KEY_INERT, 0, 0 },
+	{ "temperature", PEFT_KEY_INERT, 0, 0 },
+	{ "num_return_sequences", PEFT_KEY_INERT, 0, 0 },
+	{ "repetition_penalty", PEFT_KEY_INERT, 0, 0 },
+	{ "length_penalty", PEFT_KEY_INERT, 0, 0 },
+	{ "num_beam_groups", PEFT_KEY_INERT, 0, 0 },
+	{ "chunk_size_feed_forward", PEFT_KEY_INERT, 0, 0 },
+	{ "problem_type", PEFT_KEY_INERT, 0, 0 },
+	{ "model_max_length", PEFT_KEY_INERT, 0, 0 },
+	{ "unsloth_version", PEFT_KEY_INERT, 0, 0 },
+	{ "unsloth_fixed", PEFT_KEY_INERT, 0, 0 },
+	{ "task_specific_params", PEFT_KEY_INERT, 0, 0 },
+	{ "typical_p", PEFT_KEY_INERT, 0, 0 },
+	{ NULL, 0, 0, 0 }
+};
+
+/* transformers' names (activations.py). */
+static const struct {
+	const char	*name;
+	enum peft_act	 act;
+} acts[] = {
+	{ "silu", PEFT_SILU }, { "swish", PEFT_SILU }, { "gelu", PEFT_GELU },
+	{ "gelu_python", PEFT_GELU }, { "gelu_new", PEFT_GELU_TANH },
+	{ "gelu_fast", PEFT_GELU_TANH },
+	{ "gelu_pytorch_tanh", PEFT_GELU_TANH },
+	{ "quick_gelu", PEFT_GELU_QUICK }, { "relu", PEFT_RELU },
+	{ "relu2", PEFT_RELU2 },
+};
+
+static int
+read_act(struct peft_config *c, const cJSON *j, const char *key,
+    struct peft_err *err)
+{
+	const char *name = NULL;
+	size_t i;
+
+	if (peft_json_str(j, key, &name, err) == -1)
+		return -1;
+	for (i = 0; name != NULL && i < sizeof(acts) / sizeof(acts[0]); i++)
+		if (strcmp(acts[i].name, name) == 0) {
+			c->t.act = acts[i].act;
+			return 0;
+		}
+	return name == NULL ? 0 : peft_seterr(err, "%s \"%s\" is not honoured "
+	    "(known: silu, gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, "
+	    "quick_gelu, relu, relu2)", key, name);
+}
+
+static int
+read_size(void *out, const cJSON *j, const struct peft_key *k,
+    struct peft_err *err)
+{
+	int64_t v = 0;
+	int r = peft_json_int(j, k->name, k->type == PEFT_KEY_COUNT ? 0 : 1,
+	    1 << 30, &v, err);
+
+	if (r == 1)
+		*(size_t *)out = (size_t)v;
+	return r == -1 ? -1 : 0;
+}
+
+static int
+read_real(double *out, const cJSON *j, const struct peft_key *k,
+    struct peft_err *err)
+{
+	double v = 0;
+	int r = peft_json_real(j, k->name, &v, err);
+
+	if (r != 1)
+		return r;
+	if (k->type != PEFT_KEY_REAL && !(v > 0))
+		return peft_seterr(err, "key \"%s\" is not above 0", k->name);
+	if (!(fabs(v) <= 1e30))
+		return peft_seterr(err, "key \"%s\" is no number", k->name);
+	*out = k->type == PEFT_KEY_INVERSE ? 1 / v :
+	    k->type == PEFT_KEY_RSQRT ? 1 / sqrt(v) : v;
+	return 0;
+}
+
+static int
+read_bits(struct peft_config *c, const cJSON *j, const struct peft_key *k,
+    struct peft_err *err)
+{
+	uint32_t *m = k->type == PEFT_KEY_HAS ? &c->t.has : &c->t.bias;
+	bool on = false;
+	int r = peft_json_bool(j, k->name, &on, err);
+
+	if (r == 1)
+		*m = on ? *m | k->mask : *m & ~k->mask;
+	return r == -1 ? -1 : 0;
+}
+
+static int
+read_true(const cJSON *j, const struct peft_key *k, struct peft_err *err)
+{
+	bool on = true;
+
+	if (peft_json_bool(j, k->name, &on, err) == -1)
+		return -1;
+	return on ? 0 : peft_seterr(err, "key \"%s\": false is not honoured "
+	    "by this family's code", k->name);
+}
+
+static int
+read_key(struct peft_config *c, const cJSON *j, const struct peft_key *k,
+    struct peft_err *err)
+{
+	void *out = (char *)c + k->offset;
+
+	switch (k->type) {
+	case PEFT_KEY_SIZE:
+	case PEFT_KEY_COUNT:
+		return read_size(out, j, k, err);
+	case PEFT_KEY_REAL:
+	case PEFT_KEY_INVERSE:
+	case PEFT_KEY_RSQRT:
+		return read_real(out, j, k, err);
+	case PEFT_KEY_BOOL:
+		return peft_json_bool(j, k->name, out, err) == -1 ? -1 : 0;
+	case PEFT_KEY_ACT:
+		return read_act(c, j, k->name, err);
+	case PEFT_KEY_HAS:
+	case PEFT_KEY_BIAS:
+		return read_bits(c, j, k, err);
+	case PEFT_KEY_TRUE:
+		return read_true(j, k, err);
+	case PEFT_KEY_INERT:
+		break;
+	}
+	return 0;
+}
+
+static const struct peft_key *
+find_key(const struct peft_key *k, const char *name)
+{
+	for (; k != NULL && k->name != NULL; k++)
+		if (strcmp(k->name, name) == 0)
+			return k;
+	return NULL;
+}
+
+/* null, false, 0, "", [] and {} ask for nothing. */
+static bool
+is_off(const cJSON *j)
+{
+	if (cJSON_IsNull(j) || cJSON_IsFalse(j))
+		return true;
+	if (cJSON_IsNumber(j))
+		return j->valuedouble == 0;
+	if (cJSON_IsString(j))
+		return j->valuestring[0] == '\0';
+	return (cJSON_IsArray(j) || cJSON_IsObject(j)) && j->child == NULL;
+}
+
+int
+peft_config_table(struct peft_config *c, const cJSON *j,
+    const struct peft_key *table, struct peft_err *err)
+{
+	const struct peft_key *k;
+	const cJSON *e;
+
+	cJSON_ArrayForEach(e, j) {
+		k = find_key(table, e->string);
+		if (k == NULL)
+			k = find_key(common, e->string);
+		if (k == NULL && !is_off(e))
+			return peft_seterr(err, "key \"%s\" is not honoured by "
+			    "this family's code", e->string);
+		if (k != NULL && read_key(c, j, k, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+peft_config_keys(struct peft_config *c, const cJSON *j, struct peft_err *err)
+{
+	int64_t tp = 1;
+
+	if (peft_config_table(c, j, c->family->keys, err) == -1)
+		return -1;
+	return peft_json_int(j, "pretraining_tp", 0, 1, &tp, err) == -1 ? -1 :
+	    0;
+}

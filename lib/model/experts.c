@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Experts (Shazeer et al. 2017, Jiang et al. 2024): a router gives each
+ * token its top_k of them, whose outputs are summed with its weights.
+ *
+ * A token's visit to an expert is a row; rows are sorted by expert, so that
+ * each expert's weights are gone through once for all its visitors.
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "model/net-impl.h"
+
+static float *
+floats(struct peft_arena *a, size_t rows, size_t cols)
+{
+	return peft_arena_get(a, rows, cols * sizeof(float));
+}
+
+void
+peft_experts_saved(struct peft_run *run, struct peft_saved *s)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_arena *a = &run->arena;
+	size_t T = run->caps.tokens, N = T * c->top_k;
+
+	s->v.prob = floats(a, T, c->experts);
+	s->v.weight = floats(a, T, c->top_k);
+	s->v.chosen = peft_arena_get(a, N, sizeof(size_t));
+	s->v.row = peft_arena_get(a, N, sizeof(size_t));
+	s->v.token = peft_arena_get(a, N, sizeof(size_t));
+	s->v.first = peft_arena_get(a, c->experts + 1, sizeof(size_t));
+	s->v.gu = floats(a, N, 2 * c->expert_inter);
+	if (c->shared_inter == 0)
+		return;
+	s->v.shared = floats(a, T, 2 * c->shared_inter);
+}
+
+void
+peft_experts_work(struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_arena *a = &run->arena;
+	size_t T = run->caps.tokens, N = T * c->top_k;
+	size_t rows = c->expert_inter * N > c->shared_inter * T ?
+	    c->expert_inter * N : c->shared_inter * T;
+
+	run->vx = floats(a, N, c->hidden);
+	run->vact = floats(a, 1, rows);
+	run->vy = floats(a, N > T ? N : T, c->hidden);
+	if (!run->caps.train)
+		return;
+	run->vdx = floats(a, N, c->hidden);
+	run->vdact = floats(a, 1, rows);
+	run->vw = floats(a, N, 1);
+	run->vdw = floats(a, N, 1);
+	run->dprob = floats(a, T, c->experts);
+}
+
+/* The top_k largest of a row, the first of equals first. */
+static void
+choose(const float *prob, size_t n, size_t k, size_t *chosen)
+{
+	size_t i, j, e, best;
+
+	for (i = 0; i < k; i++) {
+		best = n;
+		for (e = 0; e < n; e++) {
+			for (j = 0; j < i && chosen[j] != e; j++)
+				;
+			if (j == i && (best == n || prob[e] > prob[best]))
+				best = e;
+		}
+		chosen[i] = best;
+	}
+}
+
+/* Probabilities, choices and weights of all tokens. */
+static void
+route(struct peft_run *run, const struct peft_layer *l,
+    struct peft_visits *v, const float *x)
+{
+	const struct peft_config *c = &run->net->config;
+	size_t E = c->experts, k = c->top_k, t, i;
+	struct peft_product p = { &l->lin[PEFT_ROUTER].w, v->prob, E };
+	float sum;
+
+	peft_product_forward(run->net->cpu, x, c->hidden, run->T, &p, 1,
+	    run->product);
+	for (t = 0; t < run->T; t++) {
+		float *w = v->weight + t * k;
+
+		(void)run->vec->softmax(v->prob + t * E, E);
+		choose(v->prob + t * E, E, k, v->chosen + t * k);
+		for (sum = 0, i = 0; i < k; i++)
+			sum += w[i] = v->prob[t * E + v->chosen[t * k + i]];
+		for (i = 0; i < k; i++)
+			w[i] *= (float)c->t.router_scale /
+			    (c->t.topk_norm ? sum : 1);
+	}
+}
+
+/* Sort the visits by expert, tokens in order within one. */
+static void
+sort(const struct peft_run *run, struct peft_visits *v)
+{
+	const struct peft_config *c = &run->net->config;
+	size_t N = run->T * c->top_k, i, e;
+
+	memset(v->first, 0, (c->experts + 1) * sizeof(*v->first));
+	for (i = 0; i < N; i++)
+		v->first[v->chosen[i] + 1]++;
+	for (e = 0; e < c->experts; e++)
+		v->first[e + 1] += v->first[e];
+	for (i = 0; i < N; i++) {
+		v->row[i] = v->first[v->chosen[i]]++;
+		v->token[v->row[i]] = i / c->top_k;
+	}
+	for (e = c->experts; e > 0; e--)
+		v->first[e] = v->first[e - 1];
+	v->first[0] = 0;
+}
+
+/* One expert over n rows: gu is kept, y its output. */
+static void
+forward_one(struct peft_run *run, const struct peft_expert *e, size_t n,
+    size_t I, const float *x, float *gu, float *act, float *y)
+{
+	size_t D = run->net->config.hidden;
+	struct peft_product in[] = { { &e->gate.w, gu, 2 * I },
+	    { &e->up.w, gu + I, 2 * I } };
+	struct peft_product out = { &e->down.w, y, D };
+
+	if (n == 0)
+		return;
+	peft_product_forward(run->net->cpu, x, D, n, in, 2, run->product);
+	peft_op_act(run, act, gu, I, n);
+	peft_product_forward(run->net->cpu, act, I, n, &out, 1, run->product);
+}
+
+/* dx (+= if add) the gradient by way of one expert whose output counts w[n]
+ * times (NULL: once), given dy of the whole.  An expert is linear in its
+ * activations, so that dw = dy . output = (dy W) . activations. */
+static void
+back_one(struct peft_run *run, const struct peft_expert *e, size_t n,
+    size_t I, float *gu, float *dy, const float *w, float *dw, float *dx,
+    bool add)
+{
+	size_t D = run->net->config.hidden, i;
+	struct peft_product in[] = { { &e->gate.w, gu, 2 * I },
+	    { &e->up.w, gu + I, 2 * I } };
+	struct peft_product out = { &e->down.w, dy, D };
+
+	if (n == 0)
+		return;
+	peft_op_act(run, run->vact, gu, I, n);
+	peft_product_backward(run->net->cpu, run->vdact, I, n, &out, 1, false,
+	    run->product);
+	for (i = 0; w != NULL && i < n; i++) {
+		dw[i] = run->vec->dot(run->vdact + i * I, run->vact + i * I,
+		    I);
+		run->vec->scale(run->vdact + i * I, w[i], I);
+	}
+	peft_op_act_back(run, gu, run->vdact, I, n);
+	peft_product_backward(run->net->cpu, dx, D, n, in, 2, add,
+	    run->product);
+}
+
+void
+peft_experts(struct peft_run *run, size_t layer, struct peft_saved *s,
+    const float *x, float *y)
+{
+	const struct peft_config *c = &run->net->config;
+	const struct peft_layer *l = &run->net->layers[layer];
+	struct peft_visits *v = &s->v;
+	size_t D = c->hidden, I = c->expert_inter, k = c->top_k, e, t, i;
+
+	route(run, l, v, x);
+	sort(run, v);
+	for (i = 0; i < run->T * k; i++)
+		memcpy(run->vx + i * D, x + v->token[i] * D,
+		    D * sizeof(*x));
+	for (e = 0; e < c->experts; e++) {
+		size_t at = v->first[e];
+
+		forward_one(run, &l->experts[e], v->first[e + 1] - at, I,
+		    run->vx + at * D, v->gu + at * 2 * I, run->vact + at * I,
+		    run->vy + at * D);
+	}
+	memset(y, 0, run->T * D * sizeof(*y));
+	for (t = 0; t < run->T; t++)
+		for (i = 0; i < k; i++)
+			run->vec->axpy(y + t * D, v->weight[t * k + i],
+			    run->vy + v->row[t * k + i] * D, D);
+	if (c->shared_inter == 0)
+		return;
+	forward_one(run, &l->shared, run->T, c->shared_inter, x, v->shared,
+	    run->vact, run->vy);
+	for (i = 0; i < run->T * D; i++)
+		y[i] += run->vy[i];
+}
+
+/* From the gradients of the weights of the chosen to those of the router's
+ * scores: through the division by their sum, and the softmax. */
+static void
+route_back(const struct peft_run *run, const struct peft_visits *v, size_t t,
+    const float *dw, float *dz)
+{
+	const struct peft_config *c = &run->net->config;
+	const float *prob = v->prob + t * c->experts;
+	const size_t *chosen = v->chosen + t * c->top_k;
+	float sum = 1, mean = 0, d = 0, scale = (float)c->t.router_scale;
+	size_t i;
+
+	if (c->t.topk_norm)
+		for (sum = 0, i = 0; i < c->top_k; i++)
+			sum += prob[chosen[i]];
+	for (i = 0; c->t.topk_norm && i < c->top_k; i++)
+		mean += dw[i] * prob[chosen[i]] / sum;
+	memset(dz, 0, c->experts * sizeof(*dz));
+	for (i = 0; i < c->top_k; i++)
+		dz[chosen[i]] = scale * (dw[i] - mean) / sum;
+	for (i = 0; i < c->experts; i++)
+		d += dz[i] * prob[i];
+	for (i = 0; i < c->experts; i++)
+		dz[i] = prob[i] * (dz[i] - d);
+}
+
+/* dx += the gradient by way of the router. */
+static void
+router_back(struct peft_run *run, const struct peft_layer *l,
+    const struct peft_visits *v, float *dx)
+{
+	const struct peft_config *c = &run->net->config;
+	size_t k = c->top_k, E = c->experts, t, i;
+	struct peft_product p = { &l->lin[PEFT_ROUTER].w, run->dprob, E };
+
+	for (t = 0; t < run->T; t++) {
+		for (i = 0; i < k; i++)
+			run->vw[t * k + i] = run->vdw[v->row[t * k + i]];
+		route_back(run, v, t, run->vw + t * k, run->dprob + t * E);
+	}
+	peft_product_backward(run->net->cpu, dx, c->hidden, run->T, &p, 1,
+	    true, run->product);
+}
+
+void
+peft_experts_back(struct peft_run *run, size_t layer, struct peft_saved *s,
+    float *dx, float *dy)
+{
+	const struct peft_config *c = &run->net->config;
+	const struct peft_layer *l = &run->net->layers[layer];
+	struct peft_visits *v = &s->v;
+	size_t D = c->hidden, I = c->expert_inter, N = run->T * c->top_k;
+	size_t e, i;
+
+	for (i = 0; i < N; i++) {
+		memcpy(run->vy + i * D, dy + v->token[i] * D,
+		    D * sizeof(*dy));
+		run->vw[v->row[i]] = v->weight[i];
+	}
+	for (e = 0; e < c->experts; e++) {
+		size_t at = v->first[e];
+
+		back_one(run, &l->experts[e], v->first[e + 1] - at, I,
+		    v->gu + at * 2 * I, run->vy + at * D, run->vw + at,
+		    run->vdw + at, run->vdx + at * D, false);
+	}
+	memset(dx, 0, run->T * D * sizeof(*dx));
+	for (i = 0; i < N; i++)
+		run->vec->add(dx + i / c->top_k * D, run->vdx +
+		    v->row[i] * D, D);
+	if (c->shared_inter > 0)
+		back_one(run, &l->shared, run->T, c->shared_inter, v->shared,
+		    dy, NULL, NULL, dx, true);
+	router_back(run, l, v, dx);
+}

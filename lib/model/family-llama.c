@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Families that name their modules as llama does. */
+
+#include <stddef.h>
+
+#include "model/config-impl.h"
+
+#define AT(field)	offsetof(struct peft_config, field)
+#define BIT		PEFT_BIT
+#define OUTER	(BIT(PEFT_AT_EMBED) | BIT(PEFT_AT_NORM) | BIT(PEFT_AT_HEAD))
+#define QKV	(BIT(PEFT_Q) | BIT(PEFT_K) | BIT(PEFT_V))
+#define ATTN	(QKV | BIT(PEFT_O))
+#define GATED	(BIT(PEFT_GATE) | BIT(PEFT_UP) | BIT(PEFT_DOWN))
+#define PRE	(BIT(PEFT_ATTN_NORM) | BIT(PEFT_MLP_NORM))
+#define POST	(BIT(PEFT_ATTN_POST) | BIT(PEFT_MLP_POST))
+#define QK	(BIT(PEFT_Q_NORM) | BIT(PEFT_K_NORM))
+#define LLAMA	(OUTER | PRE | ATTN | GATED)
+
+#define NAMES	.embed = "model.embed_tokens", .layers = "model.layers", \
+		.norm = "model.norm", .head = "lm_head"
+
+#define ATTN_NAMES \
+	[PEFT_Q] = "self_attn.q_proj", [PEFT_K] = "self_attn.k_proj", \
+	[PEFT_V] = "self_attn.v_proj", [PEFT_QKV] = "self_attn.qkv_proj", \
+	[PEFT_Q_NORM] = "self_attn.q_norm", \
+	[PEFT_K_NORM] = "self_attn.k_norm", [PEFT_O] = "self_attn.o_proj"
+#define MLP_NAMES \
+	[PEFT_GATE] = "mlp.gate_proj", [PEFT_UP] = "mlp.up_proj", \
+	[PEFT_GATE_UP] = "mlp.gate_up_proj", [PEFT_DOWN] = "mlp.down_proj"
+
+static const char *const llama[PEFT_NSLOT] = {
+	[PEFT_ATTN_NORM] = "input_layernorm", ATTN_NAMES,
+	[PEFT_MLP_NORM] = "post_attention_layernorm", MLP_NAMES,
+};
+
+/* Norms before and behind. */
+static const char *const gemma2[PEFT_NSLOT] = {
+	[PEFT_ATTN_NORM] = "input_layernorm", ATTN_NAMES,
+	[PEFT_ATTN_POST] = "post_attention_layernorm",
+	[PEFT_MLP_NORM] = "pre_feedforward_layernorm", MLP_NAMES,
+	[PEFT_MLP_POST] = "post_feedforward_layernorm",
+};
+
+static const char *const glm4[PEFT_NSLOT] = {
+	[PEFT_ATTN_NORM] = "input_layernorm", ATTN_NAMES,
+	[PEFT_ATTN_POST] = "post_self_attn_layernorm",
+	[PEFT_MLP_NORM] = "post_attention_layernorm", MLP_NAMES,
+	[PEFT_MLP_POST] = "post_mlp_layernorm",
+};
+
+static const char *const starcoder2[PEFT_NSLOT] = {
+	[PEFT_ATTN_NORM] = "input_layernorm", ATTN_NAMES,
+	[PEFT_MLP_NORM] = "post_attention_layernorm",
+	[PEFT_UP] = "mlp.c_fc", [PEFT_DOWN] = "mlp.c_proj",
+};
+
+static const char *const phi[PEFT_NSLOT] = {
+	[PEFT_ATTN_NORM] = "input_layernorm",
+	[PEFT_Q] = "self_attn.q_proj", [PEFT_K] = "self_attn.k_proj",
+	[PEFT_V] = "self_attn.v_proj",
+	[PEFT_Q_NORM] = "self_attn.q_layernorm",
+	[PEFT_K_NORM] = "self_attn.k_layernorm",
+	[PEFT_O] = "self_attn.dense",
+	[PEFT_UP] = "mlp.fc1", [PEFT_DOWN] = "mlp.fc2",
+};
+
+static const struct peft_key none[] = { { NULL, 0, 0, 0 } };
+
+#define WINDOW	{ "sliding_window", PEFT_KEY_COUNT, AT(window), 0 }
+#define END	{ NULL, 0, 0, 0 }
+#define QWEN_WINDOW \
+	WINDOW, { "use_sliding_window", PEFT_KEY_BOOL, AT(use_window), 0 }, \
+	{ "max_window_layers", PEFT_KEY_COUNT, AT(window_layers), 0 }
+
+static const struct peft_key mistral_keys[] = { WINDOW, END };
+static const struct peft_key qwen_keys[] = { QWEN_WINDOW, END };
+
+static const struct peft_key olmo_keys[] = {
+	{ "clip_qkv", PEFT_KEY_REAL, AT(t.qkv_clip), 0 }, END
+};
+
+static const struct peft_key gemma_keys[] = {
+	{ "hidden_activation", PEFT_KEY_ACT, 0, 0 },
+	/* "gelu" in old files, which means the other one */
+	{ "hidden_act", PEFT_KEY_INERT, 0, 0 },
+	{ "query_pre_attn_scalar", PEFT_KEY_RSQRT, AT(t.attn_scale), 0 },
+	{ "attn_logit_softcapping", PEFT_KEY_REAL, AT(t.attn_cap), 0 },
+	{ "final_logit_softcapping", PEFT_KEY_REAL, AT(t.final_cap), 0 },
+	{ "sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
+	{ "_sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
+	{ "rope_local_base_freq", PEFT_KEY_INERT, 0, 0 },
+	{ "cache_implementation", PEFT_KEY_INERT, 0, 0 },
+	WINDOW, END
+};
+
+static const struct peft_key phi3_keys[] = {
+	{ "original_max_position_embeddings", PEFT_KEY_INERT, 0, 0 },
+	{ "partial_rotary_factor", PEFT_KEY_REAL, AT(t.partial), 0 },
+	{ "resid_pdrop", PEFT_KEY_INERT, 0, 0 },
+	{ "embd_pdrop", PEFT_KEY_INERT, 0, 0 },
+	WINDOW, END
+};
+
+static const struct peft_key smollm3_keys[] = {
+	{ "no_rope_layers", PEFT_KEY_INERT, 0, 0 },
+	{ "no_rope_layer_interval", PEFT_KEY_SIZE, AT(norope_period), 0 },
+	QWEN_WINDOW, END
+};
+
+static const struct peft_key granite_keys[] = {
+	{ "embedding_multiplier", PEFT_KEY_REAL, AT(t.embed_scale), 0 },
+	{ "logits_scaling", PEFT_KEY_INVERSE, AT(t.logit_scale), 0 },
+	{ "residual_multiplier", PEFT_KEY_REAL, AT(t.residual_scale), 0 },
+	{ "attention_multiplier", PEFT_KEY_REAL, AT(t.attn_scale), 0 },
+	END
+};
+
+static const struct peft_key stablelm_keys[] = {
+	{ "layer_norm_eps", PEFT_KEY_REAL, AT(t.eps), 0 },
+	{ "partial_rotary_factor", PEFT_KEY_REAL, AT(t.partial), 0 },
+	{ "use_qkv_bias", PEFT_KEY_BIAS, 0, QKV },
+	{ "use_parallel_residual", PEFT_KEY_BOOL, AT(t.parallel), 0 },
+	END
+};
+
+/* With parallel branches one norm serves both. */
+static int
+finish_stablelm(struct peft_config *c, const cJSON *j, struct peft_err *err)
+{
+	(void)j;
+	(void)err;
+	if (c->t.parallel)
+		c->t.has &= ~BIT(PEFT_MLP_NORM);
+	return 0;
+}
+
+static const struct peft_key starcoder2_keys[] = {
+	{ "norm_epsilon", PEFT_KEY_REAL, AT(t.eps), 0 },
+	{ "use_bias", PEFT_KEY_BIAS, 0, ATTN | BIT(PEFT_UP) |
+	    BIT(PEFT_DOWN) },
+	{ "residual_dropout", PEFT_KEY_INERT, 0, 0 },
+	{ "embedding_dropout", PEFT_KEY_INERT, 0, 0 },
+	{ "embd_pdrop", PEFT_KEY_INERT, 0, 0 },
+	{ "resid_pdrop", PEFT_KEY_INERT, 0, 0 },
+	{ "norm_type", PEFT_KEY_INERT, 0, 0 },
+	{ "mlp_type", PEFT_KEY_INERT, 0, 0 },
+	WINDOW, END
+};
+
+static const struct peft_key phi_keys[] = {
+	{ "layer_norm_eps", PEFT_KEY_REAL, AT(t.eps), 0 },
+	{ "partial_rotary_factor", PEFT_KEY_REAL, AT(t.partial), 0 },
+	{ "qk_layernorm", PEFT_KEY_HAS, 0, QK },
+	{ "resid_pdrop", PEFT_KEY_INERT, 0, 0 },
+	{ "embd_pdrop", PEFT_KEY_INERT, 0, 0 },
+	END
+};
+
+static const struct peft_key glm_keys[] = {
+	{ "partial_rotary_factor", PEFT_KEY_REAL, AT(t.partial), 0 },
+	{ "attention_bias", PEFT_KEY_BIAS, 0, QKV },
+	END
+};
+
+static const struct peft_key cohere_keys[] = {
+	{ "layer_norm_eps", PEFT_KEY_REAL, AT(t.eps), 0 },
+	{ "logit_scale", PEFT_KEY_REAL, AT(t.logit_scale), 0 },
+	{ "use_qk_norm", PEFT_KEY_HAS, 0, QK },
+	{ "sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
+	{ "_sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
+	{ "cache_implementation", PEFT_KEY_INERT, 0, 0 },
+	{ "order_of_interleaved_layers", PEFT_KEY_INERT, 0, 0 },
+	{ "position_embedding_type", PEFT_KEY_INERT, 0, 0 },
+	{ "rotary_pct", PEFT_KEY_INERT, 0, 0 },
+	{ "use_embedding_sharing", PEFT_KEY_INERT, 0, 0 },
+	{ "use_gated_activation", PEFT_KEY_TRUE, 0, 0 },
+	{ "use_parallel_block", PEFT_KEY_TRUE, 0, 0 },
+	{ "use_parallel_embedding", PEFT_KEY_INERT, 0, 0 },
+	WINDOW, END
+};
+
+static const struct peft_key exaone4_keys[] = {
+	/* "LLLG", or a number */
+	{ "sliding_window_pattern", PEFT_KEY_INERT, 0, 0 },
+	{ "cache_implementation", PEFT_KEY_INERT, 0, 0 },
+	WINDOW, END
+};
+
+/* MiniCPM's muP (finish_minicpm). */
+static const struct peft_key minicpm_keys[] = {
+	{ "scale_emb", PEFT_KEY_REAL, AT(t.embed_scale), 0 },
+	{ "scale_depth", PEFT_KEY_REAL, AT(t.residual_scale), 0 },
+	{ "dim_model_base", PEFT_KEY_REAL, AT(t.logit_scale), 0 },
+	END
+};
+
+static int
+finish_minicpm(struct peft_config *c, const cJSON *j, struct peft_err *err)
+{
+	(void)j;
+	if (c->layers == 0 || c->hidden == 0)
+		return peft_seterr(err, "key \"%s\" is missing", c->layers ==
+		    0 ? "num_hidden_layers" : "hidden_size");
+	c->t.residual_scale /= __builtin_sqrt((double)c->layers);
+	c->t.logit_scale /= (double)c->hidden;
+	return 0;
+}
+
+static const struct peft_key nemotron_keys[] = {
+	{ "norm_eps", PEFT_KEY_REAL, AT(t.eps), 0 },
+	{ "partial_rotary_factor", PEFT_KEY_REAL, AT(t.partial), 0 },
+	END
+};
+
+const struct peft_family peft_families_llama[] = {
+	{ .model_type = "llama", NAMES, .slot = llama, .keys = none,
+	  .traits = { .has = LLAMA } },
+	{ .model_type = "mistral", NAMES, .slot = llama,
+	  .keys = mistral_keys,
+	  .traits = { .has = LLAMA, .window_period = 1 } },
+	{ .model_type = "qwen2", NAMES, .slot = llama, .keys = qwen_keys,
+	  .traits = { .has = LLAMA, .bias = QKV, .window_period = 1 } },
+	{ .model_type = "qwen3", NAMES, .slot = llama, .keys = qwen_keys,
+	  .traits = { .has = LLAMA | QK, .window_period = 1 } },
+	{ .model_type = "gemma", NAMES, .slot = llama, .keys = gemma_keys,
+	  .traits = { .has = LLAMA, .norm = PEFT_RMS1,
+	  .act = PEFT_GELU_TANH, .embed_sqrt = true, .tied = true } },
+	{ .model_type = "gemma2", NAMES, .slot = gemma2, .keys = gemma_keys,
+	  .traits = { .has = LLAMA | POST, .norm = PEFT_RMS1,
+	  .act = PEFT_GELU_TANH, .embed_sqrt = true, .tied = true,
+	  .attn_cap = 50, .final_cap = 30, .attn_scale = 1. / 16,
+	  .window_period = 2 } },
+	{ .model_type = "gemma3_text", NAMES, .slot = gemma2,
+	  .keys = gemma_keys,
+	  .traits = { .has = LLAMA | POST | QK, .norm = PEFT_RMS1,
+	  .act = PEFT_GELU_TANH, .embed_sqrt = true, .tied = true,
+	  .attn_scale = 1. / 16, .theta = 1e6, .window_period = 6 } },
+	{ .model_type = "phi", .embed = "model.embed_tokens",
+	  .layers = "model.layers", .norm = "model.final_layernorm",
+	  .head = "lm_head", .slot = phi, .keys = phi_keys,
+	  .traits = { .has = OUTER | BIT(PEFT_ATTN_NORM) | ATTN |
+	  BIT(PEFT_UP) | BIT(PEFT_DOWN), .bias = ~0u, .norm = PEFT_LAYER,
+	  .act = PEFT_GELU_TANH, .parallel = true, .partial = 0.5 } },
+	{ .model_type = "phi3", NAMES, .slot = llama, .keys = phi3_keys,
+	  .traits = { .has = OUTER | PRE | BIT(PEFT_QKV) | BIT(PEFT_O) |
+	  BIT(PEFT_GATE_UP) | BIT(PEFT_DOWN), .eps = 1e-5,
+	  .window_period = 1 } },
+	{ .model_type = "olmo", NAMES, .slot = llama, .keys = olmo_keys,
+	  .traits = { .has = LLAMA, .norm = PEFT_LAYER,
+	  .bare = PRE | BIT(PEFT_AT_NORM) } },
+	{ .model_type = "olmo2", NAMES, .slot = gemma2, .keys = none,
+	  .traits = { .has = OUTER | POST | QK | ATTN | GATED, .eps = 1e-5,
+	  .qk_norm = PEFT_QK_WHOLE } },
+	{ .model_type = "smollm3", NAMES, .slot = llama,
+	  .keys = smollm3_keys,
+	  .traits = { .has = LLAMA, .tied = true, .theta = 2e6,
+	  .window_period = 1, .norope_period = 4 } },
+	{ .model_type = "granite", NAMES, .slot = llama,
+	  .keys = granite_keys,
+	  .traits = { .has = LLAMA, .attn_scale = 1 } },
+	{ .model_type = "stablelm", NAMES, .slot = llama,
+	  .keys = stablelm_keys, .finish = finish_stablelm,
+	  .traits = { .has = LLAMA, .norm = PEFT_LAYER,
+	  .bias = PRE | BIT(PEFT_AT_NORM), .partial = 0.25 } },
+	{ .model_type = "starcoder2", NAMES, .slot = starcoder2,
+	  .keys = starcoder2_keys,
+	  .traits = { .has = OUTER | PRE | ATTN | BIT(PEFT_UP) |
+	  BIT(PEFT_DOWN), .bias = PRE | BIT(PEFT_AT_NORM) | ATTN |
+	  BIT(PEFT_UP) | BIT(PEFT_DOWN), .norm = PEFT_LAYER,
+	  .act = PEFT_GELU_TANH, .tied = true, .window_period = 1 } },
+	{ .model_type = "cohere", NAMES, .slot = llama, .keys = cohere_keys,
+	  .traits = { .has = OUTER | BIT(PEFT_ATTN_NORM) | ATTN | GATED,
+	  .norm = PEFT_LAYER, .qk_norm = PEFT_QK_EACH, .parallel = true,
+	  .interleaved = true, .tied = true, .logit_scale = 0.0625 } },
+	{ .model_type = "cohere2", NAMES, .slot = llama,
+	  .keys = cohere_keys,
+	  .traits = { .has = OUTER | BIT(PEFT_ATTN_NORM) | ATTN | GATED,
+	  .norm = PEFT_LAYER, .parallel = true, .interleaved = true,
+	  .tied = true, .logit_scale = 0.0625, .window_period = 4,
+	  .full_norope = true } },
+	{ .model_type = "glm", NAMES, .slot = llama, .keys = glm_keys,
+	  .traits = { .has = OUTER | PRE | ATTN | BIT(PEFT_GATE_UP) |
+	  BIT(PEFT_DOWN), .eps = 1.5625e-7, .interleaved = true,
+	  .partial = 0.5 } },
+	{ .model_type = "glm4", NAMES, .slot = glm4, .keys = glm_keys,
+	  .traits = { .has = OUTER | PRE | POST | ATTN |
+	  BIT(PEFT_GATE_UP) | BIT(PEFT_DOWN), .eps = 1.5625e-7,
+	  .interleaved = true, .partial = 0.5 } },
+	{ .model_type = "exaone4", NAMES, .slot = gemma2,
+	  .keys = exaone4_keys,
+	  .traits = { .has = OUTER | POST | QK | ATTN | GATED, .eps = 1e-5,
+	  .window_period = 4, .full_norope = true } },
+	{ .model_type = "nemotron", NAMES, .slot = llama,
+	  .keys = nemotron_keys,
+	  .traits = { .has = OUTER | PRE | ATTN | BIT(PEFT_UP) |
+	  BIT(PEFT_DOWN), .bias = PRE | BIT(PEFT_AT_NORM),
+	  .norm = PEFT_LAYER1, .act = PEFT_RELU2, .partial = 0.5 } },
+	{ .model_type = "minicpm", NAMES, .slot = llama,
+	  .keys = minicpm_keys, .finish = finish_minicpm,
+	  .traits = { .has = LLAMA } },
+	{ .model_type = NULL }
+};

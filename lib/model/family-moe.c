@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Families whose layers choose among experts. */
+
+#include <stddef.h>
+
+#include "model/config.h"
+
+#define AT(field)	offsetof(struct peft_config, field)
+#define BIT		PEFT_BIT
+#define OUTER	(BIT(PEFT_AT_EMBED) | BIT(PEFT_AT_NORM) | BIT(PEFT_AT_HEAD))
+#define ATTN	(BIT(PEFT_Q) | BIT(PEFT_K) | BIT(PEFT_V) | BIT(PEFT_O))
+#define GATED	(BIT(PEFT_GATE) | BIT(PEFT_UP) | BIT(PEFT_DOWN))
+#define PRE	(BIT(PEFT_ATTN_NORM) | BIT(PEFT_MLP_NORM))
+#define QK	(BIT(PEFT_Q_NORM) | BIT(PEFT_K_NORM))
+#define MOE	(OUTER | PRE | ATTN | GATED | BIT(PEFT_ROUTER))
+#define INERT(name)	{ name, PEFT_KEY_INERT, 0, 0 }
+#define END	{ NULL, 0, 0, 0 }
+
+#define NAMES	.embed = "model.embed_tokens", .layers = "model.layers", \
+		.norm = "model.norm", .head = "lm_head"
+#define SLOTS(router) { \
+	[PEFT_ATTN_NORM] = "input_layernorm", \
+	[PEFT_Q] = "self_attn.q_proj", [PEFT_K] = "self_attn.k_proj", \
+	[PEFT_V] = "self_attn.v_proj", [PEFT_Q_NORM] = "self_attn.q_norm", \
+	[PEFT_K_NORM] = "self_attn.k_norm", [PEFT_O] = "self_attn.o_proj", \
+	[PEFT_MLP_NORM] = "post_attention_layernorm", \
+	[PEFT_GATE] = "mlp.gate_proj", [PEFT_UP] = "mlp.up_proj", \
+	[PEFT_DOWN] = "mlp.down_proj", [PEFT_ROUTER] = router }
+
+static const char *const mixtral[PEFT_NSLOT] = SLOTS("block_sparse_moe.gate");
+static const char *const qwen[PEFT_NSLOT] = SLOTS("mlp.gate");
+
+static const char *const mixtral_expert[] = {
+	"block_sparse_moe.experts.#.w1", "block_sparse_moe.experts.#.w3",
+	"block_sparse_moe.experts.#.w2",
+};
+
+static const char *const qwen_expert[] = {
+	"mlp.experts.#.gate_proj", "mlp.experts.#.up_proj",
+	"mlp.experts.#.down_proj",
+};
+
+#define ROUTING \
+	{ "num_experts_per_tok", PEFT_KEY_SIZE, AT(top_k), 0 }, \
+	{ "num_experts", PEFT_KEY_SIZE, AT(experts), 0 }, \
+	{ "num_local_experts", PEFT_KEY_SIZE, AT(experts), 0 }, \
+	INERT("output_router_logits"), INERT("router_aux_loss_coef"), \
+	INERT("router_jitter_noise")
+
+static const struct peft_key mixtral_keys[] = {
+	ROUTING, { "sliding_window", PEFT_KEY_COUNT, AT(window), 0 }, END
+};
+
+static const struct peft_key qwen3_keys[] = {
+	ROUTING, { "sliding_window", PEFT_KEY_COUNT, AT(window), 0 },
+	{ "use_sliding_window", PEFT_KEY_BOOL, AT(use_window), 0 },
+	{ "max_window_layers", PEFT_KEY_COUNT, AT(window_layers), 0 },
+	{ "moe_intermediate_size", PEFT_KEY_SIZE, AT(expert_inter), 0 },
+	{ "norm_topk_prob", PEFT_KEY_BOOL, AT(t.topk_norm), 0 },
+	{ "decoder_sparse_step", PEFT_KEY_SIZE, AT(sparse_step), 0 },
+	INERT("mlp_only_layers"), END
+};
+
+static const struct peft_key olmoe_keys[] = {
+	ROUTING, { "clip_qkv", PEFT_KEY_REAL, AT(t.qkv_clip), 0 },
+	{ "norm_topk_prob", PEFT_KEY_BOOL, AT(t.topk_norm), 0 }, END
+};
+
+const struct peft_family peft_families_moe[] = {
+	{ .model_type = "mixtral", NAMES, .slot = mixtral,
+	  .expert = mixtral_expert, .keys = mixtral_keys,
+	  .traits = { .has = MOE, .eps = 1e-5, .theta = 1e6,
+	  .topk_norm = true, .window_period = 1 } },
+	{ .model_type = "qwen3_moe", NAMES, .slot = qwen,
+	  .expert = qwen_expert, .keys = qwen3_keys,
+	  .traits = { .has = MOE | QK, .window_period = 1 } },
+	{ .model_type = "olmoe", NAMES, .slot = qwen, .expert = qwen_expert,
+	  .keys = olmoe_keys,
+	  .traits = { .has = MOE | QK, .eps = 1e-5,
+	  .qk_norm = PEFT_QK_WHOLE } },
+	{ .model_type = NULL }
+};

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rotary positions in GGUF's metadata and in config.json. */
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/ggufconfig-impl.h"
+
+float
+peft_llama3_divisor(double theta, size_t i, size_t n, double factor,
+    double low, double high, double orig)
+{
+	double wavelen = 2 * M_PI * pow(theta, (double)i / (double)n), smooth;
+
+	if (wavelen < orig / high)
+		return 1;
+	if (wavelen > orig / low)
+		return (float)factor;
+	smooth = (orig / wavelen - low) / (high - low);
+	return (float)(1 / ((1 - smooth) / factor + smooth));
+}
+
+static double
+number(const cJSON *j, const char *key, double absent)
+{
+	const cJSON *v = j == NULL || key == NULL ? NULL :
+	    peft_json_get(j, key);
+
+	return cJSON_IsNumber(v) ? v->valuedouble : absent;
+}
+
+static int
+make_freqs(const cJSON *l3, double theta, float **freqs, size_t n,
+    struct peft_err *err)
+{
+	size_t i;
+
+	if ((*freqs = peft_calloc(n, sizeof(float), err)) == NULL)
+		return -1;
+	for (i = 0; i < n; i++) {
+		(*freqs)[i] = peft_llama3_divisor(theta, i, n,
+		    number(l3, "factor", 8), number(l3, "low_freq_factor", 1),
+		    number(l3, "high_freq_factor", 4), number(l3,
+		    "original_max_position_embeddings", 8192));
+		if (!isfinite((*freqs)[i]))
+			return peft_seterr(err, "rope scaling: frequency %zu "
+			    "is no number", i);
+	}
+	return 0;
+}
+
+static void
+put_real(const struct peft_arch *a, struct peft_gguf_out *o,
+    const char *what, double v)
+{
+	char key[128];
+
+	peft_gguf_full_key(key, what, a->gguf);
+	peft_gguf_put_f32(o, key, (float)v);
+}
+
+/* linear and yarn, which have keys of their own. */
+static void
+put_scaling(const struct peft_arch *a, const cJSON *s, const char *type,
+    double context, struct peft_gguf_out *o)
+{
+	double orig = number(s, "original_max_position_embeddings", context);
+	char key[128];
+
+	peft_gguf_full_key(key, "%s.rope.scaling.type", a->gguf);
+	peft_gguf_put_string(o, key, type, strlen(type));
+	put_real(a, o, "%s.rope.scaling.factor", number(s, "factor", 1));
+	if (strcmp(type, "yarn") != 0)
+		return;
+	peft_gguf_full_key(key, "%s.rope.scaling.original_context_length",
+	    a->gguf);
+	peft_gguf_put_u32(o, key, (uint32_t)orig);
+	put_real(a, o, "%s.rope.scaling.yarn_beta_fast",
+	    number(s, "beta_fast", 32));
+	put_real(a, o, "%s.rope.scaling.yarn_beta_slow",
+	    number(s, "beta_slow", 1));
+}
+
+/* The object that says how layers that see all are turned, in any of
+ * transformers' forms; NULL if there is none. */
+static int
+find_scaling(const cJSON *j, const cJSON **s, double *local,
+    struct peft_err *err)
+{
+	const cJSON *full, *sliding;
+
+	*s = peft_json_get(j, "rope_parameters");
+	*local = number(j, "rope_local_base_freq", 0);
+	if (*s == NULL || cJSON_IsNull(*s))
+		*s = peft_json_get(j, "rope_scaling");
+	if (*s == NULL || cJSON_IsNull(*s)) {
+		*s = NULL;
+		return 0;
+	}
+	if (!cJSON_IsObject(*s))
+		return peft_seterr(err, "rope scaling: not an object");
+	full = peft_json_get(*s, "full_attention");
+	sliding = peft_json_get(*s, "sliding_attention");
+	*local = number(sliding, "rope_theta", *local);
+	if (full != NULL)
+		*s = full;
+	return 0;
+}
+
+static bool
+is_gemma3(const struct peft_arch *a)
+{
+	return strcmp(a->hf, "gemma3_text") == 0;
+}
+
+int
+peft_gguf_put_rope(const struct peft_arch *a, const cJSON *j,
+    struct peft_gguf_out *o, size_t rope_dim, float **freqs, size_t *nfreqs,
+    struct peft_err *err)
+{
+	double theta = number(j, peft_arch_alias(a, "rope_theta"),
+	    is_gemma3(a) ? 1e6 : 10000), local;
+	const char *type = "default";
+	const cJSON *s;
+	int r;
+
+	if (a->norope)
+		return 0;
+	if (find_scaling(j, &s, &local, err) == -1)
+		return -1;
+	theta = number(s, "rope_theta", theta);
+	if (!(theta > 0))
+		return peft_seterr(err, "\"rope_theta\" is not above 0");
+	put_real(a, o, "%s.rope.freq_base", theta);
+	if (local > 0)
+		put_real(a, o, "%s.rope.freq_base_swa", local);
+	if (s == NULL)
+		return 0;
+	/* which was called type once */
+	if ((r = peft_json_str(s, "rope_type", &type, err)) == -1 ||
+	    (r == 0 && peft_json_str(s, "type", &type, err) == -1))
+		return -1;
+	if (strcmp(type, "linear") == 0 || strcmp(type, "yarn") == 0)
+		put_scaling(a, s, type, number(j, "max_position_embeddings",
+		    2048), o);
+	else if (strcmp(type, "llama3") == 0) {
+		*nfreqs = rope_dim / 2;
+		return make_freqs(s, theta, freqs, *nfreqs, err);
+	} else if (strcmp(type, "default") != 0)
+		return peft_seterr(err, "rope scaling \"%s\" cannot be told in "
+		    "GGUF here", type);
+	return 0;
+}
+
+/* rope_freqs.weight holds divisors; find Llama 3's parameters in them. */
+static int
+get_llama3(struct peft_buf *b, double theta, const float *freqs, size_t n,
+    struct peft_err *err)
+{
+	double factor = 1, want;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		factor = (double)freqs[i] > factor ? (double)freqs[i] : factor;
+	for (i = 0; i < n; i++) {
+		want = (double)peft_llama3_divisor(theta, i, n, factor, 1, 4,
+		    8192);
+		if (!(fabs((double)freqs[i] - want) <= 1e-4 * factor))
+			return peft_seterr(err, "rope_freqs.weight is not "
+			    "Llama 3's scaling");
+	}
+	peft_buf_puts(b, ",\"rope_scaling\":{\"rope_type\":\"llama3\","
+	    "\"factor\":");
+	peft_json_putreal(b, factor);
+	peft_buf_puts(b, ",\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
+	    "\"original_max_position_embeddings\":8192}");
+	return 0;
+}
+
+static void
+get_real(const struct peft_arch *a, const struct peft_gguf *g,
+    struct peft_buf *b, const char *key, const char *hf)
+{
+	double v;
+
+	if (!peft_gguf_arch_real(a, g, key, &v))
+		return;
+	peft_buf_printf(b, ",\"%s\":", hf);
+	peft_gguf_put_short(b, v);
+}
+
+static int
+get_scaling(const struct peft_arch *a, const struct peft_gguf *g,
+    struct peft_buf *b, struct peft_err *err)
+{
+	const char *type = "linear";
+	char key[128];
+	size_t len = 6;
+	double v;
+	bool yarn, known;
+
+	peft_gguf_full_key(key, "%s.rope.scaling.type", a->gguf);
+	known = peft_gguf_string(g, key, &type, &len);
+	yarn = len == 4 && memcmp(type, "yarn", 4) == 0;
+	if ((len == 4 && memcmp(type, "none", 4) == 0) || (!known &&
+	    (!peft_gguf_arch_real(a, g, "%s.rope.scaling.factor", &v) ||
+	    v == 0 || v == 1)))
+		return 0;
+	if (!yarn && (len != 6 || memcmp(type, "linear", 6) != 0))
+		return peft_seterr(err, "the key %s is \"%.*s\", which is not "
+		    "honoured here", key, (int)len, type);
+	peft_buf_printf(b, ",\"rope_scaling\":{\"rope_type\":\"%.*s\"",
+	    (int)len, type);
+	get_real(a, g, b, "%s.rope.scaling.factor", "factor");
+	if (yarn) {
+		get_real(a, g, b, "%s.rope.scaling.original_context_length",
+		    "original_max_position_embeddings");
+		get_real(a, g, b, "%s.rope.scaling.yarn_beta_fast",
+		    "beta_fast");
+		get_real(a, g, b, "%s.rope.scaling.yarn_beta_slow",
+		    "beta_slow");
+	}
+	peft_buf_puts(b, "}");
+	return 0;
+}
+
+int
+peft_gguf_get_rope(const struct peft_arch *a, const struct peft_gguf *g,
+    struct peft_buf *b, const float *freqs, size_t nfreqs,
+    struct peft_err *err)
+{
+	double theta = is_gemma3(a) ? 1e6 : 10000, local = 10000;
+
+	if (a->norope)
+		return 0;
+	if (peft_gguf_arch_real(a, g, "%s.rope.freq_base", &theta) ||
+	    is_gemma3(a)) {
+		peft_buf_printf(b, ",\"%s\":",
+		    peft_arch_alias(a, "rope_theta"));
+		peft_gguf_put_short(b, theta);
+	}
+	if (is_gemma3(a)) {	/* what llama.cpp has where no key says */
+		(void)peft_gguf_arch_real(a, g, "%s.rope.freq_base_swa",
+		    &local);
+		peft_buf_puts(b, ",\"rope_local_base_freq\":");
+		peft_gguf_put_short(b, local);
+	}
+	if (freqs != NULL)
+		return get_llama3(b, theta, freqs, nfreqs, err);
+	return get_scaling(a, g, b, err);
+}
