@@ -214,6 +214,7 @@ peft_forward(struct peft_run *run)
 		attention(run, l, &run->saved[l]);
 		mlp(run, l, &run->saved[l],
 		    l + 1 < n ? run->saved[l + 1].x : run->out);
+		peft_stash(run, &run->saved[l]);
 	}
 }
 
