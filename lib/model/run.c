@@ -28,8 +28,8 @@ floats(struct peft_arena *a, size_t rows, size_t cols)
 }
 
 /* What the hooks of a slot keep, at most, in layers l .. end. */
-static size_t
-hook_saved(const struct peft_run *run, int slot, size_t l, size_t end)
+size_t
+peft_run_hook_saved(const struct peft_run *run, int slot, size_t l, size_t end)
 {
 	const struct peft_layer *layers = run->net->layers;
 	const struct peft_site *site;
@@ -97,41 +97,8 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 	if (c->experts > 0)
 		peft_experts_saved(run, s);
 	for (slot = 0; slot < PEFT_NSLOT; slot++)
-		s->hook[slot] = floats(a, 1, hook_saved(run, slot, l, end));
-}
-
-/* Layers that put away what they keep, as bf16: two x in turn, since a layer
- * writes the next one's. */
-static void
-layout_stashed(struct peft_run *run, size_t n)
-{
-	size_t l, x = run->caps.tokens * run->net->config.hidden;
-	struct peft_arena *a = &run->arena;
-	float *other = floats(a, x, 1);
-	int slot;
-
-	layout_saved(run, &run->saved[0], 0, 1);
-	for (l = 0; l < n; l++) {
-		struct peft_saved *s = &run->saved[l];
-
-		if (l > 0) {
-			*s = run->saved[0];
-			s->x = l % 2 == 0 ? run->saved[0].x : other;
-			s->lse = floats(a, run->caps.tokens,
-			    run->net->config.heads);
-			if (run->net->config.experts > 0)
-				peft_experts_saved(run, s);
-			for (slot = 0; slot < PEFT_NSLOT; slot++)
-				s->hook[slot] = floats(a, 1, hook_saved(run,
-				    slot, l, l + 1));
-		}
-		if (l + 1 == n)		/* its backward follows at once */
-			break;
-		s->stash_x = peft_arena_get(a, x + PEFT_KSTEP,
-		    sizeof(*s->stash_x));
-		s->stash = peft_arena_get(a, s->nwork + PEFT_KSTEP,
-		    sizeof(*s->stash));
-	}
+		s->hook[slot] = floats(a, 1, peft_run_hook_saved(run,
+		    slot, l, end));
 }
 
 static void
@@ -141,7 +108,8 @@ layout_layers(struct peft_run *run)
 
 	if (run->caps.train && !run->caps.recompute &&
 	    peft_cpu_computes(run->net->cpu) == PEFT_COMPUTE_BF16) {
-		layout_stashed(run, n);
+		layout_saved(run, &run->saved[0], 0, 1);
+		peft_stash_layout(run);
 		return;
 	}
 	if (run->caps.train && !run->caps.recompute) {

@@ -292,7 +292,8 @@ bench_large(struct bench *b, double top)
 		PEFT_Q4_K, PEFT_Q8_0 };
 	enum { MOSTSIDE = 11008 };
 	float *x = noise(T * MOSTSIDE, "x"), *y = noise(T * MOSTSIDE, "y");
-	float *scratch = must(peft_product_scratch(b->cpu, MOSTSIDE, MOSTSIDE) * sizeof(float));
+	float *scratch = must(peft_product_scratch(b->cpu, MOSTSIDE,
+	    MOSTSIDE) * sizeof(float));
 	size_t i, t, r;
 
 	for (i = 0; i < sizeof(large) / sizeof(large[0]); i++) {
