@@ -172,9 +172,12 @@ make_config(struct state *s, struct peft_err *err)
 		return peft_setfail(err, PEFT_USAGE, "--method: '%s' is none "
 		    "of %s", job->method, names);
 	}
-	cJSON_DeleteItemFromObjectCaseSensitive(job->config, "peft_type");
-	type = cJSON_AddStringToObject(job->config, "peft_type",
-	    type)->valuestring;
+	if (job->method != NULL ||
+	    peft_json_get(job->config, "peft_type") == NULL) {
+		cJSON_DeleteItemFromObjectCaseSensitive(job->config,
+		    "peft_type");
+		cJSON_AddStringToObject(job->config, "peft_type", type);
+	}
 	if (set_knobs(job, type, err) == -1)
 		return -1;
 	set_defaults(job->config, type);
