@@ -154,7 +154,7 @@ scratch_for(struct peft_cpu *cpu, const struct set *s)
 
 	for (i = 0; i < s->np; i++)
 		rows += s->rows[i];
-	return must(malloc(peft_product_scratch(cpu, rows, s->cols, s->T) *
+	return must(malloc(peft_product_scratch(cpu, rows, s->cols) *
 	    sizeof(float)));
 }
 

@@ -185,6 +185,9 @@ struct peft_run {
 
 /* run.c */
 void	peft_run_layout(struct peft_run *);
+/* Floats that the hooks of a slot keep, at most, in layers l .. end. */
+size_t	peft_run_hook_saved(const struct peft_run *, int slot, size_t l,
+	    size_t end);
 
 /* forward.c, backward.c; _again: what backward needs of a layer, from x. */
 void	peft_forward(struct peft_run *);
@@ -215,6 +218,7 @@ void	peft_head_logits(struct peft_run *, const size_t *rows, size_t n,
 /* stash.c: with the compute type bf16, put away behind a layer's forward
  * what its backward needs; take it out again; round what the forward, too,
  * should use as it will be taken out. */
+void	peft_stash_layout(struct peft_run *);	/* behind layer 0's */
 void	peft_stash(const struct peft_run *, const struct peft_saved *);
 void	peft_unstash(const struct peft_run *, const struct peft_saved *);
 void	peft_stash_trim(const struct peft_run *, float *x, size_t n);

@@ -10,7 +10,7 @@
 #include "model/net-impl.h"
 #include "model/rope.h"
 
-enum { TILE_BYTES = 32 << 20, TILE_MIN = 8, TILE_MAX = 256 };
+enum { TILE_BYTES = 48 << 20, TILE_MIN = 8, TILE_MAX = 256 };
 
 static size_t
 tile_of(const struct peft_net *net, const struct peft_caps *caps)
@@ -28,8 +28,8 @@ floats(struct peft_arena *a, size_t rows, size_t cols)
 }
 
 /* What the hooks of a slot keep, at most, in layers l .. end. */
-static size_t
-hook_saved(const struct peft_run *run, int slot, size_t l, size_t end)
+size_t
+peft_run_hook_saved(const struct peft_run *run, int slot, size_t l, size_t end)
 {
 	const struct peft_layer *layers = run->net->layers;
 	const struct peft_site *site;
@@ -80,6 +80,7 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 
 	s->x = floats(a, T, D);
 	at = a->used;
+	s->work = floats(a, 0, 0);
 	if (keeps_raw(run))
 		s->raw = floats(a, T, run->net->at.ld);
 	s->qkv = floats(a, T, run->net->at.ld);
@@ -91,47 +92,13 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 		s->gu = floats(a, T, gu_width(run));
 	if (has(run, PEFT_BIT(PEFT_MLP_POST)))
 		s->down = floats(a, T, D);
-	s->work = s->raw != NULL ? s->raw : s->qkv;
 	s->nwork = (a->used - at) / sizeof(float);
 	s->lse = floats(a, T, c->heads);
 	if (c->experts > 0)
 		peft_experts_saved(run, s);
 	for (slot = 0; slot < PEFT_NSLOT; slot++)
-		s->hook[slot] = floats(a, 1, hook_saved(run, slot, l, end));
-}
-
-/* Layers that put away what they keep, as bf16: two x in turn, since a layer
- * writes the next one's. */
-static void
-layout_stashed(struct peft_run *run, size_t n)
-{
-	size_t l, x = run->caps.tokens * run->net->config.hidden;
-	struct peft_arena *a = &run->arena;
-	float *other = floats(a, x, 1);
-	int slot;
-
-	layout_saved(run, &run->saved[0], 0, 1);
-	for (l = 0; l < n; l++) {
-		struct peft_saved *s = &run->saved[l];
-
-		if (l > 0) {
-			*s = run->saved[0];
-			s->x = l % 2 == 0 ? run->saved[0].x : other;
-			s->lse = floats(a, run->caps.tokens,
-			    run->net->config.heads);
-			if (run->net->config.experts > 0)
-				peft_experts_saved(run, s);
-			for (slot = 0; slot < PEFT_NSLOT; slot++)
-				s->hook[slot] = floats(a, 1, hook_saved(run,
-				    slot, l, l + 1));
-		}
-		if (l + 1 == n)		/* its backward follows at once */
-			break;
-		s->stash_x = peft_arena_get(a, x + PEFT_KSTEP,
-		    sizeof(*s->stash_x));
-		s->stash = peft_arena_get(a, s->nwork + PEFT_KSTEP,
-		    sizeof(*s->stash));
-	}
+		s->hook[slot] = floats(a, 1, peft_run_hook_saved(run,
+		    slot, l, end));
 }
 
 static void
@@ -141,7 +108,8 @@ layout_layers(struct peft_run *run)
 
 	if (run->caps.train && !run->caps.recompute &&
 	    peft_cpu_computes(run->net->cpu) == PEFT_COMPUTE_BF16) {
-		layout_stashed(run, n);
+		layout_saved(run, &run->saved[0], 0, 1);
+		peft_stash_layout(run);
 		return;
 	}
 	if (run->caps.train && !run->caps.recompute) {
@@ -158,28 +126,23 @@ layout_layers(struct peft_run *run)
 	}
 }
 
-/* Of any site's product, and of those that go together: queries, keys and
- * values; gate and up.  Hooks make some of few rows, whatever T is.  (A weight
- * stored [in, out] is multiplied the other way round.) */
+/* A weight stored [in, out] is multiplied the other way round: room for
+ * either. */
 static size_t
 product_scratch(const struct peft_run *run)
 {
-	enum { FEWEST = 256 };
 	const struct peft_sites *s = &run->net->sites;
-	size_t T = run->caps.tokens > FEWEST ? run->caps.tokens : FEWEST;
-	size_t i, n, most = 0, wide = run->net->at.ld;
+	size_t i, n, most = 0;
 
-	wide = gu_width(run) > wide ? gu_width(run) : wide;
 	for (i = 0; i < s->n; i++) {
 		const struct peft_site *site = &s->at[i];
-		bool head = site->kind == PEFT_HEAD;
-		size_t rows = head || site->out > wide ? site->out : wide;
 
 		if (site->kind == PEFT_NORM || site->kind == PEFT_EMBEDDING ||
 		    site->kind == PEFT_POSITION)
 			continue;
-		n = peft_product_scratch(run->net->cpu, rows, site->in,
-		    head ? tile_of(run->net, &run->caps) : T);
+		n = site->transposed ? peft_product_scratch(run->net->cpu,
+		    site->in, site->out) : peft_product_scratch(run->net->cpu,
+		    site->out, site->in);
 		most = n > most ? n : most;
 	}
 	return most;
@@ -219,6 +182,27 @@ layout_angles(struct peft_run *run)
 	    sizeof(size_t));
 }
 
+/* Floats a row where hooks make an input, or the gradients of outputs, of
+ * their own: those of a layer that share an input come together. */
+static size_t
+hook_width(const struct peft_run *run, enum peft_op_kind what)
+{
+	size_t i, n = 0, most = 0;
+	int layer = -1;
+
+	for (i = 0; i < run->net->sites.n; i++) {
+		const struct peft_site *s = &run->net->sites.at[i];
+
+		if (s->kind == PEFT_HEAD || !peft_hooks_have(s, what))
+			continue;
+		n = what == PEFT_HAS_INPUT ? s->in : s->out +
+		    (s->layer == layer ? n : 0);
+		layer = s->layer;
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
 static void
 layout_back(struct peft_run *run)
 {
@@ -232,14 +216,31 @@ layout_back(struct peft_run *run)
 		run->dbranch = floats(a, T, D);
 	if (c->t.parallel)
 		run->dparallel = floats(a, T, D);
+	run->ones = floats(a, 1, D);
+	run->unit = floats(a, 1, D);
+}
+
+/* What is of use within a layer only. */
+static void
+layout_passing(struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_arena *a = &run->arena;
+	size_t T = run->caps.tokens;
+
+	run->tmp = floats(a, T, c->hidden);
+	run->act = floats(a, T, c->inter);
+	run->attention_stride = peft_attention_scratch(run);
+	run->attention = floats(a, (size_t)peft_cpu_threads(run->net->cpu),
+	    run->attention_stride);
+	if (!run->caps.train)
+		return;
 	run->dqkv = floats(a, T, run->net->at.ld);
 	if (keeps_raw(run))
 		run->draw = floats(a, T, run->net->at.ld);
 	run->dattn = floats(a, T, c->heads * c->v_dim);
 	run->dkv = floats(a, T, c->heads * (c->head_dim + c->v_dim));
 	run->dact = floats(a, T, c->inter);
-	run->ones = floats(a, 1, D);
-	run->unit = floats(a, 1, D);
 }
 
 static void
@@ -251,19 +252,14 @@ layout_work(struct peft_run *run)
 
 	run->out = floats(a, T, c->hidden);
 	run->normed = floats(a, T, c->hidden);
-	run->tmp = floats(a, T, c->hidden);
-	run->act = floats(a, T, c->inter);
 	layout_angles(run);
-	run->input = floats(a, T, peft_hooks_width(run, PEFT_HAS_INPUT));
-	run->dout = floats(a, T, peft_hooks_width(run, PEFT_HAS_OUTPUT));
+	run->input = floats(a, T, hook_width(run, PEFT_HAS_INPUT));
+	run->dout = floats(a, T, hook_width(run, PEFT_HAS_OUTPUT));
 	run->whole = peft_arena_get(a, run->caps.seqs, sizeof(*run->whole));
 	run->ids = peft_arena_get(a, T, sizeof(*run->ids));
 	run->labels = peft_arena_get(a, T, sizeof(*run->labels));
 	run->product = floats(a, 1, product_scratch(run));
 	run->hook = floats(a, 1, hook_scratch(run));
-	run->attention_stride = peft_attention_scratch(run);
-	run->attention = floats(a, (size_t)peft_cpu_threads(run->net->cpu),
-	    run->attention_stride);
 	run->tree.order = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
 	run->tree.common = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
 	run->tree.nodes = peft_arena_get(a, 2 * run->caps.seqs,
@@ -305,18 +301,22 @@ layout_logits(struct peft_run *run)
 void
 peft_run_layout(struct peft_run *run)
 {
-	size_t at = run->arena.used;
+	size_t at = run->arena.used, mark;
 
 	layout_layers(run);
 	run->plan.activations = run->arena.used - at;
 	at = run->arena.used;
 	layout_work(run);
+	mark = peft_arena_mark(&run->arena);
+	layout_passing(run);
 	run->plan.workspace = run->arena.used - at;
+	/* layers rest while there are logits: these lie over what they left */
 	at = run->arena.used;
+	peft_arena_release(&run->arena, mark);
 	layout_logits(run);
-	run->plan.logits = run->arena.used - at;
+	run->plan.logits = run->arena.used > at ? run->arena.used - at : 0;
 	run->plan.hooks = peft_hooks_memory(&run->net->sites);
-	run->plan.total = run->arena.used + run->plan.hooks;
+	run->plan.total = run->arena.peak + run->plan.hooks;
 }
 
 static void

@@ -65,6 +65,39 @@ go(const struct peft_run *run, float *floats, uint16_t *halves, size_t n,
 	peft_cpu_run(run->net->cpu, (n + PIECE - 1) / PIECE, piece_task, &j);
 }
 
+/* Two x in turn, since a layer writes the next one's. */
+void
+peft_stash_layout(struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+	size_t T = run->caps.tokens, x = T * c->hidden, l;
+	struct peft_arena *a = &run->arena;
+	float *other = peft_arena_get(a, x, sizeof(*other));
+	int slot;
+
+	for (l = 0; l < c->layers; l++) {
+		struct peft_saved *s = &run->saved[l];
+
+		if (l > 0) {
+			*s = run->saved[0];
+			s->x = l % 2 == 0 ? run->saved[0].x : other;
+			s->lse = peft_arena_get(a, T * c->heads,
+			    sizeof(*s->lse));
+			if (c->experts > 0)
+				peft_experts_saved(run, s);
+		}
+		for (slot = 0; l > 0 && slot < PEFT_NSLOT; slot++)
+			s->hook[slot] = peft_arena_get(a, peft_run_hook_saved(
+			    run, slot, l, l + 1), sizeof(float));
+		if (l + 1 == c->layers)	/* its backward follows at once */
+			break;
+		s->stash_x = peft_arena_get(a, x + PEFT_KSTEP,
+		    sizeof(*s->stash_x));
+		s->stash = peft_arena_get(a, s->nwork + PEFT_KSTEP,
+		    sizeof(*s->stash));
+	}
+}
+
 static bool
 is_rounded(const struct peft_run *run)
 {

@@ -8,7 +8,7 @@
 #include "quant/product.h"
 
 /* Ranks up to which the scratch of products is enough whatever T is. */
-enum { MOSTRANK = 256, SLACK = 32 };
+enum { MOSTRANK = 256, SLACK = 32, TOKENS = 1024 };
 
 static bool
 in_bf16(const struct peft_hook_call *c, const struct peft_thin *w)
@@ -90,24 +90,30 @@ peft_thin_hidden(const struct peft_hook_call *c,
 		dh[i] *= w->scale;
 }
 
-/* x and dy take the weight's place, so that they are read by rows; db comes
- * out as its transpose. */
+/* x and dy take the weight's place, so that they are read by rows, some at a
+ * time; db comes out as its transpose. */
 static void
 gradients_bf16(const struct peft_hook_call *c, const struct peft_thin *w,
     const float *x, size_t ldx, const float *dy, size_t lddy, float *da,
     float *db)
 {
-	struct peft_dense inputs = { x, c->T, w->in, ldx };
-	struct peft_dense outputs = { dy, c->T, w->out, lddy };
-	float *dh = c->scratch, *t = dh + c->T * w->r, *g = t + c->T * w->r;
-	size_t r = w->r, i, k;
+	float *t = c->scratch + c->T * w->r, *g = t + c->T * w->r;
+	size_t r = w->r, at, n, i, k;
 
-	transpose(t, dh, c->T, r, 1);
-	peft_dense_backward(c->cpu, da, w->in, r, &inputs, true, t, c->T,
-	    c->product);
-	transpose(t, c->saved, c->T, r, w->scale);
-	peft_dense_backward(c->cpu, g, w->out, r, &outputs, false, t, c->T,
-	    c->product);
+	for (at = 0; at < c->T; at += n) {
+		struct peft_dense inputs = { x + at * ldx, 0, w->in, ldx };
+		struct peft_dense outputs = { dy + at * lddy, 0, w->out,
+		    lddy };
+
+		n = c->T - at < TOKENS ? c->T - at : TOKENS;
+		inputs.rows = outputs.rows = n;
+		transpose(t, c->scratch + at * r, n, r, 1);
+		peft_dense_backward(c->cpu, da, w->in, r, &inputs, true, t, n,
+		    c->product);
+		transpose(t, c->saved + at * r, n, r, w->scale);
+		peft_dense_backward(c->cpu, g, w->out, r, &outputs, at > 0, t,
+		    n, c->product);
+	}
 	for (i = 0; i < w->out; i++)
 		for (k = 0; k < r; k++)
 			db[i * r + k] += g[k * w->out + i];

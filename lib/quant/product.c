@@ -5,7 +5,10 @@
 
 #include "quant/product-impl.h"
 
-enum { MOSTNP = 8 };		/* products in one go that scratch is for */
+enum {
+	AT_ONCE = 1024,		/* tokens that are rounded, and multiplied */
+	MOSTNP = 8		/* products at once */
+};
 
 static size_t
 room_of_thread(void)
@@ -22,19 +25,17 @@ rooms(const struct peft_cpu *cpu)
 }
 
 size_t
-peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols,
-    size_t T)
+peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols)
 {
 	struct peft_expander e = peft_expander_of(cpu);
-	size_t k = (rows > cols ? rows : cols) + MOSTNP * 2 * PEFT_KSTEP;
+	size_t k = peft_left_stride(&e, (rows > cols ? rows : cols) +
+	    2 * PEFT_KSTEP);
 	size_t n = rooms(cpu) + peft_product_slab(&e), left, few;
 
 	if (peft_cpu_computes(cpu) == PEFT_COMPUTE_F32)
 		return n;
-	k = peft_left_stride(&e, k);
-	left = peft_pieces(T, PEFT_LEFTROWS) * PEFT_LEFTROWS * k *
-	    peft_expander_size(&e) / sizeof(float);
-	few = peft_least(T, PEFT_FEWTOKENS) * k;	/* these as f32 */
+	left = AT_ONCE * k * peft_expander_size(&e) / sizeof(float);
+	few = PEFT_FEWTOKENS * k;	/* these as f32 */
 	return n + (left > few ? left : few);
 }
 
@@ -49,6 +50,41 @@ start(struct peft_cpu *cpu, size_t T, const struct peft_product *p, size_t np,
 	if (peft_cpu_computes(cpu) != PEFT_COMPUTE_F32)
 		j.left = (float *)j.slab + peft_product_slab(&j.e);
 	return j;
+}
+
+/* Rounded tokens come some at a time, and the rows of one weight. */
+static void
+multiply(struct peft_products *j)
+{
+	struct peft_products part = *j;
+	struct peft_product p[MOSTNP];
+	size_t t, i;
+
+	if (j->left == NULL) {
+		peft_product_slabs(j);
+		return;
+	}
+	for (t = 0; t < j->T; t += part.T) {
+		part = *j;
+		part.T = peft_least(AT_ONCE, j->T - t);
+		if (j->back)
+			part.dx += t * j->lddx;
+		else
+			part.x += t * j->ldx;
+		for (i = 0; i < j->np; i++) {
+			p[i] = j->p[i];
+			p[i].y += t * p[i].ldy;
+		}
+		part.p = p;
+		for (i = 0; j->back && i < j->np; i++) {
+			part.p = &p[i];
+			part.np = 1;
+			peft_product_slabs(&part);
+			part.add = true;
+		}
+		if (!j->back)
+			peft_product_slabs(&part);
+	}
 }
 
 void
@@ -67,7 +103,7 @@ peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
 	if (T <= PEFT_FEWTOKENS)
 		peft_product_few(&j);
 	else
-		peft_product_slabs(&j);
+		multiply(&j);
 }
 
 void
@@ -86,7 +122,7 @@ peft_product_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
 	j.dx = dx;
 	j.lddx = ldx;
 	j.add = add;
-	peft_product_slabs(&j);
+	multiply(&j);
 }
 
 static struct peft_weight
@@ -113,7 +149,7 @@ peft_dense_forward(struct peft_cpu *cpu, const float *x, size_t ldx, size_t T,
 	if (T > 0 && T <= PEFT_FEWTOKENS)
 		peft_product_few(&j);
 	else if (T > 0)
-		peft_product_slabs(&j);
+		multiply(&j);
 }
 
 void
@@ -132,5 +168,5 @@ peft_dense_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
 	j.ldw = d->ld;
 	j.add = add;
 	if (T > 0)
-		peft_product_slabs(&j);
+		multiply(&j);
 }

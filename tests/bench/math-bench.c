@@ -292,8 +292,8 @@ bench_large(struct bench *b, double top)
 		PEFT_Q4_K, PEFT_Q8_0 };
 	enum { MOSTSIDE = 11008 };
 	float *x = noise(T * MOSTSIDE, "x"), *y = noise(T * MOSTSIDE, "y");
-	float *scratch = must(peft_product_scratch(b->cpu, MOSTSIDE, MOSTSIDE,
-	    T) * sizeof(float));
+	float *scratch = must(peft_product_scratch(b->cpu, MOSTSIDE,
+	    MOSTSIDE) * sizeof(float));
 	size_t i, t, r;
 
 	for (i = 0; i < sizeof(large) / sizeof(large[0]); i++) {
@@ -346,7 +346,7 @@ bench_compute(struct bench *b, enum peft_compute compute)
 	    peft_compute_names[compute], top);
 	if (compute == PEFT_COMPUTE_F32)
 		bench_gemm(b->cpu, top);
-	b->scratch = must(peft_product_scratch(b->cpu, 2 * MOST, MOST, TOKENS) *
+	b->scratch = must(peft_product_scratch(b->cpu, MOST, MOST) *
 	    sizeof(float));
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		bench_type(b, types[i], f32, top);
