@@ -109,14 +109,15 @@ memory_of(struct peft_adapter *a)
 }
 
 static void
-importances(struct peft_adapter *a, struct memory *s)
+importances(struct peft_adapter *a, struct memory *s, float gscale)
 {
 	const struct peft_adalora *l = a->settings;
 	float b1 = (float)l->beta1, b2 = (float)l->beta2;
 	size_t i;
 
 	for (i = 0; i < a->ngrads; i++) {
-		float now = fabsf(a->values[i] * a->grads[i]);
+		float now = fabsf(a->values[i] * a->grads[i] *
+		    gscale);
 
 		s->smooth[i] = b1 * s->smooth[i] + (1 - b1) * now;
 		s->unsure[i] = b2 * s->unsure[i] + (1 - b2) *
@@ -204,7 +205,7 @@ budget_at(const struct peft_adapter *a, int64_t t)
 }
 
 void
-peft_adalora_stepped(struct peft_adapter *a, size_t step)
+peft_adalora_stepped(struct peft_adapter *a, size_t step, double gscale)
 {
 	const struct peft_adalora *l = a->settings;
 	struct memory *s = memory_of(a);
@@ -216,7 +217,8 @@ peft_adalora_stepped(struct peft_adapter *a, size_t step)
 		mask_again(a, s);
 		return;
 	}
-	importances(a, s);
+	if (t < end)
+		importances(a, s, (float)gscale);
 	if (t == end)
 		mask_to(a, s, (int64_t)a->nsites * l->target_r);
 	else if (t > l->tinit && t % l->every == 0)

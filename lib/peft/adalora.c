@@ -74,6 +74,8 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 			return -1;
 	l->random = !start;
 	l->ranks = peft_json_get(config, "rank_pattern");
+	if (cJSON_IsNull(l->ranks))
+		l->ranks = NULL;
 	return 0;
 }
 

@@ -316,10 +316,10 @@ peft_adapter_penalty(struct peft_adapter *a)
 }
 
 void
-peft_adapter_stepped(struct peft_adapter *a, size_t step)
+peft_adapter_stepped(struct peft_adapter *a, size_t step, double gscale)
 {
 	if (a->method->stepped != NULL)
-		a->method->stepped(a, step);
+		a->method->stepped(a, step, gscale);
 }
 
 int

@@ -85,9 +85,11 @@ void		 peft_adapter_zerograd(struct peft_adapter *);
 /* A term of the loss that depends on the parameters alone (AdaLoRA's): its
  * gradient is added, its value returned; 0 for most methods. */
 double		 peft_adapter_penalty(struct peft_adapter *);
-/* After the optimiser's step (from 1); and after the last one, before the
+/* After the optimiser's step (from 1), which took the gradients times gscale;
+ * and after the last one, before the
  * adapter is saved. */
-void		 peft_adapter_stepped(struct peft_adapter *, size_t step);
+void		 peft_adapter_stepped(struct peft_adapter *, size_t step,
+		    double gscale);
 int		 peft_adapter_finish(struct peft_adapter *, struct peft_err *)
 		    PEFT_MUSTCHECK;
 

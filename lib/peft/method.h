@@ -119,8 +119,9 @@ struct peft_method {
 	/* A term of the loss that is a function of the parameters alone: adds
 	 * its gradient, returns its value; may be NULL. */
 	double	(*penalty)(struct peft_adapter *);
-	/* After the optimiser's step number `step' (from 1); may be NULL. */
-	void	(*stepped)(struct peft_adapter *, size_t step);
+	/* After the optimiser's step number `step' (from 1), which took the
+	 * gradients times gscale; may be NULL. */
+	void	(*stepped)(struct peft_adapter *, size_t step, double gscale);
 };
 
 /* NULL with *err naming those that are known. */

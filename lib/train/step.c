@@ -162,7 +162,7 @@ peft_train_step(struct peft_trainer *t, struct peft_stepinfo *info,
 {
 	size_t i = t->step % t->per_epoch * t->opt.batch, n;
 	const struct peft_param *bad;
-	double t0 = peft_now();
+	double t0 = peft_now(), clip;
 
 	make_order(t, t->step / t->per_epoch);
 	n = t->data->n - i < t->opt.batch ? t->data->n - i : t->opt.batch;
@@ -177,7 +177,9 @@ peft_train_step(struct peft_trainer *t, struct peft_stepinfo *info,
 	if (!info->skipped)
 		peft_train_update(t, info->lr, info->grad_norm);
 	t->step++;
-	peft_adapter_stepped(t->adapter, t->step);
+	clip = t->opt.clip > 0 ? t->opt.clip / (info->grad_norm + 1e-6) : 1;
+	if (!info->skipped)
+		peft_adapter_stepped(t->adapter, t->step, clip < 1 ? clip : 1);
 	info->seconds = peft_now() - t0;
 	return 0;
 }
