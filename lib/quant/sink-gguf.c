@@ -111,6 +111,8 @@ put_metadata(struct peft_sink *k, struct peft_gguf_out *o, float **freqs,
 		    nfreqs, err);
 	}
 	peft_buf_free(&arch);
+	if (r == 0 && tok == NULL)	/* llama.cpp's word for there is none */
+		peft_gguf_put_string(o, "tokenizer.ggml.model", "none", 4);
 	if (r == 0 && tok != NULL)
 		r = peft_vocab_metadata(tok, peft_sides_find(&k->sides,
 		    "tokenizer_config.json"), peft_sides_find(&k->sides,

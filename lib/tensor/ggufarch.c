@@ -216,11 +216,12 @@ static const struct peft_gguf_key mixtral_keys[] = {
 	ROUTING("num_local_experts"), KEYEND
 };
 static const struct peft_gguf_key qwen_moe_keys[] = {
-	ROUTING("num_experts"), { "%s.expert_feed_forward_length",
+	ROUTING("num_local_experts"), { "%s.expert_feed_forward_length",
 	    "moe_intermediate_size", 'u', true }, KEYEND
 };
 static const struct peft_gguf_key olmoe_keys[] = {
-	ROUTING("num_experts"), KEYEND
+	ROUTING("num_experts"),
+	{ "%s.attention.clamp_kqv", "clip_qkv", 'f', false }, KEYEND
 };
 
 #define AKA	static const char *const

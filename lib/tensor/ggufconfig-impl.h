@@ -19,10 +19,10 @@ struct peft_pair {
  * NULL.  "%s" is the architecture. */
 struct peft_gguf_key {
 	const char	*gguf, *hf;
-	char		 type;		/* 'u' whole; 'f' real; 'b' true or
-					 * false; 't': hf's is true if there is a
-					 * tensor with gguf in its name; 'B'
-					 * as 'b', true where absent */
+	/* 'u' whole; 'f' real; 'b' true or false; 'B' the same, true where
+	 * absent; 't': hf's is true if there is a tensor with gguf in its
+	 * name */
+	char		 type;
 	bool		 required;
 };
 extern const struct peft_gguf_key peft_gguf_keys[];
@@ -42,8 +42,8 @@ struct peft_arch {
 	bool		 norope;
 	double		 partial;	/* the turned part of a head where
 					 * config.json does not say; 0: 1 */
-	unsigned	 period;	/* full attention every n-th layer, built
-					 * into llama.cpp; 0: no windows */
+	unsigned	 period;	/* full attention every n-th layer, as
+					 * in llama.cpp; 0: no windows */
 	const char	*extra;		/* of config.json, always: ",..." */
 };
 extern const struct peft_arch peft_archs[];	/* gguf NULL ends */
@@ -62,6 +62,13 @@ int	peft_gguf_put_rope(const struct peft_arch *, const cJSON *,
 int	peft_gguf_get_rope(const struct peft_arch *, const struct peft_gguf *,
 	    struct peft_buf *, const float *freqs, size_t nfreqs,
 	    struct peft_err *) PEFT_MUSTCHECK;
+/* ggufkeys.c: what only some families have, appended; and settings that the
+ * family's row does not know must not be there. */
+int	peft_gguf_get_own(struct peft_buf *, const struct peft_gguf *,
+	    const struct peft_arch *, const struct peft_heads *,
+	    uint64_t hidden, uint64_t dim, struct peft_err *) PEFT_MUSTCHECK;
+int	peft_gguf_refuse_others(const struct peft_gguf *,
+	    const struct peft_arch *, struct peft_err *) PEFT_MUSTCHECK;
 /* A float's shortest decimal: 1e-5 does not become 9.99999975e-06. */
 void	peft_gguf_put_short(struct peft_buf *, double);
 /* What "%s.KEY" says of the file's architecture. */

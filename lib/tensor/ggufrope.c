@@ -154,28 +154,44 @@ peft_gguf_put_rope(const struct peft_arch *a, const cJSON *j,
 	return 0;
 }
 
-/* rope_freqs.weight holds divisors; find Llama 3's parameters in them. */
+/* Are the divisors those of this original length? */
+static bool
+is_llama3(double theta, const float *freqs, size_t n, double factor,
+    double orig)
+{
+	double want;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		want = (double)peft_llama3_divisor(theta, i, n, factor, 1, 4,
+		    orig);
+		if (!(fabs((double)freqs[i] - want) <= 1e-4 * factor))
+			return false;
+	}
+	return true;
+}
+
+/* rope_freqs.weight holds divisors; find Llama 3's parameters in them: its
+ * original length is 8192, or some other power of two. */
 static int
 get_llama3(struct peft_buf *b, double theta, const float *freqs, size_t n,
     struct peft_err *err)
 {
-	double factor = 1, want;
+	double factor = 1, orig = 8192;
 	size_t i;
 
 	for (i = 0; i < n; i++)
 		factor = (double)freqs[i] > factor ? (double)freqs[i] : factor;
-	for (i = 0; i < n; i++) {
-		want = (double)peft_llama3_divisor(theta, i, n, factor, 1, 4,
-		    8192);
-		if (!(fabs((double)freqs[i] - want) <= 1e-4 * factor))
-			return peft_seterr(err, "rope_freqs.weight is not "
-			    "Llama 3's scaling");
-	}
+	for (i = 4; i < 24 && !is_llama3(theta, freqs, n, factor, orig); i++)
+		orig = (double)((size_t)1 << i);
+	if (i == 24)
+		return peft_seterr(err, "rope_freqs.weight is not Llama 3's "
+		    "scaling");
 	peft_buf_puts(b, ",\"rope_scaling\":{\"rope_type\":\"llama3\","
 	    "\"factor\":");
 	peft_json_putreal(b, factor);
-	peft_buf_puts(b, ",\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
-	    "\"original_max_position_embeddings\":8192}");
+	peft_buf_printf(b, ",\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
+	    "\"original_max_position_embeddings\":%.0f}", orig);
 	return 0;
 }
 
