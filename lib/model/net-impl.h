@@ -87,6 +87,7 @@ struct peft_saved {
 	float	*x;			/* [T, D] residual stream going in */
 	float	*raw;			/* [T, Q + K + V] before norms */
 	float	*qkv;			/* the same as attention sees it */
+	float	*kva;			/* [T, kv_rank + rope_dim] */
 	float	*lse;			/* [T, heads] */
 	float	*attn;			/* [T, O] before o_proj */
 	float	*o, *down;		/* [T, D] before the norms behind */
@@ -125,6 +126,8 @@ struct peft_run {
 	float	*dparallel;			/* [T, D] of both branches */
 	float	*dqkv, *dattn, *dact;
 	float	*draw;				/* [T, Q + K + V] */
+	float	*latent, *dlatent;		/* [T, kv_rank] */
+	float	*kvb, *dkva;			/* [T, out] of KV_B, KV_A */
 	struct peft_angles angles[2];		/* [caps.seq (+ T)] */
 	size_t	*angle;				/* [T] its row of these */
 	float	*product, *hook;		/* scratch */
@@ -206,6 +209,13 @@ void	peft_slopes(const struct peft_config *, float *);
 void	peft_queries(struct peft_run *, size_t layer, struct peft_saved *);
 void	peft_queries_back(struct peft_run *, size_t layer,
 	    const struct peft_saved *, float *dqkv);
+
+/* latent.c: queries, keys and values (not turned yet) where keys and values
+ * come through a narrow product; x is the attention norm's output. */
+void	peft_latent(struct peft_run *, size_t layer, struct peft_saved *,
+	    const float *x);
+void	peft_latent_back(struct peft_run *, size_t layer, struct peft_saved *,
+	    const float *x, float *dx);
 
 /* experts.c: y[T, D] = what the chosen experts make of x[T, D]. */
 void	peft_experts(struct peft_run *, size_t layer, struct peft_saved *,

@@ -82,6 +82,8 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 	if (keeps_raw(run))
 		s->raw = floats(a, T, run->net->at.ld);
 	s->qkv = floats(a, T, run->net->at.ld);
+	if (c->kv_rank > 0)
+		s->kva = floats(a, T, c->kv_rank + c->rope_dim);
 	s->lse = floats(a, T, c->heads);
 	s->attn = floats(a, T, c->heads * c->v_dim);
 	if (has(run, PEFT_BIT(PEFT_ATTN_POST)))
@@ -188,6 +190,10 @@ layout_back(struct peft_run *run)
 	run->dqkv = floats(a, T, run->net->at.ld);
 	if (keeps_raw(run))
 		run->draw = floats(a, T, run->net->at.ld);
+	if (c->kv_rank > 0) {
+		run->dlatent = floats(a, T, c->kv_rank);
+		run->dkva = floats(a, T, c->kv_rank + c->rope_dim);
+	}
 	run->dattn = floats(a, T, c->heads * c->v_dim);
 	run->dact = floats(a, T, c->inter);
 }
@@ -203,6 +209,11 @@ layout_work(struct peft_run *run)
 	run->normed = floats(a, T, c->hidden);
 	run->tmp = floats(a, T, c->hidden);
 	run->act = floats(a, T, c->inter);
+	if (c->kv_rank > 0) {
+		run->latent = floats(a, T, c->kv_rank);
+		run->kvb = floats(a, T, c->kv_heads * (c->head_dim -
+		    c->rope_dim + c->v_dim));
+	}
 	layout_angles(run);
 	run->product = floats(a, 1, product_scratch(run));
 	run->hook = floats(a, 1, hook_scratch(run));

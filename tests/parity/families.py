@@ -89,6 +89,13 @@ FAMILIES = {
     "qwen3_moe_dense": ("qwen3_moe", dict(MOE, num_local_experts=4,
                         moe_intermediate_size=16, mlp_only_layers=[0])),
     "olmoe": ("olmoe", dict(MOE, num_experts=4, clip_qkv=0.9)),
+    "deepseek_v2": ("deepseek_v2", dict(MOE, n_routed_experts=4,
+        num_key_value_heads=4, moe_intermediate_size=12, n_shared_experts=2,
+        first_k_dense_replace=1, kv_lora_rank=12, q_lora_rank=None,
+        qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=6,
+        routed_scaling_factor=1.5, topk_method="greedy", n_group=1,
+        topk_group=1, **rope("yarn", factor=4.0, mscale=0.7,
+        mscale_all_dim=0.9, original_max_position_embeddings=16))),
     # not in transformers, but the same as something that is: see disguise()
     "minicpm": ("granite", dict(GQA, embedding_multiplier=3.0,
                 logits_scaling=2.0, residual_multiplier=1.4 / 2 ** 0.5,
@@ -257,6 +264,8 @@ def write(out, name, seed):
     targets = "all-linear"
     if moe:
         targets = ["q_proj", "k_proj", "v_proj", "o_proj"]
+    if name == "deepseek_v2":
+        targets = ["q_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj"]
     if name == "internlm2":     # its fused product has no counterpart
         targets = ["o_proj", "gate_proj", "up_proj", "down_proj"]
     p = get_peft_model(m, LoraConfig(r=2, lora_alpha=4,
@@ -279,7 +288,7 @@ def write(out, name, seed):
             g["grad." + n.replace(".default", "")] = q.grad.clone()
     if name in ("minicpm", "internlm2"):
         g = disguise(d, name, g)
-    if moe and name != "qwen3_moe_dense":
+    if name in ("mixtral", "qwen3_moe", "olmoe"):
         stack_experts(d, name)
     save_file({k: v.contiguous() for k, v in g.items()},
               os.path.join(d, "golden.safetensors"))
