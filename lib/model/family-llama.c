@@ -64,6 +64,11 @@ static const char *const phi[PEFT_NSLOT] = {
 	[PEFT_UP] = "mlp.fc1", [PEFT_DOWN] = "mlp.fc2",
 };
 
+static const char *const phi_usual[] = { "q_proj", "v_proj", "fc1", "fc2",
+	NULL };
+/* PEFT names none: of its modules, what is nearest to what it takes else. */
+static const char *const phi3_usual[] = { "qkv_proj", NULL };
+
 static const struct peft_key none[] = { { NULL, 0, 0, 0 } };
 
 #define WINDOW	{ "sliding_window", PEFT_KEY_COUNT, AT(window), 0 }
@@ -237,11 +242,12 @@ const struct peft_family peft_families_llama[] = {
 	  .attn_scale = 1. / 16, .theta = 1e6, .window_period = 6 } },
 	{ .model_type = "phi", .embed = "model.embed_tokens",
 	  .layers = "model.layers", .norm = "model.final_layernorm",
-	  .head = "lm_head", .slot = phi, .keys = phi_keys,
+	  .head = "lm_head", .slot = phi, .usual = phi_usual, .keys = phi_keys,
 	  .traits = { .has = OUTER | BIT(PEFT_ATTN_NORM) | ATTN |
 	  BIT(PEFT_UP) | BIT(PEFT_DOWN), .bias = ~0u, .norm = PEFT_LAYER,
 	  .act = PEFT_GELU_TANH, .parallel = true, .partial = 0.5 } },
-	{ .model_type = "phi3", NAMES, .slot = llama, .keys = phi3_keys,
+	{ .model_type = "phi3", NAMES, .slot = llama, .usual = phi3_usual,
+	  .keys = phi3_keys,
 	  .traits = { .has = OUTER | PRE | BIT(PEFT_QKV) | BIT(PEFT_O) |
 	  BIT(PEFT_GATE_UP) | BIT(PEFT_DOWN), .eps = 1e-5,
 	  .window_period = 1 } },

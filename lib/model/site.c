@@ -310,12 +310,17 @@ peft_sites_open(struct peft_sites *s, const struct peft_config *c,
     const struct peft_source *src, struct peft_err *err)
 {
 	struct fill f = { .sites = s, .c = c, .src = src };
-	size_t per = PEFT_NSLOT + 3 * (c->experts + 1);
+	size_t most = c->layers * (PEFT_NSLOT + 3 * (c->experts + 1)) +
+	    PEFT_NMODULE - PEFT_NSLOT;
 	int r = -1;
 
+	/* each has a weight of its own, but for a tied head and one that is
+	 * found to be missing */
 	s->n = 0;
-	s->at = peft_calloc(c->layers * per + PEFT_NMODULE - PEFT_NSLOT,
-	    sizeof(*s->at), err);
+	s->family = c->family;
+	if (most > peft_source_count(src) + 2)
+		most = peft_source_count(src) + 2;
+	s->at = peft_calloc(most, sizeof(*s->at), err);
 	f.used = peft_calloc(peft_source_count(src) + 1, sizeof(*f.used),
 	    err);
 	if (s->at != NULL && f.used != NULL)

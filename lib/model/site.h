@@ -81,6 +81,7 @@ struct peft_site {
 struct peft_sites {
 	struct peft_site *at;
 	size_t		 n;
+	const struct peft_family *family;	/* NULL: none in particular */
 };
 
 /* Every linear, norm, embedding and head, in the order of the model; checks

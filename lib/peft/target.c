@@ -8,9 +8,20 @@
 #include "base/regex.h"
 #include "peft/target.h"
 
-/* PEFT's choice where target_modules is null, for all families known here
+/* PEFT's choice where target_modules is null
  * (TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING). */
-static const char *const usual[] = { "q_proj", "v_proj" };
+static cJSON *
+usual(const struct peft_sites *sites)
+{
+	static const char *const most[] = { "q_proj", "v_proj", NULL };
+	const char *const *names = sites->family != NULL &&
+	    sites->family->usual != NULL ? sites->family->usual : most;
+	int n;
+
+	for (n = 0; names[n] != NULL; n++)
+		;
+	return cJSON_CreateStringArray(names, n);
+}
 
 /* key == e, or key ends in "." + e */
 static bool
@@ -258,7 +269,7 @@ peft_target(const cJSON *config, const struct peft_sites *sites, bool strict,
 		return peft_seterr(err, "layers_to_transform needs a list of "
 		    "target_modules, not a pattern");
 	if (is_unset(c.targets))
-		c.targets = own = cJSON_CreateStringArray(usual, 2);
+		c.targets = own = usual(sites);
 	nt = (size_t)cJSON_GetArraySize(c.targets) + 1;
 	ne = (size_t)cJSON_GetArraySize(c.exclude) + 1;
 	hits = peft_calloc(nt + ne + (size_t)cJSON_GetArraySize(c.layers) + 1,
