@@ -3,6 +3,7 @@
 # Families: each small model of golden/families, as transformers and PEFT
 # computed it (parity/families.py): logits, loss, gradients, a cache, layers
 # computed again; merged; by way of a GGUF and back; and the refusals.
+# shellcheck disable=SC2016	# $k is perl's
 . "$TOP/tests/lib.sh"
 
 # logits of another form of a model: TAP of one line
@@ -53,5 +54,55 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 	[ ! -f "$name/model.gguf" ] || same "$name" "$name/model.gguf" logits
 	rm -rf "$name" "$name.gguf"
 done
+
+# refuse FAMILY KEY VALUE GLOB: config.json with the key at that value
+refuse() {
+	rm -rf bad; mkdir bad
+	zstd -dqc "$TOP/tests/golden/families/$1.tar.zst" | tar -C bad -xf -
+	KEY=$2 VALUE=$3 perl -0pe '
+		$k = quotemeta $ENV{KEY}; $v = $ENV{VALUE};
+		s/"$k":\s*(\[[^]]*\]|[^,\n}]*)/"$ENV{KEY}": $v/ or
+		    s/\{/{ "$ENV{KEY}": $v,/' bad/model/config.json >c
+	mv c bad/model/config.json
+	expect 2 "peft-merge: bad/model: config.json: $4" peft-merge -q \
+	    -m bad/model -a bad/adapter -o x.safetensors
+	ok "nothing is left" [ ! -e x.safetensors ]
+}
+no='is not honoured by this family'"'"'s code'
+refuse gpt2 scale_attn_by_inverse_layer_idx true \
+    "key \"scale_attn_by_inverse_layer_idx\" $no"
+refuse gpt2 scale_attn_weights false "key \"scale_attn_weights\": false $no"
+refuse gpt2 activation_function '"mish"' 'activation_function "mish" is not*'
+refuse gpt2 rope_theta '"a"' '"rope_theta" is not a number'
+refuse opt do_layer_norm_before false "key \"do_layer_norm_before\": false $no"
+refuse opt word_embed_proj_dim 16 'word_embed_proj_dim 16, other than *'
+refuse falcon_7b alibi true "key \"alibi\" $no"
+refuse falcon_40b parallel_attn false 'new_decoder_architecture without *'
+refuse bloom apply_residual_connection_post_layernorm true \
+    "key \"apply_residual_connection_post_layernorm\" $no"
+refuse mpt expansion_ratio 3 'expansion_ratio 3 is not honoured*'
+refuse mpt prefix_lm true "attn_config: key \"prefix_lm\" $no"
+refuse stablelm qk_layernorm true "key \"qk_layernorm\" $no"
+refuse gptj rotary_dim null 'key "rotary_dim" is missing'
+refuse gptj rotary_dim 5 'head_dim 8 is not even, or the part of it *'
+refuse smollm3 no_rope_layers '[1]' 'no_rope_layers is no list of 2*'
+refuse olmo clip_qkv '"x"' '"clip_qkv" is not a number'
+refuse qwen2 layer_types '["full_attention"]' \
+    'layer_types is no list of 2 names'
+refuse mixtral num_experts_per_tok 5 '5 of 4 experts are to be chosen'
+refuse qwen3_moe_dense mlp_only_layers '[9]' \
+    'mlp_only_layers: something is no layer'
+refuse deepseek_v2 topk_method '"noaux_tc"' 'topk_method "noaux_tc" is not *'
+refuse deepseek_v2 q_lora_rank 8 "key \"q_lora_rank\" $no"
+refuse rope_yarn factor 0 'rope scaling "yarn" needs a factor above 0'
+refuse rope_yarn rope_type '"ntk"' 'rope scaling "ntk" is not honoured*'
+refuse rope_longrope short_factor '[1]' '*short_factor is no list *'
+
+# More tokens than there are positions
+rm -rf bad; mkdir bad
+zstd -dqc "$TOP/tests/golden/families/gpt2.tar.zst" | tar -C bad -xf -
+seq -s, 70 | sed 's/[0-9]*/3/g;s/.*/{"input_ids":[&],"labels":[&]}/' >long
+expect 2 'peft-eval: *70 tokens, the model knows 64 positions*' \
+    peft-eval -q -m bad/model long
 
 done_testing
