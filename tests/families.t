@@ -18,7 +18,7 @@ untold() {
 	falcon_serial|phi|qwen3_moe_dense)	echo '*has no name in GGUF*' ;;
 	mixtral|olmoe|qwen3_moe)
 		echo '*has a layer'"'"'s experts in one tensor*' ;;
-	rope_dynamic|rope_longrope)	echo '*rope scaling *cannot be told*' ;;
+	rope_dynamic)	echo '*rope scaling *cannot be told*' ;;
 	glm|gptj|internlm2|minicpm|opt|deepseek_v2)	echo '*cannot be told in GGUF here*' ;;
 	esac
 }

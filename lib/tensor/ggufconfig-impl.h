@@ -54,13 +54,13 @@ const char	*peft_arch_alias(const struct peft_arch *, const char *key);
 /* "%s.context_length" for "llama"; buf has room for 128. */
 void	peft_gguf_full_key(char *buf, const char *fmt, const char *arch);
 
-/* ggufrope.c: theta and scaling, from config.json to metadata (*freqs: the
- * values of rope_freqs.weight or NULL) and back (",..." appended). */
+/* ggufrope.c: theta and scaling, from config.json to metadata and back
+ * (",..." appended). */
 int	peft_gguf_put_rope(const struct peft_arch *, const cJSON *,
-	    struct peft_gguf_out *, size_t rope_dim, float **freqs,
-	    size_t *nfreqs, struct peft_err *) PEFT_MUSTCHECK;
+	    struct peft_gguf_out *, size_t rope_dim,
+	    struct peft_rope_tensors *, struct peft_err *) PEFT_MUSTCHECK;
 int	peft_gguf_get_rope(const struct peft_arch *, const struct peft_gguf *,
-	    struct peft_buf *, const float *freqs, size_t nfreqs,
+	    struct peft_buf *, const struct peft_rope_tensors *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 /* ggufkeys.c: what only some families have, appended; and settings that the
  * family's row does not know must not be there. */

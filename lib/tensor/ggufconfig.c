@@ -166,7 +166,7 @@ put_norms(struct peft_buf *b, const struct peft_gguf *g,
 
 static int
 put_config(struct peft_buf *b, const struct peft_gguf *g,
-    const struct peft_arch *a, bool tied, const float *freqs, size_t nfreqs,
+    const struct peft_arch *a, bool tied, const struct peft_rope_tensors *t,
     struct peft_heads *heads, struct peft_err *err)
 {
 	uint64_t hidden = 0, dim = 0, vocab = 0;
@@ -193,7 +193,7 @@ put_config(struct peft_buf *b, const struct peft_gguf *g,
 	    (unsigned long long)vocab, tied ? "true" : "false",
 	    a->extra == NULL ? "" : a->extra);
 	put_tokens(b, g);
-	if (peft_gguf_get_rope(a, g, b, freqs, nfreqs, err) == -1)
+	if (peft_gguf_get_rope(a, g, b, t, err) == -1)
 		return -1;
 	peft_buf_puts(b, ",\"torch_dtype\":\"float32\"}");
 	return 0;
@@ -217,14 +217,14 @@ add_pretty(struct peft_sides *sides, const char *name, struct peft_buf *b,
 
 int
 peft_arch_config(const struct peft_arch *a, const struct peft_gguf *g,
-    bool tied, const float *freqs, size_t nfreqs, struct peft_sides *sides,
+    bool tied, const struct peft_rope_tensors *t, struct peft_sides *sides,
     struct peft_heads *heads, struct peft_err *err)
 {
 	struct peft_buf b = { 0 };
 	int r = -1;
 
 	if (peft_gguf_refuse_others(g, a, err) == 0 &&
-	    put_config(&b, g, a, tied, freqs, nfreqs, heads, err) == 0 &&
+	    put_config(&b, g, a, tied, t, heads, err) == 0 &&
 	    add_pretty(sides, "config.json", &b, err) == 0) {
 		peft_buf_clear(&b);
 		peft_buf_puts(&b, "{\"_from_model_config\":true");

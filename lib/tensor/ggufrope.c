@@ -31,6 +31,21 @@ number(const cJSON *j, const char *key, double absent)
 	return cJSON_IsNumber(v) ? v->valuedouble : absent;
 }
 
+const char *const peft_rope_names[PEFT_NDIV] = {
+	"rope_freqs.weight", "rope_factors_long.weight",
+	"rope_factors_short.weight",
+};
+
+void
+peft_rope_tensors_free(struct peft_rope_tensors *t)
+{
+	int i;
+
+	for (i = 0; i < PEFT_NDIV; i++)
+		free(t->at[i]);
+	memset(t, 0, sizeof(*t));
+}
+
 static int
 make_freqs(const cJSON *l3, double theta, float **freqs, size_t n,
     struct peft_err *err)
@@ -83,6 +98,58 @@ put_scaling(const struct peft_arch *a, const cJSON *s, const char *type,
 	    number(s, "beta_slow", 1));
 }
 
+/* What longrope multiplies cos and sin by, if nothing else is said. */
+static double
+temperature(double factor, double orig)
+{
+	return factor > 1 ? sqrt(1 + log(factor) / log(orig)) : 1;
+}
+
+/* longrope: two lists of divisors, and the length up to which the first is
+ * taken. */
+static int
+put_longrope(const struct peft_arch *a, const cJSON *j, const cJSON *s,
+    struct peft_gguf_out *o, struct peft_rope_tensors *t,
+    struct peft_err *err)
+{
+	static const char *const keys[] = { [PEFT_DIV_LONG] = "long_factor",
+	    [PEFT_DIV_SHORT] = "short_factor" };
+	double context = number(j, "max_position_embeddings", 2048);
+	double orig = number(s, "original_max_position_embeddings", number(j,
+	    "original_max_position_embeddings", context)), f;
+	const cJSON *l, *e;
+	char key[128];
+	size_t k;
+	int i;
+
+	for (i = PEFT_DIV_LONG; i <= PEFT_DIV_SHORT; i++) {
+		l = peft_json_get(s, keys[i]);
+		if (!cJSON_IsArray(l) || cJSON_GetArraySize(l) != (int)t->n)
+			return peft_seterr(err, "rope scaling: %s is no list "
+			    "of %zu numbers", keys[i], t->n);
+		if ((t->at[i] = peft_calloc(t->n, sizeof(float), err)) == NULL)
+			return -1;
+		k = 0;
+		cJSON_ArrayForEach(e, l) {
+			if (!cJSON_IsNumber(e) || !(e->valuedouble > 0))
+				return peft_seterr(err, "rope scaling: %s "
+				    "holds something that is no number above "
+				    "0", keys[i]);
+			t->at[i][k++] = (float)e->valuedouble;
+		}
+	}
+	if (!(orig > 1) || orig > 1e9)
+		return peft_seterr(err, "rope scaling: "
+		    "original_max_position_embeddings is not above 1");
+	peft_gguf_full_key(key, "%s.rope.scaling.original_context_length",
+	    a->gguf);
+	peft_gguf_put_u32(o, key, (uint32_t)orig);
+	f = number(s, "factor", context / orig);
+	put_real(a, o, "%s.rope.scaling.attn_factor",
+	    number(s, "attention_factor", temperature(f, orig)));
+	return 0;
+}
+
 /* The object that says how layers that see all are turned, in any of
  * transformers' forms; NULL if there is none. */
 static int
@@ -117,7 +184,7 @@ is_gemma3(const struct peft_arch *a)
 
 int
 peft_gguf_put_rope(const struct peft_arch *a, const cJSON *j,
-    struct peft_gguf_out *o, size_t rope_dim, float **freqs, size_t *nfreqs,
+    struct peft_gguf_out *o, size_t rope_dim, struct peft_rope_tensors *t,
     struct peft_err *err)
 {
 	double theta = number(j, peft_arch_alias(a, "rope_theta"),
@@ -138,6 +205,7 @@ peft_gguf_put_rope(const struct peft_arch *a, const cJSON *j,
 		put_real(a, o, "%s.rope.freq_base_swa", local);
 	if (s == NULL)
 		return 0;
+	t->n = rope_dim / 2;
 	/* which was called type once */
 	if ((r = peft_json_str(s, "rope_type", &type, err)) == -1 ||
 	    (r == 0 && peft_json_str(s, "type", &type, err) == -1))
@@ -145,10 +213,12 @@ peft_gguf_put_rope(const struct peft_arch *a, const cJSON *j,
 	if (strcmp(type, "linear") == 0 || strcmp(type, "yarn") == 0)
 		put_scaling(a, s, type, number(j, "max_position_embeddings",
 		    2048), o);
-	else if (strcmp(type, "llama3") == 0) {
-		*nfreqs = rope_dim / 2;
-		return make_freqs(s, theta, freqs, *nfreqs, err);
-	} else if (strcmp(type, "default") != 0)
+	else if (strcmp(type, "llama3") == 0)
+		return make_freqs(s, theta, &t->at[PEFT_DIV_FREQS], t->n,
+		    err);
+	else if (strcmp(type, "longrope") == 0 || strcmp(type, "su") == 0)
+		return put_longrope(a, j, s, o, t, err);
+	else if (strcmp(type, "default") != 0)
 		return peft_seterr(err, "rope scaling \"%s\" cannot be told in "
 		    "GGUF here", type);
 	return 0;
@@ -242,9 +312,51 @@ get_scaling(const struct peft_arch *a, const struct peft_gguf *g,
 	return 0;
 }
 
+static void
+put_list(struct peft_buf *b, const char *key, const float *x, size_t n)
+{
+	size_t i;
+
+	peft_buf_printf(b, ",\"%s\":[", key);
+	for (i = 0; i < n; i++) {
+		peft_buf_puts(b, i > 0 ? "," : "");
+		peft_gguf_put_short(b, (double)x[i]);
+	}
+	peft_buf_puts(b, "]");
+}
+
+static int
+get_longrope(const struct peft_arch *a, const struct peft_gguf *g,
+    struct peft_buf *b, const struct peft_rope_tensors *t,
+    struct peft_err *err)
+{
+	double orig, context = 0, f;
+
+	if (t->at[PEFT_DIV_LONG] == NULL || t->at[PEFT_DIV_SHORT] == NULL)
+		return peft_seterr(err, "one of %s and %s is missing",
+		    peft_rope_names[PEFT_DIV_LONG],
+		    peft_rope_names[PEFT_DIV_SHORT]);
+	if (!peft_gguf_arch_real(a, g,
+	    "%s.rope.scaling.original_context_length", &orig))
+		return peft_seterr(err, "the key "
+		    "%s.rope.scaling.original_context_length is missing",
+		    a->gguf);
+	peft_buf_printf(b, ",\"original_max_position_embeddings\":%.0f"
+	    ",\"rope_scaling\":{\"type\":\"longrope\"", orig);
+	put_list(b, "long_factor", t->at[PEFT_DIV_LONG], t->n);
+	put_list(b, "short_factor", t->at[PEFT_DIV_SHORT], t->n);
+	(void)peft_gguf_arch_real(a, g, "%s.context_length", &context);
+	if (peft_gguf_arch_real(a, g, "%s.rope.scaling.attn_factor", &f) &&
+	    fabs(f - temperature(context / orig, orig)) > 1e-6)
+		get_real(a, g, b, "%s.rope.scaling.attn_factor",
+		    "attention_factor");
+	peft_buf_puts(b, "}");
+	return 0;
+}
+
 int
 peft_gguf_get_rope(const struct peft_arch *a, const struct peft_gguf *g,
-    struct peft_buf *b, const float *freqs, size_t nfreqs,
+    struct peft_buf *b, const struct peft_rope_tensors *t,
     struct peft_err *err)
 {
 	double theta = is_gemma3(a) ? 1e6 : 10000, local = 10000;
@@ -263,7 +375,9 @@ peft_gguf_get_rope(const struct peft_arch *a, const struct peft_gguf *g,
 		peft_buf_puts(b, ",\"rope_local_base_freq\":");
 		peft_gguf_put_short(b, local);
 	}
-	if (freqs != NULL)
-		return get_llama3(b, theta, freqs, nfreqs, err);
+	if (t->at[PEFT_DIV_FREQS] != NULL)
+		return get_llama3(b, theta, t->at[PEFT_DIV_FREQS], t->n, err);
+	if (t->at[PEFT_DIV_LONG] != NULL || t->at[PEFT_DIV_SHORT] != NULL)
+		return get_longrope(a, g, b, t, err);
 	return get_scaling(a, g, b, err);
 }
