@@ -276,7 +276,7 @@ const struct peft_arch peft_archs[] = {
 	{ .gguf = "gemma3", .hf = "gemma3_text",
 	  .class = "Gemma3ForCausalLM", .hf_layer = "model.layers.",
 	  .whole = plus_whole, .layer = gemma2, .keys = gemma2_keys, RMS,
-	  .period = 6 },
+	  .period = 6, .theta = 1e6, .local = 10000 },
 	{ .gguf = "phi2", .hf = "phi", .partial = 0.5, .class = "PhiForCausalLM",
 	  .hf_layer = "model.layers.", .whole = phi_whole, .layer = phi,
 	  .keys = none, LAYER("layer_norm_eps") },

@@ -40,6 +40,9 @@ struct peft_arch {
 	bool		 layernorm;
 	const struct peft_gguf_key *keys;	/* beyond the common */
 	bool		 norope;
+	double		 theta, local;	/* rope's, where no key says; local: of
+					 * layers with a window; 0: 10000, as
+					 * theta */
 	double		 partial;	/* the turned part of a head where
 					 * config.json does not say; 0: 1 */
 	unsigned	 period;	/* full attention every n-th layer, as
@@ -75,6 +78,8 @@ void	peft_gguf_put_short(struct peft_buf *, double);
 bool	peft_gguf_arch_real(const struct peft_arch *,
 	    const struct peft_gguf *, const char *key, double *);
 
+/* What longrope multiplies cos and sin by, if nothing else is said. */
+double	peft_longrope_factor(double factor, double orig);
 /* What Llama 3 divides frequency i of n by (factor: the lowest's). */
 float	peft_llama3_divisor(double theta, size_t i, size_t n, double factor,
 	    double low, double high, double orig);
