@@ -55,6 +55,19 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 	rm -rf "$name" "$name.gguf"
 done
 
+# What config.json is like where models are published: nothing in it is
+# refused, so that the weights are what is missed.
+mkdir real
+printf '\100\0\0\0\0\0\0\0%-64s\0\0\0\0' \
+    '{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' \
+    >real/model.safetensors
+zstd -dqc "$TOP/tests/golden/families/gpt2.tar.zst" | tar -C real -xf - adapter
+while read -r line; do
+	echo "$line" >real/config.json
+	expect 2 'peft-merge: real: weight *.weight is missing' \
+	    peft-merge -q -m real -a real/adapter -o x.safetensors
+done <"$TOP/tests/golden/configs.jsonl"
+
 # refuse FAMILY KEY VALUE GLOB: config.json with the key at that value
 refuse() {
 	rm -rf bad; mkdir bad
