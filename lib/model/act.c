@@ -109,6 +109,18 @@ gelu_back_row(const struct peft_vec *v, float *g, float *up, const float *dy,
 	}
 }
 
+/* tanh(x) = 1 - 2 / (e^2x + 1), in place. */
+void
+peft_cap_row(const struct peft_vec *v, float *y, size_t n, float cap)
+{
+	size_t i;
+
+	v->scale(y, 2 / cap, n);
+	v->expsub(y, 0, n);
+	for (i = 0; i < n; i++)
+		y[i] = cap * (1 - 2 / (y[i] + 1));
+}
+
 struct job {
 	const struct peft_run	*run;
 	float			*y, *gu;

@@ -251,6 +251,9 @@ void	peft_op_act(struct peft_run *, float *y, const float *gu, size_t n,
 void	peft_op_act_back(struct peft_run *, float *gu, const float *dy,
 	    size_t n, size_t T);
 
+/* A soft cap: y = cap tanh(y / cap), within 3e-7 cap. */
+void	peft_cap_row(const struct peft_vec *, float *y, size_t n, float cap);
+
 /* hooks.c: what adapters add at a site. */
 size_t	peft_hooks_saved(const struct peft_site *, size_t T);
 size_t	peft_hooks_scratch(const struct peft_site *, size_t T);
