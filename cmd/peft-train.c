@@ -9,19 +9,23 @@
 #include "base/opt.h"
 #include "base/progress.h"
 #include "train/job.h"
+#include "train/plot.h"
 
 enum {
-	O_METHOD = PEFT_O_OWN, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT, O_RSLORA,
+	O_METHOD = PEFT_O_OWN, O_SET, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT, O_RSLORA,
 	O_INIT, O_LR, O_EPOCHS, O_STEPS, O_BATCH, O_MICRO, O_SCHEDULE,
-	O_WARMUP, O_DECAY, O_CLIP, O_BETA1, O_BETA2, O_EPS, O_NOSHUFFLE,
-	O_EVAL, O_EVALEVERY, O_LOG, O_SAVEEVERY, O_CKPT, O_RESUME, O_COMPUTE,
+	O_WARMUP, O_CYCLES, O_MINLR, O_POWER, O_LRDECAY, O_OPTIMISER, O_DECAY,
+	O_CLIP, O_BETA1, O_BETA2, O_EPS, O_LORAPLUS, O_SMOOTHING, O_ZLOSS,
+	O_NEFTUNE, O_EMA, O_SPIKE, O_NOSHUFFLE, O_EVAL, O_EVALEVERY,
+	O_PATIENCE, O_LOG, O_PLOT, O_SVG, O_SAVEEVERY, O_CKPT, O_KEEP, O_RESUME, O_COMPUTE,
 	O_MEMLIMIT, O_PARTIAL, O_ANYBASE
 };
 
 static const struct peft_opt opts[] = {
 	{ 'm', "model", "MODEL", "the frozen base: a folder, a GGUF file, a bundle" },
 	PEFT_OPT_OUTPUT,
-	{ O_METHOD, "method", "lora", "kind of adapter (lora)" },
+	{ O_METHOD, "method", "NAME", "kind of adapter (lora); a wrong one lists them" },
+	{ O_SET, "set", "KEY=JSON", "a key of adapter_config.json" },
 	{ O_RANK, "rank", "R", "rank (8)" },
 	{ O_ALPHA, "alpha", "A", "scale: alpha / rank multiplies the adapter (2 x rank)" },
 	{ O_TARGET, "target", "LIST", "modules: names with commas, a regex, or all-linear (all-linear)" },
@@ -34,19 +38,34 @@ static const struct peft_opt opts[] = {
 	{ O_STEPS, "steps", "N", "steps instead of epochs" },
 	{ O_BATCH, "batch", "N", "records of a step (8)" },
 	{ O_MICRO, "micro-tokens", "N", "most tokens in memory at a time (2048)" },
-	{ O_SCHEDULE, "schedule", "constant|linear|cosine", "of the learning rate (linear)" },
+	{ O_SCHEDULE, "schedule", "NAME", "of the learning rate: constant, linear, cosine, cosine-with-restarts, polynomial, inverse-sqrt, warmup-stable-decay (linear)" },
 	{ O_WARMUP, "warmup", "N", "steps of warm-up; below 1: a share of all (0.03)" },
-	{ O_DECAY, "weight-decay", "W", "AdamW's (0)" },
+	{ O_CYCLES, "cycles", "N", "waves of cosine (0.5), restarts (1)" },
+	{ O_MINLR, "min-lr-ratio", "R", "the rate at the end, as a share of --lr (0)" },
+	{ O_POWER, "power", "P", "of the polynomial (1)" },
+	{ O_LRDECAY, "decay-steps", "N", "last steps, in which warmup-stable-decay decays" },
+	{ O_OPTIMISER, "optimizer", "NAME", "adamw, adamw8bit, sgd, lion, adafactor, schedule-free (adamw)" },
+	{ O_DECAY, "weight-decay", "W", "decoupled weight decay (0)" },
 	{ O_CLIP, "clip", "NORM", "largest norm of the gradient; 0: no limit (1)" },
-	{ O_BETA1, "beta1", "B", "AdamW's (0.9)" },
-	{ O_BETA2, "beta2", "B", "AdamW's (0.999)" },
-	{ O_EPS, "eps", "E", "AdamW's (1e-8)" },
+	{ O_BETA1, "beta1", "B", "decay of the first moment; sgd's momentum (0.9)" },
+	{ O_BETA2, "beta2", "B", "decay of the second moment (0.999; lion 0.99)" },
+	{ O_EPS, "eps", "E", "added to the root of the second moment (1e-8)" },
+	{ O_LORAPLUS, "loraplus", "RATIO", "LoRA+: the rate of B and of vectors, times --lr" },
+	{ O_SMOOTHING, "label-smoothing", "A", "share of the target spread over all tokens (0)" },
+	{ O_ZLOSS, "z-loss", "Z", "add Z times the squared log of the softmax's sum (0)" },
+	{ O_NEFTUNE, "neftune", "A", "noise on the embeddings, as NEFTune has it (0)" },
+	{ O_EMA, "ema", "DECAY", "use the running average of the values" },
+	{ O_SPIKE, "skip-spikes", "F", "do not learn from steps whose loss is over F times the running mean" },
 	{ O_NOSHUFFLE, "no-shuffle", NULL, "take records in the order they come" },
-	{ O_EVAL, "eval", "FILE", "token records to evaluate on; the best adapter is kept" },
+	{ O_EVAL, "eval", "FILE", "token records to evaluate on (repeatable); the best adapter on the first is kept" },
 	{ O_EVALEVERY, "eval-every", "N", "evaluate each N steps (at the end only)" },
+	{ O_PATIENCE, "patience", "N", "end after N evaluations without a better one" },
 	{ O_LOG, "log", "FILE", "write a JSON line a step" },
+	{ O_PLOT, "plot", "LOG", "only draw the losses in a log, in characters" },
+	{ O_SVG, "svg", "LOG", "only draw them as SVG" },
 	{ O_SAVEEVERY, "save-every", "N", "write a checkpoint each N steps" },
 	{ O_CKPT, "checkpoint", "FILE", "where (OUT.ckpt)" },
+	{ O_KEEP, "keep-checkpoints", "N", "keep the last N: FILE, FILE.1, ... (1)" },
 	{ O_RESUME, "resume", NULL, "go on from the checkpoint" },
 	{ O_COMPUTE, "compute", "f32", "type of the arithmetic (f32)" },
 	{ O_MEMLIMIT, "mem-limit", "SIZE", "plan for at most SIZE bytes (like 2G), or refuse" },
@@ -56,6 +75,26 @@ static const struct peft_opt opts[] = {
 	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
 	{ 0 }
 };
+
+/* Draw a log's curves to standard output, and that is all. */
+static int
+draw(const char *path, void (*how)(const struct peft_plot *,
+    struct peft_buf *))
+{
+	struct peft_buf b = { 0 };
+	struct peft_err err = { 0 };
+	struct peft_plot plot;
+
+	if (peft_plot_read(&plot, path, &err) == -1)
+		peft_die((int)err.status, "%s", err.msg);
+	how(&plot, &b);
+	peft_plot_free(&plot);
+	if (b.failed)
+		peft_die(PEFT_INPUT, "no memory");
+	(void)fwrite(b.data, 1, b.len, stdout);
+	peft_buf_free(&b);
+	return peft_finish(0);
+}
 
 static void
 versions(void)
@@ -95,11 +134,24 @@ set_target(cJSON *config, const char *arg)
 	free(copy);
 }
 
+/* KEY=JSON; what is no JSON is a string. */
 static void
-set_number(cJSON *config, const char *key, double v)
+set_key(cJSON *config, const char *arg)
 {
+	const char *eq = strchr(arg, '=');
+	struct peft_err err;
+	char *key;
+	cJSON *v;
+
+	if (eq == NULL || eq == arg)
+		peft_die(PEFT_USAGE, "--set: '%s' is not KEY=JSON", arg);
+	if ((key = strndup(arg, (size_t)(eq - arg))) == NULL)
+		peft_die(PEFT_INPUT, "no memory");
+	if ((v = peft_json(eq + 1, strlen(eq + 1), &err)) == NULL)
+		v = cJSON_CreateString(eq + 1);
 	cJSON_DeleteItemFromObjectCaseSensitive(config, key);
-	cJSON_AddNumberToObject(config, key, v);
+	cJSON_AddItemToObject(config, key, v);
+	free(key);
 }
 
 static void
@@ -113,23 +165,24 @@ set_bool(cJSON *config, const char *key)
 static bool
 adapter_option(struct peft_trainjob *job, int ch)
 {
-	static const char *const methods[] = { "lora", NULL };
-
 	switch (ch) {
 	case O_METHOD:
-		(void)peft_optword("--method", optarg, methods);
+		job->method = optarg;
+		return true;
+	case O_SET:
+		set_key(job->config, optarg);
 		return true;
 	case O_RANK:
-		set_number(job->config, "r", (double)peft_optint("--rank",
-		    optarg, 1, 65536));
+		job->knobs[PEFT_KNOB_RANK] = (double)peft_optint("--rank",
+		    optarg, 1, 65536);
 		return true;
 	case O_ALPHA:
-		set_number(job->config, "lora_alpha", peft_optreal("--alpha",
-		    optarg, 0, 1e9));
+		job->knobs[PEFT_KNOB_ALPHA] = peft_optreal("--alpha", optarg,
+		    0, 1e9);
 		return true;
 	case O_DROPOUT:
-		set_number(job->config, "lora_dropout", peft_optreal(
-		    "--dropout", optarg, 0, 0.999));
+		job->knobs[PEFT_KNOB_DROPOUT] = peft_optreal("--dropout",
+		    optarg, 0, 0.999);
 		return true;
 	case O_RSLORA:
 		set_bool(job->config, "use_rslora");
@@ -162,6 +215,15 @@ number_option(struct peft_trainopt *o, int ch)
 		{ O_BETA1, &o->beta1, "--beta1", 0, 0.999999 },
 		{ O_BETA2, &o->beta2, "--beta2", 0, 0.999999999 },
 		{ O_EPS, &o->eps, "--eps", 0, 1 },
+		{ O_CYCLES, &o->schedule.cycles, "--cycles", 0, 1e6 },
+		{ O_MINLR, &o->schedule.min_ratio, "--min-lr-ratio", 0, 1 },
+		{ O_POWER, &o->schedule.power, "--power", 0, 100 },
+		{ O_LORAPLUS, &o->loraplus, "--loraplus", 0, 1e6 },
+		{ O_SMOOTHING, &o->smoothing, "--label-smoothing", 0, 1 },
+		{ O_ZLOSS, &o->zloss, "--z-loss", 0, 1 },
+		{ O_NEFTUNE, &o->neftune, "--neftune", 0, 1e3 },
+		{ O_EMA, &o->ema, "--ema", 0, 0.999999 },
+		{ O_SPIKE, &o->spike, "--skip-spikes", 1, 1e6 },
 	};
 	const struct {
 		int	 ch;
@@ -173,6 +235,9 @@ number_option(struct peft_trainopt *o, int ch)
 		{ O_MICRO, &o->micro_tokens, "--micro-tokens" },
 		{ O_EVALEVERY, &o->eval_every, "--eval-every" },
 		{ O_SAVEEVERY, &o->save_every, "--save-every" },
+		{ O_PATIENCE, &o->patience, "--patience" },
+		{ O_KEEP, &o->keep, "--keep-checkpoints" },
+		{ O_LRDECAY, &o->schedule.decay, "--decay-steps" },
 	};
 	size_t i;
 
@@ -204,18 +269,27 @@ other_option(struct peft_trainjob *job, int ch)
 		job->init = optarg;
 		break;
 	case O_SCHEDULE:
-		job->opt.schedule = (enum peft_schedule)peft_optword(
+		job->opt.schedule.kind = (enum peft_schedule)peft_optword(
 		    "--schedule", optarg, peft_schedule_names);
+		break;
+	case O_OPTIMISER:
+		(void)peft_optword("--optimizer", optarg,
+		    peft_optimiser_names);
+		job->opt.optimiser = peft_optimiser_find(optarg);
 		break;
 	case O_NOSHUFFLE:
 		job->opt.shuffle = false;
 		break;
 	case O_EVAL:
-		job->eval = optarg;
+		job->evals[job->nevals++] = optarg;
 		break;
 	case O_LOG:
 		job->log = optarg;
 		break;
+	case O_PLOT:
+		exit(draw(optarg, peft_plot_text));
+	case O_SVG:
+		exit(draw(optarg, peft_plot_svg));
 	case O_CKPT:
 		job->opt.checkpoint = optarg;
 		break;
@@ -240,8 +314,13 @@ other_option(struct peft_trainjob *job, int ch)
 static void
 parse(struct peft_trainjob *job, int argc, char **argv)
 {
-	int ch;
+	bool own = false;
+	int ch, k;
 
+	if ((job->evals = calloc((size_t)argc, sizeof(*job->evals))) == NULL)
+		peft_die(PEFT_INPUT, "no memory");
+	for (k = 0; k < PEFT_NKNOB; k++)
+		job->knobs[k] = NAN;
 	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
 		if (!adapter_option(job, ch) && !number_option(&job->opt, ch))
 			other_option(job, ch);
@@ -249,9 +328,22 @@ parse(struct peft_trainjob *job, int argc, char **argv)
 	job->npaths = (size_t)(argc - optind);
 	job->opt.seed = job->common.seed;
 	job->opt.force = job->common.force;
+	if (job->opt.patience > 0 && (job->nevals == 0 ||
+	    job->opt.eval_every == 0))
+		peft_die(PEFT_USAGE, "--patience counts evaluations: it needs "
+		    "--eval and --eval-every");
+	if (job->opt.ema > 0 && job->opt.optimiser->shown >= 0)
+		peft_die(PEFT_USAGE, "schedule-free averages already: no "
+		    "--ema beside it");
+	if (job->opt.schedule.kind == PEFT_LR_WSD &&
+	    job->opt.schedule.decay == 0)
+		peft_die(PEFT_USAGE, "warmup-stable-decay needs "
+		    "--decay-steps");
 	if (job->model == NULL)
 		peft_die(PEFT_USAGE, "-m MODEL is missing");
-	if (job->init != NULL && (job->config->child != NULL ||
+	for (k = 0; k < PEFT_NKNOB; k++)
+		own |= !isnan(job->knobs[k]) || job->method != NULL;
+	if (job->init != NULL && (own || job->config->child != NULL ||
 	    job->config_path != NULL))
 		peft_die(PEFT_USAGE, "--init takes the adapter's own config: "
 		    "no options of the adapter beside it");
@@ -272,5 +364,6 @@ main(int argc, char **argv)
 	if (r == -1)
 		peft_warn("%s", err.msg);
 	cJSON_Delete(job.config);
+	free(job.evals);
 	return peft_finish(r == -1 ? (int)err.status : r);
 }

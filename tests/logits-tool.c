@@ -65,7 +65,8 @@ main(int argc, char **argv)
 	need(peft_session_open(&s, &o, &err) == 0, &err);
 	vocab = peft_net_config(s.net)->vocab;
 	need(peft_records_read(&r, NULL, 0, vocab, true, &err) == 0, &err);
-	caps.tokens = caps.seq = longest(&r);
+	caps.tokens = caps.seq = longest(&r) +
+	    peft_sites_virtual(peft_net_sites(s.net), -1);
 	need((run = peft_run_open(s.net, &caps, &err)) != NULL, &err);
 	for (i = 0; i < r.n; i++)
 		put_logits(run, &r.at[i], vocab, argc > 2 ? 0 : -1);

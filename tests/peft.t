@@ -4,6 +4,7 @@
 
 golden=$TOP/tests/golden
 ok 'targets, patterns, configs, hooks' peft-unit
+ok 'shared beginnings' tree-unit "$golden/llama/model"
 ok 'LoRA on all layers, as PEFT has it' peft-unit "$golden/llama/model" \
     "$golden/llama/adapter" "$golden/llama/golden.safetensors"
 ok 'LoRA with a bias' peft-unit "$golden/llama/model" \

@@ -7,6 +7,7 @@ peft-tokenize -q -m base -o t chats.jsonl
 peft-tokenize -q -m base -o e test.jsonl
 train() { peft-train -q -m base --lr 1e-2 --rank 4 --batch 4 "$@"; }
 
+unit optim-unit "$TOP/tests/golden/optim.safetensors"
 expect 0 '' train --epochs 2 -o a/ --log a.log t
 ok 'the loss falls' sh -c "grep loss a.log | jq -s -e '.[-1].loss < .[0].loss * 0.9' >/dev/null"
 ok 'an adapter as PEFT writes it' [ -f a/adapter_config.json ] && [ -f a/adapter_model.safetensors ]
@@ -39,6 +40,39 @@ expect 0 '' peft-train -q -m base -c ranks.json --lr 1e-2 --batch 4 --eval e --l
 peft-eval -q --no-base -m base -a ranks --summary e >r
 ok 'an adapter of many ranks is evaluated as it was trained' sh -c 'jq -s -e "map(.eval_loss // .summary.loss | select(.)) |
     length == 2 and (.[0] - .[1] | fabs) < 1e-5" ranks.log r >verdict; grep -q true verdict'
+
+expect 0 '' peft-train --plot b.log
+ok 'a curve that falls' sh -c "sed -n 1p out | grep -q '|[.o]' && sed -n 16p out | grep -q '[.o] *$'"
+expect 0 '' peft-train --svg b.log
+ok 'a drawing' sh -c "head -n 1 out | grep -q '^<svg' && [ \$(grep -c polyline out) -eq 2 ]"
+echo '{"cpu":"x"}' >no.log
+expect 2 '*no.log: no step is in this log*' peft-train --plot no.log
+echo '{"step":1,' >no.log
+expect 2 '*no.log:1: *' peft-train --svg no.log
+
+# the recipe
+unit objective-unit "$TOP/tests/golden/llama"
+for o in adamw8bit sgd:1e0 lion:1e-3 adafactor schedule-free; do
+	expect 0 '' peft-train -q -m base --optimizer "${o%:*}" --lr "$(expr "$o" : '.*:\(.*\)' || echo 1e-2)" --rank 4 --batch 4 --epochs 4 --log "o.log" -f -o o/ t
+	ok "$o: the loss falls" sh -c "grep loss o.log | jq -s -e '.[-1].loss < .[0].loss * 0.95' >/dev/null"
+done
+averaged() { train --optimizer adamw8bit --ema 0.8 --skip-spikes 1.5 --neftune 1 --loraplus 4 --eval e --eval-every 9 --epochs 60 "$@" t; }
+expect 0 '' averaged -o w1/
+averaged --save-every 1 --keep-checkpoints 3 -o w2/ & pid=$!
+while [ ! -f w2.ckpt.2 ] && kill -0 $pid 2>/dev/null; do :; done
+kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
+ok 'three checkpoints' [ -f w2.ckpt ] && [ -f w2.ckpt.1 ] && [ -f w2.ckpt.2 ] && [ ! -f w2.ckpt.3 ]
+expect 0 '' averaged --keep-checkpoints 3 --resume -o w2/
+ok '8-bit moments, averages and noise go on to the same bytes' cmp w1/adapter_model.safetensors w2/adapter_model.safetensors
+expect 0 '' train --eval e --eval t --eval-every 1 --patience 2 --lr 1 --epochs 40 --log p.log -o p/ t
+ok 'a run that does not get better ends' sh -c "jq -s -e '([.[] | select(.best) | .step] | max) as \$b | (map(.step // 0) | max) == \$b + 2' p.log >/dev/null"
+ok 'two sets in the log' sh -c "jq -r '.eval // empty' p.log | sort -u | tr '\n' ' ' | grep -qx 'e t '"
+jq -c 'select(.input_ids) | .input_ids |= reverse | .labels = .input_ids' t | head -4 >odd
+expect 0 '' train --no-shuffle --skip-spikes 1.2 --epochs 1 --log s.log -o s/ t t t t t t odd
+ok 'a spike is skipped' sh -c "jq -s -e 'any(.skipped)' s.log >/dev/null"
+expect 1 '*--eval and --eval-every*' train --patience 2 -o x/ t
+expect 1 '*averages already*' train --optimizer schedule-free --ema 0.9 -o x/ t
+expect 1 '*--decay-steps*' train --schedule warmup-stable-decay -o x/ t
 
 # an interrupted run ends in the same bytes
 expect 0 '' train --epochs 40 -o whole/ t

@@ -154,12 +154,15 @@ int
 peft_decode_requests(struct peft_net *net, const struct peft_sampling *s,
     struct peft_request *r, size_t n, size_t width, struct peft_err *err)
 {
+	size_t extra = peft_sites_virtual(peft_net_sites(net), -1);
 	size_t V = peft_net_config(net)->vocab, next = 0, i, k;
 	struct decoder d = { .net = net, .sampling = s };
 	int status = -1;
 
 	d.width = width < n ? width : n;
 	d.caps = caps_of(r, n, d.width);
+	d.caps.seq += extra;		/* adapters' virtual tokens */
+	d.caps.tokens += extra * d.width;
 	if (n == 0)
 		return 0;
 	if (decoder_open(&d, err) == -1)

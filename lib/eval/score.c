@@ -85,20 +85,18 @@ name_record(const struct peft_record *r, const struct item *items, size_t n,
 /* Items it[0..n) in micro-batches of a bounded number of tokens. */
 static int
 run_items(struct peft_run *run, int adapter, const struct peft_record *r,
-    struct item *it, size_t n, size_t cap, struct peft_err *err)
+    struct item *it, size_t n, struct peft_err *err)
 {
 	struct peft_seq seqs[BATCH_SEQS];
 	struct peft_loss loss[BATCH_SEQS];
-	size_t i, k, T;
+	size_t i, k;
 
 	for (; n > 0; it += k, n -= k) {
-		for (T = 0, k = 0; k < n && k < BATCH_SEQS; T += it[k++].n) {
-			if (it[k].n > cap - T)
-				break;
+		for (k = 0; k < n && k < BATCH_SEQS; k++)
 			seqs[k] = (struct peft_seq){ .ids = it[k].ids,
 			    .labels = it[k].labels, .n = it[k].n, .weight = 1,
 			    .adapter = adapter };
-		}
+		k = peft_run_fit(run, seqs, k);
 		memset(loss, 0, sizeof(loss));
 		if (peft_run_loss(run, seqs, k, loss, err) == -1) {
 			for (i = 0; i < k; i++)
@@ -140,7 +138,7 @@ settle(const struct item *it, const struct peft_record *r,
 static struct peft_caps
 caps_of(const struct item *it, size_t n)
 {
-	struct peft_caps caps = { .seqs = BATCH_SEQS };
+	struct peft_caps caps = { .seqs = BATCH_SEQS, .share = true };
 	size_t i, sum = 0;
 
 	for (i = 0; i < n; i++) {
@@ -157,6 +155,7 @@ peft_score_records(struct peft_session *ses, int adapter,
     const struct peft_record *r, size_t n, struct peft_score *scores,
     struct peft_err *err)
 {
+	size_t extra = peft_sites_virtual(peft_net_sites(ses->net), adapter);
 	size_t nitems = count_items(r, n), i;
 	double best = 0, best_norm = 0;
 	struct peft_run *run = NULL;
@@ -169,8 +168,10 @@ peft_score_records(struct peft_session *ses, int adapter,
 	if (make_items(r, n, items, err) == -1)
 		goto out;
 	caps = caps_of(items, nitems);
+	caps.seq += extra;
+	caps.tokens += extra * caps.seqs;
 	if ((run = peft_run_open(ses->net, &caps, err)) == NULL ||
-	    run_items(run, adapter, r, items, nitems, caps.tokens, err) == -1)
+	    run_items(run, adapter, r, items, nitems, err) == -1)
 		goto out;
 	for (i = 0; i < nitems; i++)
 		settle(&items[i], &r[items[i].record],

@@ -2,10 +2,11 @@
 /*
  * Causal attention, backward.
  *
- * One task is a kv head of a sequence with the query heads that share it, so
- * that it alone writes the gradients of its keys and values.  The weights p
- * are computed again from the scores and the saved log-sums (Dao et al.
- * 2022, section 3), strip by strip as forward did.
+ * One task is a query head of a tree of sequences, node by node: it alone
+ * writes the gradients of its queries, and those of its keys and values into
+ * an array of its own, which is summed over the heads that share them
+ * afterwards.  The weights p are computed again from the scores and the saved
+ * log-sums (Dao et al. 2022, section 3), strip by strip as forward did.
  */
 
 #include <string.h>
@@ -20,33 +21,24 @@ struct job {
 	size_t			 window;
 };
 
-/* Pointers to one (sequence, query head); strides: ld for qkv and dqkv, lo
- * for out and dout. */
+/* A query head of a node; strides: ld for q and dq, lo for out and dout;
+ * keys, values and their gradients have none between rows. */
 struct view {
 	const float	*q, *k, *v, *out, *dout, *lse;
 	float		*dq, *dk, *dv;
 	size_t		 ld, lo, heads, head;
+	size_t		 past;		/* tokens before the node */
 };
 
-static struct view
-view_of(const struct job *job, size_t seq, size_t head)
-{
-	const struct peft_config *c = &job->run->net->config;
-	const struct peft_heads_at *at = &job->run->net->at;
-	size_t first = job->run->first[seq], o = c->heads * c->v_dim;
-	size_t rep = c->heads / c->kv_heads, g = head / rep;
-	size_t row = first * at->ld, oo = first * o + head * c->v_dim;
-	size_t qo = row + g * at->group + head % rep * at->q;
-	size_t ko = row + at->k + g * at->kstep;
-	size_t vo = row + at->v + g * at->vstep;
+enum { SUMMED = 16 };		/* tokens of a task that sums over heads */
 
-	return (struct view){ .ld = at->ld, .lo = o, .heads = c->heads,
-	    .head = head, .q = job->s->qkv + qo, .k = job->s->qkv + ko,
-	    .v = job->s->qkv + vo, .out = job->s->attn + oo,
-	    .dout = job->dout + oo,
-	    .lse = job->s->lse + first * c->heads + head,
-	    .dq = job->dqkv + qo, .dk = job->dqkv + ko,
-	    .dv = job->dqkv + vo };
+/* Where a head's gradients of token t's key and value lie, side by side. */
+static float *
+dkv_of(const struct peft_run *run, size_t t, size_t head)
+{
+	const struct peft_config *c = &run->net->config;
+
+	return run->dkv + (t * c->heads + head) * (c->head_dim + c->v_dim);
 }
 
 /* Scores to weights p, and dp, the gradient of the weights, to that of the
@@ -71,7 +63,7 @@ row_back(const struct peft_run *run, const struct view *w, size_t at,
 	run->vec->softmax_back(dp, p, cap > 0 ? 0 : d, seen);
 }
 
-/* Queries i0 .. i0+m; p and dp are scratch of m x keys. */
+/* Queries i0 .. i0+m of the node; p and dp are scratch of m x keys. */
 static void
 block(const struct job *job, const struct view *w, size_t i0, size_t m,
     float *p, float *dp)
@@ -79,18 +71,19 @@ block(const struct job *job, const struct view *w, size_t i0, size_t m,
 	const struct peft_run *run = job->run;
 	const struct peft_cpu *cpu = run->net->cpu;
 	const struct peft_config *c = &run->net->config;
-	size_t lo = i0 + 1 > job->window ? i0 + 1 - job->window : 0;
-	size_t keys = i0 + m - lo, hd = c->head_dim, vd = c->v_dim, i;
+	size_t at0 = w->past + i0;
+	size_t lo = at0 + 1 > job->window ? at0 + 1 - job->window : 0;
+	size_t keys = at0 + m - lo, hd = c->head_dim, vd = c->v_dim, i;
 	const float *q = w->q + i0 * w->ld, *dout = w->dout + i0 * w->lo;
-	const float *k = w->k + lo * w->ld, *v = w->v + lo * w->ld;
+	const float *k = w->k + lo * hd, *v = w->v + lo * vd;
 	float scale = (float)c->t.attn_scale;
 
-	peft_gemm1(cpu, PEFT_N, PEFT_T, m, keys, hd, scale, q, w->ld, k,
-	    w->ld, 0, p, keys);
-	peft_gemm1(cpu, PEFT_N, PEFT_T, m, keys, vd, 1, dout, w->lo, v,
-	    w->ld, 0, dp, keys);
+	peft_gemm1(cpu, PEFT_N, PEFT_T, m, keys, hd, scale, q, w->ld, k, hd,
+	    0, p, keys);
+	peft_gemm1(cpu, PEFT_N, PEFT_T, m, keys, vd, 1, dout, w->lo, v, vd,
+	    0, dp, keys);
 	for (i = 0; i < m; i++) {
-		size_t end = i0 + i + 1 - lo, at = i * keys;
+		size_t end = at0 + i + 1 - lo, at = i * keys;
 		size_t from = end > job->window ? end - job->window : 0;
 
 		row_back(run, w, i0 + i, p + at + from, dp + at + from,
@@ -100,42 +93,143 @@ block(const struct job *job, const struct view *w, size_t i0, size_t m,
 		memset(p + at + end, 0, (keys - end) * sizeof(*p));
 		memset(dp + at + end, 0, (keys - end) * sizeof(*p));
 	}
-	peft_gemm1(cpu, PEFT_N, PEFT_N, m, hd, keys, scale, dp, keys, k,
-	    w->ld, 0, w->dq + i0 * w->ld, w->ld);
+	peft_gemm1(cpu, PEFT_N, PEFT_N, m, hd, keys, scale, dp, keys, k, hd,
+	    0, w->dq + i0 * w->ld, w->ld);
 	peft_gemm1(cpu, PEFT_T, PEFT_N, keys, hd, m, scale, dp, keys, q,
-	    w->ld, 1, w->dk + lo * w->ld, w->ld);
+	    w->ld, 1, w->dk + lo * hd, hd);
 	peft_gemm1(cpu, PEFT_T, PEFT_N, keys, vd, m, 1, p, keys, dout, w->lo,
-	    1, w->dv + lo * w->ld, w->ld);
+	    1, w->dv + lo * vd, vd);
 }
 
+/* Add the gradients src[depth + n, width] of a node and all above it to their
+ * places, `at' in those of a token. */
 static void
-clear(float *x, size_t ld, size_t rows, size_t n)
+spread(const struct peft_run *run, size_t node, size_t head, size_t at,
+    const float *src, size_t width)
 {
-	for (; rows > 0; rows--, x += ld)
-		memset(x, 0, n * sizeof(*x));
+	const struct peft_node *n;
+	size_t i;
+
+	for (; node != SIZE_MAX; node = n->parent) {
+		n = &run->tree.nodes[node];
+		for (i = 0; i < n->n; i++)
+			run->vec->add(dkv_of(run, n->first + i, head) + at,
+			    src + (n->depth + i) * width, width);
+	}
+}
+
+/* The head's place in a node; copy: keys, values and their gradients. */
+static struct view
+view_of(const struct job *job, const struct peft_node *n, size_t head,
+    float *copy)
+{
+	const struct peft_config *c = &job->run->net->config;
+	const struct peft_heads_at *at = &job->run->net->at;
+	size_t o = c->heads * c->v_dim, oo = n->first * o + head * c->v_dim;
+	size_t rep = c->heads / c->kv_heads, seq = job->run->caps.seq;
+	size_t qo = n->first * at->ld + head / rep * at->group +
+	    head % rep * at->q;
+
+	return (struct view){ .ld = at->ld, .lo = o, .heads = c->heads,
+	    .head = head, .q = job->s->qkv + qo, .out = job->s->attn + oo,
+	    .dout = job->dout + oo, .dq = job->dqkv + qo,
+	    .lse = job->s->lse + n->first * c->heads + head, .k = copy,
+	    .v = copy + seq * c->head_dim,
+	    .dk = copy + seq * (c->head_dim + c->v_dim),
+	    .dv = copy + seq * (2 * c->head_dim + c->v_dim),
+	    .past = n->depth };
 }
 
 static void
-group_task(void *ctx, size_t task, int thread)
+node_back(const struct job *job, size_t node, size_t head, float *p,
+    float *dp, float *copy)
+{
+	const struct peft_run *run = job->run;
+	const struct peft_config *c = &run->net->config;
+	const struct peft_heads_at *at = &run->net->at;
+	const struct peft_node *n = &run->tree.nodes[node];
+	size_t g = head / (c->heads / c->kv_heads), all = n->depth + n->n, i;
+	struct view w = view_of(job, n, head, copy);
+
+	peft_attention_path(run, node, job->s->qkv + at->k + g * at->kstep,
+	    at->ld, copy, c->head_dim);
+	peft_attention_path(run, node, job->s->qkv + at->v + g * at->vstep,
+	    at->ld, copy + run->caps.seq * c->head_dim, c->v_dim);
+	memset(w.dk, 0, all * c->head_dim * sizeof(float));
+	memset(w.dv, 0, all * c->v_dim * sizeof(float));
+	for (i = 0; i < n->n; i += PEFT_BLOCK)
+		block(job, &w, i, n->n - i < PEFT_BLOCK ? n->n - i :
+		    PEFT_BLOCK, p, dp);
+	spread(run, node, head, 0, w.dk, c->head_dim);
+	spread(run, node, head, c->head_dim, w.dv, c->v_dim);
+}
+
+/* The root'th tree: its nodes follow each other. */
+static size_t
+find_root(const struct peft_tree *t, size_t root)
+{
+	size_t i;
+
+	for (i = 0;; i++)
+		if (t->nodes[i].parent == SIZE_MAX && root-- == 0)
+			return i;
+}
+
+static void
+head_task(void *ctx, size_t task, int thread)
 {
 	const struct job *job = ctx;
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
-	size_t seq = task / c->kv_heads, n = run->seqs[seq].n, h, i;
-	size_t group = c->heads / c->kv_heads;
-	size_t head = task % c->kv_heads * group;
+	const struct peft_tree *tree = &run->tree;
+	size_t head = task % c->heads, node, t;
 	float *p = run->attention + (size_t)thread * run->attention_stride;
 	float *dp = p + PEFT_BLOCK * run->caps.seq;
-	struct view w = view_of(job, seq, head);
 
-	clear(w.dk, w.ld, n, c->head_dim);
-	clear(w.dv, w.ld, n, c->v_dim);
-	for (h = head; h < head + group; h++) {
-		w = view_of(job, seq, h);
-		for (i = 0; i < n; i += PEFT_BLOCK)
-			block(job, &w, i, n - i < PEFT_BLOCK ? n - i :
-			    PEFT_BLOCK, p, dp);
+	node = find_root(tree, task / c->heads);
+	do {
+		const struct peft_node *n = &tree->nodes[node];
+
+		for (t = n->first; t < n->first + n->n; t++)
+			memset(dkv_of(run, t, head), 0, (c->head_dim +
+			    c->v_dim) * sizeof(float));
+		node_back(job, node, head, p, dp, dp + PEFT_BLOCK *
+		    run->caps.seq);
+	} while (++node < tree->n && tree->nodes[node].parent != SIZE_MAX);
+}
+
+/* The sums of a token over the heads of a group, in their order. */
+static void
+sum_heads(const struct job *job, size_t t)
+{
+	const struct peft_config *c = &job->run->net->config;
+	const struct peft_heads_at *at = &job->run->net->at;
+	float *row = job->dqkv + t * at->ld;
+	size_t rep = c->heads / c->kv_heads, head;
+
+	for (head = 0; head < c->heads; head++) {
+		const float *d = dkv_of(job->run, t, head);
+		float *dk = row + at->k + head / rep * at->kstep;
+		float *dv = row + at->v + head / rep * at->vstep;
+
+		if (head % rep == 0) {
+			memset(dk, 0, c->head_dim * sizeof(*dk));
+			memset(dv, 0, c->v_dim * sizeof(*dv));
+		}
+		job->run->vec->add(dk, d, c->head_dim);
+		job->run->vec->add(dv, d + c->head_dim, c->v_dim);
 	}
+}
+
+static void
+sum_task(void *ctx, size_t task, int thread)
+{
+	const struct job *job = ctx;
+	size_t t = task * SUMMED, end = t + SUMMED;
+
+	(void)thread;
+	for (; t < end && t < job->run->T; t++)
+		sum_heads(job, t);
 }
 
 void
@@ -145,6 +239,8 @@ peft_attention_back(struct peft_run *run, size_t layer,
 	struct job job = { run, s, dout, dqkv,
 	    peft_config_window(&run->net->config, layer) };
 
-	peft_cpu_run(run->net->cpu, run->nseqs * run->net->config.kv_heads,
-	    group_task, &job);
+	peft_cpu_run(run->net->cpu, run->tree.roots * run->net->config.heads,
+	    head_task, &job);
+	peft_cpu_run(run->net->cpu, (run->T + SUMMED - 1) / SUMMED, sum_task,
+	    &job);
 }

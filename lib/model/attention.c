@@ -2,11 +2,12 @@
 /*
  * Causal attention with grouped heads, forward.
  *
- * One task is a head of a sequence.  It takes PEFT_BLOCK queries at a time
- * against all keys up to the last of them (with a window: from the first
- * that the first of them sees), so that memory is a strip of scores and
- * never the square.  Sequences with a cache put their keys and values behind
- * what is in it and attend to all of it.
+ * One task is a head of a node of the tree of sequences.  It takes PEFT_BLOCK
+ * queries at a time against all keys up to the last of them (with a window:
+ * from the first that the first of them sees), so that memory is a strip of
+ * scores and never the square.  The keys and values of a node below others are copied
+ * together first; sequences with a cache put theirs behind what is in it and
+ * attend to all of it.
  */
 
 #include <math.h>
@@ -21,28 +22,66 @@ struct job {
 	size_t		 layer, window;
 };
 
-/* Keys and values of a sequence's kv head: where, and the row strides. */
+/* Keys and values of a kv head: where, and the row strides. */
 struct strip {
 	const float	*k, *v;
 	size_t		 ldk, ldv;
-	size_t		 past;		/* tokens before this micro-batch */
+	size_t		 past;		/* tokens before the node's */
 };
 
-static struct strip
-strip_of(const struct job *job, size_t seq, size_t kvhead)
+void
+peft_attention_path(const struct peft_run *run, size_t node, const float *src,
+    size_t ld, float *dst, size_t n)
 {
-	const struct peft_config *c = &job->run->net->config;
-	const struct peft_heads_at *at = &job->run->net->at;
-	const struct peft_kv *kv = job->run->seqs[seq].kv;
-	const float *base = job->qkv + job->run->first[seq] * at->ld;
+	const struct peft_node *at;
+	size_t i;
 
-	if (kv == NULL)
-		return (struct strip){ base + at->k + kvhead * at->kstep,
-		    base + at->v + kvhead * at->vstep, at->ld, at->ld, 0 };
-	base = kv->data + job->layer * kv->cap * (kv->kdim + kv->vdim);
-	return (struct strip){ base + kvhead * c->head_dim,
-	    base + kv->cap * kv->kdim + kvhead * c->v_dim, kv->kdim, kv->vdim,
-	    kv->len };
+	for (; node != SIZE_MAX; node = at->parent) {
+		at = &run->tree.nodes[node];
+		for (i = 0; i < at->n; i++)
+			memcpy(dst + (at->depth + i) * n,
+			    src + (at->first + i) * ld, n * sizeof(*dst));
+	}
+}
+
+/* Floats a thread: scores, and with training their gradients; keys and
+ * values, and their gradients. */
+size_t
+peft_attention_scratch(const struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+	size_t scores = PEFT_BLOCK * run->caps.seq;
+	size_t copy = run->caps.seq * (c->head_dim + c->v_dim);
+
+	if (run->caps.train)
+		return 2 * (scores + copy);
+	return scores + (run->caps.share ? copy : 0);
+}
+
+static struct strip
+strip_of(const struct job *job, size_t node, size_t kvhead, float *copy)
+{
+	const struct peft_run *run = job->run;
+	const struct peft_config *c = &run->net->config;
+	const struct peft_heads_at *at = &run->net->at;
+	const struct peft_node *n = &run->tree.nodes[node];
+	const struct peft_kv *kv = run->seqs[run->tree.order[n->lo]].kv;
+	const float *k = job->qkv + at->k + kvhead * at->kstep;
+	const float *v = job->qkv + at->v + kvhead * at->vstep, *base;
+	float *vcopy = copy + run->caps.seq * c->head_dim;
+
+	if (kv != NULL) {
+		base = kv->data + job->layer * kv->cap * (kv->kdim + kv->vdim);
+		return (struct strip){ base + kvhead * c->head_dim,
+		    base + kv->cap * kv->kdim + kvhead * c->v_dim, kv->kdim,
+		    kv->vdim, kv->len };
+	}
+	if (n->parent == SIZE_MAX)
+		return (struct strip){ k + n->first * at->ld,
+		    v + n->first * at->ld, at->ld, at->ld, 0 };
+	peft_attention_path(run, node, k, at->ld, copy, c->head_dim);
+	peft_attention_path(run, node, v, at->ld, vcopy, c->v_dim);
+	return (struct strip){ copy, vcopy, c->head_dim, c->v_dim, n->depth };
 }
 
 /* The slopes for n heads, n a power of two, are 2^(-max i / n); for others
@@ -76,7 +115,7 @@ peft_scores(const struct peft_run *run, size_t head, float *s, size_t seen)
 		s[j] -= net->slopes[head] * (float)(seen - 1 - j);
 }
 
-/* One query head of a sequence. */
+/* One query head of a node. */
 struct view {
 	const float	*q;
 	float		*out, *lse;
@@ -120,36 +159,42 @@ head_task(void *ctx, size_t task, int thread)
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
 	const struct peft_heads_at *at = &run->net->at;
-	size_t seq = task / c->heads, head = task % c->heads;
+	size_t node = task / c->heads, head = task % c->heads;
 	size_t rep = c->heads / c->kv_heads, o = c->heads * c->v_dim;
-	size_t first = run->first[seq], n = run->seqs[seq].n, i;
-	struct strip kv = strip_of(job, seq, head / rep);
+	size_t first = run->tree.nodes[node].first, n, i;
+	float *s = run->attention + (size_t)thread * run->attention_stride;
+	struct strip kv = strip_of(job, node, head / rep, s + PEFT_BLOCK *
+	    run->caps.seq);
 	struct view w = { .ldo = o, .ldl = c->heads, .head = head,
 	    .q = job->qkv + first * at->ld + head / rep * at->group +
 	    head % rep * at->q,
 	    .out = job->out + first * o + head * c->v_dim,
 	    .lse = job->lse + first * c->heads + head };
-	float *s = run->attention + (size_t)thread * run->attention_stride;
 
+	n = run->tree.nodes[node].n;
 	for (i = 0; i < n; i += PEFT_BLOCK)
 		block(job, &kv, &w, i, n - i < PEFT_BLOCK ? n - i :
 		    PEFT_BLOCK, s);
 }
 
-/* Append the micro-batch's keys and values to a sequence's cache. */
+/* Append a node's keys and values to the cache of its sequence. */
 static void
-fill_cache(struct peft_run *run, size_t seq, size_t layer, const float *qkv)
+fill_cache(struct peft_run *run, const struct peft_node *node, size_t layer,
+    const float *qkv)
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_heads_at *at = &run->net->at;
-	struct peft_kv *kv = run->seqs[seq].kv;
-	float *k = kv->data + layer * kv->cap * (kv->kdim + kv->vdim);
-	float *v = k + kv->cap * kv->kdim + kv->len * kv->vdim;
-	const float *row = qkv + run->first[seq] * at->ld;
+	struct peft_kv *kv = run->seqs[run->tree.order[node->lo]].kv;
+	const float *row = qkv + node->first * at->ld;
+	float *k, *v;
 	size_t t, h;
 
+	if (kv == NULL)
+		return;
+	k = kv->data + layer * kv->cap * (kv->kdim + kv->vdim);
+	v = k + kv->cap * kv->kdim + kv->len * kv->vdim;
 	k += kv->len * kv->kdim;
-	for (t = 0; t < run->seqs[seq].n; t++, row += at->ld)
+	for (t = 0; t < node->n; t++, row += at->ld)
 		for (h = 0; h < c->kv_heads; h++) {
 			memcpy(k, row + at->k + h * at->kstep,
 			    c->head_dim * sizeof(*k));
@@ -168,9 +213,8 @@ peft_attention(struct peft_run *run, size_t layer, const float *qkv,
 	    peft_config_window(&run->net->config, layer) };
 	size_t i;
 
-	for (i = 0; i < run->nseqs; i++)
-		if (run->seqs[i].kv != NULL)
-			fill_cache(run, i, layer, qkv);
-	peft_cpu_run(run->net->cpu, run->nseqs * run->net->config.heads,
+	for (i = 0; i < run->tree.n; i++)
+		fill_cache(run, &run->tree.nodes[i], layer, qkv);
+	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads,
 	    head_task, &job);
 }

@@ -140,9 +140,38 @@ attention_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	peft_linears_back(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn,
 	    c->heads * c->v_dim, run->dattn, &out, 1);
 	peft_attention_back(run, layer, s, run->dattn, run->dqkv);
+	peft_hooks_backward(run, &run->net->attention[layer], run->ranges,
+	    run->nranges, run->ident, s->qkv, run->net->at.ld, run->dattn,
+	    c->heads * c->v_dim, run->dqkv, run->net->at.ld, NULL);
+	peft_virtual_keys_back(run, layer, run->dqkv);
 	queries_back(run, layer, s, normed(run, norm, s->x), below);
 	if (below)
 		unnormed(run, norm, run->dx, run->dnormed, s->x);
+}
+
+/* run->dx: the gradient of the first layer's input. */
+static void
+embed_back(struct peft_run *run)
+{
+	const struct peft_net *net = run->net;
+	const struct peft_traits *t = &net->config.t;
+	size_t D = net->config.hidden;
+	float *dx = run->dx;
+
+	if (net->embed_norm.n > 0) {
+		peft_embed(run, run->normed);
+		peft_op_norm_back(run, &net->embed_norm, run->dnormed, dx,
+		    run->normed, run->T, true);
+		dx = run->dnormed;
+	}
+	if (t->embed_sqrt)		/* see peft_embed() */
+		peft_virtual_embed_back(run, dx);
+	if (t->embed_scale != 1)
+		run->vec->scale(dx, (float)t->embed_scale, run->T * D);
+	if (!t->embed_sqrt)
+		peft_virtual_embed_back(run, dx);
+	peft_hooks_backward(run, net->embed.site, run->ranges, run->nranges,
+	    run->ident, NULL, 0, dx, D, NULL, 0, NULL);
 }
 
 void
@@ -164,6 +193,10 @@ peft_backward(struct peft_run *run)
 			    sizeof(*dmid));
 		}
 		mlp_back(run, (size_t)l, s);
-		attention_back(run, (size_t)l, s, dmid, l > run->lowest);
+		attention_back(run, (size_t)l, s, dmid, l > run->lowest ||
+		    run->deep);
 	}
+	if (run->lowest == 0 && run->deep)
+		embed_back(run);
+	peft_hooks_end(run);
 }

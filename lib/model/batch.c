@@ -9,23 +9,25 @@
 #include "model/rope.h"
 
 static int
-check_seq(const struct peft_run *run, size_t i, size_t T, struct peft_err *err)
+check_seq(const struct peft_run *run, size_t i, struct peft_err *err)
 {
-	const struct peft_seq *s = &run->seqs[i];
+	const struct peft_seq *s = &run->given[i];
+	const struct peft_virtual *v = peft_virtual_of(run, s);
 	size_t past = s->kv == NULL ? 0 : s->kv->len, j;
+	size_t n = s->n + (v == NULL ? 0 : v->n);
 
 	if (s->n == 0)
 		return peft_seterr(err, "sequence %zu is empty", i);
-	if (s->n > run->caps.tokens - T || s->n + past > run->caps.seq)
+	if (n > run->caps.tokens || n + past > run->caps.seq)
 		return peft_seterr(err, "sequence %zu: %zu tokens are more than "
-		    "was planned for", i, s->n + past);
-	if (s->kv != NULL && s->n > s->kv->cap - past)
+		    "was planned for", i, n + past);
+	if (s->kv != NULL && n > s->kv->cap - past)
 		return peft_seterr(err, "sequence %zu: its cache has no room "
-		    "for %zu more tokens", i, s->n);
-	if (run->net->position.site != NULL && s->n + past +
+		    "for %zu more tokens", i, n);
+	if (run->net->position.site != NULL && n + past +
 	    run->net->config.t.position_offset > run->net->config.positions)
 		return peft_seterr(err, "sequence %zu: %zu tokens, the model "
-		    "knows %zu positions", i, s->n + past,
+		    "knows %zu positions", i, n + past,
 		    run->net->config.positions -
 		    run->net->config.t.position_offset);
 	for (j = 0; j < s->n; j++)
@@ -60,59 +62,187 @@ set_angles(struct peft_run *run, size_t first, size_t n)
 			    run->angles[k].sin + at * half);
 }
 
-/* Lay the sequences end to end: first, pos, ranges. */
+/* The sequence with its virtual tokens: ids and labels from T on.  The first
+ * token is predicted where there is an embedding before it. */
+static void
+make_whole(struct peft_run *run, size_t i, size_t T)
+{
+	const struct peft_seq *s = &run->given[i];
+	const struct peft_virtual *v = peft_virtual_of(run, s);
+	size_t extra = v == NULL ? 0 : v->n, j;
+
+	run->whole[i] = *s;
+	run->whole[i].n += extra;
+	run->whole[i].ids = run->ids + T;
+	for (j = 0; j < extra; j++) {
+		run->ids[T + j] = -1;
+		run->labels[T + j] = PEFT_IGNORE;
+	}
+	memcpy(run->ids + T + extra, s->ids, s->n * sizeof(*s->ids));
+	if (s->labels == NULL)
+		return;
+	run->whole[i].labels = run->labels + T;
+	memcpy(run->labels + T + extra, s->labels, s->n * sizeof(*s->labels));
+	if (v != NULL && v->embed == NULL)
+		run->labels[T + extra] = PEFT_IGNORE;
+}
+
+/* The sequences as they are computed: the caller's own, or copies of them
+ * with virtual tokens. */
+static int
+make_seqs(struct peft_run *run, struct peft_err *err)
+{
+	size_t i, T = 0;
+
+	run->seqs = run->given;
+	if (run->net->sites.virtuals == NULL)
+		return 0;
+	for (i = 0; i < run->nseqs; i++) {
+		const struct peft_virtual *v = peft_virtual_of(run,
+		    &run->given[i]);
+		size_t n = run->given[i].n + (v == NULL ? 0 : v->n);
+
+		if (n > run->caps.tokens - T)
+			return peft_seterr(err, "%zu sequences are more than "
+			    "was planned for", run->nseqs);
+		make_whole(run, i, T);
+		T += n;
+	}
+	run->seqs = run->whole;
+	return 0;
+}
+
+/* The tokens of a node: which they are, whose adapter acts on them. */
+static void
+lay_out(struct peft_run *run, const struct peft_node *node)
+{
+	const struct peft_seq *s = &run->seqs[run->tree.order[node->lo]];
+	size_t past = s->kv == NULL ? 0 : s->kv->len, i;
+	struct peft_range *r;
+
+	if (run->nranges == 0 ||
+	    run->ranges[run->nranges - 1].adapter != s->adapter)
+		run->ranges[run->nranges++] = (struct peft_range){
+		    s->adapter, node->first, 0 };
+	r = &run->ranges[run->nranges - 1];
+	r->n += node->n;
+	for (i = node->first; i < node->first + node->n; i++) {
+		run->pos[i] = past + node->depth + i - node->first;
+		run->ident[i] = (uint64_t)s->ident << 32 | run->pos[i];
+	}
+	if (run->net->sites.virtuals == NULL)	/* else they are there */
+		memcpy(run->ids + node->first, s->ids + node->depth,
+		    node->n * sizeof(*run->ids));
+	if (run->angle != NULL)
+		set_angles(run, node->first, node->n);
+}
+
+/* Virtual tokens are each sequence's own, and angles that vary with its
+ * length are, too. */
+static bool
+may_share(const struct peft_run *run)
+{
+	return run->caps.share && run->net->sites.virtuals == NULL &&
+	    !(run->angle != NULL && peft_rope_varies(&run->net->config,
+	    run->caps.seq));
+}
+
 static int
 begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
-    struct peft_err *err)
+    bool share, struct peft_err *err)
 {
-	size_t i, j, T = 0;
+	size_t i;
 
-	run->seqs = seqs;
+	run->given = seqs;
 	run->nseqs = nseqs;
 	run->nranges = 0;
 	if (nseqs > run->caps.seqs)
 		return peft_seterr(err, "%zu sequences are more than was "
 		    "planned for", nseqs);
-	for (i = 0; i < nseqs; i++) {
-		const struct peft_seq *s = &seqs[i];
-		struct peft_range *r;
-
-		if (check_seq(run, i, T, err) == -1)
+	for (i = 0; i < nseqs; i++)
+		if (check_seq(run, i, err) == -1)
 			return -1;
-		if (run->nranges == 0 ||
-		    run->ranges[run->nranges - 1].adapter != s->adapter)
-			run->ranges[run->nranges++] =
-			    (struct peft_range){ s->adapter, T, 0 };
-		r = &run->ranges[run->nranges - 1];
-		r->n += s->n;
-		run->first[i] = T;
-		for (j = 0; j < s->n; j++, T++) {
-			run->pos[T] = (s->kv == NULL ? 0 : s->kv->len) + j;
-			run->ident[T] = (uint64_t)s->ident << 32 | run->pos[T];
-		}
-		if (run->angle != NULL)
-			set_angles(run, run->first[i], s->n);
-	}
-	run->first[nseqs] = run->T = T;
+	if (make_seqs(run, err) == -1)
+		return -1;
+	peft_tree_build(&run->tree, run->seqs, nseqs, share && may_share(run));
+	if (run->tree.tokens > run->caps.tokens)
+		return peft_seterr(err, "%zu sequences of %zu tokens are more "
+		    "than was planned for", nseqs, run->tree.tokens);
+	for (i = 0; i < run->tree.n; i++)
+		lay_out(run, &run->tree.nodes[i]);
+	run->T = run->tree.tokens;
 	return 0;
+}
+
+/* Tokens of the first n of these sequences. */
+static size_t
+room_for(struct peft_run *run, const struct peft_seq *seqs, size_t n)
+{
+	size_t extra = 0, i;
+
+	for (i = 0; i < n; i++) {
+		const struct peft_virtual *v = peft_virtual_of(run, &seqs[i]);
+
+		extra += v == NULL ? 0 : v->n;
+	}
+	peft_tree_build(&run->tree, seqs, n, may_share(run));
+	return run->tree.tokens + extra;
+}
+
+size_t
+peft_run_fit(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs)
+{
+	size_t fits = 0, most, try;
+
+	most = nseqs < run->caps.seqs ? nseqs : run->caps.seqs;
+	for (try = most; fits < most; try = fits + (most - fits + 1) / 2) {
+		if (room_for(run, seqs, try) <= run->caps.tokens)
+			fits = try;
+		else
+			most = try - 1;
+	}
+	return fits;
+}
+
+/* Note that token `at' predicts `target' for one sequence more.  Those of one
+ * token come one after the other, and are few. */
+static size_t
+add_row(struct peft_run *run, size_t n, size_t node, size_t at, int32_t target,
+    double scale)
+{
+	size_t i;
+
+	for (i = n; i > 0 && run->rows[i - 1] == at; i--)
+		if (run->targets[i - 1] == target) {
+			run->rowscale[i - 1] += (float)scale;
+			return n;
+		}
+	run->rows[n] = at;
+	run->targets[n] = target;
+	run->rownode[n] = node;
+	run->rowscale[n] = (float)scale;
+	return n + 1;
 }
 
 /* The supervised positions: token i predicts labels[i + 1]. */
 static size_t
 supervised(struct peft_run *run, double scale)
 {
-	size_t i, j, n = 0;
+	size_t k, i, j, n = 0;
 
-	for (i = 0; i < run->nseqs; i++) {
-		const struct peft_seq *s = &run->seqs[i];
+	for (k = 0; k < run->tree.n; k++) {
+		const struct peft_node *node = &run->tree.nodes[k];
 
-		for (j = 1; s->labels != NULL && j < s->n; j++)
-			if (s->labels[j] != PEFT_IGNORE) {
-				run->rows[n] = run->first[i] + j - 1;
-				run->targets[n] = s->labels[j];
-				run->rowscale[n] = (float)(scale *
-				    (double)s->weight);
-				n++;
+		for (i = 0; i < node->n; i++)
+			for (j = node->lo; j < node->hi; j++) {
+				const struct peft_seq *s =
+				    &run->seqs[run->tree.order[j]];
+				int32_t next = peft_seq_label(s,
+				    node->depth + i + 1);
+
+				if (next != PEFT_IGNORE)
+					n = add_row(run, n, k, node->first + i,
+					    next, scale * (double)s->weight);
 			}
 	}
 	return n;
@@ -123,12 +253,12 @@ supervised(struct peft_run *run, double scale)
 static int
 not_finite(struct peft_run *run, size_t i, struct peft_err *err)
 {
-	struct peft_seq alone = run->seqs[i];
+	struct peft_seq alone = run->given[i];
 
 	alone.kv = NULL;
 	run->checking = true;
 	run->bad = NULL;
-	if (begin(run, &alone, 1, err) == -1)
+	if (begin(run, &alone, 1, false, err) == -1)
 		return -1;
 	peft_forward(run);
 	run->checking = false;
@@ -149,20 +279,30 @@ all_finite(struct peft_run *run, const struct peft_loss *loss,
 	return 0;
 }
 
+/* What was computed is now in the caches. */
+static void
+advance(struct peft_run *run)
+{
+	size_t i;
+
+	for (i = 0; i < run->nseqs; i++)
+		if (run->seqs[i].kv != NULL) {
+			run->seqs[i].kv->virtuals += run->seqs[i].n -
+			    run->given[i].n;
+			run->seqs[i].kv->len += run->seqs[i].n;
+		}
+}
+
 static int
 run_loss(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
     double scale, struct peft_loss *loss, struct peft_err *err)
 {
-	size_t i;
-
-	if (begin(run, seqs, nseqs, err) == -1)
+	if (begin(run, seqs, nseqs, true, err) == -1)
 		return -1;
 	memset(loss, 0, nseqs * sizeof(*loss));
 	peft_forward(run);
 	peft_head_loss(run, supervised(run, scale), loss);
-	for (i = 0; i < nseqs; i++)
-		if (seqs[i].kv != NULL)
-			seqs[i].kv->len += seqs[i].n;
+	advance(run);
 	return all_finite(run, loss, err);
 }
 
@@ -198,15 +338,20 @@ peft_run_logits(struct peft_run *run, const struct peft_seq *seqs,
     size_t nseqs, const size_t *rows, size_t nrows, float *logits,
     struct peft_err *err)
 {
-	size_t i, V = run->net->config.vocab;
+	size_t i, seq = 0, extra, end = 0, V = run->net->config.vocab;
 
-	if (begin(run, seqs, nseqs, err) == -1)
+	if (begin(run, seqs, nseqs, false, err) == -1)
 		return -1;
 	peft_forward(run);
-	peft_head_logits(run, rows, nrows, logits);
-	for (i = 0; i < nseqs; i++)
-		if (seqs[i].kv != NULL)
-			seqs[i].kv->len += seqs[i].n;
+	for (i = 0; i < nrows; i++) {		/* rows[] knows no virtual ones */
+		while (rows[i] >= end + seqs[seq].n)
+			end += seqs[seq++].n;
+		extra = run->seqs[seq].n - seqs[seq].n;
+		run->rows[i] = run->tree.nodes[seq].first + extra + rows[i] -
+		    end;
+	}
+	peft_head_logits(run, run->rows, nrows, logits);
+	advance(run);
 	for (i = 0; i < nrows; i++)
 		if (run->vec->nonfinite(logits + i * V, V))
 			return peft_setfail(err, PEFT_NUMERIC, "the logits of "

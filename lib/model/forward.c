@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/rng.h"
 #include "model/net-impl.h"
 #include "quant/quant.h"
 
@@ -68,7 +69,11 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 	struct peft_product out = { &l->lin[PEFT_O].w, o, c->hidden };
 
 	queries(run, layer, s, normed(run, &l->norm[PEFT_ATTN_NORM], s->x));
+	peft_virtual_keys(run, layer, s->qkv);
 	peft_attention(run, layer, s->qkv, s->attn, s->lse);
+	peft_hooks_forward(run, &run->net->attention[layer], run->ranges,
+	    run->nranges, run->ident, s->qkv, run->net->at.ld, s->attn,
+	    c->heads * c->v_dim, NULL);
 	peft_linears(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn,
 	    c->heads * c->v_dim, &out, 1);
 	join(run, post, s->o, s->mid, s->x);
@@ -132,33 +137,66 @@ mlp(struct peft_run *run, size_t layer, struct peft_saved *s, float *y)
 	join(run, post, s->down, y, s->mid);
 }
 
-/* A token's row of the embedding, scaled; its position's row is added. */
+/* NEFTune's, of each record by its own length. */
 static void
-embed_row(struct peft_run *run, int32_t id, size_t t, float *x)
+add_noise(const struct peft_run *run, float *x, size_t D)
+{
+	struct peft_rng rng = peft_rng_key(run->caps.seed, "neftune");
+	size_t i, t, d;
+
+	for (i = 0; i < run->tree.n; i++) {
+		const struct peft_node *node = &run->tree.nodes[i];
+		size_t n = run->seqs[run->tree.order[node->lo]].n;
+		double a = (double)run->caps.neftune /
+		    __builtin_sqrt((double)n * (double)D);
+
+		for (t = node->first; t < node->first + node->n; t++)
+			for (d = 0; d < D; d++)
+				x[t * D + d] += (float)(a * (2 *
+				    peft_rng_uniform(rng, run->ident[t],
+				    run->step << 24 | d) - 1));
+	}
+}
+
+/* Rows of the embedding, as adapters have them, scaled; those of positions
+ * are added. */
+void
+peft_embed(struct peft_run *run, float *x)
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_weight *w = &run->net->embed.w;
 	const struct peft_weight *p = &run->net->position.w;
-	size_t D = c->hidden;
+	size_t D = c->hidden, t;
 
-	peft_decode(w, (size_t)id * D, D, x);
-	if (c->t.embed_scale != 1)
-		run->vec->scale(x, (float)c->t.embed_scale, D);
-	if (run->net->position.site == NULL)
-		return;
-	peft_decode(p, (run->pos[t] + c->t.position_offset) * D, D, run->tmp);
-	run->vec->add(x, run->tmp, D);
+	for (t = 0; t < run->T; t++)
+		if (run->ids[t] >= 0)
+			peft_decode(w, (size_t)run->ids[t] * D, D, x + t * D);
+		else
+			memset(x + t * D, 0, D * sizeof(*x));
+	peft_hooks_forward(run, run->net->embed.site, run->ranges,
+	    run->nranges, run->ident, NULL, 0, x, D, NULL);
+	if (run->train && run->caps.neftune > 0)
+		add_noise(run, x, D);
+	if (!c->t.embed_sqrt)		/* no part of the module */
+		peft_virtual_embed(run, x);
+	for (t = 0; c->t.embed_scale != 1 && t < run->T; t++)
+		run->vec->scale(x + t * D, (float)c->t.embed_scale, D);
+	if (c->t.embed_sqrt)
+		peft_virtual_embed(run, x);
+	for (t = 0; run->net->position.site != NULL && t < run->T; t++) {
+		peft_decode(p, (run->pos[t] + c->t.position_offset) * D, D,
+		    run->tmp);
+		run->vec->add(x + t * D, run->tmp, D);
+	}
 }
 
 static void
 embed(struct peft_run *run, float *x)
 {
 	const struct peft_normal *norm = &run->net->embed_norm;
-	size_t i, j, t = 0, D = run->net->config.hidden;
+	size_t D = run->net->config.hidden;
 
-	for (i = 0; i < run->nseqs; i++)
-		for (j = 0; j < run->seqs[i].n; j++, t++)
-			embed_row(run, run->seqs[i].ids[j], t, x + t * D);
+	peft_embed(run, x);
 	if (norm->n > 0) {
 		memcpy(run->tmp, x, run->T * D * sizeof(*x));
 		peft_op_norm(run, norm, x, run->tmp, run->T);
@@ -171,6 +209,7 @@ peft_forward(struct peft_run *run)
 {
 	size_t l, n = run->net->config.layers;
 
+	peft_hooks_begin(run);
 	embed(run, run->saved[0].x);
 	for (l = 0; l < n; l++) {
 		attention(run, l, &run->saved[l]);

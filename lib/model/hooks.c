@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calling what adapters have put on a site, for the rows that use them. */
 
+#include <string.h>
+
 #include "model/net-impl.h"
 
 size_t
@@ -32,9 +34,10 @@ call_of(struct peft_run *run, const struct peft_range *r,
     const uint64_t *ident, const float *x, size_t ldx, float *saved)
 {
 	return (struct peft_hook_call){ .cpu = run->net->cpu, .T = r->n,
-	    .ident = ident + r->first, .x = x + r->first * ldx, .ldx = ldx,
-	    .saved = saved, .scratch = run->hook, .train = run->train,
-	    .step = run->step };
+	    .ident = ident + r->first,
+	    .x = x == NULL ? NULL : x + r->first * ldx, .ldx = ldx,
+	    .ids = x == NULL ? run->ids + r->first : NULL, .saved = saved,
+	    .scratch = run->hook, .train = run->train, .step = run->step };
 }
 
 void
@@ -46,7 +49,7 @@ peft_hooks_forward(struct peft_run *run, const struct peft_site *site,
 	size_t i;
 
 	for (h = site->hooks; h != NULL; h = h->next) {
-		for (i = 0; i < nranges; i++) {
+		for (i = 0; h->ops->forward != NULL && i < nranges; i++) {
 			const struct peft_range *r = &ranges[i];
 			struct peft_hook_call call = call_of(run, r, ident,
 			    x, ldx, saved + h->ops->saved(h->self, r->first));
@@ -69,7 +72,7 @@ peft_hooks_backward(struct peft_run *run, const struct peft_site *site,
 	size_t i;
 
 	for (h = site->hooks; h != NULL; h = h->next) {
-		for (i = 0; i < nranges; i++) {
+		for (i = 0; h->ops->backward != NULL && i < nranges; i++) {
 			const struct peft_range *r = &ranges[i];
 			struct peft_hook_call call = call_of(run, r, ident,
 			    x, ldx, saved + h->ops->saved(h->self, r->first));
@@ -82,4 +85,181 @@ peft_hooks_backward(struct peft_run *run, const struct peft_site *site,
 		}
 		saved += h->ops->saved(h->self, run->caps.tokens);
 	}
+}
+
+bool
+peft_hooks_have(const struct peft_site *site, enum peft_op_kind what)
+{
+	const struct peft_hook *h;
+
+	for (h = site->hooks; h != NULL; h = h->next)
+		if (what == PEFT_HAS_INPUT ? h->ops->input != NULL :
+		    what == PEFT_HAS_OUTPUT ? h->ops->output_back != NULL :
+		    h->ops->vector != NULL)
+			return true;
+	return false;
+}
+
+void
+peft_hooks_output_back(struct peft_run *run, const struct peft_site *site,
+    const struct peft_range *ranges, size_t nranges, const uint64_t *ident,
+    const float *x, size_t ldx, float *dy, size_t lddy, float *saved)
+{
+	struct peft_hook *h;
+	size_t i;
+
+	for (h = site->hooks; h != NULL; h = h->next) {
+		for (i = 0; h->ops->output_back != NULL && i < nranges; i++) {
+			const struct peft_range *r = &ranges[i];
+			struct peft_hook_call call = call_of(run, r, ident,
+			    x, ldx, saved + h->ops->saved(h->self, r->first));
+
+			if (r->adapter == h->adapter)
+				h->ops->output_back(h->self, &call,
+				    dy + r->first * lddy, lddy);
+		}
+		saved += h->ops->saved(h->self, run->caps.tokens);
+	}
+}
+
+/* The hook of an adapter that changes a site's input, or a norm's vectors:
+ * there is at most one. */
+static struct peft_hook *
+hook_of(const struct peft_site *site, int adapter, enum peft_op_kind what)
+{
+	struct peft_hook *h;
+
+	for (h = site->hooks; h != NULL; h = h->next)
+		if (h->adapter == adapter && (what == PEFT_HAS_INPUT ?
+		    h->ops->input != NULL : h->ops->vector != NULL))
+			return h;
+	return NULL;
+}
+
+static void
+copy_rows(float *y, size_t ldy, const float *x, size_t ldx, size_t T,
+    size_t n, const struct peft_vec *add)
+{
+	for (; T > 0; T--, y += ldy, x += ldx)
+		if (add != NULL)
+			add->add(y, x, n);
+		else
+			memcpy(y, x, n * sizeof(*y));
+}
+
+const float *
+peft_hooks_input(struct peft_run *run, const struct peft_site *site,
+    const struct peft_range *ranges, size_t nranges, const uint64_t *ident,
+    const float *x, size_t *ldx)
+{
+	size_t i, in = site->in;
+	float *y = run->input;
+
+	if (!peft_hooks_have(site, PEFT_HAS_INPUT))
+		return x;
+	for (i = 0; i < nranges; i++) {
+		const struct peft_range *r = &ranges[i];
+		struct peft_hook *h = hook_of(site, r->adapter,
+		    PEFT_HAS_INPUT);
+		struct peft_hook_call call = call_of(run, r, ident, x, *ldx,
+		    NULL);
+
+		if (h != NULL)
+			h->ops->input(h->self, &call, y + r->first * in, in);
+		else
+			copy_rows(y + r->first * in, in, call.x, *ldx, r->n,
+			    in, NULL);
+	}
+	*ldx = in;
+	return y;
+}
+
+void
+peft_hooks_input_back(struct peft_run *run, const struct peft_site *site,
+    const struct peft_range *ranges, size_t nranges, const uint64_t *ident,
+    const float *x, size_t ldx, const float *dy, float *dx, size_t lddx)
+{
+	size_t i, in = site->in;
+
+	for (i = 0; i < nranges; i++) {
+		const struct peft_range *r = &ranges[i];
+		struct peft_hook *h = hook_of(site, r->adapter,
+		    PEFT_HAS_INPUT);
+		struct peft_hook_call call = call_of(run, r, ident, x, ldx,
+		    NULL);
+		float *to = dx == NULL ? NULL : dx + r->first * lddx;
+
+		if (h != NULL)
+			h->ops->input_back(h->self, &call,
+			    dy + r->first * in, in, to, lddx);
+		else if (to != NULL)
+			copy_rows(to, lddx, dy + r->first * in, in, r->n, in,
+			    run->vec);
+	}
+}
+
+struct peft_vectors
+peft_hooks_vectors(const struct peft_normal *norm, int adapter)
+{
+	struct peft_hook *h = hook_of(norm->site, adapter, PEFT_HAS_VECTOR);
+	struct peft_vectors v = { .w = norm->w, .b = norm->b };
+
+	if (h != NULL) {
+		v.w = h->ops->vector(h->self, false, &v.dw);
+		if (norm->b != NULL)
+			v.b = h->ops->vector(h->self, true, &v.db);
+	}
+	return v;
+}
+
+/* On all sites, and for virtual tokens. */
+static void
+each(struct peft_run *run, bool end)
+{
+	struct peft_sites *s = &run->net->sites;
+	struct peft_virtual *v;
+	struct peft_hook *h;
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		for (h = s->at[i].hooks; h != NULL; h = h->next)
+			if (!end && h->ops->begin != NULL)
+				h->ops->begin(h->self, run->net->cpu,
+				    run->product);
+			else if (end && h->ops->end != NULL)
+				h->ops->end(h->self, run->net->cpu);
+	for (v = s->virtuals; v != NULL; v = v->next)
+		if (!end && v->ops->begin != NULL)
+			v->ops->begin(v->self, run->net->cpu, run->product);
+		else if (end && v->ops->end != NULL)
+			v->ops->end(v->self, run->net->cpu);
+}
+
+void
+peft_hooks_begin(struct peft_run *run)
+{
+	each(run, false);
+}
+
+void
+peft_hooks_end(struct peft_run *run)
+{
+	each(run, true);
+}
+
+size_t
+peft_hooks_memory(const struct peft_sites *s)
+{
+	const struct peft_virtual *v;
+	const struct peft_hook *h;
+	size_t i, n = 0;
+
+	for (i = 0; i < s->n; i++)
+		for (h = s->at[i].hooks; h != NULL; h = h->next)
+			if (h->ops->memory != NULL)
+				n += h->ops->memory(h->self);
+	for (v = s->virtuals; v != NULL; v = v->next)
+		if (v->ops->memory != NULL)
+			n += v->ops->memory(v->self);
+	return n;
 }

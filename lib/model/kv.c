@@ -18,6 +18,7 @@ peft_kv_open(const struct peft_net *net, size_t n, struct peft_err *err)
 	kv->layers = net->config.layers;
 	kv->kdim = net->config.kv_heads * net->config.head_dim;
 	kv->vdim = net->config.kv_heads * net->config.v_dim;
+	n += peft_sites_virtual(&net->sites, -1);
 	kv->cap = n;
 	if (__builtin_mul_overflow(kv->layers * (kv->kdim + kv->vdim),
 	    n, &floats) ||
@@ -41,14 +42,16 @@ peft_kv_close(struct peft_kv *kv)
 size_t
 peft_kv_len(const struct peft_kv *kv)
 {
-	return kv->len;
+	return kv->len - kv->virtuals;
 }
 
 void
 peft_kv_cut(struct peft_kv *kv, size_t len)
 {
-	if (len < kv->len)
-		kv->len = len;
+	if (len == 0)
+		kv->len = kv->virtuals = 0;
+	else if (len + kv->virtuals < kv->len)
+		kv->len = len + kv->virtuals;
 }
 
 int
@@ -71,5 +74,6 @@ peft_kv_copy(struct peft_kv *dst, const struct peft_kv *src,
 		    sizeof(float));
 	}
 	dst->len = src->len;
+	dst->virtuals = src->virtuals;
 	return 0;
 }

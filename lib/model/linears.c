@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Linears that share their input, with biases and adapters. */
 
+#include <string.h>
+
 #include "model/net-impl.h"
 
 void
@@ -20,23 +22,80 @@ peft_check_finite(struct peft_run *run, const char *where, const float *y,
 
 /* A weight stored [in, out] is multiplied as the gradient of one stored
  * [out, in] is, and its gradient as that one is. */
+static void
+products(struct peft_run *run, const struct peft_site *site, const float *x,
+    size_t ldx, const struct peft_product *p, size_t n)
+{
+	struct peft_cpu *cpu = run->net->cpu;
+	struct peft_product back = { p->w, (float *)(uintptr_t)x, ldx };
+
+	if (site->transposed)
+		peft_product_backward(cpu, p->y, p->ldy, run->T, &back, 1,
+		    false, run->product);
+	else
+		peft_product_forward(cpu, x, ldx, run->T, p, n, run->product);
+}
+
+static void
+products_back(struct peft_run *run, const struct peft_site *site, float *dx,
+    size_t ldx, const struct peft_product *dy, size_t n)
+{
+	struct peft_cpu *cpu = run->net->cpu;
+	struct peft_product forth = { dy->w, dx, ldx };
+
+	if (site->transposed)
+		peft_product_forward(cpu, dy->y, dy->ldy, run->T, &forth, 1,
+		    run->product);
+	else
+		peft_product_backward(cpu, dx, ldx, run->T, dy, n, false,
+		    run->product);
+}
+
+void
+peft_site_product(struct peft_cpu *cpu, const struct peft_site *site,
+    const float *x, size_t ldx, size_t T, float *y, size_t ldy,
+    float *scratch)
+{
+	struct peft_product p = { site->w, y, ldy };
+	struct peft_product back = { site->w, (float *)(uintptr_t)x, ldx };
+
+	if (site->transposed)
+		peft_product_backward(cpu, y, ldy, T, &back, 1, false,
+		    scratch);
+	else
+		peft_product_forward(cpu, x, ldx, T, &p, 1, scratch);
+}
+
+/* Is there one whose input is not x? */
+static bool
+inputs_differ(const struct peft_linear *lin, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (peft_hooks_have(lin[i].site, PEFT_HAS_INPUT))
+			return true;
+	return false;
+}
+
 void
 peft_linears(struct peft_run *run, const struct peft_linear *lin,
     float *const *saved, const float *x, size_t ldx,
     const struct peft_product *p, size_t n)
 {
-	struct peft_cpu *cpu = run->net->cpu;
-	struct peft_product back = { p->w, (float *)(uintptr_t)x, ldx };
-	size_t i;
+	bool apart = inputs_differ(lin, n);
+	size_t i, ld;
 
-	if (lin->site->transposed)
-		peft_product_backward(cpu, p->y, p->ldy, run->T, &back, 1,
-		    false, run->product);
-	else
-		peft_product_forward(cpu, x, ldx, run->T, p, n, run->product);
+	if (!apart)
+		products(run, lin->site, x, ldx, p, n);
 	for (i = 0; i < n; i++) {
 		size_t out = lin[i].site->out;
 
+		ld = ldx;
+		if (apart)
+			products(run, lin[i].site, peft_hooks_input(run,
+			    lin[i].site, run->ranges, run->nranges,
+			    run->ident, x, &ld), ld, &p[i], 1);
 		if (lin[i].bias != NULL)
 			peft_op_bias(run, p[i].y, p[i].ldy, lin[i].bias, out,
 			    run->T);
@@ -47,21 +106,59 @@ peft_linears(struct peft_run *run, const struct peft_linear *lin,
 	}
 }
 
+/* Hooks make of the output's gradient another, in a copy of it. */
+static void
+output_back(struct peft_run *run, const struct peft_site *site, float *saved,
+    const float *x, size_t ldx, struct peft_product *dy, size_t *at)
+{
+	float *copy = run->dout + run->T * *at;
+	size_t t;
+
+	for (t = 0; t < run->T; t++)
+		memcpy(copy + t * site->out, dy->y + t * dy->ldy,
+		    site->out * sizeof(*copy));
+	peft_hooks_output_back(run, site, run->ranges, run->nranges,
+	    run->ident, x, ldx, copy, site->out, saved);
+	dy->y = copy;
+	dy->ldy = site->out;
+	*at += site->out;
+}
+
+/* Each on its own: dx += what its input's gradient becomes. */
+static void
+inputs_back(struct peft_run *run, const struct peft_linear *lin,
+    const float *x, size_t ldx, float *dx, const struct peft_product *dy,
+    size_t n)
+{
+	size_t i, in = lin->site->in, t;
+
+	for (t = 0; dx != NULL && t < run->T; t++)
+		memset(dx + t * ldx, 0, in * sizeof(*dx));
+	for (i = 0; i < n; i++) {
+		if (!peft_hooks_have(lin[i].site, PEFT_HAS_INPUT) &&
+		    dx == NULL)
+			continue;
+		products_back(run, lin[i].site, run->input, in, &dy[i], 1);
+		peft_hooks_input_back(run, lin[i].site, run->ranges,
+		    run->nranges, run->ident, x, ldx, run->input, dx, ldx);
+	}
+}
+
 void
 peft_linears_back(struct peft_run *run, const struct peft_linear *lin,
     float *const *saved, const float *x, size_t ldx, float *dx,
-    const struct peft_product *dy, size_t n)
+    struct peft_product *dy, size_t n)
 {
-	struct peft_cpu *cpu = run->net->cpu;
-	struct peft_product forth = { dy->w, dx, ldx };
-	size_t i;
+	size_t i, at = 0;
 
-	if (dx != NULL && lin->site->transposed)
-		peft_product_forward(cpu, dy->y, dy->ldy, run->T, &forth, 1,
-		    run->product);
+	for (i = 0; i < n; i++)
+		if (peft_hooks_have(lin[i].site, PEFT_HAS_OUTPUT))
+			output_back(run, lin[i].site, saved[i], x, ldx,
+			    &dy[i], &at);
+	if (inputs_differ(lin, n))
+		inputs_back(run, lin, x, ldx, dx, dy, n);
 	else if (dx != NULL)
-		peft_product_backward(cpu, dx, ldx, run->T, dy, n, false,
-		    run->product);
+		products_back(run, lin->site, dx, ldx, dy, n);
 	for (i = 0; i < n; i++)
 		peft_hooks_backward(run, lin[i].site, run->ranges,
 		    run->nranges, run->ident, x, ldx, dy[i].y, dy[i].ldy, dx,

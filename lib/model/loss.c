@@ -19,9 +19,7 @@ head(struct peft_run *run, const size_t *rows, size_t n,
 	size_t D = net->config.hidden, V = net->config.vocab, i;
 	struct peft_product p = { &net->head.w, y, V };
 
-	for (i = 0; i < n; i++)
-		peft_norm_row(run, &net->norm, 0, hx + i * D,
-		    run->out + rows[i] * D);
+	peft_norm_rows(run, &net->norm, ranges, nranges, hx, run->out, rows);
 	peft_product_forward(net->cpu, hx, D, n, &p, 1, run->product);
 	if (net->head.bias != NULL)
 		peft_op_bias(run, y, V, net->head.bias, V, n);
@@ -66,6 +64,25 @@ struct job {
 	size_t		 base;		/* of the tile within run->rows */
 };
 
+/* Probabilities become the gradient of scale * ((1 - a) nll + a * the mean of
+ * all tokens' nll + z lse^2), through the cap and the scale of the logits. */
+static void
+row_back(const struct peft_run *run, float *y, const float *capped,
+    size_t target, float lse, float scale)
+{
+	size_t V = run->net->config.vocab, j;
+	float a = run->caps.smoothing, all = 1 + 2 * run->caps.zloss * lse;
+	float cap = (float)run->net->config.t.final_cap;
+
+	y[target] -= (1 - a) / all;
+	for (j = 0; a > 0 && j < V; j++)
+		y[j] -= a / all / (float)V;
+	for (j = 0; capped != NULL && j < V; j++)
+		y[j] *= 1 - capped[j] / cap * (capped[j] / cap);
+	run->vec->scale(y, scale * all *
+	    (float)run->net->config.t.logit_scale, V);
+}
+
 /* One row of logits: its loss, and (training) its gradient in place. */
 static void
 row_task(void *ctx, size_t i, int thread)
@@ -73,14 +90,11 @@ row_task(void *ctx, size_t i, int thread)
 	const struct job *job = ctx;
 	struct peft_run *run = job->run;
 	size_t V = run->net->config.vocab, target;
-	float *y = run->logits + i * V, logit, lse, scale;
+	float *y = run->logits + i * V, logit, lse;
 	float *capped = run->capped == NULL ? NULL : run->capped + i * V;
-	float cap = (float)run->net->config.t.final_cap;
-	size_t j;
 
 	(void)thread;
 	target = (size_t)run->targets[job->base + i];
-	scale = run->rowscale[job->base + i];
 	finish_row(run, y);
 	if (run->train && capped != NULL)
 		memcpy(capped, y, V * sizeof(*y));
@@ -88,12 +102,9 @@ row_task(void *ctx, size_t i, int thread)
 	logit = y[target];
 	lse = run->vec->softmax(y, V);
 	run->rownll[i] = (double)lse - logit;
-	if (!run->train)
-		return;
-	y[target] -= 1;
-	for (j = 0; capped != NULL && j < V; j++)
-		y[j] *= 1 - capped[j] / cap * (capped[j] / cap);
-	run->vec->scale(y, scale * (float)run->net->config.t.logit_scale, V);
+	if (run->train)
+		row_back(run, y, capped, target, lse,
+		    run->rowscale[job->base + i]);
 }
 
 /* Gradient of the tile's hidden states, spread to the rows of run->dx. */
@@ -102,32 +113,42 @@ tile_back(struct peft_run *run, const size_t *rows, size_t n,
     const struct peft_range *ranges, size_t nranges)
 {
 	struct peft_net *net = run->net;
-	size_t D = net->config.hidden, V = net->config.vocab, i;
+	size_t D = net->config.hidden, V = net->config.vocab;
 	struct peft_product p = { &net->head.w, run->logits, V };
 
+	peft_hooks_output_back(run, net->head.site, ranges, nranges,
+	    run->tileident, run->hx, D, run->logits, V, run->headhook);
 	peft_product_backward(net->cpu, run->dhx, D, n, &p, 1, false,
 	    run->product);
 	peft_hooks_backward(run, net->head.site, ranges, nranges,
 	    run->tileident, run->hx, D, run->logits, V, run->dhx, D,
 	    run->headhook);
-	for (i = 0; i < n; i++)
-		peft_norm_back_row(run, &net->norm, 0, run->dx + rows[i] * D,
-		    run->dhx + i * D, run->out + rows[i] * D);
+	peft_norm_rows_back(run, &net->norm, ranges, nranges, run->dx,
+	    run->dhx, run->out, rows);
 }
 
-/* Add up the tile's rows, in order, to their sequences. */
+/* Add the tile's rows, base .. base+n of all, in order, to the sequences that
+ * they are of. */
 static void
-gather(const struct peft_run *run, const size_t *rows, size_t n,
+gather(const struct peft_run *run, size_t base, size_t n,
     struct peft_loss *loss)
 {
-	size_t i, seq = 0;
+	size_t i, j, seq, next;
 
 	for (i = 0; i < n; i++) {
-		while (rows[i] >= run->first[seq + 1])
-			seq++;
-		loss[seq].nll += run->rownll[i];
-		loss[seq].top1 += run->rowtop[i];
-		loss[seq].tokens++;
+		const struct peft_node *node =
+		    &run->tree.nodes[run->rownode[base + i]];
+
+		next = node->depth + run->rows[base + i] - node->first + 1;
+		for (j = node->lo; j < node->hi; j++) {
+			seq = run->tree.order[j];
+			if (peft_seq_label(&run->seqs[seq], next) !=
+			    run->targets[base + i])
+				continue;
+			loss[seq].nll += run->rownll[i];
+			loss[seq].top1 += run->rowtop[i];
+			loss[seq].tokens++;
+		}
 	}
 }
 
@@ -148,7 +169,7 @@ peft_head_loss(struct peft_run *run, size_t n, struct peft_loss *loss)
 		k = tile_ranges(run, rows, m, tile);
 		head(run, rows, m, tile, k, run->hx, run->logits);
 		peft_cpu_run(run->net->cpu, m, row_task, &job);
-		gather(run, rows, m, loss);
+		gather(run, job.base, m, loss);
 		if (run->train)
 			tile_back(run, rows, m, tile, k);
 	}

@@ -3,7 +3,9 @@
 #define PEFT_MODEL_NET_IMPL_H
 
 #include "math/vec.h"
+#include "data/tokens.h"
 #include "model/net.h"
+#include "model/tree.h"
 #include "quant/product.h"
 
 /*
@@ -58,12 +60,14 @@ struct peft_net {
 	struct peft_linear	 head;		/* [vocab, D] */
 	struct peft_heads_at	 at;
 	float			*slopes;	/* [heads] ALiBi's, or NULL */
+	struct peft_site	*attention;	/* [layers] */
 	size_t			 weight_bytes;
 };
 
 struct peft_kv {
 	size_t	 layers, kdim, vdim;	/* K, V */
 	size_t	 cap, len;		/* tokens */
+	size_t	 virtuals;		/* of them, at the start */
 	float	*data;			/* [layers]: [cap][kdim], [cap][vdim] */
 };
 
@@ -115,6 +119,8 @@ struct peft_run {
 	struct peft_arena	 arena;
 	struct peft_plan	 plan;
 	int			 lowest;	/* first layer with hooks */
+	bool			 deep;		/* and its input's gradient is
+						 * asked for */
 
 	struct peft_saved	*saved;		/* [layers] */
 	float	*out;				/* [T, D] behind the layers */
@@ -125,12 +131,16 @@ struct peft_run {
 	float	*dbranch;			/* [T, D] what a branch gets */
 	float	*dparallel;			/* [T, D] of both branches */
 	float	*dqkv, *dattn, *dact;
+	float	*dkv;		/* [T, heads, head_dim + v_dim] */
 	float	*draw;				/* [T, Q + K + V] */
 	float	*latent, *dlatent;		/* [T, kv_rank] */
 	float	*kvb, *dkva;			/* [T, out] of KV_B, KV_A */
 	struct peft_angles angles[2];		/* [caps.seq (+ T)] */
 	size_t	*angle;				/* [T] its row of these */
 	float	*product, *hook;		/* scratch */
+	float	*input;		/* [T, most] what hooks made of an input */
+	float	*dout;		/* [T, most] and of outputs' gradients */
+	float	*ones, *unit;	/* [D], where norms are trained */
 	float	*attention;			/* scratch, per thread */
 	size_t	 attention_stride;
 	float	*headhook;			/* kept by the hooks of head */
@@ -143,18 +153,24 @@ struct peft_run {
 	float	*logits;			/* [tile, vocab] */
 	float	*capped;			/* the same, or NULL */
 	float	*hx, *dhx;			/* [tile, D] */
-	size_t	*rows;				/* [T] supervised positions */
-	int32_t	*targets;			/* [T] and what they predict */
-	float	*rowscale;			/* [T] weight * scale */
+	size_t	*rows;				/* [T] supervised positions, */
+	int32_t	*targets;			/* [T] what they predict, */
+	size_t	*rownode;			/* [T] their node, */
+	float	*rowscale;			/* [T] sum of weight * scale */
 	double	*rownll;			/* [tile] */
 	unsigned char *rowtop;			/* [tile] */
 
 	/* the micro-batch at hand */
-	const struct peft_seq	*seqs;
+	const struct peft_seq	*seqs;		/* virtual tokens included */
+	const struct peft_seq	*given;		/* as the caller has them */
+	struct peft_seq		*whole;		/* [seqs] room for seqs */
+	struct peft_tree	 tree;	/* how they lie in it */
 	size_t			 nseqs, T;
-	size_t			*first;		/* [seqs + 1] first token */
+	int32_t			*ids;	/* [T], -1 where virtual */
+	int32_t			*labels; /* [T] of whole ones, end to end */
 	size_t			*pos;	/* [T] position in its sequence */
-	uint64_t		*ident;	/* [T] record << 32 | position */
+	uint64_t		*ident;	/* [T] record << 32 | position (the
+					 * first of those that share it) */
 	uint64_t		*tileident;	/* [tile] the same of a tile */
 	struct peft_range	*ranges;	/* [seqs] */
 	size_t			 nranges;
@@ -172,14 +188,17 @@ void	peft_forward(struct peft_run *);
 void	peft_forward_again(struct peft_run *, size_t layer);
 void	peft_backward(struct peft_run *);
 
+/* run->ids' embeddings x[T, D], before a norm. */
+void	peft_embed(struct peft_run *, float *x);
+
 /* linears.c: y_i = x W_i^T + b_i + adapters for n linears that share their
- * input; and back (dx NULL: nothing below is trained). */
+ * input; and back (dx NULL: nothing below is trained; dy may be changed). */
 void	peft_linears(struct peft_run *, const struct peft_linear *,
 	    float *const *saved, const float *x, size_t ldx,
 	    const struct peft_product *, size_t n);
 void	peft_linears_back(struct peft_run *, const struct peft_linear *,
 	    float *const *saved, const float *x, size_t ldx, float *dx,
-	    const struct peft_product *dy, size_t n);
+	    struct peft_product *dy, size_t n);
 /* Remember the first site whose output is not finite, if asked to. */
 void	peft_check_finite(struct peft_run *, const char *where,
 	    const float *y, size_t ld, size_t n);
@@ -190,9 +209,28 @@ void	peft_head_loss(struct peft_run *, size_t n, struct peft_loss *loss);
 void	peft_head_logits(struct peft_run *, const size_t *rows, size_t n,
 	    float *logits);
 
+/* What token i of a sequence is to be predicted as, or PEFT_IGNORE. */
+static inline int32_t
+peft_seq_label(const struct peft_seq *s, size_t i)
+{
+	return s->labels == NULL || i >= s->n ? PEFT_IGNORE : s->labels[i];
+}
+
+/* The first token of sequence i, where nothing is shared. */
+static inline size_t
+peft_first(const struct peft_run *run, size_t i)
+{
+	return run->tree.nodes[i].first;
+}
+
 /* attention.c: out[T, O] and lse from qkv (and caches, of layer `layer');
  * attention-back.c: dqkv from dout. */
 enum { PEFT_BLOCK = 64 };	/* queries at a time */
+size_t	peft_attention_scratch(const struct peft_run *);
+/* Copy n floats of each token of a node and of all above it, which lie at src
+ * in rows of ld, into [depth + n, n]. */
+void	peft_attention_path(const struct peft_run *, size_t node,
+	    const float *src, size_t ld, float *dst, size_t n);
 void	peft_attention(struct peft_run *, size_t layer, const float *qkv,
 	    float *out, float *lse);
 void	peft_attention_back(struct peft_run *, size_t layer,
@@ -254,7 +292,49 @@ void	peft_op_act_back(struct peft_run *, float *gu, const float *dy,
 /* A soft cap: y = cap tanh(y / cap), within 3e-7 cap. */
 void	peft_cap_row(const struct peft_vec *, float *y, size_t n, float cap);
 
+/* virtual.c: tokens that adapters put before a sequence. */
+const struct peft_virtual *peft_virtual_of(const struct peft_run *,
+	    const struct peft_seq *);
+void	peft_virtual_embed(struct peft_run *, float *x);
+void	peft_virtual_embed_back(struct peft_run *, const float *dx);
+void	peft_virtual_keys(struct peft_run *, size_t layer, float *qkv);
+void	peft_virtual_keys_back(struct peft_run *, size_t layer, float *dqkv);
+
+/* norms.c: a norm of rows `at' (NULL: 0, 1, ...) of x with the vectors that
+ * the rows' adapters give it; dx +=, as do the vectors' gradients. */
+void	peft_norm_rows(struct peft_run *, const struct peft_normal *,
+	    const struct peft_range *, size_t nranges, float *y,
+	    const float *x, const size_t *at);
+void	peft_norm_rows_back(struct peft_run *, const struct peft_normal *,
+	    const struct peft_range *, size_t nranges, float *dx,
+	    const float *dy, const float *x, const size_t *at);
+
 /* hooks.c: what adapters add at a site. */
+enum peft_op_kind { PEFT_HAS_INPUT, PEFT_HAS_OUTPUT, PEFT_HAS_VECTOR };
+
+/* A norm's vectors of an adapter, and where their gradients go. */
+struct peft_vectors {
+	const float	*w, *b;
+	float		*dw, *db;	/* NULL: nowhere */
+};
+
+void	peft_hooks_begin(struct peft_run *);
+void	peft_hooks_end(struct peft_run *);
+size_t	peft_hooks_memory(const struct peft_sites *);
+bool	peft_hooks_have(const struct peft_site *, enum peft_op_kind);
+void	peft_hooks_output_back(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, const uint64_t *ident,
+	    const float *x, size_t ldx, float *dy, size_t lddy, float *saved);
+/* What the product is to see: x itself, or run->input. */
+const float *peft_hooks_input(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, const uint64_t *ident,
+	    const float *x, size_t *ldx);
+void	peft_hooks_input_back(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, const uint64_t *ident,
+	    const float *x, size_t ldx, const float *dy, float *dx,
+	    size_t lddx);
+struct peft_vectors peft_hooks_vectors(const struct peft_normal *,
+	    int adapter);
 size_t	peft_hooks_saved(const struct peft_site *, size_t T);
 size_t	peft_hooks_scratch(const struct peft_site *, size_t T);
 void	peft_hooks_forward(struct peft_run *, const struct peft_site *,

@@ -46,7 +46,11 @@ load_linear(struct peft_net *net, struct peft_site *site,
 	lin->site = site;
 	if (load_weight(net, site->weight, &lin->w, err) == -1)
 		return -1;
-	return load_vector(net, site->bias, &lin->bias, err);
+	site->w = &lin->w;
+	if (load_vector(net, site->bias, &lin->bias, err) == -1)
+		return -1;
+	site->b = lin->bias;
+	return 0;
 }
 
 /* An embedding: rows are expanded one by one. */
@@ -77,8 +81,11 @@ load_norm(struct peft_net *net, struct peft_site *site,
 		return -1;
 	n = peft_source_at(net->source, site->weight)->nelem;
 	norm->groups = n / norm->n;
-	for (i = 0; i < n && (kind == PEFT_RMS1 || kind == PEFT_LAYER1); i++)
-		norm->w[i] += 1;
+	site->more = kind == PEFT_RMS1 || kind == PEFT_LAYER1;
+	for (i = 0; i < n && site->more > 0; i++)
+		norm->w[i] += site->more;
+	site->norm = norm->w;
+	site->b = norm->b;
 	return 0;
 }
 
@@ -177,10 +184,12 @@ load(struct peft_net *net, struct peft_err *err)
 			return -1;
 	if (load_slot(net, PEFT_AT_NORM, &net->norm, NULL, &site, err) == -1)
 		return -1;
+	net->attention = site + 1;
 	if (site->weight != SIZE_MAX)
 		return load_linear(net, site, &net->head, err);
 	net->head.site = site;
 	net->head.w = net->embed.w;
+	site->w = &net->head.w;
 	return 0;
 }
 
@@ -284,6 +293,12 @@ struct peft_sites *
 peft_net_sites(struct peft_net *net)
 {
 	return &net->sites;
+}
+
+struct peft_cpu *
+peft_net_cpu(const struct peft_net *net)
+{
+	return net->cpu;
 }
 
 size_t

@@ -25,10 +25,12 @@ struct peft_net	*peft_net_open(struct peft_source *, struct peft_cpu *,
 void		 peft_net_close(struct peft_net *);
 const struct peft_config *peft_net_config(const struct peft_net *);
 struct peft_sites *peft_net_sites(struct peft_net *);
+struct peft_cpu	*peft_net_cpu(const struct peft_net *);
 size_t		 peft_net_weight_bytes(const struct peft_net *);
 
 /* One sequence of a micro-batch.  Sequences lie end to end, without
- * padding, and never see each other. */
+ * padding, and never see each other; what several begin with alike is
+ * computed once if the caps say so (model/tree.h). */
 struct peft_seq {
 	const int32_t	*ids;
 	const int32_t	*labels;	/* PEFT_IGNORE: not supervised; NULL:
@@ -46,10 +48,20 @@ struct peft_seq {
  * once.  Hooks must be attached before.
  */
 struct peft_caps {
-	size_t	tokens;		/* of a micro-batch */
+	size_t	tokens;		/* of a micro-batch; virtual ones included,
+				 * as below (peft_sites_virtual) */
 	size_t	seqs;
 	size_t	seq;		/* the longest sequence, caches included */
 	bool	train;		/* backward too */
+	bool	share;		/* common beginnings once: not with dropout,
+				 * which differs from record to record */
+	float	smoothing;	/* of labels: a share of the target spread over
+				 * the vocabulary (Szegedy et al. 2016) */
+	float	zloss;		/* times log(sum exp)^2, added to the loss
+				 * (Chowdhery et al. 2022) */
+	float	neftune;	/* noise on the embeddings (Jain et al. 2023):
+				 * U(-1, 1) times this over sqrt(n hidden) */
+	uint64_t seed;		/* of that noise */
 	bool	recompute;	/* keep only what goes into each layer, and run
 				 * it again before its backward: same results */
 };
@@ -58,6 +70,7 @@ struct peft_plan {		/* bytes */
 	size_t	activations;	/* saved for backward, all layers */
 	size_t	workspace;	/* passing */
 	size_t	logits;		/* the tile of the loss */
+	size_t	hooks;		/* what attached adapters keep beside */
 	size_t	total;
 };
 
@@ -77,12 +90,16 @@ struct peft_loss {
 	size_t	tokens, top1;
 };
 
+/* How many of these sequences, from the first on, fit into a micro-batch: at
+ * least one if it fits at all, else 0. */
+size_t	peft_run_fit(struct peft_run *, const struct peft_seq *, size_t nseqs);
 /* Forward only; loss[nseqs].  A NaN or Inf is an error (PEFT_NUMERIC) that
  * names the sequence's index and the place. */
 int	peft_run_loss(struct peft_run *, const struct peft_seq *, size_t nseqs,
 	    struct peft_loss *loss, struct peft_err *) PEFT_MUSTCHECK;
-/* Forward and backward of scale * sum over sequences of weight * nll: the
- * gradients are added to those of the hooks' parameters. */
+/* Forward and backward of scale * sum over sequences of weight * nll, with
+ * what the caps add to it: the gradients are added to those of the hooks'
+ * parameters; loss has the nll alone. */
 int	peft_run_train(struct peft_run *, const struct peft_seq *, size_t nseqs,
 	    double scale, uint64_t step, struct peft_loss *loss,
 	    struct peft_err *) PEFT_MUSTCHECK;

@@ -124,6 +124,12 @@ peft_op_norm(struct peft_run *run, const struct peft_normal *norm, float *y,
 	struct op op = { .row = norm_row, .T = T, .n = norm->n, .y = y,
 	    .a = x, .norm = norm };
 
+	if (norm->site != NULL && peft_hooks_have(norm->site,
+	    PEFT_HAS_VECTOR)) {
+		peft_norm_rows(run, norm, run->ranges, run->nranges, y, x,
+		    NULL);
+		return;
+	}
 	op_run(run, &op);
 }
 
@@ -145,6 +151,14 @@ peft_op_norm_back(struct peft_run *run, const struct peft_normal *norm,
 	struct op op = { .row = norm_back_row, .T = T, .n = norm->n, .y = dx,
 	    .a = dy, .b = x, .norm = norm, .set = set };
 
+	if (norm->site != NULL && peft_hooks_have(norm->site,
+	    PEFT_HAS_VECTOR)) {
+		if (set)
+			__builtin_memset(dx, 0, T * norm->n * sizeof(*dx));
+		peft_norm_rows_back(run, norm, run->ranges, run->nranges, dx,
+		    dy, x, NULL);
+		return;
+	}
 	op_run(run, &op);
 }
 

@@ -174,6 +174,27 @@ layout_angles(struct peft_run *run)
 	    sizeof(size_t));
 }
 
+/* Floats a row where hooks make an input, or the gradients of outputs, of
+ * their own: those of a layer that share an input come together. */
+static size_t
+hook_width(const struct peft_run *run, enum peft_op_kind what)
+{
+	size_t i, n = 0, most = 0;
+	int layer = -1;
+
+	for (i = 0; i < run->net->sites.n; i++) {
+		const struct peft_site *s = &run->net->sites.at[i];
+
+		if (s->kind == PEFT_HEAD || !peft_hooks_have(s, what))
+			continue;
+		n = what == PEFT_HAS_INPUT ? s->in : s->out +
+		    (s->layer == layer ? n : 0);
+		layer = s->layer;
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
 static void
 layout_back(struct peft_run *run)
 {
@@ -195,7 +216,10 @@ layout_back(struct peft_run *run)
 		run->dkva = floats(a, T, c->kv_rank + c->rope_dim);
 	}
 	run->dattn = floats(a, T, c->heads * c->v_dim);
+	run->dkv = floats(a, T, c->heads * (c->head_dim + c->v_dim));
 	run->dact = floats(a, T, c->inter);
+	run->ones = floats(a, 1, D);
+	run->unit = floats(a, 1, D);
 }
 
 static void
@@ -215,19 +239,27 @@ layout_work(struct peft_run *run)
 		    c->rope_dim + c->v_dim));
 	}
 	layout_angles(run);
+	run->input = floats(a, T, hook_width(run, PEFT_HAS_INPUT));
+	run->dout = floats(a, T, hook_width(run, PEFT_HAS_OUTPUT));
+	run->whole = peft_arena_get(a, run->caps.seqs, sizeof(*run->whole));
+	run->ids = peft_arena_get(a, T, sizeof(*run->ids));
+	run->labels = peft_arena_get(a, T, sizeof(*run->labels));
 	run->product = floats(a, 1, product_scratch(run));
 	run->hook = floats(a, 1, hook_scratch(run));
-	run->attention_stride = PEFT_BLOCK * run->caps.seq *
-	    (run->caps.train ? 2 : 1);
+	run->attention_stride = peft_attention_scratch(run);
 	run->attention = floats(a, (size_t)peft_cpu_threads(run->net->cpu),
 	    run->attention_stride);
-	run->first = peft_arena_get(a, run->caps.seqs + 1, sizeof(size_t));
+	run->tree.order = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
+	run->tree.common = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
+	run->tree.nodes = peft_arena_get(a, 2 * run->caps.seqs,
+	    sizeof(struct peft_node));
 	run->pos = peft_arena_get(a, T, sizeof(size_t));
 	run->ident = peft_arena_get(a, T, sizeof(uint64_t));
 	run->ranges = peft_arena_get(a, run->caps.seqs * 2,
 	    sizeof(struct peft_range));
 	run->rows = peft_arena_get(a, T, sizeof(size_t));
 	run->targets = peft_arena_get(a, T, sizeof(int32_t));
+	run->rownode = peft_arena_get(a, T, sizeof(size_t));
 	run->rowscale = floats(a, T, 1);
 	if (c->experts > 0)
 		peft_experts_work(run);
@@ -268,23 +300,37 @@ peft_run_layout(struct peft_run *run)
 	at = run->arena.used;
 	layout_logits(run);
 	run->plan.logits = run->arena.used - at;
-	run->plan.total = run->arena.used;
+	run->plan.hooks = peft_hooks_memory(&run->net->sites);
+	run->plan.total = run->arena.used + run->plan.hooks;
 }
 
 static void
 start(struct peft_run *run, struct peft_net *net, const struct peft_caps *caps,
     struct peft_saved *saved)
 {
+	const struct peft_virtual *v;
 	size_t i;
 
 	*run = (struct peft_run){ .net = net, .caps = *caps,
 	    .vec = peft_cpu_vec(net->cpu), .saved = saved,
 	    .lowest = (int)net->config.layers };
-	for (i = 0; i < net->sites.n; i++)
-		if (net->sites.at[i].hooks != NULL &&
-		    net->sites.at[i].layer >= 0 &&
-		    net->sites.at[i].layer < run->lowest)
-			run->lowest = net->sites.at[i].layer;
+	for (v = net->sites.virtuals; v != NULL; v = v->next) {
+		run->lowest = 0;
+		run->deep |= v->embed != NULL;
+	}
+	for (i = 0; i < net->sites.n; i++) {
+		const struct peft_site *s = &net->sites.at[i];
+		bool first = s->kind == PEFT_EMBEDDING ||
+		    s->slot == PEFT_AT_EMBED_NORM;
+		int layer = first ? 0 : s->layer;
+
+		if (s->hooks == NULL || layer < 0 || layer > run->lowest)
+			continue;
+		if (layer < run->lowest)
+			run->deep = false;
+		run->lowest = layer;
+		run->deep |= first || s->kind == PEFT_NORM;
+	}
 }
 
 int
@@ -310,6 +356,7 @@ peft_run_open(struct peft_net *net, const struct peft_caps *caps,
 {
 	struct peft_saved *saved;
 	struct peft_run *run;
+	size_t k;
 	int i;
 
 	saved = peft_calloc(net->config.layers, sizeof(*saved), err);
@@ -326,6 +373,8 @@ peft_run_open(struct peft_net *net, const struct peft_caps *caps,
 		return NULL;
 	}
 	peft_run_layout(run);
+	for (k = 0; run->ones != NULL && k < net->config.hidden; k++)
+		run->ones[k] = 1;
 	for (i = 0; i < 2; i++)
 		if (run->angles[i].cos != NULL)
 			peft_rope_table(&net->config, i, 0, 0, caps->seq,

@@ -248,6 +248,26 @@ add_head(const struct fill *f, struct peft_err *err)
 	    slot_shape(f->c, PEFT_AT_HEAD), err) == NULL ? -1 : 0;
 }
 
+/* Behind all others: the modules that hold the projections, which have no
+ * weights of their own. */
+static int
+add_attentions(const struct fill *f, struct peft_err *err)
+{
+	const struct peft_config *c = f->c;
+	size_t q = c->heads * c->head_dim, i;
+	const char *o = c->family->slot[PEFT_O], *dot = strrchr(o, '.');
+	char path[256];
+
+	for (i = 0; i < c->layers; i++) {
+		snprintf(path, sizeof(path), "%s.%zu.%.*s", c->family->layers,
+		    i, dot == NULL ? 0 : (int)(dot - o), o);
+		if (new_site(f, PEFT_ATTENTION, (int)i, PEFT_NMODULE, path,
+		    (struct shape){ q, c->heads * c->v_dim, 0 }, err) == NULL)
+			return -1;
+	}
+	return 0;
+}
+
 /* Buffers that old files carry and that are not weights. */
 static bool
 is_buffer(const char *name)
@@ -300,7 +320,7 @@ fill(const struct fill *f, struct peft_err *err)
 		if (add_layer(f, i, err) == -1)
 			return -1;
 	if (add_outer(f, PEFT_AT_NORM, family->norm, err) == -1 ||
-	    add_head(f, err) == -1)
+	    add_head(f, err) == -1 || add_attentions(f, err) == -1)
 		return -1;
 	return all_used(f->src, f->used, err);
 }
@@ -310,16 +330,15 @@ peft_sites_open(struct peft_sites *s, const struct peft_config *c,
     const struct peft_source *src, struct peft_err *err)
 {
 	struct fill f = { .sites = s, .c = c, .src = src };
-	size_t most = c->layers * (PEFT_NSLOT + 3 * (c->experts + 1)) +
+	size_t most = c->layers * (PEFT_NSLOT + 3 * (c->experts + 1) + 1) +
 	    PEFT_NMODULE - PEFT_NSLOT;
 	int r = -1;
 
-	/* each has a weight of its own, but for a tied head and one that is
-	 * found to be missing */
-	s->n = 0;
-	s->family = c->family;
-	if (most > peft_source_count(src) + 2)
-		most = peft_source_count(src) + 2;
+	/* each has a weight of its own, but for a tied head, one that is
+	 * found to be missing, and the attention of each layer */
+	*s = (struct peft_sites){ .config = c };
+	if (most > peft_source_count(src) + c->layers + 2)
+		most = peft_source_count(src) + c->layers + 2;
 	s->at = peft_calloc(most, sizeof(*s->at), err);
 	f.used = peft_calloc(peft_source_count(src) + 1, sizeof(*f.used),
 	    err);
@@ -354,4 +373,16 @@ peft_sites_find(const struct peft_sites *s, const char *path)
 		if (strcmp(s->at[i].path, path) == 0)
 			return &s->at[i];
 	return NULL;
+}
+
+size_t
+peft_sites_virtual(const struct peft_sites *s, int adapter)
+{
+	const struct peft_virtual *v;
+	size_t most = 0;
+
+	for (v = s->virtuals; v != NULL; v = v->next)
+		if ((adapter == -1 || v->adapter == adapter) && v->n > most)
+			most = v->n;
+	return most;
 }

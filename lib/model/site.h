@@ -19,7 +19,8 @@
 enum peft_site_kind {
 	PEFT_LINEAR, PEFT_EMBEDDING, PEFT_HEAD, PEFT_NORM,
 	PEFT_POSITION,		/* an embedding of positions */
-	PEFT_EXPERT		/* a linear that some tokens pass */
+	PEFT_EXPERT,		/* a linear that some tokens pass */
+	PEFT_ATTENTION		/* a whole attention, before its o_proj */
 };
 
 /* A stretch of the rows of a micro-batch that use one adapter. */
@@ -35,13 +36,30 @@ struct peft_hook_call {
 					 * position, however steps are split */
 	const float	*x;
 	size_t		 ldx;
+	const int32_t	*ids;		/* [T] at the embedding, where x is
+					 * NULL; -1: a virtual token */
 	float		*saved;		/* what forward left for backward */
 	float		*scratch;
 	bool		 train;		/* backward will follow */
 	uint64_t	 step;	/* with site and ident: key of dropout */
 };
 
+/*
+ * Places: what an adapter adds to the output (forward, backward), what it
+ * makes of the output (forward and output_back), what the product sees
+ * instead of its input (input, input_back), and the vectors of a norm
+ * (vector).  All but saved and scratch may be NULL.  At an attention x is
+ * the rotated queries and y what o_proj will see; nothing is saved there.
+ */
 struct peft_hook_ops {
+	/* Bytes that are kept as long as the adapter is attached. */
+	size_t	(*memory)(const void *self);
+	/* Before the passes over a micro-batch, and after its backward: what
+	 * is a function of the parameters alone.  product: scratch for
+	 * peft_product_forward() with any of the model's weights.  (cpu NULL:
+	 * for a merge.) */
+	void	(*begin)(void *self, struct peft_cpu *, float *product);
+	void	(*end)(void *self, struct peft_cpu *);
 	/* Floats between forward and backward (linear in T), and floats of
 	 * passing scratch, for T tokens. */
 	size_t	(*saved)(const void *self, size_t T);
@@ -53,6 +71,18 @@ struct peft_hook_ops {
 	 * input needs none) */
 	void	(*backward)(void *self, const struct peft_hook_call *,
 		    const float *dy, size_t lddy, float *dx, size_t lddx);
+	/* The gradient of the output becomes, in place, that of what forward
+	 * found there; before backward, which sees the new one. */
+	void	(*output_back)(void *self, const struct peft_hook_call *,
+		    float *dy, size_t lddy);
+	/* y [T, in] = what the base multiplies instead of x; dx += .. */
+	void	(*input)(void *self, const struct peft_hook_call *, float *y,
+		    size_t ldy);
+	void	(*input_back)(void *self, const struct peft_hook_call *,
+		    const float *dy, size_t lddy, float *dx, size_t lddx);
+	/* What a norm multiplies with, or its bias if it has one, for the
+	 * adapter's rows, and where the gradient is added (NULL: nowhere). */
+	const float *(*vector)(void *self, bool bias, float **grad);
 };
 
 struct peft_hook {
@@ -75,13 +105,36 @@ struct peft_site {
 	size_t		 weight;	/* index of path.weight in the source,
 					 * SIZE_MAX: tied, has none */
 	size_t		 bias;		/* SIZE_MAX: none */
+	/* of a net that is loaded, else NULL: */
+	const struct peft_weight *w;
+	const float	*b;		/* [out] */
+	const float	*norm;		/* [in] what a norm multiplies with */
+	float		 more;		/* it is the weight and this */
 	struct peft_hook *hooks;	/* in order of attachment */
+};
+
+/*
+ * Virtual tokens that stand before each sequence of an adapter: either rows
+ * of the embedding, or, at each layer, keys and values (the residual stream
+ * of such a token is then zero and means nothing).
+ */
+struct peft_virtual {
+	int		 adapter;
+	size_t		 n;
+	const float	*embed;		/* [n, hidden]; NULL: zero */
+	float		*dembed;	/* NULL: not trained */
+	const float	*kv;		/* [n, layers, 2, kv heads x head_dim] */
+	float		*dkv;
+	const struct peft_hook_ops *ops;	/* begin, end */
+	void		*self;
+	struct peft_virtual *next;
 };
 
 struct peft_sites {
 	struct peft_site *at;
 	size_t		 n;
-	const struct peft_family *family;	/* NULL: none in particular */
+	struct peft_virtual *virtuals;	/* at most one an adapter */
+	const struct peft_config *config;	/* borrowed */
 };
 
 /* Every linear, norm, embedding and head, in the order of the model; checks
@@ -91,5 +144,12 @@ int	peft_sites_open(struct peft_sites *, const struct peft_config *,
 	    const struct peft_source *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_sites_close(struct peft_sites *);
 struct peft_site *peft_sites_find(const struct peft_sites *, const char *path);
+/* How many virtual tokens an adapter has; adapter -1: the most any has. */
+size_t	peft_sites_virtual(const struct peft_sites *, int adapter);
+/* y [T, out] = x W^T of a site that is loaded, without bias and hooks;
+ * scratch as for begin(). */
+void	peft_site_product(struct peft_cpu *, const struct peft_site *,
+	    const float *x, size_t ldx, size_t T, float *y, size_t ldy,
+	    float *scratch);
 
 #endif

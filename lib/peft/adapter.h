@@ -17,7 +17,7 @@
  * An adapter: a method (lora.c, ...), its config (adapter_config.json as
  * PEFT writes it) and its parameters on the sites it targets.
  *
- * A trainable tensor of it: */
+ * A tensor of it: */
 struct peft_param {
 	const char	*name;		/* on disk: "base_model.model. ..." */
 	int		 ndim;
@@ -26,9 +26,29 @@ struct peft_param {
 	float		*value;		/* [n] */
 	float		*grad;		/* [n]; NULL unless trained */
 	bool		 decay;		/* weight decay applies */
+	bool		 fixed;		/* never trained */
+	bool		 unsaved;	/* not in the file */
+	bool		 optional;	/* a file may lack it */
+	bool		 droppable;	/* and so does the adapter then */
+	bool		 whole;		/* whole numbers */
 };
 
 struct peft_adapter;
+
+/* Methods by the names that commands have for them ("lora" for "LORA"):
+ * the peft_type, or NULL; all names, with commas. */
+const char	*peft_method_type(const char *name);
+void		 peft_method_names(char *, size_t size);
+/* Its config's key for such a setting, or NULL: it has none. */
+enum peft_knob { PEFT_KNOB_RANK, PEFT_KNOB_ALPHA, PEFT_KNOB_DROPOUT,
+	PEFT_NKNOB };
+const char	*peft_method_knob(const char *type, int knob);
+/* Is it for any linear layer; is it virtual tokens? */
+bool		 peft_method_is_for_all(const char *type);
+bool		 peft_method_is_virtual(const char *type);
+/* A key of a config that is never saved: ids of the text that a prompt
+ * begins as. */
+#define PEFT_INIT_IDS	"peft_init_ids"
 
 /* From disk.  Every tensor must belong to a targeted site and every targeted
  * site must have its tensors; every config key must be honoured or null. */
@@ -48,6 +68,7 @@ const cJSON	*peft_adapter_config(const struct peft_adapter *);
 /* A string of the file's __metadata__ ("peft.base", ...), or NULL. */
 const char	*peft_adapter_meta(const struct peft_adapter *,
 		    const char *key);
+/* Those that are trained. */
 struct peft_param *peft_adapter_params(struct peft_adapter *, size_t *n);
 size_t		 peft_adapter_nsites(const struct peft_adapter *);
 
@@ -58,7 +79,17 @@ int		 peft_adapter_attach(struct peft_adapter *, struct peft_sites *,
 		    PEFT_MUSTCHECK;
 /* The seed of its dropout. */
 void		 peft_adapter_seed(struct peft_adapter *, uint64_t seed);
+/* Does it have dropout, of any kind? */
+bool		 peft_adapter_drops(const struct peft_adapter *);
 void		 peft_adapter_zerograd(struct peft_adapter *);
+/* A term of the loss that depends on the parameters alone (AdaLoRA's): its
+ * gradient is added, its value returned; 0 for most methods. */
+double		 peft_adapter_penalty(struct peft_adapter *);
+/* After the optimiser's step (from 1); and after the last one, before the
+ * adapter is saved. */
+void		 peft_adapter_stepped(struct peft_adapter *, size_t step);
+int		 peft_adapter_finish(struct peft_adapter *, struct peft_err *)
+		    PEFT_MUSTCHECK;
 
 /* The i-th tensor of the base that merging changes, by name ("PATH.weight",
  * "PATH.bias"): 1, or 0 when there are no more (none at all: an adapter that

@@ -2,21 +2,19 @@
 /* adapter_config.json: every key is honoured, or at its default, or an
  * error; and what is saved is what PEFT would have saved. */
 
+#include <math.h>
 #include <string.h>
 
 #include "peft/method.h"
 #include "peft/target.h"
 
-/* Keys that all methods have.  Those with a default are honoured only in
+/* Keys that all classes have.  Those with a default are honoured only in
  * that they must have it; the others say nothing about the arithmetic. */
 static const char *const common[][2] = {
 	{ "peft_type", NULL }, { "auto_mapping", NULL },
 	{ "peft_version", NULL }, { "base_model_name_or_path", NULL },
 	{ "revision", NULL }, { "task_type", NULL },
-	{ "inference_mode", NULL }, { "target_modules", NULL },
-	{ "exclude_modules", NULL }, { "layers_to_transform", NULL },
-	{ "layers_pattern", NULL }, { "megatron_core", NULL },
-	{ "modules_to_save", "null" }, { "runtime_config", "null" },
+	{ "inference_mode", NULL }, { "runtime_config", "null" },
 	{ NULL, NULL }
 };
 
@@ -60,7 +58,9 @@ peft_config_check(const struct peft_method *m, const cJSON *config,
 
 		if (key != NULL && key[1] == NULL)
 			continue;
-		if (find_key(m->keys, e->string) != NULL || is_off(e))
+		if (strcmp(e->string, "target_modules") == 0 ||
+		    strcmp(e->string, PEFT_INIT_IDS) == 0 ||
+		    find_key(m->keys, e->string) != NULL || is_off(e))
 			continue;
 		if (key == NULL || !is_default(e, key[1]))
 			return peft_seterr(err, "adapter_config.json: key "
@@ -91,7 +91,7 @@ target_list(const struct peft_adapter *a)
 	cJSON *list = cJSON_CreateArray(), *e;
 	size_t i;
 
-	for (i = 0; i < a->nmodules; i++) {
+	for (i = 0; i < a->nsites; i++) {
 		const char *path = a->modules[i].site->path;
 		const char *last = strrchr(path, '.');
 		bool there = false;
@@ -129,7 +129,8 @@ peft_config_to_save(const struct peft_adapter *a, struct peft_err *err)
 		def = cJSON_Parse(a->method->keys[i][1]);
 		cJSON_AddItemToObject(c, a->method->keys[i][0], def);
 	}
-	if (t == NULL || cJSON_IsNull(t) || peft_target_is_all_linear(t))
+	if (a->nsites > 0 && (t == NULL || cJSON_IsNull(t) ||
+	    peft_target_is_all_linear(t)))
 		set(c, "target_modules", target_list(a));
 	set(c, "peft_type", cJSON_CreateString(a->method->type));
 	set(c, "inference_mode", cJSON_CreateTrue());
@@ -142,7 +143,76 @@ peft_config_to_save(const struct peft_adapter *a, struct peft_err *err)
 	cJSON_DeleteItemFromObjectCaseSensitive(c, "runtime_config");
 	if (cJSON_IsNull(peft_json_get(c, "peft_version")))
 		set(c, "peft_version", cJSON_CreateString("0.21.2"));
-	if (cJSON_IsNull(peft_json_get(c, "megatron_core")))
-		cJSON_DeleteItemFromObjectCaseSensitive(c, "megatron_core");
 	return c;
+}
+
+bool
+peft_adapter_drops(const struct peft_adapter *a)
+{
+	const cJSON *e;
+
+	for (e = a->config->child; e != NULL; e = e->next)
+		if (strstr(e->string, "dropout") != NULL &&
+		    cJSON_IsNumber(e) && e->valuedouble > 0)
+			return true;
+	return false;
+}
+
+int
+peft_config_off(const cJSON *config, const char *key, struct peft_err *err)
+{
+	const cJSON *v = peft_json_get(config, key);
+
+	if (v == NULL || is_off(v) || (cJSON_IsString(v) &&
+	    strcmp(v->valuestring, "none") == 0))
+		return 0;
+	return peft_seterr(err, "key \"%s\" is not honoured here", key);
+}
+
+int
+peft_config_dropout(const cJSON *config, const char *key, double *out,
+    struct peft_err *err)
+{
+	if (peft_json_real(config, key, out, err) == -1)
+		return -1;
+	if (!(*out >= 0) || !(*out < 1))
+		return peft_seterr(err, "%s %g is not in [0, 1)", key, *out);
+	return 0;
+}
+
+int
+peft_config_choice(const cJSON *config, const char *key,
+    const char *const *words, int *out, struct peft_err *err)
+{
+	const cJSON *v = peft_json_get(config, key);
+	int i;
+
+	if (v == NULL || cJSON_IsNull(v))
+		return 0;
+	if (cJSON_IsBool(v)) {
+		*out = cJSON_IsTrue(v);
+		return 0;
+	}
+	for (i = 0; cJSON_IsString(v) && words[i] != NULL; i++)
+		if (strcmp(words[i], v->valuestring) == 0) {
+			*out = i + 2;
+			return 0;
+		}
+	return peft_seterr(err, "%s \"%s\" is not honoured here", key,
+	    cJSON_IsString(v) ? v->valuestring : "?");
+}
+
+int
+peft_config_rank(const cJSON *pattern, struct peft_module *m, int64_t r,
+    struct peft_err *err)
+{
+	double v;
+
+	if (peft_pattern_value(pattern, m->site->path, (double)r, &v,
+	    err) == -1)
+		return -1;
+	if (!(v >= 1) || v != floor(v) || v > 1 << 20)
+		return peft_seterr(err, "a rank of %g", v);
+	m->rank = (size_t)v;
+	return 0;
 }

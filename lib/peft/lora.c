@@ -2,115 +2,112 @@
 /*
  * LoRA (Hu et al. 2021) as PEFT has it: y += s (B (A drop(x)) + b), with s =
  * alpha / r, or alpha / sqrt(r) with rsLoRA (Kalajdzievski 2023).  A [r, in],
- * B [out, r]; b [out] only with lora_bias.
+ * B [out, r]; b [out] only with lora_bias.  On an embedding the row of a
+ * token is added to: A [r, vocab], B [dim, r].  With use_dora the output is
+ * scaled by rows besides: see dora.c.
  */
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "math/vec.h"
-#include "peft/method.h"
+#include "peft/lora.h"
 #include "peft/target.h"
 
-enum { A, B, BIAS };
-
-enum start { IDENTITY, GAUSSIAN, RANDOM };	/* init_lora_weights */
-
-struct lora {
-	int64_t		 r;
-	double		 alpha, dropout;
-	bool		 rslora, bias;
-	enum start	 start;
-	const cJSON	*rank_pattern, *alpha_pattern;	/* of the config */
-};
-
 static const char *const keys[][2] = {
-	{ "r", "8" }, { "lora_alpha", "8" }, { "lora_dropout", "0" },
-	{ "use_rslora", "false" }, { "init_lora_weights", "true" },
+	{ "r", "8" }, { "exclude_modules", "null" }, { "lora_alpha", "8" },
+	{ "lora_dropout", "0.0" }, { "fan_in_fan_out", "false" },
+	{ "bias", "\"none\"" }, { "use_rslora", "false" },
+	{ "modules_to_save", "null" }, { "init_lora_weights", "true" },
+	{ "layers_to_transform", "null" }, { "layers_pattern", "null" },
 	{ "rank_pattern", "{}" }, { "alpha_pattern", "{}" },
-	{ "bias", "\"none\"" }, { "fan_in_fan_out", "false" },
-	{ "use_dora", "false" }, { "lora_bias", "false" },
-	/* without meaning while what they belong to is off */
-	{ "qalora_group_size", "16" }, { "loftq_config", "{}" },
+	{ "megatron_config", "null" }, { "megatron_core", "\"megatron.core\"" },
+	{ "trainable_token_indices", "null" }, { "loftq_config", "{}" },
+	{ "eva_config", "null" }, { "corda_config", "null" },
+	{ "lora_ga_config", "null" }, { "use_dora", "false" },
+	{ "velora_config", "null" }, { "alora_invocation_tokens", "null" },
+	{ "use_qalora", "false" }, { "qalora_group_size", "16" },
+	{ "monteclora_config", "null" }, { "layer_replication", "null" },
+	{ "lora_bias", "false" }, { "target_parameters", "null" },
+	{ "use_bdlora", "null" }, { "arrow_config", "null" },
+	{ "kasa_config", "null" }, { "ensure_weight_tying", "false" },
 	{ NULL, NULL }
 };
 
 static const char *const patterns[] = { "rank_pattern", "alpha_pattern",
 	NULL };
 
-/* Ways to start that change the base: what was trained from them does not
- * fit the base that the config names. */
+/* Variants of the arithmetic that are not known here. */
+static const char *const off[] = {
+	"bias", "use_qalora", "alora_invocation_tokens", "layer_replication",
+	"target_parameters", "velora_config", "monteclora_config",
+	"kasa_config", "arrow_config", "use_bdlora", "megatron_config",
+	"ensure_weight_tying", NULL
+};
+
+/* init_lora_weights, from 2 on (false, true). */
+static const char *const starts[] = {
+	"gaussian", "orthogonal", "pissa", "olora", "eva", "mica", "corda",
+	"loftq", "lora_ga", NULL
+};
+
+/* "pissa_niter_N" is a word with a number in it. */
 static int
-parse_init(const cJSON *config, struct lora *l, struct peft_err *err)
+parse_start(const cJSON *config, struct peft_lora *l, struct peft_err *err)
 {
 	const cJSON *v = peft_json_get(config, "init_lora_weights");
+	int start = PEFT_LORA_TRUE;
 
-	if (cJSON_IsFalse(v))
-		l->start = RANDOM;
-	if (v == NULL || cJSON_IsNull(v) || cJSON_IsBool(v))
-		return 0;
-	if (cJSON_IsString(v) && strcmp(v->valuestring, "gaussian") == 0) {
-		l->start = GAUSSIAN;
-		return 0;
-	}
-	return peft_seterr(err, "init_lora_weights \"%s\" is not honoured here "
-	    "(true, false, \"gaussian\" are); an adapter begun so belongs to a "
-	    "changed base: convert it with PEFT first", cJSON_IsString(v) ?
-	    v->valuestring : "?");
-}
-
-static int
-must_be_off(const cJSON *config, const char *key, struct peft_err *err)
-{
-	const cJSON *v = peft_json_get(config, key);
-
-	if (v == NULL || cJSON_IsNull(v) || cJSON_IsFalse(v) ||
-	    (cJSON_IsString(v) && strcmp(v->valuestring, "none") == 0) ||
-	    (cJSON_IsObject(v) && v->child == NULL))
-		return 0;
-	return peft_seterr(err, "key \"%s\" is not honoured for LORA here",
-	    key);
+	if (cJSON_IsString(v) &&
+	    strncmp(v->valuestring, "pissa_niter_", 12) == 0)
+		start = PEFT_LORA_NITER;
+	else if (peft_config_choice(config, "init_lora_weights", starts,
+	    &start, err) == -1)
+		return -1;
+	l->start = (enum peft_lora_start)start;
+	return 0;
 }
 
 static int
 parse(const cJSON *config, void **settings, struct peft_err *err)
 {
-	struct lora *l = peft_calloc(1, sizeof(*l), err);
-	bool stored = false;
+	struct peft_lora *l = peft_calloc(1, sizeof(*l), err);
+	size_t i;
 
-	if (l == NULL)
+	if ((*settings = l) == NULL)
 		return -1;
-	*settings = l;
-	*l = (struct lora){ .r = 8, .alpha = 8 };
+	*l = (struct peft_lora){ .r = 8, .alpha = 8 };
 	if (peft_json_int(config, "r", 1, 1 << 20, &l->r, err) == -1 ||
 	    peft_json_real(config, "lora_alpha", &l->alpha, err) == -1 ||
-	    peft_json_real(config, "lora_dropout", &l->dropout, err) == -1 ||
+	    peft_config_dropout(config, "lora_dropout", &l->dropout,
+	    err) == -1 ||
 	    peft_json_bool(config, "use_rslora", &l->rslora, err) == -1 ||
 	    peft_json_bool(config, "lora_bias", &l->bias, err) == -1 ||
-	    parse_init(config, l, err) == -1 ||
-	    must_be_off(config, "bias", err) == -1 ||
-	    /* how a weight is stored is known from the model: PEFT, too,
-	     * corrects this key by the layer's kind */
-	    peft_json_bool(config, "fan_in_fan_out", &stored, err) == -1 ||
-	    must_be_off(config, "use_dora", err) == -1 ||
-	    must_be_off(config, "loftq_config", err) == -1)
+	    peft_json_bool(config, "use_dora", &l->dora, err) == -1 ||
+	    parse_start(config, l, err) == -1)
 		return -1;
-	if (!(l->dropout >= 0) || !(l->dropout < 1))
-		return peft_seterr(err, "lora_dropout %g is not in [0, 1)",
-		    l->dropout);
+	for (i = 0; off[i] != NULL; i++)
+		if (peft_config_off(config, off[i], err) == -1)
+			return -1;
+	if (l->dora && l->bias)
+		return peft_seterr(err, "use_dora and lora_bias exclude each "
+		    "other");
 	l->rank_pattern = peft_json_get(config, "rank_pattern");
 	l->alpha_pattern = peft_json_get(config, "alpha_pattern");
 	return 0;
 }
 
 static int
-fits(const void *settings, const struct peft_site *site, struct peft_err *err)
+embedding_shapes(const struct peft_lora *l, struct peft_module *m,
+    struct peft_shape *out, struct peft_err *err)
 {
-	(void)settings;
-	if (site->kind != PEFT_LINEAR && site->kind != PEFT_HEAD)
-		return peft_seterr(err, "%s is no linear layer: LORA cannot be "
-		    "put on it here", site->path);
+	if (l->dora || l->bias)
+		return peft_seterr(err, "neither use_dora nor lora_bias is "
+		    "honoured on an embedding here");
+	out[PEFT_LORA_A] = peft_shape2("lora_embedding_A", m->rank,
+	    m->site->in);
+	out[PEFT_LORA_B] = peft_shape2("lora_embedding_B", m->site->out,
+	    m->rank);
 	return 0;
 }
 
@@ -118,231 +115,144 @@ static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
     struct peft_err *err)
 {
-	const struct lora *l = settings;
+	const struct peft_lora *l = settings;
 	const struct peft_site *s = m->site;
+	bool embedding = s->kind == PEFT_EMBEDDING;
 	double r, alpha;
 
-	if (peft_pattern_value(l->rank_pattern, s->path, (double)l->r, &r,
-	    err) == -1 || peft_pattern_value(l->alpha_pattern, s->path,
-	    l->alpha, &alpha, err) == -1)
+	if (peft_config_rank(l->rank_pattern, m, l->r, err) == -1 ||
+	    peft_pattern_value(l->alpha_pattern, s->path, l->alpha, &alpha,
+	    err) == -1)
 		return -1;
-	if (!(r >= 1) || r != floor(r) || r > 1 << 20)
-		return peft_seterr(err, "%s: a rank of %g", s->path, r);
-	m->rank = (size_t)r;
+	r = (double)m->rank;
 	m->scale = (float)(l->rslora ? alpha / sqrt(r) : alpha / r);
-	out[A] = (struct peft_shape){ "lora_A.weight", 2,
-	    { m->rank, s->in }, true };
-	out[B] = (struct peft_shape){ "lora_B.weight", 2,
-	    { s->out, m->rank }, true };
+	m->dropout = embedding ? 0 : l->dropout;
+	/* PEFT writes the base's own weight beside; fresh ones do not */
+	if (!m->adapter->fresh && s->kind != PEFT_LINEAR)
+		out[PEFT_LORA_BASE] = (struct peft_shape){
+		    "base_layer.weight", 2, { embedding ? s->in : s->out,
+		    embedding ? s->out : s->in }, .fixed = true,
+		    .droppable = true };
+	if (embedding)
+		return embedding_shapes(l, m, out, err);
+	out[PEFT_LORA_A] = peft_shape2("lora_A.weight", m->rank, s->in);
+	out[PEFT_LORA_B] = peft_shape2("lora_B.weight", s->out, m->rank);
 	if (l->bias)
-		out[BIAS] = (struct peft_shape){ "lora_B.bias", 1, { s->out },
-		    false };
+		out[PEFT_LORA_BIAS] = peft_shape1("lora_B.bias", s->out);
+	if (l->dora)
+		out[PEFT_LORA_MAGNITUDE] = peft_shape1(
+		    "lora_magnitude_vector", s->out);
 	return 0;
 }
 
 /* A: kaiming_uniform(a = sqrt 5), which is U(-1/sqrt(in), 1/sqrt(in)), or
  * N(0, 1/r^2); B and b: zero, so that the adapter begins as nothing, or as
- * torch's Linear has them (init_lora_weights false). */
+ * torch's Linear has them (init_lora_weights false).  On an embedding A is
+ * zero and B ~ N(0, 1). */
 static void
 init(const void *settings, const struct peft_module *m, int part,
     struct peft_rng rng, float *value, size_t n)
 {
-	const struct lora *l = settings;
-	double bound = 1 / sqrt((double)(part == A ? m->site->in : m->rank));
-	size_t i;
+	const struct peft_lora *l = settings;
+	double in = (double)(part == PEFT_LORA_A ? m->site->in : m->rank);
 
-	for (i = 0; i < n; i++)
-		if (part != A && l->start != RANDOM)
-			value[i] = 0;
-		else if (l->start == GAUSSIAN)
-			value[i] = (float)(peft_rng_normal(rng, 0, i) /
-			    (double)m->rank);
-		else
-			value[i] = (float)((2 * peft_rng_uniform(rng, 0, i) -
-			    1) * bound);
+	if (m->site->kind == PEFT_EMBEDDING) {
+		if (part == PEFT_LORA_B || l->start == PEFT_LORA_FALSE)
+			peft_init_normal(rng, value, n, 1);
+	} else if (part == PEFT_LORA_MAGNITUDE || part == PEFT_LORA_BASE)
+		peft_init_const(value, n, 0);
+	else if (part != PEFT_LORA_A && l->start != PEFT_LORA_FALSE)
+		peft_init_const(value, n, 0);
+	else if (l->start == PEFT_LORA_GAUSSIAN)
+		peft_init_normal(rng, value, n, 1 / (double)m->rank);
+	else
+		peft_init_uniform(rng, value, n, 1 / sqrt(in));
 }
 
-static double
-dropout_of(const struct peft_module *m)
+static const struct peft_hook_ops *
+hook_for(const struct peft_module *m)
 {
-	return ((const struct lora *)m->adapter->settings)->dropout;
+	const struct peft_lora *l = m->settings;
+
+	return m->site->kind == PEFT_EMBEDDING ? &peft_lora_embedding_hook :
+	    l->dora ? &peft_dora_hook : l->start == PEFT_LORA_PISSA ||
+	    l->start == PEFT_LORA_OLORA ? &peft_residual_hook :
+	    &peft_lowrank_hook;
 }
 
-static size_t
-saved(const void *self, size_t T)
+/* The base's weight in the file must be the base's. */
+static int
+check_base(const struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
 {
-	const struct peft_module *m = self;
+	const struct peft_param *p = m->param[PEFT_LORA_BASE];
+	size_t cols, i, k;
+	float *row;
+	int r = 0;
 
-	return T * m->rank;			/* h = A drop(x) */
-}
-
-static size_t
-scratch(const void *self, size_t T)
-{
-	const struct peft_module *m = self;
-
-	return T * (m->rank + (m->train && dropout_of(m) > 0 ?
-	    2 * m->site->in : 0));
-}
-
-struct drop {
-	const struct peft_module	*m;
-	const struct peft_hook_call	*call;
-	float		*out;		/* [T, in] */
-	const float	*g;		/* backward: the gradient behind drop */
-	float		*dx;
-	size_t		 lddx;
-};
-
-/* Row t of x, or of a gradient, dropped out: 16 bits decide an element. */
-static void
-drop_row(void *ctx, size_t t, int thread)
-{
-	const struct drop *d = ctx;
-	const struct peft_hook_call *c = d->call;
-	double p = dropout_of(d->m);
-	unsigned limit = (unsigned)(p * 65536);
-	float keep = (float)(1 / (1 - p));
-	size_t n = d->m->site->in, i;
-	uint64_t bits = 0;
-
-	(void)thread;
-	for (i = 0; i < n; i++, bits >>= 16) {
-		if (i % 4 == 0)
-			bits = peft_rng_u64(d->m->rng, c->ident[t],
-			    c->step << 24 | i / 4);
-		if (d->g == NULL)
-			d->out[t * n + i] = (bits & 0xffff) < limit ? 0 :
-			    c->x[t * c->ldx + i] * keep;
-		else if ((bits & 0xffff) >= limit)
-			d->dx[t * d->lddx + i] += d->g[t * n + i] * keep;
+	if (p == NULL || p->n == 0 || base == NULL)
+		return 0;
+	cols = p->shape[1];
+	if ((row = peft_calloc(cols, sizeof(*row), err)) == NULL)
+		return -1;
+	for (i = 0; r == 0 && i < p->shape[0]; i++) {
+		r = base->get(base->ctx, i, 1, row, err);
+		for (k = 0; r == 0 && k < cols; k++)
+			if (fabsf(row[k] - p->value[i * cols + k]) >
+			    1e-6f + 0.01f * fabsf(row[k]))
+				r = peft_setfail(err, PEFT_CHECK, "tensor %s "
+				    "is not the weight of this base",
+				    p->name);
 	}
+	free(row);
+	return r;
 }
 
-/* The input that A sees, and its stride. */
-static const float *
-input(const struct peft_module *m, const struct peft_hook_call *c, size_t *ld)
+static int
+prepare(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
 {
-	struct drop d = { .m = m, .call = c };
+	const struct peft_lora *l = m->settings;
 
-	*ld = c->ldx;
-	if (!c->train || dropout_of(m) == 0)
-		return c->x;
-	d.out = c->scratch + c->T * m->rank;
-	*ld = m->site->in;
-	peft_cpu_run(c->cpu, c->T, drop_row, &d);
-	return d.out;
-}
-
-static void
-forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
-{
-	const struct peft_module *m = self;
-	size_t r = m->rank, in = m->site->in, ld;
-	const float *x = input(m, c, &ld);
-	float s = m->scale * m->weight;
-	size_t t;
-
-	peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, in, 1, x, ld,
-	    m->param[A]->value, in, 0, c->saved, r);
-	peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, m->site->out, r, s, c->saved,
-	    r, m->param[B]->value, r, 1, y, ldy);
-	for (t = 0; m->param[BIAS] != NULL && t < c->T; t++)
-		peft_cpu_vec(c->cpu)->axpy(y + t * ldy, s,
-		    m->param[BIAS]->value, m->site->out);
-}
-
-/* The gradients of A, B and b; dh is that of h = A drop(x). */
-static void
-gradients(struct peft_module *m, const struct peft_hook_call *c,
-    const float *dy, size_t lddy, const float *dh)
-{
-	size_t r = m->rank, in = m->site->in, out = m->site->out, ld, t;
-	float s = m->scale * m->weight;
-	const float *x = input(m, c, &ld);
-
-	peft_gemm(c->cpu, PEFT_T, PEFT_N, out, r, c->T, s, dy, lddy, c->saved,
-	    r, 1, m->param[B]->grad, r);
-	peft_gemm(c->cpu, PEFT_T, PEFT_N, r, in, c->T, 1, dh, r, x, ld, 1,
-	    m->param[A]->grad, in);
-	for (t = 0; m->param[BIAS] != NULL && t < c->T; t++)
-		peft_cpu_vec(c->cpu)->axpy(m->param[BIAS]->grad, s,
-		    dy + t * lddy, out);
-}
-
-static void
-backward(void *self, const struct peft_hook_call *c, const float *dy,
-    size_t lddy, float *dx, size_t lddx)
-{
-	struct peft_module *m = self;
-	size_t r = m->rank, in = m->site->in;
-	float *dh = c->scratch, *g;
-
-	peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, r, m->site->out,
-	    m->scale * m->weight, dy, lddy, m->param[B]->value, r, 0, dh, r);
-	if (m->train)
-		gradients(m, c, dy, lddy, dh);
-	if (dx == NULL)
-		return;
-	if (!c->train || dropout_of(m) == 0) {
-		peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, in, r, 1, dh, r,
-		    m->param[A]->value, in, 1, dx, lddx);
-		return;
-	}
-	g = c->scratch + c->T * (r + in);
-	peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, in, r, 1, dh, r,
-	    m->param[A]->value, in, 0, g, in);
-	peft_cpu_run(c->cpu, c->T, drop_row, &(struct drop){ .m = m,
-	    .call = c, .g = g, .dx = dx, .lddx = lddx });
-}
-
-static const struct peft_hook_ops hook = { saved, scratch, forward,
-    backward };
-
-static bool
-changes(const struct peft_module *m, enum peft_leaf leaf)
-{
-	return leaf == PEFT_LEAF_WEIGHT || m->param[BIAS] != NULL;
-}
-
-/* row += s * (b A), by stretches of columns that stay in the cache while
- * they are summed; the sum is added to the base's value in one rounding. */
-static void
-merge_row(const struct peft_vec *v, const float *b, const float *a, size_t r,
-    size_t in, float s, float *row)
-{
-	enum { STRETCH = 1024 };
-	float sum[STRETCH];
-	size_t c, n, k;
-
-	for (c = 0; c < in; c += n) {
-		n = in - c < STRETCH ? in - c : STRETCH;
-		memset(sum, 0, n * sizeof(*sum));
-		for (k = 0; k < r; k++)
-			v->axpy(sum, b[k], a + k * in + c, n);
-		v->axpy(row + c, s, sum, n);
-	}
+	if (check_base(m, base, err) == -1)
+		return -1;
+	if (m->site->kind == PEFT_EMBEDDING)
+		return 0;
+	if (l->dora)
+		return peft_dora_prepare(m, base, err);
+	return l->start == PEFT_LORA_PISSA || l->start == PEFT_LORA_OLORA ?
+	    peft_residual_prepare(m, base, err) :
+	    peft_lowrank_prepare(m, base, err);
 }
 
 static int
 merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
-    size_t n, float weight, float *rows, struct peft_err *err)
+    size_t n, float weight, float *rows, const struct peft_rows *base,
+    struct peft_err *err)
 {
-	const struct peft_vec *v = peft_vec_best();
-	size_t in = m->site->in, r = m->rank, i;
-	float s = m->scale * weight;
+	const struct peft_lora *l = m->settings;
 
-	(void)err;
-	if (leaf == PEFT_LEAF_BIAS)
-		v->axpy(rows, s, m->param[BIAS]->value, m->site->out);
-	for (i = 0; leaf == PEFT_LEAF_WEIGHT && i < n; i++)
-		merge_row(v, m->param[B]->value + (first + i) * r,
-		    m->param[A]->value, r, in, s, rows + i * in);
+	if (m->site->kind == PEFT_EMBEDDING)
+		return peft_lora_embedding_merge(m, first, n, weight, rows);
+	if (l->dora)
+		return peft_dora_merge(m, first, n, weight, rows);
+	if (peft_lowrank_merge(m, leaf, first, n, weight, rows, base,
+	    err) == -1)
+		return -1;
+	if (leaf == PEFT_LEAF_WEIGHT && (l->start == PEFT_LORA_PISSA ||
+	    l->start == PEFT_LORA_OLORA))
+		peft_residual_merge(m, first, n, weight, rows);
 	return 0;
 }
 
 const struct peft_method peft_lora = {
-	.type = "LORA", .keys = keys, .patterns = patterns, .parse = parse,
-	.fits = fits, .shapes = shapes, .init = init, .hook = &hook,
-	.changes = changes, .merge = merge,
+	.type = "LORA", .name = "lora",
+	.knobs = { [PEFT_KNOB_RANK] = "r",
+	    [PEFT_KNOB_ALPHA] = "lora_alpha",
+	    [PEFT_KNOB_DROPOUT] = "lora_dropout" },
+	.keys = keys, .patterns = patterns,
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD | 1 << PEFT_EMBEDDING,
+	.parse = parse, .shapes = shapes, .init = init,
+	.start = peft_lora_start, .prepare = prepare, .hook_for = hook_for,
+	.changes = peft_lowrank_changes, .merge = merge,
 };

@@ -13,22 +13,11 @@ static const char *const leaves[PEFT_NLEAF] = {
 
 struct merged {
 	struct peft_rows	 base;
-	const struct peft_module *module;
+	struct peft_module	*module;
 	enum peft_leaf		 leaf;
 	float			 weight;
 	float			*whole;		/* merged, as it is stored */
 };
-
-/* dst[cols, rows] = src[rows, cols] turned over. */
-static void
-turn(float *dst, const float *src, size_t rows, size_t cols)
-{
-	size_t r, c;
-
-	for (r = 0; r < rows; r++)
-		for (c = 0; c < cols; c++)
-			dst[c * rows + r] = src[r * cols + c];
-}
 
 /* A weight stored [in, out]: methods know rows of [out, in], so the whole is
  * turned over, merged and turned back. */
@@ -36,17 +25,21 @@ static int
 merge_turned(struct merged *m, struct peft_err *err)
 {
 	const struct peft_site *s = m->module->site;
+	struct peft_rows base = { 0 };
 	float *t = peft_calloc(s->in * s->out, sizeof(*t), err);
+	size_t i, k;
 	int r = -1;
 
 	m->whole = peft_calloc(s->in * s->out, sizeof(*t), err);
 	if (t != NULL && m->whole != NULL &&
-	    m->base.get(m->base.ctx, 0, s->in, m->whole, err) == 0) {
-		turn(t, m->whole, s->in, s->out);
-		r = m->module->adapter->method->merge(m->module, m->leaf, 0,
-		    s->out, m->weight, t, err);
-		turn(m->whole, t, s->out, s->in);
-	}
+	    peft_rows_turned(&m->base, s->in, s->out, &base, err) == 0 &&
+	    base.get(base.ctx, 0, s->out, t, err) == 0)
+		r = m->module->method->merge(m->module, m->leaf, 0, s->out,
+		    m->weight, t, &base, err);
+	for (i = 0; r == 0 && i < s->out; i++)
+		for (k = 0; k < s->in; k++)
+			m->whole[k * s->out + i] = t[i * s->in + k];
+	peft_rows_turned_free(&base);
 	free(t);
 	return r;
 }
@@ -55,18 +48,19 @@ static int
 get(void *ctx, size_t first, size_t n, float *dst, struct peft_err *err)
 {
 	struct merged *m = ctx;
-	size_t out = m->module->site->out;
+	const struct peft_site *s = m->module->site;
 
-	if (m->module->site->transposed && m->leaf == PEFT_LEAF_WEIGHT) {
+	if (s->transposed && m->leaf == PEFT_LEAF_WEIGHT) {
 		if (m->whole == NULL && merge_turned(m, err) == -1)
 			return -1;
-		memcpy(dst, m->whole + first * out, n * out * sizeof(*dst));
+		memcpy(dst, m->whole + first * s->out, n * s->out *
+		    sizeof(*dst));
 		return 0;
 	}
 	if (m->base.get(m->base.ctx, first, n, dst, err) == -1)
 		return -1;
-	return m->module->adapter->method->merge(m->module, m->leaf, first, n,
-	    m->weight, dst, err);
+	return m->module->method->merge(m->module, m->leaf, first, n,
+	    m->weight, dst, &m->base, err);
 }
 
 /* What the base's tensors call the site. */
@@ -77,7 +71,7 @@ stem_of(const struct peft_site *s)
 }
 
 /* The module that changes the tensor `name' ("PATH.weight"), or NULL. */
-static const struct peft_module *
+static struct peft_module *
 module_of(const struct peft_adapter *a, const char *name,
     enum peft_leaf *leaf)
 {
@@ -85,20 +79,60 @@ module_of(const struct peft_adapter *a, const char *name,
 	size_t n, i;
 	int k;
 
-	if (dot == NULL || a->method->changes == NULL)
+	if (dot == NULL)
 		return NULL;
 	for (n = (size_t)(dot - name), i = 0; i < a->nmodules; i++) {
-		const struct peft_module *m = &a->modules[i];
-		const char *stem = stem_of(m->site);
+		struct peft_module *m = &a->modules[i];
+		const char *stem = m->site == NULL ? "" : stem_of(m->site);
 
-		if (strncmp(name, stem, n) != 0 || stem[n] != '\0')
+		if (m->site == NULL || m->method->changes == NULL ||
+		    strncmp(name, stem, n) != 0 || stem[n] != '\0')
 			continue;
 		for (k = 0; k < PEFT_NLEAF; k++)
 			if (strcmp(dot + 1, leaves[k]) == 0 &&
-			    a->method->changes(m, *leaf = k))
+			    m->method->changes(m, *leaf = k))
 				return m;
 	}
 	return NULL;
+}
+
+/* All of it or nothing. */
+static bool
+mergeable(const struct peft_adapter *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->nmodules; i++)
+		if (a->modules[i].method->changes == NULL)
+			return false;
+	return true;
+}
+
+/* The functions of the parameters that merging needs. */
+static int
+make_ready(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	const struct peft_hook_ops *hook = m->method->hook_for != NULL ?
+	    m->method->hook_for(m) : m->method->hook;
+	struct peft_rows turned = { 0 };
+	int r = 0;
+
+	if (m->state != NULL)
+		return 0;
+	if (base != NULL && m->site->transposed) {
+		r = peft_rows_turned(base, m->site->in, m->site->out, &turned,
+		    err);
+		base = &turned;
+	}
+	if (r == 0 && m->method->prepare != NULL)
+		r = m->method->prepare(m, base, err);
+	peft_rows_turned_free(&turned);
+	if (r == -1)
+		return -1;
+	if (hook != NULL && hook->begin != NULL)
+		hook->begin(m, NULL, NULL);
+	return 0;
 }
 
 int
@@ -107,13 +141,17 @@ peft_adapter_target(const struct peft_adapter *a, size_t i, char *name,
 {
 	size_t m, k;
 
+	if (!mergeable(a))
+		return 0;
 	for (m = 0; m < a->nmodules; m++)
 		for (k = 0; k < PEFT_NLEAF; k++) {
-			if (a->method->changes == NULL ||
-			    !a->method->changes(&a->modules[m], k) || i-- > 0)
+			const struct peft_module *mod = &a->modules[m];
+
+			if (mod->site == NULL ||
+			    !mod->method->changes(mod, k) || i-- > 0)
 				continue;
-			snprintf(name, size, "%s.%s",
-			    stem_of(a->modules[m].site), leaves[k]);
+			snprintf(name, size, "%s.%s", stem_of(mod->site),
+			    leaves[k]);
 			return 1;
 		}
 	return 0;
@@ -133,11 +171,14 @@ peft_adapter_merge(struct peft_adapter *a, const char *name,
     struct peft_err *err)
 {
 	enum peft_leaf leaf;
-	const struct peft_module *module = module_of(a, name, &leaf);
+	struct peft_module *module = module_of(a, name, &leaf);
 	struct merged *m;
 
 	if (module == NULL)
 		return 0;
+	if (make_ready(module, leaf == PEFT_LEAF_WEIGHT ? base : NULL,
+	    err) == -1)
+		return peft_errprefix(err, "%s", name);
 	if ((m = peft_calloc(1, sizeof(*m), err)) == NULL)
 		return -1;
 	*m = (struct merged){ *base, module, leaf, weight, NULL };

@@ -11,85 +11,150 @@
  * else (targets, reading, writing, hooks on sites, merging in streams) is
  * done once, in adapter.c, through these calls.
  */
-enum { PEFT_MAXPART = 4 };	/* tensors a method has on one site */
+enum { PEFT_MAXPART = 8 };	/* tensors a method has on one site */
+enum { PEFT_MAXOWN = 4 };	/* numbers a module keeps for its method */
 
-/* An adapter's part at one site. */
+/* An adapter's part at one site; or, without a site, what is common to all
+ * of them (a shared projection), or all there is (virtual tokens). */
 struct peft_module {
 	struct peft_adapter	*adapter;
-	const struct peft_site	*site;
+	const struct peft_method *method;
+	const void		*settings;	/* the method's */
+	const struct peft_site	*site;		/* or NULL */
 	struct peft_param	*param[PEFT_MAXPART];	/* NULL: not there */
 	size_t			 rank;
+	size_t			 own[PEFT_MAXOWN];
 	float			 scale;		/* alpha / rank and the like */
 	float			 weight;	/* of the adapter (attach) */
 	bool			 train;
-	struct peft_rng		 rng;		/* for dropout */
+	double			 dropout;	/* of the input */
+	const char		*untrainable;	/* why it can only be used */
+	struct peft_rng		 rng;		/* for it */
 	struct peft_hook	 hook;
+	void			*state;		/* of the method; freed */
+	bool			 ready;		/* state is up to date */
 };
 
 /* The tensors of a module of the base that merging may change. */
 enum peft_leaf { PEFT_LEAF_WEIGHT, PEFT_LEAF_BIAS, PEFT_NLEAF };
 
+/* Where the name of a tensor begins. */
+enum peft_place {
+	PEFT_AT_SITE,		/* base_model.model.PATH.SUFFIX */
+	PEFT_AT_MODEL,		/* base_model.SUFFIX */
+	PEFT_AT_NONE		/* SUFFIX */
+};
+
 /* A tensor as a method asks for it. */
 struct peft_shape {
-	const char	*suffix;	/* behind the site's path on disk */
+	const char	*suffix;
 	int		 ndim;
 	size_t		 shape[PEFT_MAXDIM];
-	bool		 decay;
+	bool		 decay;		/* weight decay applies */
+	bool		 fixed;		/* not trained, but saved */
+	bool		 unsaved;	/* trained, but not in files */
+	bool		 optional;	/* a file may lack it: init fills it */
+	bool		 droppable;	/* a file may lack it: n is 0 then */
+	bool		 whole;		/* whole numbers (I32 on disk) */
+	enum peft_place	 place;
 };
 
 struct peft_method {
 	const char	*type;		/* peft_type: "LORA" */
+	const char	*name;		/* --method */
+	const char	*knobs[PEFT_NKNOB];	/* keys of rank, ... */
 	/* Keys of the config that are honoured, beyond the common ones; the
 	 * default that PEFT's class has, as JSON; ends with NULL. */
 	const char *const (*keys)[2];
 	/* Of these the ones that give modules values of their own by pattern
-	 * (rank_pattern); ends with NULL. */
+	 * (rank_pattern); ends with NULL; may be NULL. */
 	const char *const *patterns;
+	/* Kinds of site it may be put on, as bits; 0: it has no sites. */
+	unsigned	 kinds;
+	/* Modules that it targets where the config names none; ends with
+	 * NULL; NULL: q_proj, v_proj. */
+	const char *const *usual;
+	/* Is a targeted site to be taken?  NULL: all are. */
+	bool	(*wanted)(const void *settings, const struct peft_adapter *,
+		    const struct peft_site *);
 	/* Settings from the config; kept in *settings (malloc'd). */
 	int	(*parse)(const cJSON *config, void **settings,
 		    struct peft_err *);
-	/* May it be put on this site? */
-	int	(*fits)(const void *settings, const struct peft_site *,
-		    struct peft_err *);
-	/* Fill in module->rank and scale and say what tensors it has:
-	 * shapes[PEFT_MAXPART], unused ones with suffix NULL. */
+	/* Fill in the module's rank, scale, own and dropout, and say what
+	 * tensors it has: shapes[PEFT_MAXPART], unused ones with suffix
+	 * NULL.  common: the same of the adapter as a whole, whose modules
+	 * are known by then; may be NULL. */
 	int	(*shapes)(const void *settings, struct peft_module *,
+		    struct peft_shape *shapes, struct peft_err *);
+	int	(*common)(const void *settings, struct peft_module *,
 		    struct peft_shape *shapes, struct peft_err *);
 	/* First values of a tensor, keyed by rng. */
 	void	(*init)(const void *settings, const struct peft_module *,
 		    int part, struct peft_rng, float *value, size_t n);
-	/* At the site's output; self is the module. */
+	/* Then, those that depend on the base's weights; may be NULL. */
+	int	(*start)(struct peft_module *, struct peft_err *);
+	/* Allocate the state and what does not change in it; base: the
+	 * weight's rows, if there are any (NULL: none).  May be NULL. */
+	int	(*prepare)(struct peft_module *, const struct peft_rows *base,
+		    struct peft_err *);
+	/* At the site; self is the module. */
 	const struct peft_hook_ops *hook;
+	/* If it is not the same for all; may be NULL. */
+	const struct peft_hook_ops *(*hook_for)(const struct peft_module *);
+	/* Instead of a hook at the site; may be NULL. */
+	int	(*attach)(struct peft_module *, struct peft_sites *, int index,
+		    struct peft_err *);
+	/* What other files share between methods (lowrank.h, dense.h, ...). */
+	const void	*ops;
 	/* Does merging change this leaf of the module?  NULL: the method
 	 * cannot be merged. */
 	bool	(*changes)(const struct peft_module *, enum peft_leaf);
-	/* Rows first .. first+n of the leaf += weight * change (a bias is
-	 * one row). */
+	/* Rows first .. first+n of the leaf, which hold the base's, += weight
+	 * * change (a bias is one row); base gives others of them. */
 	int	(*merge)(const struct peft_module *, enum peft_leaf,
 		    size_t first, size_t n, float weight, float *rows,
-		    struct peft_err *);
+		    const struct peft_rows *base, struct peft_err *);
+	/* After training, before it is written: what is to be in the file. */
+	int	(*finish)(struct peft_adapter *, struct peft_err *);
+	/* A term of the loss that is a function of the parameters alone: adds
+	 * its gradient, returns its value; may be NULL. */
+	double	(*penalty)(struct peft_adapter *);
+	/* After the optimiser's step number `step' (from 1); may be NULL. */
+	void	(*stepped)(struct peft_adapter *, size_t step);
 };
 
 /* NULL with *err naming those that are known. */
 const struct peft_method *peft_method_find(const char *type,
 	    struct peft_err *);
+/* The i-th, or NULL. */
+const struct peft_method *peft_method_at(size_t i);
 
-extern const struct peft_method peft_lora;
+/* Parts that any adapter may have beside its method's. */
+extern const struct peft_method peft_full, peft_tokens_part;
 
 /* What the files of this layer share of an adapter. */
 struct peft_adapter {
 	const struct peft_method *method;
 	cJSON			*config;
 	void			*settings;
+	void			*extra;		/* settings of token rows */
 	struct peft_module	*modules;
-	size_t			 nmodules;
-	struct peft_param	*params;
-	size_t			 nparams;
+	size_t			 nmodules;	/* all of them */
+	size_t			 nsites;	/* the method's own, first */
+	size_t			 most_in, most_out;	/* of these */
+	const struct peft_config *model;	/* NULL: not known */
+	const struct peft_site	*embedding;
+	struct peft_module	*common;	/* the last, or NULL */
+	struct peft_param	*params;	/* trained ones first */
+	size_t			 nparams, ntrained;
 	float			*values, *grads;	/* of all, end to end */
-	size_t			 nvalues;
+	size_t			 nvalues, ngrads;
 	bool			 fresh;		/* made here, not read */
+	uint64_t		 seed;		/* of its first values */
 	char			**meta;		/* key, value, ..., NULL */
 	struct peft_map		 index;		/* param by name */
+	struct peft_virtual	 virtuals;	/* if the method has some */
+	void			*memory;	/* of stepped(); freed */
 };
 
 /* What names on disk begin with. */
@@ -102,6 +167,32 @@ struct peft_adapter *peft_adapter_make(const cJSON *config,
 	    PEFT_MUSTCHECK;
 int	peft_adapter_lay_out(struct peft_adapter *, struct peft_err *)
 	    PEFT_MUSTCHECK;
+/* build.c: the modules of the config, and their parameters. */
+int	peft_adapter_build(struct peft_adapter *, const struct peft_sites *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* extras.c: the sites of modules_to_save and trainable_token_indices, added
+ * to what is chosen. */
+struct peft_choice {
+	const struct peft_site	*site;
+	const struct peft_method *method;
+	const void		*settings;
+};
+int	peft_extras(struct peft_adapter *, const struct peft_sites *,
+	    struct peft_choice *, size_t *n, struct peft_err *) PEFT_MUSTCHECK;
+
+/* turned.c: rows [out, in] of a weight stored [in, out], all in memory. */
+int	peft_rows_turned(const struct peft_rows *stored, size_t in,
+	    size_t out, struct peft_rows *, struct peft_err *) PEFT_MUSTCHECK;
+void	peft_rows_turned_free(struct peft_rows *);
+
+/* Must begin() compute its state (again)? */
+bool	peft_module_stale(struct peft_module *);
+/* The rows of a loaded site's weight, [out, in] (an embedding's, [in, out]);
+ * an error if it is not loaded.  The caller frees them. */
+int	peft_module_base(const struct peft_module *, struct peft_rows *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* All rows of it, [out, in]; the caller frees them. */
+float	*peft_module_weight(const struct peft_module *, struct peft_err *);
 
 /* config.c: a copy with the keys in the order they have on disk: of
  * patterns the first that matches counts. */
@@ -111,5 +202,31 @@ int	peft_config_check(const struct peft_method *, const cJSON *config,
 	    struct peft_err *) PEFT_MUSTCHECK;
 /* The config to be saved: as PEFT writes it. */
 cJSON	*peft_config_to_save(const struct peft_adapter *, struct peft_err *);
+/* An error unless the key is absent, null, false, "none" or empty. */
+int	peft_config_off(const cJSON *config, const char *key,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* A share in [0, 1). */
+int	peft_config_dropout(const cJSON *config, const char *key, double *out,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* true, false, or one of the words: its index + 2 (0 false, 1 true; absent:
+ * *out untouched). */
+int	peft_config_choice(const cJSON *config, const char *key,
+	    const char *const *words, int *out, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* The module's rank: `r', or what a pattern says. */
+int	peft_config_rank(const cJSON *pattern, struct peft_module *, int64_t r,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
+/* Tensors of a site: trained, with weight decay from two dimensions on. */
+struct peft_shape peft_shape1(const char *suffix, size_t n);
+struct peft_shape peft_shape2(const char *suffix, size_t n, size_t m);
+struct peft_shape peft_shape3(const char *suffix, size_t n, size_t m,
+	    size_t k);
+
+/* init.c: torch's first values. */
+void	peft_init_const(float *value, size_t n, float c);
+void	peft_init_normal(struct peft_rng, float *value, size_t n, double std);
+void	peft_init_uniform(struct peft_rng, float *value, size_t n,
+	    double bound);
 
 #endif

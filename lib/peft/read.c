@@ -22,7 +22,9 @@ find_param(const struct peft_adapter *a, const char *name, size_t *out,
 	peft_buf_puts(&full, name);
 	if (full.failed)
 		return peft_seterr(err, "no memory for a name");
-	k = peft_map_find(&a->index, full.data, full.len);
+	k = peft_map_find(&a->index, name, strlen(name));
+	if (k == NULL)
+		k = peft_map_find(&a->index, full.data, full.len);
 	peft_buf_free(&full);
 	if (k == NULL)
 		return peft_setfail(err, PEFT_CHECK, "tensor %s fits nothing "
@@ -66,7 +68,7 @@ check_shape(const struct peft_weight *w, const struct peft_param *p,
 /* Before anything is allocated for values: which[i] is the param of the
  * file's tensor i. */
 static int
-match(const struct peft_adapter *a, const struct peft_source *src,
+match(struct peft_adapter *a, const struct peft_source *src,
     size_t *which, bool *seen, struct peft_err *err)
 {
 	size_t n = peft_source_count(src), i;
@@ -77,21 +79,40 @@ match(const struct peft_adapter *a, const struct peft_source *src,
 		if (find_param(a, w->name, &which[i], err) == -1 ||
 		    check_shape(w, &a->params[which[i]], err) == -1)
 			return -1;
-		if (w->dtype != PEFT_F32 && w->dtype != PEFT_F16 &&
+		if (a->params[which[i]].whole ? w->dtype != PEFT_I32 :
+		    w->dtype != PEFT_F32 && w->dtype != PEFT_F16 &&
 		    w->dtype != PEFT_BF16)
 			return peft_seterr(err, "tensor %s is of type %s, not "
-			    "f32, f16 or bf16", w->name,
-			    peft_dtypes[w->dtype].name);
+			    "%s", w->name, peft_dtypes[w->dtype].name,
+			    a->params[which[i]].whole ? "i32" :
+			    "f32, f16 or bf16");
 		if (seen[which[i]])
 			return peft_seterr(err, "tensor %s is there twice, "
 			    "with prefix and without", w->name);
 		seen[which[i]] = true;
 	}
 	for (i = 0; i < a->nparams; i++)
-		if (!seen[i])
+		if (!seen[i] && a->params[i].droppable) {
+			a->nvalues -= a->params[i].n;
+			a->params[i].n = 0;
+			a->params[i].unsaved = true;
+		} else if (!seen[i] && !a->params[i].unsaved &&
+		    !a->params[i].optional)
 			return peft_setfail(err, PEFT_CHECK, "tensor %s is "
 			    "missing", a->params[i].name);
 	return 0;
+}
+
+static void
+whole_numbers(const struct peft_weight *w, float *value)
+{
+	int32_t v;
+	size_t i;
+
+	for (i = 0; i < w->nelem; i++) {
+		memcpy(&v, (const uint8_t *)w->data + 4 * i, sizeof(v));
+		value[i] = (float)v;
+	}
 }
 
 static int
@@ -106,12 +127,33 @@ read_values(struct peft_adapter *a, struct peft_source *src,
 
 		if (peft_source_load(src, i, &w, err) == -1)
 			return -1;
-		peft_decode(&w, 0, w.nelem, p->value);
+		if (p->whole)
+			whole_numbers(&w, p->value);
+		else
+			peft_decode(&w, 0, w.nelem, p->value);
 		if (peft_vec_best()->nonfinite(p->value, p->n))
 			return peft_setfail(err, PEFT_NUMERIC, "tensor %s "
 			    "holds NaN or Inf", w.name);
 	}
 	return 0;
+}
+
+/* What the file need not hold. */
+static void
+fill_in(struct peft_adapter *a, const bool *seen)
+{
+	size_t i;
+	int part;
+
+	for (i = 0; i < a->nmodules; i++)
+		for (part = 0; part < PEFT_MAXPART; part++) {
+			struct peft_module *m = &a->modules[i];
+			struct peft_param *p = m->param[part];
+
+			if (p != NULL && p->n > 0 && !seen[p - a->params])
+				m->method->init(m->settings, m, part,
+				    peft_rng_key(0, p->name), p->value, p->n);
+		}
 }
 
 static int
@@ -125,8 +167,9 @@ read_tensors(struct peft_adapter *a, struct peft_source *src,
 
 	if (seen != NULL && which != NULL &&
 	    match(a, src, which, seen, err) == 0 &&
-	    peft_adapter_lay_out(a, err) == 0)
-		r = read_values(a, src, which, err);
+	    peft_adapter_lay_out(a, err) == 0 &&
+	    (r = read_values(a, src, which, err)) == 0)
+		fill_in(a, seen);
 	free(seen);
 	free(which);
 	return r;

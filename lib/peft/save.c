@@ -18,6 +18,28 @@ get(void *ctx, size_t first, size_t n, float *dst, struct peft_err *err)
 }
 
 static int
+put_whole(const struct peft_param *p, struct peft_sink *sink,
+    struct peft_err *err)
+{
+	int32_t *v = peft_calloc(p->n, sizeof(*v), err);
+	struct peft_weight w = { .name = p->name, .dtype = PEFT_I32,
+	    .ndim = p->ndim, .nelem = p->n, .nbytes = p->n * sizeof(*v),
+	    .data = v };
+	struct peft_rows rows = { .get = get,
+	    .ctx = (void *)(uintptr_t)p, .raw = &w };
+	size_t i;
+	int r;
+
+	if (v == NULL)
+		return -1;
+	for (i = 0; i < p->n; i++)
+		v[i] = (int32_t)p->value[i];
+	r = peft_sink_put(sink, &rows, err);
+	free(v);
+	return r;
+}
+
+static int
 put_all(const struct peft_adapter *a, struct peft_sink *sink,
     struct peft_err *err)
 {
@@ -26,6 +48,13 @@ put_all(const struct peft_adapter *a, struct peft_sink *sink,
 	for (i = 0; i < a->nparams; i++) {
 		struct peft_rows rows = { .get = get, .ctx = &a->params[i] };
 
+		if (a->params[i].unsaved)
+			continue;
+		if (a->params[i].whole) {
+			if (put_whole(&a->params[i], sink, err) == -1)
+				return -1;
+			continue;
+		}
 		if (peft_sink_put(sink, &rows, err) == -1)
 			return -1;
 	}
@@ -38,17 +67,20 @@ save(const struct peft_adapter *a, const struct peft_sinkopt *o,
 {
 	struct peft_spec *specs = peft_calloc(a->nparams, sizeof(*specs), err);
 	struct peft_sink *sink;
-	size_t i;
+	size_t i, n = 0;
 
 	if (specs == NULL)
 		return -1;
 	for (i = 0; i < a->nparams; i++) {
-		specs[i] = (struct peft_spec){ .name = a->params[i].name,
-		    .dtype = PEFT_F32, .ndim = a->params[i].ndim };
-		memcpy(specs[i].shape, a->params[i].shape,
-		    sizeof(specs[i].shape));
+		const struct peft_param *p = &a->params[i];
+
+		if (p->unsaved)
+			continue;
+		specs[n] = (struct peft_spec){ .name = p->name, .dtype =
+		    p->whole ? PEFT_I32 : PEFT_F32, .ndim = p->ndim };
+		memcpy(specs[n++].shape, p->shape, sizeof(p->shape));
 	}
-	sink = peft_sink_open(o, specs, a->nparams, side, 1, err);
+	sink = peft_sink_open(o, specs, n, side, 1, err);
 	free(specs);
 	if (sink == NULL)
 		return -1;

@@ -10,17 +10,18 @@
 
 /* PEFT's choice where target_modules is null
  * (TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING). */
-static cJSON *
-usual(const struct peft_sites *sites)
-{
-	static const char *const most[] = { "q_proj", "v_proj", NULL };
-	const char *const *names = sites->family != NULL &&
-	    sites->family->usual != NULL ? sites->family->usual : most;
-	int n;
+static const char *const q_and_v[] = { "q_proj", "v_proj", NULL };
 
-	for (n = 0; names[n] != NULL; n++)
-		;
-	return cJSON_CreateStringArray(names, n);
+static cJSON *
+usual_targets(const struct peft_sites *sites, const char *const *usual)
+{
+	cJSON *list = cJSON_CreateArray();
+
+	if (usual == NULL && sites->config != NULL)
+		usual = sites->config->family->usual;
+	for (usual = usual == NULL ? q_and_v : usual; *usual != NULL; usual++)
+		cJSON_AddItemToArray(list, cJSON_CreateString(*usual));
+	return list;
 }
 
 /* key == e, or key ends in "." + e */
@@ -33,8 +34,8 @@ is_suffix(const char *key, const char *e)
 	    (n == m || key[n - m - 1] == '.');
 }
 
-static int
-matches_regex(const char *pattern, const char *key, struct peft_err *err)
+int
+peft_regex_matches(const char *pattern, const char *key, struct peft_err *err)
 {
 	struct peft_regex *re = peft_regex_open(pattern, err);
 	int r = re == NULL ? -1 : peft_regex_full(re, key, err);
@@ -87,7 +88,7 @@ named(const cJSON *what, const char *path, size_t *hits,
 	if (is_unset(what))
 		return 0;
 	if (cJSON_IsString(what)) {
-		if ((hit = matches_regex(what->valuestring, path, err)) == 1)
+		if ((hit = peft_regex_matches(what->valuestring, path, err)) == 1)
 			hits[0]++;
 		return hit;
 	}
@@ -135,7 +136,7 @@ has_list(const char *path, const char *pattern, struct peft_err *err)
 
 	peft_buf_printf(&b, ".*?\\.%s\\.(\\d+)\\..*", pattern);
 	r = b.failed ? peft_seterr(err, "no memory for a pattern") :
-	    matches_regex(b.data, path, err);
+	    peft_regex_matches(b.data, path, err);
 	peft_buf_free(&b);
 	return r;
 }
@@ -175,6 +176,7 @@ check_layers(const cJSON *config, const struct peft_sites *sites,
 /* The settings, and how often each of their entries was met. */
 struct choice {
 	const cJSON	*targets, *exclude, *layers;
+	unsigned	 kinds;
 	size_t		*target_hits, *exclude_hits, *layer_hits;
 };
 
@@ -182,8 +184,12 @@ static int
 choose(const struct choice *c, const struct peft_site *site,
     struct peft_err *err)
 {
-	int r = named(c->exclude, site->path, c->exclude_hits, err);
+	int r;
 
+	/* an attention is no module's but those that ask for it */
+	if (site->kind == PEFT_ATTENTION && !(c->kinds >> PEFT_ATTENTION & 1))
+		return 0;
+	r = named(c->exclude, site->path, c->exclude_hits, err);
 	if (r != 0)
 		return r == -1 ? -1 : 0;
 	if (peft_target_is_all_linear(c->targets))
@@ -249,10 +255,11 @@ choose_all(const struct choice *c, const struct peft_sites *sites,
 }
 
 int
-peft_target(const cJSON *config, const struct peft_sites *sites, bool strict,
+peft_target(const cJSON *config, const struct peft_sites *sites,
+    unsigned kinds, const char *const *usual, bool strict,
     const struct peft_site **chosen, size_t *n, struct peft_err *err)
 {
-	struct choice c = { .targets = peft_json_get(config,
+	struct choice c = { .kinds = kinds, .targets = peft_json_get(config,
 	    "target_modules"), .exclude = peft_json_get(config,
 	    "exclude_modules"), .layers = peft_json_get(config,
 	    "layers_to_transform") };
@@ -269,7 +276,10 @@ peft_target(const cJSON *config, const struct peft_sites *sites, bool strict,
 		return peft_seterr(err, "layers_to_transform needs a list of "
 		    "target_modules, not a pattern");
 	if (is_unset(c.targets))
-		c.targets = own = usual(sites);
+		c.targets = own = usual_targets(sites, usual);
+	else if (cJSON_IsString(c.targets) && kinds == 1U << PEFT_ATTENTION)
+		c.targets = own = cJSON_CreateStringArray(	/* a name */
+		    (const char *const[]){ c.targets->valuestring }, 1);
 	nt = (size_t)cJSON_GetArraySize(c.targets) + 1;
 	ne = (size_t)cJSON_GetArraySize(c.exclude) + 1;
 	hits = peft_calloc(nt + ne + (size_t)cJSON_GetArraySize(c.layers) + 1,
@@ -293,7 +303,7 @@ matches_key(const char *key, const char *path, struct peft_err *err)
 
 	peft_buf_printf(&b, "(.*\\.)?(%s)$", key);
 	r = b.failed ? peft_seterr(err, "no memory for a pattern") :
-	    matches_regex(b.data, path, err);
+	    peft_regex_matches(b.data, path, err);
 	peft_buf_free(&b);
 	return r;
 }

@@ -12,7 +12,9 @@
  * Which modules an adapter's config means, by PEFT's rules
  * (tuners_utils.py): exclude_modules, target_modules as list or as regular
  * expression, layers_to_transform, layers_pattern.  Without target_modules
- * they are those that PEFT takes for models of this kind.
+ * they are the usual ones (ending with NULL; NULL: q_proj, v_proj).  kinds:
+ * bits of what the method can be put on; attentions are looked at only if
+ * among them.
  *
  * Puts the chosen sites in chosen[] (room for sites->n); returns their
  * number through *n.  A choice of nothing is an error (PEFT_CHECK: it is for
@@ -20,11 +22,16 @@
  * pattern or a layer that matches nothing, by its name; for one that was made
  * elsewhere its tensors are the proof.
  */
-int	peft_target(const cJSON *config, const struct peft_sites *, bool strict,
+int	peft_target(const cJSON *config, const struct peft_sites *,
+	    unsigned kinds, const char *const *usual, bool strict,
 	    const struct peft_site **chosen, size_t *n, struct peft_err *)
 	    PEFT_MUSTCHECK;
 /* "all-linear", in any case of letters. */
 bool	peft_target_is_all_linear(const cJSON *target_modules);
+
+/* Does a pattern match the whole of key?  -1: it does not compile. */
+int	peft_regex_matches(const char *pattern, const char *key,
+	    struct peft_err *) PEFT_MUSTCHECK;
 
 /* rank_pattern, alpha_pattern: the value of the first key whose pattern
  * `(.*\.)?(KEY)$' matches path; `absent' if none does. */

@@ -185,6 +185,17 @@ code8(const float *map, float u)
 	return (uint8_t)lo;
 }
 
+float
+peft_encode_code8(const float *map, const float *x, size_t n, uint8_t *q)
+{
+	float a = abs_max(x, n);
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		q[i] = a == 0 ? 0 : code8(map, clamp1(x[i] * (1 / a)));
+	return a;
+}
+
 enum { NESTED = 256 };
 
 void
@@ -196,14 +207,12 @@ peft_encode_nested(const float *absmax, size_t n, uint8_t *q,
 
 	*offset = mean(absmax, n);
 	for (b = 0; b * NESTED < n; b++) {
-		float z[NESTED] = { 0 }, a;
+		float z[NESTED] = { 0 };
 
 		m = n - b * NESTED < NESTED ? n - b * NESTED : NESTED;
 		for (i = 0; i < m; i++)
 			z[i] = absmax[b * NESTED + i] - *offset;
-		a = nested_absmax[b] = abs_max(z, m);
-		for (i = 0; i < m; i++)
-			q[b * NESTED + i] = a == 0 ? 0 :
-			    code8(map, clamp1(z[i] * (1 / a)));
+		nested_absmax[b] = peft_encode_code8(map, z, m,
+		    q + b * NESTED);
 	}
 }

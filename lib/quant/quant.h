@@ -34,6 +34,11 @@ bool	peft_can_encode(enum peft_dtype);
 int	peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
+/* One block of bitsandbytes' 8-bit quantisation: q[n] are the codes of x / the
+ * largest |x|, which is returned, in an ascending map of 256 values. */
+float	peft_encode_code8(const float *map, const float *x, size_t n,
+	    uint8_t *q);
+
 /* bitsandbytes' 4-bit blocks (NF4, FP4), byte for byte as its CPU code:
  * n values make (n+1)/2 bytes and ceil(n/blocksize) scales.  The call must
  * start at a block's boundary; `last' says that these are the tensor's last

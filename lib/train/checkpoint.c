@@ -1,147 +1,187 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Checkpoints: one safetensors file with the values, both moments and the
- * best values of every tensor, and in its metadata the step, the settings
- * and a checksum.  It appears whole or not at all (base/out.h).
+ * Checkpoints: one safetensors file with the values of every tensor and what
+ * the optimiser and the averages keep beside them, and in its metadata the
+ * step, the settings and a checksum.  It appears whole or not at all
+ * (base/out.h).
  */
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/json.h"
 #include "quant/sink.h"
 #include "train/trainer.h"
 
-/* The four arrays of a tensor, and the prefixes of their names. */
-static const char *const kinds[] = { "value/", "m/", "v/", "best/" };
+/* One array of one tensor, and its name in the file: "m/base_model. ..." */
+struct piece {
+	char	*name;
+	float	*at;
+	size_t	 n;
+};
 
-static size_t
-nkinds(const struct peft_trainer *t)
+/* All of them; *n: how many.  To be freed with free_pieces. */
+static struct piece *
+make_pieces(const struct peft_trainer *t, size_t *n, struct peft_err *err)
 {
-	return t->best != NULL ? 4 : 3;
+	struct peft_trainarray a[PEFT_TRAINARRAYS];
+	size_t narrays = peft_train_arrays(t, a), k, i, at;
+	struct piece *p = peft_calloc(narrays * t->nparams, sizeof(*p), err);
+
+	for (*n = 0, k = 0; p != NULL && k < narrays; k++)
+		for (i = 0, at = 0; i < t->nparams; i++) {
+			struct peft_buf b = { 0 };
+			size_t floats = peft_train_floats(t, a[k].part,
+			    &t->params[i]);
+
+			if (floats == 0)
+				continue;
+			peft_buf_printf(&b, "%s/%s", a[k].name,
+			    t->params[i].name);
+			p[(*n)++] = (struct piece){ b.data, a[k].at + at,
+			    floats };
+			at += floats;
+		}
+	return p;
 }
 
-static float *
-array_of(const struct peft_trainer *t, size_t kind)
+static void
+free_pieces(struct piece *p, size_t n)
 {
-	/* values lie end to end, as the moments do */
-	return kind == 0 ? t->params[0].value : kind == 1 ? t->m :
-	    kind == 2 ? t->v : t->best;
+	size_t i;
+
+	for (i = 0; p != NULL && i < n; i++)
+		free(p[i].name);
+	free(p);
 }
+
+/* What is said of them in the metadata. */
+struct said {
+	char	step[32], best_step[32], best_loss[40], mean_loss[40];
+};
 
 /* Of all that a run goes on from: the arrays, and what is said of them. */
 static void
-checksum(const struct peft_trainer *t, const char *step, const char *best_step,
-    const char *best_loss, char hex[PEFT_SHA256_HEX])
+checksum(const struct peft_trainer *t, const struct piece *p, size_t n,
+    const struct said *s, char hex[PEFT_SHA256_HEX])
 {
-	const char *said[] = { step, t->settings, best_step, best_loss };
+	const char *said[] = { s->step, t->settings, s->best_step,
+	    s->best_loss, s->mean_loss };
 	struct peft_sha256 h;
 	size_t k;
 
 	peft_sha256_init(&h);
-	for (k = 0; k < nkinds(t); k++)
-		peft_sha256_add(&h, array_of(t, k), t->nvalues *
-		    sizeof(float));
+	for (k = 0; k < n; k++)
+		peft_sha256_add(&h, p[k].at, p[k].n * sizeof(float));
 	for (k = 0; k < sizeof(said) / sizeof(said[0]); k++)
 		peft_sha256_add(&h, said[k], strlen(said[k]) + 1);
 	peft_sha256_hex(&h, hex);
 }
-
-/* A row source over an array that is at hand. */
-struct piece {
-	const float	*at;
-	size_t		 cols;
-};
 
 static int
 get(void *ctx, size_t first, size_t n, float *dst, struct peft_err *err)
 {
 	const struct piece *p = ctx;
 
-	(void)err;
-	memcpy(dst, p->at + first * p->cols, n * p->cols * sizeof(*dst));
+	(void)err;			/* an array is one row */
+	memcpy(dst, p->at + first * p->n, n * p->n * sizeof(*dst));
 	return 0;
 }
 
 static int
-put_arrays(const struct peft_trainer *t, struct peft_sink *sink,
+put_pieces(struct peft_sink *sink, struct piece *p, size_t n,
     struct peft_err *err)
-{
-	size_t k, i, at;
-
-	for (k = 0; k < nkinds(t); k++)
-		for (i = 0, at = 0; i < t->nparams; at += t->params[i++].n) {
-			struct piece p = { array_of(t, k) + at,
-			    t->params[i].n };
-			struct peft_rows rows = { .get = get, .ctx = &p };
-
-			if (peft_sink_put(sink, &rows, err) == -1)
-				return -1;
-		}
-	return 0;
-}
-
-static struct peft_spec *
-make_specs(const struct peft_trainer *t, size_t *n, struct peft_err *err)
-{
-	struct peft_spec *s;
-	size_t k, i;
-
-	*n = nkinds(t) * t->nparams;
-	if ((s = peft_calloc(*n, sizeof(*s), err)) == NULL)
-		return NULL;
-	for (k = 0; k < nkinds(t); k++)
-		for (i = 0; i < t->nparams; i++) {
-			struct peft_buf b = { 0 };
-
-			peft_buf_printf(&b, "%s%s", kinds[k],
-			    t->params[i].name);
-			s[k * t->nparams + i] = (struct peft_spec){
-			    .name = b.data, .dtype = PEFT_F32, .ndim = 1,
-			    .shape = { t->params[i].n } };
-		}
-	return s;
-}
-
-static void
-free_specs(struct peft_spec *s, size_t n)
 {
 	size_t i;
 
-	for (i = 0; s != NULL && i < n; i++)
-		free((char *)(uintptr_t)s[i].name);
+	for (i = 0; i < n; i++) {
+		struct peft_rows rows = { .get = get, .ctx = &p[i] };
+
+		if (peft_sink_put(sink, &rows, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static struct peft_sink *
+open_sink(const struct peft_trainer *t, const struct piece *p, size_t n,
+    const char *const *meta, struct peft_err *err)
+{
+	struct peft_sinkopt o = { .path = t->opt.checkpoint, .force = true,
+	    .kind = "checkpoint", .meta = meta };
+	struct peft_spec *s = peft_calloc(n, sizeof(*s), err);
+	struct peft_sink *sink;
+	size_t i;
+
+	if (s == NULL)
+		return NULL;
+	for (i = 0; i < n; i++)
+		s[i] = (struct peft_spec){ .name = p[i].name,
+		    .dtype = PEFT_F32, .ndim = 1, .shape = { p[i].n } };
+	sink = peft_sink_open(&o, s, n, NULL, 0, err);
 	free(s);
+	return sink;
+}
+
+/* FILE becomes FILE.1, FILE.1 becomes FILE.2, ... as many as are kept. */
+static void
+rotate(const struct peft_trainer *t)
+{
+	size_t i;
+
+	for (i = t->opt.keep - 1; i > 0; i--) {
+		struct peft_buf from = { 0 }, to = { 0 };
+
+		peft_buf_puts(&from, t->opt.checkpoint);
+		if (i > 1)
+			peft_buf_printf(&from, ".%zu", i - 1);
+		peft_buf_printf(&to, "%s.%zu", t->opt.checkpoint, i);
+		if (from.failed || to.failed)
+			;
+		else if (i > 1)
+			(void)rename(from.data, to.data);
+		else {			/* there is a FILE at all times */
+			(void)unlink(to.data);
+			(void)link(from.data, to.data);
+		}
+		peft_buf_free(&from);
+		peft_buf_free(&to);
+	}
 }
 
 int
 peft_train_save(struct peft_trainer *t, struct peft_err *err)
 {
-	char step[32], best_step[32], best_loss[40], hex[PEFT_SHA256_HEX];
-	const char *meta[] = { "peft.step", step, "peft.settings",
-	    t->settings, "peft.best_step", best_step, "peft.best_loss",
-	    best_loss, "peft.checksum", hex, NULL };
-	struct peft_sinkopt o = { .path = t->opt.checkpoint, .force = true,
-	    .kind = "checkpoint", .meta = meta };
+	char hex[PEFT_SHA256_HEX];
+	struct said s;
+	const char *meta[] = { "peft.step", s.step, "peft.settings",
+	    t->settings, "peft.best_step", s.best_step, "peft.best_loss",
+	    s.best_loss, "peft.mean_loss", s.mean_loss, "peft.checksum", hex,
+	    NULL };
 	struct peft_sink *sink = NULL;
-	struct peft_spec *specs;
+	struct piece *p;
 	size_t n;
+	int r = -1;
 
-	snprintf(step, sizeof(step), "%zu", t->step);
-	snprintf(best_step, sizeof(best_step), "%zu", t->best_step);
-	snprintf(best_loss, sizeof(best_loss), "%a", t->best_loss);
-	checksum(t, step, best_step, best_loss, hex);
-	if ((specs = make_specs(t, &n, err)) != NULL)
-		sink = peft_sink_open(&o, specs, n, NULL, 0, err);
-	free_specs(specs, n);
-	if (sink == NULL)
-		return -1;
-	if (put_arrays(t, sink, err) == -1) {
-		peft_sink_abort(sink);
-		return -1;
+	snprintf(s.step, sizeof(s.step), "%zu", t->step);
+	snprintf(s.best_step, sizeof(s.best_step), "%zu", t->best_step);
+	snprintf(s.best_loss, sizeof(s.best_loss), "%a", t->best_loss);
+	snprintf(s.mean_loss, sizeof(s.mean_loss), "%a", t->mean_loss);
+	if ((p = make_pieces(t, &n, err)) != NULL) {
+		checksum(t, p, n, &s, hex);
+		sink = open_sink(t, p, n, meta, err);
 	}
-	return peft_sink_commit(sink, err);
+	if (sink != NULL && put_pieces(sink, p, n, err) == -1)
+		peft_sink_abort(sink);
+	else if (sink != NULL) {
+		rotate(t);
+		r = peft_sink_commit(sink, err);
+	}
+	free_pieces(p, n);
+	return r;
 }
 
 /* Name the first setting in which two runs differ. */
@@ -166,60 +206,87 @@ differ(const char *was, const char *is, struct peft_err *err)
 }
 
 static int
-read_arrays(struct peft_trainer *t, struct peft_source *s,
-    struct peft_err *err)
+read_piece(struct peft_source *s, const struct piece *p, struct peft_err *err)
 {
-	struct peft_buf name = { 0 };
+	size_t index = peft_source_find(s, p->name);
 	struct peft_weight w;
-	size_t k, i, at, index;
-	int r = 0;
 
-	for (k = 0; r == 0 && k < nkinds(t); k++)
-		for (i = 0, at = 0; r == 0 && i < t->nparams;
-		    at += t->params[i++].n) {
-			peft_buf_clear(&name);
-			peft_buf_printf(&name, "%s%s", kinds[k],
-			    t->params[i].name);
-			index = peft_source_find(s, name.data);
-			if (index == SIZE_MAX)
-				r = peft_seterr(err, "%s is missing",
-				    name.data);
-			else if ((r = peft_source_load(s, index, &w,
-			    err)) == 0 && (w.dtype != PEFT_F32 ||
-			    w.nelem != t->params[i].n))
-				r = peft_seterr(err, "%s has another shape",
-				    name.data);
-			if (r == 0)
-				memcpy(array_of(t, k) + at, w.data, w.nbytes);
-		}
-	peft_buf_free(&name);
+	if (index == SIZE_MAX)
+		return peft_seterr(err, "%s is missing", p->name);
+	if (peft_source_load(s, index, &w, err) == -1)
+		return -1;
+	if (w.dtype != PEFT_F32 || w.nelem != p->n)
+		return peft_seterr(err, "%s has another shape", p->name);
+	memcpy(p->at, w.data, w.nbytes);
+	return 0;
+}
+
+static int
+read_said(const struct peft_source *s, struct said *said, const char **settings,
+    const char **sum, struct peft_err *err)
+{
+	const struct {
+		const char	*key;
+		char		*to;
+		size_t		 size;
+	} all[] = {
+		{ "peft.step", said->step, sizeof(said->step) },
+		{ "peft.best_step", said->best_step, sizeof(said->best_step) },
+		{ "peft.best_loss", said->best_loss, sizeof(said->best_loss) },
+		{ "peft.mean_loss", said->mean_loss, sizeof(said->mean_loss) },
+	};
+	size_t i;
+
+	*settings = peft_source_meta(s, "peft.settings");
+	*sum = peft_source_meta(s, "peft.checksum");
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		const char *v = peft_source_meta(s, all[i].key);
+
+		if (v == NULL || strlen(v) >= all[i].size ||
+		    *settings == NULL || *sum == NULL)
+			return peft_seterr(err, "not a checkpoint");
+		memcpy(all[i].to, v, strlen(v) + 1);
+	}
+	return 0;
+}
+
+static int
+read_pieces(struct peft_trainer *t, struct peft_source *s,
+    const struct said *said, const char *sum, struct peft_err *err)
+{
+	char hex[PEFT_SHA256_HEX];
+	size_t n, i;
+	struct piece *p = make_pieces(t, &n, err);
+	int r = p == NULL ? -1 : 0;
+
+	for (i = 0; r == 0 && i < n; i++)
+		r = read_piece(s, &p[i], err);
+	if (r == 0) {
+		checksum(t, p, n, said, hex);
+		if (strcmp(hex, sum) != 0)
+			r = peft_seterr(err, "its checksum does not fit: the "
+			    "file is damaged");
+	}
+	free_pieces(p, n);
 	return r;
 }
 
 static int
 restore(struct peft_trainer *t, struct peft_source *s, struct peft_err *err)
 {
-	const char *step = peft_source_meta(s, "peft.step");
-	const char *settings = peft_source_meta(s, "peft.settings");
-	const char *best_step = peft_source_meta(s, "peft.best_step");
-	const char *best_loss = peft_source_meta(s, "peft.best_loss");
-	const char *sum = peft_source_meta(s, "peft.checksum");
-	char hex[PEFT_SHA256_HEX];
+	const char *settings, *sum;
+	struct said said;
 
-	if (step == NULL || settings == NULL || best_step == NULL ||
-	    best_loss == NULL || sum == NULL)
-		return peft_seterr(err, "not a checkpoint");
+	if (read_said(s, &said, &settings, &sum, err) == -1)
+		return -1;
 	if (strcmp(settings, t->settings) != 0)
 		return differ(settings, t->settings, err);
-	if (read_arrays(t, s, err) == -1)
+	if (read_pieces(t, s, &said, sum, err) == -1)
 		return -1;
-	checksum(t, step, best_step, best_loss, hex);
-	if (strcmp(hex, sum) != 0)
-		return peft_seterr(err, "its checksum does not fit: the file "
-		    "is damaged");
-	t->step = strtoull(step, NULL, 10);
-	t->best_step = strtoull(best_step, NULL, 10);
-	t->best_loss = strtod(best_loss, NULL);
+	t->step = strtoull(said.step, NULL, 10);
+	t->best_step = strtoull(said.best_step, NULL, 10);
+	t->best_loss = strtod(said.best_loss, NULL);
+	t->mean_loss = strtod(said.mean_loss, NULL);
 	return 0;
 }
 

@@ -4,11 +4,11 @@
 
 #include "train/job.h"
 
-/* Read the job's records, and those to evaluate on if it has any; records of
+/* Read the job's records, and the sets to evaluate on if it has any; records of
  * another tokenizer or template than the model's are refused (PEFT_CHECK). */
 int	peft_job_records(const struct peft_trainjob *,
 	    const struct peft_source *model, size_t vocab,
-	    struct peft_records *data, struct peft_records *eval,
+	    struct peft_records *data, struct peft_evalset *evals,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
 #endif

@@ -40,18 +40,20 @@ check_info(const struct peft_source *model,
 int
 peft_job_records(const struct peft_trainjob *job,
     const struct peft_source *model, size_t vocab, struct peft_records *data,
-    struct peft_records *eval, struct peft_err *err)
+    struct peft_evalset *evals, struct peft_err *err)
 {
-	char *path = (char *)(uintptr_t)job->eval;
+	size_t i;
 
 	if (peft_records_read(data, job->paths, job->npaths, vocab,
 	    job->partial, err) == -1 ||
 	    check_info(model, &data->info, err) == -1)
 		return -1;
-	if (path == NULL)
-		return 0;
-	if (peft_records_read(eval, &path, 1, vocab, job->partial,
-	    err) == -1)
-		return -1;
-	return check_info(model, &eval->info, err);
+	for (i = 0; i < job->nevals; i++) {
+		evals[i].name = job->evals[i];
+		if (peft_records_read(&evals[i].records, &job->evals[i], 1,
+		    vocab, job->partial, err) == -1 ||
+		    check_info(model, &evals[i].records.info, err) == -1)
+			return -1;
+	}
+	return 0;
 }

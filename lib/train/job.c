@@ -9,6 +9,7 @@
 
 #include "base/in.h"
 #include "base/progress.h"
+#include "data/encode.h"
 #include "quant/sink.h"
 #include "train/job-impl.h"
 #include "train/log.h"
@@ -21,7 +22,8 @@ struct state {
 	struct peft_source	*source, *init;
 	struct peft_net		*net;
 	struct peft_adapter	*adapter;
-	struct peft_records	 data, eval;
+	struct peft_records	 data;
+	struct peft_evalset	*evals;
 	struct peft_trainer	*trainer;
 	struct peft_signals	 signals;
 	struct peft_progress	 bar;
@@ -34,12 +36,16 @@ struct state {
 static void
 close_all(struct state *s)
 {
+	size_t i;
+
 	if (s->log != NULL)
 		fclose(s->log);
 	peft_trainer_close(s->trainer);
 	peft_adapter_close(s->adapter);
 	peft_records_free(&s->data);
-	peft_records_free(&s->eval);
+	for (i = 0; s->evals != NULL && i < s->job->nevals; i++)
+		peft_records_free(&s->evals[i].records);
+	free(s->evals);
 	peft_net_close(s->net);
 	peft_source_close(s->init);
 	peft_source_close(s->source);
@@ -72,17 +78,107 @@ merge_config(struct peft_trainjob *job, struct peft_err *err)
 				    cJSON_Duplicate(e, true));
 		cJSON_Delete(file);
 	}
-	if (peft_json_get(job->config, "peft_type") == NULL)
-		cJSON_AddStringToObject(job->config, "peft_type", "LORA");
-	if (peft_json_get(job->config, "r") == NULL)
-		cJSON_AddNumberToObject(job->config, "r", 8);
-	if (peft_json_get(job->config, "lora_alpha") == NULL)
-		cJSON_AddNumberToObject(job->config, "lora_alpha", 2 *
-		    peft_json_get(job->config, "r")->valuedouble);
-	if (peft_json_get(job->config, "target_modules") == NULL)
-		cJSON_AddStringToObject(job->config, "target_modules",
-		    "all-linear");
 	return 0;
+}
+
+/* --rank and the like, by the names that the method's config has for them. */
+static int
+set_knobs(struct peft_trainjob *job, const char *type, struct peft_err *err)
+{
+	static const char *const options[PEFT_NKNOB] = {
+		[PEFT_KNOB_RANK] = "--rank", [PEFT_KNOB_ALPHA] = "--alpha",
+		[PEFT_KNOB_DROPOUT] = "--dropout",
+	};
+	const char *key;
+	int k;
+
+	for (k = 0; k < PEFT_NKNOB; k++) {
+		if (isnan(job->knobs[k]))
+			continue;
+		if ((key = peft_method_knob(type, k)) == NULL)
+			return peft_setfail(err, PEFT_USAGE, "%s: %s has none",
+			    options[k], type);
+		cJSON_DeleteItemFromObjectCaseSensitive(job->config, key);
+		cJSON_AddNumberToObject(job->config, key, job->knobs[k]);
+	}
+	return 0;
+}
+
+/* Where this program's defaults are others than PEFT's classes have. */
+static void
+set_defaults(cJSON *config, const char *type)
+{
+	bool lora = strcmp(type, "LORA") == 0;
+
+	if (lora && peft_json_get(config, "r") == NULL)
+		cJSON_AddNumberToObject(config, "r", 8);
+	if (lora && peft_json_get(config, "lora_alpha") == NULL)
+		cJSON_AddNumberToObject(config, "lora_alpha", 2 *
+		    peft_json_get(config, "r")->valuedouble);
+	if (peft_method_is_for_all(type) &&
+	    peft_json_get(config, "target_modules") == NULL)
+		cJSON_AddStringToObject(config, "target_modules",
+		    "all-linear");
+	if (peft_method_is_virtual(type) &&
+	    peft_json_get(config, "num_virtual_tokens") == NULL)
+		cJSON_AddNumberToObject(config, "num_virtual_tokens", 20);
+}
+
+/* A prompt that begins as a text: the ids are made here, where there is a
+ * tokenizer. */
+static int
+add_text(struct state *s, struct peft_err *err)
+{
+	cJSON *config = s->job->config, *list;
+	struct peft_tokens ids = { 0 };
+	struct peft_codec codec;
+	const char *text = NULL;
+	size_t i;
+	int r;
+
+	if (peft_json_str(config, "prompt_tuning_init_text", &text,
+	    err) == -1)
+		return -1;
+	if (text == NULL)
+		return 0;
+	if (peft_codec_open(&codec, s->source, err) == -1)
+		return -1;
+	r = peft_tokenizer_encode(codec.tok, text, strlen(text),
+	    PEFT_TOK_SPECIAL, &ids, err);
+	list = cJSON_AddArrayToObject(config, PEFT_INIT_IDS);
+	for (i = 0; r == 0 && i < ids.n; i++)
+		cJSON_AddItemToArray(list, cJSON_CreateNumber(ids.at[i].id));
+	if (peft_json_get(config, "tokenizer_name_or_path") == NULL)
+		cJSON_AddStringToObject(config, "tokenizer_name_or_path",
+		    s->job->model);
+	peft_tokens_free(&ids);
+	peft_codec_close(&codec);
+	return r;
+}
+
+static int
+make_config(struct state *s, struct peft_err *err)
+{
+	struct peft_trainjob *job = s->job;
+	const char *type = "LORA";
+	char names[600];
+
+	if (merge_config(job, err) == -1 ||
+	    peft_json_str(job->config, "peft_type", &type, err) == -1)
+		return -1;
+	if (job->method != NULL &&
+	    (type = peft_method_type(job->method)) == NULL) {
+		peft_method_names(names, sizeof(names));
+		return peft_setfail(err, PEFT_USAGE, "--method: '%s' is none "
+		    "of %s", job->method, names);
+	}
+	cJSON_DeleteItemFromObjectCaseSensitive(job->config, "peft_type");
+	type = cJSON_AddStringToObject(job->config, "peft_type",
+	    type)->valuestring;
+	if (set_knobs(job, type, err) == -1)
+		return -1;
+	set_defaults(job->config, type);
+	return add_text(s, err);
 }
 
 static int
@@ -94,7 +190,7 @@ open_adapter(struct state *s, struct peft_err *err)
 		if ((s->init = peft_source_open(s->job->init, err)) == NULL)
 			return -1;
 		s->adapter = peft_adapter_open(s->init, sites, err);
-	} else if (merge_config(s->job, err) == 0)
+	} else if (make_config(s, err) == 0)
 		s->adapter = peft_adapter_new(s->job->config, sites,
 		    s->job->common.seed, err);
 	return s->adapter == NULL ? -1 : 0;
@@ -142,6 +238,7 @@ print_plan(const struct state *s)
 		{ "activations", p->run.activations },
 		{ "workspace", p->run.workspace },
 		{ "logits", p->run.logits },
+		{ "what the adapter makes", p->run.hooks },
 		{ "total", p->total },
 	};
 	size_t i;
@@ -255,7 +352,8 @@ train(struct state *s, struct peft_err *err)
 			    "stopped; --resume goes on");
 		return 128 + atomic_load(&s->signals.stop);
 	}
-	if (r == 0 && (r = save_adapter(s, err)) == 0 &&
+	if (r == 0 && (r = peft_adapter_finish(s->adapter, err)) == 0 &&
+	    (r = save_adapter(s, err)) == 0 &&
 	    job->opt.checkpoint != NULL)
 		(void)unlink(job->opt.checkpoint);
 	return r;
@@ -281,19 +379,22 @@ run(struct state *s, struct peft_err *err)
 	struct peft_trainjob *job = s->job;
 
 	/* signals first: one that comes while a model is read is no end */
-	if (name_checkpoint(s, err) == -1 || check_output(job, err) == -1 ||
+	s->evals = peft_calloc(job->nevals + 1, sizeof(*s->evals), err);
+	if (s->evals == NULL || name_checkpoint(s, err) == -1 ||
+	    check_output(job, err) == -1 ||
 	    peft_signals_open(&s->signals, err) == -1 ||
 	    (s->source = peft_source_open(job->model, err)) == NULL ||
 	    (s->cpu = peft_cpu_open(job->common.threads, err)) == NULL ||
 	    (s->net = peft_net_open(s->source, s->cpu, err)) == NULL ||
 	    open_adapter(s, err) == -1 || peft_job_records(job, s->source,
-	    peft_net_config(s->net)->vocab, &s->data, &s->eval, err) == -1 ||
+	    peft_net_config(s->net)->vocab, &s->data, s->evals,
+	    err) == -1 ||
 	    peft_source_hash(s->source, job->common.threads, s->base,
 	    err) == -1 || check_init(s, err) == -1)
 		return -1;
 	job->opt.base = s->base;
 	s->trainer = peft_trainer_open(s->net, s->adapter, &s->data,
-	    job->eval != NULL ? &s->eval : NULL, &job->opt, err);
+	    s->evals, job->nevals, &job->opt, err);
 	if (s->trainer == NULL)
 		return -1;
 	if (job->common.verbose > 0)

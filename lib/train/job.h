@@ -11,8 +11,12 @@
 struct peft_trainjob {
 	struct peft_common	 common;
 	struct peft_trainopt	 opt;
-	const char		*model, *init, *eval, *log, *config_path;
+	const char		*model, *init, *log, *config_path;
+	char			**evals;	/* files, the first decides */
+	size_t			 nevals;
 	cJSON			*config;	/* options of the adapter */
+	const char		*method;	/* --method, or NULL */
+	double			 knobs[PEFT_NKNOB];	/* NAN: not given */
 	char *const		*paths;
 	size_t			 npaths;
 	bool			 partial, any_base;

@@ -86,24 +86,39 @@ put_number(struct peft_buf *b, const char *key, double v)
 	peft_json_putreal(b, v);
 }
 
+static void
+put_eval(struct peft_buf *b, const struct peft_stepinfo *s, size_t i)
+{
+	const struct peft_evalset *e = &s->evals[i];
+
+	peft_buf_printf(b, "{\"step\":%zu", s->step);
+	put_number(b, "eval_loss", e->loss);
+	peft_buf_printf(b, ",\"eval_tokens\":%zu", e->tokens);
+	if (s->nevals > 1) {
+		peft_buf_puts(b, ",\"eval\":");
+		peft_json_putstr(b, e->name, strlen(e->name));
+	}
+	if (i == 0)			/* it decides */
+		peft_buf_printf(b, ",\"best\":%s", s->best ? "true" :
+		    "false");
+	peft_buf_puts(b, "}\n");
+}
+
 int
 peft_log_step(FILE *fp, const char *path, const struct peft_stepinfo *s,
     struct peft_err *err)
 {
 	struct peft_buf b = { 0 };
+	size_t i;
 
 	peft_buf_printf(&b, "{\"step\":%zu", s->step);
 	put_number(&b, "lr", s->lr);
 	put_number(&b, "loss", s->loss);
 	put_number(&b, "grad_norm", s->grad_norm);
 	peft_buf_printf(&b, ",\"tokens\":%zu,\"seconds\":%.3f,"
-	    "\"peak_bytes\":%zu}\n", s->tokens, s->seconds,
-	    peft_rss_peak());
-	if (!isnan(s->eval_loss)) {
-		peft_buf_printf(&b, "{\"step\":%zu", s->step);
-		put_number(&b, "eval_loss", s->eval_loss);
-		peft_buf_printf(&b, ",\"eval_tokens\":%zu,\"best\":%s}\n",
-		    s->eval_tokens, s->best ? "true" : "false");
-	}
+	    "\"peak_bytes\":%zu%s}\n", s->tokens, s->seconds,
+	    peft_rss_peak(), s->skipped ? ",\"skipped\":true" : "");
+	for (i = 0; i < s->nevals; i++)
+		put_eval(&b, s, i);
 	return put(fp, path, &b, err);
 }

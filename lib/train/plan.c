@@ -8,7 +8,7 @@ longest(const struct peft_records *r, size_t most)
 {
 	size_t i;
 
-	for (i = 0; r != NULL && i < r->n; i++)
+	for (i = 0; i < r->n; i++)
 		most = r->at[i].n > most ? r->at[i].n : most;
 	return most;
 }
@@ -22,13 +22,13 @@ largest_step(const struct peft_trainer *t)
 	if (t->opt.shuffle) {		/* any records may meet */
 		for (i = 0; i < t->data->n; i++)
 			sum = t->data->at[i].n > sum ? t->data->at[i].n : sum;
-		return sum * batch;
+		return (sum + t->extra) * batch;
 	}
 	for (i = 0; i < t->data->n; i += batch) {
 		size_t j, n = 0;
 
 		for (j = i; j < t->data->n && j < i + batch; j++)
-			n += t->data->at[j].n;
+			n += t->data->at[j].n + t->extra;
 		sum = n > sum ? n : sum;
 	}
 	return sum;
@@ -68,20 +68,41 @@ plan_fit(struct peft_trainer *t, size_t tokens, size_t least,
 	return 0;
 }
 
+static size_t
+optimiser_floats(const struct peft_trainer *t)
+{
+	size_t i, n = 0;
+	int part;
+
+	for (i = 0; i < t->nparams; i++)
+		for (part = 0; part < PEFT_OPTPARTS; part++)
+			n += peft_optimiser_floats(t->opt.optimiser,
+			    &t->params[i], part);
+	return n;
+}
+
 int
 peft_train_plan(struct peft_trainer *t, struct peft_err *err)
 {
 	struct peft_trainplan *p = &t->plan;
-	size_t seq = longest(t->eval, longest(t->data, 1));
+	size_t seq = longest(t->data, 1), i;
 	size_t tokens = t->opt.micro_tokens, most = largest_step(t);
 
 	p->weights = peft_net_weight_bytes(t->net);
-	p->adapter = t->nvalues * sizeof(float) * (t->eval != NULL ? 3 : 2);
-	p->optimiser = t->nvalues * sizeof(float) * 2;
+	for (i = 0; i < t->nevals; i++)
+		seq = longest(&t->evals[i].records, seq);
+	seq += t->extra;
+	p->adapter = t->nvalues * sizeof(float) * (2u + (t->nevals > 0) +
+	    (t->opt.ema > 0));
+	p->optimiser = optimiser_floats(t) * sizeof(float);
 	tokens = tokens < most ? tokens : most;
 	tokens = tokens > seq ? tokens : seq;
 	t->caps = (struct peft_caps){ .seqs = tokens < 4096 ? tokens : 4096,
-	    .seq = seq, .train = true };
+	    .seq = seq, .train = true,
+	    .share = !peft_adapter_drops(t->adapter) && t->opt.neftune == 0,
+	    .smoothing = (float)t->opt.smoothing,
+	    .zloss = (float)t->opt.zloss, .neftune = (float)t->opt.neftune,
+	    .seed = t->opt.seed };
 	if (plan_fit(t, tokens, seq, err) == -1)
 		return -1;
 	if (!fits(t)) {			/* that costs a quarter more time */

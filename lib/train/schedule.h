@@ -6,15 +6,25 @@
 
 /* Learning rate schedules, by transformers' formulas (optimization.py). */
 enum peft_schedule {
-	PEFT_LR_CONSTANT, PEFT_LR_LINEAR, PEFT_LR_COSINE, PEFT_LR_N
+	PEFT_LR_CONSTANT, PEFT_LR_LINEAR, PEFT_LR_COSINE, PEFT_LR_RESTARTS,
+	PEFT_LR_POLYNOMIAL, PEFT_LR_INVERSE_SQRT, PEFT_LR_WSD, PEFT_LR_N
 };
 
 extern const char *const peft_schedule_names[];	/* ends with NULL */
 
-/* The factor of the learning rate at step s of `total' (the first is 0),
- * after `warmup' steps that rise from 0: with a warm-up the first step's
- * factor is 0. */
-double	peft_schedule_factor(enum peft_schedule, size_t s, size_t warmup,
-	    size_t total);
+struct peft_schedule_opt {
+	enum peft_schedule	kind;
+	size_t	warmup, total;		/* steps */
+	double	cycles;		/* of cosine, in halves; of restarts; 0: the
+				 * usual, 0.5 and 1 */
+	double	min_ratio;	/* of lr at the end: cosine, polynomial, wsd */
+	double	power;		/* of polynomial */
+	size_t	decay;		/* last steps, in which wsd decays */
+};
+
+/* The factor of the learning rate at step s (the first is 0), after a warm-up
+ * that rises from 0 (wsd's: from min_ratio): with it the first step's factor
+ * is 0. */
+double	peft_schedule_factor(const struct peft_schedule_opt *, size_t s);
 
 #endif

@@ -63,6 +63,7 @@ put_settings(const struct peft_trainer *t, struct peft_buf *b)
 {
 	const struct peft_trainopt *o = &t->opt;
 	char hex[PEFT_SHA256_HEX];
+	size_t i;
 
 	peft_buf_puts(b, "{\"adapter\":");
 	peft_json_print(b, peft_adapter_config(t->adapter), 0, true);
@@ -70,20 +71,36 @@ put_settings(const struct peft_trainer *t, struct peft_buf *b)
 	peft_json_putstr(b, o->base, strlen(o->base));
 	hash_records(t->data, hex);
 	peft_buf_printf(b, ",\"data\":\"sha256:%s\"", hex);
-	if (t->eval != NULL) {
-		hash_records(t->eval, hex);
-		peft_buf_printf(b, ",\"eval\":\"sha256:%s\"", hex);
-		put(b, "eval_every", (double)o->eval_every);
+	for (i = 0; i < t->nevals; i++) {
+		hash_records(&t->evals[i].records, hex);
+		peft_buf_printf(b, "%s\"sha256:%s\"", i == 0 ?
+		    ",\"eval\":[" : ",", hex);
 	}
+	if (t->nevals > 0) {
+		peft_buf_puts(b, "]");
+		put(b, "eval_every", (double)o->eval_every);
+		put(b, "patience", (double)o->patience);
+	}
+	peft_buf_printf(b, ",\"optimiser\":\"%s\"", o->optimiser->name);
 	put(b, "lr", o->lr);
 	put(b, "weight_decay", o->weight_decay);
 	put(b, "clip", o->clip);
 	put(b, "beta1", o->beta1);
 	put(b, "beta2", o->beta2);
 	put(b, "eps", o->eps);
+	put(b, "loraplus", o->loraplus);
+	put(b, "label_smoothing", o->smoothing);
+	put(b, "z_loss", o->zloss);
+	put(b, "neftune", o->neftune);
+	put(b, "ema", o->ema);
+	put(b, "skip_spikes", o->spike);
 	peft_buf_printf(b, ",\"schedule\":\"%s\"",
-	    peft_schedule_names[o->schedule]);
-	put(b, "warmup", (double)t->warmup);
+	    peft_schedule_names[o->schedule.kind]);
+	put(b, "cycles", o->schedule.cycles);
+	put(b, "min_lr_ratio", o->schedule.min_ratio);
+	put(b, "power", o->schedule.power);
+	put(b, "decay_steps", (double)o->schedule.decay);
+	put(b, "warmup", (double)o->schedule.warmup);
 	put(b, "steps", (double)t->total);
 	put(b, "batch", (double)o->batch);
 	put(b, "micro_tokens", (double)t->caps.tokens);
@@ -96,16 +113,20 @@ int
 peft_train_settings(struct peft_trainer *t, struct peft_err *err)
 {
 	struct peft_buf b = { 0 };
-	const struct peft_trainopt *o = &t->opt;
+	struct peft_trainopt *o = &t->opt;
+	size_t i;
 
-	if (check_records(t->data, "training", err) == -1 ||
-	    (t->eval != NULL && check_records(t->eval, "evaluation",
-	    err) == -1))
+	if (check_records(t->data, "training", err) == -1)
 		return -1;
+	for (i = 0; i < t->nevals; i++)
+		if (check_records(&t->evals[i].records, "evaluation",
+		    err) == -1)
+			return -1;
 	t->per_epoch = (t->data->n + o->batch - 1) / o->batch;
 	t->total = o->steps > 0 ? o->steps :
 	    (size_t)ceil((double)t->per_epoch * o->epochs);
-	t->warmup = (size_t)(o->warmup < 1 ? ceil(o->warmup *
+	o->schedule.total = t->total;
+	o->schedule.warmup = (size_t)(o->warmup < 1 ? ceil(o->warmup *
 	    (double)t->total) : o->warmup);
 	if (peft_train_plan(t, err) == -1)
 		return -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One step: micro-batches, the gradient's norm, AdamW. */
+/* One step: micro-batches, the gradient's norm, the optimiser. */
 
 #include <math.h>
 
@@ -57,44 +57,17 @@ micro_batch(struct peft_trainer *t, const struct peft_records *data,
     const size_t *which, size_t n, double scale, size_t *taken,
     struct peft_err *err)
 {
-	size_t k, T = 0;
+	size_t k;
 	int r;
 
 	for (k = 0; k < n && k < t->caps.seqs; k++) {
-		const struct peft_record *rec = &data->at[which[k]];
-
-		if (rec->n > t->caps.tokens - T)
-			break;
-		t->seqs[k] = seq_of(rec, which[k], 0);
+		t->seqs[k] = seq_of(&data->at[which[k]], which[k], 0);
 		t->loss[k] = (struct peft_loss){ 0 };
-		T += rec->n;
 	}
-	*taken = k;
+	*taken = k = peft_run_fit(t->run, t->seqs, k);
 	r = scale != 0 ? peft_run_train(t->run, t->seqs, k, scale, t->step,
 	    t->loss, err) : peft_run_loss(t->run, t->seqs, k, t->loss, err);
 	return r == -1 ? name_record(t, data, which, k, err) : 0;
-}
-
-/* torch.optim.AdamW, after clip_grad_norm_. */
-static void
-update(struct peft_trainer *t, double lr, double norm)
-{
-	const struct peft_trainopt *o = &t->opt;
-	double scale = o->clip > 0 ? o->clip / (norm + 1e-6) : 1;
-	double c1 = 1 - pow(o->beta1, (double)(t->step + 1));
-	double c2 = 1 - pow(o->beta2, (double)(t->step + 1));
-	size_t i, at = 0;
-
-	scale = scale < 1 ? scale : 1;
-	for (i = 0; i < t->nparams; i++) {
-		struct peft_param *p = &t->params[i];
-
-		t->vec->adamw(p->value, p->grad, t->m + at, t->v + at, p->n,
-		    (float)scale, (float)lr, (float)o->beta1,
-		    (float)o->beta2, (float)o->eps,
-		    (float)(p->decay ? o->weight_decay : 0), c1, c2);
-		at += p->n;
-	}
 }
 
 static int
@@ -122,7 +95,7 @@ forward_backward(struct peft_trainer *t, const size_t *which, size_t n,
 		for (i = 0; i < k; i++)
 			nll += t->loss[i].nll * (double)t->seqs[i].weight;
 	}
-	info->loss = nll / weight;
+	info->loss = nll / weight + peft_adapter_penalty(t->adapter);
 	return 0;
 }
 
@@ -169,6 +142,20 @@ blame(struct peft_trainer *t, const struct peft_param *bad,
 	    bad->name);
 }
 
+/* Is this loss far above what the losses were?  The running mean follows
+ * slowly, and no further than that, so that it gets used to a new level. */
+static bool
+is_spike(struct peft_trainer *t, double loss)
+{
+	enum { SOON = 10 };		/* steps until there is a mean */
+	double most = t->opt.spike * t->mean_loss;
+	bool spike = t->opt.spike > 0 && t->step >= SOON && loss > most;
+
+	t->mean_loss = t->step == 0 ? loss :
+	    0.9 * t->mean_loss + 0.1 * (spike ? most : loss);
+	return spike;
+}
+
 int
 peft_train_step(struct peft_trainer *t, struct peft_stepinfo *info,
     struct peft_err *err)
@@ -181,38 +168,55 @@ peft_train_step(struct peft_trainer *t, struct peft_stepinfo *info,
 	n = t->data->n - i < t->opt.batch ? t->data->n - i : t->opt.batch;
 	*info = (struct peft_stepinfo){ .step = t->step + 1,
 	    .total = t->total, .eval_loss = NAN };
-	info->lr = t->opt.lr * peft_schedule_factor(t->opt.schedule, t->step,
-	    t->warmup, t->total);
+	info->lr = t->opt.lr * peft_schedule_factor(&t->opt.schedule, t->step);
 	if (forward_backward(t, t->order + i, n, info, err) == -1)
 		return -1;
 	if ((bad = gradient_norm(t, &info->grad_norm)) != NULL)
 		return blame(t, bad, t->order + i, n, err);
-	update(t, info->lr, info->grad_norm);
+	info->skipped = is_spike(t, info->loss);
+	if (!info->skipped)
+		peft_train_update(t, info->lr, info->grad_norm);
 	t->step++;
+	peft_adapter_stepped(t->adapter, t->step);
 	info->seconds = peft_now() - t0;
 	return 0;
 }
 
-/* The token-weighted loss over the evaluation records. */
+/* The token-weighted loss over a set. */
+static int
+eval_set(struct peft_trainer *t, struct peft_evalset *set,
+    struct peft_err *err)
+{
+	size_t i, j, k, n = set->records.n;
+	double nll = 0;
+	size_t which[256];
+
+	set->tokens = 0;
+	for (i = 0; i < n; i += k) {
+		for (j = 0; j < 256 && i + j < n; j++)
+			which[j] = i + j;
+		if (micro_batch(t, &set->records, which, j, 0, &k, err) == -1)
+			return -1;
+		for (j = 0; j < k; j++) {
+			nll += t->loss[j].nll;
+			set->tokens += t->loss[j].tokens;
+		}
+	}
+	set->loss = nll / (double)set->tokens;
+	return 0;
+}
+
 int
 peft_train_eval(struct peft_trainer *t, struct peft_stepinfo *info,
     struct peft_err *err)
 {
-	size_t i, j, k, n = t->eval->n;
-	double nll = 0;
-	size_t which[256];
+	size_t i;
 
-	info->eval_tokens = 0;
-	for (i = 0; i < n; i += k) {
-		for (j = 0; j < 256 && i + j < n; j++)
-			which[j] = i + j;
-		if (micro_batch(t, t->eval, which, j, 0, &k, err) == -1)
+	for (i = 0; i < t->nevals; i++)
+		if (eval_set(t, &t->evals[i], err) == -1)
 			return -1;
-		for (j = 0; j < k; j++) {
-			nll += t->loss[j].nll;
-			info->eval_tokens += t->loss[j].tokens;
-		}
-	}
-	info->eval_loss = nll / (double)info->eval_tokens;
+	info->evals = t->evals;
+	info->nevals = t->nevals;
+	info->eval_loss = t->evals[0].loss;
 	return 0;
 }

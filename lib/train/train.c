@@ -12,10 +12,11 @@
 struct peft_trainopt
 peft_trainopt_default(void)
 {
-	return (struct peft_trainopt){ .lr = 2e-4, .clip = 1, .beta1 = 0.9,
-	    .beta2 = 0.999, .eps = 1e-8, .schedule = PEFT_LR_LINEAR,
+	return (struct peft_trainopt){ .lr = 2e-4, .clip = 1, .beta1 = NAN,
+	    .beta2 = NAN, .eps = NAN, .optimiser = &peft_adamw,
+	    .schedule = { .kind = PEFT_LR_LINEAR, .power = 1 },
 	    .warmup = 0.03, .epochs = 1, .batch = 8, .micro_tokens = 2048,
-	    .shuffle = true, .base = "" };
+	    .shuffle = true, .keep = 1, .base = "" };
 }
 
 static int
@@ -27,33 +28,33 @@ prepare(struct peft_trainer *t, struct peft_err *err)
 	    err) == -1)
 		return -1;
 	peft_adapter_seed(t->adapter, t->opt.seed);
+	t->extra = peft_sites_virtual(peft_net_sites(t->net), 0);
 	t->params = peft_adapter_params(t->adapter, &t->nparams);
 	for (i = 0; i < t->nparams; i++)
 		t->nvalues += t->params[i].n;
 	if (peft_train_settings(t, err) == -1)
 		return -1;
-	t->m = peft_calloc(t->nvalues, sizeof(float), err);
-	t->v = peft_calloc(t->nvalues, sizeof(float), err);
 	t->order = peft_calloc(t->data->n, sizeof(*t->order), err);
 	t->seqs = peft_calloc(t->caps.seqs, sizeof(*t->seqs), err);
 	t->loss = peft_calloc(t->caps.seqs, sizeof(*t->loss), err);
-	if (t->m == NULL || t->v == NULL || t->order == NULL ||
-	    t->seqs == NULL || t->loss == NULL)
+	if (t->order == NULL || t->seqs == NULL || t->loss == NULL)
 		return -1;
-	if (t->eval != NULL) {
-		t->best = peft_calloc(t->nvalues, sizeof(float), err);
-		if (t->best == NULL)
-			return -1;
-		memcpy(t->best, t->params[0].value, t->nvalues *
-		    sizeof(float));
-	}
-	return 0;
+	return peft_train_state(t, err);
+}
+
+/* What was not asked for is the optimiser's own. */
+static void
+fill_in(struct peft_trainopt *o)
+{
+	o->beta1 = isnan(o->beta1) ? o->optimiser->beta1 : o->beta1;
+	o->beta2 = isnan(o->beta2) ? o->optimiser->beta2 : o->beta2;
+	o->eps = isnan(o->eps) ? o->optimiser->eps : o->eps;
 }
 
 struct peft_trainer *
 peft_trainer_open(struct peft_net *net, struct peft_adapter *adapter,
-    const struct peft_records *data, const struct peft_records *eval,
-    const struct peft_trainopt *opt, struct peft_err *err)
+    const struct peft_records *data, struct peft_evalset *evals,
+    size_t nevals, const struct peft_trainopt *opt, struct peft_err *err)
 {
 	struct peft_trainer *t = peft_calloc(1, sizeof(*t), err);
 
@@ -62,8 +63,10 @@ peft_trainer_open(struct peft_net *net, struct peft_adapter *adapter,
 	t->net = net;
 	t->adapter = adapter;
 	t->data = data;
-	t->eval = eval;
+	t->evals = evals;
+	t->nevals = nevals;
 	t->opt = *opt;
+	fill_in(&t->opt);
 	t->vec = peft_vec_best();
 	t->order_epoch = SIZE_MAX;
 	t->best_loss = INFINITY;
@@ -80,9 +83,7 @@ peft_trainer_close(struct peft_trainer *t)
 	if (t == NULL)
 		return;
 	peft_run_close(t->run);
-	free(t->m);
-	free(t->v);
-	free(t->best);
+	peft_train_state_free(t);
 	free(t->order);
 	free(t->seqs);
 	free(t->loss);
@@ -125,18 +126,29 @@ static int
 evaluate(struct peft_trainer *t, struct peft_stepinfo *info,
     struct peft_err *err)
 {
-	if (t->eval == NULL || !is_due(t, t->opt.eval_every))
+	int r;
+
+	if (t->nevals == 0 || !is_due(t, t->opt.eval_every))
 		return 0;
-	if (peft_train_eval(t, info, err) == -1)
-		return -1;
-	info->best = info->eval_loss < t->best_loss;
+	peft_train_swap(t);
+	r = peft_train_eval(t, info, err);
+	info->best = r == 0 && info->eval_loss < t->best_loss;
 	if (info->best) {
 		t->best_loss = info->eval_loss;
 		t->best_step = t->step;
 		memcpy(t->best, t->params[0].value, t->nvalues *
 		    sizeof(float));
 	}
-	return 0;
+	peft_train_swap(t);
+	return r;
+}
+
+/* Has it been long enough since the best evaluation? */
+static bool
+is_stuck(const struct peft_trainer *t)
+{
+	return t->opt.patience > 0 && t->opt.eval_every > 0 &&
+	    t->step - t->best_step >= t->opt.patience * t->opt.eval_every;
 }
 
 static int
@@ -158,7 +170,7 @@ loop(struct peft_trainer *t, const struct peft_watch *w, struct peft_err *err)
 	struct peft_stepinfo info;
 	enum peft_order order = PEFT_GO_ON;
 
-	while (t->step < t->total && order != PEFT_STOP) {
+	while (t->step < t->total && order != PEFT_STOP && !is_stuck(t)) {
 		if (peft_train_step(t, &info, err) == -1 ||
 		    evaluate(t, &info, err) == -1)
 			return -1;
@@ -168,7 +180,7 @@ loop(struct peft_trainer *t, const struct peft_watch *w, struct peft_err *err)
 		    w->step(w->ctx, &info, err) == -1)
 			return -1;
 	}
-	return t->step < t->total;
+	return order == PEFT_STOP && t->step < t->total;
 }
 
 int
@@ -184,5 +196,7 @@ peft_trainer_run(struct peft_trainer *t, const struct peft_watch *w,
 	if (r == 0 && t->best != NULL)
 		memcpy(t->params[0].value, t->best, t->nvalues *
 		    sizeof(float));
+	else if (r == 0)
+		peft_train_swap(t);
 	return r;
 }

@@ -10,6 +10,7 @@
 #include "data/tokens.h"
 #include "model/net.h"
 #include "peft/adapter.h"
+#include "train/optimiser.h"
 #include "train/schedule.h"
 
 /*
@@ -22,9 +23,15 @@
  */
 struct peft_trainopt {
 	double		 lr, weight_decay, clip;	/* clip 0: none */
-	double		 beta1, beta2, eps;
-	enum peft_schedule schedule;
+	const struct peft_optimiser *optimiser;
+	double		 beta1, beta2, eps;	/* NaN: the optimiser's */
+	double		 loraplus;	/* lr of B and of vectors, in lr */
+	struct peft_schedule_opt schedule; /* warmup, total: filled in */
 	double		 warmup;	/* steps; below 1: a share of them */
+	double		 smoothing, zloss, neftune;	/* model/net.h */
+	double		 ema;		/* decay of averaged values; 0: none */
+	double		 spike;		/* skip steps whose loss is this many
+					 * times the running mean; 0: none */
 	double		 epochs;
 	size_t		 steps;		/* 0: as many as epochs make */
 	size_t		 batch;
@@ -33,7 +40,10 @@ struct peft_trainopt {
 	bool		 shuffle;
 	uint64_t	 seed;
 	size_t		 eval_every;	/* steps; 0: at the end only */
+	size_t		 patience;	/* evaluations without a better one
+					 * that end the run; 0: any */
 	size_t		 save_every;	/* steps; 0: when asked only */
+	size_t		 keep;		/* checkpoints, the newest counted */
 	const char	*checkpoint;	/* path, or NULL: cannot be saved */
 	bool		 resume, force;
 	const char	*base;		/* the base's hash, for checkpoints */
@@ -41,14 +51,25 @@ struct peft_trainopt {
 /* transformers' and PEFT's defaults, where they are not bad ones. */
 struct peft_trainopt peft_trainopt_default(void);
 
+/* A set to evaluate on. */
+struct peft_evalset {
+	const char		*name;
+	struct peft_records	 records;
+	double			 loss;		/* the last time */
+	size_t			 tokens;
+};
+
 /* What a step was like. */
 struct peft_stepinfo {
 	size_t	step, total;	/* counted from 1 */
 	double	lr, loss, grad_norm, seconds;
 	size_t	tokens;		/* supervised ones */
 	size_t	all_tokens;
-	double	eval_loss;	/* NaN: not measured after this step */
-	size_t	eval_tokens;
+	bool	skipped;	/* a spike: the adapter was not moved */
+	double	eval_loss;	/* of the first set; NaN: not measured after
+				 * this step */
+	const struct peft_evalset *evals;
+	size_t	nevals;
 	bool	best;		/* the best evaluation so far */
 	bool	saved;		/* a checkpoint was written */
 };
@@ -73,12 +94,13 @@ struct peft_trainplan {
 
 struct peft_trainer;
 
-/* The adapter is attached here (number 0).  Records are borrowed.  Checks
+/* The adapter is attached here (number 0).  Records are borrowed; of the sets
+ * to evaluate on, the first decides which values are the best.  Checks
  * that there is something to train on; makes the plan (PEFT_CHECK if it does
  * not fit mem_limit), without allocating yet. */
 struct peft_trainer *peft_trainer_open(struct peft_net *,
 		    struct peft_adapter *, const struct peft_records *data,
-		    const struct peft_records *eval,
+		    struct peft_evalset *evals, size_t nevals,
 		    const struct peft_trainopt *, struct peft_err *)
 		    PEFT_MUSTCHECK;
 void		 peft_trainer_close(struct peft_trainer *);

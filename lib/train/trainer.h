@@ -9,26 +9,58 @@
 struct peft_trainer {
 	struct peft_net			*net;
 	struct peft_adapter		*adapter;
-	const struct peft_records	*data, *eval;
+	const struct peft_records	*data;
+	struct peft_evalset		*evals;
+	size_t				 nevals;
 	struct peft_trainopt		 opt;
 	const struct peft_vec		*vec;
 	struct peft_param		*params;
 	size_t				 nparams, nvalues;
+	size_t				 extra;	/* virtual tokens a record */
 	struct peft_caps		 caps;
 	struct peft_trainplan		 plan;
 	struct peft_run			*run;
-	float				*m, *v;	/* moments, all params */
+	float				*state[PEFT_OPTPARTS]; /* all params */
+	float				*ema;	/* NULL: none */
+	float				*shown;	/* the values that are used, if
+						 * not those trained: ema, or
+						 * of the state */
+	double				 mean_loss; /* running; 0: none yet */
 	float				*best;	/* NULL: no evaluation */
 	double				 best_loss;
 	size_t				 best_step;
 	size_t				 step;		/* done */
-	size_t				 total, warmup, per_epoch;
+	size_t				 total, per_epoch;
 	size_t				*order;		/* of the epoch */
 	size_t				 order_epoch;
 	struct peft_seq			*seqs;		/* of a micro-batch */
 	struct peft_loss		*loss;
 	char				*settings;
 };
+
+/*
+ * The arrays that a run goes on from: values, the optimiser's parts, averages,
+ * the best values; each has so many floats for a tensor.
+ */
+struct peft_trainarray {
+	const char	*name;
+	float		*at;
+	int		 part;		/* of the optimiser, or -1 */
+};
+enum { PEFT_TRAINARRAYS = 3 + PEFT_OPTPARTS };
+size_t	peft_train_arrays(const struct peft_trainer *,
+	    struct peft_trainarray arrays[PEFT_TRAINARRAYS]);
+size_t	peft_train_floats(const struct peft_trainer *, int part,
+	    const struct peft_param *);
+
+/* state.c: allocate the arrays; give them their first values; exchange the
+ * values that are trained and those that are used. */
+int	peft_train_state(struct peft_trainer *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+void	peft_train_swap(struct peft_trainer *);
+void	peft_train_state_free(struct peft_trainer *);
+/* update.c: one step of the optimiser, over gradients of this norm. */
+void	peft_train_update(struct peft_trainer *, double lr, double norm);
 
 /* plan.c */
 int	peft_train_plan(struct peft_trainer *, struct peft_err *)

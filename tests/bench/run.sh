@@ -72,6 +72,8 @@ if [ -f "$model" ]; then
 	line f32 'peft-train, f32 weights'
 	line gguf 'peft-train, Q4_1 weights'
 	echo
+	sh "$TOP/tests/bench/shared.sh" f32 "$TOP/examples/banking/train.jsonl"
+	echo
 	cat "$TOP"/lib/*/*.c >code.c
 	cat "$TOP"/man/* >prose
 	echo 'tokenizing, one thread, the vocabulary of SmolLM2:'

@@ -67,11 +67,13 @@ except ImportError:
 
 
 def load4(name):
-    """Its arithmetic in f32 too: as it is stored says bf16."""
+    """Its arithmetic in f32 too: as it is stored says bf16, and where the processor has AVX512-BF16 it would round all
+    inputs to that."""
     model = load(name, device_map="cpu")
     linears = [m for m in model.modules() if isinstance(m, bitsandbytes.nn.Linear4bit)]
     for m in linears:
         m.compute_dtype, m.compute_type_is_set = torch.float32, True
+        m.support_avx512bf16_for_cpu = False
     say(len(linears) == 7 * model.config.num_hidden_layers, "%s: %d linears are bitsandbytes'" % (name, len(linears)))
     return model
 

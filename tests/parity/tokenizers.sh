@@ -5,7 +5,8 @@
 . "$TOP/tests/lib.sh"
 "${PEERS:-}/bin/python" -c 'import tokenizers' 2>/dev/null ||
     { echo "1..0 # SKIP no tokenizers in PEERS=${PEERS:-}"; exit 0; }
-ok "$(printf '%s random tokenizers' "${COUNT:=200}")" \
+COUNT=${COUNT:-200}
+ok "$COUNT random tokenizers" \
     "$PEERS/bin/python" "$TOP/tests/parity/random_tokenizers.py" \
     "$TOP/tests/golden/tok" "$(command -v tokenizer-unit)" "${SEED:-1}" "$COUNT"
 done_testing

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Norms, each stretch of rows with the vectors of its adapter. */
+
+#include "model/net-impl.h"
+
+/* The norm as an adapter has it. */
+static struct peft_normal
+norm_of(const struct peft_normal *norm, const struct peft_vectors *v)
+{
+	struct peft_normal own = *norm;
+
+	own.w = (float *)(uintptr_t)v->w;
+	own.b = (float *)(uintptr_t)v->b;
+	return own;
+}
+
+void
+peft_norm_rows(struct peft_run *run, const struct peft_normal *norm,
+    const struct peft_range *ranges, size_t nranges, float *y,
+    const float *x, const size_t *at)
+{
+	size_t D = norm->n, i, t;
+
+	for (i = 0; i < nranges; i++) {
+		size_t first = ranges[i].first, end = first + ranges[i].n;
+		struct peft_vectors v = { .w = norm->w, .b = norm->b };
+		struct peft_normal own;
+
+		if (norm->site != NULL)
+			v = peft_hooks_vectors(norm, ranges[i].adapter);
+		own = norm_of(norm, &v);
+		for (t = first; t < end; t++)
+			peft_norm_row(run, &own, 0, y + t * D,
+			    x + (at == NULL ? t : at[t]) * D);
+	}
+}
+
+/* dw += dy times what is multiplied with w: the row normed with ones. */
+static void
+vectors_back(const struct peft_run *run, const struct peft_normal *norm,
+    const struct peft_vectors *v, const float *dy, const float *x)
+{
+	struct peft_normal plain = *norm;
+	size_t j;
+
+	plain.w = run->ones;
+	plain.b = NULL;
+	peft_norm_row(run, &plain, 0, run->unit, x);
+	for (j = 0; j < norm->n; j++)
+		v->dw[j] += dy[j] * run->unit[j];
+	if (v->db != NULL)
+		run->vec->add(v->db, dy, norm->n);
+}
+
+void
+peft_norm_rows_back(struct peft_run *run, const struct peft_normal *norm,
+    const struct peft_range *ranges, size_t nranges, float *dx,
+    const float *dy, const float *x, const size_t *at)
+{
+	size_t D = norm->n, i, t;
+
+	for (i = 0; i < nranges; i++) {
+		size_t first = ranges[i].first, end = first + ranges[i].n;
+		struct peft_vectors v = { .w = norm->w, .b = norm->b };
+		struct peft_normal own;
+
+		if (norm->site != NULL)
+			v = peft_hooks_vectors(norm, ranges[i].adapter);
+		own = norm_of(norm, &v);
+		for (t = first; t < end; t++) {
+			size_t k = at == NULL ? t : at[t];
+
+			if (v.dw != NULL)
+				vectors_back(run, &own, &v, dy + t * D,
+				    x + k * D);
+			peft_norm_back_row(run, &own, 0, dx + k * D,
+			    dy + t * D, x + k * D);
+		}
+	}
+}

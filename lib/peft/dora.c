@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DoRA: LoRA whose output is scaled, row by row of the weight, to a trained
+ * magnitude.
+ *
+ * |W + s B A|^2 of a row o is |W_o|^2 + 2 s B_o (A W_o) + s^2 B_o (A A^T) B_o:
+ * the first does not change, the second costs one product of r rows with the
+ * weight, so that the norms cost little beside the tokens of a micro-batch.
+ */
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "math/vec.h"
+#include "peft/lora.h"
+
+struct dora {
+	struct peft_lowrank	 low;
+	float			*norm2;		/* [out] |W_o|^2 */
+	float			*scale;		/* [out] g */
+	float			*inverse;	/* [out] 1 / |W + s B A| */
+	float			*wa;		/* [r, out] A W^T */
+	float			*aa;		/* [r, r] */
+};
+
+static size_t
+memory(const void *self)
+{
+	const struct peft_module *m = self;
+	size_t r = m->rank, out = m->site->out;
+
+	return sizeof(struct dora) + (3 * out + r * out + r * r) *
+	    sizeof(float);
+}
+
+int
+peft_dora_prepare(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	struct dora *d = peft_calloc(1, memory(m), err);
+	size_t out = m->site->out, i;
+	float *row;
+
+	if ((m->state = d) == NULL)
+		return -1;
+	if (m->train && m->weight != 1)
+		return peft_seterr(err, "it is trained with weight 1 only");
+	if (m->train && m->dropout > 0)
+		return peft_seterr(err, "lora_dropout is not honoured with "
+		    "use_dora in training: set it to 0");
+	d->low = (struct peft_lowrank){ m->param[PEFT_LORA_A]->value,
+	    m->param[PEFT_LORA_B]->value, m->param[PEFT_LORA_A]->grad,
+	    m->param[PEFT_LORA_B]->grad, NULL };
+	d->norm2 = (float *)(d + 1);
+	d->scale = d->norm2 + out;
+	d->inverse = d->scale + out;
+	d->wa = d->inverse + out;
+	d->aa = d->wa + m->rank * out;
+	if (base == NULL)
+		return 0;
+	if ((row = peft_calloc(m->site->in, sizeof(*row), err)) == NULL)
+		return -1;
+	for (i = 0; i < out; i++) {
+		if (base->get(base->ctx, i, 1, row, err) == -1) {
+			free(row);
+			return -1;
+		}
+		d->norm2[i] = (float)peft_vec_best()->sumsq(row, m->site->in);
+	}
+	free(row);
+	return 0;
+}
+
+static size_t
+saved(const void *self, size_t T)
+{
+	const struct peft_module *m = self;
+
+	return T * (m->rank + m->site->out);	/* h, and y before scaling */
+}
+
+/* B_o (A W_o) and B_o (A A^T) B_o make the norm. */
+static void
+scales(const struct peft_module *m)
+{
+	struct dora *d = m->state;
+	size_t r = m->rank, out = m->site->out, o, j, k;
+	float s = m->scale;
+
+	for (o = 0; o < out; o++) {
+		const float *b = d->low.b + o * r;
+		double cross = 0, square = 0, n;
+
+		for (j = 0; j < r; j++) {
+			double ab = 0;
+
+			cross += (double)b[j] * d->wa[j * out + o];
+			for (k = 0; k < r; k++)
+				ab += (double)d->aa[j * r + k] * b[k];
+			square += b[j] * ab;
+		}
+		n = d->norm2[o] + 2 * s * cross + (double)s * s * square;
+		n = sqrt(n > 0 ? n : 0);
+		d->inverse[o] = n > 0 ? (float)(1 / n) : 0;
+		d->scale[o] = m->param[PEFT_LORA_MAGNITUDE]->value[o] *
+		    d->inverse[o];
+	}
+}
+
+/* Without a processor a merge is being prepared, which needs none of it. */
+static void
+begin(void *self, struct peft_cpu *cpu, float *product)
+{
+	struct peft_module *m = self;
+	struct dora *d = m->state;
+	size_t r = m->rank, in = m->site->in, out = m->site->out;
+
+	if (cpu == NULL || !peft_module_stale(m))
+		return;
+	peft_site_product(cpu, m->site, d->low.a, in, r, d->wa, out, product);
+	peft_gemm(cpu, PEFT_N, PEFT_T, r, r, in, 1, d->low.a, in, d->low.a,
+	    in, 0, d->aa, r);
+	scales(m);
+}
+
+struct task {
+	const struct peft_module	*m;
+	const struct peft_hook_call	*c;
+	float				*y;
+	size_t				 ldy;
+};
+
+/* z = (1 - a) x + a (g (y - b) + b): x is the base's output, y that with the
+ * low-rank part, a the adapter's weight.  y - b is kept. */
+static void
+scale_row(void *ctx, size_t t, int thread)
+{
+	const struct task *k = ctx;
+	const struct dora *d = k->m->state;
+	const float *b = k->m->site->b;
+	size_t out = k->m->site->out, i;
+	float *y = k->y + t * k->ldy, a = k->m->weight;
+	float *keep = k->c->saved + k->c->T * k->m->rank + t * out;
+
+	(void)thread;
+	for (i = 0; i < out; i++) {
+		float x = keep[i], bias = b == NULL ? 0 : b[i];
+
+		keep[i] = y[i] - bias;
+		y[i] = a * (d->scale[i] * keep[i] + bias);
+		if (a != 1)
+			y[i] += (1 - a) * x;
+	}
+}
+
+static void
+forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
+{
+	struct peft_module whole = *(struct peft_module *)self;
+	struct task k = { self, c, y, ldy };
+	size_t out = whole.site->out, t;
+	float *keep = c->saved + c->T * whole.rank;
+
+	whole.weight = 1;
+	for (t = 0; k.m->weight != 1 && t < c->T; t++)
+		memcpy(keep + t * out, y + t * ldy, out * sizeof(*keep));
+	peft_lowrank_forward(&whole, c, y, ldy);
+	peft_cpu_run(c->cpu, c->T, scale_row, &k);
+}
+
+/* The scale's gradient, and the output's on its way in. */
+static void
+output_back(void *self, const struct peft_hook_call *c, float *dy,
+    size_t lddy)
+{
+	const struct peft_module *m = self;
+	const struct dora *d = m->state;
+	size_t out = m->site->out, t, i;
+	const float *keep = c->saved + c->T * m->rank;
+	float *gm = m->param[PEFT_LORA_MAGNITUDE]->grad, a = m->weight;
+
+	for (t = 0; t < c->T; t++, keep += out, dy += lddy) {
+		for (i = 0; m->train && i < out; i++)
+			gm[i] += a * dy[i] * keep[i] * d->inverse[i];
+		for (i = 0; i < out; i++)
+			dy[i] *= 1 + a * (d->scale[i] - 1);
+	}
+}
+
+const struct peft_hook_ops peft_dora_hook = {
+	.memory = memory, .begin = begin, .saved = saved,
+	.scratch = peft_lowrank_scratch, .forward = forward,
+	.backward = peft_lowrank_backward, .output_back = output_back,
+};
+
+int
+peft_dora_merge(const struct peft_module *m, size_t first, size_t n,
+    float weight, float *rows)
+{
+	const struct dora *d = m->state;
+	const struct peft_vec *v = peft_vec_best();
+	size_t in = m->site->in, r = m->rank, i, j;
+	float *row = rows;
+
+	for (i = first; i < first + n; i++, row += in) {
+		const float *b = d->low.b + i * r;
+		double norm;
+		float g;
+
+		/* (1 - a) W + a g (W + s B A): scaled, then the update */
+		for (norm = 0, j = 0; j < in; j++) {
+			double sum = 0;
+			size_t k;
+
+			for (k = 0; k < r; k++)
+				sum += (double)b[k] * d->low.a[k * in + j];
+			sum = row[j] + m->scale * sum;
+			norm += sum * sum;
+		}
+		g = norm > 0 ? (float)(m->param[PEFT_LORA_MAGNITUDE]->value[i] /
+		    sqrt(norm)) : 0;
+		v->scale(row, 1 - weight + weight * g, in);
+		peft_lowrank_row(b, d->low.a, r, in, weight * g * m->scale,
+		    row);
+	}
+	return 0;
+}
+
+void
+peft_dora_norms(const struct peft_module *m, const float *w, float *norm)
+{
+	const float *a = m->param[PEFT_LORA_A]->value;
+	size_t in = m->site->in, r = m->rank, o, j, k;
+
+	for (o = 0; o < m->site->out; o++) {
+		const float *b = m->param[PEFT_LORA_B]->value + o * r;
+		double sum = 0, x;
+
+		for (j = 0; j < in; j++) {
+			for (x = 0, k = 0; k < r; k++)
+				x += (double)b[k] * a[k * in + j];
+			x = w[o * in + j] + m->scale * x;
+			sum += x * x;
+		}
+		norm[o] = (float)sqrt(sum);
+	}
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * modules_to_save: a whole copy of a module's weight, trained in its place.
+ * A linear's acts as a change of the base's, W' - W; an embedding's row, or a
+ * norm's weight, instead of it.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "math/vec.h"
+#include "peft/dense.h"
+#include "peft/row.h"
+#include "peft/vector.h"
+
+static int
+shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	const struct peft_site *s = m->site;
+	bool rows_in = s->kind == PEFT_EMBEDDING;
+
+	(void)settings;
+	if (s->kind == PEFT_NORM)
+		return peft_vector_shapes(m, "weight", "bias", out, err);
+	if (s->bias != SIZE_MAX || s->transposed)
+		return peft_seterr(err, "modules_to_save: a module with a "
+		    "bias, or a weight that is stored the other way round, is "
+		    "not honoured here");
+	out[0] = peft_shape2("weight", rows_in ? s->in : s->out,
+	    rows_in ? s->out : s->in);
+	return 0;
+}
+
+static void
+init(const void *settings, const struct peft_module *m, int part,
+    struct peft_rng rng, float *value, size_t n)
+{
+	(void)settings;
+	(void)m;
+	(void)part;
+	(void)rng;
+	peft_init_const(value, n, 0);
+}
+
+static int
+start(struct peft_module *m, struct peft_err *err)
+{
+	struct peft_param *p = m->param[0];
+	struct peft_rows rows;
+
+	if (m->site->kind == PEFT_NORM)
+		return peft_vector_start(m, err);
+	if (peft_module_base(m, &rows, err) == -1)
+		return -1;
+	return rows.get(rows.ctx, 0, p->shape[0], p->value, err);
+}
+
+static void
+rows_of(const struct peft_module *m, size_t first, size_t n, const float *w,
+    float *delta)
+{
+	const float *to = m->param[0]->value + first * m->site->in;
+	size_t i;
+
+	for (i = 0; i < n * m->site->in; i++)
+		delta[i] += to[i] - w[i];
+}
+
+static void
+back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
+{
+	(void)w;
+	peft_vec_best()->add(m->param[0]->grad + first * m->site->in, g,
+	    n * m->site->in);
+}
+
+static const struct peft_dense_ops ops = { true, rows_of, back };
+
+static size_t
+row_of(const struct peft_module *m, int32_t id)
+{
+	(void)m;
+	return (size_t)id;
+}
+
+static const struct peft_hook_ops *
+hook_for(const struct peft_module *m)
+{
+	return m->site->kind == PEFT_NORM ? &peft_vector_hook :
+	    m->site->kind == PEFT_EMBEDDING ? &peft_row_hook :
+	    &peft_dense_hook;
+}
+
+static int
+prepare(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	if (m->site->kind == PEFT_NORM)
+		return peft_vector_prepare(m, base, err);
+	return m->site->kind == PEFT_EMBEDDING ? peft_row_prepare(m, row_of,
+	    err) : 0;
+}
+
+static bool
+changes(const struct peft_module *m, enum peft_leaf leaf)
+{
+	return m->site->kind == PEFT_NORM ? peft_vector_changes(m, leaf) :
+	    leaf == PEFT_LEAF_WEIGHT;
+}
+
+static int
+merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
+    size_t n, float weight, float *rows, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	size_t cols = m->param[0]->shape[m->param[0]->ndim - 1], i;
+	const float *to = m->param[0]->value + first * cols;
+
+	(void)base;
+	(void)err;
+	if (m->site->kind == PEFT_NORM)
+		return peft_vector_merge(m, leaf, weight, rows);
+	for (i = 0; i < n * cols; i++)
+		rows[i] += weight * (to[i] - rows[i]);
+	return 0;
+}
+
+const struct peft_method peft_full = {
+	.type = "modules_to_save", .kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD |
+	    1 << PEFT_EMBEDDING | 1 << PEFT_NORM,
+	.shapes = shapes, .init = init, .start = start, .prepare = prepare,
+	.hook_for = hook_for, .ops = &ops, .changes = changes,
+	.merge = merge,
+};

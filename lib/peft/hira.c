@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HiRA (Huang et al. 2025): the change of a weight is its elementwise product
+ * with a low-rank matrix, W o (B A); A [r, in], B [out, r].
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "math/vec.h"
+#include "peft/dense.h"
+
+enum { A, B };
+enum { RANDOM, ZERO, GAUSSIAN };	/* init_weights */
+
+struct hira {
+	int64_t		 r;
+	double		 dropout;
+	int		 start;
+	const cJSON	*rank_pattern;
+};
+
+static const char *const keys[][2] = {
+	{ "r", "32" }, { "exclude_modules", "null" }, { "hira_dropout", "0.0" },
+	{ "fan_in_fan_out", "false" }, { "modules_to_save", "null" },
+	{ "init_weights", "true" }, { "layers_to_transform", "null" },
+	{ "layers_pattern", "null" }, { "rank_pattern", "{}" }, { NULL, NULL }
+};
+
+static const char *const patterns[] = { "rank_pattern", NULL };
+static const char *const starts[] = { "gaussian", NULL };
+
+static int
+parse(const cJSON *config, void **settings, struct peft_err *err)
+{
+	struct hira *h = peft_calloc(1, sizeof(*h), err);
+
+	if ((*settings = h) == NULL)
+		return -1;
+	*h = (struct hira){ .r = 32, .start = ZERO };
+	h->rank_pattern = peft_json_get(config, "rank_pattern");
+	if (peft_json_int(config, "r", 1, 1 << 20, &h->r, err) == -1 ||
+	    peft_config_dropout(config, "hira_dropout", &h->dropout,
+	    err) == -1)
+		return -1;
+	return peft_config_choice(config, "init_weights", starts, &h->start,
+	    err);
+}
+
+static int
+shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	const struct hira *h = settings;
+
+	if (peft_config_rank(h->rank_pattern, m, h->r, err) == -1)
+		return -1;
+	m->dropout = h->dropout;
+	out[A] = peft_shape2("hira_A", m->rank, m->site->in);
+	out[B] = peft_shape2("hira_B", m->site->out, m->rank);
+	return 0;
+}
+
+static void
+init(const void *settings, const struct peft_module *m, int part,
+    struct peft_rng rng, float *value, size_t n)
+{
+	const struct hira *h = settings;
+
+	if (h->start == RANDOM)
+		peft_init_normal(rng, value, n, 1);
+	else if (part == B)
+		peft_init_const(value, n, 0);
+	else if (h->start == GAUSSIAN)
+		peft_init_normal(rng, value, n, 1 / (double)m->rank);
+	else
+		peft_init_uniform(rng, value, n,
+		    1 / sqrt((double)m->site->in));
+}
+
+static void
+rows(const struct peft_module *m, size_t first, size_t n, const float *w,
+    float *delta)
+{
+	size_t in = m->site->in, i, k;
+
+	for (i = 0; i < n; i++, delta += in, w += in) {
+		for (k = 0; k < m->rank; k++)
+			peft_vec_best()->axpy(delta, m->param[B]->value[
+			    (first + i) * m->rank + k],
+			    m->param[A]->value + k * in, in);
+		for (k = 0; k < in; k++)
+			delta[k] *= w[k];
+	}
+}
+
+static void
+back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
+{
+	const struct peft_vec *v = peft_vec_best();
+	size_t in = m->site->in, r = m->rank, o, k;
+
+	for (o = first; o < first + n; o++, w += in, g += in) {
+		for (k = 0; k < in; k++)
+			g[k] *= w[k];
+		for (k = 0; k < r; k++) {
+			m->param[B]->grad[o * r + k] += v->dot(g,
+			    m->param[A]->value + k * in, in);
+			v->axpy(m->param[A]->grad + k * in,
+			    m->param[B]->value[o * r + k], g, in);
+		}
+	}
+}
+
+static const struct peft_dense_ops ops = { true, rows, back };
+
+const struct peft_method peft_hira = {
+	.type = "HIRA", .name = "hira",
+	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "hira_dropout" },
+	.keys = keys, .patterns = patterns,
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
+	.shapes = shapes, .init = init, .hook = &peft_dense_hook, .ops = &ops,
+	.changes = peft_dense_changes, .merge = peft_dense_merge,
+};

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LN tuning (Qi et al. 2022): norms get weights of their own. */
+
+#include "peft/vector.h"
+
+static const char *const keys[][2] = {
+	{ "exclude_modules", "null" }, { "modules_to_save", "null" },
+	{ NULL, NULL }
+};
+
+static const char *const usual[] = { "input_layernorm",
+	"post_attention_layernorm", "norm", NULL };
+
+static int
+parse(const cJSON *config, void **settings, struct peft_err *err)
+{
+	(void)config;
+	(void)err;
+	*settings = NULL;
+	return 0;
+}
+
+static int
+shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	(void)settings;
+	return peft_vector_shapes(m, "ln_tuning_layers.weight",
+	    "ln_tuning_layers.bias", out, err);
+}
+
+static void
+init(const void *settings, const struct peft_module *m, int part,
+    struct peft_rng rng, float *value, size_t n)
+{
+	(void)settings;
+	(void)m;
+	(void)part;
+	(void)rng;
+	peft_init_const(value, n, 1);
+}
+
+static int
+merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
+    size_t n, float weight, float *rows, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	(void)first;
+	(void)n;
+	(void)base;
+	(void)err;
+	return peft_vector_merge(m, leaf, weight, rows);
+}
+
+const struct peft_method peft_ln_tuning = {
+	.type = "LN_TUNING", .name = "ln-tuning", .keys = keys,
+	.usual = usual, .kinds = 1 << PEFT_NORM, .parse = parse,
+	.shapes = shapes, .init = init, .start = peft_vector_start,
+	.prepare = peft_vector_prepare, .hook = &peft_vector_hook,
+	.changes = peft_vector_changes, .merge = merge,
+};

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * LoHa (Hyeon-Woo et al. 2022, in PEFT's form): the change of a weight is
+ * the elementwise product of two low-rank matrices, s (w1a w1b) o (w2a w2b),
+ * s = alpha / r; wa [out, r], wb [r, in].
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "math/vec.h"
+#include "peft/dense.h"
+#include "peft/target.h"
+
+enum { W1A, W1B, W2A, W2B };
+
+struct loha {
+	int64_t		 r;
+	double		 alpha, rank_dropout, module_dropout;
+	bool		 random;		/* init_weights false */
+	const cJSON	*rank_pattern, *alpha_pattern;
+};
+
+static const char *const keys[][2] = {
+	{ "rank_pattern", "{}" }, { "alpha_pattern", "{}" }, { "r", "8" },
+	{ "alpha", "8" }, { "rank_dropout", "0.0" },
+	{ "module_dropout", "0.0" }, { "use_effective_conv2d", "false" },
+	{ "exclude_modules", "null" }, { "init_weights", "true" },
+	{ "layers_to_transform", "null" }, { "layers_pattern", "null" },
+	{ "modules_to_save", "null" }, { NULL, NULL }
+};
+
+static const char *const patterns[] = { "rank_pattern", "alpha_pattern",
+	NULL };
+
+static int
+parse(const cJSON *config, void **settings, struct peft_err *err)
+{
+	struct loha *l = peft_calloc(1, sizeof(*l), err);
+	bool start = true;
+
+	if ((*settings = l) == NULL)
+		return -1;
+	*l = (struct loha){ .r = 8, .alpha = 8 };
+	if (peft_json_int(config, "r", 1, 1 << 20, &l->r, err) == -1 ||
+	    peft_json_real(config, "alpha", &l->alpha, err) == -1 ||
+	    peft_config_dropout(config, "rank_dropout", &l->rank_dropout,
+	    err) == -1 || peft_config_dropout(config, "module_dropout",
+	    &l->module_dropout, err) == -1 ||
+	    peft_json_bool(config, "init_weights", &start, err) == -1)
+		return -1;
+	l->random = !start;
+	l->rank_pattern = peft_json_get(config, "rank_pattern");
+	l->alpha_pattern = peft_json_get(config, "alpha_pattern");
+	return 0;
+}
+
+static int
+shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	const struct loha *l = settings;
+	double alpha;
+
+	if (peft_config_rank(l->rank_pattern, m, l->r, err) == -1 ||
+	    peft_pattern_value(l->alpha_pattern, m->site->path, l->alpha,
+	    &alpha, err) == -1)
+		return -1;
+	m->scale = (float)(alpha / (double)m->rank);
+	if (l->rank_dropout > 0 || l->module_dropout > 0)
+		m->untrainable = "rank_dropout and module_dropout are not "
+		    "honoured in training: set them to 0";
+	out[W1A] = peft_shape2("hada_w1_a", m->site->out, m->rank);
+	out[W1B] = peft_shape2("hada_w1_b", m->rank, m->site->in);
+	out[W2A] = peft_shape2("hada_w2_a", m->site->out, m->rank);
+	out[W2B] = peft_shape2("hada_w2_b", m->rank, m->site->in);
+	return 0;
+}
+
+static void
+init(const void *settings, const struct peft_module *m, int part,
+    struct peft_rng rng, float *value, size_t n)
+{
+	const struct loha *l = settings;
+	size_t fan = part == W1A || part == W2A ? m->rank : m->site->in;
+
+	if (part == W2B && !l->random)
+		peft_init_const(value, n, 0);
+	else
+		peft_init_uniform(rng, value, n, 1 / sqrt((double)fan));
+}
+
+/* row[n] = a [r] times columns c .. c+n of b [r, in] */
+static void
+product(const struct peft_module *m, const float *a, const float *b,
+    size_t c, size_t n, float *row)
+{
+	size_t k;
+
+	memset(row, 0, n * sizeof(*row));
+	for (k = 0; k < m->rank; k++)
+		peft_vec_best()->axpy(row, a[k], b + k * m->site->in + c, n);
+}
+
+enum { STRETCH = 512 };		/* columns at a time, on the stack */
+
+static void
+rows(const struct peft_module *m, size_t first, size_t n, const float *w,
+    float *delta)
+{
+	size_t in = m->site->in, i, c, k, len;
+	float h1[STRETCH], h2[STRETCH];
+
+	(void)w;
+	for (i = 0; i < n; i++)
+		for (c = 0; c < in; c += len) {
+			len = in - c < STRETCH ? in - c : STRETCH;
+			product(m, m->param[W1A]->value + (first + i) *
+			    m->rank, m->param[W1B]->value, c, len, h1);
+			product(m, m->param[W2A]->value + (first + i) *
+			    m->rank, m->param[W2B]->value, c, len, h2);
+			for (k = 0; k < len; k++)
+				delta[i * in + c + k] += m->scale * h1[k] *
+				    h2[k];
+		}
+}
+
+/* Gradients of a [r] and b [r, in], given that of a stretch of their
+ * product. */
+static void
+product_back(const struct peft_module *m, int a, int b, size_t o, size_t c,
+    size_t n, const float *g)
+{
+	const struct peft_vec *v = peft_vec_best();
+	size_t in = m->site->in, r = m->rank, k;
+
+	for (k = 0; k < r; k++) {
+		m->param[a]->grad[o * r + k] += v->dot(g,
+		    m->param[b]->value + k * in + c, n);
+		v->axpy(m->param[b]->grad + k * in + c,
+		    m->param[a]->value[o * r + k], g, n);
+	}
+}
+
+static void
+back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
+{
+	size_t in = m->site->in, o, c, k, len;
+	float h1[STRETCH], h2[STRETCH];
+
+	(void)w;
+	for (o = first; o < first + n; o++, g += in)
+		for (c = 0; c < in; c += len) {
+			len = in - c < STRETCH ? in - c : STRETCH;
+			product(m, m->param[W1A]->value + o * m->rank,
+			    m->param[W1B]->value, c, len, h1);
+			product(m, m->param[W2A]->value + o * m->rank,
+			    m->param[W2B]->value, c, len, h2);
+			for (k = 0; k < len; k++) {
+				float h = h1[k];
+
+				h1[k] = m->scale * g[c + k] * h2[k];
+				h2[k] = m->scale * g[c + k] * h;
+			}
+			product_back(m, W1A, W1B, o, c, len, h1);
+			product_back(m, W2A, W2B, o, c, len, h2);
+		}
+}
+
+static const struct peft_dense_ops ops = { false, rows, back };
+
+const struct peft_method peft_loha = {
+	.type = "LOHA", .name = "loha",
+	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_ALPHA] = "alpha" },
+	.keys = keys, .patterns = patterns,
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
+	.shapes = shapes, .init = init, .hook = &peft_dense_hook, .ops = &ops,
+	.changes = peft_dense_changes, .merge = peft_dense_merge,
+};

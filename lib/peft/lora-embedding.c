@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LoRA on an embedding: row(id) += s B A[:, id]. */
+
+#include "math/vec.h"
+#include "peft/lora.h"
+#include "peft/row.h"
+
+/* row[D] += s B A[:, id] */
+static void
+add(const struct peft_module *m, size_t id, float s, float *row)
+{
+	size_t r = m->rank, vocab = m->site->in, i, k;
+	const float *a = m->param[PEFT_LORA_A]->value + id;
+	const float *b = m->param[PEFT_LORA_B]->value;
+
+	for (i = 0; i < m->site->out; i++) {
+		float sum = 0;
+
+		for (k = 0; k < r; k++)
+			sum += b[i * r + k] * a[k * vocab];
+		row[i] += s * sum;
+	}
+}
+
+static void
+forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
+{
+	const struct peft_module *m = self;
+	size_t t;
+
+	for (t = 0; t < c->T; t++)
+		if (c->ids[t] >= 0)
+			add(m, (size_t)c->ids[t], m->scale * m->weight,
+			    y + t * ldy);
+}
+
+static void
+backward(void *self, const struct peft_hook_call *c, const float *dy,
+    size_t lddy, float *dx, size_t lddx)
+{
+	const struct peft_module *m = self;
+	size_t r = m->rank, vocab = m->site->in, t, i, k;
+	const float *a = m->param[PEFT_LORA_A]->value;
+	const float *b = m->param[PEFT_LORA_B]->value;
+	float *ga = m->param[PEFT_LORA_A]->grad;
+	float *gb = m->param[PEFT_LORA_B]->grad, s = m->scale * m->weight;
+
+	(void)dx;
+	(void)lddx;
+	for (t = 0; m->train && t < c->T; t++) {
+		size_t id = (size_t)c->ids[t];
+
+		if (c->ids[t] < 0)
+			continue;
+		for (i = 0; i < m->site->out; i++)
+			for (k = 0; k < r; k++) {
+				float g = s * dy[t * lddy + i];
+
+				gb[i * r + k] += g * a[k * vocab + id];
+				ga[k * vocab + id] += g * b[i * r + k];
+			}
+	}
+}
+
+const struct peft_hook_ops peft_lora_embedding_hook = {
+	.saved = peft_no_floats, .scratch = peft_no_floats,
+	.forward = forward, .backward = backward,
+};
+
+int
+peft_lora_embedding_merge(const struct peft_module *m, size_t first, size_t n,
+    float weight, float *rows)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		add(m, first + i, m->scale * weight, rows + i * m->site->out);
+	return 0;
+}

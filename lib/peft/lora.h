@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_PEFT_LORA_H
+#define PEFT_PEFT_LORA_H
+
+#include "peft/lowrank.h"
+
+/* What LoRA's files share. */
+enum { PEFT_LORA_A, PEFT_LORA_B, PEFT_LORA_BIAS, PEFT_LORA_MAGNITUDE,
+	PEFT_LORA_BASE };
+
+enum peft_lora_start {		/* init_lora_weights */
+	PEFT_LORA_FALSE, PEFT_LORA_TRUE, PEFT_LORA_GAUSSIAN,
+	PEFT_LORA_ORTHOGONAL, PEFT_LORA_PISSA, PEFT_LORA_OLORA,
+	PEFT_LORA_EVA, PEFT_LORA_MICA,
+	/* these belong to a base that was changed with them */
+	PEFT_LORA_CORDA, PEFT_LORA_LOFTQ, PEFT_LORA_GA, PEFT_LORA_NITER
+};
+
+struct peft_lora {
+	int64_t		 r;
+	double		 alpha, dropout;
+	bool		 rslora, bias, dora;
+	enum peft_lora_start start;
+	const cJSON	*rank_pattern, *alpha_pattern;	/* of the config */
+};
+
+/* lora-start.c: the first values that are functions of the base, or of each
+ * other. */
+int	peft_lora_start(struct peft_module *, struct peft_err *);
+
+/* lora-embedding.c */
+extern const struct peft_hook_ops peft_lora_embedding_hook;
+int	peft_lora_embedding_merge(const struct peft_module *, size_t first,
+	    size_t n, float weight, float *rows);
+
+/* dora.c (Liu et al. 2024): y = g (W x + s B A x) + b, g = m / |W + s B A|
+ * by rows, where the norm counts as a constant. */
+extern const struct peft_hook_ops peft_dora_hook;
+int	peft_dora_prepare(struct peft_module *, const struct peft_rows *,
+	    struct peft_err *);
+int	peft_dora_merge(const struct peft_module *, size_t first, size_t n,
+	    float weight, float *rows);
+/* norm[out] = |W + s B A| by rows, given W. */
+void	peft_dora_norms(const struct peft_module *, const float *w,
+	    float *norm);
+
+/* residual.c: PiSSA (Meng et al. 2024), OLoRA (Buyukakyuz 2024): the adapter
+ * begins as a part of the weight, which the base then lacks, W - s B0 A0.
+ * Over the whole base the adapter is s (B A - B0 A0). */
+extern const struct peft_hook_ops peft_residual_hook;
+int	peft_residual_prepare(struct peft_module *, const struct peft_rows *,
+	    struct peft_err *);
+void	peft_residual_merge(const struct peft_module *, size_t first,
+	    size_t n, float weight, float *rows);
+/* a [r, in], b [out, r] as the method begins, from w [out, in], which is
+ * overwritten. */
+int	peft_residual_factors(const struct peft_module *, float *w, float *a,
+	    float *b, struct peft_err *);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* y += s (B (A drop(x)) + b): what LoRA and its relatives share. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "math/vec.h"
+#include "peft/lowrank.h"
+
+enum { A, B, BIAS };
+
+static const struct peft_lowrank_ops *
+ops_of(const struct peft_module *m)
+{
+	return m->method->ops;
+}
+
+static size_t
+own_floats(const struct peft_module *m)
+{
+	return ops_of(m) == NULL ? 0 : 2 * m->rank * (m->site->in +
+	    m->site->out);
+}
+
+size_t
+peft_lowrank_memory(const void *self)
+{
+	return sizeof(struct peft_lowrank) + own_floats(self) * sizeof(float);
+}
+
+int
+peft_lowrank_prepare(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	struct peft_lowrank *l = peft_calloc(1, peft_lowrank_memory(m), err);
+	size_t na = m->rank * m->site->in, nb = m->rank * m->site->out;
+
+	(void)base;
+	if ((m->state = l) == NULL)
+		return -1;
+	if (ops_of(m) == NULL) {
+		l->a = m->param[A]->value;
+		l->b = m->param[B]->value;
+		l->ga = m->param[A]->grad;
+		l->gb = m->param[B]->grad;
+		return 0;
+	}
+	l->own = l->data;
+	l->a = l->own;
+	l->b = l->own + na;
+	l->ga = l->own + na + nb;
+	l->gb = l->ga + na;
+	return 0;
+}
+
+void
+peft_lowrank_begin(void *self, struct peft_cpu *cpu, float *product)
+{
+	struct peft_module *m = self;
+	struct peft_lowrank *l = m->state;
+	size_t na = m->rank * m->site->in, nb = m->rank * m->site->out;
+
+	(void)cpu;
+	(void)product;
+	if (ops_of(m) == NULL || !peft_module_stale(m))
+		return;
+	ops_of(m)->make(m, l->own, l->own + na);
+	memset(l->ga, 0, (na + nb) * sizeof(float));
+}
+
+void
+peft_lowrank_end(void *self, struct peft_cpu *cpu)
+{
+	struct peft_module *m = self;
+	struct peft_lowrank *l = m->state;
+
+	(void)cpu;
+	if (ops_of(m) != NULL && m->train)
+		ops_of(m)->back(m, l->ga, l->gb);
+}
+
+size_t
+peft_lowrank_saved(const void *self, size_t T)
+{
+	const struct peft_module *m = self;
+
+	return T * m->rank;			/* h = A drop(x) */
+}
+
+size_t
+peft_lowrank_scratch(const void *self, size_t T)
+{
+	const struct peft_module *m = self;
+
+	return T * (m->rank + (m->train && m->dropout > 0 ?
+	    2 * m->site->in : 0));
+}
+
+void
+peft_lowrank_forward(void *self, const struct peft_hook_call *c, float *y,
+    size_t ldy)
+{
+	const struct peft_module *m = self;
+	const struct peft_lowrank *l = m->state;
+	size_t r = m->rank, in = m->site->in, ld;
+	const float *x = peft_drop(m, c, c->scratch + c->T * r, &ld);
+	float s = m->scale * m->weight;
+	size_t t;
+
+	peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, in, 1, x, ld, l->a, in, 0,
+	    c->saved, r);
+	peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, m->site->out, r, s, c->saved,
+	    r, l->b, r, 1, y, ldy);
+	for (t = 0; ops_of(m) == NULL && m->param[BIAS] != NULL && t < c->T;
+	    t++)
+		peft_cpu_vec(c->cpu)->axpy(y + t * ldy, s,
+		    m->param[BIAS]->value, m->site->out);
+}
+
+/* The gradients of A, B and b; dh is that of h = A drop(x). */
+static void
+gradients(struct peft_module *m, const struct peft_hook_call *c,
+    const float *dy, size_t lddy, const float *dh)
+{
+	const struct peft_lowrank *l = m->state;
+	size_t r = m->rank, in = m->site->in, out = m->site->out, ld, t;
+	float s = m->scale * m->weight;
+	const float *x = peft_drop(m, c, c->scratch + c->T * r, &ld);
+
+	peft_gemm(c->cpu, PEFT_T, PEFT_N, out, r, c->T, s, dy, lddy, c->saved,
+	    r, 1, l->gb, r);
+	peft_gemm(c->cpu, PEFT_T, PEFT_N, r, in, c->T, 1, dh, r, x, ld, 1,
+	    l->ga, in);
+	for (t = 0; ops_of(m) == NULL && m->param[BIAS] != NULL && t < c->T;
+	    t++)
+		peft_cpu_vec(c->cpu)->axpy(m->param[BIAS]->grad, s,
+		    dy + t * lddy, out);
+}
+
+void
+peft_lowrank_backward(void *self, const struct peft_hook_call *c,
+    const float *dy, size_t lddy, float *dx, size_t lddx)
+{
+	struct peft_module *m = self;
+	const struct peft_lowrank *l = m->state;
+	size_t r = m->rank, in = m->site->in;
+	float *dh = c->scratch, *g = c->scratch + c->T * (r + in);
+	bool drop = peft_drop_on(m, c);
+
+	peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, r, m->site->out,
+	    m->scale * m->weight, dy, lddy, l->b, r, 0, dh, r);
+	if (m->train)
+		gradients(m, c, dy, lddy, dh);
+	if (dx == NULL)
+		return;
+	peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, in, r, 1, dh, r, l->a, in,
+	    drop ? 0 : 1, drop ? g : dx, drop ? in : lddx);
+	if (drop)
+		peft_drop_back(m, c, g, dx, lddx);
+}
+
+const struct peft_hook_ops peft_lowrank_hook = {
+	.memory = peft_lowrank_memory, .begin = peft_lowrank_begin,
+	.end = peft_lowrank_end, .saved = peft_lowrank_saved,
+	.scratch = peft_lowrank_scratch, .forward = peft_lowrank_forward,
+	.backward = peft_lowrank_backward,
+};
+
+bool
+peft_lowrank_changes(const struct peft_module *m, enum peft_leaf leaf)
+{
+	return leaf == PEFT_LEAF_WEIGHT ||
+	    (ops_of(m) == NULL && m->param[BIAS] != NULL);
+}
+
+/* By stretches of columns that stay in the cache while they are summed; the
+ * sum is added to the base's value in one rounding. */
+void
+peft_lowrank_row(const float *b, const float *a, size_t r, size_t in, float s,
+    float *row)
+{
+	enum { STRETCH = 1024 };
+	const struct peft_vec *v = peft_vec_best();
+	float sum[STRETCH];
+	size_t c, n, k;
+
+	for (c = 0; c < in; c += n) {
+		n = in - c < STRETCH ? in - c : STRETCH;
+		memset(sum, 0, n * sizeof(*sum));
+		for (k = 0; k < r; k++)
+			v->axpy(sum, b[k], a + k * in + c, n);
+		v->axpy(row + c, s, sum, n);
+	}
+}
+
+int
+peft_lowrank_merge(const struct peft_module *m, enum peft_leaf leaf,
+    size_t first, size_t n, float weight, float *rows,
+    const struct peft_rows *base, struct peft_err *err)
+{
+	const struct peft_lowrank *l = m->state;
+	size_t in = m->site->in, r = m->rank, i;
+	float s = m->scale * weight;
+
+	(void)base;
+	(void)err;
+	if (leaf == PEFT_LEAF_BIAS)
+		peft_vec_best()->axpy(rows, s, m->param[BIAS]->value,
+		    m->site->out);
+	for (i = 0; leaf == PEFT_LEAF_WEIGHT && i < n; i++)
+		peft_lowrank_row(l->b + (first + i) * r, l->a, r, in, s,
+		    rows + i * in);
+	return 0;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * OFT (Qiu et al. 2023) as PEFT has it: the input of a linear is turned by
+ * orthogonal blocks; of each block's skew matrix the upper triangle is
+ * trained, [blocks, b (b - 1) / 2].
+ */
+
+#include "peft/row.h"
+#include "peft/turn.h"
+
+enum { WEIGHT };
+
+struct oft {
+	int64_t	r, size, terms;
+	double	dropout;
+	bool	share, series, random;
+};
+
+static const char *const keys[][2] = {
+	{ "r", "0" }, { "oft_block_size", "32" }, { "module_dropout", "0.0" },
+	{ "fan_in_fan_out", "false" }, { "bias", "\"none\"" },
+	{ "exclude_modules", "null" }, { "init_weights", "true" },
+	{ "layers_to_transform", "null" }, { "layers_pattern", "null" },
+	{ "modules_to_save", "null" }, { "coft", "false" }, { "eps", "6e-05" },
+	{ "block_share", "false" }, { "use_cayley_neumann", "true" },
+	{ "num_cayley_neumann_terms", "5" }, { NULL, NULL }
+};
+
+static int
+parse(const cJSON *config, void **settings, struct peft_err *err)
+{
+	struct oft *o = peft_calloc(1, sizeof(*o), err);
+	bool start = true;
+
+	if ((*settings = o) == NULL)
+		return -1;
+	*o = (struct oft){ .size = 32, .terms = 5, .series = true };
+	if (peft_json_int(config, "r", 0, 1 << 20, &o->r, err) == -1 ||
+	    peft_json_int(config, "oft_block_size", 0, 1 << 20, &o->size,
+	    err) == -1 || peft_json_int(config, "num_cayley_neumann_terms",
+	    1, 64, &o->terms, err) == -1 ||
+	    peft_json_bool(config, "block_share", &o->share, err) == -1 ||
+	    peft_json_bool(config, "use_cayley_neumann", &o->series,
+	    err) == -1 ||
+	    peft_json_bool(config, "init_weights", &start, err) == -1 ||
+	    peft_config_dropout(config, "module_dropout", &o->dropout,
+	    err) == -1 || peft_config_off(config, "coft", err) == -1 ||
+	    peft_config_off(config, "bias", err) == -1)
+		return -1;
+	o->random = !start;
+	if ((o->r == 0) == (o->size == 0))
+		return peft_seterr(err, "one of r and oft_block_size must be "
+		    "0, and the other not");
+	return 0;
+}
+
+/* The divisor of n that is next to want: of two the smaller one. */
+static size_t
+divisor(size_t n, size_t want)
+{
+	size_t up = want, down = want;
+
+	if (want >= n)
+		return n;
+	while (n % up != 0)
+		up++;
+	while (n % down != 0)
+		down--;
+	return want - down <= up - want ? down : up;
+}
+
+static int
+shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	const struct oft *o = settings;
+	size_t in = m->site->in, b = o->size != 0 ?
+	    divisor(in, (size_t)o->size) : in / divisor(in, (size_t)o->r);
+
+	(void)err;
+	m->own[PEFT_TURN_SIZE] = b;
+	m->own[PEFT_TURN_BLOCKS] = o->share ? 1 : in / b;
+	m->own[PEFT_TURN_TERMS] = o->series ? (size_t)o->terms : 0;
+	if (b < 2)
+		return peft_seterr(err, "blocks of one turn nothing");
+	if (o->dropout > 0)
+		m->untrainable = "module_dropout is not honoured in training: "
+		    "set it to 0";
+	out[WEIGHT] = peft_shape2("oft_R.weight", m->own[PEFT_TURN_BLOCKS],
+	    b * (b - 1) / 2);
+	return 0;
+}
+
+static void
+init(const void *settings, const struct peft_module *m, int part,
+    struct peft_rng rng, float *value, size_t n)
+{
+	const struct oft *o = settings;
+
+	(void)m;
+	(void)part;
+	if (o->random)
+		peft_init_normal(rng, value, n, 0.1);
+	else
+		peft_init_const(value, n, 0);
+}
+
+static void
+skew(const struct peft_module *m, size_t block, double *q)
+{
+	size_t b = m->own[PEFT_TURN_SIZE], i, j;
+	const float *u = m->param[WEIGHT]->value + block * (b * (b - 1) / 2);
+
+	for (i = 0; i < b; i++)
+		for (q[i * b + i] = 0, j = i + 1; j < b; j++) {
+			q[i * b + j] = *u;
+			q[j * b + i] = -*u++;
+		}
+}
+
+static void
+back(const struct peft_module *m, size_t block, const double *gq)
+{
+	size_t b = m->own[PEFT_TURN_SIZE], i, j;
+	float *g = m->param[WEIGHT]->grad + block * (b * (b - 1) / 2);
+
+	for (i = 0; i < b; i++)
+		for (j = i + 1; j < b; j++)
+			*g++ += (float)(gq[i * b + j] - gq[j * b + i]);
+}
+
+static const struct peft_turn_ops ops = { skew, back };
+
+static const struct peft_hook_ops hook = {
+	.memory = peft_turn_memory, .begin = peft_turn_begin,
+	.end = peft_turn_end, .saved = peft_no_floats,
+	.scratch = peft_no_floats, .input = peft_turn_input,
+	.input_back = peft_turn_input_back,
+};
+
+static bool
+changes(const struct peft_module *m, enum peft_leaf leaf)
+{
+	(void)m;
+	return leaf == PEFT_LEAF_WEIGHT;
+}
+
+static int
+merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
+    size_t n, float weight, float *rows, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	(void)leaf;
+	(void)first;
+	(void)base;
+	return peft_turn_rows(m, n, weight, rows, err);
+}
+
+const struct peft_method peft_oft = {
+	.type = "OFT", .name = "oft",
+	.knobs = { [PEFT_KNOB_RANK] = "r" },
+	.keys = keys, .kinds = 1 << PEFT_LINEAR,
+	.parse = parse, .shapes = shapes, .init = init,
+	.prepare = peft_turn_prepare, .hook = &hook, .ops = &ops,
+	.changes = changes, .merge = merge,
+};

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Prefix tuning (Li & Liang 2021): trained keys and values stand before those
+ * of each sequence, in every layer.  With prefix_projection an embedding
+ * [n, d] and two layers with a tanh between make them, d -> hidden -> layers
+ * x 2 x d; only what they make is saved.
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "math/vec.h"
+#include "peft/row.h"
+#include "peft/virtual.h"
+
+enum { EMBED = 1, W1, B1, W2, B2 };
+
+struct prefix {
+	int64_t	hidden;
+	bool	project, zero;
+};
+
+static const char *const keys[][2] = {
+	{ "num_virtual_tokens", "null" }, { "token_dim", "null" },
+	{ "num_transformer_submodules", "null" },
+	{ "num_attention_heads", "null" }, { "num_layers", "null" },
+	{ "init_weights", "null" }, { "encoder_hidden_size", "null" },
+	{ "prefix_projection", "false" }, { NULL, NULL }
+};
+
+static int
+parse(const cJSON *config, void **settings, struct peft_err *err)
+{
+	struct prefix *p = peft_calloc(1, sizeof(*p), err);
+	const char *start = "";
+
+	if ((*settings = p) == NULL ||
+	    peft_json_int(config, "encoder_hidden_size", 1, 1 << 20,
+	    &p->hidden, err) == -1 || peft_json_bool(config,
+	    "prefix_projection", &p->project, err) == -1 ||
+	    peft_json_str(config, "init_weights", &start, err) == -1 ||
+	    peft_config_off(config, "modules_to_save", err) == -1)
+		return -1;
+	p->zero = strcmp(start, "zero") == 0;
+	if (!p->zero && start[0] != '\0')
+		return peft_seterr(err, "init_weights \"%s\" is neither null "
+		    "nor \"zero\"", start);
+	return 0;
+}
+
+static struct peft_shape
+inner(struct peft_shape s)
+{
+	s.place = PEFT_AT_NONE;
+	s.unsaved = true;
+	return s;
+}
+
+static int
+common(const void *settings, struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	const struct prefix *p = settings;
+	const struct peft_config *c = m->adapter->model;
+	size_t n, d, h;
+
+	if (peft_virtual_common(m, true, out, err) == -1)
+		return -1;
+	if (!p->project || !m->adapter->fresh)
+		return 0;
+	n = m->own[PEFT_VIRTUAL_N];
+	d = c->kv_heads * c->head_dim;
+	h = p->hidden == 0 ? d : (size_t)p->hidden;
+	out[PEFT_PROMPT].fixed = true;
+	out[EMBED] = inner(peft_shape2("prompt_encoder.embedding.weight", n,
+	    d));
+	out[W1] = inner(peft_shape2("prompt_encoder.transform.0.weight", h,
+	    d));
+	out[B1] = inner(peft_shape1("prompt_encoder.transform.0.bias", h));
+	out[W2] = inner(peft_shape2("prompt_encoder.transform.2.weight",
+	    m->own[PEFT_VIRTUAL_WIDTH], h));
+	out[B2] = inner(peft_shape1("prompt_encoder.transform.2.bias",
+	    m->own[PEFT_VIRTUAL_WIDTH]));
+	return 0;
+}
+
+static void
+init(const void *settings, const struct peft_module *m, int part,
+    struct peft_rng rng, float *value, size_t n)
+{
+	const struct prefix *p = settings;
+	bool zero = p->zero && (part == W2 || part == B2 ||
+	    m->param[W1] == NULL);
+
+	if (zero || (part == PEFT_PROMPT && m->param[W1] != NULL))
+		peft_init_const(value, n, 0);
+	else if (part == PEFT_PROMPT || part == EMBED)
+		peft_init_normal(rng, value, n, 1);
+	else
+		peft_layer_init(rng, m->param[part <= B1 ? W1 : W2]->shape[1],
+		    value, n);
+}
+
+static size_t
+hidden_floats(const struct peft_module *m)
+{
+	return m->param[W1] == NULL ? 0 : m->own[PEFT_VIRTUAL_N] *
+	    m->param[W1]->shape[0];
+}
+
+/* What is behind the gradient: the hidden layer, and its gradient. */
+static int
+prepare(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	(void)base;
+	return peft_virtual_prepare(m, m->param[W1] == NULL ? 0 :
+	    2 * hidden_floats(m) + m->param[EMBED]->n, err);
+}
+
+static void
+begin(void *self, struct peft_cpu *cpu, float *product)
+{
+	struct peft_module *m = self;
+	size_t n = m->own[PEFT_VIRTUAL_N], k = hidden_floats(m), i;
+	float *h;
+
+	(void)product;
+	if (m->param[W1] == NULL || !peft_module_stale(m))
+		return;
+	h = peft_virtual_extra(m);
+	peft_layer(cpu, m->param[W1], m->param[B1], m->param[EMBED]->value,
+	    n, h);
+	for (i = 0; i < k; i++)
+		h[i] = tanhf(h[i]);
+	peft_layer(cpu, m->param[W2], m->param[B2], h, n,
+	    m->param[PEFT_PROMPT]->value);
+	memset(peft_virtual_gradient(m), 0, m->param[PEFT_PROMPT]->n *
+	    sizeof(float));
+}
+
+static void
+end(void *self, struct peft_cpu *cpu)
+{
+	struct peft_module *m = self;
+	size_t n = m->own[PEFT_VIRTUAL_N], k = hidden_floats(m), i;
+	float *h, *dh;
+
+	if (m->param[W1] == NULL || !m->train)
+		return;
+	h = peft_virtual_extra(m);
+	dh = h + k;
+	peft_layer_back(cpu, m->param[W2], m->param[B2], h, n,
+	    peft_virtual_gradient(m), dh);
+	for (i = 0; i < k; i++)
+		dh[i] *= 1 - h[i] * h[i];
+	peft_layer_back(cpu, m->param[W1], m->param[B1],
+	    m->param[EMBED]->value, n, dh, dh + k);
+	peft_vec_best()->add(m->param[EMBED]->grad, dh + k,
+	    m->param[EMBED]->n);
+}
+
+static size_t
+memory(const void *self)
+{
+	return peft_virtual_plain.memory(self);
+}
+
+static const struct peft_hook_ops ops = {
+	.memory = memory, .begin = begin, .end = end,
+	.saved = peft_no_floats, .scratch = peft_no_floats,
+};
+
+static int
+attach(struct peft_module *m, struct peft_sites *sites, int index,
+    struct peft_err *err)
+{
+	return peft_virtual_attach(m, sites, index, true, &ops, err);
+}
+
+const struct peft_method peft_prefix_tuning = {
+	.type = "PREFIX_TUNING", .name = "prefix-tuning", .keys = keys,
+	.parse = parse, .common = common, .init = init, .prepare = prepare,
+	.attach = attach,
+};

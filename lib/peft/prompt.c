@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Prompt tuning (Lester et al. 2021): trained rows of the embedding stand
+ * before each sequence.  They begin random, as rows of the vocabulary, or as
+ * a text.  CPT (Blau et al. 2025) is the same once it is trained.
+ */
+
+#include <string.h>
+
+#include "peft/virtual.h"
+
+enum start { RANDOM, VOCAB, TEXT };	/* prompt_tuning_init */
+
+struct prompt {
+	enum start	start;
+};
+
+static const char *const keys[][2] = {
+	{ "num_virtual_tokens", "null" }, { "token_dim", "null" },
+	{ "num_transformer_submodules", "null" },
+	{ "num_attention_heads", "null" }, { "num_layers", "null" },
+	{ "prompt_tuning_init", "\"RANDOM\"" },
+	{ "prompt_tuning_init_text", "null" },
+	{ "tokenizer_name_or_path", "null" }, { "tokenizer_kwargs", "null" },
+	{ NULL, NULL }
+};
+
+static int
+parse(const cJSON *config, void **settings, struct peft_err *err)
+{
+	static const char *const starts[] = { "RANDOM", "SAMPLE_VOCAB",
+	    "TEXT", NULL };
+	struct prompt *p = peft_calloc(1, sizeof(*p), err);
+	const char *start = starts[0];
+	int i;
+
+	if ((*settings = p) == NULL || peft_json_str(config,
+	    "prompt_tuning_init", &start, err) == -1 ||
+	    peft_config_off(config, "modules_to_save", err) == -1)
+		return -1;
+	for (i = 0; starts[i] != NULL && strcmp(starts[i], start) != 0; i++)
+		;
+	p->start = (enum start)i;
+	return starts[i] != NULL ? 0 : peft_seterr(err, "prompt_tuning_init "
+	    "\"%s\" is none of RANDOM, SAMPLE_VOCAB, TEXT", start);
+}
+
+static int
+common(const void *settings, struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	(void)settings;
+	return peft_virtual_common(m, false, out, err);
+}
+
+static void
+init(const void *settings, const struct peft_module *m, int part,
+    struct peft_rng rng, float *value, size_t n)
+{
+	(void)settings;
+	(void)m;
+	(void)part;
+	peft_init_normal(rng, value, n, 1);
+}
+
+/* The ids that a text was made into, again and again up to the number. */
+static int
+next_id(const struct prompt *p, const struct peft_module *m, size_t i,
+    size_t *id, struct peft_err *err)
+{
+	const cJSON *ids = peft_json_get(m->adapter->config, PEFT_INIT_IDS);
+	const struct peft_config *c = m->adapter->model;
+	const cJSON *e;
+
+	if (p->start == VOCAB) {
+		*id = (size_t)peft_rng_below(peft_rng_key(m->adapter->seed,
+		    "vocabulary"), 0, i, c->vocab);
+		return 0;
+	}
+	if (cJSON_GetArraySize(ids) == 0)
+		return peft_seterr(err, "prompt_tuning_init TEXT needs "
+		    "prompt_tuning_init_text and the model's tokenizer");
+	e = cJSON_GetArrayItem(ids, (int)(i %
+	    (size_t)cJSON_GetArraySize(ids)));
+	*id = (size_t)e->valuedouble;
+	return *id < c->vocab ? 0 : peft_seterr(err, "token %zu of the text "
+	    "is not in the vocabulary of %zu", *id, c->vocab);
+}
+
+static int
+start(struct peft_module *m, struct peft_err *err)
+{
+	const struct prompt *p = m->settings;
+	size_t D = m->own[PEFT_VIRTUAL_WIDTH], i, id = 0;
+	struct peft_module embed = *m;
+	struct peft_rows rows;
+	float scale = 1;
+
+	if (p->start == RANDOM)
+		return 0;
+	embed.site = m->adapter->embedding;
+	/* where the embedding module scales its rows, PEFT copies these */
+	if (m->adapter->model->t.embed_sqrt)
+		scale = (float)m->adapter->model->t.embed_scale;
+	if (peft_module_base(&embed, &rows, err) == -1)
+		return -1;
+	for (i = 0; i < m->own[PEFT_VIRTUAL_N]; i++)
+		if (next_id(p, m, i, &id, err) == -1 ||
+		    rows.get(rows.ctx, id, 1, m->param[PEFT_PROMPT]->value +
+		    i * D, err) == -1)
+			return -1;
+	for (i = 0; i < m->param[PEFT_PROMPT]->n; i++)
+		m->param[PEFT_PROMPT]->value[i] *= scale;
+	cJSON_DeleteItemFromObjectCaseSensitive(m->adapter->config,
+	    PEFT_INIT_IDS);
+	return 0;
+}
+
+static int
+prepare(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	(void)base;
+	return peft_virtual_prepare(m, 0, err);
+}
+
+static int
+attach(struct peft_module *m, struct peft_sites *sites, int index,
+    struct peft_err *err)
+{
+	return peft_virtual_attach(m, sites, index, false,
+	    &peft_virtual_plain, err);
+}
+
+const struct peft_method peft_prompt_tuning = {
+	.type = "PROMPT_TUNING", .name = "prompt-tuning", .keys = keys,
+	.parse = parse, .common = common, .init = init, .start = start,
+	.prepare = prepare, .attach = attach,
+};

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * RandLoRA (Albert et al. 2025): a sum of n random low-rank products that
+ * together have full rank, dW = s B' (lambda o gamma o A'), on the smaller
+ * side of the weight; A [r, 1, least], B [most, n, r] are fixed and shared;
+ * lambda [r, n], gamma [n, min(in, out)] are trained.  s = alpha / r.
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "peft/lowrank.h"
+
+enum { LAMBDA, GAMMA, COPY };
+enum { A, B };				/* common */
+enum { R, N };				/* own[]: r, n */
+
+struct randlora {
+	int64_t	r, key;
+	double	alpha, dropout;
+	bool	random, sparse, very;
+};
+
+static const char *const keys[][2] = {
+	{ "r", "32" }, { "projection_prng_key", "0" },
+	{ "save_projection", "true" }, { "sparse", "false" },
+	{ "very_sparse", "false" }, { "randlora_dropout", "0.0" },
+	{ "fan_in_fan_out", "false" }, { "randlora_alpha", "640" },
+	{ "bias", "\"none\"" }, { "modules_to_save", "null" },
+	{ "init_weights", "true" }, { "layers_to_transform", "null" },
+	{ "layers_pattern", "null" }, { NULL, NULL }
+};
+
+static int
+parse(const cJSON *config, void **settings, struct peft_err *err)
+{
+	struct randlora *l = peft_calloc(1, sizeof(*l), err);
+	bool start = true, save = true;
+
+	if ((*settings = l) == NULL)
+		return -1;
+	*l = (struct randlora){ .r = 32, .alpha = 640 };
+	if (peft_json_int(config, "r", 1, 1 << 20, &l->r, err) == -1 ||
+	    peft_json_int(config, "projection_prng_key", 0, UINT32_MAX,
+	    &l->key, err) == -1 ||
+	    peft_json_real(config, "randlora_alpha", &l->alpha, err) == -1 ||
+	    peft_json_bool(config, "init_weights", &start, err) == -1 ||
+	    peft_json_bool(config, "save_projection", &save, err) == -1 ||
+	    peft_json_bool(config, "sparse", &l->sparse, err) == -1 ||
+	    peft_json_bool(config, "very_sparse", &l->very, err) == -1 ||
+	    peft_config_off(config, "bias", err) == -1 ||
+	    peft_config_dropout(config, "randlora_dropout", &l->dropout,
+	    err) == -1)
+		return -1;
+	if (!save)
+		return peft_seterr(err, "save_projection false is not "
+		    "honoured here: the projections must be in the file");
+	l->random = !start;
+	return 0;
+}
+
+static size_t
+least(const struct peft_site *s)
+{
+	return s->in < s->out ? s->in : s->out;
+}
+
+static size_t
+most(const struct peft_site *s)
+{
+	return s->in < s->out ? s->out : s->in;
+}
+
+static void
+shared_shapes(const struct peft_adapter *a, const struct randlora *l,
+    struct peft_shape *out)
+{
+	size_t in = a->most_in, rows = a->most_out, r = (size_t)l->r;
+	size_t small = in < rows ? in : rows;
+
+	out[A] = peft_shape3("randlora_A", r, 1, small);
+	out[B] = peft_shape3("randlora_B", in < rows ? rows : in,
+	    (small + r - 1) / r, r);
+	out[A].fixed = out[B].fixed = true;
+}
+
+static int
+shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	const struct randlora *l = settings;
+	size_t r = (size_t)l->r, n = (least(m->site) + r - 1) / r;
+
+	(void)err;
+	m->own[R] = r;
+	m->own[N] = n;
+	m->rank = r * n;
+	m->scale = (float)(l->alpha / (double)r);
+	m->dropout = l->dropout;
+	out[LAMBDA] = peft_shape2("randlora_lambda", r, n);
+	out[GAMMA] = peft_shape2("randlora_gamma", n, least(m->site));
+	/* PEFT writes the shared ones in each module besides */
+	if (!m->adapter->fresh) {
+		shared_shapes(m->adapter, l, out + COPY);
+		out[COPY + A].droppable = out[COPY + B].droppable = true;
+	}
+	return 0;
+}
+
+static int
+common(const void *settings, struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	const struct randlora *l = settings;
+
+	(void)err;
+	shared_shapes(m->adapter, l, out);
+	out[A].place = out[B].place = PEFT_AT_MODEL;
+	return 0;
+}
+
+/* Fixed projections of deviation 1; sparse: -1, 0, 1 with chances 1/6, 2/3,
+ * 1/6 (or rarer), scaled so. */
+static void
+projection(const struct randlora *l, const struct peft_module *m,
+    struct peft_rng rng, float *value, size_t n)
+{
+	double s = l->very ? sqrt((double)m->param[A]->shape[2]) : 3;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		double u = peft_rng_uniform(rng, (uint64_t)l->key, i);
+
+		if (!l->sparse && !l->very)
+			value[i] = (float)((2 * u - 1) * sqrt(3));
+		else
+			value[i] = u < 1 / (2 * s) ? -(float)sqrt(s) :
+			    u > 1 - 1 / (2 * s) ? (float)sqrt(s) : 0;
+	}
+}
+
+static void
+init(const void *settings, const struct peft_module *m, int part,
+    struct peft_rng rng, float *value, size_t n)
+{
+	const struct randlora *l = settings;
+
+	if (m->site == NULL)
+		projection(l, m, rng, value, n);
+	else if (part == LAMBDA && l->random)
+		peft_init_normal(rng, value, n, 1);
+	else if (part == LAMBDA)
+		peft_init_const(value, n, 0);
+	else if (l->random)
+		peft_init_const(value, n, 1 / (float)most(m->site));
+	else
+		peft_init_const(value, n, 1 / (float)(m->own[N] >
+		    least(m->site) ? m->own[N] : least(m->site)));
+}
+
+static const struct peft_param *
+shared(const struct peft_module *m, int part)
+{
+	return m->adapter->common->param[part];
+}
+
+/* The smaller side's factor has lambda[i, j] gamma[j, .] A[i, .] at i n + j,
+ * the other's B[., j, i] at j r + i: PEFT pairs them as they lie. */
+static float
+small_at(const struct peft_module *m, size_t k, size_t c)
+{
+	size_t n = m->own[N], i = k / n, j = k % n;
+
+	return m->param[LAMBDA]->value[k] *
+	    m->param[GAMMA]->value[j * least(m->site) + c] *
+	    shared(m, A)->value[i * shared(m, A)->shape[2] + c];
+}
+
+static float
+large_at(const struct peft_module *m, size_t k, size_t c)
+{
+	const struct peft_param *b = shared(m, B);
+
+	return b->value[c * b->shape[1] * b->shape[2] + k];
+}
+
+static bool
+small_is_input(const struct peft_module *m)
+{
+	return m->site->in <= m->site->out;
+}
+
+static void
+make(const struct peft_module *m, float *a, float *b)
+{
+	size_t in = m->site->in, out = m->site->out, r = m->rank, k, c;
+	bool small = small_is_input(m);
+
+	for (k = 0; k < r; k++) {
+		for (c = 0; c < in; c++)
+			a[k * in + c] = small ? small_at(m, k, c) :
+			    large_at(m, k, c);
+		for (c = 0; c < out; c++)
+			b[c * r + k] = small ? large_at(m, k, c) :
+			    small_at(m, k, c);
+	}
+}
+
+static void
+back(const struct peft_module *m, const float *ga, const float *gb)
+{
+	size_t r = m->rank, n = m->own[N], w = least(m->site), k, c;
+	bool small = small_is_input(m);
+
+	for (k = 0; k < r; k++) {
+		const float *a = shared(m, A)->value + k / n *
+		    shared(m, A)->shape[2];
+		const float *gamma = m->param[GAMMA]->value + k % n * w;
+		float *ggamma = m->param[GAMMA]->grad + k % n * w;
+		float lambda = m->param[LAMBDA]->value[k], sum = 0;
+
+		for (c = 0; c < w; c++) {
+			float g = (small ? ga[k * w + c] : gb[c * r + k]) *
+			    a[c];
+
+			sum += g * gamma[c];
+			ggamma[c] += g * lambda;
+		}
+		m->param[LAMBDA]->grad[k] += sum;
+	}
+}
+
+/* The copies of the shared ones must be just that. */
+static int
+prepare(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	int k;
+
+	for (k = A; k <= B; k++) {
+		const struct peft_param *p = m->param[COPY + k];
+
+		if (p != NULL && p->n > 0 && memcmp(p->value,
+		    shared(m, k)->value, p->n * sizeof(float)) != 0)
+			return peft_seterr(err, "tensor %s is not what %s is",
+			    p->name, shared(m, k)->name);
+	}
+	return peft_lowrank_prepare(m, base, err);
+}
+
+static const struct peft_lowrank_ops ops = { make, back };
+
+const struct peft_method peft_randlora = {
+	.type = "RANDLORA", .name = "randlora",
+	.knobs = { [PEFT_KNOB_RANK] = "r",
+	    [PEFT_KNOB_ALPHA] = "randlora_alpha",
+	    [PEFT_KNOB_DROPOUT] = "randlora_dropout" },
+	.keys = keys,
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
+	.shapes = shapes, .common = common, .init = init,
+	.prepare = prepare, .hook = &peft_lowrank_hook,
+	.ops = &ops, .changes = peft_lowrank_changes,
+	.merge = peft_lowrank_merge,
+};

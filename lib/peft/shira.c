@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SHiRA (Bhardwaj et al. 2024): the change of a weight is sparse: weight [n]
+ * at rows indices[0], columns indices[1], n = r (in + out).
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "peft/dense.h"
+
+enum { WEIGHT, INDICES };
+
+struct shira {
+	int64_t	r;
+	bool	random;
+};
+
+static const char *const keys[][2] = {
+	{ "r", "32" }, { "mask_type", "\"random\"" }, { "random_seed", "null" },
+	{ "fan_in_fan_out", "false" }, { "init_weights", "true" },
+	{ "modules_to_save", "null" }, { NULL, NULL }
+};
+
+static int
+parse(const cJSON *config, void **settings, struct peft_err *err)
+{
+	struct shira *s = peft_calloc(1, sizeof(*s), err);
+	const char *mask = "random";
+	bool start = true;
+
+	if ((*settings = s) == NULL)
+		return -1;
+	s->r = 32;
+	if (peft_json_int(config, "r", 1, 1 << 20, &s->r, err) == -1 ||
+	    peft_json_bool(config, "init_weights", &start, err) == -1 ||
+	    peft_json_str(config, "mask_type", &mask, err) == -1)
+		return -1;
+	if (strcmp(mask, "random") != 0)
+		return peft_seterr(err, "mask_type \"%s\" is not honoured "
+		    "here", mask);
+	s->random = !start;
+	return 0;
+}
+
+static int
+shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	const struct shira *s = settings;
+	size_t in = m->site->in, rows = m->site->out;
+	size_t n = (size_t)s->r * (in + rows);
+
+	m->rank = (size_t)s->r;
+	if (n > in * rows)
+		return peft_seterr(err, "r %zu asks for more values than the "
+		    "weight has", m->rank);
+	out[WEIGHT] = peft_shape1("shira_weight", n);
+	out[INDICES] = peft_shape2("shira_indices", 2, n);
+	out[INDICES].fixed = out[INDICES].whole = true;
+	return 0;
+}
+
+/* n places of in x out without repetition, in their order: each is taken with
+ * the chance that makes n of what is left (Knuth's algorithm S). */
+static void
+places(const struct peft_module *m, struct peft_rng rng, float *value,
+    size_t n)
+{
+	size_t in = m->site->in, left = in * m->site->out, i, k = 0;
+
+	for (i = 0; k < n; i++, left--)
+		if (peft_rng_below(rng, 0, i, left) < n - k) {
+			value[k] = (float)(i / in);
+			value[n + k++] = (float)(i % in);
+		}
+}
+
+static void
+init(const void *settings, const struct peft_module *m, int part,
+    struct peft_rng rng, float *value, size_t n)
+{
+	const struct shira *s = settings;
+
+	if (part == INDICES)
+		places(m, rng, value, n / 2);
+	else if (s->random)
+		peft_init_normal(rng, value, n, 1);
+	else
+		peft_init_const(value, n, 0);
+}
+
+/* State: none; but what was read must lie within the weight. */
+static int
+prepare(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	const struct peft_param *p = m->param[INDICES];
+	size_t n = p->n / 2, i;
+
+	(void)base;
+	for (i = 0; i < p->n; i++)
+		if (!(p->value[i] >= 0) || (size_t)p->value[i] >= (i < n ?
+		    m->site->out : m->site->in))
+			return peft_seterr(err, "tensor %s: its entry %zu is "
+			    "outside of the weight", p->name, i + 1);
+	return 0;
+}
+
+static void
+rows_of(const struct peft_module *m, size_t first, size_t n, const float *w,
+    float *delta)
+{
+	size_t k, N = m->param[WEIGHT]->n;
+	const float *at = m->param[INDICES]->value;
+
+	(void)w;
+	for (k = 0; k < N; k++) {
+		size_t row = (size_t)at[k];
+
+		if (row >= first && row < first + n)
+			delta[(row - first) * m->site->in +
+			    (size_t)at[N + k]] += m->param[WEIGHT]->value[k];
+	}
+}
+
+static void
+back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
+{
+	size_t k, N = m->param[WEIGHT]->n;
+	const float *at = m->param[INDICES]->value;
+
+	(void)w;
+	for (k = 0; k < N; k++) {
+		size_t row = (size_t)at[k];
+
+		if (row >= first && row < first + n)
+			m->param[WEIGHT]->grad[k] += g[(row - first) *
+			    m->site->in + (size_t)at[N + k]];
+	}
+}
+
+static const struct peft_dense_ops ops = { false, rows_of, back };
+
+const struct peft_method peft_shira = {
+	.type = "SHIRA", .name = "shira",
+	.knobs = { [PEFT_KNOB_RANK] = "r" },
+	.keys = keys,
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
+	.shapes = shapes, .init = init, .prepare = prepare,
+	.hook = &peft_dense_hook, .ops = &ops, .changes = peft_dense_changes,
+	.merge = peft_dense_merge,
+};

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Trainable tokens: rows of the embedding that are trained, the method of
+ * that name or a part of a LoRA adapter.  Where the head is the embedding, it
+ * has the same rows.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "math/vec.h"
+#include "peft/row.h"
+#include "peft/tokens.h"
+
+static const char *const keys[][2] = {
+	{ "token_indices", "[]" }, { "init_weights", "true" }, { NULL, NULL }
+};
+
+static const char *const usual[] = { "embed_tokens", NULL };
+
+struct peft_token_ids *
+peft_token_ids_parse(const cJSON *list, const char *key, struct peft_err *err)
+{
+	size_t n = (size_t)cJSON_GetArraySize(list), i = 0, k;
+	struct peft_token_ids *t;
+	const cJSON *e;
+
+	if (!cJSON_IsArray(list) || n == 0) {
+		peft_seterr(err, "%s is no list of token ids", key);
+		return NULL;
+	}
+	t = peft_calloc(1, sizeof(*t) + n * sizeof(t->id[0]), err);
+	if (t == NULL)
+		return NULL;
+	t->n = n;
+	cJSON_ArrayForEach(e, list) {
+		bool good = cJSON_IsNumber(e) && e->valuedouble >= 0 &&
+		    e->valuedouble < INT32_MAX &&
+		    e->valuedouble == (int32_t)e->valuedouble;
+
+		t->id[i] = good ? (int32_t)e->valuedouble : -1;
+		for (k = 0; good && k < i; k++)
+			good = t->id[k] != t->id[i];
+		if (!good) {
+			peft_seterr(err, "%s: entry %zu is no token id, or "
+			    "there twice", key, i + 1);
+			free(t);
+			return NULL;
+		}
+		i++;
+	}
+	return t;
+}
+
+static int
+parse(const cJSON *config, void **settings, struct peft_err *err)
+{
+	*settings = peft_token_ids_parse(peft_json_get(config, "token_indices"),
+	    "token_indices", err);
+	return *settings == NULL ? -1 : 0;
+}
+
+static int
+shapes_as(const void *settings, struct peft_module *m, const char *suffix,
+    struct peft_shape *out, struct peft_err *err)
+{
+	const struct peft_token_ids *t = settings;
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if ((size_t)t->id[i] >= m->site->in)
+			return peft_seterr(err, "token %d is not in the "
+			    "vocabulary of %zu", t->id[i], m->site->in);
+	out[0] = peft_shape2(suffix, t->n, m->site->out);
+	return 0;
+}
+
+static int
+shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	return shapes_as(settings, m, "trainable_tokens_delta", out, err);
+}
+
+static int
+part_shapes(const void *settings, struct peft_module *m,
+    struct peft_shape *out, struct peft_err *err)
+{
+	return shapes_as(settings, m, "token_adapter.trainable_tokens_delta",
+	    out, err);
+}
+
+static void
+init(const void *settings, const struct peft_module *m, int part,
+    struct peft_rng rng, float *value, size_t n)
+{
+	(void)settings;
+	(void)m;
+	(void)part;
+	(void)rng;
+	peft_init_const(value, n, 0);
+}
+
+/* They begin as the base has them. */
+static int
+start(struct peft_module *m, struct peft_err *err)
+{
+	const struct peft_token_ids *t = m->settings;
+	struct peft_rows rows;
+	size_t i;
+
+	if (peft_module_base(m, &rows, err) == -1)
+		return -1;
+	for (i = 0; i < t->n; i++)
+		if (rows.get(rows.ctx, (size_t)t->id[i], 1,
+		    m->param[0]->value + i * m->site->out, err) == -1)
+			return -1;
+	return 0;
+}
+
+static size_t
+row_of(const struct peft_module *m, int32_t id)
+{
+	const struct peft_token_ids *t = m->settings;
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if (t->id[i] == id)
+			return i;
+	return SIZE_MAX;
+}
+
+/* State: struct peft_row, the head's hook, the base's rows [n, D]. */
+struct state {
+	struct peft_row		 row;
+	struct peft_hook	 head;
+	float			 base[];
+};
+
+static size_t
+memory(const void *self)
+{
+	const struct peft_module *m = self;
+
+	return sizeof(struct state) + m->param[0]->n * sizeof(float);
+}
+
+static int
+prepare(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	const struct peft_token_ids *t = m->settings;
+	struct state *s = peft_calloc(1, memory(m), err);
+	size_t i;
+
+	if ((m->state = s) == NULL)
+		return -1;
+	s->row.row = row_of;
+	for (i = 0; base != NULL && i < t->n; i++)
+		if (base->get(base->ctx, (size_t)t->id[i], 1,
+		    s->base + i * m->site->out, err) == -1)
+			return -1;
+	return 0;
+}
+
+/* A tied head: logits of the tokens change by x (row - base's row). */
+static void
+head_forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
+{
+	const struct peft_module *m = self;
+	const struct peft_token_ids *tok = m->settings;
+	const struct peft_vec *v = peft_cpu_vec(c->cpu);
+	const struct state *s = m->state;
+	size_t D = m->site->out, t, i;
+
+	for (t = 0; t < c->T; t++)
+		for (i = 0; i < tok->n; i++)
+			y[t * ldy + (size_t)tok->id[i]] += m->weight *
+			    (v->dot(c->x + t * c->ldx,
+			    m->param[0]->value + i * D, D) -
+			    v->dot(c->x + t * c->ldx, s->base + i * D, D));
+}
+
+static void
+head_backward(void *self, const struct peft_hook_call *c, const float *dy,
+    size_t lddy, float *dx, size_t lddx)
+{
+	const struct peft_module *m = self;
+	const struct peft_token_ids *tok = m->settings;
+	const struct peft_vec *v = peft_cpu_vec(c->cpu);
+	const struct state *s = m->state;
+	size_t D = m->site->out, t, i;
+
+	for (t = 0; t < c->T; t++)
+		for (i = 0; i < tok->n; i++) {
+			float g = m->weight * dy[t * lddy +
+			    (size_t)tok->id[i]];
+
+			if (m->train)
+				v->axpy(m->param[0]->grad + i * D, g,
+				    c->x + t * c->ldx, D);
+			if (dx == NULL)
+				continue;
+			v->axpy(dx + t * lddx, g, m->param[0]->value + i * D,
+			    D);
+			v->axpy(dx + t * lddx, -g, s->base + i * D, D);
+		}
+}
+
+static const struct peft_hook_ops head_hook = {
+	.saved = peft_no_floats, .scratch = peft_no_floats,
+	.forward = head_forward, .backward = head_backward,
+};
+
+static void
+hook_up(struct peft_site *site, struct peft_hook *hook)
+{
+	struct peft_hook **end = &site->hooks;
+
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = hook;
+}
+
+static int
+attach(struct peft_module *m, struct peft_sites *sites, int index,
+    struct peft_err *err)
+{
+	struct state *s = m->state;
+	size_t i;
+
+	(void)err;
+	m->hook = (struct peft_hook){ &peft_row_hook, m, index, NULL };
+	s->head = (struct peft_hook){ &head_hook, m, index, NULL };
+	for (i = 0; i < sites->n; i++)
+		if (&sites->at[i] == m->site)
+			hook_up(&sites->at[i], &m->hook);
+		else if (sites->at[i].kind == PEFT_HEAD &&
+		    sites->at[i].weight == SIZE_MAX)
+			hook_up(&sites->at[i], &s->head);
+	return 0;
+}
+
+static bool
+changes(const struct peft_module *m, enum peft_leaf leaf)
+{
+	(void)m;
+	return leaf == PEFT_LEAF_WEIGHT;
+}
+
+static int
+merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
+    size_t n, float weight, float *rows, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	const struct peft_token_ids *t = m->settings;
+	size_t D = m->site->out, i, k;
+
+	(void)leaf;
+	(void)base;
+	(void)err;
+	for (k = 0; k < t->n; k++) {
+		const float *to = m->param[0]->value + k * D;
+		float *row;
+
+		if ((size_t)t->id[k] < first || (size_t)t->id[k] >= first + n)
+			continue;
+		row = rows + ((size_t)t->id[k] - first) * D;
+		for (i = 0; i < D; i++)
+			row[i] += weight * (to[i] - row[i]);
+	}
+	return 0;
+}
+
+const struct peft_method peft_trainable_tokens = {
+	.type = "TRAINABLE_TOKENS", .name = "trainable-tokens", .keys = keys,
+	.kinds = 1 << PEFT_EMBEDDING, .usual = usual, .parse = parse,
+	.shapes = shapes, .init = init, .start = start, .prepare = prepare,
+	.attach = attach, .changes = changes, .merge = merge,
+};
+
+const struct peft_method peft_tokens_part = {
+	.type = "trainable_token_indices", .kinds = 1 << PEFT_EMBEDDING,
+	.shapes = part_shapes, .init = init, .start = start,
+	.prepare = prepare, .attach = attach, .changes = changes,
+	.merge = merge,
+};

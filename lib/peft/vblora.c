@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * VB-LoRA (Li et al. 2024): LoRA whose A and B are made of stretches of
+ * `vector_length', each a mixture of the topk vectors of a bank that all
+ * modules share, by the softmax of their logits.  Logits of A [r, in / length,
+ * vectors], of B [out / length, r, vectors].
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "math/vec.h"
+#include "peft/lowrank.h"
+
+enum { LOGITS_A, LOGITS_B };
+enum { BANK };				/* common */
+enum { MAXTOP = 64 };
+
+struct vblora {
+	int64_t	r, vectors, length, topk;
+	double	dropout, std, bound;
+};
+
+static const char *const keys[][2] = {
+	{ "r", "4" }, { "num_vectors", "256" }, { "vector_length", "256" },
+	{ "topk", "2" }, { "exclude_modules", "null" },
+	{ "save_only_topk_weights", "false" }, { "vblora_dropout", "0.0" },
+	{ "fan_in_fan_out", "false" }, { "bias", "\"none\"" },
+	{ "modules_to_save", "null" }, { "init_vector_bank_bound", "0.02" },
+	{ "init_logits_std", "0.1" }, { "layers_to_transform", "null" },
+	{ "layers_pattern", "null" }, { NULL, NULL }
+};
+
+static int
+parse(const cJSON *config, void **settings, struct peft_err *err)
+{
+	struct vblora *v = peft_calloc(1, sizeof(*v), err);
+	bool compact = false;
+
+	if ((*settings = v) == NULL)
+		return -1;
+	*v = (struct vblora){ .r = 4, .vectors = 256, .length = 256,
+	    .topk = 2, .std = 0.1, .bound = 0.02 };
+	if (peft_json_int(config, "r", 1, 1 << 20, &v->r, err) == -1 ||
+	    peft_json_int(config, "num_vectors", 1, 1 << 20, &v->vectors,
+	    err) == -1 || peft_json_int(config, "vector_length", 1, 1 << 20,
+	    &v->length, err) == -1 || peft_json_int(config, "topk", 1,
+	    MAXTOP, &v->topk, err) == -1 ||
+	    peft_json_real(config, "init_logits_std", &v->std, err) == -1 ||
+	    peft_json_real(config, "init_vector_bank_bound", &v->bound,
+	    err) == -1 || peft_json_bool(config, "save_only_topk_weights",
+	    &compact, err) == -1 ||
+	    peft_config_off(config, "bias", err) == -1 ||
+	    peft_config_dropout(config, "vblora_dropout", &v->dropout,
+	    err) == -1)
+		return -1;
+	if (v->topk > v->vectors)
+		return peft_seterr(err, "topk is more than num_vectors");
+	if (compact)
+		return peft_seterr(err, "save_only_topk_weights is not "
+		    "honoured here: save it from PEFT without");
+	return 0;
+}
+
+static int
+shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	const struct vblora *v = settings;
+	size_t len = (size_t)v->length, n = (size_t)v->vectors;
+
+	m->rank = (size_t)v->r;
+	m->scale = 1;
+	m->dropout = v->dropout;
+	if (m->site->in % len != 0 || m->site->out % len != 0)
+		return peft_seterr(err, "vector_length %zu does not divide "
+		    "%zu and %zu", len, m->site->in, m->site->out);
+	out[LOGITS_A] = peft_shape3("vblora_logits_A", m->rank,
+	    m->site->in / len, n);
+	out[LOGITS_B] = peft_shape3("vblora_logits_B", m->site->out / len,
+	    m->rank, n);
+	return 0;
+}
+
+static int
+common(const void *settings, struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	const struct vblora *v = settings;
+
+	(void)m;
+	(void)err;
+	out[BANK] = peft_shape2("vblora_vector_bank", (size_t)v->vectors,
+	    (size_t)v->length);
+	out[BANK].place = PEFT_AT_MODEL;
+	return 0;
+}
+
+static void
+init(const void *settings, const struct peft_module *m, int part,
+    struct peft_rng rng, float *value, size_t n)
+{
+	const struct vblora *v = settings;
+
+	(void)part;
+	if (m->site == NULL)
+		peft_init_uniform(rng, value, n, v->bound);
+	else
+		peft_init_normal(rng, value, n, v->std);
+}
+
+/* The topk largest of the logits, the first of equals, and their softmax. */
+static void
+mixture(const struct vblora *v, const float *logit, size_t *which, float *p)
+{
+	size_t top = (size_t)v->topk, n = (size_t)v->vectors, i, j, k;
+
+	for (k = 0; k < top; k++) {
+		size_t best = SIZE_MAX;
+
+		for (i = 0; i < n; i++) {
+			for (j = 0; j < k && which[j] != i; j++)
+				;
+			if (j == k && (best == SIZE_MAX ||
+			    logit[i] > logit[best]))
+				best = i;
+		}
+		which[k] = best;
+		p[k] = logit[best];
+	}
+	(void)peft_vec_best()->softmax(p, top);
+}
+
+/* y[length] with a stride = a mixture of the bank's vectors. */
+static void
+mix(const struct peft_module *m, const float *logit, float *y, size_t stride)
+{
+	const struct vblora *v = m->settings;
+	size_t len = (size_t)v->length, which[MAXTOP], i, k;
+	const float *bank = m->adapter->common->param[BANK]->value;
+	float p[MAXTOP], sum;
+
+	mixture(v, logit, which, p);
+	for (i = 0; i < len; i++) {
+		for (sum = 0, k = 0; k < (size_t)v->topk; k++)
+			sum += p[k] * bank[which[k] * len + i];
+		y[i * stride] = sum;
+	}
+}
+
+static void
+mix_back(const struct peft_module *m, const float *logit, float *glogit,
+    const float *g, size_t stride)
+{
+	const struct vblora *v = m->settings;
+	size_t len = (size_t)v->length, which[MAXTOP], i, k;
+	const struct peft_param *bank = m->adapter->common->param[BANK];
+	float p[MAXTOP], dp[MAXTOP], d = 0;
+
+	mixture(v, logit, which, p);
+	for (k = 0; k < (size_t)v->topk; k++) {
+		const float *vec = bank->value + which[k] * len;
+		float *gvec = bank->grad + which[k] * len;
+
+		for (dp[k] = 0, i = 0; i < len; i++) {
+			dp[k] += g[i * stride] * vec[i];
+			gvec[i] += p[k] * g[i * stride];
+		}
+		d += p[k] * dp[k];
+	}
+	for (k = 0; k < (size_t)v->topk; k++)
+		glogit[which[k]] += p[k] * (dp[k] - d);
+}
+
+static void
+make(const struct peft_module *m, float *a, float *b)
+{
+	const struct vblora *v = m->settings;
+	size_t len = (size_t)v->length, n = (size_t)v->vectors, r = m->rank;
+	size_t in = m->site->in / len, out = m->site->out / len, i, k;
+
+	for (k = 0; k < r; k++)
+		for (i = 0; i < in; i++)
+			mix(m, m->param[LOGITS_A]->value + (k * in + i) * n,
+			    a + (k * in + i) * len, 1);
+	for (i = 0; i < out; i++)
+		for (k = 0; k < r; k++)
+			mix(m, m->param[LOGITS_B]->value + (i * r + k) * n,
+			    b + i * len * r + k, r);
+}
+
+static void
+back(const struct peft_module *m, const float *ga, const float *gb)
+{
+	const struct vblora *v = m->settings;
+	size_t len = (size_t)v->length, n = (size_t)v->vectors, r = m->rank;
+	size_t in = m->site->in / len, out = m->site->out / len, i, k;
+	const struct peft_param *la = m->param[LOGITS_A];
+	const struct peft_param *lb = m->param[LOGITS_B];
+
+	for (k = 0; k < r; k++)
+		for (i = 0; i < in; i++)
+			mix_back(m, la->value + (k * in + i) * n,
+			    la->grad + (k * in + i) * n,
+			    ga + (k * in + i) * len, 1);
+	for (i = 0; i < out; i++)
+		for (k = 0; k < r; k++)
+			mix_back(m, lb->value + (i * r + k) * n,
+			    lb->grad + (i * r + k) * n, gb + i * len * r + k,
+			    r);
+}
+
+static const struct peft_lowrank_ops ops = { make, back };
+
+const struct peft_method peft_vblora = {
+	.type = "VBLORA", .name = "vblora",
+	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "vblora_dropout" },
+	.keys = keys,
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
+	.shapes = shapes, .common = common, .init = init,
+	.prepare = peft_lowrank_prepare, .hook = &peft_lowrank_hook,
+	.ops = &ops, .changes = peft_lowrank_changes,
+	.merge = peft_lowrank_merge,
+};

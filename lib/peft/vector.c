@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A norm's weight and bias, replaced: w + a (w' - w), where a is the
+ * adapter's weight. */
+
+#include <string.h>
+
+#include "math/vec.h"
+#include "peft/row.h"
+#include "peft/vector.h"
+
+enum { WEIGHT, BIAS };
+
+int
+peft_vector_shapes(struct peft_module *m, const char *weight,
+    const char *bias, struct peft_shape *out, struct peft_err *err)
+{
+	const struct peft_site *s = m->site;
+
+	if (s->slot == PEFT_Q_NORM || s->slot == PEFT_K_NORM ||
+	    s->slot == PEFT_KV_NORM)
+		return peft_seterr(err, "norms of heads are not trained here");
+	out[WEIGHT] = peft_shape1(weight, s->in);
+	if (s->bias != SIZE_MAX)
+		out[BIAS] = peft_shape1(bias, s->in);
+	return 0;
+}
+
+int
+peft_vector_start(struct peft_module *m, struct peft_err *err)
+{
+	const struct peft_site *s = m->site;
+	size_t i;
+
+	if (s->norm == NULL)
+		return peft_seterr(err, "%s needs the model's weights to "
+		    "begin from", m->method->type);
+	for (i = 0; i < s->in; i++)
+		m->param[WEIGHT]->value[i] = s->norm[i] - s->more;
+	if (m->param[BIAS] != NULL)
+		memcpy(m->param[BIAS]->value, s->b, s->in * sizeof(float));
+	return 0;
+}
+
+static size_t
+memory(const void *self)
+{
+	const struct peft_module *m = self;
+
+	return 4 * m->site->in * sizeof(float);
+}
+
+/* State: weight and bias as they are used, and their gradients. */
+int
+peft_vector_prepare(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	(void)base;
+	m->state = peft_calloc(1, memory(m), err);
+	return m->state == NULL ? -1 : 0;
+}
+
+static void
+begin(void *self, struct peft_cpu *cpu, float *product)
+{
+	struct peft_module *m = self;
+	const struct peft_site *s = m->site;
+	float *w = m->state, *b = w + s->in, a = m->weight;
+	size_t i;
+
+	(void)product;
+	if (cpu == NULL || !peft_module_stale(m))
+		return;
+	for (i = 0; i < s->in; i++) {
+		w[i] = m->param[WEIGHT]->value[i] + s->more;
+		if (a != 1)
+			w[i] = s->norm[i] + a * (w[i] - s->norm[i]);
+		if (m->param[BIAS] == NULL)
+			continue;
+		b[i] = m->param[BIAS]->value[i];
+		if (a != 1)
+			b[i] = s->b[i] + a * (b[i] - s->b[i]);
+	}
+	memset(b + s->in, 0, 2 * s->in * sizeof(*b));
+}
+
+static void
+end(void *self, struct peft_cpu *cpu)
+{
+	const struct peft_module *m = self;
+	size_t n = m->site->in;
+	const float *g = (const float *)m->state + 2 * n;
+
+	(void)cpu;
+	if (!m->train)
+		return;
+	peft_vec_best()->axpy(m->param[WEIGHT]->grad, m->weight, g, n);
+	if (m->param[BIAS] != NULL)
+		peft_vec_best()->axpy(m->param[BIAS]->grad, m->weight, g + n,
+		    n);
+}
+
+static const float *
+vector(void *self, bool bias, float **grad)
+{
+	struct peft_module *m = self;
+	float *v = (float *)m->state + (bias ? m->site->in : 0);
+
+	*grad = m->train ? v + 2 * m->site->in : NULL;
+	return v;
+}
+
+const struct peft_hook_ops peft_vector_hook = {
+	.memory = memory, .begin = begin, .end = end,
+	.saved = peft_no_floats, .scratch = peft_no_floats, .vector = vector,
+};
+
+bool
+peft_vector_changes(const struct peft_module *m, enum peft_leaf leaf)
+{
+	return leaf == PEFT_LEAF_WEIGHT || m->param[BIAS] != NULL;
+}
+
+int
+peft_vector_merge(const struct peft_module *m, enum peft_leaf leaf,
+    float weight, float *row)
+{
+	const float *to = m->param[leaf == PEFT_LEAF_BIAS ? BIAS :
+	    WEIGHT]->value;
+	size_t i;
+
+	for (i = 0; i < m->site->in; i++)
+		row[i] += weight * (to[i] - row[i]);
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_PEFT_VIRTUAL_H
+#define PEFT_PEFT_VIRTUAL_H
+
+#include "peft/method.h"
+
+/*
+ * Adapters that are virtual tokens: rows of the embedding, or keys and values
+ * of every layer, [n, width] as the file's prompt_embeddings has them (param
+ * 0).  Where something else is trained that makes them (an encoder), param 0
+ * is fixed, and the method's hook fills it in begin() and takes its gradient,
+ * which is in the state, in end().
+ */
+enum { PEFT_PROMPT };			/* param[] */
+enum { PEFT_VIRTUAL_N, PEFT_VIRTUAL_WIDTH };	/* own[] */
+
+/* The keys that all their configs have, read and checked against the model;
+ * fresh ones are filled in.  kv: of keys and values. */
+int	peft_virtual_common(struct peft_module *, bool kv,
+	    struct peft_shape *, struct peft_err *);
+/* State: `extra' floats, zero, behind the prompt's gradient. */
+int	peft_virtual_prepare(struct peft_module *, size_t extra,
+	    struct peft_err *);
+/* The gradient of param 0; and the floats behind it. */
+float	*peft_virtual_gradient(const struct peft_module *);
+float	*peft_virtual_extra(const struct peft_module *);
+int	peft_virtual_attach(struct peft_module *, struct peft_sites *,
+	    int index, bool kv, const struct peft_hook_ops *,
+	    struct peft_err *);
+extern const struct peft_hook_ops peft_virtual_plain;
+
+/* encoder.c: y [n, out] = x [n, in] W^T + b, its gradients added; dx may be
+ * NULL. */
+void	peft_layer(struct peft_cpu *, const struct peft_param *w,
+	    const struct peft_param *b, const float *x, size_t n, float *y);
+void	peft_layer_back(struct peft_cpu *, const struct peft_param *w,
+	    const struct peft_param *b, const float *x, size_t n,
+	    const float *dy, float *dx);
+/* torch's first values of a Linear with such a weight, [out, in]. */
+void	peft_layer_init(struct peft_rng, size_t in, float *value, size_t n);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The optimiser's step over all tensors. */
+
+#include <math.h>
+#include <string.h>
+
+#include "train/trainer.h"
+
+struct job {
+	struct peft_trainer	*t;
+	struct peft_optstep	 step;
+};
+
+/* LoRA+ (Hayou et al. 2024), grouped as PEFT does: B and vectors learn
+ * faster. */
+static double
+rate(const struct peft_trainer *t, const struct peft_param *p)
+{
+	bool fast = strstr(p->name, "lora_B") != NULL || p->ndim < 2;
+
+	return t->opt.loraplus > 0 && fast ? t->opt.loraplus : 1;
+}
+
+static void
+average(float *ema, const float *value, size_t n, double decay)
+{
+	float new = (float)(1 - decay);
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		ema[i] += new * (value[i] - ema[i]);
+}
+
+/* Tensors are independent of each other, so who takes which does not show. */
+static void
+param_task(void *ctx, size_t i, int thread)
+{
+	const struct job *job = ctx;
+	struct peft_trainer *t = job->t;
+	struct peft_param *p = &t->params[i];
+	struct peft_optstep step = job->step;
+	float *state[PEFT_OPTPARTS];
+	size_t k, at;
+	int part;
+
+	(void)thread;
+	for (part = 0; part < PEFT_OPTPARTS; part++) {
+		for (k = 0, at = 0; k < i; k++)
+			at += peft_optimiser_floats(t->opt.optimiser,
+			    &t->params[k], part);
+		state[part] = peft_optimiser_floats(t->opt.optimiser, p,
+		    part) == 0 ? NULL : t->state[part] + at;
+	}
+	step.lr *= rate(t, p);
+	step.decay = p->decay ? t->opt.weight_decay : 0;
+	t->opt.optimiser->step(&step, p, state);
+	if (t->ema != NULL)
+		average(t->ema + (p->value - t->params[0].value), p->value,
+		    p->n, t->opt.ema);
+}
+
+/* The newest step's share in schedule-free's average: a step's weight is the
+ * square of the largest rate so far. */
+static double
+newest_share(const struct peft_trainer *t)
+{
+	double sum = 0, most = 0;
+	size_t i;
+
+	for (i = 0; i <= t->step; i++) {
+		most = fmax(most, peft_schedule_factor(&t->opt.schedule, i));
+		sum += most * most;
+	}
+	return sum > 0 ? most * most / sum : 0;
+}
+
+void
+peft_train_update(struct peft_trainer *t, double lr, double norm)
+{
+	const struct peft_trainopt *o = &t->opt;
+	double scale = o->clip > 0 ? o->clip / (norm + 1e-6) : 1;
+	struct job job = { t, { .vec = t->vec, .t = t->step + 1, .lr = lr,
+	    .beta1 = o->beta1, .beta2 = o->beta2, .eps = o->eps,
+	    .gscale = (float)(scale < 1 ? scale : 1) } };
+
+	if (o->optimiser->shown >= 0)
+		job.step.mix = newest_share(t);
+	peft_cpu_run(peft_net_cpu(t->net), t->nparams, param_task, &job);
+}
