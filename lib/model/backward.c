@@ -93,7 +93,7 @@ mlp_back(struct peft_run *run, size_t layer, struct peft_saved *s)
 		norm = &l->norm[PEFT_ATTN_NORM];
 	x = normed(run, norm, stream);
 	if (l->experts != NULL)
-		peft_experts_back(run, layer, s, run->dnormed, dy);
+		peft_experts_back(run, layer, s, x, run->dnormed, dy);
 	else
 		mlp_in_back(run, layer, s, x, dy);
 	unnormed(run, norm, run->dx, run->dnormed, stream);

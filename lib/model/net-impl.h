@@ -35,9 +35,11 @@ struct peft_expert {
 
 struct peft_layer {
 	struct peft_normal	 norm[PEFT_NSLOT];	/* n 0: not there */
-	struct peft_linear	 lin[PEFT_NSLOT];	/* site NULL: not */
+	struct peft_linear	 lin[PEFT_NSLOT];	/* site NULL: not;
+							 * beside experts gate,
+							 * up and down of the
+							 * shared one */
 	struct peft_expert	*experts;		/* [config.experts] */
-	struct peft_expert	 shared;		/* site NULL: none */
 };
 
 /* Where heads begin in a row of queries, keys and values. */
@@ -259,7 +261,7 @@ void	peft_latent_back(struct peft_run *, size_t layer, struct peft_saved *,
 void	peft_experts(struct peft_run *, size_t layer, struct peft_saved *,
 	    const float *x, float *y);
 void	peft_experts_back(struct peft_run *, size_t layer,
-	    struct peft_saved *, float *dx, float *dy);
+	    struct peft_saved *, const float *x, float *dx, float *dy);
 /* Visits of a micro-batch, and the layout of what they need. */
 void	peft_experts_saved(struct peft_run *, struct peft_saved *);
 void	peft_experts_work(struct peft_run *);
