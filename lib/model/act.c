@@ -5,7 +5,7 @@
 
 #include "model/net-impl.h"
 
-enum { ROWS = 16 };
+enum { ROWS = 16, STRETCH = 256 };
 
 static const float tanh_a = 0.7978845608028654f, tanh_b = 0.044715f;
 
@@ -20,7 +20,7 @@ sigmoid(float x)
 static inline float
 value(enum peft_act act, float x, float *d)
 {
-	float s, u;
+	float s;
 
 	switch (act) {
 	case PEFT_SILU:
@@ -35,11 +35,7 @@ value(enum peft_act act, float x, float *d)
 			    expf(-0.5f * x * x);
 		return x * s;
 	case PEFT_GELU_TANH:
-		u = tanhf(tanh_a * (x + tanh_b * x * x * x));
-		if (d != NULL)
-			*d = 0.5f * (1 + u) + 0.5f * x * (1 - u * u) * tanh_a *
-			    (1 + 3 * tanh_b * x * x);
-		return 0.5f * x * (1 + u);
+		break;			/* by stretches, below */
 	case PEFT_GELU_QUICK:
 		s = sigmoid(1.702f * x);
 		if (d != NULL)
@@ -55,6 +51,74 @@ value(enum peft_act act, float x, float *d)
 		return x > 0 ? x * x : 0;
 	}
 	return x;
+}
+
+/* u[n] = tanh(a (x + b x^3)), n <= STRETCH, as 1 - 2 / (e^2z + 1): the
+ * vectorised exponential is within some ulp of 1, which is all that
+ * 1 + tanh needs. */
+static void
+tanh_stretch(const struct peft_vec *v, float *u, const float *x, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		u[i] = 2 * tanh_a * (x[i] + tanh_b * x[i] * x[i] * x[i]);
+	v->expsub(u, 0, n);
+	for (i = 0; i < n; i++)
+		u[i] = 1 - 2 / (u[i] + 1);
+}
+
+/* y = gelu(g) (times up, if there is one). */
+static void
+gelu_row(const struct peft_vec *v, float *y, const float *g, const float *up,
+    size_t n)
+{
+	float u[STRETCH];
+	size_t k, i, m;
+
+	for (k = 0; k < n; k += m) {
+		m = n - k < STRETCH ? n - k : STRETCH;
+		tanh_stretch(v, u, g + k, m);
+		for (i = 0; i < m; i++)
+			y[k + i] = 0.5f * g[k + i] * (1 + u[i]);
+	}
+	for (i = 0; up != NULL && i < n; i++)
+		y[i] *= up[i];
+}
+
+static void
+gelu_back_row(const struct peft_vec *v, float *g, float *up, const float *dy,
+    size_t n)
+{
+	float u[STRETCH], d, x;
+	size_t k, i, m;
+
+	for (k = 0; k < n; k += m) {
+		m = n - k < STRETCH ? n - k : STRETCH;
+		tanh_stretch(v, u, g + k, m);
+		for (i = 0; i < m; i++) {
+			x = g[k + i];
+			d = 0.5f * (1 + u[i]) + 0.5f * x * (1 - u[i] * u[i]) *
+			    tanh_a * (1 + 3 * tanh_b * x * x);
+			g[k + i] = dy[k + i] * d;
+			if (up == NULL)
+				continue;
+			g[k + i] *= up[k + i];
+			up[k + i] = dy[k + i] * 0.5f * x * (1 + u[i]);
+		}
+	}
+}
+
+/* tanh(x) = 1 - 2 / (e^2x + 1), in place. */
+void
+peft_cap_row(const struct peft_vec *v, float *y, size_t n, float cap)
+{
+	size_t i;
+
+	v->scale(y, 2 / cap, n);
+	v->expsub(y, 0, n);
+	for (i = 0; i < n; i++)
+		y[i] = cap * (1 - 2 / (y[i] + 1));
 }
 
 struct job {
@@ -77,6 +141,10 @@ forward_row(const struct job *j, size_t t)
 		j->run->vec->swiglu(y, g, u, j->n);
 		return;
 	}
+	if (c->act == PEFT_GELU_TANH) {
+		gelu_row(j->run->vec, y, g, gated ? u : NULL, j->n);
+		return;
+	}
 	for (i = 0; i < j->n; i++)
 		y[i] = value(c->act, g[i], NULL) * (gated ? u[i] : 1);
 }
@@ -93,6 +161,10 @@ back_row(const struct job *j, size_t t)
 
 	if (gated && c->act == PEFT_SILU) {
 		j->run->vec->swiglu_back(g, u, dy, g, u, j->n);
+		return;
+	}
+	if (c->act == PEFT_GELU_TANH) {
+		gelu_back_row(j->run->vec, g, gated ? u : NULL, dy, j->n);
 		return;
 	}
 	for (i = 0; i < j->n; i++) {

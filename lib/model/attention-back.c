@@ -9,7 +9,6 @@
  * log-sums (Dao et al. 2022, section 3), strip by strip as forward did.
  */
 
-#include <math.h>
 #include <string.h>
 
 #include "model/net-impl.h"
@@ -55,14 +54,11 @@ row_back(const struct peft_run *run, const struct view *w, size_t at,
 	float cap = (float)c->t.attn_cap, t;
 	size_t j;
 
+	peft_scores(run, w->head, p, seen);
 	for (j = 0; cap > 0 && j < seen; j++) {
-		t = tanhf(p[j] / cap);
-		p[j] = cap * t;
-		/* kept until p is no longer the score */
+		t = p[j] / cap;
 		dp[j] = (dp[j] - d) * (1 - t * t);
 	}
-	if (cap == 0)
-		peft_scores(run, w->head, p, seen);
 	run->vec->expsub(p, w->lse[at * w->heads], seen);
 	run->vec->softmax_back(dp, p, cap > 0 ? 0 : d, seen);
 }

@@ -109,8 +109,8 @@ peft_scores(const struct peft_run *run, size_t head, float *s, size_t seen)
 	float cap = (float)net->config.t.attn_cap;
 	size_t j;
 
-	for (j = 0; cap > 0 && j < seen; j++)
-		s[j] = cap * tanhf(s[j] / cap);
+	if (cap > 0)
+		peft_cap_row(run->vec, s, seen, cap);
 	for (j = 0; net->slopes != NULL && j < seen; j++)
 		s[j] -= net->slopes[head] * (float)(seen - 1 - j);
 }

@@ -93,13 +93,13 @@ mlp_back(struct peft_run *run, size_t layer, struct peft_saved *s)
 		norm = &l->norm[PEFT_ATTN_NORM];
 	x = normed(run, norm, stream);
 	if (l->experts != NULL)
-		peft_experts_back(run, layer, s, run->dnormed, dy);
+		peft_experts_back(run, layer, s, x, run->dnormed, dy);
 	else
 		mlp_in_back(run, layer, s, x, dy);
 	unnormed(run, norm, run->dx, run->dnormed, stream);
 }
 
-/* do_: the gradient of what attention adds; dqkv from it. */
+/* From the gradient of queries, keys and values to that of their input. */
 static void
 queries_back(struct peft_run *run, size_t layer, struct peft_saved *s,
     const float *x, bool below)
@@ -116,7 +116,9 @@ queries_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	};
 
 	peft_queries_back(run, layer, s, run->dqkv);
-	if (l->lin[PEFT_QKV].site != NULL)
+	if (l->lin[PEFT_KV_A].site != NULL)
+		peft_latent_back(run, layer, s, x, dx);
+	else if (l->lin[PEFT_QKV].site != NULL)
 		peft_linears_back(run, &l->lin[PEFT_QKV], &s->hook[PEFT_QKV],
 		    x, D, dx, &one, 1);
 	else

@@ -11,6 +11,8 @@
 		PEFT_BIT(PEFT_O))
 #define MLP	(PEFT_BIT(PEFT_GATE) | PEFT_BIT(PEFT_UP) | PEFT_BIT(PEFT_DOWN))
 
+#define INERT(name)	{ name, PEFT_KEY_INERT, 0, 0 }
+
 /* Keys of all families.  A family's own table comes first. */
 static const struct peft_key common[] = {
 	{ "vocab_size", PEFT_KEY_SIZE, AT(vocab), 0 },
@@ -27,52 +29,52 @@ static const struct peft_key common[] = {
 	{ "attention_bias", PEFT_KEY_BIAS, 0, ATTN },
 	{ "mlp_bias", PEFT_KEY_BIAS, 0, MLP },
 	/* read elsewhere */
-	{ "model_type", PEFT_KEY_INERT, 0, 0 },
-	{ "rope_theta", PEFT_KEY_INERT, 0, 0 },
-	{ "rope_scaling", PEFT_KEY_INERT, 0, 0 },
-	{ "rope_parameters", PEFT_KEY_INERT, 0, 0 },
-	{ "layer_types", PEFT_KEY_INERT, 0, 0 },
-	{ "bos_token_id", PEFT_KEY_INERT, 0, 0 },
-	{ "eos_token_id", PEFT_KEY_INERT, 0, 0 },
-	{ "pretraining_tp", PEFT_KEY_INERT, 0, 0 },
+	INERT("model_type"),
+	INERT("rope_theta"),
+	INERT("rope_scaling"),
+	INERT("rope_parameters"),
+	INERT("layer_types"),
+	INERT("bos_token_id"),
+	INERT("eos_token_id"),
+	INERT("pretraining_tp"),
 	/* no arithmetic of a forward pass in evaluation mode */
-	{ "_name_or_path", PEFT_KEY_INERT, 0, 0 },
-	{ "architectures", PEFT_KEY_INERT, 0, 0 },
-	{ "dtype", PEFT_KEY_INERT, 0, 0 },
-	{ "torch_dtype", PEFT_KEY_INERT, 0, 0 },
-	{ "transformers_version", PEFT_KEY_INERT, 0, 0 },
-	{ "initializer_range", PEFT_KEY_INERT, 0, 0 },
-	{ "use_cache", PEFT_KEY_INERT, 0, 0 },
-	{ "pad_token_id", PEFT_KEY_INERT, 0, 0 },
-	{ "attention_dropout", PEFT_KEY_INERT, 0, 0 },
-	{ "hidden_dropout", PEFT_KEY_INERT, 0, 0 },
-	{ "is_llama_config", PEFT_KEY_INERT, 0, 0 },
-	{ "quantization_config", PEFT_KEY_INERT, 0, 0 },
-	{ "transformers.js_config", PEFT_KEY_INERT, 0, 0 },
-	{ "auto_map", PEFT_KEY_INERT, 0, 0 },
-	{ "_attn_implementation_autoset", PEFT_KEY_INERT, 0, 0 },
-	{ "attn_implementation", PEFT_KEY_INERT, 0, 0 },
-	{ "_flash_attn_2_enabled", PEFT_KEY_INERT, 0, 0 },
-	{ "return_dict", PEFT_KEY_INERT, 0, 0 },
-	{ "id2label", PEFT_KEY_INERT, 0, 0 },
-	{ "label2id", PEFT_KEY_INERT, 0, 0 },
-	{ "max_length", PEFT_KEY_INERT, 0, 0 },
-	{ "min_length", PEFT_KEY_INERT, 0, 0 },
-	{ "num_beams", PEFT_KEY_INERT, 0, 0 },
-	{ "top_k", PEFT_KEY_INERT, 0, 0 },
-	{ "top_p", PEFT_KEY_INERT, 0, 0 },
-	{ "temperature", PEFT_KEY_INERT, 0, 0 },
-	{ "num_return_sequences", PEFT_KEY_INERT, 0, 0 },
-	{ "repetition_penalty", PEFT_KEY_INERT, 0, 0 },
-	{ "length_penalty", PEFT_KEY_INERT, 0, 0 },
-	{ "num_beam_groups", PEFT_KEY_INERT, 0, 0 },
-	{ "chunk_size_feed_forward", PEFT_KEY_INERT, 0, 0 },
-	{ "problem_type", PEFT_KEY_INERT, 0, 0 },
-	{ "model_max_length", PEFT_KEY_INERT, 0, 0 },
-	{ "unsloth_version", PEFT_KEY_INERT, 0, 0 },
-	{ "unsloth_fixed", PEFT_KEY_INERT, 0, 0 },
-	{ "task_specific_params", PEFT_KEY_INERT, 0, 0 },
-	{ "typical_p", PEFT_KEY_INERT, 0, 0 },
+	INERT("_name_or_path"),
+	INERT("architectures"),
+	INERT("dtype"),
+	INERT("torch_dtype"),
+	INERT("transformers_version"),
+	INERT("initializer_range"),
+	INERT("use_cache"),
+	INERT("pad_token_id"),
+	INERT("attention_dropout"),
+	INERT("hidden_dropout"),
+	INERT("is_llama_config"),
+	INERT("quantization_config"),
+	INERT("transformers.js_config"),
+	INERT("auto_map"),
+	INERT("_attn_implementation_autoset"),
+	INERT("attn_implementation"),
+	INERT("_flash_attn_2_enabled"),
+	INERT("return_dict"),
+	INERT("id2label"),
+	INERT("label2id"),
+	INERT("max_length"),
+	INERT("min_length"),
+	INERT("num_beams"),
+	INERT("top_k"),
+	INERT("top_p"),
+	INERT("temperature"),
+	INERT("num_return_sequences"),
+	INERT("repetition_penalty"),
+	INERT("length_penalty"),
+	INERT("num_beam_groups"),
+	INERT("chunk_size_feed_forward"),
+	INERT("problem_type"),
+	INERT("model_max_length"),
+	INERT("unsloth_version"),
+	INERT("unsloth_fixed"),
+	INERT("task_specific_params"),
+	INERT("typical_p"),
 	{ NULL, 0, 0, 0 }
 };
 
@@ -241,6 +243,8 @@ peft_config_keys(struct peft_config *c, const cJSON *j, struct peft_err *err)
 
 	if (peft_config_table(c, j, c->family->keys, err) == -1)
 		return -1;
+	if (strcmp(c->family->model_type, "llama") != 0)
+		return 0;		/* others never did */
 	return peft_json_int(j, "pretraining_tp", 0, 1, &tp, err) == -1 ? -1 :
 	    0;
 }

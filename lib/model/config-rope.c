@@ -2,6 +2,7 @@
 /* How rotary positions are made and stretched, from config.json
  * (transformers' modeling_rope_utils.py). */
 
+#include <math.h>
 #include <string.h>
 
 #include "model/config-impl.h"
@@ -201,6 +202,16 @@ read_all(struct peft_config *c, const cJSON *j, struct peft_err *err)
 	return 0;
 }
 
+/* DeepSeek puts YaRN's temperature into the scale of the scores. */
+static void
+scale_yarn(struct peft_config *c, const struct peft_rope *r)
+{
+	double m = r->factor > 1 && r->mscale_all_dim > 0 ?
+	    0.1 * r->mscale_all_dim * log(r->factor) + 1 : 1;
+
+	c->t.attn_scale *= m * m;
+}
+
 int
 peft_config_rope(struct peft_config *c, const cJSON *j, struct peft_err *err)
 {
@@ -220,6 +231,8 @@ peft_config_rope(struct peft_config *c, const cJSON *j, struct peft_err *err)
 	}
 	if (c->t.norope)
 		return 0;
+	if (c->kv_rank > 0 && c->rope[0].kind == PEFT_ROPE_YARN)
+		scale_yarn(c, &c->rope[0]);
 	c->rope_dim = turned(c, &c->rope[0]);
 	if (turned(c, &c->rope[1]) != c->rope_dim)
 		return peft_seterr(err, "layers that turn different parts of "

@@ -73,6 +73,13 @@ derive(struct peft_config *c, struct peft_err *err)
 	if (c->head_dim == 0 || c->head_dim > 1 << 14)
 		return peft_seterr(err, "head_dim %zu is not in [1, 16384]",
 		    c->head_dim);
+	if (!(c->t.attn_cap >= 0) || !(c->t.final_cap >= 0) ||
+	    !(c->t.qkv_clip >= 0) || !(c->t.alibi >= 0))
+		return peft_seterr(err, "a cap, a clip or an ALiBi is below "
+		    "0");
+	if (c->t.attn_cap > 0 && c->t.alibi > 0)
+		return peft_seterr(err, "ALiBi with capped scores is not "
+		    "honoured");
 	if (!(c->t.eps > 0))
 		return peft_seterr(err, "the epsilon of norms is not above 0");
 	if (c->t.embed_sqrt)

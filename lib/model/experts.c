@@ -139,13 +139,12 @@ forward_one(struct peft_run *run, const struct peft_expert *e, size_t n,
 	peft_product_forward(run->net->cpu, act, I, n, &out, 1, run->product);
 }
 
-/* dx (+= if add) the gradient by way of one expert whose output counts w[n]
- * times (NULL: once), given dy of the whole.  An expert is linear in its
+/* dx = the gradient by way of one expert whose output counts w[n] times,
+ * given dy of the whole.  An expert is linear in its
  * activations, so that dw = dy . output = (dy W) . activations. */
 static void
 back_one(struct peft_run *run, const struct peft_expert *e, size_t n,
-    size_t I, float *gu, float *dy, const float *w, float *dw, float *dx,
-    bool add)
+    size_t I, float *gu, float *dy, const float *w, float *dw, float *dx)
 {
 	size_t D = run->net->config.hidden, i;
 	struct peft_product in[] = { { &e->gate.w, gu, 2 * I },
@@ -157,14 +156,53 @@ back_one(struct peft_run *run, const struct peft_expert *e, size_t n,
 	peft_op_act(run, run->vact, gu, I, n);
 	peft_product_backward(run->net->cpu, run->vdact, I, n, &out, 1, false,
 	    run->product);
-	for (i = 0; w != NULL && i < n; i++) {
+	for (i = 0; i < n; i++) {
 		dw[i] = run->vec->dot(run->vdact + i * I, run->vact + i * I,
 		    I);
 		run->vec->scale(run->vdact + i * I, w[i], I);
 	}
 	peft_op_act_back(run, gu, run->vdact, I, n);
-	peft_product_backward(run->net->cpu, dx, D, n, in, 2, add,
+	peft_product_backward(run->net->cpu, dx, D, n, in, 2, false,
 	    run->product);
+}
+
+/* y += what the expert that all tokens pass makes of x.  It is plain
+ * linears, with what adapters put on them. */
+static void
+shared(struct peft_run *run, const struct peft_layer *l, struct peft_saved *s,
+    const float *x, float *y)
+{
+	size_t D = run->net->config.hidden, S = run->net->config.shared_inter;
+	struct peft_product in[] = {
+		{ &l->lin[PEFT_GATE].w, s->v.shared, 2 * S },
+		{ &l->lin[PEFT_UP].w, s->v.shared + S, 2 * S },
+	}, out = { &l->lin[PEFT_DOWN].w, run->vy, D };
+
+	peft_linears(run, &l->lin[PEFT_GATE], &s->hook[PEFT_GATE], x, D, in,
+	    2);
+	peft_op_act(run, run->vact, s->v.shared, S, run->T);
+	peft_linears(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN], run->vact,
+	    S, &out, 1);
+	peft_op_add(run, y, y, run->vy, 1);
+}
+
+static void
+shared_back(struct peft_run *run, const struct peft_layer *l,
+    struct peft_saved *s, const float *x, float *dx, float *dy)
+{
+	size_t D = run->net->config.hidden, S = run->net->config.shared_inter;
+	struct peft_product in[] = {
+		{ &l->lin[PEFT_GATE].w, s->v.shared, 2 * S },
+		{ &l->lin[PEFT_UP].w, s->v.shared + S, 2 * S },
+	}, out = { &l->lin[PEFT_DOWN].w, dy, D };
+
+	peft_op_act(run, run->vact, s->v.shared, S, run->T);
+	peft_linears_back(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
+	    run->vact, S, run->vdact, &out, 1);
+	peft_op_act_back(run, s->v.shared, run->vdact, S, run->T);
+	peft_linears_back(run, &l->lin[PEFT_GATE], &s->hook[PEFT_GATE], x, D,
+	    run->vdx, in, 2);
+	peft_op_add(run, dx, dx, run->vdx, 1);
 }
 
 void
@@ -193,12 +231,8 @@ peft_experts(struct peft_run *run, size_t layer, struct peft_saved *s,
 		for (i = 0; i < k; i++)
 			run->vec->axpy(y + t * D, v->weight[t * k + i],
 			    run->vy + v->row[t * k + i] * D, D);
-	if (c->shared_inter == 0)
-		return;
-	forward_one(run, &l->shared, run->T, c->shared_inter, x, v->shared,
-	    run->vact, run->vy);
-	for (i = 0; i < run->T * D; i++)
-		y[i] += run->vy[i];
+	if (c->shared_inter > 0)
+		shared(run, l, s, x, y);
 }
 
 /* From the gradients of the weights of the chosen to those of the router's
@@ -247,7 +281,7 @@ router_back(struct peft_run *run, const struct peft_layer *l,
 
 void
 peft_experts_back(struct peft_run *run, size_t layer, struct peft_saved *s,
-    float *dx, float *dy)
+    const float *x, float *dx, float *dy)
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
@@ -265,14 +299,13 @@ peft_experts_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 
 		back_one(run, &l->experts[e], v->first[e + 1] - at, I,
 		    v->gu + at * 2 * I, run->vy + at * D, run->vw + at,
-		    run->vdw + at, run->vdx + at * D, false);
+		    run->vdw + at, run->vdx + at * D);
 	}
 	memset(dx, 0, run->T * D * sizeof(*dx));
 	for (i = 0; i < N; i++)
 		run->vec->add(dx + i / c->top_k * D, run->vdx +
 		    v->row[i] * D, D);
 	if (c->shared_inter > 0)
-		back_one(run, &l->shared, run->T, c->shared_inter, v->shared,
-		    dy, NULL, NULL, dx, true);
+		shared_back(run, l, s, x, dx, dy);
 	router_back(run, l, v, dx);
 }

@@ -74,6 +74,11 @@ static const char *const internlm2[PEFT_NSLOT] = {
 	[PEFT_DOWN] = "feed_forward.w2",
 };
 
+static const char *const c_attn[] = { "c_attn", NULL };
+static const char *const query_key_value[] = { "query_key_value", NULL };
+static const char *const wqkv[] = { "Wqkv", NULL };
+static const char *const wqkv2[] = { "wqkv", NULL };
+
 #define GPT_SIZES \
 	{ "n_embd", PEFT_KEY_SIZE, AT(hidden), 0 }, \
 	{ "n_layer", PEFT_KEY_SIZE, AT(layers), 0 }, \
@@ -201,7 +206,8 @@ finish_opt(struct peft_config *c, const cJSON *j, struct peft_err *err)
 static const struct peft_family falcon_two = {
 	.model_type = "falcon", .embed = "transformer.word_embeddings",
 	.layers = "transformer.h", .norm = "transformer.ln_f",
-	.head = "lm_head", .slot = falcon2,
+	.head = "lm_head",
+	  .usual = query_key_value, .slot = falcon2,
 };
 
 /* Three layouts of the fused product, and three of the norms. */
@@ -261,6 +267,7 @@ const struct peft_family peft_families_gpt[] = {
 	{ .model_type = "gpt2", .embed = "transformer.wte",
 	  .position = "transformer.wpe", .layers = "transformer.h",
 	  .norm = "transformer.ln_f", .head = "lm_head", .slot = gpt2,
+	  .usual = c_attn,
 	  .keys = gpt2_keys, .finish = finish_gpt2,
 	  .traits = { .has = OUTER | PRE | FUSED | PLAIN |
 	  BIT(PEFT_AT_POSITION), .bias = NORMS | FUSED | PLAIN,
@@ -268,7 +275,8 @@ const struct peft_family peft_families_gpt[] = {
 	  .act = PEFT_GELU_TANH, .norope = true, .tied = true } },
 	{ .model_type = "gpt_neox", .embed = "gpt_neox.embed_in",
 	  .layers = "gpt_neox.layers", .norm = "gpt_neox.final_layer_norm",
-	  .head = "embed_out", .slot = neox, .keys = neox_keys,
+	  .head = "embed_out", .slot = neox,
+	  .usual = query_key_value, .keys = neox_keys,
 	  .traits = { .has = OUTER | PRE | FUSED | PLAIN,
 	  .bias = NORMS | FUSED | PLAIN, .norm = PEFT_LAYER,
 	  .act = PEFT_GELU, .grouped = true, .parallel = true,
@@ -292,7 +300,8 @@ const struct peft_family peft_families_gpt[] = {
 	{ .model_type = "bloom", .embed = "transformer.word_embeddings",
 	  .embed_norm = "transformer.word_embeddings_layernorm",
 	  .layers = "transformer.h", .norm = "transformer.ln_f",
-	  .head = "lm_head", .slot = bloom, .keys = bloom_keys,
+	  .head = "lm_head", .slot = bloom,
+	  .usual = query_key_value, .keys = bloom_keys,
 	  .finish = finish_gpt2,
 	  .traits = { .has = OUTER | PRE | FUSED | PLAIN |
 	  BIT(PEFT_AT_EMBED_NORM), .bias = NORMS | FUSED | PLAIN,
@@ -300,21 +309,24 @@ const struct peft_family peft_families_gpt[] = {
 	  .norope = true, .alibi = 8, .tied = true } },
 	{ .model_type = "falcon", .embed = "transformer.word_embeddings",
 	  .layers = "transformer.h", .norm = "transformer.ln_f",
-	  .head = "lm_head", .slot = bloom, .keys = falcon_keys,
+	  .head = "lm_head", .slot = bloom,
+	  .usual = query_key_value, .keys = falcon_keys,
 	  .finish = finish_falcon,
 	  .traits = { .has = OUTER | PRE | FUSED | PLAIN, .bias = NORMS,
 	  .norm = PEFT_LAYER, .act = PEFT_GELU, .parallel = true,
 	  .tied = true } },
 	{ .model_type = "mpt", .embed = "transformer.wte",
 	  .layers = "transformer.blocks", .norm = "transformer.norm_f",
-	  .head = "lm_head", .slot = mpt, .keys = mpt_keys,
+	  .head = "lm_head", .slot = mpt,
+	  .usual = wqkv, .keys = mpt_keys,
 	  .finish = finish_mpt,
 	  .traits = { .has = OUTER | PRE | FUSED | PLAIN,
 	  .norm = PEFT_LAYER, .act = PEFT_GELU, .norope = true, .alibi = 8,
 	  .tied = true } },
 	{ .model_type = "internlm2", .embed = "model.tok_embeddings",
 	  .layers = "model.layers", .norm = "model.norm", .head = "output",
-	  .slot = internlm2, .keys = internlm2_keys,
+	  .slot = internlm2,
+	  .usual = wqkv2, .keys = internlm2_keys,
 	  .traits = { .has = OUTER | PRE | FUSED | PLAIN | BIT(PEFT_GATE),
 	  .grouped = true } },
 	{ .model_type = NULL }

@@ -64,9 +64,15 @@ static const char *const phi[PEFT_NSLOT] = {
 	[PEFT_UP] = "mlp.fc1", [PEFT_DOWN] = "mlp.fc2",
 };
 
+static const char *const phi_usual[] = { "q_proj", "v_proj", "fc1", "fc2",
+	NULL };
+/* PEFT names none: of its modules, what is nearest to what it takes else. */
+static const char *const phi3_usual[] = { "qkv_proj", NULL };
+
 static const struct peft_key none[] = { { NULL, 0, 0, 0 } };
 
 #define WINDOW	{ "sliding_window", PEFT_KEY_COUNT, AT(window), 0 }
+#define INERT(name)	{ name, PEFT_KEY_INERT, 0, 0 }
 #define END	{ NULL, 0, 0, 0 }
 #define QWEN_WINDOW \
 	WINDOW, { "use_sliding_window", PEFT_KEY_BOOL, AT(use_window), 0 }, \
@@ -82,27 +88,28 @@ static const struct peft_key olmo_keys[] = {
 static const struct peft_key gemma_keys[] = {
 	{ "hidden_activation", PEFT_KEY_ACT, 0, 0 },
 	/* "gelu" in old files, which means the other one */
-	{ "hidden_act", PEFT_KEY_INERT, 0, 0 },
+	INERT("hidden_act"),
 	{ "query_pre_attn_scalar", PEFT_KEY_RSQRT, AT(t.attn_scale), 0 },
 	{ "attn_logit_softcapping", PEFT_KEY_REAL, AT(t.attn_cap), 0 },
 	{ "final_logit_softcapping", PEFT_KEY_REAL, AT(t.final_cap), 0 },
 	{ "sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
 	{ "_sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
-	{ "rope_local_base_freq", PEFT_KEY_INERT, 0, 0 },
-	{ "cache_implementation", PEFT_KEY_INERT, 0, 0 },
+	INERT("rope_local_base_freq"), INERT("sliding_window_size"),
+	INERT("cache_implementation"),
 	WINDOW, END
 };
 
 static const struct peft_key phi3_keys[] = {
-	{ "original_max_position_embeddings", PEFT_KEY_INERT, 0, 0 },
+	INERT("original_max_position_embeddings"),
 	{ "partial_rotary_factor", PEFT_KEY_REAL, AT(t.partial), 0 },
-	{ "resid_pdrop", PEFT_KEY_INERT, 0, 0 },
-	{ "embd_pdrop", PEFT_KEY_INERT, 0, 0 },
-	WINDOW, END
+	INERT("resid_pdrop"),
+	INERT("embd_pdrop"),
+	{ "lm_head_bias", PEFT_KEY_BIAS, 0, BIT(PEFT_AT_HEAD) },
+	INERT("full_attn_mod"), INERT("interpolate_factor"), WINDOW, END
 };
 
 static const struct peft_key smollm3_keys[] = {
-	{ "no_rope_layers", PEFT_KEY_INERT, 0, 0 },
+	INERT("no_rope_layers"),
 	{ "no_rope_layer_interval", PEFT_KEY_SIZE, AT(norope_period), 0 },
 	QWEN_WINDOW, END
 };
@@ -120,7 +127,7 @@ static const struct peft_key stablelm_keys[] = {
 	{ "partial_rotary_factor", PEFT_KEY_REAL, AT(t.partial), 0 },
 	{ "use_qkv_bias", PEFT_KEY_BIAS, 0, QKV },
 	{ "use_parallel_residual", PEFT_KEY_BOOL, AT(t.parallel), 0 },
-	END
+	INERT("rotary_scaling_factor"), END
 };
 
 /* With parallel branches one norm serves both. */
@@ -138,12 +145,14 @@ static const struct peft_key starcoder2_keys[] = {
 	{ "norm_epsilon", PEFT_KEY_REAL, AT(t.eps), 0 },
 	{ "use_bias", PEFT_KEY_BIAS, 0, ATTN | BIT(PEFT_UP) |
 	    BIT(PEFT_DOWN) },
-	{ "residual_dropout", PEFT_KEY_INERT, 0, 0 },
-	{ "embedding_dropout", PEFT_KEY_INERT, 0, 0 },
-	{ "embd_pdrop", PEFT_KEY_INERT, 0, 0 },
-	{ "resid_pdrop", PEFT_KEY_INERT, 0, 0 },
-	{ "norm_type", PEFT_KEY_INERT, 0, 0 },
-	{ "mlp_type", PEFT_KEY_INERT, 0, 0 },
+	INERT("residual_dropout"),
+	INERT("embedding_dropout"),
+	INERT("embd_pdrop"),
+	INERT("resid_pdrop"),
+	INERT("norm_type"), INERT("activation_function"),
+	INERT("attention_softmax_in_fp32"), INERT("layer_norm_epsilon"),
+	INERT("scale_attention_softmax_in_fp32"), INERT("scale_attn_weights"),
+	INERT("mlp_type"),
 	WINDOW, END
 };
 
@@ -151,8 +160,8 @@ static const struct peft_key phi_keys[] = {
 	{ "layer_norm_eps", PEFT_KEY_REAL, AT(t.eps), 0 },
 	{ "partial_rotary_factor", PEFT_KEY_REAL, AT(t.partial), 0 },
 	{ "qk_layernorm", PEFT_KEY_HAS, 0, QK },
-	{ "resid_pdrop", PEFT_KEY_INERT, 0, 0 },
-	{ "embd_pdrop", PEFT_KEY_INERT, 0, 0 },
+	INERT("resid_pdrop"),
+	INERT("embd_pdrop"),
 	END
 };
 
@@ -168,21 +177,21 @@ static const struct peft_key cohere_keys[] = {
 	{ "use_qk_norm", PEFT_KEY_HAS, 0, QK },
 	{ "sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
 	{ "_sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
-	{ "cache_implementation", PEFT_KEY_INERT, 0, 0 },
-	{ "order_of_interleaved_layers", PEFT_KEY_INERT, 0, 0 },
-	{ "position_embedding_type", PEFT_KEY_INERT, 0, 0 },
-	{ "rotary_pct", PEFT_KEY_INERT, 0, 0 },
-	{ "use_embedding_sharing", PEFT_KEY_INERT, 0, 0 },
+	INERT("cache_implementation"),
+	INERT("order_of_interleaved_layers"), INERT("layer_switch"),
+	INERT("position_embedding_type"),
+	INERT("rotary_pct"),
+	INERT("use_embedding_sharing"),
 	{ "use_gated_activation", PEFT_KEY_TRUE, 0, 0 },
 	{ "use_parallel_block", PEFT_KEY_TRUE, 0, 0 },
-	{ "use_parallel_embedding", PEFT_KEY_INERT, 0, 0 },
+	INERT("use_parallel_embedding"),
 	WINDOW, END
 };
 
 static const struct peft_key exaone4_keys[] = {
 	/* "LLLG", or a number */
-	{ "sliding_window_pattern", PEFT_KEY_INERT, 0, 0 },
-	{ "cache_implementation", PEFT_KEY_INERT, 0, 0 },
+	INERT("sliding_window_pattern"),
+	INERT("cache_implementation"),
 	WINDOW, END
 };
 
@@ -237,11 +246,12 @@ const struct peft_family peft_families_llama[] = {
 	  .attn_scale = 1. / 16, .theta = 1e6, .window_period = 6 } },
 	{ .model_type = "phi", .embed = "model.embed_tokens",
 	  .layers = "model.layers", .norm = "model.final_layernorm",
-	  .head = "lm_head", .slot = phi, .keys = phi_keys,
+	  .head = "lm_head", .slot = phi, .usual = phi_usual, .keys = phi_keys,
 	  .traits = { .has = OUTER | BIT(PEFT_ATTN_NORM) | ATTN |
 	  BIT(PEFT_UP) | BIT(PEFT_DOWN), .bias = ~0u, .norm = PEFT_LAYER,
 	  .act = PEFT_GELU_TANH, .parallel = true, .partial = 0.5 } },
-	{ .model_type = "phi3", NAMES, .slot = llama, .keys = phi3_keys,
+	{ .model_type = "phi3", NAMES, .slot = llama, .usual = phi3_usual,
+	  .keys = phi3_keys,
 	  .traits = { .has = OUTER | PRE | BIT(PEFT_QKV) | BIT(PEFT_O) |
 	  BIT(PEFT_GATE_UP) | BIT(PEFT_DOWN), .eps = 1e-5,
 	  .window_period = 1 } },

@@ -2,8 +2,9 @@
 /* Families whose layers choose among experts. */
 
 #include <stddef.h>
+#include <string.h>
 
-#include "model/config.h"
+#include "model/config-impl.h"
 
 #define AT(field)	offsetof(struct peft_config, field)
 #define BIT		PEFT_BIT
@@ -66,6 +67,72 @@ static const struct peft_key olmoe_keys[] = {
 	{ "norm_topk_prob", PEFT_KEY_BOOL, AT(t.topk_norm), 0 }, END
 };
 
+static const char *const deepseek[PEFT_NSLOT] = {
+	[PEFT_ATTN_NORM] = "input_layernorm", [PEFT_Q] = "self_attn.q_proj",
+	[PEFT_KV_A] = "self_attn.kv_a_proj_with_mqa",
+	[PEFT_KV_NORM] = "self_attn.kv_a_layernorm",
+	[PEFT_KV_B] = "self_attn.kv_b_proj", [PEFT_O] = "self_attn.o_proj",
+	[PEFT_MLP_NORM] = "post_attention_layernorm",
+	[PEFT_GATE] = "mlp.gate_proj", [PEFT_UP] = "mlp.up_proj",
+	[PEFT_DOWN] = "mlp.down_proj", [PEFT_ROUTER] = "mlp.gate",
+};
+
+static const char *const deepseek_shared[] = {
+	"mlp.shared_experts.gate_proj", "mlp.shared_experts.up_proj",
+	"mlp.shared_experts.down_proj",
+};
+
+/* Version 2 without a narrow product for the queries ("Lite"). */
+static const struct peft_key deepseek_keys[] = {
+	ROUTING, { "n_routed_experts", PEFT_KEY_SIZE, AT(experts), 0 },
+	{ "moe_intermediate_size", PEFT_KEY_SIZE, AT(expert_inter), 0 },
+	{ "n_shared_experts", PEFT_KEY_COUNT, AT(shared_inter), 0 },
+	{ "first_k_dense_replace", PEFT_KEY_COUNT, AT(dense_layers), 0 },
+	{ "routed_scaling_factor", PEFT_KEY_REAL, AT(t.router_scale), 0 },
+	{ "kv_lora_rank", PEFT_KEY_SIZE, AT(kv_rank), 0 },
+	{ "qk_rope_head_dim", PEFT_KEY_SIZE, AT(rope_dim), 0 },
+	{ "qk_nope_head_dim", PEFT_KEY_SIZE, AT(rope_at), 0 },
+	{ "v_head_dim", PEFT_KEY_SIZE, AT(v_dim), 0 },
+	{ "attention_bias", PEFT_KEY_BIAS, 0, BIT(PEFT_KV_A) | BIT(PEFT_O) },
+	INERT("head_dim"), INERT("qk_head_dim"), INERT("n_group"),
+	INERT("topk_group"), INERT("topk_method"), INERT("scoring_func"),
+	INERT("moe_layer_freq"), INERT("aux_loss_alpha"), INERT("seq_aux"),
+	INERT("ep_size"), END
+};
+
+/* A key that must have this value, if it is there. */
+static int
+must_be(const cJSON *j, const char *key, const char *want,
+    struct peft_err *err)
+{
+	const char *s = want;
+
+	if (peft_json_str(j, key, &s, err) == -1)
+		return -1;
+	return strcmp(s, want) == 0 ? 0 : peft_seterr(err, "%s \"%s\" is not "
+	    "honoured (known: %s)", key, s, want);
+}
+
+static int
+finish_deepseek(struct peft_config *c, const cJSON *j, struct peft_err *err)
+{
+	int64_t every = 1;
+
+	if (must_be(j, "topk_method", "greedy", err) == -1 ||
+	    must_be(j, "scoring_func", "softmax", err) == -1 ||
+	    peft_json_int(j, "moe_layer_freq", 1, 1, &every, err) == -1)
+		return -1;
+	if (c->kv_rank == 0 || c->rope_dim == 0 || c->rope_at == 0)
+		return peft_seterr(err, "one of kv_lora_rank, qk_rope_head_dim "
+		    "and qk_nope_head_dim is missing");
+	if (c->kv_heads != 0 && c->kv_heads != c->heads)
+		return peft_seterr(err, "num_key_value_heads other than "
+		    "num_attention_heads is not honoured");
+	c->head_dim = c->rope_at + c->rope_dim;
+	c->shared_inter *= c->expert_inter;
+	return 0;
+}
+
 const struct peft_family peft_families_moe[] = {
 	{ .model_type = "mixtral", NAMES, .slot = mixtral,
 	  .expert = mixtral_expert, .keys = mixtral_keys,
@@ -78,5 +145,11 @@ const struct peft_family peft_families_moe[] = {
 	  .keys = olmoe_keys,
 	  .traits = { .has = MOE | QK, .eps = 1e-5,
 	  .qk_norm = PEFT_QK_WHOLE } },
+	{ .model_type = "deepseek_v2", NAMES, .slot = deepseek,
+	  .expert = qwen_expert, .shared = deepseek_shared,
+	  .keys = deepseek_keys, .finish = finish_deepseek,
+	  .traits = { .has = OUTER | PRE | BIT(PEFT_Q) | BIT(PEFT_KV_A) |
+	  BIT(PEFT_KV_NORM) | BIT(PEFT_KV_B) | BIT(PEFT_O) | GATED |
+	  BIT(PEFT_ROUTER), .interleaved = true } },
 	{ .model_type = NULL }
 };

@@ -115,6 +115,9 @@ struct peft_family {
 	/* experts' modules: "mlp.experts.#.gate_proj", ... */
 	const char	*const *expert;	/* [3]: gate, up, down */
 	const char	*const *shared;	/* [3] the same of one always used */
+	/* what PEFT targets where a config does not say; NULL ends.  NULL:
+	 * q_proj and v_proj */
+	const char	*const *usual;
 	struct peft_traits traits;
 	const struct peft_key *keys;	/* beyond the common; name NULL ends */
 	/* What no table says: at the end, when all is read. */

@@ -48,7 +48,9 @@ queries(struct peft_run *run, size_t layer, struct peft_saved *s,
 		{ &l->lin[PEFT_V].w, y + at->v, at->ld },
 	};
 
-	if (l->lin[PEFT_QKV].site != NULL)
+	if (l->lin[PEFT_KV_A].site != NULL)
+		peft_latent(run, layer, s, x);
+	else if (l->lin[PEFT_QKV].site != NULL)
 		peft_linears(run, &l->lin[PEFT_QKV], &s->hook[PEFT_QKV], x, D,
 		    &one, 1);
 	else

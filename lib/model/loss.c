@@ -34,13 +34,11 @@ static void
 finish_row(const struct peft_run *run, float *y)
 {
 	const struct peft_config *c = &run->net->config;
-	float cap = (float)c->t.final_cap;
-	size_t i;
 
 	if (c->t.logit_scale != 1)
 		run->vec->scale(y, (float)c->t.logit_scale, c->vocab);
-	for (i = 0; cap > 0 && i < c->vocab; i++)
-		y[i] = cap * tanhf(y[i] / cap);
+	if (c->t.final_cap > 0)
+		peft_cap_row(run->vec, y, c->vocab, (float)c->t.final_cap);
 }
 
 /* The ranges of adapters among rows[0..n), which ascend. */

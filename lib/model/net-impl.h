@@ -36,9 +36,11 @@ struct peft_expert {
 
 struct peft_layer {
 	struct peft_normal	 norm[PEFT_NSLOT];	/* n 0: not there */
-	struct peft_linear	 lin[PEFT_NSLOT];	/* site NULL: not */
+	struct peft_linear	 lin[PEFT_NSLOT];	/* site NULL: not;
+							 * beside experts gate,
+							 * up and down of the
+							 * shared one */
 	struct peft_expert	*experts;		/* [config.experts] */
-	struct peft_expert	 shared;		/* site NULL: none */
 };
 
 /* Where heads begin in a row of queries, keys and values. */
@@ -92,6 +94,7 @@ struct peft_saved {
 	float	*x;			/* [T, D] residual stream going in */
 	float	*raw;			/* [T, Q + K + V] before norms */
 	float	*qkv;			/* the same as attention sees it */
+	float	*kva;			/* [T, kv_rank + rope_dim] */
 	float	*lse;			/* [T, heads] */
 	float	*attn;			/* [T, O] before o_proj */
 	float	*o, *down;		/* [T, D] before the norms behind */
@@ -138,6 +141,8 @@ struct peft_run {
 	float	*dqkv, *dattn, *dact;
 	float	*dkv;		/* [T, heads, head_dim + v_dim] */
 	float	*draw;				/* [T, Q + K + V] */
+	float	*latent, *dlatent;		/* [T, kv_rank] */
+	float	*kvb, *dkva;			/* [T, out] of KV_B, KV_A */
 	struct peft_angles angles[2];		/* [caps.seq (+ T)] */
 	size_t	*angle;				/* [T] its row of these */
 	float	*product, *hook;		/* scratch */
@@ -262,11 +267,18 @@ void	peft_queries(struct peft_run *, size_t layer, struct peft_saved *);
 void	peft_queries_back(struct peft_run *, size_t layer,
 	    const struct peft_saved *, float *dqkv);
 
+/* latent.c: queries, keys and values (not turned yet) where keys and values
+ * come through a narrow product; x is the attention norm's output. */
+void	peft_latent(struct peft_run *, size_t layer, struct peft_saved *,
+	    const float *x);
+void	peft_latent_back(struct peft_run *, size_t layer, struct peft_saved *,
+	    const float *x, float *dx);
+
 /* experts.c: y[T, D] = what the chosen experts make of x[T, D]. */
 void	peft_experts(struct peft_run *, size_t layer, struct peft_saved *,
 	    const float *x, float *y);
 void	peft_experts_back(struct peft_run *, size_t layer,
-	    struct peft_saved *, float *dx, float *dy);
+	    struct peft_saved *, const float *x, float *dx, float *dy);
 /* Visits of a micro-batch, and the layout of what they need. */
 void	peft_experts_saved(struct peft_run *, struct peft_saved *);
 void	peft_experts_work(struct peft_run *);
@@ -295,6 +307,9 @@ void	peft_op_act(struct peft_run *, float *y, const float *gu, size_t n,
 	    size_t T);
 void	peft_op_act_back(struct peft_run *, float *gu, const float *dy,
 	    size_t n, size_t T);
+
+/* A soft cap: y = cap tanh(y / cap), within 3e-7 cap. */
+void	peft_cap_row(const struct peft_vec *, float *y, size_t n, float cap);
 
 /* virtual.c: tokens that adapters put before a sequence. */
 const struct peft_virtual *peft_virtual_of(const struct peft_run *,

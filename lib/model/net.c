@@ -121,6 +121,7 @@ load_experts(struct peft_net *net, struct peft_layer *layer,
 {
 	const struct peft_config *c = &net->config;
 	size_t i;
+	int slot;
 
 	layer->experts = peft_calloc(c->experts, sizeof(*layer->experts),
 	    err);
@@ -131,8 +132,11 @@ load_experts(struct peft_net *net, struct peft_layer *layer,
 			return -1;
 	if (c->shared_inter == 0)
 		return 0;
-	*site += 3;
-	return load_expert(net, *site - 3, &layer->shared, err);
+	for (slot = PEFT_GATE; slot <= PEFT_DOWN; slot++)
+		if (slot != PEFT_GATE_UP && load_linear(net, (*site)++,
+		    &layer->lin[slot], err) == -1)
+			return -1;
+	return 0;
 }
 
 /* A module in a slot: *site is the next one, in the order of the model. */

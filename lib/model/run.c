@@ -84,6 +84,8 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 	if (keeps_raw(run))
 		s->raw = floats(a, T, run->net->at.ld);
 	s->qkv = floats(a, T, run->net->at.ld);
+	if (c->kv_rank > 0)
+		s->kva = floats(a, T, c->kv_rank + c->rope_dim);
 	s->attn = floats(a, T, c->heads * c->v_dim);
 	if (has(run, PEFT_BIT(PEFT_ATTN_POST)))
 		s->o = floats(a, T, D);
@@ -238,6 +240,10 @@ layout_passing(struct peft_run *run)
 	run->dqkv = floats(a, T, run->net->at.ld);
 	if (keeps_raw(run))
 		run->draw = floats(a, T, run->net->at.ld);
+	if (c->kv_rank > 0) {
+		run->dlatent = floats(a, T, c->kv_rank);
+		run->dkva = floats(a, T, c->kv_rank + c->rope_dim);
+	}
 	run->dattn = floats(a, T, c->heads * c->v_dim);
 	run->dkv = floats(a, T, c->heads * (c->head_dim + c->v_dim));
 	run->dact = floats(a, T, c->inter);
@@ -252,6 +258,11 @@ layout_work(struct peft_run *run)
 
 	run->out = floats(a, T, c->hidden);
 	run->normed = floats(a, T, c->hidden);
+	if (c->kv_rank > 0) {
+		run->latent = floats(a, T, c->kv_rank);
+		run->kvb = floats(a, T, c->kv_heads * (c->head_dim -
+		    c->rope_dim + c->v_dim));
+	}
 	layout_angles(run);
 	run->input = floats(a, T, hook_width(run, PEFT_HAS_INPUT));
 	run->dout = floats(a, T, hook_width(run, PEFT_HAS_OUTPUT));

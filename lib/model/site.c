@@ -181,11 +181,13 @@ expert_path(char *path, size_t size, const char *layers, size_t layer,
 		snprintf(path + at, size - (size_t)at, "%zu%s", e, hash + 1);
 }
 
-/* Gate, up and down of expert e, or of the one that all tokens pass. */
+/* Gate, up and down of expert e; or of the one that all tokens pass, which
+ * stands in their slots. */
 static int
 add_expert(const struct fill *f, size_t layer, const char *const *names,
-    size_t e, size_t inter, struct peft_err *err)
+    size_t e, size_t inter, bool shared, struct peft_err *err)
 {
+	static const int slots[] = { PEFT_GATE, PEFT_UP, PEFT_DOWN };
 	size_t D = f->c->hidden;
 	struct shape shape[] = { { D, inter, 0 }, { D, inter, 0 },
 	    { inter, D, 0 } };
@@ -196,7 +198,8 @@ add_expert(const struct fill *f, size_t layer, const char *const *names,
 	for (i = 0; i < 3; i++) {
 		expert_path(path, sizeof(path), f->c->family->layers, layer,
 		    names[i], e);
-		site = new_site(f, PEFT_EXPERT, (int)layer, PEFT_NMODULE, path,
+		site = new_site(f, shared ? PEFT_LINEAR : PEFT_EXPERT,
+		    (int)layer, shared ? slots[i] : PEFT_NMODULE, path,
 		    shape[i], err);
 		if (site == NULL || claim(f, site, "weight", site->out,
 		    site->in, &site->weight, err) == -1)
@@ -227,10 +230,10 @@ add_layer(const struct fill *f, size_t layer, struct peft_err *err)
 		return 0;
 	for (e = 0; e < c->experts; e++)
 		if (add_expert(f, layer, family->expert, e, c->expert_inter,
-		    err) == -1)
+		    false, err) == -1)
 			return -1;
 	return c->shared_inter == 0 ? 0 : add_expert(f, layer, family->shared,
-	    0, c->shared_inter, err);
+	    0, c->shared_inter, true, err);
 }
 
 /* A tied head has no weight of its own; a copy of the embedding's that some
@@ -330,12 +333,16 @@ peft_sites_open(struct peft_sites *s, const struct peft_config *c,
     const struct peft_source *src, struct peft_err *err)
 {
 	struct fill f = { .sites = s, .c = c, .src = src };
-	size_t per = PEFT_NSLOT + 3 * (c->experts + 1) + 1;
+	size_t most = c->layers * (PEFT_NSLOT + 3 * (c->experts + 1) + 1) +
+	    PEFT_NMODULE - PEFT_NSLOT;
 	int r = -1;
 
+	/* each has a weight of its own, but for a tied head, one that is
+	 * found to be missing, and the attention of each layer */
 	*s = (struct peft_sites){ .config = c };
-	s->at = peft_calloc(c->layers * per + PEFT_NMODULE - PEFT_NSLOT,
-	    sizeof(*s->at), err);
+	if (most > peft_source_count(src) + c->layers + 2)
+		most = peft_source_count(src) + c->layers + 2;
+	s->at = peft_calloc(most, sizeof(*s->at), err);
 	f.used = peft_calloc(peft_source_count(src) + 1, sizeof(*f.used),
 	    err);
 	if (s->at != NULL && f.used != NULL)

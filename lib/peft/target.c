@@ -8,15 +8,17 @@
 #include "base/regex.h"
 #include "peft/target.h"
 
-/* PEFT's choice where target_modules is null, for all families known here
+/* PEFT's choice where target_modules is null
  * (TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING). */
 static const char *const q_and_v[] = { "q_proj", "v_proj", NULL };
 
 static cJSON *
-usual_targets(const char *const *usual)
+usual_targets(const struct peft_sites *sites, const char *const *usual)
 {
 	cJSON *list = cJSON_CreateArray();
 
+	if (usual == NULL && sites->config != NULL)
+		usual = sites->config->family->usual;
 	for (usual = usual == NULL ? q_and_v : usual; *usual != NULL; usual++)
 		cJSON_AddItemToArray(list, cJSON_CreateString(*usual));
 	return list;
@@ -185,6 +187,9 @@ choose(const struct choice *c, const struct peft_site *site,
 {
 	int r;
 
+	/* to PEFT the experts of a layer are one parameter, not modules */
+	if (site->kind == PEFT_EXPERT)
+		return 0;
 	/* an attention is no module's but those that ask for it */
 	if (site->kind == PEFT_ATTENTION && !(c->kinds >> PEFT_ATTENTION & 1))
 		return 0;
@@ -275,7 +280,7 @@ peft_target(const cJSON *config, const struct peft_sites *sites,
 		return peft_seterr(err, "layers_to_transform needs a list of "
 		    "target_modules, not a pattern");
 	if (is_unset(c.targets))
-		c.targets = own = usual_targets(usual);
+		c.targets = own = usual_targets(sites, usual);
 	else if (cJSON_IsString(c.targets) && kinds == 1U << PEFT_ATTENTION)
 		c.targets = own = cJSON_CreateStringArray(	/* a name */
 		    (const char *const[]){ c.targets->valuestring }, 1);

@@ -22,15 +22,37 @@ is_float(enum peft_dtype t)
 	return t == PEFT_F32 || t == PEFT_F16 || t == PEFT_BF16;
 }
 
-/* The linear layers inside the blocks: what bitsandbytes converts. */
+/* Is one of the path's parts a number, as a layer's is? */
+static bool
+in_layer(const char *name)
+{
+	const char *p;
+	size_t n;
+
+	for (p = strchr(name, '.'); p != NULL; p = strchr(p + 1, '.')) {
+		n = strspn(p + 1, "0123456789");
+		if (n > 0 && p[1 + n] == '.')
+			return true;
+	}
+	return false;
+}
+
+/* The linear layers inside the blocks: what bitsandbytes converts.  Routers
+ * among experts are no linear layers to it, nor are norms of heads. */
 static bool
 is_inner_linear(const struct peft_weight *w)
 {
-	static const char tail[] = "_proj.weight";
-	size_t n = strlen(w->name);
+	static const char *const others[] = { "norm.weight", "ln.weight",
+	    "mlp.gate.weight", "moe.gate.weight" };
+	size_t n = strlen(w->name), i, k;
 
-	return w->ndim == 2 && n > sizeof(tail) && strcmp(w->name + n -
-	    (sizeof(tail) - 1), tail) == 0 && strstr(w->name, ".layers.");
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		k = strlen(others[i]);
+		if (n >= k && strcmp(w->name + n - k, others[i]) == 0)
+			return false;
+	}
+	return w->ndim == 2 && n > 7 && in_layer(w->name) &&
+	    strcmp(w->name + n - 7, ".weight") == 0;
 }
 
 /* What a weight is turned into that is not to be quantised: itself if a

@@ -99,7 +99,7 @@ vocab_rows(const struct peft_sink *k)
 /* From the sides; what the family's keys say is needed in any case. */
 static int
 put_sides(struct peft_sink *k, const struct peft_side *config,
-    struct peft_gguf_out *o, float **freqs, size_t *nfreqs,
+    struct peft_gguf_out *o, struct peft_rope_tensors *rope,
     struct peft_err *err)
 {
 	struct peft_buf arch = { 0 };
@@ -112,16 +112,16 @@ put_sides(struct peft_sink *k, const struct peft_side *config,
 		    strlen(name));
 		peft_gguf_put_string(o, "general.type", "model", 5);
 		put_types(k, o);
-		r = peft_arch_metadata(k->arch, config, o, &k->heads, freqs,
-		    nfreqs, err);
+		r = peft_arch_metadata(k->arch, config, o, &k->heads, rope,
+		    err);
 	}
 	peft_buf_free(&arch);
 	return r;
 }
 
 static int
-put_metadata(struct peft_sink *k, struct peft_gguf_out *o, float **freqs,
-    size_t *nfreqs, struct peft_err *err)
+put_metadata(struct peft_sink *k, struct peft_gguf_out *o,
+    struct peft_rope_tensors *rope, struct peft_err *err)
 {
 	const struct peft_side *config = peft_sides_find(&k->sides,
 	    "config.json");
@@ -133,7 +133,7 @@ put_metadata(struct peft_sink *k, struct peft_gguf_out *o, float **freqs,
 	if (config == NULL)
 		return peft_seterr(err, "there is no config.json: GGUF cannot "
 		    "be written without one");
-	if (put_sides(k, config, o, freqs, nfreqs, err) == -1)
+	if (put_sides(k, config, o, rope, err) == -1)
 		return -1;
 	if (k->opt.origin != NULL)
 		r = peft_source_pairs(k->opt.origin, k->opt.same_types,
@@ -146,6 +146,8 @@ put_metadata(struct peft_sink *k, struct peft_gguf_out *o, float **freqs,
 		return o->kv.failed ? peft_seterr(err, "no memory") : 0;
 	}
 	peft_buf_free(&carried.kv);
+	if (r == 1 && tok == NULL)	/* llama.cpp's word for there is none */
+		peft_gguf_put_string(o, "tokenizer.ggml.model", "none", 4);
 	if (r == 1 && tok != NULL)
 		r = peft_vocab_metadata(tok, peft_sides_find(&k->sides,
 		    "tokenizer_config.json"), peft_sides_find(&k->sides,
@@ -226,39 +228,64 @@ describe(struct peft_sink *k, struct peft_gguf_tensor *t,
 	return 0;
 }
 
+/* Rope's divisors, which are tensors in GGUF, come first. */
+static int
+describe_rope(struct peft_gguf_tensor *t, const struct peft_rope_tensors *r,
+    size_t *n, struct peft_err *err)
+{
+	int i;
+
+	for (i = 0, *n = 0; i < PEFT_NDIV; i++) {
+		if (r->at[i] == NULL)
+			continue;
+		t[*n] = (struct peft_gguf_tensor){ .dtype = PEFT_F32,
+		    .ndim = 1, .shape = { r->n },
+		    .nbytes = r->n * sizeof(float),
+		    .name = peft_strdup(peft_rope_names[i], err) };
+		if (t[(*n)++].name == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+write_rope(struct peft_sink *k, const struct peft_rope_tensors *r,
+    struct peft_err *err)
+{
+	size_t nbytes = r->n * sizeof(float);
+	int i;
+
+	for (i = 0; i < PEFT_NDIV; i++)
+		if (r->at[i] != NULL && (peft_sink_write(k, r->at[i], nbytes,
+		    err) == -1 || peft_gguf_pad(k->fp, k->label, nbytes,
+		    err) == -1))
+			return -1;
+	return 0;
+}
+
 int
 peft_sink_open_gguf(struct peft_sink *k, struct peft_err *err)
 {
+	struct peft_rope_tensors rope = { 0 };
 	struct peft_gguf_out o = { 0 };
 	struct peft_gguf_tensor *t;
-	float *freqs = NULL;
-	size_t n = k->n, nfreqs = 0, i;
+	size_t n = 0, i;
 	int r = -1;
 
-	if ((t = peft_calloc(n + 1, sizeof(*t), err)) == NULL)
+	if ((t = peft_calloc(k->n + PEFT_NDIV, sizeof(*t), err)) == NULL)
 		return -1;
-	if (put_metadata(k, &o, &freqs, &nfreqs, err) == -1)
+	if (put_metadata(k, &o, &rope, err) == -1)
 		peft_sink_blame(k, err);
-	else if (describe(k, t, err) == 0) {
-		if (freqs != NULL) {	/* Llama 3's scaling is a tensor */
-			memmove(t + 1, t, n * sizeof(*t));
-			t[0] = (struct peft_gguf_tensor){ .dtype = PEFT_F32,
-			    .ndim = 1, .shape = { nfreqs },
-			    .nbytes = nfreqs * sizeof(float),
-			    .name = peft_strdup("rope_freqs.weight", err) };
-			n++;
-		}
-		r = peft_gguf_write(k->fp, k->label, &o, t, n, err);
-		if (r == 0 && freqs != NULL && (peft_sink_write(k, freqs,
-		    nfreqs * sizeof(float), err) == -1 ||
-		    peft_gguf_pad(k->fp, k->label, nfreqs * sizeof(float),
-		    err) == -1))
-			r = -1;
+	else if (describe_rope(t, &rope, &n, err) == 0 &&
+	    describe(k, t + n, err) == 0) {
+		r = peft_gguf_write(k->fp, k->label, &o, t, n + k->n, err);
+		if (r == 0)
+			r = write_rope(k, &rope, err);
 	}
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n + k->n; i++)
 		free(t[i].name);
 	free(t);
-	free(freqs);
+	peft_rope_tensors_free(&rope);
 	peft_buf_free(&o.kv);
 	return r;
 }

@@ -216,11 +216,12 @@ static const struct peft_gguf_key mixtral_keys[] = {
 	ROUTING("num_local_experts"), KEYEND
 };
 static const struct peft_gguf_key qwen_moe_keys[] = {
-	ROUTING("num_experts"), { "%s.expert_feed_forward_length",
+	ROUTING("num_local_experts"), { "%s.expert_feed_forward_length",
 	    "moe_intermediate_size", 'u', true }, KEYEND
 };
 static const struct peft_gguf_key olmoe_keys[] = {
-	ROUTING("num_experts"), KEYEND
+	ROUTING("num_experts"),
+	{ "%s.attention.clamp_kqv", "clip_qkv", 'f', false }, KEYEND
 };
 
 #define AKA	static const char *const
@@ -275,7 +276,7 @@ const struct peft_arch peft_archs[] = {
 	{ .gguf = "gemma3", .hf = "gemma3_text",
 	  .class = "Gemma3ForCausalLM", .hf_layer = "model.layers.",
 	  .whole = plus_whole, .layer = gemma2, .keys = gemma2_keys, RMS,
-	  .period = 6 },
+	  .period = 6, .theta = 1e6, .local = 10000 },
 	{ .gguf = "phi2", .hf = "phi", .partial = 0.5, .class = "PhiForCausalLM",
 	  .hf_layer = "model.layers.", .whole = phi_whole, .layer = phi,
 	  .keys = none, LAYER("layer_norm_eps") },

@@ -19,10 +19,10 @@ struct peft_pair {
  * NULL.  "%s" is the architecture. */
 struct peft_gguf_key {
 	const char	*gguf, *hf;
-	char		 type;		/* 'u' whole; 'f' real; 'b' true or
-					 * false; 't': hf's is true if there is a
-					 * tensor with gguf in its name; 'B'
-					 * as 'b', true where absent */
+	/* 'u' whole; 'f' real; 'b' true or false; 'B' the same, true where
+	 * absent; 't': hf's is true if there is a tensor with gguf in its
+	 * name */
+	char		 type;
 	bool		 required;
 };
 extern const struct peft_gguf_key peft_gguf_keys[];
@@ -40,10 +40,13 @@ struct peft_arch {
 	bool		 layernorm;
 	const struct peft_gguf_key *keys;	/* beyond the common */
 	bool		 norope;
+	double		 theta, local;	/* rope's, where no key says; local: of
+					 * layers with a window; 0: 10000, as
+					 * theta */
 	double		 partial;	/* the turned part of a head where
 					 * config.json does not say; 0: 1 */
-	unsigned	 period;	/* full attention every n-th layer, built
-					 * into llama.cpp; 0: no windows */
+	unsigned	 period;	/* full attention every n-th layer, as
+					 * in llama.cpp; 0: no windows */
 	const char	*extra;		/* of config.json, always: ",..." */
 };
 extern const struct peft_arch peft_archs[];	/* gguf NULL ends */
@@ -54,20 +57,29 @@ const char	*peft_arch_alias(const struct peft_arch *, const char *key);
 /* "%s.context_length" for "llama"; buf has room for 128. */
 void	peft_gguf_full_key(char *buf, const char *fmt, const char *arch);
 
-/* ggufrope.c: theta and scaling, from config.json to metadata (*freqs: the
- * values of rope_freqs.weight or NULL) and back (",..." appended). */
+/* ggufrope.c: theta and scaling, from config.json to metadata and back
+ * (",..." appended). */
 int	peft_gguf_put_rope(const struct peft_arch *, const cJSON *,
-	    struct peft_gguf_out *, size_t rope_dim, float **freqs,
-	    size_t *nfreqs, struct peft_err *) PEFT_MUSTCHECK;
+	    struct peft_gguf_out *, size_t rope_dim,
+	    struct peft_rope_tensors *, struct peft_err *) PEFT_MUSTCHECK;
 int	peft_gguf_get_rope(const struct peft_arch *, const struct peft_gguf *,
-	    struct peft_buf *, const float *freqs, size_t nfreqs,
+	    struct peft_buf *, const struct peft_rope_tensors *,
 	    struct peft_err *) PEFT_MUSTCHECK;
+/* ggufkeys.c: what only some families have, appended; and settings that the
+ * family's row does not know must not be there. */
+int	peft_gguf_get_own(struct peft_buf *, const struct peft_gguf *,
+	    const struct peft_arch *, const struct peft_heads *,
+	    uint64_t hidden, uint64_t dim, struct peft_err *) PEFT_MUSTCHECK;
+int	peft_gguf_refuse_others(const struct peft_gguf *,
+	    const struct peft_arch *, struct peft_err *) PEFT_MUSTCHECK;
 /* A float's shortest decimal: 1e-5 does not become 9.99999975e-06. */
 void	peft_gguf_put_short(struct peft_buf *, double);
 /* What "%s.KEY" says of the file's architecture. */
 bool	peft_gguf_arch_real(const struct peft_arch *,
 	    const struct peft_gguf *, const char *key, double *);
 
+/* What longrope multiplies cos and sin by, if nothing else is said. */
+double	peft_longrope_factor(double factor, double orig);
 /* What Llama 3 divides frequency i of n by (factor: the lowest's). */
 float	peft_llama3_divisor(double theta, size_t i, size_t n, double factor,
 	    double low, double high, double orig);

@@ -237,7 +237,7 @@ put_sizes(const struct peft_arch *a, const struct sizes *s, double share,
 
 static int
 metadata(const struct peft_arch *a, const cJSON *j, struct peft_gguf_out *o,
-    struct peft_heads *heads, float **freqs, size_t *nfreqs,
+    struct peft_heads *heads, struct peft_rope_tensors *t,
     struct peft_err *err)
 {
 	double share = partial(a, j);
@@ -262,22 +262,21 @@ metadata(const struct peft_arch *a, const cJSON *j, struct peft_gguf_out *o,
 	if (put_special(a, j, (double)s.dim, o, err) == -1)
 		return -1;
 	return peft_gguf_put_rope(a, j, o, (size_t)((double)s.dim * share),
-	    freqs, nfreqs, err);
+	    t, err);
 }
 
 int
 peft_arch_metadata(const struct peft_arch *a, const struct peft_side *config,
-    struct peft_gguf_out *o, struct peft_heads *heads, float **freqs,
-    size_t *nfreqs, struct peft_err *err)
+    struct peft_gguf_out *o, struct peft_heads *heads,
+    struct peft_rope_tensors *t, struct peft_err *err)
 {
 	cJSON *j = peft_json(config->data, config->len, err);
 	int r;
 
-	*freqs = NULL;
-	*nfreqs = 0;
+	memset(t, 0, sizeof(*t));
 	if (j == NULL)
 		return peft_errprefix(err, "config.json");
-	r = metadata(a, j, o, heads, freqs, nfreqs, err);
+	r = metadata(a, j, o, heads, t, err);
 	cJSON_Delete(j);
 	return r == -1 ? peft_errprefix(err, "config.json") : 0;
 }

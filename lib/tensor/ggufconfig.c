@@ -48,17 +48,6 @@ peft_gguf_put_short(struct peft_buf *b, double v)
 	peft_json_putreal(b, strtod(text, NULL));
 }
 
-static bool
-has_tensor(const struct peft_gguf *g, const char *part)
-{
-	size_t i;
-
-	for (i = 0; i < g->n; i++)
-		if (strstr(g->tensors[i].name, part) != NULL)
-			return true;
-	return false;
-}
-
 /* A whole number above 0 that must be there, or may be. */
 static int
 get_whole(const struct peft_gguf *g, const char *key, bool required,
@@ -105,52 +94,6 @@ put_keys(struct peft_buf *b, const struct peft_gguf *g,
 	return 0;
 }
 
-/* A key of the family's own. */
-static int
-put_own(struct peft_buf *b, const struct peft_gguf *g,
-    const struct peft_arch *a, const struct peft_gguf_key *k,
-    struct peft_err *err)
-{
-	bool there;
-	char key[128];
-	uint64_t u = 0;
-	double f;
-
-	if (k->type == 't') {
-		peft_buf_printf(b, ",\"%s\":%s", k->hf,
-		    has_tensor(g, k->gguf) ? "true" : "false");
-		return 0;
-	}
-	peft_gguf_full_key(key, k->gguf, a->gguf);
-	there = peft_gguf_find(g, key) != NULL;
-	if (!there && k->required)
-		return peft_seterr(err, "the key %s is missing or no "
-		    "number", key);
-	if (k->type == 'f') {
-		if (there && !peft_gguf_real(g, key, &f))
-			return peft_seterr(err, "the key %s is no number",
-			    key);
-		/* what the class has otherwise is not 0 */
-		peft_buf_printf(b, ",\"%s\":", k->hf);
-		if (there && f != 0)
-			peft_gguf_put_short(b, f);
-		else
-			peft_buf_puts(b, "null");
-		return 0;
-	}
-	if (there && !peft_gguf_uint(g, key, &u))
-		return peft_seterr(err, "the key %s is no number", key);
-	if (k->type == 'u' && u == 0)
-		peft_buf_printf(b, ",\"%s\":null", k->hf);
-	else if (k->type == 'u')
-		peft_buf_printf(b, ",\"%s\":%llu", k->hf,
-		    (unsigned long long)u);
-	else if (there)
-		peft_buf_printf(b, ",\"%s\":%s", k->hf, u != 0 ? "true" :
-		    "false");
-	return 0;
-}
-
 /* A special token's id, into config.json. */
 static void
 put_token(struct peft_buf *b, const struct peft_gguf *g, const char *key,
@@ -169,39 +112,6 @@ put_tokens(struct peft_buf *b, const struct peft_gguf *g)
 	put_token(b, g, "tokenizer.ggml.bos_token_id", "bos_token_id");
 	put_token(b, g, "tokenizer.ggml.eos_token_id", "eos_token_id");
 	put_token(b, g, "tokenizer.ggml.padding_token_id", "pad_token_id");
-}
-
-/* Settings that the family's row does not know must not be there. */
-static int
-refuse_others(const struct peft_gguf *g, const struct peft_arch *a,
-    struct peft_err *err)
-{
-	static const char *const watched[] = { "%s.expert_count",
-	    "%s.attention.sliding_window", "%s.attn_logit_softcapping",
-	    "%s.final_logit_softcapping", "%s.embedding_scale",
-	    "%s.residual_scale", "%s.logit_scale", "%s.attention.clamp_kqv",
-	    "%s.attention.max_alibi_bias", "%s.expert_shared_count",
-	    "%s.leading_dense_block_count", "%s.expert_weights_scale" };
-	const struct peft_gguf_key *k;
-	bool mpt = strcmp(a->hf, "mpt") == 0;
-	char key[128];
-	size_t i;
-	double v;
-
-	for (i = 0; i < sizeof(watched) / sizeof(watched[0]); i++) {
-		for (k = a->keys; k->hf != NULL; k++)
-			if (strcmp(k->gguf, watched[i]) == 0)
-				break;
-		peft_gguf_full_key(key, watched[i], a->gguf);
-		if (k->hf != NULL || (mpt && strstr(watched[i],
-		    ".attention.") != NULL) ||
-		    peft_gguf_find(g, key) == NULL ||
-		    (peft_gguf_real(g, key, &v) && v == 0))
-			continue;
-		return peft_seterr(err, "the key %s is not honoured here",
-		    key);
-	}
-	return 0;
 }
 
 /* What a head holds, and what of it is turned. */
@@ -235,45 +145,6 @@ put_heads(struct peft_buf *b, const struct peft_gguf *g,
 	return 0;
 }
 
-/* What only some families have. */
-static void
-put_special(struct peft_buf *b, const struct peft_gguf *g,
-    const struct peft_arch *a, const struct peft_heads *heads,
-    uint64_t hidden, uint64_t dim)
-{
-	bool gemma2 = strcmp(a->hf, "gemma2") == 0, mpt = strcmp(a->hf,
-	    "mpt") == 0, falcon = strcmp(a->hf, "falcon") == 0;
-	double v, layers = 0, q = (double)dim;
-
-	(void)peft_gguf_arch_real(a, g, "%s.block_count", &layers);
-	if (gemma2 || strcmp(a->hf, "gemma3_text") == 0) {
-		/* llama.cpp knows the largest by its layers */
-		if (layers == (gemma2 ? 46 : 62))
-			q = (double)(hidden / heads->heads);
-		if (peft_gguf_arch_real(a, g, "%s.attention.scale", &v) &&
-		    v > 0)
-			q = rint(1 / (v * v) * 1e4) / 1e4;
-		peft_buf_puts(b, ",\"query_pre_attn_scalar\":");
-		peft_json_putreal(b, q);
-	}
-	if (falcon && a->extra == NULL)
-		peft_buf_puts(b, heads->kv_heads > 1 ?
-		    ",\"new_decoder_architecture\":true,"
-		    "\"num_ln_in_parallel_attn\":1" : ",\"multi_query\":true");
-	if (!mpt)
-		return;
-	peft_buf_puts(b, ",\"attn_config\":{\"alibi\":true");
-	if (peft_gguf_arch_real(a, g, "%s.attention.max_alibi_bias", &v)) {
-		peft_buf_puts(b, ",\"alibi_bias_max\":");
-		peft_gguf_put_short(b, v);
-	}
-	if (peft_gguf_arch_real(a, g, "%s.attention.clamp_kqv", &v) && v > 0) {
-		peft_buf_puts(b, ",\"clip_qkv\":");
-		peft_gguf_put_short(b, v);
-	}
-	peft_buf_puts(b, "}");
-}
-
 static int
 put_norms(struct peft_buf *b, const struct peft_gguf *g,
     const struct peft_arch *a, struct peft_err *err)
@@ -295,12 +166,11 @@ put_norms(struct peft_buf *b, const struct peft_gguf *g,
 
 static int
 put_config(struct peft_buf *b, const struct peft_gguf *g,
-    const struct peft_arch *a, bool tied, const float *freqs, size_t nfreqs,
+    const struct peft_arch *a, bool tied, const struct peft_rope_tensors *t,
     struct peft_heads *heads, struct peft_err *err)
 {
 	uint64_t hidden = 0, dim = 0, vocab = 0;
 	const struct peft_gguf_kv *tokens;
-	const struct peft_gguf_key *k;
 	char key[128];
 
 	peft_buf_printf(b, "{\"architectures\":[\"%s\"],\"model_type\":"
@@ -310,10 +180,8 @@ put_config(struct peft_buf *b, const struct peft_gguf *g,
 	    put_norms(b, g, a, err) == -1 ||
 	    put_heads(b, g, a, heads, hidden, &dim, err) == -1)
 		return -1;
-	for (k = a->keys; k->hf != NULL; k++)
-		if (put_own(b, g, a, k, err) == -1)
-			return -1;
-	put_special(b, g, a, heads, hidden, dim);
+	if (peft_gguf_get_own(b, g, a, heads, hidden, dim, err) == -1)
+		return -1;
 	tokens = peft_gguf_find(g, "tokenizer.ggml.tokens");
 	peft_gguf_full_key(key, "%s.vocab_size", a->gguf);
 	if (!peft_gguf_uint(g, key, &vocab) && tokens != NULL)
@@ -325,7 +193,7 @@ put_config(struct peft_buf *b, const struct peft_gguf *g,
 	    (unsigned long long)vocab, tied ? "true" : "false",
 	    a->extra == NULL ? "" : a->extra);
 	put_tokens(b, g);
-	if (peft_gguf_get_rope(a, g, b, freqs, nfreqs, err) == -1)
+	if (peft_gguf_get_rope(a, g, b, t, err) == -1)
 		return -1;
 	peft_buf_puts(b, ",\"torch_dtype\":\"float32\"}");
 	return 0;
@@ -349,14 +217,14 @@ add_pretty(struct peft_sides *sides, const char *name, struct peft_buf *b,
 
 int
 peft_arch_config(const struct peft_arch *a, const struct peft_gguf *g,
-    bool tied, const float *freqs, size_t nfreqs, struct peft_sides *sides,
+    bool tied, const struct peft_rope_tensors *t, struct peft_sides *sides,
     struct peft_heads *heads, struct peft_err *err)
 {
 	struct peft_buf b = { 0 };
 	int r = -1;
 
-	if (refuse_others(g, a, err) == 0 &&
-	    put_config(&b, g, a, tied, freqs, nfreqs, heads, err) == 0 &&
+	if (peft_gguf_refuse_others(g, a, err) == 0 &&
+	    put_config(&b, g, a, tied, t, heads, err) == 0 &&
 	    add_pretty(sides, "config.json", &b, err) == 0) {
 		peft_buf_clear(&b);
 		peft_buf_puts(&b, "{\"_from_model_config\":true");

@@ -57,17 +57,30 @@ size_t		 peft_permute_to_gguf(size_t r, size_t rows,
 size_t		 peft_permute_to_hf(size_t r, size_t rows,
 		    const struct peft_order *);
 
+/* Tensors that config.json tells of instead: divisors of rope's frequencies,
+ * all of n values (malloc'd) or NULL. */
+enum peft_divisors {
+	PEFT_DIV_FREQS,			/* Llama 3's */
+	PEFT_DIV_LONG, PEFT_DIV_SHORT,	/* longrope's */
+	PEFT_NDIV
+};
+struct peft_rope_tensors {
+	float	*at[PEFT_NDIV];
+	size_t	 n;
+};
+extern const char *const peft_rope_names[PEFT_NDIV];
+void		 peft_rope_tensors_free(struct peft_rope_tensors *);
+
 /* config.json and generation_config.json from metadata (tied: there is no
- * output tensor; freqs: the values of rope_freqs.weight or NULL). */
+ * output tensor). */
 int		 peft_arch_config(const struct peft_arch *,
-		    const struct peft_gguf *, bool tied, const float *freqs,
-		    size_t nfreqs, struct peft_sides *, struct peft_heads *,
-		    struct peft_err *) PEFT_MUSTCHECK;
-/* Metadata from config.json's text; *freqs (malloc'd, *nfreqs values) if
- * the model needs a rope_freqs.weight, else NULL. */
+		    const struct peft_gguf *, bool tied,
+		    const struct peft_rope_tensors *, struct peft_sides *,
+		    struct peft_heads *, struct peft_err *) PEFT_MUSTCHECK;
+/* Metadata from config.json's text. */
 int		 peft_arch_metadata(const struct peft_arch *,
 		    const struct peft_side *config, struct peft_gguf_out *,
-		    struct peft_heads *, float **freqs, size_t *nfreqs,
+		    struct peft_heads *, struct peft_rope_tensors *,
 		    struct peft_err *) PEFT_MUSTCHECK;
 
 /* ggufvocab.c: tokenizer.json, tokenizer_config.json and the template from

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rotary positions in GGUF's metadata and in config.json. */
+/* Rotary positions in config.json, from GGUF's metadata. */
 
 #include <math.h>
 #include <stdio.h>
@@ -22,160 +22,65 @@ peft_llama3_divisor(double theta, size_t i, size_t n, double factor,
 	return (float)(1 / ((1 - smooth) / factor + smooth));
 }
 
-static double
-number(const cJSON *j, const char *key, double absent)
-{
-	const cJSON *v = j == NULL || key == NULL ? NULL :
-	    peft_json_get(j, key);
+const char *const peft_rope_names[PEFT_NDIV] = {
+	"rope_freqs.weight", "rope_factors_long.weight",
+	"rope_factors_short.weight",
+};
 
-	return cJSON_IsNumber(v) ? v->valuedouble : absent;
+void
+peft_rope_tensors_free(struct peft_rope_tensors *t)
+{
+	int i;
+
+	for (i = 0; i < PEFT_NDIV; i++)
+		free(t->at[i]);
+	memset(t, 0, sizeof(*t));
 }
 
-static int
-make_freqs(const cJSON *l3, double theta, float **freqs, size_t n,
-    struct peft_err *err)
+double
+peft_longrope_factor(double factor, double orig)
 {
+	return factor > 1 ? sqrt(1 + log(factor) / log(orig)) : 1;
+}
+
+/* Are the divisors those of this original length? */
+static bool
+is_llama3(double theta, const float *freqs, size_t n, double factor,
+    double orig)
+{
+	double want;
 	size_t i;
 
-	if ((*freqs = peft_calloc(n, sizeof(float), err)) == NULL)
-		return -1;
 	for (i = 0; i < n; i++) {
-		(*freqs)[i] = peft_llama3_divisor(theta, i, n,
-		    number(l3, "factor", 8), number(l3, "low_freq_factor", 1),
-		    number(l3, "high_freq_factor", 4), number(l3,
-		    "original_max_position_embeddings", 8192));
-		if (!isfinite((*freqs)[i]))
-			return peft_seterr(err, "rope scaling: frequency %zu "
-			    "is no number", i);
+		want = (double)peft_llama3_divisor(theta, i, n, factor, 1, 4,
+		    orig);
+		if (!(fabs((double)freqs[i] - want) <= 1e-4 * factor))
+			return false;
 	}
-	return 0;
+	return true;
 }
 
-static void
-put_real(const struct peft_arch *a, struct peft_gguf_out *o,
-    const char *what, double v)
-{
-	char key[128];
-
-	peft_gguf_full_key(key, what, a->gguf);
-	peft_gguf_put_f32(o, key, (float)v);
-}
-
-/* linear and yarn, which have keys of their own. */
-static void
-put_scaling(const struct peft_arch *a, const cJSON *s, const char *type,
-    double context, struct peft_gguf_out *o)
-{
-	double orig = number(s, "original_max_position_embeddings", context);
-	char key[128];
-
-	peft_gguf_full_key(key, "%s.rope.scaling.type", a->gguf);
-	peft_gguf_put_string(o, key, type, strlen(type));
-	put_real(a, o, "%s.rope.scaling.factor", number(s, "factor", 1));
-	if (strcmp(type, "yarn") != 0)
-		return;
-	peft_gguf_full_key(key, "%s.rope.scaling.original_context_length",
-	    a->gguf);
-	peft_gguf_put_u32(o, key, (uint32_t)orig);
-	put_real(a, o, "%s.rope.scaling.yarn_beta_fast",
-	    number(s, "beta_fast", 32));
-	put_real(a, o, "%s.rope.scaling.yarn_beta_slow",
-	    number(s, "beta_slow", 1));
-}
-
-/* The object that says how layers that see all are turned, in any of
- * transformers' forms; NULL if there is none. */
-static int
-find_scaling(const cJSON *j, const cJSON **s, double *local,
-    struct peft_err *err)
-{
-	const cJSON *full, *sliding;
-
-	*s = peft_json_get(j, "rope_parameters");
-	*local = number(j, "rope_local_base_freq", 0);
-	if (*s == NULL || cJSON_IsNull(*s))
-		*s = peft_json_get(j, "rope_scaling");
-	if (*s == NULL || cJSON_IsNull(*s)) {
-		*s = NULL;
-		return 0;
-	}
-	if (!cJSON_IsObject(*s))
-		return peft_seterr(err, "rope scaling: not an object");
-	full = peft_json_get(*s, "full_attention");
-	sliding = peft_json_get(*s, "sliding_attention");
-	*local = number(sliding, "rope_theta", *local);
-	if (full != NULL)
-		*s = full;
-	return 0;
-}
-
-static bool
-is_gemma3(const struct peft_arch *a)
-{
-	return strcmp(a->hf, "gemma3_text") == 0;
-}
-
-int
-peft_gguf_put_rope(const struct peft_arch *a, const cJSON *j,
-    struct peft_gguf_out *o, size_t rope_dim, float **freqs, size_t *nfreqs,
-    struct peft_err *err)
-{
-	double theta = number(j, peft_arch_alias(a, "rope_theta"),
-	    is_gemma3(a) ? 1e6 : 10000), local;
-	const char *type = "default";
-	const cJSON *s;
-	int r;
-
-	if (a->norope)
-		return 0;
-	if (find_scaling(j, &s, &local, err) == -1)
-		return -1;
-	theta = number(s, "rope_theta", theta);
-	if (!(theta > 0))
-		return peft_seterr(err, "\"rope_theta\" is not above 0");
-	put_real(a, o, "%s.rope.freq_base", theta);
-	if (local > 0)
-		put_real(a, o, "%s.rope.freq_base_swa", local);
-	if (s == NULL)
-		return 0;
-	/* which was called type once */
-	if ((r = peft_json_str(s, "rope_type", &type, err)) == -1 ||
-	    (r == 0 && peft_json_str(s, "type", &type, err) == -1))
-		return -1;
-	if (strcmp(type, "linear") == 0 || strcmp(type, "yarn") == 0)
-		put_scaling(a, s, type, number(j, "max_position_embeddings",
-		    2048), o);
-	else if (strcmp(type, "llama3") == 0) {
-		*nfreqs = rope_dim / 2;
-		return make_freqs(s, theta, freqs, *nfreqs, err);
-	} else if (strcmp(type, "default") != 0)
-		return peft_seterr(err, "rope scaling \"%s\" cannot be told in "
-		    "GGUF here", type);
-	return 0;
-}
-
-/* rope_freqs.weight holds divisors; find Llama 3's parameters in them. */
+/* rope_freqs.weight holds divisors; find Llama 3's parameters in them: its
+ * original length is 8192, or some other power of two. */
 static int
 get_llama3(struct peft_buf *b, double theta, const float *freqs, size_t n,
     struct peft_err *err)
 {
-	double factor = 1, want;
+	double factor = 1, orig = 8192;
 	size_t i;
 
 	for (i = 0; i < n; i++)
 		factor = (double)freqs[i] > factor ? (double)freqs[i] : factor;
-	for (i = 0; i < n; i++) {
-		want = (double)peft_llama3_divisor(theta, i, n, factor, 1, 4,
-		    8192);
-		if (!(fabs((double)freqs[i] - want) <= 1e-4 * factor))
-			return peft_seterr(err, "rope_freqs.weight is not "
-			    "Llama 3's scaling");
-	}
+	for (i = 4; i < 24 && !is_llama3(theta, freqs, n, factor, orig); i++)
+		orig = (double)((size_t)1 << i);
+	if (i == 24)
+		return peft_seterr(err, "rope_freqs.weight is not Llama 3's "
+		    "scaling");
 	peft_buf_puts(b, ",\"rope_scaling\":{\"rope_type\":\"llama3\","
 	    "\"factor\":");
 	peft_json_putreal(b, factor);
-	peft_buf_puts(b, ",\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
-	    "\"original_max_position_embeddings\":8192}");
+	peft_buf_printf(b, ",\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
+	    "\"original_max_position_embeddings\":%.0f}", orig);
 	return 0;
 }
 
@@ -226,28 +131,72 @@ get_scaling(const struct peft_arch *a, const struct peft_gguf *g,
 	return 0;
 }
 
-int
-peft_gguf_get_rope(const struct peft_arch *a, const struct peft_gguf *g,
-    struct peft_buf *b, const float *freqs, size_t nfreqs,
+static void
+put_list(struct peft_buf *b, const char *key, const float *x, size_t n)
+{
+	size_t i;
+
+	peft_buf_printf(b, ",\"%s\":[", key);
+	for (i = 0; i < n; i++) {
+		peft_buf_puts(b, i > 0 ? "," : "");
+		peft_gguf_put_short(b, (double)x[i]);
+	}
+	peft_buf_puts(b, "]");
+}
+
+static int
+get_longrope(const struct peft_arch *a, const struct peft_gguf *g,
+    struct peft_buf *b, const struct peft_rope_tensors *t,
     struct peft_err *err)
 {
-	double theta = is_gemma3(a) ? 1e6 : 10000, local = 10000;
+	double orig, context = 0, f;
+
+	if (t->at[PEFT_DIV_LONG] == NULL || t->at[PEFT_DIV_SHORT] == NULL)
+		return peft_seterr(err, "one of %s and %s is missing",
+		    peft_rope_names[PEFT_DIV_LONG],
+		    peft_rope_names[PEFT_DIV_SHORT]);
+	if (!peft_gguf_arch_real(a, g,
+	    "%s.rope.scaling.original_context_length", &orig))
+		return peft_seterr(err, "the key "
+		    "%s.rope.scaling.original_context_length is missing",
+		    a->gguf);
+	peft_buf_printf(b, ",\"original_max_position_embeddings\":%.0f"
+	    ",\"rope_scaling\":{\"type\":\"longrope\"", orig);
+	put_list(b, "long_factor", t->at[PEFT_DIV_LONG], t->n);
+	put_list(b, "short_factor", t->at[PEFT_DIV_SHORT], t->n);
+	(void)peft_gguf_arch_real(a, g, "%s.context_length", &context);
+	if (peft_gguf_arch_real(a, g, "%s.rope.scaling.attn_factor", &f) &&
+	    fabs(f - peft_longrope_factor(context / orig, orig)) > 1e-6)
+		get_real(a, g, b, "%s.rope.scaling.attn_factor",
+		    "attention_factor");
+	peft_buf_puts(b, "}");
+	return 0;
+}
+
+int
+peft_gguf_get_rope(const struct peft_arch *a, const struct peft_gguf *g,
+    struct peft_buf *b, const struct peft_rope_tensors *t,
+    struct peft_err *err)
+{
+	double theta = a->theta > 0 ? a->theta : 10000, local = a->local;
 
 	if (a->norope)
 		return 0;
 	if (peft_gguf_arch_real(a, g, "%s.rope.freq_base", &theta) ||
-	    is_gemma3(a)) {
+	    a->theta > 0) {
 		peft_buf_printf(b, ",\"%s\":",
 		    peft_arch_alias(a, "rope_theta"));
 		peft_gguf_put_short(b, theta);
 	}
-	if (is_gemma3(a)) {	/* what llama.cpp has where no key says */
+	if (a->local > 0) {	/* what llama.cpp has where no key says */
 		(void)peft_gguf_arch_real(a, g, "%s.rope.freq_base_swa",
 		    &local);
 		peft_buf_puts(b, ",\"rope_local_base_freq\":");
 		peft_gguf_put_short(b, local);
 	}
-	if (freqs != NULL)
-		return get_llama3(b, theta, freqs, nfreqs, err);
+	if (t->at[PEFT_DIV_FREQS] != NULL)
+		return get_llama3(b, theta, t->at[PEFT_DIV_FREQS], t->n, err);
+	if (t->at[PEFT_DIV_LONG] != NULL || t->at[PEFT_DIV_SHORT] != NULL)
+		return get_longrope(a, g, b, t, err);
 	return get_scaling(a, g, b, err);
 }

@@ -7,8 +7,6 @@
 
 #include "tensor/source-parts.h"
 
-static const char freqs_name[] = "rope_freqs.weight";
-
 /* In which part it is goes to *file. */
 static const struct peft_gguf_tensor *
 find_tensor(const struct peft_gguf_part *parts, size_t n, const char *name,
@@ -132,7 +130,12 @@ add_tensor(struct peft_source *s, const struct peft_gguf_tensor *t,
 static bool
 is_told(const char *name)
 {
-	return strcmp(name, freqs_name) == 0;
+	int i;
+
+	for (i = 0; i < PEFT_NDIV; i++)
+		if (strcmp(name, peft_rope_names[i]) == 0)
+			return true;
+	return false;
 }
 
 static int
@@ -149,6 +152,34 @@ add_tensors(struct peft_source *s, const struct peft_gguf *g,
 	return 0;
 }
 
+static int
+read_rope(const struct peft_source *s, const struct peft_gguf_part *parts,
+    size_t nparts, struct peft_rope_tensors *to, struct peft_err *err)
+{
+	const struct peft_gguf_tensor *t;
+	size_t file;
+	int i;
+
+	for (i = 0; i < PEFT_NDIV; i++) {
+		if ((t = find_tensor(parts, nparts, peft_rope_names[i],
+		    &file)) == NULL)
+			continue;
+		if (t->dtype != PEFT_F32 || t->ndim != 1)
+			return peft_seterr(err, "%s is not a list of f32",
+			    t->name);
+		if (to->n != 0 && to->n != t->shape[0])
+			return peft_seterr(err, "%s holds %zu values, another "
+			    "list of its kind %zu", t->name, t->shape[0],
+			    to->n);
+		to->n = t->shape[0];
+		to->at[i] = peft_calloc(to->n, sizeof(float), err);
+		if (to->at[i] == NULL)
+			return -1;
+		memcpy(to->at[i], s->files[file].map + t->begin, t->nbytes);
+	}
+	return 0;
+}
+
 /* The metadata is the first part's. */
 static int
 convert(struct peft_source *s, const struct peft_gguf_part *parts,
@@ -156,28 +187,21 @@ convert(struct peft_source *s, const struct peft_gguf_part *parts,
 {
 	const struct peft_gguf *g = &parts[0].g;
 	const struct peft_arch *a = arch_of(g, err);
-	const struct peft_gguf_tensor *f;
+	struct peft_rope_tensors rope = { 0 };
 	struct peft_heads heads = { 0 };
-	float *freqs = NULL;
 	const char *why;
-	size_t n = 0, file = 0, k;
+	size_t file = 0, k;
 	bool tied = find_tensor(parts, nparts, "output.weight", &file) == NULL;
 	int r;
 
 	s->gguf_file = parts[0].file;
 	if (a == NULL || add_meta(s, g, err) == -1)
 		return -1;
-	if ((f = find_tensor(parts, nparts, freqs_name, &file)) != NULL) {
-		n = f->shape[0];
-		if (f->dtype != PEFT_F32 || f->ndim != 1)
-			return peft_seterr(err, "%s is not a list of f32",
-			    freqs_name);
-		if ((freqs = peft_calloc(n, sizeof(*freqs), err)) == NULL)
-			return -1;
-		memcpy(freqs, s->files[file].map + f->begin, f->nbytes);
-	}
-	r = peft_arch_config(a, g, tied, freqs, n, &s->sides, &heads, err);
-	free(freqs);
+	r = read_rope(s, parts, nparts, &rope, err);
+	if (r == 0)
+		r = peft_arch_config(a, g, tied, &rope, &s->sides, &heads,
+		    err);
+	peft_rope_tensors_free(&rope);
 	if (r == -1 || peft_vocab_sides(g, &s->sides, &why, err) == -1)
 		return -1;
 	if (why != NULL && peft_source_add_meta(s, "peft.no_tokenizer", why,

@@ -32,16 +32,15 @@ to_gguf(const struct peft_side *config)
 	struct peft_err err = { 0 };
 	struct peft_heads heads = { 0 };
 	const char *type = NULL;
-	float *freqs = NULL;
-	size_t nfreqs = 0;
+	struct peft_rope_tensors rope = { 0 };
 	cJSON *j = peft_json(config->data, config->len, &err);
 
 	if (j != NULL && peft_json_str(j, "model_type", &type, &err) == 1 &&
 	    peft_arch_of_hf(type) != NULL && peft_arch_metadata(
-	    peft_arch_of_hf(type), config, &out, &heads, &freqs, &nfreqs,
+	    peft_arch_of_hf(type), config, &out, &heads, &rope,
 	    &err) == -1)
 		FUZZ_CLAIM(err.msg[0] != '\0');
-	free(freqs);
+	peft_rope_tensors_free(&rope);
 	peft_buf_free(&out.kv);
 	cJSON_Delete(j);
 }
