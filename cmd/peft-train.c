@@ -68,7 +68,7 @@ static const struct peft_opt opts[] = {
 	{ O_CKPT, "checkpoint", "FILE", "where (OUT.ckpt)" },
 	{ O_KEEP, "keep-checkpoints", "N", "keep the last N: FILE, FILE.1, ... (1)" },
 	{ O_RESUME, "resume", NULL, "go on from the checkpoint" },
-	{ O_COMPUTE, "compute", "f32", "type of the arithmetic (f32)" },
+	{ O_COMPUTE, "compute", "f32|bf16", "type of what the products with the model's weights are made from (f32)" },
 	{ O_MEMLIMIT, "mem-limit", "SIZE", "plan for at most SIZE bytes (like 2G), or refuse" },
 	{ O_PARTIAL, "partial", NULL, "accept a token stream that was cut short" },
 	{ O_ANYBASE, "any-base", NULL, "--init: accept an adapter of another base" },
@@ -260,8 +260,6 @@ number_option(struct peft_trainopt *o, int ch)
 static void
 other_option(struct peft_trainjob *job, int ch)
 {
-	static const char *const computes[] = { "f32", NULL };
-
 	switch (ch) {
 	case 'm':
 		job->model = optarg;
@@ -298,7 +296,8 @@ other_option(struct peft_trainjob *job, int ch)
 		job->opt.resume = true;
 		break;
 	case O_COMPUTE:
-		(void)peft_optword("--compute", optarg, computes);
+		job->opt.compute = (enum peft_compute)peft_optword(
+		    "--compute", optarg, peft_compute_names);
 		break;
 	case O_MEMLIMIT:
 		job->opt.mem_limit = peft_optsize("--mem-limit", optarg);

@@ -37,7 +37,8 @@ call_of(struct peft_run *run, const struct peft_range *r,
 	    .ident = ident + r->first,
 	    .x = x == NULL ? NULL : x + r->first * ldx, .ldx = ldx,
 	    .ids = x == NULL ? run->ids + r->first : NULL, .saved = saved,
-	    .scratch = run->hook, .train = run->train, .step = run->step };
+	    .scratch = run->hook, .product = run->product,
+	    .train = run->train, .step = run->step };
 }
 
 void

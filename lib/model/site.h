@@ -40,6 +40,8 @@ struct peft_hook_call {
 					 * NULL; -1: a virtual token */
 	float		*saved;		/* what forward left for backward */
 	float		*scratch;
+	float		*product;	/* scratch for products of the site's
+					 * shape (quant/product.h) */
 	bool		 train;		/* backward will follow */
 	uint64_t	 step;	/* with site and ident: key of dropout */
 };

@@ -254,8 +254,10 @@ run(struct state *s, struct peft_err *err)
 	    check_output(job, err) == -1 ||
 	    peft_signals_open(&s->signals, err) == -1 ||
 	    (s->source = peft_source_open(job->model, err)) == NULL ||
-	    (s->cpu = peft_cpu_open(job->common.threads, err)) == NULL ||
-	    (s->net = peft_net_open(s->source, s->cpu, err)) == NULL ||
+	    (s->cpu = peft_cpu_open(job->common.threads, err)) == NULL)
+		return -1;
+	peft_cpu_compute(s->cpu, job->opt.compute);
+	if ((s->net = peft_net_open(s->source, s->cpu, err)) == NULL ||
 	    open_adapter(s, err) == -1 || peft_job_records(job, s->source,
 	    peft_net_config(s->net)->vocab, &s->data, s->evals,
 	    err) == -1 ||
