@@ -62,31 +62,6 @@ set_angles(struct peft_run *run, size_t first, size_t n)
 			    run->angles[k].sin + at * half);
 }
 
-/* The sequence with its virtual tokens: ids and labels from T on.  The first
- * token is predicted where there is an embedding before it. */
-static void
-make_whole(struct peft_run *run, size_t i, size_t T)
-{
-	const struct peft_seq *s = &run->given[i];
-	const struct peft_virtual *v = peft_virtual_of(run, s);
-	size_t extra = v == NULL ? 0 : v->n, j;
-
-	run->whole[i] = *s;
-	run->whole[i].n += extra;
-	run->whole[i].ids = run->ids + T;
-	for (j = 0; j < extra; j++) {
-		run->ids[T + j] = -1;
-		run->labels[T + j] = PEFT_IGNORE;
-	}
-	memcpy(run->ids + T + extra, s->ids, s->n * sizeof(*s->ids));
-	if (s->labels == NULL)
-		return;
-	run->whole[i].labels = run->labels + T;
-	memcpy(run->labels + T + extra, s->labels, s->n * sizeof(*s->labels));
-	if (v != NULL && v->embed == NULL)
-		run->labels[T + extra] = PEFT_IGNORE;
-}
-
 /* The sequences as they are computed: the caller's own, or copies of them
  * with virtual tokens. */
 static int
@@ -105,7 +80,7 @@ make_seqs(struct peft_run *run, struct peft_err *err)
 		if (n > run->caps.tokens - T)
 			return peft_seterr(err, "%zu sequences are more than "
 			    "was planned for", run->nseqs);
-		make_whole(run, i, T);
+		peft_virtual_whole(run, i, T);
 		T += n;
 	}
 	run->seqs = run->whole;

@@ -314,6 +314,7 @@ void	peft_cap_row(const struct peft_vec *, float *y, size_t n, float cap);
 /* virtual.c: tokens that adapters put before a sequence. */
 const struct peft_virtual *peft_virtual_of(const struct peft_run *,
 	    const struct peft_seq *);
+void	peft_virtual_whole(struct peft_run *, size_t seq, size_t T);
 void	peft_virtual_embed(struct peft_run *, float *x);
 void	peft_virtual_embed_back(struct peft_run *, const float *dx);
 void	peft_virtual_keys(struct peft_run *, size_t layer, float *qkv);

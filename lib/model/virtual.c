@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "data/tokens.h"
 #include "model/net-impl.h"
 
 /* Those that a sequence gets: none behind what is in a cache. */
@@ -114,4 +115,29 @@ peft_virtual_keys_back(struct peft_run *run, size_t layer, float *dqkv)
 			memset(row, 0, ld * sizeof(*row));
 		}
 	}
+}
+
+/* The sequence with its virtual tokens: ids and labels from T on.  The first
+ * token is predicted where there is an embedding before it. */
+void
+peft_virtual_whole(struct peft_run *run, size_t i, size_t T)
+{
+	const struct peft_seq *s = &run->given[i];
+	const struct peft_virtual *v = peft_virtual_of(run, s);
+	size_t extra = v == NULL ? 0 : v->n, j;
+
+	run->whole[i] = *s;
+	run->whole[i].n += extra;
+	run->whole[i].ids = run->ids + T;
+	for (j = 0; j < extra; j++) {
+		run->ids[T + j] = -1;
+		run->labels[T + j] = PEFT_IGNORE;
+	}
+	memcpy(run->ids + T + extra, s->ids, s->n * sizeof(*s->ids));
+	if (s->labels == NULL)
+		return;
+	run->whole[i].labels = run->labels + T;
+	memcpy(run->labels + T + extra, s->labels, s->n * sizeof(*s->labels));
+	if (v != NULL && v->embed == NULL)
+		run->labels[T + extra] = PEFT_IGNORE;
 }

@@ -37,7 +37,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct peft_site at[NSITE];
-	struct peft_sites sites = { at, NSITE };
+	struct peft_sites sites = { .at = at, .n = NSITE };
 	struct peft_err err = { 0 };
 	struct peft_adapter *a;
 	cJSON *j = peft_json((const char *)data, size, &err);

@@ -27,7 +27,7 @@ static struct peft_adapter *
 open_adapter(const char *path, struct peft_site *at,
     struct peft_source **source)
 {
-	struct peft_sites sites = { at, NSITE };
+	struct peft_sites sites = { .at = at, .n = NSITE };
 	struct peft_err err = { 0 };
 	struct peft_adapter *a = NULL;
 
