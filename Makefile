@@ -165,7 +165,7 @@ parity: all $(BUILD)/bin/logits-tool $(BUILD)/bin/tokenizer-unit \
     $(BUILD)/bin/side-tool $(BUILD)/bin/vocab-tool
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
 	    $(PROVE) -v tests/parity/tokenizers.sh tests/parity/train.sh \
-	    tests/parity/run.sh tests/parity/vocab.sh
+	    tests/parity/run.sh tests/parity/vocab.sh tests/parity/readers.sh
 
 #: make completions  write completions/ anew from the option tables
 completions: $(BINS)

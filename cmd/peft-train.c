@@ -12,7 +12,8 @@
 #include "train/plot.h"
 
 enum {
-	O_METHOD = PEFT_O_OWN, O_SET, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT, O_RSLORA,
+	O_METHOD = PEFT_O_OWN, O_SET, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT,
+	O_RSLORA,
 	O_INIT, O_LR, O_EPOCHS, O_STEPS, O_BATCH, O_MICRO, O_SCHEDULE,
 	O_WARMUP, O_CYCLES, O_MINLR, O_POWER, O_LRDECAY, O_OPTIMISER, O_DECAY,
 	O_CLIP, O_BETA1, O_BETA2, O_EPS, O_LORAPLUS, O_SMOOTHING, O_ZLOSS,
@@ -24,9 +25,9 @@ enum {
 static const struct peft_opt opts[] = {
 	{ 'm', "model", "MODEL", "the frozen base: a folder, a GGUF file, a bundle" },
 	PEFT_OPT_OUTPUT,
-	{ O_METHOD, "method", "NAME", "kind of adapter (lora); a wrong one lists them" },
-	{ O_SET, "set", "KEY=JSON", "a key of adapter_config.json" },
-	{ O_RANK, "rank", "R", "rank (8)" },
+	{ O_METHOD, "method", "NAME", "kind of adapter (lora)" },
+	{ O_SET, "set", "KEY=JSON", "put a key into the adapter's config" },
+	{ O_RANK, "rank", "R", "rank, if the method has one (lora: 8)" },
 	{ O_ALPHA, "alpha", "A", "scale: alpha / rank multiplies the adapter (2 x rank)" },
 	{ O_TARGET, "target", "LIST", "modules: names with commas, a regex, or all-linear (all-linear)" },
 	{ O_DROPOUT, "dropout", "P", "dropout on the adapter's input (0)" },

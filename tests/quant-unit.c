@@ -201,6 +201,11 @@ test_f8(void)
 	ok(good5, "f8_e5m2: all 256 by definition");
 }
 
+static const unsigned group_bits[PEFT_NDTYPE] = {
+	[PEFT_U2G] = 2, [PEFT_U3G] = 3, [PEFT_U4G] = 4, [PEFT_U8G] = 8,
+	[PEFT_I8G] = 8, [PEFT_F8G_E4M3] = 8, [PEFT_F8G_E5M2] = 8,
+	[PEFT_MXFP4G] = 4 };
+
 /* ROWS x COLS in type t, with scales if it wants any. */
 static struct peft_weight
 weight_of(enum peft_dtype t, const uint8_t *bytes, const float *absmax)
@@ -213,6 +218,18 @@ weight_of(enum peft_dtype t, const uint8_t *bytes, const float *absmax)
 	if (t == PEFT_NF4 || t == PEFT_FP4 || t == PEFT_INT8) {
 		w.scales.absmax = absmax;
 		w.scales.nabsmax = t == PEFT_INT8 ? ROWS : ROWS * COLS / 128;
+	}
+	if (t >= PEFT_U2G && t <= PEFT_MXFP4G)
+		w.scales = (struct peft_scales){ .group = 128,
+		    .group_rows = 1, .ngroups = COLS / 128, .bits =
+		    group_bits[t], .stride = COLS * group_bits[t] / 8,
+		    .absmax = absmax, .nabsmax = ROWS * COLS / 128,
+		    .zero0 = 1 };
+	if (t == PEFT_MXFP4G) {		/* one block down each column */
+		w.shape[1] = ROWS;
+		w.scales.ngroups = 1;
+		w.scales.group = 32;
+		w.scales.exponents = bytes;
 	}
 	return w;
 }

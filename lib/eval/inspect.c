@@ -8,7 +8,7 @@
 
 #include "base/json.h"
 #include "data/tokens.h"
-#include "eval/inspect.h"
+#include "eval/inspect-impl.h"
 #include "quant/quant.h"
 #include "tensor/source.h"
 
@@ -214,6 +214,7 @@ inspect_source(struct peft_source *s, const struct peft_inspectopt *o,
 	    add_tokenizer(j, s, err) == -1)
 		return -1;
 	add_meta(j, s);
+	peft_inspect_quant(j, s);
 	add_tensors(j, s);
 	if (o->hash) {
 		if (peft_source_hash(s, o->threads, hash, err) == -1)

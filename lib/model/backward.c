@@ -184,13 +184,13 @@ peft_backward(struct peft_run *run)
 
 		if (run->caps.recompute && l < last)
 			peft_forward_again(run, (size_t)l);
-		peft_unstash(run, s);
 		if (c->t.parallel) {
 			/* both branches begin at the layer's input */
 			dmid = run->dparallel;
 			memcpy(dmid, run->dx, run->T * c->hidden *
 			    sizeof(*dmid));
 		}
+		peft_unstash(run, s);
 		mlp_back(run, (size_t)l, s);
 		attention_back(run, (size_t)l, s, dmid, l > run->lowest ||
 		    run->deep);

@@ -325,6 +325,8 @@ struct peft_vectors {
 void	peft_hooks_begin(struct peft_run *);
 void	peft_hooks_end(struct peft_run *);
 size_t	peft_hooks_memory(const struct peft_sites *);
+/* Floats a row of run->input, run->dout. */
+size_t	peft_hooks_width(const struct peft_run *, enum peft_op_kind);
 bool	peft_hooks_have(const struct peft_site *, enum peft_op_kind);
 void	peft_hooks_output_back(struct peft_run *, const struct peft_site *,
 	    const struct peft_range *, size_t nranges, const uint64_t *ident,

@@ -80,7 +80,6 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 
 	s->x = floats(a, T, D);
 	at = a->used;
-	s->work = floats(a, 0, 0);
 	if (keeps_raw(run))
 		s->raw = floats(a, T, run->net->at.ld);
 	s->qkv = floats(a, T, run->net->at.ld);
@@ -92,6 +91,7 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 		s->gu = floats(a, T, gu_width(run));
 	if (has(run, PEFT_BIT(PEFT_MLP_POST)))
 		s->down = floats(a, T, D);
+	s->work = s->raw != NULL ? s->raw : s->qkv;
 	s->nwork = (a->used - at) / sizeof(float);
 	s->lse = floats(a, T, c->heads);
 	if (c->experts > 0)
@@ -126,8 +126,9 @@ layout_layers(struct peft_run *run)
 	}
 }
 
-/* A weight stored [in, out] is multiplied the other way round: room for
- * either. */
+/* Of any site's product, and of those that go together: queries, keys and
+ * values; gate and up.  Hooks make some of few rows, whatever T is.  (A weight
+ * stored [in, out] is multiplied the other way round.) */
 static size_t
 product_scratch(const struct peft_run *run)
 {
@@ -182,27 +183,6 @@ layout_angles(struct peft_run *run)
 	    sizeof(size_t));
 }
 
-/* Floats a row where hooks make an input, or the gradients of outputs, of
- * their own: those of a layer that share an input come together. */
-static size_t
-hook_width(const struct peft_run *run, enum peft_op_kind what)
-{
-	size_t i, n = 0, most = 0;
-	int layer = -1;
-
-	for (i = 0; i < run->net->sites.n; i++) {
-		const struct peft_site *s = &run->net->sites.at[i];
-
-		if (s->kind == PEFT_HEAD || !peft_hooks_have(s, what))
-			continue;
-		n = what == PEFT_HAS_INPUT ? s->in : s->out +
-		    (s->layer == layer ? n : 0);
-		layer = s->layer;
-		most = n > most ? n : most;
-	}
-	return most;
-}
-
 static void
 layout_back(struct peft_run *run)
 {
@@ -253,8 +233,8 @@ layout_work(struct peft_run *run)
 	run->out = floats(a, T, c->hidden);
 	run->normed = floats(a, T, c->hidden);
 	layout_angles(run);
-	run->input = floats(a, T, hook_width(run, PEFT_HAS_INPUT));
-	run->dout = floats(a, T, hook_width(run, PEFT_HAS_OUTPUT));
+	run->input = floats(a, T, peft_hooks_width(run, PEFT_HAS_INPUT));
+	run->dout = floats(a, T, peft_hooks_width(run, PEFT_HAS_OUTPUT));
 	run->whole = peft_arena_get(a, run->caps.seqs, sizeof(*run->whole));
 	run->ids = peft_arena_get(a, T, sizeof(*run->ids));
 	run->labels = peft_arena_get(a, T, sizeof(*run->labels));

@@ -125,7 +125,7 @@ struct peft_virtual {
 	size_t		 n;
 	const float	*embed;		/* [n, hidden]; NULL: zero */
 	float		*dembed;	/* NULL: not trained */
-	const float	*kv;		/* [n, layers, 2, kv heads x head_dim] */
+	const float	*kv;		/* [n, layers, 2, K] */
 	float		*dkv;
 	const struct peft_hook_ops *ops;	/* begin, end */
 	void		*self;

@@ -42,6 +42,8 @@ plain_type(const struct peft_weight *w, const struct peft_convertopt *o)
 {
 	if (is_float(w->dtype))
 		return w->dtype;
+	if (w->scales.group > 0)	/* what it was made from */
+		return o->gguf ? PEFT_F16 : w->scales.orig;
 	return o->gguf ? PEFT_F16 : PEFT_BF16;
 }
 
@@ -93,9 +95,9 @@ type_of(const struct peft_weight *w, const struct peft_convertopt *o,
 	enum peft_dtype t = o->dtype;
 
 	if (t == PEFT_NDTYPE || kept) {
-		if (peft_dtypes[w->dtype].st != NULL || o->gguf)
-			return is_4bit(w->dtype) && o->gguf ? PEFT_F16 :
-			    w->dtype;
+		if (o->gguf ? peft_dtypes[w->dtype].ggml >= 0 :
+		    peft_dtypes[w->dtype].st != NULL)
+			return w->dtype;
 		return is_4bit(w->dtype) ? w->dtype : plain_type(w, o);
 	}
 	if (is_4bit(t))

@@ -120,6 +120,7 @@ peft_sink_fix_config(struct peft_sink *k, struct peft_err *err)
 		return peft_seterr(err, "config.json: not an object");
 	}
 	cJSON_DeleteItemFromObjectCaseSensitive(j, "quantization_config");
+	cJSON_DeleteItemFromObjectCaseSensitive(j, "compression_config");
 	for (i = 0; i < k->n; i++)
 		if (is_4bit(&k->specs[i])) {
 			set(j, "quantization_config", bnb_config(k,

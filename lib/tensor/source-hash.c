@@ -8,12 +8,15 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "tensor/source.h"
+#include "tensor/source-impl.h"
 
 struct digest {
-	struct peft_weight	w;
+	struct peft_weight	w;		/* without data, when done */
 	char			hex[PEFT_SHA256_HEX];
 };
+
+/* Weights are at hand for this many bytes at a time (one may have more). */
+static const size_t batch_bytes = (size_t)64 << 20;
 
 struct work {
 	struct digest	*d;
@@ -38,6 +41,14 @@ digest_weight(struct digest *d)
 		peft_sha256_add(&h, s->nested_map, 256 * sizeof(float));
 		peft_sha256_add(&h, &s->nested_offset, sizeof(float));
 	}
+	if (s->exponents != NULL)
+		peft_sha256_add(&h, s->exponents, s->nabsmax);
+	if (s->group > 0 && s->zero == NULL)
+		peft_sha256_add(&h, &s->zero0, sizeof(s->zero0));
+	if (s->zero != NULL)
+		peft_sha256_add(&h, s->zero, s->nabsmax * sizeof(*s->zero));
+	if (s->order != NULL)
+		peft_sha256_add(&h, s->order, d->w.cols * sizeof(*s->order));
 	peft_sha256_hex(&h, d->hex);
 }
 
@@ -99,6 +110,31 @@ add_line(struct peft_sha256 *h, const struct digest *d)
 	peft_buf_free(&b);
 }
 
+/* Weights from i on, about a batch of them; what was not loaded before is not
+ * afterwards.  The first that is left, or SIZE_MAX. */
+static size_t
+digest_batch(struct peft_source *s, struct digest *d, size_t i, size_t n,
+    int threads, struct peft_err *err)
+{
+	size_t from = i, bytes = 0, k;
+	bool *had = peft_calloc(n, sizeof(*had), err);
+	int r = had == NULL ? -1 : 0;
+
+	while (r == 0 && i < n && bytes < batch_bytes) {
+		had[i] = peft_source_at(s, i)->data != NULL;
+		r = peft_source_load(s, i, &d[i].w, err);
+		bytes += d[i].w.nbytes;
+		i += r == 0;
+	}
+	if (r == 0)
+		digest_all(d + from, i - from, threads);
+	for (k = from; k < i; k++)
+		if (!had[k])
+			peft_source_drop(s, k);
+	free(had);
+	return r == -1 ? SIZE_MAX : i;
+}
+
 int
 peft_source_hash(struct peft_source *s, int threads, char *hex,
     struct peft_err *err)
@@ -109,12 +145,11 @@ peft_source_hash(struct peft_source *s, int threads, char *hex,
 
 	if ((d = peft_calloc(n, sizeof(*d), err)) == NULL)
 		return -1;
-	for (i = 0; i < n; i++)
-		if (peft_source_load(s, i, &d[i].w, err) == -1) {
+	for (i = 0; i < n; )
+		if ((i = digest_batch(s, d, i, n, threads, err)) == SIZE_MAX) {
 			free(d);
 			return -1;
 		}
-	digest_all(d, n, threads);
 	qsort(d, n, sizeof(*d), by_name);
 	peft_sha256_init(&h);
 	for (i = 0; i < n; i++)

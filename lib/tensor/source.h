@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "tensor/quantcfg.h"
 #include "tensor/weight.h"
 
 /*
@@ -20,8 +21,8 @@
  * adapter_config.json) as bytes.  For a GGUF the side files are made from
  * its metadata; a folder without tokenizer.json has one made from a
  * SentencePiece model or tiktoken's ranks, if one of these is there.  The
- * companions of a bitsandbytes weight (absmax, ...) do not appear as weights;
- * they are in its scales.
+ * companions of a quantised weight (absmax, qzeros, ...) do not appear as
+ * weights; they are in its scales.
  *
  * Everything a source hands out belongs to it and lasts until it is closed,
  * but for the data of weights from _next(), which lasts until the next call.
@@ -45,6 +46,8 @@ void		 peft_source_close(struct peft_source *);
 
 const char	*peft_source_label(const struct peft_source *);
 enum peft_kind	 peft_source_kind(const struct peft_source *);
+/* What config.json says of quantisation. */
+const struct peft_quantcfg *peft_source_quant(const struct peft_source *);
 /* adapter_config.json is among the side files (or a GGUF LoRA). */
 bool		 peft_source_is_adapter(const struct peft_source *);
 
