@@ -80,7 +80,6 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 
 	s->x = floats(a, T, D);
 	at = a->used;
-	s->work = floats(a, 0, 0);
 	if (keeps_raw(run))
 		s->raw = floats(a, T, run->net->at.ld);
 	s->qkv = floats(a, T, run->net->at.ld);
@@ -94,6 +93,7 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 		s->gu = floats(a, T, gu_width(run));
 	if (has(run, PEFT_BIT(PEFT_MLP_POST)))
 		s->down = floats(a, T, D);
+	s->work = s->raw != NULL ? s->raw : s->qkv;
 	s->nwork = (a->used - at) / sizeof(float);
 	s->lse = floats(a, T, c->heads);
 	if (c->experts > 0)

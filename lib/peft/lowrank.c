@@ -88,14 +88,8 @@ peft_lowrank_saved(const void *self, size_t T)
 	return T * m->rank;			/* h = A drop(x) */
 }
 
-static size_t
-thin_scratch(const struct peft_module *m, size_t T)
-{
-	return peft_thin_scratch(m->rank, m->site->in, m->site->out, T);
-}
-
 static struct peft_thin
-thin(const struct peft_module *m)
+thin_of(const struct peft_module *m)
 {
 	const struct peft_lowrank *l = m->state;
 
@@ -103,12 +97,18 @@ thin(const struct peft_module *m)
 	    l->b, m->scale * m->weight };
 }
 
-/* Behind that of the products: what is dropped out, forward and back. */
+static size_t
+thin_scratch(const struct peft_module *m, size_t T)
+{
+	return peft_thin_scratch(m->rank, m->site->in, m->site->out, T);
+}
+
 size_t
 peft_lowrank_scratch(const void *self, size_t T)
 {
 	const struct peft_module *m = self;
 
+	/* behind that of the products: what is dropped out, there and back */
 	return thin_scratch(m, T) + (m->train && m->dropout > 0 ?
 	    2 * T * m->site->in : 0);
 }
@@ -118,15 +118,16 @@ peft_lowrank_forward(void *self, const struct peft_hook_call *c, float *y,
     size_t ldy)
 {
 	const struct peft_module *m = self;
-	const struct peft_thin w = thin(m);
+	const struct peft_thin w = thin_of(m);
 	size_t ld, t;
 	const float *x = peft_drop(m, c, c->scratch + thin_scratch(m, c->T),
 	    &ld);
+	float s = w.scale;
 
 	peft_thin_forward(c, &w, x, ld, y, ldy);
 	for (t = 0; ops_of(m) == NULL && m->param[BIAS] != NULL && t < c->T;
 	    t++)
-		peft_cpu_vec(c->cpu)->axpy(y + t * ldy, w.scale,
+		peft_cpu_vec(c->cpu)->axpy(y + t * ldy, s,
 		    m->param[BIAS]->value, m->site->out);
 }
 
@@ -136,16 +137,17 @@ gradients(struct peft_module *m, const struct peft_hook_call *c,
     const float *dy, size_t lddy)
 {
 	const struct peft_lowrank *l = m->state;
-	const struct peft_thin w = thin(m);
-	size_t ld, t;
+	const struct peft_thin w = thin_of(m);
+	size_t out = m->site->out, ld, t;
+	float s = w.scale;
 	const float *x = peft_drop(m, c, c->scratch + thin_scratch(m, c->T),
 	    &ld);
 
 	peft_thin_gradients(c, &w, x, ld, dy, lddy, l->ga, l->gb);
 	for (t = 0; ops_of(m) == NULL && m->param[BIAS] != NULL && t < c->T;
 	    t++)
-		peft_cpu_vec(c->cpu)->axpy(m->param[BIAS]->grad, w.scale,
-		    dy + t * lddy, w.out);
+		peft_cpu_vec(c->cpu)->axpy(m->param[BIAS]->grad, s,
+		    dy + t * lddy, out);
 }
 
 void
@@ -153,7 +155,7 @@ peft_lowrank_backward(void *self, const struct peft_hook_call *c,
     const float *dy, size_t lddy, float *dx, size_t lddx)
 {
 	struct peft_module *m = self;
-	const struct peft_thin w = thin(m);
+	const struct peft_thin w = thin_of(m);
 	float *g = c->scratch + thin_scratch(m, c->T) + c->T * w.in;
 	bool drop = peft_drop_on(m, c);
 
