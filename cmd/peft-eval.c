@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* peft-eval - measure a model, and adapters over it */
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,12 +10,15 @@
 #include "base/progress.h"
 #include "data/load.h"
 #include "eval/compare.h"
+#include "eval/importance.h"
+#include "eval/limits.h"
 #include "eval/score.h"
 #include "eval/session.h"
+#include "quant/imatrix.h"
 
 enum {
 	O_COMPARE = PEFT_O_OWN, O_MATCH, O_NOBASE, O_BELOW, O_ABOVE, O_PARTIAL,
-	O_ANYBASE, O_SUMMARY, O_EXTRA
+	O_ANYBASE, O_SUMMARY, O_EXTRA, O_COMPUTE, O_IMATRIX
 };
 
 static const struct peft_opt opts[] = {
@@ -26,10 +28,12 @@ static const struct peft_opt opts[] = {
 	{ O_MATCH, "match", NULL, "let the model answer, count exact matches" },
 	{ O_EXTRA, "extra", "N", "tokens an answer may be longer than the right one (8)" },
 	{ O_SUMMARY, "summary", NULL, "write the summary lines only" },
+	{ O_IMATRIX, "imatrix", "FILE", "write the importance matrix of what was run (.gguf or .dat)" },
 	{ O_COMPARE, "compare", NULL, "compare two result files: A[=SYSTEM] B[=SYSTEM]" },
 	{ O_BELOW, "fail-below", "METRIC=VALUE", "exit 3 if the last system's METRIC is below VALUE" },
 	{ O_ABOVE, "fail-above", "METRIC=VALUE", "exit 3 if the last system's METRIC is above VALUE" },
 	{ O_PARTIAL, "partial", NULL, "accept a token stream that was cut short" },
+	{ O_COMPUTE, "compute", "f32|bf16", "type of what the products with the model's weights are made from (f32)" },
 	{ O_ANYBASE, "any-base", NULL, "accept adapters of another base" },
 	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_THREADS, PEFT_OPT_SEED,
 	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
@@ -42,71 +46,58 @@ static const struct peft_cli cli = {
 	.opts = opts,
 };
 
-enum { MAXADAPTER = 64, MAXLIMIT = 16 };
+enum { MAXADAPTER = 64 };
 
-struct limit {
-	const char	*metric;	/* points into argv; up to '=' */
-	double		 value;
-	int		 sign;		/* -1: fails below, 1: fails above */
-};
+static const struct peft_summary none;
 
 struct job {
 	struct peft_common	 common;
 	struct peft_sessionopt	 session;
 	const char		*adapters[MAXADAPTER];
-	struct limit		 limits[MAXLIMIT];
-	size_t			 nlimits, extra;
+	struct peft_limits	 limits;
+	size_t			 extra;
+	const char		*imatrix;
 	bool			 nobase, match, compare, partial, summary;
 	char *const		*paths;
 	size_t			 npaths;
 };
 
-static void
-add_limit(struct job *job, char *arg, int sign)
+static int
+metric(const void *sum, const char *name, double *value)
 {
-	char *eq = strchr(arg, '=');
-	const char *opt = sign < 0 ? "--fail-below" : "--fail-above";
-	struct peft_summary none = { 0 };
-	double value;
 	int better;
 
-	if (eq == NULL || job->nlimits == MAXLIMIT)
-		peft_die(PEFT_USAGE, "%s: '%s' is not METRIC=VALUE", opt, arg);
-	*eq = '\0';
-	if (peft_summary_metric(&none, arg, &value, &better) == -1)
-		peft_die(PEFT_USAGE, "%s: no metric is called '%s'", opt, arg);
-	job->limits[job->nlimits++] = (struct limit){ arg,
-	    peft_optreal(opt, eq + 1, -1e300, 1e300), sign };
+	return peft_summary_metric(sum, name, value, &better);
 }
 
+/* Losses; and, for --imatrix, what went into the layers on the way. */
 static int
-check_limits(const struct job *job, const struct peft_summary *s,
-    struct peft_err *err)
+score(const struct job *job, struct peft_session *ses, int adapter,
+    const struct peft_records *r, struct peft_out *imatrix,
+    struct peft_score *s, struct peft_err *err)
 {
-	size_t i;
+	static const char *const piped[] = { "-" };
+	struct peft_importances *heard;
+	int status;
 
-	for (i = 0; i < job->nlimits; i++) {
-		const struct limit *l = &job->limits[i];
-		double v;
-		int better;
-
-		if (peft_summary_metric(s, l->metric, &v, &better) != 1)
-			return peft_setfail(err, PEFT_CHECK, "%s was not "
-			    "measured (exact_match needs --match, accuracy "
-			    "records with choices)", l->metric);
-		if (!(l->sign < 0 ? v >= l->value : v <= l->value))
-			return peft_setfail(err, PEFT_CHECK, "%s is %g, %s %g",
-			    l->metric, v, l->sign < 0 ? "below" : "above",
-			    l->value);
-	}
-	return 0;
+	if (imatrix == NULL)
+		return peft_score_records(ses, adapter, r->at, r->n, s, err);
+	if ((heard = peft_importances_open(ses, adapter, err)) == NULL)
+		return -1;
+	status = peft_score_records(ses, adapter, r->at, r->n, s, err);
+	if (status == 0)
+		status = peft_importances_write(heard, imatrix, job->imatrix,
+		    job->npaths > 0 ? (const char *const *)job->paths : piped,
+		    job->npaths > 0 ? job->npaths : 1, err);
+	peft_importances_close(heard);
+	return status;
 }
 
 /* One system over all records: lines to out, sums to *sum. */
 static int
 measure(const struct job *job, struct peft_session *ses, int adapter,
     const struct peft_records *r, struct peft_out *out,
-    struct peft_summary *sum, struct peft_err *err)
+    struct peft_out *imatrix, struct peft_summary *sum, struct peft_err *err)
 {
 	const char *system = adapter < 0 ? "base" : ses->adapters[adapter].name;
 	struct peft_buf b = { 0 };
@@ -116,7 +107,7 @@ measure(const struct job *job, struct peft_session *ses, int adapter,
 
 	if ((s = calloc(r->n, sizeof(*s))) == NULL)
 		return peft_seterrno(err, "scores of %zu records", r->n);
-	if (peft_score_records(ses, adapter, r->at, r->n, s, err) == -1)
+	if (score(job, ses, adapter, r, imatrix, s, err) == -1)
 		goto out;
 	if (job->match && peft_score_answers(ses, adapter, r->at, r->n,
 	    job->extra, s, err) == -1)
@@ -138,7 +129,7 @@ out:
 static int
 evaluate(const struct job *job, struct peft_session *ses,
     const struct peft_records *r, struct peft_out *out,
-    struct peft_summary *sum, struct peft_err *err)
+    struct peft_out *imatrix, struct peft_summary *sum, struct peft_err *err)
 {
 	struct peft_progress bar;
 	int a = job->nobase ? 0 : -1, first = a, status = 0;
@@ -146,7 +137,7 @@ evaluate(const struct job *job, struct peft_session *ses,
 	peft_progress_start(&bar, "evaluate", (int)ses->nadapters - first,
 	    "systems", &job->common);
 	for (; status == 0 && a < (int)ses->nadapters; a++) {
-		status = measure(job, ses, a, r, out, sum, err);
+		status = measure(job, ses, a, r, out, imatrix, sum, err);
 		peft_progress_set(&bar, a + 1 - first,
 		    a < 0 ? "base" : ses->adapters[a].name);
 	}
@@ -157,7 +148,7 @@ evaluate(const struct job *job, struct peft_session *ses,
 /* *sum becomes that of the last system. */
 static int
 run_eval(const struct job *job, struct peft_out *out,
-    struct peft_summary *sum, struct peft_err *err)
+    struct peft_out *imatrix, struct peft_summary *sum, struct peft_err *err)
 {
 	struct peft_records r = { 0 };
 	struct peft_session ses;
@@ -171,7 +162,7 @@ run_eval(const struct job *job, struct peft_out *out,
 		peft_warn("%s", peft_cpu_describe(ses.cpu));
 	if (peft_records_load(&r, &ses.codec, job->paths, job->npaths, &load,
 	    err) == 0 && peft_records_plain(&r, err) == 0)
-		status = r.n > 0 ? evaluate(job, &ses, &r, out, sum,
+		status = r.n > 0 ? evaluate(job, &ses, &r, out, imatrix, sum,
 		    err) :
 		    peft_seterr(err, "no records to measure");
 	peft_records_free(&r);
@@ -224,17 +215,27 @@ parse(struct job *job, int argc, char **argv)
 		case O_SUMMARY:
 			job->summary = true;
 			break;
+		case O_IMATRIX:
+			job->imatrix = optarg;
+			break;
 		case O_COMPARE:
 			job->compare = true;
 			break;
 		case O_BELOW:
-			add_limit(job, optarg, -1);
+			peft_limits_add(&job->limits, optarg, -1, metric,
+			    &none);
 			break;
 		case O_ABOVE:
-			add_limit(job, optarg, 1);
+			peft_limits_add(&job->limits, optarg, 1, metric,
+			    &none);
 			break;
 		case O_PARTIAL:
 			job->partial = true;
+			break;
+		case O_COMPUTE:
+			job->session.compute = (enum peft_compute)
+			    peft_optword("--compute", optarg,
+			    peft_compute_names);
 			break;
 		case O_ANYBASE:
 			job->session.any_base = true;
@@ -246,14 +247,37 @@ parse(struct job *job, int argc, char **argv)
 	job->session.threads = job->common.threads;
 	if (job->compare && job->npaths != 2)
 		peft_die(PEFT_USAGE, "--compare takes two result files");
-	if (job->compare && job->nlimits > 0)
+	if (job->compare && job->limits.n > 0)
 		peft_die(PEFT_USAGE, "--compare has no --fail-below or "
 		    "--fail-above");
+	if (job->compare && job->imatrix != NULL)
+		peft_die(PEFT_USAGE, "--compare runs no model, which --imatrix "
+		    "needs");
 	if (!job->compare && job->session.model == NULL)
 		peft_die(PEFT_USAGE, "-m MODEL is missing");
 	if (job->nobase && job->session.nadapters == 0)
 		peft_die(PEFT_USAGE, "--no-base without an adapter leaves "
 		    "nothing to measure");
+	if (job->imatrix != NULL && job->session.nadapters + !job->nobase > 1)
+		peft_die(PEFT_USAGE, "--imatrix is of one system: the base "
+		    "alone, or --no-base and one adapter");
+}
+
+/* Where --imatrix goes; NULL without it. */
+static struct peft_out *
+open_imatrix(const struct job *job)
+{
+	struct peft_err err = { 0 };
+	struct peft_out *out;
+
+	if (job->imatrix == NULL)
+		return NULL;
+	if (peft_imatrix_check_name(job->imatrix, &err) == -1)
+		peft_die(err.status, "--imatrix: %s", err.msg);
+	if ((out = peft_out_open(job->imatrix, job->common.force,
+	    &err)) == NULL)
+		peft_die(err.status, "%s", err.msg);
+	return out;
 }
 
 int
@@ -262,24 +286,28 @@ main(int argc, char **argv)
 	struct job job = { .extra = 8 };
 	struct peft_summary sum = { 0 };
 	struct peft_err err = { 0 };
-	struct peft_out *out;
+	struct peft_out *out, *imatrix;
 	int r;
 
 	peft_setname(argv[0]);
 	parse(&job, argc, argv);
+	imatrix = open_imatrix(&job);
 	if ((out = peft_out_open(job.common.output, job.common.force,
 	    &err)) == NULL)
 		peft_die(err.status, "%s", err.msg);
 	r = job.compare ? run_compare(&job, out, &err) :
-	    run_eval(&job, out, &sum, &err);
+	    run_eval(&job, out, imatrix, &sum, &err);
 	if (r == -1) {
+		peft_out_abort(imatrix);
 		peft_out_abort(out);
 		peft_die(err.status, "%s", err.msg);
 	}
 	/* what was measured is worth keeping when only a limit failed */
-	if (peft_out_commit(out, &err) == -1)
+	if ((imatrix != NULL && peft_out_commit(imatrix, &err) == -1) ||
+	    peft_out_commit(out, &err) == -1)
 		peft_die(err.status, "%s", err.msg);
-	if (check_limits(&job, &sum, &err) == -1) {
+	if (peft_limits_check(&job.limits, metric, &sum, "exact_match needs "
+	    "--match, accuracy records with choices", &err) == -1) {
 		peft_warn("%s", err.msg);
 		return peft_finish((int)err.status);
 	}

@@ -15,7 +15,7 @@ static const struct peft_opt opts[] = {
 	{ O_JSON, "json", NULL, "write a JSON object a file" },
 	{ O_DIFF, "diff", NULL, "compare two: which weights differ, by how much; exit 3 if any" },
 	{ O_HASH, "hash", NULL, "also the hash of the weights (reads all of them)" },
-	{ O_SCAN, "scan", NULL, "look for NaN and Inf (reads all weights); exit 3 if any" },
+	{ O_SCAN, "scan", NULL, "look for NaN and Inf, and measure (reads all weights); exit 3 if any" },
 	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_THREADS, PEFT_OPT_QUIET,
 	PEFT_OPT_VERBOSE,
 	{ 0 }
@@ -93,8 +93,10 @@ main(int argc, char **argv)
 	    &err)) == NULL)
 		peft_die(err.status, "%s", err.msg);
 	r = run(&job, &b, &err);
-	/* what was found is told, also when it is bad */
-	if (r == 0 || (err.status == PEFT_CHECK && b.len > 0)) {
+	/* what was found is told, also when it is bad; a file is left by what
+	 * could be read alone */
+	if (r == 0 || (b.len > 0 && (err.status == PEFT_CHECK ||
+	    job.common.output == NULL))) {
 		if (peft_out_write(out, b.data, b.len, &late) == -1 ||
 		    peft_out_commit(out, &late) == -1)
 			peft_die(late.status, "%s", late.msg);

@@ -11,6 +11,7 @@
 #include "base/progress.h"
 #include "math/cpu.h"
 #include "merge/merge.h"
+#include "quant/mix.h"
 
 enum {
 	O_ONTO = PEFT_O_OWN, O_ANYBASE, O_LOSSY, O_VERIFY, O_TOKENS, O_SHARD,
@@ -86,15 +87,15 @@ add_adapter(struct job *job, char *arg)
 	job->weights[job->nadapters++] = w;
 }
 
-static enum peft_dtype
-type_of(const char *arg)
+static void
+set_type(struct job *job, const char *arg)
 {
-	enum peft_dtype t = peft_dtype_of_name(arg);
-
-	if (t == PEFT_NDTYPE)
+	job->merge.mix = peft_mix_of_name(arg);
+	job->merge.type = job->merge.mix != NULL ? job->merge.mix->dtype :
+	    peft_dtype_of_name(arg);
+	if (job->merge.type == PEFT_NDTYPE)
 		peft_die(PEFT_USAGE, "--type: there is no type '%s' "
 		    "(peft-quantize --list-types names them)", arg);
-	return t;
 }
 
 static void
@@ -204,7 +205,7 @@ parse(struct job *job, int argc, char **argv)
 			add_adapter(job, optarg);
 			break;
 		case 't':
-			job->merge.type = type_of(optarg);
+			set_type(job, optarg);
 			break;
 		case O_KEEP:
 			job->merge.keep = optarg;

@@ -6,77 +6,61 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "base/opt.h"
 #include "base/progress.h"
+#include "eval/tune-report.h"
+#include "eval/tune.h"
 #include "quant/convert.h"
+#include "quant/imatrix.h"
 #include "quant/quant.h"
 
 enum {
-	O_LIST = PEFT_O_OWN, O_KEEP, O_REPORT, O_DOUBLE, O_BLOCK, O_SHARD
+	O_LIST = PEFT_O_OWN, O_KEEP, O_PURE, O_REPORT, O_DOUBLE, O_BLOCK,
+	O_SHARD, O_IMATRIX
 };
 
 static const struct peft_opt opts[] = {
-	{ 't', "type", "TYPE", "store weights as TYPE (see --list-types)" },
+	{ 't', "type", "[REGEX=]TYPE", "store weights (whose name matches) as TYPE (see --list-types)" },
 	{ O_LIST, "list-types", NULL, "print the types that can be written, and exit" },
 	{ O_KEEP, "keep", "REGEX", "leave weights whose name matches as they are" },
+	{ O_PURE, "pure", NULL, "GGUF types: for all matrices, in no mix" },
 	{ O_DOUBLE, "double-quant", NULL, "nf4, fp4: quantise the scales too" },
 	{ O_BLOCK, "block-size", "N", "nf4, fp4: weights to a scale (64)" },
+	{ O_IMATRIX, "imatrix", "FILE", "GGUF types: weigh columns by this importance matrix" },
 	{ O_SHARD, "shard", "SIZE", "folder: files of at most SIZE (one file)" },
 	{ O_REPORT, "report", NULL, "print each weight's error, on standard error" },
-	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_DRY, PEFT_OPT_QUIET,
-	PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
+	PEFT_TUNE_OPTS,
+	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_DRY,
+	PEFT_OPT_THREADS, PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
 	{ 0 }
 };
 
 static const struct peft_cli cli = {
-	.synopsis = "[-t TYPE] [-o OUT] [MODEL]",
+	.synopsis = "[-t [REGEX=]TYPE] ... [-o OUT] [MODEL]",
 	.about = "change the types and the container of a model's weights",
 	.opts = opts,
 };
 
+enum { MAXRULE = 64 };
+
 struct job {
 	struct peft_common	 common;
 	struct peft_convertopt	 convert;
+	struct peft_rule	 rules[MAXRULE];
+	const char		*type;		/* without a pattern */
+	bool			 pure;
 	size_t			 shard;
-	bool			 report;
+	struct peft_report	 report;
+	struct peft_tuneopt	 tune;
+	const char		*imatrix;
 	const char		*model;
 };
 
 static void
-list_types(void)
+put_lines(struct peft_buf *b)
 {
-	int t;
-
-	for (t = 0; t < PEFT_NDTYPE; t++)
-		if (peft_can_encode((enum peft_dtype)t))
-			puts(peft_dtypes[t].name);
-}
-
-static void
-say(const struct job *job, struct peft_progress *bar,
-    const struct peft_weight *w, const struct peft_spec *s,
-    const struct peft_error *e)
-{
-	const char *from = peft_dtypes[w->dtype].name;
-	const char *to = peft_dtypes[s->dtype].name;
-	struct peft_buf b = { 0 };
-
-	peft_progress_wipe(bar);
-	if (job->common.logjson) {
-		peft_buf_puts(&b, "{\"weight\":");
-		peft_json_putstr(&b, w->name, strlen(w->name));
-		peft_buf_printf(&b, ",\"from\":\"%s\",\"to\":\"%s\"", from, to);
-		if (job->report)
-			peft_buf_printf(&b, ",\"rms\":%.6g,\"max\":%.6g",
-			    e->rms, e->max);
-		fprintf(stderr, "%s}\n", b.failed ? "{" : b.data);
-		peft_buf_free(&b);
-	} else if (job->report)
-		fprintf(stderr, "%-48s %-7s -> %-7s rms %.3e max %.3e\n",
-		    w->name, from, to, e->rms, e->max);
-	else
-		fprintf(stderr, "%-48s %-7s -> %s\n", w->name, from, to);
+	fputs(b->failed || b->data == NULL ? "" : b->data, stderr);
+	peft_buf_free(b);
 }
 
 /* Another type than was asked for is not given in silence. */
@@ -87,156 +71,265 @@ say_misfits(const struct job *job, const struct peft_spec *specs, size_t n)
 	int t;
 
 	for (t = 0; !job->common.quiet && t < PEFT_NDTYPE; t++)
-		if (peft_convert_note(&job->convert, specs, n,
-		    (enum peft_dtype)t, note))
+		if (peft_convert_note(specs, n, (enum peft_dtype)t, note))
 			peft_warn("%s", note);
 }
 
+/* One weight, which the source has just given. */
 static int
-convert(const struct job *job, struct peft_source *src,
-    const struct peft_spec *specs, struct peft_sink *sink,
-    struct peft_err *err)
+convert_one(struct job *job, struct peft_progress *bar,
+    const struct peft_passing *p, const struct peft_spec *s,
+    struct peft_tune *tune, struct peft_sink *sink, struct peft_err *err)
 {
+	struct peft_rows rows = peft_rows_passing(p);
+	struct peft_residual_sums sums;
+	struct peft_fidelity e = { 0 };
+	struct peft_buf b = { 0 };
+
+	/* a pipe may complete its weights in another order */
+	if (strcmp(p->w.name, s->name) != 0)
+		return peft_seterr(err, "weight %s comes before %s in the "
+		    "pipe: write it to a file first", p->w.name, s->name);
+	if (job->report.measured && !peft_sink_keeps(s, &rows) &&
+	    peft_fidelity(&p->w, s, NULL, 0, &e, err) == -1)
+		return peft_errprefix(err, "weight %s", p->w.name);
+	if (peft_tune_rows(tune, p->i, &p->w, &rows, &sums, err) == -1)
+		return -1;
+	if (job->report.measured || job->common.verbose > 0 ||
+	    (job->common.dry && !job->common.quiet)) {
+		peft_progress_wipe(bar);
+		peft_report_weight(&job->report, &b, &p->w, s, &e, &sums);
+		put_lines(&b);
+	}
+	return sink != NULL ? peft_sink_put(sink, &rows, err) : 0;
+}
+
+static int
+convert(struct job *job, struct peft_source *src,
+    const struct peft_spec *specs, struct peft_tune *tune,
+    struct peft_sink *sink, struct peft_err *err)
+{
+	struct peft_passing p = { .source = src };
 	struct peft_progress bar;
-	struct peft_weight w;
-	size_t done = 0;
 	int r;
 
 	peft_progress_start(&bar, "quantize", (double)peft_source_count(src),
 	    "weights", &job->common);
-	while ((r = peft_source_next(src, &w, err)) == 1) {
-		const struct peft_spec *s = &specs[done];
-		struct peft_rows rows = peft_rows_of(&w);
-		struct peft_error e = { 0 };
-
-		/* a pipe may complete its weights in another order */
-		if (strcmp(w.name, s->name) != 0) {
-			r = peft_seterr(err, "weight %s comes before %s in the "
-			    "pipe: write it to a file first", w.name, s->name);
-			break;
-		}
-		if (job->report && peft_convert_error(&w, s, &e, err) == -1) {
-			r = peft_errprefix(err, "weight %s", w.name);
-			break;
-		}
-		if (job->report || job->common.verbose > 0)
-			say(job, &bar, &w, s, &e);
-		if (sink != NULL && peft_sink_put(sink, &rows, err) == -1) {
+	while ((r = peft_source_next(src, &p.w, err)) == 1) {
+		if (convert_one(job, &bar, &p, &specs[p.i], tune, sink,
+		    err) == -1) {
 			r = -1;
 			break;
 		}
-		peft_progress_set(&bar, (double)++done, w.name);
+		peft_progress_set(&bar, (double)++p.i, p.w.name);
 	}
 	peft_progress_end(&bar);
-	return r;
+	return r == 0 ? peft_source_unchanged(src, err) : r;
 }
 
-/* The hash of the model this one is made from, for peft-merge: an adapter
- * trained over the one may go onto the other.  A pipe is read only once. */
-static int
-origin(const struct job *job, char *hex, struct peft_err *err)
+/* Is the hash of the model this one is made from to be in it?  For
+ * peft-merge: an adapter trained over the one may go onto the other.  A pipe
+ * is read only once; GGUF has no place for it. */
+static bool
+has_origin(const struct job *job)
 {
-	struct peft_source *src;
-	int r;
+	return (!job->common.dry || job->tune.fit > 0) &&
+	    strcmp(job->model, "-") != 0 && !job->convert.gguf;
+}
 
-	hex[0] = '\0';
-	if (job->common.dry || strcmp(job->model, "-") == 0)
-		return 0;
-	if ((src = peft_source_open(job->model, err)) == NULL)
-		return -1;
-	r = peft_source_hash(src, 0, hex, err);
-	peft_source_close(src);
-	return r;
+/* What was found out of all weights, and beyond errors. */
+static void
+tell(const struct job *job, struct peft_tune *tune, bool converted)
+{
+	struct peft_buf b = { 0 };
+
+	if (converted)
+		peft_report_end(&job->report, &b);
+	if (tune != NULL && !job->common.quiet)
+		peft_tune_tell(tune, job->common.logjson, &b);
+	put_lines(&b);
 }
 
 static int
-run(const struct job *job, struct peft_err *err)
+run_plan(struct job *job, struct peft_source *src, struct peft_sinkopt *o,
+    struct peft_spec *specs, size_t n, struct peft_err *err)
 {
-	char hex[7 + PEFT_SHA256_HEX];
-	const char *meta[] = { "peft.origin", hex, NULL };
-	struct peft_sinkopt o = { .path = job->common.output,
-	    .force = job->common.force, .shard = job->shard,
-	    .kind = "model", .meta = meta };
-	struct peft_source *src = peft_source_open(job->model, err);
-	struct peft_spec *specs = NULL;
+	size_t nsides = peft_source_nsides(src);
+	struct peft_tune *tune = peft_tune_open(&job->tune, src,
+	    &job->convert, o, specs, n, err);
 	struct peft_sink *sink = NULL;
-	const struct peft_side *sides;
-	size_t n;
-	int r = -1;
+	int r = tune == NULL ? -1 : 0;
 
-	if (src == NULL || origin(job, hex, err) == -1) {
-		peft_source_close(src);
-		return -1;
-	}
-	if (hex[0] == '\0')
-		o.meta = NULL;
-	o.from = peft_source_label(src);
-	sides = peft_source_nsides(src) > 0 ? peft_source_side_at(src, 0) :
-	    NULL;
-	if (peft_source_count(src) == 0)
-		peft_seterr(err, "%s: no weights", peft_source_label(src));
-	else if ((specs = peft_convert_plan(src, &job->convert, &n,
-	    err)) != NULL && (job->common.dry || (sink = peft_sink_open(&o,
-	    specs, n, sides, peft_source_nsides(src), err)) != NULL)) {
+	tell(job, tune, false);
+	if (r == 0 && job->tune.fit > 0)
+		r = peft_imatrix_needed(src, specs, n, err);
+	if (r == 0 && !job->common.dry && (sink = peft_sink_open(o, specs, n,
+	    nsides > 0 ? peft_source_side_at(src, 0) : NULL, nsides,
+	    err)) == NULL)
+		r = -1;
+	if (r == 0) {
 		say_misfits(job, specs, n);
-		r = convert(job, src, specs, sink, err);
+		r = convert(job, src, specs, tune, sink, err);
 	}
 	if (r == 0 && sink != NULL) {
 		r = peft_sink_commit(sink, err);
 		sink = NULL;
 	}
+	tell(job, tune, r == 0);
 	peft_sink_abort(sink);
+	peft_tune_close(tune);
+	return r;
+}
+
+static int
+run(struct job *job, struct peft_err *err)
+{
+	char hex[7 + PEFT_SHA256_HEX];
+	const char *meta[] = { "peft.origin", hex, NULL };
+	struct peft_sinkopt o = { .path = job->common.output,
+	    .force = job->common.force, .shard = job->shard,
+	    .kind = "model", .threads = job->tune.threads,
+	    .file_type = job->convert.mix };
+	struct peft_source *src = peft_source_open(job->model, err);
+	struct peft_spec *specs = NULL;
+	struct peft_imatrix imatrix = { 0 };
+	size_t n;
+	int r = -1;
+
+	o.origin = src;
+	o.same_types = job->convert.dtype == PEFT_NDTYPE &&
+	    job->convert.nrules == 0 && job->tune.fit == 0;
+	o.meta = has_origin(job) ? meta : NULL;
+	if (src == NULL || (o.meta != NULL && peft_source_hash_path(job->model,
+	    job->common.threads, hex, err) == -1)) {
+		peft_source_close(src);
+		return -1;
+	}
+	o.from = peft_source_label(src);
+	if (peft_source_count(src) == 0)
+		peft_seterr(err, "%s: no weights", peft_source_label(src));
+	else if ((specs = peft_convert_plan(src, &job->convert, &n,
+	    err)) != NULL && peft_tune_weigh(job->imatrix,
+	    job->common.quiet, src, &imatrix, specs, n, err) == 0)
+		r = run_plan(job, src, &o, specs, n, err);
 	free(specs);
+	peft_imatrix_free(&imatrix);
 	peft_source_close(src);
 	return r;
+}
+
+static enum peft_dtype
+type_of(const char *name)
+{
+	enum peft_dtype t = peft_dtype_of_name(name);
+
+	if (t == PEFT_NDTYPE || !peft_can_encode(t))
+		peft_die(PEFT_USAGE, "-t: type '%s' cannot be written "
+		    "(--list-types names those that can)", name);
+	return t;
+}
+
+/* A pattern, and the type of what it matches or NULL: as it is. */
+static void
+add_rule(struct job *job, const char *pattern, const char *type)
+{
+	struct peft_rule *r = &job->rules[job->convert.nrules];
+
+	if (job->convert.nrules++ == MAXRULE)
+		peft_die(PEFT_USAGE, "more than %d patterns", MAXRULE);
+	r->pattern = pattern;
+	r->dtype = type == NULL ? PEFT_NDTYPE : type_of(type);
+}
+
+/* TYPE, or REGEX=TYPE (a regex may hold a =, a type does not). */
+static void
+add_type(struct job *job, char *arg)
+{
+	char *is = strrchr(arg, '=');
+
+	if (is == NULL) {
+		job->type = arg;
+		return;
+	}
+	*is = '\0';
+	add_rule(job, arg, is + 1);
+}
+
+/* Options that bear on each other. */
+static void
+settle(struct job *job)
+{
+	const char *out = job->common.output;
+	size_t n = out == NULL ? 0 : strlen(out);
+
+	if ((job->convert.blocksize & (job->convert.blocksize - 1)) != 0)
+		peft_die(PEFT_USAGE, "--block-size: %zu is not a power of two",
+		    job->convert.blocksize);
+	job->convert.rules = job->rules;
+	job->convert.gguf = n > 5 && strcmp(out + n - 5, ".gguf") == 0;
+	if (job->type == NULL) {
+		if (job->pure)
+			peft_die(PEFT_USAGE, "--pure is for -t TYPE");
+		return;
+	}
+	if (!job->pure)
+		job->convert.mix = peft_mix_of_name(job->type);
+	job->convert.dtype = job->convert.mix != NULL ?
+	    job->convert.mix->dtype : type_of(job->type);
 }
 
 static void
 parse(struct job *job, int argc, char **argv)
 {
-	size_t n;
+	struct peft_buf b = { 0 };
 	int ch;
 
 	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
 		switch (ch) {
 		case 't':
-			job->convert.dtype = peft_dtype_of_name(optarg);
-			if (job->convert.dtype == PEFT_NDTYPE ||
-			    !peft_can_encode(job->convert.dtype))
-				peft_die(PEFT_USAGE, "-t: type '%s' cannot be "
-				    "written (--list-types names those that "
-				    "can)", optarg);
+			add_type(job, optarg);
 			break;
 		case O_LIST:
-			list_types();
+			peft_convert_list(&b);
+			fputs(b.failed ? "" : b.data, stdout);
+			peft_buf_free(&b);
 			exit(peft_finish(PEFT_OK));
 		case O_KEEP:
-			job->convert.keep = optarg;
+			add_rule(job, optarg, NULL);
+			break;
+		case O_PURE:
+			job->pure = true;
 			break;
 		case O_DOUBLE:
 			job->convert.nested = true;
 			break;
 		case O_BLOCK:
-			n = (size_t)peft_optint("--block-size", optarg, 32,
-			    4096);
-			if ((n & (n - 1)) != 0)
-				peft_die(PEFT_USAGE, "--block-size: %zu is not "
-				    "a power of two", n);
-			job->convert.blocksize = n;
+			job->convert.blocksize = (size_t)peft_optint(
+			    "--block-size", optarg, 32, 4096);
+			break;
+		case O_IMATRIX:
+			job->imatrix = optarg;
 			break;
 		case O_SHARD:
 			job->shard = peft_optsize("--shard", optarg);
 			break;
 		case O_REPORT:
-			job->report = true;
+			job->report.measured = true;
 			break;
+		default:
+			peft_tune_option(&job->tune, ch, optarg);
 		}
 	if (argc - optind > 1)
 		peft_die(PEFT_USAGE, "one model at a time");
 	job->model = optind < argc ? argv[optind] : "-";
-	n = job->common.output == NULL ? 0 : strlen(job->common.output);
-	job->convert.gguf = n > 5 && strcmp(job->common.output + n - 5,
-	    ".gguf") == 0;
+	job->report.json = job->common.logjson;
+	peft_tune_settle(&job->tune, &job->common, job->model,
+	    job->type != NULL);
+	job->convert.imatrix = job->imatrix != NULL;
+	settle(job);
+	if (job->imatrix != NULL && !job->convert.gguf)
+		peft_die(PEFT_USAGE, "--imatrix is for types of GGUF: -o "
+		    "NAME.gguf");
 }
 
 int

@@ -236,6 +236,23 @@ parse(struct job *job, int argc, char **argv)
 	check(job);
 }
 
+/* The model and the records cannot both come from standard input. */
+static void
+check_inputs(const struct job *job, char **files, int n)
+{
+	bool twice = n == 0;
+	int i;
+
+	if (strcmp(job->model, "-") != 0)
+		return;
+	for (i = 0; i < n; i++)
+		twice |= strcmp(files[i], "-") == 0 ||
+		    (job->mix && strncmp(files[i], "-:", 2) == 0);
+	if (twice)
+		peft_die(PEFT_USAGE, "-m - takes standard input: name the "
+		    "files of the records");
+}
+
 /* The output and, with --split, the others. */
 static void
 open_outs(const struct job *job, struct peft_out **outs)
@@ -276,8 +293,10 @@ main(int argc, char **argv)
 	peft_setname(argv[0]);
 	parse(&job, argc, argv);
 	argc -= optind, argv += optind;
+	check_inputs(&job, argv, argc);
 	if ((src = peft_source_open(job.model, &err)) == NULL ||
-	    peft_codec_open(&codec, src, &err) == -1)
+	    peft_codec_open(&codec, src, &err) == -1 ||
+	    peft_source_finish(src, &err) == -1)
 		peft_die(err.status, "%s", err.msg);
 	open_outs(&job, outs);
 	peft_source_close(src);

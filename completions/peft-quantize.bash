@@ -6,7 +6,7 @@ _peft_quantize() {
 	--completion) COMPREPLY=($(compgen -W 'bash zsh' -- "$cur")); return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		COMPREPLY=($(compgen -W ' -t --type= --list-types --keep= --double-quant --block-size= --shard= --report -o --output= -f --force -n --dry-run -q --quiet -v --verbose --log-json --completion= -h --help -V --version' -- "$cur"))
+		COMPREPLY=($(compgen -W ' -t --type= --list-types --keep= --pure --double-quant --block-size= --imatrix= --shard= --report --fit= --fit-types= --calibrate= --residual-rank= --residual-out= --residual-iters= --verify= --fail-below= --fail-above= -o --output= -f --force -n --dry-run -j --threads= -q --quiet -v --verbose --log-json --completion= -h --help -V --version' -- "$cur"))
 		[[ ${COMPREPLY-} == *= ]] && compopt -o nospace
 	else
 		compopt -o filenames

@@ -286,44 +286,157 @@ fit_input(float *x, size_t n, uint64_t seed)
 		}
 }
 
+/* Importances: of all sizes, none at all, mostly none. */
 static void
-test_fits(void)
+fit_weights(float *w, size_t n, uint64_t seed)
 {
-	static const struct peft_fit fits[] = { { 16, 3, -0.5f, 15, true },
-		{ 32, 15, -1, 20, false }, { 32, 31, -0.5f, 15, false } };
-	bool same[3] = { true, true, true }, centred = true;
-	float x[256], a[8], b[8], c[8], d[8];
+	size_t i;
+
+	noise(w, n, seed, 1);
+	for (i = 0; i < n; i++) {
+		w[i] = fabsf(w[i]);
+		if ((i / 16 + seed / 9) % 5 == 1 || ((i / 16 + seed) % 7 == 2 &&
+		    i % 5 > 0))
+			w[i] = 0;
+	}
+}
+
+static void
+test_fits(bool weighted)
+{
+	static const struct peft_fit fits[] = {
+		{ 16, 3, -0.5f, 0.1f, 15, true },
+		{ 32, 15, -1, 0.1f, 20, false },
+		{ 32, 31, -0.9f, 0.05f, 36, false } };
+	static const int most[] = { 32, 8 };
+	bool same[3] = { true, true, true }, centred[2] = { true, true };
+	bool coded = true;
+	float x[256], a[16], b[8], c[16], d[8], weights[256], *w;
 	uint8_t p[256], q[256];
 	uint64_t seed;
-	size_t i;
+	size_t i, n;
 
 	if (!__builtin_cpu_supports("avx2")) {
 		printf("# this processor has no avx2\n");
 		return;
 	}
+	w = weighted ? weights : NULL;
 	for (seed = 0; seed < 500; seed++) {
 		fit_input(x, 256, seed);
+		fit_weights(weights, 256, seed);
 		for (i = 0; i < 3; i++) {
 			memset(p, 77, sizeof(p));
 			memset(q, 77, sizeof(q));
-			peft_fits_ref.offset(&fits[i], x, p, a, b);
-			peft_fits_avx2.offset(&fits[i], x, q, c, d);
+			peft_fits_ref.offset(&fits[i], x, w, p, a, b);
+			peft_fits_avx2.offset(&fits[i], x, w, q, c, d);
 			same[i] = same[i] && memcmp(p, q, 256) == 0 &&
-			    memcmp(a, c, sizeof(a)) == 0 && memcmp(b, d,
+			    memcmp(a, c, sizeof(b)) == 0 && memcmp(b, d,
 			    sizeof(b)) == 0 && q[255] == (i == 0 ? 77 :
 			    p[255]);
 		}
-		memset(p, 77, sizeof(p));
-		memset(q, 77, sizeof(q));
-		peft_fits_ref.centred(x, 32, p, a);
-		peft_fits_avx2.centred(x, 32, q, c);
-		centred = centred && memcmp(p, q, 256) == 0 && memcmp(a, c,
-		    sizeof(a)) == 0 && q[128] == 77;
+		peft_fits_ref.coded(x, p, a);
+		peft_fits_avx2.coded(x, q, c);
+		coded = coded && memcmp(p, q, 256) == 0 && memcmp(a, c,
+		    sizeof(a)) == 0;
+		for (i = 0, n = 16; i < 2; i++, n = 32) {
+			memset(p, 77, sizeof(p));
+			memset(q, 77, sizeof(q));
+			peft_fits_ref.centred(x, w, n, most[i], p, a);
+			peft_fits_avx2.centred(x, w, n, most[i], q, c);
+			centred[i] = centred[i] && memcmp(p, q, 256) == 0 &&
+			    memcmp(a, c, sizeof(b)) == 0 && q[255] == (n ==
+			    16 ? 77 : p[255]);
+		}
 	}
 	for (i = 0; i < 3; i++)
-		ok(same[i], "avx2: fit with an offset, %d codes, as ref",
-		    fits[i].most + 1);
-	ok(centred, "avx2: fit around zero as ref");
+		ok(same[i], "avx2: fit with an offset, %d codes%s, as ref",
+		    fits[i].most + 1, weighted ? ", weighted" : "");
+	if (!weighted)
+		ok(coded, "avx2: fit code by code as ref");
+	for (i = 0; i < 2; i++)
+		ok(centred[i], "avx2: fit around zero, %d codes%s, as ref",
+		    2 * most[i], weighted ? ", weighted" : "");
+}
+
+/* The same bytes, the same counts, whatever the number of values. */
+static void
+test_paths(void)
+{
+	static const size_t counts[] = { 32, 96, 1024, 4096 };
+	static float x[N];
+	uint8_t a[4 * N], b[4 * N];
+	size_t i, n, bad1, bad2, big1, big2;
+	bool counted = true;
+	uint64_t seed;
+	int t;
+
+	if (!__builtin_cpu_supports("avx2"))
+		return;
+	for (t = 0; t < PEFT_NDTYPE; t++) {
+		bool same = true;
+
+		if (peft_plain_ref.encode[t] == NULL)
+			continue;
+		for (seed = 0; seed < 40; seed++) {
+			n = counts[seed % 4];
+			fit_input(x, n, seed);
+			for (i = 0; i < n && seed > 30; i++)
+				x[i] *= 1e-38f;
+			memset(a, 1, sizeof(a));
+			memset(b, 1, sizeof(b));
+			peft_plain_ref.encode[t](x, n, a);
+			peft_plain_avx2.encode[t](x, n, b);
+			same = same && memcmp(a, b, sizeof(a)) == 0;
+		}
+		ok(same, "%s: the bytes of avx2 are those of ref",
+		    peft_dtypes[t].name);
+	}
+	for (n = 0; n < 300; n++) {
+		fit_input(x, n, n);
+		for (i = 3; i < n; i += 7)
+			x[i] = i % 5 == 0 ? NAN : i % 5 == 1 ? -INFINITY :
+			    i % 5 == 2 ? 2 : -2.0001f;
+		peft_plain_ref.check(x, n, 2, &bad1, &big1);
+		peft_plain_avx2.check(x, n, 2, &bad2, &big2);
+		counted = counted && bad1 == bad2 && big1 == big2 &&
+		    (n < 16 || (bad1 > 0 && big1 > bad1));
+	}
+	ok(counted, "and so are the counts of what cannot be written");
+}
+
+/* Lists of all lengths, with ties among them: the first of the nearest. */
+static void
+test_nearest_points(const struct peft_grid *grid, const char *name)
+{
+	static const float values[8] = { 1, 3, 5, 7, 9, 11, 13, 15 };
+	struct peft_err err = { 0 };
+	struct peft_lattice *l = peft_lattice_open(grid, &err);
+	size_t n = (size_t)1 << grid->bits * grid->dims, code, i, off = 0;
+	bool same = true, whole = true;
+	struct peft_near near;
+	float x[8], w[8];
+	int at;
+
+	need(l != NULL, &err);
+	for (code = 0; code < n; code += 7) {
+		fit_input(x, 8, code);
+		fit_weights(w, 8, code);
+		if ((at = peft_lattice_find(l, (uint32_t)code, &near)) >= 0) {
+			whole = whole && grid->points[at] == code;
+			continue;
+		}
+		off++;
+		for (i = 0; i + 1 < near.n; i++)
+			whole = whole && near.at[i] != near.at[i + 1];
+		if (__builtin_cpu_supports("avx2"))
+			same = same && peft_fits_ref.nearest(&near,
+			    (size_t)grid->dims, x, w, values, 0.02f) ==
+			    peft_fits_avx2.nearest(&near, (size_t)grid->dims,
+			    x, w, values, 0.02f);
+	}
+	ok(same && whole && off > n / 16 && !peft_lattice_failed(l), "%s: the "
+	    "nearest of points near %zu codes, by avx2 as by ref", name, off);
+	peft_lattice_close(l);
 }
 
 static void
@@ -379,7 +492,12 @@ main(void)
 	test_nearest(PEFT_NF4, 32, N - 33);
 	test_nearest(PEFT_FP4, 128, N);
 	test_pieces();
-	test_fits();
+	test_fits(false);
+	test_fits(true);
+	test_paths();
+	test_nearest_points(&peft_grid_iq1_s, "iq1");
+	test_nearest_points(&peft_grid_iq2_s, "iq2_s");
+	test_nearest_points(&peft_grid_iq3_s, "iq3_s");
 	test_refusals();
 	return tap_end();
 }

@@ -45,7 +45,7 @@ first() { peft-train -q -m "$1" --steps 1 --log log.jsonl -f -o ad.safetensors t
 # the type, and the relative error that a weight may have at most; half of it
 # is too good to be true
 while read -r t most; do
-	run peft-quantize -q -t "$t" --report -o "$t.gguf" wide.gguf
+	run peft-quantize -q --pure -t "$t" --report -o "$t.gguf" wide.gguf
 	ok "$t: an error below $most, not idle" awk -v most="$most" '
 	    /_proj/ { n++; if (!($6 < most && $6 > most / 2)) bad = 1 }
 	    END { exit bad || n != 7 }' err
@@ -68,6 +68,10 @@ q3_k 0.17
 q4_k 0.08
 q5_k 0.04
 q6_k 0.02
+iq1_m 0.7
+iq2_s 0.45
+iq3_xxs 0.26
+iq3_s 0.22
 iq4_nl 0.085
 iq4_xs 0.085
 mxfp4 0.14
@@ -75,9 +79,23 @@ tq1_0 0.9
 tq2_0 0.9
 END
 
+# threads do not show
+for t in q4_k_m iq4_xs f16; do
+	for j in 1 2 7; do
+		expect 0 '' peft-quantize -q -j $j -t $t -f -o j$j.gguf wide
+	done
+	ok "$t: the same bytes for every -j" sh -c 'cmp j1.gguf j2.gguf && cmp j1.gguf j7.gguf'
+done
+for t in 'nf4 --double-quant' 'fp4 --block-size 4096' int8 fp8 bf16; do
+	for j in 1 2 7; do
+		expect 0 '' peft-quantize -q -j $j -t $t -f -o j$j.safetensors wide
+	done
+	ok "$t: the same bytes for every -j" sh -c 'cmp j1.safetensors j2.safetensors && cmp j1.safetensors j7.safetensors'
+done
+
 # rows of 64 and 128: blocks of 32, and it is said
 while read -r t small; do
-	run peft-quantize -t "$t" -o small.gguf -f base
+	run peft-quantize --pure -t "$t" -o small.gguf -f base
 	ok "$t becomes $small, aloud" grep -qx "peft-quantize: 15 weights have rows that do not divide into blocks of 256 ($t): they get $small" err
 	ok "$t becomes $small" sh -c "peft-inspect small.gguf | grep -q 'o_proj.weight  *$small '"
 	expect 0 '' peft-quantize -q -t "$t" -o small.gguf -f base
@@ -85,16 +103,40 @@ done <<'END'
 q2_k q4_0
 q3_k q4_0
 iq4_xs iq4_nl
+iq3_s iq4_nl
+iq1_m iq4_nl
 q4_k q5_0
 q5_k q5_1
 q6_k q8_0
 tq1_0 q4_0
 tq2_0 q4_0
 END
+# types that cannot do without importances: of each column one, here
+expect 2 'peft-quantize: weight model.embed_tokens.weight: type iq2_xs needs an importance matrix (--imatrix), and there is none of it' \
+    peft-quantize -q -t iq2_xs -o x.gguf wide
+peft-eval -q -m wide --summary --imatrix wide.dat tokens.jsonl >told
+expect 2 '*weight model.embed_tokens.weight: type iq2_xs needs*' \
+    peft-quantize -q -t iq2_xs --imatrix wide.dat -o x.gguf wide
+while read -r t most; do
+	run peft-quantize -q -t "$t" --keep embed --imatrix wide.dat --report -o "$t.gguf" -f wide
+	ok "$t: an error below $most, not idle" awk -v most="$most" '
+	    /_proj/ { n++; if (!($6 < most && $6 > most / 2)) bad = 1 }
+	    END { exit bad || n != 7 }' err
+	expect 0 '' peft-quantize -q -t f32 -o values.gguf -f "$t.gguf"
+	first "$t.gguf" >got; first values.gguf >want
+	ok "$t: a base to train on, as on its values in f32" cmp got want
+done <<'END'
+iq1_s 0.7
+iq2_xxs 0.6
+iq2_xs 0.55
+iq3_s 0.22
+END
+ok 'nothing is left of what was refused' [ ! -e x.gguf ]
+
 run peft-merge -m base -a adapter -t q4_k -o small.gguf -f
-ok 'peft-merge says it too' grep -qx 'peft-merge: 15 weights have rows that do not divide into blocks of 256 (q4_k): they get q5_0' err
+ok 'peft-merge says it too' grep -qx 'peft-merge: 12 weights have rows that do not divide into blocks of 256 (q4_k): they get q5_0' err
 ok 'and leaves it, since nothing is what was asked for' [ "$rc" -eq 3 ]
-run peft-quantize -t q5_0 -o small.gguf -f base
+run peft-quantize --pure -t q5_0 -o small.gguf -f base
 ok 'what fits is not spoken of' [ ! -s err ]
 expect 1 '*cannot be written*' peft-quantize -t q8_k -o x.gguf base
 expect 2 '*exists in GGUF only*' peft-quantize -q -t q4_k -o x/ wide

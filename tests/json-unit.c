@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/json-check.h"
 #include "base/json.h"
 #include "base/rng.h"
 #include "tap.h"
@@ -120,8 +119,9 @@ test_limits(void)
 		cJSON_Delete(j);
 	}
 	ok(strcmp(err.msg, "duplicate key \"k3\"") == 0, "and which");
-	ok(peft_json_check("1\0", 2, &err) == -1 &&
-	    peft_json_check("\"\0\"", 3, &err) == -1,
+	ok(peft_json("1\0", 2, &err) == NULL &&
+	    peft_json("\"\0\"", 3, &err) == NULL &&
+	    peft_json("\"\\\0\"", 4, &err) == NULL,
 	    "a NUL is no white space, and not in a string");
 	peft_buf_free(&b);
 }

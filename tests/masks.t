@@ -140,4 +140,9 @@ r '{"conversations":[{"from":"function_call","value":"f(x)"}]}' '*a function cal
 r '{"conversations":[{"from":"function_call","value":"{}"}]}' '*a function call without a "name"'
 r '{"conversations":[{"from":"function_call","value":"[]"}]}' '*a function call that is no object'
 
+# rendering a prefix for each turn of a long chat would take minutes
+jq -nc '{messages: [range(8000) | {role: (if . % 2 == 0 then "user" else "assistant" end), content: "\(.)"}]}' >in
+expect 0 '' sh -c 'ulimit -t 10; peft-tokenize -q -m base -o long.tok in'
+ok 'each turn of a long chat is learnt' [ "$(records <long.tok | jq '[.labels[] | select(. == 2)] | length')" -eq 4000 ]
+
 done_testing

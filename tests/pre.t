@@ -29,6 +29,17 @@ for f in "$gold"/*.gguf.zst; do
 	expect 2 '*have no name in GGUF here' vocab-tool low.json config.json 700
 done
 
+# the same as its authors spell it, with intersections of classes
+zstd -dqc "$gold/kimi-k2.gguf.zst" >x.gguf
+zstd -dqc "$gold/kimi-k2.jsonl.zst" >texts
+b='[^\r\n\p{L}\p{N}]?' n='&&[^\p{Han}]]' s="(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+u='[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}' l='[\p{Ll}\p{Lm}\p{Lo}\p{M}'
+REGEX="[\p{Han}]+|$b$u$n*$l$n+$s|$b$u$n+$l$n*$s|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+export REGEX
+side-tool x.gguf tokenizer.json |
+    jq -c '.pre_tokenizer.pretokenizers[0].pattern.Regex = env.REGEX' >tok.json
+sub 'intersections of classes' sh -c 'tokenizer-unit tok.json <texts'
+
 # whole tokens first or not: other names
 zstd -dqc "$gold/gpt-2.gguf.zst" >x.gguf
 side-tool x.gguf tokenizer.json | jq -c '.model.ignore_merges = true' >tok.json

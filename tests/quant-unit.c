@@ -201,6 +201,11 @@ test_f8(void)
 	ok(good5, "f8_e5m2: all 256 by definition");
 }
 
+static const unsigned group_bits[PEFT_NDTYPE] = {
+	[PEFT_U2G] = 2, [PEFT_U3G] = 3, [PEFT_U4G] = 4, [PEFT_U8G] = 8,
+	[PEFT_I8G] = 8, [PEFT_F8G_E4M3] = 8, [PEFT_F8G_E5M2] = 8,
+	[PEFT_MXFP4G] = 4 };
+
 /* ROWS x COLS in type t, with scales if it wants any. */
 static struct peft_weight
 weight_of(enum peft_dtype t, const uint8_t *bytes, const float *absmax)
@@ -213,6 +218,18 @@ weight_of(enum peft_dtype t, const uint8_t *bytes, const float *absmax)
 	if (t == PEFT_NF4 || t == PEFT_FP4 || t == PEFT_INT8) {
 		w.scales.absmax = absmax;
 		w.scales.nabsmax = t == PEFT_INT8 ? ROWS : ROWS * COLS / 128;
+	}
+	if (t >= PEFT_U2G && t <= PEFT_MXFP4G)
+		w.scales = (struct peft_scales){ .group = 128,
+		    .group_rows = 1, .ngroups = COLS / 128, .bits =
+		    group_bits[t], .stride = COLS * group_bits[t] / 8,
+		    .absmax = absmax, .nabsmax = ROWS * COLS / 128,
+		    .zero0 = 1 };
+	if (t == PEFT_MXFP4G) {		/* one block down each column */
+		w.shape[1] = ROWS;
+		w.scales.ngroups = 1;
+		w.scales.group = 32;
+		w.scales.exponents = bytes;
 	}
 	return w;
 }
@@ -269,7 +286,7 @@ test_types(void)
 	    peft_dtype_of_ggml(UINT32_MAX) == PEFT_NDTYPE,
 	    "other names and numbers are none's");
 	ok(!peft_can_decode(PEFT_BOOL) && !peft_can_decode(PEFT_I32) &&
-	    !peft_can_encode(PEFT_INT8) && !peft_can_encode(PEFT_Q8_K),
+	    peft_can_encode(PEFT_INT8) && !peft_can_encode(PEFT_Q8_K),
 	    "what cannot be done is known");
 }
 
@@ -358,6 +375,122 @@ check_encoded(const struct golden *g, const char *input, enum peft_dtype t,
 	free(got);
 }
 
+/* ggml's IQ3_S has the points behind a group of nothing but zeros in the
+ * place of that group.  Ours are where they belong. */
+static bool
+misplaced(enum peft_dtype t, const float x[256])
+{
+	size_t g, i;
+	bool some = false, zero = false;
+
+	for (g = 0; g < 256; g += 32) {
+		for (i = 0; i < 32 && x[g + i] == 0; i++)
+			;
+		zero = zero || i == 32;
+		some = some || i < 32;
+	}
+	return t == PEFT_IQ3_S && zero && some;
+}
+
+static double
+distance(enum peft_dtype t, const uint8_t *block, const float *x)
+{
+	struct peft_weight w = { .dtype = t, .data = block, .rows = 1,
+	    .cols = peft_dtypes[t].block, .nelem = peft_dtypes[t].block };
+	float back[256];
+	double sum = 0, off;
+	size_t i;
+
+	peft_decode(&w, 0, w.cols, back);
+	for (i = 0; i < w.cols; i++) {
+		off = (double)back[i] - (double)x[i];
+		sum += off * off;
+	}
+	return sum;
+}
+
+/* Block by block; where the first one is that differs, or SIZE_MAX. */
+static size_t
+differs(enum peft_dtype t, const uint8_t *got, const uint8_t *want,
+    const float *x, size_t nbytes)
+{
+	const struct peft_dtype_info *info = &peft_dtypes[t];
+	size_t i;
+
+	for (i = 0; i < nbytes; i += info->bytes, x += info->block)
+		if (memcmp(got + i, want + i, info->bytes) != 0 &&
+		    !(misplaced(t, x) && distance(t, got + i, x) <
+		    0.5 * distance(t, want + i, x)))
+			return i;
+	return SIZE_MAX;
+}
+
+/* What ggml makes of the same without a matrix, where that is not in the
+ * other file. */
+static void
+check_plain(const struct golden *g, enum peft_dtype t, const char *kind,
+    const float *x, size_t n, const uint8_t *got)
+{
+	const struct peft_dtype_info *info = &peft_dtypes[t];
+	size_t nbytes;
+	const uint8_t *want;
+	char name[32];
+
+	snprintf(name, sizeof(name), ".%s_plain", kind);
+	if (golden_find(g, info->name, name, NULL) == NULL)
+		return;
+	want = golden_get(g, info->name, name, &nbytes);
+	ok(nbytes == n / info->block * info->bytes && differs(t, got, want, x,
+	    nbytes) == SIZE_MAX, "%s: ggml's bytes without", info->name);
+}
+
+/* Rows with an importance matrix, all at once and one by one; kind "long" or
+ * "short". */
+static void
+check_weighted(const struct golden *g, enum peft_dtype t, const char *kind)
+{
+	const struct peft_dtype_info *info = &peft_dtypes[t];
+	struct peft_err err = { 0 };
+	size_t nbytes, have, cols, nrows, row, i;
+	const uint8_t *want;
+	const float *x, *w;
+	char name[32];
+	uint8_t *got;
+
+	snprintf(name, sizeof(name), ".%s", kind);
+	want = golden_get(g, info->name, name, &nbytes);
+	x = golden_get(g, kind, ".input", &have);
+	w = golden_get(g, kind, ".importance", &cols);
+	cols /= sizeof(*w);
+	nrows = have / sizeof(*x) / cols;
+	row = cols / info->block * info->bytes;
+	got = peft_calloc(2 * nbytes, 1, &err);
+	need(got != NULL && peft_encode_rows(t, x, nrows, cols, w, got,
+	    &err) == 0, &err);
+	i = differs(t, got, want, x, nbytes);
+	if (!ok(i == SIZE_MAX && nrows * row == nbytes && nrows > 1, "%s: "
+	    "ggml's bytes with an importance matrix (%s rows)", info->name,
+	    kind))
+		printf("# the block from byte %zu on\n", i);
+	for (i = 0; i < nrows; i++)
+		need(peft_encode_rows(t, x + i * cols, 1, cols, w, got +
+		    nbytes + i * row, &err) == 0, &err);
+	ok(memcmp(got, got + nbytes, nbytes) == 0, "%s: row by row as in one "
+	    "go", info->name);
+	if (peft_needs_importance(t))
+		ok(peft_encode(t, x, cols, got, &err) == -1 && strstr(err.msg,
+		    "needs an importance matrix") != NULL, "%s",
+		    err.msg);
+	else {
+		need(peft_encode_rows(t, x, nrows, cols, NULL, got,
+		    &err) == 0, &err);
+		ok(memcmp(got, want, nbytes) != 0, "%s: other bytes than "
+		    "without", info->name);
+		check_plain(g, t, kind, x, nrows * cols, got);
+	}
+	free(got);
+}
+
 static void
 check_file(const char *path)
 {
@@ -376,6 +509,10 @@ check_file(const char *path)
 		if (golden_find(&g, name, ".quantised", NULL) != NULL)
 			check_encoded(&g, "all", (enum peft_dtype)t,
 			    ".quantised", "ggml's");
+		if (golden_find(&g, name, ".long", NULL) != NULL)
+			check_weighted(&g, (enum peft_dtype)t, "long");
+		if (golden_find(&g, name, ".short", NULL) != NULL)
+			check_weighted(&g, (enum peft_dtype)t, "short");
 	}
 	golden_close(&g);
 }

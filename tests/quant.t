@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Storage types: properties, and the bytes of bitsandbytes and gguf-py
-# (tests/parity/quant_golden.py makes golden/quant).
+# (tests/parity/quant_golden.py, coded_golden.py and imatrix_golden.py make
+# golden/quant).
 . "$TOP/tests/lib.sh"
 . "$TOP/tests/fixtures.sh"
 golden=$TOP/tests/golden/quant
@@ -9,8 +10,12 @@ unit encode-unit
 unit sink-unit
 zstd -dqc "$golden/ggml.safetensors.zst" >ggml.safetensors
 unit quant-unit ggml.safetensors
+zstd -dqc "$golden/imatrix.safetensors.zst" >imatrix.safetensors
+unit quant-unit imatrix.safetensors
 zstd -dqc "$golden/bnb.safetensors.zst" >bnb.safetensors
 unit bnb-unit bnb.safetensors
+zstd -dqc "$golden/coded.safetensors.zst" >coded.safetensors
+unit fast-unit coded.safetensors
 
 # what transformers saves of the same model: keys, shapes, bytes, states
 theirs() {

@@ -10,6 +10,20 @@ expect 0 '' peft-inspect --diff base b
 ok 'folder -> GGUF -> folder is the identity' [ ! -s out ]
 expect 0 '' peft-quantize -q -o c.safetensors b
 expect 0 '' peft-inspect --diff base c.safetensors
+peft-quantize -q -t bf16 -o half/ base
+expect 0 '' peft-quantize -q -o half.gguf half
+expect 0 '' peft-quantize -q -t bf16 -o half.back/ half.gguf
+for d in half half.back; do st-list $d/model.safetensors >$d.list; done
+ok 'of bf16, byte for byte and in the same order' cmp half.list half.back.list
+ok 'with the template' cmp half/chat_template.jinja half.back/chat_template.jinja
+# what a config.json says of the model; where theta stands is transformers' taste
+meaning() { jq -S 'del(.attention_dropout, .initializer_range, .pretraining_tp, .use_cache, .transformers_version) |
+    .torch_dtype = (.torch_dtype // .dtype) | del(.dtype) |
+    .rope_theta = (.rope_theta // .rope_parameters.rope_theta) | del(.rope_parameters)' "$1/config.json"; }
+meaning half >want; meaning half.back >got
+ok 'and a config.json that means the same' cmp want got
+peft-quantize -q -o again.gguf half.gguf
+ok 'GGUF to GGUF is the identity' cmp half.gguf again.gguf
 peft-tokenize -q -m base chats.jsonl | tail -n +2 >ids.base
 peft-tokenize -q -m a.gguf chats.jsonl | tail -n +2 >ids.gguf
 ok 'the tokenizer survives the way through GGUF' cmp ids.base ids.gguf
@@ -38,6 +52,68 @@ expect 0 '' peft-quantize -q --keep 'layers\.0\.' -t nf4 -o kept/ base
 ok 'what is kept is kept' sh -c 'peft-inspect kept | grep layers.0.mlp.up_proj.weight | grep -q f32'
 expect 1 '*cannot be written*' peft-quantize -t q9_9 base
 expect 2 '*exists in GGUF only*' peft-quantize -q -t q8_0 -o x.safetensors base
+
+# int8 and fp8: read as they were written, kept, and told in config.json
+for t in int8 fp8; do
+	expect 0 '*-> '$t' *rms*' peft-quantize -q -t $t --report -o $t/ base
+	expect 0 '' peft-quantize -q -o kept.safetensors -f $t
+	expect 0 '' peft-inspect --diff $t kept.safetensors
+	expect 0 '' peft-quantize -q -t f32 -o values/ -f $t
+	expect 0 '' peft-quantize -q -t q8_0 -o x.gguf -f $t
+	peft-quantize -q -t $t base | peft-quantize -q >piped.safetensors
+	expect 0 '' sh -c "peft-quantize -q <piped.safetensors >piped2.safetensors"
+	ok "$t through a pipe" cmp piped.safetensors piped2.safetensors
+done
+st-list int8/model.safetensors | grep 'layers.0.*q_proj' | sed 's/ [0-9a-f]\{16,\}.*//' >got
+ok 'int8: keys of bitsandbytes' sh -c "grep -q 'q_proj.weight I8' got && grep -q 'q_proj.SCB F32' got && grep -q 'q_proj.weight_format U8' got"
+ok 'int8: config.json says how' grep -q '"load_in_8bit": true' int8/config.json
+st-list fp8/model.safetensors >got
+ok 'fp8: keys of transformers' sh -c "grep -q 'q_proj.weight F8_E4M3' got && grep -q 'q_proj.weight_scale_inv F32' got"
+ok 'fp8: blocks that divide all' sh -c "tr -d ' \n' <fp8/config.json | grep -q '\"quant_method\":\"fp8\",\"weight_block_size\":\[32,32\]'"
+ok 'fp8: no f32 beside what is expanded to bf16' sh -c '! grep -v weight_scale_inv got | grep -q " F32"'
+expect 2 '*of two quantised types*' peft-quantize -q -t nf4 -t 'q_proj=fp8' -o x/ base
+expect 2 '*type int8 does not exist in GGUF*' peft-quantize -q -t int8 -o y.gguf base
+
+# the types of blocks from 64 to 4096
+for n in 64 128 256 512 1024 2048 4096; do
+	peft-quantize -q -t nf4 --block-size $n -f -o block.safetensors base
+	ok "blocks of $n" sh -c "peft-inspect --json block.safetensors >got && strings block.safetensors | grep -q '\"blocksize\": $n,'"
+	expect 0 '' peft-quantize -q -t f32 -f -o values.safetensors block.safetensors
+done
+
+# shards of which the index says how large they are
+peft-quantize -q -t nf4 --shard 60K -f -o shards/ base
+total=$(sed -n 's/.*"total_size": \([0-9]*\).*/\1/p' shards/model.safetensors.index.json)
+for f in shards/*.safetensors; do st-list "$f"; done >got
+ok 'total_size is the sum of all tensors' perl -e '
+	my %size = (F32 => 4, U8 => 1, BF16 => 2, F16 => 2);
+	my $sum = 0;
+	while (<STDIN>) {
+		my ($name, $type, $shape) = split;
+		next if $name =~ /^peft\.file/;
+		$sum += 256, next if $type =~ /^\{/;	# a state
+		my $n = $size{$type} or die $_;
+		$n *= $_ for $shape =~ /\d+/g;
+		$sum += $n;
+	}
+	exit($sum != shift)' "$total" <got
+
+# a source that changes while it is read, or is cut short
+make_source() { rm -rf big; cp -r base big; }
+slowly() {	# the writer waits on the pipe until it is changed
+	make_source
+	mkfifo pipe
+	{ rc=0; peft-quantize -q -t f32 big >pipe 2>err || rc=$?; echo $rc >rc; } &
+	{ head -c 1000 >/dev/null; sh -c "$1"; cat >/dev/null; } <pipe
+	wait
+	rm pipe
+}
+slowly 'touch big/model.safetensors'
+ok 'a source that was changed is refused' sh -c 'grep -q "was changed while it was read" err && grep -qx 2 rc'
+slowly 'truncate -s 9000 big/model.safetensors'
+ok 'a source that was cut, too' sh -c 'grep -q "was c[a-z]* while it was read" err && grep -qx 2 rc'
+slowly :
+ok 'otherwise it is not' grep -qx 0 rc
 
 # hostile input: the message names the file and what is wrong
 f=base/model.safetensors

@@ -7,11 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "golden-file.h"
 #include "base/rng.h"
 #include "quant/convert.h"
+#include "quant/fidelity.h"
 #include "quant/quant.h"
 #include "quant/sink.h"
 #include "st-file.h"
@@ -77,8 +79,9 @@ plan_is(struct peft_convertopt opt, const char *want)
 static void
 test_plan(void)
 {
+	struct peft_rule rule = { "no such", PEFT_NDTYPE };
 	struct peft_convertopt o = { .dtype = PEFT_NF4, .blocksize = 64,
-	    .keep = "no such" };
+	    .rules = &rule, .nrules = 1 };
 	struct peft_source *s;
 	struct peft_err err = { 0 };
 	size_t n;
@@ -89,9 +92,10 @@ test_plan(void)
 	    "--keep 'no such' matches no weight") == 0,
 	    "a pattern that keeps nothing is an error");
 	peft_source_close(s);
-	o.keep = NULL;
+	o.nrules = 0;
 	plan_is(o, "f32 nf4 nf4 f32 nf4 f32");
-	o.keep = "layers\\.0\\.";
+	o.nrules = 1;
+	rule.pattern = "layers\\.0\\.";
 	plan_is(o, "f32 f32 f32 f32 nf4 f32");
 	o = (struct peft_convertopt){ .dtype = PEFT_BF16 };
 	plan_is(o, "bf16 bf16 bf16 bf16 bf16 bf16");
@@ -113,24 +117,24 @@ test_error(void)
 	struct peft_spec s = { .name = "w", .dtype = PEFT_NF4,
 	    .blocksize = 64 };
 	struct peft_err err = { 0 };
-	struct peft_error e;
+	struct peft_fidelity e;
 	double off = (double)peft_nf4_map[14] - 0.75;
 	size_t i;
 
 	for (i = 1; i < 64; i++)
 		x[i] = 0.75f;
-	need(peft_convert_error(&w, &s, &e, &err) == 0, &err);
-	ok(fabs(e.max - fabs(off)) < 1e-7 && fabs(e.rms - sqrt(63 * off * off
-	    / (1 + 63 * 0.5625))) < 1e-7, "what a type costs: by hand");
+	need(peft_fidelity(&w, &s, NULL, 0, &e, &err) == 0, &err);
+	ok(fabs(e.max - fabs(off)) < 1e-7 && fabs(peft_fidelity_rms(&e) -
+	    sqrt(63 * off * off / (1 + 63 * 0.5625))) < 1e-7, "what a type costs: by hand");
 	s.dtype = PEFT_F32;
-	need(peft_convert_error(&w, &s, &e, &err) == 0, &err);
-	ok(e.max == 0 && e.rms == 0, "nothing, if it stays");
+	need(peft_fidelity(&w, &s, NULL, 0, &e, &err) == 0, &err);
+	ok(e.max == 0 && e.error2 == 0, "nothing, if it stays");
 	s.dtype = PEFT_BF16;
-	need(peft_convert_error(&w, &s, &e, &err) == 0, &err);
+	need(peft_fidelity(&w, &s, NULL, 0, &e, &err) == 0, &err);
 	ok(e.max == 0, "nor if it fits");
 	s.dtype = PEFT_F16;
 	x[3] = 1e6f;
-	ok(peft_convert_error(&w, &s, &e, &err) == -1 && err.status ==
+	ok(peft_fidelity(&w, &s, NULL, 0, &e, &err) == -1 && err.status ==
 	    PEFT_NUMERIC, "what does not fit is refused");
 }
 
@@ -323,6 +327,64 @@ test_refusals(void)
 	    F_OK) == -1, "what was announced must come");
 }
 
+/* Turn a bit of the file that has no name yet: was it long enough? */
+static bool
+spoil(off_t at)
+{
+	char path[64], to[256];
+	struct stat st;
+	uint8_t byte;
+	ssize_t n;
+	int fd;
+
+	for (fd = 3; fd < 64; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, to, sizeof(to) - 1);
+		if (n <= 0 || fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+		    st.st_nlink != 0)
+			continue;
+		if (pread(fd, &byte, 1, at) == 1) {
+			byte ^= 4;
+			return pwrite(fd, &byte, 1, at) == 1;
+		}
+	}
+	return false;
+}
+
+static int
+spoil_last(void *ctx, size_t first, size_t n, float *dst,
+    struct peft_err *err)
+{
+	bool *done = ctx;
+
+	(void)err;
+	memset(dst, 0, n * 32 * sizeof(*dst));
+	if (first > 0 && !*done)
+		*done = spoil(4096);
+	return 0;
+}
+
+/* What is written is read again: a disk that loses a bit is found out. */
+static void
+test_check(void)
+{
+	enum { ROWS = 300000 };		/* more than is kept back in stdio */
+	struct peft_sinkopt opt = { .path = "o.safetensors", .kind = "model" };
+	struct peft_spec s = { .name = "w", .dtype = PEFT_F32, .ndim = 2,
+	    .shape = { ROWS, 32 } };
+	bool done = false;
+	const struct peft_rows rows = { .get = spoil_last, .ctx = &done };
+	struct peft_err err = { 0 };
+	struct peft_sink *k = peft_sink_open(&opt, &s, 1, NULL, 0, &err);
+
+	need(k != NULL, &err);
+	need(peft_sink_put(k, &rows, &err) == 0, &err);
+	ok(done && peft_sink_commit(k, &err) == -1 && strcmp(err.msg, "o.safetensors, "
+	    "as it was written: weight w does not read as it was written: is "
+	    "the disk sound?") == 0 && access("o.safetensors", F_OK) == -1,
+	    "a bit that was lost on the way to the disk is found");
+}
+
 int
 main(void)
 {
@@ -341,6 +403,7 @@ main(void)
 	test_bundle();
 	test_folder();
 	test_refusals();
+	test_check();
 	unlink("f");
 	ok(chdir("/") == 0 && rmdir(dir) == 0, "nothing is left");
 	return tap_end();

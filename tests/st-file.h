@@ -30,9 +30,11 @@ put(const char *path, const void *p, size_t n)
 	}
 }
 
-/* Items up to one without a name. */
+/* Items up to one without a name; `more', if not NULL, has the third and the
+ * fourth dimension of each, or 0. */
 static inline void
-put_st(const char *path, const struct item *items)
+put_st_deep(const char *path, const struct item *items,
+    const size_t (*more)[2])
 {
 	struct peft_st_entry e[16] = { { 0 } };
 	struct peft_err err = { 0 };
@@ -45,6 +47,10 @@ put_st(const char *path, const struct item *items)
 		e[n] = (struct peft_st_entry){ .name = names[n],
 		    .dtype = items[n].dtype, .ndim = items[n].cols > 0 ? 2 : 1,
 		    .shape = { items[n].n, items[n].cols } };
+		if (more != NULL && more[n][0] > 0) {
+			e[n].ndim = more[n][1] > 0 ? 4 : 3;
+			memcpy(e[n].shape + 2, more[n], sizeof(more[n]));
+		}
 		need(peft_st_size(e[n].dtype, e[n].ndim, e[n].shape,
 		    &e[n].nbytes, &err) == 0, &err);
 	}
@@ -53,6 +59,12 @@ put_st(const char *path, const struct item *items)
 	for (n = 0; n < 16 && items[n].name != NULL; n++)
 		fwrite(items[n].data, 1, e[n].nbytes, fp);
 	fclose(fp);
+}
+
+static inline void
+put_st(const char *path, const struct item *items)
+{
+	put_st_deep(path, items, NULL);
 }
 
 /* The error of opening, or of reading all; "" if there is none. */

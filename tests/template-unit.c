@@ -38,7 +38,7 @@ check(const struct peft_template *t, const cJSON *config, const cJSON *j,
 	cJSON_ArrayForEach(e, peft_json_get(j, "options"))
 		cJSON_AddItemToObject(vars, e->string,
 		    cJSON_Duplicate(e, true));
-	r = peft_template_render(t, vars, &out, NULL, NULL, &err);
+	r = peft_template_render(t, vars, &out, NULL, NULL, NULL, &err);
 	if (want == NULL)
 		good = r == -1;
 	else

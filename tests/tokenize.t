@@ -42,6 +42,27 @@ expect 2 '*not UTF-8*' sh -c "printf '{\"text\":\"\\377\"}\n' | peft-tokenize -m
 head -c 200 test.jsonl.gz >cut.gz
 expect 2 '*cut.gz: is damaged or cut: ends within packed data*' peft-tokenize -m base cut.gz
 expect 2 '*no tokenizer*' sh -c 'rm -rf bare; cp -r base bare; rm bare/tokenizer.json; peft-tokenize -m bare test.jsonl'
+# whichever thread writes: when nobody reads any more, it ends without a word
+i=0
+while [ $((i += 1)) -le 400 ]; do cat test.jsonl; done >many
+i=0
+: >ends
+while [ $((i += 1)) -le 8 ]; do
+	{ peft-tokenize -q -j 2 -m base many 2>>ends; echo $? >>ends; } | head -n 300 >/dev/null
+done
+ok 'SIGPIPE is silent on every thread' [ "$(sort -u ends)" = 141 ]
+
+# a model on a pipe is read to its end, and is then no place for records
+rm -rf beside; cp -r base beside; echo junk >beside/tokenizer.model
+peft-tokenize -q -m base test.jsonl >right
+ok 'tokenizer.json goes before a damaged tokenizer.model' sh -c 'peft-tokenize -q -m beside test.jsonl | cmp - right'
+peft-quantize -q -t f32 -o base.safetensors base
+ok '-m - reads its pipe to the end' sh -c "{ cat base.safetensors && : >whole; } |
+    peft-tokenize -q -m - test.jsonl >got && [ -e whole ] && cmp got right"
+size=$(wc -c <base.safetensors)
+expect 2 '*standard input*' sh -c "head -c $((size - 10)) base.safetensors | peft-tokenize -q -m - test.jsonl"
+expect 1 '*-m - takes standard input*' sh -c 'peft-tokenize -q -m - <base.safetensors'
+expect 1 '*-m - takes standard input*' sh -c 'peft-tokenize -q -m - test.jsonl - <base.safetensors'
 sed 's/{% for/{{ raise_exception("not here") }}{% for/' base/chat_template.jinja >x; cp -r base raising; cp x raising/chat_template.jinja
 expect 2 '*template line 1: not here' peft-tokenize -m raising test.jsonl
 sed 's/endfor/endfro/' base/chat_template.jinja >raising/chat_template.jinja

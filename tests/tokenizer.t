@@ -30,6 +30,32 @@ sums() { unicode-unit <"$gold/unicode.sums"; }
 sub 'each character, stage by stage, as Hugging Face has it' sums
 sub 'properties' text-unit "$gold"/*.json
 
+# Places behind what was lost are nearer to the start, and may be within a
+# character: what Hugging Face makes of them when it trims white space.
+jq -nc '{version: "1.0", normalizer: null, pre_tokenizer: null, decoder: null, added_tokens: [],
+    post_processor: {type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true},
+    model: {type: "BPE", unk_token: null, vocab: {"_": 0, "\u0120": 1, "a": 2}, merges: []}}' >trims.json
+cat >trims <<'!'
+{"text":"\u4e16\u754c_\u0120a","ids":[0,1,2],"ids_special":[0,1,2],"offsets":[[0,1],[0,0],[1,2]],"decoded":"_ \u0120 a"}
+{"text":"_\u0120a","ids":[0,1,2],"ids_special":[0,1,2],"offsets":[[0,1],[2,2],[2,3]],"decoded":"_ \u0120 a"}
+{"text":"\u4e16\u0120","ids":[1],"ids_special":[1],"offsets":[[0,0]],"decoded":"\u0120"}
+!
+sub 'white space is trimmed as characters' sh -c 'tokenizer-unit trims.json <trims'
+
+# An added token begins with white space that the one before has swallowed.
+jq -nc '{version: "1.0", pre_tokenizer: null, decoder: null,
+    normalizer: {type: "Replace", pattern: {String: "x"}, content: " b"},
+    added_tokens: [{id: 3, content: "<s>", special: true, normalized: true, lstrip: false, rstrip: true, single_word: false},
+    {id: 4, content: " b", special: false, normalized: true, lstrip: true, rstrip: false, single_word: false}],
+    post_processor: {type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true},
+    model: {type: "BPE", unk_token: null, vocab: {"_": 0, "\u0120": 1, "a": 2}, merges: []}}' >swallowed.json
+cat >swallowed <<'!'
+{"text":"<s>xa","ids":[3,4,2],"ids_special":[3,4,2],"offsets":[[0,3],[3,4],[4,5]],"decoded":"<s>  b a"}
+{"text":"<s> ba","ids":[3,4,2],"ids_special":[3,4,2],"offsets":[[0,3],[4,5],[5,6]],"decoded":"<s>  b a"}
+{"text":"a x","ids":[2,4],"ids_special":[2,4],"offsets":[[0,1],[3,3]],"decoded":"a  b"}
+!
+sub 'white space is swallowed once' sh -c 'tokenizer-unit swallowed.json <swallowed'
+
 shared=${PEFT_SHARED:-$TOP/../shared}
 if [ -d "$shared/golden/text" ]; then
 	for f in "$shared"/tokenizers/*/tokenizer.json.zst; do

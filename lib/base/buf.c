@@ -23,7 +23,8 @@ reserve(struct peft_buf *b, size_t n)
 	}
 	if (need <= b->cap)
 		return true;
-	cap = b->cap < 64 ? 64 : b->cap + b->cap / 2;
+	cap = b->cap < 128 ? 128 : b->cap < 1 << 20 ? b->cap * 2 :
+	    b->cap + b->cap / 2;
 	cap = cap < need ? need : cap;
 	if ((p = realloc(b->data, cap)) == NULL) {
 		b->failed = true;

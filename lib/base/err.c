@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +111,20 @@ fill_descriptors(void)
 			(void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
+/* A mapped file that became shorter: what was there cannot be read. */
+static void
+file_was_cut(int sig)
+{
+	static const char what[] = ": a file was cut while it was read\n";
+	ssize_t n;
+
+	(void)sig;
+	n = write(STDERR_FILENO, progname, strlen(progname));
+	n = write(STDERR_FILENO, what, sizeof(what) - 1);
+	(void)n;
+	_exit(PEFT_INPUT);
+}
+
 void
 peft_setname(const char *argv0)
 {
@@ -117,6 +132,7 @@ peft_setname(const char *argv0)
 
 	fill_descriptors();
 	progname = slash != NULL ? slash + 1 : argv0;
+	(void)signal(SIGBUS, file_was_cut);
 }
 
 void

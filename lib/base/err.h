@@ -43,7 +43,8 @@ int	peft_setfail(struct peft_err *, enum peft_exit, const char *, ...)
  * what they know (file, record, tensor) as the error travels up. */
 int	peft_errprefix(struct peft_err *, const char *, ...) PEFT_PRINTF(2, 3);
 
-/* For commands only.  peft_setname() is called first in every main(). */
+/* For commands only.  peft_setname() is called first in every main(); from
+ * then on a mapped file that is cut short ends the program with PEFT_INPUT. */
 void	peft_setname(const char *argv0);
 const char *peft_getname(void);
 /* --log-json: messages become {"program":"...","message":"..."}. */

@@ -1,112 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The door to cJSON: strict reading, typed look-ups, exact writing. */
+/* The door to cJSON: typed look-ups, exact writing. */
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json-check.h"
 #include "base/json.h"
-#include "base/map.h"
-
-/* Keys of one object, all different?  Few are compared with each other. */
-static int
-distinct_keys(const cJSON *object, struct peft_err *err)
-{
-	struct peft_map seen = { 0 };
-	const cJSON *e, *f;
-	size_t n = 0;
-	int r = 1;
-
-	cJSON_ArrayForEach(e, object)
-		n++;
-	for (e = object->child; n <= 16 && e != NULL; e = e->next)
-		for (f = e->next; f != NULL; f = f->next)
-			if (strcmp(e->string, f->string) == 0)
-				return peft_seterr(err, "duplicate key \"%s\"",
-				    e->string);
-	if (n <= 16)
-		return 0;
-	for (e = object->child; r == 1 && e != NULL; e = e->next)
-		if ((r = peft_map_add(&seen, e->string, strlen(e->string), 0,
-		    err)) == 0)
-			peft_seterr(err, "duplicate key \"%s\"", e->string);
-	peft_map_free(&seen);
-	return r == 1 ? 0 : -1;
-}
-
-static int
-all_distinct(const cJSON *j, struct peft_err *err)
-{
-	const cJSON *e;
-
-	if (cJSON_IsObject(j) && distinct_keys(j, err) == -1)
-		return -1;
-	if (cJSON_IsObject(j) || cJSON_IsArray(j))
-		cJSON_ArrayForEach(e, j)
-			if (e->child != NULL && all_distinct(e, err) == -1)
-				return -1;
-	return 0;
-}
-
-/*
- * cJSON keeps a number as a double.  Some must tell 1.0 from 1, or need all
- * digits of 9007199254740993: the spelling of such a number is kept in its
- * valuestring (which cJSON frees).  Numbers come in the text in the order of
- * the tree; s moves behind the one of j, *failed says that memory ran out.
- */
-static const char *
-keep_spelling(cJSON *j, const char *s, bool *failed)
-{
-	size_t n;
-	cJSON *e;
-
-	if (cJSON_IsNumber(j)) {
-		for (; *s != '-' && (*s < '0' || *s > '9'); s++)
-			if (*s == '"')
-				for (s++; *s != '"'; s++)
-					s += *s == '\\';
-		n = strspn(s, "+-.0123456789eE");
-		if (n > 15 || memchr(s, '.', n) != NULL ||
-		    memchr(s, 'e', n) != NULL || memchr(s, 'E', n) != NULL) {
-			j->valuestring = strndup(s, n);
-			*failed |= j->valuestring == NULL;
-		}
-		return s + n;
-	}
-	cJSON_ArrayForEach(e, j)
-		s = keep_spelling(e, s, failed);
-	return s;
-}
-
-cJSON *
-peft_json(const char *s, size_t len, struct peft_err *err)
-{
-	bool failed = false;
-	cJSON *j;
-
-	if (peft_json_check(s, len, err) == -1)
-		return NULL;
-	if ((j = cJSON_ParseWithLength(s, len)) == NULL) {
-		peft_seterr(err, "not JSON, or no memory for it");
-		return NULL;
-	}
-	if (j->child != NULL)
-		keep_spelling(j, s, &failed);
-	if (failed)
-		peft_seterr(err, "no memory for JSON");
-	if (failed || all_distinct(j, err) == -1) {
-		cJSON_Delete(j);
-		return NULL;
-	}
-	return j;
-}
 
 const cJSON *
 peft_json_get(const cJSON *object, const char *key)
 {
-	return cJSON_GetObjectItemCaseSensitive(object, key);
+	const cJSON *e;
+
+	/* what cJSON's own look-up does, for the many that are made of each
+	 * record: most keys differ in their first character */
+	cJSON_ArrayForEach(e, object)
+		if (e->string != NULL && e->string[0] == key[0] &&
+		    strcmp(e->string, key) == 0)
+			return e;
+	return NULL;
 }
 
 /* 1 it is there and not null, 0 otherwise. */

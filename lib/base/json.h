@@ -12,7 +12,7 @@
 #include "base/err.h"
 
 /*
- * The only door to cJSON, which alone is lenient: it takes text after the
+ * The only door to cJSON, whose own reader is lenient: it takes text after the
  * value, bytes that are not UTF-8, \u0000 (which cuts a string short), lone
  * surrogates, NaN and duplicate keys.  None of them passes here.  The result
  * is freed with cJSON_Delete().  Look-ups are case-sensitive.
@@ -20,6 +20,8 @@
  * A number that is not spelt as a plain whole one of at most 15 digits has
  * its spelling in valuestring (1.0, 1e5, 9007199254740993); others have NULL.
  */
+enum { PEFT_JSON_DEPTH = 200 };		/* nested deeper is refused */
+
 cJSON	*peft_json(const char *s, size_t len, struct peft_err *)
 	    PEFT_MUSTCHECK;
 

@@ -25,7 +25,9 @@ peft_fwrite(FILE *fp, const char *label, const void *p, size_t n,
 {
 	errno = 0;
 	if (n > 0 && fwrite(p, 1, n, fp) != n)
-		return peft_seterrno(err, "%s", label);
+		/* it is the kernel that finds no file behind a mapping */
+		return errno == EFAULT ? peft_seterr(err, "a file was cut "
+		    "while it was read") : peft_seterrno(err, "%s", label);
 	return 0;
 }
 

@@ -51,6 +51,49 @@ boundary(const struct peft_buf *text, const struct peft_buf *mark, size_t i,
 	return i;
 }
 
+int
+peft_chat_prefixes(struct peft_chat *chat, size_t n, struct peft_err *err)
+{
+	struct peft_prefix *p = peft_calloc(2 * n, sizeof(*p), err);
+	size_t k;
+
+	if ((chat->prefixes.at = p) == NULL)
+		return -1;
+	for (k = 0; k < n; k++) {
+		if (!chat->want[k])
+			continue;
+		if (k > 0)
+			*p++ = (struct peft_prefix){ .n = k, .gen = true };
+		if (k + 1 < n || chat->asks)
+			*p++ = (struct peft_prefix){ .n = k + 1 };
+	}
+	chat->prefixes.n = (size_t)(p - chat->prefixes.at);
+	return 0;
+}
+
+/* Is it known that the rendering of the first n is a prefix of the whole?  Of
+ * what length? */
+static bool
+known(const struct peft_chat *chat, size_t n, bool gen, size_t *len)
+{
+	const struct peft_prefix *p = chat->prefixes.at;
+	size_t lo = 0, hi = chat->prefixes.n, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (p[mid].n < n)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < chat->prefixes.n && p[lo].n == n; lo++)
+		if (p[lo].gen == gen && p[lo].len != SIZE_MAX) {
+			*len = p[lo].len;
+			return true;
+		}
+	return false;
+}
+
 /* Where turn k begins in the whole. */
 static int
 turn_begin(const struct peft_chat *chat, size_t k,
@@ -59,12 +102,16 @@ turn_begin(const struct peft_chat *chat, size_t k,
 {
 	struct peft_buf asked = { 0 }, before = { 0 };
 	size_t i;
-	int r = peft_chat_render_some(chat, k, true, &asked, NULL, NULL, err);
+	int r;
 
+	if (known(chat, k, true, begin))
+		return 0;
+	r = peft_chat_render_some(chat, k, true, &asked, NULL, NULL, NULL,
+	    err);
 	*begin = asked.len;
 	if (r == 0 && !is_prefix(&asked, whole)) {
 		r = peft_chat_render_some(chat, k, false, &before, NULL, NULL,
-		    err);
+		    NULL, err);
 		i = common(&asked, whole);
 		if (r == 0 && is_prefix(&before, whole) && i > before.len) {
 			*begin = boundary(whole, mark, i, before.len);
@@ -84,13 +131,16 @@ turn_end(const struct peft_chat *chat, size_t k,
 {
 	struct peft_buf with = { 0 }, mark = { 0 }, more = { 0 };
 	size_t said;
-	int r = peft_chat_render_some(chat, k + 1, false, &with, &mark, NULL,
-	    err);
+	int r;
 
+	if (known(chat, k + 1, false, end))
+		return 0;
+	r = peft_chat_render_some(chat, k + 1, false, &with, &mark, NULL,
+	    NULL, err);
 	*end = with.len;
 	if (r == 0 && !is_prefix(&with, whole)) {
 		r = peft_chat_render_some(chat, k + 1, true, &more, NULL, NULL,
-		    err);
+		    NULL, err);
 		for (said = with.len; said > 0 && mark.data[said - 1] == 0;)
 			said--;
 		if (r == 0)
@@ -156,14 +206,14 @@ peft_chat_choose(const cJSON *messages, const struct peft_encopt *o,
 
 /* Spans of the turns that are wanted, by rendering prefixes. */
 static int
-spans_by_prefix(const struct peft_chat *chat, size_t n, const bool *want,
+spans_by_prefix(const struct peft_chat *chat, size_t n,
     const struct peft_buf *whole, const struct peft_buf *mark,
     struct peft_spans *spans, struct peft_err *err)
 {
 	size_t k;
 
 	for (k = 0; k < n; k++)
-		if (want[k] && turn_span(chat, k, n, whole, mark, spans,
+		if (chat->want[k] && turn_span(chat, k, n, whole, mark, spans,
 		    err) == -1)
 			return -1;
 	return 0;
@@ -172,9 +222,10 @@ spans_by_prefix(const struct peft_chat *chat, size_t n, const bool *want,
 /* Of the spans that the template marked, those of the turns wanted.  Not
  * every template marks every turn: then only the last one is sure. */
 static int
-keep_wanted(const struct peft_chat *chat, size_t n, const bool *want,
-    struct peft_spans *spans, struct peft_err *err)
+keep_wanted(const struct peft_chat *chat, size_t n, struct peft_spans *spans,
+    struct peft_err *err)
 {
+	const bool *want = chat->want;
 	size_t k = 0, turns = 0, wanted = 0, last = 0, kept = 0;
 	const cJSON *e;
 
@@ -208,27 +259,13 @@ keep_wanted(const struct peft_chat *chat, size_t n, const bool *want,
 
 int
 peft_chat_supervise(const struct peft_chat *chat, size_t n,
-    const cJSON *weighed, const struct peft_encopt *o,
-    const struct peft_buf *text, const struct peft_buf *mark,
-    struct peft_spans *spans, struct peft_err *err)
+    enum peft_supervise supervise, const struct peft_buf *text,
+    const struct peft_buf *mark, struct peft_spans *spans,
+    struct peft_err *err)
 {
-	size_t k, all = (size_t)cJSON_GetArraySize(weighed);
-	bool *want = peft_calloc(all, sizeof(*want), err);
-	int r = -1;
-
-	if (want == NULL)
-		return -1;
-	if (peft_chat_choose(weighed, o, want, err) == -1)
-		;
-	else if (o->supervise == PEFT_SUP_TEXT)
-		r = peft_spans_add(spans, 0, text->len, err);
-	else {
-		for (k = 0; o->turn > 0 && k + 1 < n; k++)
-			want[k] = false;
-		r = peft_template_generates(chat->codec->tmpl) ?
-		    keep_wanted(chat, n, want, spans, err) :
-		    spans_by_prefix(chat, n, want, text, mark, spans, err);
-	}
-	free(want);
-	return r;
+	if (supervise == PEFT_SUP_TEXT)
+		return peft_spans_add(spans, 0, text->len, err);
+	return peft_template_generates(chat->codec->tmpl) ?
+	    keep_wanted(chat, n, spans, err) :
+	    spans_by_prefix(chat, n, text, mark, spans, err);
 }

@@ -64,7 +64,7 @@ make_vars(const struct peft_codec *c, const cJSON *record,
 int
 peft_chat_render_some(const struct peft_chat *chat, size_t n, bool gen,
     struct peft_buf *text, struct peft_buf *mark, struct peft_spans *spans,
-    struct peft_err *err)
+    struct peft_prefixes *prefixes, struct peft_err *err)
 {
 	cJSON *vars = chat->vars;
 	cJSON *list = cJSON_CreateArray();
@@ -83,7 +83,7 @@ peft_chat_render_some(const struct peft_chat *chat, size_t n, bool gen,
 	    "add_generation_prompt");
 	cJSON_AddBoolToObject(vars, "add_generation_prompt", gen);
 	r = peft_template_render(chat->codec->tmpl, vars, text, mark, spans,
-	    err);
+	    prefixes, err);
 	return r == -1 ? peft_errprefix(err, "chat template") : 0;
 }
 
@@ -157,6 +157,42 @@ peft_chat_turns(const cJSON *messages, const struct peft_encopt *o, size_t *n,
 	return r;
 }
 
+/* Which of the first n messages are turns to be learnt. */
+static int
+choose(struct peft_chat *chat, size_t n, const cJSON *weighed,
+    const struct peft_encopt *o, struct peft_err *err)
+{
+	size_t k, all = (size_t)cJSON_GetArraySize(weighed);
+
+	if (o->prompt_only || o->unmasked)
+		return 0;
+	chat->want = peft_calloc(all, sizeof(*chat->want), err);
+	if (chat->want == NULL ||
+	    peft_chat_choose(weighed, o, chat->want, err) == -1)
+		return -1;
+	for (k = 0; o->turn > 0 && k + 1 < n; k++)
+		chat->want[k] = false;
+	return o->supervise == PEFT_SUP_TEXT ||
+	    peft_template_generates(chat->codec->tmpl) ? 0 :
+	    peft_chat_prefixes(chat, n, err);
+}
+
+/* The first n messages, and what of them is supervised. */
+static int
+render(struct peft_chat *chat, size_t n, const struct peft_encopt *o,
+    struct peft_buf *text, struct peft_buf *mark, struct peft_spans *spans,
+    struct peft_err *err)
+{
+	bool marked = chat->want != NULL && o->supervise != PEFT_SUP_TEXT;
+	int r = peft_chat_render_some(chat, n, chat->asks, text, mark,
+	    marked ? spans : NULL, &chat->prefixes, err);
+
+	if (r == 0 && chat->want != NULL)
+		r = peft_chat_supervise(chat, n, o->supervise, text, mark,
+		    spans, err);
+	return r;
+}
+
 int
 peft_chat_render(const struct peft_codec *c, const cJSON *record,
     const struct peft_encopt *o, struct peft_buf *text,
@@ -164,7 +200,6 @@ peft_chat_render(const struct peft_codec *c, const cJSON *record,
 {
 	const cJSON *weighed = peft_json_get(record, "messages");
 	struct peft_chat chat = { .codec = c, .messages = weighed };
-	struct peft_spans *gen;
 	cJSON *own;
 	size_t n;
 	int r;
@@ -179,16 +214,15 @@ peft_chat_render(const struct peft_codec *c, const cJSON *record,
 	if (check_messages(weighed, err) == -1 ||
 	    count_messages(weighed, o, &n, err) == -1)
 		return -1;
+	r = choose(&chat, n, weighed, o, err);
 	if ((own = without_weights(weighed)) != NULL)
 		chat.messages = own;
 	chat.vars = make_vars(c, record, o);
-	gen = o->prompt_only || o->unmasked ||
-	    o->supervise == PEFT_SUP_TEXT ? NULL : spans;
-	r = peft_chat_render_some(&chat, n, chat.asks, text, mark, gen, err);
-	if (r == 0 && !o->prompt_only && !o->unmasked)
-		r = peft_chat_supervise(&chat, n, weighed, o, text, mark,
-		    spans, err);
+	if (r == 0)
+		r = render(&chat, n, o, text, mark, spans, err);
 	cJSON_Delete(chat.vars);
 	cJSON_Delete(own);
+	free(chat.want);
+	free(chat.prefixes.at);
 	return r;
 }

@@ -150,7 +150,7 @@ take_row(struct mixed *m, const char *text, size_t len, size_t line,
 	if (!cJSON_IsObject(j))
 		s = peft_seterr(err, "not an object");
 	else
-		s = peft_shape_same(j, m->shape, err);
+		s = peft_shape_same(peft_shape_of(j), m->shape, err);
 	if (m->shape == PEFT_SHAPE_NONE)
 		m->shape = peft_shape_of(j);
 	if (s == 0)

@@ -26,13 +26,25 @@ struct peft_slot {
 
 enum { PEFT_NSLOT = 256 };
 
+struct peft_batch {
+	struct peft_slot	*slots;		/* [PEFT_NSLOT] */
+	size_t			 n;
+};
+
 struct peft_run {
 	struct peft_prep	*prep;
 	struct peft_feed	*feed;
 	struct peft_pool	*pool;
 	struct peft_out		*const *outs;
-	struct peft_slot	*slots;		/* [PEFT_NSLOT] */
-	size_t			 n, size;	/* in the batch; at most */
+	struct peft_batch	 now, other;	/* that is worked on; that was,
+						 * and will be */
+	size_t			 size;		/* of the next, at most */
+	int			 more;		/* of the last that was filled:
+						 * 1; 0, the end; -1, later
+						 * says what broke behind it */
+	struct peft_err		 later;
+	int			 taken;		/* -1: err says why not */
+	struct peft_err		 err;
 };
 
 /* Everything that can be done with a record alone. */

@@ -190,10 +190,11 @@ static int
 check_shape(const struct peft_prep *p, const cJSON *j, int want,
     struct peft_err *err)
 {
-	if (p->mode != PEFT_PREP_LINT &&
-	    peft_shape_of(j) == PEFT_SHAPE_TOKENS)
+	int shape = peft_shape_of(j);
+
+	if (p->mode != PEFT_PREP_LINT && shape == PEFT_SHAPE_TOKENS)
 		return peft_seterr(err, "it is a token record already");
-	return peft_shape_same(j, want, err);
+	return peft_shape_same(shape, want, err);
 }
 
 static int

@@ -4,7 +4,9 @@
  *
  * Records are read into a batch of slots, worked on by all threads, and taken
  * out in order; then comes the next batch.  The first batches are small, so
- * that a mistake in the first record is told at once.
+ * that a mistake in the first record is told at once.  When they have grown,
+ * one thread takes out what became of the batch before and reads the next,
+ * while the others work on this one.
  */
 
 #include <stdlib.h>
@@ -16,15 +18,6 @@
 #include "math/pool.h"
 
 static const size_t max_batch = (size_t)2 << 20;	/* bytes of text */
-
-static void
-work(void *ctx, size_t task, int thread)
-{
-	struct peft_run *run = ctx;
-
-	(void)thread;
-	peft_slot_work(run->prep, &run->slots[task]);
-}
 
 /* why: what is wrong with a record that could not be read, or NULL. */
 static int
@@ -46,10 +39,9 @@ fill_slot(struct peft_slot *s, const struct peft_row *row,
 	return s->text.failed ? peft_seterr(err, "no memory for a record") : 0;
 }
 
-/* 1 there may be more, 0 that was the end, -1 something broke behind what is
- * in the batch. */
-static int
-fill(struct peft_run *run, struct peft_err *err)
+/* The next records into a batch. */
+static void
+fill(struct peft_run *run, struct peft_batch *b)
 {
 	size_t bytes = 0, want = run->size;
 	const struct peft_prep *p = run->prep;
@@ -58,38 +50,92 @@ fill(struct peft_run *run, struct peft_err *err)
 
 	if (p->show > 0 && want > p->show - p->records)
 		want = p->show - p->records;
-	run->n = 0;
-	while (run->n < want && bytes < max_batch) {
-		s = peft_feed_next(run->feed, &row, err);
-		if (s != 1 && s != 2)
-			return s;
-		if (fill_slot(&run->slots[run->n], &row, s == 2 ? err : NULL,
-		    err) == -1)
-			return -1;
+	run->more = want > 0;
+	for (b->n = 0; b->n < want && bytes < max_batch; b->n++) {
+		s = peft_feed_next(run->feed, &row, &run->later);
+		if (s == 1 || s == 2)
+			s = fill_slot(&b->slots[b->n], &row, s == 2 ?
+			    &run->later : NULL, &run->later) == -1 ? -1 : 1;
+		if (s != 1) {
+			run->more = s;
+			break;
+		}
 		bytes += row.len;
-		run->n++;
 	}
 	run->size = run->size * 4 > PEFT_NSLOT ? PEFT_NSLOT : run->size * 4;
-	return want > 0;
+}
+
+static void
+take(struct peft_run *run, struct peft_batch *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->n && run->taken == 0; i++)
+		run->taken = peft_run_take(run, &b->slots[i], &run->err);
+	b->n = 0;
+}
+
+static void
+work(void *ctx, size_t task, int thread)
+{
+	struct peft_run *run = ctx;
+
+	(void)thread;
+	peft_slot_work(run->prep, &run->now.slots[task]);
+}
+
+/* The same, and first the other batch. */
+static void
+work_and_turn(void *ctx, size_t task, int thread)
+{
+	struct peft_run *run = ctx;
+
+	if (task > 0) {
+		work(ctx, task - 1, thread);
+		return;
+	}
+	take(run, &run->other);
+	if (run->taken == 0)
+		fill(run, &run->other);
+}
+
+/* Where nothing of a record is asked for by those behind it. */
+static bool
+can_overlap(const struct peft_run *run)
+{
+	return run->more == 1 && run->size == PEFT_NSLOT &&
+	    (run->prep->mode == PEFT_PREP_TOKENS ||
+	    run->prep->mode == PEFT_PREP_RENDER);
 }
 
 static int
 batches(struct peft_run *run, struct peft_err *err)
 {
-	struct peft_err later = { 0 };
-	size_t i;
-	int more;
+	struct peft_batch b;
 
-	do {
-		more = fill(run, &later);
-		peft_pool_run(run->pool, run->n, work, run);
-		for (i = 0; i < run->n; i++)
-			if (peft_run_take(run, &run->slots[i], err) == -1)
-				return -1;
-	} while (more == 1);
-	if (more == -1)
-		*err = later;
-	return more;
+	fill(run, &run->now);
+	for (;;) {
+		if (can_overlap(run)) {
+			peft_pool_run(run->pool, run->now.n + 1,
+			    work_and_turn, run);
+			b = run->now;
+			run->now = run->other;
+			run->other = b;
+		} else {
+			take(run, &run->other);
+			peft_pool_run(run->pool, run->now.n, work, run);
+			take(run, &run->now);
+			if (run->taken == 0 && run->more == 1)
+				fill(run, &run->now);
+			else
+				break;
+		}
+		if (run->taken == -1)
+			break;
+	}
+	if (run->taken == -1 || run->more == -1)
+		*err = run->taken == -1 ? run->err : run->later;
+	return run->taken == -1 ? -1 : run->more;
 }
 
 static int
@@ -195,15 +241,22 @@ finish(const struct peft_run *run, struct peft_err *err)
 }
 
 static void
-close_run(struct peft_run *run)
+close_batch(struct peft_batch *b)
 {
 	size_t i;
 
-	for (i = 0; run->slots != NULL && i < PEFT_NSLOT; i++) {
-		peft_buf_free(&run->slots[i].text);
-		peft_buf_free(&run->slots[i].out);
+	for (i = 0; b->slots != NULL && i < PEFT_NSLOT; i++) {
+		peft_buf_free(&b->slots[i].text);
+		peft_buf_free(&b->slots[i].out);
 	}
-	free(run->slots);
+	free(b->slots);
+}
+
+static void
+close_run(struct peft_run *run)
+{
+	close_batch(&run->now);
+	close_batch(&run->other);
 	peft_feed_close(run->feed);
 	peft_pool_close(run->pool);
 }
@@ -219,8 +272,10 @@ peft_prep_run(struct peft_prep *p, const struct peft_feedopt *from,
 
 	if ((run.pool = peft_pool_open(cores < 1 ? 1 : (int)cores,
 	    err)) != NULL && (run.feed = peft_feed_open(from, err)) != NULL &&
-	    (run.slots = peft_calloc(PEFT_NSLOT, sizeof(*run.slots),
-	    err)) != NULL)
+	    (run.now.slots = peft_calloc(PEFT_NSLOT,
+	    sizeof(*run.now.slots), err)) != NULL &&
+	    (run.other.slots = peft_calloc(PEFT_NSLOT,
+	    sizeof(*run.other.slots), err)) != NULL)
 		s = begin(&run, err);
 	if (s == 0)
 		s = batches(&run, err);

@@ -86,10 +86,8 @@ peft_shape_name(int shape)
 }
 
 int
-peft_shape_same(const cJSON *j, int want, struct peft_err *err)
+peft_shape_same(int shape, int want, struct peft_err *err)
 {
-	int shape = peft_shape_of(j);
-
 	if (want == PEFT_SHAPE_NONE || shape == PEFT_SHAPE_NONE ||
 	    shape == want)
 		return 0;

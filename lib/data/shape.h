@@ -31,7 +31,7 @@ enum {
 
 int		 peft_shape_of(const cJSON *);
 /* Is the record of the shape of those before it?  -1 with the two named. */
-int		 peft_shape_same(const cJSON *, int shape, struct peft_err *)
+int		 peft_shape_same(int shape, int want, struct peft_err *)
 		    PEFT_MUSTCHECK;
 /* For messages; until the end of the program. */
 const char	*peft_shape_name(int shape);

@@ -29,13 +29,18 @@ put_ids(struct peft_buf *b, const int32_t *ids, size_t n)
 
 	peft_buf_putc(b, '[');
 	for (i = 0; i < n; i++) {
-		p = digits(ids[i], end);
 		if (used + sizeof(number) + 1 > sizeof(text)) {
 			peft_buf_put(b, text, used);
 			used = 0;
 		}
 		if (i > 0)
 			text[used++] = ',';
+		if (ids[i] == PEFT_IGNORE) {	/* of labels, most */
+			memcpy(text + used, "-100", 4);
+			used += 4;
+			continue;
+		}
+		p = digits(ids[i], end);
 		memcpy(text + used, p, (size_t)(end - p));
 		used += (size_t)(end - p);
 	}

@@ -6,38 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "data/tokens.h"
-#include "eval/inspect.h"
-#include "quant/quant.h"
-#include "tensor/source.h"
-
-/* A report is a JSON object; the table is made from it, so that both say the
- * same. */
-static void
-put_table(struct peft_buf *b, const cJSON *j)
-{
-	const cJSON *e, *t;
-
-	cJSON_ArrayForEach(e, j) {
-		if (strcmp(e->string, "tensors") == 0)
-			continue;
-		peft_buf_printf(b, "%-14s ", e->string);
-		if (cJSON_IsString(e))
-			peft_buf_plain(b, e->valuestring);
-		else
-			peft_json_print(b, e, 0, false);
-		peft_buf_putc(b, '\n');
-	}
-	cJSON_ArrayForEach(e, peft_json_get(j, "tensors")) {
-		t = peft_json_get(e, "shape");
-		peft_buf_printf(b, "  %-52s %-7s ", peft_json_get(e,
-		    "name")->valuestring, peft_json_get(e,
-		    "type")->valuestring);
-		peft_json_print(b, t, 0, false);
-		peft_buf_putc(b, '\n');
-	}
-}
+#include "eval/inspect-impl.h"
+#include "math/pool.h"
 
 static void
 put_report(struct peft_buf *b, const cJSON *j,
@@ -47,105 +18,88 @@ put_report(struct peft_buf *b, const cJSON *j,
 		peft_json_print(b, j, 0, false);
 		peft_buf_putc(b, '\n');
 	} else
-		put_table(b, j);
+		peft_inspect_table(b, j);
+}
+
+/* NaN for what cannot be told in JSON; six digits, as people read them. */
+void
+peft_inspect_real(cJSON *j, const char *key, double v)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.6g", v);
+	if (isfinite(v))
+		cJSON_AddNumberToObject(j, key, strtod(text, NULL));
+	else
+		cJSON_AddNullToObject(j, key);
+}
+
+/* By type: weights, values, bytes, and their share of all values. */
+struct tally {
+	double	weights, values, bytes;
+};
+
+static void
+add_types(cJSON *j, const struct tally *by)
+{
+	cJSON *types = cJSON_AddObjectToObject(j, "types"), *t;
+	double all = 0;
+	int d;
+
+	for (d = 0; d < PEFT_NDTYPE; d++)
+		all += by[d].values;
+	for (d = 0; d < PEFT_NDTYPE; d++) {
+		if (by[d].weights < 1)
+			continue;
+		t = cJSON_AddObjectToObject(types, peft_dtypes[d].name);
+		cJSON_AddNumberToObject(t, "weights", by[d].weights);
+		cJSON_AddNumberToObject(t, "parameters", by[d].values);
+		cJSON_AddNumberToObject(t, "bytes", by[d].bytes);
+		peft_inspect_real(t, "share", all > 0 ? by[d].values / all :
+		    0);
+	}
+}
+
+static cJSON *
+tensor_of(const struct peft_weight *w)
+{
+	cJSON *t = cJSON_CreateObject(), *shape;
+	int d;
+
+	cJSON_AddStringToObject(t, "name", w->name);
+	cJSON_AddStringToObject(t, "type", peft_dtypes[w->dtype].name);
+	shape = cJSON_AddArrayToObject(t, "shape");
+	for (d = 0; d < w->ndim; d++)
+		cJSON_AddItemToArray(shape, cJSON_CreateNumber(
+		    (double)w->shape[d]));
+	cJSON_AddNumberToObject(t, "bytes", (double)w->nbytes);
+	return t;
 }
 
 /* Names, types, shapes; sums of parameters and bytes by type. */
 static void
 add_tensors(cJSON *j, const struct peft_source *s)
 {
-	cJSON *list = cJSON_CreateArray(), *types = cJSON_CreateObject(), *t;
-	double params = 0, bytes[PEFT_NDTYPE] = { 0 }, total = 0;
+	struct tally by[PEFT_NDTYPE] = { { 0 } };
+	double params = 0, total = 0;
+	cJSON *list = cJSON_CreateArray();
 	size_t i;
-	int d;
 
 	for (i = 0; i < peft_source_count(s); i++) {
 		const struct peft_weight *w = peft_source_at(s, i);
-		cJSON *shape = cJSON_CreateArray();
 
-		t = cJSON_CreateObject();
-		cJSON_AddStringToObject(t, "name", w->name);
-		cJSON_AddStringToObject(t, "type",
-		    peft_dtypes[w->dtype].name);
-		for (d = 0; d < w->ndim; d++)
-			cJSON_AddItemToArray(shape, cJSON_CreateNumber(
-			    (double)w->shape[d]));
-		cJSON_AddItemToObject(t, "shape", shape);
-		cJSON_AddNumberToObject(t, "bytes", (double)w->nbytes);
-		cJSON_AddItemToArray(list, t);
+		cJSON_AddItemToArray(list, tensor_of(w));
 		params += (double)w->nelem;
-		bytes[w->dtype] += (double)w->nbytes;
 		total += (double)w->nbytes;
+		by[w->dtype].weights++;
+		by[w->dtype].values += (double)w->nelem;
+		by[w->dtype].bytes += (double)w->nbytes;
 	}
 	cJSON_AddNumberToObject(j, "weights", (double)peft_source_count(s));
 	cJSON_AddNumberToObject(j, "parameters", params);
 	cJSON_AddNumberToObject(j, "bytes", total);
-	for (d = 0; d < PEFT_NDTYPE; d++)
-		if (bytes[d] > 0)
-			cJSON_AddNumberToObject(types, peft_dtypes[d].name,
-			    bytes[d]);
-	cJSON_AddItemToObject(j, "types", types);
+	add_types(j, by);
 	cJSON_AddItemToObject(j, "tensors", list);
-}
-
-/* Some keys of a side file, if it has them. */
-static int
-add_keys(cJSON *j, const struct peft_source *s, const char *file,
-    const char *const *keys, struct peft_err *err)
-{
-	const struct peft_side *side = peft_source_side(s, file);
-	const cJSON *v;
-	cJSON *c;
-
-	if (side == NULL)
-		return 0;
-	if ((c = peft_json(side->data, side->len, err)) == NULL)
-		return peft_errprefix(err, "%s: %s", peft_source_label(s),
-		    file);
-	for (; *keys != NULL; keys++)
-		if ((v = peft_json_get(c, *keys)) != NULL && !cJSON_IsNull(v))
-			cJSON_AddItemToObject(j, *keys, cJSON_Duplicate(v,
-			    true));
-	cJSON_Delete(c);
-	return 0;
-}
-
-/* The tokenizer's kind and size, and the hashes that records carry. */
-static int
-add_tokenizer(cJSON *j, const struct peft_source *s, struct peft_err *err)
-{
-	const struct peft_side *tok = peft_source_side(s, "tokenizer.json");
-	const struct peft_side *tmpl = peft_source_side(s,
-	    "chat_template.jinja");
-	char hex[7 + PEFT_SHA256_HEX] = "sha256:";
-	const cJSON *model, *type;
-	cJSON *c, *t;
-
-	if (tok != NULL) {
-		if ((c = peft_json(tok->data, tok->len, err)) == NULL)
-			return peft_errprefix(err, "%s: tokenizer.json",
-			    peft_source_label(s));
-		model = peft_json_get(c, "model");
-		type = peft_json_get(model, "type");
-		t = cJSON_CreateObject();
-		cJSON_AddStringToObject(t, "type", cJSON_IsString(type) ?
-		    type->valuestring : "?");
-		cJSON_AddNumberToObject(t, "vocabulary", cJSON_GetArraySize(
-		    peft_json_get(model, "vocab")));
-		cJSON_AddNumberToObject(t, "added", cJSON_GetArraySize(
-		    peft_json_get(c, "added_tokens")));
-		peft_sha256_of(tok->data, tok->len, hex + 7);
-		cJSON_AddStringToObject(t, "hash", hex);
-		cJSON_AddItemToObject(j, "tokenizer", t);
-		cJSON_Delete(c);
-	} else if (peft_source_meta(s, "peft.no_tokenizer") != NULL)
-		cJSON_AddStringToObject(j, "tokenizer",
-		    peft_source_meta(s, "peft.no_tokenizer"));
-	if (tmpl != NULL) {
-		peft_sha256_of(tmpl->data, tmpl->len, hex + 7);
-		cJSON_AddStringToObject(j, "chat_template", hex);
-	}
-	return 0;
 }
 
 static void
@@ -163,30 +117,19 @@ add_meta(cJSON *j, const struct peft_source *s)
 	cJSON_AddItemToObject(j, "metadata", m);
 }
 
-/* NaN and Inf in all weights. */
+/* Two different refusals: the one of a scan says more. */
 static int
-scan(cJSON *j, struct peft_source *s, size_t *bad, struct peft_err *err)
+judge(const struct peft_source *s, size_t bad, size_t wrong,
+    struct peft_err *err)
 {
-	enum { PIECE = 4096 * 16 };
-	float *x = peft_calloc(PIECE, sizeof(*x), err);
-	struct peft_weight w;
-	size_t i, k, at, n;
-	int r = x == NULL ? -1 : 0;
-
-	for (*bad = 0, i = 0; r == 0 && i < peft_source_count(s); i++) {
-		if ((r = peft_source_load(s, i, &w, err)) == -1 ||
-		    !peft_can_decode(w.dtype))
-			continue;
-		for (at = 0; at < w.nelem; at += n) {
-			n = w.nelem - at < PIECE ? w.nelem - at : PIECE;
-			peft_decode(&w, at, n, x);
-			for (k = 0; k < n; k++)
-				*bad += !isfinite(x[k]);
-		}
-	}
-	free(x);
-	cJSON_AddNumberToObject(j, "not_finite", (double)*bad);
-	return r;
+	if (bad > 0)
+		return peft_setfail(err, PEFT_CHECK, "%s: %zu values are not "
+		    "finite", peft_source_label(s), bad);
+	if (wrong > 0)
+		return peft_setfail(err, PEFT_CHECK, "%s: the index and the "
+		    "shards do not agree (\"problems\" says how)",
+		    peft_source_label(s));
+	return 0;
 }
 
 static int
@@ -195,37 +138,49 @@ inspect_source(struct peft_source *s, const struct peft_inspectopt *o,
 {
 	static const char *const kinds[] = { [PEFT_FOLDER] = "folder",
 	    [PEFT_BUNDLE] = "bundle", [PEFT_GGUF] = "gguf" };
-	static const char *const model[] = { "model_type", "hidden_size",
-	    "num_hidden_layers", "num_attention_heads",
-	    "num_key_value_heads", "intermediate_size", "vocab_size",
-	    "max_position_embeddings", "tie_word_embeddings", NULL };
-	static const char *const adapter[] = { "peft_type", "r",
-	    "lora_alpha", "use_rslora", "use_dora", "target_modules",
-	    "base_model_name_or_path", NULL };
+	bool adapter = peft_source_is_adapter(s);
+	int threads = o->threads > 0 ? o->threads : peft_pool_cores();
 	char hash[7 + PEFT_SHA256_HEX];
-	size_t bad = 0;
+	size_t bad = 0, wrong = 0;
 
 	cJSON_AddStringToObject(j, "file", peft_source_label(s));
 	cJSON_AddStringToObject(j, "kind", kinds[peft_source_kind(s)]);
-	cJSON_AddStringToObject(j, "holds", peft_source_is_adapter(s) ?
-	    "adapter" : "model");
-	if (add_keys(j, s, "config.json", model, err) == -1 ||
-	    add_keys(j, s, "adapter_config.json", adapter, err) == -1 ||
-	    add_tokenizer(j, s, err) == -1)
+	cJSON_AddStringToObject(j, "holds", adapter ? "adapter" : "model");
+	if (peft_inspect_config(j, s, err) == -1 ||
+	    peft_inspect_tokenizer(j, s, err) == -1)
 		return -1;
 	add_meta(j, s);
+	peft_inspect_quant(j, s);
 	add_tensors(j, s);
+	if (peft_inspect_bits(j, s, err) == -1)
+		return -1;
+	if (peft_source_kind(s) == PEFT_FOLDER &&
+	    peft_inspect_shards(j, peft_source_label(s), &wrong, err) == -1)
+		return -1;
 	if (o->hash) {
 		if (peft_source_hash(s, o->threads, hash, err) == -1)
 			return -1;
 		cJSON_AddStringToObject(j, "hash", hash);
 	}
-	if (o->scan && scan(j, s, &bad, err) == -1)
+	if ((o->scan && peft_inspect_scan(j, s, threads, &bad, err) == -1) ||
+	    (adapter && peft_inspect_adapter(j, s, err) == -1) ||
+	    peft_source_finish(s, err) == -1)
 		return -1;
-	if (peft_source_finish(s, err) == -1)
-		return -1;
-	return bad == 0 ? 0 : peft_setfail(err, PEFT_CHECK, "%s: %zu values "
-	    "are not finite", peft_source_label(s), bad);
+	return judge(s, bad, wrong, err);
+}
+
+/* A folder that cannot be read: what of it is there. */
+static void
+inspect_broken(const char *path, cJSON *j)
+{
+	struct peft_err none = { 0 };
+	size_t bad = 0;
+
+	cJSON_AddStringToObject(j, "file", path);
+	cJSON_AddStringToObject(j, "kind", "folder");
+	if (peft_inspect_shards(j, path, &bad, &none) == -1 || bad == 0)
+		while (j->child != NULL)
+			cJSON_Delete(cJSON_DetachItemViaPointer(j, j->child));
 }
 
 /* Does the file begin with "{" or is it packed text: token records?  The
@@ -293,8 +248,10 @@ peft_inspect(const char *path, const struct peft_inspectopt *o,
 	else if ((s = peft_source_open(path, err)) != NULL) {
 		r = inspect_source(s, o, j, err);
 		peft_source_close(s);
-	}
-	if (r == 0 || (err->status == PEFT_CHECK && j->child != NULL))
+	} else
+		inspect_broken(path, j);
+	if (r == 0 || ((err->status == PEFT_CHECK || peft_json_get(j,
+	    "shards") != NULL) && j->child != NULL))
 		put_report(b, j, o);
 	cJSON_Delete(j);
 	return r == 0 && b->failed ? peft_seterr(err, "no memory") : r;

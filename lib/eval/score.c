@@ -138,7 +138,7 @@ settle(const struct item *it, const struct peft_record *r,
 static struct peft_caps
 caps_of(const struct item *it, size_t n)
 {
-	struct peft_caps caps = { .seqs = BATCH_SEQS, .share = true };
+	struct peft_caps caps = { .seqs = BATCH_SEQS };
 	size_t i, sum = 0;
 
 	for (i = 0; i < n; i++) {
@@ -168,6 +168,7 @@ peft_score_records(struct peft_session *ses, int adapter,
 	if (make_items(r, n, items, err) == -1)
 		goto out;
 	caps = caps_of(items, nitems);
+	caps.share = !ses->apart;
 	caps.seq += extra;
 	caps.tokens += extra * caps.seqs;
 	if ((run = peft_run_open(ses->net, &caps, err)) == NULL ||

@@ -28,6 +28,8 @@ struct peft_session {
 	struct peft_codec	 codec;	/* tok NULL: the model has none */
 	struct peft_named	*adapters;
 	size_t			 nadapters;
+	bool			 apart;	/* what records begin with alike is
+					 * computed for each of them */
 };
 
 struct peft_sessionopt {
@@ -36,6 +38,7 @@ struct peft_sessionopt {
 					 * the path's last part */
 	size_t		 nadapters;
 	int		 threads;
+	enum peft_compute compute;
 	bool		 any_base;	/* take adapters of another base */
 };
 

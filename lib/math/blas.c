@@ -46,6 +46,14 @@ find(const struct peft_blas *b, const char *name, void *function)
 	return p == NULL ? -1 : 0;
 }
 
+int
+peft_blas_find(const struct peft_blas *b, const char *name, void *function,
+    struct peft_err *err)
+{
+	return find(b, name, function) == 0 ? 0 : peft_seterr(err, "%s has no "
+	    "%s", library, name);
+}
+
 /* Core types with kernels for small matrices, which need no packing. */
 static bool
 has_small(const char *core)

@@ -30,5 +30,9 @@ struct peft_blas {
 int	peft_blas_open(struct peft_blas *, const char *core, struct peft_err *)
 	    PEFT_MUSTCHECK;
 void	peft_blas_close(struct peft_blas *);
+/* Another function of the library by its name (LAPACK's are in it), put where
+ * the pointer `function' points to. */
+int	peft_blas_find(const struct peft_blas *, const char *name,
+	    void *function, struct peft_err *) PEFT_MUSTCHECK;
 
 #endif

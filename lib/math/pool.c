@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -50,6 +51,17 @@ struct peft_pool {
 	void		(*fn)(void *, size_t, int);
 	void		*ctx;
 };
+
+int
+peft_pool_cores(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	if (sched_getaffinity(0, sizeof(set), &set) == -1)
+		return 1;
+	return CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
+}
 
 static bool
 take(struct peft_pool *p, size_t *task)
@@ -146,7 +158,8 @@ work(void *arg)
 }
 
 /* Signals are for the program's own thread, whose system calls they are to
- * interrupt: workers start with all of them blocked. */
+ * interrupt: workers start with all of them blocked, but for the one that says
+ * that nobody reads what a thread writes, which goes to this thread. */
 static int
 start(struct worker *w)
 {
@@ -154,6 +167,7 @@ start(struct worker *w)
 	int rc;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGPIPE);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = pthread_create(&w->thread, NULL, work, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

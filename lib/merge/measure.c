@@ -72,16 +72,9 @@ as_stored(struct peft_measure *m, const float *src, size_t n, bool last,
 	const struct peft_spec *s = m->spec;
 	struct peft_weight w = { .name = s->name, .dtype = s->dtype, .ndim = 2,
 	    .shape = { n, m->cols }, .rows = n, .cols = m->cols,
-	    .nelem = n * m->cols, .data = m->bytes };
+	    .scales = { .blocksize = s->blocksize } };
 
-	if (s->dtype == PEFT_NF4 || s->dtype == PEFT_FP4) {
-		w.scales.blocksize = s->blocksize;
-		w.scales.nabsmax = (w.nelem - 1) / s->blocksize + 1;
-		w.scales.absmax = m->absmax;
-		if (peft_encode_4bit(s->dtype, src, w.nelem, s->blocksize,
-		    last, m->bytes, m->absmax, err) == -1)
-			return -1;
-	} else if (peft_encode(s->dtype, src, w.nelem, m->bytes, err) == -1)
+	if (peft_encode_weight(&w, src, last, m->bytes, m->absmax, err) == -1)
 		return -1;
 	peft_decode(&w, 0, w.nelem, dst);
 	return 0;

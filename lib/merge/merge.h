@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "quant/mix.h"
 #include "tensor/dtype.h"
 
 /*
@@ -32,6 +33,7 @@ struct peft_mergeopt {
 	enum peft_dtype	 type;		/* to store matrices as; PEFT_NDTYPE:
 					 * each as it is in the base, or what
 					 * the base's blocks are expanded to */
+	const struct peft_mix *mix;	/* then type is the mix's; or NULL */
 	bool		 nested;	/* NF4, FP4: quantise the scales too */
 	const char	*keep;		/* regex of weights -t leaves alone */
 	enum peft_merge_base base;

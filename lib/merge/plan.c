@@ -20,11 +20,11 @@ touched(const struct peft_merge *m, const char *name)
 	return false;
 }
 
+/* All but what safetensors has a name for, which are plain numbers. */
 static bool
 is_quantised(enum peft_dtype t)
 {
-	return t == PEFT_NF4 || t == PEFT_FP4 || t == PEFT_INT8 ||
-	    peft_dtypes[t].block > 1;
+	return peft_dtypes[t].st == NULL;
 }
 
 static bool
@@ -39,10 +39,12 @@ to_gguf(const struct peft_merge *m)
 /* Without -t a merged model is in float types: rounding the sum into the
  * base's blocks again would undo much of what is merged. */
 static void
-widen(const struct peft_merge *m, struct peft_spec *s)
+widen(const struct peft_merge *m, const struct peft_weight *w,
+    struct peft_spec *s)
 {
 	if (is_quantised(s->dtype))
-		s->dtype = to_gguf(m) ? PEFT_F16 : PEFT_BF16;
+		s->dtype = to_gguf(m) ? PEFT_F16 : w->scales.group > 0 ?
+		    w->scales.orig : PEFT_BF16;
 	if (to_gguf(m) && s->ndim == 1)
 		s->dtype = PEFT_F32;		/* always, in GGUF */
 }
@@ -63,7 +65,7 @@ add(struct peft_merge *m, size_t i, const char *name,
 	m->nmade++;
 	p->merged = touched(m, p->spec.name);
 	if (m->opt.type == PEFT_NDTYPE)
-		widen(m, &p->spec);
+		widen(m, w, &p->spec);
 	if ((p->merged || p->spec.dtype != w->dtype) &&
 	    !peft_can_encode(p->spec.dtype))
 		return peft_seterr(err, "weight %s: values of type %s cannot "
@@ -112,9 +114,10 @@ add_specs(struct peft_merge *m, const struct peft_spec *specs, size_t n,
 static int
 add_all(struct peft_merge *m, struct peft_err *err)
 {
+	const struct peft_rule keep = { m->opt.keep, PEFT_NDTYPE };
 	struct peft_convertopt o = { .dtype = m->opt.type, .blocksize = 64,
-	    .nested = m->opt.nested, .gguf = to_gguf(m),
-	    .keep = m->opt.keep };
+	    .mix = m->opt.mix, .nested = m->opt.nested, .gguf = to_gguf(m),
+	    .rules = &keep, .nrules = m->opt.keep != NULL };
 	char note[PEFT_CONVERT_NOTE];
 	struct peft_spec *specs;
 	size_t n;
@@ -123,7 +126,7 @@ add_all(struct peft_merge *m, struct peft_err *err)
 	if ((specs = peft_convert_plan(m->base, &o, &n, err)) == NULL)
 		return -1;
 	for (t = 0; t < PEFT_NDTYPE; t++)
-		if (peft_convert_note(&o, specs, n, (enum peft_dtype)t, note))
+		if (peft_convert_note(specs, n, (enum peft_dtype)t, note))
 			peft_merge_say(m, "%s", note);
 	r = add_specs(m, specs, n, err);
 	free(specs);

@@ -189,7 +189,7 @@ open_sink(struct peft_merge *m, struct peft_err *err)
 {
 	struct peft_sinkopt o = { .path = m->opt.output,
 	    .force = m->opt.force, .shard = m->opt.shard, .kind = "model",
-	    .from = peft_source_label(m->base) };
+	    .from = peft_source_label(m->base), .file_type = m->opt.mix };
 	struct peft_spec *specs;
 	struct peft_sink *sink;
 	size_t i;

@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "data/tokens.h"
+#include "merge/logits.h"
 #include "merge/merge-impl.h"
 
 enum { MAXSEQS = 8, MAXTOKENS = 64, OWNSEQS = 4, OWNTOKENS = 32 };
@@ -94,35 +95,6 @@ logits(struct peft_run *run, struct peft_seq seq, int adapter, float *out,
 	return peft_run_logits(run, &seq, 1, rows, seq.n, out, err);
 }
 
-/* log of the sum of exponentials */
-static double
-logsum(const float *x, size_t n)
-{
-	double max = (double)x[0], sum = 0;
-	size_t i;
-
-	for (i = 1; i < n; i++)
-		max = (double)x[i] > max ? (double)x[i] : max;
-	for (i = 0; i < n; i++)
-		sum += exp((double)x[i] - max);
-	/* cppcheck-suppress invalidFunctionArg -- at least exp(0) is in it */
-	return max + log(sum);
-}
-
-/* KL(softmax p || softmax q) */
-static double
-divergence(const float *p, const float *q, size_t n)
-{
-	double lp = logsum(p, n), lq = logsum(q, n), sum = 0, a;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		a = (double)p[i] - lp;
-		sum += exp(a) * (a - ((double)q[i] - lq));
-	}
-	return sum > 0 ? sum : 0;
-}
-
 static int
 run_adapted(struct probe *p, struct peft_run *run, struct peft_verdict *v,
     struct peft_err *err)
@@ -136,7 +108,7 @@ run_adapted(struct probe *p, struct peft_run *run, struct peft_verdict *v,
 		    logits(run, p->seqs[i], -1, p->got, err) == -1)
 			return -1;
 		for (t = 0; t < p->seqs[i].n; t++)
-			v->base_kl += divergence(p->want[i] + t * V,
+			v->base_kl += peft_divergence(p->want[i] + t * V,
 			    p->got + t * V, V);
 		v->positions += p->seqs[i].n;
 	}
@@ -148,7 +120,7 @@ static void
 compare(const float *want, const float *got, size_t V,
     struct peft_verdict *v)
 {
-	double mean = 0, kl = divergence(want, got, V), d;
+	double mean = 0, kl = peft_divergence(want, got, V), d;
 	size_t i;
 
 	for (i = 0; i < V; i++)

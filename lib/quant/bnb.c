@@ -6,18 +6,11 @@
 
 #include <math.h>
 
-#include "quant/half.h"
+#include "quant/fast.h"
 #include "quant/quant.h"
 
-/* A code is the number of midpoints below the value, through a table from
- * ranks to codes (NF4's table ascends, FP4's does not). */
-struct map4 {
-	float	mid[15];
-	uint8_t	code[16];
-};
-
 static void
-make_map4(enum peft_dtype t, struct map4 *m)
+make_map4(enum peft_dtype t, struct peft_map4 *m)
 {
 	/* the order of FP4's values; +0 (code 0) stands before -0 (8) */
 	static const uint8_t fp4[16] = { 11, 10, 13, 12, 15, 14, 9, 0, 8, 1, 6,
@@ -29,16 +22,7 @@ make_map4(enum peft_dtype t, struct map4 *m)
 		m->code[i] = t == PEFT_NF4 ? (uint8_t)i : fp4[i];
 	for (i = 0; i < 15; i++)
 		m->mid[i] = (map[m->code[i]] + map[m->code[i + 1]]) / 2;
-}
-
-static uint8_t
-code4(const struct map4 *m, float u)
-{
-	int i, below = 0;
-
-	for (i = 0; i < 15; i++)
-		below += m->mid[i] < u;
-	return m->code[below];
+	m->mid[15] = INFINITY;
 }
 
 static float
@@ -47,24 +31,10 @@ clamp1(float u)
 	return u < -1 ? -1 : u > 1 ? 1 : u;
 }
 
-static float
-abs_max(const float *x, size_t n)
+static int
+not_finite(struct peft_err *err)
 {
-	float a = 0;
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		a = fabsf(x[i]) > a ? fabsf(x[i]) : a;
-	return a;
-}
-
-static void
-put4(uint8_t *dst, size_t i, uint8_t code)
-{
-	if (i % 2 == 0)
-		dst[i / 2] = (uint8_t)(code << 4);
-	else
-		dst[i / 2] |= code;
+	return peft_setfail(err, PEFT_NUMERIC, "a value is not finite");
 }
 
 int
@@ -72,29 +42,49 @@ peft_encode_4bit(enum peft_dtype t, const float *src, size_t n,
     size_t blocksize, bool last, uint8_t *dst, float *absmax,
     struct peft_err *err)
 {
-	struct map4 map;
-	size_t i, b, m;
+	const struct peft_fast *fast = peft_fast();
+	float a, scale, two[2] = { 0 };
+	struct peft_map4 map;
+	size_t at, m;
 
 	make_map4(t, &map);
-	for (b = 0; b * blocksize < n; b++) {
-		const float *x = src + b * blocksize;
-		bool whole = n - b * blocksize >= blocksize;
-		float a, scale;
+	for (at = 0; at < n; at += m, absmax++) {
+		bool whole = n - at >= blocksize;
 
-		m = whole ? blocksize : n - b * blocksize;
-		a = abs_max(x, m);
+		m = whole ? blocksize : n - at;
+		if (isinf(a = fast->most(src + at, m)))
+			return not_finite(err);
 		scale = a > 1e-38f ? a : 1e-38f;
-		for (i = 0; i < m; i++)
-			if (!isfinite(x[i]))
-				return peft_setfail(err, PEFT_NUMERIC, "a value "
-				    "is not finite");
-		absmax[b] = whole ? a : scale;
-		for (i = 0; i < m; i++)
-			put4(dst, b * blocksize + i, code4(&map, clamp1(whole ?
-			    x[i] * (1 / scale) : x[i] / scale)));
+		*absmax = whole ? a : scale;
+		fast->codes4(&map, src + at, m - m % 2, scale, whole,
+		    dst + at / 2);
+		if (m % 2 == 0)
+			continue;
+		two[0] = src[at + m - 1];	/* the upper half of a byte */
+		fast->codes4(&map, two, 2, scale, whole, dst + (at + m) / 2);
+		if (!last)
+			dst[(at + m) / 2] &= 0xf0;
 	}
-	if (n % 2 != 0 && last)
-		put4(dst, n, code4(&map, 0));
+	return 0;
+}
+
+int
+peft_encode_int8(const float *src, size_t rows, size_t cols, int8_t *dst,
+    float *absmax, struct peft_err *err)
+{
+	const struct peft_fast *fast = peft_fast();
+	size_t r;
+
+	for (r = 0; r < rows; r++, src += cols, dst += cols) {
+		absmax[r] = fast->most(src, cols);
+		if (isinf(absmax[r]))
+			return not_finite(err);
+		if (absmax[r] >= 65520)
+			return peft_setfail(err, PEFT_NUMERIC, "values are too "
+			    "large for f16, which int8 is made from");
+		absmax[r] = peft_f16_to_f32(peft_f32_to_f16(absmax[r]));
+		fast->codes8(src, cols, absmax[r], dst);
+	}
 	return 0;
 }
 
@@ -183,6 +173,17 @@ code8(const float *map, float u)
 			hi = mid;
 	}
 	return (uint8_t)lo;
+}
+
+static float
+abs_max(const float *x, size_t n)
+{
+	float a = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		a = fabsf(x[i]) > a ? fabsf(x[i]) : a;
+	return a;
 }
 
 float

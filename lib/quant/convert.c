@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/regex.h"
 #include "quant/convert.h"
 #include "quant/quant.h"
 
@@ -64,8 +63,12 @@ plain_type(const struct peft_weight *w, const struct peft_convertopt *o)
 {
 	if (is_float(w->dtype))
 		return w->dtype;
+	if (w->scales.group > 0)	/* what it was made from */
+		return o->gguf ? PEFT_F16 : w->scales.orig;
 	return o->gguf ? PEFT_F16 : PEFT_BF16;
 }
+
+static const char misfit[] = "rows do not divide";
 
 /* For rows that do not divide into a type's blocks: the type that llama.cpp
  * takes, of about as many bits in blocks of 32. */
@@ -75,6 +78,10 @@ fit_blocks(size_t cols, enum peft_dtype t)
 	static const struct { enum peft_dtype big, small; } rows[] = {
 		{ PEFT_TQ1_0, PEFT_Q4_0 }, { PEFT_TQ2_0, PEFT_Q4_0 },
 		{ PEFT_Q2_K, PEFT_Q4_0 }, { PEFT_Q3_K, PEFT_Q4_0 },
+		{ PEFT_IQ1_S, PEFT_IQ4_NL }, { PEFT_IQ1_M, PEFT_IQ4_NL },
+		{ PEFT_IQ2_XXS, PEFT_IQ4_NL }, { PEFT_IQ2_XS, PEFT_IQ4_NL },
+		{ PEFT_IQ2_S, PEFT_IQ4_NL }, { PEFT_IQ3_XXS, PEFT_IQ4_NL },
+		{ PEFT_IQ3_S, PEFT_IQ4_NL },
 		{ PEFT_IQ4_XS, PEFT_IQ4_NL }, { PEFT_Q4_K, PEFT_Q5_0 },
 		{ PEFT_Q5_K, PEFT_Q5_1 }, { PEFT_Q6_K, PEFT_Q8_0 } };
 	size_t i;
@@ -88,170 +95,217 @@ fit_blocks(size_t cols, enum peft_dtype t)
 }
 
 bool
-peft_convert_note(const struct peft_convertopt *o,
-    const struct peft_spec *specs, size_t n, enum peft_dtype t,
+peft_convert_note(const struct peft_spec *specs, size_t n, enum peft_dtype t,
     char note[PEFT_CONVERT_NOTE])
 {
-	const struct peft_dtype_info *asked;
-	size_t i, many = 0;
+	size_t got[PEFT_NDTYPE] = { 0 }, i, many = 0;
+	struct peft_buf b = { 0 };
+	int to;
 
-	if (o->dtype == PEFT_NDTYPE || is_4bit(o->dtype) || t == o->dtype)
-		return false;
-	asked = &peft_dtypes[o->dtype];
 	for (i = 0; i < n; i++)
-		many += specs[i].ndim > 1 && specs[i].dtype == t &&
-		    fit_blocks(specs[i].shape[specs[i].ndim - 1],
-		    o->dtype) == t;
-	snprintf(note, PEFT_CONVERT_NOTE, "%zu weights have rows that do not "
-	    "divide into blocks of %u (%s): they get %s", many, asked->block,
-	    asked->name, peft_dtypes[t].name);
+		if (specs[i].asked == t && specs[i].why == misfit) {
+			got[specs[i].dtype]++;
+			many++;
+		}
+	peft_buf_printf(&b, "%zu weights have rows that do not divide into "
+	    "blocks of %u (%s): they get", many, peft_dtypes[t].block,
+	    peft_dtypes[t].name);
+	for (i = 0, to = 0; to < PEFT_NDTYPE; to++)
+		if (got[to] > 0)
+			peft_buf_printf(&b, "%s %s", i++ > 0 ? " or" : "",
+			    peft_dtypes[to].name);
+	snprintf(note, PEFT_CONVERT_NOTE, "%s", b.failed ? "" : b.data);
+	peft_buf_free(&b);
 	return many > 0;
 }
 
-static enum peft_dtype
-type_of(const struct peft_weight *w, const struct peft_convertopt *o,
-    bool kept)
-{
-	enum peft_dtype t = o->dtype;
+/* What decides on types, besides the options. */
+struct plan {
+	const struct peft_convertopt *o;
+	struct peft_rules	*rules;
+	struct peft_mixer	*mixer;
+};
 
-	if (t == PEFT_NDTYPE || kept) {
-		if (peft_dtypes[w->dtype].st != NULL || o->gguf)
-			return is_4bit(w->dtype) && o->gguf ? PEFT_F16 :
-			    w->dtype;
-		return is_4bit(w->dtype) ? w->dtype : plain_type(w, o);
-	}
-	if (is_4bit(t))
-		return is_inner_linear(w) ? t : plain_type(w, o);
-	if (w->ndim < 2 && (o->gguf || !is_float(t)))
-		return o->gguf ? PEFT_F32 : plain_type(w, o);
-	return fit_blocks(w->cols, t);
+static const char *
+what_is(const struct peft_weight *w)
+{
+	return w->ndim < 2 ? strstr(w->name, "norm") != NULL ? "norm" :
+	    "vector" : strstr(w->name, "embed") != NULL ? "embedding" :
+	    strstr(w->name, "lm_head") != NULL ? "head" : "no linear layer";
 }
 
-static struct peft_spec
-spec_of(const struct peft_weight *w, const struct peft_convertopt *o,
-    bool kept)
+/* Can its codes and scales be written as they are? */
+static bool
+keeps_scales(const struct peft_weight *w)
 {
-	struct peft_spec s = peft_spec_of(w);
-	enum peft_dtype t = type_of(w, o, kept);
+	const struct peft_scales *sc = &w->scales;
 
-	if (is_4bit(t) && (t != w->dtype || !kept)) {
-		s.blocksize = o->blocksize;
-		s.nested = o->nested;
-		s.orig = is_float(w->dtype) ? w->dtype : is_4bit(w->dtype) ?
+	return w->dtype == PEFT_F8G_E4M3 ? sc->group == sc->group_rows &&
+	    sc->order == NULL && sc->zero == NULL : peft_is_coded(w->dtype);
+}
+
+static enum peft_dtype
+kept_type(const struct peft_weight *w, const struct peft_convertopt *o)
+{
+	if (w->ndim < 2 && o->gguf)
+		return PEFT_F32;
+	if (o->gguf ? peft_dtypes[w->dtype].ggml >= 0 :
+	    peft_dtypes[w->dtype].st != NULL)
+		return w->dtype;
+	return keeps_scales(w) && !o->gguf ? w->dtype : plain_type(w, o);
+}
+
+/* By the options alone. */
+static enum peft_dtype
+type_of(const struct plan *p, size_t i, const struct peft_weight *w,
+    const char **why)
+{
+	const struct peft_convertopt *o = p->o;
+
+	if (o->dtype == PEFT_NDTYPE)
+		return kept_type(w, o);
+	if ((peft_is_coded(o->dtype) && !is_inner_linear(w)) ||
+	    (w->ndim < 2 && !is_float(o->dtype))) {
+		*why = what_is(w);
+		if (w->ndim < 2 && o->gguf)
+			return PEFT_F32;
+		/* transformers expands FP8 to bf16 and leaves the rest as it
+		 * is: products of two types are an error in torch */
+		return o->dtype == PEFT_F8G_E4M3 && w->dtype == PEFT_F32 ?
+		    PEFT_BF16 : plain_type(w, o);
+	}
+	if (w->ndim < 2 && o->gguf) {
+		*why = what_is(w);
+		return PEFT_F32;
+	}
+	if (p->mixer != NULL)
+		return peft_mixer_type(p->mixer, i, why);
+	return o->dtype;
+}
+
+/* A rule's type is given, or it is an error. */
+static int
+by_rule(const struct plan *p, const struct peft_weight *w,
+    const struct peft_rule *rule, struct peft_spec *s, struct peft_err *err)
+{
+	s->why = "kept";
+	s->dtype = s->asked = kept_type(w, p->o);
+	if (rule->dtype == PEFT_NDTYPE)
+		return 0;
+	s->why = "rule";
+	s->dtype = s->asked = rule->dtype;
+	if (peft_is_coded(rule->dtype) && rule->dtype != PEFT_NF4 &&
+	    rule->dtype != PEFT_FP4 && w->ndim != 2)
+		return peft_seterr(err, "weight %s is no matrix, as --type "
+		    "'%s=%s' needs it", w->name, rule->pattern,
+		    peft_dtypes[rule->dtype].name);
+	if (!is_4bit(rule->dtype) &&
+	    w->cols % peft_dtypes[rule->dtype].block != 0)
+		return peft_seterr(err, "weight %s: rows of %zu do not divide "
+		    "into blocks of %u, as --type '%s=%s' needs them", w->name,
+		    w->cols, peft_dtypes[rule->dtype].block, rule->pattern,
+		    peft_dtypes[rule->dtype].name);
+	return 0;
+}
+
+static int
+decide(const struct plan *p, size_t i, const struct peft_weight *w,
+    struct peft_spec *s, struct peft_err *err)
+{
+	const struct peft_rule *rule = NULL;
+	bool same;
+
+	*s = peft_spec_of(w);
+	if (p->rules != NULL && peft_rules_match(p->rules, w, &rule,
+	    err) == -1)
+		return -1;
+	if (rule != NULL) {
+		if (by_rule(p, w, rule, s, err) == -1)
+			return -1;
+		same = rule->dtype == PEFT_NDTYPE;
+	} else {
+		s->asked = type_of(p, i, w, &s->why);
+		s->dtype = peft_is_coded(s->asked) ||
+		    p->o->dtype == PEFT_NDTYPE ? s->asked :
+		    fit_blocks(w->cols, s->asked);
+		if (s->dtype != s->asked)
+			s->why = misfit;
+		same = p->o->dtype == PEFT_NDTYPE;
+	}
+	if (is_4bit(s->dtype) && (s->dtype != w->dtype || !same)) {
+		s->blocksize = p->o->blocksize;
+		s->nested = p->o->nested;
+		s->orig = is_float(w->dtype) ? w->dtype : is_4bit(w->dtype) ?
 		    w->scales.orig : PEFT_BF16;
 	}
-	s.dtype = t;
-	return s;
+	if (s->dtype == PEFT_F8G_E4M3)
+		s->blocksize = same ? w->scales.group : 0;
+	return 0;
+}
+
+/* One size of FP8's blocks for all, as readers want it: the largest that
+ * divides all, since some take no other. */
+static void
+set_edges(struct peft_spec *s, size_t n)
+{
+	size_t edge = 128, i;
+
+	for (i = 0; i < n; i++)
+		while (s[i].dtype == PEFT_F8G_E4M3 && s[i].blocksize == 0 &&
+		    edge > 8 && (s[i].shape[0] % edge != 0 ||
+		    s[i].shape[1] % edge != 0))
+			edge /= 2;
+	for (i = 0; i < n; i++)
+		if (s[i].dtype == PEFT_F8G_E4M3 && s[i].blocksize == 0)
+			s[i].blocksize = edge > 8 ? edge : 128;
+}
+
+static int
+open_plan(struct plan *p, const struct peft_source *src,
+    struct peft_err *err)
+{
+	const struct peft_convertopt *o = p->o;
+
+	if (o->nrules > 0 && (p->rules = peft_rules_open(o->rules, o->nrules,
+	    o->gguf, err)) == NULL)
+		return -1;
+	if (o->mix != NULL && o->gguf && (p->mixer = peft_mixer_open(o->mix,
+	    src, o->imatrix, err)) == NULL)
+		return -1;
+	return 0;
 }
 
 struct peft_spec *
 peft_convert_plan(const struct peft_source *src,
     const struct peft_convertopt *o, size_t *n, struct peft_err *err)
 {
-	struct peft_regex *re = NULL;
-	struct peft_spec *specs;
-	size_t i, hits = 0;
-	int hit = 0;
+	struct plan p = { .o = o };
+	struct peft_spec *specs = NULL;
+	size_t i;
+	int r = open_plan(&p, src, err);
 
 	*n = peft_source_count(src);
-	if (o->keep != NULL && (re = peft_regex_open(o->keep, err)) == NULL)
-		return NULL;
-	specs = peft_calloc(*n, sizeof(*specs), err);
-	for (i = 0; specs != NULL && i < *n; i++) {
+	if (r == 0 && (specs = peft_calloc(*n, sizeof(*specs), err)) == NULL)
+		r = -1;
+	for (i = 0; r == 0 && i < *n; i++) {
 		const struct peft_weight *w = peft_source_at(src, i);
 
-		if (re != NULL && (hit = peft_regex_search(re, w->name,
-		    err)) == -1)
-			break;
-		hits += (size_t)hit;
-		if (!peft_can_decode(w->dtype)) {
-			peft_seterr(err, "%s: weight %s: type %s cannot be read "
-			    "as numbers", peft_source_label(src), w->name, peft_dtypes[w->dtype].name);
-			hit = -1;
-			break;
-		}
-		specs[i] = spec_of(w, o, hit == 1);
+		if (!peft_can_decode(w->dtype))
+			r = peft_seterr(err, "%s: weight %s: type %s cannot be "
+			    "read as numbers", peft_source_label(src), w->name,
+			    peft_dtypes[w->dtype].name);
+		else
+			r = decide(&p, i, w, &specs[i], err);
 	}
-	if (specs != NULL && hit != -1 && re != NULL && hits == 0)
-		hit = peft_seterr(err, "--keep '%s' matches no weight",
-		    o->keep);
-	peft_regex_close(re);
-	if (hit == -1) {
+	if (r == 0 && p.rules != NULL)
+		r = peft_rules_all_hit(p.rules, err);
+	if (r == 0)
+		set_edges(specs, *n);
+	peft_rules_close(p.rules);
+	peft_mixer_close(p.mixer);
+	if (r == -1) {
 		free(specs);
 		return NULL;
 	}
 	return specs;
-}
-
-/* Encode and decode a piece; sums of squares of the error and the value. */
-static int
-measure(const float *x, size_t n, size_t first, const struct peft_spec *s,
-    uint8_t *bytes, float *absmax, float *back, struct peft_err *err)
-{
-	struct peft_weight w = { .dtype = s->dtype, .data = bytes,
-	    .nelem = n, .rows = 1, .cols = n,
-	    .scales = { .blocksize = is_4bit(s->dtype) ? s->blocksize : 0,
-	    .absmax = absmax } };
-	uint8_t q[8192];
-	float nested[64], offset;
-	size_t nblocks;
-
-	(void)first;
-	if (!is_4bit(s->dtype)) {
-		if (peft_encode(s->dtype, x, n, bytes, err) == -1)
-			return -1;
-		peft_decode(&w, 0, n, back);
-		return 0;
-	}
-	nblocks = (n + s->blocksize - 1) / s->blocksize;
-	if (peft_encode_4bit(s->dtype, x, n, s->blocksize, true, bytes, absmax,
-	    err) == -1)
-		return -1;
-	if (s->nested && nblocks <= sizeof(q)) {
-		peft_encode_nested(absmax, nblocks, q, nested, &offset);
-		w.scales.absmax = NULL;
-		w.scales.qabsmax = q;
-		w.scales.nested_absmax = nested;
-		w.scales.nested_map = peft_dynamic_map();
-		w.scales.nested_blocksize = 256;
-		w.scales.nested_offset = offset;
-	}
-	peft_decode(&w, 0, n, back);
-	return 0;
-}
-
-enum { PIECE = 8192 * 32 };
-
-int
-peft_convert_error(const struct peft_weight *w, const struct peft_spec *s,
-    struct peft_error *e, struct peft_err *err)
-{
-	float *x = peft_calloc(3 * PIECE, sizeof(*x), err), *back, *absmax;
-	uint8_t *bytes = peft_calloc(PIECE, 8, err);
-	double sum = 0, square = 0, d;
-	size_t at, n, i;
-	int r = x == NULL || bytes == NULL ? -1 : 0;
-
-	*e = (struct peft_error){ 0 };
-	if (s->dtype == w->dtype)
-		at = w->nelem;		/* copied: no error */
-	else
-		at = 0;
-	back = x + PIECE;
-	absmax = x + 2 * PIECE;
-	for (; r == 0 && at < w->nelem; at += n) {
-		n = w->nelem - at < PIECE ? w->nelem - at : PIECE;
-		peft_decode(w, at, n, x);
-		r = measure(x, n, at, s, bytes, absmax, back, err);
-		for (i = 0; r == 0 && i < n; i++) {
-			d = (double)back[i] - (double)x[i];
-			sum += d * d;
-			square += (double)x[i] * (double)x[i];
-			e->max = fabs(d) > e->max ? fabs(d) : e->max;
-		}
-	}
-	e->rms = square > 0 ? sqrt(sum / square) : 0;
-	free(x);
-	free(bytes);
-	return r;
 }

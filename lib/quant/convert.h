@@ -2,43 +2,42 @@
 #ifndef PEFT_QUANT_CONVERT_H
 #define PEFT_QUANT_CONVERT_H
 
+#include "base/buf.h"
+#include "quant/mix.h"
+#include "quant/rules.h"
 #include "quant/sink.h"
 #include "tensor/source.h"
 
 /*
- * A model in another type or container: which type each weight gets, and
- * what the change costs.
+ * A model in another type or container: which type each weight gets.
  */
 struct peft_convertopt {
 	enum peft_dtype	 dtype;		/* PEFT_NDTYPE: keep each weight's */
+	const struct peft_mix *mix;	/* then dtype is the mix's; or NULL */
+	bool		 imatrix;	/* mixes choose by it */
 	size_t		 blocksize;	/* NF4, FP4 */
 	bool		 nested;	/* doubly quantised */
 	bool		 gguf;		/* the output is a GGUF file */
-	const char	*keep;		/* regex of weights left as they are,
-					 * or NULL; must match something */
+	const struct peft_rule *rules;	/* before all that; each must match */
+	size_t		 nrules;
 };
 
 /* The specs of all weights, in the source's order; malloc'd.  4-bit types
  * are for linear layers, as bitsandbytes has it: embeddings, heads and norms
  * stay, in a float type if they came quantised; GGUF's block types need rows
  * that divide into blocks, others get what llama.cpp gives them: a type of
- * blocks of 32, or f16. */
+ * blocks of 32, or f16; but a type that a rule calls for must fit.  Each spec
+ * says why it is not what was asked for. */
 struct peft_spec *peft_convert_plan(const struct peft_source *,
 		    const struct peft_convertopt *, size_t *n,
 		    struct peft_err *) PEFT_MUSTCHECK;
-/* If some of the planned weights get type t because their rows do not divide
- * into the blocks of the one that was asked for: a line that says so. */
+/* If some of the planned weights were to get type t, and get another because
+ * their rows do not divide into its blocks: a line that says so. */
 enum { PEFT_CONVERT_NOTE = 160 };
-bool		 peft_convert_note(const struct peft_convertopt *,
-		    const struct peft_spec *, size_t n, enum peft_dtype t,
-		    char note[PEFT_CONVERT_NOTE]);
+bool		 peft_convert_note(const struct peft_spec *, size_t n,
+		    enum peft_dtype t, char note[PEFT_CONVERT_NOTE]);
 
-/* How far a weight, stored as spec says, is from what it was. */
-struct peft_error {
-	double	rms, max;	/* rms: relative to the weight's own */
-};
-int		 peft_convert_error(const struct peft_weight *,
-		    const struct peft_spec *, struct peft_error *,
-		    struct peft_err *) PEFT_MUSTCHECK;
+/* Types by what they are for, then names of mixes: lines, appended. */
+void		 peft_convert_list(struct peft_buf *);
 
 #endif

@@ -22,6 +22,7 @@ bool
 peft_can_decode(enum peft_dtype t)
 {
 	return t == PEFT_NF4 || t == PEFT_FP4 || t == PEFT_INT8 ||
+	    (t >= PEFT_U2G && t <= PEFT_MXFP4G) ||
 	    peft_decoders_ref.plain[t] != NULL;
 }
 
@@ -60,6 +61,7 @@ decode_4bit(const struct peft_decoders *d, const struct peft_weight *w,
 	}
 }
 
+/* In the order of bitsandbytes' int8_vectorwise_dequant, which rounds twice. */
 static void
 decode_int8(const struct peft_decoders *d, const struct peft_weight *w,
     size_t first, size_t n, float *dst)
@@ -70,8 +72,8 @@ decode_int8(const struct peft_decoders *d, const struct peft_weight *w,
 		m = w->cols - first % w->cols;
 		m = m < n ? m : n;
 		d->codes8((const int8_t *)w->data + first, m,
-		    w->scales.absmax[first / w->cols] * 7.874015718698502e-3f,
-		    dst);
+		    w->scales.absmax[first / w->cols], dst);
+		d->affine(dst, m, 0, 7.874015718698502e-3f);
 	}
 }
 
@@ -85,6 +87,8 @@ peft_decode(const struct peft_weight *w, size_t first, size_t n, float *dst)
 		decode_4bit(d, w, first, n, dst);
 	else if (w->dtype == PEFT_INT8)
 		decode_int8(d, w, first, n, dst);
+	else if (w->scales.group > 0)
+		peft_decode_grouped(d, w, first, n, dst);
 	else
 		d->plain[w->dtype]((const uint8_t *)w->data +
 		    first / t->block * t->bytes, n, dst);

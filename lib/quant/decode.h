@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tensor/dtype.h"
+#include "tensor/weight.h"
 
 /*
  * Decoders: n elements (whole blocks) from src.  One source, decode.inc, is
@@ -19,6 +19,17 @@ struct peft_decoders {
 	void	(*codes4)(const uint8_t *src, size_t first, size_t n,
 		    const float map[16], float scale, float *dst);
 	void	(*codes8)(const int8_t *src, size_t n, float scale, float *dst);
+	/* Codes first .. first+n of a row of whole numbers of `bits' bits. */
+	void	(*codes)(const uint8_t *row, size_t first, size_t n,
+		    unsigned bits, float *dst);
+	/* x = (x - zero) * scale; with one of each for every element where
+	 * columns belong to groups out of order. */
+	void	(*affine)(float *x, size_t n, float zero, float scale);
+	void	(*affine_by)(float *x, size_t n, const uint32_t *order,
+		    const int16_t *zero, int16_t zero0, const float *scale);
+	/* 32 elements with one exponent, OCP's MXFP4: dst[i * step]. */
+	void	(*mx4)(const uint8_t *src, uint8_t exponent, size_t first,
+		    size_t n, float *dst, size_t step);
 };
 
 /* Points of the IQ types' grids: two bits to a coordinate, IQ3: three. */
@@ -32,5 +43,9 @@ extern const struct peft_grids peft_grids;
 
 extern const struct peft_decoders peft_decoders_ref, peft_decoders_avx2,
     peft_decoders_avx512;
+
+/* grouped.c: peft_decode() for weights that have scales.group. */
+void	peft_decode_grouped(const struct peft_decoders *,
+	    const struct peft_weight *, size_t first, size_t n, float *dst);
 
 #endif

@@ -1,85 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The fits of encode-fit.c for eight groups at once, a group to a lane: what
- * is a condition there is a mask here.  Nothing is fused or reordered.
- */
+/* The fits of encode-fit.c for eight groups at once.  Nothing is fused or
+ * reordered. */
 
-#include <math.h>
-
-#include "quant/encode.h"
-
-typedef float	lanes __attribute__((vector_size(32)));
-typedef int32_t	whole __attribute__((vector_size(32)));
-
-static inline lanes
-pick(whole mask, lanes a, lanes b)
-{
-	return (lanes)(((whole)a & mask) | ((whole)b & ~mask));
-}
-
-static inline whole
-pick_whole(whole mask, whole a, whole b)
-{
-	return (a & mask) | (b & ~mask);
-}
-
-static inline lanes
-magnitude(lanes x)
-{
-	return (lanes)((whole)x & 0x7fffffff);
-}
-
-/* peft_nearest(), between limits. */
-static inline lanes
-code(lanes v, int32_t least, int32_t most)
-{
-	whole l = ((whole)(v + 0x1.8p23f) & 0x7fffff) - 0x400000;
-
-	l = pick_whole(l < least, (whole){ 0 } + least, l);
-	l = pick_whole(l > most, (whole){ 0 } + most, l);
-	return __builtin_convertvector(l, lanes);
-}
-
-/* Value i of each of eight groups of n. */
-static inline void
-gather(const float *x, size_t n, lanes *to)
-{
-	size_t i, k;
-
-	for (i = 0; i < n; i++)
-		for (k = 0; k < 8; k++)
-			to[i][k] = x[k * n + i];
-}
-
-static inline void
-scatter(const lanes *q, float add, size_t n, uint8_t *to)
-{
-	size_t i, k;
-
-	for (i = 0; i < n; i++)
-		for (k = 0; k < 8; k++)
-			to[k * n + i] = (uint8_t)(q[i][k] + add);
-}
-
-static inline void
-put(lanes v, float to[8])
-{
-	size_t k;
-
-	for (k = 0; k < 8; k++)
-		to[k] = v[k];
-}
-
-static inline bool
-every(whole mask)
-{
-	int32_t all = -1;
-	size_t k;
-
-	for (k = 0; k < 8; k++)
-		all &= mask[k];
-	return all != 0;
-}
+#include "quant/encode-lanes.inc"
 
 struct groups {
 	size_t	n;
@@ -90,11 +13,15 @@ struct groups {
 };
 
 static void
-weigh(struct groups *g)
+weigh(struct groups *g, const float *w)
 {
 	lanes sum = { 0 }, mean = { 0 };
 	size_t i, k;
 
+	if (w != NULL) {
+		gather(w, g->n, g->w);
+		return;
+	}
 	for (i = 0; i < g->n && !g->absolute; i++)
 		sum += g->x[i] * g->x[i];
 	for (k = 0; k < 8 && !g->absolute; k++)
@@ -104,11 +31,11 @@ weigh(struct groups *g)
 }
 
 static void
-prepare(struct groups *g)
+prepare(struct groups *g, const float *w)
 {
 	size_t i;
 
-	weigh(g);
+	weigh(g, w);
 	g->min = g->max = g->x[0];
 	g->sw = g->w[0];
 	g->sx = g->sw * g->x[0];
@@ -164,8 +91,8 @@ solve(const struct groups *g, lanes inverse, lanes *q, lanes *scale,
 }
 
 static void
-offset_avx2(const struct peft_fit *f, const float *x, uint8_t *to,
-    float to_scale[8], float to_offset[8])
+offset_avx2(const struct peft_fit *f, const float *x, const float *w,
+    uint8_t *to, float to_scale[8], float to_offset[8])
 {
 	struct groups g = { .n = f->n, .most = f->most,
 	    .absolute = f->absolute };
@@ -175,7 +102,7 @@ offset_avx2(const struct peft_fit *f, const float *x, uint8_t *to,
 	int step;
 
 	gather(x, f->n, g.x);
-	prepare(&g);
+	prepare(&g, w);
 	flat = g.max == g.min;
 	scale = 1 / ((float)f->most / (g.max - g.min));
 	for (i = 0; i < f->n; i++)
@@ -183,7 +110,7 @@ offset_avx2(const struct peft_fit *f, const float *x, uint8_t *to,
 		    g.min), 0, f->most);
 	best = distance(&g, q, scale, g.min);
 	for (step = 0; step <= f->steps && !every(flat); step++) {
-		better = solve(&g, (f->first + 0.1f * (float)step +
+		better = solve(&g, (f->first + f->step * (float)step +
 		    (float)f->most) / (g.max - g.min), q1, &scale1, &min1);
 		error = distance(&g, q1, scale1, min1);
 		better &= (error < best) & ~flat;
@@ -201,56 +128,39 @@ offset_avx2(const struct peft_fit *f, const float *x, uint8_t *to,
 }
 
 static void
-codes(const lanes x[16], int most, lanes inverse, lanes q[16], lanes *sxl,
-    lanes *sll)
+centred_avx2(const float *from, const float *weight, size_t n, int most,
+    uint8_t *to, float to_scale[8])
 {
-	size_t i;
-
-	*sxl = *sll = (lanes){ 0 };
-	for (i = 0; i < 16; i++) {
-		lanes w = x[i] * x[i];
-
-		q[i] = code(inverse * x[i], -most, most - 1);
-		*sxl += w * x[i] * q[i];
-		*sll += w * q[i] * q[i];
-	}
-}
-
-static void
-centred_avx2(const float from[128], int most, uint8_t to[128],
-    float to_scale[8])
-{
-	lanes x[16], q[16], q1[16], amax = { 0 }, max = { 0 }, scale, best;
-	lanes sxl, sll;
+	lanes x[32], w[32], q[32], q1[32], max, scale, best, sxl, sll;
 	whole better, none;
 	size_t i;
 	int step;
 
-	gather(from, 16, x);
-	for (i = 0; i < 16; i++) {
-		better = magnitude(x[i]) > amax;
-		amax = pick(better, magnitude(x[i]), amax);
-		max = pick(better, x[i], max);
-	}
-	none = amax < PEFT_FIT_ZERO;
-	codes(x, most, (float)-most / max, q, &sxl, &sll);
+	gather(from, n, x);
+	if (weight != NULL)
+		gather(weight, n, w);
+	for (i = 0; i < n && weight == NULL; i++)
+		w[i] = x[i] * x[i];
+	max = largest(x, n, &none);
+	codes(x, w, n, most, (float)-most / max, q, &sxl, &sll);
 	scale = pick(sll != 0, sxl / sll, (lanes){ 0 });
 	best = scale * sxl;
 	for (step = -9; step <= 9 && !every(none); step++) {
 		if (step == 0)
 			continue;
-		codes(x, most, -((float)most + 0.1f * (float)step) / max, q1,
-		    &sxl, &sll);
+		codes(x, w, n, most, -((float)most + 0.1f * (float)step) /
+		    max, q1, &sxl, &sll);
 		better = (sll > 0) & (sxl * sxl > best * sll);
-		for (i = 0; i < 16; i++)
+		for (i = 0; i < n; i++)
 			q[i] = pick(better, q1[i], q[i]);
 		scale = pick(better, sxl / sll, scale);
 		best = pick(better, scale * sxl, best);
 	}
-	for (i = 0; i < 16; i++)
+	for (i = 0; i < n; i++)
 		q[i] = pick(none, (lanes){ 0 } - (float)most, q[i]);
-	scatter(q, (float)most, 16, to);
+	scatter(q, (float)most, n, to);
 	put(pick(none, (lanes){ 0 }, scale), to_scale);
 }
 
-const struct peft_fits peft_fits_avx2 = { offset_avx2, centred_avx2 };
+const struct peft_fits peft_fits_avx2 = { offset_avx2, centred_avx2,
+	peft_coded_avx2, peft_again_avx2, peft_nearest_avx2 };

@@ -60,7 +60,7 @@ solve(const struct peft_fit *f, const float *x, const float *w,
 	return true;
 }
 
-/* What the distances of one group weigh. */
+/* What the distances of one group weigh if nobody says. */
 static void
 weigh(const struct peft_fit *f, const float *x, float *w)
 {
@@ -102,7 +102,7 @@ fit_offset(const struct peft_fit *f, const float *x, const float *w,
 	best = distance(f, x, w, q, scale, min);
 	for (step = 0; step <= f->steps; step++) {
 		/* from the best minimum so far, not from the first one */
-		codes_above(f, x, (f->first + 0.1f * (float)step +
+		codes_above(f, x, (f->first + f->step * (float)step +
 		    (float)f->most) / (max - min), min, q1);
 		if (!solve(f, x, w, q1, sw, sx, &scale1, &min1))
 			continue;
@@ -121,12 +121,12 @@ fit_offset(const struct peft_fit *f, const float *x, const float *w,
 /* The first of those with the largest magnitude, 0 if that is as good as
  * none. */
 static float
-largest(const float x[16])
+largest(const float *x, size_t n)
 {
 	float amax = 0, max = 0;
 	size_t i;
 
-	for (i = 0; i < 16; i++)
+	for (i = 0; i < n; i++)
 		if (fabsf(x[i]) > amax) {
 			amax = fabsf(x[i]);
 			max = x[i];
@@ -137,43 +137,44 @@ largest(const float x[16])
 /* Codes by a scale (its inverse is given), and the sums that tell how well
  * the best scale for them does. */
 static void
-codes_signed(const float x[16], int most, float inverse, uint8_t q[16],
-    float *sxl, float *sll)
+codes_signed(const float *x, const float *w, size_t n, int most,
+    float inverse, uint8_t *q, float *sxl, float *sll)
 {
 	size_t i;
 
 	*sxl = *sll = 0;
-	for (i = 0; i < 16; i++) {
+	for (i = 0; i < n; i++) {
 		int l = peft_clamp(peft_nearest(inverse * x[i]), -most,
 		    most - 1);
-		float w = x[i] * x[i];
+		float each = w != NULL ? w[i] : x[i] * x[i];
 
 		q[i] = (uint8_t)(l + most);
-		*sxl += w * x[i] * (float)l;
-		*sll += w * (float)l * (float)l;
+		*sxl += each * x[i] * (float)l;
+		*sll += each * (float)l * (float)l;
 	}
 }
 
-static float
-fit_centred(const float x[16], int most, uint8_t q[16])
+float
+peft_fit_centred(const float *x, const float *w, size_t n, int most,
+    uint8_t *q)
 {
-	float max = largest(x), scale, best, sxl, sll;
-	uint8_t q1[16];
+	float max = largest(x, n), scale, best, sxl, sll;
+	uint8_t q1[32];
 	int step;
 
-	memset(q, 0, 16);
+	memset(q, 0, n);
 	if (max == 0)
 		return 0;
-	codes_signed(x, most, (float)-most / max, q, &sxl, &sll);
+	codes_signed(x, w, n, most, (float)-most / max, q, &sxl, &sll);
 	scale = sll != 0 ? sxl / sll : 0;
 	best = scale * sxl;
 	for (step = -9; step <= 9; step++) {
 		if (step == 0)
 			continue;
-		codes_signed(x, most, -((float)most + 0.1f * (float)step) /
-		    max, q1, &sxl, &sll);
+		codes_signed(x, w, n, most, -((float)most + 0.1f *
+		    (float)step) / max, q1, &sxl, &sll);
 		if (sll > 0 && sxl * sxl > best * sll) {
-			memcpy(q, q1, 16);
+			memcpy(q, q1, n);
 			scale = sxl / sll;
 			best = scale * sxl;
 		}
@@ -204,10 +205,10 @@ improve(float x, uint8_t *q, float *sxl, float *sll)
 	return true;
 }
 
-float
-peft_fit_codes(const float x[16], uint8_t q[16])
+static float
+fit_codes(const float x[16], uint8_t q[16])
 {
-	float max = largest(x), sxl, sll;
+	float max = largest(x, 16), sxl, sll;
 	bool more = true;
 	size_t i;
 	int round;
@@ -215,7 +216,7 @@ peft_fit_codes(const float x[16], uint8_t q[16])
 	memset(q, 0, 16);
 	if (max == 0)
 		return 0;
-	codes_signed(x, 4, -4 / max, q, &sxl, &sll);
+	codes_signed(x, NULL, 16, 4, -4 / max, q, &sxl, &sll);
 	for (round = 0; round < 5 && more; round++)
 		for (more = false, i = 0; i < 16; i++)
 			more |= improve(x[i], &q[i], &sxl, &sll);
@@ -223,25 +224,71 @@ peft_fit_codes(const float x[16], uint8_t q[16])
 }
 
 static void
-offset_ref(const struct peft_fit *f, const float *x, uint8_t *q,
-    float scale[8], float offset[8])
+offset_ref(const struct peft_fit *f, const float *x, const float *w,
+    uint8_t *q, float scale[8], float offset[8])
 {
-	float w[32];
+	float own[32];
 	size_t k;
 
 	for (k = 0; k < 8; k++, x += f->n, q += f->n) {
-		weigh(f, x, w);
-		scale[k] = fit_offset(f, x, w, q, &offset[k]);
+		if (w == NULL)
+			weigh(f, x, own);
+		scale[k] = fit_offset(f, x, w == NULL ? own : w + k * f->n, q,
+		    &offset[k]);
 	}
 }
 
 static void
-centred_ref(const float x[128], int most, uint8_t q[128], float scale[8])
+centred_ref(const float *x, const float *w, size_t n, int most, uint8_t *q,
+    float scale[8])
 {
 	size_t k;
 
 	for (k = 0; k < 8; k++)
-		scale[k] = fit_centred(x + 16 * k, most, q + 16 * k);
+		scale[k] = peft_fit_centred(x + n * k, w == NULL ? NULL :
+		    w + n * k, n, most, q + n * k);
 }
 
-const struct peft_fits peft_fits_ref = { offset_ref, centred_ref };
+static void
+again_ref(const float *x, size_t n, float scale, float offset, int least,
+    int most, int add, uint8_t *q)
+{
+	size_t i;
+
+	for (i = 0; scale != 0 && i < n; i++)
+		q[i] = (uint8_t)(peft_clamp(peft_nearest((x[i] + offset) /
+		    scale), least, most) + add);
+}
+
+static size_t
+nearest_ref(const struct peft_near *near, size_t dims, const float *x,
+    const float *w, const float values[8], float scale)
+{
+	float least = 0x1.fffffep127f, sum, off;
+	size_t best = 0, i, j;
+
+	for (j = 0; j < near->n; j++) {
+		for (sum = 0, i = 0; i < dims; i++) {
+			off = scale * values[near->coords[i * near->room +
+			    j]] - x[i];
+			sum += w[i] * off * off;
+		}
+		if (sum < least) {
+			least = sum;
+			best = j;
+		}
+	}
+	return best;
+}
+
+static void
+coded_ref(const float x[256], uint8_t q[256], float scale[16])
+{
+	size_t k;
+
+	for (k = 0; k < 16; k++)
+		scale[k] = fit_codes(x + 16 * k, q + 16 * k);
+}
+
+const struct peft_fits peft_fits_ref = { offset_ref, centred_ref, coded_ref,
+	again_ref, nearest_ref };

@@ -24,24 +24,24 @@ nearest_level(float v)
 }
 
 static void
-level_sums(const float x[32], float inverse, float *sxl, float *sll)
+level_sums(const float x[32], const float w[32], float inverse, float *sxl,
+    float *sll)
 {
 	size_t i;
 
 	*sxl = *sll = 0;
 	for (i = 0; i < 32; i++) {
 		float l = (float)levels[nearest_level(inverse * x[i])];
-		float w = x[i] * x[i];
 
-		*sxl += w * l * x[i];
-		*sll += w * l * l;
+		*sxl += w[i] * l * x[i];
+		*sll += w[i] * l * l;
 	}
 }
 
 /* The scale of 32 values, by trying the largest of them at the first level
  * and at what is up to seven around it. */
 static float
-fit_levels(const float x[32])
+fit_levels(const float x[32], const float w[32])
 {
 	float amax = 0, max = 0, scale, best, sxl, sll;
 	size_t i;
@@ -54,17 +54,34 @@ fit_levels(const float x[32])
 		}
 	if (amax < PEFT_FIT_ZERO)
 		return 0;
-	level_sums(x, 1 / (-max / (float)levels[0]), &sxl, &sll);
+	level_sums(x, w, 1 / (-max / (float)levels[0]), &sxl, &sll);
 	scale = sll > 0 ? sxl / sll : 0;
 	best = scale * sxl;
 	for (step = -7; step <= 7; step++) {
-		level_sums(x, (float)(step + levels[0]) / max, &sxl, &sll);
+		level_sums(x, w, (float)(step + levels[0]) / max, &sxl, &sll);
 		if (sll > 0 && sxl * sxl > best * sll) {
 			scale = sxl / sll;
 			best = scale * sxl;
 		}
 	}
 	return scale;
+}
+
+/* What the distances of a block's n values weigh; w is their importance, or
+ * NULL. */
+static void
+weigh(const float *x, const float *w, size_t n, float *own)
+{
+	float square = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		own[i] = x[i] * x[i];
+	if (w == NULL)
+		return;
+	for (i = 0; i < n; i++)
+		square += own[i];
+	peft_weights(x, w, n, square * (2 / (float)n), own);
 }
 
 static void
@@ -78,47 +95,71 @@ put_levels(const float x[32], float scale, uint8_t b[16])
 		    nearest_level(inverse * x[j + 16]) << 4);
 }
 
+static void
+iq4_nl(const float *x, const float *w, uint8_t *b)
+{
+	float own[32], d;
+
+	weigh(x, w, 32, own);
+	d = fit_levels(x, own);
+	peft_store16(b, peft_f32_to_f16(d));
+	put_levels(x, d, b + 2);
+}
+
 void
 peft_encode_iq4_nl(const float *x, size_t n, uint8_t *b)
 {
-	for (; n > 0; n -= 32, x += 32, b += 18) {
-		float d = fit_levels(x);
+	for (; n > 0; n -= 32, x += 32, b += 18)
+		iq4_nl(x, NULL, b);
+}
 
-		peft_store16(b, peft_f32_to_f16(d));
-		put_levels(x, d, b + 2);
-	}
+void
+peft_weigh_iq4_nl(const float *x, const float *w, size_t n, uint8_t *b)
+{
+	for (; n > 0; n -= 32, x += 32, w += 32, b += 18)
+		iq4_nl(x, w, b);
 }
 
 /* Eight groups' scales are 6-bit multiples of -max/32. */
+static void
+iq4_xs(const float *x, const float *w, uint8_t *b)
+{
+	float own[256], scale[8], max = 0, d, inverse;
+	unsigned high = 0;
+	size_t g;
+
+	weigh(x, w, 256, own);
+	for (g = 0; g < 8; g++) {
+		scale[g] = fit_levels(x + 32 * g, own + 32 * g);
+		if (fabsf(scale[g]) > fabsf(max))
+			max = scale[g];
+	}
+	d = -max / 32;
+	inverse = d != 0 ? 1 / d : 0;
+	peft_store16(b, peft_f32_to_f16(d));
+	memset(b + 4, 0, 4);
+	for (g = 0; g < 8; g++) {
+		int l = peft_clamp(peft_nearest(inverse * scale[g]), -32, 31);
+
+		put_levels(x + 32 * g, d * (float)l, b + 8 + 16 * g);
+		b[4 + g / 2] |= (uint8_t)(((l + 32) & 15) << 4 * (g % 2));
+		high |= (unsigned)(l + 32) >> 4 << 2 * g;
+	}
+	peft_store16(b + 2, (uint16_t)high);
+}
+
 void
 peft_encode_iq4_xs(const float *x, size_t n, uint8_t *b)
 {
-	float scale[8], max, d, inverse;
-	size_t g;
+	for (; n > 0; n -= 256, x += 256, b += 136)
+		iq4_xs(x, NULL, b);
+}
 
-	for (; n > 0; n -= 256, x += 256, b += 136) {
-		unsigned high = 0;
-
-		for (max = 0, g = 0; g < 8; g++) {
-			scale[g] = fit_levels(x + 32 * g);
-			if (fabsf(scale[g]) > fabsf(max))
-				max = scale[g];
-		}
-		d = -max / 32;
-		inverse = d != 0 ? 1 / d : 0;
-		peft_store16(b, peft_f32_to_f16(d));
-		memset(b + 4, 0, 4);
-		for (g = 0; g < 8; g++) {
-			int l = peft_clamp(peft_nearest(inverse * scale[g]),
-			    -32, 31);
-
-			put_levels(x + 32 * g, d * (float)l, b + 8 + 16 * g);
-			b[4 + g / 2] |= (uint8_t)(((l + 32) & 15) <<
-			    4 * (g % 2));
-			high |= (unsigned)(l + 32) >> 4 << 2 * g;
-		}
-		peft_store16(b + 2, (uint16_t)high);
-	}
+void
+peft_weigh_iq4_xs(const float *x, const float *w, size_t n, uint8_t *b)
+{
+	for (; n > 0; n -= 256, x += 256, w += 256, b += 136)
+		iq4_xs(x, w, b);
 }
 
 /* The magnitude's code, 0 to 7, and its sign; the first of equally near ones

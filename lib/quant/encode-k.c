@@ -18,23 +18,6 @@ struct groups {
 	float	most_scale, most_offset;
 };
 
-/* Stores v as f16; returns it as it is read back. */
-static float
-put_half(uint8_t *p, float v)
-{
-	uint16_t h = peft_f32_to_f16(v);
-
-	peft_store16(p, h);
-	return peft_half_f32(h);
-}
-
-static const struct peft_fits *
-fits(void)
-{
-	return __builtin_cpu_supports("avx2") ? &peft_fits_avx2 :
-	    &peft_fits_ref;
-}
-
 static void
 fit_groups(const struct peft_fit *f, const float *x, uint8_t *q,
     struct groups *g)
@@ -43,8 +26,8 @@ fit_groups(const struct peft_fit *f, const float *x, uint8_t *q,
 
 	g->most_scale = g->most_offset = 0;
 	for (j = 0; j < 256 / f->n; j += 8)
-		fits()->offset(f, x + j * f->n, q + j * f->n, g->scale + j,
-		    g->offset + j);
+		peft_fits()->offset(f, x + j * f->n, NULL, q + j * f->n,
+		    g->scale + j, g->offset + j);
 	for (j = 0; j < 256 / f->n; j++) {
 		if (g->scale[j] > g->most_scale)
 			g->most_scale = g->scale[j];
@@ -53,44 +36,10 @@ fit_groups(const struct peft_fit *f, const float *x, uint8_t *q,
 	}
 }
 
-/* A scale of zero leaves the codes as they were fitted. */
-static void
-again_above(const struct peft_fit *f, const float *x, float scale,
-    float offset, uint8_t *q)
-{
-	size_t i;
-
-	for (i = 0; scale != 0 && i < f->n; i++)
-		q[i] = (uint8_t)peft_clamp(peft_nearest((x[i] + offset) /
-		    scale), 0, f->most);
-}
-
-static void
-again_signed(const float x[16], float scale, int most, uint8_t q[16])
-{
-	size_t i;
-
-	for (i = 0; scale != 0 && i < 16; i++)
-		q[i] = (uint8_t)(peft_clamp(peft_nearest(x[i] / scale), -most,
-		    most - 1) + most);
-}
-
-/* The low two bits of 256 codes: four to a byte, 32 apart. */
-static void
-pack2(const uint8_t q[256], uint8_t b[64])
-{
-	size_t i;
-
-	memset(b, 0, 64);
-	for (i = 0; i < 256; i++)
-		b[i / 128 * 32 + i % 32] |= (uint8_t)((q[i] & 3) <<
-		    2 * (i / 32 % 4));
-}
-
 void
 peft_encode_q2_k(const float *x, size_t n, uint8_t *b)
 {
-	static const struct peft_fit f = { 16, 3, -0.5f, 15, true };
+	static const struct peft_fit f = { 16, 3, -0.5f, 0.1f, 15, true };
 	struct groups g;
 	uint8_t q[256];
 	float d, m;
@@ -103,25 +52,12 @@ peft_encode_q2_k(const float *x, size_t n, uint8_t *b)
 		for (j = 0; j < 16; j++)
 			b[j] = (uint8_t)(peft_nearest(d * g.scale[j]) |
 			    peft_nearest(m * g.offset[j]) * 16);
-		d = put_half(b + 80, g.most_scale / 15);
-		m = put_half(b + 82, g.most_offset / 15);
+		d = peft_put_half(b + 80, g.most_scale / 15);
+		m = peft_put_half(b + 82, g.most_offset / 15);
 		for (j = 0; j < 16; j++)
-			again_above(&f, x + 16 * j, d * (float)(b[j] & 15),
-			    m * (float)(b[j] >> 4), q + 16 * j);
-		pack2(q, b + 16);
-	}
-}
-
-/* Sixteen 6-bit scales in 12 bytes: low nibbles, then the upper bits. */
-static void
-pack_scales3(const uint8_t s[16], uint8_t b[12])
-{
-	size_t j;
-
-	memset(b, 0, 12);
-	for (j = 0; j < 16; j++) {
-		b[j % 8] |= (uint8_t)((s[j] & 15) << 4 * (j / 8));
-		b[8 + j % 4] |= (uint8_t)(s[j] >> 4 << 2 * (j / 4));
+			peft_fits()->again(x + 16 * j, 16, d * (float)(b[j] &
+			    15), m * (float)(b[j] >> 4), 0, 3, 0, q + 16 * j);
+		peft_pack2(q, b + 16);
 	}
 }
 
@@ -146,39 +82,22 @@ peft_encode_q3_k(const float *x, size_t n, uint8_t *b)
 	size_t j;
 
 	for (; n > 0; n -= 256, x += 256, b += 110) {
-		for (j = 0; j < 16; j++)
-			scale[j] = peft_fit_codes(x + 16 * j, q + 16 * j);
+		peft_fits()->coded(x, q, scale);
 		max = largest_scale(scale);
 		inverse = max != 0 ? -32 / max : 0;
-		d = put_half(b + 108, max != 0 ? 1 / inverse : 0);
+		d = peft_put_half(b + 108, max != 0 ? 1 / inverse : 0);
 		for (j = 0; j < 16; j++) {
 			int l = peft_clamp(peft_nearest(inverse * scale[j]),
 			    -32, 31);
 
 			/* of nothing but zeros the scales' bits are zero */
 			s[j] = (uint8_t)(max != 0 ? l + 32 : 0);
-			again_signed(x + 16 * j, d * (float)(s[j] - 32), 4,
-			    q + 16 * j);
+			peft_fits()->again(x + 16 * j, 16, d * (float)(s[j] -
+			    32), 0, -4, 3, 4, q + 16 * j);
 		}
-		pack_scales3(s, b + 96);
-		memset(b, 0, 32);
-		for (j = 0; j < 256; j++)
-			b[j % 32] |= (uint8_t)(q[j] >> 2 << j / 32);
-		pack2(q, b + 32);
-	}
-}
-
-/* Eight 6-bit scales and offsets in 12 bytes: the last four of each are cut,
- * their upper bits are above the first four. */
-static void
-pack_scales4(const uint8_t s[8], const uint8_t m[8], uint8_t b[12])
-{
-	size_t j;
-
-	for (j = 0; j < 4; j++) {
-		b[j] = (uint8_t)(s[j] | s[j + 4] >> 4 << 6);
-		b[j + 4] = (uint8_t)(m[j] | m[j + 4] >> 4 << 6);
-		b[j + 8] = (uint8_t)((s[j + 4] & 15) | (m[j + 4] & 15) << 4);
+		peft_pack_scales3(s, b + 96);
+		peft_pack1(q, 2, b);
+		peft_pack2(q, b + 32);
 	}
 }
 
@@ -202,92 +121,78 @@ eight_groups(const struct peft_fit *f, const float *x, uint8_t *b,
 		s[j] = s[j] < 63 ? s[j] : 63;
 		m[j] = m[j] < 63 ? m[j] : 63;
 	}
-	d = put_half(b, g.most_scale / 63);
-	dmin = put_half(b + 2, g.most_offset / 63);
-	pack_scales4(s, m, b + 4);
+	d = peft_put_half(b, g.most_scale / 63);
+	dmin = peft_put_half(b + 2, g.most_offset / 63);
+	peft_pack_scales4(s, m, b + 4);
 	for (j = 0; j < 8; j++)
-		again_above(f, x + 32 * j, d * (float)s[j], dmin *
-		    (float)m[j], q + 32 * j);
-}
-
-/* The low nibbles of 256 codes: those of two groups of 32 side by side. */
-static void
-pack4(const uint8_t q[256], uint8_t b[128])
-{
-	size_t i;
-
-	for (i = 0; i < 128; i++)
-		b[i] = (uint8_t)((q[i / 32 * 64 + i % 32] & 15) |
-		    (q[i / 32 * 64 + 32 + i % 32] & 15) << 4);
+		peft_fits()->again(x + 32 * j, 32, d * (float)s[j], dmin *
+		    (float)m[j], 0, f->most, 0, q + 32 * j);
 }
 
 void
 peft_encode_q4_k(const float *x, size_t n, uint8_t *b)
 {
-	static const struct peft_fit f = { 32, 15, -1, 20, false };
+	static const struct peft_fit f = { 32, 15, -1, 0.1f, 20, false };
 	uint8_t q[256];
 
 	for (; n > 0; n -= 256, x += 256, b += 144) {
 		eight_groups(&f, x, b, q);
-		pack4(q, b + 16);
+		peft_pack4(q, b + 16);
 	}
 }
 
 void
 peft_encode_q5_k(const float *x, size_t n, uint8_t *b)
 {
-	static const struct peft_fit f = { 32, 31, -0.5f, 15, false };
+	static const struct peft_fit f = { 32, 31, -0.5f, 0.1f, 15,
+	    false };
 	uint8_t q[256];
-	size_t j;
 
 	for (; n > 0; n -= 256, x += 256, b += 176) {
 		eight_groups(&f, x, b, q);
-		memset(b + 16, 0, 32);
-		for (j = 0; j < 256; j++)
-			b[16 + j % 32] |= (uint8_t)(q[j] >> 4 << j / 32);
-		pack4(q, b + 48);
+		peft_pack1(q, 4, b + 16);
+		peft_pack4(q, b + 48);
 	}
 }
 
-/* 128 codes of Q6_K: nibbles of the first and third, of the second and fourth
- * 32; upper bits of all four. */
+/* The only K type whose weights are the importance as it is, or NULL. */
 static void
-pack6(const uint8_t q[128], uint8_t low[64], uint8_t high[32])
-{
-	size_t j;
-
-	for (j = 0; j < 64; j++)
-		low[j] = (uint8_t)((q[j] & 15) | (q[j + 64] & 15) << 4);
-	for (j = 0; j < 32; j++)
-		high[j] = (uint8_t)(q[j] >> 4 | q[j + 32] >> 4 << 2 |
-		    q[j + 64] >> 4 << 4 | q[j + 96] >> 4 << 6);
-}
-
-void
-peft_encode_q6_k(const float *x, size_t n, uint8_t *b)
+q6_k(const float *x, const float *w, uint8_t *b)
 {
 	float scale[16], max, inverse, d;
 	uint8_t q[256];
 	size_t j;
 
-	for (; n > 0; n -= 256, x += 256, b += 210) {
-		fits()->centred(x, 32, q, scale);
-		fits()->centred(x + 128, 32, q + 128, scale + 8);
-		max = largest_scale(scale);
-		memset(b, 0, 210);
-		if (fabsf(max) < PEFT_FIT_ZERO)
-			continue;
-		inverse = -128 / max;
-		d = put_half(b + 208, 1 / inverse);
-		for (j = 0; j < 16; j++) {
-			int l = peft_nearest(inverse * scale[j]);
+	for (j = 0; j < 256; j += 128)
+		peft_fits()->centred(x + j, w == NULL ? NULL : w + j, 16, 32,
+		    q + j, scale + j / 16);
+	max = largest_scale(scale);
+	memset(b, 0, 210);
+	if (fabsf(max) < PEFT_FIT_ZERO)
+		return;
+	inverse = -128 / max;
+	d = peft_put_half(b + 208, 1 / inverse);
+	for (j = 0; j < 16; j++) {
+		int l = peft_nearest(inverse * scale[j]);
 
-			l = l < 127 ? l : 127;
-			b[192 + j] = (uint8_t)l;
-			again_signed(x + 16 * j, d * (float)(int8_t)l, 32,
-			    q + 16 * j);
-		}
-		pack6(q, b, b + 128);
-		pack6(q + 128, b + 64, b + 160);
+		l = l < 127 ? l : 127;
+		b[192 + j] = (uint8_t)l;
+		peft_fits()->again(x + 16 * j, 16, d * (float)(int8_t)l, 0,
+		    -32, 31, 32, q + 16 * j);
 	}
+	peft_pack6(q, b, b + 128);
+}
+
+void
+peft_encode_q6_k(const float *x, size_t n, uint8_t *b)
+{
+	for (; n > 0; n -= 256, x += 256, b += 210)
+		q6_k(x, NULL, b);
+}
+
+void
+peft_weigh_q6_k(const float *x, const float *w, size_t n, uint8_t *b)
+{
+	for (; n > 0; n -= 256, x += 256, w += 256, b += 210)
+		q6_k(x, w, b);
 }

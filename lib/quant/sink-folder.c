@@ -24,8 +24,8 @@ spec_bytes(struct peft_sink *k, size_t i, size_t *out, struct peft_err *err)
 }
 
 /* Greedy, in order: a weight that would not fit begins a new shard. */
-static int
-assign_shards(struct peft_sink *k, struct peft_err *err)
+int
+peft_sink_assign_shards(struct peft_sink *k, struct peft_err *err)
 {
 	size_t i, at = 0, bytes;
 
@@ -45,8 +45,8 @@ assign_shards(struct peft_sink *k, struct peft_err *err)
 	return 0;
 }
 
-static void
-shard_name(const struct peft_sink *k, size_t shard, char buf[64])
+void
+peft_sink_shard_name(const struct peft_sink *k, size_t shard, char buf[64])
 {
 	if (strcmp(k->opt.kind, "adapter") == 0)
 		snprintf(buf, 64, "adapter_model.safetensors");
@@ -66,14 +66,12 @@ by_key(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static int
-put_index(struct peft_sink *k, struct peft_err *err)
+int
+peft_sink_index(struct peft_sink *k, struct peft_buf *b, struct peft_err *err)
 {
 	struct peft_st_entry *all = NULL, *e, *grown;
 	size_t n = 0, cap = 0, m, s, i, from, to, total = 0;
-	struct peft_buf b = { 0 };
 	char name[64];
-	FILE *fp;
 	int r = 0;
 
 	for (s = 0, from = 0; r == 0 && s < k->nshards; s++, from = to) {
@@ -101,24 +99,38 @@ put_index(struct peft_sink *k, struct peft_err *err)
 	if (r == 0) {
 		if (n > 0)
 			qsort(all, n, sizeof(*all), by_key);
-		peft_buf_printf(&b, "{\n  \"metadata\": {\n    \"total_size\": "
+		peft_buf_printf(b, "{\n  \"metadata\": {\n    \"total_size\": "
 		    "%zu\n  },\n  \"weight_map\": {", total);
 		for (i = 0; i < n; i++) {
-			shard_name(k, all[i].begin, name);
-			peft_buf_puts(&b, i > 0 ? ",\n    " : "\n    ");
-			peft_json_putstr(&b, all[i].name, strlen(all[i].name));
-			peft_buf_printf(&b, ": \"%s\"", name);
+			peft_sink_shard_name(k, all[i].begin, name);
+			peft_buf_puts(b, i > 0 ? ",\n    " : "\n    ");
+			peft_json_putstr(b, all[i].name, strlen(all[i].name));
+			peft_buf_printf(b, ": \"%s\"", name);
 		}
-		peft_buf_puts(&b, "\n  }\n}\n");
-		fp = peft_outdir_file(k->dir, "model.safetensors.index.json",
-		    err);
-		r = fp == NULL ? -1 : peft_fwrite(fp, k->label, b.data, b.len,
-		    err);
+		peft_buf_puts(b, "\n  }\n}\n");
+		r = b->failed ? peft_seterr(err, "no memory for the index") :
+		    0;
 	}
 	peft_sink_free_entries(all, n);
+	return r;
+}
+
+static int
+put_index(struct peft_sink *k, struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+	FILE *fp;
+	int r = peft_sink_index(k, &b, err);
+
+	if (r == 0 && (fp = peft_outdir_file(k->dir,
+	    "model.safetensors.index.json", err)) != NULL)
+		r = peft_fwrite(fp, k->label, b.data, b.len, err);
+	else
+		r = -1;
 	peft_buf_free(&b);
 	return r;
 }
+
 
 static int
 put_sides(struct peft_sink *k, struct peft_err *err)
@@ -147,7 +159,7 @@ peft_sink_next_shard(struct peft_sink *k, struct peft_err *err)
 		return 0;
 	while (to < k->n && k->shard[to] == k->shard[from])
 		to++;
-	shard_name(k, k->shard[from], name);
+	peft_sink_shard_name(k, k->shard[from], name);
 	if ((k->fp = peft_outdir_file(k->dir, name, err)) == NULL)
 		return -1;
 	return peft_sink_st_head(k, from, to, false, err);
@@ -157,7 +169,7 @@ int
 peft_sink_open_folder(struct peft_sink *k, struct peft_err *err)
 {
 	k->dir = peft_outdir_open(k->path, k->opt.force, err);
-	if (k->dir == NULL || assign_shards(k, err) == -1 ||
+	if (k->dir == NULL || peft_sink_assign_shards(k, err) == -1 ||
 	    put_sides(k, err) == -1)
 		return -1;
 	if (k->nshards > 1 && put_index(k, err) == -1)

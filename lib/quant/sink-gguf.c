@@ -19,6 +19,9 @@ static const struct {
 	{ PEFT_Q5_K, 16 }, { PEFT_Q6_K, 18 }, { PEFT_IQ4_NL, 25 },
 	{ PEFT_IQ4_XS, 30 }, { PEFT_BF16, 32 }, { PEFT_TQ1_0, 36 },
 	{ PEFT_TQ2_0, 37 }, { PEFT_MXFP4, 38 },
+	{ PEFT_IQ2_XXS, 19 }, { PEFT_IQ2_XS, 20 }, { PEFT_IQ3_XXS, 23 },
+	{ PEFT_IQ1_S, 24 }, { PEFT_IQ3_S, 26 }, { PEFT_IQ2_S, 28 },
+	{ PEFT_IQ1_M, 31 },
 };
 
 static enum peft_dtype
@@ -37,16 +40,18 @@ commonest(const struct peft_sink *k)
 	return best;
 }
 
+/* What the types of the weights are called as a whole. */
 static void
-put_general(const struct peft_sink *k, const char *arch,
-    struct peft_gguf_out *o)
+put_types(const struct peft_sink *k, struct peft_gguf_out *o)
 {
 	enum peft_dtype t = commonest(k);
 	size_t i;
 
-	peft_gguf_put_string(o, "general.architecture", arch, strlen(arch));
-	peft_gguf_put_string(o, "general.type", "model", 5);
-	for (i = 0; i < sizeof(file_types) / sizeof(file_types[0]); i++)
+	if (k->opt.file_type != NULL)
+		peft_gguf_put_u32(o, "general.file_type",
+		    k->opt.file_type->file_type);
+	for (i = 0; k->opt.file_type == NULL && i < sizeof(file_types) /
+	    sizeof(file_types[0]); i++)
 		if (file_types[i].dtype == t)
 			peft_gguf_put_u32(o, "general.file_type",
 			    file_types[i].number);
@@ -91,6 +96,29 @@ vocab_rows(const struct peft_sink *k)
 	return 0;
 }
 
+/* From the sides; what the family's keys say is needed in any case. */
+static int
+put_sides(struct peft_sink *k, const struct peft_side *config,
+    struct peft_gguf_out *o, struct peft_rope_tensors *rope,
+    struct peft_err *err)
+{
+	struct peft_buf arch = { 0 };
+	int r = -1;
+
+	if (find_arch(k, config, &arch, err) == 0) {
+		const char *name = peft_arch_gguf(k->arch);
+
+		peft_gguf_put_string(o, "general.architecture", name,
+		    strlen(name));
+		peft_gguf_put_string(o, "general.type", "model", 5);
+		put_types(k, o);
+		r = peft_arch_metadata(k->arch, config, o, &k->heads, rope,
+		    err);
+	}
+	peft_buf_free(&arch);
+	return r;
+}
+
 static int
 put_metadata(struct peft_sink *k, struct peft_gguf_out *o,
     struct peft_rope_tensors *rope, struct peft_err *err)
@@ -99,25 +127,32 @@ put_metadata(struct peft_sink *k, struct peft_gguf_out *o,
 	    "config.json");
 	const struct peft_side *tok = peft_sides_find(&k->sides,
 	    "tokenizer.json");
-	struct peft_buf arch = { 0 };
-	int r = -1;
+	struct peft_gguf_out carried = { 0 };
+	int r = 1;
 
 	if (config == NULL)
 		return peft_seterr(err, "there is no config.json: GGUF cannot "
 		    "be written without one");
-	if (find_arch(k, config, &arch, err) == 0) {
-		put_general(k, peft_arch_gguf(k->arch), o);
-		r = peft_arch_metadata(k->arch, config, o, &k->heads, rope,
-		    err);
+	if (put_sides(k, config, o, rope, err) == -1)
+		return -1;
+	if (k->opt.origin != NULL)
+		r = peft_source_pairs(k->opt.origin, k->opt.same_types,
+		    &carried, err);
+	if (r == 0) {
+		peft_buf_free(&o->kv);
+		*o = carried;
+		if (!k->opt.same_types)
+			put_types(k, o);
+		return o->kv.failed ? peft_seterr(err, "no memory") : 0;
 	}
-	peft_buf_free(&arch);
-	if (r == 0 && tok == NULL)	/* llama.cpp's word for there is none */
+	peft_buf_free(&carried.kv);
+	if (r == 1 && tok == NULL)	/* llama.cpp's word for there is none */
 		peft_gguf_put_string(o, "tokenizer.ggml.model", "none", 4);
-	if (r == 0 && tok != NULL)
+	if (r == 1 && tok != NULL)
 		r = peft_vocab_metadata(tok, peft_sides_find(&k->sides,
 		    "tokenizer_config.json"), peft_sides_find(&k->sides,
 		    "chat_template.jinja"), vocab_rows(k), o, err);
-	return r;
+	return r == -1 ? -1 : 0;
 }
 
 /* GGUF knows one to four dimensions, none of them 0; rows that are reordered

@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "base/out.h"
+#include "base/sum.h"
+#include "math/pool.h"
 #include "quant/sink.h"
 #include "tensor/ggufmap.h"
 #include "tensor/side.h"
@@ -16,8 +18,14 @@
  */
 enum peft_out_kind { PEFT_OUT_BUNDLE, PEFT_OUT_FOLDER, PEFT_OUT_GGUF };
 
-/* Rows of a weight in pieces: about this many elements at a time. */
-enum { PEFT_PIECE = 1 << 20 };
+/* A weight is encoded window by window, a window by the threads in slices:
+ * about so many elements.  Both are cut by shape alone. */
+enum { PEFT_WINDOW = 1 << 22, PEFT_SLICE = 1 << 16 };
+
+struct peft_written {		/* where a weight is, scales and all */
+	size_t		shard;
+	uint64_t	begin, end, sum;
+};
 
 struct peft_sink {
 	struct peft_sinkopt	 opt;
@@ -31,15 +39,19 @@ struct peft_sink {
 	struct peft_outdir	*dir;		/* folder */
 	FILE			*fp;		/* where weights go now */
 	const char		*label;
+	struct peft_sum		 sum;		/* of the weight's bytes */
+	struct peft_written	*weights;
 	/* folder: the shard of each weight */
 	size_t			*shard, nshards;
 	/* GGUF */
 	const struct peft_arch	*arch;
 	struct peft_heads	 heads;
 	size_t			 written;	/* bytes of data */
-	float			*rows;		/* [PEFT_PIECE + a row] */
-	uint8_t			*bytes;
-	float			*absmax;
+	struct peft_pool	*pool;		/* NULL: this thread alone */
+	float			*rows;		/* a slice a thread, or a
+						 * window */
+	uint8_t			*bytes;		/* a window */
+	float			*absmax;	/* a weight's */
 	size_t			 nrows, nbytes, nabsmax;	/* room there */
 };
 
@@ -63,7 +75,24 @@ void	peft_sink_state(const struct peft_spec *, float offset,
 /* Put the name of where the sides are from before the message; -1. */
 int	peft_sink_blame(const struct peft_sink *, struct peft_err *);
 
+/* sink.c: a sink that knows what will come, and has nowhere to put it. */
+struct peft_sink *peft_sink_prepare(const struct peft_sinkopt *,
+	    const struct peft_spec *, size_t nspecs, const struct peft_side *,
+	    size_t nsides, struct peft_err *) PEFT_MUSTCHECK;
+
+/* sink-folder.c: which weight goes where; the index of that, appended. */
+int	peft_sink_assign_shards(struct peft_sink *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+int	peft_sink_index(struct peft_sink *, struct peft_buf *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
+/* sink-check.c: the weights in the file or folder at path. */
+int	peft_sink_check(const struct peft_sink *, const char *path,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
 /* sink-folder.c, sink-gguf.c */
+void	peft_sink_shard_name(const struct peft_sink *, size_t shard,
+	    char buf[64]);
 int	peft_sink_open_folder(struct peft_sink *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 int	peft_sink_next_shard(struct peft_sink *, struct peft_err *)
@@ -81,9 +110,17 @@ int	peft_sink_remake(struct peft_sink *, size_t i,
 	    struct peft_err *) PEFT_MUSTCHECK;
 void	peft_sink_remade_free(struct peft_rows *);
 
-/* sink-write.c: pull rows, encode, write. */
+/* sink-write.c: bytes as they are. */
 int	peft_sink_write(struct peft_sink *, const void *, size_t,
 	    struct peft_err *) PEFT_MUSTCHECK;
+/* What peft_sink_keeps(), in the order of rows that GGUF wants. */
+int	peft_sink_copy(struct peft_sink *, const struct peft_spec *,
+	    const struct peft_rows *, const struct peft_order *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* What stands behind the codes of a 4-bit weight. */
+int	peft_sink_put_scales(struct peft_sink *, const struct peft_spec *,
+	    const float *absmax, struct peft_err *) PEFT_MUSTCHECK;
+/* sink-encode.c: copy, or pull rows, encode, write. */
 int	peft_sink_encode(struct peft_sink *, const struct peft_spec *,
 	    const struct peft_rows *, struct peft_err *) PEFT_MUSTCHECK;
 

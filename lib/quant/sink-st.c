@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "quant/quant.h"
 #include "quant/sink-impl.h"
 
 enum {
@@ -47,6 +48,13 @@ add_list(struct list *l, const char *name, const char *tail,
 	return add(l, name, tail, dtype, 1, &n, err);
 }
 
+/* FP8's, along a dimension. */
+static size_t
+blocks(const struct peft_spec *s, int dim)
+{
+	return (s->shape[dim] + s->blocksize - 1) / s->blocksize;
+}
+
 struct peft_quantised
 peft_sink_sizes(const struct peft_spec *s)
 {
@@ -56,7 +64,12 @@ peft_sink_sizes(const struct peft_spec *s)
 	for (i = 0; i < s->ndim; i++)
 		q.nelem *= s->shape[i];
 	q.nbytes = q.nelem / 2 + q.nelem % 2;
-	q.nabsmax = (q.nelem + s->blocksize - 1) / s->blocksize;
+	if (s->dtype == PEFT_INT8)
+		q.nabsmax = s->shape[0];
+	else if (s->dtype == PEFT_F8G_E4M3)
+		q.nabsmax = blocks(s, 0) * blocks(s, 1);
+	else
+		q.nabsmax = (q.nelem + s->blocksize - 1) / s->blocksize;
 	q.nnested = (q.nabsmax + 255) / 256;
 	return q;
 }
@@ -96,6 +109,38 @@ add_4bit(struct list *l, const struct peft_spec *s, struct peft_err *err)
 	return add_state(l, s, err);
 }
 
+/* LLM.int8 by bitsandbytes' names (NAME.weight, NAME.SCB), FP8 by those of
+ * DeepSeek and transformers' FineGrainedFP8Config. */
+static int
+add_coded(struct list *l, const struct peft_spec *s, struct peft_err *err)
+{
+	size_t grid[2], stem = strlen(s->name);
+	bool f8 = s->dtype == PEFT_F8G_E4M3;
+	char base[512];
+
+	if (stem > 7 && strcmp(s->name + stem - 7, ".weight") == 0)
+		stem -= 7;
+	else
+		return peft_seterr(err, "weight %s: its name does not end in "
+		    ".weight, as %s has it", s->name,
+		    peft_dtypes[s->dtype].name);
+	if (stem >= sizeof(base) || s->ndim != 2)
+		return peft_seterr(err, "weight %s: %s is for matrices",
+		    s->name, peft_dtypes[s->dtype].name);
+	memcpy(base, s->name, stem);
+	base[stem] = '\0';
+	if (add(l, s->name, "", f8 ? PEFT_F8_E4M3 : PEFT_I8, 2, s->shape,
+	    err) == -1)
+		return -1;
+	if (!f8)
+		return add_list(l, base, ".SCB", PEFT_F32, s->shape[0],
+		    err) == -1 ? -1 : add(l, base, ".weight_format", PEFT_U8,
+		    0, grid, err);
+	grid[0] = blocks(s, 0);
+	grid[1] = blocks(s, 1);
+	return add(l, base, ".weight_scale_inv", PEFT_F32, 2, grid, err);
+}
+
 /* Side files and what is known of quantised weights beforehand: first, so
  * that a reader on a pipe knows the model before the weights come. */
 static int
@@ -132,7 +177,8 @@ peft_sink_entries(struct peft_sink *k, size_t from, size_t to, bool sides,
 	for (i = from; r == 0 && i < to; i++) {
 		const struct peft_spec *s = &k->specs[i];
 
-		r = is_4bit(s) ? add_4bit(&l, s, err) : add(&l, s->name, "",
+		r = is_4bit(s) ? add_4bit(&l, s, err) :
+		    peft_is_coded(s->dtype) ? add_coded(&l, s, err) : add(&l, s->name, "",
 		    s->dtype, s->ndim, s->shape, err);
 	}
 	if (r == -1) {

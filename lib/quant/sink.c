@@ -31,8 +31,10 @@ static int
 copy_specs(struct peft_sink *k, const struct peft_spec *s, size_t n,
     struct peft_err *err)
 {
-	if ((k->specs = peft_calloc(n, sizeof(*s), err)) == NULL ||
-	    (k->turn = peft_calloc(n + 1, sizeof(*k->turn), err)) == NULL)
+	k->specs = peft_calloc(n, sizeof(*s), err);
+	k->weights = peft_calloc(n, sizeof(*k->weights), err);
+	k->turn = peft_calloc(n + 1, sizeof(*k->turn), err);
+	if (k->specs == NULL || k->weights == NULL || k->turn == NULL)
 		return -1;
 	for (; k->n < n; k->n++) {
 		struct peft_spec *to = &k->specs[k->n];
@@ -71,8 +73,7 @@ check_types(const struct peft_sink *k, struct peft_err *err)
 	for (i = 0; i < k->n && k->kind != PEFT_OUT_GGUF; i++) {
 		enum peft_dtype t = k->specs[i].dtype;
 
-		if (peft_dtypes[t].st == NULL && t != PEFT_NF4 &&
-		    t != PEFT_FP4)
+		if (peft_dtypes[t].st == NULL && !peft_is_coded(t))
 			return peft_seterr(err, "weight %s: type %s exists in "
 			    "GGUF only (-o NAME.gguf)", k->specs[i].name,
 			    peft_dtypes[t].name);
@@ -105,7 +106,9 @@ release(struct peft_sink *k)
 	free(k->specs);
 	free(k->turn);
 	free(k->shard);
+	free(k->weights);
 	free(k->path);
+	peft_pool_close(k->pool);
 	free(k->rows);
 	free(k->bytes);
 	free(k->absmax);
@@ -131,9 +134,9 @@ open_file(struct peft_sink *k, struct peft_err *err)
 }
 
 struct peft_sink *
-peft_sink_open(const struct peft_sinkopt *opt, const struct peft_spec *specs,
-    size_t nspecs, const struct peft_side *sides, size_t nsides,
-    struct peft_err *err)
+peft_sink_prepare(const struct peft_sinkopt *opt,
+    const struct peft_spec *specs, size_t nspecs,
+    const struct peft_side *sides, size_t nsides, struct peft_err *err)
 {
 	struct peft_sink *k = peft_calloc(1, sizeof(*k), err);
 
@@ -155,13 +158,29 @@ peft_sink_open(const struct peft_sinkopt *opt, const struct peft_spec *specs,
 		peft_sink_blame(k, err);
 		goto fail;
 	}
-	if ((k->kind == PEFT_OUT_FOLDER ? peft_sink_open_folder(k, err) :
-	    open_file(k, err)) == -1)
-		goto fail;
 	return k;
 fail:
 	release(k);
 	return NULL;
+}
+
+struct peft_sink *
+peft_sink_open(const struct peft_sinkopt *opt, const struct peft_spec *specs,
+    size_t nspecs, const struct peft_side *sides, size_t nsides,
+    struct peft_err *err)
+{
+	struct peft_sink *k = peft_sink_prepare(opt, specs, nspecs, sides,
+	    nsides, err);
+
+	if (k == NULL)
+		return NULL;
+	if ((opt->threads > 1 && (k->pool = peft_pool_open(opt->threads,
+	    err)) == NULL) || (k->kind == PEFT_OUT_FOLDER ?
+	    peft_sink_open_folder(k, err) : open_file(k, err)) == -1) {
+		release(k);
+		return NULL;
+	}
+	return k;
 }
 
 int
@@ -188,7 +207,8 @@ peft_sink_put(struct peft_sink *k, const struct peft_rows *rows,
     struct peft_err *err)
 {
 	const struct peft_spec *s = &k->specs[k->next];
-	size_t before = k->written;
+	struct peft_written *w = &k->weights[k->next];
+	size_t before;
 	struct peft_rows made;
 	int r;
 
@@ -197,11 +217,17 @@ peft_sink_put(struct peft_sink *k, const struct peft_rows *rows,
 	if (k->kind == PEFT_OUT_FOLDER && k->next > 0 &&
 	    peft_sink_next_shard(k, err) == -1)
 		return -1;
+	before = k->written;		/* behind the shard's head */
+	w->shard = k->shard != NULL ? k->shard[k->next] : 0;
+	w->begin = (uint64_t)ftello(k->fp);	/* of a pipe: not looked at */
+	k->sum = (struct peft_sum){ 0 };
 	if ((r = peft_sink_remake(k, k->next, rows, &made, err)) == 0)
 		r = peft_sink_encode(k, s, &made, err);
 	peft_sink_remade_free(&made);
 	if (r == -1)
 		return peft_errprefix(err, "weight %s", s->name);
+	w->end = w->begin + (k->written - before);
+	w->sum = peft_sum_end(&k->sum);
 	k->next++;
 	if (k->kind == PEFT_OUT_GGUF)
 		return peft_gguf_pad(k->fp, k->label, k->written - before,
@@ -221,6 +247,8 @@ read_back(void *ctx, const char *path, struct peft_err *err)
 		r = s == NULL ? -1 : peft_seterr(err, "%zu weights were "
 		    "written, %zu can be read", k->n, peft_source_count(s));
 	peft_source_close(s);
+	if (r == 0)
+		r = peft_sink_check(k, path, err);
 	if (r == -1)
 		return peft_errprefix(err, "%s, as it was written", k->label);
 	return k->opt.check.fn == NULL ? 0 :
@@ -269,7 +297,33 @@ struct peft_rows
 peft_rows_of(const struct peft_weight *w)
 {
 	return (struct peft_rows){ .get = rows_of_weight,
-	    .ctx = (void *)(uintptr_t)w, .raw = w };
+	    .ctx = (void *)(uintptr_t)w, .raw = w, .shared = true };
+}
+
+static int
+rows_of_passing(void *ctx, size_t first, size_t n, float *dst,
+    struct peft_err *err)
+{
+	const struct peft_passing *p = ctx;
+
+	return rows_of_weight((void *)(uintptr_t)&p->w, first, n, dst, err);
+}
+
+static void
+passed(void *ctx, size_t first, size_t n)
+{
+	const struct peft_passing *p = ctx;
+	size_t row = p->w.nbytes / (p->w.rows > 0 ? p->w.rows : 1);
+
+	peft_source_passed(p->source, p->i, first * row, (first + n) * row);
+}
+
+struct peft_rows
+peft_rows_passing(const struct peft_passing *p)
+{
+	return (struct peft_rows){ .get = rows_of_passing,
+	    .ctx = (void *)(uintptr_t)p, .raw = &p->w, .shared = true,
+	    .passed = passed };
 }
 
 struct peft_spec

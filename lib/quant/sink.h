@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/out.h"
+#include "quant/mix.h"
 #include "tensor/source.h"
 #include "tensor/weight.h"
 
@@ -28,6 +29,9 @@ struct peft_rows {
 		    struct peft_err *);
 	void	*ctx;
 	const struct peft_weight *raw;
+	bool	 shared;	/* several threads may call get() at a time */
+	/* NULL, or told that rows first .. first+n will not be asked for */
+	void	(*passed)(void *ctx, size_t first, size_t n);
 };
 
 struct peft_spec {
@@ -39,8 +43,15 @@ struct peft_spec {
 	bool		 nested;	/* doubly quantised */
 	enum peft_dtype	 orig;		/* NF4, FP4: dtype to name in the
 					 * quant_state; else ignored */
+	/* For people, of specs that peft_convert_plan() made. */
+	enum peft_dtype	 asked;		/* unless its rows did not divide */
+	const char	*why;		/* it differs from most; or NULL */
 	bool		 turned;	/* rows come [out, in], where Hugging
 					 * Face has [in, out] */
+	const float	*importance;	/* of each column (of each matrix, if
+					 * there are 3 dimensions), or NULL:
+					 * see peft_encode_rows() */
+	size_t		 nimportance;
 };
 
 struct peft_sinkopt {
@@ -53,6 +64,13 @@ struct peft_sinkopt {
 					 * always one file */
 	/* __metadata__ pairs beside format and peft.*: key, value, ..., NULL */
 	const char *const *meta;
+	int		 threads;	/* that encode; 0, 1: the caller's */
+	const struct peft_mix *file_type; /* GGUF: what it is called; NULL: by
+					 * the type that most weights have */
+	/* GGUF: where its metadata is from, if that is GGUF as well and only
+	 * types change: then all of it is carried over; else NULL */
+	const struct peft_source *origin;
+	bool		 same_types;	/* not even those */
 	/* a further look at what was written, before it has its name */
 	struct peft_check check;
 };
@@ -69,6 +87,11 @@ struct peft_sink *peft_sink_open(const struct peft_sinkopt *,
 /* Could path be written?  Asked before the work that it is to hold. */
 int		 peft_sink_probe(const struct peft_sinkopt *,
 		    struct peft_err *) PEFT_MUSTCHECK;
+/* The bytes of all files that these would make. */
+int		 peft_sink_size(const struct peft_sinkopt *,
+		    const struct peft_spec *, size_t nspecs,
+		    const struct peft_side *, size_t nsides, size_t *bytes,
+		    struct peft_err *) PEFT_MUSTCHECK;
 int		 peft_sink_put(struct peft_sink *, const struct peft_rows *,
 		    struct peft_err *) PEFT_MUSTCHECK;
 /* Both end the life of the struct.  commit writes the end, fsyncs, re-reads
@@ -77,8 +100,26 @@ int		 peft_sink_commit(struct peft_sink *, struct peft_err *)
 		    PEFT_MUSTCHECK;
 void		 peft_sink_abort(struct peft_sink *);
 
+/* Are the stored bytes those that the spec calls for?  Then they are copied,
+ * with their scales. */
+bool		 peft_sink_keeps(const struct peft_spec *,
+		    const struct peft_rows *);
+/* peft_encode_rows() by the spec, of rows first .. first+n (the product of
+ * all dimensions but the last counts rows). */
+int		 peft_spec_encode(const struct peft_spec *, const float *src,
+		    size_t first, size_t n, void *dst, struct peft_err *)
+		    PEFT_MUSTCHECK;
+
 /* Rows of a loaded weight, decoded; raw = w.  *w must outlive the rows. */
 struct peft_rows peft_rows_of(const struct peft_weight *w);
+/* The same of weight i of a source, the one that _next() gave: the pages of
+ * rows that were passed need not stay in memory. */
+struct peft_passing {
+	struct peft_weight	 w;
+	struct peft_source	*source;
+	size_t			 i;
+};
+struct peft_rows peft_rows_passing(const struct peft_passing *);
 /* The spec that describes w as it is stored. */
 struct peft_spec peft_spec_of(const struct peft_weight *w);
 

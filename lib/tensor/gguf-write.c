@@ -62,6 +62,17 @@ peft_gguf_put_string(struct peft_gguf_out *o, const char *key, const char *s,
 }
 
 void
+peft_gguf_put_pair(struct peft_gguf_out *o, const struct peft_gguf_kv *kv)
+{
+	put_key(o, kv->key, (enum peft_gguf_type)kv->type);
+	if (kv->type == PEFT_GGUF_ARRAY) {
+		put_little(&o->kv, kv->elem, 4);
+		put_little(&o->kv, kv->count, 8);
+	}
+	peft_buf_put(&o->kv, kv->value, kv->nbytes);
+}
+
+void
 peft_gguf_put_array(struct peft_gguf_out *o, const char *key,
     enum peft_gguf_type elem, uint64_t count)
 {

@@ -81,6 +81,8 @@ void	peft_gguf_put_f32(struct peft_gguf_out *, const char *, float);
 void	peft_gguf_put_bool(struct peft_gguf_out *, const char *, bool);
 void	peft_gguf_put_string(struct peft_gguf_out *, const char *,
 	    const char *, size_t len);
+/* A pair that was read. */
+void	peft_gguf_put_pair(struct peft_gguf_out *, const struct peft_gguf_kv *);
 /* An array's head; the elements are then put by the two below (strings), or
  * by peft_buf_put(&out->kv, ...) in little-endian. */
 void	peft_gguf_put_array(struct peft_gguf_out *, const char *,

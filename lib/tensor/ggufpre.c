@@ -38,6 +38,26 @@
 	"[\\\\p{L}\\\\p{M}]+| ?[\\\\p{P}\\\\p{S}]+[\\\\r\\\\n]*|" LINES)
 #define WORDS		CUT(" ?[^(\\\\s|.,!?…。，、।۔،)]+")
 
+#define DEEPSEEK1 \
+	CUT("[\\r\\n]") CUT("\\\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆ" \
+	"Έ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅ" \
+	"ὐ-ὗὙὛὝ\u1f5f-\u1f7dᾀ-ᾴᾶ-ᾼ\u1fbeῂ-ῄῆ-ῌ\u1fd0-\u1fd3\u1fd6-\u1fdbῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u2126ℨ\u212a-ℭℯ-ℴℹ" \
+	"ℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ" \
+	"𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+") \
+	CUT("\\\\s?[!-/:-~！-／：-～‘-‟　-。]+") CUT("\\\\s+$") \
+	CUT("[一-龥ࠀ-一가-퟿]+") CUT("\\\\p{N}+")
+#define NOT_HAN(class)	"(?:(?!\\\\p{Han})" class ")"
+#define KIMI(short) \
+	"\\\\p{Han}+|" BEFORE NOT_HAN(LARGE) "*" NOT_HAN(SMALL) "+" short "|" \
+	BEFORE NOT_HAN(LARGE) "+" NOT_HAN(SMALL) "*" short "|" \
+	"\\\\p{N}{1,3}|" MARKS "[\\\\r\\\\n]*|" LINES
+#define YOUTU		CUT("[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|" \
+	"[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+") CUT(O200K(SHORT "?", "\\\\p{N}"))
+#define QWEN35		SHORT "|" BEFORE "[\\\\p{L}\\\\p{M}]+|\\\\p{N}|" \
+	" ?[^\\\\s\\\\p{L}\\\\p{M}\\\\p{N}]+[\\\\r\\\\n]*|" LINES
+#define EXAONE_MOE	SHORT "|" BEFORE "(?:\\\\p{L}\\\\p{M}*(?: \\\\p{L}" \
+	"\\\\p{M}*)*)+|\\\\p{N}|" MARKS "[\\\\r\\\\n/]?|\\\\s*[\\\\r\\\\n]|" BLANKS
+
 #define AS_GPT2		BYTELEVEL("true", "true"), "null", false, false
 #define AS_SMOLLM	"{\"type\":\"Sequence\",\"pretokenizers\":[" \
 	"{\"type\":\"Digits\",\"individual_digits\":true}," \
@@ -68,6 +88,16 @@ static const struct peft_pre pres[] = {
 	{ "deepseek-coder", CUTS(CUT("[\\\\r\\\\n]") CUT("\\\\s?\\\\p{L}+")
 	    CUT("\\\\s?\\\\p{P}+") CUT("[一-龥ࠀ-一가-퟿]+") CUT("\\\\p{N}"),
 	    "true"), "null", false, false },
+	{ "deepseek-llm", CUTS(DEEPSEEK1, "true"), "null", false, false },
+	{ "kimi-k2", SPLIT(KIMI(SHORT "?"), "true"), "null", false, false },
+	{ "qwen35", SPLIT(QWEN35, "false"), "{\"type\":\"NFC\"}", false,
+	    false },
+	{ "youtu", CUTS(YOUTU, "true"), "null", true, false },
+	{ "exaone-moe", SPLIT(EXAONE_MOE, "true"), "null", false, false },
+	{ "laguna", CUTS(CUT("[^\\\\n]+|[\\\\n]+") CUT(CL100K("\\\\p{N}")),
+	    "true"), "null", false, false },
+	{ "superbpe", CUTS(CUT("\\\\p{N}+") CUT("(?=(\\\\d{3})+(?!\\\\d))"),
+	    "true"), "null", false, false },
 	{ "stablelm2", AS_QWEN2 },
 	{ "llama3", AS_LLAMA3 },
 	{ "llama-v3", AS_LLAMA3 },
@@ -83,8 +113,14 @@ static const struct peft_pre pres[] = {
 	{ "kormo", AS_QWEN2 },
 	{ "megrez", AS_QWEN2 },
 	{ "hunyuan", AS_QWEN2 },
+	{ "f2llmv2", AS_QWEN2 },
+	{ "solar-open", AS_QWEN2 },
 	{ "grok-2", AS_QWEN2 },
 	{ "phi-2", AS_GPT2 },
+	{ "jina-v1-en", AS_GPT2 },
+	{ "jina-v2-code", AS_GPT2 },
+	{ "roberta-bpe", AS_GPT2 },
+	{ "modern-bert", AS_GPT2 },
 	{ "jina-es", AS_GPT2 },
 	{ "jina-de", AS_GPT2 },
 	{ "jina-v2-es", AS_GPT2 },
@@ -102,11 +138,15 @@ static const struct peft_pre pres[] = {
 	{ "refact", AS_SMOLLM },
 	{ "command-r", AS_SMOLLM },
 	{ "codeshell", AS_SMOLLM },
+	{ "mellum2", AS_SMOLLM },
 	{ "exaone", AS_SMOLLM },
 	{ "minerva-7b", AS_SMOLLM },
 	{ "llama4", AS_GPT4O },
+	{ "kanana2", AS_GPT4O },
+	{ "talkie", AS_GPT4O },
 	{ "minimax-m2", AS_GPT4O },
 	{ "hunyuan-dense", AS_DEEPSEEK3 },
+	{ "joyai-llm", AS_DEEPSEEK3 },
 	{ "bailingmoe", AS_BAILING },
 	{ "bailingmoe2", AS_BAILING },
 	{ "llada-moe", AS_BAILING },

@@ -224,17 +224,79 @@ open_index(struct peft_source *s, const char *dir, const char *name,
 	return r;
 }
 
+/* By its name; not what trainers leave beside their weights. */
+static bool
+is_pickled_model(const char *name)
+{
+	static const char *const tails[] = { ".bin", ".bin.index.json", ".pt",
+	    ".pth", ".ckpt", NULL };
+	static const char *const others[] = { "training_args", "optimizer",
+	    "scheduler", "rng_state", "scaler", NULL };
+	size_t n = strlen(name), i;
+
+	for (i = 0; others[i] != NULL; i++)
+		if (strncmp(name, others[i], strlen(others[i])) == 0)
+			return false;
+	for (i = 0; tails[i] != NULL; i++)
+		if (n > strlen(tails[i]) && strcmp(name + n -
+		    strlen(tails[i]), tails[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Weights that are there as pickles alone. */
+static int
+refuse_pickles(const char *dir, struct peft_err *err)
+{
+	DIR *d = opendir(dir);
+	const struct dirent *e;
+	int r = 0;
+
+	if (d == NULL)
+		return 0;		/* which is told by who reads it */
+	while (r == 0 && (e = readdir(d)) != NULL)
+		if (is_pickled_model(e->d_name))
+			r = peft_seterr(err, "%s/%s is a PyTorch pickle, "
+			    "which can run code when it is read; save it as "
+			    "safetensors (load it with transformers or torch "
+			    "where that is safe, then save_pretrained())", dir,
+			    e->d_name);
+	closedir(d);
+	return r;
+}
+
+/* Old GPTQ and AWQ folders tell of it in a file of its own. */
+static int
+read_quant(struct peft_source *s, const char *dir, struct peft_err *err)
+{
+	static const struct { const char *name; enum peft_quantmethod m; }
+	files[] = { { "quantize_config.json", PEFT_QM_GPTQ },
+	    { "quant_config.json", PEFT_QM_AWQ } };
+	struct peft_buf b = { 0 };
+	size_t i;
+	int r;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		if (!exists(dir, files[i].name))
+			continue;
+		if (slurp(dir, files[i].name, &b, err) == -1)
+			return -1;
+		r = peft_quantcfg_read_alone(&s->quant, b.data == NULL ? "" :
+		    b.data, b.len, files[i].m, err);
+		peft_buf_free(&b);
+		return r == -1 ? peft_errprefix(err, "%s/%s", dir,
+		    files[i].name) : 0;
+	}
+	return 0;
+}
+
 /* The weight files a folder may hold, the first that is there wins. */
 int
 peft_source_open_folder(struct peft_source *s, const char *dir,
     struct peft_err *err)
 {
-	static const char *const pickles[] = { "pytorch_model.bin",
-	    "adapter_model.bin", "pytorch_model.bin.index.json", NULL };
-	size_t i;
-
 	s->kind = PEFT_FOLDER;
-	if (read_sides(s, dir, err) == -1)
+	if (read_sides(s, dir, err) == -1 || read_quant(s, dir, err) == -1)
 		return -1;
 	if (exists(dir, "model.safetensors"))
 		return open_in(s, dir, "model.safetensors", err);
@@ -242,11 +304,8 @@ peft_source_open_folder(struct peft_source *s, const char *dir,
 		return open_index(s, dir, "model.safetensors.index.json", err);
 	if (exists(dir, "adapter_model.safetensors"))
 		return open_in(s, dir, "adapter_model.safetensors", err);
-	for (i = 0; pickles[i] != NULL; i++)
-		if (exists(dir, pickles[i]))
-			return peft_seterr(err, "%s/%s is a PyTorch pickle, "
-			    "which can run code when it is read; save it as "
-			    "safetensors", dir, pickles[i]);
+	if (refuse_pickles(dir, err) == -1)
+		return -1;
 	/* side files alone will do for a tokenizer */
 	if (s->sides.n > 0)
 		return 0;

@@ -5,16 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/source-impl.h"
+#include "tensor/source-parts.h"
 
+/* In which part it is goes to *file. */
 static const struct peft_gguf_tensor *
-find_tensor(const struct peft_gguf *g, const char *name)
+find_tensor(const struct peft_gguf_part *parts, size_t n, const char *name,
+    size_t *file)
 {
-	size_t i;
+	size_t i, k;
 
-	for (i = 0; i < g->n; i++)
-		if (strcmp(g->tensors[i].name, name) == 0)
-			return &g->tensors[i];
+	for (k = 0; k < n; k++)
+		for (i = 0; i < parts[k].g.n; i++)
+			if (strcmp(parts[k].g.tensors[i].name, name) == 0) {
+				*file = parts[k].file;
+				return &parts[k].g.tensors[i];
+			}
 	return NULL;
 }
 
@@ -148,14 +153,16 @@ add_tensors(struct peft_source *s, const struct peft_gguf *g,
 }
 
 static int
-read_rope(const struct peft_source *s, const struct peft_gguf *g,
-    size_t file, struct peft_rope_tensors *to, struct peft_err *err)
+read_rope(const struct peft_source *s, const struct peft_gguf_part *parts,
+    size_t nparts, struct peft_rope_tensors *to, struct peft_err *err)
 {
 	const struct peft_gguf_tensor *t;
+	size_t file = 0;
 	int i;
 
 	for (i = 0; i < PEFT_NDIV; i++) {
-		if ((t = find_tensor(g, peft_rope_names[i])) == NULL)
+		t = find_tensor(parts, nparts, peft_rope_names[i], &file);
+		if (t == NULL)
 			continue;
 		if (t->dtype != PEFT_F32 || t->ndim != 1)
 			return peft_seterr(err, "%s is not a list of f32",
@@ -173,48 +180,51 @@ read_rope(const struct peft_source *s, const struct peft_gguf *g,
 	return 0;
 }
 
+/* The metadata is the first part's. */
 static int
-convert(struct peft_source *s, const struct peft_gguf *g, size_t file,
-    struct peft_err *err)
+convert(struct peft_source *s, const struct peft_gguf_part *parts,
+    size_t nparts, struct peft_err *err)
 {
+	const struct peft_gguf *g = &parts[0].g;
 	const struct peft_arch *a = arch_of(g, err);
 	struct peft_rope_tensors rope = { 0 };
 	struct peft_heads heads = { 0 };
 	const char *why;
+	size_t file = 0, k;
+	bool tied = find_tensor(parts, nparts, "output.weight", &file) == NULL;
 	int r;
 
+	s->gguf_file = parts[0].file;
 	if (a == NULL || add_meta(s, g, err) == -1)
 		return -1;
-	r = read_rope(s, g, file, &rope, err);
+	r = read_rope(s, parts, nparts, &rope, err);
 	if (r == 0)
-		r = peft_arch_config(a, g, find_tensor(g, "output.weight") ==
-		    NULL, &rope, &s->sides, &heads, err);
+		r = peft_arch_config(a, g, tied, &rope, &s->sides, &heads,
+		    err);
 	peft_rope_tensors_free(&rope);
 	if (r == -1 || peft_vocab_sides(g, &s->sides, &why, err) == -1)
 		return -1;
 	if (why != NULL && peft_source_add_meta(s, "peft.no_tokenizer", why,
 	    err) == -1)
 		return -1;
-	return add_tensors(s, g, a, &heads, file, err);
+	for (k = 0; r == 0 && k < nparts; k++)
+		r = add_tensors(s, &parts[k].g, a, &heads, parts[k].file, err);
+	return r;
 }
 
 int
 peft_source_open_gguf(struct peft_source *s, size_t file,
     struct peft_err *err)
 {
-	const struct peft_file *f = &s->files[file];
-	struct peft_gguf g;
-	uint64_t n;
+	struct peft_gguf_part *parts;
+	size_t n, i;
 	int r;
 
-	if (peft_gguf_parse(&g, f->map, f->len, err) == -1)
+	if ((parts = peft_parts_open(s, file, &n, err)) == NULL)
 		return -1;
-	if (peft_gguf_uint(&g, "split.count", &n) && n > 1)
-		r = peft_seterr(err, "is one of %llu parts of a split GGUF; "
-		    "join them first (llama-gguf-split --merge)",
-		    (unsigned long long)n);
-	else
-		r = convert(s, &g, file, err);
-	peft_gguf_free(&g);
+	r = convert(s, parts, n, err);
+	for (i = 0; i < n; i++)
+		peft_gguf_free(&parts[i].g);
+	free(parts);
 	return r;
 }

@@ -8,12 +8,18 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "tensor/source.h"
+#include "tensor/source-impl.h"
 
 struct digest {
-	struct peft_weight	w;
+	struct peft_weight	w;		/* without data, when done */
 	char			hex[PEFT_SHA256_HEX];
+	struct peft_source	*source;
+	size_t			 i;		/* there */
+	bool			 had;		/* and its data, already */
 };
+
+/* Weights are at hand for this many bytes at a time (one may have more). */
+static const size_t batch_bytes = (size_t)64 << 20;
 
 struct work {
 	struct digest	*d;
@@ -25,10 +31,17 @@ static void
 digest_weight(struct digest *d)
 {
 	const struct peft_scales *s = &d->w.scales;
+	enum { CHUNK = 1 << 22 };
 	struct peft_sha256 h;
+	size_t at, n;
 
 	peft_sha256_init(&h);
-	peft_sha256_add(&h, d->w.data, d->w.nbytes);
+	for (at = 0; at < d->w.nbytes; at += n) {
+		n = d->w.nbytes - at < CHUNK ? d->w.nbytes - at : CHUNK;
+		peft_sha256_add(&h, (const char *)d->w.data + at, n);
+		if (!d->had)
+			peft_source_passed(d->source, d->i, at, at + n);
+	}
 	if (s->absmax != NULL)
 		peft_sha256_add(&h, s->absmax, s->nabsmax * sizeof(float));
 	if (s->qabsmax != NULL) {
@@ -38,6 +51,14 @@ digest_weight(struct digest *d)
 		peft_sha256_add(&h, s->nested_map, 256 * sizeof(float));
 		peft_sha256_add(&h, &s->nested_offset, sizeof(float));
 	}
+	if (s->exponents != NULL)
+		peft_sha256_add(&h, s->exponents, s->nabsmax);
+	if (s->group > 0 && s->zero == NULL)
+		peft_sha256_add(&h, &s->zero0, sizeof(s->zero0));
+	if (s->zero != NULL)
+		peft_sha256_add(&h, s->zero, s->nabsmax * sizeof(*s->zero));
+	if (s->order != NULL)
+		peft_sha256_add(&h, s->order, d->w.cols * sizeof(*s->order));
 	peft_sha256_hex(&h, d->hex);
 }
 
@@ -99,6 +120,31 @@ add_line(struct peft_sha256 *h, const struct digest *d)
 	peft_buf_free(&b);
 }
 
+/* Weights from i on, about a batch of them; what was not loaded before is not
+ * afterwards.  The first that is left, or SIZE_MAX. */
+static size_t
+digest_batch(struct peft_source *s, struct digest *d, size_t i, size_t n,
+    int threads, struct peft_err *err)
+{
+	size_t from = i, bytes = 0, k;
+	int r = 0;
+
+	while (r == 0 && i < n && bytes < batch_bytes) {
+		d[i].source = s;
+		d[i].i = i;
+		d[i].had = peft_source_at(s, i)->data != NULL;
+		r = peft_source_load(s, i, &d[i].w, err);
+		bytes += d[i].w.nbytes;
+		i += r == 0;
+	}
+	if (r == 0)
+		digest_all(d + from, i - from, threads);
+	for (k = from; k < i; k++)
+		if (!d[k].had)
+			peft_source_drop(s, k);
+	return r == -1 ? SIZE_MAX : i;
+}
+
 int
 peft_source_hash(struct peft_source *s, int threads, char *hex,
     struct peft_err *err)
@@ -109,12 +155,11 @@ peft_source_hash(struct peft_source *s, int threads, char *hex,
 
 	if ((d = peft_calloc(n, sizeof(*d), err)) == NULL)
 		return -1;
-	for (i = 0; i < n; i++)
-		if (peft_source_load(s, i, &d[i].w, err) == -1) {
+	for (i = 0; i < n; )
+		if ((i = digest_batch(s, d, i, n, threads, err)) == SIZE_MAX) {
 			free(d);
 			return -1;
 		}
-	digest_all(d, n, threads);
 	qsort(d, n, sizeof(*d), by_name);
 	peft_sha256_init(&h);
 	for (i = 0; i < n; i++)
@@ -123,4 +168,15 @@ peft_source_hash(struct peft_source *s, int threads, char *hex,
 	peft_sha256_hex(&h, hex + 7);
 	free(d);
 	return 0;
+}
+
+int
+peft_source_hash_path(const char *path, int threads, char *hex,
+    struct peft_err *err)
+{
+	struct peft_source *s = peft_source_open(path, err);
+	int r = s == NULL ? -1 : peft_source_hash(s, threads, hex, err);
+
+	peft_source_close(s);
+	return r;
 }

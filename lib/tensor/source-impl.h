@@ -4,23 +4,29 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/map.h"
 #include "tensor/ggufmap.h"
+#include "tensor/quantcfg.h"
 #include "tensor/side.h"
 #include "tensor/source.h"
 #include "tensor/st.h"
 
 /*
  * What the files of a source share.  Raw tensors are what containers hold;
- * weights are what a model consists of: a raw tensor, or several (the codes
- * and the scales of bitsandbytes).
+ * weights are what a model consists of: a raw tensor, or several (codes,
+ * scales and what else belongs to a quantised weight).
  */
 struct peft_file {
 	char		*label;
 	const uint8_t	*map;		/* NULL: a pipe that is streamed */
 	size_t		 len;
 	bool		 heap;		/* map is malloc'd, not mmapped */
+	struct peft_stamp {		/* when it was opened */
+		uint64_t	dev, ino, size;
+		struct timespec	changed;
+	}		 stamp;
 };
 
 struct peft_raw {
@@ -37,15 +43,32 @@ struct peft_raw {
 /* The parts of a weight: indices of raw tensors, NONE where absent. */
 enum peft_part {
 	PEFT_DATA, PEFT_ABSMAX, PEFT_QUANT_MAP, PEFT_NESTED_ABSMAX,
-	PEFT_NESTED_MAP, PEFT_QUANT_STATE, PEFT_FORMAT, PEFT_NPART
+	PEFT_NESTED_MAP, PEFT_QUANT_STATE, PEFT_FORMAT,
+	PEFT_ZEROS, PEFT_ORDER, PEFT_SHAPE,
+	/* of activations: taken, and not used */
+	PEFT_INPUT_SCALE, PEFT_INPUT_ZERO, PEFT_NPART
 };
 #define PEFT_NONE	SIZE_MAX
 
+/* How the codes of a grouped weight lie in its file. */
+enum peft_packing {
+	PEFT_PACK_NONE,		/* not grouped */
+	PEFT_PACK_PLAIN,	/* codes follow each other, by rows */
+	PEFT_PACK_GPTQ,		/* words of several rows, transposed */
+	PEFT_PACK_AWQ,		/* words of eight columns, transposed */
+	PEFT_PACK_MX		/* as struct peft_scales has it */
+};
+
 struct peft_whole {
 	struct peft_weight	 w;	/* data NULL */
+	char			*name;	/* w.name, if no raw tensor's */
+	enum peft_packing	 packing;
+	bool			 plus1;	/* zeros are stored less one */
+	uint8_t			*tables;	/* scales, order, zeros */
 	size_t			 part[PEFT_NPART];
-	size_t			 missing;	/* parts not yet read (pipe) */
-	uint8_t			*permuted;	/* rows in order; load keeps */
+	size_t			 missing;	/* parts still in the pipe */
+	uint8_t			*permuted;	/* rows in order, codes by
+						 * rows; load keeps */
 };
 
 struct peft_source {
@@ -61,6 +84,11 @@ struct peft_source {
 	struct peft_sides	 sides;
 	struct peft_st_pair	*meta;
 	size_t			 nmeta, capmeta;
+	struct peft_quantcfg	 quant;
+	const struct peft_arch	*arch;		/* of config.json, or NULL */
+	size_t			 nquantised;	/* weights */
+
+	size_t			 gguf_file;	/* that has the metadata */
 
 	FILE			*opened;	/* a named pipe, to be closed */
 	FILE			*pipe;		/* being streamed, or NULL */
@@ -84,6 +112,8 @@ int	peft_source_open_folder(struct peft_source *, const char *path,
 	    struct peft_err *) PEFT_MUSTCHECK;
 int	peft_source_open_file(struct peft_source *, const char *path,
 	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_source_map_file(struct peft_source *, const char *path,
+	    struct peft_err *) PEFT_MUSTCHECK;
 int	peft_source_open_bytes(struct peft_source *, size_t file,
 	    struct peft_err *) PEFT_MUSTCHECK;
 int	peft_source_open_gguf(struct peft_source *, size_t file,
@@ -103,9 +133,50 @@ int	peft_source_drain(struct peft_source *, struct peft_err *)
 int	peft_tokenizer_of(struct peft_sides *, const char *name,
 	    const struct peft_buf *file, struct peft_err *) PEFT_MUSTCHECK;
 
+/* source-pages.c: what a file is, to see later whether it still is. */
+struct stat;
+struct peft_stamp peft_source_stamp(const struct stat *);
+
 /* source-weights.c: from raw tensors to weights, once all are known. */
 int	peft_source_make_weights(struct peft_source *, struct peft_err *)
 	    PEFT_MUSTCHECK;
+/* The raw tensor of that name, or PEFT_NONE. */
+size_t	peft_source_find_raw(const struct peft_source *, const char *base,
+	    const char *suffix);
+/* Fill in shape, rows, cols, nelem. */
+int	peft_weight_set_shape(struct peft_weight *, int ndim,
+	    const size_t *shape, struct peft_err *) PEFT_MUSTCHECK;
+
+/* source-assemble.c: all parts are at hand: set the pointers of w->w. */
+int	peft_source_assemble(struct peft_source *, struct peft_whole *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* Undo that.  Copies of what a file holds can be made again; what came from a
+ * pipe is kept until it was handed out. */
+void	peft_source_give_up(struct peft_source *, struct peft_whole *,
+	    bool handed_out);
+/* Mapped pages count as resident memory until they are given up. */
+void	peft_source_drop_pages(struct peft_source *,
+	    const struct peft_whole *);
+/* source.c: undo _load, if nobody has the data. */
+void	peft_source_drop(struct peft_source *, size_t i);
+
+/* source-config.c: the family, and what is said of quantisation; a folder may
+ * have a file of its own for that, which was read already. */
+int	peft_source_read_config(struct peft_source *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+
+/* source-grouped.c: if raw tensor i holds the codes of a weight with scales
+ * for groups, *w is that weight: 1; 0 if not. */
+int	peft_source_make_grouped(struct peft_source *, size_t i,
+	    struct peft_whole *, struct peft_err *) PEFT_MUSTCHECK;
+/* Is it a name that only goes with such codes, which are there? */
+bool	peft_source_is_companion(const struct peft_source *, const char *);
+/* source-repack.c: codes by rows, tables of scales and zeros; the parts are
+ * at p. */
+int	peft_source_repack(const struct peft_source *, struct peft_whole *,
+	    const void *const p[PEFT_NPART], struct peft_err *)
+	    PEFT_MUSTCHECK;
+
 /* The bytes of a raw tensor; NULL if it was not read from the pipe yet. */
 const uint8_t *peft_source_bytes(const struct peft_source *,
 	    const struct peft_raw *);

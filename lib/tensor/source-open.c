@@ -89,8 +89,12 @@ static const char side_prefix[] = "peft.file/";
 bool
 peft_source_is_head(const char *name)
 {
+	static const char shape[] = ".weight_shape";
+	size_t n = strlen(name), tail = sizeof(shape) - 1;
+
 	return strncmp(name, side_prefix, sizeof(side_prefix) - 1) == 0 ||
-	    strstr(name, ".quant_state.bitsandbytes__") != NULL;
+	    strstr(name, ".quant_state.bitsandbytes__") != NULL ||
+	    (n >= tail && strcmp(name + n - tail, shape) == 0);
 }
 
 static int
@@ -215,9 +219,9 @@ peft_source_open_bytes(struct peft_source *s, size_t file,
 	return r == -1 ? peft_errprefix(err, "%s", s->files[file].label) : 0;
 }
 
-/* Map a file and read what it holds. */
+/* Map a file behind those that are there. */
 int
-peft_source_open_file(struct peft_source *s, const char *path,
+peft_source_map_file(struct peft_source *s, const char *path,
     struct peft_err *err)
 {
 	struct peft_file *f;
@@ -242,9 +246,21 @@ peft_source_open_file(struct peft_source *s, const char *path,
 		return peft_seterrno(err, "%s", path);
 	f->map = map;
 	f->len = (size_t)st.st_size;
+	f->stamp = peft_source_stamp(&st);
 	if (map == NULL)
 		return peft_seterr(err, "%s: is empty", path);
-	return peft_source_open_bytes(s, s->nfiles - 1, err);
+	return 0;
+}
+
+int
+peft_source_open_file(struct peft_source *s, const char *path,
+    struct peft_err *err)
+{
+	size_t file = s->nfiles;
+
+	if (peft_source_map_file(s, path, err) == -1)
+		return -1;
+	return peft_source_open_bytes(s, file, err);
 }
 
 static int

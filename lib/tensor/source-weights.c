@@ -24,8 +24,9 @@ peft_source_bytes(const struct peft_source *s, const struct peft_raw *raw)
 	return map == NULL ? NULL : map + raw->at;
 }
 
-static size_t
-find_raw(const struct peft_source *s, const char *base, const char *suffix)
+size_t
+peft_source_find_raw(const struct peft_source *s, const char *base,
+    const char *suffix)
 {
 	char name[2048];
 	const size_t *k;
@@ -44,7 +45,7 @@ static int
 claim(struct peft_source *s, struct peft_whole *w, enum peft_part part,
     const char *suffix, enum peft_dtype dtype, size_t n, struct peft_err *err)
 {
-	size_t i = find_raw(s, w->w.name, suffix);
+	size_t i = peft_source_find_raw(s, w->w.name, suffix);
 	struct peft_raw *raw;
 
 	if (i == PEFT_NONE)
@@ -58,8 +59,8 @@ claim(struct peft_source *s, struct peft_whole *w, enum peft_part part,
 }
 
 /* Fill in shape, rows, cols, nelem of a weight. */
-static int
-set_shape(struct peft_weight *w, int ndim, const size_t *shape,
+int
+peft_weight_set_shape(struct peft_weight *w, int ndim, const size_t *shape,
     struct peft_err *err)
 {
 	int i;
@@ -121,7 +122,7 @@ read_state(struct peft_whole *w, const cJSON *j, struct peft_err *err)
 	sc->blocksize = (size_t)bs;
 	sc->nested_blocksize = (size_t)nbs;
 	sc->nested_offset = (float)offset;
-	return set_shape(&w->w, n, dims, err);
+	return peft_weight_set_shape(&w->w, n, dims, err);
 }
 
 static int
@@ -192,7 +193,7 @@ make_int8(struct peft_source *s, size_t scb, struct peft_whole *w,
 	w->w.scales.nabsmax = data->shape[0];
 	w->w.scales.orig = PEFT_F16;
 	snprintf(name, sizeof(name), "%s_format", data->name);
-	if ((i = find_raw(s, name, "")) != PEFT_NONE) {
+	if ((i = peft_source_find_raw(s, name, "")) != PEFT_NONE) {
 		fmt = &s->raws[i];
 		if (fmt->nbytes != 1)
 			return peft_seterr(err, "%s is not one byte", name);
@@ -214,16 +215,16 @@ find_scb(const struct peft_source *s, const struct peft_raw *raw)
 		return PEFT_NONE;
 	memcpy(base, raw->name, n - cut);
 	base[n - cut] = '\0';
-	return find_raw(s, base, ".SCB");
+	return peft_source_find_raw(s, base, ".SCB");
 }
 
 static size_t
 find_state(const struct peft_source *s, const char *name)
 {
-	size_t nf4 = find_raw(s, name, ".quant_state.bitsandbytes__nf4");
+	size_t nf4 = peft_source_find_raw(s, name, ".quant_state.bitsandbytes__nf4");
 
 	return nf4 != PEFT_NONE ? nf4 :
-	    find_raw(s, name, ".quant_state.bitsandbytes__fp4");
+	    peft_source_find_raw(s, name, ".quant_state.bitsandbytes__fp4");
 }
 
 static int
@@ -232,7 +233,7 @@ make_weight(struct peft_source *s, size_t i, struct peft_whole *w,
 {
 	struct peft_raw *raw = &s->raws[i];
 	size_t state = find_state(s, raw->name), scb = find_scb(s, raw);
-	int p, r = 0;
+	int p, r;
 
 	memset(w, 0, sizeof(*w));
 	for (p = 0; p < PEFT_NPART; p++)
@@ -242,26 +243,39 @@ make_weight(struct peft_source *s, size_t i, struct peft_whole *w,
 	w->w.dtype = raw->dtype;
 	w->w.nbytes = raw->nbytes;
 	w->w.turned = raw->order.turned;
-	if (set_shape(&w->w, raw->ndim, raw->shape, err) == -1)
+	if (peft_weight_set_shape(&w->w, raw->ndim, raw->shape, err) == -1)
 		return -1;
 	if (state != PEFT_NONE)
 		r = make_4bit(s, state, w, err);
 	else if (scb != PEFT_NONE)
 		r = make_int8(s, scb, w, err);
+	else
+		r = peft_source_make_grouped(s, i, w, err);
+	if (state != PEFT_NONE || scb != PEFT_NONE || r == 1) {
+		const struct peft_heads one = { 1, 1 };
+
+		/* all of these turn what GPT-2 has [in, out] into linears */
+		w->w.turned = s->arch != NULL &&
+		    peft_arch_order(s->arch, w->w.name, &one).turned;
+		s->nquantised++;
+	}
 	for (p = 0; p < PEFT_NPART; p++)
 		if (w->part[p] != PEFT_NONE) {
-			s->raws[w->part[p]].weight = s->nwholes;
-			w->missing++;
+			raw = &s->raws[w->part[p]];
+			raw->weight = s->nwholes;
+			w->missing += peft_source_bytes(s, raw) == NULL;
 		}
-	return r;
+	return r == -1 ? -1 : 0;
 }
 
 /* Names that belong to another tensor's quantisation. */
 static bool
 is_companion(const struct peft_source *s, const char *name)
 {
-	static const char *const tails[] = { ".absmax", ".quant_map",
-	    ".nested_absmax", ".nested_quant_map", NULL };
+	static const struct { const char *tail, *codes; } rows[] = {
+		{ ".absmax", NULL }, { ".quant_map", NULL },
+		{ ".nested_absmax", NULL }, { ".nested_quant_map", NULL },
+		{ ".SCB", ".weight" }, { "_format", "" } };
 	size_t n = strlen(name), i, cut;
 	char base[1024];
 
@@ -269,27 +283,16 @@ is_companion(const struct peft_source *s, const char *name)
 		return true;
 	if (n >= sizeof(base))
 		return false;
-	for (i = 0; tails[i] != NULL; i++) {
-		cut = strlen(tails[i]);
-		if (n > cut && strcmp(name + n - cut, tails[i]) == 0) {
-			memcpy(base, name, n - cut);
-			base[n - cut] = '\0';
-			return find_state(s, base) != PEFT_NONE;
-		}
-	}
-	cut = strlen(".SCB");
-	if (n > cut && strcmp(name + n - cut, ".SCB") == 0) {
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cut = strlen(rows[i].tail);
+		if (n <= cut || strcmp(name + n - cut, rows[i].tail) != 0)
+			continue;
 		memcpy(base, name, n - cut);
 		base[n - cut] = '\0';
-		return find_raw(s, base, ".weight") != PEFT_NONE;
+		return (rows[i].codes == NULL ? find_state(s, base) :
+		    peft_source_find_raw(s, base, rows[i].codes)) != PEFT_NONE;
 	}
-	cut = strlen("_format");
-	if (n > cut && strcmp(name + n - cut, "_format") == 0) {
-		memcpy(base, name, n - cut);
-		base[n - cut] = '\0';
-		return find_raw(s, base, "") != PEFT_NONE;
-	}
-	return false;
+	return peft_source_is_companion(s, name);
 }
 
 /* A quantisation state without its weight would go unnoticed otherwise. */
@@ -305,27 +308,40 @@ no_orphans(const struct peft_source *s, struct peft_err *err)
 	return 0;
 }
 
+static int
+add_weight(struct peft_source *s, size_t i, struct peft_err *err)
+{
+	struct peft_whole *w = &s->wholes[s->nwholes];
+	int r = make_weight(s, i, w, err);
+
+	s->nwholes++;			/* and is freed, whatever it is */
+	if (r == 0)
+		r = peft_map_add(&s->weight_index, w->w.name,
+		    strlen(w->w.name), s->nwholes - 1, err);
+	if (r == 0)
+		return peft_seterr(err, "weight %s is there twice", w->w.name);
+	return r == -1 ? -1 : 0;
+}
+
 int
 peft_source_make_weights(struct peft_source *s, struct peft_err *err)
 {
 	size_t i;
-	int r;
 
 	s->wholes = peft_calloc(s->nraws, sizeof(*s->wholes), err);
-	if (s->wholes == NULL)
+	if (s->wholes == NULL || peft_source_read_config(s, err) == -1)
 		return -1;
-	for (i = 0; i < s->nraws; i++) {
-		const char *name = s->raws[i].name;
-
-		if (is_companion(s, name))
-			continue;
-		if (make_weight(s, i, &s->wholes[s->nwholes], err) == -1)
+	for (i = 0; i < s->nraws; i++)
+		if (!is_companion(s, s->raws[i].name) &&
+		    add_weight(s, i, err) == -1)
 			return -1;
-		r = peft_map_add(&s->weight_index, name, strlen(name),
-		    s->nwholes, err);
-		if (r == -1)
-			return -1;
-		s->nwholes++;
-	}
-	return no_orphans(s, err);
+	if (no_orphans(s, err) == -1)
+		return -1;
+	/* an adapter's folder may have the config.json of its base */
+	if (s->quant.method != PEFT_QM_NONE && s->nquantised == 0 &&
+	    s->nwholes > 0 && !peft_source_is_adapter(s))
+		return peft_seterr(err, "quantization_config says %s, and no "
+		    "weight is quantised; if that is right, take it out of "
+		    "config.json", peft_quantmethods[s->quant.method]);
+	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "tensor/quantcfg.h"
 #include "tensor/weight.h"
 
 /*
@@ -20,8 +21,8 @@
  * adapter_config.json) as bytes.  For a GGUF the side files are made from
  * its metadata; a folder without tokenizer.json has one made from a
  * SentencePiece model or tiktoken's ranks, if one of these is there.  The
- * companions of a bitsandbytes weight (absmax, ...) do not appear as weights;
- * they are in its scales.
+ * companions of a quantised weight (absmax, qzeros, ...) do not appear as
+ * weights; they are in its scales.
  *
  * Everything a source hands out belongs to it and lasts until it is closed,
  * but for the data of weights from _next(), which lasts until the next call.
@@ -45,6 +46,8 @@ void		 peft_source_close(struct peft_source *);
 
 const char	*peft_source_label(const struct peft_source *);
 enum peft_kind	 peft_source_kind(const struct peft_source *);
+/* What config.json says of quantisation. */
+const struct peft_quantcfg *peft_source_quant(const struct peft_source *);
 /* adapter_config.json is among the side files (or a GGUF LoRA). */
 bool		 peft_source_is_adapter(const struct peft_source *);
 
@@ -59,6 +62,13 @@ const char	*peft_source_meta(const struct peft_source *, const char *key);
 size_t		 peft_source_nmeta(const struct peft_source *);
 void		 peft_source_meta_at(const struct peft_source *, size_t,
 		    const char **key, const char **value);
+
+/* Of a GGUF file (0; else 1), its metadata as it stands, to be written again:
+ * all pairs but those that tell of the parts of a split file, and, unless
+ * `types', of the types of its tensors. */
+struct peft_gguf_out;
+int		 peft_source_pairs(const struct peft_source *, bool types,
+		    struct peft_gguf_out *, struct peft_err *) PEFT_MUSTCHECK;
 
 /* All weights, in storage order, without data (data == NULL). */
 size_t		 peft_source_count(const struct peft_source *);
@@ -81,11 +91,24 @@ int		 peft_source_finish(struct peft_source *, struct peft_err *)
 int		 peft_source_load(struct peft_source *, size_t i,
 		    struct peft_weight *w, struct peft_err *) PEFT_MUSTCHECK;
 
+/* Bytes from .. to of the data of weight i, which is loaded, will not be
+ * needed soon: a mapping need not keep their pages in memory. */
+void		 peft_source_passed(struct peft_source *, size_t i, size_t from,
+		    size_t to);
+/* -1 if a file that is mapped is not what it was when it was opened.  Asked
+ * when all was read and before anything is said to be done. */
+int		 peft_source_unchanged(const struct peft_source *,
+		    struct peft_err *) PEFT_MUSTCHECK;
+
 /* The base hash, independent of container and order: "sha256:" + hex of the
  * lines "NAME DTYPE SHAPE sha256(DATA)" sorted by name, with the bytes of the
- * scales behind the data.  Reads everything once (_load), on `threads'
- * threads.  hex has room for 7 + PEFT_SHA256_HEX. */
+ * scales behind the data.  Reads everything once, on `threads' threads; of
+ * files, a weight's pages at most are in memory for it.  hex has room for
+ * 7 + PEFT_SHA256_HEX. */
 int		 peft_source_hash(struct peft_source *, int threads,
+		    char *hex, struct peft_err *) PEFT_MUSTCHECK;
+/* The same of what is at a path, opened and closed. */
+int		 peft_source_hash_path(const char *path, int threads,
 		    char *hex, struct peft_err *) PEFT_MUSTCHECK;
 
 #endif

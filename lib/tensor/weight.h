@@ -11,16 +11,27 @@
 enum { PEFT_MAXDIM = 8 };
 
 /*
- * What belongs to a weight of type NF4, FP4 or INT8 besides its codes; see
- * bitsandbytes' functional.py and peft-bundle(5).  Pointers are borrowed
- * from where the weight's data is.
+ * What belongs to a quantised weight besides its codes; pointers are borrowed
+ * from where the weight's data is.  NF4, FP4 and INT8: see bitsandbytes'
+ * functional.py and peft-bundle(5).
  *
  * NF4, FP4: element i has the scale absmax[i / blocksize]; doubly quantised,
  * absmax[b] = nested_map[qabsmax[b]] * nested_absmax[b / nested_blocksize]
  * + nested_offset.  INT8: element i of row r is q * absmax[r] / 127.
+ *
+ * Grouped types (U2G .. F8G_E5M2; GPTQ, AWQ, compressed-tensors, FP8): the
+ * element of row r and column c is
+ *	(code - zero[k]) * absmax[k],
+ *	k = r / group_rows * ngroups + (order ? order[c] : c / group)
+ * in f32: one difference of whole numbers, which is exact, and one product.
+ * Codes of `bits' bits follow each other from the lowest bit of a row's first
+ * byte on; rows are `stride' bytes apart.
+ *
+ * MXFP4G (gpt-oss): shape [e, n, m], stored as e x m rows of n; 16 bytes are
+ * 32 elements of a row, low nibble first, and have an exponent (OCP MX).
  */
 struct peft_scales {
-	size_t		 blocksize;		/* 0 for INT8 */
+	size_t		 blocksize;		/* NF4, FP4; else 0 */
 	size_t		 nabsmax;
 	const float	*absmax;		/* NULL if doubly quantised */
 	const uint8_t	*qabsmax;		/* NULL if not */
@@ -30,6 +41,15 @@ struct peft_scales {
 	size_t		 nnested;
 	float		 nested_offset;
 	enum peft_dtype	 orig;			/* what it was made from */
+
+	size_t		 group, group_rows;	/* grouped types; else 0 */
+	size_t		 ngroups;		/* to a row */
+	size_t		 stride;
+	unsigned	 bits;
+	const int16_t	*zero;			/* NULL: zero0 for all */
+	int16_t		 zero0;
+	const uint32_t	*order;			/* [cols], or NULL */
+	const uint8_t	*exponents;		/* MXFP4G: [nabsmax] */
 };
 
 /*
@@ -49,7 +69,7 @@ struct peft_weight {
 	const void		*data;		/* NULL: not loaded */
 	bool			 turned;	/* [out, in], where Hugging Face
 						 * has [in, out] (GPT-2) */
-	struct peft_scales	 scales;	/* NF4, FP4, INT8 only */
+	struct peft_scales	 scales;	/* of quantised types only */
 };
 
 #endif

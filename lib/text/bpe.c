@@ -8,6 +8,7 @@
 #include "text/bpe.h"
 
 static const uint32_t NONE = UINT32_MAX;
+enum { AHEAD = 16 };		/* of what is fetched into the cache */
 
 int
 peft_bpe_add(struct peft_bpe *b, struct peft_merge m, struct peft_err *err)
@@ -36,9 +37,12 @@ peft_bpe_index(struct peft_bpe *b, struct peft_err *err)
 		b->slots[i] = (struct peft_pair){ UINT64_MAX, PEFT_NORANK, -1 };
 	for (i = 0; i < b->n; i++) {
 		const struct peft_merge *m = &b->merge[i];
-		struct peft_pair *p = &b->slots[peft_bpe_find(b, m->left,
-		    m->right) - b->slots];
+		struct peft_pair *p;
 
+		if (i + AHEAD < b->n)
+			__builtin_prefetch(&b->slots[peft_bpe_place(b,
+			    m[AHEAD].left, m[AHEAD].right)]);
+		p = &b->slots[peft_bpe_find(b, m->left, m->right) - b->slots];
 		*p = (struct peft_pair){ (uint64_t)(uint32_t)m->left << 32 |
 		    (uint32_t)m->right, (uint32_t)i, m->result };
 	}

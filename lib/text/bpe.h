@@ -55,11 +55,19 @@ size_t	peft_bpe_merge(const struct peft_bpe *, struct peft_symbol *sym,
 int	peft_bpe_whole(const struct peft_bpe *, unsigned char *whole,
 	    size_t ntokens, struct peft_err *) PEFT_MUSTCHECK;
 
+static inline size_t
+peft_bpe_place(const struct peft_bpe *b, int32_t left, int32_t right)
+{
+	uint64_t ids = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+
+	return (size_t)(ids * 0x9e3779b97f4a7c15u >> b->shift);
+}
+
 static inline const struct peft_pair *
 peft_bpe_find(const struct peft_bpe *b, int32_t left, int32_t right)
 {
 	uint64_t ids = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-	size_t i = (size_t)(ids * 0x9e3779b97f4a7c15u >> b->shift);
+	size_t i = peft_bpe_place(b, left, right);
 	size_t mask = SIZE_MAX >> b->shift;
 
 	while (b->slots[i].ids != ids && b->slots[i].rank != PEFT_NORANK)

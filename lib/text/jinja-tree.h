@@ -82,6 +82,9 @@ struct jj_node *peft_jj_binary_node(struct jj_parser *, enum jj_op,
 /* Behind "(": arguments into a list, a call of a. */
 bool	peft_jj_parse_args(struct jj_parser *, struct jj_node **first);
 struct jj_node *peft_jj_parse_call(struct jj_parser *, struct jj_node *a);
+/* template-output.c: a value, or what a JN_OUTPUT says, as text. */
+int	peft_jj_emit(struct jj_render *, const struct jj_value *);
+int	peft_jj_output(struct jj_render *, const struct jj_node *);
 /* A plain name, as JN_NAME or with another op. */
 struct jj_node *peft_jj_parse_name(struct jj_parser *, enum jj_op);
 

@@ -41,6 +41,7 @@ enum { JJ_USER = 1,		/* the caller's data */
 struct jj_value {
 	enum jj_kind	kind;
 	bool		tuple;			/* of a list: its repr */
+	bool		watched;		/* jinja-watch.h */
 	size_t		n;			/* str: bytes; list: items */
 	union {
 		bool		  b;
@@ -96,6 +97,7 @@ struct jj_render {
 	size_t			 steps;
 	int			 depth, line;
 	enum jj_flow		 flow;
+	struct jj_watch		*watch;		/* or NULL */
 };
 
 enum { JJ_MAXOUT = 64 << 20, JJ_MAXARGS = 16 };
@@ -229,9 +231,9 @@ const struct jj_builtin *peft_jj_string_method(const char *name, size_t len);
 const struct jj_builtin *peft_jj_global(const char *name, size_t len);
 int	peft_jj_test(struct jj_render *, const char *name, size_t len,
 	    const struct jj_value *, const struct jj_args *, bool *out);
-/* loop.index and its like; false: there is no such name */
-bool	peft_jj_loop_get(const struct jj_loop *, const char *name, size_t len,
-	    struct jj_value *out);
+/* loop.index and its like; undefined: there is no such name */
+void	peft_jj_loop_get(struct jj_render *, const struct jj_loop *,
+	    const char *name, size_t len, struct jj_value *out);
 /* The first, or last, byte at which x begins in another string, or -1; how
  * often it is there (not empty). */
 int64_t	peft_jj_search(const struct jj_value *in, const struct jj_value *x,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json-scan.h"
 #include "text/jsonwalk.h"
 
 int
@@ -14,11 +15,22 @@ peft_walk_fail(struct peft_walk *w, const char *why)
 }
 
 int
-peft_walk_peek(struct peft_walk *w)
+peft_walk_space(struct peft_walk *w)
 {
+	const uint64_t spaces = 0x2020202020202020u;
+	uint64_t word;
+
 	while (w->p < w->end && (*w->p == ' ' || *w->p == '\n' ||
-	    *w->p == '\r' || *w->p == '\t'))
+	    *w->p == '\r' || *w->p == '\t')) {
 		w->p++;
+		while (w->end - w->p >= 8) {		/* indentation */
+			memcpy(&word, w->p, 8);
+			word ^= spaces;
+			w->p += word == 0 ? 8 : __builtin_ctzll(word) / 8;
+			if (word != 0)
+				break;
+		}
+	}
 	return w->p < w->end ? (unsigned char)*w->p : -1;
 }
 
@@ -100,8 +112,15 @@ peft_walk_string(struct peft_walk *w, char *dst, size_t *n)
 	if (peft_walk_peek(w) != '"')
 		return peft_walk_fail(w, "a string is missing");
 	for (w->p++; w->p < w->end;) {
-		unsigned char c = (unsigned char)*w->p;
+		unsigned char c;
 
+		if (w->end - w->p >= 8 && (len = peft_json_plain(w->p)) > 0) {
+			memcpy(dst, w->p, 8);	/* there is room for all */
+			dst += len;
+			w->p += len;
+			continue;
+		}
+		c = (unsigned char)*w->p;
 		if (c == '"') {
 			w->p++;
 			*dst = '\0';

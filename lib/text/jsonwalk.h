@@ -19,7 +19,12 @@ struct peft_walk {
 /* -1 with "byte N: why". */
 int	peft_walk_fail(struct peft_walk *, const char *why);
 /* The next character that is not white space, -1 at the end. */
-int	peft_walk_peek(struct peft_walk *);
+int	peft_walk_space(struct peft_walk *);
+static inline int
+peft_walk_peek(struct peft_walk *w)
+{
+	return w->p < w->end && *w->p > ' ' ? *w->p : peft_walk_space(w);
+}
 /* That character must be c, and is passed. */
 int	peft_walk_expect(struct peft_walk *, char c) PEFT_MUSTCHECK;
 /* The string that comes next to dst, which has room for all that is left

@@ -64,6 +64,15 @@ peft_lookup_key(const char *s, size_t n)
 	return h ^ h >> 29;
 }
 
+/* The slot of s[0..n) on its way into the cache, before it is asked for. */
+static inline void
+peft_lookup_hint(const struct peft_lookup *l, const char *s, size_t n)
+{
+	if (n > 0)
+		__builtin_prefetch(&l->slots[(size_t)((peft_lookup_key(s, n) ^
+		    n) * 0x9e3779b97f4a7c15u >> l->shift)]);
+}
+
 /* The slot of s[0..n), or the free one where it would be; n > 0. */
 static inline struct peft_lookup_slot *
 peft_lookup_slot(const struct peft_lookup *l, const char *s, size_t n)

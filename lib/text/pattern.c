@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
+#include "text/pattern-impl.h"
 #include "text/pattern.h"
 
 struct peft_pattern {
@@ -16,152 +16,6 @@ struct peft_pattern {
 	pcre2_code		*code;		/* NULL: a string */
 	pcre2_match_context	*limits;
 };
-
-/*
- * Classes that PCRE2 draws otherwise: it lacks or has a few characters of
- * them.  Outside of brackets, but not within, Oniguruma takes the superscripts
- * and fractions of Latin-1 for parts of words.
- */
-#define WORD_WITHIN "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
-#define WORD WORD_WITHIN "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
-#define SPACE "\\t-\\r\\x{85}\\p{Z}"
-
-static const struct {
-	char		 name;
-	const char	*within, *members;
-} classes[] = {
-	{ 's', SPACE, SPACE }, { 'w', WORD_WITHIN, WORD },
-	{ 'h', "0-9A-Fa-f", "0-9A-Fa-f" },
-};
-
-/* A backslash and what it makes special: put what that is to PCRE2.  Returns
- * its length. */
-static int
-escape(struct peft_buf *b, const char *p, bool inside, struct peft_err *err)
-{
-	const char *end;
-	size_t i;
-
-	for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-		if (p[1] != classes[i].name && p[1] != classes[i].name - 32)
-			continue;
-		if (p[1] == classes[i].name)
-			peft_buf_printf(b, inside ? "%s" : "[%s]", inside ?
-			    classes[i].within : classes[i].members);
-		else if (!inside)
-			peft_buf_printf(b, "[^%s]", classes[i].members);
-		else
-			return peft_seterr(err, "\\%c within brackets is not "
-			    "known here", p[1]);
-		return 2;
-	}
-	if (!inside && (p[1] == 'b' || p[1] == 'B')) {
-		peft_buf_puts(b, p[1] == 'b' ? "(?:(?<=[" WORD "])(?![" WORD
-		    "])|(?<![" WORD "])(?=[" WORD "]))" : "(?:(?<=[" WORD
-		    "])(?=[" WORD "])|(?<![" WORD "])(?![" WORD "]))");
-		return 2;
-	}
-	if (p[1] == 'u' && strspn(p + 2, "0123456789ABCDEFabcdef") >= 4) {
-		peft_buf_printf(b, "\\x{%.4s}", p + 2);
-		return 6;
-	}
-	if (p[1] == '\0' || strchr("uUyYgGkKQERNOXCMcl", p[1]) != NULL)
-		return peft_seterr(err, "\\%c is not known here", p[1]);
-	end = strchr("pPx", p[1]) != NULL && p[2] == '{' ? strchr(p, '}') :
-	    NULL;
-	i = end == NULL ? 2 : (size_t)(end + 1 - p);
-	peft_buf_put(b, p, i);
-	return (int)i;
-}
-
-/* Things that both read, but not as the same. */
-static int
-check_rest(const char *p, bool inside, struct peft_err *err)
-{
-	const char *q = p;
-
-	if (inside)
-		return strncmp(p, "&&", 2) != 0 ? 0 : peft_seterr(err,
-		    "&& within brackets is not known here");
-	if (strncmp(p, "(?", 2) == 0)
-		for (q += 2; *q == '-' || (*q >= 'a' && *q <= 'z'); q++)
-			if (strchr("ix-", *q) == NULL)
-				return peft_seterr(err, "the option (?%c is "
-				    "not known here", *q);
-	if (strncmp(p, "}+", 2) == 0 || strncmp(p, "{,", 2) == 0)
-		return peft_seterr(err, "%.2s is not known here", p);
-	return 0;
-}
-
-/* From the [ of a class on, up to what may be in it. */
-static const char *
-open_class(const char *p, struct peft_buf *b)
-{
-	peft_buf_putc(b, *p++);
-	if (*p == '^')
-		peft_buf_putc(b, *p++);
-	if (*p == ']') {
-		peft_buf_puts(b, "\\]");
-		p++;
-	}
-	return p;
-}
-
-/* Within a class at p: its next member. */
-static int
-member(const char *p, struct peft_buf *b, struct peft_err *err)
-{
-	const char *end = strncmp(p, "[:", 2) == 0 ? strstr(p, ":]") : NULL;
-
-	if (*p == '\\')
-		return escape(b, p, true, err);
-	if (end != NULL) {
-		peft_buf_put(b, p, (size_t)(end + 2 - p));
-		return (int)(end + 2 - p);
-	}
-	if (strncmp(p, "[^", 2) == 0)
-		return peft_seterr(err, "[^ within brackets is not known "
-		    "here");
-	if (check_rest(p, true, err) == -1)
-		return -1;
-	peft_buf_putc(b, *p);
-	return 1;
-}
-
-/* Oniguruma's as PCRE2's. */
-static int
-translate(const char *p, struct peft_buf *b, struct peft_err *err)
-{
-	size_t depth = 0;	/* of brackets; inner ones add to outer ones */
-	int n;
-
-	while (*p != '\0') {
-		if (depth == 0 && *p == '[') {
-			p = open_class(p, b);
-			depth = 1;
-			continue;
-		}
-		if (depth > 0 && *p == '[' && p[1] != ':' && p[1] != '^') {
-			depth++;
-			n = 1;
-		} else if (depth > 1 && *p == ']') {
-			depth--;
-			n = 1;
-		} else if (depth > 0 && *p != ']')
-			n = member(p, b, err);
-		else if (*p == '\\')
-			n = escape(b, p, false, err);
-		else {
-			n = check_rest(p, false, err) == -1 ? -1 : 1;
-			peft_buf_putc(b, *p);
-			depth = 0;
-		}
-		if (n == -1)
-			return -1;
-		p += n;
-	}
-	return 0;
-}
 
 static int
 compile(struct peft_pattern *p, struct peft_err *err)
@@ -172,7 +26,7 @@ compile(struct peft_pattern *p, struct peft_err *err)
 	PCRE2_SIZE at;
 	int code = 0, r;
 
-	r = translate(p->text, &b, err);
+	r = peft_pattern_translate(p->text, &b, err);
 	b.failed |= c == NULL;
 	if (c != NULL)
 		pcre2_set_newline(c, PCRE2_NEWLINE_LF);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "text/jinja.h"
+#include "text/jinja-watch.h"
 
 /* Python's index into n things: negative ones count from the end. */
 static bool
@@ -25,6 +25,7 @@ bound(struct jj_render *r, const struct jj_value *self, const char *name,
 
 	*out = peft_jj_undefined;
 	if (m != NULL) {
+		peft_jj_look(r, self);
 		*out = (struct jj_value){ .kind = JJ_METHOD };
 		out->fn = m;
 		out->self = peft_jj_alloc(&r->pool, sizeof(*self));
@@ -35,7 +36,7 @@ bound(struct jj_render *r, const struct jj_value *self, const char *name,
 		v = peft_jj_dict_find(self->dict, name, len);
 		*out = v != NULL ? *v : peft_jj_undefined;
 	} else if (self->kind == JJ_LOOP)
-		peft_jj_loop_get(self->loop, name, len, out);
+		peft_jj_loop_get(r, self->loop, name, len, out);
 	return 0;
 }
 

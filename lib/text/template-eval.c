@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "text/jinja-tree.h"
+#include "text/jinja-watch.h"
 
 enum { DEPTH = 400 };
 
@@ -83,7 +84,7 @@ eval_attr(struct jj_render *r, const struct jj_node *n, struct jj_value *out)
 {
 	struct jj_value self;
 
-	if (peft_jj_eval(r, n->a, &self) == -1 ||
+	if (peft_jj_eval_watched(r, n->a, &self) == -1 ||
 	    check_defined(r, n->a, &self) == -1)
 		return -1;
 	return peft_jj_attr(r, &self, n->name, n->len, out);
@@ -94,10 +95,11 @@ eval_index(struct jj_render *r, const struct jj_node *n, struct jj_value *out)
 {
 	struct jj_value self, key;
 
-	if (peft_jj_eval(r, n->a, &self) == -1 ||
+	if (peft_jj_eval_watched(r, n->a, &self) == -1 ||
 	    check_defined(r, n->a, &self) == -1 ||
 	    peft_jj_eval(r, n->b, &key) == -1)
 		return -1;
+	peft_jj_look_at(r, &self, &key);
 	return peft_jj_item(r, &self, &key, out);
 }
 
@@ -108,7 +110,7 @@ eval_slice(struct jj_render *r, const struct jj_node *n, struct jj_value *out)
 	struct jj_value self, b[3];
 	int i;
 
-	if (peft_jj_eval(r, n->a, &self) == -1 ||
+	if (peft_jj_eval_watched(r, n->a, &self) == -1 ||
 	    check_defined(r, n->a, &self) == -1)
 		return -1;
 	for (i = 0; i < 3; i++) {
@@ -117,7 +119,8 @@ eval_slice(struct jj_render *r, const struct jj_node *n, struct jj_value *out)
 		    peft_jj_eval(r, bounds[i], &b[i]) == -1)
 			return -1;
 	}
-	return peft_jj_slice(r, &self, b, out);
+	return peft_jj_watched_rest(r, &self, b, out) ? 0 :
+	    peft_jj_slice(r, &self, b, out);
 }
 
 static int
@@ -175,8 +178,12 @@ eval_test(struct jj_render *r, const struct jj_node *n, struct jj_value *out)
 	struct jj_value in;
 	struct jj_args args;
 	bool yes;
+	/* "defined", "undefined": no more of it is asked */
+	bool there = n->len >= 7 &&
+	    memcmp(n->name + n->len - 7, "defined", 7) == 0;
 
-	if (peft_jj_eval(r, n->a, &in) == -1 ||
+	if ((there ? peft_jj_eval_watched(r, n->a, &in) :
+	    peft_jj_eval(r, n->a, &in)) == -1 ||
 	    eval_args(r, n->list, &args) == -1 ||
 	    peft_jj_test(r, n->name, n->len, &in, &args, &yes) == -1)
 		return -1;
@@ -258,7 +265,7 @@ static int (*const evals[JN_NEXPR])(struct jj_render *,
 };
 
 int
-peft_jj_eval(struct jj_render *r, const struct jj_node *n,
+peft_jj_eval_watched(struct jj_render *r, const struct jj_node *n,
     struct jj_value *out)
 {
 	int s;
@@ -271,4 +278,15 @@ peft_jj_eval(struct jj_render *r, const struct jj_node *n,
 	s = (evals[n->op] != NULL ? evals[n->op] : eval_binary)(r, n, out);
 	r->depth--;
 	return s;
+}
+
+int
+peft_jj_eval(struct jj_render *r, const struct jj_node *n,
+    struct jj_value *out)
+{
+	if (peft_jj_eval_watched(r, n, out) == -1)
+		return -1;
+	if (out->watched)
+		peft_jj_look(r, out);
+	return 0;
 }

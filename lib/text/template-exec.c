@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "text/jinja-tree.h"
+#include "text/jinja-watch.h"
 
 enum { DEPTH = 400 };
 
@@ -28,21 +29,6 @@ peft_jj_set(struct jj_render *r, const char *name, size_t len,
 	return peft_jj_dict_set(r, &r->scope->vars, &key, v);
 }
 
-static int
-emit(struct jj_render *r, const struct jj_value *v)
-{
-	struct jj_value s;
-
-	if (peft_jj_tostr(r, v, &s) == -1)
-		return -1;
-	if (s.n > JJ_MAXOUT || r->out->text.len + s.n > JJ_MAXOUT)
-		return peft_jj_fail(r, "more output than a template may make");
-	peft_jj_put_str(r->out, &s);
-	if (r->out->text.failed || r->out->mark.failed)
-		return peft_jj_nomem(r);
-	return peft_jj_spend(r, s.n);
-}
-
 /* A name, or an attribute of a namespace. */
 static int
 assign(struct jj_render *r, const struct jj_node *target,
@@ -58,6 +44,8 @@ assign(struct jj_render *r, const struct jj_node *target,
 		return peft_jj_fail(r, "an attribute of %s cannot be set",
 		    peft_jj_kind_name(&ns));
 	key = peft_jj_str(target->name, target->len, NULL);
+	if (peft_jj_log(r, ns.dict, &key) == -1)
+		return -1;
 	return peft_jj_dict_set(r, ns.dict, &key, v);
 }
 
@@ -126,26 +114,42 @@ filter_items(struct jj_render *r, const struct jj_node *n,
 	return 0;
 }
 
-/* Turns of a loop, in a scope that is emptied for each: names that are set
+/* One turn of a loop, in a scope that is emptied for it: names that are set
  * in a turn end with it. */
+int
+peft_jj_turn(struct jj_render *r, const struct jj_node *n,
+    const struct jj_value *loop)
+{
+	r->flow = JF_NEXT;
+	r->scope->vars.n = 0;
+	return peft_jj_set(r, "loop", 4, loop) == -1 || assign_all(r, n->list,
+	    &loop->loop->seq.items[loop->loop->i]) == -1 ? -1 :
+	    peft_jj_exec(r, n->c);
+}
+
 static int
 run_loop(struct jj_render *r, const struct jj_node *n,
     const struct jj_value *seq)
 {
-	struct jj_value loop = { .kind = JJ_LOOP };
+	struct jj_value loop = { .kind = JJ_LOOP, .watched = seq->watched };
+	bool chat = seq->watched && r->watch != NULL && r->watch->on;
 
 	loop.loop = peft_jj_alloc(&r->pool, sizeof(*loop.loop));
 	if (loop.loop == NULL)
 		return peft_jj_nomem(r);
 	loop.loop->seq = *seq;
 	for (; loop.loop->i < seq->n && r->flow != JF_BREAK; loop.loop->i++) {
-		r->flow = JF_NEXT;
-		r->scope->vars.n = 0;
-		if (peft_jj_set(r, "loop", 4, &loop) == -1 ||
-		    assign_all(r, n->list, &seq->items[loop.loop->i]) == -1 ||
-		    peft_jj_exec(r, n->c) == -1)
+		if (chat)
+			peft_jj_turn_begins(r, loop.loop);
+		if (peft_jj_turn(r, n, &loop) == -1)
 			return -1;
+		if (chat)
+			peft_jj_turn_ended(r, n, loop.loop);
 	}
+	if (chat && r->flow == JF_BREAK)
+		peft_jj_look_to(r, seq, loop.loop->i);
+	else if (chat)
+		peft_jj_look(r, seq);
 	r->flow = JF_NEXT;
 	return 0;
 }
@@ -157,7 +161,10 @@ exec_for(struct jj_render *r, const struct jj_node *n)
 	struct jj_value v;
 	int s = 0;
 
-	if (peft_jj_eval(r, n->a, &v) == -1 ||
+	/* the loop over the chat is one at the top */
+	if ((r->depth == PEFT_JJ_TOP && n->b == NULL ?
+	    peft_jj_eval_watched(r, n->a, &v) :
+	    peft_jj_eval(r, n->a, &v)) == -1 ||
 	    peft_jj_items(r, &v, &v) == -1 || peft_jj_push(r) == -1)
 		return -1;
 	if (n->b != NULL)
@@ -185,15 +192,7 @@ exec_block(struct jj_render *r, const struct jj_node *n)
 static int
 exec_text(struct jj_render *r, const struct jj_node *n)
 {
-	return emit(r, &n->value);
-}
-
-static int
-exec_output(struct jj_render *r, const struct jj_node *n)
-{
-	struct jj_value v;
-
-	return peft_jj_eval(r, n->a, &v) == -1 ? -1 : emit(r, &v);
+	return peft_jj_emit(r, &n->value);
 }
 
 static int
@@ -212,9 +211,11 @@ static int
 exec_set(struct jj_render *r, const struct jj_node *n)
 {
 	struct jj_value v;
+	bool plain = n->list->next == NULL && n->list->op == JN_NAME;
 
-	if ((n->op == JN_SET ? peft_jj_eval(r, n->a, &v) :
-	    capture(r, n->b, &v)) == -1)
+	if ((n->op == JN_SET_BLOCK ? capture(r, n->b, &v) :
+	    plain ? peft_jj_eval_watched(r, n->a, &v) :
+	    peft_jj_eval(r, n->a, &v)) == -1)
 		return -1;
 	return assign_all(r, n->list, &v);
 }
@@ -244,7 +245,7 @@ exec_generation(struct jj_render *r, const struct jj_node *n)
 	for (i = 0; i < v.n; i++)
 		mark[i] = v.mark[i] | JJ_GENERATED;
 	v.mark = mark;
-	return emit(r, &v);
+	return peft_jj_emit(r, &v);
 }
 
 static int
@@ -264,7 +265,7 @@ exec_continue(struct jj_render *r, const struct jj_node *n)
 }
 
 static int (*const execs[])(struct jj_render *, const struct jj_node *) = {
-	[JN_TEXT] = exec_text, [JN_OUTPUT] = exec_output, [JN_IF] = exec_if,
+	[JN_TEXT] = exec_text, [JN_OUTPUT] = peft_jj_output, [JN_IF] = exec_if,
 	[JN_FOR] = exec_for, [JN_SET] = exec_set, [JN_SET_BLOCK] = exec_set,
 	[JN_MACRO] = exec_macro, [JN_GENERATION] = exec_generation,
 	[JN_BREAK] = exec_break, [JN_CONTINUE] = exec_continue,

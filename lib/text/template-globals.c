@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "text/jinja.h"
+#include "text/jinja-watch.h"
 
 #define METHOD(name)							\
 static int								\
@@ -164,37 +164,74 @@ peft_jj_method(enum jj_kind of, const char *name, size_t len)
 	    name, len, of);
 }
 
-bool
-peft_jj_loop_get(const struct jj_loop *l, const char *name, size_t len,
-    struct jj_value *out)
+enum { INDEX, INDEX0, REVINDEX, REVINDEX0, IS_FIRST, IS_LAST, LENGTH, DEPTH,
+    DEPTH0, PREVITEM, NEXTITEM };
+
+static const struct {
+	const char	*name;
+	size_t		 len;
+	unsigned char	 what;
+	bool		 ahead;		/* by one item */
+	bool		 all;		/* tells how many there are */
+} loop_names[] = {
+	{ "first", 5, IS_FIRST, false, false },
+	{ "last", 4, IS_LAST, true, false },
+	{ "index", 5, INDEX, false, false },
+	{ "index0", 6, INDEX0, false, false },
+	{ "length", 6, LENGTH, false, true },
+	{ "revindex", 8, REVINDEX, false, true },
+	{ "revindex0", 9, REVINDEX0, false, true },
+	{ "previtem", 8, PREVITEM, false, false },
+	{ "nextitem", 8, NEXTITEM, true, false },
+	{ "depth", 5, DEPTH, false, false },
+	{ "depth0", 6, DEPTH0, false, false },
+};
+
+static struct jj_value
+loop_value(const struct jj_loop *l, int what)
 {
 	const struct jj_value *seq = &l->seq;
-	size_t n = seq->n, i = l->i, k;
-	const struct {
-		const char	*name;
-		struct jj_value	 v;
-	} vars[] = {
-		{ "index", peft_jj_int((int64_t)i + 1) },
-		{ "index0", peft_jj_int((int64_t)i) },
-		{ "revindex", peft_jj_int((int64_t)(n - i)) },
-		{ "revindex0", peft_jj_int((int64_t)(n - i - 1)) },
-		{ "first", peft_jj_bool(i == 0) },
-		{ "last", peft_jj_bool(i + 1 == n) },
-		{ "length", peft_jj_int((int64_t)n) },
-		{ "depth", peft_jj_int(1) },
-		{ "depth0", peft_jj_int(0) },
-		{ "previtem", i > 0 ? seq->items[i - 1] : peft_jj_undefined },
-		{ "nextitem", i + 1 < n ? seq->items[i + 1] :
-		    peft_jj_undefined },
-	};
+	size_t n = seq->n, i = l->i;
 
-	for (k = 0; k < sizeof(vars) / sizeof(vars[0]); k++)
-		if (strlen(vars[k].name) == len &&
-		    memcmp(vars[k].name, name, len) == 0) {
-			*out = vars[k].v;
-			return true;
-		}
-	return false;
+	switch (what) {
+	case IS_FIRST:
+		return peft_jj_bool(i == 0);
+	case IS_LAST:
+		return peft_jj_bool(i + 1 == n);
+	case PREVITEM:
+		return i > 0 ? seq->items[i - 1] : peft_jj_undefined;
+	case NEXTITEM:
+		return i + 1 < n ? seq->items[i + 1] : peft_jj_undefined;
+	case LENGTH:
+		return peft_jj_int((int64_t)n);
+	case REVINDEX:
+	case REVINDEX0:
+		return peft_jj_int((int64_t)(n - i - (what == REVINDEX0)));
+	case INDEX:
+	case INDEX0:
+		return peft_jj_int((int64_t)i + (what == INDEX));
+	}
+	return peft_jj_int(what == DEPTH);
+}
+
+void
+peft_jj_loop_get(struct jj_render *r, const struct jj_loop *l,
+    const char *name, size_t len, struct jj_value *out)
+{
+	size_t k, n = sizeof(loop_names) / sizeof(loop_names[0]);
+
+	for (k = 0; k < n; k++)
+		if (loop_names[k].len == len &&
+		    memcmp(loop_names[k].name, name, len) == 0)
+			break;
+	*out = peft_jj_undefined;
+	if (k == n)
+		return;
+	*out = loop_value(l, loop_names[k].what);
+	if (loop_names[k].all)
+		peft_jj_look(r, &l->seq);
+	else if (loop_names[k].ahead)
+		peft_jj_look_to(r, &l->seq, l->i + 2);
 }
 
 METHOD(g_raise)

@@ -210,14 +210,26 @@ peft_jj_dict_set(struct jj_render *r, struct jj_dict *d,
 	return 0;
 }
 
-/* A caller's string: every byte of it is marked. */
+#define ONES_8	JJ_USER, JJ_USER, JJ_USER, JJ_USER, JJ_USER, JJ_USER, \
+		JJ_USER, JJ_USER
+#define ONES_64	ONES_8, ONES_8, ONES_8, ONES_8, ONES_8, ONES_8, ONES_8, ONES_8
+#define ONES_512 ONES_64, ONES_64, ONES_64, ONES_64, ONES_64, ONES_64, \
+		ONES_64, ONES_64
+
+/* A caller's string: every byte of it is marked; short ones share the marks,
+ * which nobody changes. */
 static int
 user_string(struct jj_render *r, const char *s, struct jj_value *out)
 {
+	static const unsigned char ones[] = { ONES_512, ONES_512 };
 	size_t n = strlen(s);
-	unsigned char *mark = peft_jj_alloc(&r->pool, n + 1);
+	unsigned char *mark;
 
-	if (mark == NULL)
+	if (n <= sizeof(ones)) {
+		*out = peft_jj_str(s, n, ones);
+		return 0;
+	}
+	if ((mark = peft_jj_alloc(&r->pool, n + 1)) == NULL)
 		return peft_jj_nomem(r);
 	memset(mark, JJ_USER, n);
 	*out = peft_jj_str(s, n, mark);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "text/jinja-tree.h"
+#include "text/jinja-watch.h"
 
 enum { MAXSRC = 4 << 20 };
 static const size_t max_memory = (size_t)512 << 20;
@@ -114,6 +115,20 @@ is_token(const cJSON *j)
 	    strcmp(j->string + n - 6, "_token") == 0;
 }
 
+static void
+watch(struct jj_render *r, const char *name, struct jj_value *v)
+{
+	if (r->watch == NULL)
+		return;
+	if (v->kind == JJ_LIST && strcmp(name, "messages") == 0) {
+		v->watched = true;
+		r->watch->items = v->items;
+		r->watch->on = v->n > 0;
+	} else if (v->kind == JJ_BOOL &&
+	    strcmp(name, "add_generation_prompt") == 0)
+		v->watched = true;
+}
+
 static int
 set_vars(struct jj_render *r, const cJSON *vars)
 {
@@ -125,6 +140,7 @@ set_vars(struct jj_render *r, const cJSON *vars)
 			v = peft_jj_cstr(e->valuestring);
 		else if (peft_jj_of_json(r, e, &v) == -1)
 			return -1;
+		watch(r, e->string, &v);
 		if (peft_jj_set(r, e->string, strlen(e->string), &v) == -1)
 			return -1;
 	}
@@ -153,15 +169,22 @@ take_spans(struct peft_buf *mark, size_t from, struct peft_spans *spans,
 int
 peft_template_render(const struct peft_template *t, const cJSON *vars,
     struct peft_buf *out, struct peft_buf *mark, struct peft_spans *gen,
-    struct peft_err *err)
+    struct peft_prefixes *prefixes, struct peft_err *err)
 {
+	struct jj_watch w = { .n = prefixes == NULL ? 0 : prefixes->n };
 	const cJSON *now = peft_json_get(vars, PEFT_TEMPLATE_NOW);
 	struct jj_text text = { .text = *out };
 	struct jj_render r = { .pool = { .limit = max_memory }, .out = &text,
 	    .err = err, .now = cJSON_IsNumber(now) ? &now->valuedouble : NULL };
-	size_t from = out->len;
+	size_t from = out->len, i;
 	int s;
 
+	if (w.n > 0) {
+		w.want = prefixes->at;
+		for (i = 0; i < w.n; i++)
+			w.want[i].len = SIZE_MAX;
+		r.watch = &w;
+	}
 	/* a mark for each byte that was there */
 	if (mark != NULL)
 		text.mark = *mark;
@@ -174,6 +197,7 @@ peft_template_render(const struct peft_template *t, const cJSON *vars,
 		s = peft_jj_exec(&r, t->root);
 	if (s == 0 && t->generates)
 		s = take_spans(&text.mark, from, gen, err);
+	peft_jj_settle(&w, from, &text.text);
 	peft_jj_pool_free(&r.pool);
 	*out = text.text;
 	if (mark != NULL)

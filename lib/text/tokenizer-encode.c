@@ -135,8 +135,10 @@ cut(struct peft_work *w, const struct peft_added_set *set,
 		if (is_text(w, v, a, begin) || (a->single_word && in_word(v,
 		    begin, end)))
 			continue;
-		if (a->lstrip && begin > done)
-			begin = peft_space_before(v->s, done, begin);
+		/* it may begin with what the last one has swallowed */
+		if (a->lstrip)
+			begin = begin > done ? peft_space_before(v->s, done,
+			    begin) : done;
 		if (a->rstrip)
 			end = peft_space_after(v->s, v->n, end);
 		if (done < begin) {

@@ -7,6 +7,8 @@
  * only makes for fewer cuts.
  */
 
+#include <stdlib.h>
+
 #include "base/buf.h"
 #include "text/tokenizer-impl.h"
 
@@ -46,12 +48,20 @@ add_pairs(struct peft_tokenizer *t, const struct peft_str *text)
 int
 peft_joins_make(struct peft_tokenizer *t, struct peft_err *err)
 {
+	unsigned char *opaque = peft_calloc(t->ntokens, 1, err);
+	bool all = true;
 	size_t i;
 
+	if (opaque == NULL)
+		return -1;
+	for (i = 0; i < t->ntokens; i++)
+		opaque[i] = is_opaque(t, (int32_t)i);
 	for (i = 0; i < t->bpe.n; i++)
-		if (is_opaque(t, t->bpe.merge[i].left) ||
-		    is_opaque(t, t->bpe.merge[i].right))
-			return 0;
+		all &= !opaque[t->bpe.merge[i].left] &&
+		    !opaque[t->bpe.merge[i].right];
+	free(opaque);
+	if (!all)
+		return 0;
 	t->joins = peft_calloc((1u << JOIN_BITS) / 64, sizeof(*t->joins),
 	    err);
 	if (t->joins == NULL)

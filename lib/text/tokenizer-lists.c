@@ -199,9 +199,15 @@ peft_read_scored(struct peft_reader *r)
 	return peft_vocab_index(r->t, w->err);
 }
 
-/* "a b", cut at its single space, or ["a", "b"]: b behind a in r->key. */
+/* A merge as it is spelt: key[0..na) and the nb bytes behind. */
+struct spelt {
+	char	*key;
+	size_t	 na, nb;
+};
+
+/* "a b", cut at its single space, or ["a", "b"]. */
 static int
-merge_parts(struct peft_reader *r, size_t *na, size_t *nb)
+merge_parts(struct peft_reader *r, struct spelt *m)
 {
 	struct peft_walk *w = &r->w;
 	char *space;
@@ -209,54 +215,102 @@ merge_parts(struct peft_reader *r, size_t *na, size_t *nb)
 
 	if (peft_walk_peek(w) == '[') {
 		w->p++;
-		return peft_walk_string(w, r->key, na) == -1 ||
+		return peft_walk_string(w, m->key, &m->na) == -1 ||
 		    peft_walk_expect(w, ',') == -1 ||
-		    peft_walk_string(w, r->key + *na, nb) == -1 ||
+		    peft_walk_string(w, m->key + m->na, &m->nb) == -1 ||
 		    peft_walk_expect(w, ']') == -1 ? -1 : 0;
 	}
-	if (peft_walk_string(w, r->key, &n) == -1)
+	if (peft_walk_string(w, m->key, &n) == -1)
 		return -1;
-	space = memchr(r->key, ' ', n);
+	space = memchr(m->key, ' ', n);
 	if (space == NULL || memchr(space + 1, ' ',
-	    n - (size_t)(space + 1 - r->key)) != NULL)
+	    n - (size_t)(space + 1 - m->key)) != NULL)
 		return peft_seterr(w->err, "model.merges: '%.100s' is not two "
-		    "tokens and a space", r->key);
-	*na = (size_t)(space - r->key);
-	*nb = n - *na - 1;
-	memmove(space, space + 1, *nb);
+		    "tokens and a space", m->key);
+	m->na = (size_t)(space - m->key);
+	m->nb = n - m->na - 1;
+	memmove(space, space + 1, m->nb);
 	return 0;
 }
 
+/* The token that a merge makes: mostly the one of the merge before, or the
+ * next, which need not be searched for. */
+static int32_t
+made(const struct peft_tokenizer *t, const char *s, size_t n)
+{
+	const struct peft_str *str;
+	size_t last, id;
+
+	if (t->bpe.n == 0)
+		return peft_lookup_find(&t->vocab, s, n);
+	last = (size_t)t->bpe.merge[t->bpe.n - 1].result;
+	for (id = last; id < t->ntokens && id < last + 2; id++) {
+		str = &t->text[id];
+		if (str->s != NULL && str->n == n &&
+		    memcmp(str->s, s, n) == 0)
+			return (int32_t)id;
+	}
+	return peft_lookup_find(&t->vocab, s, n);
+}
+
 static int
-merge(struct peft_reader *r)
+merge(struct peft_reader *r, struct spelt *s)
 {
 	struct peft_tokenizer *t = r->t;
 	struct peft_merge m;
-	size_t na = 0, nb = 0, cut;
+	size_t na = s->na, nb = s->nb, cut;
 
-	if (merge_parts(r, &na, &nb) == -1)
-		return -1;
-	m.left = peft_lookup_find(&t->vocab, r->key, na);
-	m.right = peft_lookup_find(&t->vocab, r->key + na, nb);
+	m.left = peft_lookup_find(&t->vocab, s->key, na);
+	m.right = peft_lookup_find(&t->vocab, s->key + na, nb);
 	if ((cut = r->prefix < nb ? r->prefix : nb) > 0) {
-		memmove(r->key + na, r->key + na + cut, nb - cut);
+		memmove(s->key + na, s->key + na + cut, nb - cut);
 		nb -= cut;
 	}
-	m.result = peft_lookup_find(&t->vocab, r->key, na + nb);
+	m.result = made(t, s->key, na + nb);
 	if (m.left < 0 || m.right < 0 || m.result < 0)
 		return peft_seterr(r->w.err, "model.merges: merge %zu, of "
 		    "'%.*s' and '%.*s': %s is not in the vocabulary",
-		    t->bpe.n + 1, (int)(na < 100 ? na : 100), r->key,
-		    (int)(nb < 100 ? nb : 100), r->key + na, m.left < 0 ?
+		    t->bpe.n + 1, (int)(na < 100 ? na : 100), s->key,
+		    (int)(nb < 100 ? nb : 100), s->key + na, m.left < 0 ?
 		    "the first" : m.right < 0 ? "the second" :
 		    "what they make");
 	return peft_bpe_add(&t->bpe, m, r->w.err);
+}
+
+/* Some merges: they are read first and looked up then, when what is to be
+ * looked at has come into the cache.  1 there are more, 0, -1. */
+static int
+some_merges(struct peft_reader *r)
+{
+	const struct peft_lookup *l = &r->t->vocab;
+	struct peft_walk *w = &r->w;
+	struct spelt some[32];
+	char *key = r->key;
+	size_t n, i;
+	int c = ',';
+
+	for (n = 0; c == ',' && n < sizeof(some) / sizeof(some[0]); n++) {
+		some[n] = (struct spelt){ .key = key };
+		if (merge_parts(r, &some[n]) == -1)
+			return -1;
+		key += some[n].na + some[n].nb + 2;
+		peft_lookup_hint(l, some[n].key, some[n].na);
+		peft_lookup_hint(l, some[n].key + some[n].na, some[n].nb);
+		if ((c = peft_walk_peek(w)) != ',' && c != ']')
+			return peft_walk_fail(w, "expected ',' or ']'");
+		w->p += c == ',';
+	}
+	for (i = 0; i < n; i++)
+		if (merge(r, &some[i]) == -1)
+			return -1;
+	return c == ',';
 }
 
 int
 peft_read_merges(struct peft_reader *r)
 {
 	struct peft_walk *w = &r->w;
+	int s = 1;
 
 	free(r->key);
 	r->key = peft_calloc((size_t)(w->end - w->p) + 1, 1, w->err);
@@ -265,18 +319,10 @@ peft_read_merges(struct peft_reader *r)
 	r->t->has_merges = true;
 	r->t->bpe.n = 0;
 	w->p++;
-	if (peft_walk_peek(w) == ']') {
-		w->p++;
-		return 0;
-	}
-	for (;; w->p++) {
-		if (merge(r) == -1)
-			return -1;
-		if (peft_walk_peek(w) == ']')
-			break;
-		if (w->p == w->end || *w->p != ',')
-			return peft_walk_fail(w, "expected ',' or ']'");
-	}
-	w->p++;
-	return 0;
+	if (peft_walk_peek(w) == ']')
+		s = 0;
+	while (s == 1)
+		s = some_merges(r);
+	w->p += s == 0;
+	return s;
 }

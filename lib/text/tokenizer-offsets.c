@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "text/tokenizer-work.h"
 #include "text/unicode.h"
 
@@ -34,7 +35,10 @@ void
 peft_work_trim(struct peft_work *w, struct peft_str own)
 {
 	struct peft_token *tok = &w->out->at[w->out->n - 1];
-	bool first = w->out->n - 1 == w->from || tok->begin == 0;
+	/* in characters it begins at 0 wherever it does so within the first,
+	 * as it may behind what was lost */
+	bool first = w->out->n - 1 == w->from ||
+	    tok->begin < peft_utf8_len(w->text, w->len);
 	size_t lead = spaces(own.s, own.n, false), i;
 	size_t tail = spaces(own.s, own.n, true);
 	const char *text = w->text;
@@ -53,8 +57,12 @@ peft_work_trim(struct peft_work *w, struct peft_str own)
 		while (at > 0 && (text[at] & 0xc0) == 0x80);
 	if (i == tail)
 		tok->end = at;
-	if (tok->end < tok->begin)
+	if (tok->end < tok->begin) {
+		while (tok->begin > 0 && tok->begin < w->len &&
+		    (text[tok->begin] & 0xc0) == 0x80)
+			tok->begin--;
 		tok->end = tok->begin;
+	}
 }
 
 /* A place in a text, in bytes and in characters. */

@@ -96,11 +96,15 @@ peft_vocab_add(struct peft_tokenizer *t, const char *s, size_t n, size_t id,
 int
 peft_vocab_index(struct peft_tokenizer *t, struct peft_err *err)
 {
+	enum { AHEAD = 16 };	/* fetched into the cache */
 	size_t i;
 
 	if (peft_lookup_open(&t->vocab, t->nvocab, t->text, err) == -1)
 		return -1;
 	for (i = 0; i < t->ntokens; i++) {
+		if (i + AHEAD < t->ntokens)
+			peft_lookup_hint(&t->vocab, t->text[i + AHEAD].s,
+			    t->text[i + AHEAD].n);
 		if (t->text[i].n == 0 || peft_lookup_add(&t->vocab,
 		    (int32_t)i) == 1)
 			continue;

@@ -75,15 +75,19 @@ static void
 hash_vocabulary(struct peft_tokenizer *t)
 {
 	struct peft_sha256 sha;
-	char id[16];
-	size_t i;
+	char id[24], *p;
+	size_t i, rest;
 
 	peft_sha256_init(&sha);
+	id[sizeof(id) - 1] = ' ';
 	for (i = 0; i < t->ntokens; i++) {
 		if (t->text[i].s == NULL)
 			continue;
-		peft_sha256_add(&sha, id,
-		    (size_t)snprintf(id, sizeof(id), "%zu ", i));
+		p = id + sizeof(id) - 1;
+		for (rest = i; p == id + sizeof(id) - 1 || rest > 0;
+		    rest /= 10)
+			*--p = (char)('0' + rest % 10);
+		peft_sha256_add(&sha, p, (size_t)(id + sizeof(id) - p));
 		peft_sha256_add(&sha, t->text[i].s, t->text[i].n + 1);
 	}
 	peft_sha256_hex(&sha, t->hash);

@@ -78,6 +78,19 @@ if [ -f "$model" ]; then
 	cat "$TOP"/man/* >prose
 	echo 'tokenizing, one thread, the vocabulary of SmolLM2:'
 	tok-bench f32/tokenizer.json code.c prose
+	for i in llama3_1 qwen3 gemma3; do
+		if [ -f "$shared/tokenizers/$i/tokenizer.json.zst" ]; then
+			zstd -dcq "$shared/tokenizers/$i/tokenizer.json.zst" \
+			    >"$i.json"
+			tok-bench "$i.json" code.c prose
+		else
+			echo "*** SKIPPED: $i (not in $shared)" >&2
+		fi
+	done
+	if [ -n "$with" ] && [ -f llama3_1.json ]; then
+		"$PEERS/bin/python" "$TOP/tests/bench/tok-peers.py" \
+		    llama3_1.json code.c prose
+	fi
 	echo
 	sh "$TOP/tests/bench/chats.sh" f32
 	echo

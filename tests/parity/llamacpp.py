@@ -7,16 +7,15 @@ token by token: each must be our likeliest token, or no further from it than tha
 
 What we compute over q4_k is what llama.cpp computes in f32 over the values that it stands for (values.gguf).
 
-Of every type the file must hold the bytes of llama.cpp's own quantiser when that makes no mix (of a large model: q4_k).
+Of every type the file must hold the bytes of llama.cpp's own quantiser when that makes no mix, and of every mix as well, and be called
+the same (of a large model: q4_k, q4_k_m).
 """
 import ctypes, json, os, subprocess, sys
 import numpy
 import llama_cpp
-from gguf import GGUFReader
+from llamacpp_files import FTYPES, tensors
 
 LIMIT = {"f32": 1e-4, "f16": 5e-3, "q8_0": 5e-2}
-FTYPES = {"q4_0": 2, "q4_1": 3, "q8_0": 7, "q5_0": 8, "q5_1": 9, "q2_k": 10, "q3_k": 11, "q4_k": 14, "q5_k": 16, "q6_k": 18,
-          "iq4_nl": 25, "iq4_xs": 30, "tq1_0": 36, "tq2_0": 37}
 records = [json.loads(line) for line in open("some.tok")]
 prompts = [r["input_ids"][:r["labels"].count(-100)] for r in records]
 
@@ -77,15 +76,21 @@ far = abs(ours("q4_k.gguf", sequences) - b).max() / abs(b).max()
 say(far <= LIMIT["f32"], "q4_k.gguf: logits differ from those of llama.cpp over its values by %.1e of the largest (limit %.0e)"
     % (far, LIMIT["f32"]))
 
-
-def tensors(path):
-    return {t.name: (t.tensor_type.name, t.data.tobytes()) for t in GGUFReader(path).tensors}
-
-
 for t in FTYPES if os.path.getsize("f32.gguf") < 1e7 else ["q4_k"]:
     p = llama_cpp.llama_model_quantize_default_params()
     p.ftype, p.pure = FTYPES[t], True
     good = llama_cpp.llama_model_quantize(b"f32.gguf", b"theirs.gguf", ctypes.byref(p)) == 0
-    subprocess.run(["peft-quantize", "-q", "-f", "-t", t, "-o", "ours.gguf", "f32"], check=True)
+    subprocess.run(["peft-quantize", "-q", "-f", "--pure", "-t", t, "-o", "ours.gguf", "f32"], check=True)
     a, b = tensors("ours.gguf"), tensors("theirs.gguf") if good else {}
     say(good and a == b, "%s: %d tensors, %d of them as llama.cpp quantises them" % (t, len(a), sum(a[n] == b.get(n) for n in a)))
+
+MIXES = dict(q3_k_s=11, q3_k_m=12, q3_k_l=13, q4_k_s=14, q4_k_m=15, q5_k_s=16, q5_k_m=17, **{t: n for t, n in FTYPES.items() if t[-2:] != "_k" or t in ("q2_k", "q6_k")})
+for t in MIXES if os.path.getsize("f32.gguf") < 1e7 else ["q4_k_m"]:
+    p = llama_cpp.llama_model_quantize_default_params()
+    p.ftype = MIXES[t]
+    good = llama_cpp.llama_model_quantize(b"f32.gguf", b"theirs.gguf", ctypes.byref(p)) == 0
+    subprocess.run(["peft-quantize", "-q", "-f", "-t", t, "-o", "ours.gguf", "f32"], check=True)
+    a, b = tensors("ours.gguf"), tensors("theirs.gguf") if good else {}
+    names = [int(GGUFReader(f).fields["general.file_type"].parts[-1][0]) for f in ("ours.gguf", "theirs.gguf")]
+    say(good and a == b and names[0] == names[1], "%s, a mix: %d tensors, %d of them as llama.cpp quantises them"
+        % (t, len(a), sum(a[n] == b.get(n) for n in a)))

@@ -81,3 +81,24 @@ def load4(name):
 for name in ("nf4", "nf4dq"):
     compare(name, load4(name), "bitsandbytes", 1)
 compare("lora-nf4", PeftModel.from_pretrained(load4("nf4"), "lora-nf4"), "PEFT over bitsandbytes", 1)
+
+
+def load8(name):
+    """Its weights as bitsandbytes expands them; its own product would round the inputs to 8 bits as well."""
+    model = load(name, device_map="cpu")
+    linears = [(n, m) for n, m in model.named_modules() if isinstance(m, bitsandbytes.nn.Linear8bitLt)]
+    for n, m in linears:
+        w = m.weight
+        values = bitsandbytes.functional.int8_vectorwise_dequant(w.data, w.SCB if w.SCB is not None else m.state.SCB)
+        plain = torch.nn.Linear(m.in_features, m.out_features, bias=m.bias is not None)
+        plain.weight = torch.nn.Parameter(values.float())
+        if m.bias is not None:
+            plain.bias = torch.nn.Parameter(m.bias.float())
+        model.set_submodule(n, plain)
+    say(len(linears) == 7 * model.config.num_hidden_layers, "%s: %d linears are bitsandbytes'" % (name, len(linears)))
+    return model
+
+
+compare("int8", load8("int8"), "bitsandbytes' int8, expanded", 1)
+# without a GPU transformers expands fp8 to bf16
+compare("fp8-bf16", AutoModelForCausalLM.from_pretrained("fp8").float(), "transformers' fp8, expanded", 1)

@@ -51,19 +51,24 @@ make_all() {
 	peft-tokenize -q -m "$1" some.jsonl | grep -v '^{"peft"' >some.tok
 	head -n 16 "$2" | peft-tokenize -q -m "$1" >train.tok
 	peft-quantize -q -t f32 -o f32/ "$1"
-	for t in bf16 nf4; do peft-quantize -q -t "$t" -o "$t/" f32; done
+	for t in bf16 nf4 int8 fp8; do peft-quantize -q -t "$t" -o "$t/" f32; done
 	peft-quantize -q -t nf4 --double-quant -o nf4dq/ f32
+	peft-quantize -q -t bf16 -o fp8-bf16/ fp8
 	for t in f32 f16 q8_0 q4_k; do
 		peft-quantize -q -t "$t" -o "$t.gguf" f32
 	done
 	peft-quantize -q -t f32 -o values.gguf q4_k.gguf
+	for t in gguf dat; do
+		peft-eval -q -m f32 --summary --imatrix "imatrix.$t" \
+		    some.tok >imatrix.out || exit 1
+	done
 	for m in f32 nf4; do
 		peft-train -q -m "$m" --lr 2e-3 --batch 4 --rank 8 \
 		    -o "lora-$m/" train.tok
 		ours "lora-$m" "$m" "lora-$m"
 	done
 	peft-merge -q -m f32 -a lora-f32 -o merged/
-	for m in f32 bf16 nf4 nf4dq merged f32.gguf f16.gguf q8_0.gguf; do
+	for m in f32 bf16 nf4 nf4dq int8 fp8-bf16 merged f32.gguf f16.gguf q8_0.gguf; do
 		ours "$m" "$m"
 	done
 }
@@ -79,6 +84,7 @@ compare() {
 	fi
 	if has llama_cpp; then
 		theirs llamacpp.py
+		theirs imatrix.py
 	else
 		skip "$name in llama.cpp" "no llama-cpp-python in PEERS=${PEERS:-}"
 	fi

@@ -47,6 +47,21 @@ KINDS = {
     "bloom": ([BLOOM], False),
     "viking": ([BLOOM, r"\p{N}"], False),
     "falcon": ([r"[\p{P}\$\+<=>\^~\|`]+", GPT2, "[0-9][0-9][0-9]"], False),
+    "deepseek-llm": ([r"[\r\n]",
+                      "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝ\u1f5f-\u1f7dᾀ-ᾴ"
+                      "ᾶ-ᾼ\u1fbeῂ-ῄῆ-ῌῐ-\u1fd3ῖ-\u1fdbῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u2126ℨ\u212a-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ"
+                      "𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+",
+                      r"\s?[!-/:-~！-／：-～‘-‟　-。]+", r"\s+$", "[一-龥\u0800-一가-\ud7ff]+", r"\p{N}+"], False),
+    "kimi-k2": ([r"[\p{Han}]+|" + HEAD + UP[:-1] + r"&&[^\p{Han}]]*" + LOW[:-1] + r"&&[^\p{Han}]]+" + SHORT + "?|" + HEAD +
+                 UP[:-1] + r"&&[^\p{Han}]]+" + LOW[:-1] + r"&&[^\p{Han}]]*" + SHORT +
+                 r"?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|" + END], False),
+    "qwen35": ([SHORT + "|" + HEAD + r"[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|" + END], False),
+    "youtu": (["[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+", HEAD + UP + "*" + LOW + "+" + SHORT + "?|" + HEAD +
+               UP + "+" + LOW + "*" + SHORT + r"?|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|" + END], True),
+    "exaone-moe": ([SHORT + "|" + HEAD + r"(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|" +
+                    r"\s+(?!\S)|\s+"], False),
+    "laguna": ([r"[^\n]+|[\n]+", CL100K % r"\p{N}"], False),
+    "superbpe": ([r"\p{N}+", r"(?=(\d{3})+(?!\d))"], False),
     "default": ([r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"], False),
 }
 CORPUS = [
@@ -141,6 +156,8 @@ for name, (cuts, whole) in KINDS.items():
     j = json.loads(t.to_str())
     j["model"] = model
     u = Tokenizer.from_str(json.dumps(j))
+    if name == "qwen35":
+        u.normalizer = normalizers.NFC()
     u.pre_tokenizer = P.Sequence([P.Split(Regex(c), "isolated") for c in cuts] +
                                  [P.ByteLevel(add_prefix_space=False, use_regex=False)])
     finish(name, u, lambda path: write_gguf(path, name, vocab, [" ".join(m) for m in model["merges"]]))

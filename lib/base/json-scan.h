@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_BASE_JSON_SCAN_H
+#define PEFT_BASE_JSON_SCAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/err.h"
+
+/* How many of the 8 bytes at p, from the first on, are ASCII that stands for
+ * itself in a string: no quote, backslash or control character. */
+static inline size_t
+peft_json_plain(const char *p)
+{
+	const uint64_t ones = 0x0101010101010101u, tops = ones * 0x80;
+	uint64_t w, quote, slash, hit;
+
+	memcpy(&w, p, 8);
+	quote = w ^ ones * '"';
+	slash = w ^ ones * '\\';
+	/* a borrow may spoil bytes behind the first hit, none before it */
+	hit = (w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & tops;
+	return hit == 0 ? 8 : (size_t)__builtin_ctzll(hit) / 8;
+}
+
+/* A text of JSON that is being read; what is wrong is at p. */
+struct peft_json_scan {
+	const char	*begin, *p, *end;
+	const char	*why;		/* the first thing that was wrong */
+	struct peft_err	*err;
+	bool		 said;		/* err says it already */
+};
+
+/* Always -1. */
+int	peft_json_fail(struct peft_json_scan *, const char *why);
+void	peft_json_space(struct peft_json_scan *);
+/* The next byte, or -1. */
+int	peft_json_peek(const struct peft_json_scan *);
+/* Behind a string's first quote, to behind its last, in which all is right;
+ * *escaped is set if there are escapes. */
+int	peft_json_string_end(struct peft_json_scan *, bool *escaped);
+/* Behind a number; *plain is cleared if it has a point or an exponent. */
+int	peft_json_number_end(struct peft_json_scan *, bool *plain);
+
+#endif

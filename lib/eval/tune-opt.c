@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options of what peft-quantize does beyond conversion. */
+
+#include <string.h>
+
+#include "eval/tune.h"
+#include "math/pool.h"
+#include "quant/quant.h"
+
+static const struct peft_likeness unmeasured;
+
+/* "q4_k,q6_k": types that can be written. */
+static void
+add_types(struct peft_tuneopt *o, const char *list)
+{
+	char name[32];
+	size_t n;
+
+	o->ntypes = 0;
+	for (; *list != '\0'; list += n, list += *list == ',') {
+		n = strcspn(list, ",");
+		if (n >= sizeof(name) || o->ntypes == PEFT_NDTYPE)
+			peft_die(PEFT_USAGE, "--fit-types: '%s' is no list of "
+			    "types", list);
+		memcpy(name, list, n);
+		name[n] = '\0';
+		o->types[o->ntypes] = peft_dtype_of_name(name);
+		if (o->types[o->ntypes] == PEFT_NDTYPE ||
+		    !peft_can_encode(o->types[o->ntypes]))
+			peft_die(PEFT_USAGE, "--fit-types: type '%s' cannot "
+			    "be written (--list-types names those that can)",
+			    name);
+		o->ntypes++;
+	}
+	if (o->ntypes == 0)
+		peft_die(PEFT_USAGE, "--fit-types names no type");
+}
+
+void
+peft_tune_option(struct peft_tuneopt *o, int ch, char *arg)
+{
+	switch (ch) {
+	case PEFT_O_FIT:
+		o->fit = peft_optsize("--fit", arg);
+		if (o->fit == 0)
+			peft_die(PEFT_USAGE, "--fit: nothing fits in 0 bytes");
+		break;
+	case PEFT_O_FITTYPES:
+		add_types(o, arg);
+		break;
+	case PEFT_O_CALIBRATE:
+		o->calibrate = arg;
+		break;
+	case PEFT_O_RANK:
+		o->residual.rank = (size_t)peft_optint("--residual-rank", arg,
+		    1, 1 << 16);
+		break;
+	case PEFT_O_RESIDUAL:
+		o->residual.path = arg;
+		break;
+	case PEFT_O_ITERS:
+		o->residual.iters = (int)peft_optint("--residual-iters", arg,
+		    1, 1000);
+		break;
+	case PEFT_O_VERIFY:
+		o->verify = arg;
+		break;
+	case PEFT_O_BELOW:
+	case PEFT_O_ABOVE:
+		peft_limits_add(&o->limits, arg, ch == PEFT_O_BELOW ? -1 : 1,
+		    peft_likeness_metric, &unmeasured);
+		break;
+	}
+}
+
+void
+peft_tune_settle(struct peft_tuneopt *o, const struct peft_common *c,
+    const char *model, bool typed)
+{
+	bool out = c->output != NULL && strcmp(c->output, "-") != 0;
+
+	o->model = model;
+	o->threads = c->threads > 0 ? c->threads : peft_pool_cores();
+	o->residual.base = out ? c->output : NULL;
+	o->residual.force = c->force;
+	if (o->fit == 0 && (o->ntypes > 0 || o->calibrate != NULL))
+		peft_die(PEFT_USAGE, "--fit-types and --calibrate are for "
+		    "--fit");
+	if (o->fit > 0 && typed)
+		peft_die(PEFT_USAGE, "--fit chooses the types: -t takes "
+		    "REGEX=TYPE beside it, not TYPE");
+	if ((o->residual.rank > 0) != (o->residual.path != NULL))
+		peft_die(PEFT_USAGE, "--residual-rank and --residual-out "
+		    "need each other");
+	if (o->residual.iters > 0 && o->residual.rank == 0)
+		peft_die(PEFT_USAGE, "--residual-iters is for "
+		    "--residual-rank");
+	if (o->residual.iters == 0)
+		o->residual.iters = 1;
+	if (o->limits.n > 0 && o->verify == NULL)
+		peft_die(PEFT_USAGE, "--fail-below and --fail-above are for "
+		    "--verify");
+	if ((o->fit > 0 || o->verify != NULL) && strcmp(model, "-") == 0)
+		peft_die(PEFT_USAGE, "--fit and --verify read the model more "
+		    "than once: it cannot come from standard input");
+	if ((o->verify != NULL && c->dry) || (!out && !c->dry &&
+	    (o->verify != NULL || o->residual.rank > 0)))
+		peft_die(PEFT_USAGE, "--verify and --residual-rank read the "
+		    "output back: they need -o FILE");
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sources that are mapped files: pages that were passed, files that change. */
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "tensor/source-impl.h"
+
+/* Bytes from .. to of a raw tensor, and some before them: a fault brings in the
+ * pages around it, too. */
+static void
+drop_range(const struct peft_source *s, const struct peft_raw *raw,
+    size_t from, size_t to)
+{
+	const struct peft_file *f = &s->files[raw->file];
+	size_t page = 4096, around = 65536;
+
+	if (f->map == NULL || f->heap)
+		return;
+	to = to < raw->nbytes ? to : raw->nbytes;
+	from = (raw->at + from) / around * around;
+	to = (raw->at + to) / page * page;
+	if (to > from)
+		(void)madvise((void *)(uintptr_t)(f->map + from), to - from,
+		    MADV_DONTNEED);
+}
+
+void
+peft_source_passed(struct peft_source *s, size_t i, size_t from, size_t to)
+{
+	struct peft_whole *w = &s->wholes[i];
+	struct peft_raw *raw = &s->raws[w->part[PEFT_DATA]];
+
+	/* not if what was handed out is a copy of the pages */
+	if (w->w.data == peft_source_bytes(s, raw))
+		drop_range(s, raw, from, to);
+}
+
+struct peft_stamp
+peft_source_stamp(const struct stat *st)
+{
+	return (struct peft_stamp){ .dev = (uint64_t)st->st_dev,
+	    .ino = (uint64_t)st->st_ino, .size = (uint64_t)st->st_size,
+	    .changed = st->st_mtim };
+}
+
+/* A file of the same name that took its place is another: the mapping still
+ * shows the one that was opened, and nothing is wrong with that. */
+int
+peft_source_unchanged(const struct peft_source *s, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < s->nfiles; i++) {
+		const struct peft_file *f = &s->files[i];
+		struct peft_stamp now;
+		struct stat st;
+
+		if (f->map == NULL || f->heap || stat(f->label, &st) == -1)
+			continue;
+		now = peft_source_stamp(&st);
+		if (now.dev != f->stamp.dev || now.ino != f->stamp.ino)
+			continue;
+		if (now.size != f->stamp.size || now.changed.tv_sec !=
+		    f->stamp.changed.tv_sec || now.changed.tv_nsec !=
+		    f->stamp.changed.tv_nsec)
+			return peft_seterr(err, "%s: was changed while it was "
+			    "read", f->label);
+	}
+	return 0;
+}

@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Which weights the mixes give more bits, and types by patterns.
+. "$TOP/tests/lib.sh"
+. "$TOP/tests/sparse.sh"
+
+# MODEL LAYERS HEADS KVHEADS TIED
+sparse shared 16 8 2 0
+sparse tied 9 4 4 1
+sparse large 80 8 4 0
+
+# the golden's lines are "MODEL MIX WEIGHT TYPE LAYER,LAYER,...", of what is
+# not of the mix's own type (parity/mixes.py)
+plan() {
+	run peft-quantize --log-json -n -t "$2" -o x.gguf "$1"
+	jq -rR 'fromjson? | select(.weight) | "\(.weight) \(.to)"' err |
+	    awk -v what="$1 $2" -v own="$3" '
+	    /norm/ || $2 == own { next }
+	    { n = ""; w = $1
+	      if (match(w, /layers\.[0-9]+\./)) {
+		n = substr(w, RSTART + 7, RLENGTH - 8)
+		w = substr(w, RSTART + RLENGTH)
+	      }
+	      k = w " " $2
+	      if (k in at) at[k] = at[k] "," n; else at[k] = n }
+	    END { for (k in at) print what, k, at[k] }' | sed 's/ $//' | sort
+}
+cut -d' ' -f1,2 "$TOP/tests/golden/mix/types" | sort -u >asked
+ok 'there is a golden' [ "$(wc -l <asked)" -ge 30 ]
+while read -r model mix; do
+	own=${mix%_[sml]}
+	plan "$model" "$mix" "$own" >got
+	grep "^$model $mix " "$TOP/tests/golden/mix/types" | grep -v ' own$' | sort >want
+	ok "$model, $mix: types as llama.cpp chooses them" cmp got want
+done <asked
+
+# names of the same, and none of a mix
+for t in q3_k q4_k q5_k; do
+	plan tied $t $t | sed "s/^tied $t/tied ${t}_m/" >got
+	plan tied ${t}_m $t >want
+	ok "$t is ${t}_m" cmp got want
+done
+run peft-quantize --log-json -n --pure -t q4_k -o x.gguf shared
+ok '--pure: one type for all matrices' sh -c '[ "$(grep -c "\"to\":\"q4_k\"" err)" -eq 114 ]'
+expect 1 "*type 'q4_k_m' cannot be written*" peft-quantize --pure -t q4_k_m -o x.gguf tied
+expect 1 '*--pure is for -t TYPE' peft-quantize --pure -o x.gguf tied
+ok 'mixes are listed' sh -c "peft-quantize --list-types | grep -q '^mixes.* q3_k_l .* q5_k_m '"
+rm -r tied/config.json
+expect 2 '*there is no config.json, which the mix q4_k_m needs' peft-quantize -t q4_k_m -o x.gguf tied
+
+# a type a pattern: the last that matches counts
+to() { grep "\"weight\":\"$1\"" err | sed 's/.*"to":"\([^"]*\)".*/\1/'; }
+run peft-quantize --log-json -n -t q4_k_m -t 'layers\.[0-3]\.mlp=q8_0' -t 'layers\.3\.=f16' \
+    --keep 'layers\.3\.mlp\.up' -t 'model\.norm=f32' -o x.gguf shared
+ok 'patterns pass' [ "$rc" -eq 0 ]
+ok 'a pattern gives a type' [ "$(to model.layers.2.mlp.down_proj.weight)" = q8_0 ]
+ok 'a later one another' [ "$(to model.layers.3.mlp.down_proj.weight)" = f16 ]
+ok 'what is kept is kept' [ "$(to model.layers.3.mlp.up_proj.weight)" = bf16 ]
+ok 'others are of the mix' [ "$(to model.layers.5.self_attn.v_proj.weight)$(to lm_head.weight)" = q4_kq6_k ]
+ok 'and it is told which' grep -q '"to":"q8_0","why":"rule"' err
+run peft-quantize -n -t 'mlp=nf4' shared
+ok 'without a type for the rest it stays' sh -c '[ "$(grep -c -- "-> nf4 .*(rule)" err)" -eq 48 ] && ! grep -q "embed.*nf4" err'
+expect 2 "*--type 'nothing=q8_0' matches no matrix" peft-quantize -t q4_k -t nothing=q8_0 -o x.gguf shared
+expect 2 "*--type 'norm=q8_0' matches no matrix" peft-quantize -t q4_k -t norm=q8_0 -o x.gguf shared
+expect 2 "*--type 'norm=f16' matches no matrix" peft-quantize -t q4_k -t norm=f16 -o x.gguf shared
+expect 1 "*type 'q4_k_m' cannot be written*" peft-quantize -t q4_k -t mlp=q4_k_m -o x.gguf shared
+expect 2 '*missing terminating*' peft-quantize -t '[=q4_k' -o x.gguf shared
+expect 2 "*weight model.layers.0.mlp.up_proj.weight: rows of 64 do not divide into blocks of 256, as --type 'up=q4_k' needs them" \
+    peft-quantize -t up=q4_k -o x.gguf "$TOP/tests/golden/tiny/model"
+# memory: a further layer takes what its names take in headers, not its weights
+peak_of() { peft-quantize -v -j 2 -t nf4 -f -o "$1.out.safetensors" "$1" 2>&1 | sed -n 's/.*peak memory \([0-9]*\).*/\1/p'; }
+if ldd "$(command -v peft-quantize)" | grep -q libasan; then
+	skip 'memory of layers' 'AddressSanitizer has tables of its own'
+else
+	few=$(peak_of shared) many=$(peak_of large)
+	size=$((($(wc -c <large/model.safetensors) - $(wc -c <shared/model.safetensors)) >> 20))
+	ok "64 more layers of $size MiB: from $few to $many MiB" [ $((many - few)) -lt $((size / 3)) ]
+fi
+
+ok 'nothing was written by dry runs' [ ! -e x.gguf ]
+
+done_testing
