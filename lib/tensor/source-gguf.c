@@ -157,12 +157,12 @@ read_rope(const struct peft_source *s, const struct peft_gguf_part *parts,
     size_t nparts, struct peft_rope_tensors *to, struct peft_err *err)
 {
 	const struct peft_gguf_tensor *t;
-	size_t file;
+	size_t file = 0;
 	int i;
 
 	for (i = 0; i < PEFT_NDIV; i++) {
-		if ((t = find_tensor(parts, nparts, peft_rope_names[i],
-		    &file)) == NULL)
+		t = find_tensor(parts, nparts, peft_rope_names[i], &file);
+		if (t == NULL)
 			continue;
 		if (t->dtype != PEFT_F32 || t->ndim != 1)
 			return peft_seterr(err, "%s is not a list of f32",
