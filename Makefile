@@ -91,7 +91,10 @@ $(LIB): $(LIBOBJS)
 %-avx2.o: PATHFLAGS = -O3 -mavx2 -mfma -mf16c $(FUSE)
 %-avx512.o: PATHFLAGS = -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl \
     -mfma -mf16c -mprefer-vector-width=512 $(FUSE)
-$(BUILD)/lib/math/vec-%.o: FUSE = -ffp-contract=fast -fno-math-errno \
+%-avx512bf16.o %-amx.o: PATHFLAGS = -O3 -mavx512f -mavx512bw -mavx512dq \
+    -mavx512vl -mavx512bf16 -mfma -mprefer-vector-width=512
+%-amx.o: PATHFLAGS += -mamx-tile -mamx-bf16
+$(BUILD)/lib/math/panel-%.o $(BUILD)/lib/math/vec-%.o: FUSE = -ffp-contract=fast -fno-math-errno \
     -fno-trapping-math
 
 $(BUILD)/%.o: %.c Makefile
@@ -167,7 +170,7 @@ parity: all $(BUILD)/bin/logits-tool $(BUILD)/bin/tokenizer-unit \
     $(BUILD)/bin/side-tool $(BUILD)/bin/vocab-tool
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
 	    $(PROVE) -v tests/parity/tokenizers.sh tests/parity/train.sh \
-	    tests/parity/run.sh tests/parity/vocab.sh
+	    tests/parity/run.sh tests/parity/vocab.sh tests/parity/readers.sh
 
 #: make completions  write completions/ anew from the option tables
 completions: $(BINS)

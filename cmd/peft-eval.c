@@ -18,7 +18,7 @@
 
 enum {
 	O_COMPARE = PEFT_O_OWN, O_MATCH, O_NOBASE, O_BELOW, O_ABOVE, O_PARTIAL,
-	O_ANYBASE, O_SUMMARY, O_EXTRA, O_IMATRIX
+	O_ANYBASE, O_SUMMARY, O_EXTRA, O_IMATRIX, O_COMPUTE
 };
 
 static const struct peft_opt opts[] = {
@@ -33,6 +33,7 @@ static const struct peft_opt opts[] = {
 	{ O_BELOW, "fail-below", "METRIC=VALUE", "exit 3 if the last system's METRIC is below VALUE" },
 	{ O_ABOVE, "fail-above", "METRIC=VALUE", "exit 3 if the last system's METRIC is above VALUE" },
 	{ O_PARTIAL, "partial", NULL, "accept a token stream that was cut short" },
+	{ O_COMPUTE, "compute", "f32|bf16", "type of what the products with the model's weights are made from (f32)" },
 	{ O_ANYBASE, "any-base", NULL, "accept adapters of another base" },
 	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_THREADS, PEFT_OPT_SEED,
 	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
@@ -265,6 +266,11 @@ parse(struct job *job, int argc, char **argv)
 			break;
 		case O_PARTIAL:
 			job->partial = true;
+			break;
+		case O_COMPUTE:
+			job->session.compute = (enum peft_compute)
+			    peft_optword("--compute", optarg,
+			    peft_compute_names);
 			break;
 		case O_ANYBASE:
 			job->session.any_base = true;

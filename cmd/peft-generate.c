@@ -13,7 +13,7 @@
 
 enum {
 	O_MAX = PEFT_O_OWN, O_TEMP, O_TOPP, O_TOPK, O_JSONL, O_SYSTEM, O_RAW,
-	O_WIDTH, O_ANYBASE
+	O_WIDTH, O_ANYBASE, O_COMPUTE
 };
 
 static const struct peft_opt opts[] = {
@@ -28,6 +28,7 @@ static const struct peft_opt opts[] = {
 	{ O_TOPK, "top-k", "K", "sample among the K likeliest tokens (0: all)" },
 	{ O_JSONL, "jsonl", NULL, "write a JSON object a line" },
 	{ O_WIDTH, "width", "N", "records in work at once (16)" },
+	{ O_COMPUTE, "compute", "f32|bf16", "type of what the products with the model's weights are made from (f32)" },
 	{ O_ANYBASE, "any-base", NULL, "accept adapters of another base" },
 	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_THREADS, PEFT_OPT_SEED,
 	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
@@ -142,6 +143,11 @@ parse(struct job *job, int argc, char **argv)
 		case O_WIDTH:
 			job->width = (size_t)peft_optint("--width", optarg, 1,
 			    1024);
+			break;
+		case O_COMPUTE:
+			job->session.compute = (enum peft_compute)
+			    peft_optword("--compute", optarg,
+			    peft_compute_names);
 			break;
 		case O_ANYBASE:
 			job->session.any_base = true;

@@ -9,23 +9,25 @@
 #include "base/opt.h"
 #include "base/progress.h"
 #include "train/job.h"
+#include "train/plot.h"
 
 enum {
-	O_METHOD = PEFT_O_OWN, O_SET, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT, O_RSLORA,
+	O_METHOD = PEFT_O_OWN, O_SET, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT,
+	O_RSLORA,
 	O_INIT, O_LR, O_EPOCHS, O_STEPS, O_BATCH, O_MICRO, O_SCHEDULE,
 	O_WARMUP, O_CYCLES, O_MINLR, O_POWER, O_LRDECAY, O_OPTIMISER, O_DECAY,
 	O_CLIP, O_BETA1, O_BETA2, O_EPS, O_LORAPLUS, O_SMOOTHING, O_ZLOSS,
 	O_NEFTUNE, O_EMA, O_SPIKE, O_NOSHUFFLE, O_EVAL, O_EVALEVERY,
-	O_PATIENCE, O_LOG, O_SAVEEVERY, O_CKPT, O_KEEP, O_RESUME, O_COMPUTE,
+	O_PATIENCE, O_LOG, O_PLOT, O_SVG, O_SAVEEVERY, O_CKPT, O_KEEP, O_RESUME, O_COMPUTE,
 	O_MEMLIMIT, O_PARTIAL, O_ANYBASE
 };
 
 static const struct peft_opt opts[] = {
 	{ 'm', "model", "MODEL", "the frozen base: a folder, a GGUF file, a bundle" },
 	PEFT_OPT_OUTPUT,
-	{ O_METHOD, "method", "NAME", "kind of adapter (lora); a wrong one lists them" },
-	{ O_SET, "set", "KEY=JSON", "a key of adapter_config.json" },
-	{ O_RANK, "rank", "R", "rank (8)" },
+	{ O_METHOD, "method", "NAME", "kind of adapter (lora)" },
+	{ O_SET, "set", "KEY=JSON", "put a key into the adapter's config" },
+	{ O_RANK, "rank", "R", "rank, if the method has one (lora: 8)" },
 	{ O_ALPHA, "alpha", "A", "scale: alpha / rank multiplies the adapter (2 x rank)" },
 	{ O_TARGET, "target", "LIST", "modules: names with commas, a regex, or all-linear (all-linear)" },
 	{ O_DROPOUT, "dropout", "P", "dropout on the adapter's input (0)" },
@@ -60,11 +62,13 @@ static const struct peft_opt opts[] = {
 	{ O_EVALEVERY, "eval-every", "N", "evaluate each N steps (at the end only)" },
 	{ O_PATIENCE, "patience", "N", "end after N evaluations without a better one" },
 	{ O_LOG, "log", "FILE", "write a JSON line a step" },
+	{ O_PLOT, "plot", "LOG", "only draw the losses in a log, in characters" },
+	{ O_SVG, "svg", "LOG", "only draw them as SVG" },
 	{ O_SAVEEVERY, "save-every", "N", "write a checkpoint each N steps" },
 	{ O_CKPT, "checkpoint", "FILE", "where (OUT.ckpt)" },
 	{ O_KEEP, "keep-checkpoints", "N", "keep the last N: FILE, FILE.1, ... (1)" },
 	{ O_RESUME, "resume", NULL, "go on from the checkpoint" },
-	{ O_COMPUTE, "compute", "f32", "type of the arithmetic (f32)" },
+	{ O_COMPUTE, "compute", "f32|bf16", "type of what the products with the model's weights are made from (f32)" },
 	{ O_MEMLIMIT, "mem-limit", "SIZE", "plan for at most SIZE bytes (like 2G), or refuse" },
 	{ O_PARTIAL, "partial", NULL, "accept a token stream that was cut short" },
 	{ O_ANYBASE, "any-base", NULL, "--init: accept an adapter of another base" },
@@ -72,6 +76,26 @@ static const struct peft_opt opts[] = {
 	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
 	{ 0 }
 };
+
+/* Draw a log's curves to standard output, and that is all. */
+static int
+draw(const char *path, void (*how)(const struct peft_plot *,
+    struct peft_buf *))
+{
+	struct peft_buf b = { 0 };
+	struct peft_err err = { 0 };
+	struct peft_plot plot;
+
+	if (peft_plot_read(&plot, path, &err) == -1)
+		peft_die((int)err.status, "%s", err.msg);
+	how(&plot, &b);
+	peft_plot_free(&plot);
+	if (b.failed)
+		peft_die(PEFT_INPUT, "no memory");
+	(void)fwrite(b.data, 1, b.len, stdout);
+	peft_buf_free(&b);
+	return peft_finish(0);
+}
 
 static void
 versions(void)
@@ -236,8 +260,6 @@ number_option(struct peft_trainopt *o, int ch)
 static void
 other_option(struct peft_trainjob *job, int ch)
 {
-	static const char *const computes[] = { "f32", NULL };
-
 	switch (ch) {
 	case 'm':
 		job->model = optarg;
@@ -263,6 +285,10 @@ other_option(struct peft_trainjob *job, int ch)
 	case O_LOG:
 		job->log = optarg;
 		break;
+	case O_PLOT:
+		exit(draw(optarg, peft_plot_text));
+	case O_SVG:
+		exit(draw(optarg, peft_plot_svg));
 	case O_CKPT:
 		job->opt.checkpoint = optarg;
 		break;
@@ -270,7 +296,8 @@ other_option(struct peft_trainjob *job, int ch)
 		job->opt.resume = true;
 		break;
 	case O_COMPUTE:
-		(void)peft_optword("--compute", optarg, computes);
+		job->opt.compute = (enum peft_compute)peft_optword(
+		    "--compute", optarg, peft_compute_names);
 		break;
 	case O_MEMLIMIT:
 		job->opt.mem_limit = peft_optsize("--mem-limit", optarg);

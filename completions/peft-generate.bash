@@ -3,10 +3,11 @@ _peft_generate() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
 	if [[ $cur == = ]]; then cur=; elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
 	case $prev in
+	--compute) COMPREPLY=($(compgen -W 'f32 bf16' -- "$cur")); return ;;
 	--completion) COMPREPLY=($(compgen -W 'bash zsh' -- "$cur")); return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		COMPREPLY=($(compgen -W ' -m --model= -a --adapter= -p --prompt= --system= --raw --max-tokens= --temperature= --top-p= --top-k= --jsonl --width= --any-base -o --output= -f --force -j --threads= -s --seed= -q --quiet -v --verbose --log-json --completion= -h --help -V --version' -- "$cur"))
+		COMPREPLY=($(compgen -W ' -m --model= -a --adapter= -p --prompt= --system= --raw --max-tokens= --temperature= --top-p= --top-k= --jsonl --width= --compute= --any-base -o --output= -f --force -j --threads= -s --seed= -q --quiet -v --verbose --log-json --completion= -h --help -V --version' -- "$cur"))
 		[[ ${COMPREPLY-} == *= ]] && compopt -o nospace
 	else
 		compopt -o filenames

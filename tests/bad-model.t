@@ -142,6 +142,48 @@ state 'a state without its codes' "tensor $q.* belongs to no weight" \
 state 'no scales of the scales' "$q.nested_absmax is missing" \
     's/(down_proj.weight).nested_absmax/$1.nested_absmix/' dq
 
+# ---- weights that others have quantised ---------------------------------------
+
+cp -r base packed
+cp "$TOP/tests/golden/readers/gptq4.json" packed/config.json
+zstd -dqf "$TOP/tests/golden/readers/gptq4.safetensors.zst" \
+    -o packed/model.safetensors
+# packed WHAT FILE GLOB PERL [STATUS PROGRAMS]: that folder, changed
+packed() {
+	rm -rf bad.d; cp -r packed bad.d
+	perl -0777 -pe "$4" "packed/$2" >"bad.d/$2"
+	each model "$1" "${5-2}" "bad.d: $3" bad.d "${6-}"
+}
+c=config.json m=model.safetensors j='config.json: quantization_config:'
+packed 'a method nobody knows' $c "$j quant_method \"gptx\" is not known*" \
+    's/"gptq"/"gptx"/'
+packed 'no method' $c "$j quant_method is missing" 's/quant_method/quant_metho/'
+packed 'a setting that changes the weights' $c \
+    "$j key \"hadamard\" is not honoured" 's/"sym"/"hadamard": true, "sym"/'
+packed 'bits that it cannot have' $c "$j bits 5 is not honoured*" \
+    's/"bits": 4/"bits": 5/'
+packed 'other bits' $c '*.qweight has * rows of words, * columns of 8 bits*' \
+    's/"bits": 4/"bits": 8/'
+packed 'another layout' $c "$j checkpoint_format \"marlin\" is not honoured" \
+    's/"checkpoint_format": "gptq"/"checkpoint_format": "marlin"/'
+packed 'no quantization_config' $c '*.qweight is packed, and no quant*' \
+    's/"quantization_config"/"quantized"/'
+w=model.layers.0.mlp.up_proj
+packed 'no zeros' $m "$w.qzeros is missing" 's/(up_proj).qzeros/$1.qzorse/'
+packed 'no scales' $m "$w.scales is missing" 's/(up_proj).scales/$1.sclaes/'
+packed 'zeros of another type' $m "$w.qzeros is not 2 x 12 words (i32)" \
+    's/(up_proj.qzeros":\{"dtype":")I32/$1F32/'
+packed 'scales without codes' $m "tensor $w.* belongs to no weight" \
+    's/(up_proj).qweight":/$1.qweighs":/'
+packed 'a group too many' $m "$w.weight: g_idx: column 63 is of group 7 of 2" \
+    '($n) = /up_proj.g_idx".*?offsets":\[\d+,(\d+)/;
+    substr($_, 8 + unpack("Q<", $_) + $n - 4, 4) = pack "V", 7' \
+    2 "quantize train eval generate"
+packed 'a scale of NaN' $m "the scales of $w.weight are not finite" \
+    '($n) = /up_proj.scales".*?offsets":\[(\d+)/;
+    substr($_, 8 + unpack("Q<", $_) + $n, 2) = pack "v", 0x7e00' \
+    4 "quantize train eval generate"
+
 # ---- tokenizer and template -------------------------------------------------
 
 # side WHAT FILE GLOB PERL [PROGRAMS]: a side file, changed; by those that read

@@ -265,6 +265,7 @@ static const struct {
 	{ FP8SET, 1, { "m.weight_scale_inv", PEFT_I32, 1, 2, ones }, PEFT_INPUT, "m.weight_scale_inv is of type i32, which scales are not" },
 	{ FP8SET, 1, { "m.weight_scale_inv", PEFT_F32, 1, 2, infinite }, PEFT_NUMERIC, "the scales of m.weight are not finite" },
 	{ FP8SET, 1, { "m.weight_scale_inv", PEFT_F8_E8M0, 1, 2, nan8 + 2 }, PEFT_NUMERIC, "the scales of m.weight are not finite" },
+	{ FP8SET, 2, { "m.experts", PEFT_F8_E4M3, 2, 2, nothing }, PEFT_INPUT, "tensor m.experts: of quant_method fp8 only MODULE.weight with a scale is honoured" },
 	{ FP8SET, 2, { "m.weight_scale", PEFT_F32, 1, 2, ones }, PEFT_INPUT, "m.weight_scale and m.weight_scale_inv are both there" },
 	{ FP8SET, 2, { "m.weight_zero_point", PEFT_F8_E4M3, 2, 0, nan8 + 2 }, PEFT_INPUT, "m.weight_zero_point is not zero" },
 	{ FP8SET, 2, { "m.weight_zero_point", PEFT_F8_E4M3, 3, 0, nan8 }, PEFT_INPUT, "m.weight_zero_point is not as many" },
@@ -343,6 +344,8 @@ static const struct {
 	{ GPTQSET, GPTQ(",\"adapter\":{\"rank\":8}"), "key \"adapter\" is not honoured" },
 	{ GPTQSET, GPTQ(",\"desc_act\":\"yes\""), "\"desc_act\" is not true or false" },
 	{ GPTQSET, GPTQ(",\"rotation\":null,\"adapter\":{},\"damp_percent\":0.1"), NULL },
+	{ GPTQSET, GPTQ(",\"iters\":200,\"autoround_version\":\"0.3\",\"data_type\":\"int\""), NULL },
+	{ GPTQSET, GPTQ(",\"data_type\":\"mx_fp\""), "data_type \"mx_fp\" is not honoured" },
 	{ GPTQSET, GPTQ(",\"group_size\":64"), "duplicate key" },
 	{ AWQSET, CONFIG("\"quant_method\":\"awq\",\"bits\":8,\"group_size\":32"), "8 bits are not honoured (4)" },
 	{ AWQSET, CONFIG("\"quant_method\":\"awq\",\"bits\":4,\"group_size\":32,\"version\":\"gemv\""), "version \"gemv\" is not honoured" },
@@ -398,6 +401,44 @@ test_configs(void)
 	put_st("f", items);
 	refused("f", PEFT_INPUT, "quantization_config says fp8, and no weight "
 	    "is quantised");
+}
+
+/* compressed-tensors' weight_g_idx: codes 0 .. 15 in each row, zeros of 8. */
+static void
+test_order(void)
+{
+	static int32_t alternate[64];
+	static uint8_t codes[32 * 32];
+	static float scale[64];
+	const struct item its = { "m.weight_g_idx", PEFT_I32, 64, 0,
+	    alternate };
+	struct item items[] = { { "peft.file/config.json", PEFT_U8,
+	    strlen(configs[CTSET]), 0, configs[CTSET] },
+	    { "m.weight_packed", PEFT_I32, 32, 8, codes },
+	    { "m.weight_scale", PEFT_F32, 32, 2, scale },
+	    { "m.weight_shape", PEFT_I64, 2, 0, dims }, its, { 0 } };
+	struct peft_err err = { 0 };
+	struct peft_source *s;
+	struct peft_weight w;
+	float x[32 * 64];
+	bool good = true;
+	size_t i;
+
+	for (i = 0; i < 64; i++) {
+		alternate[i] = i % 3 == 0;
+		scale[i] = (float)(i + 1);
+	}
+	for (i = 0; i < sizeof(codes); i++)
+		codes[i] = (uint8_t)(2 * i % 16 | (2 * i + 1) % 16 << 4);
+	put_st("f", items);
+	s = peft_source_open("f", &err);
+	need(s != NULL && peft_source_load(s, 0, &w, &err) == 0, &err);
+	peft_decode(&w, 0, w.nelem, x);
+	for (i = 0; i < w.nelem; i++)
+		good = good && x[i] == ((float)(i % 16) - 8) *
+		    scale[i / 64 * 2 + (i % 64 % 3 == 0)];
+	ok(good, "weight_g_idx tells the group of a column");
+	peft_source_close(s);
 }
 
 #define MX(more)	CONFIG("\"quant_method\":\"mxfp4\"" more)
@@ -473,5 +514,6 @@ main(void)
 	test_parts();
 	test_configs();
 	test_mx_parts();
+	test_order();
 	return tap_end();
 }

@@ -3,9 +3,10 @@
 # Vector kernels, the pool, products; and OpenBLAS, which must be told.
 . "$TOP/tests/lib.sh"
 
-unset OPENBLAS_CORETYPE
+unset OPENBLAS_CORETYPE PEFT_CPU
 unit vec-unit
 unit math-unit
+unit panel-unit
 unit product-unit
 
 # what the user says wins; these kernels cannot do small products unpacked,
@@ -18,6 +19,16 @@ if grep -q '^flags.* avx2 .*' /proc/cpuinfo; then
 else
 	skip 'Haswell kernels' 'no AVX2'
 fi
+
+# a lesser path, and one that is none
+for p in avx2 ref; do
+	[ $p = ref ] || grep -q '^flags.* avx2 .*' /proc/cpuinfo || continue
+	unit env PEFT_CPU=$p math-unit
+	ok "PEFT_CPU=$p is the one used" grep -q "^# $p kernels" out
+done
+run env PEFT_CPU=sse9 math-unit
+ok 'no such path: which there are' \
+    grep "Bail out! PEFT_CPU: this processor has no path 'sse9' (amx, " out
 
 # a library that cannot be opened
 echo 'no library' >libopenblas.so.0

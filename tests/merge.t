@@ -136,8 +136,8 @@ bad; sed -i 's/"gate_proj"/"gate_proj", "lm_head"/' bad/adapter_config.json
 expect 3 '*lm_head.lora_A.weight is missing' peft-merge -m "$model" -a bad -o x/
 bad; sed -i 's/"r": 4/"r": 8/' bad/adapter_config.json
 expect 3 '*has shape [[]4, *call for [[]8, *' peft-merge -m "$model" -a bad -o x/
-bad; sed -i 's/"use_dora": false/"use_dora": true/' bad/adapter_config.json
-expect 2 '*"use_dora" is not honoured*' peft-merge -m "$model" -a bad -o x/
+bad; sed -i 's/"use_qalora": false/"use_qalora": true/' bad/adapter_config.json
+expect 2 '*"use_qalora" is not honoured*' peft-merge -m "$model" -a bad -o x/
 bad; sed -i 's/"use_dora"/"use_magic": 1, "use_dora"/' bad/adapter_config.json
 expect 2 '*"use_magic" is not honoured*' peft-merge -m "$model" -a bad -o x/
 bad; size=$(wc -c <bad/adapter_model.safetensors)

@@ -83,12 +83,11 @@ pain '9: an adapter that adds nothing is not merged' 3 \
     '*would equal the base*' peft-merge -q -m base -a idle -o m9/
 ok 'pain 9: and nothing is written' [ ! -e m9 ]
 
-for key in '"peft_type": "ADALORA"' '"use_dora": true' \
-    '"modules_to_save": ["lm_head"]' '"layer_replication": [[0, 1]]' \
-    '"use_qalora": true' '"trainable_token_indices": [1]'; do
+for key in '"peft_type": "GRALORA"' '"use_bdlora": true' \
+    '"alora_invocation_tokens": [1]' '"layer_replication": [[0, 1]]' \
+    '"use_qalora": true' '"kasa_config": [1]'; do
 	rm -rf odd; cp -r adapter odd
 	name=${key%%:*} word=$(echo "$key" | tr -dc 'a-z_')
-	word=${word%lm_head}
 	sed "s/$name: [^,]*/$key/" adapter/adapter_config.json \
 	    >odd/adapter_config.json
 	for cmd in 'peft-merge -q -m base -a odd -o m10/' \

@@ -10,17 +10,24 @@ ok 'LoRA on all layers, as PEFT has it' peft-unit "$golden/llama/model" \
 ok 'LoRA with a bias' peft-unit "$golden/llama/model" \
     "$golden/lora_bias" "$golden/lora_bias/golden.safetensors"
 
+# logits, loss, gradients, merged weights of every method
+for d in "$golden"/methods/*/golden.safetensors; do
+	d=${d%/golden.safetensors}
+	ok "${d##*/}" peft-unit "$golden/methods/base" "$d" \
+	    "$d/golden.safetensors"
+done
+
 # more of the same, where the reference numbers are at hand
 shared=${PEFT_SHARED:-$TOP/../shared}/golden
-for m in lora lora_patterns lora_rslora; do
-	if [ -d "$shared/methods/$m" ]; then
-		ok "$m" peft-unit "$shared/methods/base" \
-		    "$shared/methods/$m" \
-		    "$shared/methods/$m/golden.safetensors"
-	else
-		skip "$m" 'no reference numbers'
-	fi
-done
+if [ -d "$shared/methods" ]; then
+	for d in "$shared"/methods/*/golden.safetensors; do
+		d=${d%/golden.safetensors}
+		ok "${d##*/}" peft-unit "$shared/methods/base" "$d" \
+		    "$d/golden.safetensors"
+	done
+else
+	skip 'PEFT, larger' 'no reference numbers'
+fi
 m=$shared/models/llama_tied_rope3
 if [ -d "$m" ]; then
 	ok 'a tied model' peft-unit "$m/model" "$m/adapter" \

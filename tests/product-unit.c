@@ -51,7 +51,15 @@ struct set {
 	float			*values[MOSTNP];	/* decoded */
 	float			*x, *dx;
 	struct peft_product	 p[MOSTNP];
+	bool			 bf16;		/* what it is computed in */
 };
+
+/* What a value is multiplied as. */
+static double
+as_used(const struct set *s, float x)
+{
+	return (double)(s->bf16 ? peft_bf16_to_f32(peft_f32_to_bf16(x)) : x);
+}
 
 enum nested { PLAIN, NESTED };
 
@@ -145,8 +153,8 @@ scratch_for(struct peft_cpu *cpu, const struct set *s)
 	size_t i, rows = 0;
 
 	for (i = 0; i < s->np; i++)
-		rows = s->rows[i] > rows ? s->rows[i] : rows;
-	return must(malloc(peft_product_scratch(cpu, rows, s->cols) *
+		rows += s->rows[i];
+	return must(malloc(peft_product_scratch(cpu, rows, s->cols, s->T) *
 	    sizeof(float)));
 }
 
@@ -175,8 +183,11 @@ forward_right(const struct set *s, size_t i, const float *before)
 			if (r >= s->rows[i] && got != before[t * p->ldy + r])
 				return false;
 			for (c = 0; c < s->cols && r < s->rows[i]; c++) {
-				sum += (double)x[c] * (double)w[c];
-				magnitude += fabs((double)x[c] * (double)w[c]);
+				double v = as_used(s, x[c]) *
+				    as_used(s, w[c]);
+
+				sum += v;
+				magnitude += fabs(v);
 			}
 			if (r < s->rows[i] && !is_near(got, sum, magnitude,
 			    s->cols))
@@ -235,9 +246,9 @@ backward_right(const struct set *s, const float *before, bool add)
 
 			for (i = 0; i < s->np; i++)
 				for (r = 0; r < s->rows[i]; r++) {
-					double v = (double)s->p[i].y[t *
-					    s->p[i].ldy + r] * (double)
-					    s->values[i][r * s->cols + c];
+					double v = as_used(s, s->p[i].y[t *
+					    s->p[i].ldy + r]) * as_used(s,
+					    s->values[i][r * s->cols + c]);
 
 					sum += v;
 					magnitude += fabs(v);
@@ -292,19 +303,30 @@ static const struct set sets[] = {
 	{ .np = 2, .rows = { 130, 65 }, .cols = 201, .T = 50 },
 };
 
+/* Deeper than a slab, and wider. */
+static const struct set deep[] = {
+	{ .np = 2, .rows = { 5000, 3 }, .cols = 32, .T = 33 },
+	{ .np = 1, .rows = { 540 }, .cols = 4200, .T = 33 },
+};
+
 static void
-test_type(struct peft_cpu *cpus[NCPU], enum peft_dtype t, enum nested nested)
+test_type(struct peft_cpu *cpus[NCPU], enum peft_dtype t, enum nested nested,
+    const struct set *of, size_t n)
 {
+	bool bf16 = peft_cpu_computes(cpus[0]) == PEFT_COMPUTE_BF16;
 	bool good[3] = { true, true, true };
 	bool rows_alone = peft_dtypes[t].block > 2;
-	const char *name = peft_dtypes[t].name;
+	char name[64];
 	size_t i;
 
-	for (i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
-		struct set s = sets[i];
+	snprintf(name, sizeof(name), "%s%s%s", peft_dtypes[t].name,
+	    of == deep ? ", deep" : "", bf16 ? " in bf16" : "");
+	for (i = 0; i < n; i++) {
+		struct set s = of[i];
 
 		if (rows_alone && s.cols % peft_dtypes[t].block != 0)
 			continue;
+		s.bf16 = bf16;
 		prepare(&s, t, nested);
 		good[0] = test_forward(cpus, &s) && good[0];
 		good[1] = test_backward(cpus, &s, false) && good[1];
@@ -316,11 +338,100 @@ test_type(struct peft_cpu *cpus[NCPU], enum peft_dtype t, enum nested nested)
 	ok(good[2], "%s%s: backward, added", nested ? "double " : "", name);
 }
 
+/* A matrix whose rows do not touch, y +=, dx +=. */
+static void
+test_dense(struct peft_cpu *cpu, size_t T)
+{
+	struct set s = { .np = 1, .rows = { 70 }, .cols = 100, .T = T,
+	    .bf16 = peft_cpu_computes(cpu) == PEFT_COMPUTE_BF16 };
+	size_t ld = s.cols + GAP, ldy = s.rows[0] + GAP, t, r, c;
+	float *w = noise(s.rows[0] * ld, 7), *x = noise(T * ld, 8);
+	float *y0 = noise(T * ldy, 9), *y = noise(T * ldy, 9);
+	float *dx0 = noise(T * ld, 10), *dx = noise(T * ld, 10);
+	const struct peft_dense d = { w, s.rows[0], s.cols, ld };
+	float *scratch = scratch_for(cpu, &s);
+	bool good = true;
+
+	peft_dense_forward(cpu, x, ld, T, &d, true, y, ldy, scratch);
+	peft_dense_backward(cpu, dx, ld, T, &d, true, y0, ldy, scratch);
+	for (t = 0; t < T; t++) {
+		for (r = 0; r < s.rows[0]; r++) {
+			double sum = (double)y0[t * ldy + r], size = fabs(sum);
+
+			for (c = 0; c < s.cols; c++) {
+				double v = as_used(&s, x[t * ld + c]) *
+				    as_used(&s, w[r * ld + c]);
+
+				sum += v;
+				size += fabs(v);
+			}
+			good = good && is_near(y[t * ldy + r], sum, size,
+			    s.cols + 1);
+		}
+		for (c = 0; c < s.cols; c++) {
+			double sum = (double)dx0[t * ld + c], size = fabs(sum);
+
+			for (r = 0; r < s.rows[0]; r++) {
+				double v = as_used(&s, y0[t * ldy + r]) *
+				    as_used(&s, w[r * ld + c]);
+
+				sum += v;
+				size += fabs(v);
+			}
+			good = good && is_near(dx[t * ld + c], sum, size,
+			    s.rows[0] + 1);
+		}
+	}
+	ok(good, "dense, %zu tokens%s", T, s.bf16 ? ", bf16" : "");
+	free(w);
+	free(x);
+	free(y0);
+	free(y);
+	free(dx0);
+	free(dx);
+	free(scratch);
+}
+
+/* All paths that this processor has, f32 and bf16. */
+static void
+test_paths(struct peft_cpu *cpus[NCPU])
+{
+	static const char *const paths[] = { "ref", "avx2", "avx512",
+		"avx512-bf16", "amx" };
+	static const enum peft_dtype types[] = { PEFT_BF16, PEFT_NF4 };
+	enum { NSET = sizeof(sets) / sizeof(sets[0]) };
+	struct peft_err err = { 0 };
+	size_t i, t;
+	int c;
+
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (peft_cpu_limit(cpus[0], paths[i], &err) == -1) {
+			printf("# %s\n", err.msg);
+			continue;
+		}
+		for (c = 0; c < NCPU; c++) {
+			if (peft_cpu_limit(cpus[c], paths[i], &err) == -1)
+				exit(1);
+			peft_cpu_compute(cpus[c], PEFT_COMPUTE_BF16);
+		}
+		printf("# %s\n", peft_cpu_describe(cpus[0]));
+		for (t = 0; t < sizeof(types) / sizeof(types[0]); t++)
+			test_type(cpus, types[t], PLAIN, sets, NSET);
+		test_dense(cpus[0], 20);
+		test_dense(cpus[0], 40);
+		for (c = 0; c < NCPU; c++)
+			peft_cpu_compute(cpus[c], PEFT_COMPUTE_F32);
+		test_type(cpus, PEFT_F32, PLAIN, sets, NSET - 2);
+		test_dense(cpus[0], 40);
+	}
+}
+
 int
 main(void)
 {
 	static const enum peft_dtype types[] = { PEFT_F32, PEFT_BF16, PEFT_F16,
 		PEFT_Q4_1, PEFT_Q8_0, PEFT_NF4 };
+	enum { NSET = sizeof(sets) / sizeof(sets[0]) };
 	struct peft_cpu *cpus[NCPU];
 	struct peft_err err = { 0 };
 	size_t i;
@@ -332,8 +443,11 @@ main(void)
 		}
 	printf("# %s\n", peft_cpu_describe(cpus[0]));
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		test_type(cpus, types[i], PLAIN);
-	test_type(cpus, PEFT_NF4, NESTED);
+		test_type(cpus, types[i], PLAIN, sets, NSET);
+	test_type(cpus, PEFT_NF4, NESTED, sets, NSET);
+	test_type(cpus, PEFT_F32, PLAIN, deep, sizeof(deep) / sizeof(deep[0]));
+	if (getenv("OPENBLAS_CORETYPE") == NULL)	/* once is enough */
+		test_paths(cpus);
 	for (i = 0; i < NCPU; i++)
 		peft_cpu_close(cpus[i]);
 	return tap_end();

@@ -41,6 +41,15 @@ peft-eval -q --no-base -m base -a ranks --summary e >r
 ok 'an adapter of many ranks is evaluated as it was trained' sh -c 'jq -s -e "map(.eval_loss // .summary.loss | select(.)) |
     length == 2 and (.[0] - .[1] | fabs) < 1e-5" ranks.log r >verdict; grep -q true verdict'
 
+expect 0 '' peft-train --plot b.log
+ok 'a curve that falls' sh -c "sed -n 1p out | grep -q '|[.o]' && sed -n 16p out | grep -q '[.o] *$'"
+expect 0 '' peft-train --svg b.log
+ok 'a drawing' sh -c "head -n 1 out | grep -q '^<svg' && [ \$(grep -c polyline out) -eq 2 ]"
+echo '{"cpu":"x"}' >no.log
+expect 2 '*no.log: no step is in this log*' peft-train --plot no.log
+echo '{"step":1,' >no.log
+expect 2 '*no.log:1: *' peft-train --svg no.log
+
 # the recipe
 unit objective-unit "$TOP/tests/golden/llama"
 for o in adamw8bit sgd:1e0 lion:1e-3 adafactor schedule-free; do
@@ -97,6 +106,35 @@ ok 'and keeps to it' sh -c "awk -v l=${limit%K} '/^total/ { exit !(\$2 * 1024 <=
 expect 0 '' train --dropout 0.1 --micro-tokens 1 -o kept/ long
 expect 0 '' train --dropout 0.1 --micro-tokens 1 --mem-limit "$limit" -o again/ long
 ok 'the same bytes' cmp kept/adapter_model.safetensors again/adapter_model.safetensors
+# bf16: rounding only, of another kind; and all that holds for f32
+train --log f.log --epochs 2 t >f.st
+expect 0 '' train --compute bf16 --log h.log --epochs 2 -o h/ t
+jq -n --slurpfile a f.log --slurpfile b h.log '[range($a | length) |
+    select($a[.].loss) | $b[.].loss / $a[.].loss - 1 | fabs] | max' >far
+echo "# bf16: largest difference of a step's loss $(cat far)"
+ok 'bf16: the curve within 2 %' sh -c 'jq -n -e "$(cat far) < 0.02" >/dev/null'
+ok 'and not the same' sh -c 'jq -n -e "$(cat far) > 0" >/dev/null'
+ok 'the log says so' sh -c 'head -n 1 h.log | grep -q "products of bf16"'
+expect 0 '' train --compute bf16 --epochs 2 -j 1 -o h1/ t
+ok 'bf16: one thread or two: the same bytes' cmp h/adapter_model.safetensors h1/adapter_model.safetensors
+expect 0 '' train --compute bf16 --dropout 0.1 --micro-tokens 1 -o kept16/ long
+train -n --compute bf16 --dropout 0.1 --micro-tokens 1 long >plan16
+limit=$(awk '/^total/ { printf "%dK", ($2 - 0.2) * 1024 }' plan16)
+expect 0 '' train -n --compute bf16 --dropout 0.1 --micro-tokens 1 --mem-limit "$limit" long
+ok 'bf16: the plan computes again' grep -q 'activations computed again' out
+expect 0 '' train --compute bf16 --dropout 0.1 --micro-tokens 1 --mem-limit "$limit" -o again16/ long
+ok 'bf16: computed again: the same bytes' cmp kept16/adapter_model.safetensors again16/adapter_model.safetensors
+for p in avx2 ref; do
+	run env PEFT_CPU=$p peft-train -v -m base --lr 1e-2 --rank 4 --batch 4 --compute bf16 --steps 2 -o p-$p/ t
+	[ $rc -eq 0 ] || grep -q 'no path' err || ok "PEFT_CPU=$p" false
+done
+ok 'bf16 that is none is called so' grep -q 'products of bf16 with plain' err
+for c in f32 bf16; do
+	peft-eval -q --no-base --summary --compute $c -m base -a h e | jq .summary.loss
+done >both
+ok 'peft-eval: bf16 within 1 %' sh -c 'jq -s -e "(.[0] / .[1] - 1 | fabs) < 0.01 and .[0] != .[1]" both >/dev/null'
+expect 0 '' peft-generate -q --compute bf16 -m base -a h --max-tokens 4 -p hello
+expect 1 '*--compute*' train --compute f16 t
 expect 2 "*'nope' matches no module*" train --target nope t
 expect 2 '*end line*' sh -c 'head -n 5 t | peft-train -q -m base'
 expect 0 '' sh -c 'head -n 5 t | peft-train -q -m base --partial --steps 1 >/dev/null'

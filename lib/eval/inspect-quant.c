@@ -11,6 +11,7 @@ struct kind {
 	unsigned	bits;
 	size_t		many;
 	char		scope[64];	/* what has a scale of its own */
+	size_t		group;		/* elements of a row; 0: all */
 	bool		nested;
 };
 
@@ -25,6 +26,7 @@ kind_of(const struct peft_weight *w)
 
 	if (sc->blocksize > 0) {
 		k.bits = 4;
+		k.group = sc->blocksize;
 		snprintf(k.scope, sizeof(k.scope), "%zu weights",
 		    sc->blocksize);
 	} else if (sc->group == 0) {
@@ -34,12 +36,15 @@ kind_of(const struct peft_weight *w)
 	    sc->group >= w->cols) {
 		snprintf(k.scope, sizeof(k.scope), "weight");
 	} else if (sc->group_rows > 1) {
+		k.group = sc->group;
 		snprintf(k.scope, sizeof(k.scope), "block of %zu x %zu",
 		    sc->group_rows, sc->group);
 	} else if (w->ndim == 2 && sc->group >= w->cols)
 		snprintf(k.scope, sizeof(k.scope), "row");
-	else
+	else {
+		k.group = sc->group;
 		snprintf(k.scope, sizeof(k.scope), "group of %zu", sc->group);
+	}
 	return k;
 }
 
@@ -99,6 +104,9 @@ peft_inspect_quant(cJSON *report, const struct peft_source *s)
 		    peft_dtypes[kinds[i].dtype].name);
 		cJSON_AddNumberToObject(e, "bits", kinds[i].bits);
 		cJSON_AddStringToObject(e, "scale_for", kinds[i].scope);
+		if (kinds[i].group > 0)
+			cJSON_AddNumberToObject(e, "group_size",
+			    (double)kinds[i].group);
 		if (kinds[i].nested)
 			cJSON_AddBoolToObject(e, "double", true);
 		cJSON_AddNumberToObject(e, "weights", (double)kinds[i].many);

@@ -83,8 +83,10 @@ peft_session_open(struct peft_session *s, const struct peft_sessionopt *o,
 	size_t i;
 
 	memset(s, 0, sizeof(*s));
-	if ((s->cpu = peft_cpu_open(o->threads, err)) == NULL ||
-	    (s->source = peft_source_open(o->model, err)) == NULL ||
+	if ((s->cpu = peft_cpu_open(o->threads, err)) == NULL)
+		goto fail;
+	peft_cpu_compute(s->cpu, o->compute);
+	if ((s->source = peft_source_open(o->model, err)) == NULL ||
 	    (s->net = peft_net_open(s->source, s->cpu, err)) == NULL)
 		goto fail;
 	if (peft_source_side(s->source, "tokenizer.json") != NULL &&

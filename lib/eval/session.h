@@ -38,6 +38,7 @@ struct peft_sessionopt {
 					 * the path's last part */
 	size_t		 nadapters;
 	int		 threads;
+	enum peft_compute compute;
 	bool		 any_base;	/* take adapters of another base */
 };
 

@@ -6,15 +6,28 @@
 
 #include "math/blas.h"
 #include "math/cpu.h"
+#include "math/panel.h"
 #include "math/pool.h"
 #include "math/vec.h"
 
+/* A processor path, with the OpenBLAS core type that fits. */
+struct peft_path {
+	const char			*name;
+	bool				 here;
+	const struct peft_vec		*vec;
+	const struct peft_panel_f32	*f32;
+	const struct peft_panel_bf16	*bf16;	/* NULL: none */
+	const char			*core;
+};
+
 struct peft_cpu {
-	const struct peft_vec	*vec;
+	struct peft_path	 path;
+	enum peft_compute	 compute;
+	size_t			 cache;
 	struct peft_pool	*pool;
 	int			 threads;
 	struct peft_blas	 blas;
-	char			 describe[256];
+	char			 describe[288];
 };
 
 #endif

@@ -1,44 +1,75 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What computes: path, threads, BLAS. */
 
+#include <cpuid.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "math/cpu-impl.h"
 
-/*
- * The paths, best first; each with the OpenBLAS core type that fits.  On a
- * Sapphire Rapids core 0.3.21 multiplies f32 at 158 GF/s as SkylakeX, 150 as
- * Cooperlake (what it makes of SapphireRapids), 100 as Haswell.
- */
-struct path {
-	const struct peft_vec	*vec;
-	bool			 here;
-	const char		*core;
-};
+const char *const peft_compute_names[] = { "f32", "bf16", NULL };
 
-enum { NPATH = 3 };
+enum { NPATH = 5 };
 
-static void
-find_paths(struct path paths[NPATH])
+static bool
+has_avx512(void)
 {
-	__builtin_cpu_init();
-	paths[0] = (struct path){ &peft_vec_avx512,
-	    __builtin_cpu_supports("avx512f") &&
+	return __builtin_cpu_supports("avx512f") &&
 	    __builtin_cpu_supports("avx512bw") &&
 	    __builtin_cpu_supports("avx512dq") &&
-	    __builtin_cpu_supports("avx512vl"), "SkylakeX" };
-	paths[1] = (struct path){ &peft_vec_avx2,
-	    __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"),
-	    "Haswell" };
-	paths[2] = (struct path){ &peft_vec_ref, true, NULL };
+	    __builtin_cpu_supports("avx512vl");
 }
 
-static const struct path *
-best(const struct path *p)
+/* Leaf 7 of cpuid: AVX512-BF16 (subleaf 1, EAX bit 5); AMX's tiles and bf16
+ * (subleaf 0, EDX bits 24 and 22). */
+static void
+find_bf16(bool *vector, bool *amx)
+{
+	unsigned a, b, c, d;
+
+	*vector = has_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
+	    (a >> 5 & 1);
+	*amx = *vector && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+	    (d >> 24 & 1) && (d >> 22 & 1);
+}
+
+/*
+ * The paths, best first.  On a Sapphire Rapids core OpenBLAS 0.3.21
+ * multiplies f32 at 158 GF/s as SkylakeX, 150 as Cooperlake (what it makes
+ * of SapphireRapids), 100 as Haswell.  Processors with AMX have vdpbf16ps at
+ * half the speed of f32: where the system does not grant AMX they are better
+ * off without, so avx512-bf16 is for those only that know no AMX, unless it
+ * is asked for by name.
+ */
+static void
+find_paths(struct peft_path paths[NPATH])
+{
+	bool bf16, amx;
+
+	__builtin_cpu_init();
+	find_bf16(&bf16, &amx);
+	paths[0] = (struct peft_path){ "amx", amx && peft_amx_permitted(),
+	    &peft_vec_avx512, &peft_panel_f32_avx512, &peft_panel_bf16_amx,
+	    "SkylakeX" };
+	paths[1] = (struct peft_path){ "avx512-bf16", bf16, &peft_vec_avx512,
+	    &peft_panel_f32_avx512, &peft_panel_bf16_avx512, "SkylakeX" };
+	paths[2] = (struct peft_path){ "avx512", has_avx512(),
+	    &peft_vec_avx512, &peft_panel_f32_avx512, NULL, "SkylakeX" };
+	paths[3] = (struct peft_path){ "avx2", __builtin_cpu_supports("avx2")
+	    && __builtin_cpu_supports("fma"), &peft_vec_avx2,
+	    &peft_panel_f32_avx2, NULL, "Haswell" };
+	paths[4] = (struct peft_path){ "ref", true, &peft_vec_ref,
+	    &peft_panel_f32_ref, &peft_panel_bf16_ref, NULL };
+	if (amx && !paths[0].here)
+		paths[1].here = false;
+}
+
+static const struct peft_path *
+best(const struct peft_path *p)
 {
 	while (!p->here)
 		p++;
@@ -48,7 +79,7 @@ best(const struct path *p)
 const struct peft_vec *
 peft_vec_best(void)
 {
-	struct path paths[NPATH];
+	struct peft_path paths[NPATH];
 
 	find_paths(paths);
 	return best(paths)->vec;
@@ -57,23 +88,61 @@ peft_vec_best(void)
 static void
 describe(struct peft_cpu *cpu)
 {
-	snprintf(cpu->describe, sizeof(cpu->describe), "%s kernels, %d "
-	    "thread%s, %s", cpu->vec->name, cpu->threads,
-	    cpu->threads == 1 ? "" : "s", cpu->blas.describe);
+	const struct peft_panel_bf16 *bf16 = cpu->path.bf16;
+
+	snprintf(cpu->describe, sizeof(cpu->describe), "%s kernels, products "
+	    "of %s%s%s, %d thread%s, %s", cpu->path.vec->name,
+	    peft_compute_names[cpu->compute],
+	    cpu->compute == PEFT_COMPUTE_F32 ? "" : bf16 == NULL ?
+	    " emulated in f32 (this processor has none: no faster)" :
+	    " with ", cpu->compute == PEFT_COMPUTE_F32 || bf16 == NULL ? "" :
+	    bf16->name, cpu->threads, cpu->threads == 1 ? "" : "s",
+	    cpu->blas.describe);
+}
+
+static int
+set_path(struct peft_cpu *cpu, const char *name, struct peft_err *err)
+{
+	struct peft_path paths[NPATH];
+	int i;
+
+	find_paths(paths);
+	for (i = 0; i < NPATH; i++)
+		if (paths[i].here && (name == NULL ||
+		    strcmp(paths[i].name, name) == 0)) {
+			cpu->path = paths[i];
+			return 0;
+		}
+	return peft_seterr(err, "this processor has no path '%s' (amx, "
+	    "avx512-bf16, avx512, avx2, ref)", name);
+}
+
+/* What is not told (0) is a size that any has. */
+static size_t
+second_cache(void)
+{
+	long n = sysconf(_SC_LEVEL2_CACHE_SIZE);
+
+	return n > 0 ? (size_t)n : 256 << 10;
 }
 
 struct peft_cpu *
 peft_cpu_open(int threads, struct peft_err *err)
 {
 	struct peft_cpu *cpu = peft_calloc(1, sizeof(*cpu), err);
-	struct path paths[NPATH];
+	const char *name = getenv("PEFT_CPU");
 
 	if (cpu == NULL)
 		return NULL;
-	find_paths(paths);
-	cpu->vec = best(paths)->vec;
 	cpu->threads = threads > 0 ? threads : peft_pool_cores();
-	if (peft_blas_open(&cpu->blas, best(paths)->core, err) == -1 ||
+	cpu->cache = second_cache();
+	if (set_path(cpu, name != NULL && name[0] != '\0' ? name : NULL,
+	    err) == -1) {
+		peft_errprefix(err, "PEFT_CPU");
+		peft_cpu_close(cpu);
+		return NULL;
+	}
+	if (peft_blas_open(&cpu->blas, cpu->path.core, err) == -1 ||
 	    (cpu->pool = peft_pool_open(cpu->threads, err)) == NULL) {
 		peft_cpu_close(cpu);
 		return NULL;
@@ -101,7 +170,7 @@ peft_cpu_threads(const struct peft_cpu *cpu)
 const struct peft_vec *
 peft_cpu_vec(const struct peft_cpu *cpu)
 {
-	return cpu->vec;
+	return cpu->path.vec;
 }
 
 const char *
@@ -113,18 +182,41 @@ peft_cpu_describe(const struct peft_cpu *cpu)
 int
 peft_cpu_limit(struct peft_cpu *cpu, const char *path, struct peft_err *err)
 {
-	struct path paths[NPATH];
-	int i;
+	if (set_path(cpu, path, err) == -1)
+		return -1;
+	describe(cpu);
+	return 0;
+}
 
-	find_paths(paths);
-	for (i = 0; i < NPATH; i++)
-		if (strcmp(paths[i].vec->name, path) == 0 && paths[i].here) {
-			cpu->vec = paths[i].vec;
-			describe(cpu);
-			return 0;
-		}
-	return peft_seterr(err, "this processor has no path '%s' (avx512, "
-	    "avx2, ref)", path);
+void
+peft_cpu_compute(struct peft_cpu *cpu, enum peft_compute compute)
+{
+	cpu->compute = compute;
+	describe(cpu);
+}
+
+enum peft_compute
+peft_cpu_computes(const struct peft_cpu *cpu)
+{
+	return cpu->compute;
+}
+
+const struct peft_panel_f32 *
+peft_cpu_panel_f32(const struct peft_cpu *cpu)
+{
+	return cpu->path.f32;
+}
+
+const struct peft_panel_bf16 *
+peft_cpu_panel_bf16(const struct peft_cpu *cpu)
+{
+	return cpu->path.bf16;
+}
+
+size_t
+peft_cpu_cache(const struct peft_cpu *cpu)
+{
+	return cpu->cache;
 }
 
 void

@@ -20,21 +20,36 @@
  */
 struct peft_cpu;
 struct peft_vec;
+struct peft_panel_f32;
+struct peft_panel_bf16;
 
 /* threads 0: one a core this process may run on. */
 struct peft_cpu	*peft_cpu_open(int threads, struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_cpu_close(struct peft_cpu *);
 int		 peft_cpu_threads(const struct peft_cpu *);
-/* The best path this processor has ("avx512", "avx2", "ref"), unless
- * PEFT_CPU in the environment (read by the command, see peft_cpu_limit)
- * asks for a lesser one. */
+/* The vector kernels of the path: the best this processor has ("amx",
+ * "avx512-bf16", "avx512", "avx2", "ref"), unless PEFT_CPU in the
+ * environment names a lesser one. */
 const struct peft_vec *peft_cpu_vec(const struct peft_cpu *);
-/* One line: "avx512 kernels, 2 threads, OpenBLAS 0.3.21 SkylakeX (core type
- * set by peft)". */
+/* One line: "avx512 kernels, products of bf16 with amx, 2 threads, OpenBLAS
+ * 0.3.21 SkylakeX (core type set by peft)". */
 const char	*peft_cpu_describe(const struct peft_cpu *);
 /* Force the path by name; -1 if this processor has none of it. */
 int		 peft_cpu_limit(struct peft_cpu *, const char *path,
 		    struct peft_err *) PEFT_MUSTCHECK;
+
+/* What products with frozen weights are computed from: f32 as it is, or
+ * rounded to bf16; sums are f32 in both.  f32 until it is set. */
+enum peft_compute { PEFT_COMPUTE_F32, PEFT_COMPUTE_BF16 };
+extern const char *const peft_compute_names[];	/* NULL-terminated */
+void		 peft_cpu_compute(struct peft_cpu *, enum peft_compute);
+enum peft_compute peft_cpu_computes(const struct peft_cpu *);
+/* The panel kernels of the path (panel.h).  Without those for bf16 (NULL)
+ * f32 ones do the work, over rounded values: the same products, no faster. */
+const struct peft_panel_f32 *peft_cpu_panel_f32(const struct peft_cpu *);
+const struct peft_panel_bf16 *peft_cpu_panel_bf16(const struct peft_cpu *);
+/* Bytes of a core's second cache. */
+size_t		 peft_cpu_cache(const struct peft_cpu *);
 
 /* fn(ctx, task, thread) for task = 0 .. ntasks-1, thread < threads; returns
  * when all are done.  Not to be called from within a task. */

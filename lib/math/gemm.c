@@ -48,21 +48,107 @@ few_rows(const struct peft_vec *v, enum peft_trans tb, size_t m, size_t n,
 	}
 }
 
+struct gemm {
+	const struct peft_cpu	*cpu;
+	enum peft_trans	 ta, tb;
+	size_t		 m, n, k, lda, ldb, ldc;
+	struct peft_tile tile;
+	float		 alpha, beta;
+	const float	*a, *b;
+	float		*c;
+};
+
+/*
+ * Where the panel kernels are faster than BLAS: products with a side that is
+ * narrow, but not too narrow (heads of attention; rank-r inputs of adapters).
+ * They pack little, on the stack, and read A where it is.
+ */
+enum { NARROW = 64, NARROWEST = 32, DEEP = 512 };
+
+static bool
+is_narrow(const struct gemm *g)
+{
+	return g->ta == PEFT_N && g->m > FEW && g->k > NARROWEST &&
+	    (g->k <= NARROW || (g->n <= NARROW && g->m > NARROWEST));
+}
+
+/* Columns j .. j+n of B, from row p on, deep rows: as panels. */
+static void
+pack(const struct gemm *g, size_t j, size_t n, size_t p, size_t deep,
+    float *panel)
+{
+	const struct peft_panel_f32 *f = g->cpu->path.f32;
+	size_t end = j + n, m;
+
+	for (; j < end; j += m, panel += deep * PEFT_PANEL) {
+		m = end - j < PEFT_PANEL ? end - j : PEFT_PANEL;
+		if (g->tb == PEFT_T)
+			f->rows(g->b + j * g->ldb + p, g->ldb, m, deep, panel);
+		else
+			f->cols(g->b + p * g->ldb + j, g->ldb, deep, m, panel);
+		if (g->alpha != 1)
+			g->cpu->path.vec->scale(panel, g->alpha,
+			    deep * PEFT_PANEL);
+	}
+}
+
+/* As many columns at a time as the stack has room for, so that rows of C are
+ * passed through once when k is small. */
+static void
+narrow(const struct gemm *g)
+{
+	float panels[DEEP * PEFT_PANEL];
+	struct peft_block b = { .m = g->m, .b = panels, .ldc = g->ldc,
+	    .lda = g->lda };
+	size_t deep = g->k < DEEP ? g->k : DEEP, p, r, j;
+	size_t wide = DEEP / deep * PEFT_PANEL;
+
+	for (r = 0; g->beta != 0 && g->beta != 1 && r < g->m; r++)
+		g->cpu->path.vec->scale(g->c + r * g->ldc, g->beta, g->n);
+	for (j = 0; j < g->n; j += wide) {
+		b.n = g->n - j < wide ? g->n - j : wide;
+		b.c = g->c + j;
+		b.add = g->beta != 0;
+		for (p = 0; p < g->k; p += deep, b.add = true) {
+			b.k = g->k - p < deep ? g->k - p : deep;
+			b.ldb = b.k * PEFT_PANEL;
+			pack(g, j, b.n, p, b.k, panels);
+			b.a = g->a + p;
+			g->cpu->path.f32->block(&b);
+		}
+	}
+}
+
+static void
+multiply(const struct gemm *g)
+{
+	if (g->m == 0 || g->n == 0)
+		return;
+	if (g->m <= FEW && g->ta == PEFT_N && !g->cpu->blas.small) {
+		few_rows(g->cpu->path.vec, g->tb, g->m, g->n, g->k, g->alpha,
+		    g->a, g->lda, g->b, g->ldb, g->beta, g->c, g->ldc);
+		return;
+	}
+	if (is_narrow(g)) {
+		narrow(g);
+		return;
+	}
+	g->cpu->blas.sgemm(ROWMAJOR, g->ta == PEFT_T ? TRANS : NOTRANS,
+	    g->tb == PEFT_T ? TRANS : NOTRANS, blasint(g->m), blasint(g->n),
+	    blasint(g->k), g->alpha, g->a, blasint(g->lda), g->b,
+	    blasint(g->ldb), g->beta, g->c, blasint(g->ldc));
+}
+
 void
 peft_gemm1(const struct peft_cpu *cpu, enum peft_trans ta, enum peft_trans tb,
     size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
     const float *b, size_t ldb, float beta, float *c, size_t ldc)
 {
-	if (m == 0 || n == 0)
-		return;
-	if (m <= FEW && ta == PEFT_N && !cpu->blas.small) {
-		few_rows(cpu->vec, tb, m, n, k, alpha, a, lda, b, ldb, beta, c,
-		    ldc);
-		return;
-	}
-	cpu->blas.sgemm(ROWMAJOR, ta == PEFT_T ? TRANS : NOTRANS,
-	    tb == PEFT_T ? TRANS : NOTRANS, blasint(m), blasint(n), blasint(k),
-	    alpha, a, blasint(lda), b, blasint(ldb), beta, c, blasint(ldc));
+	const struct gemm g = { .cpu = cpu, .ta = ta, .tb = tb, .m = m, .n = n,
+	    .k = k, .lda = lda, .ldb = ldb, .ldc = ldc, .alpha = alpha,
+	    .beta = beta, .a = a, .b = b, .c = c };
+
+	multiply(&g);
 }
 
 static size_t
@@ -83,8 +169,8 @@ evenly(size_t n, size_t most)
 struct peft_tile
 peft_tile_of(size_t m, size_t n)
 {
-	enum { TASKS = 8, TALL = 512, MIDDLE = 256, LOW = 128, NARROW = 64 };
-	struct peft_tile t = { TALL, NARROW, 0, 0 };
+	enum { TASKS = 8, TALL = 512, MIDDLE = 256, LOW = 128, THIN = 64 };
+	struct peft_tile t = { TALL, THIN, 0, 0 };
 
 	if (m == 0 || n == 0)
 		return t;
@@ -95,24 +181,14 @@ peft_tile_of(size_t m, size_t n)
 			return t;
 		if (t.m > MIDDLE && m > MIDDLE)
 			t.m /= 2;
-		else if (t.n > NARROW)
-			t.n = evenly(n, t.n - NARROW);
+		else if (t.n > THIN)
+			t.n = evenly(n, t.n - THIN);
 		else if (t.m > LOW && m > LOW)
 			t.m /= 2;
 		else
 			return t;
 	}
 }
-
-struct gemm {
-	const struct peft_cpu	*cpu;
-	enum peft_trans	 ta, tb;
-	size_t		 m, n, k, lda, ldb, ldc;
-	struct peft_tile tile;
-	float		 alpha, beta;
-	const float	*a, *b;
-	float		*c;
-};
 
 static void
 gemm_task(void *ctx, size_t task, int thread)

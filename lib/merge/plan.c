@@ -20,11 +20,11 @@ touched(const struct peft_merge *m, const char *name)
 	return false;
 }
 
+/* All but what safetensors has a name for, which are plain numbers. */
 static bool
 is_quantised(enum peft_dtype t)
 {
-	return t == PEFT_NF4 || t == PEFT_FP4 || t == PEFT_INT8 ||
-	    peft_dtypes[t].block > 1;
+	return peft_dtypes[t].st == NULL;
 }
 
 static bool
@@ -39,10 +39,12 @@ to_gguf(const struct peft_merge *m)
 /* Without -t a merged model is in float types: rounding the sum into the
  * base's blocks again would undo much of what is merged. */
 static void
-widen(const struct peft_merge *m, struct peft_spec *s)
+widen(const struct peft_merge *m, const struct peft_weight *w,
+    struct peft_spec *s)
 {
 	if (is_quantised(s->dtype))
-		s->dtype = to_gguf(m) ? PEFT_F16 : PEFT_BF16;
+		s->dtype = to_gguf(m) ? PEFT_F16 : w->scales.group > 0 ?
+		    w->scales.orig : PEFT_BF16;
 	if (to_gguf(m) && s->ndim == 1)
 		s->dtype = PEFT_F32;		/* always, in GGUF */
 }
@@ -63,7 +65,7 @@ add(struct peft_merge *m, size_t i, const char *name,
 	m->nmade++;
 	p->merged = touched(m, p->spec.name);
 	if (m->opt.type == PEFT_NDTYPE)
-		widen(m, &p->spec);
+		widen(m, w, &p->spec);
 	if ((p->merged || p->spec.dtype != w->dtype) &&
 	    !peft_can_encode(p->spec.dtype))
 		return peft_seterr(err, "weight %s: values of type %s cannot "

@@ -190,6 +190,7 @@ peft_backward(struct peft_run *run)
 			memcpy(dmid, run->dx, run->T * c->hidden *
 			    sizeof(*dmid));
 		}
+		peft_unstash(run, s);
 		mlp_back(run, (size_t)l, s);
 		attention_back(run, (size_t)l, s, dmid, l > run->lowest ||
 		    run->deep);

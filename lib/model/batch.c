@@ -343,7 +343,8 @@ peft_run_logits(struct peft_run *run, const struct peft_seq *seqs,
 	if (begin(run, seqs, nseqs, false, err) == -1)
 		return -1;
 	peft_forward(run);
-	for (i = 0; i < nrows; i++) {		/* rows[] knows no virtual ones */
+	/* rows[] knows no virtual tokens */
+	for (i = 0; i < nrows; i++) {
 		while (rows[i] >= end + seqs[seq].n)
 			end += seqs[seq++].n;
 		extra = run->seqs[seq].n - seqs[seq].n;

@@ -68,6 +68,7 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 
 	queries(run, layer, s, normed(run, &l->norm[PEFT_ATTN_NORM], s->x));
 	peft_virtual_keys(run, layer, s->qkv);
+	peft_stash_trim(run, s->qkv, run->T * run->net->at.ld);
 	peft_attention(run, layer, s->qkv, s->attn, s->lse);
 	peft_hooks_forward(run, &run->net->attention[layer], run->ranges,
 	    run->nranges, run->ident, s->qkv, run->net->at.ld, s->attn,
@@ -213,6 +214,7 @@ peft_forward(struct peft_run *run)
 		attention(run, l, &run->saved[l]);
 		mlp(run, l, &run->saved[l],
 		    l + 1 < n ? run->saved[l + 1].x : run->out);
+		peft_stash(run, &run->saved[l]);
 	}
 }
 

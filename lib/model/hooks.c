@@ -37,7 +37,8 @@ call_of(struct peft_run *run, const struct peft_range *r,
 	    .ident = ident + r->first,
 	    .x = x == NULL ? NULL : x + r->first * ldx, .ldx = ldx,
 	    .ids = x == NULL ? run->ids + r->first : NULL, .saved = saved,
-	    .scratch = run->hook, .train = run->train, .step = run->step };
+	    .scratch = run->hook, .product = run->product,
+	    .train = run->train, .step = run->step };
 }
 
 void
@@ -262,4 +263,25 @@ peft_hooks_memory(const struct peft_sites *s)
 		if (v->ops->memory != NULL)
 			n += v->ops->memory(v->self);
 	return n;
+}
+
+/* Floats a row where hooks make an input, or the gradients of outputs, of
+ * their own: those of a layer that share an input come together. */
+size_t
+peft_hooks_width(const struct peft_run *run, enum peft_op_kind what)
+{
+	size_t i, n = 0, most = 0;
+	int layer = -1;
+
+	for (i = 0; i < run->net->sites.n; i++) {
+		const struct peft_site *s = &run->net->sites.at[i];
+
+		if (s->kind == PEFT_HEAD || !peft_hooks_have(s, what))
+			continue;
+		n = what == PEFT_HAS_INPUT ? s->in : s->out +
+		    (s->layer == layer ? n : 0);
+		layer = s->layer;
+		most = n > most ? n : most;
+	}
+	return most;
 }

@@ -2,8 +2,9 @@
 #ifndef PEFT_MODEL_NET_IMPL_H
 #define PEFT_MODEL_NET_IMPL_H
 
-#include "math/vec.h"
 #include "data/tokens.h"
+#include "math/panel.h"
+#include "math/vec.h"
 #include "model/net.h"
 #include "model/tree.h"
 #include "quant/product.h"
@@ -98,6 +99,11 @@ struct peft_saved {
 	float	*gu;			/* [T, 2 I]: gate | up; or [T, I] */
 	struct peft_visits v;
 	float	*hook[PEFT_NSLOT];	/* what the hooks of a slot keep */
+	/* stash.c: x, and qkv to up (which lie end to end, nwork floats),
+	 * rounded; NULL: they are this layer's own */
+	float	*work;
+	size_t	 nwork;
+	uint16_t *stash_x, *stash;
 };
 
 /* A stretch of tokens that use the same adapter. */
@@ -206,6 +212,13 @@ void	peft_head_loss(struct peft_run *, size_t n, struct peft_loss *loss);
 void	peft_head_logits(struct peft_run *, const size_t *rows, size_t n,
 	    float *logits);
 
+/* stash.c: with the compute type bf16, put away behind a layer's forward
+ * what its backward needs; take it out again; round what the forward, too,
+ * should use as it will be taken out. */
+void	peft_stash(const struct peft_run *, const struct peft_saved *);
+void	peft_unstash(const struct peft_run *, const struct peft_saved *);
+void	peft_stash_trim(const struct peft_run *, float *x, size_t n);
+
 /* What token i of a sequence is to be predicted as, or PEFT_IGNORE. */
 static inline int32_t
 peft_seq_label(const struct peft_seq *s, size_t i)
@@ -308,6 +321,8 @@ struct peft_vectors {
 void	peft_hooks_begin(struct peft_run *);
 void	peft_hooks_end(struct peft_run *);
 size_t	peft_hooks_memory(const struct peft_sites *);
+/* Floats a row of run->input, run->dout. */
+size_t	peft_hooks_width(const struct peft_run *, enum peft_op_kind);
 bool	peft_hooks_have(const struct peft_site *, enum peft_op_kind);
 void	peft_hooks_output_back(struct peft_run *, const struct peft_site *,
 	    const struct peft_range *, size_t nranges, const uint64_t *ident,

@@ -75,14 +75,14 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 {
 	const struct peft_config *c = &run->net->config;
 	struct peft_arena *a = &run->arena;
-	size_t T = run->caps.tokens, D = c->hidden;
+	size_t T = run->caps.tokens, D = c->hidden, at;
 	int slot;
 
 	s->x = floats(a, T, D);
+	at = a->used;
 	if (keeps_raw(run))
 		s->raw = floats(a, T, run->net->at.ld);
 	s->qkv = floats(a, T, run->net->at.ld);
-	s->lse = floats(a, T, c->heads);
 	s->attn = floats(a, T, c->heads * c->v_dim);
 	if (has(run, PEFT_BIT(PEFT_ATTN_POST)))
 		s->o = floats(a, T, D);
@@ -91,10 +91,47 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 		s->gu = floats(a, T, gu_width(run));
 	if (has(run, PEFT_BIT(PEFT_MLP_POST)))
 		s->down = floats(a, T, D);
+	s->work = s->raw != NULL ? s->raw : s->qkv;
+	s->nwork = (a->used - at) / sizeof(float);
+	s->lse = floats(a, T, c->heads);
 	if (c->experts > 0)
 		peft_experts_saved(run, s);
 	for (slot = 0; slot < PEFT_NSLOT; slot++)
 		s->hook[slot] = floats(a, 1, hook_saved(run, slot, l, end));
+}
+
+/* Layers that put away what they keep, as bf16: two x in turn, since a layer
+ * writes the next one's. */
+static void
+layout_stashed(struct peft_run *run, size_t n)
+{
+	size_t l, x = run->caps.tokens * run->net->config.hidden;
+	struct peft_arena *a = &run->arena;
+	float *other = floats(a, x, 1);
+	int slot;
+
+	layout_saved(run, &run->saved[0], 0, 1);
+	for (l = 0; l < n; l++) {
+		struct peft_saved *s = &run->saved[l];
+
+		if (l > 0) {
+			*s = run->saved[0];
+			s->x = l % 2 == 0 ? run->saved[0].x : other;
+			s->lse = floats(a, run->caps.tokens,
+			    run->net->config.heads);
+			if (run->net->config.experts > 0)
+				peft_experts_saved(run, s);
+			for (slot = 0; slot < PEFT_NSLOT; slot++)
+				s->hook[slot] = floats(a, 1, hook_saved(run,
+				    slot, l, l + 1));
+		}
+		if (l + 1 == n)		/* its backward follows at once */
+			break;
+		s->stash_x = peft_arena_get(a, x + PEFT_KSTEP,
+		    sizeof(*s->stash_x));
+		s->stash = peft_arena_get(a, s->nwork + PEFT_KSTEP,
+		    sizeof(*s->stash));
+	}
 }
 
 static void
@@ -102,6 +139,11 @@ layout_layers(struct peft_run *run)
 {
 	size_t l, n = run->net->config.layers;
 
+	if (run->caps.train && !run->caps.recompute &&
+	    peft_cpu_computes(run->net->cpu) == PEFT_COMPUTE_BF16) {
+		layout_stashed(run, n);
+		return;
+	}
 	if (run->caps.train && !run->caps.recompute) {
 		for (l = 0; l < n; l++)
 			layout_saved(run, &run->saved[l], l, l + 1);
@@ -116,23 +158,28 @@ layout_layers(struct peft_run *run)
 	}
 }
 
-/* A weight stored [in, out] is multiplied the other way round: room for
- * either. */
+/* Of any site's product, and of those that go together: queries, keys and
+ * values; gate and up.  Hooks make some of few rows, whatever T is.  (A weight
+ * stored [in, out] is multiplied the other way round.) */
 static size_t
 product_scratch(const struct peft_run *run)
 {
+	enum { FEWEST = 256 };
 	const struct peft_sites *s = &run->net->sites;
-	size_t i, n, most = 0;
+	size_t T = run->caps.tokens > FEWEST ? run->caps.tokens : FEWEST;
+	size_t i, n, most = 0, wide = run->net->at.ld;
 
+	wide = gu_width(run) > wide ? gu_width(run) : wide;
 	for (i = 0; i < s->n; i++) {
 		const struct peft_site *site = &s->at[i];
+		bool head = site->kind == PEFT_HEAD;
+		size_t rows = head || site->out > wide ? site->out : wide;
 
 		if (site->kind == PEFT_NORM || site->kind == PEFT_EMBEDDING ||
 		    site->kind == PEFT_POSITION)
 			continue;
-		n = site->transposed ? peft_product_scratch(run->net->cpu,
-		    site->in, site->out) : peft_product_scratch(run->net->cpu,
-		    site->out, site->in);
+		n = peft_product_scratch(run->net->cpu, rows, site->in,
+		    head ? tile_of(run->net, &run->caps) : T);
 		most = n > most ? n : most;
 	}
 	return most;
@@ -172,27 +219,6 @@ layout_angles(struct peft_run *run)
 	    sizeof(size_t));
 }
 
-/* Floats a row where hooks make an input, or the gradients of outputs, of
- * their own: those of a layer that share an input come together. */
-static size_t
-hook_width(const struct peft_run *run, enum peft_op_kind what)
-{
-	size_t i, n = 0, most = 0;
-	int layer = -1;
-
-	for (i = 0; i < run->net->sites.n; i++) {
-		const struct peft_site *s = &run->net->sites.at[i];
-
-		if (s->kind == PEFT_HEAD || !peft_hooks_have(s, what))
-			continue;
-		n = what == PEFT_HAS_INPUT ? s->in : s->out +
-		    (s->layer == layer ? n : 0);
-		layer = s->layer;
-		most = n > most ? n : most;
-	}
-	return most;
-}
-
 static void
 layout_back(struct peft_run *run)
 {
@@ -228,8 +254,8 @@ layout_work(struct peft_run *run)
 	run->tmp = floats(a, T, c->hidden);
 	run->act = floats(a, T, c->inter);
 	layout_angles(run);
-	run->input = floats(a, T, hook_width(run, PEFT_HAS_INPUT));
-	run->dout = floats(a, T, hook_width(run, PEFT_HAS_OUTPUT));
+	run->input = floats(a, T, peft_hooks_width(run, PEFT_HAS_INPUT));
+	run->dout = floats(a, T, peft_hooks_width(run, PEFT_HAS_OUTPUT));
 	run->whole = peft_arena_get(a, run->caps.seqs, sizeof(*run->whole));
 	run->ids = peft_arena_get(a, T, sizeof(*run->ids));
 	run->labels = peft_arena_get(a, T, sizeof(*run->labels));

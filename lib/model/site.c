@@ -347,38 +347,3 @@ peft_sites_open(struct peft_sites *s, const struct peft_config *c,
 	}
 	return 0;
 }
-
-void
-peft_sites_close(struct peft_sites *s)
-{
-	size_t i;
-
-	for (i = 0; i < s->n; i++)
-		free((char *)(uintptr_t)s->at[i].path);
-	free(s->at);
-	s->at = NULL;
-	s->n = 0;
-}
-
-struct peft_site *
-peft_sites_find(const struct peft_sites *s, const char *path)
-{
-	size_t i;
-
-	for (i = 0; i < s->n; i++)
-		if (strcmp(s->at[i].path, path) == 0)
-			return &s->at[i];
-	return NULL;
-}
-
-size_t
-peft_sites_virtual(const struct peft_sites *s, int adapter)
-{
-	const struct peft_virtual *v;
-	size_t most = 0;
-
-	for (v = s->virtuals; v != NULL; v = v->next)
-		if ((adapter == -1 || v->adapter == adapter) && v->n > most)
-			most = v->n;
-	return most;
-}

@@ -40,6 +40,8 @@ struct peft_hook_call {
 					 * NULL; -1: a virtual token */
 	float		*saved;		/* what forward left for backward */
 	float		*scratch;
+	float		*product;	/* scratch for products of the site's
+					 * shape (quant/product.h) */
 	bool		 train;		/* backward will follow */
 	uint64_t	 step;	/* with site and ident: key of dropout */
 };
@@ -123,7 +125,7 @@ struct peft_virtual {
 	size_t		 n;
 	const float	*embed;		/* [n, hidden]; NULL: zero */
 	float		*dembed;	/* NULL: not trained */
-	const float	*kv;		/* [n, layers, 2, kv heads x head_dim] */
+	const float	*kv;		/* [n, layers, 2, K] */
 	float		*dkv;
 	const struct peft_hook_ops *ops;	/* begin, end */
 	void		*self;

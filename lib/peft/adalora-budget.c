@@ -104,7 +104,8 @@ memory_of(struct peft_adapter *a)
 	s->score = s->unsure + a->ngrads;
 	s->sorted = s->score + n;
 	s->left = (bool *)(s->sorted + n);
-	return a->memory = s;
+	a->memory = s;
+	return s;
 }
 
 static void

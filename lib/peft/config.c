@@ -131,7 +131,10 @@ peft_config_to_save(const struct peft_adapter *a, struct peft_err *err)
 	}
 	if (a->nsites > 0 && (t == NULL || cJSON_IsNull(t) ||
 	    peft_target_is_all_linear(t)))
-		set(c, "target_modules", target_list(a));
+		set(c, "target_modules", a->method->kinds ==
+		    1U << PEFT_ATTENTION ?	/* a name, for PEFT */
+		    cJSON_CreateString(a->method->usual[0]) :
+		    target_list(a));
 	set(c, "peft_type", cJSON_CreateString(a->method->type));
 	set(c, "inference_mode", cJSON_CreateTrue());
 	if (peft_json_get(c, "task_type") == NULL)

@@ -228,21 +228,14 @@ peft_dora_merge(const struct peft_module *m, size_t first, size_t n,
 }
 
 void
-peft_dora_norms(const struct peft_module *m, const float *w, float *norm)
+peft_dora_norms(const struct peft_module *m, float *w, float *norm)
 {
 	const float *a = m->param[PEFT_LORA_A]->value;
-	size_t in = m->site->in, r = m->rank, o, j, k;
+	size_t in = m->site->in, r = m->rank, o;
 
-	for (o = 0; o < m->site->out; o++) {
-		const float *b = m->param[PEFT_LORA_B]->value + o * r;
-		double sum = 0, x;
-
-		for (j = 0; j < in; j++) {
-			for (x = 0, k = 0; k < r; k++)
-				x += (double)b[k] * a[k * in + j];
-			x = w[o * in + j] + m->scale * x;
-			sum += x * x;
-		}
-		norm[o] = (float)sqrt(sum);
+	for (o = 0; o < m->site->out; o++, w += in) {
+		peft_lowrank_row(m->param[PEFT_LORA_B]->value + o * r, a, r,
+		    in, m->scale, w);
+		norm[o] = (float)sqrt(peft_vec_best()->sumsq(w, in));
 	}
 }

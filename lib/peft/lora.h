@@ -40,9 +40,8 @@ int	peft_dora_prepare(struct peft_module *, const struct peft_rows *,
 	    struct peft_err *);
 int	peft_dora_merge(const struct peft_module *, size_t first, size_t n,
 	    float weight, float *rows);
-/* norm[out] = |W + s B A| by rows, given W. */
-void	peft_dora_norms(const struct peft_module *, const float *w,
-	    float *norm);
+/* norm[out] = |W + s B A| by rows, given W, which is overwritten. */
+void	peft_dora_norms(const struct peft_module *, float *w, float *norm);
 
 /* residual.c: PiSSA (Meng et al. 2024), OLoRA (Buyukakyuz 2024): the adapter
  * begins as a part of the weight, which the base then lacks, W - s B0 A0.

@@ -6,6 +6,7 @@
 
 #include "math/vec.h"
 #include "peft/lowrank.h"
+#include "peft/thin.h"
 
 enum { A, B, BIAS };
 
@@ -87,13 +88,29 @@ peft_lowrank_saved(const void *self, size_t T)
 	return T * m->rank;			/* h = A drop(x) */
 }
 
+static struct peft_thin
+thin_of(const struct peft_module *m)
+{
+	const struct peft_lowrank *l = m->state;
+
+	return (struct peft_thin){ m->rank, m->site->in, m->site->out, l->a,
+	    l->b, m->scale * m->weight };
+}
+
+static size_t
+thin_scratch(const struct peft_module *m, size_t T)
+{
+	return peft_thin_scratch(m->rank, m->site->in, m->site->out, T);
+}
+
 size_t
 peft_lowrank_scratch(const void *self, size_t T)
 {
 	const struct peft_module *m = self;
 
-	return T * (m->rank + (m->train && m->dropout > 0 ?
-	    2 * m->site->in : 0));
+	/* behind that of the products: what is dropped out, there and back */
+	return thin_scratch(m, T) + (m->train && m->dropout > 0 ?
+	    2 * T * m->site->in : 0);
 }
 
 void
@@ -101,36 +118,32 @@ peft_lowrank_forward(void *self, const struct peft_hook_call *c, float *y,
     size_t ldy)
 {
 	const struct peft_module *m = self;
-	const struct peft_lowrank *l = m->state;
-	size_t r = m->rank, in = m->site->in, ld;
-	const float *x = peft_drop(m, c, c->scratch + c->T * r, &ld);
-	float s = m->scale * m->weight;
-	size_t t;
+	const struct peft_thin w = thin_of(m);
+	size_t ld, t;
+	const float *x = peft_drop(m, c, c->scratch + thin_scratch(m, c->T),
+	    &ld);
+	float s = w.scale;
 
-	peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, in, 1, x, ld, l->a, in, 0,
-	    c->saved, r);
-	peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, m->site->out, r, s, c->saved,
-	    r, l->b, r, 1, y, ldy);
+	peft_thin_forward(c, &w, x, ld, y, ldy);
 	for (t = 0; ops_of(m) == NULL && m->param[BIAS] != NULL && t < c->T;
 	    t++)
 		peft_cpu_vec(c->cpu)->axpy(y + t * ldy, s,
 		    m->param[BIAS]->value, m->site->out);
 }
 
-/* The gradients of A, B and b; dh is that of h = A drop(x). */
+/* The gradients of A, B and b. */
 static void
 gradients(struct peft_module *m, const struct peft_hook_call *c,
-    const float *dy, size_t lddy, const float *dh)
+    const float *dy, size_t lddy)
 {
 	const struct peft_lowrank *l = m->state;
-	size_t r = m->rank, in = m->site->in, out = m->site->out, ld, t;
-	float s = m->scale * m->weight;
-	const float *x = peft_drop(m, c, c->scratch + c->T * r, &ld);
+	const struct peft_thin w = thin_of(m);
+	size_t out = m->site->out, ld, t;
+	float s = w.scale;
+	const float *x = peft_drop(m, c, c->scratch + thin_scratch(m, c->T),
+	    &ld);
 
-	peft_gemm(c->cpu, PEFT_T, PEFT_N, out, r, c->T, s, dy, lddy, c->saved,
-	    r, 1, l->gb, r);
-	peft_gemm(c->cpu, PEFT_T, PEFT_N, r, in, c->T, 1, dh, r, x, ld, 1,
-	    l->ga, in);
+	peft_thin_gradients(c, &w, x, ld, dy, lddy, l->ga, l->gb);
 	for (t = 0; ops_of(m) == NULL && m->param[BIAS] != NULL && t < c->T;
 	    t++)
 		peft_cpu_vec(c->cpu)->axpy(m->param[BIAS]->grad, s,
@@ -142,19 +155,16 @@ peft_lowrank_backward(void *self, const struct peft_hook_call *c,
     const float *dy, size_t lddy, float *dx, size_t lddx)
 {
 	struct peft_module *m = self;
-	const struct peft_lowrank *l = m->state;
-	size_t r = m->rank, in = m->site->in;
-	float *dh = c->scratch, *g = c->scratch + c->T * (r + in);
+	const struct peft_thin w = thin_of(m);
+	float *g = c->scratch + thin_scratch(m, c->T) + c->T * w.in;
 	bool drop = peft_drop_on(m, c);
 
-	peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, r, m->site->out,
-	    m->scale * m->weight, dy, lddy, l->b, r, 0, dh, r);
+	peft_thin_hidden(c, &w, dy, lddy);
 	if (m->train)
-		gradients(m, c, dy, lddy, dh);
+		gradients(m, c, dy, lddy);
 	if (dx == NULL)
 		return;
-	peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, in, r, 1, dh, r, l->a, in,
-	    drop ? 0 : 1, drop ? g : dx, drop ? in : lddx);
+	peft_thin_input(c, &w, !drop, drop ? g : dx, drop ? w.in : lddx);
 	if (drop)
 		peft_drop_back(m, c, g, dx, lddx);
 }

@@ -7,21 +7,19 @@
 #include "peft/method.h"
 
 extern const struct peft_method peft_adalora, peft_adaption_prompt,
-	peft_boft, peft_c3a, peft_cpt, peft_multitask, peft_p_tuning,
-	peft_prefix_tuning, peft_prompt_tuning,
-	peft_delora, peft_fourierft, peft_hira, peft_hra, peft_ia3, 
-	peft_ln_tuning, peft_loha, peft_lokr, peft_lora, peft_miss, peft_oft,
-	 peft_randlora, peft_road, peft_shira,
-	peft_trainable_tokens, peft_vblora, peft_vera;
+	peft_boft, peft_c3a, peft_cpt, peft_delora, peft_fourierft, peft_hira,
+	peft_hra, peft_ia3, peft_ln_tuning, peft_loha, peft_lokr, peft_lora,
+	peft_miss, peft_multitask, peft_oft, peft_p_tuning,
+	peft_prefix_tuning, peft_prompt_tuning, peft_randlora, peft_road,
+	peft_shira, peft_trainable_tokens, peft_vblora, peft_vera;
 
 static const struct peft_method *const methods[] = {
 	&peft_lora, &peft_adalora, &peft_adaption_prompt, &peft_boft,
-	&peft_c3a, &peft_cpt, &peft_delora, &peft_multitask, &peft_p_tuning,
-	&peft_prefix_tuning, &peft_prompt_tuning,
-	&peft_fourierft, &peft_hira, &peft_hra, &peft_ia3, &peft_ln_tuning,
-	&peft_loha, &peft_lokr, &peft_miss, &peft_oft,
-	&peft_randlora, &peft_road, &peft_shira, &peft_trainable_tokens,
-	&peft_vblora, &peft_vera,
+	&peft_c3a, &peft_cpt, &peft_delora, &peft_fourierft, &peft_hira,
+	&peft_hra, &peft_ia3, &peft_ln_tuning, &peft_loha, &peft_lokr,
+	&peft_miss, &peft_multitask, &peft_oft, &peft_p_tuning,
+	&peft_prefix_tuning, &peft_prompt_tuning, &peft_randlora, &peft_road,
+	&peft_shira, &peft_trainable_tokens, &peft_vblora, &peft_vera,
 };
 
 enum { NMETHOD = sizeof(methods) / sizeof(methods[0]) };

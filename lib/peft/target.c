@@ -86,7 +86,8 @@ named(const cJSON *what, const char *path, size_t *hits,
 	if (is_unset(what))
 		return 0;
 	if (cJSON_IsString(what)) {
-		if ((hit = peft_regex_matches(what->valuestring, path, err)) == 1)
+		hit = peft_regex_matches(what->valuestring, path, err);
+		if (hit == 1)
 			hits[0]++;
 		return hit;
 	}

@@ -10,9 +10,14 @@
 
 /*
  * Products with a frozen weight in whatever type it is stored: the one hot
- * place of training and generation.  The weight is expanded to f32 panel by
- * panel into per-thread scratch and used for all T tokens at once; f32
- * weights are used where they lie.
+ * place of training and generation.  The weight is expanded panel by panel
+ * into per-thread scratch and used for all T tokens at once.  With the
+ * compute type bf16 (math/cpu.h) weights and the other side are rounded to
+ * bf16, to nearest even; sums are f32.
+ *
+ * Results have the same bytes for every number of threads, and a token's
+ * depend on no other token; more than 32 tokens are summed in another order
+ * than fewer.
  */
 struct peft_product {
 	const struct peft_weight *w;	/* [rows, cols] */
@@ -20,9 +25,11 @@ struct peft_product {
 	size_t	 ldy;
 };
 
-/* Floats of scratch that products with weights up to rows x cols need, for
- * all threads of the cpu together. */
-size_t	peft_product_scratch(const struct peft_cpu *, size_t rows, size_t cols);
+/* Floats of scratch that products of up to T tokens need, for all threads of
+ * the cpu together; rows: of all weights that are used in one go, of which
+ * there are at most 8. */
+size_t	peft_product_scratch(const struct peft_cpu *, size_t rows,
+	    size_t cols, size_t T);
 
 /* y_i = x W_i^T for i < np, all from the same x [T, cols], in one go. */
 void	peft_product_forward(struct peft_cpu *, const float *x, size_t ldx,
@@ -31,6 +38,23 @@ void	peft_product_forward(struct peft_cpu *, const float *x, size_t ldx,
  * output); added to what is there if `add'. */
 void	peft_product_backward(struct peft_cpu *, float *dx, size_t ldx,
 	    size_t T, const struct peft_product *, size_t np, bool add,
+	    float *scratch);
+
+/*
+ * The same with an f32 matrix w [rows, cols] of an adapter, in the compute
+ * type: y (+)= x w^T, dx (+)= y w.  Scratch that is enough for a frozen
+ * weight of rows x cols and T tokens is enough.
+ */
+struct peft_dense {
+	const float	*w;
+	size_t		 rows, cols, ld;
+};
+
+void	peft_dense_forward(struct peft_cpu *, const float *x, size_t ldx,
+	    size_t T, const struct peft_dense *, bool add, float *y,
+	    size_t ldy, float *scratch);
+void	peft_dense_backward(struct peft_cpu *, float *dx, size_t ldx, size_t T,
+	    const struct peft_dense *, bool add, const float *y, size_t ldy,
 	    float *scratch);
 
 #endif

@@ -166,6 +166,7 @@ peft_sink_fix_config(struct peft_sink *k, struct peft_err *err)
 		return peft_seterr(err, "config.json: not an object");
 	}
 	cJSON_DeleteItemFromObjectCaseSensitive(j, "quantization_config");
+	cJSON_DeleteItemFromObjectCaseSensitive(j, "compression_config");
 	if (quant_config(k, j, err) == -1) {
 		cJSON_Delete(j);
 		return -1;

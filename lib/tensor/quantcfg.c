@@ -56,6 +56,18 @@ static const struct { const char *key; int methods; } known[] = {
 	{ "exllama_config", GPTQ | AWQ }, { "max_input_length", GPTQ | AWQ },
 	{ "cache_block_outputs", GPTQ | AWQ },
 	{ "modules_in_block_to_quantize", GPTQ | AWQ }, { "meta", GPTQ | AWQ },
+	/* AutoRound's, which writes both formats */
+	{ "data_type", GPTQ | AWQ }, { "scale_dtype", GPTQ | AWQ },
+	{ "autoround_version", GPTQ | AWQ }, { "provider", GPTQ | AWQ },
+	{ "amp", GPTQ | AWQ }, { "enable_minmax_tuning", GPTQ | AWQ },
+	{ "enable_norm_bias_tuning", GPTQ | AWQ },
+	{ "enable_quanted_input", GPTQ | AWQ }, { "iters", GPTQ | AWQ },
+	{ "gradient_accumulate_steps", GPTQ | AWQ }, { "lr", GPTQ | AWQ },
+	{ "minmax_lr", GPTQ | AWQ }, { "nsamples", GPTQ | AWQ },
+	{ "seqlen", GPTQ | AWQ }, { "train_bs", GPTQ | AWQ },
+	{ "low_gpu_mem_usage", GPTQ | AWQ },
+	{ "to_quant_block_names", GPTQ | AWQ },
+	{ "quant_block_list", GPTQ | AWQ },
 	{ "fuse_max_seq_len", AWQ }, { "modules_to_fuse", AWQ },
 	{ "do_fuse", AWQ },
 	{ "activation_scheme", FP8 }, { "weight_block_size", FP8 },
@@ -130,12 +142,23 @@ read_sizes(struct peft_quantcfg *c, const cJSON *j, const char *bits_key,
 	return b == 1 && g == 1;
 }
 
+/* What the words of codes are; some say it. */
+static int
+check_words(const cJSON *j, struct peft_err *err)
+{
+	static const char *const packs[] = { "int32", NULL };
+	static const char *const types[] = { "int", NULL };
+	size_t i;
+
+	return peft_quantcfg_word(j, "pack_dtype", packs, &i, err) == -1 ||
+	    peft_quantcfg_word(j, "data_type", types, &i, err) == -1 ? -1 : 0;
+}
+
 static int
 read_gptq(struct peft_quantcfg *c, const cJSON *j, struct peft_err *err)
 {
 	static const char *const formats[] = { "gptq", "gptq_v2", NULL };
-	static const char *const packs[] = { "int32", NULL };
-	size_t a = 0, b, i;
+	size_t a = 0, b;
 	int r = read_sizes(c, j, "bits", "group_size", err);
 
 	if (r == 0)
@@ -145,7 +168,7 @@ read_gptq(struct peft_quantcfg *c, const cJSON *j, struct peft_err *err)
 		return -1;
 	b = a;
 	if (peft_quantcfg_word(j, "format", formats, &b, err) == -1 ||
-	    peft_quantcfg_word(j, "pack_dtype", packs, &i, err) == -1 ||
+	    check_words(j, err) == -1 ||
 	    peft_json_bool(j, "desc_act", &c->act_order, err) == -1 ||
 	    peft_json_bool(j, "sym", &c->scheme[0].symmetric, err) == -1)
 		return -1;
@@ -163,7 +186,6 @@ read_awq(struct peft_quantcfg *c, const cJSON *j, struct peft_err *err)
 	static const char *const formats[] = { "gemm", NULL };
 	static const char *const keys[] = { "version", "format",
 	    "checkpoint_format", NULL };
-	static const char *const packs[] = { "int32", NULL };
 	bool old = peft_json_get(j, "w_bit") != NULL;
 	size_t i, which;
 	int r = read_sizes(c, j, old ? "w_bit" : "bits", old ? "q_group_size" :
@@ -171,8 +193,7 @@ read_awq(struct peft_quantcfg *c, const cJSON *j, struct peft_err *err)
 
 	if (r == 0)
 		return peft_seterr(err, "bits or group_size is missing");
-	if (r == -1 || peft_quantcfg_word(j, "pack_dtype", packs, &which,
-	    err) == -1)
+	if (r == -1 || check_words(j, err) == -1)
 		return -1;
 	for (i = 0; keys[i] != NULL; i++)
 		if (peft_quantcfg_word(j, keys[i], formats, &which,

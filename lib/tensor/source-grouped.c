@@ -273,39 +273,67 @@ is_scaled(const struct peft_source *s, const struct peft_raw *raw,
 	    s->quant.method == PEFT_QM_FBGEMM));
 }
 
+/* An 8-bit float that the configuration gives a scale, under a name that none
+ * is known for (experts in one tensor), must not pass for a number. */
+static int
+refuse_unscaled(const struct peft_source *s, const struct peft_raw *raw,
+    struct peft_err *err)
+{
+	enum peft_quantmethod m = s->quant.method;
+
+	if ((raw->dtype != PEFT_F8_E4M3 && raw->dtype != PEFT_F8_E5M2) ||
+	    (m != PEFT_QM_FP8 && m != PEFT_QM_FBGEMM && m != PEFT_QM_CT))
+		return 0;
+	return peft_seterr(err, "tensor %s: of quant_method %s only MODULE."
+	    "weight with a scale is honoured", raw->name,
+	    peft_quantmethods[m]);
+}
+
+/* By the end of the name of the codes: who makes the weight, and its name. */
+static const struct kind {
+	const char	*tail;
+	int		(*make)(struct peft_source *, const char *,
+			    struct peft_whole *, struct peft_err *);
+	const char	*name;
+} kinds[] = {
+	{ ".qweight", peft_grouped_qweight, ".weight" },
+	{ ".weight_packed", peft_grouped_packed, ".weight" },
+	{ "_blocks", make_mx, "" },
+	{ ".weight", make_scaled, ".weight" },
+};
+
+static const struct kind *
+find_kind(const char *name, char base[NAMEMAX])
+{
+	size_t k;
+
+	for (k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
+		if (strip(name, kinds[k].tail, base))
+			return &kinds[k];
+	return NULL;
+}
+
 int
 peft_source_make_grouped(struct peft_source *s, size_t i,
     struct peft_whole *w, struct peft_err *err)
 {
-	static const struct {
-		const char *tail;
-		int (*make)(struct peft_source *, const char *,
-		    struct peft_whole *, struct peft_err *);
-		const char *name;
-	} kinds[] = {
-		{ ".qweight", peft_grouped_qweight, ".weight" },
-		{ ".weight_packed", peft_grouped_packed, ".weight" },
-		{ "_blocks", make_mx, "" },
-		{ ".weight", make_scaled, ".weight" },
-	};
 	const struct peft_raw *raw = &s->raws[i];
+	struct peft_scales *sc = &w->w.scales;
 	struct peft_buf b = { 0 };
 	char base[NAMEMAX];
-	size_t k, n = sizeof(kinds) / sizeof(kinds[0]);
+	const struct kind *k = find_kind(raw->name, base);
 
-	for (k = 0; k < n && !strip(raw->name, kinds[k].tail, base); k++)
-		;
-	if (k == n || (kinds[k].make == make_scaled && !is_scaled(s, raw,
-	    base)) || (kinds[k].make == make_mx && raw->dtype != PEFT_U8))
-		return 0;
-	peft_buf_printf(&b, "%s%s", base, kinds[k].name);
+	if (k == NULL || (k->make == make_mx && raw->dtype != PEFT_U8) ||
+	    (k->make == make_scaled && !is_scaled(s, raw, base)))
+		return refuse_unscaled(s, raw, err);
+	peft_buf_printf(&b, "%s%s", base, k->name);
 	if (b.failed)
 		return peft_seterr(err, "no memory for names");
 	w->name = b.data;
 	w->w.name = w->name;
-	if (kinds[k].make(s, base, w, err) == -1)
+	if (k->make(s, base, w, err) == -1)
 		return -1;
-	w->w.scales.nabsmax = w->packing == PEFT_PACK_MX ? raw->nbytes / 16 :
-	    peft_up(w->w.rows, w->w.scales.group_rows) * w->w.scales.ngroups;
+	sc->nabsmax = w->packing == PEFT_PACK_MX ? raw->nbytes / 16 :
+	    peft_up(w->w.rows, sc->group_rows) * sc->ngroups;
 	return 1;
 }

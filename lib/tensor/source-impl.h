@@ -85,6 +85,7 @@ struct peft_source {
 	struct peft_st_pair	*meta;
 	size_t			 nmeta, capmeta;
 	struct peft_quantcfg	 quant;
+	const struct peft_arch	*arch;		/* of config.json, or NULL */
 	size_t			 nquantised;	/* weights */
 
 	size_t			 gguf_file;	/* that has the metadata */
@@ -158,6 +159,11 @@ void	peft_source_drop_pages(struct peft_source *,
 	    const struct peft_whole *);
 /* source.c: undo _load, if nobody has the data. */
 void	peft_source_drop(struct peft_source *, size_t i);
+
+/* source-config.c: the family, and what is said of quantisation; a folder may
+ * have a file of its own for that, which was read already. */
+int	peft_source_read_config(struct peft_source *, struct peft_err *)
+	    PEFT_MUSTCHECK;
 
 /* source-grouped.c: if raw tensor i holds the codes of a weight with scales
  * for groups, *w is that weight: 1; 0 if not. */

@@ -55,21 +55,36 @@ rows_of_gptq(const struct peft_weight *w, const uint8_t *src, uint8_t *dst)
  * outputs 8j + 0, 2, 4, 6, 1, 3, 5, 7 from the lowest bits on. */
 static const uint8_t awq_order[8] = { 0, 2, 4, 6, 1, 3, 5, 7 };
 
+/* Columns c .. c+n of eight outputs, two to a byte. */
+static void
+awq_word(const uint8_t *src, size_t step, size_t c, size_t n, uint8_t *dst,
+    size_t stride)
+{
+	size_t end = c + n, i;
+
+	for (; c < end; c += 2) {
+		uint32_t a = load32(src + c * step);
+		uint32_t b = c + 1 < end ? load32(src + (c + 1) * step) : 0;
+
+		for (i = 0; i < 8; i++)
+			dst[awq_order[i] * stride + c / 2] = (uint8_t)
+			    ((a >> 4 * i & 15) | (b >> 4 * i & 15) << 4);
+	}
+}
+
 static void
 rows_of_awq(const struct peft_weight *w, const uint8_t *src, uint8_t *dst)
 {
+	enum { LINE = 16, FEW = 64 };	/* tiles stay in the first cache */
 	const size_t words = w->rows / 8, stride = w->scales.stride;
-	size_t c, j, i;
+	size_t j0, c, j, n;
 
-	memset(dst, 0, w->nbytes);
-	for (j = 0; j < words; j++)
-		for (c = 0; c < w->cols; c++) {
-			uint32_t v = load32(src + (c * words + j) * 4);
-
-			for (i = 0; i < 8; i++)
-				dst[(8 * j + awq_order[i]) * stride + c / 2] |=
-				    (uint8_t)((v >> 4 * i & 15) <<
-				    (c % 2 * 4));
+	for (j0 = 0; j0 < words; j0 += LINE)
+		for (c = 0; c < w->cols; c += n) {
+			n = w->cols - c < FEW ? w->cols - c : FEW;
+			for (j = j0; j < words && j < j0 + LINE; j++)
+				awq_word(src + j * 4, words * 4, c, n,
+				    dst + 8 * j * stride, stride);
 		}
 }
 

@@ -251,7 +251,14 @@ make_weight(struct peft_source *s, size_t i, struct peft_whole *w,
 		r = make_int8(s, scb, w, err);
 	else
 		r = peft_source_make_grouped(s, i, w, err);
-	s->nquantised += state != PEFT_NONE || scb != PEFT_NONE || r == 1;
+	if (state != PEFT_NONE || scb != PEFT_NONE || r == 1) {
+		const struct peft_heads one = { 1, 1 };
+
+		/* all of these turn what GPT-2 has [in, out] into linears */
+		w->w.turned = s->arch != NULL &&
+		    peft_arch_order(s->arch, w->w.name, &one).turned;
+		s->nquantised++;
+	}
 	for (p = 0; p < PEFT_NPART; p++)
 		if (w->part[p] != PEFT_NONE) {
 			raw = &s->raws[w->part[p]];
@@ -301,24 +308,6 @@ no_orphans(const struct peft_source *s, struct peft_err *err)
 	return 0;
 }
 
-/* What config.json says of quantisation; a folder may have a file of its own
- * for that, which was read already. */
-static int
-read_config(struct peft_source *s, struct peft_err *err)
-{
-	const struct peft_side *side = peft_sides_find(&s->sides,
-	    "config.json");
-	struct peft_quantcfg c;
-
-	if (side == NULL || s->kind == PEFT_GGUF)
-		return 0;
-	if (peft_quantcfg_read(&c, side->data, side->len, err) == -1)
-		return peft_errprefix(err, "config.json");
-	if (c.method != PEFT_QM_NONE)
-		s->quant = c;
-	return 0;
-}
-
 static int
 add_weight(struct peft_source *s, size_t i, struct peft_err *err)
 {
@@ -340,7 +329,7 @@ peft_source_make_weights(struct peft_source *s, struct peft_err *err)
 	size_t i;
 
 	s->wholes = peft_calloc(s->nraws, sizeof(*s->wholes), err);
-	if (s->wholes == NULL || read_config(s, err) == -1)
+	if (s->wholes == NULL || peft_source_read_config(s, err) == -1)
 		return -1;
 	for (i = 0; i < s->nraws; i++)
 		if (!is_companion(s, s->raws[i].name) &&
@@ -348,9 +337,11 @@ peft_source_make_weights(struct peft_source *s, struct peft_err *err)
 			return -1;
 	if (no_orphans(s, err) == -1)
 		return -1;
+	/* an adapter's folder may have the config.json of its base */
 	if (s->quant.method != PEFT_QM_NONE && s->nquantised == 0 &&
-	    s->nwholes > 0)
+	    s->nwholes > 0 && !peft_source_is_adapter(s))
 		return peft_seterr(err, "quantization_config says %s, and no "
-		    "weight is quantised", peft_quantmethods[s->quant.method]);
+		    "weight is quantised; if that is right, take it out of "
+		    "config.json", peft_quantmethods[s->quant.method]);
 	return 0;
 }

@@ -11,4 +11,8 @@ int	peft_job_records(const struct peft_trainjob *,
 	    struct peft_records *data, struct peft_evalset *evals,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
+/* job-config.c: job->config with the keys of -c, the method's and defaults. */
+int	peft_job_config(struct peft_trainjob *, const struct peft_source *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
 #endif

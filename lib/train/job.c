@@ -7,9 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/in.h"
 #include "base/progress.h"
-#include "data/encode.h"
 #include "quant/sink.h"
 #include "train/job-impl.h"
 #include "train/log.h"
@@ -53,134 +51,6 @@ close_all(struct state *s)
 	free(s->checkpoint);
 }
 
-/* Options on the command line over a file's keys over the defaults. */
-static int
-merge_config(struct peft_trainjob *job, struct peft_err *err)
-{
-	struct peft_buf b = { 0 };
-	const cJSON *e;
-	cJSON *file = NULL;
-
-	if (job->config_path != NULL) {
-		if (peft_in_slurp(job->config_path, 1 << 20, &b, err) == -1)
-			return -1;
-		file = peft_json(b.data == NULL ? "" : b.data, b.len, err);
-		peft_buf_free(&b);
-		if (!cJSON_IsObject(file)) {
-			if (file != NULL)
-				peft_seterr(err, "not an object");
-			cJSON_Delete(file);
-			return peft_errprefix(err, "%s", job->config_path);
-		}
-		cJSON_ArrayForEach(e, file)
-			if (peft_json_get(job->config, e->string) == NULL)
-				cJSON_AddItemToObject(job->config, e->string,
-				    cJSON_Duplicate(e, true));
-		cJSON_Delete(file);
-	}
-	return 0;
-}
-
-/* --rank and the like, by the names that the method's config has for them. */
-static int
-set_knobs(struct peft_trainjob *job, const char *type, struct peft_err *err)
-{
-	static const char *const options[PEFT_NKNOB] = {
-		[PEFT_KNOB_RANK] = "--rank", [PEFT_KNOB_ALPHA] = "--alpha",
-		[PEFT_KNOB_DROPOUT] = "--dropout",
-	};
-	const char *key;
-	int k;
-
-	for (k = 0; k < PEFT_NKNOB; k++) {
-		if (isnan(job->knobs[k]))
-			continue;
-		if ((key = peft_method_knob(type, k)) == NULL)
-			return peft_setfail(err, PEFT_USAGE, "%s: %s has none",
-			    options[k], type);
-		cJSON_DeleteItemFromObjectCaseSensitive(job->config, key);
-		cJSON_AddNumberToObject(job->config, key, job->knobs[k]);
-	}
-	return 0;
-}
-
-/* Where this program's defaults are others than PEFT's classes have. */
-static void
-set_defaults(cJSON *config, const char *type)
-{
-	bool lora = strcmp(type, "LORA") == 0;
-
-	if (lora && peft_json_get(config, "r") == NULL)
-		cJSON_AddNumberToObject(config, "r", 8);
-	if (lora && peft_json_get(config, "lora_alpha") == NULL)
-		cJSON_AddNumberToObject(config, "lora_alpha", 2 *
-		    peft_json_get(config, "r")->valuedouble);
-	if (peft_method_is_for_all(type) &&
-	    peft_json_get(config, "target_modules") == NULL)
-		cJSON_AddStringToObject(config, "target_modules",
-		    "all-linear");
-	if (peft_method_is_virtual(type) &&
-	    peft_json_get(config, "num_virtual_tokens") == NULL)
-		cJSON_AddNumberToObject(config, "num_virtual_tokens", 20);
-}
-
-/* A prompt that begins as a text: the ids are made here, where there is a
- * tokenizer. */
-static int
-add_text(struct state *s, struct peft_err *err)
-{
-	cJSON *config = s->job->config, *list;
-	struct peft_tokens ids = { 0 };
-	struct peft_codec codec;
-	const char *text = NULL;
-	size_t i;
-	int r;
-
-	if (peft_json_str(config, "prompt_tuning_init_text", &text,
-	    err) == -1)
-		return -1;
-	if (text == NULL)
-		return 0;
-	if (peft_codec_open(&codec, s->source, err) == -1)
-		return -1;
-	r = peft_tokenizer_encode(codec.tok, text, strlen(text),
-	    PEFT_TOK_SPECIAL, &ids, err);
-	list = cJSON_AddArrayToObject(config, PEFT_INIT_IDS);
-	for (i = 0; r == 0 && i < ids.n; i++)
-		cJSON_AddItemToArray(list, cJSON_CreateNumber(ids.at[i].id));
-	if (peft_json_get(config, "tokenizer_name_or_path") == NULL)
-		cJSON_AddStringToObject(config, "tokenizer_name_or_path",
-		    s->job->model);
-	peft_tokens_free(&ids);
-	peft_codec_close(&codec);
-	return r;
-}
-
-static int
-make_config(struct state *s, struct peft_err *err)
-{
-	struct peft_trainjob *job = s->job;
-	const char *type = "LORA";
-	char names[600];
-
-	if (merge_config(job, err) == -1 ||
-	    peft_json_str(job->config, "peft_type", &type, err) == -1)
-		return -1;
-	if (job->method != NULL &&
-	    (type = peft_method_type(job->method)) == NULL) {
-		peft_method_names(names, sizeof(names));
-		return peft_setfail(err, PEFT_USAGE, "--method: '%s' is none "
-		    "of %s", job->method, names);
-	}
-	cJSON_DeleteItemFromObjectCaseSensitive(job->config, "peft_type");
-	type = cJSON_AddStringToObject(job->config, "peft_type",
-	    type)->valuestring;
-	if (set_knobs(job, type, err) == -1)
-		return -1;
-	set_defaults(job->config, type);
-	return add_text(s, err);
-}
-
 static int
 open_adapter(struct state *s, struct peft_err *err)
 {
@@ -190,7 +60,7 @@ open_adapter(struct state *s, struct peft_err *err)
 		if ((s->init = peft_source_open(s->job->init, err)) == NULL)
 			return -1;
 		s->adapter = peft_adapter_open(s->init, sites, err);
-	} else if (make_config(s, err) == 0)
+	} else if (peft_job_config(s->job, s->source, err) == 0)
 		s->adapter = peft_adapter_new(s->job->config, sites,
 		    s->job->common.seed, err);
 	return s->adapter == NULL ? -1 : 0;
@@ -384,8 +254,10 @@ run(struct state *s, struct peft_err *err)
 	    check_output(job, err) == -1 ||
 	    peft_signals_open(&s->signals, err) == -1 ||
 	    (s->source = peft_source_open(job->model, err)) == NULL ||
-	    (s->cpu = peft_cpu_open(job->common.threads, err)) == NULL ||
-	    (s->net = peft_net_open(s->source, s->cpu, err)) == NULL ||
+	    (s->cpu = peft_cpu_open(job->common.threads, err)) == NULL)
+		return -1;
+	peft_cpu_compute(s->cpu, job->opt.compute);
+	if ((s->net = peft_net_open(s->source, s->cpu, err)) == NULL ||
 	    open_adapter(s, err) == -1 || peft_job_records(job, s->source,
 	    peft_net_config(s->net)->vocab, &s->data, s->evals,
 	    err) == -1 ||

@@ -105,8 +105,8 @@ put_settings(const struct peft_trainer *t, struct peft_buf *b)
 	put(b, "batch", (double)o->batch);
 	put(b, "micro_tokens", (double)t->caps.tokens);
 	peft_buf_printf(b, ",\"shuffle\":%s,\"seed\":%llu,"
-	    "\"compute\":\"f32\"}", o->shuffle ? "true" : "false",
-	    (unsigned long long)o->seed);
+	    "\"compute\":\"%s\"}", o->shuffle ? "true" : "false",
+	    (unsigned long long)o->seed, peft_compute_names[o->compute]);
 }
 
 int

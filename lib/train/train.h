@@ -45,6 +45,7 @@ struct peft_trainopt {
 	size_t		 save_every;	/* steps; 0: when asked only */
 	size_t		 keep;		/* checkpoints, the newest counted */
 	const char	*checkpoint;	/* path, or NULL: cannot be saved */
+	enum peft_compute compute;
 	bool		 resume, force;
 	const char	*base;		/* the base's hash, for checkpoints */
 };

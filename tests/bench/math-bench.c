@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* math-bench [THREADS]: what products with weights reach of what the
- * processor can do, at the shapes of SmolLM2-135M.  Figures of different
- * runs do not compare; those of one run do. */
+/* math-bench [THREADS [f32|bf16]]: what products with weights reach of what
+ * the processor can do from registers to registers, at the shapes of
+ * SmolLM2-135M, and of models of 1.2 and 6.7 billion weights.  Figures of
+ * different runs do not compare; those of one run do. */
 
-#include <immintrin.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/rng.h"
 #include "math/cpu.h"
 #include "math/vec.h"
 #include "quant/product.h"
 #include "quant/quant.h"
+#include "limit.h"
 
 enum { TOKENS = 1024, NWEIGHT = 7, MOST = 1536, REPEAT = 7, LAYERS = 30 };
 
@@ -31,22 +31,13 @@ static const struct shape {
 enum { NGROUP = 4 };
 
 static const enum peft_dtype types[] = { PEFT_F32, PEFT_BF16, PEFT_Q4_1,
-	PEFT_NF4 };
+	PEFT_Q8_0, PEFT_NF4 };
 
 struct bench {
 	struct peft_cpu		*cpu;
 	struct peft_weight	 w[NWEIGHT * LAYERS];
 	float			*x, *y[NWEIGHT], *scratch;
 };
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void *
 must(size_t n)
@@ -70,101 +61,37 @@ noise(size_t n, const char *name)
 	return x;
 }
 
-/* Register-only products and sums: the limit of the processor. */
-enum { FMAS = 1 << 20, CHAINS = 16 };
-
-__attribute__((target("avx512f")))
-static void
-spin512(float *sink)
-{
-	__m512 a[CHAINS], b = _mm512_set1_ps(0.999f);
-	int i, j;
-
-	for (j = 0; j < CHAINS; j++)
-		a[j] = _mm512_set1_ps((float)j);
-	for (i = 0; i < FMAS; i++)
-#pragma GCC unroll 16
-		for (j = 0; j < CHAINS; j++)
-			a[j] = _mm512_fmadd_ps(a[j], b, b);
-	for (j = 1; j < CHAINS; j++)
-		a[0] = _mm512_add_ps(a[0], a[j]);
-	_mm512_storeu_ps(sink, a[0]);
-}
-
-__attribute__((target("avx2,fma")))
-static void
-spin256(float *sink)
-{
-	__m256 a[CHAINS - 4], b = _mm256_set1_ps(0.999f);
-	int i, j;
-
-	for (j = 0; j < CHAINS - 4; j++)
-		a[j] = _mm256_set1_ps((float)j);
-	for (i = 0; i < FMAS; i++)
-#pragma GCC unroll 16
-		for (j = 0; j < CHAINS - 4; j++)
-			a[j] = _mm256_fmadd_ps(a[j], b, b);
-	for (j = 1; j < CHAINS - 4; j++)
-		a[0] = _mm256_add_ps(a[0], a[j]);
-	_mm256_storeu_ps(sink, a[0]);
-}
-
-struct spin {
-	void	(*fn)(float *);
-	float	*sink;
-};
-
-static void
-spin_task(void *ctx, size_t task, int thread)
-{
-	struct spin *s = ctx;
-
-	(void)task;
-	s->fn(s->sink + 64 * thread);
-}
-
-static double
-limit(struct peft_cpu *cpu)
-{
-	int threads = peft_cpu_threads(cpu), r;
-	bool wide = strcmp(peft_cpu_vec(cpu)->name, "avx512") == 0;
-	double flops = wide ? 2.0 * 16 * CHAINS : 2.0 * 8 * (CHAINS - 4);
-	struct spin s = { wide ? spin512 : spin256,
-	    must((size_t)threads * 64 * sizeof(float)) };
-	double best = 1e9, t;
-
-	for (r = 0; r < 4 * REPEAT; r++) {
-		t = now();
-		peft_cpu_run(cpu, (size_t)threads, spin_task, &s);
-		t = now() - t;
-		best = t < best ? t : best;
-	}
-	free(s.sink);
-	return flops * FMAS * threads / best * 1e-9;
-}
-
+/* Some rows of noise, encoded, and those again and again. */
 static void
 make_weight(struct peft_weight *w, enum peft_dtype t, const struct shape *s)
 {
-	size_t n = s->rows * s->cols, bytes = n * sizeof(float);
-	float *x = noise(n, s->name), *absmax;
+	enum { ROWS = 64 };
+	size_t n = s->rows * s->cols, some = ROWS * s->cols, at, m;
+	size_t bytes = n / peft_dtypes[t].block * peft_dtypes[t].bytes;
+	float *x = noise(some, s->name), *absmax;
 	struct peft_err err = { 0 };
-	void *data = must(bytes);
+	char *data = must(bytes + some * sizeof(float));
 	int rc;
 
 	*w = (struct peft_weight){ .dtype = t, .ndim = 2, .rows = s->rows,
-	    .cols = s->cols, .nelem = n, .data = data, .nbytes = n /
-	    peft_dtypes[t].block * peft_dtypes[t].bytes };
+	    .cols = s->cols, .nelem = n, .data = data, .nbytes = bytes };
 	if (t == PEFT_NF4) {
-		absmax = must(n / 64 * sizeof(*absmax));
+		w->nbytes = bytes = n / 2;
+		absmax = must((n / 64 + some / 64) * sizeof(*absmax));
 		w->scales.blocksize = 64;
 		w->scales.nabsmax = n / 64;
 		w->scales.absmax = absmax;
-		rc = peft_encode_4bit(t, x, n, 64, true, data, absmax, &err);
+		rc = peft_encode_4bit(t, x, some, 64, true, (uint8_t *)data,
+		    absmax, &err);
+		for (at = some / 64; at < n / 64; at++)
+			absmax[at] = absmax[at - some / 64];
 	} else
-		rc = peft_encode(t, x, n, data, &err);
+		rc = peft_encode(t, x, some, data, &err);
 	if (rc == -1)
 		exit(2);
+	m = bytes / s->rows * ROWS;
+	for (at = m; at < bytes; at += m)
+		memcpy(data + at, data, bytes - at < m ? bytes - at : m);
 	free(x);
 }
 
@@ -186,7 +113,7 @@ static double
 layer_time(struct bench *b, int layer, int g, size_t T, bool back)
 {
 	struct peft_product p[NWEIGHT];
-	double t = now();
+	double t = bench_now();
 	int i;
 
 	for (i = 0; i < NGROUP; i++) {
@@ -201,7 +128,7 @@ layer_time(struct bench *b, int layer, int g, size_t T, bool back)
 			peft_product_forward(b->cpu, b->x, cols, T, p, n,
 			    b->scratch);
 	}
-	return now() - t;
+	return bench_now() - t;
 }
 
 static double
@@ -249,7 +176,7 @@ bench_few(struct bench *b, size_t T, double bytes)
 }
 
 static void
-bench_type(struct bench *b, enum peft_dtype t, double f32[2])
+bench_type(struct bench *b, enum peft_dtype t, double f32[2], double top)
 {
 	static const size_t few[] = { 1, 2, 4, 8, 16, 32 };
 	double bytes = 0, s, rate;
@@ -270,8 +197,9 @@ bench_type(struct bench *b, enum peft_dtype t, double f32[2])
 			if (g == -1 && t == PEFT_F32)
 				f32[back] = rate;
 			if (g == -1)
-				printf("%.0f %% of f32;", 100 * rate /
-				    f32[back]);
+				printf("%.0f %% of the limit, %.0f %% of what "
+				    "f32 weights reach;", 100 * rate / top,
+				    100 * rate / f32[back]);
 		}
 		printf(" qkv o gate-up down)\n");
 	}
@@ -318,19 +246,19 @@ bench_gemm(struct peft_cpu *cpu, double top)
 		int times = f < 1e6 ? 200 : 3;
 
 		for (r = 0; r < REPEAT; r++) {
-			t = now();
+			t = bench_now();
 			for (k = 0; k < times; k++)
 				peft_gemm(cpu, cases[i].ta, cases[i].tb, M, N,
 				    K, 1, a, cases[i].ta == PEFT_T ? M : K, b,
 				    cases[i].tb == PEFT_T ? K : N, 1, c, N);
-			t = (now() - t) / times;
+			t = (bench_now() - t) / times;
 			best = t < best ? t : best;
-			t = now();
+			t = bench_now();
 			for (k = 0; k < times; k++)
 				peft_gemm1(cpu, cases[i].ta, cases[i].tb, M, N,
 				    K, 1, a, cases[i].ta == PEFT_T ? M : K, b,
 				    cases[i].tb == PEFT_T ? K : N, 1, c, N);
-			t = (now() - t) / times;
+			t = (bench_now() - t) / times;
 			one = t < one ? t : one;
 		}
 		printf("gemm %4zu x %4zu x %4zu %c%c: %6.1f GF/s, %5.2f us; "
@@ -346,29 +274,105 @@ bench_gemm(struct peft_cpu *cpu, double top)
 	free(c);
 }
 
+/* Weights of larger models, one at a time, from f32 or bf16, and from what
+ * they are stored in. */
+static void
+bench_large(struct bench *b, double top)
+{
+	enum { T = 512, TIMES = 4 };
+	static const struct shape large[] = {
+		{ "1B 2048x2048", 2048, 2048, 0 },
+		{ "1B 8192x2048", 8192, 2048, 0 },
+		{ "1B 2048x8192", 2048, 8192, 0 },
+		{ "7B 4096x4096", 4096, 4096, 0 },
+		{ "7B 11008x4096", 11008, 4096, 0 },
+		{ "7B 4096x11008", 4096, 11008, 0 },
+	};
+	static const enum peft_dtype stored[] = { PEFT_BF16, PEFT_NF4,
+		PEFT_Q4_K, PEFT_Q8_0 };
+	enum { MOSTSIDE = 11008 };
+	float *x = noise(T * MOSTSIDE, "x"), *y = noise(T * MOSTSIDE, "y");
+	float *scratch = must(peft_product_scratch(b->cpu, MOSTSIDE, MOSTSIDE,
+	    T) * sizeof(float));
+	size_t i, t, r;
+
+	for (i = 0; i < sizeof(large) / sizeof(large[0]); i++) {
+		const struct shape *s = &large[i];
+		double f = 2e-9 * T * (double)s->rows * (double)s->cols;
+
+		printf("%-14s T %d:", s->name, T);
+		for (t = 0; t < sizeof(stored) / sizeof(stored[0]); t++) {
+			double best[2] = { 1e9, 1e9 }, at;
+			struct peft_weight w;
+			struct peft_product p = { &w, y, s->rows };
+
+			make_weight(&w, stored[t], s);
+			for (r = 0; r < TIMES; r++) {
+				at = bench_now();
+				peft_product_forward(b->cpu, x, s->cols, T,
+				    &p, 1, scratch);
+				at = bench_now() - at;
+				best[0] = at < best[0] ? at : best[0];
+				at = bench_now();
+				peft_product_backward(b->cpu, x, s->cols, T,
+				    &p, 1, false, scratch);
+				at = bench_now() - at;
+				best[1] = at < best[1] ? at : best[1];
+			}
+			printf(" %s %.0f %.0f GF/s (%.0f %.0f %%)%s",
+			    peft_dtypes[stored[t]].name, f / best[0],
+			    f / best[1], 100 * f / best[0] / top,
+			    100 * f / best[1] / top, t + 1 < sizeof(stored) /
+			    sizeof(stored[0]) ? "," : "\n");
+			fflush(stdout);
+			free((void *)(uintptr_t)w.data);
+			free((void *)(uintptr_t)w.scales.absmax);
+		}
+	}
+	free(x);
+	free(y);
+	free(scratch);
+}
+
+static void
+bench_compute(struct bench *b, enum peft_compute compute)
+{
+	double top, f32[2] = { 0 };
+	size_t i;
+
+	peft_cpu_compute(b->cpu, compute);
+	top = limit(b->cpu);
+	printf("\n%s\nlimit of %s %.1f GF/s\n", peft_cpu_describe(b->cpu),
+	    peft_compute_names[compute], top);
+	if (compute == PEFT_COMPUTE_F32)
+		bench_gemm(b->cpu, top);
+	b->scratch = must(peft_product_scratch(b->cpu, 2 * MOST, MOST, TOKENS) *
+	    sizeof(float));
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		bench_type(b, types[i], f32, top);
+	free(b->scratch);
+	bench_large(b, top);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct bench b = { 0 };
 	struct peft_err err = { 0 };
-	double top, f32[2];
 	size_t i;
+	int c;
 
 	b.cpu = peft_cpu_open(argc > 1 ? atoi(argv[1]) : 0, &err);
 	if (b.cpu == NULL) {
 		fprintf(stderr, "math-bench: %s\n", err.msg);
 		return 2;
 	}
-	top = limit(b.cpu);
-	printf("%s\nlimit %.1f GF/s\n", peft_cpu_describe(b.cpu), top);
-	bench_gemm(b.cpu, top);
 	b.x = noise(TOKENS * MOST, "x");
 	for (i = 0; i < NWEIGHT; i++)
 		b.y[i] = noise(TOKENS * shapes[i].rows, "y");
-	b.scratch = must(peft_product_scratch(b.cpu, MOST, MOST) *
-	    sizeof(float));
-	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		bench_type(&b, types[i], f32);
+	for (c = 0; c < 2; c++)
+		if (argc < 3 || strcmp(argv[2], peft_compute_names[c]) == 0)
+			bench_compute(&b, (enum peft_compute)c);
 	peft_cpu_close(b.cpu);
 	return 0;
 }

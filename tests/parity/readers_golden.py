@@ -69,16 +69,16 @@ def seed(case, config, make, shape, g):
     first = [k for k in t if k.startswith("peft.file/") or ".quant_state." in k or k.endswith("weight_shape")]
     with open(os.path.join(seeds, "fuzz-safetensors", case), "wb") as f: f.write(bundle(t, first + sorted(set(t) - set(first))))
 
-def put(case, dtype, quant, make, tied=True, config=None, names=None):
+def put(case, dtype, quant, make, tied=True, config=None, names=None, prefix="model.layers.0.", tail=""):
     """make(name, W, g) -> (tensors by suffix of the module's name, expanded weight)"""
     g = torch.Generator().manual_seed(sum(map(ord, case)))
     t = {} if names else rest(dtype, tied, g)
     want = dict(t)
     for m, (o, i) in (names or LINEAR).items():
-        m = "model.layers.0." + m
+        m = prefix + m
         parts, w = make(m, torch.randn(o, i, generator=g) / i ** 0.5 * torch.exp(0.3 * torch.randn(o, 1, generator=g)), g)
         t.update({m + k: v.contiguous().clone() for k, v in parts.items()})
-        want[m if names else m + ".weight"] = w
+        want[m + tail if names else m + ".weight"] = w
     c = dict(config or CONFIG, tie_word_embeddings=tied, torch_dtype=str(dtype)[6:], quantization_config=quant)
     with open(os.path.join(out, case + ".json"), "w") as f: json.dump(c, f, indent=1); f.write("\n")
     seed(case, {"quantization_config": quant}, make, (32, 32) if case != "ct-fp8-block" else (64, 32), torch.Generator().manual_seed(1))
@@ -140,6 +140,14 @@ put("gptq8-v2", h, gptq_config(8, -1, False, True, checkpoint_format="gptq_v2", 
 other = "model.layers.0.mlp.down_proj"
 put("gptq2-dynamic", h, gptq_config(2, 32, False, False, checkpoint_format="gptq_v2", dynamic={"+:.*down_proj": {"bits": 4, "group_size": 16}}),
     gptq(2, 32, False, False, True, {other: (4, 16)}))
+
+# a linear that GPT-2 has the other way round
+def turned(name, w, g):
+    parts, value = gptq(4, 32, False, False, False)(name, w, g)
+    return parts, value.t()
+
+put("gptq-gpt2", h, gptq_config(4, 32, False, False), turned, config={"model_type": "gpt2", "vocab_size": V}, prefix="transformer.h.0.", tail=".weight",
+    names={"attn.c_attn": (192, 64), "attn.c_proj": (64, 64)})
 
 # ---- AWQ --------------------------------------------------------------------------------------------------------------------------------------------
 def pack_awq(codes):

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_MATH_PANEL_ROWS_H
+#define PEFT_MATH_PANEL_ROWS_H
+
+/* Transposing into panels, for the files of panel kernels only. */
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "math/panel.h"
+
+/* f32, or a pair of bf16 */
+typedef uint32_t peft_word __attribute__((may_alias));
+
+#ifdef __AVX512F__
+/* 16 x 16 words: r[i] = row i becomes column i. */
+static inline __attribute__((always_inline)) void
+peft_transpose16(__m512i r[16])
+{
+	__m512i t[16];
+	int i;
+
+#pragma GCC unroll 8
+	for (i = 0; i < 16; i += 2) {
+		t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+		t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+	}
+#pragma GCC unroll 4
+	for (i = 0; i < 16; i += 4) {
+		r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+		r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+		r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+		r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+	}
+	/* r[4 q + c]: lane l has column 4 l + c of rows 4 q .. 4 q + 3 */
+#pragma GCC unroll 4
+	for (i = 0; i < 4; i++) {
+		t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+		t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+		t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+		t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+	}
+#pragma GCC unroll 4
+	for (i = 0; i < 4; i++) {
+		r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+		r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+		r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+		r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+	}
+}
+
+/* Rows of 32-bit elements (f32, pairs of bf16): panel[k][32]; what is not
+ * there is zero.  k counts elements. */
+static inline void
+peft_panel_words(const peft_word *src, size_t ld, size_t n, size_t k,
+    peft_word *panel)
+{
+	size_t p, j;
+	__m512i r[16];
+	int i;
+
+	for (p = 0; p < k; p += 16)
+		for (j = 0; j < PEFT_PANEL; j += 16) {
+			peft_word *to = panel + p * PEFT_PANEL + j;
+			size_t deep = k - p < 16 ? k - p : 16;
+			__mmask16 m = (__mmask16)((1u << deep) - 1);
+
+#pragma GCC unroll 16
+			for (i = 0; i < 16; i++)
+				r[i] = _mm512_maskz_loadu_epi32(
+				    j + (size_t)i < n ? m : 0,
+				    src + (j + (size_t)i) * ld + p);
+			peft_transpose16(r);
+			if (deep == 16) {
+#pragma GCC unroll 16
+				for (i = 0; i < 16; i++)
+					_mm512_storeu_si512(to + i *
+					    PEFT_PANEL, r[i]);
+				continue;
+			}
+			for (i = 0; i < (int)deep; i++)
+				_mm512_storeu_si512(to + i * PEFT_PANEL, r[i]);
+		}
+}
+#else
+static inline void
+peft_panel_words(const peft_word *src, size_t ld, size_t n, size_t k,
+    peft_word *panel)
+{
+	size_t i, j;
+
+	for (j = 0; j < PEFT_PANEL; j++)
+		for (i = 0; i < k; i++)
+			panel[i * PEFT_PANEL + j] = j < n ?
+			    src[j * ld + i] : 0;
+}
+#endif
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Products of low rank.  With bf16 they go the way of the frozen weight's;
+ * in f32 BLAS does those that are narrow on both sides.
+ */
+
+#include "peft/thin.h"
+#include "quant/product.h"
+
+/* Ranks up to which the scratch of products is enough whatever T is. */
+enum { MOSTRANK = 256, SLACK = 32 };
+
+static bool
+in_bf16(const struct peft_hook_call *c, const struct peft_thin *w)
+{
+	return peft_cpu_computes(c->cpu) == PEFT_COMPUTE_BF16 &&
+	    c->product != NULL && w->r <= MOSTRANK &&
+	    w->r + SLACK <= w->in && w->r + SLACK <= w->out;
+}
+
+/* dh, or h times s; one of them transposed; db^T. */
+size_t
+peft_thin_scratch(size_t r, size_t in, size_t out, size_t T)
+{
+	return 2 * T * r + r * (in > out ? in : out);
+}
+
+static struct peft_dense
+a_of(const struct peft_thin *w)
+{
+	return (struct peft_dense){ w->a, w->r, w->in, w->in };
+}
+
+static struct peft_dense
+b_of(const struct peft_thin *w)
+{
+	return (struct peft_dense){ w->b, w->out, w->r, w->r };
+}
+
+/* dst = s src, [rows, cols] to [cols, rows]. */
+static void
+transpose(float *dst, const float *src, size_t rows, size_t cols, float s)
+{
+	size_t i, j;
+
+	for (i = 0; i < rows; i++)
+		for (j = 0; j < cols; j++)
+			dst[j * rows + i] = s * src[i * cols + j];
+}
+
+void
+peft_thin_forward(const struct peft_hook_call *c,
+    const struct peft_thin *w, const float *x, size_t ldx, float *y,
+    size_t ldy)
+{
+	struct peft_dense a = a_of(w), b = b_of(w);
+	size_t r = w->r, i;
+
+	if (!in_bf16(c, w)) {
+		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, w->in, 1, x, ldx,
+		    w->a, w->in, 0, c->saved, r);
+		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, w->out, r, w->scale,
+		    c->saved, r, w->b, r, 1, y, ldy);
+		return;
+	}
+	peft_dense_forward(c->cpu, x, ldx, c->T, &a, false, c->saved, r,
+	    c->product);
+	for (i = 0; i < c->T * r; i++)
+		c->scratch[i] = w->scale * c->saved[i];
+	peft_dense_forward(c->cpu, c->scratch, r, c->T, &b, true, y, ldy,
+	    c->product);
+}
+
+void
+peft_thin_hidden(const struct peft_hook_call *c,
+    const struct peft_thin *w, const float *dy, size_t lddy)
+{
+	struct peft_dense b = b_of(w);
+	float *dh = c->scratch;
+	size_t r = w->r, i;
+
+	if (!in_bf16(c, w)) {
+		peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, r, w->out, w->scale,
+		    dy, lddy, w->b, r, 0, dh, r);
+		return;
+	}
+	peft_dense_backward(c->cpu, dh, r, c->T, &b, false, dy, lddy,
+	    c->product);
+	for (i = 0; i < c->T * r; i++)
+		dh[i] *= w->scale;
+}
+
+/* x and dy take the weight's place, so that they are read by rows; db comes
+ * out as its transpose. */
+static void
+gradients_bf16(const struct peft_hook_call *c, const struct peft_thin *w,
+    const float *x, size_t ldx, const float *dy, size_t lddy, float *da,
+    float *db)
+{
+	struct peft_dense inputs = { x, c->T, w->in, ldx };
+	struct peft_dense outputs = { dy, c->T, w->out, lddy };
+	float *dh = c->scratch, *t = dh + c->T * w->r, *g = t + c->T * w->r;
+	size_t r = w->r, i, k;
+
+	transpose(t, dh, c->T, r, 1);
+	peft_dense_backward(c->cpu, da, w->in, r, &inputs, true, t, c->T,
+	    c->product);
+	transpose(t, c->saved, c->T, r, w->scale);
+	peft_dense_backward(c->cpu, g, w->out, r, &outputs, false, t, c->T,
+	    c->product);
+	for (i = 0; i < w->out; i++)
+		for (k = 0; k < r; k++)
+			db[i * r + k] += g[k * w->out + i];
+}
+
+void
+peft_thin_gradients(const struct peft_hook_call *c,
+    const struct peft_thin *w, const float *x, size_t ldx, const float *dy,
+    size_t lddy, float *da, float *db)
+{
+	if (in_bf16(c, w)) {
+		gradients_bf16(c, w, x, ldx, dy, lddy, da, db);
+		return;
+	}
+	peft_gemm(c->cpu, PEFT_T, PEFT_N, w->out, w->r, c->T, w->scale, dy,
+	    lddy, c->saved, w->r, 1, db, w->r);
+	peft_gemm(c->cpu, PEFT_T, PEFT_N, w->r, w->in, c->T, 1, c->scratch,
+	    w->r, x, ldx, 1, da, w->in);
+}
+
+void
+peft_thin_input(const struct peft_hook_call *c,
+    const struct peft_thin *w, bool add, float *dx, size_t lddx)
+{
+	struct peft_dense a = a_of(w);
+
+	if (in_bf16(c, w))
+		peft_dense_backward(c->cpu, dx, lddx, c->T, &a, add,
+		    c->scratch, w->r, c->product);
+	else
+		peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, w->in, w->r, 1,
+		    c->scratch, w->r, w->a, w->in, add ? 1 : 0, dx, lddx);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From stored weights to panels, through f32 where there is no direct way. */
+
+#include <stdint.h>
+
+#include "quant/expand.h"
+#include "quant/quant.h"
+
+/* Columns of a row that are decoded at a time: a multiple of every block. */
+enum { STRIP = PEFT_MAXBLOCK };
+
+struct peft_expander
+peft_expander_of(const struct peft_cpu *cpu)
+{
+	bool bf16 = peft_cpu_computes(cpu) == PEFT_COMPUTE_BF16;
+
+	return (struct peft_expander){ .f32 = peft_cpu_panel_f32(cpu),
+	    .bf16 = bf16 ? peft_cpu_panel_bf16(cpu) : NULL,
+	    .trim = bf16 && peft_cpu_panel_bf16(cpu) == NULL };
+}
+
+size_t
+peft_expander_size(const struct peft_expander *e)
+{
+	return e->bf16 != NULL ? sizeof(uint16_t) : sizeof(float);
+}
+
+static void
+pack_rows(const struct peft_expander *e, const float *src, size_t ld,
+    size_t n, size_t k, void *panel, size_t at)
+{
+	if (e->bf16 != NULL)
+		e->bf16->rows(src, ld, n, k, (uint16_t *)panel +
+		    at * PEFT_PANEL);
+	else
+		e->f32->rows(src, ld, n, k, (float *)panel + at * PEFT_PANEL);
+}
+
+static void
+pack_cols(const struct peft_expander *e, const float *src, size_t ld,
+    size_t k, size_t n, void *panel, size_t at)
+{
+	if (e->bf16 != NULL)
+		e->bf16->cols(src, ld, k, n, (uint16_t *)panel + at);
+	else
+		e->f32->cols(src, ld, k, n, (float *)panel + at);
+}
+
+/* n rows by nc columns as f32, rounded if the panels are to be. */
+static void
+decode(const struct peft_expander *e, const struct peft_weight *w, size_t ldw,
+    size_t r, size_t n, size_t c, size_t nc, float *dst)
+{
+	size_t i;
+
+	for (i = 0; w->dtype == PEFT_F32 && i < n; i++)
+		e->f32->trim(dst + i * nc, (const float *)w->data +
+		    (r + i) * ldw + c, nc);
+	for (i = w->dtype == PEFT_F32 ? n : 0; i < n; i++)
+		peft_decode_part(w, r + i, c, nc, dst + i * nc);
+	if (e->trim)
+		e->f32->trim(dst, dst, n * nc);
+}
+
+void
+peft_expand_rows(const struct peft_expander *e, const struct peft_weight *w,
+    size_t ldw, size_t r, size_t n, size_t c, size_t k, void *panel,
+    float *room)
+{
+	size_t at, m;
+
+	if (w->dtype == PEFT_F32 && !e->trim) {
+		pack_rows(e, (const float *)w->data + r * ldw + c,
+		    ldw, n, k, panel, 0);
+		return;
+	}
+	if (w->dtype == PEFT_BF16 && e->bf16 != NULL) {
+		e->bf16->rows16((const uint16_t *)w->data + r * w->cols + c,
+		    w->cols, n, k, panel);
+		return;
+	}
+	for (at = 0; at < k; at += m) {
+		m = k - at < STRIP ? k - at : STRIP;
+		decode(e, w, ldw, r, n, c + at, m, room);
+		pack_rows(e, room, m, n, m, panel, at);
+	}
+}
+
+void
+peft_expand_cols(const struct peft_expander *e, const struct peft_weight *w,
+    size_t ldw, size_t r, size_t k, size_t c, size_t n, void *panels,
+    size_t ld, float *room)
+{
+	bool there = w->dtype == PEFT_F32 && !e->trim;
+	size_t at, m, j, wide;
+
+	for (at = 0; at < k; at += m) {
+		const float *src = room;
+
+		m = k - at < PEFT_PANEL ? k - at : PEFT_PANEL;
+		if (there)
+			src = (const float *)w->data + (r + at) * ldw + c;
+		else if (w->dtype != PEFT_BF16 || e->bf16 == NULL)
+			decode(e, w, ldw, r + at, m, c, n, room);
+		for (j = 0; j < n; j += PEFT_PANEL) {
+			size_t to = j / PEFT_PANEL * ld + at * PEFT_PANEL;
+
+			wide = n - j < PEFT_PANEL ? n - j : PEFT_PANEL;
+			if (w->dtype == PEFT_BF16 && e->bf16 != NULL)
+				e->bf16->cols16((const uint16_t *)w->data +
+				    (r + at) * w->cols + c + j, w->cols, m,
+				    wide, (uint16_t *)panels + to);
+			else
+				pack_cols(e, src + j, there ? ldw : n, m,
+				    wide, panels, to);
+		}
+	}
+}

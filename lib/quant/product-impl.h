@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_QUANT_PRODUCT_IMPL_H
+#define PEFT_QUANT_PRODUCT_IMPL_H
+
+/* For product.c, product-slab.c and product-few.c only. */
+
+#include "math/vec.h"
+#include "quant/expand.h"
+#include "quant/product.h"
+
+enum {
+	PEFT_FEWTOKENS = 32,	/* for these panels do not pay */
+	PEFT_LEFTROWS = 32	/* of the left-hand side to round at a time */
+};
+
+/*
+ * What is summed over is a row of segments: forward one (the columns of the
+ * weights, which all products have), backward the rows of each weight in
+ * turn.  A segment is cut into chunks, as deep as panels are.
+ */
+struct peft_chunk {
+	size_t	seg, at, deep;	/* deep 0: there is none */
+	size_t	pos;		/* in the panels of the slab */
+};
+
+struct peft_products {
+	struct peft_cpu			*cpu;
+	struct peft_expander		 e;
+	const struct peft_product	*p;
+	size_t				 np, T, ldx, lddx;
+	bool				 back, add;
+	size_t				 ldw;	/* of f32 weights; 0: cols */
+	const float			*x;
+	float				*dx;
+	float		*room;		/* per thread */
+	void		*slab;		/* panels */
+	void		*left;		/* the left-hand side rounded, one
+					 * segment behind the other; NULL:
+					 * used where it is, in f32 */
+	/* the slab at hand: panels first .. first+n, chunks from .. on */
+	size_t		 first, n, depth, nchunks;
+	struct peft_chunk from;
+	size_t		 m, down;	/* rows of a task; tasks down */
+	size_t		 nleft;		/* tasks that round */
+};
+
+/* All of it, slab by slab. */
+void	peft_product_slabs(struct peft_products *);
+/* Floats of the slab. */
+size_t	peft_product_slab(const struct peft_expander *);
+size_t	peft_left_stride(const struct peft_expander *, size_t k);
+
+/* y_i = x W_i^T for a few tokens; floats of room a thread needs. */
+void	peft_product_few(const struct peft_products *);
+size_t	peft_product_few_room(void);
+
+static inline size_t
+peft_least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline size_t
+peft_pieces(size_t n, size_t of)
+{
+	return (n + of - 1) / of;
+}
+
+#endif

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Large products, slab by slab: first all threads expand panels of the
+ * weights (and round the left-hand side) into memory they share, then they
+ * multiply tiles of it.  So each weight is expanded once for a micro-batch,
+ * and tiles can be as small as an even share of the work asks for.  Both are
+ * cut by shape alone, and each task writes its own part.
+ */
+
+#include <stdint.h>
+
+#include "quant/product-impl.h"
+
+enum {
+	CHUNK = 512,		/* a multiple of every block; rows up to
+				 * PEFT_DEEP stay whole */
+	DEPTH = 4096,		/* most of a slab's panels */
+	SLAB = 2 << 20,		/* elements of a slab: third cache */
+	ABREAST = 4,		/* panels of a tile */
+	TALLEST = 256, LOWEST = 64,	/* rows of a tile */
+	TILES = 16		/* at least, if it goes */
+};
+
+size_t
+peft_left_stride(const struct peft_expander *e, size_t k)
+{
+	size_t line = 64 / peft_expander_size(e);
+
+	/* an odd number of cache lines: else rows share few sets */
+	return (peft_pieces(k, PEFT_KSTEP) * PEFT_KSTEP / line | 1) * line;
+}
+
+size_t
+peft_product_slab(const struct peft_expander *e)
+{
+	return SLAB * peft_expander_size(e) / sizeof(float);
+}
+
+static size_t
+panels_of(const struct peft_products *j, size_t i)
+{
+	const struct peft_weight *w = j->p[i].w;
+
+	return peft_pieces(j->back ? w->cols : w->rows, PEFT_PANEL);
+}
+
+static size_t
+segments(const struct peft_products *j)
+{
+	return j->back ? j->np : 1;
+}
+
+static size_t
+segment_size(const struct peft_products *j, size_t seg)
+{
+	return j->back ? j->p[seg].w->rows : j->p[0].w->cols;
+}
+
+static size_t
+padded(size_t deep)
+{
+	return peft_pieces(deep, PEFT_KSTEP) * PEFT_KSTEP;
+}
+
+/* The chunk that begins at c->at of c->seg, or the next segment's first. */
+static struct peft_chunk
+settle(const struct peft_products *j, struct peft_chunk c)
+{
+	size_t size, left;
+
+	c.deep = 0;
+	for (; c.seg < segments(j); c.seg++, c.at = 0) {
+		size = segment_size(j, c.seg);
+		left = size - c.at;
+		if (left > 0) {
+			c.deep = size <= PEFT_DEEP ? left :
+			    peft_least(left, CHUNK);
+			break;
+		}
+	}
+	return c;
+}
+
+static struct peft_chunk
+next_chunk(const struct peft_products *j, struct peft_chunk c)
+{
+	c.pos += padded(c.deep);
+	c.at += c.deep;
+	return settle(j, c);
+}
+
+static struct peft_chunk
+chunk_of(const struct peft_products *j, size_t i)
+{
+	struct peft_chunk c = j->from;
+
+	for (; i > 0; i--)
+		c = next_chunk(j, c);
+	return c;
+}
+
+/* Where a panel of the slab is: of which product, which of its panels. */
+static size_t
+locate(const struct peft_products *j, size_t *panel)
+{
+	size_t i = 0;
+
+	for (; !j->back && *panel >= panels_of(j, i); i++)
+		*panel -= panels_of(j, i);
+	return i;
+}
+
+/* Panels that are expanded together: blocks of 64 and 256 are whole then. */
+static size_t
+together(const struct peft_products *j)
+{
+	return j->back ? PEFT_ABREAST : 1;
+}
+
+static void
+expand(const struct peft_products *j, size_t task, float *room)
+{
+	size_t of = together(j), n = peft_pieces(j->n, of);
+	struct peft_chunk c = chunk_of(j, task / n);
+	size_t i = task % n * of, panel = j->first + i, m;
+	size_t ld = j->depth * PEFT_PANEL;
+	const struct peft_product *p = &j->p[j->back ? c.seg :
+	    locate(j, &panel)];
+	const struct peft_weight *w = p->w;
+	size_t ldw = j->ldw > 0 ? j->ldw : w->cols;
+	void *to = (char *)j->slab + (i * ld + c.pos * PEFT_PANEL) *
+	    peft_expander_size(&j->e);
+
+	if (j->back) {
+		m = peft_least(of, j->n - i) * PEFT_PANEL;
+		m = peft_least(m, w->cols - panel * PEFT_PANEL);
+		peft_expand_cols(&j->e, w, ldw, c.at, c.deep,
+		    panel * PEFT_PANEL, m, to, ld, room);
+	} else {
+		m = peft_least(PEFT_PANEL, w->rows - panel * PEFT_PANEL);
+		peft_expand_rows(&j->e, w, ldw, panel * PEFT_PANEL, m, c.at,
+		    c.deep, to, room);
+	}
+}
+
+/* Elements of segments before this one. */
+static size_t
+left_at(const struct peft_products *j, size_t seg)
+{
+	size_t rows = peft_pieces(j->T, PEFT_LEFTROWS) * PEFT_LEFTROWS;
+	size_t i, n = 0;
+
+	for (i = 0; i < seg; i++)
+		n += rows * peft_left_stride(&j->e, segment_size(j, i));
+	return n;
+}
+
+/* Rows of a segment of the left-hand side, rounded. */
+static void
+round_rows(const struct peft_products *j, size_t task)
+{
+	size_t seg = task % segments(j), k = segment_size(j, seg);
+	size_t t = task / segments(j) * PEFT_LEFTROWS, at = left_at(j, seg);
+	size_t end = peft_least(t + PEFT_LEFTROWS, j->T);
+	size_t ld = peft_left_stride(&j->e, k);
+	const float *src = j->back ? j->p[seg].y : j->x;
+	size_t ldsrc = j->back ? j->p[seg].ldy : j->ldx;
+
+	for (; t < end; t++)
+		if (j->e.bf16 != NULL)
+			j->e.bf16->round((uint16_t *)j->left + at + t * ld,
+			    src + t * ldsrc, k);
+		else
+			j->e.f32->trim((float *)j->left + at + t * ld,
+			    src + t * ldsrc, k);
+}
+
+static void
+pack_task(void *ctx, size_t task, int thread)
+{
+	const struct peft_products *j = ctx;
+
+	if (task < j->nleft)
+		round_rows(j, task);
+	else
+		expand(j, task - j->nleft, j->room + (size_t)thread *
+		    PEFT_EXPAND_ROOM);
+}
+
+/* The left-hand side of a chunk, from row t on. */
+static const void *
+left_of(const struct peft_products *j, const struct peft_chunk *c, size_t t,
+    size_t *ld)
+{
+	if (j->left != NULL) {
+		*ld = peft_left_stride(&j->e, segment_size(j, c->seg));
+		return (char *)j->left + (left_at(j, c->seg) + t * *ld +
+		    c->at) * peft_expander_size(&j->e);
+	}
+	*ld = j->back ? j->p[c->seg].ldy : j->ldx;
+	return (j->back ? j->p[c->seg].y : j->x) + t * *ld + c->at;
+}
+
+/* b->n columns of the output from panel i of the slab on, over all chunks. */
+static void
+multiply(const struct peft_products *j, struct peft_block *b, size_t i,
+    size_t t)
+{
+	size_t size = peft_expander_size(&j->e), k;
+	struct peft_chunk c = j->from;
+
+	b->m = peft_least(j->m, j->T - t);
+	b->ldb = j->depth * PEFT_PANEL;
+	b->add = b->add || c.seg > 0 || c.at > 0;
+	for (k = 0; k < j->nchunks; k++, c = next_chunk(j, c)) {
+		b->a = left_of(j, &c, t, &b->lda);
+		b->b = (const char *)j->slab + (i * b->ldb + c.pos *
+		    PEFT_PANEL) * size;
+		b->k = j->e.bf16 != NULL ? padded(c.deep) : c.deep;
+		if (j->e.bf16 != NULL)
+			j->e.bf16->block(b);
+		else
+			j->e.f32->block(b);
+		b->add = true;
+	}
+}
+
+/* Groups of panels that tiles take, none of two products: the group'th
+ * begins at panel *i of the slab; returns how many panels it has. */
+static size_t
+group_of(const struct peft_products *j, size_t group, size_t *i)
+{
+	size_t panel, n, of;
+
+	for (*i = 0; *i < j->n; *i += n) {
+		panel = j->first + *i;
+		of = panels_of(j, locate(j, &panel));
+		n = peft_least(ABREAST, peft_least(j->n - *i, of - panel));
+		if (group-- == 0)
+			return n;
+	}
+	return 0;
+}
+
+static void
+tile_task(void *ctx, size_t task, int thread)
+{
+	const struct peft_products *j = ctx;
+	size_t i, n = group_of(j, task / j->down, &i), panel = j->first + i;
+	size_t of = locate(j, &panel), t = task % j->down * j->m;
+	const struct peft_product *p = &j->p[of];
+	struct peft_block b = { .ldc = j->back ? j->lddx : p->ldy,
+	    .add = j->add };
+
+	(void)thread;
+	panel *= PEFT_PANEL;
+	b.n = peft_least(n * PEFT_PANEL, (j->back ? p->w->cols : p->w->rows) -
+	    panel);
+	b.c = (j->back ? j->dx : p->y) + t * b.ldc + panel;
+	multiply(j, &b, i, t);
+}
+
+/* The panels and chunks of the slab that begins at j->first and j->from. */
+static void
+shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
+{
+	struct peft_chunk c = j->from;
+
+	for (j->nchunks = 0, j->depth = 0; c.deep > 0; j->nchunks++) {
+		if (c.pos + padded(c.deep) > DEPTH)
+			break;
+		j->depth = c.pos + padded(c.deep);
+		c = next_chunk(j, c);
+	}
+	*behind = c;
+	behind->pos = 0;
+	j->n = SLAB / (j->depth * PEFT_PANEL);
+	j->n = peft_least(j->n, panels - j->first);
+}
+
+static void
+run(struct peft_products *j)
+{
+	size_t groups = 0, i;
+
+	peft_cpu_run(j->cpu, j->nleft + j->nchunks *
+	    peft_pieces(j->n, together(j)), pack_task, j);
+	while (group_of(j, groups, &i) > 0)
+		groups++;
+	for (j->m = TALLEST; j->m > LOWEST; j->m /= 2)
+		if (groups * peft_pieces(j->T, j->m) >= TILES)
+			break;
+	j->down = peft_pieces(j->T, j->m);
+	peft_cpu_run(j->cpu, groups * j->down, tile_task, j);
+	j->nleft = 0;			/* once for all slabs */
+}
+
+void
+peft_product_slabs(struct peft_products *j)
+{
+	size_t i, panels = j->back ? panels_of(j, 0) : 0;
+	struct peft_chunk behind;
+
+	for (i = 0; !j->back && i < j->np; i++)
+		panels += panels_of(j, i);
+	if (j->left != NULL)
+		j->nleft = peft_pieces(j->T, PEFT_LEFTROWS) * segments(j);
+	for (j->from = settle(j, (struct peft_chunk){ 0 }); j->from.deep > 0;
+	    j->from = behind)
+		for (j->first = 0; j->first < panels; j->first += j->n) {
+			shape(j, panels, &behind);
+			run(j);
+		}
+}

@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""Adapters of all methods over one very small llama, with what PEFT computes.
+
+usage: methods_golden.py OUT [METHOD...]
+
+OUT/base/                    the model
+OUT/METHOD/                  adapter_config.json, adapter_model.safetensors
+OUT/METHOD/golden.safetensors   input_ids, labels, logits, loss,
+                             grad.NAME of every trained tensor,
+                             merged.NAME of what merging changes in layer 0
+"""
+import os
+import sys
+import warnings
+
+import torch
+import peft
+from safetensors.torch import save_file
+from transformers import LlamaConfig, LlamaForCausalLM
+
+C = dict(task_type="CAUSAL_LM")
+ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
+       "down_proj"]
+QV = ["q_proj", "v_proj"]
+P = dict(num_virtual_tokens=3, **C)
+L = peft.LoraConfig
+METHODS = {
+    "lora_dora": lambda: L(r=2, lora_alpha=3, use_dora=True, use_rslora=True,
+                           target_modules=ALL, **C),
+    "lora_embed": lambda: L(r=2, target_modules=["q_proj", "embed_tokens"],
+                            **C),
+    "lora_head": lambda: L(r=2, target_modules=["q_proj", "lm_head"],
+                           modules_to_save=["embed_tokens", "norm"], **C),
+    "lora_orthogonal": lambda: L(r=2, init_lora_weights="orthogonal",
+                                 target_modules=QV, **C),
+    "lora_tokens": lambda: L(r=2, target_modules=QV,
+                             trainable_token_indices=[5, 9, 30], **C),
+    "olora": lambda: L(r=2, init_lora_weights="olora", target_modules=ALL,
+                       **C),
+    "pissa": lambda: L(r=2, init_lora_weights="pissa", target_modules=ALL,
+                       **C),
+    "adalora": lambda: peft.AdaLoraConfig(init_r=4, target_r=2,
+                                          total_step=100, tinit=10,
+                                          tfinal=20, target_modules=QV, **C),
+    "adaption_prompt": lambda: peft.AdaptionPromptConfig(
+        adapter_len=3, adapter_layers=1, **C),
+    "boft": lambda: peft.BOFTConfig(boft_block_size=4, target_modules=QV,
+                                    **C),
+    "c3a": lambda: peft.C3AConfig(block_size=8, target_modules=QV, **C),
+    "cpt": lambda: peft.CPTConfig(
+        cpt_token_ids=[4, 5, 6], cpt_mask=[1, 1, 1],
+        cpt_tokens_type_mask=[1, 2, 3], **P),
+    "delora": lambda: peft.DeloraConfig(r=2, target_modules=ALL, **C),
+    "fourierft": lambda: peft.FourierFTConfig(
+        n_frequency=20, scaling=20.0, target_modules=ALL, **C),
+    "hira": lambda: peft.HiraConfig(r=2, target_modules=ALL, **C),
+    "hra": lambda: peft.HRAConfig(r=3, target_modules=QV, **C),
+    "hra_gs": lambda: peft.HRAConfig(r=3, apply_GS=True, target_modules=ALL,
+                                     **C),
+    "ia3": lambda: peft.IA3Config(
+        target_modules=["k_proj", "v_proj", "down_proj"],
+        feedforward_modules=["down_proj"], **C),
+    "ln_tuning": lambda: peft.LNTuningConfig(
+        target_modules=["input_layernorm", "post_attention_layernorm",
+                        "norm"], **C),
+    "loha": lambda: peft.LoHaConfig(r=2, alpha=3, target_modules=ALL, **C),
+    "lokr": lambda: peft.LoKrConfig(r=1, alpha=3, decompose_both=True,
+                                    target_modules=ALL, **C),
+    "miss": lambda: peft.MissConfig(r=3, target_modules=QV, **C),
+    "miss_bat": lambda: peft.MissConfig(r=4, init_weights="bat",
+                                        target_modules=QV, **C),
+    "miss_mini": lambda: peft.MissConfig(r=4, mini_r=4, init_weights="mini",
+                                         target_modules=QV, **C),
+    "multitask": lambda: peft.MultitaskPromptTuningConfig(num_ranks=2, **P),
+    "oft": lambda: peft.OFTConfig(oft_block_size=4, r=0, target_modules=ALL,
+                                  use_cayley_neumann=False, **C),
+    "oft_series": lambda: peft.OFTConfig(oft_block_size=0, r=2,
+                                         block_share=True,
+                                         target_modules=QV, **C),
+    "p_tuning": lambda: peft.PromptEncoderConfig(encoder_hidden_size=8, **P),
+    "prefix_tuning": lambda: peft.PrefixTuningConfig(**P),
+    "prefix_projection": lambda: peft.PrefixTuningConfig(
+        prefix_projection=True, encoder_hidden_size=8, **P),
+    "prompt_tuning": lambda: peft.PromptTuningConfig(**P),
+    "randlora": lambda: peft.RandLoraConfig(
+        r=4, randlora_alpha=8, target_modules=["q_proj", "down_proj"], **C),
+    "road": lambda: peft.RoadConfig(group_size=4, target_modules=QV, **C),
+    "road_2": lambda: peft.RoadConfig(variant="road_2", group_size=4,
+                                      target_modules=QV, **C),
+    "road_4": lambda: peft.RoadConfig(variant="road_4", group_size=4,
+                                      target_modules=QV, **C),
+    "shira": lambda: peft.ShiraConfig(r=2, target_modules=QV, **C),
+    "trainable_tokens": lambda: peft.TrainableTokensConfig(
+        token_indices=[5, 9, 30], target_modules=["embed_tokens"], **C),
+    "vblora": lambda: peft.VBLoRAConfig(
+        r=2, num_vectors=6, vector_length=8, topk=2, target_modules=QV, **C),
+    "vera": lambda: peft.VeraConfig(r=3, target_modules=ALL,
+                                    save_projection=False, **C),
+}
+
+
+def base():
+    torch.manual_seed(0)
+    m = LlamaForCausalLM(LlamaConfig(
+        vocab_size=40, hidden_size=16, intermediate_size=24,
+        num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+        head_dim=8, max_position_embeddings=64, tie_word_embeddings=False,
+        use_cache=False, attn_implementation="eager")).float().eval()
+    with torch.no_grad():
+        for n, q in m.named_parameters():
+            q.copy_(1 + 0.2 * torch.randn_like(q) if "norm" in n
+                    else 0.3 * torch.randn_like(q))
+    return m
+
+
+def write(out, name):
+    d = os.path.join(out, name)
+    torch.manual_seed(1)
+    ids = torch.randint(3, 40, (2, 9))
+    labels = ids.clone()
+    labels[:, :2] = -100
+    p = peft.get_peft_model(base(), METHODS[name]()).eval()
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for n, q in p.named_parameters():
+            if q.requires_grad and q.is_floating_point() and \
+                    "ranknum" not in n:
+                q.add_(0.1 * torch.randn_like(q))
+    p.save_pretrained(d)
+    for f in ("README.md",):
+        if os.path.exists(os.path.join(d, f)):
+            os.remove(os.path.join(d, f))
+    more = {"task_ids": torch.tensor([0, 0])} if name == "multitask" else {}
+    if name == "cpt":       # its loss weighs the prompt's own labels
+        more, labels = {}, None
+    o = p(input_ids=ids, labels=labels, **more)
+    g = {"input_ids": ids, "logits": o.logits.detach(),
+         "labels": ids if labels is None else labels}
+    if labels is not None:
+        o.loss.backward()
+        g["loss"] = o.loss.detach().reshape(1)
+    for n, q in p.named_parameters():
+        if q.requires_grad and q.grad is not None:
+            g["grad." + n.replace(".default", "")] = q.grad
+    was = dict(base().named_parameters())
+    try:
+        for n, q in p.merge_and_unload().named_parameters():
+            if ".layers.1." not in n and not torch.equal(q, was[n]):
+                g["merged." + n] = q.detach()
+    except (AttributeError, TypeError, ValueError, RuntimeError):
+        pass
+    save_file({k: v.detach().clone().contiguous() for k, v in g.items()},
+              os.path.join(d, "golden.safetensors"))
+    print(name, "loss %s, %d tensors" % (g.get("loss"), len(g)))
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    base().save_pretrained(os.path.join(sys.argv[1], "base"))
+    for each in sys.argv[2:] or METHODS:
+        write(sys.argv[1], each)
