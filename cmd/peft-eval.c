@@ -186,6 +186,28 @@ run_compare(const struct job *job, struct peft_out *out, struct peft_err *err)
 	return r;
 }
 
+/* Options that do not go together. */
+static void
+check(const struct job *job)
+{
+	if (job->compare && job->npaths != 2)
+		peft_die(PEFT_USAGE, "--compare takes two result files");
+	if (job->compare && job->limits.n > 0)
+		peft_die(PEFT_USAGE, "--compare has no --fail-below or "
+		    "--fail-above");
+	if (job->compare && job->imatrix != NULL)
+		peft_die(PEFT_USAGE, "--compare runs no model, which --imatrix "
+		    "needs");
+	if (!job->compare && job->session.model == NULL)
+		peft_die(PEFT_USAGE, "-m MODEL is missing");
+	if (job->nobase && job->session.nadapters == 0)
+		peft_die(PEFT_USAGE, "--no-base without an adapter leaves "
+		    "nothing to measure");
+	if (job->imatrix != NULL && job->session.nadapters + !job->nobase > 1)
+		peft_die(PEFT_USAGE, "--imatrix is of one system: the base "
+		    "alone, or --no-base and one adapter");
+}
+
 static void
 parse(struct job *job, int argc, char **argv)
 {
@@ -245,22 +267,7 @@ parse(struct job *job, int argc, char **argv)
 	job->npaths = (size_t)(argc - optind);
 	job->session.adapters = job->adapters;
 	job->session.threads = job->common.threads;
-	if (job->compare && job->npaths != 2)
-		peft_die(PEFT_USAGE, "--compare takes two result files");
-	if (job->compare && job->limits.n > 0)
-		peft_die(PEFT_USAGE, "--compare has no --fail-below or "
-		    "--fail-above");
-	if (job->compare && job->imatrix != NULL)
-		peft_die(PEFT_USAGE, "--compare runs no model, which --imatrix "
-		    "needs");
-	if (!job->compare && job->session.model == NULL)
-		peft_die(PEFT_USAGE, "-m MODEL is missing");
-	if (job->nobase && job->session.nadapters == 0)
-		peft_die(PEFT_USAGE, "--no-base without an adapter leaves "
-		    "nothing to measure");
-	if (job->imatrix != NULL && job->session.nadapters + !job->nobase > 1)
-		peft_die(PEFT_USAGE, "--imatrix is of one system: the base "
-		    "alone, or --no-base and one adapter");
+	check(job);
 }
 
 /* Where --imatrix goes; NULL without it. */

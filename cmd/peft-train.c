@@ -13,13 +13,12 @@
 
 enum {
 	O_METHOD = PEFT_O_OWN, O_SET, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT,
-	O_RSLORA,
-	O_INIT, O_LR, O_EPOCHS, O_STEPS, O_BATCH, O_MICRO, O_SCHEDULE,
-	O_WARMUP, O_CYCLES, O_MINLR, O_POWER, O_LRDECAY, O_OPTIMISER, O_DECAY,
-	O_CLIP, O_BETA1, O_BETA2, O_EPS, O_LORAPLUS, O_SMOOTHING, O_ZLOSS,
-	O_NEFTUNE, O_EMA, O_SPIKE, O_NOSHUFFLE, O_EVAL, O_EVALEVERY,
-	O_PATIENCE, O_LOG, O_PLOT, O_SVG, O_SAVEEVERY, O_CKPT, O_KEEP, O_RESUME, O_COMPUTE,
-	O_MEMLIMIT, O_PARTIAL, O_ANYBASE
+	O_RSLORA, O_INIT, O_LR, O_EPOCHS, O_STEPS, O_BATCH, O_MICRO,
+	O_SCHEDULE, O_WARMUP, O_CYCLES, O_MINLR, O_POWER, O_LRDECAY,
+	O_OPTIMISER, O_DECAY, O_CLIP, O_BETA1, O_BETA2, O_EPS, O_LORAPLUS,
+	O_SMOOTHING, O_ZLOSS, O_NEFTUNE, O_EMA, O_SPIKE, O_NOSHUFFLE, O_EVAL,
+	O_EVALEVERY, O_PATIENCE, O_LOG, O_PLOT, O_SVG, O_SAVEEVERY, O_CKPT,
+	O_KEEP, O_RESUME, O_COMPUTE, O_MEMLIMIT, O_PARTIAL, O_ANYBASE
 };
 
 static const struct peft_opt opts[] = {
@@ -198,62 +197,15 @@ adapter_option(struct peft_trainjob *job, int ch)
 	return false;
 }
 
-/* Options that are one number. */
+/* Options that are one number, by their long names. */
 static bool
 number_option(struct peft_trainopt *o, int ch)
 {
-	const struct {
-		int	 ch;
-		double	*at;
-		const char *name;
-		double	 min, max;
-	} reals[] = {
-		{ O_LR, &o->lr, "--lr", 0, 1e3 },
-		{ O_EPOCHS, &o->epochs, "--epochs", 1e-6, 1e6 },
-		{ O_WARMUP, &o->warmup, "--warmup", 0, 1e9 },
-		{ O_DECAY, &o->weight_decay, "--weight-decay", 0, 1e3 },
-		{ O_CLIP, &o->clip, "--clip", 0, 1e9 },
-		{ O_BETA1, &o->beta1, "--beta1", 0, 0.999999 },
-		{ O_BETA2, &o->beta2, "--beta2", 0, 0.999999999 },
-		{ O_EPS, &o->eps, "--eps", 0, 1 },
-		{ O_CYCLES, &o->schedule.cycles, "--cycles", 0, 1e6 },
-		{ O_MINLR, &o->schedule.min_ratio, "--min-lr-ratio", 0, 1 },
-		{ O_POWER, &o->schedule.power, "--power", 0, 100 },
-		{ O_LORAPLUS, &o->loraplus, "--loraplus", 0, 1e6 },
-		{ O_SMOOTHING, &o->smoothing, "--label-smoothing", 0, 1 },
-		{ O_ZLOSS, &o->zloss, "--z-loss", 0, 1 },
-		{ O_NEFTUNE, &o->neftune, "--neftune", 0, 1e3 },
-		{ O_EMA, &o->ema, "--ema", 0, 0.999999 },
-		{ O_SPIKE, &o->spike, "--skip-spikes", 1, 1e6 },
-	};
-	const struct {
-		int	 ch;
-		size_t	*at;
-		const char *name;
-	} sizes[] = {
-		{ O_STEPS, &o->steps, "--steps" },
-		{ O_BATCH, &o->batch, "--batch" },
-		{ O_MICRO, &o->micro_tokens, "--micro-tokens" },
-		{ O_EVALEVERY, &o->eval_every, "--eval-every" },
-		{ O_SAVEEVERY, &o->save_every, "--save-every" },
-		{ O_PATIENCE, &o->patience, "--patience" },
-		{ O_KEEP, &o->keep, "--keep-checkpoints" },
-		{ O_LRDECAY, &o->schedule.decay, "--decay-steps" },
-	};
-	size_t i;
+	const struct peft_opt *p;
 
-	for (i = 0; i < sizeof(reals) / sizeof(reals[0]); i++)
-		if (reals[i].ch == ch) {
-			*reals[i].at = peft_optreal(reals[i].name, optarg,
-			    reals[i].min, reals[i].max);
-			return true;
-		}
-	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		if (sizes[i].ch == ch) {
-			*sizes[i].at = (size_t)peft_optint(sizes[i].name,
-			    optarg, 1, 1 << 30);
-			return true;
-		}
+	for (p = opts; p->name != NULL; p++)
+		if (p->ch == ch)
+			return peft_trainopt_number(o, p->name, optarg);
 	return false;
 }
 
@@ -311,6 +263,23 @@ other_option(struct peft_trainjob *job, int ch)
 	}
 }
 
+/* Options that need others, or rule them out. */
+static void
+check(const struct peft_trainjob *job)
+{
+	if (job->opt.patience > 0 && (job->nevals == 0 ||
+	    job->opt.eval_every == 0))
+		peft_die(PEFT_USAGE, "--patience counts evaluations: it needs "
+		    "--eval and --eval-every");
+	if (job->opt.ema > 0 && job->opt.optimiser->shown >= 0)
+		peft_die(PEFT_USAGE, "schedule-free averages already: no "
+		    "--ema beside it");
+	if (job->opt.schedule.kind == PEFT_LR_WSD &&
+	    job->opt.schedule.decay == 0)
+		peft_die(PEFT_USAGE, "warmup-stable-decay needs "
+		    "--decay-steps");
+}
+
 static void
 parse(struct peft_trainjob *job, int argc, char **argv)
 {
@@ -328,17 +297,7 @@ parse(struct peft_trainjob *job, int argc, char **argv)
 	job->npaths = (size_t)(argc - optind);
 	job->opt.seed = job->common.seed;
 	job->opt.force = job->common.force;
-	if (job->opt.patience > 0 && (job->nevals == 0 ||
-	    job->opt.eval_every == 0))
-		peft_die(PEFT_USAGE, "--patience counts evaluations: it needs "
-		    "--eval and --eval-every");
-	if (job->opt.ema > 0 && job->opt.optimiser->shown >= 0)
-		peft_die(PEFT_USAGE, "schedule-free averages already: no "
-		    "--ema beside it");
-	if (job->opt.schedule.kind == PEFT_LR_WSD &&
-	    job->opt.schedule.decay == 0)
-		peft_die(PEFT_USAGE, "warmup-stable-decay needs "
-		    "--decay-steps");
+	check(job);
 	if (job->model == NULL)
 		peft_die(PEFT_USAGE, "-m MODEL is missing");
 	for (k = 0; k < PEFT_NKNOB; k++)

@@ -29,8 +29,8 @@ adapter 'config not UTF-8' 2 "bad.a: $c: byte *: not UTF-8" $c \
 adapter 'a config that is a list' 2 'bad.a: peft_type is missing*' $c '$_ = "[]"'
 adapter 'no type' 2 'bad.a: peft_type is missing*' $c 's/"peft_type"/"peft_tape"/'
 adapter 'a type nobody knows' 2 'bad.a: peft_type "LORE" is not known *' $c 's/"LORA"/"LORE"/'
-adapter 'a key that is not honoured' 2 'bad.a: *"use_dora" is not hon*' $c \
-    's/"use_dora": false/"use_dora": true/'
+adapter 'a key that is not honoured' 2 'bad.a: *"use_qalora" is not hon*' $c \
+    's/"use_qalora": false/"use_qalora": true/'
 adapter 'a rank of 0' 2 'bad.a: *"r" is 0, not in *' $c 's/"r": 4/"r": 0/'
 adapter 'a rank below zero' 2 'bad.a: *"r" is -4, *' $c 's/"r": 4/"r": -4/'
 adapter 'a rank of 2^40' 2 'bad.a: *"r" is 1099511627776, *' $c \

@@ -306,7 +306,7 @@ ok 'pain 45: --log-json is JSON, line by line: merge' \
     json 'length > 0 and all(.message)' err
 peft-quantize -n --log-json --report -t q8_0 base 2>err
 ok 'pain 45: --log-json is JSON, line by line: quantize' \
-    json 'length > 0 and all(.weight)' err
+    json 'length > 0 and all(.weight or .report)' err
 for cmd in 'train -m nowhere' 'merge -m nowhere -a adapter' 'quantize nowhere' \
     'eval -m nowhere' 'generate -m nowhere -p x'; do
 	run peft-$cmd --log-json

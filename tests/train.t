@@ -56,7 +56,7 @@ for o in adamw8bit sgd:1e0 lion:1e-3 adafactor schedule-free; do
 	expect 0 '' peft-train -q -m base --optimizer "${o%:*}" --lr "$(expr "$o" : '.*:\(.*\)' || echo 1e-2)" --rank 4 --batch 4 --epochs 4 --log "o.log" -f -o o/ t
 	ok "$o: the loss falls" sh -c "grep loss o.log | jq -s -e '.[-1].loss < .[0].loss * 0.95' >/dev/null"
 done
-averaged() { train --optimizer adamw8bit --ema 0.8 --skip-spikes 1.5 --neftune 1 --loraplus 4 --eval e --eval-every 9 --epochs 60 "$@" t; }
+averaged() { train --optimizer adamw8bit --ema 0.8 --skip-spikes 1.5 --neftune 1 --loraplus 4 --eval e --eval-every 40 --epochs 240 "$@" t; }
 expect 0 '' averaged -o w1/
 averaged --save-every 1 --keep-checkpoints 3 -o w2/ & pid=$!
 while [ ! -f w2.ckpt.2 ] && kill -0 $pid 2>/dev/null; do :; done

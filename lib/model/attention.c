@@ -5,9 +5,9 @@
  * One task is a head of a node of the tree of sequences.  It takes PEFT_BLOCK
  * queries at a time against all keys up to the last of them (with a window:
  * from the first that the first of them sees), so that memory is a strip of
- * scores and never the square.  The keys and values of a node below others are copied
- * together first; sequences with a cache put theirs behind what is in it and
- * attend to all of it.
+ * scores and never the square.  The keys and values of a node below others
+ * are copied together first; sequences with a cache put theirs behind what is
+ * in it and attend to all of it.
  */
 
 #include <math.h>

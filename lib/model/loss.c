@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "data/tokens.h"
+#include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
 /* hx = norm(out) at rows[0..n), and y = its logits, adapters included. */

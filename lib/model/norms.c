@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Norms, each stretch of rows with the vectors of its adapter. */
 
+#include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
 /* The norm as an adapter has it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations on the rows of a micro-batch, cut into tasks of 16 rows. */
 
+#include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
 enum { ROWS = 16 };

@@ -23,8 +23,8 @@ put_whole(const struct peft_param *p, struct peft_sink *sink,
 {
 	int32_t *v = peft_calloc(p->n, sizeof(*v), err);
 	struct peft_weight w = { .name = p->name, .dtype = PEFT_I32,
-	    .ndim = p->ndim, .nelem = p->n, .nbytes = p->n * sizeof(*v),
-	    .data = v };
+	    .ndim = p->ndim, .rows = 1, .cols = p->n, .nelem = p->n,
+	    .nbytes = p->n * sizeof(*v), .data = v };
 	struct peft_rows rows = { .get = get,
 	    .ctx = (void *)(uintptr_t)p, .raw = &w };
 	size_t i;

@@ -51,6 +51,10 @@ struct peft_trainopt {
 };
 /* transformers' and PEFT's defaults, where they are not bad ones. */
 struct peft_trainopt peft_trainopt_default(void);
+/* Set the one that the option --NAME stands for, or die (base/opt.h); false if
+ * it is no number of these. */
+bool	peft_trainopt_number(struct peft_trainopt *, const char *name,
+	    const char *arg);
 
 /* A set to evaluate on. */
 struct peft_evalset {

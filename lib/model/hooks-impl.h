@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_MODEL_HOOKS_IMPL_H
+#define PEFT_MODEL_HOOKS_IMPL_H
+
+#include "model/net-impl.h"
+
+/* hooks.c: what adapters add at a site. */
+enum peft_op_kind { PEFT_HAS_INPUT, PEFT_HAS_OUTPUT, PEFT_HAS_VECTOR };
+
+/* A norm's vectors of an adapter, and where their gradients go. */
+struct peft_vectors {
+	const float	*w, *b;
+	float		*dw, *db;	/* NULL: nowhere */
+};
+
+void	peft_hooks_begin(struct peft_run *);
+void	peft_hooks_end(struct peft_run *);
+size_t	peft_hooks_memory(const struct peft_sites *);
+/* Floats a row of run->input, run->dout. */
+size_t	peft_hooks_width(const struct peft_run *, enum peft_op_kind);
+bool	peft_hooks_have(const struct peft_site *, enum peft_op_kind);
+void	peft_hooks_output_back(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, const uint64_t *ident,
+	    const float *x, size_t ldx, float *dy, size_t lddy, float *saved);
+/* What the product is to see: x itself, or run->input. */
+const float *peft_hooks_input(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, const uint64_t *ident,
+	    const float *x, size_t *ldx);
+void	peft_hooks_input_back(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, const uint64_t *ident,
+	    const float *x, size_t ldx, const float *dy, float *dx,
+	    size_t lddx);
+struct peft_vectors peft_hooks_vectors(const struct peft_normal *,
+	    int adapter);
+size_t	peft_hooks_saved(const struct peft_site *, size_t T);
+size_t	peft_hooks_scratch(const struct peft_site *, size_t T);
+void	peft_hooks_forward(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, const uint64_t *ident,
+	    const float *x, size_t ldx, float *y, size_t ldy, float *saved);
+void	peft_hooks_backward(struct peft_run *, const struct peft_site *,
+	    const struct peft_range *, size_t nranges, const uint64_t *ident,
+	    const float *x, size_t ldx, const float *dy, size_t lddy,
+	    float *dx, size_t lddx, float *saved);
+
+#endif

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where everything of a run lies in its arena; counted before it is there. */
+
+#include "model/hooks-impl.h"
+#include "model/net-impl.h"
+#include "model/rope.h"
+
+enum { TILE_BYTES = 48 << 20, TILE_MIN = 8, TILE_MAX = 256 };
+
+static size_t
+tile_of(const struct peft_net *net, const struct peft_caps *caps)
+{
+	size_t n = TILE_BYTES / (net->config.vocab * sizeof(float));
+
+	n = n < TILE_MIN ? TILE_MIN : n > TILE_MAX ? TILE_MAX : n;
+	return n < caps->tokens ? n : caps->tokens;
+}
+
+static float *
+floats(struct peft_arena *a, size_t rows, size_t cols)
+{
+	return peft_arena_get(a, rows, cols * sizeof(float));
+}
+
+/* What the hooks of a slot keep, at most, in layers l .. end. */
+size_t
+peft_run_hook_saved(const struct peft_run *run, int slot, size_t l, size_t end)
+{
+	const struct peft_layer *layers = run->net->layers;
+	const struct peft_site *site;
+	size_t n, most = 0;
+
+	for (; l < end; l++) {
+		site = layers[l].lin[slot].site != NULL ?
+		    layers[l].lin[slot].site : layers[l].norm[slot].site;
+		n = site == NULL ? 0 : peft_hooks_saved(site,
+		    run->caps.tokens);
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+static bool
+has(const struct peft_run *run, uint32_t slots)
+{
+	return run->net->config.t.has & slots;
+}
+
+/* Gate and up, or up alone: a row of what goes into the activation. */
+static size_t
+gu_width(const struct peft_run *run)
+{
+	return run->net->config.inter * (has(run, PEFT_BIT(PEFT_GATE) |
+	    PEFT_BIT(PEFT_GATE_UP)) ? 2 : 1);
+}
+
+/* Is what the products give changed before attention sees it, so that
+ * backward needs both? */
+static bool
+keeps_raw(const struct peft_run *run)
+{
+	return has(run, PEFT_BIT(PEFT_Q_NORM)) ||
+	    run->net->config.t.qkv_clip > 0;
+}
+
+/* Everything of one layer that lives from forward to backward; or of each of
+ * layers l .. end in turn. */
+static void
+layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_arena *a = &run->arena;
+	size_t T = run->caps.tokens, D = c->hidden, at;
+	int slot;
+
+	s->x = floats(a, T, D);
+	at = a->used;
+	if (keeps_raw(run))
+		s->raw = floats(a, T, run->net->at.ld);
+	s->qkv = floats(a, T, run->net->at.ld);
+	if (c->kv_rank > 0)
+		s->kva = floats(a, T, c->kv_rank + c->rope_dim);
+	s->attn = floats(a, T, c->heads * c->v_dim);
+	if (has(run, PEFT_BIT(PEFT_ATTN_POST)))
+		s->o = floats(a, T, D);
+	s->mid = floats(a, T, D);
+	if (has(run, PEFT_BIT(PEFT_DOWN)))
+		s->gu = floats(a, T, gu_width(run));
+	if (has(run, PEFT_BIT(PEFT_MLP_POST)))
+		s->down = floats(a, T, D);
+	s->work = s->raw != NULL ? s->raw : s->qkv;
+	s->nwork = (a->used - at) / sizeof(float);
+	s->lse = floats(a, T, c->heads);
+	if (c->experts > 0)
+		peft_experts_saved(run, s);
+	for (slot = 0; slot < PEFT_NSLOT; slot++)
+		s->hook[slot] = floats(a, 1, peft_run_hook_saved(run,
+		    slot, l, end));
+}
+
+static void
+layout_layers(struct peft_run *run)
+{
+	size_t l, n = run->net->config.layers;
+
+	if (run->caps.train && !run->caps.recompute &&
+	    peft_cpu_computes(run->net->cpu) == PEFT_COMPUTE_BF16) {
+		layout_saved(run, &run->saved[0], 0, 1);
+		peft_stash_layout(run);
+		return;
+	}
+	if (run->caps.train && !run->caps.recompute) {
+		for (l = 0; l < n; l++)
+			layout_saved(run, &run->saved[l], l, l + 1);
+		return;
+	}
+	layout_saved(run, &run->saved[0], 0, n);
+	for (l = 1; l < n; l++) {
+		run->saved[l] = run->saved[0];
+		if (run->caps.train)
+			run->saved[l].x = floats(&run->arena, run->caps.tokens,
+			    run->net->config.hidden);
+	}
+}
+
+/* A weight stored [in, out] is multiplied the other way round: room for
+ * either. */
+static size_t
+product_scratch(const struct peft_run *run)
+{
+	const struct peft_sites *s = &run->net->sites;
+	size_t i, n, most = 0;
+
+	for (i = 0; i < s->n; i++) {
+		const struct peft_site *site = &s->at[i];
+
+		if (site->kind == PEFT_NORM || site->kind == PEFT_EMBEDDING ||
+		    site->kind == PEFT_POSITION)
+			continue;
+		n = site->transposed ? peft_product_scratch(run->net->cpu,
+		    site->in, site->out) : peft_product_scratch(run->net->cpu,
+		    site->out, site->in);
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+static size_t
+hook_scratch(const struct peft_run *run)
+{
+	size_t i, n, most = 0;
+
+	for (i = 0; i < run->net->sites.n; i++) {
+		n = peft_hooks_scratch(&run->net->sites.at[i],
+		    run->caps.tokens);
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+/* Angles by position; behind them, where they vary with the length of the
+ * sequence, room for those of the micro-batch's tokens. */
+static void
+layout_angles(struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+	size_t n = run->caps.seq, half = c->rope_dim / 2;
+	int i;
+
+	if (c->t.norope)
+		return;
+	if (peft_rope_varies(c, n))
+		n += run->caps.tokens;
+	for (i = 0; i < (c->window > 0 ? 2 : 1); i++) {
+		run->angles[i].cos = floats(&run->arena, n, half);
+		run->angles[i].sin = floats(&run->arena, n, half);
+	}
+	run->angle = peft_arena_get(&run->arena, run->caps.tokens,
+	    sizeof(size_t));
+}
+
+/* Floats a row where hooks make an input, or the gradients of outputs, of
+ * their own: those of a layer that share an input come together. */
+static size_t
+hook_width(const struct peft_run *run, enum peft_op_kind what)
+{
+	size_t i, n = 0, most = 0;
+	int layer = -1;
+
+	for (i = 0; i < run->net->sites.n; i++) {
+		const struct peft_site *s = &run->net->sites.at[i];
+
+		if (s->kind == PEFT_HEAD || !peft_hooks_have(s, what))
+			continue;
+		n = what == PEFT_HAS_INPUT ? s->in : s->out +
+		    (s->layer == layer ? n : 0);
+		layer = s->layer;
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+static void
+layout_back(struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_arena *a = &run->arena;
+	size_t T = run->caps.tokens, D = c->hidden;
+
+	run->dx = floats(a, T, D);
+	run->dnormed = floats(a, T, D);
+	if (c->t.residual_scale != 1 || has(run, PEFT_BIT(PEFT_ATTN_POST)))
+		run->dbranch = floats(a, T, D);
+	if (c->t.parallel)
+		run->dparallel = floats(a, T, D);
+	run->ones = floats(a, 1, D);
+	run->unit = floats(a, 1, D);
+}
+
+/* What is of use within a layer only. */
+static void
+layout_passing(struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_arena *a = &run->arena;
+	size_t T = run->caps.tokens;
+
+	run->tmp = floats(a, T, c->hidden);
+	run->act = floats(a, T, c->inter);
+	run->attention_stride = peft_attention_scratch(run);
+	run->attention = floats(a, (size_t)peft_cpu_threads(run->net->cpu),
+	    run->attention_stride);
+	if (!run->caps.train)
+		return;
+	run->dqkv = floats(a, T, run->net->at.ld);
+	if (keeps_raw(run))
+		run->draw = floats(a, T, run->net->at.ld);
+	if (c->kv_rank > 0) {
+		run->dlatent = floats(a, T, c->kv_rank);
+		run->dkva = floats(a, T, c->kv_rank + c->rope_dim);
+	}
+	run->dattn = floats(a, T, c->heads * c->v_dim);
+	run->dkv = floats(a, T, c->heads * (c->head_dim + c->v_dim));
+	run->dact = floats(a, T, c->inter);
+}
+
+static void
+layout_work(struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_arena *a = &run->arena;
+	size_t T = run->caps.tokens;
+
+	run->out = floats(a, T, c->hidden);
+	run->normed = floats(a, T, c->hidden);
+	if (c->kv_rank > 0) {
+		run->latent = floats(a, T, c->kv_rank);
+		run->kvb = floats(a, T, c->kv_heads * (c->head_dim -
+		    c->rope_dim + c->v_dim));
+	}
+	layout_angles(run);
+	run->input = floats(a, T, hook_width(run, PEFT_HAS_INPUT));
+	run->dout = floats(a, T, hook_width(run, PEFT_HAS_OUTPUT));
+	run->whole = peft_arena_get(a, run->caps.seqs, sizeof(*run->whole));
+	run->ids = peft_arena_get(a, T, sizeof(*run->ids));
+	run->labels = peft_arena_get(a, T, sizeof(*run->labels));
+	run->product = floats(a, 1, product_scratch(run));
+	run->hook = floats(a, 1, hook_scratch(run));
+	run->tree.order = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
+	run->tree.common = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
+	run->tree.nodes = peft_arena_get(a, 2 * run->caps.seqs,
+	    sizeof(struct peft_node));
+	run->pos = peft_arena_get(a, T, sizeof(size_t));
+	run->ident = peft_arena_get(a, T, sizeof(uint64_t));
+	run->ranges = peft_arena_get(a, run->caps.seqs * 2,
+	    sizeof(struct peft_range));
+	run->rows = peft_arena_get(a, T, sizeof(size_t));
+	run->targets = peft_arena_get(a, T, sizeof(int32_t));
+	run->rownode = peft_arena_get(a, T, sizeof(size_t));
+	run->rowscale = floats(a, T, 1);
+	if (c->experts > 0)
+		peft_experts_work(run);
+	if (run->caps.train)
+		layout_back(run);
+}
+
+static void
+layout_logits(struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_arena *a = &run->arena;
+
+	run->tile = tile_of(run->net, &run->caps);
+	run->logits = floats(a, run->tile, c->vocab);
+	if (c->t.final_cap > 0 && run->caps.train)
+		run->capped = floats(a, run->tile, c->vocab);
+	run->hx = floats(a, run->tile, c->hidden);
+	run->dhx = floats(a, run->tile, c->hidden);
+	run->rownll = peft_arena_get(a, run->tile, sizeof(double));
+	run->rowtop = peft_arena_get(a, run->tile, 1);
+	run->tileident = peft_arena_get(a, run->tile, sizeof(uint64_t));
+	run->headhook = floats(a, 1,
+	    peft_hooks_saved(run->net->head.site, run->caps.tokens));
+}
+
+/* Run twice: over an arena that counts, then over one of that size. */
+void
+peft_run_layout(struct peft_run *run)
+{
+	size_t at = run->arena.used, mark;
+
+	layout_layers(run);
+	run->plan.activations = run->arena.used - at;
+	at = run->arena.used;
+	layout_work(run);
+	mark = peft_arena_mark(&run->arena);
+	layout_passing(run);
+	run->plan.workspace = run->arena.used - at;
+	/* layers rest while there are logits: these lie over what they left */
+	at = run->arena.used;
+	peft_arena_release(&run->arena, mark);
+	layout_logits(run);
+	run->plan.logits = run->arena.used > at ? run->arena.used - at : 0;
+	run->plan.hooks = peft_hooks_memory(&run->net->sites);
+	run->plan.total = run->arena.peak + run->plan.hooks;
+}
