@@ -199,6 +199,7 @@ test_golden(const char *path)
 			peft_fast_ref.f8(&v, 1, 1, &got[k++]);
 	}
 	ok(k == n && memcmp(got, values, n) == 0, "f8: torch's of every bf16");
+	golden_close(&g);
 }
 
 int

@@ -238,6 +238,19 @@ check_grads(struct world *w, struct peft_adapter *a)
 	ok(most <= 1e-3, "gradients: off by %.1e at most (%s)", most, worst);
 }
 
+static void
+unload(struct world *w)
+{
+	peft_run_close(w->run);
+	peft_net_close(w->net);
+	peft_source_close(w->model);
+	peft_source_close(w->adapter);
+	peft_source_close(w->golden);
+	peft_cpu_close(w->cpu);
+	free(w->ids);
+	free(w->labels);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -251,6 +264,7 @@ main(int argc, char **argv)
 	w.run = open_run(&w, 0, 0);
 	if (argc == 4) {
 		check_logits(&w, argv[3]);
+		unload(&w);
 		return tap_end();
 	}
 	check_logits(&w, "logits");
@@ -272,13 +286,8 @@ main(int argc, char **argv)
 	w.seqs[0].adapter = w.seqs[1].adapter = -1;
 	check_logits(&w, "logits");
 	peft_run_close(w.run);
+	w.run = NULL;
 	peft_adapter_close(a);
-	peft_net_close(w.net);
-	peft_source_close(w.model);
-	peft_source_close(w.adapter);
-	peft_source_close(w.golden);
-	peft_cpu_close(w.cpu);
-	free(w.ids);
-	free(w.labels);
+	unload(&w);
 	return tap_end();
 }

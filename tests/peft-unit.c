@@ -662,12 +662,14 @@ check_difference(struct world *w, struct peft_run *run,
 {
 	struct peft_adapter *a = w->adapter;
 	size_t n = a->ngrads, i;
-	float *was = calloc(n, sizeof(*was)), *d = calloc(n, sizeof(*d));
+	float *was, *d;
 	struct peft_rng rng = peft_rng_key(3, "direction");
 	double norm = 0, want = 0, got, step;
 
 	if (cJSON_IsTrue(peft_json_get(a->config, "use_dora")))
 		return;
+	was = calloc(n, sizeof(*was));
+	d = calloc(n, sizeof(*d));
 	for (i = 0; i < n; i++)
 		norm += (double)a->grads[i] * a->grads[i];
 	for (i = 0; i < n; i++) {
