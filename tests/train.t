@@ -56,9 +56,13 @@ for o in adamw8bit sgd:1e0 lion:1e-3 adafactor schedule-free; do
 	expect 0 '' peft-train -q -m base --optimizer "${o%:*}" --lr "$(expr "$o" : '.*:\(.*\)' || echo 1e-2)" --rank 4 --batch 4 --epochs 4 --log "o.log" -f -o o/ t
 	ok "$o: the loss falls" sh -c "grep loss o.log | jq -s -e '.[-1].loss < .[0].loss * 0.95' >/dev/null"
 done
-averaged() { train --optimizer adamw8bit --ema 0.8 --skip-spikes 1.5 --neftune 1 --loraplus 4 --eval e --eval-every 40 --epochs 240 "$@" t; }
+recipe='-m base --lr 1e-2 --rank 4 --batch 4 --optimizer adamw8bit --ema 0.8 --skip-spikes 1.5 --neftune 1 --loraplus 4'
+recipe="$recipe --eval e --eval-every 40 --epochs 240"
+# shellcheck disable=SC2086	# words are what they are
+averaged() { peft-train -q $recipe "$@" t; }
 expect 0 '' averaged -o w1/
-averaged --save-every 1 --keep-checkpoints 3 -o w2/ & pid=$!
+# shellcheck disable=SC2086	# not by the function: the program is to be killed
+peft-train -q $recipe --save-every 1 --keep-checkpoints 3 -o w2/ t & pid=$!
 while [ ! -f w2.ckpt.2 ] && kill -0 $pid 2>/dev/null; do :; done
 kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
 ok 'three checkpoints' [ -f w2.ckpt ] && [ -f w2.ckpt.1 ] && [ -f w2.ckpt.2 ] && [ ! -f w2.ckpt.3 ]
