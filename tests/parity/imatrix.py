@@ -75,8 +75,8 @@ for t in ("q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl") if small else ("q2_k", "q3_k
     p = llama_cpp.llama_model_quantize_default_params()
     p.ftype, p.pure, p.imatrix = FTYPES[t], True, data
     good = llama_cpp.llama_model_quantize(b"f32.gguf", b"theirs.gguf", ctypes.byref(p)) == 0
-    subprocess.run(["peft-quantize", "-q", "-f", "-t", t, "--imatrix", "imatrix.gguf", "-o", "ours.gguf", "f32"], check=True)
-    subprocess.run(["peft-quantize", "-q", "-f", "-t", t, "-o", "plain.gguf", "f32"], check=True)
+    subprocess.run(["peft-quantize", "-q", "-f", "--pure", "-t", t, "--imatrix", "imatrix.gguf", "-o", "ours.gguf", "f32"], check=True)
+    subprocess.run(["peft-quantize", "-q", "-f", "--pure", "-t", t, "-o", "plain.gguf", "f32"], check=True)
     a, b, c = tensors("ours.gguf"), tensors("theirs.gguf") if good else {}, tensors("plain.gguf")
     weighed = sum(a[n][0] != "Q8_0" for n in want)      # which some rows get that do not divide into blocks of 256
     say(good and a == b and sum(a[n] != c[n] for n in a) == weighed, "%s: %d tensors, %d of them as llama.cpp quantises them with "

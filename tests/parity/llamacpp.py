@@ -13,6 +13,7 @@ the same (of a large model: q4_k, q4_k_m).
 import ctypes, json, os, subprocess, sys
 import numpy
 import llama_cpp
+from gguf import GGUFReader
 from llamacpp_files import FTYPES, tensors
 
 LIMIT = {"f32": 1e-4, "f16": 5e-3, "q8_0": 5e-2}
