@@ -85,7 +85,7 @@ for t in FTYPES if os.path.getsize("f32.gguf") < 1e7 else ["q4_k"]:
     a, b = tensors("ours.gguf"), tensors("theirs.gguf") if good else {}
     say(good and a == b, "%s: %d tensors, %d of them as llama.cpp quantises them" % (t, len(a), sum(a[n] == b.get(n) for n in a)))
 
-MIXES = dict(q3_k_s=11, q3_k_m=12, q3_k_l=13, q4_k_s=14, q4_k_m=15, q5_k_s=16, q5_k_m=17, **{t: n for t, n in FTYPES.items() if t[-2:] != "_k" or t in ("q2_k", "q6_k")})
+MIXES = dict(q3_k_s=11, q3_k_m=12, q3_k_l=13, q4_k_s=14, q4_k_m=15, q5_k_s=16, q5_k_m=17, **{t: n for t, n in FTYPES.items() if (t[-2:] != "_k" or t in ("q2_k", "q6_k")) and t[:3] not in ("iq1", "iq2", "iq3")})
 for t in MIXES if os.path.getsize("f32.gguf") < 1e7 else ["q4_k_m"]:
     p = llama_cpp.llama_model_quantize_default_params()
     p.ftype = MIXES[t]
