@@ -2,7 +2,7 @@
 #ifndef PEFT_MATH_CPU_IMPL_H
 #define PEFT_MATH_CPU_IMPL_H
 
-/* For cpu.c, gemm.c and lowrank.c only. */
+/* For cpu.c, gemm.c, lapack.c and lowrank.c only. */
 
 #include "math/blas.h"
 #include "math/cpu.h"
@@ -29,5 +29,9 @@ struct peft_cpu {
 	struct peft_blas	 blas;
 	char			 describe[288];
 };
+
+/* BLAS alone, for who has no cpu open; with the core type that one would open
+ * it with, since it chooses its kernels once. */
+int	peft_cpu_blas(struct peft_blas *, struct peft_err *) PEFT_MUSTCHECK;
 
 #endif

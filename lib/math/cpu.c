@@ -18,10 +18,18 @@ enum { NPATH = 5 };
 static bool
 has_avx512(void)
 {
+	__builtin_cpu_init();
 	return __builtin_cpu_supports("avx512f") &&
 	    __builtin_cpu_supports("avx512bw") &&
 	    __builtin_cpu_supports("avx512dq") &&
 	    __builtin_cpu_supports("avx512vl");
+}
+
+static bool
+has_avx2(void)
+{
+	__builtin_cpu_init();
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
 /* Leaf 7 of cpuid: AVX512-BF16 (subleaf 1, EAX bit 5); AMX's tiles and bf16
@@ -50,7 +58,6 @@ find_paths(struct peft_path paths[NPATH])
 {
 	bool bf16, amx;
 
-	__builtin_cpu_init();
 	find_bf16(&bf16, &amx);
 	paths[0] = (struct peft_path){ "amx", amx && peft_amx_permitted(),
 	    &peft_vec_avx512, &peft_panel_f32_avx512, &peft_panel_bf16_amx,
@@ -59,8 +66,7 @@ find_paths(struct peft_path paths[NPATH])
 	    &peft_panel_f32_avx512, &peft_panel_bf16_avx512, "SkylakeX" };
 	paths[2] = (struct peft_path){ "avx512", has_avx512(),
 	    &peft_vec_avx512, &peft_panel_f32_avx512, NULL, "SkylakeX" };
-	paths[3] = (struct peft_path){ "avx2", __builtin_cpu_supports("avx2")
-	    && __builtin_cpu_supports("fma"), &peft_vec_avx2,
+	paths[3] = (struct peft_path){ "avx2", has_avx2(), &peft_vec_avx2,
 	    &peft_panel_f32_avx2, NULL, "Haswell" };
 	paths[4] = (struct peft_path){ "ref", true, &peft_vec_ref,
 	    &peft_panel_f32_ref, &peft_panel_bf16_ref, NULL };
@@ -68,21 +74,13 @@ find_paths(struct peft_path paths[NPATH])
 		paths[1].here = false;
 }
 
-static const struct peft_path *
-best(const struct peft_path *p)
-{
-	while (!p->here)
-		p++;
-	return p;
-}
-
+/* Asked for within loops over rows: what the paths with bf16 need, cpuid
+ * (which a hypervisor answers) and a system call, does not show in it. */
 const struct peft_vec *
 peft_vec_best(void)
 {
-	struct peft_path paths[NPATH];
-
-	find_paths(paths);
-	return best(paths)->vec;
+	return has_avx512() ? &peft_vec_avx512 : has_avx2() ? &peft_vec_avx2 :
+	    &peft_vec_ref;
 }
 
 static void
@@ -101,7 +99,7 @@ describe(struct peft_cpu *cpu)
 }
 
 static int
-set_path(struct peft_cpu *cpu, const char *name, struct peft_err *err)
+set_path(struct peft_path *path, const char *name, struct peft_err *err)
 {
 	struct peft_path paths[NPATH];
 	int i;
@@ -110,11 +108,33 @@ set_path(struct peft_cpu *cpu, const char *name, struct peft_err *err)
 	for (i = 0; i < NPATH; i++)
 		if (paths[i].here && (name == NULL ||
 		    strcmp(paths[i].name, name) == 0)) {
-			cpu->path = paths[i];
+			*path = paths[i];
 			return 0;
 		}
 	return peft_seterr(err, "this processor has no path '%s' (amx, "
 	    "avx512-bf16, avx512, avx2, ref)", name);
+}
+
+/* The best, or what PEFT_CPU asks for. */
+static int
+choose_path(struct peft_path *path, struct peft_err *err)
+{
+	const char *name = getenv("PEFT_CPU");
+
+	if (set_path(path, name != NULL && name[0] != '\0' ? name : NULL,
+	    err) == -1)
+		return peft_errprefix(err, "PEFT_CPU");
+	return 0;
+}
+
+int
+peft_cpu_blas(struct peft_blas *b, struct peft_err *err)
+{
+	struct peft_path path;
+
+	if (choose_path(&path, err) == -1)
+		return -1;
+	return peft_blas_open(b, path.core, err);
 }
 
 /* What is not told (0) is a size that any has. */
@@ -130,19 +150,13 @@ struct peft_cpu *
 peft_cpu_open(int threads, struct peft_err *err)
 {
 	struct peft_cpu *cpu = peft_calloc(1, sizeof(*cpu), err);
-	const char *name = getenv("PEFT_CPU");
 
 	if (cpu == NULL)
 		return NULL;
 	cpu->threads = threads > 0 ? threads : peft_pool_cores();
 	cpu->cache = second_cache();
-	if (set_path(cpu, name != NULL && name[0] != '\0' ? name : NULL,
-	    err) == -1) {
-		peft_errprefix(err, "PEFT_CPU");
-		peft_cpu_close(cpu);
-		return NULL;
-	}
-	if (peft_blas_open(&cpu->blas, cpu->path.core, err) == -1 ||
+	if (choose_path(&cpu->path, err) == -1 ||
+	    peft_blas_open(&cpu->blas, cpu->path.core, err) == -1 ||
 	    (cpu->pool = peft_pool_open(cpu->threads, err)) == NULL) {
 		peft_cpu_close(cpu);
 		return NULL;
@@ -182,7 +196,7 @@ peft_cpu_describe(const struct peft_cpu *cpu)
 int
 peft_cpu_limit(struct peft_cpu *cpu, const char *path, struct peft_err *err)
 {
-	if (set_path(cpu, path, err) == -1)
+	if (set_path(&cpu->path, path, err) == -1)
 		return -1;
 	describe(cpu);
 	return 0;

@@ -2,13 +2,11 @@
 /* LAPACK's factorisations, seen from row-major: what is row-major [m, n] here
  * is column-major [n, m] there. */
 
-#include <dlfcn.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/buf.h"
-#include "math/blas.h"
+#include "math/cpu-impl.h"
 #include "math/lapack.h"
 
 typedef void	gesdd(const char *job, const int *m, const int *n, float *a,
@@ -26,18 +24,16 @@ find(const char *name, void *function, size_t m, size_t n,
     struct peft_err *err)
 {
 	struct peft_blas blas;
-	void *p;
+	int r;
 
 	if (m > INT_MAX || n > INT_MAX)
 		return peft_seterr(err, "a matrix of %zu x %zu is too large",
 		    m, n);
-	if (peft_blas_open(&blas, NULL, err) == -1)
+	if (peft_cpu_blas(&blas, err) == -1)
 		return -1;
-	p = dlsym(blas.handle, name);
-	memcpy(function, &p, sizeof(p));
+	r = peft_blas_find(&blas, name, function, err);
 	peft_blas_close(&blas);
-	return p != NULL ? 0 : peft_seterr(err, "OpenBLAS was built without "
-	    "LAPACK: it has no %s", name);
+	return r;
 }
 
 static int
