@@ -22,14 +22,6 @@ struct peft_importances {
 	size_t		 n;
 };
 
-static size_t
-nothing(const void *self, size_t T)
-{
-	(void)self;
-	(void)T;
-	return 0;
-}
-
 static void
 hear(void *self, const struct peft_hook_call *call, float *y, size_t ldy)
 {
@@ -47,8 +39,7 @@ hear(void *self, const struct peft_hook_call *call, float *y, size_t ldy)
 	l->sum.count += call->T;
 }
 
-static const struct peft_hook_ops ops = { .saved = nothing,
-	.scratch = nothing, .forward = hear };
+static const struct peft_hook_ops ops = { .forward = hear };
 
 /* Last on the site: an adapter's own hooks do not change what goes in. */
 static void

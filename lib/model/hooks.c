@@ -6,6 +6,14 @@
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
+/* What a hook keeps or needs in passing; most have nothing of one kind. */
+static size_t
+floats_of(const struct peft_hook *h, size_t (*ask)(const void *, size_t),
+    size_t T)
+{
+	return ask == NULL ? 0 : ask(h->self, T);
+}
+
 size_t
 peft_hooks_saved(const struct peft_site *site, size_t T)
 {
@@ -13,7 +21,7 @@ peft_hooks_saved(const struct peft_site *site, size_t T)
 	size_t n = 0;
 
 	for (h = site->hooks; h != NULL; h = h->next)
-		n += h->ops->saved(h->self, T);
+		n += floats_of(h, h->ops->saved, T);
 	return n;
 }
 
@@ -25,7 +33,7 @@ peft_hooks_scratch(const struct peft_site *site, size_t T)
 	size_t n, most = 0;
 
 	for (h = site->hooks; h != NULL; h = h->next)
-		if ((n = h->ops->scratch(h->self, T)) > most)
+		if ((n = floats_of(h, h->ops->scratch, T)) > most)
 			most = n;
 	return most;
 }
@@ -54,13 +62,14 @@ peft_hooks_forward(struct peft_run *run, const struct peft_site *site,
 		for (i = 0; h->ops->forward != NULL && i < nranges; i++) {
 			const struct peft_range *r = &ranges[i];
 			struct peft_hook_call call = call_of(run, r, ident,
-			    x, ldx, saved + h->ops->saved(h->self, r->first));
+			    x, ldx, saved + floats_of(h, h->ops->saved,
+			    r->first));
 
 			if (r->adapter == h->adapter)
 				h->ops->forward(h->self, &call,
 				    y + r->first * ldy, ldy);
 		}
-		saved += h->ops->saved(h->self, run->caps.tokens);
+		saved += floats_of(h, h->ops->saved, run->caps.tokens);
 	}
 }
 
@@ -77,7 +86,8 @@ peft_hooks_backward(struct peft_run *run, const struct peft_site *site,
 		for (i = 0; h->ops->backward != NULL && i < nranges; i++) {
 			const struct peft_range *r = &ranges[i];
 			struct peft_hook_call call = call_of(run, r, ident,
-			    x, ldx, saved + h->ops->saved(h->self, r->first));
+			    x, ldx, saved + floats_of(h, h->ops->saved,
+			    r->first));
 
 			if (r->adapter == h->adapter)
 				h->ops->backward(h->self, &call,
@@ -85,7 +95,7 @@ peft_hooks_backward(struct peft_run *run, const struct peft_site *site,
 				    dx == NULL ? NULL : dx + r->first * lddx,
 				    lddx);
 		}
-		saved += h->ops->saved(h->self, run->caps.tokens);
+		saved += floats_of(h, h->ops->saved, run->caps.tokens);
 	}
 }
 
@@ -114,13 +124,14 @@ peft_hooks_output_back(struct peft_run *run, const struct peft_site *site,
 		for (i = 0; h->ops->output_back != NULL && i < nranges; i++) {
 			const struct peft_range *r = &ranges[i];
 			struct peft_hook_call call = call_of(run, r, ident,
-			    x, ldx, saved + h->ops->saved(h->self, r->first));
+			    x, ldx, saved + floats_of(h, h->ops->saved,
+			    r->first));
 
 			if (r->adapter == h->adapter)
 				h->ops->output_back(h->self, &call,
 				    dy + r->first * lddy, lddy);
 		}
-		saved += h->ops->saved(h->self, run->caps.tokens);
+		saved += floats_of(h, h->ops->saved, run->caps.tokens);
 	}
 }
 

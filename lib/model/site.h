@@ -50,7 +50,7 @@ struct peft_hook_call {
  * Places: what an adapter adds to the output (forward, backward), what it
  * makes of the output (forward and output_back), what the product sees
  * instead of its input (input, input_back), and the vectors of a norm
- * (vector).  All but saved and scratch may be NULL.  At an attention x is
+ * (vector).  Any may be NULL.  At an attention x is
  * the rotated queries and y what o_proj will see; nothing is saved there.
  */
 struct peft_hook_ops {

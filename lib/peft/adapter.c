@@ -68,7 +68,7 @@ first_values(struct peft_adapter *a, uint64_t seed, struct peft_err *err)
 		struct peft_module *m = &a->modules[i];
 
 		for (part = 0; part < PEFT_MAXPART; part++)
-			if (m->param[part] != NULL)
+			if (m->param[part] != NULL && m->method->init != NULL)
 				m->method->init(m->settings, m, part,
 				    peft_rng_key(seed, m->param[part]->name),
 				    m->param[part]->value, m->param[part]->n);

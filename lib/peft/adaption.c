@@ -281,8 +281,8 @@ end(void *self, struct peft_cpu *cpu)
 }
 
 static const struct peft_hook_ops hook = {
-	.memory = memory, .begin = begin, .end = end,
-	.saved = peft_no_floats, .scratch = scratch, .forward = forward,
+	.memory = memory, .begin = begin, .end = end, .scratch = scratch,
+	.forward = forward,
 	.backward = backward,
 };
 

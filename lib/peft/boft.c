@@ -160,17 +160,10 @@ output_back(void *self, const struct peft_hook_call *c, float *dy,
 
 static const struct peft_hook_ops hook = {
 	.memory = peft_turn_memory, .begin = peft_turn_begin,
-	.end = peft_turn_end, .saved = saved, .scratch = peft_no_floats,
+	.end = peft_turn_end, .saved = saved,
 	.input = peft_turn_input, .input_back = peft_turn_input_back,
 	.forward = forward, .output_back = output_back,
 };
-
-static bool
-changes(const struct peft_module *m, enum peft_leaf leaf)
-{
-	(void)m;
-	return leaf == PEFT_LEAF_WEIGHT;
-}
 
 static int
 merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
@@ -194,5 +187,5 @@ const struct peft_method peft_boft = {
 	.type = "BOFT", .name = "boft", .keys = keys,
 	.kinds = 1 << PEFT_LINEAR, .parse = parse, .shapes = shapes,
 	.init = init, .prepare = peft_turn_prepare, .hook = &hook,
-	.ops = &ops, .changes = changes, .merge = merge,
+	.ops = &ops, .changes = peft_weight_changes, .merge = merge,
 };

@@ -35,34 +35,8 @@ common(const void *settings, struct peft_module *m, struct peft_shape *out,
 	return peft_virtual_common(m, false, out, err);
 }
 
-static void
-init(const void *settings, const struct peft_module *m, int part,
-    struct peft_rng rng, float *value, size_t n)
-{
-	(void)settings;
-	(void)m;
-	(void)part;
-	(void)rng;
-	peft_init_const(value, n, 0);
-}
-
-static int
-prepare(struct peft_module *m, const struct peft_rows *base,
-    struct peft_err *err)
-{
-	(void)base;
-	return peft_virtual_prepare(m, 0, err);
-}
-
-static int
-attach(struct peft_module *m, struct peft_sites *sites, int index,
-    struct peft_err *err)
-{
-	return peft_virtual_attach(m, sites, index, false,
-	    &peft_virtual_plain, err);
-}
-
 const struct peft_method peft_cpt = {
 	.type = "CPT", .name = "cpt", .keys = keys, .parse = parse,
-	.common = common, .init = init, .prepare = prepare, .attach = attach,
+	.common = common, .prepare = peft_virtual_plain_prepare,
+	.attach = peft_virtual_plain_attach,
 };

@@ -148,13 +148,6 @@ const struct peft_hook_ops peft_dense_hook = {
 	.backward = backward,
 };
 
-bool
-peft_dense_changes(const struct peft_module *m, enum peft_leaf leaf)
-{
-	(void)m;
-	return leaf == PEFT_LEAF_WEIGHT;
-}
-
 int
 peft_dense_merge(const struct peft_module *m, enum peft_leaf leaf,
     size_t first, size_t n, float weight, float *rows,

@@ -26,7 +26,6 @@ struct peft_dense_ops {
 
 extern const struct peft_hook_ops peft_dense_hook;
 
-bool	peft_dense_changes(const struct peft_module *, enum peft_leaf);
 int	peft_dense_merge(const struct peft_module *, enum peft_leaf,
 	    size_t first, size_t n, float weight, float *rows,
 	    const struct peft_rows *base, struct peft_err *);

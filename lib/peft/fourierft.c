@@ -198,6 +198,6 @@ const struct peft_method peft_fourierft = {
 	.type = "FOURIERFT", .name = "fourierft", .keys = keys,
 	.patterns = patterns, .kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD,
 	.parse = parse, .shapes = shapes, .init = init, .prepare = prepare,
-	.hook = &peft_dense_hook, .ops = &ops, .changes = peft_dense_changes,
+	.hook = &peft_dense_hook, .ops = &ops, .changes = peft_weight_changes,
 	.merge = peft_dense_merge,
 };

@@ -32,17 +32,6 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	return 0;
 }
 
-static void
-init(const void *settings, const struct peft_module *m, int part,
-    struct peft_rng rng, float *value, size_t n)
-{
-	(void)settings;
-	(void)m;
-	(void)part;
-	(void)rng;
-	peft_init_const(value, n, 0);
-}
-
 static int
 start(struct peft_module *m, struct peft_err *err)
 {
@@ -129,7 +118,7 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 const struct peft_method peft_full = {
 	.type = "modules_to_save", .kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD |
 	    1 << PEFT_EMBEDDING | 1 << PEFT_NORM,
-	.shapes = shapes, .init = init, .start = start, .prepare = prepare,
+	.shapes = shapes, .start = start, .prepare = prepare,
 	.hook_for = hook_for, .ops = &ops, .changes = changes,
 	.merge = merge,
 };

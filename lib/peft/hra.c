@@ -290,17 +290,9 @@ input_back(void *self, const struct peft_hook_call *c, const float *dy,
 }
 
 static const struct peft_hook_ops hook = {
-	.memory = memory, .begin = begin, .end = end,
-	.saved = peft_no_floats, .scratch = scratch, .input = input,
-	.input_back = input_back,
+	.memory = memory, .begin = begin, .end = end, .scratch = scratch,
+	.input = input, .input_back = input_back,
 };
-
-static bool
-changes(const struct peft_module *m, enum peft_leaf leaf)
-{
-	(void)m;
-	return leaf == PEFT_LEAF_WEIGHT;
-}
 
 static int
 merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
@@ -330,5 +322,5 @@ const struct peft_method peft_hra = {
 	.knobs = { [PEFT_KNOB_RANK] = "r" },
 	.keys = keys, .kinds = 1 << PEFT_LINEAR,
 	.parse = parse, .shapes = shapes, .init = init, .prepare = prepare,
-	.hook = &hook, .changes = changes, .merge = merge,
+	.hook = &hook, .changes = peft_weight_changes, .merge = merge,
 };

@@ -192,12 +192,11 @@ output_back(void *self, const struct peft_hook_call *c, float *dy,
 }
 
 static const struct peft_hook_ops output_hook = {
-	.saved = saved, .scratch = peft_no_floats, .forward = forward,
+	.saved = saved, .forward = forward,
 	.output_back = output_back,
 };
 
-static const struct peft_hook_ops input_hook = {
-	.saved = peft_no_floats, .scratch = peft_no_floats, .input = input,
+static const struct peft_hook_ops input_hook = { .input = input,
 	.input_back = input_back,
 };
 

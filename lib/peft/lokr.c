@@ -244,5 +244,5 @@ const struct peft_method peft_lokr = {
 	.keys = keys, .patterns = patterns,
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
 	.shapes = shapes, .init = init, .hook = &peft_dense_hook, .ops = &ops,
-	.changes = peft_dense_changes, .merge = peft_dense_merge,
+	.changes = peft_weight_changes, .merge = peft_dense_merge,
 };

@@ -63,7 +63,6 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 }
 
 const struct peft_hook_ops peft_lora_embedding_hook = {
-	.saved = peft_no_floats, .scratch = peft_no_floats,
 	.forward = forward, .backward = backward,
 };
 

@@ -19,6 +19,13 @@ struct merged {
 	float			*whole;		/* merged, as it is stored */
 };
 
+bool
+peft_weight_changes(const struct peft_module *m, enum peft_leaf leaf)
+{
+	(void)m;
+	return leaf == PEFT_LEAF_WEIGHT;
+}
+
 /* A weight stored [in, out]: methods know rows of [out, in], so the whole is
  * turned over, merged and turned back. */
 static int

@@ -88,7 +88,7 @@ struct peft_method {
 		    struct peft_shape *shapes, struct peft_err *);
 	int	(*common)(const void *settings, struct peft_module *,
 		    struct peft_shape *shapes, struct peft_err *);
-	/* First values of a tensor, keyed by rng. */
+	/* First values of a tensor, keyed by rng; NULL: zeros. */
 	void	(*init)(const void *settings, const struct peft_module *,
 		    int part, struct peft_rng, float *value, size_t n);
 	/* Then, those that depend on the base's weights; may be NULL. */
@@ -224,6 +224,8 @@ struct peft_shape peft_shape2(const char *suffix, size_t n, size_t m);
 struct peft_shape peft_shape3(const char *suffix, size_t n, size_t m,
 	    size_t k);
 
+/* merge.c: for methods that change the weight alone. */
+bool	peft_weight_changes(const struct peft_module *, enum peft_leaf);
 /* init.c: torch's first values. */
 void	peft_init_const(float *value, size_t n, float c);
 void	peft_init_normal(struct peft_rng, float *value, size_t n, double std);

@@ -143,15 +143,8 @@ end(void *self, struct peft_cpu *cpu)
 		}
 }
 
-static size_t
-memory(const void *self)
-{
-	return peft_virtual_plain.memory(self);
-}
-
 static const struct peft_hook_ops ops = {
-	.memory = memory, .begin = begin, .end = end,
-	.saved = peft_no_floats, .scratch = peft_no_floats,
+	.memory = peft_virtual_memory, .begin = begin, .end = end,
 };
 
 static int

@@ -133,17 +133,9 @@ static const struct peft_turn_ops ops = { skew, back };
 
 static const struct peft_hook_ops hook = {
 	.memory = peft_turn_memory, .begin = peft_turn_begin,
-	.end = peft_turn_end, .saved = peft_no_floats,
-	.scratch = peft_no_floats, .input = peft_turn_input,
+	.end = peft_turn_end, .input = peft_turn_input,
 	.input_back = peft_turn_input_back,
 };
-
-static bool
-changes(const struct peft_module *m, enum peft_leaf leaf)
-{
-	(void)m;
-	return leaf == PEFT_LEAF_WEIGHT;
-}
 
 static int
 merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
@@ -162,5 +154,5 @@ const struct peft_method peft_oft = {
 	.keys = keys, .kinds = 1 << PEFT_LINEAR,
 	.parse = parse, .shapes = shapes, .init = init,
 	.prepare = peft_turn_prepare, .hook = &hook, .ops = &ops,
-	.changes = changes, .merge = merge,
+	.changes = peft_weight_changes, .merge = merge,
 };

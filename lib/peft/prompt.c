@@ -116,24 +116,9 @@ start(struct peft_module *m, struct peft_err *err)
 	return 0;
 }
 
-static int
-prepare(struct peft_module *m, const struct peft_rows *base,
-    struct peft_err *err)
-{
-	(void)base;
-	return peft_virtual_prepare(m, 0, err);
-}
-
-static int
-attach(struct peft_module *m, struct peft_sites *sites, int index,
-    struct peft_err *err)
-{
-	return peft_virtual_attach(m, sites, index, false,
-	    &peft_virtual_plain, err);
-}
-
 const struct peft_method peft_prompt_tuning = {
 	.type = "PROMPT_TUNING", .name = "prompt-tuning", .keys = keys,
 	.parse = parse, .common = common, .init = init, .start = start,
-	.prepare = prepare, .attach = attach,
+	.prepare = peft_virtual_plain_prepare,
+	.attach = peft_virtual_plain_attach,
 };

@@ -150,7 +150,8 @@ fill_in(struct peft_adapter *a, const bool *seen)
 			struct peft_module *m = &a->modules[i];
 			struct peft_param *p = m->param[part];
 
-			if (p != NULL && p->n > 0 && !seen[p - a->params])
+			if (p != NULL && p->n > 0 && !seen[p - a->params] &&
+			    m->method->init != NULL)
 				m->method->init(m->settings, m, part,
 				    peft_rng_key(0, p->name), p->value, p->n);
 		}

@@ -234,7 +234,7 @@ output_back(void *self, const struct peft_hook_call *c, float *dy,
 
 static const struct peft_hook_ops hook = {
 	.memory = memory, .begin = begin, .end = end, .saved = saved,
-	.scratch = peft_no_floats, .forward = forward,
+	.forward = forward,
 	.output_back = output_back,
 };
 

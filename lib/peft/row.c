@@ -6,14 +6,6 @@
 #include "math/vec.h"
 #include "peft/row.h"
 
-size_t
-peft_no_floats(const void *self, size_t T)
-{
-	(void)self;
-	(void)T;
-	return 0;
-}
-
 int
 peft_row_prepare(struct peft_module *m, peft_row_of *row,
     struct peft_err *err)
@@ -65,6 +57,5 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 }
 
 const struct peft_hook_ops peft_row_hook = {
-	.saved = peft_no_floats, .scratch = peft_no_floats,
 	.forward = forward, .backward = backward,
 };

@@ -18,7 +18,4 @@ int	peft_row_prepare(struct peft_module *, peft_row_of *,
 	    struct peft_err *);
 extern const struct peft_hook_ops peft_row_hook;
 
-/* What hooks that keep nothing give for saved and scratch. */
-size_t	peft_no_floats(const void *self, size_t T);
-
 #endif

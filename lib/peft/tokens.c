@@ -90,17 +90,6 @@ part_shapes(const void *settings, struct peft_module *m,
 	    out, err);
 }
 
-static void
-init(const void *settings, const struct peft_module *m, int part,
-    struct peft_rng rng, float *value, size_t n)
-{
-	(void)settings;
-	(void)m;
-	(void)part;
-	(void)rng;
-	peft_init_const(value, n, 0);
-}
-
 /* They begin as the base has them. */
 static int
 start(struct peft_module *m, struct peft_err *err)
@@ -208,7 +197,6 @@ head_backward(void *self, const struct peft_hook_call *c, const float *dy,
 }
 
 static const struct peft_hook_ops head_hook = {
-	.saved = peft_no_floats, .scratch = peft_no_floats,
 	.forward = head_forward, .backward = head_backward,
 };
 
@@ -241,13 +229,6 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	return 0;
 }
 
-static bool
-changes(const struct peft_module *m, enum peft_leaf leaf)
-{
-	(void)m;
-	return leaf == PEFT_LEAF_WEIGHT;
-}
-
 static int
 merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
     size_t n, float weight, float *rows, const struct peft_rows *base,
@@ -275,13 +256,13 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 const struct peft_method peft_trainable_tokens = {
 	.type = "TRAINABLE_TOKENS", .name = "trainable-tokens", .keys = keys,
 	.kinds = 1 << PEFT_EMBEDDING, .usual = usual, .parse = parse,
-	.shapes = shapes, .init = init, .start = start, .prepare = prepare,
-	.attach = attach, .changes = changes, .merge = merge,
+	.shapes = shapes, .start = start, .prepare = prepare,
+	.attach = attach, .changes = peft_weight_changes, .merge = merge,
 };
 
 const struct peft_method peft_tokens_part = {
 	.type = "trainable_token_indices", .kinds = 1 << PEFT_EMBEDDING,
-	.shapes = part_shapes, .init = init, .start = start,
-	.prepare = prepare, .attach = attach, .changes = changes,
+	.shapes = part_shapes, .start = start,
+	.prepare = prepare, .attach = attach, .changes = peft_weight_changes,
 	.merge = merge,
 };

@@ -110,8 +110,7 @@ vector(void *self, bool bias, float **grad)
 }
 
 const struct peft_hook_ops peft_vector_hook = {
-	.memory = memory, .begin = begin, .end = end,
-	.saved = peft_no_floats, .scratch = peft_no_floats, .vector = vector,
+	.memory = memory, .begin = begin, .end = end, .vector = vector,
 };
 
 bool

@@ -100,8 +100,8 @@ peft_virtual_extra(const struct peft_module *m)
 	return ((struct state *)m->state)->data + (p->fixed ? p->n : 0);
 }
 
-static size_t
-memory(const void *self)
+size_t
+peft_virtual_memory(const void *self)
 {
 	const struct peft_module *m = self;
 
@@ -109,8 +109,8 @@ memory(const void *self)
 	    sizeof(float);
 }
 
-const struct peft_hook_ops peft_virtual_plain = {
-	.memory = memory, .saved = peft_no_floats, .scratch = peft_no_floats,
+static const struct peft_hook_ops plain = {
+	.memory = peft_virtual_memory,
 };
 
 int
@@ -135,4 +135,20 @@ peft_virtual_attach(struct peft_module *m, struct peft_sites *sites,
 	}
 	sites->virtuals = v;
 	return 0;
+}
+
+int
+peft_virtual_plain_prepare(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	(void)base;
+	return peft_virtual_prepare(m, 0, err);
+}
+
+int
+peft_virtual_plain_attach(struct peft_module *m, struct peft_sites *sites,
+    int index, struct peft_err *err)
+{
+	return peft_virtual_attach(m, sites, index, false,
+	    &plain, err);
 }

@@ -27,7 +27,12 @@ float	*peft_virtual_extra(const struct peft_module *);
 int	peft_virtual_attach(struct peft_module *, struct peft_sites *,
 	    int index, bool kv, const struct peft_hook_ops *,
 	    struct peft_err *);
-extern const struct peft_hook_ops peft_virtual_plain;
+size_t	peft_virtual_memory(const void *);
+/* Of rows of the embedding that are trained as they are. */
+int	peft_virtual_plain_prepare(struct peft_module *,
+	    const struct peft_rows *base, struct peft_err *);
+int	peft_virtual_plain_attach(struct peft_module *, struct peft_sites *,
+	    int index, struct peft_err *);
 
 /* encoder.c: y [n, out] = x [n, in] W^T + b, its gradients added; dx may be
  * NULL. */
