@@ -113,7 +113,7 @@ forests(void)
 {
 	size_t order[MOST], common[MOST], run, bad = 0, saved = 0, all = 0;
 	struct peft_node nodes[2 * MOST];
-	struct peft_tree t = { order, common, nodes, 0, 0, 0 };
+	struct peft_tree t = { order, common, nodes, 0, 0 };
 	struct batch *b = malloc(sizeof(*b));
 
 	for (run = 0; run < RUNS; run++) {

@@ -30,6 +30,18 @@ present(const cJSON *object, const char *key, const cJSON **out)
 	return *out != NULL && !cJSON_IsNull(*out);
 }
 
+bool
+peft_json_off(const cJSON *j)
+{
+	if (j == NULL || cJSON_IsNull(j) || cJSON_IsFalse(j))
+		return true;
+	if (cJSON_IsNumber(j))
+		return j->valuedouble == 0;
+	if (cJSON_IsString(j))
+		return j->valuestring[0] == '\0';
+	return (cJSON_IsArray(j) || cJSON_IsObject(j)) && j->child == NULL;
+}
+
 int
 peft_json_str(const cJSON *object, const char *key, const char **out,
     struct peft_err *err)

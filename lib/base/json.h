@@ -27,6 +27,9 @@ cJSON	*peft_json(const char *s, size_t len, struct peft_err *)
 
 const cJSON	*peft_json_get(const cJSON *object, const char *key);
 
+/* Does a value ask for nothing: absent, null, false, 0, "", [] or {}? */
+bool	peft_json_off(const cJSON *);
+
 /* Typed look-ups.  1 found, 0 absent or null (*out untouched), -1 there but
  * of another type or out of range; the message names the key. */
 int	peft_json_str(const cJSON *, const char *key, const char **out,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "math/vec.h"
 #include "data/load.h"
 #include "eval/fisher-impl.h"
 #include "eval/session.h"
@@ -20,25 +21,6 @@ struct watch {
 	struct peft_rng		 rng;		/* of signs */
 	uint64_t		 seen;		/* tokens */
 };
-
-static size_t
-nothing(const void *self, size_t T)
-{
-	(void)self;
-	(void)T;
-	return 0;
-}
-
-static double
-squares(const float *x, size_t n)
-{
-	double sum = 0;
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		sum += (double)x[i] * (double)x[i];
-	return sum;
-}
 
 /* sum += by * x^2 */
 static void
@@ -77,7 +59,8 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 	(void)lddx;
 	for (t = 0; t < c->T; t++) {
 		const float *xt = c->x + t * c->ldx, *dyt = dy + t * lddy;
-		double xx = squares(xt, w->in), dd = squares(dyt, w->out);
+		double xx = peft_vec_ref.sumsq(xt, w->in);
+		double dd = peft_vec_ref.sumsq(dyt, w->out);
 
 		add_signed(w, xt, (float)sqrt(dd / PEFT_SKETCH));
 		add_squares(w->rows, dyt, w->out, xx);
@@ -85,8 +68,7 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 	}
 }
 
-static const struct peft_hook_ops ops = { .saved = nothing,
-    .scratch = nothing, .backward = backward };
+static const struct peft_hook_ops ops = { .backward = backward };
 
 /* The weight of a site; a tied head's is the embedding. */
 static size_t

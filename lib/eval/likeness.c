@@ -11,6 +11,7 @@
 #include "eval/likeness.h"
 #include "eval/session.h"
 #include "math/pool.h"
+#include "math/vec.h"
 #include "merge/logits.h"
 
 static const size_t room = (size_t)256 << 20;	/* of logits, bytes */
@@ -152,27 +153,17 @@ run_model(struct work *w, const struct piece *p, size_t n, bool after,
 	return r;
 }
 
-static size_t
-likeliest(const float *x, size_t n)
-{
-	size_t i, best = 0;
-
-	for (i = 1; i < n; i++)
-		if (x[i] > x[best])
-			best = i;
-	return best;
-}
-
 static void
 compare_row(void *ctx, size_t i, int thread)
 {
 	const struct work *w = ctx;
 	const float *want = w->want + i * w->vocab;
 	const float *got = w->got + i * w->vocab;
+	const struct peft_vec *v = peft_vec_best();
 
 	(void)thread;
 	w->kl[i] = peft_divergence(want, got, w->vocab);
-	w->same[i] = likeliest(want, w->vocab) == likeliest(got, w->vocab);
+	w->same[i] = v->argmax(want, w->vocab) == v->argmax(got, w->vocab);
 }
 
 static void

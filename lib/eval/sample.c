@@ -4,18 +4,8 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "math/vec.h"
 #include "eval/sample.h"
-
-static int32_t
-most_likely(const float *x, size_t n)
-{
-	size_t i, best = 0;
-
-	for (i = 1; i < n; i++)
-		if (x[i] > x[best])
-			best = i;
-	return (int32_t)best;
-}
 
 /* Does a come before b: larger first, the lower index among equals? */
 static bool
@@ -84,7 +74,7 @@ int32_t
 peft_sample(const struct peft_sampling *s, float *x, size_t n,
     uint64_t request, uint64_t step, uint32_t *order)
 {
-	int32_t best = most_likely(x, n);
+	int32_t best = (int32_t)peft_vec_best()->argmax(x, n);
 	double total = 0, kept, u;
 	float top = x[best];
 	size_t i, k;

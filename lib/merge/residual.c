@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "math/lowrank.h"
+#include "math/vec.h"
 #include "merge/residual.h"
 #include "peft/adapter.h"
 #include "quant/fidelity.h"
@@ -196,17 +197,6 @@ factor(struct peft_residual *k, const struct peft_site *site, int which,
 	return found;
 }
 
-static double
-squares(const float *x, size_t n)
-{
-	double sum = 0;
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		sum += (double)x[i] * (double)x[i];
-	return sum;
-}
-
 /* dst = src - b a, [m, n]. */
 static void
 subtract(struct peft_residual *k, const float *src, const float *b,
@@ -239,14 +229,14 @@ alternate(struct peft_residual *k, const struct peft_spec *spec,
 		for (i = 0; i < m * n; i++)
 			rest[i] = w[i] - rest[i];
 		if (turn == 0)
-			sums->before2 = squares(rest, m * n);
+			sums->before2 = peft_vec_ref.sumsq(rest, m * n);
 		if (peft_low_rank(k->cpu, rest, m, n, k->opt.rank, b, a,
 		    err) == -1)
 			return -1;
 	}
 	subtract(k, rest, b, a, m, n, rest);
-	sums->after2 = squares(rest, m * n);
-	sums->value2 = squares(w, m * n);
+	sums->after2 = peft_vec_ref.sumsq(rest, m * n);
+	sums->value2 = peft_vec_ref.sumsq(w, m * n);
 	sums->weights = 1;
 	return 0;
 }
@@ -280,7 +270,7 @@ peft_residual_take(struct peft_residual *k, size_t i,
 	k->cols = w->cols;
 	if (k->rows != NULL && x != NULL && rest != NULL) {
 		peft_decode(w, 0, w->nelem, x);
-		if (!isfinite(squares(x, w->nelem)))
+		if (!isfinite(peft_vec_ref.sumsq(x, w->nelem)))
 			peft_setfail(err, PEFT_NUMERIC, "its values are not "
 			    "finite");
 		else

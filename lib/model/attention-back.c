@@ -164,17 +164,7 @@ node_back(const struct job *job, size_t node, size_t head, float *p,
 	spread(run, node, head, c->head_dim, w.dv, c->v_dim);
 }
 
-/* The root'th tree: its nodes follow each other. */
-static size_t
-find_root(const struct peft_tree *t, size_t root)
-{
-	size_t i;
-
-	for (i = 0;; i++)
-		if (t->nodes[i].parent == SIZE_MAX && root-- == 0)
-			return i;
-}
-
+/* A tree, from its root on: its nodes follow each other. */
 static void
 head_task(void *ctx, size_t task, int thread)
 {
@@ -182,11 +172,12 @@ head_task(void *ctx, size_t task, int thread)
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
 	const struct peft_tree *tree = &run->tree;
-	size_t head = task % c->heads, node, t;
+	size_t node = task / c->heads, head = task % c->heads, t;
 	float *p = run->attention + (size_t)thread * run->attention_stride;
 	float *dp = p + PEFT_BLOCK * run->caps.seq;
 
-	node = find_root(tree, task / c->heads);
+	if (tree->nodes[node].parent != SIZE_MAX)
+		return;
 	do {
 		const struct peft_node *n = &tree->nodes[node];
 
@@ -239,7 +230,7 @@ peft_attention_back(struct peft_run *run, size_t layer,
 	struct job job = { run, s, dout, dqkv,
 	    peft_config_window(&run->net->config, layer) };
 
-	peft_cpu_run(run->net->cpu, run->tree.roots * run->net->config.heads,
+	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads,
 	    head_task, &job);
 	peft_cpu_run(run->net->cpu, (run->T + SUMMED - 1) / SUMMED, sum_task,
 	    &job);

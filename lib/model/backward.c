@@ -6,15 +6,6 @@
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
-static const float *
-normed(struct peft_run *run, const struct peft_normal *norm, const float *x)
-{
-	if (norm->n == 0)
-		return x;
-	peft_op_norm(run, norm, run->normed, x, run->T);
-	return run->normed;
-}
-
 /* dx += the gradient through a norm (or none) of dy. */
 static void
 unnormed(struct peft_run *run, const struct peft_normal *norm, float *dx,
@@ -92,7 +83,7 @@ mlp_back(struct peft_run *run, size_t layer, struct peft_saved *s)
 
 	if (parallel && norm->n == 0)
 		norm = &l->norm[PEFT_ATTN_NORM];
-	x = normed(run, norm, stream);
+	x = peft_normed(run, norm, stream);
 	if (l->experts != NULL)
 		peft_experts_back(run, layer, s, x, run->dnormed, dy);
 	else
@@ -145,7 +136,7 @@ attention_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	    run->nranges, run->ident, s->qkv, run->net->at.ld, run->dattn,
 	    c->heads * c->v_dim, run->dqkv, run->net->at.ld, NULL);
 	peft_virtual_keys_back(run, layer, run->dqkv);
-	queries_back(run, layer, s, normed(run, norm, s->x), below);
+	queries_back(run, layer, s, peft_normed(run, norm, s->x), below);
 	if (below)
 		unnormed(run, norm, run->dx, run->dnormed, s->x);
 }

@@ -203,19 +203,6 @@ find_key(const struct peft_key *k, const char *name)
 	return NULL;
 }
 
-/* null, false, 0, "", [] and {} ask for nothing. */
-static bool
-is_off(const cJSON *j)
-{
-	if (cJSON_IsNull(j) || cJSON_IsFalse(j))
-		return true;
-	if (cJSON_IsNumber(j))
-		return j->valuedouble == 0;
-	if (cJSON_IsString(j))
-		return j->valuestring[0] == '\0';
-	return (cJSON_IsArray(j) || cJSON_IsObject(j)) && j->child == NULL;
-}
-
 int
 peft_config_table(struct peft_config *c, const cJSON *j,
     const struct peft_key *table, struct peft_err *err)
@@ -227,7 +214,7 @@ peft_config_table(struct peft_config *c, const cJSON *j,
 		k = find_key(table, e->string);
 		if (k == NULL)
 			k = find_key(common, e->string);
-		if (k == NULL && !is_off(e))
+		if (k == NULL && !peft_json_off(e))
 			return peft_seterr(err, "key \"%s\" is not honoured by "
 			    "this family's code", e->string);
 		if (k != NULL && read_key(c, j, k, err) == -1)

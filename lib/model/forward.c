@@ -8,16 +8,6 @@
 #include "model/net-impl.h"
 #include "quant/quant.h"
 
-/* x, or what the layer's norm of it is; in run->normed. */
-static const float *
-normed(struct peft_run *run, const struct peft_normal *norm, const float *x)
-{
-	if (norm->n == 0)
-		return x;
-	peft_op_norm(run, norm, run->normed, x, run->T);
-	return run->normed;
-}
-
 /* y = x + scale * b, where b is a branch's output, normed if the family norms
  * it; then before holds it as it was. */
 static void
@@ -69,7 +59,8 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 	float *o = post->n > 0 ? s->o : run->tmp;
 	struct peft_product out = { &l->lin[PEFT_O].w, o, c->hidden };
 
-	queries(run, layer, s, normed(run, &l->norm[PEFT_ATTN_NORM], s->x));
+	queries(run, layer, s, peft_normed(run, &l->norm[PEFT_ATTN_NORM],
+	    s->x));
 	peft_virtual_keys(run, layer, s->qkv);
 	peft_stash_trim(run, s->qkv, run->T * run->net->at.ld);
 	peft_attention(run, layer, s->qkv, s->attn, s->lse);
@@ -88,8 +79,8 @@ mlp_x(struct peft_run *run, size_t layer, const struct peft_saved *s)
 	const struct peft_layer *l = &run->net->layers[layer];
 
 	if (!run->net->config.t.parallel)
-		return normed(run, &l->norm[PEFT_MLP_NORM], s->mid);
-	return normed(run, &l->norm[l->norm[PEFT_MLP_NORM].n > 0 ?
+		return peft_normed(run, &l->norm[PEFT_MLP_NORM], s->mid);
+	return peft_normed(run, &l->norm[l->norm[PEFT_MLP_NORM].n > 0 ?
 	    PEFT_MLP_NORM : PEFT_ATTN_NORM], s->x);
 }
 

@@ -179,27 +179,6 @@ layout_angles(struct peft_run *run)
 	    sizeof(size_t));
 }
 
-/* Floats a row where hooks make an input, or the gradients of outputs, of
- * their own: those of a layer that share an input come together. */
-static size_t
-hook_width(const struct peft_run *run, enum peft_op_kind what)
-{
-	size_t i, n = 0, most = 0;
-	int layer = -1;
-
-	for (i = 0; i < run->net->sites.n; i++) {
-		const struct peft_site *s = &run->net->sites.at[i];
-
-		if (s->kind == PEFT_HEAD || !peft_hooks_have(s, what))
-			continue;
-		n = what == PEFT_HAS_INPUT ? s->in : s->out +
-		    (s->layer == layer ? n : 0);
-		layer = s->layer;
-		most = n > most ? n : most;
-	}
-	return most;
-}
-
 static void
 layout_back(struct peft_run *run)
 {
@@ -259,8 +238,8 @@ layout_work(struct peft_run *run)
 		    c->rope_dim + c->v_dim));
 	}
 	layout_angles(run);
-	run->input = floats(a, T, hook_width(run, PEFT_HAS_INPUT));
-	run->dout = floats(a, T, hook_width(run, PEFT_HAS_OUTPUT));
+	run->input = floats(a, T, peft_hooks_width(run, PEFT_HAS_INPUT));
+	run->dout = floats(a, T, peft_hooks_width(run, PEFT_HAS_OUTPUT));
 	run->whole = peft_arena_get(a, run->caps.seqs, sizeof(*run->whole));
 	run->ids = peft_arena_get(a, T, sizeof(*run->ids));
 	run->labels = peft_arena_get(a, T, sizeof(*run->labels));

@@ -286,6 +286,9 @@ void	peft_experts_work(struct peft_run *);
 /* ops.c: one operation over T rows, on all threads. */
 void	peft_op_norm(struct peft_run *, const struct peft_normal *, float *y,
 	    const float *x, size_t T);
+/* x, or what the norm makes of it, in run->normed. */
+const float *peft_normed(struct peft_run *, const struct peft_normal *,
+	    const float *x);
 /* dx += (or =, if set) the gradient. */
 void	peft_op_norm_back(struct peft_run *, const struct peft_normal *,
 	    float *dx, const float *dy, const float *x, size_t T, bool set);

@@ -4,12 +4,15 @@
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
-/* The norm as an adapter has it. */
+/* The norm as an adapter has it; *v: its vectors. */
 static struct peft_normal
-norm_of(const struct peft_normal *norm, const struct peft_vectors *v)
+norm_of(const struct peft_normal *norm, int adapter, struct peft_vectors *v)
 {
 	struct peft_normal own = *norm;
 
+	*v = (struct peft_vectors){ .w = norm->w, .b = norm->b };
+	if (norm->site != NULL)
+		*v = peft_hooks_vectors(norm, adapter);
 	own.w = (float *)(uintptr_t)v->w;
 	own.b = (float *)(uintptr_t)v->b;
 	return own;
@@ -24,12 +27,9 @@ peft_norm_rows(struct peft_run *run, const struct peft_normal *norm,
 
 	for (i = 0; i < nranges; i++) {
 		size_t first = ranges[i].first, end = first + ranges[i].n;
-		struct peft_vectors v = { .w = norm->w, .b = norm->b };
-		struct peft_normal own;
+		struct peft_vectors v;
+		struct peft_normal own = norm_of(norm, ranges[i].adapter, &v);
 
-		if (norm->site != NULL)
-			v = peft_hooks_vectors(norm, ranges[i].adapter);
-		own = norm_of(norm, &v);
 		for (t = first; t < end; t++)
 			peft_norm_row(run, &own, 0, y + t * D,
 			    x + (at == NULL ? t : at[t]) * D);
@@ -62,12 +62,9 @@ peft_norm_rows_back(struct peft_run *run, const struct peft_normal *norm,
 
 	for (i = 0; i < nranges; i++) {
 		size_t first = ranges[i].first, end = first + ranges[i].n;
-		struct peft_vectors v = { .w = norm->w, .b = norm->b };
-		struct peft_normal own;
+		struct peft_vectors v;
+		struct peft_normal own = norm_of(norm, ranges[i].adapter, &v);
 
-		if (norm->site != NULL)
-			v = peft_hooks_vectors(norm, ranges[i].adapter);
-		own = norm_of(norm, &v);
 		for (t = first; t < end; t++) {
 			size_t k = at == NULL ? t : at[t];
 

@@ -134,6 +134,16 @@ peft_op_norm(struct peft_run *run, const struct peft_normal *norm, float *y,
 	op_run(run, &op);
 }
 
+const float *
+peft_normed(struct peft_run *run, const struct peft_normal *norm,
+    const float *x)
+{
+	if (norm->n == 0)
+		return x;
+	peft_op_norm(run, norm, run->normed, x, run->T);
+	return run->normed;
+}
+
 static void
 norm_back_row(const struct op *op, size_t t)
 {

@@ -64,19 +64,30 @@ turn_row(const struct job *j, float *row, size_t t)
 		    j->angles->sin + at);
 }
 
+/* How many stretches of a row a norm takes by themselves, and the head that
+ * the first begins with: queries come before keys. */
+static size_t
+normed_heads(const struct job *j, enum peft_slot slot, size_t *first)
+{
+	const struct peft_config *c = &j->run->net->config;
+
+	*first = slot == PEFT_Q_NORM ? 0 : c->heads;
+	if (j->layer->norm[slot].n == 0)
+		return 0;
+	if (c->t.qk_norm == PEFT_QK_WHOLE)
+		return 1;
+	return slot == PEFT_Q_NORM ? c->heads : c->kv_heads;
+}
+
 /* y = norm(x) for the queries or keys of a row; x NULL: in place. */
 static void
 norm_heads(const struct job *j, enum peft_slot slot, float *y, const float *x)
 {
 	const struct peft_net *net = j->run->net;
-	const struct peft_config *c = &net->config;
 	const struct peft_normal *norm = &j->layer->norm[slot];
-	size_t first = slot == PEFT_Q_NORM ? 0 : c->heads, h;
-	size_t n = slot == PEFT_Q_NORM ? c->heads : c->kv_heads;
+	size_t first, n = normed_heads(j, slot, &first), h;
 
-	if (c->t.qk_norm == PEFT_QK_WHOLE)
-		n = 1;
-	for (h = 0; h < n && norm->n > 0; h++) {
+	for (h = 0; h < n; h++) {
 		float *at = head_of(net, y, first + h);
 
 		peft_norm_row(j->run, norm, h, at, x + (at - y));
@@ -116,14 +127,10 @@ norm_heads_back(const struct job *j, enum peft_slot slot, float *dy,
     const float *x, float *d)
 {
 	const struct peft_net *net = j->run->net;
-	const struct peft_config *c = &net->config;
 	const struct peft_normal *norm = &j->layer->norm[slot];
-	size_t first = slot == PEFT_Q_NORM ? 0 : c->heads, h;
-	size_t n = slot == PEFT_Q_NORM ? c->heads : c->kv_heads;
+	size_t first, n = normed_heads(j, slot, &first), h;
 
-	if (c->t.qk_norm == PEFT_QK_WHOLE)
-		n = 1;
-	for (h = 0; h < n && norm->n > 0; h++) {
+	for (h = 0; h < n; h++) {
 		float *at = head_of(net, dy, first + h);
 
 		memset(d, 0, norm->n * sizeof(*d));

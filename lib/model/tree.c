@@ -82,7 +82,6 @@ add_node(struct peft_tree *t, size_t lo, size_t hi, size_t depth, size_t end,
 	    .n = end - depth, .depth = depth, .parent = parent, .lo = lo,
 	    .hi = hi };
 	t->tokens += end - depth;
-	t->roots += parent == SIZE_MAX;
 	return t->n++;
 }
 
@@ -113,7 +112,7 @@ peft_tree_build(struct peft_tree *t, const struct peft_seq *seqs, size_t nseqs,
 {
 	size_t i;
 
-	t->n = t->roots = t->tokens = 0;
+	t->n = t->tokens = 0;
 	for (i = 0; i < nseqs; i++) {
 		t->order[i] = i;
 		t->common[i] = 0;

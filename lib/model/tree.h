@@ -27,7 +27,7 @@ struct peft_tree {
 					  * sequence before in that order */
 	struct peft_node	*nodes;	/* [2 seqs]; a parent is before its
 					 * children, tokens ascend */
-	size_t			 n, roots, tokens;
+	size_t			 n, tokens;
 };
 
 /* Fewer tokens than these are not worth a node of their own. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From any storage type to f32. */
 
+#include "base/half.h"
 #include "quant/decode.h"
-#include "quant/half.h"
 #include "quant/quant.h"
 
 static const struct peft_decoders *

@@ -4,9 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "quant/encode.h"
 #include "quant/fast.h"
-#include "quant/half.h"
 #include "quant/quant.h"
 
 static void

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "quant/half.h"
+#include "base/half.h"
 #include "quant/lattice.h"
 #include "tensor/dtype.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* 16-bit floats. */
 
-#include "quant/half.h"
+#include "base/half.h"
 #include "quant/quant.h"
 
 float

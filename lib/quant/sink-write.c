@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "quant/half.h"
+#include "base/half.h"
 #include "quant/quant.h"
 #include "quant/sink-impl.h"
 

@@ -26,7 +26,7 @@ check_args(const cJSON *j, struct peft_err *err)
 		for (i = 0; args[i] != NULL && strcmp(args[i], e->string) != 0;
 		    i++)
 			;
-		if (args[i] == NULL && !peft_quantcfg_off(e))
+		if (args[i] == NULL && !peft_json_off(e))
 			return peft_seterr(err, "key \"%s\" is not honoured",
 			    e->string);
 	}
@@ -100,15 +100,15 @@ read_group(struct peft_quantcfg *c, const cJSON *j, struct peft_err *err)
 		for (i = 0; keys[i] != NULL && strcmp(keys[i], e->string) != 0;
 		    i++)
 			;
-		if (keys[i] == NULL && !peft_quantcfg_off(e))
+		if (keys[i] == NULL && !peft_json_off(e))
 			return peft_seterr(err, "key \"%s\" is not honoured",
 			    e->string);
 	}
 	if (peft_quantcfg_word(j, "format", formats, &i, err) == -1)
 		return -1;
-	c->activations |= !peft_quantcfg_off(peft_json_get(j,
+	c->activations |= !peft_json_off(peft_json_get(j,
 	    "input_activations"));
-	if (peft_quantcfg_off(w))
+	if (peft_json_off(w))
 		return 0;
 	if (c->nschemes == PEFT_MAXSCHEME)
 		return peft_seterr(err, "more than %d groups", PEFT_MAXSCHEME);
@@ -132,7 +132,7 @@ peft_quantcfg_read_ct(struct peft_quantcfg *c, const cJSON *j,
 	    peft_quantcfg_word(j, "quantization_status", states, &i,
 	    err) == -1)
 		return -1;
-	if (!peft_quantcfg_off(sparse) && peft_quantcfg_word(sparse, "format",
+	if (!peft_json_off(sparse) && peft_quantcfg_word(sparse, "format",
 	    dense, &i, err) != 1)
 		return peft_seterr(err, "key \"sparsity_config\" is not "
 		    "honoured");

@@ -7,8 +7,6 @@
 
 /* What the readers of quantization_config share. */
 
-/* null, false, 0, "", [] and {}, or absent. */
-bool	peft_quantcfg_off(const cJSON *);
 /* A string that must be one of those words, in any case: 1, 0 absent, -1. */
 int	peft_quantcfg_word(const cJSON *, const char *key,
 	    const char *const *words, size_t *which, struct peft_err *)

@@ -78,18 +78,6 @@ static const struct { const char *key; int methods; } known[] = {
 	{ "sparsity_config", CT },
 };
 
-bool
-peft_quantcfg_off(const cJSON *j)
-{
-	if (j == NULL || cJSON_IsNull(j) || cJSON_IsFalse(j))
-		return true;
-	if (cJSON_IsNumber(j))
-		return j->valuedouble == 0;
-	if (cJSON_IsString(j))
-		return j->valuestring[0] == '\0';
-	return (cJSON_IsArray(j) || cJSON_IsObject(j)) && j->child == NULL;
-}
-
 static bool
 is_known(const char *key, enum peft_quantmethod m)
 {
@@ -175,7 +163,7 @@ read_gptq(struct peft_quantcfg *c, const cJSON *j, struct peft_err *err)
 	if (a != b && peft_json_get(j, "checkpoint_format") != NULL)
 		return peft_seterr(err, "checkpoint_format and format differ");
 	c->v2 = b == 1;
-	c->dynamic = !peft_quantcfg_off(peft_json_get(j, "dynamic"));
+	c->dynamic = !peft_json_off(peft_json_get(j, "dynamic"));
 	c->nschemes = 1;
 	return 0;
 }
@@ -310,7 +298,7 @@ read_object(struct peft_quantcfg *c, const cJSON *j,
 	if (find_method(c, j, otherwise, err) == -1)
 		return -1;
 	cJSON_ArrayForEach(e, j)
-		if (!is_known(e->string, c->method) && !peft_quantcfg_off(e))
+		if (!is_known(e->string, c->method) && !peft_json_off(e))
 			return peft_seterr(err, "key \"%s\" is not honoured",
 			    e->string);
 	return readers[c->method](c, j, err);
@@ -330,7 +318,7 @@ peft_quantcfg_read(struct peft_quantcfg *c, const char *text, size_t len,
 	q = peft_json_get(j, "quantization_config");
 	if (q == NULL)			/* compressed-tensors, at first */
 		q = peft_json_get(j, "compression_config");
-	if (!peft_quantcfg_off(q) && (r = read_object(c, q, PEFT_QM_NONE,
+	if (!peft_json_off(q) && (r = read_object(c, q, PEFT_QM_NONE,
 	    err)) == -1)
 		peft_errprefix(err, "%s", q->string);
 	cJSON_Delete(j);
