@@ -62,7 +62,9 @@ tile_ranges(const struct peft_run *run, const size_t *rows, size_t n,
 
 struct job {
 	struct peft_run	*run;
-	size_t		 base;		/* of the tile within run->rows */
+	size_t		 base;		/* of the tile within run->rows; what
+					 * is computed of these lies at
+					 * run->kept.slot */
 };
 
 /* Probabilities become the gradient of scale * ((1 - a) nll + a * the mean of
@@ -157,14 +159,14 @@ void
 peft_head_loss(struct peft_run *run, size_t n, struct peft_loss *loss)
 {
 	struct job job = { run, 0 };
-	struct peft_range *tile = run->ranges + run->caps.seqs;
+	struct peft_range *tile = run->tile_ranges;
 	size_t m, k;
 
 	if (run->train)
 		memset(run->dx, 0, run->T * run->net->config.hidden *
 		    sizeof(*run->dx));
 	for (; job.base < n; job.base += m) {
-		const size_t *rows = run->rows + job.base;
+		const size_t *rows = run->kept.slot + job.base;
 
 		m = n - job.base < run->tile ? n - job.base : run->tile;
 		k = tile_ranges(run, rows, m, tile);
@@ -180,7 +182,7 @@ void
 peft_head_logits(struct peft_run *run, const size_t *rows, size_t n,
     float *logits)
 {
-	struct peft_range *tile = run->ranges + run->caps.seqs;
+	struct peft_range *tile = run->tile_ranges;
 	size_t m, k;
 
 	for (; n > 0; n -= m, rows += m, logits += m * run->net->config.vocab) {

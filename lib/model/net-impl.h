@@ -5,6 +5,7 @@
 #include "data/tokens.h"
 #include "math/panel.h"
 #include "math/vec.h"
+#include "model/kept-impl.h"
 #include "model/net.h"
 #include "model/tree.h"
 #include "quant/product.h"
@@ -109,12 +110,6 @@ struct peft_saved {
 	uint16_t *stash_x, *stash;
 };
 
-/* A stretch of tokens that use the same adapter. */
-struct peft_range {
-	int	adapter;
-	size_t	first, n;
-};
-
 /* cos and sin [rows, rope_dim / 2] of one kind of layer. */
 struct peft_angles {
 	float	*cos, *sin;
@@ -131,7 +126,7 @@ struct peft_run {
 						 * asked for */
 
 	struct peft_saved	*saved;		/* [layers] */
-	float	*out;				/* [T, D] behind the layers */
+	float	*out;			/* [rows, D] behind the layers */
 	float	*normed;			/* [T, D] */
 	float	*act;				/* [T, I] */
 	float	*tmp;				/* [T, D] */
@@ -161,6 +156,8 @@ struct peft_run {
 	float	*logits;			/* [tile, vocab] */
 	float	*capped;			/* the same, or NULL */
 	float	*hx, *dhx;			/* [tile, D] */
+	struct peft_kept kept;
+	size_t	 rowcap;		/* most rows */
 	size_t	*rows;				/* [T] supervised positions, */
 	int32_t	*targets;			/* [T] what they predict, */
 	size_t	*rownode;			/* [T] their node, */
@@ -181,6 +178,7 @@ struct peft_run {
 					 * first of those that share it) */
 	uint64_t		*tileident;	/* [tile] the same of a tile */
 	struct peft_range	*ranges;	/* [seqs] */
+	struct peft_range	*tile_ranges;	/* [seqs] */
 	size_t			 nranges;
 	bool			 train;
 	uint64_t		 step;
@@ -227,6 +225,9 @@ void	peft_stash_layout(struct peft_run *);	/* behind layer 0's */
 void	peft_stash(const struct peft_run *, const struct peft_saved *);
 void	peft_unstash(const struct peft_run *, const struct peft_saved *);
 void	peft_stash_trim(const struct peft_run *, float *x, size_t n);
+
+/* fit.c: is what sequences begin with alike computed once? */
+bool	peft_run_shares(const struct peft_run *);
 
 /* What token i of a sequence is to be predicted as, or PEFT_IGNORE. */
 static inline int32_t
