@@ -267,6 +267,7 @@ peft_attention_back(struct peft_run *run, size_t layer,
 {
 	struct job job = { run, s, dout, dqkv, layer,
 	    peft_config_window(&run->net->config, layer) };
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 
 	if (peft_is_kept(run, layer))	/* of other queries there are none */
 		memset(dqkv, 0, run->T * run->net->at.ld * sizeof(*dqkv));
@@ -274,4 +275,7 @@ peft_attention_back(struct peft_run *run, size_t layer,
 	    head_task, &job);
 	peft_cpu_run(run->net->cpu, (run->T + SUMMED - 1) / SUMMED, sum_task,
 	    &job);
+	/* five products for the two of forward */
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ATTENTION_BACK, 0,
+	    2.5 * peft_attention_work(run, layer));
 }

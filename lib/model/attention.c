@@ -240,12 +240,37 @@ fill_cache(struct peft_run *run, const struct peft_node *node, size_t layer,
 		}
 }
 
+/* Queries by the keys they see, twice: scores, and sums of values. */
+double
+peft_attention_work(const struct peft_run *run, size_t layer)
+{
+	const struct peft_config *c = &run->net->config;
+	size_t window = peft_config_window(c, layer), node, i, seen;
+	double pairs = 0;
+
+	if (!peft_profile_on(run->net->cpu))
+		return 0;
+	for (node = 0; node < run->tree.n; node++) {
+		const struct peft_node *n = &run->tree.nodes[node];
+		const struct peft_kv *kv = run->seqs[run->tree.order[n->lo]].kv;
+		struct peft_asked ask = peft_asked(run, layer, node);
+
+		for (i = 0; i < ask.n; i++) {
+			seen = peft_asked_at(&ask, n->first, i) + 1 +
+			    n->depth + (kv == NULL ? 0 : kv->len);
+			pairs += (double)(seen < window ? seen : window);
+		}
+	}
+	return 2 * pairs * (double)(c->heads * (c->head_dim + c->v_dim));
+}
+
 void
 peft_attention(struct peft_run *run, size_t layer, const float *qkv,
     float *out, float *lse)
 {
 	struct job job = { run, qkv, out, lse, layer,
 	    peft_config_window(&run->net->config, layer) };
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 	size_t i;
 
 	for (i = 0; i < run->tree.n; i++)
@@ -259,4 +284,6 @@ peft_attention(struct peft_run *run, size_t layer, const float *qkv,
 		memset(out + k->n * n, 0, (k->padded - k->n) * n *
 		    sizeof(*out));
 	}
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ATTENTION, 0,
+	    peft_attention_work(run, layer));
 }

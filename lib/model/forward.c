@@ -208,6 +208,7 @@ static void
 embed(struct peft_run *run, float *x)
 {
 	const struct peft_normal *norm = &run->net->embed_norm;
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 	size_t D = run->net->config.hidden;
 
 	peft_embed(run, x);
@@ -215,6 +216,8 @@ embed(struct peft_run *run, float *x)
 		memcpy(run->tmp, x, run->T * D * sizeof(*x));
 		peft_op_norm(run, norm, x, run->tmp, run->T);
 	}
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_EMBED, 0, (double)(run->T *
+	    D * sizeof(*x)));
 	peft_check_finite(run, run->net->embed.site->path, x, D, D);
 }
 

@@ -4,6 +4,7 @@
 
 #include "data/tokens.h"
 #include "math/panel.h"
+#include "math/profile.h"
 #include "math/vec.h"
 #include "model/kept-impl.h"
 #include "model/net.h"
@@ -247,6 +248,8 @@ peft_first(const struct peft_run *run, size_t i)
  * attention-back.c: dqkv from dout. */
 enum { PEFT_BLOCK = 64 };	/* queries at a time */
 size_t	peft_attention_scratch(const struct peft_run *);
+/* Its operations, for the profile: 0 if there is none. */
+double	peft_attention_work(const struct peft_run *, size_t layer);
 /* Copy n floats of each token of a node and of all above it, which lie at src
  * in rows of ld, into [depth + n, n]. */
 void	peft_attention_path(const struct peft_run *, size_t node,
