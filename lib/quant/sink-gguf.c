@@ -59,6 +59,23 @@ put_types(const struct peft_sink *k, struct peft_gguf_out *o)
 		peft_gguf_put_u32(o, "general.quantization_version", 2);
 }
 
+static void
+put_weighed(const struct peft_weighed *w, struct peft_gguf_out *o)
+{
+	if (w == NULL)
+		return;
+	peft_gguf_put_string(o, "quantize.imatrix.file", w->file,
+	    strlen(w->file));
+	if (w->dataset != NULL)
+		peft_gguf_put_string(o, "quantize.imatrix.dataset",
+		    w->dataset, strlen(w->dataset));
+	peft_gguf_put_u32(o, "quantize.imatrix.entries_count",
+	    (uint32_t)w->entries);
+	if (w->chunks > 0)
+		peft_gguf_put_u32(o, "quantize.imatrix.chunks_count",
+		    w->chunks);
+}
+
 /* The family, by config.json's model_type. */
 static int
 find_arch(struct peft_sink *k, const struct peft_side *config,
@@ -143,9 +160,11 @@ put_metadata(struct peft_sink *k, struct peft_gguf_out *o,
 		*o = carried;
 		if (!k->opt.same_types)
 			put_types(k, o);
+		put_weighed(k->opt.weighed, o);
 		return o->kv.failed ? peft_seterr(err, "no memory") : 0;
 	}
 	peft_buf_free(&carried.kv);
+	put_weighed(k->opt.weighed, o);
 	if (r == 1 && tok == NULL)	/* llama.cpp's word for there is none */
 		peft_gguf_put_string(o, "tokenizer.ggml.model", "none", 4);
 	if (r == 1 && tok != NULL)
