@@ -16,8 +16,6 @@ untold() {
 	smollm3)	echo '*: no_rope_layers is not the pattern*' ;;
 	qwen2_window)	echo '*: the key "sliding_window" cannot be told*' ;;
 	falcon_serial|phi|qwen3_moe_dense)	echo '*has no name in GGUF*' ;;
-	mixtral|olmoe|qwen3_moe)
-		echo '*has a layer'"'"'s experts in one tensor*' ;;
 	rope_dynamic)	echo '*rope scaling *cannot be told*' ;;
 	glm|gptj|internlm2|minicpm|opt|deepseek_v2)	echo '*cannot be told in GGUF here*' ;;
 	esac

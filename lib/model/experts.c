@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
 static float *
@@ -97,7 +98,8 @@ products_back(struct peft_run *run, float *dx, size_t ldx, size_t n,
 	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_BACKWARD, p->w->dtype, 0);
 }
 
-/* Probabilities, choices and weights of all tokens. */
+/* Probabilities, choices and weights of all tokens.  (Who listens at the
+ * router or an expert adds nothing.) */
 static void
 route(struct peft_run *run, const struct peft_layer *l,
     struct peft_visits *v, const float *x)
@@ -108,6 +110,9 @@ route(struct peft_run *run, const struct peft_layer *l,
 	float sum;
 
 	products(run, x, c->hidden, run->T, &p, 1);
+	for (i = 0; i < run->nranges; i++)
+		peft_hooks_hear(run, l->lin[PEFT_ROUTER].site,
+		    &run->ranges[i], x, c->hidden);
 	for (t = 0; t < run->T; t++) {
 		float *w = v->weight + t * k;
 
@@ -140,6 +145,31 @@ sort(const struct peft_run *run, struct peft_visits *v)
 	for (e = c->experts; e > 0; e--)
 		v->first[e] = v->first[e - 1];
 	v->first[0] = 0;
+}
+
+/* The visits first .. first+n, whose inputs are x, for those who listen; the
+ * tokens of each adapter lie together. */
+static void
+hear(struct peft_run *run, const struct peft_site *site,
+    const struct peft_visits *v, size_t first, size_t n, const float *x,
+    size_t in)
+{
+	size_t i, at = 0, to;
+
+	for (i = 0; site->hooks != NULL && i < run->nranges; i++) {
+		const struct peft_range *r = &run->ranges[i];
+		struct peft_range rows = { .adapter = r->adapter };
+
+		while (at < n && v->token[first + at] < r->first)
+			at++;
+		for (to = at; to < n && v->token[first + to] < r->first +
+		    r->n;)
+			to++;
+		rows.first = at;
+		rows.n = to - at;
+		peft_hooks_hear(run, site, &rows, x, in);
+		at = to;
+	}
 }
 
 /* One expert over n rows: gu is kept, y its output. */
@@ -223,6 +253,17 @@ shared_back(struct peft_run *run, const struct peft_layer *l,
 	peft_op_add(run, dx, dx, run->vdx, 1);
 }
 
+static void
+hear_all(struct peft_run *run, const struct peft_expert *e,
+    const struct peft_visits *v, size_t first, size_t n)
+{
+	size_t D = run->net->config.hidden, I = run->net->config.expert_inter;
+
+	hear(run, e->gate.site, v, first, n, run->vx + first * D, D);
+	hear(run, e->up.site, v, first, n, run->vx + first * D, D);
+	hear(run, e->down.site, v, first, n, run->vact + first * I, I);
+}
+
 void
 peft_experts(struct peft_run *run, size_t layer, struct peft_saved *s,
     const float *x, float *y)
@@ -243,6 +284,7 @@ peft_experts(struct peft_run *run, size_t layer, struct peft_saved *s,
 		forward_one(run, &l->experts[e], v->first[e + 1] - at, I,
 		    run->vx + at * D, v->gu + at * 2 * I, run->vact + at * I,
 		    run->vy + at * D);
+		hear_all(run, &l->experts[e], v, at, v->first[e + 1] - at);
 	}
 	memset(y, 0, run->T * D * sizeof(*y));
 	for (t = 0; t < run->T; t++)

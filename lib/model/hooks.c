@@ -76,6 +76,19 @@ peft_hooks_forward(struct peft_run *run, const struct peft_site *site,
 }
 
 void
+peft_hooks_hear(struct peft_run *run, const struct peft_site *site,
+    const struct peft_range *r, const float *x, size_t ldx)
+{
+	struct peft_hook_call call = { .cpu = run->net->cpu, .T = r->n,
+	    .x = x + r->first * ldx, .ldx = ldx };
+	struct peft_hook *h;
+
+	for (h = site->hooks; r->n > 0 && h != NULL; h = h->next)
+		if (h->ops->forward != NULL && r->adapter == h->adapter)
+			h->ops->forward(h->self, &call, NULL, 0);
+}
+
+void
 peft_hooks_backward(struct peft_run *run, const struct peft_site *site,
     const struct peft_range *ranges, size_t nranges, const uint64_t *ident,
     const float *x, size_t ldx, const float *dy, size_t lddy, float *dx,
