@@ -278,35 +278,6 @@ add_places(const struct fill *f, struct peft_err *err)
 	return 0;
 }
 
-/* Buffers that old files carry and that are not weights. */
-static bool
-is_buffer(const char *name)
-{
-	static const char *const tails[] = { "rotary_emb.inv_freq",
-	    ".attn.bias", ".attn.masked_bias", ".attention.bias",
-	    ".attention.masked_bias", ".attn.embed_positions" };
-	size_t n = strlen(name), i, k;
-
-	for (i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
-		k = strlen(tails[i]);
-		if (n >= k && strcmp(name + n - k, tails[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int
-all_used(const struct peft_source *src, const bool *used, struct peft_err *err)
-{
-	size_t i;
-
-	for (i = 0; i < peft_source_count(src); i++)
-		if (!used[i] && !is_buffer(peft_source_at(src, i)->name))
-			return peft_seterr(err, "weight %s is not of this "
-			    "model", peft_source_at(src, i)->name);
-	return 0;
-}
-
 static int
 add_outer(const struct fill *f, int slot, const char *path,
     struct peft_err *err)
@@ -332,7 +303,7 @@ fill(const struct fill *f, struct peft_err *err)
 	if (add_outer(f, PEFT_AT_NORM, family->norm, err) == -1 ||
 	    add_head(f, err) == -1 || add_places(f, err) == -1)
 		return -1;
-	return all_used(f->src, f->used, err);
+	return peft_sites_all_used(f->src, f->used, err);
 }
 
 int

@@ -154,6 +154,10 @@ int	peft_sites_open(struct peft_sites *, const struct peft_config *,
 	    const struct peft_source *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_sites_close(struct peft_sites *);
 struct peft_site *peft_sites_find(const struct peft_sites *, const char *path);
+/* An error if a weight of the source that is not used[i] is more than a
+ * buffer. */
+int	peft_sites_all_used(const struct peft_source *, const bool *used,
+	    struct peft_err *) PEFT_MUSTCHECK;
 /* How many virtual tokens an adapter has; adapter -1: the most any has. */
 size_t	peft_sites_virtual(const struct peft_sites *, int adapter);
 /* y [T, out] = x W^T of a site that is loaded, without bias and hooks;
