@@ -186,7 +186,7 @@ cat >nul.json <<'END'
 "fuse_unk":false,"byte_fallback":false,"ignore_merges":false,
 "vocab":{"a":0,"b":1,"\u0000":2,"a\u0000":3,"\u0000b":4},"merges":[["a","\u0000"],["\u0000","b"]]}}
 END
-printf '%s\n' '{"text":"a\u0000b","ids":[3,1]}' '{"text":"\u0000b\u0000a","ids":[4,2,0]}' >texts
+printf '%s\n' '{"text":"a\u0000b","ids":[3,1],"ids_special":[3,1]}' '{"text":"\u0000b\u0000a","ids":[4,2,0],"ids_special":[4,2,0]}' >texts
 sub 'tokens with a NUL' sh -c 'tokenizer-unit nul.json <texts'
 size=$(wc -c <"$gold/gpt2.json")
 for cut in 1 100 2000 $((size / 2)) $((size - 1)); do
