@@ -18,7 +18,7 @@ untold() {
 	falcon_serial|phi)	echo '*has no name in GGUF*' ;;
 	qwen3_moe_dense)	echo '*"norm_topk_prob" is false, which*' ;;
 	rope_dynamic)	echo '*rope scaling *cannot be told*' ;;
-	glm|gptj|internlm2|minicpm|opt|deepseek_v2)	echo '*cannot be told in GGUF here*' ;;
+	gptj|internlm2|opt|deepseek_v2)	echo '*cannot be told in GGUF here*' ;;
 	esac
 }
 
