@@ -37,6 +37,7 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 	mkdir "$name"
 	zstd -dqc "$pack" | tar -C "$name" -xf -
 	unit model-unit "$name"
+	unit kept-unit "$name/model"
 	run peft-merge -q -m "$name/model" -a "$name/adapter" -t f32 \
 	    -o "$name/merged/"
 	ok "$name: merged" [ "$rc" -eq 0 ]
