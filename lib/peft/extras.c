@@ -122,7 +122,8 @@ peft_extras(struct peft_adapter *a, const struct peft_sites *sites,
 	    chosen[before - 1].method != a->method))
 		before--;
 	a->nsites = before;
-	if (r == 0 && a->nsites == 0 && a->method->kinds != 0)
+	if (r == 0 && a->nsites == 0 && a->method->kinds != 0 &&
+	    !a->method->hub)
 		return peft_seterr(err, "modules_to_save leaves nothing to "
 		    "target");
 	return r == -1 ? -1 : add_tokens(a, sites, chosen, n, err);

@@ -30,6 +30,7 @@ struct peft_module {
 	bool			 train;
 	double			 dropout;	/* of the input */
 	const char		*untrainable;	/* why it can only be used */
+	bool			 whole;		/* looks at whole sequences */
 	struct peft_rng		 rng;		/* for it */
 	struct peft_hook	 hook;
 	void			*state;		/* of the method; freed */
@@ -63,6 +64,12 @@ struct peft_shape {
 					 * names have before the adapter's */
 };
 
+/* A method and its settings. */
+struct peft_part {
+	const struct peft_method *method;
+	void		*settings;
+};
+
 struct peft_method {
 	const char	*type;		/* peft_type: "LORA" */
 	const char	*name;		/* --method */
@@ -86,6 +93,10 @@ struct peft_method {
 	/* Settings from the config; kept in *settings (malloc'd). */
 	int	(*parse)(const cJSON *config, void **settings,
 		    struct peft_err *);
+	/* What they hold beside; may be NULL. */
+	void	(*drop)(void *settings);
+	/* The methods that this one is made of; NULL: itself alone. */
+	const struct peft_part *(*parts)(const void *settings, size_t *n);
 	/* Fill in the module's rank, scale, own and dropout, and say what
 	 * tensors it has: shapes[PEFT_MAXPART], unused ones with suffix
 	 * NULL.  common: the same of the adapter as a whole, whose modules
@@ -107,7 +118,8 @@ struct peft_method {
 	const struct peft_hook_ops *hook;
 	/* If it is not the same for all; may be NULL. */
 	const struct peft_hook_ops *(*hook_for)(const struct peft_module *);
-	/* Instead of a hook at the site; may be NULL. */
+	/* Instead of a hook at the site, or of modules without a site; may be
+	 * NULL. */
 	int	(*attach)(struct peft_module *, struct peft_sites *, int index,
 		    struct peft_err *);
 	/* What other files share between methods (lowrank.h, dense.h, ...). */
@@ -135,6 +147,9 @@ const struct peft_method *peft_method_find(const char *type,
 	    struct peft_err *);
 /* The i-th, or NULL. */
 const struct peft_method *peft_method_at(size_t i);
+/* presets.c: the type that such a name stands for; the i-th; or NULL. */
+const char *peft_preset_type(const char *name);
+const char *peft_preset_name(size_t i);
 
 /* Parts that any adapter may have beside its method's. */
 extern const struct peft_method peft_full, peft_tokens_part;

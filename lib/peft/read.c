@@ -69,7 +69,7 @@ check_shape(const struct peft_weight *w, const struct peft_param *p,
 }
 
 /* Before anything is allocated for values: which[i] is the param of the
- * file's tensor i. */
+ * file's tensor i, SIZE_MAX: it is another name of one. */
 static int
 match(struct peft_adapter *a, const struct peft_source *src,
     size_t *which, bool *seen, struct peft_err *err)
@@ -80,6 +80,9 @@ match(struct peft_adapter *a, const struct peft_source *src,
 	for (i = 0; i < n; i++) {
 		const struct peft_weight *w = peft_source_at(src, i);
 
+		which[i] = SIZE_MAX;
+		if (a->method->hub && peft_hub_is_alias(w->name))
+			continue;
 		if (find_param(a, w->name, &which[i], err) == -1 ||
 		    check_shape(w, &a->params[which[i]], err) == -1)
 			return -1;
@@ -130,8 +133,11 @@ read_values(struct peft_adapter *a, struct peft_source *src,
 	struct peft_weight w;
 
 	for (i = 0; i < n; i++) {
-		struct peft_param *p = &a->params[which[i]];
+		struct peft_param *p;
 
+		if (which[i] == SIZE_MAX)
+			continue;
+		p = &a->params[which[i]];
 		if (peft_source_load(src, i, &w, err) == -1)
 			return -1;
 		if (p->whole != 0)
