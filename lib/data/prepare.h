@@ -52,6 +52,8 @@ struct peft_prep {
 	size_t			 batched;	/* the tokenizer's truncation or
 						 * padding would change them */
 	size_t			 tokens, supervised;
+	size_t			 classes;	/* records that have some, */
+	size_t			 labelled;	/* .. that are wanted or not */
 };
 
 /* outs: one, or as many as there are parts.

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/in.h"
 #include "base/json.h"
+#include "data/labels.h"
 
 /*
  * Token records, as peft-tokens(5) describes them: what peft-tokenize writes
@@ -24,7 +25,8 @@ enum peft_label { PEFT_UNLABELLED, PEFT_WANTED, PEFT_UNWANTED };
 struct peft_record {
 	int32_t	*ids, *labels;	/* [n] */
 	size_t	 n;
-	size_t	 supervised;	/* labels other than PEFT_IGNORE at i >= 1 */
+	size_t	 supervised;	/* labels other than PEFT_IGNORE at i >= 1;
+				 * or classes */
 	double	 weight;	/* 1 */
 	char	*id;		/* or NULL */
 	char	*adapter;	/* or NULL */
@@ -36,6 +38,12 @@ struct peft_record {
 	/* Preference: this record is the chosen one, and here is the other. */
 	struct peft_record *rejected;	/* or NULL */
 	enum peft_label	 label;
+	/* Classes: labels are PEFT_IGNORE until peft_labels_apply(), which
+	 * also makes the values, where there are some. */
+	struct peft_class cls;
+	float	*values;	/* [classes] or NULL */
+	size_t	*words;		/* [nwords] their first tokens, or NULL */
+	size_t	 nwords;
 	size_t	 straddled;	/* answers that begin within a token, and */
 	size_t	 unknown;	/* bytes of the text that the vocabulary does
 				 * not have, when it was encoded here */

@@ -235,6 +235,23 @@ peft_seq_label(const struct peft_seq *s, size_t i)
 	return s->labels == NULL || i >= s->n ? PEFT_IGNORE : s->labels[i];
 }
 
+/* The same of token i's prediction, in sequence k of the micro-batch; where
+ * it is values, the sequence's number stands for them. */
+static inline int32_t
+peft_target_of(const struct peft_run *run, size_t k, size_t i)
+{
+	const struct peft_seq *s = &run->seqs[k];
+	int32_t label = peft_seq_label(s, i + run->net->config.ahead);
+
+	return s->values == NULL || label == PEFT_IGNORE ? label : (int32_t)k;
+}
+
+/* values.c: a row of outputs y, its loss against what they should be, and,
+ * if train, scale times the gradient in its place.  True: each is on the
+ * right side. */
+bool	peft_row_values(enum peft_problem, float *y, const float *want,
+	    size_t n, bool train, float scale, double *loss);
+
 /* The first token of sequence i, where nothing is shared. */
 static inline size_t
 peft_first(const struct peft_run *run, size_t i)

@@ -43,7 +43,7 @@ slot_shape(const struct peft_config *c, int slot)
 		[PEFT_AT_POSITION] = { c->positions, D, 0 },
 		[PEFT_AT_EMBED_NORM] = { D, D, 0 },
 		[PEFT_AT_NORM] = { D, D, 0 },
-		[PEFT_AT_HEAD] = { D, c->vocab, 0 },
+		[PEFT_AT_HEAD] = { D, c->outputs, 0 },
 	};
 
 	return shape[slot];
@@ -241,13 +241,17 @@ add_layer(const struct fill *f, size_t layer, struct peft_err *err)
 static int
 add_head(const struct fill *f, struct peft_err *err)
 {
-	const struct peft_family *family = f->c->family;
+	const char *head = f->c->head;
 	char name[256];
 
-	snprintf(name, sizeof(name), "%s.weight", family->head);
-	if (!f->c->t.tied || peft_source_find(f->src, name) != SIZE_MAX)
-		return add_site(f, -1, PEFT_AT_HEAD, family->head, err);
-	return new_site(f, PEFT_HEAD, -1, PEFT_AT_HEAD, family->head,
+	snprintf(name, sizeof(name), "%s.weight", head);
+	if (!f->c->t.tied || peft_source_find(f->src, name) != SIZE_MAX) {
+		if (add_site(f, -1, PEFT_AT_HEAD, head, err) == -1)
+			return -1;
+		f->sites->at[f->sites->n - 1].fresh = f->c->headless;
+		return 0;
+	}
+	return new_site(f, PEFT_HEAD, -1, PEFT_AT_HEAD, head,
 	    slot_shape(f->c, PEFT_AT_HEAD), err) == NULL ? -1 : 0;
 }
 
@@ -289,14 +293,18 @@ is_buffer(const char *name)
 }
 
 static int
-all_used(const struct peft_source *src, const bool *used, struct peft_err *err)
+all_used(const struct fill *f, struct peft_err *err)
 {
 	size_t i;
 
-	for (i = 0; i < peft_source_count(src); i++)
-		if (!used[i] && !is_buffer(peft_source_at(src, i)->name))
+	for (i = 0; i < peft_source_count(f->src); i++) {
+		const char *name = peft_source_at(f->src, i)->name;
+
+		if (!f->used[i] && !is_buffer(name) &&
+		    !peft_config_unused(f->c, name))
 			return peft_seterr(err, "weight %s is not of this "
-			    "model", peft_source_at(src, i)->name);
+			    "model", name);
+	}
 	return 0;
 }
 
@@ -325,7 +333,7 @@ fill(const struct fill *f, struct peft_err *err)
 	if (add_outer(f, PEFT_AT_NORM, family->norm, err) == -1 ||
 	    add_head(f, err) == -1 || add_attentions(f, err) == -1)
 		return -1;
-	return all_used(f->src, f->used, err);
+	return all_used(f, err);
 }
 
 int

@@ -112,6 +112,8 @@ struct peft_site {
 	const float	*b;		/* [out] */
 	const float	*norm;		/* [in] what a norm multiplies with */
 	float		 more;		/* it is the weight and this */
+	bool		 fresh;		/* a head that the model has not: of
+					 * zeros, until adapters bring one */
 	struct peft_hook *hooks;	/* in order of attachment */
 };
 
