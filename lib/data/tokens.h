@@ -108,10 +108,11 @@ struct peft_records {
 int		 peft_records_read(struct peft_records *, char *const *paths,
 		    size_t npaths, size_t vocab, bool partial,
 		    struct peft_err *) PEFT_MUSTCHECK;
-/* For programs that know likelihoods only: an error (PEFT_INPUT) that names
- * the first preference or label among the records, if there is one. */
+/* For programs that know likelihoods (or, by the task, classes) only: an
+ * error (PEFT_INPUT) that names the first preference or label among the
+ * records, or class where the task has none, if there is one. */
 int		 peft_records_plain(const struct peft_records *,
-		    struct peft_err *) PEFT_MUSTCHECK;
+		    enum peft_task, struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_records_free(struct peft_records *);
 
 #endif

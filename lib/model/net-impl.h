@@ -246,12 +246,6 @@ peft_target_of(const struct peft_run *run, size_t k, size_t i)
 	return s->values == NULL || label == PEFT_IGNORE ? label : (int32_t)k;
 }
 
-/* values.c: a row of outputs y, its loss against what they should be, and,
- * if train, scale times the gradient in its place.  True: each is on the
- * right side. */
-bool	peft_row_values(enum peft_problem, float *y, const float *want,
-	    size_t n, bool train, float scale, double *loss);
-
 /* The first token of sequence i, where nothing is shared. */
 static inline size_t
 peft_first(const struct peft_run *run, size_t i)

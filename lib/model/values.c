@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "model/net-impl.h"
+#include "model/values.h"
 
 /* -log of the sigmoid of y, or of -y (BCEWithLogitsLoss). */
 static bool
