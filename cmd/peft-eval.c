@@ -151,7 +151,8 @@ evaluate(const struct job *job, struct peft_session *ses,
 	    "systems", &job->common);
 	for (; status == 0 && a < (int)ses->nadapters; a++) {
 		status = has_classes(ses) ? peft_measure_classes(ses, a, r,
-		    &o, out, sum, err) : measure(job, ses, a, r, out, imatrix, sum, err);
+		    &o, out, sum, err) :
+		    measure(job, ses, a, r, out, imatrix, sum, err);
 		peft_progress_set(&bar, a + 1 - first,
 		    a < 0 ? "base" : ses->adapters[a].name);
 	}
@@ -181,9 +182,9 @@ run_eval(const struct job *job, struct peft_out *out,
 	    job->table)
 		peft_setfail(err, PEFT_USAGE, "--table is of heads for classes; "
 		    "--match and --imatrix are of models that write text");
-	else if (peft_records_load(&r, &ses.codec, job->paths, job->npaths, &load,
-	    err) == 0 && peft_records_plain(&r,
-	    load.encode.task, err) == 0)
+	else if (peft_records_load(&r, &ses.codec, job->paths, job->npaths,
+	    &load, err) == 0 &&
+	    peft_records_plain(&r, load.encode.task, err) == 0)
 		status = r.n > 0 ? evaluate(job, &ses, &r, out, imatrix, sum,
 		    err) :
 		    peft_seterr(err, "no records to measure");

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/encode-class.h"
+#include "data/encode-impl.h"
 
 /* A label that is true or false says whether an answer is wanted (KTO), where
  * there is an answer. */

@@ -70,9 +70,9 @@ struct peft_encopt {
 int	peft_encode_turns(const cJSON *, const struct peft_encopt *,
 	    size_t *n, struct peft_err *) PEFT_MUSTCHECK;
 /* A record of any shape that data/shape.h knows to tokens.  By the task, or
- * what it holds, one with classes is the text alone, without an end token.  A chat and a
- * prompt may have {"choices","answer"} instead of an answer; messages may
- * have a "weight" (0: this turn is not learnt, 1). */
+ * what it holds, one with classes is the text alone, without an end token.  A
+ * chat and a prompt may have {"choices","answer"} instead of an answer;
+ * messages may have a "weight" (0: this turn is not learnt, 1). */
 int	peft_encode_record(const struct peft_codec *, const cJSON *,
 	    const struct peft_encopt *, struct peft_record *, struct peft_err *)
 	    PEFT_MUSTCHECK;

@@ -61,7 +61,6 @@ count(const struct peft_prep *p, struct peft_slot *s,
 	s->batched += peft_tokenizer_batched(p->codec->tok, r->n) != r->n;
 	s->idle += r->supervised == 0 && r->nchoices == 0;
 	s->classes += r->cls.kind != PEFT_CLASS_NONE;
-	s->labelled += r->label != PEFT_UNLABELLED;
 	if (r->rejected != NULL) {
 		s->tokens += r->rejected->n;
 		s->supervised += r->rejected->supervised;

@@ -121,7 +121,6 @@ peft_run_take(struct peft_run *run, struct peft_slot *s, struct peft_err *err)
 	p->tokens += s->tokens;
 	p->supervised += s->supervised;
 	p->classes += s->classes;
-	p->labelled += s->labelled;
 	return peft_out_write(run->outs[s->part], s->out.data, s->out.len,
 	    err);
 }
@@ -155,11 +154,6 @@ peft_run_tell(const struct peft_run *run, const struct peft_feedopt *from)
 		peft_buf_printf(&b, "the label of %zu record%s is a class, for "
 		    "a head to tell (--task causal-lm has the text learnt)",
 		    p->classes, p->classes == 1 ? "" : "s");
-	sum(p, &b);
-	if (p->labelled > 0)
-		peft_buf_printf(&b, "the label of %zu record%s says whether "
-		    "the answer is wanted (KTO; --task seq-cls makes it a "
-		    "class)", p->labelled, p->labelled == 1 ? "" : "s");
 	sum(p, &b);
 	if (p->idle > 0)
 		peft_buf_printf(&b, "%zu record%s no supervised token",

@@ -43,18 +43,17 @@ put_name(struct peft_buf *b, const struct peft_labels *l, size_t i)
 	peft_json_putstr(b, l->name[i], strlen(l->name[i]));
 }
 
-/* -log of the softmax at one of n. */
+/* -log of the softmax at one of n: what the others are to it. */
 static double
 cross_entropy(const float *out, size_t n, size_t at)
 {
-	double most = -INFINITY, sum = 0;
+	double others = 0;
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		most = fmax(most, (double)out[i]);
-	for (i = 0; i < n; i++)
-		sum += exp((double)out[i] - most);
-	return most + log(sum) - (double)out[at];
+		if (i != at)
+			others += exp((double)out[i] - (double)out[at]);
+	return log1p(others);
 }
 
 /* One class at a place; what is told of it. */

@@ -190,7 +190,8 @@ peft_head_logits(struct peft_run *run, const size_t *rows, size_t n,
 	struct peft_range *tile = run->ranges + run->caps.seqs;
 	size_t m, k;
 
-	for (; n > 0; n -= m, rows += m, logits += m * run->net->config.outputs) {
+	for (; n > 0; n -= m, rows += m,
+	    logits += m * run->net->config.outputs) {
 		m = n < run->tile ? n : run->tile;
 		k = tile_ranges(run, rows, m, tile);
 		head(run, rows, m, tile, k, run->hx, logits);

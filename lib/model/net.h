@@ -91,8 +91,8 @@ void		 peft_run_close(struct peft_run *);
 
 /* Per sequence: the sum of -log p over its supervised tokens (labels[i],
  * i >= 1, predicted from ids[0..i); of a head for classes labels[i], told by
- * ids[0..i]; of values, the mean of their losses), their number, and how many of them
- * were the most likely token. */
+ * ids[0..i]; of values, the mean of their losses), their number, and how many
+ * of them were the most likely token. */
 struct peft_loss {
 	double	nll;
 	size_t	tokens, top1;

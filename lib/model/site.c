@@ -136,7 +136,8 @@ new_site(const struct fill *f, enum peft_site_kind kind, int layer, int slot,
 
 	*site = (struct peft_site){ .kind = kind, .layer = layer,
 	    .slot = slot, .in = shape.in, .out = shape.out,
-	    .weight = SIZE_MAX, .bias = SIZE_MAX };
+	    .weight = SIZE_MAX, .bias = SIZE_MAX,
+	    .fresh = kind == PEFT_HEAD && f->c->headless };
 	if ((site->path = site->stem = peft_strdup(path, err)) == NULL)
 		return NULL;
 	f->sites->n++;
@@ -245,12 +246,8 @@ add_head(const struct fill *f, struct peft_err *err)
 	char name[256];
 
 	snprintf(name, sizeof(name), "%s.weight", head);
-	if (!f->c->t.tied || peft_source_find(f->src, name) != SIZE_MAX) {
-		if (add_site(f, -1, PEFT_AT_HEAD, head, err) == -1)
-			return -1;
-		f->sites->at[f->sites->n - 1].fresh = f->c->headless;
-		return 0;
-	}
+	if (!f->c->t.tied || peft_source_find(f->src, name) != SIZE_MAX)
+		return add_site(f, -1, PEFT_AT_HEAD, head, err);
 	return new_site(f, PEFT_HEAD, -1, PEFT_AT_HEAD, head,
 	    slot_shape(f->c, PEFT_AT_HEAD), err) == NULL ? -1 : 0;
 }
@@ -297,14 +294,13 @@ all_used(const struct fill *f, struct peft_err *err)
 {
 	size_t i;
 
-	for (i = 0; i < peft_source_count(f->src); i++) {
-		const char *name = peft_source_at(f->src, i)->name;
+	const char *name;
 
-		if (!f->used[i] && !is_buffer(name) &&
-		    !peft_config_unused(f->c, name))
+	for (i = 0; i < peft_source_count(f->src); i++)
+		if (!f->used[i] && !is_buffer(name = peft_source_at(f->src,
+		    i)->name) && !peft_config_unused(f->c, name))
 			return peft_seterr(err, "weight %s is not of this "
 			    "model", name);
-	}
 	return 0;
 }
 

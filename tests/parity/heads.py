@@ -49,6 +49,7 @@ CASES = {
     "llama_multi": ("llama", "SEQ_CLS", 4, "multi_label_classification"),
     "llama_value": ("llama", "SEQ_CLS", 1, "regression"),
     "llama_tokens": ("llama", "TOKEN_CLS", 5, None),
+    "llama_prompt": ("llama", "SEQ_CLS", 5, "single_label_classification"),
     "gpt2_single": ("gpt2", "SEQ_CLS", 3, "single_label_classification"),
     "gpt2_tokens": ("gpt2", "TOKEN_CLS", 4, None),
 }
@@ -100,7 +101,9 @@ def case(name, seed):
     model = AUTO[task].from_pretrained(
         base, num_labels=n, problem_type=problem,
         attn_implementation="eager", dtype=torch.float32)
-    config = peft.LoraConfig(task_type=task, r=2, lora_alpha=3,
+    prompt = name == "llama_prompt"
+    config = peft.PromptTuningConfig(
+        task_type=task, num_virtual_tokens=3) if prompt else peft.LoraConfig(task_type=task, r=2, lora_alpha=3,
                              target_modules=["q_proj", "down_proj"] if
                              base == "llama" else ["c_attn", "c_proj"],
                              fan_in_fan_out=base == "gpt2")
@@ -109,20 +112,30 @@ def case(name, seed):
         if p.requires_grad:
             p.data += torch.randn(p.shape, generator=g) * 0.1
     ids = sequences(g)
+    if prompt:                  # transformers looks at the last embedding
+        ids[2] = ids[2][:-2]
     labels = labels_of(ids, task, n, problem, g)
     x, mask, y = batch(ids, labels, task)
-    r = model(input_ids=x, attention_mask=mask, labels=y)
-    r.loss.backward()
-    t = {"loss": r.loss.detach().reshape(1)}
+    if prompt:                  # one by one, for it is a pad token else
+        r = [model(input_ids=i[None], labels=l) for i, l in zip(ids, labels)]
+        loss = sum(one.loss for one in r) / len(r)
+        logits = [one.logits[0] for one in r]
+    else:
+        r = model(input_ids=x, attention_mask=mask, labels=y)
+        loss, logits = r.loss, r.logits
+    loss.backward()
+    t = {"loss": loss.detach().reshape(1)}
     for k, i in enumerate(ids):
         t[f"ids.{k}"] = i.to(torch.int32)
         t[f"labels.{k}"] = labels[k].float()
-        z = r.logits[k]
+        z = logits[k]
         t[f"logits.{k}"] = (z[:len(i)] if task == "TOKEN_CLS" else
                             z).detach().contiguous()
     for key, p in model.named_parameters():
         if p.requires_grad:
-            key = key.replace(".modules_to_save.default", "")
+            key = key.replace(".modules_to_save.default", "").replace(
+                "prompt_encoder.default.embedding.weight",
+                "prompt_embeddings")
             t["grad." + key.replace(".default", "")] = p.grad.clone()
     d = name
     model.save_pretrained(d)
