@@ -61,7 +61,7 @@ encode(const struct batch *b, const cJSON *j, struct peft_record *r,
 static int
 take(struct batch *b, const char *text, size_t len, struct peft_err *err)
 {
-	cJSON *j = peft_json(text, len, err);
+	cJSON *j = peft_json_said(text, len, err);
 
 	if (j == NULL)
 		return -1;

@@ -19,7 +19,7 @@ struct peft_trainjob {
 	double			 knobs[PEFT_NKNOB];	/* NAN: not given */
 	char *const		*paths;
 	size_t			 npaths;
-	bool			 partial, any_base;
+	bool			 partial, any_base, profile;
 	enum peft_task		 task;		/* AUTO: as the records are */
 	enum peft_problem	 problem;
 };
