@@ -281,6 +281,18 @@ say_classes(const struct state *s)
 		    peft_problem_words[l->problem]);
 }
 
+/* Records are read by the model's config: if they seem wrong, the model may
+ * be. */
+static int
+blame_model(struct state *s, struct peft_err *err)
+{
+	struct peft_err own = { 0 };
+
+	if ((s->net = peft_net_open(s->source, s->cpu, &own)) == NULL)
+		*err = own;
+	return -1;
+}
+
 /* The records first, for they say which head there is to be. */
 static int
 open_model(struct state *s, struct peft_err *err)
@@ -291,11 +303,12 @@ open_model(struct state *s, struct peft_err *err)
 	if (job->init != NULL &&
 	    (s->init = peft_source_open(job->init, err)) == NULL)
 		return -1;
-	if (peft_config_read(&k->config, s->source, err) == -1 ||
-	    peft_job_records(job, s->source, k->config.vocab, &s->data,
+	if (peft_config_read(&k->config, s->source, err) == -1)
+		return -1;
+	if (peft_job_records(job, s->source, k->config.vocab, &s->data,
 	    s->evals, err) == -1 || peft_job_classes(job, s->source, s->init,
 	    &s->data, s->evals, k, err) == -1)
-		return -1;
+		return blame_model(s, err);
 	say_classes(s);
 	s->net = peft_net_open_head(s->source, s->cpu, &k->head, err);
 	return s->net == NULL ? -1 : 0;
