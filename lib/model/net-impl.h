@@ -246,8 +246,7 @@ peft_seq_label(const struct peft_seq *s, size_t i)
 	return s->labels == NULL || i >= s->n ? PEFT_IGNORE : s->labels[i];
 }
 
-/* The same of token i's prediction, in sequence k of the micro-batch; where
- * it is values, the sequence's number stands for them. */
+/* The same of its prediction; a sequence's number stands for values. */
 static inline int32_t
 peft_target_of(const struct peft_run *run, size_t k, size_t i)
 {
