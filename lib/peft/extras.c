@@ -16,6 +16,22 @@ ends_in(const char *path, const char *end)
 	return n >= k && strcmp(path + n - k, end) == 0;
 }
 
+/* Heads for classes, by the names that families have for them: PEFT puts all
+ * of them into the list of an adapter for such a task. */
+static const char *const head_names[] = { "classifier", "score", NULL };
+
+static bool
+is_head_name(const struct peft_sites *sites, const char *name)
+{
+	size_t i;
+
+	for (i = 0; head_names[i] != NULL; i++)
+		if (strcmp(head_names[i], name) == 0)
+			return sites->config != NULL &&
+			    peft_task_classes(sites->config->task);
+	return false;
+}
+
 /* What is saved whole is not targeted. */
 static void
 leave_out(struct peft_choice *chosen, size_t *n, const struct peft_site *s)
@@ -56,7 +72,7 @@ add_full(struct peft_adapter *a, const struct peft_sites *sites,
 			    NULL };
 			*n += k == *n;
 		}
-		if (!hit)
+		if (!hit && !is_head_name(sites, e->valuestring))
 			return peft_seterr(err, "modules_to_save: '%s' matches "
 			    "no module of this model", e->valuestring);
 	}
