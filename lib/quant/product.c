@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "quant/few.h"
 #include "quant/product-impl.h"
 
 enum {
@@ -35,7 +36,7 @@ peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols)
 	if (peft_cpu_computes(cpu) == PEFT_COMPUTE_F32)
 		return n;
 	left = AT_ONCE * k * peft_expander_size(&e) / sizeof(float);
-	few = PEFT_FEWTOKENS * k;	/* these as f32 */
+	few = PEFT_FEW_TOKENS * k;	/* these as f32 */
 	return n + (left > few ? left : few);
 }
 
@@ -100,7 +101,7 @@ peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
 	j = start(cpu, T, p, np, scratch);
 	j.x = x;
 	j.ldx = ldx;
-	if (T <= PEFT_FEWTOKENS)
+	if (T <= PEFT_FEW_TOKENS)
 		peft_product_few(&j);
 	else
 		multiply(&j);
@@ -146,7 +147,7 @@ peft_dense_forward(struct peft_cpu *cpu, const float *x, size_t ldx, size_t T,
 	j.ldx = ldx;
 	j.ldw = d->ld;
 	j.add = add;
-	if (T > 0 && T <= PEFT_FEWTOKENS)
+	if (T > 0 && T <= PEFT_FEW_TOKENS)
 		peft_product_few(&j);
 	else if (T > 0)
 		multiply(&j);
