@@ -5,6 +5,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -282,6 +283,19 @@ peft_in_line(struct peft_in *in, char **line, size_t *len,
 	in->pos += *len + 1;
 	in->lineno++;
 	return 1;
+}
+
+/* Files are always ready; what is packed is not looked into. */
+bool
+peft_in_ready(struct peft_in *in, int fd, bool wait)
+{
+	struct pollfd p[2] = { { in->fd, POLLIN, 0 }, { fd, POLLIN, 0 } };
+	size_t n = in->have - in->pos;
+
+	if (in->eof || in->ar != NULL || (n > 0 &&
+	    memchr(in->buf + in->pos, '\n', n) != NULL))
+		return true;
+	return poll(p, 2, wait ? -1 : 0) > 0 && p[0].revents != 0;
 }
 
 int

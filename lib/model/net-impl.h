@@ -67,11 +67,26 @@ struct peft_net {
 	size_t			 weight_bytes;
 };
 
+/* A page is [layers] times keys [K][PEFT_PAGE], a column a token, and values
+ * [kv_heads][PEFT_PAGE][v_dim]. */
+struct peft_pages {
+	size_t		 layers, kdim, vdim;	/* K, V */
+	size_t		 n, nfree;		/* pages */
+	size_t		 floats;		/* of a page */
+	struct peft_arena arena;
+	float		*data;
+	uint32_t	*users;			/* [n] caches that have it */
+	uint32_t	*free;			/* [nfree] */
+	size_t		 extra;			/* virtual tokens at most */
+};
+
 struct peft_kv {
-	size_t	 layers, kdim, vdim;	/* K, V */
-	size_t	 cap, len;		/* tokens */
-	size_t	 virtuals;		/* of them, at the start */
-	float	*data;			/* [layers]: [cap][kdim], [cap][vdim] */
+	struct peft_pages *pool;
+	bool		 own;
+	uint32_t	*page;			/* [npages] */
+	size_t		 npages, room;		/* room of page[] */
+	size_t		 len;			/* tokens */
+	size_t		 virtuals;		/* of them, at the start */
 };
 
 /* What backward needs of the experts of a layer.  Row i of N = T * top_k is
@@ -241,6 +256,19 @@ peft_first(const struct peft_run *run, size_t i)
 {
 	return run->tree.nodes[i].first;
 }
+
+/* kv.c: keys of a page, from a layer's and head's first; and values. */
+float	*peft_page_keys(const struct peft_run *, const struct peft_kv *,
+	    size_t page, size_t layer, size_t head);
+float	*peft_page_values(const struct peft_run *, const struct peft_kv *,
+	    size_t page, size_t layer, size_t head);
+/* attention-kv.c: append a node's keys and values to the cache of its
+ * sequence; attend, one head of a node, one query after the other. */
+void	peft_attention_fill(struct peft_run *, const struct peft_node *,
+	    size_t layer, const float *qkv);
+void	peft_attention_kv(const struct peft_run *, const struct peft_node *,
+	    size_t layer, size_t head, const float *qkv, float *out,
+	    float *lse, float *scores);
 
 /* attention.c: out[T, O] and lse from qkv (and caches, of layer `layer');
  * attention-back.c: dqkv from dout. */

@@ -53,6 +53,16 @@ start(struct peft_cpu *cpu, size_t T, const struct peft_product *p, size_t np,
 	return j;
 }
 
+/* For these panels do not pay. */
+static bool
+are_few(const struct peft_cpu *cpu, size_t T)
+{
+	enum peft_order_of_sums sums = peft_cpu_sums(cpu);
+
+	return sums == PEFT_AS_FEW || (sums == PEFT_BY_NUMBER &&
+	    T <= PEFT_FEW_TOKENS);
+}
+
 /* Rounded tokens come some at a time, and the rows of one weight. */
 static void
 multiply(struct peft_products *j)
@@ -101,7 +111,7 @@ peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
 	j = start(cpu, T, p, np, scratch);
 	j.x = x;
 	j.ldx = ldx;
-	if (T <= PEFT_FEW_TOKENS)
+	if (are_few(cpu, T))
 		peft_product_few(&j);
 	else
 		multiply(&j);
@@ -147,7 +157,7 @@ peft_dense_forward(struct peft_cpu *cpu, const float *x, size_t ldx, size_t T,
 	j.ldx = ldx;
 	j.ldw = d->ld;
 	j.add = add;
-	if (T > 0 && T <= PEFT_FEW_TOKENS)
+	if (T > 0 && are_few(cpu, T))
 		peft_product_few(&j);
 	else if (T > 0)
 		multiply(&j);
