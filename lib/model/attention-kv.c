@@ -76,22 +76,24 @@ attend(const struct peft_run *run, const struct look *l, const float *q,
 
 void
 peft_attention_kv(const struct peft_run *run, const struct peft_node *node,
-    size_t layer, size_t head, const float *qkv, float *out, float *lse,
-    float *scores)
+    size_t layer, size_t head, const struct peft_asked *ask,
+    const float *qkv, float *out, float *lse, float *scores)
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_heads_at *at = &run->net->at;
-	size_t rep = c->heads / c->kv_heads, i, row;
+	size_t rep = c->heads / c->kv_heads, i, at_node, row;
 	size_t window = peft_config_window(c, layer);
 	struct look l = { .kv = cache_of(run, node), .layer = layer,
 	    .head = head, .group = head / rep };
 
-	for (i = 0; i < node->n; i++) {
-		row = node->first + i;
-		l.end = l.kv->len + i + 1;
+	for (i = 0; i < ask->n; i++) {
+		at_node = peft_asked_at(ask, node->first, i);
+		row = ask->first + i;
+		l.end = l.kv->len + at_node + 1;
 		l.lo = l.end > window ? l.end - window : 0;
-		lse[row * c->heads + head] = attend(run, &l, qkv + row *
-		    at->ld + l.group * at->group + head % rep * at->q,
-		    out + (row * c->heads + head) * c->v_dim, scores);
+		lse[row * c->heads + head] = attend(run, &l, qkv +
+		    (node->first + at_node) * at->ld + l.group * at->group +
+		    head % rep * at->q, out + (row * c->heads + head) *
+		    c->v_dim, scores);
 	}
 }

@@ -91,6 +91,27 @@ mlp_back(struct peft_run *run, size_t layer, struct peft_saved *s)
 	unnormed(run, norm, run->dx, run->dnormed, stream);
 }
 
+/* As forward: queries of the kept alone, by way of run->dattn; kept.x holds
+ * the gradient of their input. */
+static void
+kept_queries_back(struct peft_run *run, const struct peft_layer *l,
+    struct peft_saved *s, const float *x, float *dx, struct peft_product *in)
+{
+	size_t D = run->net->config.hidden, Q = run->net->at.k;
+	struct peft_product q = { in[0].w, run->dattn, Q };
+
+	peft_linears_back(run, &l->lin[PEFT_K], &s->hook[PEFT_K], x, D, dx,
+	    in + 1, 2);
+	peft_kept_gather(run, run->tmp, x, D, D);
+	peft_kept_gather(run, run->dattn, in[0].y, in[0].ldy, Q);
+	peft_kept_view(run, true);
+	peft_linears_back(run, &l->lin[PEFT_Q], &s->hook[PEFT_Q], run->tmp, D,
+	    dx == NULL ? NULL : run->kept.x, &q, 1);
+	peft_kept_view(run, false);
+	if (dx != NULL)
+		peft_kept_scatter(run, dx, D, run->kept.x, D, true);
+}
+
 /* From the gradient of queries, keys and values to that of their input. */
 static void
 queries_back(struct peft_run *run, size_t layer, struct peft_saved *s,
@@ -113,6 +134,8 @@ queries_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	else if (l->lin[PEFT_QKV].site != NULL)
 		peft_linears_back(run, &l->lin[PEFT_QKV], &s->hook[PEFT_QKV],
 		    x, D, dx, &one, 1);
+	else if (peft_is_kept(run, layer))
+		kept_queries_back(run, l, s, x, dx, in);
 	else
 		peft_linears_back(run, &l->lin[PEFT_Q], &s->hook[PEFT_Q], x,
 		    D, dx, in, 3);
@@ -131,6 +154,7 @@ attention_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 
 	peft_linears_back(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn,
 	    c->heads * c->v_dim, run->dattn, &out, 1);
+	peft_kept_end(run, layer, s);
 	peft_attention_back(run, layer, s, run->dattn, run->dqkv);
 	peft_hooks_backward(run, &run->net->attention[layer], run->ranges,
 	    run->nranges, run->ident, s->qkv, run->net->at.ld, run->dattn,
@@ -174,19 +198,21 @@ peft_backward(struct peft_run *run)
 	float *dmid = run->dx;
 
 	for (l = last; l >= run->lowest; l--) {
-		struct peft_saved *s = &run->saved[l];
+		struct peft_saved s = run->saved[l];
 
 		if (run->caps.recompute && l < last)
 			peft_forward_again(run, (size_t)l);
-		peft_unstash(run, s);
+		peft_unstash(run, &run->saved[l]);
+		if (peft_is_kept(run, (size_t)l))
+			s.x = run->kept.x;
 		if (c->t.parallel) {
 			/* both branches begin at the layer's input */
 			dmid = run->dparallel;
 			memcpy(dmid, run->dx, run->T * c->hidden *
 			    sizeof(*dmid));
 		}
-		mlp_back(run, (size_t)l, s);
-		attention_back(run, (size_t)l, s, dmid, l > run->lowest ||
+		mlp_back(run, (size_t)l, &s);
+		attention_back(run, (size_t)l, &s, dmid, l > run->lowest ||
 		    run->deep);
 	}
 	if (run->lowest == 0 && run->deep)

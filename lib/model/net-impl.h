@@ -4,7 +4,9 @@
 
 #include "data/tokens.h"
 #include "math/panel.h"
+#include "math/profile.h"
 #include "math/vec.h"
+#include "model/kept-impl.h"
 #include "model/net.h"
 #include "model/tree.h"
 #include "quant/product.h"
@@ -124,12 +126,6 @@ struct peft_saved {
 	uint16_t *stash_x, *stash;
 };
 
-/* A stretch of tokens that use the same adapter. */
-struct peft_range {
-	int	adapter;
-	size_t	first, n;
-};
-
 /* cos and sin [rows, rope_dim / 2] of one kind of layer. */
 struct peft_angles {
 	float	*cos, *sin;
@@ -146,7 +142,7 @@ struct peft_run {
 						 * asked for */
 
 	struct peft_saved	*saved;		/* [layers] */
-	float	*out;				/* [T, D] behind the layers */
+	float	*out;			/* [rows, D] behind the layers */
 	float	*normed;			/* [T, D] */
 	float	*act;				/* [T, I] */
 	float	*tmp;				/* [T, D] */
@@ -176,6 +172,8 @@ struct peft_run {
 	float	*logits;			/* [tile, vocab] */
 	float	*capped;			/* the same, or NULL */
 	float	*hx, *dhx;			/* [tile, D] */
+	struct peft_kept kept;
+	size_t	 rowcap;		/* most rows */
 	size_t	*rows;				/* [T] supervised positions, */
 	int32_t	*targets;			/* [T] what they predict, */
 	size_t	*rownode;			/* [T] their node, */
@@ -196,6 +194,7 @@ struct peft_run {
 					 * first of those that share it) */
 	uint64_t		*tileident;	/* [tile] the same of a tile */
 	struct peft_range	*ranges;	/* [seqs] */
+	struct peft_range	*tile_ranges;	/* [seqs] */
 	size_t			 nranges;
 	bool			 train;
 	uint64_t		 step;
@@ -243,6 +242,9 @@ void	peft_stash(const struct peft_run *, const struct peft_saved *);
 void	peft_unstash(const struct peft_run *, const struct peft_saved *);
 void	peft_stash_trim(const struct peft_run *, float *x, size_t n);
 
+/* fit.c: is what sequences begin with alike computed once? */
+bool	peft_run_shares(const struct peft_run *);
+
 /* What token i of a sequence is to be predicted as, or PEFT_IGNORE. */
 static inline int32_t
 peft_seq_label(const struct peft_seq *s, size_t i)
@@ -262,18 +264,23 @@ float	*peft_page_keys(const struct peft_run *, const struct peft_kv *,
 	    size_t page, size_t layer, size_t head);
 float	*peft_page_values(const struct peft_run *, const struct peft_kv *,
 	    size_t page, size_t layer, size_t head);
+/* attention-kv.c: one head of a node whose sequence has a cache, one query
+ * after the other. */
+void	peft_attention_kv(const struct peft_run *, const struct peft_node *,
+	    size_t layer, size_t head, const struct peft_asked *,
+	    const float *qkv, float *out, float *lse, float *scores);
+
 /* attention-kv.c: append a node's keys and values to the cache of its
- * sequence; attend, one head of a node, one query after the other. */
+ * sequence. */
 void	peft_attention_fill(struct peft_run *, const struct peft_node *,
 	    size_t layer, const float *qkv);
-void	peft_attention_kv(const struct peft_run *, const struct peft_node *,
-	    size_t layer, size_t head, const float *qkv, float *out,
-	    float *lse, float *scores);
 
 /* attention.c: out[T, O] and lse from qkv (and caches, of layer `layer');
  * attention-back.c: dqkv from dout. */
 enum { PEFT_BLOCK = 64 };	/* queries at a time */
 size_t	peft_attention_scratch(const struct peft_run *);
+/* Its operations, for the profile: 0 if there is none. */
+double	peft_attention_work(const struct peft_run *, size_t layer);
 /* Copy n floats of each token of a node and of all above it, which lie at src
  * in rows of ld, into [depth + n, n]. */
 void	peft_attention_path(const struct peft_run *, size_t node,

@@ -54,6 +54,15 @@ struct peft_spec {
 	size_t		 nimportance;
 };
 
+/* GGUF: by which importance matrix types were rounded, as llama.cpp tells it
+ * (quantize.imatrix.*). */
+struct peft_weighed {
+	const char	*file;
+	const char	*dataset;	/* NULL: it does not say */
+	size_t		 entries;
+	uint32_t	 chunks;	/* 0: it does not say */
+};
+
 struct peft_sinkopt {
 	const char	*path;		/* NULL or "-": bundle to stdout */
 	bool		 force;
@@ -71,6 +80,7 @@ struct peft_sinkopt {
 	 * types change: then all of it is carried over; else NULL */
 	const struct peft_source *origin;
 	bool		 same_types;	/* not even those */
+	const struct peft_weighed *weighed;	/* or NULL */
 	/* a further look at what was written, before it has its name */
 	struct peft_check check;
 };

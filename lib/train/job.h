@@ -19,7 +19,7 @@ struct peft_trainjob {
 	double			 knobs[PEFT_NKNOB];	/* NAN: not given */
 	char *const		*paths;
 	size_t			 npaths;
-	bool			 partial, any_base;
+	bool			 partial, any_base, profile;
 };
 
 /* 0 done; 128 + n stopped by signal n; -1. */
