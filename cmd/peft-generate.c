@@ -57,6 +57,16 @@ struct job {
 	size_t			 width, kvlimit;
 };
 
+static void
+say(const struct peft_decodestat *s)
+{
+	peft_warn("%zu tokens made, %.0f a second; %zu of prompts, of which "
+	    "%zu shared, %.0f a second; keys and values: %.1f MiB", s->made,
+	    s->making > 0 ? (double)s->made / s->making : 0, s->prompts,
+	    s->shared, s->reading > 0 ? (double)(s->prompts - s->shared) /
+	    s->reading : 0, (double)s->peak / (1 << 20));
+}
+
 static int
 generate(const struct job *job, struct peft_prompts *prompts,
     struct peft_out *out, struct peft_err *err)
@@ -64,9 +74,11 @@ generate(const struct job *job, struct peft_prompts *prompts,
 	struct peft_answeropt how = { .sampling = job->sampling,
 	    .width = job->width, .limit = job->kvlimit,
 	    .jsonl = job->prompt.jsonl };
+	struct peft_decodestat stat = { 0 };
 	struct peft_progress bar;
 	int r;
 
+	how.stat = &stat;
 	/* One answer as plain text is followed as it comes; many are worth a
 	 * bar. */
 	how.stream = !how.jsonl && job->prompt.prompt != NULL;
@@ -76,6 +88,8 @@ generate(const struct job *job, struct peft_prompts *prompts,
 	r = peft_answer_prompts(prompts, &how, out, err);
 	if (!how.stream)
 		peft_progress_end(&bar);
+	if (r == 0 && job->common.verbose > 0)
+		say(&stat);
 	return r;
 }
 

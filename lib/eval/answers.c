@@ -263,7 +263,7 @@ peft_answer_prompts(struct peft_prompts *prompts,
 	const struct peft_clerk clerk = { .ctx = &w, .next = on_next,
 	    .token = on_token, .done = on_done };
 	const struct peft_decodeopt opt = { .sampling = how->sampling,
-	    .width = how->width, .limit = how->limit };
+	    .width = how->width, .limit = how->limit, .stat = how->stat };
 	size_t i;
 	int r;
 

@@ -28,6 +28,8 @@ struct peft_seats {
 	const struct peft_sites	*sites;
 	bool			 share;
 	uint64_t		 turns;
+	size_t			 room, left;	/* tokens; the least left */
+	size_t			 shared;	/* so far */
 };
 
 int	peft_seats_open(struct peft_seats *, struct peft_net *, size_t n,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/progress.h"
 #include "eval/decode-impl.h"
 #include "model/rope.h"
 
@@ -19,6 +20,7 @@ struct decoder {
 	struct peft_caps		 caps;
 	struct peft_request		*waiting;	/* for a place */
 	bool				 no_more;
+	struct peft_decodestat		 stat;
 	/* of one call of the net */
 	struct peft_seq			*seqs;
 	size_t				 nseqs;
@@ -124,6 +126,7 @@ fill(struct decoder *d, struct peft_err *err)
 		r = peft_seats_take(&d->seats, d->waiting, err);
 		if (r != 1)
 			return r;
+		d->stat.prompts += d->waiting->n;
 		d->waiting = NULL;
 	}
 	return 0;
@@ -216,6 +219,7 @@ take_token(struct decoder *d, struct peft_seat *s, float *logits,
 	id = peft_sample(&d->opt->sampling, logits, c->vocab, r->stream,
 	    r->nout, d->order);
 	r->out[r->nout++] = id;
+	d->stat.made++;
 	r->ended = peft_config_is_eos(c, id);
 	if (d->clerk->token != NULL &&
 	    d->clerk->token(d->clerk->ctx, r, err) == -1)
@@ -276,18 +280,29 @@ peft_go_on(struct peft_net *net, const struct peft_decodeopt *opt,
 {
 	struct decoder d = { .net = net, .opt = opt, .clerk = clerk };
 	int r = decoder_open(&d, err);
+	double t;
 
 	while (r == 0) {
 		if ((r = fill(&d, err)) == -1)
 			break;
 		if (peft_seats_busy(&d.seats) == 0)
 			break;
+		t = peft_now();
 		gather_tokens(&d);
 		if ((r = run(&d, PEFT_AS_FEW, err)) == -1)
 			break;
+		d.stat.making += peft_now() - t;
+		t = peft_now();
 		gather_prompts(&d);
 		r = run(&d, PEFT_AS_MANY, err);
+		d.stat.reading += peft_now() - t;
 	}
+	d.stat.shared = d.seats.shared;
+	if (d.seats.pages != NULL)
+		d.stat.peak = peft_pages_bytes(net, d.seats.room -
+		    d.seats.left);
+	if (opt->stat != NULL)
+		*opt->stat = d.stat;
 	decoder_close(&d);
 	return r;
 }

@@ -60,10 +60,20 @@ struct peft_clerk {
 	int	(*done)(void *ctx, struct peft_request *, struct peft_err *);
 };
 
+/* What it came to. */
+struct peft_decodestat {
+	size_t	prompts;		/* tokens of prompts, and of these */
+	size_t	shared;			/* what others had computed */
+	size_t	made;			/* tokens that were made */
+	size_t	peak;			/* bytes of keys and values */
+	double	reading, making;	/* seconds in prompts, in the others */
+};
+
 struct peft_decodeopt {
 	struct peft_sampling	 sampling;
 	size_t			 width;		/* requests in work at once */
 	size_t			 limit;		/* bytes of keys and values */
+	struct peft_decodestat	*stat;		/* or NULL */
 };
 
 /* Tokens that end a text are the config's eos.  A request that the limit has

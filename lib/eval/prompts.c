@@ -28,18 +28,36 @@ peft_prompts_close(struct peft_prompts *p)
 	cJSON_Delete(p->held);
 }
 
+/* Token records know one adapter by name: several are this layer's. */
 static int
-prompt_of(struct peft_prompts *p, const cJSON *j, bool idle,
+encode(const struct peft_codec *codec, cJSON *j, struct peft_record *r,
+    struct peft_err *err)
+{
+	const struct peft_encopt enc = { .prompt_only = true };
+	cJSON *several = cJSON_GetObjectItemCaseSensitive(j, "adapter");
+	int status;
+
+	if (cJSON_IsArray(several) || cJSON_IsObject(several))
+		cJSON_DetachItemViaPointer(j, several);
+	else
+		several = NULL;
+	status = peft_encode_record(codec, j, &enc, r, err);
+	if (several != NULL)
+		cJSON_AddItemToObject(j, "adapter", several);
+	return status;
+}
+
+static int
+prompt_of(struct peft_prompts *p, cJSON *j, bool idle,
     struct peft_prompt *q, bool *changed, struct peft_err *err)
 {
-	struct peft_encopt enc = { .prompt_only = true };
 	int64_t max = (int64_t)p->opt->max_tokens;
 	struct peft_session *ses = p->ses;
 	int r;
 
 	memset(q, 0, sizeof(*q));
 	if (peft_json_int(j, "max_tokens", 1, 1 << 20, &max, err) == -1 ||
-	    peft_encode_record(&ses->codec, j, &enc, &q->record, err) == -1 ||
+	    encode(&ses->codec, j, &q->record, err) == -1 ||
 	    peft_codec_fits(&ses->codec, &q->record,
 	    peft_net_config(ses->net)->vocab, err) == -1)
 		return -1;

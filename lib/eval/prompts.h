@@ -69,6 +69,7 @@ struct peft_answeropt {
 	bool			 jsonl;
 	bool			 stream;	/* write the text as it comes */
 	struct peft_progress	*progress;	/* or NULL */
+	struct peft_decodestat	*stat;		/* or NULL */
 };
 
 /* The answers, in the order of the prompts, each as soon as it and those

@@ -58,6 +58,7 @@ peft_seats_forget(struct peft_seats *s, struct peft_net *net, size_t limit,
 	s->pages = peft_pages_open(net, limit / page * PEFT_PAGE, err);
 	if (s->pages == NULL)
 		return -1;
+	s->room = s->left = peft_pages_left(s->pages);
 	for (i = 0; i < s->n; i++)
 		if ((s->at[i].kv = peft_kv_new(s->pages, err)) == NULL)
 			return -1;
@@ -146,7 +147,7 @@ peft_seats_begin(struct peft_seats *s, struct peft_seat *seat)
 		return true;
 	/* its own pages go back, and come again behind the shared ones */
 	(void)peft_kv_cut(seat->kv, 0);
-	(void)peft_kv_share(seat->kv, best->kv, now);
+	s->shared += peft_kv_share(seat->kv, best->kv, now);
 	return peft_kv_reserve(seat->kv, room_of(s, seat->request));
 }
 
@@ -218,6 +219,8 @@ peft_seats_take(struct peft_seats *s, struct peft_request *r,
 		    "and %zu to come need the keys and values of %zu; "
 		    "--kv-limit has room for %zu", r->n, r->max, need, left);
 	}
+	left = peft_pages_left(s->pages);
+	s->left = left < s->left ? left : s->left;
 	if (remember(seat, r, err) == -1)
 		return -1;
 	seat->request = r;
