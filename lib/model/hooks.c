@@ -45,7 +45,7 @@ call_of(struct peft_run *run, const struct peft_range *r,
 	return (struct peft_hook_call){ .cpu = run->net->cpu, .T = r->n,
 	    .ident = ident + r->first,
 	    .x = x == NULL ? NULL : x + r->first * ldx, .ldx = ldx,
-	    .ids = x == NULL ? run->ids + r->first : NULL, .saved = saved,
+	    .ids = run->ids + r->first, .saved = saved,
 	    .scratch = run->hook, .product = run->product,
 	    .train = run->train, .step = run->step };
 }
@@ -105,6 +105,8 @@ peft_hooks_backward(struct peft_run *run, const struct peft_site *site,
 			    x, ldx, saved + floats_of(h, h->ops->saved,
 			    r->first));
 
+			call.dbranch = site->kind == PEFT_JOIN ?
+			    (float *)(uintptr_t)dy + r->first * lddy : NULL;
 			if (r->adapter == h->adapter)
 				h->ops->backward(h->self, &call,
 				    dy + r->first * lddy, lddy,

@@ -66,6 +66,7 @@ struct peft_net {
 	struct peft_heads_at	 at;
 	float			*slopes;	/* [heads] ALiBi's, or NULL */
 	struct peft_site	*attention;	/* [layers] */
+	struct peft_site	*joins;		/* [layers][PEFT_NJOIN] */
 	size_t			 weight_bytes;
 };
 
@@ -104,6 +105,9 @@ struct peft_visits {
 	float	*shared;		/* [T, 2 I] the same of the shared */
 };
 
+/* The two places of a layer where a branch is added to the stream. */
+enum { PEFT_JOIN_ATTN, PEFT_JOIN_MLP, PEFT_NJOIN };
+
 /* What backward needs of a layer's forward.  When nothing is trained all
  * layers share one; if it is computed again, all but x.  NULL: the family
  * has no such thing. */
@@ -119,6 +123,7 @@ struct peft_saved {
 	float	*gu;			/* [T, 2 I]: gate | up; or [T, I] */
 	struct peft_visits v;
 	float	*hook[PEFT_NSLOT];	/* what the hooks of a slot keep */
+	float	*join[PEFT_NJOIN];	/* the same at the joins */
 	/* stash.c: x, and qkv to up (which lie end to end, nwork floats),
 	 * rounded; NULL: they are this layer's own */
 	float	*work;
@@ -148,6 +153,7 @@ struct peft_run {
 	float	*tmp;				/* [T, D] */
 	float	*dx, *dnormed;			/* [T, D] */
 	float	*dbranch;			/* [T, D] what a branch gets */
+	float	*djoin;				/* [T, D] the same, at a join */
 	float	*dparallel;			/* [T, D] of both branches */
 	float	*dqkv, *dattn, *dact;
 	float	*dkv;		/* [T, heads, head_dim + v_dim] */
@@ -206,6 +212,9 @@ struct peft_run {
 void	peft_run_layout(struct peft_run *);
 /* Floats that the hooks of a slot keep, at most, in layers l .. end. */
 size_t	peft_run_hook_saved(const struct peft_run *, int slot, size_t l,
+	    size_t end);
+
+void	peft_run_join_saved(struct peft_run *, struct peft_saved *, size_t l,
 	    size_t end);
 
 /* forward.c, backward.c; _again: what backward needs of a layer, from x. */
@@ -348,6 +357,15 @@ void	peft_op_act_back(struct peft_run *, float *gu, const float *dy,
 
 /* A soft cap: y = cap tanh(y / cap), within 3e-7 cap. */
 void	peft_cap_row(const struct peft_vec *, float *y, size_t n, float cap);
+
+/* joins.c: what hooks make of a branch b[T, D] that is to be added to the
+ * stream x; and back: the gradient of b, in run->djoin or dy itself, given
+ * that of x + b times scale; dx += that of x.  (dy may be dx.) */
+bool	peft_join_hooked(const struct peft_run *, size_t layer, int join);
+void	peft_join(struct peft_run *, size_t layer, int join,
+	    struct peft_saved *, const float *x, float *b);
+void	peft_join_back(struct peft_run *, size_t layer, int join,
+	    struct peft_saved *, const float *x, float *db, float *dx);
 
 /* virtual.c: tokens that adapters put before a sequence. */
 const struct peft_virtual *peft_virtual_of(const struct peft_run *,

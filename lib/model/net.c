@@ -189,6 +189,7 @@ load(struct peft_net *net, struct peft_err *err)
 	if (load_slot(net, PEFT_AT_NORM, &net->norm, NULL, &site, err) == -1)
 		return -1;
 	net->attention = site + 1;
+	net->joins = net->attention + net->config.layers;
 	if (site->weight != SIZE_MAX)
 		return load_linear(net, site, &net->head, err);
 	net->head.site = site;

@@ -20,7 +20,8 @@ enum peft_site_kind {
 	PEFT_LINEAR, PEFT_EMBEDDING, PEFT_HEAD, PEFT_NORM,
 	PEFT_POSITION,		/* an embedding of positions */
 	PEFT_EXPERT,		/* a linear that some tokens pass */
-	PEFT_ATTENTION		/* a whole attention, before its o_proj */
+	PEFT_ATTENTION,		/* a whole attention, before its o_proj */
+	PEFT_JOIN		/* where a branch is added to the stream */
 };
 
 /* A stretch of the rows of a micro-batch that use one adapter. */
@@ -36,14 +37,16 @@ struct peft_hook_call {
 					 * position, however steps are split */
 	const float	*x;
 	size_t		 ldx;
-	const int32_t	*ids;		/* [T] at the embedding, where x is
-					 * NULL; -1: a virtual token */
+	const int32_t	*ids;		/* [T] the tokens; -1: a virtual one
+					 * (at the embedding, where x
+					 * is NULL, and at joins) */
 	float		*saved;		/* what forward left for backward */
 	float		*scratch;
 	float		*product;	/* scratch for products of the site's
 					 * shape (quant/product.h) */
 	bool		 train;		/* backward will follow */
 	uint64_t	 step;	/* with site and ident: key of dropout */
+	float		*dbranch;	/* backward at a join, [T, out] */
 };
 
 /*
@@ -52,6 +55,11 @@ struct peft_hook_call {
  * instead of its input (input, input_back), and the vectors of a norm
  * (vector).  Any may be NULL.  At an attention x is
  * the rotated queries and y what o_proj will see; nothing is saved there.
+ *
+ * At a join (of attention, of the MLP) x is the stream before the branch and
+ * y what the branch adds to it, which forward may change: at most one hook an
+ * adapter.  Its backward finds the gradient of what is added in dbranch,
+ * which it makes that of what it found there; dx += .. is that of the stream.
  */
 struct peft_hook_ops {
 	/* Bytes that are kept as long as the adapter is attached. */
@@ -148,6 +156,10 @@ void	peft_sites_close(struct peft_sites *);
 struct peft_site *peft_sites_find(const struct peft_sites *, const char *path);
 /* Take all hooks and virtual tokens of an adapter off. */
 void	peft_sites_detach(struct peft_sites *, int adapter);
+/* An error if a weight of the source that is not used[i] is more than a
+ * buffer. */
+int	peft_sites_all_used(const struct peft_source *, const bool *used,
+	    struct peft_err *) PEFT_MUSTCHECK;
 /* How many virtual tokens an adapter has; adapter -1: the most any has. */
 size_t	peft_sites_virtual(const struct peft_sites *, int adapter);
 /* y [T, out] = x W^T of a site that is loaded, without bias and hooks;

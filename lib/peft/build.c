@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "peft/method.h"
+#include "peft/hub.h"
 #include "peft/target.h"
 
 static char *
@@ -14,7 +14,9 @@ name_of(const struct peft_module *m, const struct peft_shape *s,
 	struct peft_buf b = { 0 };
 	char *name = NULL;
 
-	if (s->place == PEFT_AT_SITE)
+	if (s->group != NULL)
+		peft_hub_name(m, s, &b);
+	else if (s->place == PEFT_AT_SITE)
 		peft_buf_printf(&b, "%s%s.%s", PEFT_PREFIX, m->site->path,
 		    s->suffix);
 	else
@@ -63,6 +65,7 @@ check_kind(const struct peft_method *method, const struct peft_site *site,
 		[PEFT_NORM] = "a norm", [PEFT_ATTENTION] = "an attention",
 		[PEFT_POSITION] = "an embedding of positions",
 		[PEFT_EXPERT] = "a part of experts",
+		[PEFT_JOIN] = "where a branch joins the stream",
 	};
 
 	if (method->kinds >> site->kind & 1)
@@ -113,7 +116,9 @@ choose_sites(struct peft_adapter *a, const struct peft_sites *sites,
 	*n = 0;
 	if (at == NULL)
 		return -1;
-	if (a->method->kinds != 0)
+	if (a->method->hub)
+		*n = peft_hub_sites(a, sites, at);
+	else if (a->method->kinds != 0)
 		r = peft_target(a->config, sites, a->method->kinds,
 		    a->method->usual, a->fresh, at, n, err);
 	for (; r == 0 && p != NULL && *p != NULL; p++)
