@@ -134,75 +134,77 @@ add_name(const char **list, size_t *n)
 	list[(*n)++] = optarg;
 }
 
-static void
-parse(struct job *job, int argc, char **argv)
+/* What is sampled, and how much at once. */
+static bool
+number_option(struct job *job, int ch)
 {
-	int ch;
+	switch (ch) {
+	case O_MAX:
+		job->prompt.max_tokens = (size_t)peft_optint("--max-tokens",
+		    optarg, 1, 1 << 20);
+		return true;
+	case O_TEMP:
+		job->sampling.temperature = peft_optreal("--temperature",
+		    optarg, 0, 100);
+		return true;
+	case O_TOPP:
+		job->sampling.top_p = peft_optreal("--top-p", optarg, 0, 1);
+		return true;
+	case O_TOPK:
+		job->sampling.top_k = (size_t)peft_optint("--top-k", optarg,
+		    0, 1 << 24);
+		return true;
+	case O_WIDTH:
+		job->width = (size_t)peft_optint("--width", optarg, 1, 1024);
+		return true;
+	case O_KVLIMIT:
+		job->kvlimit = peft_optsize("--kv-limit", optarg);
+		return true;
+	}
+	return false;
+}
 
-	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
-		switch (ch) {
-		case 'm':
-			job->session.model = optarg;
-			break;
-		case 'a':
-			add_name(job->adapters, &job->session.nadapters);
-			break;
-		case O_FOLDER:
-			job->session.folder = optarg;
-			break;
-		case O_COMBINE:
-			add_name(job->combined, &job->session.ncombined);
-			break;
-		case 'p':
-			job->prompt.prompt = optarg;
-			break;
-		case O_SYSTEM:
-			job->prompt.system = optarg;
-			break;
-		case O_RAW:
-			job->prompt.raw = true;
-			break;
-		case O_MAX:
-			job->prompt.max_tokens = (size_t)peft_optint(
-			    "--max-tokens", optarg, 1, 1 << 20);
-			break;
-		case O_TEMP:
-			job->sampling.temperature = peft_optreal(
-			    "--temperature", optarg, 0, 100);
-			break;
-		case O_TOPP:
-			job->sampling.top_p = peft_optreal("--top-p", optarg,
-			    0, 1);
-			break;
-		case O_TOPK:
-			job->sampling.top_k = (size_t)peft_optint("--top-k",
-			    optarg, 0, 1 << 24);
-			break;
-		case O_JSONL:
-			job->prompt.jsonl = true;
-			break;
-		case O_WIDTH:
-			job->width = (size_t)peft_optint("--width", optarg, 1,
-			    1024);
-			break;
-		case O_KVLIMIT:
-			job->kvlimit = peft_optsize("--kv-limit", optarg);
-			break;
-		case O_COMPUTE:
-			job->session.compute = (enum peft_compute)
-			    peft_optword("--compute", optarg,
-			    peft_compute_names);
-			break;
-		case O_ANYBASE:
-			job->session.any_base = true;
-			break;
-		}
-	job->prompt.paths = argv + optind;
-	job->prompt.npaths = (size_t)(argc - optind);
-	job->session.adapters = job->adapters;
-	job->session.combined = job->combined;
-	job->session.threads = job->common.threads;
-	job->sampling.rng = peft_rng_key(job->common.seed, "sample");
+static void
+option(struct job *job, int ch)
+{
+	switch (ch) {
+	case 'm':
+		job->session.model = optarg;
+		break;
+	case 'a':
+		add_name(job->adapters, &job->session.nadapters);
+		break;
+	case O_FOLDER:
+		job->session.folder = optarg;
+		break;
+	case O_COMBINE:
+		add_name(job->combined, &job->session.ncombined);
+		break;
+	case 'p':
+		job->prompt.prompt = optarg;
+		break;
+	case O_SYSTEM:
+		job->prompt.system = optarg;
+		break;
+	case O_RAW:
+		job->prompt.raw = true;
+		break;
+	case O_JSONL:
+		job->prompt.jsonl = true;
+		break;
+	case O_COMPUTE:
+		job->session.compute = (enum peft_compute)peft_optword(
+		    "--compute", optarg, peft_compute_names);
+		break;
+	case O_ANYBASE:
+		job->session.any_base = true;
+		break;
+	}
+}
+
+static void
+check(const struct job *job)
+{
 	if (job->session.model == NULL)
 		peft_die(PEFT_USAGE, "-m MODEL is missing");
 	if (job->prompt.prompt != NULL && job->prompt.npaths > 0)
@@ -212,6 +214,23 @@ parse(struct job *job, int argc, char **argv)
 		peft_die(PEFT_USAGE, "--system and --raw go with -p");
 	if (job->prompt.raw && job->prompt.system != NULL)
 		peft_die(PEFT_USAGE, "--system and --raw exclude each other");
+}
+
+static void
+parse(struct job *job, int argc, char **argv)
+{
+	int ch;
+
+	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
+		if (!number_option(job, ch))
+			option(job, ch);
+	job->prompt.paths = argv + optind;
+	job->prompt.npaths = (size_t)(argc - optind);
+	job->session.adapters = job->adapters;
+	job->session.combined = job->combined;
+	job->session.threads = job->common.threads;
+	job->sampling.rng = peft_rng_key(job->common.seed, "sample");
+	check(job);
 }
 
 int

@@ -285,17 +285,14 @@ peft_in_line(struct peft_in *in, char **line, size_t *len,
 	return 1;
 }
 
-/* Files are always ready; what is packed is not looked into. */
 bool
 peft_in_ready(struct peft_in *in, int fd, bool wait)
 {
-	struct pollfd p[2] = { { in->fd, POLLIN, 0 }, { fd, POLLIN, 0 } };
-	size_t n = in->have - in->pos;
+	struct pollfd p[] = { { in->fd, POLLIN, 0 }, { fd, POLLIN, 0 } };
 
-	if (in->eof || in->ar != NULL || (n > 0 &&
-	    memchr(in->buf + in->pos, '\n', n) != NULL))
-		return true;
-	return poll(p, 2, wait ? -1 : 0) > 0 && p[0].revents != 0;
+	return in->eof || in->ar != NULL || memchr(in->buf + in->pos, '\n',
+	    in->have - in->pos) != NULL || (poll(p, 2, wait ? -1 : 0) > 0 &&
+	    p[0].revents != 0);
 }
 
 int

@@ -42,8 +42,7 @@ peft_pages_open(const struct peft_net *net, size_t tokens,
 		return NULL;
 	*p = (struct peft_pages){ .layers = c->layers,
 	    .kdim = c->kv_heads * c->head_dim, .vdim = c->kv_heads * c->v_dim,
-	    .n = pages_for(tokens), .floats = page_floats(c),
-	    .extra = peft_sites_virtual(&net->sites, -1) };
+	    .n = pages_for(tokens), .floats = page_floats(c) };
 	(void)peft_arena_get(&p->arena, p->n, p->floats * sizeof(float));
 	p->users = peft_calloc(p->n, sizeof(*p->users), err);
 	p->free = peft_calloc(p->n, sizeof(*p->free), err);

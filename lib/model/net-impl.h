@@ -80,7 +80,6 @@ struct peft_pages {
 	float		*data;
 	uint32_t	*users;			/* [n] caches that have it */
 	uint32_t	*free;			/* [nfree] */
-	size_t		 extra;			/* virtual tokens at most */
 };
 
 struct peft_kv {
@@ -268,19 +267,17 @@ peft_first(const struct peft_run *run, size_t i)
 	return run->tree.nodes[i].first;
 }
 
-/* kv.c: keys of a page, from a layer's and head's first; and values. */
+/* kv.c: a head's keys, and values, in a page of a layer. */
 float	*peft_page_keys(const struct peft_run *, const struct peft_kv *,
 	    size_t page, size_t layer, size_t head);
 float	*peft_page_values(const struct peft_run *, const struct peft_kv *,
 	    size_t page, size_t layer, size_t head);
-/* attention-kv.c: one head of a node whose sequence has a cache, one query
- * after the other. */
+/* attention-kv.c: one head of a node whose sequence has a cache. */
 void	peft_attention_kv(const struct peft_run *, const struct peft_node *,
 	    size_t layer, size_t head, const struct peft_asked *,
 	    const float *qkv, float *out, float *lse, float *scores);
 
-/* attention-kv.c: append a node's keys and values to the cache of its
- * sequence. */
+/* Append a node's keys and values to its sequence's cache. */
 void	peft_attention_fill(struct peft_run *, const struct peft_node *,
 	    size_t layer, const float *qkv);
 

@@ -29,7 +29,7 @@ INLINE void l_store(float *p, lanes a) { _mm512_storeu_ps(p, a); }
 INLINE lanes l_mul(lanes a, lanes b) { return _mm512_mul_ps(a, b); }
 INLINE lanes l_add(lanes a, lanes b) { return _mm512_add_ps(a, b); }
 INLINE lanes l_sub(lanes a, lanes b) { return _mm512_sub_ps(a, b); }
-INLINE lanes l_fma(lanes a, lanes b, lanes c) { return _mm512_fmadd_ps(a, b, c); }
+#define l_fma(a, b, c)	_mm512_fmadd_ps(a, b, c)
 INLINE lanes l_float(words w) { return _mm512_cvtepi32_ps(w); }
 INLINE words l_high(words w) { return _mm512_srli_epi32(w, 4); }
 INLINE words l_or(words a, words b) { return _mm512_or_si512(a, b); }
@@ -71,7 +71,7 @@ l_pairs(const uint8_t *p)
 /* table[low four bits]; the table is 16 f32 */
 typedef __m512 table;
 INLINE table l_table(const float *p) { return _mm512_loadu_ps(p); }
-INLINE table l_table_scaled(table t, float f) { return _mm512_mul_ps(t, _mm512_set1_ps(f)); }
+#define l_table_scaled(t, f)	_mm512_mul_ps(t, _mm512_set1_ps(f))
 INLINE lanes l_look(table t, words w) { return _mm512_permutexvar_ps(w, t); }
 
 /* Low and high nibbles of 16 bytes, q d + m. */
@@ -147,7 +147,7 @@ INLINE void l_store(float *p, lanes a) { _mm256_storeu_ps(p, a); }
 INLINE lanes l_mul(lanes a, lanes b) { return _mm256_mul_ps(a, b); }
 INLINE lanes l_add(lanes a, lanes b) { return _mm256_add_ps(a, b); }
 INLINE lanes l_sub(lanes a, lanes b) { return _mm256_sub_ps(a, b); }
-INLINE lanes l_fma(lanes a, lanes b, lanes c) { return _mm256_fmadd_ps(a, b, c); }
+#define l_fma(a, b, c)	_mm256_fmadd_ps(a, b, c)
 INLINE lanes l_float(words w) { return _mm256_cvtepi32_ps(w); }
 INLINE words l_high(words w) { return _mm256_srli_epi32(w, 4); }
 INLINE words l_or(words a, words b) { return _mm256_or_si256(a, b); }
@@ -276,7 +276,12 @@ INLINE lanes l_set(float f) { EACH(f); }
 INLINE lanes l_zero(void) { return l_set(0); }
 INLINE lanes l_load(const float *p) { EACH(p[i]); }
 INLINE void l_store(float *p, lanes a) { memcpy(p, a.f, sizeof(a.f)); }
-INLINE lanes l_fma(lanes a, lanes b, lanes c) { EACH(a.f[i] * b.f[i] + c.f[i]); }
+INLINE lanes
+l_fma(lanes a, lanes b, lanes c)
+{
+	EACH(a.f[i] * b.f[i] + c.f[i]);
+}
+
 
 INLINE float
 l_sum(lanes a)

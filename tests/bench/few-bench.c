@@ -89,8 +89,8 @@ bench(struct peft_cpu *cpu, enum peft_dtype t)
 	    .cols = COLS, .nelem = (size_t)ROWS * COLS };
 	float *x = must(aligned_alloc(64, (size_t)ROWS * COLS * sizeof(*x)));
 	float *y = must(calloc(32 * ROWS, sizeof(*y)));
-	float *scratch = must(aligned_alloc(64, peft_product_scratch(cpu, ROWS, COLS) *
-	    sizeof(*scratch)));
+	float *scratch = must(aligned_alloc(64, sizeof(*scratch) *
+	    peft_product_scratch(cpu, ROWS, COLS)));
 	struct peft_err err;
 	uint8_t *data;
 	size_t copies, i;
