@@ -330,33 +330,6 @@ peft_in_close(struct peft_in *in)
 	free(in);
 }
 
-int
-peft_in_slurp(const char *path, size_t max, struct peft_buf *b,
-    struct peft_err *err)
-{
-	char chunk[CHUNK];
-	ssize_t n = 0;
-	int fd;
-
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
-		return peft_seterrno(err, "%s", path);
-	while (b->len <= max && !b->failed &&
-	    ((n = read(fd, chunk, sizeof(chunk))) > 0 ||
-	    (n == -1 && errno == EINTR)))
-		if (n > 0)
-			peft_buf_put(b, chunk, (size_t)n);
-	if (n == -1)
-		peft_seterrno(err, "%s", path);
-	close(fd);
-	if (n == -1)
-		return -1;
-	if (b->failed)
-		return peft_seterr(err, "%s: no memory", path);
-	if (b->len > max)
-		return peft_seterr(err, "%s: more than %zu bytes", path, max);
-	return 0;
-}
-
 ssize_t
 peft_in_read(struct peft_in *in, void *dst, size_t n, struct peft_err *err)
 {

@@ -7,6 +7,7 @@
 #include "math/profile.h"
 #include "math/vec.h"
 #include "model/kept-impl.h"
+#include "model/kv-impl.h"
 #include "model/net.h"
 #include "model/tree.h"
 #include "quant/product.h"
@@ -68,27 +69,6 @@ struct peft_net {
 	struct peft_site	*attention;	/* [layers] */
 	struct peft_site	*joins;		/* [layers][PEFT_NJOIN] */
 	size_t			 weight_bytes;
-};
-
-/* A page is [layers] times keys [K][PEFT_PAGE], a column a token, and values
- * [kv_heads][PEFT_PAGE][v_dim]. */
-struct peft_pages {
-	size_t		 layers, kdim, vdim;	/* K, V */
-	size_t		 n, nfree;		/* pages */
-	size_t		 floats;		/* of a page */
-	struct peft_arena arena;
-	float		*data;
-	uint32_t	*users;			/* [n] caches that have it */
-	uint32_t	*free;			/* [nfree] */
-};
-
-struct peft_kv {
-	struct peft_pages *pool;
-	bool		 own;
-	uint32_t	*page;			/* [npages] */
-	size_t		 npages, room;		/* room of page[] */
-	size_t		 len;			/* tokens */
-	size_t		 virtuals;		/* of them, at the start */
 };
 
 /* What backward needs of the experts of a layer.  Row i of N = T * top_k is
@@ -267,11 +247,6 @@ peft_first(const struct peft_run *run, size_t i)
 	return run->tree.nodes[i].first;
 }
 
-/* kv.c: a head's keys, and values, in a page of a layer. */
-float	*peft_page_keys(const struct peft_run *, const struct peft_kv *,
-	    size_t page, size_t layer, size_t head);
-float	*peft_page_values(const struct peft_run *, const struct peft_kv *,
-	    size_t page, size_t layer, size_t head);
 /* attention-kv.c: one head of a node whose sequence has a cache. */
 void	peft_attention_kv(const struct peft_run *, const struct peft_node *,
 	    size_t layer, size_t head, const struct peft_asked *,
