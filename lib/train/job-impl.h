@@ -11,6 +11,16 @@ int	peft_job_records(const struct peft_trainjob *,
 	    struct peft_records *data, struct peft_evalset *evals,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
+/* frozen.c: put job->frozen on the sites; their hashes and weights go behind
+ * `atop'. */
+int	peft_job_frozen(struct peft_trainjob *, struct peft_sites *,
+	    const char *base, struct peft_buf *atop, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* With the trained one on them: can its gradients be right? */
+int	peft_job_frozen_check(const struct peft_trainjob *,
+	    const struct peft_sites *, struct peft_err *) PEFT_MUSTCHECK;
+void	peft_job_frozen_close(struct peft_trainjob *);
+
 /* job-config.c: job->config with the keys of -c, the method's and defaults. */
 int	peft_job_config(struct peft_trainjob *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;

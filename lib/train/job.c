@@ -28,6 +28,8 @@ struct state {
 	struct peft_progress	 bar;
 	FILE			*log;
 	char			 base[7 + PEFT_SHA256_HEX];
+	struct peft_buf		 atop;	/* hashes of frozen adapters */
+	struct peft_buf		 basis;	/* base's and these */
 	char			*checkpoint;
 	struct peft_report	 report;
 };
@@ -42,6 +44,9 @@ close_all(struct state *s)
 	peft_report_free(&s->report);
 	peft_trainer_close(s->trainer);
 	peft_adapter_close(s->adapter);
+	peft_job_frozen_close(s->job);
+	peft_buf_free(&s->atop);
+	peft_buf_free(&s->basis);
 	peft_records_free(&s->data);
 	for (i = 0; s->evals != NULL && i < s->job->nevals; i++)
 		peft_records_free(&s->evals[i].records);
@@ -154,11 +159,18 @@ save_adapter(const struct state *s, struct peft_err *err)
 	const char *meta[] = { "peft.base", s->base, "peft.tokenizer",
 	    s->data.info.tokenizer, "peft.template", s->data.info.tmpl,
 	    "peft.step", step, "peft.settings",
-	    peft_trainer_settings(s->trainer), "peft.origin",
-	    peft_source_meta(s->source, "peft.origin"), NULL };
+	    peft_trainer_settings(s->trainer), NULL, NULL, NULL, NULL, NULL };
+	const char *origin = peft_source_meta(s->source, "peft.origin");
+	size_t n = 10;
 
-	if (meta[11] == NULL)		/* the base was not made here */
-		meta[10] = NULL;
+	if (s->atop.len > 0) {
+		meta[n++] = "peft.atop";
+		meta[n++] = s->atop.data;
+	}
+	if (origin != NULL) {		/* the base was made here */
+		meta[n++] = "peft.origin";
+		meta[n++] = origin;
+	}
 	snprintf(step, sizeof(step), "%zu", peft_trainer_step(s->trainer));
 	return peft_adapter_save(s->adapter, s->job->common.output,
 	    s->job->common.force, meta, err);
@@ -263,12 +275,19 @@ run(struct state *s, struct peft_err *err)
 	    peft_net_config(s->net)->vocab, &s->data, s->evals,
 	    err) == -1 ||
 	    peft_source_hash(s->source, job->common.threads, s->base,
-	    err) == -1 || check_init(s, err) == -1)
+	    err) == -1 || check_init(s, err) == -1 ||
+	    peft_job_frozen(job, peft_net_sites(s->net), s->base, &s->atop,
+	    err) == -1)
 		return -1;
-	job->opt.base = s->base;
+	peft_buf_printf(&s->basis, "%s%s%s", s->base, s->atop.len > 0 ?
+	    " " : "", s->atop.len > 0 ? s->atop.data : "");
+	if (s->basis.failed)
+		return peft_seterr(err, "no memory");
+	job->opt.base = s->basis.data;
 	s->trainer = peft_trainer_open(s->net, s->adapter, &s->data,
 	    s->evals, job->nevals, &job->opt, err);
-	if (s->trainer == NULL)
+	if (s->trainer == NULL || peft_job_frozen_check(job,
+	    peft_net_sites(s->net), err) == -1)
 		return -1;
 	if (job->common.verbose > 0)
 		say_targets(s);
