@@ -3,8 +3,8 @@
 # Generation and forward passes of the model as it came (Q4_1), beside
 # llama.cpp in the same run: 1,024 tokens at once, one stream, sixteen, two
 # threads against one, and sixteen records with adapters of their own.
-# Seconds of the clock and of the processor: on a machine that others use too
-# only the latter, on one thread, mean something.
+# On a machine that others use too only what is told in seconds of the
+# processor means something.
 # usage: generate.sh MODEL.gguf; PEERS=VENV with llama_cpp, THREADS=N
 set -eu
 model=$1 threads=${THREADS:-$(nproc)}
@@ -54,23 +54,28 @@ else
 	echo '*** SKIPPED: llama.cpp (PEERS=VENV names where llama_cpp is)' >&2
 fi
 echo
-echo "sixteen records of 96 tokens, one thread (tokens a second):"
-for compute in f32 bf16; do
-	for w in 1 16; do
-		peft-generate -v -m "$model" -j 1 --width $w --compute $compute --jsonl none.jsonl 2>stat >out
-		eval "w$w=$(rate)"
+# cpu WIDTH COMPUTE RECORDS: milliseconds of the processor for a step in which
+# all records get a token: 33 tokens less 1, on one thread
+cpu() {
+	for n in 1 33; do
+		jq -c ".max_tokens = $n" "$3.jsonl" >now.jsonl
+		peak "took.$n" peft-generate -q -m "$model" -j 1 --width "$1" --compute "$2" \
+		    -a a=a.safetensors -a b=b.safetensors -a c=c.safetensors --jsonl now.jsonl >out
 	done
-	# shellcheck disable=SC2154	# by eval
-	awk -v a="$w1" -v b="$w16" -v c="$compute" 'BEGIN {
-	    printf "%-34s %10d %10d  %.1f x\n", c ": width 1, 16", a, b, b / a }'
+	cat took.1 took.33 | awk -v w="$1" 'NR == 1 { a = $2 } NR == 2 {
+	    printf "%.2f\n", ($2 - a) / 32 * 1000 / (w == 1 ? 16 : 1) }'
+}
+echo 'sixteen records, one thread, milliseconds of the processor for a token each:'
+one=$(cpu 1 f32 none)
+for compute in f32 bf16; do
+	all=$(cpu 16 $compute none)
+	awk -v a="$one" -v b="$all" -v c="$compute" 'BEGIN {
+	    printf "%-34s %10.1f  %.1f x one stream (%.1f)\n", c, b, 16 * a / b, a }'
 done
-gen 1 16 out none.jsonl; none=$(rate)
-gen 1 16 out same.jsonl; same=$(rate)
-gen 1 16 out own.jsonl; own=$(rate)
-awk -v n="$none" -v s="$same" -v o="$own" 'BEGIN {
-	printf "%-34s %10d\n%-34s %10d\n%-34s %10d  %.0f %% of one adapter\n",
-	    "no adapter", n, "one adapter for all", s,
-	    "three adapters in turn", o, 100 * o / s }'
+same=$(cpu 16 f32 same) own=$(cpu 16 f32 own)
+awk -v s="$same" -v o="$own" 'BEGIN {
+	printf "%-34s %10.1f\n%-34s %10.1f  %.0f %% of the speed of one\n",
+	    "one adapter for all", s, "three adapters in turn", o, 100 * s / o }'
 mkdir -p folder && cp a.safetensors folder/a.safetensors
 { head -n 1 same.jsonl; sleep 1; cp b.safetensors folder/b.safetensors; echo '{"control":"reload"}'; } |
     peft-generate -m "$model" -j 1 --jsonl --max-tokens 1 --adapters folder 2>&1 >out |
