@@ -39,7 +39,7 @@ ok 'a dry run counts them' sh -c "
     awk -v a=\$a -v b=\$b 'BEGIN { exit !(b > 2 * a) }'"
 expect 2 '*--frozen none: none: *' peft-train -m wide --frozen none -o x/ tok
 expect 1 '*is no weight*' peft-train -m wide --frozen lora=inf -o x/ tok
-expect 3 '*--frozen lora: was trained on the base*' peft-train -m m --frozen lora -o x/ tok
+expect 3 '*--frozen lora: it was trained on the base*' peft-train -m m --frozen lora -o x/ tok
 expect 2 '*k_proj has an adapter that scales*' peft-train -m wide --frozen ia3 -o x/ tok
 ok 'nothing is left' [ ! -e x ]
 

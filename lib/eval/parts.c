@@ -34,22 +34,37 @@ close_parts(struct peft_part *p, size_t n)
 	for (i = 0; p != NULL && i < n; i++) {
 		peft_adapter_close(p[i].adapter);
 		peft_source_close(p[i].source);
+		peft_labels_free(&p[i].labels);
 		free(p[i].path);
 	}
 	free(p);
+}
+
+int
+peft_session_welcomes(const struct peft_session *s, enum peft_task task,
+    const char *adapter, struct peft_err *err)
+{
+	return !peft_task_classes(task) || s->classes ? 0 : peft_setfail(err,
+	    PEFT_CHECK, "adapter %s is for %s, it writes no text: peft-eval "
+	    "measures it, and with --predict asks it", adapter,
+	    peft_task_types[task]);
 }
 
 static int
 open_part(struct peft_session *s, struct peft_part *p,
     const struct peft_part *from, const char *name, struct peft_err *err)
 {
-	*p = *from;
-	p->source = NULL;
-	p->adapter = NULL;
+	struct peft_headopt head;
+
+	*p = (struct peft_part){ .weight = from->weight,
+	    .changed = from->changed };
 	if ((p->path = peft_strdup(from->path, err)) == NULL ||
 	    (p->source = peft_source_open(p->path, err)) == NULL ||
+	    peft_head_of_adapter(p->source, &head, &p->labels, err) == -1 ||
+	    peft_session_welcomes(s, head.task, name, err) == -1 ||
 	    (p->adapter = peft_adapter_open(p->source, peft_net_sites(s->net),
-	    err)) == NULL)
+	    err)) == NULL || peft_head_names(&p->labels, s->source,
+	    peft_net_config(s->net), err) == -1)
 		return -1;
 	return check_base(s, p->adapter, name, err);
 }

@@ -47,6 +47,54 @@ add_adapter(struct peft_session *s, const char *spec, struct peft_err *err)
 	return i == -1 ? -1 : 0;
 }
 
+/* The head that an adapter brings, if it does. */
+static int
+join_head(struct peft_session *s, const char *spec, struct peft_headopt *all,
+    struct peft_err *err)
+{
+	struct peft_labels labels = { 0 };
+	struct peft_source *src = NULL;
+	struct peft_headopt head;
+	const char *path;
+	char *name;
+	int r;
+
+	if (split_name(spec, &name, &path, err) == -1)
+		return -1;
+	r = (src = peft_source_open(path, err)) == NULL ||
+	    peft_head_of_adapter(src, &head, &labels, err) == -1 ||
+	    peft_session_welcomes(s, head.task, name, err) == -1 ||
+	    peft_head_join(all, &head, name, err) == -1 ? -1 : 0;
+	peft_labels_free(&labels);
+	peft_source_close(src);
+	free(name);
+	return r;
+}
+
+/* The model with the head that the adapters bring. */
+static int
+open_net(struct peft_session *s, const struct peft_sessionopt *o,
+    struct peft_err *err)
+{
+	struct peft_headopt head = { .task = PEFT_TASK_AUTO };
+	const struct peft_config *c;
+	size_t i;
+
+	for (i = 0; i < o->nadapters; i++)
+		if (join_head(s, o->adapters[i], &head, err) == -1)
+			return -1;
+	if ((s->source = peft_source_open(o->model, err)) == NULL ||
+	    (s->net = peft_net_open_head(s->source, s->cpu, &head,
+	    err)) == NULL)
+		return -1;
+	c = peft_net_config(s->net);
+	if (peft_task_classes(c->task) && !o->classes)
+		return peft_setfail(err, PEFT_CHECK, "%s is for %s, it writes "
+		    "no text: peft-eval measures it, and with --predict asks "
+		    "it", o->model, peft_task_types[c->task]);
+	return peft_head_of_model(s->source, c, &s->labels, err);
+}
+
 static int
 add_combined(struct peft_session *s, const char *arg, struct peft_err *err)
 {
@@ -108,11 +156,11 @@ peft_session_open(struct peft_session *s, const struct peft_sessionopt *o,
 	memset(s, 0, sizeof(*s));
 	s->threads = o->threads;
 	s->any_base = o->any_base;
+	s->classes = o->classes;
 	if ((s->cpu = peft_cpu_open(o->threads, err)) == NULL)
 		goto fail;
 	peft_cpu_compute(s->cpu, o->compute);
-	if ((s->source = peft_source_open(o->model, err)) == NULL ||
-	    (s->net = peft_net_open(s->source, s->cpu, err)) == NULL)
+	if (open_net(s, o, err) == -1)
 		goto fail;
 	if (peft_source_side(s->source, "tokenizer.json") != NULL &&
 	    peft_codec_open(&s->codec, s->source, err) == -1)
@@ -133,11 +181,18 @@ peft_session_close(struct peft_session *s)
 	for (i = 0; i < s->nadapters; i++)
 		peft_session_drop(s, i);
 	free(s->adapters);
+	peft_labels_free(&s->labels);
 	peft_codec_close(&s->codec);
 	peft_net_close(s->net);
 	peft_source_close(s->source);
 	peft_cpu_close(s->cpu);
 	memset(s, 0, sizeof(*s));
+}
+
+const struct peft_labels *
+peft_session_labels(const struct peft_session *s, int adapter)
+{
+	return adapter < 0 ? &s->labels : &s->adapters[adapter].parts->labels;
 }
 
 int

@@ -11,6 +11,7 @@
 #include "data/encode.h"
 #include "model/net.h"
 #include "peft/adapter.h"
+#include "peft/head.h"
 
 /*
  * A model with any number of named adapters over it, ready to answer: what
@@ -26,6 +27,7 @@ struct peft_part {
 	float			 weight;
 	struct peft_source	*source;
 	struct peft_adapter	*adapter;
+	struct peft_labels	 labels;	/* of its head's classes */
 	struct timespec		 changed;	/* the path's newest file */
 };
 
@@ -45,9 +47,10 @@ struct peft_session {
 	struct peft_codec	 codec;	/* tok NULL: the model has none */
 	struct peft_named	*adapters;
 	size_t			 nadapters, cap;
+	struct peft_labels	 labels;	/* of the model's own head */
 	const char		*folder;	/* of adapters, or NULL */
 	int			 threads;
-	bool			 any_base;
+	bool			 any_base, classes;	/* as asked for */
 	char			 base[7 + PEFT_SHA256_HEX];	/* its hash,
 							 * once asked for */
 	bool			 apart;	/* what records begin with alike is
@@ -65,13 +68,19 @@ struct peft_sessionopt {
 	int		 threads;
 	enum peft_compute compute;
 	bool		 any_base;	/* take adapters of another base */
+	bool		 classes;	/* heads for classes are welcome */
 };
 
 /* Two adapters of one name, an adapter whose peft.base is another base's
- * hash (PEFT_CHECK), one that does not fit: errors that name it. */
+ * hash (PEFT_CHECK), one that does not fit, heads for classes that are not
+ * welcome or not alike: errors that name it. */
 int	peft_session_open(struct peft_session *,
 	    const struct peft_sessionopt *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_session_close(struct peft_session *);
+/* The classes of its head (those of the model's own: -1); task CAUSAL_LM: it
+ * has none. */
+const struct peft_labels *peft_session_labels(const struct peft_session *,
+	    int adapter);
 /* The number of the adapter of that name; -1 and *err if there is none. */
 int	peft_session_find(const struct peft_session *, const char *name,
 	    struct peft_err *) PEFT_MUSTCHECK;
@@ -97,5 +106,7 @@ int	peft_session_add(struct peft_session *, const char *name,
 	    const struct peft_part *parts, size_t nparts, const char *spec,
 	    struct peft_err *) PEFT_MUSTCHECK;
 void	peft_session_drop(struct peft_session *, size_t i);
+int	peft_session_welcomes(const struct peft_session *, enum peft_task,
+	    const char *adapter, struct peft_err *) PEFT_MUSTCHECK;
 
 #endif

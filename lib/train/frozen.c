@@ -7,6 +7,19 @@
 #include "base/buf.h"
 #include "train/job-impl.h"
 
+int
+peft_job_check_base(const struct peft_trainjob *job, const char *who,
+    const struct peft_adapter *a, const char *base, struct peft_err *err)
+{
+	const char *want = peft_adapter_meta(a, "peft.base");
+
+	if (want == NULL || job->any_base || strcmp(want, base) == 0)
+		return 0;
+	return peft_setfail(err, PEFT_CHECK, "%s was trained on the base "
+	    "%.23s..., %s is %.23s... (--any-base goes on all the same)", who,
+	    want, job->model, base);
+}
+
 /*
  * They act under the number of the trained one, before it.  Methods differ in
  * whether their backward pass can do without gradients of their own, so these
@@ -16,16 +29,11 @@ static int
 open_one(struct peft_frozen *f, const struct peft_trainjob *job,
     struct peft_sites *sites, const char *base, struct peft_err *err)
 {
-	const char *want;
-
 	if ((f->source = peft_source_open(f->path, err)) == NULL ||
 	    (f->adapter = peft_adapter_open(f->source, sites, err)) == NULL)
 		return -1;
-	want = peft_adapter_meta(f->adapter, "peft.base");
-	if (want != NULL && !job->any_base && strcmp(want, base) != 0)
-		return peft_setfail(err, PEFT_CHECK, "was trained on the base "
-		    "%.23s..., %s is %.23s... (--any-base takes it all the "
-		    "same)", want, job->model, base);
+	if (peft_job_check_base(job, "it", f->adapter, base, err) == -1)
+		return -1;
 	if (peft_adapter_still(f->adapter, err) == -1)
 		return -1;
 	return peft_adapter_attach(f->adapter, sites, 0, f->weight, true,
@@ -34,8 +42,9 @@ open_one(struct peft_frozen *f, const struct peft_trainjob *job,
 
 int
 peft_job_frozen(struct peft_trainjob *job, struct peft_sites *sites,
-    const char *base, struct peft_buf *atop, struct peft_err *err)
+    const char *base, struct peft_err *err)
 {
+	struct peft_buf *atop = &job->atop;
 	char hash[7 + PEFT_SHA256_HEX];
 	size_t i;
 
@@ -51,7 +60,12 @@ peft_job_frozen(struct peft_trainjob *job, struct peft_sites *sites,
 			peft_buf_printf(atop, "=%.9g", (double)f->weight);
 		job->opt.beside += peft_adapter_bytes(f->adapter);
 	}
-	return atop->failed ? peft_seterr(err, "no memory") : 0;
+	peft_buf_printf(&job->basis, "%s%s%s", base, atop->len > 0 ? " " : "",
+	    atop->len > 0 ? atop->data : "");
+	if (atop->failed || job->basis.failed)
+		return peft_seterr(err, "no memory");
+	job->opt.base = job->basis.data;
+	return 0;
 }
 
 /*
@@ -93,4 +107,6 @@ peft_job_frozen_close(struct peft_trainjob *job)
 		peft_adapter_close(job->frozen[i].adapter);
 		peft_source_close(job->frozen[i].source);
 	}
+	peft_buf_free(&job->atop);
+	peft_buf_free(&job->basis);
 }

@@ -2,6 +2,7 @@
 #ifndef PEFT_TRAIN_JOB_H
 #define PEFT_TRAIN_JOB_H
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/opt.h"
 #include "train/train.h"
@@ -22,6 +23,8 @@ struct peft_trainjob {
 	const char		*model, *init, *log, *config_path;
 	struct peft_frozen	*frozen;
 	size_t			 nfrozen;
+	struct peft_buf		 atop, basis;	/* their hashes; the base's
+						 * and these */
 	char			**evals;	/* files, the first decides */
 	size_t			 nevals;
 	cJSON			*config;	/* options of the adapter */
@@ -30,6 +33,8 @@ struct peft_trainjob {
 	char *const		*paths;
 	size_t			 npaths;
 	bool			 partial, any_base, profile;
+	enum peft_task		 task;		/* AUTO: as the records are */
+	enum peft_problem	 problem;
 };
 
 /* 0 done; 128 + n stopped by signal n; -1. */
