@@ -246,6 +246,16 @@ peft_seq_label(const struct peft_seq *s, size_t i)
 	return s->labels == NULL || i >= s->n ? PEFT_IGNORE : s->labels[i];
 }
 
+/* The same of its prediction; a sequence's number stands for values. */
+static inline int32_t
+peft_target_of(const struct peft_run *run, size_t k, size_t i)
+{
+	const struct peft_seq *s = &run->seqs[k];
+	int32_t label = peft_seq_label(s, i + run->net->config.ahead);
+
+	return s->values == NULL || label == PEFT_IGNORE ? label : (int32_t)k;
+}
+
 /* The first token of sequence i, where nothing is shared. */
 static inline size_t
 peft_first(const struct peft_run *run, size_t i)
@@ -339,6 +349,8 @@ void	peft_join_back(struct peft_run *, size_t layer, int join,
 /* virtual.c: tokens that adapters put before a sequence. */
 const struct peft_virtual *peft_virtual_of(const struct peft_run *,
 	    const struct peft_seq *);
+/* How many tokens at its beginning count no positions. */
+size_t	peft_virtual_still(const struct peft_run *, const struct peft_seq *);
 void	peft_virtual_whole(struct peft_run *, size_t seq, size_t T);
 void	peft_virtual_embed(struct peft_run *, float *x);
 void	peft_virtual_embed_back(struct peft_run *, const float *dx);

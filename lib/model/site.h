@@ -90,6 +90,14 @@ struct peft_hook_ops {
 		    size_t ldy);
 	void	(*input_back)(void *self, const struct peft_hook_call *,
 		    const float *dy, size_t lddy, float *dx, size_t lddx);
+	/* At an attention, x being what the projections see: what virtual
+	 * tokens' keys and values in their rows y (and queries) become; back,
+	 * from these, in place dy, and dx +=. */
+	void	(*keys)(void *self, const struct peft_hook_call *, float *y,
+		    size_t ldy);
+	void	(*keys_back)(void *self, const struct peft_hook_call *,
+		    const float *y, float *dy, size_t ldy, float *dx,
+		    size_t lddx);
 	/* What a norm multiplies with, or its bias if it has one, for the
 	 * adapter's rows, and where the gradient is added (NULL: nowhere). */
 	const float *(*vector)(void *self, bool bias, float **grad);
@@ -120,6 +128,8 @@ struct peft_site {
 	const float	*b;		/* [out] */
 	const float	*norm;		/* [in] what a norm multiplies with */
 	float		 more;		/* it is the weight and this */
+	bool		 fresh;		/* a head that the model has not: of
+					 * zeros, until adapters bring one */
 	struct peft_hook *hooks;	/* in order of attachment */
 };
 
@@ -135,6 +145,8 @@ struct peft_virtual {
 	float		*dembed;	/* NULL: not trained */
 	const float	*kv;		/* [n, layers, 2, K] */
 	float		*dkv;
+	bool		 still;		/* the sequence's positions begin at 0
+					 * all the same */
 	const struct peft_hook_ops *ops;	/* begin, end */
 	void		*self;
 	struct peft_virtual *next;
@@ -144,6 +156,8 @@ struct peft_sites {
 	struct peft_site *at;
 	size_t		 n;
 	struct peft_virtual *virtuals;	/* at most one an adapter */
+	bool		 whole;	/* hooks look at whole sequences: their
+				 * beginnings are not shared */
 	const struct peft_config *config;	/* borrowed */
 };
 
@@ -156,8 +170,9 @@ void	peft_sites_close(struct peft_sites *);
 struct peft_site *peft_sites_find(const struct peft_sites *, const char *path);
 /* An error if a weight of the source that is not used[i] is more than a
  * buffer. */
-int	peft_sites_all_used(const struct peft_source *, const bool *used,
-	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_sites_all_used(const struct peft_config *,
+	    const struct peft_source *, const bool *used, struct peft_err *)
+	    PEFT_MUSTCHECK;
 /* How many virtual tokens an adapter has; adapter -1: the most any has. */
 size_t	peft_sites_virtual(const struct peft_sites *, int adapter);
 /* y [T, out] = x W^T of a site that is loaded, without bias and hooks;

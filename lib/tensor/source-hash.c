@@ -164,7 +164,7 @@ int
 peft_source_hash(struct peft_source *s, int threads, char *hex,
     struct peft_err *err)
 {
-	size_t n = peft_source_count(s), i;
+	size_t n = s->nwholes, i;
 	struct digest *d;
 
 	if ((d = peft_calloc(n, sizeof(*d), err)) == NULL)
@@ -197,7 +197,7 @@ peft_hasher_open(struct peft_source *s, struct peft_err *err)
 	if (h == NULL)
 		return NULL;
 	h->source = s;
-	h->n = peft_source_count(s);
+	h->n = s->nwholes;
 	if ((h->d = peft_calloc(h->n, sizeof(*h->d), err)) == NULL) {
 		free(h);
 		return NULL;
