@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "model/experts-impl.h"
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
 

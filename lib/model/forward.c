@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "model/experts-impl.h"
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
 #include "quant/quant.h"
