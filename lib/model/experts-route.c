@@ -24,8 +24,8 @@ choose(const float *prob, size_t n, size_t k, size_t *chosen)
 	}
 }
 
-static void
-products(struct peft_run *run, const float *x, size_t ldx, size_t n,
+void
+peft_experts_multiply(struct peft_run *run, const float *x, size_t ldx, size_t n,
     const struct peft_product *p, size_t np)
 {
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
@@ -34,8 +34,8 @@ products(struct peft_run *run, const float *x, size_t ldx, size_t n,
 	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD, p->w->dtype, 0);
 }
 
-static void
-products_back(struct peft_run *run, float *dx, size_t ldx, size_t n,
+void
+peft_experts_multiply_back(struct peft_run *run, float *dx, size_t ldx, size_t n,
     const struct peft_product *p, size_t np, bool more)
 {
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
@@ -56,7 +56,7 @@ route(struct peft_run *run, const struct peft_layer *l,
 	struct peft_product p = { &l->lin[PEFT_ROUTER].w, v->prob, E };
 	float sum;
 
-	products(run, x, c->hidden, run->T, &p, 1);
+	peft_experts_multiply(run, x, c->hidden, run->T, &p, 1);
 	for (i = 0; i < run->nranges; i++)
 		peft_hooks_hear(run, l->lin[PEFT_ROUTER].site,
 		    &run->ranges[i], x, c->hidden);

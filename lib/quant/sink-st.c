@@ -255,15 +255,15 @@ peft_sink_st_head(struct peft_sink *k, size_t from, size_t to, bool sides,
 	static const char pad[ALIGN];
 	struct peft_st_entry *e;
 	size_t n, i, m;
-	FILE **heads;
+	FILE **begun;
 	int r;
 
-	heads = peft_grow(k->heads, k->nheads, &k->capheads, sizeof(*heads),
+	begun = peft_grow(k->begun, k->nbegun, &k->capbegun, sizeof(*begun),
 	    err);
-	if (heads == NULL)
+	if (begun == NULL)
 		return -1;
-	k->heads = heads;
-	k->heads[k->nheads++] = k->fp;
+	k->begun = begun;
+	k->begun[k->nbegun++] = k->fp;
 
 	for (m = 6, i = 0; k->opt.meta != NULL && k->opt.meta[i] != NULL &&
 	    m < 63; i++)

@@ -46,9 +46,9 @@ peft_sink_settle(struct peft_sink *k, const char *was, const char *is,
 {
 	size_t i;
 
-	for (i = 0; i < k->nheads; i++) {
+	for (i = 0; i < k->nbegun; i++) {
 		errno = 0;
-		if (settle(k->heads[i], was, is) == -1)
+		if (settle(k->begun[i], was, is) == -1)
 			return peft_seterrno(err, "%s", k->label);
 	}
 	return 0;
