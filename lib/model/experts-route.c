@@ -25,8 +25,8 @@ choose(const float *prob, size_t n, size_t k, size_t *chosen)
 }
 
 void
-peft_experts_multiply(struct peft_run *run, const float *x, size_t ldx, size_t n,
-    const struct peft_product *p, size_t np)
+peft_experts_multiply(struct peft_run *run, const float *x, size_t ldx,
+    size_t n, const struct peft_product *p, size_t np)
 {
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 
@@ -35,8 +35,8 @@ peft_experts_multiply(struct peft_run *run, const float *x, size_t ldx, size_t n
 }
 
 void
-peft_experts_multiply_back(struct peft_run *run, float *dx, size_t ldx, size_t n,
-    const struct peft_product *p, size_t np, bool more)
+peft_experts_multiply_back(struct peft_run *run, float *dx, size_t ldx,
+    size_t n, const struct peft_product *p, size_t np, bool more)
 {
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 
