@@ -99,7 +99,7 @@ ok 'total_size is the sum of all tensors' perl -e '
 	exit($sum != shift)' "$total" <got
 
 # the hash of what a model was made from is in it, though it is written first
-hash_of() { peft-inspect --json "$1" | grep -o 'sha256:[0-9a-f]\{64\}' | head -n 1; }
+hash_of() { peft-inspect --json --hash "$1" | grep -o 'sha256:[0-9a-f]\{64\}' | tail -n 1; }
 told() { strings -n 60 "$1" | grep -o '"peft.origin":"[^"]*"' | cut -d'"' -f4; }
 peft-quantize -q -t nf4 --double-quant -f -o dq/ base
 for src in base base.gguf dq; do
