@@ -21,7 +21,7 @@ check_seq(const struct peft_run *run, size_t i, struct peft_err *err)
 	if (n > run->caps.tokens || n + past > run->caps.seq)
 		return peft_seterr(err, "sequence %zu: %zu tokens are more than "
 		    "was planned for", i, n + past);
-	if (s->kv != NULL && n > s->kv->cap - past)
+	if (s->kv != NULL && n > s->kv->npages * PEFT_PAGE - past)
 		return peft_seterr(err, "sequence %zu: its cache has no room "
 		    "for %zu more tokens", i, n);
 	if (run->net->position.site != NULL && n + past +
