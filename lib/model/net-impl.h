@@ -293,13 +293,6 @@ void	peft_queries(struct peft_run *, size_t layer, struct peft_saved *);
 void	peft_queries_back(struct peft_run *, size_t layer,
 	    const struct peft_saved *, float *dqkv);
 
-/* latent.c: queries, keys and values (not turned yet) where keys and values
- * come through a narrow product; x is the attention norm's output. */
-void	peft_latent(struct peft_run *, size_t layer, struct peft_saved *,
-	    const float *x);
-void	peft_latent_back(struct peft_run *, size_t layer, struct peft_saved *,
-	    const float *x, float *dx);
-
 /* ops.c: one operation over T rows, on all threads. */
 void	peft_op_norm(struct peft_run *, const struct peft_normal *, float *y,
 	    const float *x, size_t T);
