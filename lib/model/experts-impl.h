@@ -17,10 +17,4 @@ void	peft_experts_work(struct peft_run *);
 void	peft_experts_route(struct peft_run *, const struct peft_layer *,
 	    struct peft_visits *, const float *x);
 
-/* Products with weights of experts, on the clock of run->net->cpu. */
-void	peft_experts_multiply(struct peft_run *, const float *x, size_t ldx,
-	    size_t n, const struct peft_product *, size_t np);
-void	peft_experts_multiply_back(struct peft_run *, float *dx, size_t ldx,
-	    size_t n, const struct peft_product *, size_t np, bool more);
-
 #endif

@@ -24,27 +24,6 @@ choose(const float *prob, size_t n, size_t k, size_t *chosen)
 	}
 }
 
-void
-peft_experts_multiply(struct peft_run *run, const float *x, size_t ldx,
-    size_t n, const struct peft_product *p, size_t np)
-{
-	struct peft_lap lap = peft_lap_begin(run->net->cpu);
-
-	peft_product_forward(run->net->cpu, x, ldx, n, p, np, run->product);
-	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD, p->w->dtype, 0);
-}
-
-void
-peft_experts_multiply_back(struct peft_run *run, float *dx, size_t ldx,
-    size_t n, const struct peft_product *p, size_t np, bool more)
-{
-	struct peft_lap lap = peft_lap_begin(run->net->cpu);
-
-	peft_product_backward(run->net->cpu, dx, ldx, n, p, np, more,
-	    run->product);
-	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_BACKWARD, p->w->dtype, 0);
-}
-
 /* Probabilities, choices and weights of all tokens.  (Who listens at the
  * router or an expert adds nothing.) */
 static void
@@ -56,7 +35,7 @@ route(struct peft_run *run, const struct peft_layer *l,
 	struct peft_product p = { &l->lin[PEFT_ROUTER].w, v->prob, E };
 	float sum;
 
-	peft_experts_multiply(run, x, c->hidden, run->T, &p, 1);
+	peft_products(run, x, c->hidden, run->T, &p, 1);
 	for (i = 0; i < run->nranges; i++)
 		peft_hooks_hear(run, l->lin[PEFT_ROUTER].site,
 		    &run->ranges[i], x, c->hidden);

@@ -96,9 +96,9 @@ forward_one(struct peft_run *run, const struct peft_expert *e, size_t n,
 
 	if (n == 0)
 		return;
-	peft_experts_multiply(run, x, D, n, in, 2);
+	peft_products(run, x, D, n, in, 2);
 	peft_op_act(run, act, gu, I, n);
-	peft_experts_multiply(run, act, I, n, &out, 1);
+	peft_products(run, act, I, n, &out, 1);
 }
 
 /* dx = the gradient by way of one expert whose output counts w[n] times,
@@ -116,14 +116,14 @@ back_one(struct peft_run *run, const struct peft_expert *e, size_t n,
 	if (n == 0)
 		return;
 	peft_op_act(run, run->vact, gu, I, n);
-	peft_experts_multiply_back(run, run->vdact, I, n, &out, 1, false);
+	peft_products_back(run, run->vdact, I, n, &out, 1, false);
 	for (i = 0; i < n; i++) {
 		dw[i] = run->vec->dot(run->vdact + i * I, run->vact + i * I,
 		    I);
 		run->vec->scale(run->vdact + i * I, w[i], I);
 	}
 	peft_op_act_back(run, gu, run->vdact, I, n);
-	peft_experts_multiply_back(run, dx, D, n, in, 2, false);
+	peft_products_back(run, dx, D, n, in, 2, false);
 }
 
 /* y += what the expert that all tokens pass makes of x.  It is plain
@@ -246,7 +246,7 @@ router_back(struct peft_run *run, const struct peft_layer *l,
 			run->vw[t * k + i] = run->vdw[v->row[t * k + i]];
 		route_back(run, v, t, run->vw + t * k, run->dprob + t * E);
 	}
-	peft_experts_multiply_back(run, dx, c->hidden, run->T, &p, 1, true);
+	peft_products_back(run, dx, c->hidden, run->T, &p, 1, true);
 }
 
 void

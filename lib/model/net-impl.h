@@ -212,6 +212,11 @@ void	peft_linears(struct peft_run *, const struct peft_linear *,
 void	peft_linears_back(struct peft_run *, const struct peft_linear *,
 	    float *const *saved, const float *x, size_t ldx, float *dx,
 	    struct peft_product *dy, size_t n);
+/* The products alone, on the clock. */
+void	peft_products(struct peft_run *, const float *x, size_t ldx, size_t T,
+	    const struct peft_product *, size_t n);
+void	peft_products_back(struct peft_run *, float *dx, size_t ldx, size_t T,
+	    const struct peft_product *dy, size_t n, bool add);
 /* Remember the first site whose output is not finite, if asked to. */
 void	peft_check_finite(struct peft_run *, const char *where,
 	    const float *y, size_t ld, size_t n);
@@ -229,9 +234,6 @@ void	peft_stash_layout(struct peft_run *);	/* behind layer 0's */
 void	peft_stash(const struct peft_run *, const struct peft_saved *);
 void	peft_unstash(const struct peft_run *, const struct peft_saved *);
 void	peft_stash_trim(const struct peft_run *, float *x, size_t n);
-
-/* fit.c: is what sequences begin with alike computed once? */
-bool	peft_run_shares(const struct peft_run *);
 
 /* What token i of a sequence is to be predicted as, or PEFT_IGNORE. */
 static inline int32_t
