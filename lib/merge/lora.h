@@ -21,6 +21,23 @@ cJSON	*peft_lora_config(const struct peft_sites *, const bool *taken,
 float	*peft_lora_factor(struct peft_adapter *, const struct peft_site *,
 	    int which, struct peft_err *);
 
+/* Such an adapter, which must be of scale 1, as llama.cpp reads it: a file. */
+struct peft_lora_gguf {
+	struct peft_adapter		*adapter;
+	const struct peft_sites		*sites;
+	const bool			*taken;
+	size_t				 rank;
+};
+int	peft_lora_save_gguf(const struct peft_lora_gguf *, const char *path,
+	    bool force, struct peft_err *) PEFT_MUSTCHECK;
+
+/* Is a file GGUF; and such an adapter, over a model's sites.  A tensor that
+ * fits none of its linear layers, half of one, another architecture: errors
+ * that name it. */
+bool	peft_lora_is_gguf(const char *path);
+struct peft_adapter *peft_lora_open_gguf(const char *path,
+	    const struct peft_sites *, struct peft_err *) PEFT_MUSTCHECK;
+
 /*
  * What a merge would change, as a LoRA adapter: of each linear weight the best
  * approximation of a rank to its change (Eckart and Young 1936).  The change
@@ -48,7 +65,8 @@ struct peft_lorasum {
 	double	most_lost;	/* .. and which */
 	char	left[256];	/* the first that was left out */
 };
-/* Write it to options.output of the merge; dry: everything but that. */
+/* Write it to options.output of the merge: NAME.gguf for llama.cpp, else as
+ * PEFT does; dry: everything but that. */
 int	peft_merge_to_lora(struct peft_merge *, const struct peft_loraopt *,
 	    bool dry, void (*line)(void *ctx, const struct peft_loraline *),
 	    void *ctx, struct peft_lorasum *, struct peft_err *)

@@ -293,7 +293,11 @@ save(struct work *w, struct peft_err *err)
 {
 	const struct peft_mergeopt *o = &w->m->opt;
 	const char *meta[] = { "peft.base", w->m->hash, NULL };
+	const struct peft_lora_gguf gguf = { w->adapter, &w->m->sites,
+	    w->taken, w->rank };
 
+	if (peft_is_gguf_name(o->output))
+		return peft_lora_save_gguf(&gguf, o->output, o->force, err);
 	if (w->m->hash[0] == '\0' && peft_source_hash(w->m->base, o->threads,
 	    w->m->hash, err) == -1)
 		return -1;
@@ -309,7 +313,8 @@ to_lora(struct work *w, bool dry,
 	    .force = w->m->opt.force, .kind = "adapter" };
 	cJSON *config;
 
-	if (!dry && peft_sink_probe(&probe, err) == -1)
+	if (!dry && !peft_is_gguf_name(w->m->opt.output) &&
+	    peft_sink_probe(&probe, err) == -1)
 		return -1;
 	w->taken = peft_calloc(w->m->sites.n + 1, sizeof(*w->taken), err);
 	if (w->taken == NULL || (w->cpu = peft_cpu_open(w->m->opt.threads,
