@@ -92,7 +92,8 @@ static void
 lay_out(struct peft_run *run, const struct peft_node *node)
 {
 	const struct peft_seq *s = &run->seqs[run->tree.order[node->lo]];
-	size_t past = s->kv == NULL ? 0 : s->kv->len, i;
+	size_t past = s->kv == NULL ? 0 : s->kv->len, i, at;
+	size_t still = peft_virtual_still(run, s), extra;
 	struct peft_range *r;
 
 	if (run->nranges == 0 ||
@@ -102,14 +103,18 @@ lay_out(struct peft_run *run, const struct peft_node *node)
 	r = &run->ranges[run->nranges - 1];
 	r->n += node->n;
 	for (i = node->first; i < node->first + node->n; i++) {
-		run->pos[i] = past + node->depth + i - node->first;
-		run->ident[i] = (uint64_t)s->ident << 32 | run->pos[i];
+		at = past + node->depth + i - node->first;
+		run->pos[i] = at < still ? at : at - still;
+		run->ident[i] = (uint64_t)s->ident << 32 | at;
 	}
 	if (run->net->sites.virtuals == NULL)	/* else they are there */
 		memcpy(run->ids + node->first, s->ids + node->depth,
 		    node->n * sizeof(*run->ids));
+	extra = still > past ? still - past : 0;
+	if (run->angle != NULL && extra > 0)
+		set_angles(run, node->first, extra);
 	if (run->angle != NULL)
-		set_angles(run, node->first, node->n);
+		set_angles(run, node->first + extra, node->n - extra);
 }
 
 static int

@@ -349,6 +349,8 @@ void	peft_join_back(struct peft_run *, size_t layer, int join,
 /* virtual.c: tokens that adapters put before a sequence. */
 const struct peft_virtual *peft_virtual_of(const struct peft_run *,
 	    const struct peft_seq *);
+/* How many tokens at its beginning count no positions. */
+size_t	peft_virtual_still(const struct peft_run *, const struct peft_seq *);
 void	peft_virtual_whole(struct peft_run *, size_t seq, size_t T);
 void	peft_virtual_embed(struct peft_run *, float *x);
 void	peft_virtual_embed_back(struct peft_run *, const float *dx);

@@ -90,6 +90,14 @@ struct peft_hook_ops {
 		    size_t ldy);
 	void	(*input_back)(void *self, const struct peft_hook_call *,
 		    const float *dy, size_t lddy, float *dx, size_t lddx);
+	/* At an attention, x being what the projections see: what virtual
+	 * tokens' keys and values in their rows y (and queries) become; back,
+	 * from these, in place dy, and dx +=. */
+	void	(*keys)(void *self, const struct peft_hook_call *, float *y,
+		    size_t ldy);
+	void	(*keys_back)(void *self, const struct peft_hook_call *,
+		    const float *y, float *dy, size_t ldy, float *dx,
+		    size_t lddx);
 	/* What a norm multiplies with, or its bias if it has one, for the
 	 * adapter's rows, and where the gradient is added (NULL: nowhere). */
 	const float *(*vector)(void *self, bool bias, float **grad);
@@ -137,6 +145,8 @@ struct peft_virtual {
 	float		*dembed;	/* NULL: not trained */
 	const float	*kv;		/* [n, layers, 2, K] */
 	float		*dkv;
+	bool		 still;		/* the sequence's positions begin at 0
+					 * all the same */
 	const struct peft_hook_ops *ops;	/* begin, end */
 	void		*self;
 	struct peft_virtual *next;
@@ -146,6 +156,8 @@ struct peft_sites {
 	struct peft_site *at;
 	size_t		 n;
 	struct peft_virtual *virtuals;	/* at most one an adapter */
+	bool		 whole;	/* hooks look at whole sequences: their
+				 * beginnings are not shared */
 	const struct peft_config *config;	/* borrowed */
 };
 

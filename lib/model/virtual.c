@@ -19,6 +19,18 @@ peft_virtual_of(const struct peft_run *run, const struct peft_seq *s)
 	return v;
 }
 
+size_t
+peft_virtual_still(const struct peft_run *run, const struct peft_seq *s)
+{
+	const struct peft_virtual *v = run->net->sites.virtuals;
+
+	while (v != NULL && v->adapter != s->adapter)
+		v = v->next;
+	if (v == NULL || !v->still)
+		return 0;
+	return s->kv != NULL && s->kv->len > 0 ? s->kv->virtuals : v->n;
+}
+
 void
 peft_virtual_embed(struct peft_run *run, float *x)
 {
