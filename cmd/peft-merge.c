@@ -231,6 +231,32 @@ check_pipes(const struct job *job)
 		    "come from standard input");
 }
 
+/* Options that do not go together. */
+static void
+check(const struct job *job)
+{
+	if (job->merge.model == NULL)
+		peft_die(PEFT_USAGE, "-m MODEL is missing");
+	if (job->lora.tuned != NULL && (!job->as_lora || job->nadapters > 0))
+		peft_die(PEFT_USAGE, "--tuned is for --as-lora, instead of -a");
+	if (job->nadapters == 0 && job->lora.tuned == NULL)
+		peft_die(PEFT_USAGE, "-a ADAPTER is missing");
+	if (job->as_lora && (job->merge.type != PEFT_NDTYPE || job->verify ||
+	    job->merge.shard > 0))
+		peft_die(PEFT_USAGE, "--as-lora writes an adapter: no --type, "
+		    "--shard or --verify beside it");
+	if (job->merge.type == PEFT_NDTYPE && (job->merge.keep != NULL ||
+	    job->merge.nested))
+		peft_die(PEFT_USAGE, "--keep and --double-quant are for -t");
+	check_pipes(job);
+	if (job->tokens != NULL && !job->verify)
+		peft_die(PEFT_USAGE, "--tokens is for --verify");
+	if (job->verify && (job->common.dry || job->common.output == NULL ||
+	    strcmp(job->common.output, "-") == 0))
+		peft_die(PEFT_USAGE, "--verify reads the output back: it needs "
+		    "-o FILE");
+}
+
 static void
 parse(struct job *job, int argc, char **argv)
 {
@@ -286,26 +312,7 @@ parse(struct job *job, int argc, char **argv)
 	if (optind < argc)
 		peft_die(PEFT_USAGE, "'%s' is one argument too many",
 		    argv[optind]);
-	if (job->merge.model == NULL)
-		peft_die(PEFT_USAGE, "-m MODEL is missing");
-	if (job->lora.tuned != NULL && (!job->as_lora || job->nadapters > 0))
-		peft_die(PEFT_USAGE, "--tuned is for --as-lora, instead of -a");
-	if (job->nadapters == 0 && job->lora.tuned == NULL)
-		peft_die(PEFT_USAGE, "-a ADAPTER is missing");
-	if (job->as_lora && (job->merge.type != PEFT_NDTYPE || job->verify ||
-	    job->merge.shard > 0))
-		peft_die(PEFT_USAGE, "--as-lora writes an adapter: no --type, "
-		    "--shard or --verify beside it");
-	if (job->merge.type == PEFT_NDTYPE && (job->merge.keep != NULL ||
-	    job->merge.nested))
-		peft_die(PEFT_USAGE, "--keep and --double-quant are for -t");
-	check_pipes(job);
-	if (job->tokens != NULL && !job->verify)
-		peft_die(PEFT_USAGE, "--tokens is for --verify");
-	if (job->verify && (job->common.dry || job->common.output == NULL ||
-	    strcmp(job->common.output, "-") == 0))
-		peft_die(PEFT_USAGE, "--verify reads the output back: it needs "
-		    "-o FILE");
+	check(job);
 }
 
 int
