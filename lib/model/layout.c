@@ -201,16 +201,13 @@ layout_back(struct peft_run *run)
 	run->unit = floats(a, 1, D);
 }
 
-/* What is of use within a layer only. */
 static void
-layout_passing(struct peft_run *run)
+layout_attention(struct peft_run *run)
 {
 	const struct peft_config *c = &run->net->config;
 	struct peft_arena *a = &run->arena;
 	size_t T = run->caps.tokens;
 
-	run->tmp = floats(a, T, c->hidden);
-	run->act = floats(a, T, c->inter);
 	run->attention_stride = peft_attention_scratch(run);
 	run->attention = floats(a, (size_t)peft_cpu_threads(run->net->cpu),
 	    run->attention_stride);
@@ -225,7 +222,27 @@ layout_passing(struct peft_run *run)
 	}
 	run->dattn = floats(a, T, c->heads * c->v_dim);
 	run->dkv = floats(a, T, c->heads * (c->head_dim + c->v_dim));
-	run->dact = floats(a, T, c->inter);
+}
+
+/* What is of use within a layer only: what attention needs and what the MLP
+ * needs lie over each other, since the one rests while the other works. */
+static void
+layout_passing(struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_arena *a = &run->arena;
+	size_t T = run->caps.tokens, mark, end;
+
+	run->tmp = floats(a, T, c->hidden);
+	mark = peft_arena_mark(a);
+	layout_attention(run);
+	end = a->used;
+	peft_arena_release(a, mark);
+	run->act = floats(a, T, c->inter);
+	if (run->caps.train)
+		run->dact = floats(a, T, c->inter);
+	if (a->used < end)
+		a->used = end;
 }
 
 static void
@@ -237,7 +254,10 @@ layout_kept(struct peft_run *run)
 
 	k->token = peft_arena_get(a, run->rowcap, sizeof(*k->token));
 	k->slot = peft_arena_get(a, T, sizeof(*k->slot));
-	k->x = floats(a, run->rowcap, run->net->config.hidden);
+	/* behind the layers' output there is no use for their input, but for
+	 * that of branches side by side */
+	k->x = !run->net->config.t.parallel ? run->out :
+	    floats(a, run->rowcap, run->net->config.hidden);
 	k->all.ident = peft_arena_get(a, T, sizeof(uint64_t));
 	k->view.ident = peft_arena_get(a, run->rowcap, sizeof(uint64_t));
 	k->all.ranges = peft_arena_get(a, run->caps.seqs,

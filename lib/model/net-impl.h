@@ -19,7 +19,9 @@
  */
 struct peft_linear {
 	struct peft_site	*site;
-	struct peft_weight	 w;		/* as it is stored */
+	struct peft_weight	 w;		/* as products use it */
+	struct peft_weight	 stored;	/* if that is another form */
+	uint16_t		*copy;		/* of it (settle.c), or NULL */
 	float			*bias;		/* [out] or NULL */
 };
 
@@ -66,7 +68,8 @@ struct peft_net {
 	struct peft_heads_at	 at;
 	float			*slopes;	/* [heads] ALiBi's, or NULL */
 	struct peft_site	*attention;	/* [layers] */
-	size_t			 weight_bytes;
+	size_t			 weight_bytes;	/* as they are stored */
+	size_t			 rows_read;	/* of the embedding */
 };
 
 struct peft_kv {
@@ -186,6 +189,11 @@ struct peft_run {
 	bool			 checking;	/* look for the first NaN */
 	const char		*bad;		/* where it was seen */
 };
+
+/* settle.c: the weights in the form that products of this compute type use;
+ * a row of the embedding was read. */
+int	peft_net_settle(struct peft_net *, struct peft_err *) PEFT_MUSTCHECK;
+void	peft_net_row_read(struct peft_net *);
 
 /* run.c */
 void	peft_run_layout(struct peft_run *);
