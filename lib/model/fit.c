@@ -6,11 +6,12 @@
 #include "model/rope.h"
 
 /* Virtual tokens are each sequence's own, and angles that vary with its
- * length are, too. */
+ * length are, too; and texts that are alike may have other classes. */
 bool
 peft_net_shares(const struct peft_net *net, const struct peft_caps *caps)
 {
 	return caps->share && net->sites.virtuals == NULL &&
+	    !net->sites.whole && net->config.ahead > 0 &&
 	    (net->config.t.norope || !peft_rope_varies(&net->config,
 	    caps->seq));
 }
@@ -42,7 +43,8 @@ rows_fit(const struct peft_run *run, const struct peft_seq *seqs, size_t n)
 		return n;
 	for (i = 0; i < n; i++) {
 		/* the first is predicted from virtual tokens */
-		j = peft_virtual_of(run, &seqs[i]) == NULL;
+		j = peft_virtual_of(run, &seqs[i]) == NULL &&
+		    run->net->config.ahead > 0;
 		for (; j < seqs[i].n; j++)
 			rows += peft_seq_label(&seqs[i], j) != PEFT_IGNORE;
 		if (rows > run->caps.rows)

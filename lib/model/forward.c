@@ -8,19 +8,21 @@
 #include "model/net-impl.h"
 #include "quant/quant.h"
 
-/* y = x + scale * b, where b is a branch's output, normed if the family norms
- * it; then before holds it as it was. */
+/* y = x + scale * b, where b is a branch's output in run->tmp, or, if the
+ * family norms it, its norm; then before holds it as it was. */
 static void
-join(struct peft_run *run, const struct peft_normal *post, float *before,
+join(struct peft_run *run, size_t layer, int which, struct peft_saved *s,
     float *y, const float *x)
 {
-	const float *b = run->tmp;
+	const struct peft_normal *post = &run->net->layers[layer].norm[which ==
+	    PEFT_JOIN_ATTN ? PEFT_ATTN_POST : PEFT_MLP_POST];
 
-	if (post->n > 0) {
-		peft_op_norm(run, post, run->tmp, before, run->T);
-		b = run->tmp;
-	}
-	peft_op_add(run, y, x, b, (float)run->net->config.t.residual_scale);
+	if (post->n > 0)
+		peft_op_norm(run, post, run->tmp, which == PEFT_JOIN_ATTN ?
+		    s->o : s->down, run->T);
+	peft_join(run, layer, which, s, x, run->tmp);
+	peft_op_add(run, y, x, run->tmp,
+	    (float)run->net->config.t.residual_scale);
 }
 
 /* Keys and values of all rows, in[1] and in[2]; queries, in[0], of those that
@@ -79,9 +81,11 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 	float *o = post->n > 0 ? s->o : run->tmp;
 	struct peft_product out = { &l->lin[PEFT_O].w, o, c->hidden };
 
-	queries(run, layer, s, peft_normed(run, &l->norm[PEFT_ATTN_NORM],
-	    s->x));
+	const float *x = peft_normed(run, &l->norm[PEFT_ATTN_NORM], s->x);
+
+	queries(run, layer, s, x);
 	peft_virtual_keys(run, layer, s->qkv);
+	(void)peft_hooks_keys(run, &run->net->attention[layer], x, s->qkv);
 	peft_stash_trim(run, s->qkv, run->T * run->net->at.ld);
 	peft_attention(run, layer, s->qkv, s->attn, s->lse);
 	peft_hooks_forward(run, &run->net->attention[layer], run->ranges,
@@ -90,7 +94,7 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 	peft_kept_begin(run, layer, s);
 	peft_linears(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn,
 	    c->heads * c->v_dim, &out, 1);
-	join(run, post, s->o, s->mid, s->x);
+	join(run, layer, PEFT_JOIN_ATTN, s, s->mid, s->x);
 }
 
 /* What the MLP reads: the stream after attention, or before, normed. */
@@ -148,7 +152,7 @@ mlp(struct peft_run *run, size_t layer, struct peft_saved *s, float *y)
 		peft_linears(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
 		    run->act, c->inter, &out, 1);
 	}
-	join(run, post, s->down, y, s->mid);
+	join(run, layer, PEFT_JOIN_MLP, s, y, s->mid);
 }
 
 /* NEFTune's, of each record by its own length. */
@@ -240,7 +244,7 @@ peft_forward(struct peft_run *run)
 
 /* The layer's output is known, so its last product is left out, but not
  * what the hooks there keep; what they add goes nowhere.  A norm behind the
- * MLP needs the product's output all the same. */
+ * MLP, and hooks there, need the product's output all the same. */
 void
 peft_forward_again(struct peft_run *run, size_t layer)
 {
@@ -249,7 +253,8 @@ peft_forward_again(struct peft_run *run, size_t layer)
 	struct peft_saved *s = &run->saved[layer];
 
 	attention(run, layer, s);
-	if (l->experts != NULL || l->norm[PEFT_MLP_POST].n > 0) {
+	if (l->experts != NULL || l->norm[PEFT_MLP_POST].n > 0 ||
+	    peft_join_hooked(run, layer, PEFT_JOIN_MLP)) {
 		mlp(run, layer, s, run->tmp);
 		return;
 	}

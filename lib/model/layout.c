@@ -5,39 +5,39 @@
 #include "model/net-impl.h"
 #include "model/rope.h"
 
-enum { TILE_BYTES = 48 << 20, TILE_MIN = 8, TILE_MAX = 256 };
-
-static size_t
-tile_of(const struct peft_net *net, const struct peft_caps *caps)
-{
-	size_t n = TILE_BYTES / (net->config.vocab * sizeof(float));
-
-	n = n < TILE_MIN ? TILE_MIN : n > TILE_MAX ? TILE_MAX : n;
-	return n < caps->tokens ? n : caps->tokens;
-}
-
 static float *
 floats(struct peft_arena *a, size_t rows, size_t cols)
 {
 	return peft_arena_get(a, rows, cols * sizeof(float));
 }
 
-/* What the hooks of a slot keep, at most, in layers l .. end. */
-size_t
-peft_run_hook_saved(const struct peft_run *run, int slot, size_t l, size_t end)
+/* What the hooks of the joins keep, at most, in layers l .. end. */
+void
+peft_run_join_saved(struct peft_run *run, struct peft_saved *s, size_t l,
+    size_t end)
 {
-	const struct peft_layer *layers = run->net->layers;
-	const struct peft_site *site;
-	size_t n, most = 0;
+	size_t n, most, i;
+	int join;
 
-	for (; l < end; l++) {
-		site = layers[l].lin[slot].site != NULL ?
-		    layers[l].lin[slot].site : layers[l].norm[slot].site;
-		n = site == NULL ? 0 : peft_hooks_saved(site,
-		    run->caps.tokens);
-		most = n > most ? n : most;
+	for (join = 0; join < PEFT_NJOIN; join++) {
+		for (most = 0, i = l; i < end; i++) {
+			n = peft_hooks_saved(&run->net->joins[i * PEFT_NJOIN +
+			    (size_t)join], run->caps.tokens);
+			most = n > most ? n : most;
+		}
+		s->join[join] = floats(&run->arena, 1, most);
 	}
-	return most;
+}
+
+static bool
+joins_hooked(const struct peft_run *run)
+{
+	size_t i;
+
+	for (i = 0; i < run->net->config.layers * PEFT_NJOIN; i++)
+		if (run->net->joins[i].hooks != NULL)
+			return true;
+	return false;
 }
 
 static bool
@@ -98,6 +98,7 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 	for (slot = 0; slot < PEFT_NSLOT; slot++)
 		s->hook[slot] = floats(a, 1, peft_run_hook_saved(run,
 		    slot, l, end));
+	peft_run_join_saved(run, s, l, end);
 }
 
 static void
@@ -123,44 +124,6 @@ layout_layers(struct peft_run *run)
 			run->saved[l].x = floats(&run->arena, run->caps.tokens,
 			    run->net->config.hidden);
 	}
-}
-
-/* A weight stored [in, out] is multiplied the other way round: room for
- * either. */
-static size_t
-product_scratch(const struct peft_run *run)
-{
-	const struct peft_sites *s = &run->net->sites;
-	size_t i, n, rows, T, most = 0;
-
-	for (i = 0; i < s->n; i++) {
-		const struct peft_site *site = &s->at[i];
-
-		if (site->kind == PEFT_NORM || site->kind == PEFT_EMBEDDING ||
-		    site->kind == PEFT_POSITION)
-			continue;
-		/* hooks may multiply more than the rows of a batch */
-		T = site->kind == PEFT_HEAD && site->hooks == NULL ?
-		    tile_of(run->net, &run->caps) : SIZE_MAX;
-		rows = site->transposed ? site->in : site->out;
-		n = peft_product_scratch(run->net->cpu, rows, site->in +
-		    site->out - rows, T);
-		most = n > most ? n : most;
-	}
-	return most;
-}
-
-static size_t
-hook_scratch(const struct peft_run *run)
-{
-	size_t i, n, most = 0;
-
-	for (i = 0; i < run->net->sites.n; i++) {
-		n = peft_hooks_scratch(&run->net->sites.at[i],
-		    run->caps.tokens);
-		most = n > most ? n : most;
-	}
-	return most;
 }
 
 /* Angles by position; behind them, where they vary with the length of the
@@ -195,6 +158,8 @@ layout_back(struct peft_run *run)
 	run->dnormed = floats(a, T, D);
 	if (c->t.residual_scale != 1 || has(run, PEFT_BIT(PEFT_ATTN_POST)))
 		run->dbranch = floats(a, T, D);
+	if (joins_hooked(run))
+		run->djoin = floats(a, T, D);
 	if (c->t.parallel)
 		run->dparallel = floats(a, T, D);
 	run->ones = floats(a, 1, D);
@@ -289,8 +254,8 @@ layout_work(struct peft_run *run)
 	run->whole = peft_arena_get(a, run->caps.seqs, sizeof(*run->whole));
 	run->ids = peft_arena_get(a, T, sizeof(*run->ids));
 	run->labels = peft_arena_get(a, T, sizeof(*run->labels));
-	run->product = floats(a, 1, product_scratch(run));
-	run->hook = floats(a, 1, hook_scratch(run));
+	run->product = floats(a, 1, peft_run_product_scratch(run));
+	run->hook = floats(a, 1, peft_run_hook_scratch(run));
 	run->tree.order = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
 	run->tree.common = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
 	run->tree.nodes = peft_arena_get(a, 2 * run->caps.seqs,
@@ -312,10 +277,10 @@ layout_logits(struct peft_run *run)
 	const struct peft_config *c = &run->net->config;
 	struct peft_arena *a = &run->arena;
 
-	run->tile = tile_of(run->net, &run->caps);
-	run->logits = floats(a, run->tile, c->vocab);
+	run->tile = peft_run_tile(run);
+	run->logits = floats(a, run->tile, c->outputs);
 	if (c->t.final_cap > 0 && run->caps.train)
-		run->capped = floats(a, run->tile, c->vocab);
+		run->capped = floats(a, run->tile, c->outputs);
 	run->hx = floats(a, run->tile, c->hidden);
 	run->dhx = floats(a, run->tile, c->hidden);
 	run->rownll = peft_arena_get(a, run->tile, sizeof(double));

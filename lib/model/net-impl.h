@@ -7,6 +7,7 @@
 #include "math/profile.h"
 #include "math/vec.h"
 #include "model/kept-impl.h"
+#include "model/kv-impl.h"
 #include "model/net.h"
 #include "model/tree.h"
 #include "quant/product.h"
@@ -68,15 +69,9 @@ struct peft_net {
 	struct peft_heads_at	 at;
 	float			*slopes;	/* [heads] ALiBi's, or NULL */
 	struct peft_site	*attention;	/* [layers] */
+	struct peft_site	*joins;		/* [layers][PEFT_NJOIN] */
 	size_t			 weight_bytes;	/* as they are stored */
 	size_t			 rows_read;	/* of the embedding */
-};
-
-struct peft_kv {
-	size_t	 layers, kdim, vdim;	/* K, V */
-	size_t	 cap, len;		/* tokens */
-	size_t	 virtuals;		/* of them, at the start */
-	float	*data;			/* [layers]: [cap][kdim], [cap][vdim] */
 };
 
 /* What backward needs of the experts of a layer.  Row i of N = T * top_k is
@@ -91,6 +86,9 @@ struct peft_visits {
 	float	*gu;			/* [N, 2 I] gate | up */
 	float	*shared;		/* [T, 2 I] the same of the shared */
 };
+
+/* The two places of a layer where a branch is added to the stream. */
+enum { PEFT_JOIN_ATTN, PEFT_JOIN_MLP, PEFT_NJOIN };
 
 /* What backward needs of a layer's forward.  When nothing is trained all
  * layers share one; if it is computed again, all but x.  NULL: the family
@@ -107,6 +105,7 @@ struct peft_saved {
 	float	*gu;			/* [T, 2 I]: gate | up; or [T, I] */
 	struct peft_visits v;
 	float	*hook[PEFT_NSLOT];	/* what the hooks of a slot keep */
+	float	*join[PEFT_NJOIN];	/* the same at the joins */
 	/* stash.c: x, and qkv to up (which lie end to end, nwork floats),
 	 * rounded; NULL: they are this layer's own */
 	float	*work;
@@ -136,6 +135,7 @@ struct peft_run {
 	float	*tmp;				/* [T, D] */
 	float	*dx, *dnormed;			/* [T, D] */
 	float	*dbranch;			/* [T, D] what a branch gets */
+	float	*djoin;				/* [T, D] the same, at a join */
 	float	*dparallel;			/* [T, D] of both branches */
 	float	*dqkv, *dattn, *dact;
 	float	*dkv;		/* [T, heads, head_dim + v_dim] */
@@ -195,10 +195,19 @@ struct peft_run {
 int	peft_net_settle(struct peft_net *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_net_row_read(struct peft_net *);
 
-/* run.c */
-void	peft_run_layout(struct peft_run *);
+/* layout-size.c: rows of logits at a time; floats of scratch that products
+ * and hooks need. */
+size_t	peft_run_tile(const struct peft_run *);
+size_t	peft_run_product_scratch(const struct peft_run *);
+size_t	peft_run_hook_scratch(const struct peft_run *);
 /* Floats that the hooks of a slot keep, at most, in layers l .. end. */
 size_t	peft_run_hook_saved(const struct peft_run *, int slot, size_t l,
+	    size_t end);
+
+/* run.c */
+void	peft_run_layout(struct peft_run *);
+
+void	peft_run_join_saved(struct peft_run *, struct peft_saved *, size_t l,
 	    size_t end);
 
 /* forward.c, backward.c; _again: what backward needs of a layer, from x. */
@@ -247,12 +256,31 @@ peft_seq_label(const struct peft_seq *s, size_t i)
 	return s->labels == NULL || i >= s->n ? PEFT_IGNORE : s->labels[i];
 }
 
+/* The same of its prediction; a sequence's number stands for values. */
+static inline int32_t
+peft_target_of(const struct peft_run *run, size_t k, size_t i)
+{
+	const struct peft_seq *s = &run->seqs[k];
+	int32_t label = peft_seq_label(s, i + run->net->config.ahead);
+
+	return s->values == NULL || label == PEFT_IGNORE ? label : (int32_t)k;
+}
+
 /* The first token of sequence i, where nothing is shared. */
 static inline size_t
 peft_first(const struct peft_run *run, size_t i)
 {
 	return run->tree.nodes[i].first;
 }
+
+/* attention-kv.c: one head of a node whose sequence has a cache. */
+void	peft_attention_kv(const struct peft_run *, const struct peft_node *,
+	    size_t layer, size_t head, const struct peft_asked *,
+	    const float *qkv, float *out, float *lse, float *scores);
+
+/* Append a node's keys and values to its sequence's cache. */
+void	peft_attention_fill(struct peft_run *, const struct peft_node *,
+	    size_t layer, const float *qkv);
 
 /* attention.c: out[T, O] and lse from qkv (and caches, of layer `layer');
  * attention-back.c: dqkv from dout. */
@@ -297,53 +325,6 @@ void	peft_experts_back(struct peft_run *, size_t layer,
 void	peft_experts_saved(struct peft_run *, struct peft_saved *);
 void	peft_experts_work(struct peft_run *);
 
-/* ops.c: one operation over T rows, on all threads. */
-void	peft_op_norm(struct peft_run *, const struct peft_normal *, float *y,
-	    const float *x, size_t T);
-/* x, or what the norm makes of it, in run->normed. */
-const float *peft_normed(struct peft_run *, const struct peft_normal *,
-	    const float *x);
-/* dx += (or =, if set) the gradient. */
-void	peft_op_norm_back(struct peft_run *, const struct peft_normal *,
-	    float *dx, const float *dy, const float *x, size_t T, bool set);
-void	peft_op_add(struct peft_run *, float *y, const float *a,
-	    const float *b, float scale);	/* y = a + scale b */
-void	peft_op_scale(struct peft_run *, float *y, const float *a,
-	    float scale);
-void	peft_op_bias(struct peft_run *, float *y, size_t ld, const float *b,
-	    size_t n, size_t T);
-/* One row of a norm, for tiles and heads. */
-void	peft_norm_row(const struct peft_run *, const struct peft_normal *,
-	    size_t group, float *y, const float *x);
-void	peft_norm_back_row(const struct peft_run *, const struct peft_normal *,
-	    size_t group, float *dx, const float *dy, const float *x);
-
-/* act.c: y[T, n] = act(gate) up from gu = [gate | up] or [up]; its gradient
- * in place of gu. */
-void	peft_op_act(struct peft_run *, float *y, const float *gu, size_t n,
-	    size_t T);
-void	peft_op_act_back(struct peft_run *, float *gu, const float *dy,
-	    size_t n, size_t T);
-
-/* A soft cap: y = cap tanh(y / cap), within 3e-7 cap. */
-void	peft_cap_row(const struct peft_vec *, float *y, size_t n, float cap);
-
-/* virtual.c: tokens that adapters put before a sequence. */
-const struct peft_virtual *peft_virtual_of(const struct peft_run *,
-	    const struct peft_seq *);
-void	peft_virtual_whole(struct peft_run *, size_t seq, size_t T);
-void	peft_virtual_embed(struct peft_run *, float *x);
-void	peft_virtual_embed_back(struct peft_run *, const float *dx);
-void	peft_virtual_keys(struct peft_run *, size_t layer, float *qkv);
-void	peft_virtual_keys_back(struct peft_run *, size_t layer, float *dqkv);
-
-/* norms.c: a norm of rows `at' (NULL: 0, 1, ...) of x with the vectors that
- * the rows' adapters give it; dx +=, as do the vectors' gradients. */
-void	peft_norm_rows(struct peft_run *, const struct peft_normal *,
-	    const struct peft_range *, size_t nranges, float *y,
-	    const float *x, const size_t *at);
-void	peft_norm_rows_back(struct peft_run *, const struct peft_normal *,
-	    const struct peft_range *, size_t nranges, float *dx,
-	    const float *dy, const float *x, const size_t *at);
+#include "model/ops-impl.h"
 
 #endif

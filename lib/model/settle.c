@@ -32,6 +32,9 @@ index_of(const struct peft_net *net, const struct peft_linear *lin)
 static bool
 is_settled(const struct peft_net *net, const struct peft_linear *lin)
 {
+	/* a head of classes is small, and may be an adapter's */
+	if (lin == &net->head && net->config.outputs != net->config.vocab)
+		return false;
 	return lin->site != NULL && lin->w.cols > 0 &&
 	    peft_cpu_computes(net->cpu) == PEFT_COMPUTE_BF16 &&
 	    (lin->copy != NULL || (lin->w.dtype == PEFT_F32 &&

@@ -93,6 +93,8 @@ peft_stash_layout(struct peft_run *run)
 		for (slot = 0; l > 0 && slot < PEFT_NSLOT; slot++)
 			s->hook[slot] = peft_arena_get(a, peft_run_hook_saved(
 			    run, slot, l, l + 1), sizeof(float));
+		if (l > 0)
+			peft_run_join_saved(run, s, l, l + 1);
 		if (l + 1 == c->layers)	/* its backward follows at once */
 			break;
 		s->stash_x = peft_arena_get(a, x + PEFT_KSTEP,

@@ -17,7 +17,7 @@
  *
  * Results have the same bytes for every number of threads, and a token's
  * depend on no other token; more than 32 tokens are summed in another order
- * than fewer.
+ * than fewer, unless peft_cpu_sum() settles it.
  */
 struct peft_product {
 	const struct peft_weight *w;	/* [rows, cols] */

@@ -71,6 +71,8 @@ struct peft_sinkopt {
 					 * messages about them; may be NULL */
 	const char	*kind;		/* "model", "adapter", or "checkpoint":
 					 * always one file */
+	const char	*file;		/* that of an adapter's folder, if it
+					 * is not adapter_model.safetensors */
 	/* __metadata__ pairs beside format and peft.*: key, value, ..., NULL */
 	const char *const *meta;
 	int		 threads;	/* that encode; 0, 1: the caller's */
