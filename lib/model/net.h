@@ -79,6 +79,7 @@ struct peft_caps {
 
 struct peft_plan {		/* bytes */
 	size_t	activations;	/* saved for backward, all layers */
+	size_t	layer;		/* of these, what a layer more adds */
 	size_t	workspace;	/* passing */
 	size_t	logits;		/* the tile of the loss */
 	size_t	hooks;		/* what attached adapters keep beside */
@@ -92,6 +93,10 @@ int		 peft_run_plan(struct peft_net *, const struct peft_caps *,
 struct peft_run	*peft_run_open(struct peft_net *, const struct peft_caps *,
 		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_run_close(struct peft_run *);
+
+/* Is what sequences begin with alike computed once under these caps? */
+bool		 peft_net_shares(const struct peft_net *,
+		    const struct peft_caps *);
 
 /* Per sequence: the sum of -log p over its supervised tokens (labels[i],
  * i >= 1, predicted from ids[0..i); of a head for classes labels[i], told by

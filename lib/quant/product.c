@@ -26,7 +26,8 @@ rooms(const struct peft_cpu *cpu)
 }
 
 size_t
-peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols)
+peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols,
+    size_t T)
 {
 	struct peft_expander e = peft_expander_of(cpu);
 	size_t k = peft_left_stride(&e, (rows > cols ? rows : cols) +
@@ -35,7 +36,8 @@ peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols)
 
 	if (peft_cpu_computes(cpu) == PEFT_COMPUTE_F32)
 		return n;
-	left = AT_ONCE * k * peft_expander_size(&e) / sizeof(float);
+	left = peft_pieces(peft_least(AT_ONCE, T), PEFT_LEFTROWS) *
+	    PEFT_LEFTROWS * k * peft_expander_size(&e) / sizeof(float);
 	few = PEFT_FEW_TOKENS * k;	/* these as f32 */
 	return n + (left > few ? left : few);
 }
