@@ -278,22 +278,6 @@ void	peft_queries(struct peft_run *, size_t layer, struct peft_saved *);
 void	peft_queries_back(struct peft_run *, size_t layer,
 	    const struct peft_saved *, float *dqkv);
 
-/* latent.c: queries, keys and values (not turned yet) where keys and values
- * come through a narrow product; x is the attention norm's output. */
-void	peft_latent(struct peft_run *, size_t layer, struct peft_saved *,
-	    const float *x);
-void	peft_latent_back(struct peft_run *, size_t layer, struct peft_saved *,
-	    const float *x, float *dx);
-
-/* experts.c: y[T, D] = what the chosen experts make of x[T, D]. */
-void	peft_experts(struct peft_run *, size_t layer, struct peft_saved *,
-	    const float *x, float *y);
-void	peft_experts_back(struct peft_run *, size_t layer,
-	    struct peft_saved *, const float *x, float *dx, float *dy);
-/* Visits of a micro-batch, and the layout of what they need. */
-void	peft_experts_saved(struct peft_run *, struct peft_saved *);
-void	peft_experts_work(struct peft_run *);
-
 /* ops.c: one operation over T rows, on all threads. */
 void	peft_op_norm(struct peft_run *, const struct peft_normal *, float *y,
 	    const float *x, size_t T);
