@@ -804,7 +804,7 @@ against(const char *model, const char *adapter, const char *golden)
 {
 	struct peft_err err = { 0 };
 	struct world w;
-	struct peft_weight ids, labels;
+	struct peft_weight ids, labels, tasks;
 	struct peft_seq seqs[8];
 	struct peft_caps caps = { 0 };
 	struct peft_run *run;
@@ -830,6 +830,8 @@ against(const char *model, const char *adapter, const char *golden)
 		seqs[k] = (struct peft_seq){ .ids = i32 + k * ids.cols,
 		    .labels = i32 + ids.nelem + k * ids.cols, .n = ids.cols,
 		    .weight = 1, .adapter = 0 };
+	for (k = 0; load_golden(&w, "task_ids", &tasks) && k < ids.rows; k++)
+		seqs[k].task = (int)((const int64_t *)tasks.data)[k];
 	/* what can only be used is not trained */
 	caps.train = strcmp(peft_adapter_type(w.adapter), "CPT") != 0;
 	need(peft_adapter_attach(w.adapter, peft_net_sites(w.net), 0, 1,

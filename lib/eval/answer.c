@@ -102,6 +102,7 @@ make_requests(const struct peft_record *r, size_t n, int adapter,
 			continue;
 		q[k] = (struct peft_request){ .prompt = r[i].ids, .n = begin,
 		    .max = end - begin + extra, .adapter = adapter,
+		    .task = r[i].task,
 		    .stream = i };
 		*room += q[k].max;
 		which[k++] = i;

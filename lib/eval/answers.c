@@ -131,7 +131,8 @@ make_requests(struct writer *w, int32_t *out)
 		if (out != NULL)
 			w->requests[i] = (struct peft_request){
 			    .prompt = p->record.ids, .n = p->record.n,
-			    .max = p->max, .adapter = p->adapter, .stream = i,
+			    .max = p->max, .adapter = p->adapter,
+			    .task = p->record.task, .stream = i,
 			    .out = out + room, .token = on_token, .ctx = w };
 		room += p->max;
 	}

@@ -123,7 +123,8 @@ gather(struct decoder *d)
 		if (s->request == NULL || s->n > d->caps.tokens - T)
 			continue;
 		d->seqs[k] = (struct peft_seq){ .ids = s->ids, .n = s->n,
-		    .adapter = s->request->adapter, .kv = s->kv, .weight = 1 };
+		    .adapter = s->request->adapter, .kv = s->kv, .weight = 1,
+		    .task = s->request->task };
 		T += s->n;
 		d->rows[k] = T - 1;
 		d->which[k++] = i;

@@ -19,6 +19,7 @@ struct peft_request {
 	size_t		 n;		/* tokens of the prompt, at least 1 */
 	size_t		 max;		/* tokens to make at most */
 	int		 adapter;	/* -1: the base */
+	int		 task;		/* -1: none is named */
 	uint64_t	 stream;	/* its random numbers (its number) */
 	/* results */
 	int32_t		*out;		/* [max], the caller's memory */

@@ -31,7 +31,7 @@ seq_of(const struct peft_record *r, size_t number, int adapter)
 {
 	return (struct peft_seq){ .ids = r->ids, .labels = r->labels,
 	    .n = r->n, .weight = (float)r->weight, .adapter = adapter,
-	    .ident = (uint32_t)number };
+	    .task = r->task, .ident = (uint32_t)number };
 }
 
 /* Which record's loss is not finite? */
