@@ -769,6 +769,34 @@ check_round_trip(struct world *w)
 	rmdir(dir);
 }
 
+/* With layers computed again before their backward: the same gradients. */
+static void
+check_again(struct world *w, struct peft_caps caps, struct peft_seq *seqs,
+    size_t nseqs)
+{
+	struct peft_adapter *a = w->adapter;
+	float *want = calloc(a->ngrads, sizeof(*want));
+	struct peft_loss loss[8];
+	struct peft_err err = { 0 };
+	struct peft_run *run;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		caps.recompute = i == 1;
+		need((run = peft_run_open(w->net, &caps, &err)) != NULL,
+		    &err);
+		peft_adapter_zerograd(a);
+		need(peft_run_train(run, seqs, nseqs, 1, 0, loss, &err) == 0,
+		    &err);
+		if (i == 0)
+			memcpy(want, a->grads, a->ngrads * sizeof(*want));
+		peft_run_close(run);
+	}
+	ok(memcmp(want, a->grads, a->ngrads * sizeof(*want)) == 0,
+	    "computed again, the same gradients");
+	free(want);
+}
+
 /* In two parts through a cache: the same logits of the last token.  (Gates
  * look at the whole that is computed at once.) */
 static void
@@ -845,8 +873,10 @@ against(const char *model, const char *adapter, const char *golden)
 		check_gradients(&w, run, seqs, ids.rows);
 	check_merged(&w);
 	check_round_trip(&w);
-	if (caps.train)
+	if (caps.train) {
 		check_difference(&w, run, seqs, ids.rows);
+		check_again(&w, caps, seqs, ids.rows);
+	}
 	check_cache(&w, run, &seqs[0]);
 	peft_run_close(run);
 	free(i32);
