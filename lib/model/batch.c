@@ -176,7 +176,7 @@ add_row(struct peft_run *run, size_t n, size_t node, size_t at, int32_t target,
 	return n + 1;
 }
 
-/* The supervised positions: token i predicts labels[i + 1]. */
+/* The supervised positions: token i predicts labels[i + ahead]. */
 static size_t
 supervised(struct peft_run *run, double scale)
 {
@@ -187,10 +187,10 @@ supervised(struct peft_run *run, double scale)
 
 		for (i = 0; i < node->n; i++)
 			for (j = node->lo; j < node->hi; j++) {
-				const struct peft_seq *s =
-				    &run->seqs[run->tree.order[j]];
-				int32_t next = peft_seq_label(s,
-				    node->depth + i + 1);
+				size_t seq = run->tree.order[j];
+				const struct peft_seq *s = &run->seqs[seq];
+				int32_t next = peft_target_of(run, seq,
+				    node->depth + i);
 
 				if (next != PEFT_IGNORE)
 					n = add_row(run, n, k, node->first + i,
@@ -298,7 +298,7 @@ peft_run_logits(struct peft_run *run, const struct peft_seq *seqs,
     size_t nseqs, const size_t *rows, size_t nrows, float *logits,
     struct peft_err *err)
 {
-	size_t i, seq = 0, extra, end = 0, V = run->net->config.vocab;
+	size_t i, seq = 0, extra, end = 0, V = run->net->config.outputs;
 
 	if (nrows > run->rowcap)
 		return peft_seterr(err, "the logits of %zu tokens are more "

@@ -6,12 +6,13 @@
 #include "model/rope.h"
 
 /* Virtual tokens are each sequence's own, and angles that vary with its
- * length are, too. */
+ * length are, too; and texts that are alike may have other classes. */
 bool
 peft_run_shares(const struct peft_run *run)
 {
 	return run->caps.share && run->net->sites.virtuals == NULL &&
 	    !run->net->sites.whole &&
+	    run->net->config.ahead > 0 &&
 	    !(run->angle != NULL && peft_rope_varies(&run->net->config,
 	    run->caps.seq));
 }
@@ -40,7 +41,8 @@ rows_fit(const struct peft_run *run, const struct peft_seq *seqs, size_t n)
 
 	for (i = 0; run->caps.rows > 0 && i < n; i++) {
 		/* the first is predicted from virtual tokens */
-		j = peft_virtual_of(run, &seqs[i]) == NULL;
+		j = peft_virtual_of(run, &seqs[i]) == NULL &&
+		    run->net->config.ahead > 0;
 		for (; j < seqs[i].n; j++)
 			rows += peft_seq_label(&seqs[i], j) != PEFT_IGNORE;
 		if (rows > run->caps.rows)

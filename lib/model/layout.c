@@ -10,7 +10,7 @@ enum { TILE_BYTES = 48 << 20, TILE_MIN = 8, TILE_MAX = 256 };
 static size_t
 tile_of(const struct peft_net *net, const struct peft_caps *caps)
 {
-	size_t n = TILE_BYTES / (net->config.vocab * sizeof(float));
+	size_t n = TILE_BYTES / (net->config.outputs * sizeof(float));
 
 	n = n < TILE_MIN ? TILE_MIN : n > TILE_MAX ? TILE_MAX : n;
 	return n < caps->tokens ? n : caps->tokens;
@@ -322,9 +322,9 @@ layout_logits(struct peft_run *run)
 	struct peft_arena *a = &run->arena;
 
 	run->tile = tile_of(run->net, &run->caps);
-	run->logits = floats(a, run->tile, c->vocab);
+	run->logits = floats(a, run->tile, c->outputs);
 	if (c->t.final_cap > 0 && run->caps.train)
-		run->capped = floats(a, run->tile, c->vocab);
+		run->capped = floats(a, run->tile, c->outputs);
 	run->hx = floats(a, run->tile, c->hidden);
 	run->dhx = floats(a, run->tile, c->hidden);
 	run->rownll = peft_arena_get(a, run->tile, sizeof(double));

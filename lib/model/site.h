@@ -129,6 +129,8 @@ struct peft_site {
 	const float	*b;		/* [out] */
 	const float	*norm;		/* [in] what a norm multiplies with */
 	float		 more;		/* it is the weight and this */
+	bool		 fresh;		/* a head that the model has not: of
+					 * zeros, until adapters bring one */
 	struct peft_hook *hooks;	/* in order of attachment */
 };
 
@@ -177,8 +179,9 @@ void	peft_sites_close(struct peft_sites *);
 struct peft_site *peft_sites_find(const struct peft_sites *, const char *path);
 /* An error if a weight of the source that is not used[i] is more than a
  * buffer. */
-int	peft_sites_all_used(const struct peft_source *, const bool *used,
-	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_sites_all_used(const struct peft_config *,
+	    const struct peft_source *, const bool *used, struct peft_err *)
+	    PEFT_MUSTCHECK;
 /* How many virtual tokens an adapter has; adapter -1: the most any has. */
 size_t	peft_sites_virtual(const struct peft_sites *, int adapter);
 /* y [T, out] = x W^T of a site that is loaded, without bias and hooks;

@@ -59,14 +59,18 @@ is_buffer(const char *name)
 }
 
 int
-peft_sites_all_used(const struct peft_source *src, const bool *used,
-    struct peft_err *err)
+peft_sites_all_used(const struct peft_config *c,
+    const struct peft_source *src, const bool *used, struct peft_err *err)
 {
 	size_t i;
 
-	for (i = 0; i < peft_source_count(src); i++)
-		if (!used[i] && !is_buffer(peft_source_at(src, i)->name))
+	for (i = 0; i < peft_source_count(src); i++) {
+		const char *name = peft_source_at(src, i)->name;
+
+		if (!used[i] && !is_buffer(name) &&
+		    !peft_config_unused(c, name))
 			return peft_seterr(err, "weight %s is not of this "
-			    "model", peft_source_at(src, i)->name);
+			    "model", name);
+	}
 	return 0;
 }

@@ -150,6 +150,6 @@ peft_virtual_whole(struct peft_run *run, size_t i, size_t T)
 		return;
 	run->whole[i].labels = run->labels + T;
 	memcpy(run->labels + T + extra, s->labels, s->n * sizeof(*s->labels));
-	if (v != NULL && v->embed == NULL)
+	if (v != NULL && v->embed == NULL && run->net->config.ahead > 0)
 		run->labels[T + extra] = PEFT_IGNORE;
 }

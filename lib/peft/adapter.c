@@ -6,6 +6,7 @@
 
 #include "peft/hub.h"
 #include "peft/target.h"
+#include "peft/tokens.h"
 
 int
 peft_adapter_lay_out(struct peft_adapter *a, struct peft_err *err)
@@ -103,10 +104,15 @@ peft_adapter_new(const cJSON *config, const struct peft_sites *sites,
 void
 peft_adapter_close(struct peft_adapter *a)
 {
+	struct peft_token_ids *t, *next;
 	size_t i;
 
 	if (a == NULL)
 		return;
+	for (t = a->extra; t != NULL; t = next) {
+		next = t->next;
+		free(t);
+	}
 	for (i = 0; i < a->nparams; i++)
 		free((char *)(uintptr_t)a->params[i].name);
 	for (i = 0; i < a->nmodules; i++)
@@ -119,7 +125,6 @@ peft_adapter_close(struct peft_adapter *a)
 	if (a->settings != NULL && a->method->drop != NULL)
 		a->method->drop(a->settings);
 	free(a->settings);
-	free(a->extra);
 	free(a->memory);
 	free(a->modules);
 	free(a->params);

@@ -16,9 +16,10 @@ name_of(const struct peft_module *m, const struct peft_shape *s,
 
 	if (s->group != NULL)
 		peft_hub_name(m, s, &b);
+	/* virtual tokens have no wrapper around the model */
 	else if (s->place == PEFT_AT_SITE)
-		peft_buf_printf(&b, "%s%s.%s", PEFT_PREFIX, m->site->path,
-		    s->suffix);
+		peft_buf_printf(&b, "%s%s.%s", m->adapter->method->kinds == 0 ?
+		    "base_model." : PEFT_PREFIX, m->site->path, s->suffix);
 	else
 		peft_buf_printf(&b, "%s%s", s->place == PEFT_AT_MODEL ?
 		    "base_model." : "", s->suffix);

@@ -12,6 +12,7 @@
  * done once, in adapter.c, through these calls.
  */
 enum { PEFT_MAXPART = 24 };	/* tensors a method has on one site */
+struct peft_token_ids;		/* tokens.h */
 enum { PEFT_MAXOWN = 4 };	/* numbers a module keeps for its method */
 
 /* An adapter's part at one site; or, without a site, what is common to all
@@ -58,7 +59,8 @@ struct peft_shape {
 	bool		 unsaved;	/* trained, but not in files */
 	bool		 optional;	/* a file may lack it: init fills it */
 	bool		 droppable;	/* a file may lack it: n is 0 then */
-	bool		 whole;		/* whole numbers (I32 on disk) */
+	enum peft_dtype	 whole;		/* whole numbers: their type on disk;
+					 * 0: they are none */
 	enum peft_place	 place;
 	const char	*group;		/* of the adapters library: what its
 					 * names have before the adapter's */
@@ -159,7 +161,7 @@ struct peft_adapter {
 	const struct peft_method *method;
 	cJSON			*config;
 	void			*settings;
-	void			*extra;		/* settings of token rows */
+	struct peft_token_ids	*extra;		/* of its token rows */
 	struct peft_module	*modules;
 	size_t			 nmodules;	/* all of them */
 	size_t			 nsites;	/* the method's own, first */

@@ -20,6 +20,7 @@ struct prefix {
 };
 
 static const char *const keys[][2] = {
+	{ "modules_to_save", "null" },
 	{ "num_virtual_tokens", "null" }, { "token_dim", "null" },
 	{ "num_transformer_submodules", "null" },
 	{ "num_attention_heads", "null" }, { "num_layers", "null" },
@@ -37,8 +38,7 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    peft_json_int(config, "encoder_hidden_size", 1, 1 << 20,
 	    &p->hidden, err) == -1 || peft_json_bool(config,
 	    "prefix_projection", &p->project, err) == -1 ||
-	    peft_json_str(config, "init_weights", &start, err) == -1 ||
-	    peft_config_off(config, "modules_to_save", err) == -1)
+	    peft_json_str(config, "init_weights", &start, err) == -1)
 		return -1;
 	p->zero = strcmp(start, "zero") == 0;
 	if (!p->zero && start[0] != '\0')

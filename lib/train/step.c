@@ -30,8 +30,8 @@ static struct peft_seq
 seq_of(const struct peft_record *r, size_t number, int adapter)
 {
 	return (struct peft_seq){ .ids = r->ids, .labels = r->labels,
-	    .n = r->n, .weight = (float)r->weight, .adapter = adapter,
-	    .task = r->task, .ident = (uint32_t)number };
+	    .values = r->values, .n = r->n, .weight = (float)r->weight,
+	    .adapter = adapter, .task = r->task, .ident = (uint32_t)number };
 }
 
 /* Which record's loss is not finite? */
