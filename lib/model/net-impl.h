@@ -6,6 +6,7 @@
 #include "math/panel.h"
 #include "math/profile.h"
 #include "math/vec.h"
+#include "model/joins-impl.h"
 #include "model/kept-impl.h"
 #include "model/net.h"
 #include "model/tree.h"
@@ -89,9 +90,6 @@ struct peft_visits {
 	float	*gu;			/* [N, 2 I] gate | up */
 	float	*shared;		/* [T, 2 I] the same of the shared */
 };
-
-/* The two places of a layer where a branch is added to the stream. */
-enum { PEFT_JOIN_ATTN, PEFT_JOIN_MLP, PEFT_NJOIN };
 
 /* What backward needs of a layer's forward.  When nothing is trained all
  * layers share one; if it is computed again, all but x.  NULL: the family
@@ -199,8 +197,6 @@ void	peft_run_layout(struct peft_run *);
 size_t	peft_run_hook_saved(const struct peft_run *, int slot, size_t l,
 	    size_t end);
 
-void	peft_run_join_saved(struct peft_run *, struct peft_saved *, size_t l,
-	    size_t end);
 
 /* forward.c, backward.c; _again: what backward needs of a layer, from x. */
 void	peft_forward(struct peft_run *);
@@ -336,15 +332,6 @@ void	peft_op_act_back(struct peft_run *, float *gu, const float *dy,
 
 /* A soft cap: y = cap tanh(y / cap), within 3e-7 cap. */
 void	peft_cap_row(const struct peft_vec *, float *y, size_t n, float cap);
-
-/* joins.c: what hooks make of a branch b[T, D] that is to be added to the
- * stream x; and back: the gradient of b, in run->djoin or dy itself, given
- * that of x + b times scale; dx += that of x.  (dy may be dx.) */
-bool	peft_join_hooked(const struct peft_run *, size_t layer, int join);
-void	peft_join(struct peft_run *, size_t layer, int join,
-	    struct peft_saved *, const float *x, float *b);
-void	peft_join_back(struct peft_run *, size_t layer, int join,
-	    struct peft_saved *, const float *x, float *db, float *dx);
 
 /* virtual.c: tokens that adapters put before a sequence. */
 const struct peft_virtual *peft_virtual_of(const struct peft_run *,
