@@ -77,27 +77,6 @@ choose(const float *prob, size_t n, size_t k, size_t *chosen)
 	}
 }
 
-static void
-products(struct peft_run *run, const float *x, size_t ldx, size_t n,
-    const struct peft_product *p, size_t np)
-{
-	struct peft_lap lap = peft_lap_begin(run->net->cpu);
-
-	peft_product_forward(run->net->cpu, x, ldx, n, p, np, run->product);
-	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD, p->w->dtype, 0);
-}
-
-static void
-products_back(struct peft_run *run, float *dx, size_t ldx, size_t n,
-    const struct peft_product *p, size_t np, bool more)
-{
-	struct peft_lap lap = peft_lap_begin(run->net->cpu);
-
-	peft_product_backward(run->net->cpu, dx, ldx, n, p, np, more,
-	    run->product);
-	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_BACKWARD, p->w->dtype, 0);
-}
-
 /* Probabilities, choices and weights of all tokens.  (Who listens at the
  * router or an expert adds nothing.) */
 static void
@@ -109,7 +88,7 @@ route(struct peft_run *run, const struct peft_layer *l,
 	struct peft_product p = { &l->lin[PEFT_ROUTER].w, v->prob, E };
 	float sum;
 
-	products(run, x, c->hidden, run->T, &p, 1);
+	peft_products(run, x, c->hidden, run->T, &p, 1);
 	for (i = 0; i < run->nranges; i++)
 		peft_hooks_hear(run, l->lin[PEFT_ROUTER].site,
 		    &run->ranges[i], x, c->hidden);
@@ -185,9 +164,9 @@ forward_one(struct peft_run *run, const struct peft_expert *e, size_t n,
 
 	if (n == 0)
 		return;
-	products(run, x, D, n, in, 2);
+	peft_products(run, x, D, n, in, 2);
 	peft_op_act(run, act, gu, I, n);
-	products(run, act, I, n, &out, 1);
+	peft_products(run, act, I, n, &out, 1);
 }
 
 /* dx = the gradient by way of one expert whose output counts w[n] times,
@@ -205,14 +184,14 @@ back_one(struct peft_run *run, const struct peft_expert *e, size_t n,
 	if (n == 0)
 		return;
 	peft_op_act(run, run->vact, gu, I, n);
-	products_back(run, run->vdact, I, n, &out, 1, false);
+	peft_products_back(run, run->vdact, I, n, &out, 1, false);
 	for (i = 0; i < n; i++) {
 		dw[i] = run->vec->dot(run->vdact + i * I, run->vact + i * I,
 		    I);
 		run->vec->scale(run->vdact + i * I, w[i], I);
 	}
 	peft_op_act_back(run, gu, run->vdact, I, n);
-	products_back(run, dx, D, n, in, 2, false);
+	peft_products_back(run, dx, D, n, in, 2, false);
 }
 
 /* y += what the expert that all tokens pass makes of x.  It is plain
@@ -336,7 +315,7 @@ router_back(struct peft_run *run, const struct peft_layer *l,
 			run->vw[t * k + i] = run->vdw[v->row[t * k + i]];
 		route_back(run, v, t, run->vw + t * k, run->dprob + t * E);
 	}
-	products_back(run, dx, c->hidden, run->T, &p, 1, true);
+	peft_products_back(run, dx, c->hidden, run->T, &p, 1, true);
 }
 
 void

@@ -8,6 +8,7 @@
 #include "math/vec.h"
 #include "model/joins-impl.h"
 #include "model/kept-impl.h"
+#include "model/kv-impl.h"
 #include "model/net.h"
 #include "model/tree.h"
 #include "quant/product.h"
@@ -69,13 +70,6 @@ struct peft_net {
 	struct peft_site	*attention;	/* [layers] */
 	struct peft_site	*joins;		/* [layers][PEFT_NJOIN] */
 	size_t			 weight_bytes;
-};
-
-struct peft_kv {
-	size_t	 layers, kdim, vdim;	/* K, V */
-	size_t	 cap, len;		/* tokens */
-	size_t	 virtuals;		/* of them, at the start */
-	float	*data;			/* [layers]: [cap][kdim], [cap][vdim] */
 };
 
 /* What backward needs of the experts of a layer.  Row i of N = T * top_k is
@@ -214,6 +208,11 @@ void	peft_linears(struct peft_run *, const struct peft_linear *,
 void	peft_linears_back(struct peft_run *, const struct peft_linear *,
 	    float *const *saved, const float *x, size_t ldx, float *dx,
 	    struct peft_product *dy, size_t n);
+/* The products alone, on the clock. */
+void	peft_products(struct peft_run *, const float *x, size_t ldx, size_t T,
+	    const struct peft_product *, size_t n);
+void	peft_products_back(struct peft_run *, float *dx, size_t ldx, size_t T,
+	    const struct peft_product *dy, size_t n, bool add);
 /* Remember the first site whose output is not finite, if asked to. */
 void	peft_check_finite(struct peft_run *, const char *where,
 	    const float *y, size_t ld, size_t n);
@@ -231,9 +230,6 @@ void	peft_stash_layout(struct peft_run *);	/* behind layer 0's */
 void	peft_stash(const struct peft_run *, const struct peft_saved *);
 void	peft_unstash(const struct peft_run *, const struct peft_saved *);
 void	peft_stash_trim(const struct peft_run *, float *x, size_t n);
-
-/* fit.c: is what sequences begin with alike computed once? */
-bool	peft_run_shares(const struct peft_run *);
 
 /* What token i of a sequence is to be predicted as, or PEFT_IGNORE. */
 static inline int32_t
@@ -258,6 +254,15 @@ peft_first(const struct peft_run *run, size_t i)
 {
 	return run->tree.nodes[i].first;
 }
+
+/* attention-kv.c: one head of a node whose sequence has a cache. */
+void	peft_attention_kv(const struct peft_run *, const struct peft_node *,
+	    size_t layer, size_t head, const struct peft_asked *,
+	    const float *qkv, float *out, float *lse, float *scores);
+
+/* Append a node's keys and values to its sequence's cache. */
+void	peft_attention_fill(struct peft_run *, const struct peft_node *,
+	    size_t layer, const float *qkv);
 
 /* attention.c: out[T, O] and lse from qkv (and caches, of layer `layer');
  * attention-back.c: dqkv from dout. */

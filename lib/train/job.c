@@ -10,6 +10,7 @@
 #include "base/progress.h"
 #include "peft/head.h"
 #include "quant/sink.h"
+#include "train/forecast.h"
 #include "train/job-impl.h"
 #include "train/log.h"
 #include "train/report.h"
@@ -99,33 +100,6 @@ name_checkpoint(struct state *s, struct peft_err *err)
 		    "(--resume goes on with it, -f begins anew)",
 		    job->opt.checkpoint);
 	return 0;
-}
-
-static void
-print_plan(const struct state *s)
-{
-	const struct peft_trainplan *p = peft_trainer_plan(s->trainer);
-	const struct {
-		const char	*what;
-		size_t		 bytes;
-	} rows[] = {
-		{ "weights, as they are stored", p->weights },
-		{ "adapter and gradients", p->adapter },
-		{ "optimiser", p->optimiser },
-		{ "activations", p->run.activations },
-		{ "workspace", p->run.workspace },
-		{ "logits", p->run.logits },
-		{ "what the adapter makes", p->run.hooks },
-		{ "total", p->total },
-	};
-	size_t i;
-
-	printf("%zu steps, micro-batches of %zu tokens%s\n",
-	    peft_trainer_total(s->trainer), p->micro_tokens, p->recompute ?
-	    ", activations computed again" : "");
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		printf("%-28s %10.1f MiB\n", rows[i].what,
-		    (double)rows[i].bytes / 0x1p20);
 }
 
 static int
@@ -318,6 +292,7 @@ static int
 run(struct state *s, struct peft_err *err)
 {
 	struct peft_trainjob *job = s->job;
+	struct peft_forecast forecast;
 
 	/* signals first: one that comes while a model is read is no end */
 	s->evals = peft_calloc(job->nevals + 1, sizeof(*s->evals), err);
@@ -340,7 +315,9 @@ run(struct state *s, struct peft_err *err)
 	if (job->common.verbose > 0)
 		say_targets(s);
 	if (job->common.dry) {
-		print_plan(s);
+		if (peft_trainer_forecast(s->trainer, &forecast, err) == -1)
+			return -1;
+		peft_trainer_print(s->trainer, &forecast);
 		return 0;
 	}
 	return train(s, err);
