@@ -20,7 +20,8 @@ void	peft_join(struct peft_run *, size_t layer, int join,
 void	peft_join_back(struct peft_run *, size_t layer, int join,
 	    struct peft_saved *, const float *x, float *db, float *dx);
 
-/* layout.c: room for what hooks at the joins of layers l .. end keep. */
+/* Are there any at all?  Room for what those of layers l .. end keep. */
+bool	peft_joins_hooked(const struct peft_run *);
 void	peft_run_join_saved(struct peft_run *, struct peft_saved *, size_t l,
 	    size_t end);
 

@@ -191,7 +191,6 @@ void	peft_run_layout(struct peft_run *);
 size_t	peft_run_hook_saved(const struct peft_run *, int slot, size_t l,
 	    size_t end);
 
-
 /* forward.c, backward.c; _again: what backward needs of a layer, from x. */
 void	peft_forward(struct peft_run *);
 void	peft_forward_again(struct peft_run *, size_t layer);
