@@ -31,7 +31,7 @@ put_logits(struct peft_run *run, const struct peft_record *r, size_t vocab,
     int adapter)
 {
 	struct peft_seq seq = { .ids = r->ids, .n = r->n, .weight = 1,
-	    .adapter = adapter };
+	    .adapter = adapter, .task = r->task };
 	struct peft_err err = { 0 };
 	size_t *rows = calloc(r->n, sizeof(*rows)), i;
 	float *logits = calloc(r->n, vocab * sizeof(*logits));

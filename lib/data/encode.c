@@ -113,6 +113,7 @@ extras(const cJSON *j, bool classes, struct peft_record *r,
 	const cJSON *id = peft_json_get(j, "id");
 	const char *s = NULL, *adapter = NULL;
 	char number[32];
+	int64_t task = -1;
 
 	r->weight = 1;
 	if (cJSON_IsNumber(id)) {	/* as it is spelt, if that says more */
@@ -121,8 +122,10 @@ extras(const cJSON *j, bool classes, struct peft_record *r,
 	} else if (peft_json_str(j, "id", &s, err) == -1)
 		return -1;
 	if (peft_json_real(j, "weight", &r->weight, err) == -1 ||
+	    peft_json_int(j, "task_id", 0, 1 << 20, &task, err) == -1 ||
 	    peft_json_str(j, "adapter", &adapter, err) == -1)
 		return -1;
+	r->task = (int)task;
 	if (!(r->weight >= 0))
 		return peft_seterr(err, "\"weight\" is below 0");
 	if (peft_json_get(j, "text") == NULL && !classes)

@@ -120,8 +120,8 @@ static int
 check_keys(const cJSON *j, struct peft_err *err)
 {
 	static const char *const known[] = { "input_ids", "labels", "id",
-	    "weight", "adapter", "choices", "answer", "label", "prompt",
-	    "chosen", "rejected", "class", "classes", NULL };
+	    "weight", "adapter", "task_id", "choices", "answer", "label",
+	    "prompt", "chosen", "rejected", "class", "classes", NULL };
 	const cJSON *e;
 	size_t i;
 
@@ -259,6 +259,8 @@ static int
 read_record(const cJSON *j, struct peft_record *r, size_t vocab,
     struct peft_err *err)
 {
+	int64_t task = -1;
+
 	r->weight = 1;
 	if (check_keys(j, err) == -1 || read_tokens(j, r, vocab, err) == -1)
 		return -1;
@@ -266,8 +268,10 @@ read_record(const cJSON *j, struct peft_record *r, size_t vocab,
 		return -1;
 	if (!(r->weight >= 0))
 		return peft_seterr(err, "\"weight\" is below 0");
-	if (copy_string(j, "id", &r->id, err) == -1)
+	if (peft_json_int(j, "task_id", 0, 1 << 20, &task, err) == -1 ||
+	    copy_string(j, "id", &r->id, err) == -1)
 		return -1;
+	r->task = (int)task;
 	return copy_string(j, "adapter", &r->adapter, err);
 }
 

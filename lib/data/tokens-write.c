@@ -133,6 +133,8 @@ peft_record_put(struct peft_buf *b, const struct peft_record *r)
 		peft_buf_puts(b, ",\"weight\":");
 		peft_json_putreal(b, r->weight);
 	}
+	if (r->task >= 0)
+		peft_buf_printf(b, ",\"task_id\":%d", r->task);
 	if (r->adapter != NULL) {
 		peft_buf_puts(b, ",\"adapter\":");
 		peft_json_putstr(b, r->adapter, strlen(r->adapter));

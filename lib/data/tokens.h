@@ -30,6 +30,7 @@ struct peft_record {
 	double	 weight;	/* 1 */
 	char	*id;		/* or NULL */
 	char	*adapter;	/* or NULL */
+	int	 task;		/* of an adapter for several; -1: none */
 	/* Multiple choice: ids is the prompt, and these its continuations. */
 	int32_t	**choices;
 	size_t	*nchoice;	/* length of each */

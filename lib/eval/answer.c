@@ -103,6 +103,7 @@ make_requests(const struct peft_record *r, size_t n, int adapter,
 		q[k] = (struct peft_request){ .prompt = r[i].ids, .n = begin,
 		    .max = end - begin + extra,
 		    .stretch = { { 0, adapter } }, .nstretch = 1,
+		    .task = r[i].task,
 		    .stream = i };
 		*room += q[k].max;
 		which[k++] = i;

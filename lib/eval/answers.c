@@ -219,7 +219,8 @@ make_request(struct writer *w, struct answer *a, struct peft_err *err)
 	const struct peft_prompt *p = &a->prompt;
 
 	a->request = (struct peft_request){ .prompt = p->record.ids,
-	    .n = p->record.n, .max = p->max, .nstretch = p->nstretch };
+	    .n = p->record.n, .max = p->max, .nstretch = p->nstretch,
+	    .task = p->record.task };
 	memcpy(a->request.stretch, p->stretch, sizeof(p->stretch));
 	a->request.out = peft_calloc(p->max, sizeof(*a->request.out), err);
 	if (a->request.out == NULL)

@@ -69,7 +69,8 @@ tell_some(struct peft_run *run, size_t outputs, int adapter,
 
 	for (k = 0; k < n && k < BATCH_SEQS; k++)
 		seqs[k] = (struct peft_seq){ .ids = r[k].ids, .n = r[k].n,
-		    .weight = 1, .adapter = adapter };
+		    .weight = 1, .adapter = adapter,
+		    .task = r[k].task };
 	*taken = k = peft_run_fit(run, seqs, k);
 	for (i = 0; i < k; i++)
 		nrows += t[i].n;

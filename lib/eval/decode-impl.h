@@ -17,6 +17,7 @@ struct peft_seat {
 	size_t			 n, room;
 	struct peft_stretch	 stretch[PEFT_MAXSTRETCH];
 	size_t			 nstretch;
+	int			 task;
 	uint64_t		 turn;		/* when it came */
 	bool			 begun;		/* its prompt is */
 };

@@ -137,7 +137,8 @@ add_seq(struct decoder *d, struct peft_seat *s, const int32_t *ids, size_t n,
     int adapter)
 {
 	d->seqs[d->nseqs++] = (struct peft_seq){ .ids = ids, .n = n,
-	    .adapter = adapter, .kv = s->kv, .weight = 1 };
+	    .adapter = adapter, .kv = s->kv, .weight = 1,
+	    .task = s->request->task };
 }
 
 /* The next tokens of prompts, the request that came first first.  A call's

@@ -34,6 +34,7 @@ struct peft_request {
 	size_t		 max;		/* tokens to make at most, at least 1 */
 	struct peft_stretch stretch[PEFT_MAXSTRETCH];
 	size_t		 nstretch;	/* at least 1 */
+	int		 task;		/* of such adapters; -1: none named */
 	uint64_t	 stream;	/* which random numbers it gets */
 	/* results */
 	int32_t		*out;		/* [max], the caller's memory */

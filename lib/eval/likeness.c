@@ -108,7 +108,7 @@ run_piece(struct peft_run *run, const struct work *w, const struct piece *p,
 {
 	const struct peft_record *rec = &w->records.at[p->record];
 	struct peft_seq seq = { .ids = rec->ids, .n = p->first + p->n,
-	    .weight = 1, .adapter = adapter };
+	    .weight = 1, .adapter = adapter, .task = rec->task };
 	size_t *rows = peft_calloc(p->n, sizeof(*rows), err), i;
 	int r = rows == NULL ? -1 : 0;
 

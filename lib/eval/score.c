@@ -14,6 +14,7 @@ enum { BATCH_TOKENS = 2048, BATCH_SEQS = 64 };
 struct item {
 	int32_t	*ids, *labels;	/* own memory only for choices */
 	size_t	 n;
+	int	 task;
 	size_t	 record;
 	size_t	 choice;	/* SIZE_MAX: the record itself */
 	struct peft_loss loss;
@@ -59,9 +60,10 @@ make_items(const struct peft_record *r, size_t n, struct item *it,
 		if (r[i].nchoices == 0)
 			*it++ = (struct item){ .ids = r[i].ids, .n = r[i].n,
 			    .labels = r[i].labels, .record = i,
-			    .choice = SIZE_MAX };
+			    .task = r[i].task, .choice = SIZE_MAX };
 		for (k = 0; k < r[i].nchoices; k++, it++) {
 			it->record = i;
+			it->task = r[i].task;
 			if (choice_item(&r[i], k, it, err) == -1)
 				return -1;
 		}
@@ -95,7 +97,7 @@ run_items(struct peft_run *run, int adapter, const struct peft_record *r,
 		for (k = 0; k < n && k < BATCH_SEQS; k++)
 			seqs[k] = (struct peft_seq){ .ids = it[k].ids,
 			    .labels = it[k].labels, .n = it[k].n, .weight = 1,
-			    .adapter = adapter };
+			    .adapter = adapter, .task = it[k].task };
 		k = peft_run_fit(run, seqs, k);
 		memset(loss, 0, sizeof(loss));
 		if (peft_run_loss(run, seqs, k, loss, err) == -1) {

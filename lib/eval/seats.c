@@ -53,8 +53,10 @@ peft_seats_forget(struct peft_seats *s, struct peft_net *net, size_t limit,
 
 	close_caches(s);
 	s->sites = peft_net_sites(net);
-	/* angles that vary with a sequence's length are its own */
-	s->share = !peft_rope_varies(peft_net_config(net), SIZE_MAX / 2);
+	/* angles that vary with a sequence's length are its own, and so is
+	 * what looks at all of it */
+	s->share = !peft_net_sites(net)->whole &&
+	    !peft_rope_varies(peft_net_config(net), SIZE_MAX / 2);
 	s->pages = peft_pages_open(net, limit / page * PEFT_PAGE, err);
 	if (s->pages == NULL)
 		return -1;
@@ -97,8 +99,9 @@ room_of(const struct peft_seats *s, const struct peft_request *r)
 	    first));
 }
 
-/* Tokens that two prompts begin with alike, read by the same adapters.  The
- * last of a prompt is computed for itself: what follows it is asked for. */
+/* Tokens that two prompts begin with alike, read by the same adapters for the
+ * same task.  The last of a prompt is computed for itself: what follows it is
+ * asked for. */
 static size_t
 common(const struct peft_seat *a, const struct peft_seat *b)
 {
@@ -106,6 +109,8 @@ common(const struct peft_seat *a, const struct peft_seat *b)
 	    end_b = 0;
 	int in_a = 0, in_b = 0;
 
+	if (a->task != b->task)
+		return 0;
 	for (i = 0; i < most && a->ids[i] == b->ids[i]; i++) {
 		if (i >= end_a || i == 0)
 			in_a = peft_seat_adapter(a, i, &end_a);
@@ -167,6 +172,7 @@ remember(struct peft_seat *seat, const struct peft_request *r,
 	seat->n = r->n;
 	memcpy(seat->stretch, r->stretch, sizeof(seat->stretch));
 	seat->nstretch = r->nstretch;
+	seat->task = r->task;
 	return 0;
 }
 

@@ -16,6 +16,7 @@ check_seq(const struct peft_run *run, size_t i, struct peft_err *err)
 	const struct peft_virtual *v = peft_virtual_of(run, s);
 	size_t past = s->kv == NULL ? 0 : s->kv->len, j;
 	size_t n = s->n + (v == NULL ? 0 : v->n);
+	const struct peft_tasks *t;
 
 	if (s->n == 0)
 		return peft_seterr(err, "sequence %zu is empty", i);
@@ -31,6 +32,13 @@ check_seq(const struct peft_run *run, size_t i, struct peft_err *err)
 		    "knows %zu positions", i, n + past,
 		    run->net->config.positions -
 		    run->net->config.t.position_offset);
+	for (t = run->net->sites.tasks; t != NULL; t = t->next)
+		if (t->adapter == s->adapter && (s->task < 0 ||
+		    (size_t)s->task >= t->n))
+			return peft_seterr(err, s->task < 0 ? "sequence %zu: "
+			    "no task is named (task_id), the adapter is for "
+			    "%zu" : "sequence %zu: its task is none of the "
+			    "adapter's %zu", i, t->n);
 	for (j = 0; j < s->n; j++)
 		if (s->ids[j] < 0 ||
 		    (size_t)s->ids[j] >= run->net->config.vocab)
@@ -97,10 +105,10 @@ lay_out(struct peft_run *run, const struct peft_node *node)
 	size_t still = peft_virtual_still(run, s), extra;
 	struct peft_range *r;
 
-	if (run->nranges == 0 ||
-	    run->ranges[run->nranges - 1].adapter != s->adapter)
+	if (run->nranges == 0 || !peft_range_is(&run->ranges[run->nranges -
+	    1], s->adapter, s->task))
 		run->ranges[run->nranges++] = (struct peft_range){
-		    s->adapter, node->first, 0 };
+		    s->adapter, s->task, node->first, 0 };
 	r = &run->ranges[run->nranges - 1];
 	r->n += node->n;
 	for (i = node->first; i < node->first + node->n; i++) {

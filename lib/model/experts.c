@@ -70,7 +70,8 @@ hear(struct peft_run *run, const struct peft_site *site,
 
 	for (i = 0; site->hooks != NULL && i < run->nranges; i++) {
 		const struct peft_range *r = &run->ranges[i];
-		struct peft_range rows = { .adapter = r->adapter };
+		struct peft_range rows = { .adapter = r->adapter,
+		    .task = r->task };
 
 		while (at < n && v->token[first + at] < r->first)
 			at++;

@@ -246,7 +246,8 @@ peft_forward(struct peft_run *run)
 
 /* The layer's output is known, so its last product is left out, but not
  * what the hooks there keep; what they add goes nowhere.  A norm behind the
- * MLP, and hooks there, need the product's output all the same. */
+ * MLP, hooks there, and hooks that keep the product's output need it all the
+ * same. */
 void
 peft_forward_again(struct peft_run *run, size_t layer)
 {
@@ -256,7 +257,8 @@ peft_forward_again(struct peft_run *run, size_t layer)
 
 	attention(run, layer, s);
 	if (l->experts != NULL || l->norm[PEFT_MLP_POST].n > 0 ||
-	    peft_join_hooked(run, layer, PEFT_JOIN_MLP)) {
+	    peft_join_hooked(run, layer, PEFT_JOIN_MLP) ||
+	    peft_hooks_have(l->lin[PEFT_DOWN].site, PEFT_HAS_OUTPUT)) {
 		mlp(run, layer, s, run->tmp);
 		return;
 	}

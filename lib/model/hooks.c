@@ -43,6 +43,7 @@ peft_hook_at(struct peft_run *run, const struct peft_range *r,
     const uint64_t *ident, const float *x, size_t ldx, float *saved)
 {
 	return (struct peft_hook_call){ .cpu = run->net->cpu, .T = r->n,
+	    .task = r->task,
 	    .ident = ident + r->first,
 	    .x = x == NULL ? NULL : x + r->first * ldx, .ldx = ldx,
 	    .ids = run->ids + r->first, .saved = saved,

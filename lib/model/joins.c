@@ -11,6 +11,35 @@ site_of(const struct peft_run *run, size_t layer, int join)
 	return &run->net->joins[layer * PEFT_NJOIN + (size_t)join];
 }
 
+void
+peft_run_join_saved(struct peft_run *run, struct peft_saved *s, size_t l,
+    size_t end)
+{
+	size_t n, most, i;
+	int join;
+
+	for (join = 0; join < PEFT_NJOIN; join++) {
+		for (most = 0, i = l; i < end; i++) {
+			n = peft_hooks_saved(&run->net->joins[i * PEFT_NJOIN +
+			    (size_t)join], run->caps.tokens);
+			most = n > most ? n : most;
+		}
+		s->join[join] = peft_arena_get(&run->arena, most,
+		    sizeof(float));
+	}
+}
+
+bool
+peft_joins_hooked(const struct peft_run *run)
+{
+	size_t i;
+
+	for (i = 0; i < run->net->config.layers * PEFT_NJOIN; i++)
+		if (run->net->joins[i].hooks != NULL)
+			return true;
+	return false;
+}
+
 bool
 peft_join_hooked(const struct peft_run *run, size_t layer, int join)
 {

@@ -11,11 +11,17 @@
 struct peft_run;
 struct peft_saved;
 
-/* A stretch of tokens that use the same adapter. */
+/* A stretch of tokens that use the same adapter for the same task. */
 struct peft_range {
-	int	adapter;
+	int	adapter, task;
 	size_t	first, n;
 };
+
+static inline bool
+peft_range_is(const struct peft_range *r, int adapter, int task)
+{
+	return r->adapter == adapter && r->task == task;
+}
 
 /* The rows that operations run over: those of the micro-batch, or those of
  * them that are kept (kept.c). */

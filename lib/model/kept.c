@@ -47,15 +47,16 @@ set_ranges(const struct peft_run *run, struct peft_kept *k)
 	for (i = 0; i < k->n; i++) {
 		while (k->token[i] >= run->ranges[r].first + run->ranges[r].n)
 			r++;
-		if (v->nranges == 0 || v->ranges[v->nranges - 1].adapter !=
-		    run->ranges[r].adapter)
+		if (v->nranges == 0 || !peft_range_is(&v->ranges[v->nranges -
+		    1], run->ranges[r].adapter, run->ranges[r].task))
 			v->ranges[v->nranges++] = (struct peft_range){
-			    run->ranges[r].adapter, i, 0 };
+			    run->ranges[r].adapter, run->ranges[r].task, i,
+			    0 };
 		v->ranges[v->nranges - 1].n++;
 	}
 	if (v->nranges == 0)
 		v->ranges[v->nranges++] = (struct peft_range){
-		    run->ranges[0].adapter, 0, 0 };
+		    run->ranges[0].adapter, run->ranges[0].task, 0, 0 };
 	v->ranges[v->nranges - 1].n += k->padded - k->n;
 }
 

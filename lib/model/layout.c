@@ -12,35 +12,6 @@ floats(struct peft_arena *a, size_t rows, size_t cols)
 	return peft_arena_get(a, rows, cols * sizeof(float));
 }
 
-/* What the hooks of the joins keep, at most, in layers l .. end. */
-void
-peft_run_join_saved(struct peft_run *run, struct peft_saved *s, size_t l,
-    size_t end)
-{
-	size_t n, most, i;
-	int join;
-
-	for (join = 0; join < PEFT_NJOIN; join++) {
-		for (most = 0, i = l; i < end; i++) {
-			n = peft_hooks_saved(&run->net->joins[i * PEFT_NJOIN +
-			    (size_t)join], run->caps.tokens);
-			most = n > most ? n : most;
-		}
-		s->join[join] = floats(&run->arena, 1, most);
-	}
-}
-
-static bool
-joins_hooked(const struct peft_run *run)
-{
-	size_t i;
-
-	for (i = 0; i < run->net->config.layers * PEFT_NJOIN; i++)
-		if (run->net->joins[i].hooks != NULL)
-			return true;
-	return false;
-}
-
 static bool
 has(const struct peft_run *run, uint32_t slots)
 {
@@ -159,7 +130,7 @@ layout_back(struct peft_run *run)
 	run->dnormed = floats(a, T, D);
 	if (c->t.residual_scale != 1 || has(run, PEFT_BIT(PEFT_ATTN_POST)))
 		run->dbranch = floats(a, T, D);
-	if (joins_hooked(run))
+	if (peft_joins_hooked(run))
 		run->djoin = floats(a, T, D);
 	if (c->t.parallel)
 		run->dparallel = floats(a, T, D);

@@ -57,9 +57,11 @@ tile_ranges(const struct peft_run *run, const size_t *rows, size_t n,
 	for (i = 0; i < n; i++) {
 		while (rows[i] >= run->ranges[r].first + run->ranges[r].n)
 			r++;
-		if (k == 0 || tile[k - 1].adapter != run->ranges[r].adapter)
+		if (k == 0 || !peft_range_is(&tile[k - 1],
+		    run->ranges[r].adapter, run->ranges[r].task))
 			tile[k++] = (struct peft_range){
-			    run->ranges[r].adapter, i, 0 };
+			    run->ranges[r].adapter, run->ranges[r].task, i,
+			    0 };
 		tile[k - 1].n++;
 	}
 	return k;

@@ -6,6 +6,7 @@
 #include "math/panel.h"
 #include "math/profile.h"
 #include "math/vec.h"
+#include "model/joins-impl.h"
 #include "model/kept-impl.h"
 #include "model/kv-impl.h"
 #include "model/net.h"
@@ -86,9 +87,6 @@ struct peft_visits {
 	float	*gu;			/* [N, 2 I] gate | up */
 	float	*shared;		/* [T, 2 I] the same of the shared */
 };
-
-/* The two places of a layer where a branch is added to the stream. */
-enum { PEFT_JOIN_ATTN, PEFT_JOIN_MLP, PEFT_NJOIN };
 
 /* What backward needs of a layer's forward.  When nothing is trained all
  * layers share one; if it is computed again, all but x.  NULL: the family
@@ -206,9 +204,6 @@ size_t	peft_run_hook_saved(const struct peft_run *, int slot, size_t l,
 
 /* run.c */
 void	peft_run_layout(struct peft_run *);
-
-void	peft_run_join_saved(struct peft_run *, struct peft_saved *, size_t l,
-	    size_t end);
 
 /* forward.c, backward.c; _again: what backward needs of a layer, from x. */
 void	peft_forward(struct peft_run *);

@@ -48,6 +48,8 @@ struct peft_seq {
 	uint32_t	 ident;		/* names the record for dropout */
 	int		 adapter;	/* hooks of this adapter act on it; -1:
 					 * none do */
+	int		 task;		/* of an adapter for several tasks;
+					 * -1: none is named */
 	struct peft_kv	*kv;		/* continues this cache; NULL: none */
 };
 

@@ -37,15 +37,6 @@ void	peft_op_act_back(struct peft_run *, float *gu, const float *dy,
 /* A soft cap: y = cap tanh(y / cap), within 3e-7 cap. */
 void	peft_cap_row(const struct peft_vec *, float *y, size_t n, float cap);
 
-/* joins.c: what hooks make of a branch b[T, D] that is to be added to the
- * stream x; and back: the gradient of b, in run->djoin or dy itself, given
- * that of x + b times scale; dx += that of x.  (dy may be dx.) */
-bool	peft_join_hooked(const struct peft_run *, size_t layer, int join);
-void	peft_join(struct peft_run *, size_t layer, int join,
-	    struct peft_saved *, const float *x, float *b);
-void	peft_join_back(struct peft_run *, size_t layer, int join,
-	    struct peft_saved *, const float *x, float *db, float *dx);
-
 /* virtual.c: tokens that adapters put before a sequence. */
 const struct peft_virtual *peft_virtual_of(const struct peft_run *,
 	    const struct peft_seq *);

@@ -46,6 +46,7 @@ struct peft_hook_call {
 					 * shape (quant/product.h) */
 	bool		 train;		/* backward will follow */
 	uint64_t	 step;	/* with site and ident: key of dropout */
+	int		 task;		/* of the rows; -1: none is named */
 	float		*dbranch;	/* backward at a join, [T, out] */
 };
 
@@ -152,10 +153,18 @@ struct peft_virtual {
 	struct peft_virtual *next;
 };
 
+/* An adapter for several tasks, of which each sequence must name one. */
+struct peft_tasks {
+	int		 adapter;
+	size_t		 n;
+	struct peft_tasks *next;
+};
+
 struct peft_sites {
 	struct peft_site *at;
 	size_t		 n;
 	struct peft_virtual *virtuals;	/* at most one an adapter */
+	struct peft_tasks *tasks;	/* at most one an adapter */
 	bool		 whole;	/* hooks look at whole sequences: their
 				 * beginnings are not shared */
 	const struct peft_config *config;	/* borrowed */

@@ -34,6 +34,7 @@ peft_sites_detach(struct peft_sites *s, int adapter)
 {
 	struct peft_virtual **v = &s->virtuals;
 	struct peft_hook **h;
+	struct peft_tasks **t = &s->tasks;
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
@@ -47,6 +48,11 @@ peft_sites_detach(struct peft_sites *s, int adapter)
 			*v = (*v)->next;
 		else
 			v = &(*v)->next;
+	while (*t != NULL)
+		if ((*t)->adapter == adapter)
+			*t = (*t)->next;
+		else
+			t = &(*t)->next;
 }
 
 size_t

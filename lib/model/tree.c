@@ -50,6 +50,8 @@ compare(const void *pa, const void *pb, void *ctx)
 	if (a->adapter != b->adapter)
 		return sign(a->adapter < b->adapter, a->adapter >
 		    b->adapter);
+	if (a->task != b->task)
+		return sign(a->task < b->task, a->task > b->task);
 	i = common(a, b);
 	if (i < a->n && i < b->n)
 		return sign(a->ids[i] < b->ids[i], a->ids[i] > b->ids[i]);
@@ -69,7 +71,8 @@ sort(struct peft_tree *t, const struct peft_seq *seqs, size_t n)
 		const struct peft_seq *a = &seqs[t->order[i - 1]];
 		const struct peft_seq *b = &seqs[t->order[i]];
 
-		if (a->adapter == b->adapter && sharable(a) && sharable(b))
+		if (a->adapter == b->adapter && a->task == b->task &&
+		    sharable(a) && sharable(b))
 			t->common[i] = common(a, b);
 	}
 }

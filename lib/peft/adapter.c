@@ -229,6 +229,11 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	m->hook = (struct peft_hook){ m->method->hook_for != NULL ?
 	    m->method->hook_for(m) : m->method->hook, m, index, NULL };
 	sites->whole |= m->whole;
+	if (m->tasks > 0 && m->adapter->tasks.n == 0) {
+		m->adapter->tasks = (struct peft_tasks){ index, m->tasks,
+		    sites->tasks };
+		sites->tasks = &m->adapter->tasks;
+	}
 	for (end = &site->hooks; *end != NULL; end = &(*end)->next)
 		;
 	*end = &m->hook;

@@ -30,6 +30,8 @@ struct peft_module {
 	bool			 train;
 	double			 dropout;	/* of the input */
 	const char		*untrainable;	/* why it can only be used */
+	size_t			 tasks;		/* of which records name one;
+						 * 0: it does not care */
 	bool			 whole;		/* looks at whole sequences */
 	struct peft_rng		 rng;		/* for it */
 	struct peft_hook	 hook;
@@ -176,6 +178,7 @@ struct peft_adapter {
 	char			**meta;		/* key, value, ..., NULL */
 	struct peft_map		 index;		/* param by name */
 	struct peft_virtual	 virtuals;	/* if the method has some */
+	struct peft_tasks	 tasks;		/* if it is for several */
 	void			*memory;	/* of stepped(); freed */
 };
 

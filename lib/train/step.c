@@ -37,7 +37,7 @@ peft_train_seq(const struct peft_record *r, size_t number, int adapter)
 {
 	return (struct peft_seq){ .ids = r->ids, .labels = r->labels,
 	    .values = r->values, .n = r->n, .weight = (float)r->weight,
-	    .adapter = adapter, .ident = (uint32_t)number };
+	    .adapter = adapter, .task = r->task, .ident = (uint32_t)number };
 }
 
 /* Which record's loss is not finite? */

@@ -60,6 +60,7 @@ LOAD = {
     "trainable-tokens": ["--set", "token_indices=[5,9,30]"],
     "prompt-tuning": [], "p-tuning": [], "prefix-tuning": [],
     "multitask-prompt-tuning": [],
+    "poly": ["--rank", "2", "--set", "n_skills=2", "--set", "n_splits=2"],
     "adaption-prompt": ["--set", "adapter_len=3", "--set",
                         "adapter_layers=1"],
     "adalora": ["--set", "total_step=10", "--set", "tinit=2", "--set",
@@ -85,7 +86,7 @@ def records(path):
     rows = [[random.randrange(3, 40) for _ in range(14)] for _ in range(8)]
     with open(path, "w", encoding="utf-8") as f:
         for ids in rows:
-            f.write(json.dumps({"input_ids": ids,
+            f.write(json.dumps({"input_ids": ids, "task_id": 0,
                                 "labels": [-100] + ids[1:]}) + "\n")
     return torch.tensor(rows)
 
@@ -106,7 +107,7 @@ def check_load(base, d, name):
                              capture_output=True).stdout
     ours = np.frombuffer(raw, np.float32).reshape(len(rows), -1, 40)
     more = {"task_ids": torch.zeros(len(rows), dtype=torch.long)} \
-        if name.startswith("multitask") else {}
+        if name.startswith("multitask") or name == "poly" else {}
     with torch.no_grad():
         theirs = p(input_ids=rows, attention_mask=torch.ones_like(rows),
                    **more).logits[:, -rows.shape[1]:].numpy()

@@ -87,6 +87,8 @@ METHODS = {
     "prefix_tuning": lambda: peft.PrefixTuningConfig(**P),
     "prefix_projection": lambda: peft.PrefixTuningConfig(
         prefix_projection=True, encoder_hidden_size=8, **P),
+    "poly": lambda: peft.PolyConfig(r=2, n_tasks=3, n_skills=3, n_splits=2,
+                                    target_modules=ALL, **C),
     "prompt_tuning": lambda: peft.PromptTuningConfig(**P),
     "randlora": lambda: peft.RandLoraConfig(
         r=4, randlora_alpha=8, target_modules=["q_proj", "down_proj"], **C),
@@ -146,11 +148,15 @@ def write(out, name):
         if os.path.exists(os.path.join(d, f)):
             os.remove(os.path.join(d, f))
     more = {"task_ids": torch.tensor([0, 0])} if name == "multitask" else {}
+    if name == "poly":
+        more = {"task_ids": torch.tensor([2, 0])}
     if name == "cpt":       # its loss weighs the prompt's own labels
         more, labels = {}, None
     o = p(input_ids=ids, labels=labels, **more)
     g = {"input_ids": ids, "logits": o.logits.detach(),
          "labels": ids if labels is None else labels}
+    if name == "poly":
+        g["task_ids"] = more["task_ids"]
     if labels is not None:
         o.loss.backward()
         g["loss"] = o.loss.detach().reshape(1)

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Poly (Ponti et al. 2022; several heads: Caccia et al. 2023) as PEFT has it:
+ * LoRA whose A and B are mixtures of n_skills, each task by its own weights,
+ * in n_splits parts of the input and of the output.  The weights of a task and
+ * a part are sigmoid(logits), divided by their sum.  (In training PEFT draws
+ * around them; here it is the mean that is trained.)
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "math/vec.h"
+#include "peft/lowrank.h"
+#include "peft/thin.h"
+
+/* A [splits, skills, in / splits, r], B [splits, skills, r, out / splits],
+ * logits [tasks, splits * skills]. */
+enum { A, B, LOGITS };
+
+struct poly {
+	int64_t	r, tasks, skills, splits;
+	bool	zero;			/* B begins as zeros */
+};
+
+static const char *const keys[][2] = {
+	{ "r", "8" }, { "exclude_modules", "null" },
+	{ "modules_to_save", "null" }, { "init_weights", "true" },
+	{ "poly_type", "\"poly\"" }, { "n_tasks", "1" }, { "n_skills", "4" },
+	{ "n_splits", "1" }, { NULL, NULL }
+};
+
+static int
+parse(const cJSON *config, void **settings, struct peft_err *err)
+{
+	struct poly *p = peft_calloc(1, sizeof(*p), err);
+	const char *type = "poly";
+
+	if ((*settings = p) == NULL)
+		return -1;
+	*p = (struct poly){ .r = 8, .tasks = 1, .skills = 4, .splits = 1,
+	    .zero = true };
+	if (peft_json_int(config, "r", 1, 1 << 16, &p->r, err) == -1 ||
+	    peft_json_int(config, "n_tasks", 1, 1 << 20, &p->tasks,
+	    err) == -1 || peft_json_int(config, "n_skills", 1, 1 << 16,
+	    &p->skills, err) == -1 || peft_json_int(config, "n_splits", 1,
+	    1 << 16, &p->splits, err) == -1 || peft_json_bool(config,
+	    "init_weights", &p->zero, err) == -1 || peft_json_str(config,
+	    "poly_type", &type, err) == -1)
+		return -1;
+	if (strcmp(type, "poly") != 0)
+		return peft_seterr(err, "poly_type \"%s\" is not \"poly\"",
+		    type);
+	return 0;
+}
+
+static int
+shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	const struct poly *p = settings;
+	size_t q = (size_t)p->splits, s = (size_t)p->skills, in = m->site->in;
+	size_t o = m->site->out, r = (size_t)p->r;
+
+	if (in % q != 0 || o % q != 0)
+		return peft_seterr(err, "n_splits %zu does not divide %zu", q,
+		    in % q != 0 ? in : o);
+	m->rank = r;
+	m->tasks = (size_t)p->tasks;
+	out[A] = (struct peft_shape){ .suffix = "poly_lora_A", .ndim = 4,
+	    .shape = { q, s, in / q, r }, .decay = true };
+	out[B] = (struct peft_shape){ .suffix = "poly_lora_B", .ndim = 4,
+	    .shape = { q, s, r, o / q }, .decay = true };
+	out[LOGITS] = peft_shape2("poly_router.module_logits",
+	    (size_t)p->tasks, q * s);
+	return 0;
+}
+
+static void
+init(const void *settings, const struct peft_module *m, int part,
+    struct peft_rng rng, float *value, size_t n)
+{
+	const struct poly *p = settings;
+	const size_t *shape = m->param[part]->shape;
+
+	if (part == LOGITS)
+		peft_init_uniform(rng, value, n, 1e-3);
+	else if (part == B && p->zero)
+		peft_init_const(value, n, 0);
+	else
+		peft_init_uniform(rng, value, n, 1 / sqrt((double)shape[2]));
+}
+
+/* Scratch: that of the products; A^T and B^T of the task, [r, in] and
+ * [out, r]; their gradients. */
+static size_t
+thin_floats(const struct peft_module *m, size_t T)
+{
+	return peft_thin_scratch(m->rank, m->site->in, m->site->out, T);
+}
+
+static size_t
+scratch(const void *self, size_t T)
+{
+	const struct peft_module *m = self;
+
+	return thin_floats(m, T) + 2 * m->rank * (m->site->in + m->site->out);
+}
+
+/* The weight of a skill in a part; sum: of the sigmoids of all of them. */
+static float
+weight(const struct peft_module *m, int task, size_t q, size_t s, float *sum)
+{
+	size_t skills = m->param[A]->shape[1], i;
+	const float *l = m->param[LOGITS]->value + ((size_t)task *
+	    m->param[A]->shape[0] + q) * skills;
+
+	for (*sum = 1e-12f, i = 0; i < skills; i++)
+		*sum += 1 / (1 + expf(-l[i]));
+	return 1 / (1 + expf(-l[s])) / *sum;
+}
+
+static struct peft_thin
+mix(const struct peft_module *m, const struct peft_hook_call *c)
+{
+	size_t splits = m->param[A]->shape[0], skills = m->param[A]->shape[1];
+	size_t r = m->rank, in = m->site->in, out = m->site->out, q, s, d, k;
+	float *a = c->scratch + thin_floats(m, c->T), *b = a + r * in, sum;
+	const float *pa = m->param[A]->value, *pb = m->param[B]->value;
+
+	memset(a, 0, r * (in + out) * sizeof(*a));
+	for (q = 0; q < splits; q++)
+		for (s = 0; s < skills; s++) {
+			float w = weight(m, c->task, q, s, &sum);
+
+			for (d = 0; d < in / splits; d++)
+				for (k = 0; k < r; k++)
+					a[k * in + q * (in / splits) + d] +=
+					    w * *pa++;
+			for (k = 0; k < r; k++)
+				for (d = 0; d < out / splits; d++)
+					b[(q * (out / splits) + d) * r + k] +=
+					    w * *pb++;
+		}
+	return (struct peft_thin){ r, in, out, a, b, m->weight / (float)r };
+}
+
+static void
+forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
+{
+	const struct peft_module *m = self;
+	const struct peft_thin w = mix(m, c);
+
+	peft_thin_forward(c, &w, c->x, c->ldx, y, ldy);
+}
+
+/* A skill's part of the gradients of A^T and B^T, and that of its weight. */
+static float
+skill_back(const struct peft_module *m, size_t q, size_t s, float w,
+    const float *ga, const float *gb)
+{
+	const struct peft_param *pa = m->param[A], *pb = m->param[B];
+	size_t r = m->rank, in = m->site->in, dn = pa->shape[2];
+	size_t on = pb->shape[3], d, k, at;
+	float sum = 0, g;
+
+	at = (q * pa->shape[1] + s) * dn * r;
+	for (d = 0; d < dn; d++)
+		for (k = 0; k < r; k++, at++) {
+			g = ga[k * in + q * dn + d];
+			sum += g * pa->value[at];
+			pa->grad[at] += w * g;
+		}
+	at = (q * pb->shape[1] + s) * r * on;
+	for (k = 0; k < r; k++)
+		for (d = 0; d < on; d++, at++) {
+			g = gb[(q * on + d) * r + k];
+			sum += g * pb->value[at];
+			pb->grad[at] += w * g;
+		}
+	return sum;
+}
+
+/* w_s = p_s / sum p: dp_s = (dw_s - sum_j dw_j w_j) / sum p. */
+static void
+mix_back(const struct peft_module *m, int task, const float *ga,
+    const float *gb)
+{
+	size_t splits = m->param[A]->shape[0], skills = m->param[A]->shape[1];
+	float *gl = m->param[LOGITS]->grad + (size_t)task * splits * skills;
+	float sum, mean, w, p;
+	size_t q, s;
+
+	for (q = 0; q < splits; q++, gl += skills) {
+		for (mean = 0, s = 0; s < skills; s++) {
+			w = weight(m, task, q, s, &sum);
+			mean += w * skill_back(m, q, s, w, ga, gb);
+		}
+		for (s = 0; s < skills; s++) {
+			w = weight(m, task, q, s, &sum);
+			p = w * sum;
+			gl[s] += (skill_back(m, q, s, 0, ga, gb) - mean) /
+			    sum * p * (1 - p);
+		}
+	}
+}
+
+static void
+backward(void *self, const struct peft_hook_call *c, const float *dy,
+    size_t lddy, float *dx, size_t lddx)
+{
+	const struct peft_module *m = self;
+	const struct peft_thin w = mix(m, c);
+	size_t n = m->rank * (m->site->in + m->site->out);
+	float *ga = c->scratch + thin_floats(m, c->T) + n;
+	float *gb = ga + m->rank * m->site->in;
+
+	peft_thin_hidden(c, &w, dy, lddy);
+	if (m->train) {
+		memset(ga, 0, n * sizeof(*ga));
+		peft_thin_gradients(c, &w, c->x, c->ldx, dy, lddy, ga, gb);
+		mix_back(m, c->task, ga, gb);
+	}
+	if (dx != NULL)
+		peft_thin_input(c, &w, true, dx, lddx);
+}
+
+static const struct peft_hook_ops hook = {
+	.saved = peft_lowrank_saved, .scratch = scratch, .forward = forward,
+	.backward = backward,
+};
+
+const struct peft_method peft_poly = {
+	.type = "POLY", .name = "poly", .knobs = { [PEFT_KNOB_RANK] = "r" },
+	.keys = keys, .kinds = 1 << PEFT_LINEAR, .parse = parse,
+	.shapes = shapes, .init = init, .hook = &hook,
+};
