@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where everything of a run lies in its arena; counted before it is there. */
 
+#include "model/experts-impl.h"
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
 #include "model/rope.h"

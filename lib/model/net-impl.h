@@ -249,23 +249,6 @@ void	peft_stash(const struct peft_run *, const struct peft_saved *);
 void	peft_unstash(const struct peft_run *, const struct peft_saved *);
 void	peft_stash_trim(const struct peft_run *, float *x, size_t n);
 
-/* What token i of a sequence is to be predicted as, or PEFT_IGNORE. */
-static inline int32_t
-peft_seq_label(const struct peft_seq *s, size_t i)
-{
-	return s->labels == NULL || i >= s->n ? PEFT_IGNORE : s->labels[i];
-}
-
-/* The same of its prediction; a sequence's number stands for values. */
-static inline int32_t
-peft_target_of(const struct peft_run *run, size_t k, size_t i)
-{
-	const struct peft_seq *s = &run->seqs[k];
-	int32_t label = peft_seq_label(s, i + run->net->config.ahead);
-
-	return s->values == NULL || label == PEFT_IGNORE ? label : (int32_t)k;
-}
-
 /* The first token of sequence i, where nothing is shared. */
 static inline size_t
 peft_first(const struct peft_run *run, size_t i)
@@ -308,22 +291,6 @@ void	peft_slopes(const struct peft_config *, float *);
 void	peft_queries(struct peft_run *, size_t layer, struct peft_saved *);
 void	peft_queries_back(struct peft_run *, size_t layer,
 	    const struct peft_saved *, float *dqkv);
-
-/* latent.c: queries, keys and values (not turned yet) where keys and values
- * come through a narrow product; x is the attention norm's output. */
-void	peft_latent(struct peft_run *, size_t layer, struct peft_saved *,
-	    const float *x);
-void	peft_latent_back(struct peft_run *, size_t layer, struct peft_saved *,
-	    const float *x, float *dx);
-
-/* experts.c: y[T, D] = what the chosen experts make of x[T, D]. */
-void	peft_experts(struct peft_run *, size_t layer, struct peft_saved *,
-	    const float *x, float *y);
-void	peft_experts_back(struct peft_run *, size_t layer,
-	    struct peft_saved *, const float *x, float *dx, float *dy);
-/* Visits of a micro-batch, and the layout of what they need. */
-void	peft_experts_saved(struct peft_run *, struct peft_saved *);
-void	peft_experts_work(struct peft_run *);
 
 #include "model/ops-impl.h"
 
