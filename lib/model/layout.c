@@ -192,8 +192,9 @@ layout_kept(struct peft_run *run)
 	k->token = peft_arena_get(a, run->rowcap, sizeof(*k->token));
 	k->slot = peft_arena_get(a, T, sizeof(*k->slot));
 	/* behind the layers' output there is no use for their input, but for
-	 * that of branches side by side */
-	k->x = !run->net->config.t.parallel ? run->out :
+	 * that of branches side by side, and where hooks join them */
+	k->x = !run->net->config.t.parallel && !peft_joins_hooked(run) ?
+	    run->out :
 	    floats(a, run->rowcap, run->net->config.hidden);
 	k->all.ident = peft_arena_get(a, T, sizeof(uint64_t));
 	k->view.ident = peft_arena_get(a, run->rowcap, sizeof(uint64_t));
