@@ -29,6 +29,14 @@ peft_product_few_room(void)
 	return FEWROWS * DEEP;
 }
 
+/* With int8, too, few tokens are multiplied in f32: it is the weights that
+ * take the time. */
+static bool
+is_rounded(const struct peft_products *j)
+{
+	return j->e.trim || j->e.bf16 != NULL;
+}
+
 /* n rows by nc columns of a weight as f32: where they lie, or expanded; *ld
  * is the distance between rows. */
 static const float *
@@ -36,7 +44,7 @@ expand(const struct peft_products *j, const struct peft_product *p, size_t r,
     size_t n, size_t c, size_t nc, float *room, size_t *ld)
 {
 	const struct peft_weight *w = p->w;
-	bool trim = peft_cpu_computes(j->cpu) == PEFT_COMPUTE_BF16;
+	bool trim = is_rounded(j);
 	size_t i, ldw = j->ldw > 0 ? j->ldw : w->cols;
 
 	*ld = ldw;
@@ -91,7 +99,7 @@ peft_product_few(const struct peft_products *j)
 	struct few f = { j, j->x, j->ldx };
 	size_t i, n = 0, cols = j->p->w->cols;
 
-	if (peft_cpu_computes(j->cpu) == PEFT_COMPUTE_BF16) {
+	if (is_rounded(j)) {
 		float *x = j->left;
 
 		for (i = 0; i < j->T; i++)

@@ -11,43 +11,56 @@ enum {
 };
 
 static size_t
-room_of_thread(void)
+rooms(const struct peft_cpu *cpu, const struct peft_expander *e)
 {
 	size_t few = peft_product_few_room();
 
-	return few > PEFT_EXPAND_ROOM ? few : PEFT_EXPAND_ROOM;
+	return (size_t)peft_cpu_threads(cpu) * (few > e->room ? few : e->room);
+}
+
+/* Is the left-hand side used in another form than it has? */
+static bool
+is_rounded(const struct peft_expander *e)
+{
+	return e->trim || e->bf16 != NULL || e->int8 != NULL;
 }
 
 static size_t
-rooms(const struct peft_cpu *cpu)
+scratch_of(const struct peft_cpu *cpu, enum peft_compute compute, size_t rows,
+    size_t cols)
 {
-	return (size_t)peft_cpu_threads(cpu) * room_of_thread();
+	struct peft_expander e = peft_expander_of(cpu, compute);
+	size_t k = peft_left_stride(&e, (rows > cols ? rows : cols) +
+	    2 * e.step);
+	size_t n = rooms(cpu, &e) + peft_product_slab(&e), left, few;
+
+	if (!is_rounded(&e))
+		return n;
+	left = AT_ONCE * k * e.size / sizeof(float) +
+	    AT_ONCE * peft_product_scales(&e, k);
+	few = PEFT_FEWTOKENS * k;	/* these as f32 */
+	return n + (left > few ? left : few);
 }
 
 size_t
 peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols)
 {
-	struct peft_expander e = peft_expander_of(cpu);
-	size_t k = peft_left_stride(&e, (rows > cols ? rows : cols) +
-	    2 * PEFT_KSTEP);
-	size_t n = rooms(cpu) + peft_product_slab(&e), left, few;
+	size_t frozen = scratch_of(cpu, peft_cpu_computes(cpu), rows, cols);
+	size_t dense = scratch_of(cpu, peft_cpu_computes_dense(cpu), rows,
+	    cols);
 
-	if (peft_cpu_computes(cpu) == PEFT_COMPUTE_F32)
-		return n;
-	left = AT_ONCE * k * peft_expander_size(&e) / sizeof(float);
-	few = PEFT_FEWTOKENS * k;	/* these as f32 */
-	return n + (left > few ? left : few);
+	return frozen > dense ? frozen : dense;
 }
 
 static struct peft_products
-start(struct peft_cpu *cpu, size_t T, const struct peft_product *p, size_t np,
-    float *scratch)
+start(struct peft_cpu *cpu, enum peft_compute compute, size_t T,
+    const struct peft_product *p, size_t np, float *scratch)
 {
-	struct peft_products j = { .cpu = cpu, .e = peft_expander_of(cpu),
-	    .p = p, .np = np, .T = T, .room = scratch };
+	struct peft_products j = { .cpu = cpu, .e = peft_expander_of(cpu,
+	    compute), .p = p, .np = np, .T = T, .room = scratch };
 
-	j.slab = scratch + rooms(cpu);
-	if (peft_cpu_computes(cpu) != PEFT_COMPUTE_F32)
+	j.slab = scratch + rooms(cpu, &j.e);
+	if (is_rounded(&j.e))
 		j.left = (float *)j.slab + peft_product_slab(&j.e);
 	return j;
 }
@@ -97,7 +110,7 @@ peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
 		return;
 	for (; np > MOSTNP; np -= MOSTNP, p += MOSTNP)
 		peft_product_forward(cpu, x, ldx, T, p, MOSTNP, scratch);
-	j = start(cpu, T, p, np, scratch);
+	j = start(cpu, peft_cpu_computes(cpu), T, p, np, scratch);
 	j.x = x;
 	j.ldx = ldx;
 	if (T <= PEFT_FEWTOKENS)
@@ -117,7 +130,7 @@ peft_product_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
 	for (; np > MOSTNP; np -= MOSTNP, p += MOSTNP, add = true)
 		peft_product_backward(cpu, dx, ldx, T, p, MOSTNP, add,
 		    scratch);
-	j = start(cpu, T, p, np, scratch);
+	j = start(cpu, peft_cpu_computes(cpu), T, p, np, scratch);
 	j.back = true;
 	j.dx = dx;
 	j.lddx = ldx;
@@ -140,7 +153,8 @@ peft_dense_forward(struct peft_cpu *cpu, const float *x, size_t ldx, size_t T,
 {
 	const struct peft_weight w = weight_of(d);
 	const struct peft_product p = { &w, y, ldy };
-	struct peft_products j = start(cpu, T, &p, 1, scratch);
+	struct peft_products j = start(cpu, peft_cpu_computes_dense(cpu), T,
+	    &p, 1, scratch);
 
 	j.x = x;
 	j.ldx = ldx;
@@ -160,7 +174,8 @@ peft_dense_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
 	const struct peft_weight w = weight_of(d);
 	/* what backward reads is written by forward: no const there */
 	const struct peft_product p = { &w, (float *)(uintptr_t)y, ldy };
-	struct peft_products j = start(cpu, T, &p, 1, scratch);
+	struct peft_products j = start(cpu, peft_cpu_computes_dense(cpu), T,
+	    &p, 1, scratch);
 
 	j.back = true;
 	j.dx = dx;
