@@ -7,6 +7,7 @@
 
 #include "math/int8.h"
 
+#define LANES	16
 #define PER	4
 #define OFFSET	0
 #define INLINE	static inline __attribute__((always_inline))

@@ -7,6 +7,7 @@
 
 #define WIDE	16
 #define TALL	14
+#define LANES	16
 #define PER	2
 #define OFFSET	0
 

@@ -7,6 +7,7 @@
 
 #define WIDE	8
 #define TALL	6
+#define LANES	8
 #define PER	4
 #define OFFSET	128
 

@@ -6,6 +6,7 @@
 
 #include "math/int8.h"
 
+#define LANES	8
 #define PER	4
 #define OFFSET	0
 

@@ -86,7 +86,7 @@ route(struct peft_run *run, const struct peft_layer *l,
 	struct peft_product p = { &l->lin[PEFT_ROUTER].w, v->prob, E };
 	float sum;
 
-	peft_product_forward(run->net->cpu, x, c->hidden, run->T, &p, 1,
+	peft_product_forward_fine(run->net->cpu, x, c->hidden, run->T, &p,
 	    run->product);
 	for (t = 0; t < run->T; t++) {
 		float *w = v->weight + t * k;
@@ -275,7 +275,7 @@ router_back(struct peft_run *run, const struct peft_layer *l,
 			run->vw[t * k + i] = run->vdw[v->row[t * k + i]];
 		route_back(run, v, t, run->vw + t * k, run->dprob + t * E);
 	}
-	peft_product_backward(run->net->cpu, dx, c->hidden, run->T, &p, 1,
+	peft_product_backward_fine(run->net->cpu, dx, c->hidden, run->T, &p,
 	    true, run->product);
 }
 

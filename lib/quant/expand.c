@@ -6,8 +6,13 @@
 #include "quant/expand.h"
 #include "quant/quant.h"
 
-/* Columns of a row that are decoded at a time: a multiple of every block. */
-enum { STRIP = PEFT_MAXBLOCK };
+enum {
+	STRIP = PEFT_MAXBLOCK,	/* columns of a row that are decoded at a time:
+				 * a multiple of every block */
+	CHUNK = 512,
+	WHOLE = 640		/* the rows that a tile of f32 takes stay in
+				 * the first cache */
+};
 
 /* What a thread decodes into: 32 rows of some panels; for int8, which must
  * know the largest value before it begins, all rows. */
@@ -15,15 +20,17 @@ struct peft_expander
 peft_expander_of(const struct peft_cpu *cpu, enum peft_compute compute)
 {
 	struct peft_expander e = { .f32 = peft_cpu_panel_f32(cpu),
-	    .size = sizeof(float), .step = PEFT_KSTEP,
+	    .size = sizeof(float), .chunk = CHUNK, .whole = WHOLE,
+	    .step = PEFT_KSTEP,
 	    .room = PEFT_PANEL * PEFT_PANEL * PEFT_ABREAST };
 
 	if (compute == PEFT_COMPUTE_INT8) {
 		e.int8 = peft_cpu_panel_int8(cpu);
 		e.size = e.int8->size;
+		e.chunk = e.whole = PEFT_INT8_DEEP;
 		e.step = PEFT_INT8_STEP;
 		e.tail = PEFT_INT8_TAIL;
-		e.room = PEFT_DEEP * PEFT_PANEL * PEFT_ABREAST;
+		e.room = PEFT_INT8_DEEP * PEFT_PANEL * PEFT_ABREAST;
 	} else if (compute == PEFT_COMPUTE_BF16) {
 		e.bf16 = peft_cpu_panel_bf16(cpu);
 		e.trim = e.bf16 == NULL;

@@ -20,16 +20,16 @@ struct peft_expander {
 	const struct peft_panel_int8	*int8;	/* NULL: other panels */
 	bool				 trim;	/* f32 panels of bf16 values */
 	size_t				 size;	/* bytes of an element */
+	size_t				 chunk;	/* rows of a panel, a multiple
+						 * of every block; */
+	size_t				 whole;	/* what has no more than this
+						 * is not cut into chunks */
 	size_t				 step;	/* depths are padded to this */
 	size_t				 tail;	/* rows behind a panel's */
 	size_t				 room;	/* floats for peft_expand_* */
 };
 
-enum {
-	PEFT_DEEP = 640,	/* most rows of a panel: the rows that a tile
-				 * of f32 takes stay in the first cache */
-	PEFT_ABREAST = 8	/* most panels of peft_expand_cols */
-};
+enum { PEFT_ABREAST = 8 };	/* most panels of peft_expand_cols */
 
 struct peft_expander peft_expander_of(const struct peft_cpu *,
 	    enum peft_compute);

@@ -12,8 +12,6 @@
 #include "quant/product-impl.h"
 
 enum {
-	CHUNK = 512,		/* a multiple of every block; rows up to
-				 * PEFT_DEEP stay whole */
 	DEPTH = 4096,		/* most of a slab's panels */
 	SLAB = 2 << 20,		/* elements of a slab: third cache */
 	ABREAST = 4,		/* panels of a tile */
@@ -39,7 +37,7 @@ peft_product_slab(const struct peft_expander *e)
 size_t
 peft_product_scales(const struct peft_expander *e, size_t k)
 {
-	return e->int8 == NULL ? 0 : peft_pieces(k, CHUNK);
+	return e->int8 == NULL ? 0 : peft_pieces(k, e->chunk);
 }
 
 static size_t
@@ -78,7 +76,7 @@ rows_of(const struct peft_products *j, const struct peft_chunk *c)
 static bool
 is_whole(const struct peft_products *j, size_t seg)
 {
-	return segment_size(j, seg) <= PEFT_DEEP;
+	return segment_size(j, seg) <= j->e.whole;
 }
 
 /* The chunk that begins at c->at of c->seg, or the next segment's first. */
@@ -93,7 +91,7 @@ settle(const struct peft_products *j, struct peft_chunk c)
 		left = size - c.at;
 		if (left > 0) {
 			c.deep = is_whole(j, c.seg) ? left :
-			    peft_least(left, CHUNK);
+			    peft_least(left, j->e.chunk);
 			break;
 		}
 	}
@@ -177,14 +175,15 @@ left_at(const struct peft_products *j, size_t seg)
 static size_t
 chunks_of(const struct peft_products *j, size_t seg)
 {
-	return is_whole(j, seg) ? 1 : peft_pieces(segment_size(j, seg), CHUNK);
+	return is_whole(j, seg) ? 1 : peft_pieces(segment_size(j, seg),
+	    j->e.chunk);
 }
 
 /* int8: scales of a chunk's rows, which lie behind the left-hand side. */
 static float *
 scales_of(const struct peft_products *j, const struct peft_chunk *c)
 {
-	size_t n = c->at / CHUNK, i;
+	size_t n = c->at / j->e.chunk, i;
 	char *end = (char *)j->left + left_at(j, segments(j)) * j->e.size;
 
 	for (i = 0; i < c->seg; i++)

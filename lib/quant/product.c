@@ -100,17 +100,18 @@ multiply(struct peft_products *j)
 	}
 }
 
-void
-peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
-    size_t T, const struct peft_product *p, size_t np, float *scratch)
+static void
+forward(struct peft_cpu *cpu, enum peft_compute compute, const float *x,
+    size_t ldx, size_t T, const struct peft_product *p, size_t np,
+    float *scratch)
 {
 	struct peft_products j;
 
 	if (T == 0)
 		return;
 	for (; np > MOSTNP; np -= MOSTNP, p += MOSTNP)
-		peft_product_forward(cpu, x, ldx, T, p, MOSTNP, scratch);
-	j = start(cpu, peft_cpu_computes(cpu), T, p, np, scratch);
+		forward(cpu, compute, x, ldx, T, p, MOSTNP, scratch);
+	j = start(cpu, compute, T, p, np, scratch);
 	j.x = x;
 	j.ldx = ldx;
 	if (T <= PEFT_FEWTOKENS)
@@ -119,23 +120,52 @@ peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
 		multiply(&j);
 }
 
-void
-peft_product_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
-    const struct peft_product *p, size_t np, bool add, float *scratch)
+static void
+backward(struct peft_cpu *cpu, enum peft_compute compute, float *dx,
+    size_t ldx, size_t T, const struct peft_product *p, size_t np, bool add,
+    float *scratch)
 {
 	struct peft_products j;
 
 	if (T == 0)
 		return;
 	for (; np > MOSTNP; np -= MOSTNP, p += MOSTNP, add = true)
-		peft_product_backward(cpu, dx, ldx, T, p, MOSTNP, add,
-		    scratch);
-	j = start(cpu, peft_cpu_computes(cpu), T, p, np, scratch);
+		backward(cpu, compute, dx, ldx, T, p, MOSTNP, add, scratch);
+	j = start(cpu, compute, T, p, np, scratch);
 	j.back = true;
 	j.dx = dx;
 	j.lddx = ldx;
 	j.add = add;
 	multiply(&j);
+}
+
+void
+peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
+    size_t T, const struct peft_product *p, size_t np, float *scratch)
+{
+	forward(cpu, peft_cpu_computes(cpu), x, ldx, T, p, np, scratch);
+}
+
+void
+peft_product_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
+    const struct peft_product *p, size_t np, bool add, float *scratch)
+{
+	backward(cpu, peft_cpu_computes(cpu), dx, ldx, T, p, np, add, scratch);
+}
+
+void
+peft_product_forward_fine(struct peft_cpu *cpu, const float *x, size_t ldx,
+    size_t T, const struct peft_product *p, float *scratch)
+{
+	forward(cpu, peft_cpu_computes_dense(cpu), x, ldx, T, p, 1, scratch);
+}
+
+void
+peft_product_backward_fine(struct peft_cpu *cpu, float *dx, size_t ldx,
+    size_t T, const struct peft_product *p, bool add, float *scratch)
+{
+	backward(cpu, peft_cpu_computes_dense(cpu), dx, ldx, T, p, 1, add,
+	    scratch);
 }
 
 static struct peft_weight
