@@ -2,7 +2,7 @@
 #ifndef PEFT_MATH_TILES_H
 #define PEFT_MATH_TILES_H
 
-/* AMX's tile registers, for the files of kernels that are built for it. */
+/* AMX's tile registers, for functions that are built for it. */
 
 #include <immintrin.h>
 #include <stdint.h>
@@ -15,6 +15,7 @@ struct peft_tiles {
 };
 
 /* All eight are 16 rows of 64 bytes. */
+__attribute__((target("amx-tile")))
 static inline void
 peft_tiles_configure(void)
 {

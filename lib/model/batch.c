@@ -92,7 +92,8 @@ static void
 lay_out(struct peft_run *run, const struct peft_node *node)
 {
 	const struct peft_seq *s = &run->seqs[run->tree.order[node->lo]];
-	size_t past = s->kv == NULL ? 0 : s->kv->len, i;
+	size_t past = s->kv == NULL ? 0 : s->kv->len, i, at;
+	size_t still = peft_virtual_still(run, s), extra;
 	struct peft_range *r;
 
 	if (run->nranges == 0 ||
@@ -102,24 +103,18 @@ lay_out(struct peft_run *run, const struct peft_node *node)
 	r = &run->ranges[run->nranges - 1];
 	r->n += node->n;
 	for (i = node->first; i < node->first + node->n; i++) {
-		run->pos[i] = past + node->depth + i - node->first;
-		run->ident[i] = (uint64_t)s->ident << 32 | run->pos[i];
+		at = past + node->depth + i - node->first;
+		run->pos[i] = at < still ? at : at - still;
+		run->ident[i] = (uint64_t)s->ident << 32 | at;
 	}
 	if (run->net->sites.virtuals == NULL)	/* else they are there */
 		memcpy(run->ids + node->first, s->ids + node->depth,
 		    node->n * sizeof(*run->ids));
+	extra = still > past ? still - past : 0;
+	if (run->angle != NULL && extra > 0)
+		set_angles(run, node->first, extra);
 	if (run->angle != NULL)
-		set_angles(run, node->first, node->n);
-}
-
-/* Virtual tokens are each sequence's own, and angles that vary with its
- * length are, too. */
-static bool
-may_share(const struct peft_run *run)
-{
-	return run->caps.share && run->net->sites.virtuals == NULL &&
-	    !(run->angle != NULL && peft_rope_varies(&run->net->config,
-	    run->caps.seq));
+		set_angles(run, node->first + extra, node->n - extra);
 }
 
 static int
@@ -130,6 +125,9 @@ begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
 
 	run->given = seqs;
 	run->nseqs = nseqs;
+	run->ranges = run->kept.all.ranges;
+	run->ident = run->kept.all.ident;
+	run->kept.padded = 0;
 	run->nranges = 0;
 	if (nseqs > run->caps.seqs)
 		return peft_seterr(err, "%zu sequences are more than was "
@@ -139,7 +137,8 @@ begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
 			return -1;
 	if (make_seqs(run, err) == -1)
 		return -1;
-	peft_tree_build(&run->tree, run->seqs, nseqs, share && may_share(run));
+	peft_tree_build(&run->tree, run->seqs, nseqs, share &&
+	    peft_run_shares(run));
 	if (run->tree.tokens > run->caps.tokens)
 		return peft_seterr(err, "%zu sequences of %zu tokens are more "
 		    "than was planned for", nseqs, run->tree.tokens);
@@ -147,36 +146,6 @@ begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
 		lay_out(run, &run->tree.nodes[i]);
 	run->T = run->tree.tokens;
 	return 0;
-}
-
-/* Tokens of the first n of these sequences. */
-static size_t
-room_for(struct peft_run *run, const struct peft_seq *seqs, size_t n)
-{
-	size_t extra = 0, i;
-
-	for (i = 0; i < n; i++) {
-		const struct peft_virtual *v = peft_virtual_of(run, &seqs[i]);
-
-		extra += v == NULL ? 0 : v->n;
-	}
-	peft_tree_build(&run->tree, seqs, n, may_share(run));
-	return run->tree.tokens + extra;
-}
-
-size_t
-peft_run_fit(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs)
-{
-	size_t fits = 0, most, try;
-
-	most = nseqs < run->caps.seqs ? nseqs : run->caps.seqs;
-	for (try = most; fits < most; try = fits + (most - fits + 1) / 2) {
-		if (room_for(run, seqs, try) <= run->caps.tokens)
-			fits = try;
-		else
-			most = try - 1;
-	}
-	return fits;
 }
 
 /* Note that token `at' predicts `target' for one sequence more.  Those of one
@@ -199,7 +168,7 @@ add_row(struct peft_run *run, size_t n, size_t node, size_t at, int32_t target,
 	return n + 1;
 }
 
-/* The supervised positions: token i predicts labels[i + 1]. */
+/* The supervised positions: token i predicts labels[i + ahead]. */
 static size_t
 supervised(struct peft_run *run, double scale)
 {
@@ -210,10 +179,10 @@ supervised(struct peft_run *run, double scale)
 
 		for (i = 0; i < node->n; i++)
 			for (j = node->lo; j < node->hi; j++) {
-				const struct peft_seq *s =
-				    &run->seqs[run->tree.order[j]];
-				int32_t next = peft_seq_label(s,
-				    node->depth + i + 1);
+				size_t seq = run->tree.order[j];
+				const struct peft_seq *s = &run->seqs[seq];
+				int32_t next = peft_target_of(run, seq,
+				    node->depth + i);
 
 				if (next != PEFT_IGNORE)
 					n = add_row(run, n, k, node->first + i,
@@ -235,6 +204,7 @@ not_finite(struct peft_run *run, size_t i, struct peft_err *err)
 	run->bad = NULL;
 	if (begin(run, &alone, 1, false, err) == -1)
 		return -1;
+	peft_keep(run, supervised(run, 1));
 	peft_forward(run);
 	run->checking = false;
 	return peft_setfail(err, PEFT_NUMERIC, "sequence %zu: the output of %s "
@@ -272,11 +242,18 @@ static int
 run_loss(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
     double scale, struct peft_loss *loss, struct peft_err *err)
 {
+	size_t n;
+
 	if (begin(run, seqs, nseqs, true, err) == -1)
 		return -1;
 	memset(loss, 0, nseqs * sizeof(*loss));
+	n = supervised(run, scale);
+	if (n > run->rowcap)
+		return peft_seterr(err, "%zu supervised tokens are more than "
+		    "was planned for", n);
+	peft_keep(run, n);
 	peft_forward(run);
-	peft_head_loss(run, supervised(run, scale), loss);
+	peft_head_loss(run, n, loss);
 	advance(run);
 	return all_finite(run, loss, err);
 }
@@ -313,11 +290,13 @@ peft_run_logits(struct peft_run *run, const struct peft_seq *seqs,
     size_t nseqs, const size_t *rows, size_t nrows, float *logits,
     struct peft_err *err)
 {
-	size_t i, seq = 0, extra, end = 0, V = run->net->config.vocab;
+	size_t i, seq = 0, extra, end = 0, V = run->net->config.outputs;
 
+	if (nrows > run->rowcap)
+		return peft_seterr(err, "the logits of %zu tokens are more "
+		    "than was planned for", nrows);
 	if (begin(run, seqs, nseqs, false, err) == -1)
 		return -1;
-	peft_forward(run);
 	/* rows[] knows no virtual tokens */
 	for (i = 0; i < nrows; i++) {
 		while (rows[i] >= end + seqs[seq].n)
@@ -326,7 +305,9 @@ peft_run_logits(struct peft_run *run, const struct peft_seq *seqs,
 		run->rows[i] = run->tree.nodes[seq].first + extra + rows[i] -
 		    end;
 	}
-	peft_head_logits(run, run->rows, nrows, logits);
+	peft_keep(run, nrows);
+	peft_forward(run);
+	peft_head_logits(run, run->kept.slot, nrows, logits);
 	advance(run);
 	for (i = 0; i < nrows; i++)
 		if (run->vec->nonfinite(logits + i * V, V))

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
 static float *
@@ -76,7 +77,29 @@ choose(const float *prob, size_t n, size_t k, size_t *chosen)
 	}
 }
 
-/* Probabilities, choices and weights of all tokens. */
+static void
+products(struct peft_run *run, const float *x, size_t ldx, size_t n,
+    const struct peft_product *p, size_t np)
+{
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
+
+	peft_product_forward(run->net->cpu, x, ldx, n, p, np, run->product);
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD, p->w->dtype, 0);
+}
+
+static void
+products_back(struct peft_run *run, float *dx, size_t ldx, size_t n,
+    const struct peft_product *p, size_t np, bool more)
+{
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
+
+	peft_product_backward(run->net->cpu, dx, ldx, n, p, np, more,
+	    run->product);
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_BACKWARD, p->w->dtype, 0);
+}
+
+/* Probabilities, choices and weights of all tokens.  (Who listens at the
+ * router or an expert adds nothing.) */
 static void
 route(struct peft_run *run, const struct peft_layer *l,
     struct peft_visits *v, const float *x)
@@ -84,10 +107,16 @@ route(struct peft_run *run, const struct peft_layer *l,
 	const struct peft_config *c = &run->net->config;
 	size_t E = c->experts, k = c->top_k, t, i;
 	struct peft_product p = { &l->lin[PEFT_ROUTER].w, v->prob, E };
+	struct peft_lap lap;
 	float sum;
 
+	lap = peft_lap_begin(run->net->cpu);
 	peft_product_forward_fine(run->net->cpu, x, c->hidden, run->T, &p,
 	    run->product);
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD, p.w->dtype, 0);
+	for (i = 0; i < run->nranges; i++)
+		peft_hooks_hear(run, l->lin[PEFT_ROUTER].site,
+		    &run->ranges[i], x, c->hidden);
 	for (t = 0; t < run->T; t++) {
 		float *w = v->weight + t * k;
 
@@ -122,6 +151,31 @@ sort(const struct peft_run *run, struct peft_visits *v)
 	v->first[0] = 0;
 }
 
+/* The visits first .. first+n, whose inputs are x, for those who listen; the
+ * tokens of each adapter lie together. */
+static void
+hear(struct peft_run *run, const struct peft_site *site,
+    const struct peft_visits *v, size_t first, size_t n, const float *x,
+    size_t in)
+{
+	size_t i, at = 0, to;
+
+	for (i = 0; site->hooks != NULL && i < run->nranges; i++) {
+		const struct peft_range *r = &run->ranges[i];
+		struct peft_range rows = { .adapter = r->adapter };
+
+		while (at < n && v->token[first + at] < r->first)
+			at++;
+		for (to = at; to < n && v->token[first + to] < r->first +
+		    r->n;)
+			to++;
+		rows.first = at;
+		rows.n = to - at;
+		peft_hooks_hear(run, site, &rows, x, in);
+		at = to;
+	}
+}
+
 /* One expert over n rows: gu is kept, y its output. */
 static void
 forward_one(struct peft_run *run, const struct peft_expert *e, size_t n,
@@ -134,9 +188,9 @@ forward_one(struct peft_run *run, const struct peft_expert *e, size_t n,
 
 	if (n == 0)
 		return;
-	peft_product_forward(run->net->cpu, x, D, n, in, 2, run->product);
+	products(run, x, D, n, in, 2);
 	peft_op_act(run, act, gu, I, n);
-	peft_product_forward(run->net->cpu, act, I, n, &out, 1, run->product);
+	products(run, act, I, n, &out, 1);
 }
 
 /* dx = the gradient by way of one expert whose output counts w[n] times,
@@ -154,16 +208,14 @@ back_one(struct peft_run *run, const struct peft_expert *e, size_t n,
 	if (n == 0)
 		return;
 	peft_op_act(run, run->vact, gu, I, n);
-	peft_product_backward(run->net->cpu, run->vdact, I, n, &out, 1, false,
-	    run->product);
+	products_back(run, run->vdact, I, n, &out, 1, false);
 	for (i = 0; i < n; i++) {
 		dw[i] = run->vec->dot(run->vdact + i * I, run->vact + i * I,
 		    I);
 		run->vec->scale(run->vdact + i * I, w[i], I);
 	}
 	peft_op_act_back(run, gu, run->vdact, I, n);
-	peft_product_backward(run->net->cpu, dx, D, n, in, 2, false,
-	    run->product);
+	products_back(run, dx, D, n, in, 2, false);
 }
 
 /* y += what the expert that all tokens pass makes of x.  It is plain
@@ -205,6 +257,17 @@ shared_back(struct peft_run *run, const struct peft_layer *l,
 	peft_op_add(run, dx, dx, run->vdx, 1);
 }
 
+static void
+hear_all(struct peft_run *run, const struct peft_expert *e,
+    const struct peft_visits *v, size_t first, size_t n)
+{
+	size_t D = run->net->config.hidden, I = run->net->config.expert_inter;
+
+	hear(run, e->gate.site, v, first, n, run->vx + first * D, D);
+	hear(run, e->up.site, v, first, n, run->vx + first * D, D);
+	hear(run, e->down.site, v, first, n, run->vact + first * I, I);
+}
+
 void
 peft_experts(struct peft_run *run, size_t layer, struct peft_saved *s,
     const float *x, float *y)
@@ -225,6 +288,7 @@ peft_experts(struct peft_run *run, size_t layer, struct peft_saved *s,
 		forward_one(run, &l->experts[e], v->first[e + 1] - at, I,
 		    run->vx + at * D, v->gu + at * 2 * I, run->vact + at * I,
 		    run->vy + at * D);
+		hear_all(run, &l->experts[e], v, at, v->first[e + 1] - at);
 	}
 	memset(y, 0, run->T * D * sizeof(*y));
 	for (t = 0; t < run->T; t++)
@@ -269,14 +333,17 @@ router_back(struct peft_run *run, const struct peft_layer *l,
 	const struct peft_config *c = &run->net->config;
 	size_t k = c->top_k, E = c->experts, t, i;
 	struct peft_product p = { &l->lin[PEFT_ROUTER].w, run->dprob, E };
+	struct peft_lap lap;
 
 	for (t = 0; t < run->T; t++) {
 		for (i = 0; i < k; i++)
 			run->vw[t * k + i] = run->vdw[v->row[t * k + i]];
 		route_back(run, v, t, run->vw + t * k, run->dprob + t * E);
 	}
+	lap = peft_lap_begin(run->net->cpu);
 	peft_product_backward_fine(run->net->cpu, dx, c->hidden, run->T, &p,
 	    true, run->product);
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_BACKWARD, p.w->dtype, 0);
 }
 
 void

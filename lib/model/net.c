@@ -189,6 +189,7 @@ load(struct peft_net *net, struct peft_err *err)
 	if (load_slot(net, PEFT_AT_NORM, &net->norm, NULL, &site, err) == -1)
 		return -1;
 	net->attention = site + 1;
+	net->joins = net->attention + net->config.layers;
 	if (site->weight != SIZE_MAX)
 		return load_linear(net, site, &net->head, err);
 	net->head.site = site;
@@ -232,6 +233,13 @@ struct peft_net *
 peft_net_open(struct peft_source *source, struct peft_cpu *cpu,
     struct peft_err *err)
 {
+	return peft_net_open_head(source, cpu, NULL, err);
+}
+
+struct peft_net *
+peft_net_open_head(struct peft_source *source, struct peft_cpu *cpu,
+    const struct peft_headopt *head, struct peft_err *err)
+{
 	struct peft_net *net;
 
 	if ((net = peft_calloc(1, sizeof(*net), err)) == NULL)
@@ -239,6 +247,9 @@ peft_net_open(struct peft_source *source, struct peft_cpu *cpu,
 	net->source = source;
 	net->cpu = cpu;
 	if (peft_config_read(&net->config, source, err) == -1 ||
+	    (head != NULL &&
+	    peft_config_head(&net->config, head, err) == -1) ||
+	    peft_config_graft(&net->config, source, err) == -1 ||
 	    peft_sites_open(&net->sites, &net->config, source, err) == -1 ||
 	    (net->layers = peft_calloc(net->config.layers,
 	    sizeof(*net->layers), err)) == NULL)

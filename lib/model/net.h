@@ -22,6 +22,10 @@ struct peft_net;
 /* The net borrows source and cpu. */
 struct peft_net	*peft_net_open(struct peft_source *, struct peft_cpu *,
 		    struct peft_err *) PEFT_MUSTCHECK;
+/* The same with another head (model/config.h); NULL: its own. */
+struct peft_net	*peft_net_open_head(struct peft_source *, struct peft_cpu *,
+		    const struct peft_headopt *, struct peft_err *)
+		    PEFT_MUSTCHECK;
 void		 peft_net_close(struct peft_net *);
 const struct peft_config *peft_net_config(const struct peft_net *);
 struct peft_sites *peft_net_sites(struct peft_net *);
@@ -35,6 +39,9 @@ struct peft_seq {
 	const int32_t	*ids;
 	const int32_t	*labels;	/* PEFT_IGNORE: not supervised; NULL:
 					 * none is */
+	const float	*values;	/* [outputs] where a head's outputs are
+					 * to be these, instead of a label's
+					 * number; or NULL */
 	size_t		 n;
 	float		 weight;	/* of its tokens in the loss */
 	uint32_t	 ident;		/* names the record for dropout */
@@ -52,6 +59,10 @@ struct peft_caps {
 				 * as below (peft_sites_virtual) */
 	size_t	seqs;
 	size_t	seq;		/* the longest sequence, caches included */
+	size_t	rows;		/* most tokens that predict something, or whose
+				 * logits are asked for; 0: all may */
+	bool	whole;		/* every token goes all the way: for those who
+				 * compare */
 	bool	train;		/* backward too */
 	bool	share;		/* common beginnings once: not with dropout,
 				 * which differs from record to record */
@@ -83,15 +94,16 @@ struct peft_run	*peft_run_open(struct peft_net *, const struct peft_caps *,
 void		 peft_run_close(struct peft_run *);
 
 /* Per sequence: the sum of -log p over its supervised tokens (labels[i],
- * i >= 1, predicted from ids[0..i)), their number, and how many of them
- * were the most likely token. */
+ * i >= 1, predicted from ids[0..i); of a head for classes labels[i], told by
+ * ids[0..i]; of values, the mean of their losses), their number, and how many
+ * of them were the most likely token. */
 struct peft_loss {
 	double	nll;
 	size_t	tokens, top1;
 };
 
-/* How many of these sequences, from the first on, fit into a micro-batch: at
- * least one if it fits at all, else 0. */
+/* How many of these sequences, from the first on, fit into a micro-batch by
+ * their tokens and rows: at least one if it fits at all, else 0. */
 size_t	peft_run_fit(struct peft_run *, const struct peft_seq *, size_t nseqs);
 /* Forward only; loss[nseqs].  A NaN or Inf is an error (PEFT_NUMERIC) that
  * names the sequence's index and the place. */
@@ -103,7 +115,7 @@ int	peft_run_loss(struct peft_run *, const struct peft_seq *, size_t nseqs,
 int	peft_run_train(struct peft_run *, const struct peft_seq *, size_t nseqs,
 	    double scale, uint64_t step, struct peft_loss *loss,
 	    struct peft_err *) PEFT_MUSTCHECK;
-/* Forward; logits[nrows, vocab] of the tokens rows[] (indices into the
+/* Forward; logits[nrows, outputs] of the tokens rows[] (indices into the
  * concatenated micro-batch, ascending).   */
 int	peft_run_logits(struct peft_run *, const struct peft_seq *,
 	    size_t nseqs, const size_t *rows, size_t nrows, float *logits,

@@ -20,7 +20,8 @@ enum peft_site_kind {
 	PEFT_LINEAR, PEFT_EMBEDDING, PEFT_HEAD, PEFT_NORM,
 	PEFT_POSITION,		/* an embedding of positions */
 	PEFT_EXPERT,		/* a linear that some tokens pass */
-	PEFT_ATTENTION		/* a whole attention, before its o_proj */
+	PEFT_ATTENTION,		/* a whole attention, before its o_proj */
+	PEFT_JOIN		/* where a branch is added to the stream */
 };
 
 /* A stretch of the rows of a micro-batch that use one adapter. */
@@ -36,14 +37,16 @@ struct peft_hook_call {
 					 * position, however steps are split */
 	const float	*x;
 	size_t		 ldx;
-	const int32_t	*ids;		/* [T] at the embedding, where x is
-					 * NULL; -1: a virtual token */
+	const int32_t	*ids;		/* [T] the tokens; -1: a virtual one
+					 * (at the embedding, where x
+					 * is NULL, and at joins) */
 	float		*saved;		/* what forward left for backward */
 	float		*scratch;
 	float		*product;	/* scratch for products of the site's
 					 * shape (quant/product.h) */
 	bool		 train;		/* backward will follow */
 	uint64_t	 step;	/* with site and ident: key of dropout */
+	float		*dbranch;	/* backward at a join, [T, out] */
 };
 
 /*
@@ -52,6 +55,11 @@ struct peft_hook_call {
  * instead of its input (input, input_back), and the vectors of a norm
  * (vector).  Any may be NULL.  At an attention x is
  * the rotated queries and y what o_proj will see; nothing is saved there.
+ *
+ * At a join (of attention, of the MLP) x is the stream before the branch and
+ * y what the branch adds to it, which forward may change: at most one hook an
+ * adapter.  Its backward finds the gradient of what is added in dbranch,
+ * which it makes that of what it found there; dx += .. is that of the stream.
  */
 struct peft_hook_ops {
 	/* Bytes that are kept as long as the adapter is attached. */
@@ -82,6 +90,14 @@ struct peft_hook_ops {
 		    size_t ldy);
 	void	(*input_back)(void *self, const struct peft_hook_call *,
 		    const float *dy, size_t lddy, float *dx, size_t lddx);
+	/* At an attention, x being what the projections see: what virtual
+	 * tokens' keys and values in their rows y (and queries) become; back,
+	 * from these, in place dy, and dx +=. */
+	void	(*keys)(void *self, const struct peft_hook_call *, float *y,
+		    size_t ldy);
+	void	(*keys_back)(void *self, const struct peft_hook_call *,
+		    const float *y, float *dy, size_t ldy, float *dx,
+		    size_t lddx);
 	/* What a norm multiplies with, or its bias if it has one, for the
 	 * adapter's rows, and where the gradient is added (NULL: nowhere). */
 	const float *(*vector)(void *self, bool bias, float **grad);
@@ -112,6 +128,8 @@ struct peft_site {
 	const float	*b;		/* [out] */
 	const float	*norm;		/* [in] what a norm multiplies with */
 	float		 more;		/* it is the weight and this */
+	bool		 fresh;		/* a head that the model has not: of
+					 * zeros, until adapters bring one */
 	struct peft_hook *hooks;	/* in order of attachment */
 };
 
@@ -127,6 +145,8 @@ struct peft_virtual {
 	float		*dembed;	/* NULL: not trained */
 	const float	*kv;		/* [n, layers, 2, K] */
 	float		*dkv;
+	bool		 still;		/* the sequence's positions begin at 0
+					 * all the same */
 	const struct peft_hook_ops *ops;	/* begin, end */
 	void		*self;
 	struct peft_virtual *next;
@@ -136,6 +156,8 @@ struct peft_sites {
 	struct peft_site *at;
 	size_t		 n;
 	struct peft_virtual *virtuals;	/* at most one an adapter */
+	bool		 whole;	/* hooks look at whole sequences: their
+				 * beginnings are not shared */
 	const struct peft_config *config;	/* borrowed */
 };
 
@@ -146,6 +168,11 @@ int	peft_sites_open(struct peft_sites *, const struct peft_config *,
 	    const struct peft_source *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_sites_close(struct peft_sites *);
 struct peft_site *peft_sites_find(const struct peft_sites *, const char *path);
+/* An error if a weight of the source that is not used[i] is more than a
+ * buffer. */
+int	peft_sites_all_used(const struct peft_config *,
+	    const struct peft_source *, const bool *used, struct peft_err *)
+	    PEFT_MUSTCHECK;
 /* How many virtual tokens an adapter has; adapter -1: the most any has. */
 size_t	peft_sites_virtual(const struct peft_sites *, int adapter);
 /* y [T, out] = x W^T of a site that is loaded, without bias and hooks;

@@ -6,17 +6,19 @@
 
 #include "peft/method.h"
 
-extern const struct peft_method peft_adalora, peft_adaption_prompt,
-	peft_boft, peft_c3a, peft_cpt, peft_delora, peft_fourierft, peft_hira,
-	peft_hra, peft_ia3, peft_ln_tuning, peft_loha, peft_lokr, peft_lora,
-	peft_miss, peft_multitask, peft_oft, peft_p_tuning,
+extern const struct peft_method peft_adalora, peft_adaption_prompt, peft_boft,
+	peft_bottleneck, peft_c3a, peft_cpt, peft_delora, peft_fourierft,
+	peft_hira, peft_hra, peft_hub_lora, peft_hub_prefix_tuning,
+	peft_hub_union, peft_ia3, peft_ln_tuning, peft_loha, peft_lokr,
+	peft_lora, peft_miss, peft_multitask, peft_oft, peft_p_tuning,
 	peft_prefix_tuning, peft_prompt_tuning, peft_randlora, peft_road,
 	peft_shira, peft_trainable_tokens, peft_vblora, peft_vera;
 
 static const struct peft_method *const methods[] = {
 	&peft_lora, &peft_adalora, &peft_adaption_prompt, &peft_boft,
-	&peft_c3a, &peft_cpt, &peft_delora, &peft_fourierft, &peft_hira,
-	&peft_hra, &peft_ia3, &peft_ln_tuning, &peft_loha, &peft_lokr,
+	&peft_bottleneck, &peft_c3a, &peft_cpt, &peft_delora, &peft_fourierft,
+	&peft_hira, &peft_hra, &peft_hub_lora, &peft_hub_prefix_tuning,
+	&peft_hub_union, &peft_ia3, &peft_ln_tuning, &peft_loha, &peft_lokr,
 	&peft_miss, &peft_multitask, &peft_oft, &peft_p_tuning,
 	&peft_prefix_tuning, &peft_prompt_tuning, &peft_randlora, &peft_road,
 	&peft_shira, &peft_trainable_tokens, &peft_vblora, &peft_vera,
@@ -66,7 +68,7 @@ peft_method_type(const char *name)
 	for (i = 0; i < NMETHOD; i++)
 		if (strcmp(methods[i]->name, name) == 0)
 			return methods[i]->type;
-	return NULL;
+	return peft_preset_type(name);
 }
 
 const char *
@@ -82,7 +84,8 @@ peft_method_is_for_all(const char *type)
 {
 	const struct peft_method *m = by_type(type);
 
-	return m != NULL && m->kinds >> PEFT_LINEAR & 1 && m->usual == NULL;
+	return m != NULL && m->kinds >> PEFT_LINEAR & 1 && m->usual == NULL &&
+	    !m->hub;
 }
 
 bool
@@ -101,4 +104,7 @@ peft_method_names(char *names, size_t size)
 	for (names[0] = '\0', i = 0; i < NMETHOD && n < size; i++)
 		n += (size_t)snprintf(names + n, size - n, "%s%s",
 		    i > 0 ? ", " : "", methods[i]->name);
+	for (i = 0; peft_preset_name(i) != NULL && n < size; i++)
+		n += (size_t)snprintf(names + n, size - n, ", %s",
+		    peft_preset_name(i));
 }

@@ -100,6 +100,17 @@ multiply(struct peft_products *j)
 	}
 }
 
+/* Tell the cpu of a product's operations. */
+static void
+count(struct peft_cpu *cpu, size_t T, const struct peft_product *p, size_t np)
+{
+	size_t i;
+
+	for (i = 0; i < np; i++)
+		peft_cpu_count(cpu, 2 * (double)T * (double)p[i].w->rows *
+		    (double)p[i].w->cols);
+}
+
 static void
 forward(struct peft_cpu *cpu, enum peft_compute compute, const float *x,
     size_t ldx, size_t T, const struct peft_product *p, size_t np,
@@ -111,6 +122,7 @@ forward(struct peft_cpu *cpu, enum peft_compute compute, const float *x,
 		return;
 	for (; np > MOSTNP; np -= MOSTNP, p += MOSTNP)
 		forward(cpu, compute, x, ldx, T, p, MOSTNP, scratch);
+	count(cpu, T, p, np);
 	j = start(cpu, compute, T, p, np, scratch);
 	j.x = x;
 	j.ldx = ldx;
@@ -131,6 +143,7 @@ backward(struct peft_cpu *cpu, enum peft_compute compute, float *dx,
 		return;
 	for (; np > MOSTNP; np -= MOSTNP, p += MOSTNP, add = true)
 		backward(cpu, compute, dx, ldx, T, p, MOSTNP, add, scratch);
+	count(cpu, T, p, np);
 	j = start(cpu, compute, T, p, np, scratch);
 	j.back = true;
 	j.dx = dx;
@@ -190,6 +203,7 @@ peft_dense_forward(struct peft_cpu *cpu, const float *x, size_t ldx, size_t T,
 	j.ldx = ldx;
 	j.ldw = d->ld;
 	j.add = add;
+	count(cpu, T, &p, 1);
 	if (T > 0 && T <= PEFT_FEWTOKENS)
 		peft_product_few(&j);
 	else if (T > 0)
@@ -212,6 +226,7 @@ peft_dense_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
 	j.lddx = ldx;
 	j.ldw = d->ld;
 	j.add = add;
+	count(cpu, T, &p, 1);
 	if (T > 0)
 		multiply(&j);
 }

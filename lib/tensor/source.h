@@ -65,7 +65,7 @@ void		 peft_source_meta_at(const struct peft_source *, size_t,
 
 /* Of a GGUF file (0; else 1), its metadata as it stands, to be written again:
  * all pairs but those that tell of the parts of a split file, and, unless
- * `types', of the types of its tensors. */
+ * `types', of the types of its tensors and how these were made. */
 struct peft_gguf_out;
 int		 peft_source_pairs(const struct peft_source *, bool types,
 		    struct peft_gguf_out *, struct peft_err *) PEFT_MUSTCHECK;
@@ -75,6 +75,14 @@ size_t		 peft_source_count(const struct peft_source *);
 const struct peft_weight *peft_source_at(const struct peft_source *, size_t);
 /* SIZE_MAX if there is none of that name. */
 size_t		 peft_source_find(const struct peft_source *, const char *name);
+
+/* Put a weight of zeros behind the others, in f32, [rows, cols] or, rows 0,
+ * [cols]: a head that the model does not have and that adapters bring.  It is
+ * no part of the hash, and _next() does not give it. */
+int		 peft_source_graft(struct peft_source *, const char *name,
+		    size_t rows, size_t cols, struct peft_err *)
+		    PEFT_MUSTCHECK;
+bool		 peft_source_grafted(const struct peft_source *, size_t);
 
 /* Streaming, for files and pipes: the next weight with its data, in an order
  * of the source's choosing (each weight once): 1, 0, -1.  Memory: about one

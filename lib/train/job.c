@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "base/progress.h"
+#include "peft/head.h"
 #include "quant/sink.h"
 #include "train/job-impl.h"
 #include "train/log.h"
+#include "train/report.h"
 #include "train/signals.h"
 
 /* What is open while a job runs. */
@@ -21,6 +23,7 @@ struct state {
 	struct peft_net		*net;
 	struct peft_adapter	*adapter;
 	struct peft_records	 data;
+	struct peft_classes	 classes;
 	struct peft_evalset	*evals;
 	struct peft_trainer	*trainer;
 	struct peft_signals	 signals;
@@ -28,7 +31,7 @@ struct state {
 	FILE			*log;
 	char			 base[7 + PEFT_SHA256_HEX];
 	char			*checkpoint;
-	double			 rate;		/* tokens a second, smoothed */
+	struct peft_report	 report;
 };
 
 static void
@@ -38,9 +41,11 @@ close_all(struct state *s)
 
 	if (s->log != NULL)
 		fclose(s->log);
+	peft_report_free(&s->report);
 	peft_trainer_close(s->trainer);
 	peft_adapter_close(s->adapter);
 	peft_records_free(&s->data);
+	peft_labels_free(&s->classes.labels);
 	for (i = 0; s->evals != NULL && i < s->job->nevals; i++)
 		peft_records_free(&s->evals[i].records);
 	free(s->evals);
@@ -56,13 +61,15 @@ open_adapter(struct state *s, struct peft_err *err)
 {
 	struct peft_sites *sites = peft_net_sites(s->net);
 
-	if (s->job->init != NULL) {
-		if ((s->init = peft_source_open(s->job->init, err)) == NULL)
-			return -1;
+	if (s->init != NULL)
 		s->adapter = peft_adapter_open(s->init, sites, err);
-	} else if (peft_job_config(s->job, s->source, err) == 0)
+	else if (peft_job_config(s->job, s->source, err) == 0 &&
+	    peft_job_ask_head(s->job->config, &s->classes, err) == 0) {
+		if (peft_task_classes(s->classes.labels.task))
+			peft_head_ask(s->job->config, s->classes.labels.task);
 		s->adapter = peft_adapter_new(s->job->config, sites,
 		    s->job->common.seed, err);
+	}
 	return s->adapter == NULL ? -1 : 0;
 }
 
@@ -122,23 +129,19 @@ print_plan(const struct state *s)
 }
 
 static int
-on_step(void *ctx, const struct peft_stepinfo *i, struct peft_err *err)
+on_step(void *ctx, const struct peft_stepinfo *info, struct peft_err *err)
 {
+	struct peft_stepinfo i = *info;
 	struct state *s = ctx;
 	char note[160];
-	int n;
 
-	s->rate = s->rate == 0 ? (double)i->all_tokens / i->seconds :
-	    0.9 * s->rate + 0.1 * (double)i->all_tokens / i->seconds;
-	n = snprintf(note, sizeof(note), "loss %.4f, %.0f tokens/s", i->loss,
-	    s->rate);
-	if (!isnan(i->eval_loss))
-		snprintf(note + n, sizeof(note) - (size_t)n, ", eval %.4f%s",
-		    i->eval_loss, i->best ? " (best)" : "");
-	peft_progress_set(&s->bar, (double)i->step, note);
+	peft_report_step(&s->report, &i, note, sizeof(note));
+	peft_progress_set(&s->bar, (double)i.step, note);
 	if (s->log == NULL)
 		return 0;
-	return peft_log_step(s->log, s->job->log, i, err);
+	i.share = i.work / i.seconds / s->report.peak;
+	i.eta = peft_progress_left(&s->bar);
+	return peft_log_step(s->log, s->job->log, &i, err);
 }
 
 static enum peft_order
@@ -152,18 +155,34 @@ on_order(void *ctx)
 static int
 save_adapter(const struct state *s, struct peft_err *err)
 {
+	const struct peft_labels *labels = &s->classes.labels;
+	const char *origin = peft_source_meta(s->source, "peft.origin");
+	struct peft_buf names = { 0 };
 	char step[32];
-	const char *meta[] = { "peft.base", s->base, "peft.tokenizer",
+	const char *meta[17] = { "peft.base", s->base, "peft.tokenizer",
 	    s->data.info.tokenizer, "peft.template", s->data.info.tmpl,
 	    "peft.step", step, "peft.settings",
-	    peft_trainer_settings(s->trainer), "peft.origin",
-	    peft_source_meta(s->source, "peft.origin"), NULL };
+	    peft_trainer_settings(s->trainer), NULL };
+	size_t n = 10;
+	int r;
 
-	if (meta[11] == NULL)		/* the base was not made here */
-		meta[10] = NULL;
+	if (origin != NULL) {		/* the base was made here */
+		meta[n++] = "peft.origin";
+		meta[n++] = origin;
+	}
+	if (labels->n > 0) {
+		peft_labels_put(&names, labels);
+		meta[n++] = "peft.labels";
+		meta[n++] = names.failed ? NULL : names.data;
+		meta[n++] = "peft.problem";
+		meta[n] = peft_problem_words[labels->problem];
+	}
 	snprintf(step, sizeof(step), "%zu", peft_trainer_step(s->trainer));
-	return peft_adapter_save(s->adapter, s->job->common.output,
+	r = names.failed ? peft_seterr(err, "no memory for the labels") :
+	    peft_adapter_save(s->adapter, s->job->common.output,
 	    s->job->common.force, meta, err);
+	peft_buf_free(&names);
+	return r;
 }
 
 /* Refuse an output that cannot be written before hours are spent. */
@@ -211,10 +230,13 @@ train(struct state *s, struct peft_err *err)
 	    (!job->opt.resume && peft_log_start(s->log, job->log,
 	    peft_cpu_describe(s->cpu), err) == -1)))
 		return -1;
+	if (peft_report_start(&s->report, s->cpu, job->profile, err) == -1)
+		return -1;
 	peft_progress_start(&s->bar, "train",
 	    (double)peft_trainer_total(s->trainer), "steps", &job->common);
 	r = peft_trainer_run(s->trainer, &watch, err);
 	peft_progress_end(&s->bar);
+	peft_report_end(&s->report);
 	if (r == 1) {
 		if (!job->common.quiet)
 			peft_warn(job->opt.checkpoint == NULL ?
@@ -243,6 +265,55 @@ say_targets(const struct state *s)
 	    total, s->data.n);
 }
 
+/* A label is not for everybody what it is here. */
+static void
+say_classes(const struct state *s)
+{
+	const struct peft_labels *l = &s->classes.labels;
+
+	if (l->n == 0 || s->job->common.quiet)
+		return;
+	if (l->problem == PEFT_PROBLEM_VALUE)
+		peft_warn("labels are values: a regression (SEQ_CLS)");
+	else
+		peft_warn("a classifier of %zu classes (%s, %s)", l->n,
+		    peft_task_types[l->task],
+		    peft_problem_words[l->problem]);
+}
+
+/* Records are read by the model's config: if they seem wrong, the model may
+ * be. */
+static int
+blame_model(struct state *s, struct peft_err *err)
+{
+	struct peft_err own = { 0 };
+
+	if ((s->net = peft_net_open(s->source, s->cpu, &own)) == NULL)
+		*err = own;
+	return -1;
+}
+
+/* The records first, for they say which head there is to be. */
+static int
+open_model(struct state *s, struct peft_err *err)
+{
+	struct peft_trainjob *job = s->job;
+	struct peft_classes *k = &s->classes;
+
+	if (job->init != NULL &&
+	    (s->init = peft_source_open(job->init, err)) == NULL)
+		return -1;
+	if (peft_config_read(&k->config, s->source, err) == -1)
+		return -1;
+	if (peft_job_records(job, s->source, k->config.vocab, &s->data,
+	    s->evals, err) == -1 || peft_job_classes(job, s->source, s->init,
+	    &s->data, s->evals, k, err) == -1)
+		return blame_model(s, err);
+	say_classes(s);
+	s->net = peft_net_open_head(s->source, s->cpu, &k->head, err);
+	return s->net == NULL ? -1 : 0;
+}
+
 static int
 run(struct state *s, struct peft_err *err)
 {
@@ -257,10 +328,7 @@ run(struct state *s, struct peft_err *err)
 	    (s->cpu = peft_cpu_open(job->common.threads, err)) == NULL)
 		return -1;
 	peft_cpu_compute(s->cpu, job->opt.compute);
-	if ((s->net = peft_net_open(s->source, s->cpu, err)) == NULL ||
-	    open_adapter(s, err) == -1 || peft_job_records(job, s->source,
-	    peft_net_config(s->net)->vocab, &s->data, s->evals,
-	    err) == -1 ||
+	if (open_model(s, err) == -1 || open_adapter(s, err) == -1 ||
 	    peft_source_hash(s->source, job->common.threads, s->base,
 	    err) == -1 || check_init(s, err) == -1)
 		return -1;

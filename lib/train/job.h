@@ -19,7 +19,9 @@ struct peft_trainjob {
 	double			 knobs[PEFT_NKNOB];	/* NAN: not given */
 	char *const		*paths;
 	size_t			 npaths;
-	bool			 partial, any_base;
+	bool			 partial, any_base, profile;
+	enum peft_task		 task;		/* AUTO: as the records are */
+	enum peft_problem	 problem;
 };
 
 /* 0 done; 128 + n stopped by signal n; -1. */

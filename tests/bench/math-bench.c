@@ -7,13 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/rng.h"
 #include "math/cpu.h"
+#include "math/peak.h"
 #include "math/vec.h"
 #include "quant/product.h"
 #include "quant/quant.h"
-#include "limit.h"
 
 enum { TOKENS = 1024, NWEIGHT = 7, MOST = 1536, REPEAT = 7, LAYERS = 30 };
 
@@ -38,6 +39,15 @@ struct bench {
 	struct peft_weight	 w[NWEIGHT * LAYERS];
 	float			*x, *y[NWEIGHT], *scratch;
 };
+
+static double
+bench_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
 static void *
 must(size_t n)
@@ -370,7 +380,7 @@ bench_compute(struct bench *b, enum peft_compute compute, bool large)
 	size_t i;
 
 	peft_cpu_compute(b->cpu, compute);
-	top = limit(b->cpu);
+	top = peft_peak_products(b->cpu) * 1e-9;
 	printf("\n%s\nlimit of %s %.1f GF/s\n", peft_cpu_describe(b->cpu),
 	    peft_compute_names[compute], top);
 	if (large) {
