@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "model/experts-impl.h"
 #include "model/hooks-impl.h"
+#include "model/latent-impl.h"
 #include "model/net-impl.h"
 
 /* dx += the gradient through a norm (or none) of dy. */

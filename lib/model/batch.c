@@ -6,6 +6,7 @@
 
 #include "data/tokens.h"
 #include "model/net-impl.h"
+#include "model/target-impl.h"
 #include "model/rope.h"
 
 static int
@@ -21,7 +22,7 @@ check_seq(const struct peft_run *run, size_t i, struct peft_err *err)
 	if (n > run->caps.tokens || n + past > run->caps.seq)
 		return peft_seterr(err, "sequence %zu: %zu tokens are more than "
 		    "was planned for", i, n + past);
-	if (s->kv != NULL && n > s->kv->cap - past)
+	if (s->kv != NULL && n > s->kv->npages * PEFT_PAGE - past)
 		return peft_seterr(err, "sequence %zu: its cache has no room "
 		    "for %zu more tokens", i, n);
 	if (run->net->position.site != NULL && n + past +
@@ -138,7 +139,7 @@ begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
 	if (make_seqs(run, err) == -1)
 		return -1;
 	peft_tree_build(&run->tree, run->seqs, nseqs, share &&
-	    peft_run_shares(run));
+	    peft_net_shares(run->net, &run->caps));
 	if (run->tree.tokens > run->caps.tokens)
 		return peft_seterr(err, "%zu sequences of %zu tokens are more "
 		    "than was planned for", nseqs, run->tree.tokens);

@@ -10,8 +10,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/experts-impl.h"
 #include "model/hooks-impl.h"
-#include "model/net-impl.h"
 
 static float *
 floats(struct peft_arena *a, size_t rows, size_t cols)
@@ -59,98 +59,6 @@ peft_experts_work(struct peft_run *run)
 	run->dprob = floats(a, T, c->experts);
 }
 
-/* The top_k largest of a row, the first of equals first. */
-static void
-choose(const float *prob, size_t n, size_t k, size_t *chosen)
-{
-	size_t i, j, e, best;
-
-	for (i = 0; i < k; i++) {
-		best = n;
-		for (e = 0; e < n; e++) {
-			for (j = 0; j < i && chosen[j] != e; j++)
-				;
-			if (j == i && (best == n || prob[e] > prob[best]))
-				best = e;
-		}
-		chosen[i] = best;
-	}
-}
-
-static void
-products(struct peft_run *run, const float *x, size_t ldx, size_t n,
-    const struct peft_product *p, size_t np)
-{
-	struct peft_lap lap = peft_lap_begin(run->net->cpu);
-
-	peft_product_forward(run->net->cpu, x, ldx, n, p, np, run->product);
-	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD, p->w->dtype, 0);
-}
-
-static void
-products_back(struct peft_run *run, float *dx, size_t ldx, size_t n,
-    const struct peft_product *p, size_t np, bool more)
-{
-	struct peft_lap lap = peft_lap_begin(run->net->cpu);
-
-	peft_product_backward(run->net->cpu, dx, ldx, n, p, np, more,
-	    run->product);
-	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_BACKWARD, p->w->dtype, 0);
-}
-
-/* Probabilities, choices and weights of all tokens.  (Who listens at the
- * router or an expert adds nothing.) */
-static void
-route(struct peft_run *run, const struct peft_layer *l,
-    struct peft_visits *v, const float *x)
-{
-	const struct peft_config *c = &run->net->config;
-	size_t E = c->experts, k = c->top_k, t, i;
-	struct peft_product p = { &l->lin[PEFT_ROUTER].w, v->prob, E };
-	struct peft_lap lap;
-	float sum;
-
-	lap = peft_lap_begin(run->net->cpu);
-	peft_product_forward_fine(run->net->cpu, x, c->hidden, run->T, &p,
-	    run->product);
-	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD, p.w->dtype, 0);
-	for (i = 0; i < run->nranges; i++)
-		peft_hooks_hear(run, l->lin[PEFT_ROUTER].site,
-		    &run->ranges[i], x, c->hidden);
-	for (t = 0; t < run->T; t++) {
-		float *w = v->weight + t * k;
-
-		(void)run->vec->softmax(v->prob + t * E, E);
-		choose(v->prob + t * E, E, k, v->chosen + t * k);
-		for (sum = 0, i = 0; i < k; i++)
-			sum += w[i] = v->prob[t * E + v->chosen[t * k + i]];
-		for (i = 0; i < k; i++)
-			w[i] *= (float)c->t.router_scale /
-			    (c->t.topk_norm ? sum : 1);
-	}
-}
-
-/* Sort the visits by expert, tokens in order within one. */
-static void
-sort(const struct peft_run *run, struct peft_visits *v)
-{
-	const struct peft_config *c = &run->net->config;
-	size_t N = run->T * c->top_k, i, e;
-
-	memset(v->first, 0, (c->experts + 1) * sizeof(*v->first));
-	for (i = 0; i < N; i++)
-		v->first[v->chosen[i] + 1]++;
-	for (e = 0; e < c->experts; e++)
-		v->first[e + 1] += v->first[e];
-	for (i = 0; i < N; i++) {
-		v->row[i] = v->first[v->chosen[i]]++;
-		v->token[v->row[i]] = i / c->top_k;
-	}
-	for (e = c->experts; e > 0; e--)
-		v->first[e] = v->first[e - 1];
-	v->first[0] = 0;
-}
-
 /* The visits first .. first+n, whose inputs are x, for those who listen; the
  * tokens of each adapter lie together. */
 static void
@@ -188,9 +96,9 @@ forward_one(struct peft_run *run, const struct peft_expert *e, size_t n,
 
 	if (n == 0)
 		return;
-	products(run, x, D, n, in, 2);
+	peft_products(run, x, D, n, in, 2);
 	peft_op_act(run, act, gu, I, n);
-	products(run, act, I, n, &out, 1);
+	peft_products(run, act, I, n, &out, 1);
 }
 
 /* dx = the gradient by way of one expert whose output counts w[n] times,
@@ -208,14 +116,14 @@ back_one(struct peft_run *run, const struct peft_expert *e, size_t n,
 	if (n == 0)
 		return;
 	peft_op_act(run, run->vact, gu, I, n);
-	products_back(run, run->vdact, I, n, &out, 1, false);
+	peft_products_back(run, run->vdact, I, n, &out, 1, false);
 	for (i = 0; i < n; i++) {
 		dw[i] = run->vec->dot(run->vdact + i * I, run->vact + i * I,
 		    I);
 		run->vec->scale(run->vdact + i * I, w[i], I);
 	}
 	peft_op_act_back(run, gu, run->vdact, I, n);
-	products_back(run, dx, D, n, in, 2, false);
+	peft_products_back(run, dx, D, n, in, 2, false);
 }
 
 /* y += what the expert that all tokens pass makes of x.  It is plain
@@ -277,8 +185,7 @@ peft_experts(struct peft_run *run, size_t layer, struct peft_saved *s,
 	struct peft_visits *v = &s->v;
 	size_t D = c->hidden, I = c->expert_inter, k = c->top_k, e, t, i;
 
-	route(run, l, v, x);
-	sort(run, v);
+	peft_experts_route(run, l, v, x);
 	for (i = 0; i < run->T * k; i++)
 		memcpy(run->vx + i * D, x + v->token[i] * D,
 		    D * sizeof(*x));

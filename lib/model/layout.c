@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where everything of a run lies in its arena; counted before it is there. */
 
+#include "model/experts-impl.h"
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
 #include "model/rope.h"
@@ -161,7 +162,7 @@ static size_t
 product_scratch(const struct peft_run *run)
 {
 	const struct peft_sites *s = &run->net->sites;
-	size_t i, n, most = 0;
+	size_t i, n, rows, T, most = 0;
 
 	for (i = 0; i < s->n; i++) {
 		const struct peft_site *site = &s->at[i];
@@ -169,9 +170,12 @@ product_scratch(const struct peft_run *run)
 		if (site->kind == PEFT_NORM || site->kind == PEFT_EMBEDDING ||
 		    site->kind == PEFT_POSITION)
 			continue;
-		n = site->transposed ? peft_product_scratch(run->net->cpu,
-		    site->in, site->out) : peft_product_scratch(run->net->cpu,
-		    site->out, site->in);
+		/* hooks may multiply more than the rows of a batch */
+		T = site->kind == PEFT_HEAD && site->hooks == NULL ?
+		    tile_of(run->net, &run->caps) : SIZE_MAX;
+		rows = site->transposed ? site->in : site->out;
+		n = peft_product_scratch(run->net->cpu, rows, site->in +
+		    site->out - rows, T);
 		most = n > most ? n : most;
 	}
 	return most;
@@ -342,6 +346,8 @@ peft_run_layout(struct peft_run *run)
 
 	run->rowcap = peft_kept_rows(run);
 	layout_layers(run);
+	run->plan.layer = run->net->config.layers < 2 ? 0 :
+	    (run->arena.used - at) / run->net->config.layers;
 	run->plan.activations = run->arena.used - at;
 	at = run->arena.used;
 	layout_work(run);

@@ -168,6 +168,8 @@ int	peft_sites_open(struct peft_sites *, const struct peft_config *,
 	    const struct peft_source *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_sites_close(struct peft_sites *);
 struct peft_site *peft_sites_find(const struct peft_sites *, const char *path);
+/* Take all hooks and virtual tokens of an adapter off. */
+void	peft_sites_detach(struct peft_sites *, int adapter);
 /* An error if a weight of the source that is not used[i] is more than a
  * buffer. */
 int	peft_sites_all_used(const struct peft_config *,

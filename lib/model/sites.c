@@ -29,6 +29,26 @@ peft_sites_find(const struct peft_sites *s, const char *path)
 	return NULL;
 }
 
+void
+peft_sites_detach(struct peft_sites *s, int adapter)
+{
+	struct peft_virtual **v = &s->virtuals;
+	struct peft_hook **h;
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		for (h = &s->at[i].hooks; *h != NULL;)
+			if ((*h)->adapter == adapter)
+				*h = (*h)->next;
+			else
+				h = &(*h)->next;
+	while (*v != NULL)
+		if ((*v)->adapter == adapter)
+			*v = (*v)->next;
+		else
+			v = &(*v)->next;
+}
+
 size_t
 peft_sites_virtual(const struct peft_sites *s, int adapter)
 {

@@ -6,6 +6,7 @@
  * before its backward.  (Log-sums and what hooks keep stay f32.)
  */
 
+#include "model/experts-impl.h"
 #include "model/net-impl.h"
 #include "quant/quant.h"
 

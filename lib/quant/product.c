@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "quant/few.h"
 #include "quant/product-impl.h"
 
 enum {
@@ -27,7 +28,7 @@ is_rounded(const struct peft_expander *e)
 
 static size_t
 scratch_of(const struct peft_cpu *cpu, enum peft_compute compute, size_t rows,
-    size_t cols)
+    size_t cols, size_t T)
 {
 	struct peft_expander e = peft_expander_of(cpu, compute);
 	size_t k = peft_left_stride(&e, (rows > cols ? rows : cols) +
@@ -36,18 +37,22 @@ scratch_of(const struct peft_cpu *cpu, enum peft_compute compute, size_t rows,
 
 	if (!is_rounded(&e))
 		return n;
-	left = AT_ONCE * k * e.size / sizeof(float) +
-	    AT_ONCE * peft_product_scales(&e, k);
-	few = PEFT_FEWTOKENS * k;	/* these as f32 */
+	T = peft_pieces(peft_least(AT_ONCE, T), PEFT_LEFTROWS) *
+	    PEFT_LEFTROWS;
+	left = T * k * e.size / sizeof(float) +
+	    T * peft_product_scales(&e, k);
+	few = PEFT_FEW_TOKENS * k;	/* these as f32 */
 	return n + (left > few ? left : few);
 }
 
 size_t
-peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols)
+peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols,
+    size_t T)
 {
-	size_t frozen = scratch_of(cpu, peft_cpu_computes(cpu), rows, cols);
+	size_t frozen = scratch_of(cpu, peft_cpu_computes(cpu), rows, cols,
+	    T);
 	size_t dense = scratch_of(cpu, peft_cpu_computes_dense(cpu), rows,
-	    cols);
+	    cols, T);
 
 	return frozen > dense ? frozen : dense;
 }
@@ -63,6 +68,16 @@ start(struct peft_cpu *cpu, enum peft_compute compute, size_t T,
 	if (is_rounded(&j.e))
 		j.left = (float *)j.slab + peft_product_slab(&j.e);
 	return j;
+}
+
+/* For these panels do not pay. */
+static bool
+are_few(const struct peft_cpu *cpu, size_t T)
+{
+	enum peft_order_of_sums sums = peft_cpu_sums(cpu);
+
+	return sums == PEFT_AS_FEW || (sums == PEFT_BY_NUMBER &&
+	    T <= PEFT_FEW_TOKENS);
 }
 
 /* Rounded tokens come some at a time, and the rows of one weight. */
@@ -126,7 +141,7 @@ forward(struct peft_cpu *cpu, enum peft_compute compute, const float *x,
 	j = start(cpu, compute, T, p, np, scratch);
 	j.x = x;
 	j.ldx = ldx;
-	if (T <= PEFT_FEWTOKENS)
+	if (are_few(cpu, T))
 		peft_product_few(&j);
 	else
 		multiply(&j);
@@ -204,7 +219,7 @@ peft_dense_forward(struct peft_cpu *cpu, const float *x, size_t ldx, size_t T,
 	j.ldw = d->ld;
 	j.add = add;
 	count(cpu, T, &p, 1);
-	if (T > 0 && T <= PEFT_FEWTOKENS)
+	if (T > 0 && are_few(cpu, T))
 		peft_product_few(&j);
 	else if (T > 0)
 		multiply(&j);

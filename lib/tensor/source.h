@@ -119,4 +119,16 @@ int		 peft_source_hash(struct peft_source *, int threads,
 int		 peft_source_hash_path(const char *path, int threads,
 		    char *hex, struct peft_err *) PEFT_MUSTCHECK;
 
+/* The same hash while peft_source_next() goes through the source for another
+ * purpose: begin() with each weight that it gives, of which a thread then
+ * reads the data; wait() before the next one; end(), once all were given. */
+struct peft_hasher;
+struct peft_hasher *peft_hasher_open(struct peft_source *, struct peft_err *)
+		    PEFT_MUSTCHECK;
+void		 peft_hasher_begin(struct peft_hasher *,
+		    const struct peft_weight *);
+void		 peft_hasher_wait(struct peft_hasher *);
+void		 peft_hasher_end(struct peft_hasher *, char *hex);
+void		 peft_hasher_close(struct peft_hasher *);	/* NULL: fine */
+
 #endif

@@ -47,7 +47,9 @@ struct peft_trainopt {
 	const char	*checkpoint;	/* path, or NULL: cannot be saved */
 	enum peft_compute compute;
 	bool		 resume, force;
-	const char	*base;		/* the base's hash, for checkpoints */
+	const char	*base;		/* the base's hash, for checkpoints,
+					 * and those of frozen adapters */
+	size_t		 beside;	/* bytes of these, for the plan */
 };
 /* transformers' and PEFT's defaults, where they are not bad ones. */
 struct peft_trainopt peft_trainopt_default(void);
@@ -96,7 +98,7 @@ struct peft_watch {
 
 /* Bytes; what --dry-run prints. */
 struct peft_trainplan {
-	size_t		 weights, adapter, optimiser;
+	size_t		 weights, adapter, optimiser, program;
 	struct peft_plan run;
 	size_t		 total, micro_tokens;
 	bool		 recompute;	/* activations, layer by layer */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/progress.h"
 #include "base/rng.h"
 #include "math/cpu.h"
 #include "math/peak.h"
@@ -39,15 +40,6 @@ struct bench {
 	struct peft_weight	 w[NWEIGHT * LAYERS];
 	float			*x, *y[NWEIGHT], *scratch;
 };
-
-static double
-bench_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void *
 must(size_t n)
@@ -123,7 +115,7 @@ static double
 layer_time(struct bench *b, int layer, int g, size_t T, bool back)
 {
 	struct peft_product p[NWEIGHT];
-	double t = bench_now();
+	double t = peft_now();
 	int i;
 
 	for (i = 0; i < NGROUP; i++) {
@@ -138,7 +130,7 @@ layer_time(struct bench *b, int layer, int g, size_t T, bool back)
 			peft_product_forward(b->cpu, b->x, cols, T, p, n,
 			    b->scratch);
 	}
-	return bench_now() - t;
+	return peft_now() - t;
 }
 
 static double
@@ -256,19 +248,19 @@ bench_gemm(struct peft_cpu *cpu, double top)
 		int times = f < 1e6 ? 200 : 3;
 
 		for (r = 0; r < REPEAT; r++) {
-			t = bench_now();
+			t = peft_now();
 			for (k = 0; k < times; k++)
 				peft_gemm(cpu, cases[i].ta, cases[i].tb, M, N,
 				    K, 1, a, cases[i].ta == PEFT_T ? M : K, b,
 				    cases[i].tb == PEFT_T ? K : N, 1, c, N);
-			t = (bench_now() - t) / times;
+			t = (peft_now() - t) / times;
 			best = t < best ? t : best;
-			t = bench_now();
+			t = peft_now();
 			for (k = 0; k < times; k++)
 				peft_gemm1(cpu, cases[i].ta, cases[i].tb, M, N,
 				    K, 1, a, cases[i].ta == PEFT_T ? M : K, b,
 				    cases[i].tb == PEFT_T ? K : N, 1, c, N);
-			t = (bench_now() - t) / times;
+			t = (peft_now() - t) / times;
 			one = t < one ? t : one;
 		}
 		printf("gemm %4zu x %4zu x %4zu %c%c: %6.1f GF/s, %5.2f us; "
@@ -332,7 +324,7 @@ bench_large(struct bench *b, double top)
 	float *x = noise(LARGE_T * MOSTSIDE, "x");
 	float *y = noise(LARGE_T * MOSTSIDE, "y");
 	float *scratch = must(peft_product_scratch(b->cpu, MOSTSIDE,
-	    MOSTSIDE) * sizeof(float));
+	    MOSTSIDE, LARGE_T) * sizeof(float));
 	size_t i, t, r;
 	int back;
 
@@ -389,7 +381,8 @@ bench_compute(struct bench *b, enum peft_compute compute, bool large)
 	}
 	if (compute == PEFT_COMPUTE_F32)
 		bench_gemm(b->cpu, top);
-	b->scratch = must(peft_product_scratch(b->cpu, MOST, MOST) *
+	b->scratch = must(peft_product_scratch(b->cpu, MOST, MOST,
+	    SIZE_MAX) *
 	    sizeof(float));
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		bench_type(b, types[i], f32, top);
