@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* int8 products with AVX2: vpmaddubsw would saturate, so elements have 16 bits. */
+/* int8 products with AVX2: vpmaddubsw would saturate, so elements have 16
+ * bits. */
 
 #include <immintrin.h>
 

@@ -16,7 +16,8 @@ typedef int ivec __attribute__((vector_size(32)));
 static inline __attribute__((always_inline)) ivec
 dot(ivec sum, ivec a, ivec b)
 {
-	return (ivec)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)a, (__m256i)b);
+	return (ivec)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)a,
+	    (__m256i)b);
 }
 
 static inline __attribute__((always_inline)) __m256

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* math-bench [THREADS [f32|bf16|int8 [large]]]: what products with weights reach of what
- * the processor can do from registers to registers, at the shapes of
- * SmolLM2-135M, and of models of 1.2 and 6.7 billion weights.  Figures of
- * different runs do not compare; those of one run do. */
+/* math-bench [THREADS [f32|bf16|int8 [large]]]: what products with weights
+ * reach of what the processor can do from registers to registers, at the
+ * shapes of SmolLM2-135M, and of models of 1.2 and 6.7 billion weights.
+ * Figures of different runs do not compare; those of one run do. */
 
 #include <stdio.h>
 #include <stdlib.h>
