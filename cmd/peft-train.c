@@ -215,26 +215,6 @@ number_option(struct peft_trainopt *o, int ch)
 	return false;
 }
 
-/* "ADAPTER[=WEIGHT]": the name may have a = itself. */
-static void
-add_frozen(struct peft_trainjob *job, char *arg)
-{
-	struct peft_frozen *f = &job->frozen[job->nfrozen++];
-	char *eq = strrchr(arg, '='), *end;
-	double w;
-
-	*f = (struct peft_frozen){ .path = arg, .weight = 1 };
-	if (eq == NULL || eq[1] == '\0')
-		return;
-	w = strtod(eq + 1, &end);
-	if (*end != '\0')
-		return;
-	if (!isfinite(w) || fabs(w) > 1e6)
-		peft_die(PEFT_USAGE, "--frozen: '%s' is no weight", eq + 1);
-	*eq = '\0';
-	f->weight = (float)w;
-}
-
 static void
 other_option(struct peft_trainjob *job, int ch)
 {
@@ -243,7 +223,7 @@ other_option(struct peft_trainjob *job, int ch)
 		job->model = optarg;
 		break;
 	case O_FROZEN:
-		add_frozen(job, optarg);
+		peft_job_add_frozen(job, optarg);
 		break;
 	case O_INIT:
 		job->init = optarg;

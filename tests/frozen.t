@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # peft-train --frozen: atop adapters that are not trained the loss and the
 # gradients are those over a base into which they were merged.
-# shellcheck disable=SC2086	# options
+# shellcheck disable=SC2086,SC2016
 . "$TOP/tests/lib.sh"
 . "$TOP/tests/fixtures.sh"
 

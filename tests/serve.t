@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # peft-generate as a service: records together, adapters by name, together,
 # by ranges of tokens, and loaded while it runs.
+# shellcheck disable=SC2016	# $( ) is for the inner shell
 . "$TOP/tests/lib.sh"
 . "$TOP/tests/fixtures.sh"
 

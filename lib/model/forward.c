@@ -189,9 +189,10 @@ peft_embed(struct peft_run *run, float *x)
 	size_t D = c->hidden, t;
 
 	for (t = 0; t < run->T; t++)
-		if (run->ids[t] >= 0)
+		if (run->ids[t] >= 0) {
 			peft_decode(w, (size_t)run->ids[t] * D, D, x + t * D);
-		else
+			peft_net_row_read(run->net);
+		} else
 			memset(x + t * D, 0, D * sizeof(*x));
 	peft_hooks_forward(run, run->net->embed.site, run->ranges,
 	    run->nranges, run->ident, NULL, 0, x, D, NULL);

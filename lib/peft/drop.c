@@ -65,3 +65,18 @@ peft_drop_back(const struct peft_module *m, const struct peft_hook_call *c,
 
 	peft_cpu_run(c->cpu, c->T, drop_row, &d);
 }
+
+int
+peft_adapter_still(struct peft_adapter *a, struct peft_err *err)
+{
+	bool had = false;
+	size_t i;
+
+	for (i = 0; i < a->nmodules; i++) {
+		had |= a->modules[i].dropout > 0;
+		a->modules[i].dropout = 0;
+	}
+	return had || !peft_adapter_drops(a) ? 0 : peft_seterr(err, "%s: its "
+	    "dropout cannot be left out; make it 0 in adapter_config.json",
+	    a->method->type);
+}

@@ -1,11 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Adapters that the trained one is put atop of. */
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/opt.h"
 #include "train/job-impl.h"
+
+/* "ADAPTER[=WEIGHT]": the name may have a = itself. */
+void
+peft_job_add_frozen(struct peft_trainjob *job, char *arg)
+{
+	struct peft_frozen *f = &job->frozen[job->nfrozen++];
+	char *eq = strrchr(arg, '='), *end;
+	double w;
+
+	*f = (struct peft_frozen){ .path = arg, .weight = 1 };
+	if (eq == NULL || eq[1] == '\0')
+		return;
+	w = strtod(eq + 1, &end);
+	if (*end != '\0')
+		return;
+	if (!isfinite(w) || fabs(w) > 1e6)
+		peft_die(PEFT_USAGE, "--frozen: '%s' is no weight", eq + 1);
+	*eq = '\0';
+	f->weight = (float)w;
+}
 
 int
 peft_job_check_base(const struct peft_trainjob *job, const char *who,

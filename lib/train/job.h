@@ -37,6 +37,9 @@ struct peft_trainjob {
 	enum peft_problem	 problem;
 };
 
+/* Add "ADAPTER[=WEIGHT]" to job->frozen, which has room, or die
+ * (base/opt.h). */
+void	peft_job_add_frozen(struct peft_trainjob *, char *arg);
 /* 0 done; 128 + n stopped by signal n; -1. */
 int	peft_trainjob_run(struct peft_trainjob *, struct peft_err *)
 	    PEFT_MUSTCHECK;
