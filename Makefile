@@ -93,7 +93,10 @@ $(LIB): $(LIBOBJS)
     -mfma -mf16c -mprefer-vector-width=512 $(FUSE)
 %-avx512bf16.o %-amx.o: PATHFLAGS = -O3 -mavx512f -mavx512bw -mavx512dq \
     -mavx512vl -mavx512bf16 -mfma -mprefer-vector-width=512
-%-amx.o: PATHFLAGS += -mamx-tile -mamx-bf16
+%-amx.o: PATHFLAGS += -mamx-tile -mamx-bf16 -mamx-int8
+%-avxvnni.o: PATHFLAGS = -O3 -mavx2 -mfma -mavxvnni
+%-avx512vnni.o: PATHFLAGS = -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl \
+    -mavx512vnni -mfma -mprefer-vector-width=512
 $(BUILD)/lib/math/panel-%.o $(BUILD)/lib/math/vec-%.o: FUSE = -ffp-contract=fast -fno-math-errno \
     -fno-trapping-math
 

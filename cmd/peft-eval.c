@@ -36,7 +36,7 @@ static const struct peft_opt opts[] = {
 	{ O_BELOW, "fail-below", "METRIC=VALUE", "exit 3 if the last system's METRIC is below VALUE" },
 	{ O_ABOVE, "fail-above", "METRIC=VALUE", "exit 3 if the last system's METRIC is above VALUE" },
 	{ O_PARTIAL, "partial", NULL, "accept a token stream that was cut short" },
-	{ O_COMPUTE, "compute", "f32|bf16", "type of what the products with the model's weights are made from (f32)" },
+	{ O_COMPUTE, "compute", "f32|bf16|int8", "type of what the products with the model's weights are made from (f32)" },
 	{ O_ANYBASE, "any-base", NULL, "accept adapters of another base" },
 	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_THREADS, PEFT_OPT_SEED,
 	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,

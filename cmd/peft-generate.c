@@ -33,7 +33,7 @@ static const struct peft_opt opts[] = {
 	{ O_JSONL, "jsonl", NULL, "write a JSON object a line" },
 	{ O_WIDTH, "width", "N", "records in work at once (16)" },
 	{ O_KVLIMIT, "kv-limit", "SIZE", "memory for the keys and values of records in work (4G)" },
-	{ O_COMPUTE, "compute", "f32|bf16", "type of what the products with the model's weights are made from (f32)" },
+	{ O_COMPUTE, "compute", "f32|bf16|int8", "type of what the products with the model's weights are made from (f32)" },
 	{ O_ANYBASE, "any-base", NULL, "accept adapters of another base" },
 	PEFT_OPT_OUTPUT, PEFT_OPT_FORCE, PEFT_OPT_THREADS, PEFT_OPT_SEED,
 	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,

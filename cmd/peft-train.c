@@ -73,7 +73,7 @@ static const struct peft_opt opts[] = {
 	{ O_CKPT, "checkpoint", "FILE", "where (OUT.ckpt)" },
 	{ O_KEEP, "keep-checkpoints", "N", "keep the last N: FILE, FILE.1, ... (1)" },
 	{ O_RESUME, "resume", NULL, "go on from the checkpoint" },
-	{ O_COMPUTE, "compute", "f32|bf16", "type of what the products with the model's weights are made from (f32)" },
+	{ O_COMPUTE, "compute", "f32|bf16|int8", "type of what the products with the model's weights are made from (f32)" },
 	{ O_MEMLIMIT, "mem-limit", "SIZE", "plan for at most SIZE bytes (like 2G), or refuse" },
 	{ O_PARTIAL, "partial", NULL, "accept a token stream that was cut short" },
 	{ O_ANYBASE, "any-base", NULL, "--init: accept an adapter of another base" },

@@ -3,7 +3,7 @@ _peft_generate() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
 	if [[ $cur == = ]]; then cur=; elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
 	case $prev in
-	--compute) COMPREPLY=($(compgen -W 'f32 bf16' -- "$cur")); return ;;
+	--compute) COMPREPLY=($(compgen -W 'f32 bf16 int8' -- "$cur")); return ;;
 	--completion) COMPREPLY=($(compgen -W 'bash zsh' -- "$cur")); return ;;
 	esac
 	if [[ $cur == -* ]]; then

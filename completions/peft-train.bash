@@ -5,7 +5,7 @@ _peft_train() {
 	case $prev in
 	--task) COMPREPLY=($(compgen -W 'causal-lm seq-cls token-cls' -- "$cur")); return ;;
 	--problem) COMPREPLY=($(compgen -W 'single multi regression' -- "$cur")); return ;;
-	--compute) COMPREPLY=($(compgen -W 'f32 bf16' -- "$cur")); return ;;
+	--compute) COMPREPLY=($(compgen -W 'f32 bf16 int8' -- "$cur")); return ;;
 	--completion) COMPREPLY=($(compgen -W 'bash zsh' -- "$cur")); return ;;
 	esac
 	if [[ $cur == -* ]]; then

@@ -7,6 +7,7 @@ unset OPENBLAS_CORETYPE PEFT_CPU
 unit vec-unit
 unit math-unit
 unit panel-unit
+unit int8-unit
 unit product-unit
 unit lowrank-unit "$TOP/tests/golden/lowrank.safetensors"
 

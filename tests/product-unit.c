@@ -51,14 +51,15 @@ struct set {
 	float			*values[MOSTNP];	/* decoded */
 	float			*x, *dx;
 	struct peft_product	 p[MOSTNP];
-	bool			 bf16;		/* what it is computed in */
+	enum peft_compute	 compute;
 };
 
 /* What a value is multiplied as. */
 static double
 as_used(const struct set *s, float x)
 {
-	return (double)(s->bf16 ? peft_bf16_to_f32(peft_f32_to_bf16(x)) : x);
+	return (double)(s->compute == PEFT_COMPUTE_BF16 ?
+	    peft_bf16_to_f32(peft_f32_to_bf16(x)) : x);
 }
 
 enum nested { PLAIN, NESTED };
@@ -161,11 +162,25 @@ scratch_for(struct peft_cpu *cpu, const struct set *s)
 /* In whatever order: products and sums are each off by EPS of at most the
  * sum of the magnitudes. */
 static bool
-is_near(float got, double want, double magnitude, size_t terms)
+is_near(float got, double want, double magnitude, size_t terms, double slack)
 {
 	return fabs((double)got - want) <= EPS * magnitude *
-	    (2 * (double)terms + 2);
+	    (2 * (double)terms + 2) + slack;
 }
+
+/* What int8 makes of a sum of n products, with vectors of the lengths whose
+ * squares are xx and ww: steps are some 3 times the length / sqrt(n) / 127,
+ * the error of a term is even within half of one, so that of the sum has the
+ * deviation 3 / 127 / sqrt(12) |x| |w| / sqrt(n) for each side: eight of
+ * these. */
+static double
+steps(const struct set *s, double xx, double ww, size_t n)
+{
+	return s->compute != PEFT_COMPUTE_INT8 ? 0 :
+	    0.08 * sqrt(xx * ww / (double)n);
+}
+
+enum { FEW = 32 };		/* up to which forward is in f32 */
 
 static bool
 forward_right(const struct set *s, size_t i, const float *before)
@@ -178,7 +193,7 @@ forward_right(const struct set *s, size_t i, const float *before)
 			const float *w = s->values[i] + r * s->cols;
 			const float *x = s->x + t * s->ldx;
 			float got = p->y[t * p->ldy + r];
-			double sum = 0, magnitude = 0;
+			double sum = 0, magnitude = 0, xx = 0, ww = 0;
 
 			if (r >= s->rows[i] && got != before[t * p->ldy + r])
 				return false;
@@ -188,9 +203,12 @@ forward_right(const struct set *s, size_t i, const float *before)
 
 				sum += v;
 				magnitude += fabs(v);
+				xx += (double)(x[c] * x[c]);
+				ww += (double)(w[c] * w[c]);
 			}
 			if (r < s->rows[i] && !is_near(got, sum, magnitude,
-			    s->cols))
+			    s->cols, s->T <= FEW ? 0 : steps(s, xx, ww,
+			    s->cols)))
 				return false;
 		}
 	return true;
@@ -242,19 +260,26 @@ backward_right(const struct set *s, const float *before, bool add)
 	for (t = 0; t < s->T; t++)
 		for (c = 0; c < s->cols; c++) {
 			double sum = add ? (double)before[t * s->ldx + c] : 0;
-			double magnitude = fabs(sum);
+			double magnitude = fabs(sum), slack = 0;
 
-			for (i = 0; i < s->np; i++)
+			for (i = 0; i < s->np; i++) {
+				double yy = 0, ww = 0;
+
 				for (r = 0; r < s->rows[i]; r++) {
-					double v = as_used(s, s->p[i].y[t *
-					    s->p[i].ldy + r]) * as_used(s,
+					double y = as_used(s, s->p[i].y[t *
+					    s->p[i].ldy + r]);
+					double w = as_used(s,
 					    s->values[i][r * s->cols + c]);
 
-					sum += v;
-					magnitude += fabs(v);
+					sum += y * w;
+					magnitude += fabs(y * w);
+					yy += y * y;
+					ww += w * w;
 				}
+				slack += steps(s, yy, ww, s->rows[i]);
+			}
 			if (!is_near(s->dx[t * s->ldx + c], sum, magnitude,
-			    terms))
+			    terms, slack))
 				return false;
 		}
 	return true;
@@ -313,20 +338,20 @@ static void
 test_type(struct peft_cpu *cpus[NCPU], enum peft_dtype t, enum nested nested,
     const struct set *of, size_t n)
 {
-	bool bf16 = peft_cpu_computes(cpus[0]) == PEFT_COMPUTE_BF16;
+	enum peft_compute compute = peft_cpu_computes(cpus[0]);
 	bool good[3] = { true, true, true };
 	bool rows_alone = peft_dtypes[t].block > 2;
 	char name[64];
 	size_t i;
 
-	snprintf(name, sizeof(name), "%s%s%s", peft_dtypes[t].name,
-	    of == deep ? ", deep" : "", bf16 ? " in bf16" : "");
+	snprintf(name, sizeof(name), "%s%s in %s", peft_dtypes[t].name,
+	    of == deep ? ", deep" : "", peft_compute_names[compute]);
 	for (i = 0; i < n; i++) {
 		struct set s = of[i];
 
 		if (rows_alone && s.cols % peft_dtypes[t].block != 0)
 			continue;
-		s.bf16 = bf16;
+		s.compute = compute;
 		prepare(&s, t, nested);
 		good[0] = test_forward(cpus, &s) && good[0];
 		good[1] = test_backward(cpus, &s, false) && good[1];
@@ -343,7 +368,7 @@ static void
 test_dense(struct peft_cpu *cpu, size_t T)
 {
 	struct set s = { .np = 1, .rows = { 70 }, .cols = 100, .T = T,
-	    .bf16 = peft_cpu_computes(cpu) == PEFT_COMPUTE_BF16 };
+	    .compute = peft_cpu_computes_dense(cpu) };
 	size_t ld = s.cols + GAP, ldy = s.rows[0] + GAP, t, r, c;
 	float *w = noise(s.rows[0] * ld, 7), *x = noise(T * ld, 8);
 	float *y0 = noise(T * ldy, 9), *y = noise(T * ldy, 9);
@@ -366,7 +391,7 @@ test_dense(struct peft_cpu *cpu, size_t T)
 				size += fabs(v);
 			}
 			good = good && is_near(y[t * ldy + r], sum, size,
-			    s.cols + 1);
+			    s.cols + 1, 0);
 		}
 		for (c = 0; c < s.cols; c++) {
 			double sum = (double)dx0[t * ld + c], size = fabs(sum);
@@ -379,10 +404,11 @@ test_dense(struct peft_cpu *cpu, size_t T)
 				size += fabs(v);
 			}
 			good = good && is_near(dx[t * ld + c], sum, size,
-			    s.rows[0] + 1);
+			    s.rows[0] + 1, 0);
 		}
 	}
-	ok(good, "dense, %zu tokens%s", T, s.bf16 ? ", bf16" : "");
+	ok(good, "dense, %zu tokens, %s", T,
+	    peft_compute_names[peft_cpu_computes(cpu)]);
 	free(w);
 	free(x);
 	free(y0);
@@ -390,6 +416,16 @@ test_dense(struct peft_cpu *cpu, size_t T)
 	free(dx0);
 	free(dx);
 	free(scratch);
+}
+
+static void
+set_compute(struct peft_cpu *cpus[NCPU], enum peft_compute compute)
+{
+	size_t c;
+
+	for (c = 0; c < NCPU; c++)
+		peft_cpu_compute(cpus[c], compute);
+	printf("# %s\n", peft_cpu_describe(cpus[0]));
 }
 
 /* For few tokens: right, and for each token the bits that it has alone. */
@@ -402,8 +438,7 @@ test_few(struct peft_cpu *cpus[NCPU], enum peft_dtype t, size_t cols)
 
 	for (i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
 		struct set s = { .np = 1, .rows = { 11 }, .cols = cols,
-		    .T = tokens[i], .bf16 = peft_cpu_computes(cpus[0]) ==
-		    PEFT_COMPUTE_BF16 };
+		    .T = tokens[i], .compute = peft_cpu_computes(cpus[0]) };
 		float y[11], *scratch;
 		struct peft_product one = { &s.w[0], y, 11 };
 
@@ -441,7 +476,7 @@ test_fews(struct peft_cpu *cpus[NCPU])
 		test_few(cpus, plain[i], 87);
 }
 
-/* All paths that this processor has, f32 and bf16. */
+/* All paths that this processor has, in each compute type. */
 static void
 test_paths(struct peft_cpu *cpus[NCPU])
 {
@@ -451,26 +486,26 @@ test_paths(struct peft_cpu *cpus[NCPU])
 	enum { NSET = sizeof(sets) / sizeof(sets[0]) };
 	struct peft_err err = { 0 };
 	size_t i, t;
-	int c;
+	int c, k;
 
 	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		if (peft_cpu_limit(cpus[0], paths[i], &err) == -1) {
 			printf("# %s\n", err.msg);
 			continue;
 		}
-		for (c = 0; c < NCPU; c++) {
+		for (c = 0; c < NCPU; c++)
 			if (peft_cpu_limit(cpus[c], paths[i], &err) == -1)
 				exit(1);
-			peft_cpu_compute(cpus[c], PEFT_COMPUTE_BF16);
+		for (k = PEFT_COMPUTE_BF16; k <= PEFT_COMPUTE_INT8; k++) {
+			set_compute(cpus, (enum peft_compute)k);
+			for (t = 0; t < sizeof(types) / sizeof(types[0]); t++)
+				test_type(cpus, types[t], PLAIN, sets, NSET);
+			test_dense(cpus[0], 20);
+			test_dense(cpus[0], 40);
 		}
-		printf("# %s\n", peft_cpu_describe(cpus[0]));
+		set_compute(cpus, PEFT_COMPUTE_BF16);
 		test_few(cpus, PEFT_Q4_1, 96);
-		for (t = 0; t < sizeof(types) / sizeof(types[0]); t++)
-			test_type(cpus, types[t], PLAIN, sets, NSET);
-		test_dense(cpus[0], 20);
-		test_dense(cpus[0], 40);
-		for (c = 0; c < NCPU; c++)
-			peft_cpu_compute(cpus[c], PEFT_COMPUTE_F32);
+		set_compute(cpus, PEFT_COMPUTE_F32);
 		if (i < 3)		/* the vector kernels' own paths */
 			test_fews(cpus);
 		test_type(cpus, PEFT_F32, PLAIN, sets, NSET - 2);

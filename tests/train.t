@@ -179,6 +179,30 @@ for c in f32 bf16; do
 done >both
 ok 'peft-eval: bf16 within 1 %' sh -c 'jq -s -e "(.[0] / .[1] - 1 | fabs) < 0.01 and .[0] != .[1]" both >/dev/null'
 expect 0 '' peft-generate -q --compute bf16 -m base -a h --max-tokens 4 -p hello
+# int8: coarser, else the same; sums are whole numbers, so that a path gives
+# the products that another gives
+expect 0 '' train --compute int8 --log i.log --epochs 2 -o i/ t
+jq -n --slurpfile a f.log --slurpfile b i.log '[range($a | length) |
+    select($a[.].loss) | $b[.].loss / $a[.].loss - 1 | fabs] | max' >far
+echo "# int8: largest difference of a step's loss $(cat far)"
+ok 'int8: the curve within 4 %, and another than of bf16' sh -c 'jq -n -e "$(cat far) < 0.04 and $(cat far) > 0" >/dev/null; ! cmp -s h/adapter_model.safetensors i/adapter_model.safetensors'
+ok 'the log says so' sh -c 'head -n 1 i.log | grep -q "products of int8 with"'
+expect 0 '' train --compute int8 --epochs 2 -j 1 -o i1/ t
+ok 'int8: one thread or two: the same bytes' cmp i/adapter_model.safetensors i1/adapter_model.safetensors
+expect 0 '' train --compute int8 --micro-tokens 1 -o kept8/ long
+train -n --compute int8 --micro-tokens 1 long >plan8
+limit=$(awk '/^total/ { printf "%dK", ($2 - 0.2) * 1024 }' plan8)
+expect 0 '' train --compute int8 --micro-tokens 1 --mem-limit "$limit" -o again8/ long
+ok 'int8: computed again: the same bytes' cmp kept8/adapter_model.safetensors again8/adapter_model.safetensors
+for p in avx2 ref; do
+	run env PEFT_CPU=$p peft-train -v -m nf4.safetensors --lr 1e-2 --rank 4 --batch 4 --compute int8 --steps 2 -o i-$p/ t
+	[ $rc -eq 0 ] || grep -q 'no path' err || ok "PEFT_CPU=$p, int8" false
+done
+for c in f32 int8; do
+	peft-eval -q --no-base --summary --compute $c -m base -a i e | jq .summary.loss
+done >both
+ok 'peft-eval: int8 within 2 %' sh -c 'jq -s -e "(.[0] / .[1] - 1 | fabs) < 0.02 and .[0] != .[1]" both >/dev/null'
+expect 0 '' peft-generate -q --compute int8 -m base -a i --max-tokens 4 -p hello
 expect 1 '*--compute*' train --compute f16 t
 expect 2 "*'nope' matches no module*" train --target nope t
 expect 2 '*end line*' sh -c 'head -n 5 t | peft-train -q -m base'

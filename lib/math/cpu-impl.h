@@ -6,6 +6,7 @@
 
 #include "math/blas.h"
 #include "math/cpu.h"
+#include "math/int8.h"
 #include "math/panel.h"
 #include "math/pool.h"
 #include "math/vec.h"
@@ -17,6 +18,7 @@ struct peft_path {
 	const struct peft_vec		*vec;
 	const struct peft_panel_f32	*f32;
 	const struct peft_panel_bf16	*bf16;	/* NULL: none */
+	const struct peft_panel_int8	*int8;
 	const char			*core;
 };
 

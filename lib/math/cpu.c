@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "math/cpu-impl.h"
 
-const char *const peft_compute_names[] = { "f32", "bf16", NULL };
+const char *const peft_compute_names[] = { "f32", "bf16", "int8", NULL };
 
 enum { NPATH = 5 };
 
@@ -45,6 +45,20 @@ find_bf16(bool *vector, bool *amx)
 	    (d >> 24 & 1) && (d >> 22 & 1);
 }
 
+/* The first of int8's kernels that this processor has, from one of them on
+ * (they are listed best first): the plain one is always there. */
+static const struct peft_panel_int8 *
+int8_from(const struct peft_panel_int8 *k)
+{
+	size_t i = 0;
+
+	while (peft_int8_kernels[i] != k)
+		i++;
+	while (!peft_int8_kernels[i]->here())
+		i++;
+	return peft_int8_kernels[i];
+}
+
 /*
  * The paths, best first.  On a Sapphire Rapids core OpenBLAS 0.3.21
  * multiplies f32 at 158 GF/s as SkylakeX, 150 as Cooperlake (what it makes
@@ -61,15 +75,18 @@ find_paths(struct peft_path paths[NPATH])
 	find_bf16(&bf16, &amx);
 	paths[0] = (struct peft_path){ "amx", amx && peft_amx_permitted(),
 	    &peft_vec_avx512, &peft_panel_f32_avx512, &peft_panel_bf16_amx,
-	    "SkylakeX" };
+	    int8_from(&peft_int8_amx), "SkylakeX" };
 	paths[1] = (struct peft_path){ "avx512-bf16", bf16, &peft_vec_avx512,
-	    &peft_panel_f32_avx512, &peft_panel_bf16_avx512, "SkylakeX" };
+	    &peft_panel_f32_avx512, &peft_panel_bf16_avx512,
+	    int8_from(&peft_int8_avx512vnni), "SkylakeX" };
 	paths[2] = (struct peft_path){ "avx512", has_avx512(),
-	    &peft_vec_avx512, &peft_panel_f32_avx512, NULL, "SkylakeX" };
+	    &peft_vec_avx512, &peft_panel_f32_avx512, NULL,
+	    int8_from(&peft_int8_avx512vnni), "SkylakeX" };
 	paths[3] = (struct peft_path){ "avx2", has_avx2(), &peft_vec_avx2,
-	    &peft_panel_f32_avx2, NULL, "Haswell" };
+	    &peft_panel_f32_avx2, NULL, int8_from(&peft_int8_avxvnni),
+	    "Haswell" };
 	paths[4] = (struct peft_path){ "ref", true, &peft_vec_ref,
-	    &peft_panel_f32_ref, &peft_panel_bf16_ref, NULL };
+	    &peft_panel_f32_ref, &peft_panel_bf16_ref, &peft_int8_ref, NULL };
 	if (amx && !paths[0].here)
 		paths[1].here = false;
 }
@@ -83,19 +100,32 @@ peft_vec_best(void)
 	    &peft_vec_ref;
 }
 
+/* What the products are computed with. */
+static void
+describe_products(const struct peft_cpu *cpu, char *to, size_t size)
+{
+	const struct peft_panel_bf16 *bf16 = cpu->path.bf16;
+	const char *with = "";
+
+	if (cpu->compute == PEFT_COMPUTE_INT8)
+		with = cpu->path.int8->name;
+	else if (cpu->compute == PEFT_COMPUTE_BF16 && bf16 != NULL)
+		with = bf16->name;
+	snprintf(to, size, "products of %s%s%s%s",
+	    peft_compute_names[cpu->compute], with[0] != '\0' ? " with " : "",
+	    with, cpu->compute == PEFT_COMPUTE_BF16 && bf16 == NULL ?
+	    " emulated in f32 (this processor has none: no faster)" : "");
+}
+
 static void
 describe(struct peft_cpu *cpu)
 {
-	const struct peft_panel_bf16 *bf16 = cpu->path.bf16;
+	char products[96];
 
-	snprintf(cpu->describe, sizeof(cpu->describe), "%s kernels, products "
-	    "of %s%s%s, %d thread%s, %s", cpu->path.vec->name,
-	    peft_compute_names[cpu->compute],
-	    cpu->compute == PEFT_COMPUTE_F32 ? "" : bf16 == NULL ?
-	    " emulated in f32 (this processor has none: no faster)" :
-	    " with ", cpu->compute == PEFT_COMPUTE_F32 || bf16 == NULL ? "" :
-	    bf16->name, cpu->threads, cpu->threads == 1 ? "" : "s",
-	    cpu->blas.describe);
+	describe_products(cpu, products, sizeof(products));
+	snprintf(cpu->describe, sizeof(cpu->describe), "%s kernels, %s, "
+	    "%d thread%s, %s", cpu->path.vec->name, products, cpu->threads,
+	    cpu->threads == 1 ? "" : "s", cpu->blas.describe);
 }
 
 static int
@@ -215,6 +245,14 @@ peft_cpu_computes(const struct peft_cpu *cpu)
 	return cpu->compute;
 }
 
+enum peft_compute
+peft_cpu_computes_dense(const struct peft_cpu *cpu)
+{
+	if (cpu->compute != PEFT_COMPUTE_INT8)
+		return cpu->compute;
+	return cpu->path.bf16 != NULL ? PEFT_COMPUTE_BF16 : PEFT_COMPUTE_F32;
+}
+
 void
 peft_cpu_sum(struct peft_cpu *cpu, enum peft_order_of_sums sums)
 {
@@ -237,6 +275,12 @@ const struct peft_panel_bf16 *
 peft_cpu_panel_bf16(const struct peft_cpu *cpu)
 {
 	return cpu->path.bf16;
+}
+
+const struct peft_panel_int8 *
+peft_cpu_panel_int8(const struct peft_cpu *cpu)
+{
+	return cpu->path.int8;
 }
 
 size_t

@@ -22,6 +22,7 @@ struct peft_cpu;
 struct peft_vec;
 struct peft_panel_f32;
 struct peft_panel_bf16;
+struct peft_panel_int8;
 
 /* threads 0: one a core this process may run on. */
 struct peft_cpu	*peft_cpu_open(int threads, struct peft_err *) PEFT_MUSTCHECK;
@@ -38,12 +39,16 @@ const char	*peft_cpu_describe(const struct peft_cpu *);
 int		 peft_cpu_limit(struct peft_cpu *, const char *path,
 		    struct peft_err *) PEFT_MUSTCHECK;
 
-/* What products with frozen weights are computed from: f32 as it is, or
- * rounded to bf16; sums are f32 in both.  f32 until it is set. */
-enum peft_compute { PEFT_COMPUTE_F32, PEFT_COMPUTE_BF16 };
+/* What products with frozen weights are computed from: f32 as it is, rounded
+ * to bf16 (sums are f32 in both), or quantised to int8 (int8.h).  f32 until
+ * it is set. */
+enum peft_compute { PEFT_COMPUTE_F32, PEFT_COMPUTE_BF16, PEFT_COMPUTE_INT8 };
 extern const char *const peft_compute_names[];	/* NULL-terminated */
 void		 peft_cpu_compute(struct peft_cpu *, enum peft_compute);
 enum peft_compute peft_cpu_computes(const struct peft_cpu *);
+/* What products with an adapter's matrices are computed from: the same, but
+ * beside int8, bf16 where there are kernels for it, else f32. */
+enum peft_compute peft_cpu_computes_dense(const struct peft_cpu *);
 /* Products with frozen weights sum in one order for a few tokens and in
  * another for many.  Which, goes by their number (as it is until it is set);
  * or is settled, so that what a token computes does not depend on how many
@@ -55,6 +60,7 @@ enum peft_order_of_sums peft_cpu_sums(const struct peft_cpu *);
  * f32 ones do the work, over rounded values: the same products, no faster. */
 const struct peft_panel_f32 *peft_cpu_panel_f32(const struct peft_cpu *);
 const struct peft_panel_bf16 *peft_cpu_panel_bf16(const struct peft_cpu *);
+const struct peft_panel_int8 *peft_cpu_panel_int8(const struct peft_cpu *);
 /* Bytes of a core's second cache. */
 size_t		 peft_cpu_cache(const struct peft_cpu *);
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "math/panel-bf16-impl.h"
+#include "math/tiles.h"
 
 #define INLINE	static inline __attribute__((always_inline))
 
@@ -21,28 +22,6 @@ enum {
 	ROWS = 32,
 	CHUNK = 512	/* rows that stay in the second cache */
 };
-
-/* What ldtilecfg reads (Intel SDM, volume 1, 18.3). */
-struct config {
-	uint8_t		palette, start, reserved[14];
-	uint16_t	width[16];
-	uint8_t		height[16];
-};
-
-static void
-configure(void)
-{
-	struct config c = { .palette = 1 };
-	int i;
-
-	for (i = 0; i < 8; i++) {
-		c.width[i] = 64;
-		c.height[i] = 16;
-	}
-	/* gcc 12's intrinsic says that 8 bytes are read: all are to be there */
-	__asm__ volatile("" : : "r"(&c) : "memory");
-	_tile_loadconfig(&c);
-}
 
 /* c [32, 32]: all of it is there.  tall, wide: the second half, too, is of
  * use. */
@@ -143,7 +122,7 @@ block(const struct peft_block *b)
 {
 	size_t i, j, m;
 
-	configure();
+	peft_tiles_configure();
 	for (i = 0; i < b->m; i += m) {
 		m = b->m - i < CHUNK ? b->m - i : CHUNK;
 		for (j = 0; j < b->n; j += PEFT_PANEL)

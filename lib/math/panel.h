@@ -35,6 +35,7 @@ struct peft_block {
 	float		*c;
 	size_t		 ldc;
 	bool		 add;
+	const float	*scale;	/* of a's rows; int8.h alone has them */
 };
 
 struct peft_panel_f32 {

@@ -9,9 +9,11 @@
 #include "base/progress.h"
 #include "math/panel.h"
 #include "math/peak.h"
+#include "math/peak-impl.h"
+#include "math/tiles.h"
 
 enum {
-	TIMES = 1 << 16, CHAINS = 16, REPEAT = 12,
+	TIMES = PEFT_SPIN_TIMES, CHAINS = 16, REPEAT = 12,
 	WAYS = 8,		/* the ways of a processor without AVX */
 	STRIP = 1 << 20,	/* bytes of a task that reads */
 	READ = 64		/* of them: more than any cache */
@@ -98,20 +100,10 @@ __attribute__((target("amx-tile,amx-bf16")))
 static void
 spin_amx(float *sink)
 {
-	struct {
-		uint8_t		palette, start, reserved[14];
-		uint16_t	width[16];
-		uint8_t		height[16];
-	} c = { .palette = 1 };
 	static const uint16_t zeros[16 * 32] = { 0 };
 	int i;
 
-	for (i = 0; i < 8; i++) {
-		c.width[i] = 64;
-		c.height[i] = 16;
-	}
-	__asm__ volatile("" : : "r"(&c) : "memory");	/* as panel-amx.c */
-	_tile_loadconfig(&c);
+	peft_tiles_configure();
 	_tile_zero(0);
 	_tile_zero(1);
 	_tile_zero(2);
@@ -130,15 +122,10 @@ spin_amx(float *sink)
 	_tile_release();
 }
 
-struct spin {
-	void	(*fn)(float *);
-	double	 work;			/* operations of one call */
-};
-
 static void
 spin_task(void *ctx, size_t task, int thread)
 {
-	const struct spin *s = ctx;
+	const struct peft_spin *s = ctx;
 	float sink[16];
 
 	(void)task;
@@ -146,29 +133,32 @@ spin_task(void *ctx, size_t task, int thread)
 	s->fn(sink);
 }
 
-static struct spin
+static struct peft_spin
 spin_of(const struct peft_cpu *cpu)
 {
 	const struct peft_panel_bf16 *h = peft_cpu_panel_bf16(cpu);
 	const struct peft_panel_f32 *f = peft_cpu_panel_f32(cpu);
 	bool bf16 = peft_cpu_computes(cpu) == PEFT_COMPUTE_BF16;
+	struct peft_spin int8 = peft_spin_int8(peft_cpu_panel_int8(cpu));
 
+	if (peft_cpu_computes(cpu) == PEFT_COMPUTE_INT8 && int8.fn != NULL)
+		return int8;
 	if (bf16 && h == &peft_panel_bf16_amx)
-		return (struct spin){ spin_amx, SPIN(16 * 16 * 32, 1) };
+		return (struct peft_spin){ spin_amx, SPIN(16 * 16 * 32, 1) };
 	if (bf16 && h == &peft_panel_bf16_avx512)
-		return (struct spin){ spin_bf16, SPIN(32, CHAINS) };
+		return (struct peft_spin){ spin_bf16, SPIN(32, CHAINS) };
 	if (f == &peft_panel_f32_avx512)
-		return (struct spin){ spin_avx512, SPIN(16, CHAINS) };
+		return (struct peft_spin){ spin_avx512, SPIN(16, CHAINS) };
 	if (f == &peft_panel_f32_avx2)
-		return (struct spin){ spin_avx2, SPIN(8, CHAINS - 4) };
-	return (struct spin){ spin_plain, SPIN(4, WAYS) };
+		return (struct peft_spin){ spin_avx2, SPIN(8, CHAINS - 4) };
+	return (struct peft_spin){ spin_plain, SPIN(4, WAYS) };
 }
 
 double
 peft_peak_products(struct peft_cpu *cpu)
 {
 	size_t threads = (size_t)peft_cpu_threads(cpu);
-	struct spin s = spin_of(cpu);
+	struct peft_spin s = spin_of(cpu);
 	double best = 1e9, t;
 	int r;
 

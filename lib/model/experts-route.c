@@ -33,9 +33,12 @@ route(struct peft_run *run, const struct peft_layer *l,
 	const struct peft_config *c = &run->net->config;
 	size_t E = c->experts, k = c->top_k, t, i;
 	struct peft_product p = { &l->lin[PEFT_ROUTER].w, v->prob, E };
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 	float sum;
 
-	peft_products(run, x, c->hidden, run->T, &p, 1);
+	peft_product_forward_fine(run->net->cpu, x, c->hidden, run->T, &p,
+	    run->product);
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD, p.w->dtype, 0);
 	for (i = 0; i < run->nranges; i++)
 		peft_hooks_hear(run, l->lin[PEFT_ROUTER].site,
 		    &run->ranges[i], x, c->hidden);

@@ -241,13 +241,17 @@ router_back(struct peft_run *run, const struct peft_layer *l,
 	const struct peft_config *c = &run->net->config;
 	size_t k = c->top_k, E = c->experts, t, i;
 	struct peft_product p = { &l->lin[PEFT_ROUTER].w, run->dprob, E };
+	struct peft_lap lap;
 
 	for (t = 0; t < run->T; t++) {
 		for (i = 0; i < k; i++)
 			run->vw[t * k + i] = run->vdw[v->row[t * k + i]];
 		route_back(run, v, t, run->vw + t * k, run->dprob + t * E);
 	}
-	peft_products_back(run, dx, c->hidden, run->T, &p, 1, true);
+	lap = peft_lap_begin(run->net->cpu);
+	peft_product_backward_fine(run->net->cpu, dx, c->hidden, run->T, &p,
+	    true, run->product);
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_BACKWARD, p.w->dtype, 0);
 }
 
 void

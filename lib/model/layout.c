@@ -79,7 +79,7 @@ layout_layers(struct peft_run *run)
 	size_t l, n = run->net->config.layers;
 
 	if (run->caps.train && !run->caps.recompute &&
-	    peft_cpu_computes(run->net->cpu) == PEFT_COMPUTE_BF16) {
+	    peft_cpu_computes(run->net->cpu) != PEFT_COMPUTE_F32) {
 		layout_saved(run, &run->saved[0], 0, 1);
 		peft_stash_layout(run);
 		return;

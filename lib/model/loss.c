@@ -25,7 +25,7 @@ head(struct peft_run *run, const size_t *rows, size_t n,
 
 	peft_norm_rows(run, &net->norm, ranges, nranges, hx, run->out, rows);
 	lap = peft_lap_begin(net->cpu);
-	peft_product_forward(net->cpu, hx, D, n, &p, 1, run->product);
+	peft_product_forward_fine(net->cpu, hx, D, n, &p, run->product);
 	peft_lap_end(net->cpu, &lap, PEFT_WORK_HEAD, p.w->dtype, 0);
 	if (net->head.bias != NULL)
 		peft_op_bias(run, y, V, net->head.bias, V, n);
@@ -140,7 +140,7 @@ tile_back(struct peft_run *run, const size_t *rows, size_t n,
 	peft_hooks_output_back(run, net->head.site, ranges, nranges,
 	    run->tileident, run->hx, D, run->logits, V, run->headhook);
 	lap = peft_lap_begin(net->cpu);
-	peft_product_backward(net->cpu, run->dhx, D, n, &p, 1, false,
+	peft_product_backward_fine(net->cpu, run->dhx, D, n, &p, false,
 	    run->product);
 	peft_lap_end(net->cpu, &lap, PEFT_WORK_HEAD_BACK, p.w->dtype, 0);
 	peft_hooks_backward(run, net->head.site, ranges, nranges,

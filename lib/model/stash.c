@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * With the compute type bf16, what a layer's backward needs waits for it
+ * Unless all is computed in f32, what a layer's backward needs waits for it
  * rounded to bf16, in half the memory.  A layer works in f32 buffers that
  * all layers share; they are put away behind its forward and taken out
  * before its backward.  (Log-sums and what hooks keep stay f32.)
@@ -109,7 +109,7 @@ static bool
 is_rounded(const struct peft_run *run)
 {
 	return run->train &&
-	    peft_cpu_computes(run->net->cpu) == PEFT_COMPUTE_BF16;
+	    peft_cpu_computes(run->net->cpu) != PEFT_COMPUTE_F32;
 }
 
 /* The last layer's backward follows at once. */

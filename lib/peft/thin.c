@@ -13,7 +13,7 @@ enum { MOSTRANK = 256, SLACK = 32, TOKENS = 1024 };
 static bool
 in_bf16(const struct peft_hook_call *c, const struct peft_thin *w)
 {
-	return peft_cpu_computes(c->cpu) == PEFT_COMPUTE_BF16 &&
+	return peft_cpu_computes_dense(c->cpu) == PEFT_COMPUTE_BF16 &&
 	    c->product != NULL && w->r <= MOSTRANK &&
 	    w->r + SLACK <= w->in && w->r + SLACK <= w->out;
 }

@@ -6,23 +6,37 @@
 #include "quant/expand.h"
 #include "quant/quant.h"
 
-/* Columns of a row that are decoded at a time: a multiple of every block. */
-enum { STRIP = PEFT_MAXBLOCK };
+enum {
+	STRIP = PEFT_MAXBLOCK,	/* columns of a row that are decoded at a time:
+				 * a multiple of every block */
+	CHUNK = 512,
+	WHOLE = 640		/* the rows that a tile of f32 takes stay in
+				 * the first cache */
+};
 
+/* What a thread decodes into: 32 rows of some panels; for int8, which must
+ * know the largest value before it begins, all rows. */
 struct peft_expander
-peft_expander_of(const struct peft_cpu *cpu)
+peft_expander_of(const struct peft_cpu *cpu, enum peft_compute compute)
 {
-	bool bf16 = peft_cpu_computes(cpu) == PEFT_COMPUTE_BF16;
+	struct peft_expander e = { .f32 = peft_cpu_panel_f32(cpu),
+	    .size = sizeof(float), .chunk = CHUNK, .whole = WHOLE,
+	    .step = PEFT_KSTEP,
+	    .room = PEFT_PANEL * PEFT_PANEL * PEFT_ABREAST };
 
-	return (struct peft_expander){ .f32 = peft_cpu_panel_f32(cpu),
-	    .bf16 = bf16 ? peft_cpu_panel_bf16(cpu) : NULL,
-	    .trim = bf16 && peft_cpu_panel_bf16(cpu) == NULL };
-}
-
-size_t
-peft_expander_size(const struct peft_expander *e)
-{
-	return e->bf16 != NULL ? sizeof(uint16_t) : sizeof(float);
+	if (compute == PEFT_COMPUTE_INT8) {
+		e.int8 = peft_cpu_panel_int8(cpu);
+		e.size = e.int8->size;
+		e.chunk = e.whole = PEFT_INT8_DEEP;
+		e.step = PEFT_INT8_STEP;
+		e.tail = PEFT_INT8_TAIL;
+		e.room = PEFT_INT8_DEEP * PEFT_PANEL * PEFT_ABREAST;
+	} else if (compute == PEFT_COMPUTE_BF16) {
+		e.bf16 = peft_cpu_panel_bf16(cpu);
+		e.trim = e.bf16 == NULL;
+		e.size = e.trim ? sizeof(float) : sizeof(uint16_t);
+	}
+	return e;
 }
 
 static void
@@ -62,13 +76,31 @@ decode(const struct peft_expander *e, const struct peft_weight *w, size_t ldw,
 		e->f32->trim(dst, dst, n * nc);
 }
 
+/* int8: where the values lie, or all of them decoded. */
+static const float *
+whole(const struct peft_expander *e, const struct peft_weight *w, size_t *ldw,
+    size_t r, size_t n, size_t c, size_t nc, float *room)
+{
+	if (w->dtype == PEFT_F32)
+		return (const float *)w->data + r * *ldw + c;
+	decode(e, w, *ldw, r, n, c, nc, room);
+	*ldw = nc;
+	return room;
+}
+
 void
 peft_expand_rows(const struct peft_expander *e, const struct peft_weight *w,
     size_t ldw, size_t r, size_t n, size_t c, size_t k, void *panel,
     float *room)
 {
+	const float *src;
 	size_t at, m;
 
+	if (e->int8 != NULL) {
+		src = whole(e, w, &ldw, r, n, c, k, room);
+		e->int8->rows(src, ldw, n, k, panel);
+		return;
+	}
 	if (w->dtype == PEFT_F32 && !e->trim) {
 		pack_rows(e, (const float *)w->data + r * ldw + c,
 		    ldw, n, k, panel, 0);
@@ -86,6 +118,20 @@ peft_expand_rows(const struct peft_expander *e, const struct peft_weight *w,
 	}
 }
 
+static void
+expand_cols_int8(const struct peft_expander *e, const struct peft_weight *w,
+    size_t ldw, size_t r, size_t k, size_t c, size_t n, void *panels,
+    size_t ld, float *room)
+{
+	const float *src = whole(e, w, &ldw, r, k, c, n, room);
+	size_t j;
+
+	for (j = 0; j < n; j += PEFT_PANEL)
+		e->int8->cols(src + j, ldw, k, n - j < PEFT_PANEL ? n - j :
+		    PEFT_PANEL, (char *)panels + j / PEFT_PANEL * ld *
+		    e->size);
+}
+
 void
 peft_expand_cols(const struct peft_expander *e, const struct peft_weight *w,
     size_t ldw, size_t r, size_t k, size_t c, size_t n, void *panels,
@@ -94,6 +140,10 @@ peft_expand_cols(const struct peft_expander *e, const struct peft_weight *w,
 	bool there = w->dtype == PEFT_F32 && !e->trim;
 	size_t at, m, j, wide;
 
+	if (e->int8 != NULL) {
+		expand_cols_int8(e, w, ldw, r, k, c, n, panels, ld, room);
+		return;
+	}
 	for (at = 0; at < k; at += m) {
 		const float *src = room;
 

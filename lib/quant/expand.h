@@ -6,33 +6,37 @@
 #include <stddef.h>
 
 #include "math/cpu.h"
+#include "math/int8.h"
 #include "math/panel.h"
 #include "tensor/weight.h"
 
 /*
- * Panels (math/panel.h) of stored weights: f32, or what the compute type of
- * the cpu makes of it: bf16, or f32 that was rounded to bf16.
+ * Panels (math/panel.h) of stored weights: f32, or what a compute type makes
+ * of it: bf16, f32 that was rounded to bf16, or int8.
  */
 struct peft_expander {
 	const struct peft_panel_f32	*f32;
-	const struct peft_panel_bf16	*bf16;	/* NULL: f32 panels */
+	const struct peft_panel_bf16	*bf16;	/* NULL: other panels */
+	const struct peft_panel_int8	*int8;	/* NULL: other panels */
 	bool				 trim;	/* f32 panels of bf16 values */
+	size_t				 size;	/* bytes of an element */
+	size_t				 chunk;	/* rows of a panel, a multiple
+						 * of every block; */
+	size_t				 whole;	/* what has no more than this
+						 * is not cut into chunks */
+	size_t				 step;	/* depths are padded to this */
+	size_t				 tail;	/* rows behind a panel's */
+	size_t				 room;	/* floats for peft_expand_* */
 };
 
-enum {
-	PEFT_DEEP = 640,	/* most rows of a panel: the rows that a tile
-				 * of f32 takes stay in the first cache */
-	PEFT_ABREAST = 8,	/* most panels of peft_expand_cols */
-	PEFT_EXPAND_ROOM = PEFT_PANEL * PEFT_PANEL * PEFT_ABREAST
-};
+enum { PEFT_ABREAST = 8 };	/* most panels of peft_expand_cols */
 
-struct peft_expander peft_expander_of(const struct peft_cpu *);
-/* Bytes of a panel's element. */
-size_t	peft_expander_size(const struct peft_expander *);
+struct peft_expander peft_expander_of(const struct peft_cpu *,
+	    enum peft_compute);
 
 /* A panel of x W^T: rows r .. r+n (n <= 32) as columns, k columns from c on
- * as rows; ldw: stride of f32 rows; room: PEFT_EXPAND_ROOM floats.  c: a
- * multiple of the type's block. */
+ * as rows; ldw: stride of f32 rows; room: e->room floats.  c: a multiple of
+ * the type's block. */
 void	peft_expand_rows(const struct peft_expander *,
 	    const struct peft_weight *, size_t ldw, size_t r, size_t n,
 	    size_t c, size_t k, void *panel, float *room);

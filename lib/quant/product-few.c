@@ -22,13 +22,21 @@ peft_product_few_room(void)
 	return PEFT_FEW_ROWS * PEFT_FEW_STEP;
 }
 
+/* With int8, too, few tokens are multiplied in f32: it is the weights that
+ * take the time. */
+static bool
+is_rounded(const struct peft_products *j)
+{
+	return j->e.trim || j->e.bf16 != NULL;
+}
+
 static void
 rows_task(void *ctx, size_t task, int thread)
 {
 	const struct few *f = ctx;
 	const struct peft_products *j = f->j;
 	const struct peft_product *p = j->p;
-	bool trim = peft_cpu_computes(j->cpu) == PEFT_COMPUTE_BF16;
+	bool trim = is_rounded(j);
 	struct peft_few part;
 
 	for (; task >= peft_pieces(p->w->rows, FEWROWS); p++)
@@ -49,7 +57,7 @@ peft_product_few(const struct peft_products *j)
 	struct few f = { .j = j, .path = j->e.f32 == &peft_panel_f32_avx512 ?
 	    &peft_few_avx512 : j->e.f32 == &peft_panel_f32_avx2 ?
 	    &peft_few_avx2 : &peft_few_ref };
-	bool trim = peft_cpu_computes(j->cpu) == PEFT_COMPUTE_BF16;
+	bool trim = is_rounded(j);
 	size_t i, n = 0, cols = j->p->w->cols;
 	float *x = j->left;
 

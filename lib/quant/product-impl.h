@@ -47,6 +47,8 @@ struct peft_products {
 void	peft_product_slabs(struct peft_products *);
 /* Floats of the slab. */
 size_t	peft_product_slab(const struct peft_expander *);
+/* Scales that a row of k elements of the left-hand side has, at most. */
+size_t	peft_product_scales(const struct peft_expander *, size_t k);
 size_t	peft_left_stride(const struct peft_expander *, size_t k);
 
 /* y_i = x W_i^T for a few tokens; floats of room a thread needs. */

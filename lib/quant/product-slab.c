@@ -13,8 +13,6 @@
 #include "quant/product-impl.h"
 
 enum {
-	CHUNK = 512,		/* a multiple of every block; rows up to
-				 * PEFT_DEEP stay whole */
 	DEPTH = 4096,		/* most of a slab's panels */
 	SLAB = 2 << 20,		/* elements of a slab: third cache */
 	ABREAST = 4,		/* panels of a tile */
@@ -25,16 +23,22 @@ enum {
 size_t
 peft_left_stride(const struct peft_expander *e, size_t k)
 {
-	size_t line = 64 / peft_expander_size(e);
+	size_t line = 64 / e->size;
 
 	/* an odd number of cache lines: else rows share few sets */
-	return (peft_pieces(k, PEFT_KSTEP) * PEFT_KSTEP / line | 1) * line;
+	return (peft_pieces(k, e->step) * e->step / line | 1) * line;
 }
 
 size_t
 peft_product_slab(const struct peft_expander *e)
 {
-	return SLAB * peft_expander_size(e) / sizeof(float);
+	return SLAB * e->size / sizeof(float);
+}
+
+size_t
+peft_product_scales(const struct peft_expander *e, size_t k)
+{
+	return e->int8 == NULL ? 0 : peft_pieces(k, e->chunk);
 }
 
 static size_t
@@ -58,9 +62,22 @@ segment_size(const struct peft_products *j, size_t seg)
 }
 
 static size_t
-padded(size_t deep)
+padded(const struct peft_products *j, size_t deep)
 {
-	return peft_pieces(deep, PEFT_KSTEP) * PEFT_KSTEP;
+	return peft_pieces(deep, j->e.step) * j->e.step;
+}
+
+/* Rows of a chunk's panels, with what stands behind them. */
+static size_t
+rows_of(const struct peft_products *j, const struct peft_chunk *c)
+{
+	return padded(j, c->deep) + j->e.tail;
+}
+
+static bool
+is_whole(const struct peft_products *j, size_t seg)
+{
+	return segment_size(j, seg) <= j->e.whole;
 }
 
 /* The chunk that begins at c->at of c->seg, or the next segment's first. */
@@ -74,8 +91,8 @@ settle(const struct peft_products *j, struct peft_chunk c)
 		size = segment_size(j, c.seg);
 		left = size - c.at;
 		if (left > 0) {
-			c.deep = size <= PEFT_DEEP ? left :
-			    peft_least(left, CHUNK);
+			c.deep = is_whole(j, c.seg) ? left :
+			    peft_least(left, j->e.chunk);
 			break;
 		}
 	}
@@ -85,7 +102,7 @@ settle(const struct peft_products *j, struct peft_chunk c)
 static struct peft_chunk
 next_chunk(const struct peft_products *j, struct peft_chunk c)
 {
-	c.pos += padded(c.deep);
+	c.pos += rows_of(j, &c);
 	c.at += c.deep;
 	return settle(j, c);
 }
@@ -130,7 +147,7 @@ expand(const struct peft_products *j, size_t task, float *room)
 	const struct peft_weight *w = p->w;
 	size_t ldw = j->ldw > 0 ? j->ldw : w->cols;
 	void *to = (char *)j->slab + (i * ld + c.pos * PEFT_PANEL) *
-	    peft_expander_size(&j->e);
+	    j->e.size;
 
 	if (j->back) {
 		m = peft_least(of, j->n - i) * PEFT_PANEL;
@@ -156,6 +173,37 @@ left_at(const struct peft_products *j, size_t seg)
 	return n;
 }
 
+static size_t
+chunks_of(const struct peft_products *j, size_t seg)
+{
+	return is_whole(j, seg) ? 1 : peft_pieces(segment_size(j, seg),
+	    j->e.chunk);
+}
+
+/* int8: scales of a chunk's rows, which lie behind the left-hand side. */
+static float *
+scales_of(const struct peft_products *j, const struct peft_chunk *c)
+{
+	size_t n = c->at / j->e.chunk, i;
+	char *end = (char *)j->left + left_at(j, segments(j)) * j->e.size;
+
+	for (i = 0; i < c->seg; i++)
+		n += chunks_of(j, i);
+	return (float *)(void *)end + n * j->T;
+}
+
+/* int8: a row of the left-hand side, chunk by chunk. */
+static void
+quantise_row(const struct peft_products *j, size_t seg, size_t t,
+    const float *src, char *dst)
+{
+	struct peft_chunk c = settle(j, (struct peft_chunk){ .seg = seg });
+
+	for (; c.deep > 0 && c.seg == seg; c = next_chunk(j, c))
+		scales_of(j, &c)[t] = j->e.int8->quantise(dst + c.at *
+		    j->e.size, src + c.at, c.deep);
+}
+
 /* Rows of a segment of the left-hand side, rounded. */
 static void
 round_rows(const struct peft_products *j, size_t task)
@@ -164,16 +212,21 @@ round_rows(const struct peft_products *j, size_t task)
 	size_t t = task / segments(j) * PEFT_LEFTROWS, at = left_at(j, seg);
 	size_t end = peft_least(t + PEFT_LEFTROWS, j->T);
 	size_t ld = peft_left_stride(&j->e, k);
-	const float *src = j->back ? j->p[seg].y : j->x;
+	const float *src = (j->back ? j->p[seg].y : j->x);
 	size_t ldsrc = j->back ? j->p[seg].ldy : j->ldx;
 
-	for (; t < end; t++)
-		if (j->e.bf16 != NULL)
-			j->e.bf16->round((uint16_t *)j->left + at + t * ld,
+	for (; t < end; t++) {
+		char *to = (char *)j->left + (at + t * ld) * j->e.size;
+
+		if (j->e.int8 != NULL)
+			quantise_row(j, seg, t, src + t * ldsrc, to);
+		else if (j->e.bf16 != NULL)
+			j->e.bf16->round((uint16_t *)(void *)to,
 			    src + t * ldsrc, k);
 		else
-			j->e.f32->trim((float *)j->left + at + t * ld,
-			    src + t * ldsrc, k);
+			j->e.f32->trim((float *)(void *)to, src + t * ldsrc,
+			    k);
+	}
 }
 
 static void
@@ -185,7 +238,7 @@ pack_task(void *ctx, size_t task, int thread)
 		round_rows(j, task);
 	else
 		expand(j, task - j->nleft, j->room + (size_t)thread *
-		    PEFT_EXPAND_ROOM);
+		    j->e.room);
 }
 
 /* The left-hand side of a chunk, from row t on. */
@@ -196,7 +249,7 @@ left_of(const struct peft_products *j, const struct peft_chunk *c, size_t t,
 	if (j->left != NULL) {
 		*ld = peft_left_stride(&j->e, segment_size(j, c->seg));
 		return (char *)j->left + (left_at(j, c->seg) + t * *ld +
-		    c->at) * peft_expander_size(&j->e);
+		    c->at) * j->e.size;
 	}
 	*ld = j->back ? j->p[c->seg].ldy : j->ldx;
 	return (j->back ? j->p[c->seg].y : j->x) + t * *ld + c->at;
@@ -207,7 +260,7 @@ static void
 multiply(const struct peft_products *j, struct peft_block *b, size_t i,
     size_t t)
 {
-	size_t size = peft_expander_size(&j->e), k;
+	size_t size = j->e.size, k;
 	struct peft_chunk c = j->from;
 
 	b->m = peft_least(j->m, j->T - t);
@@ -217,11 +270,10 @@ multiply(const struct peft_products *j, struct peft_block *b, size_t i,
 		b->a = left_of(j, &c, t, &b->lda);
 		b->b = (const char *)j->slab + (i * b->ldb + c.pos *
 		    PEFT_PANEL) * size;
-		b->k = j->e.bf16 != NULL ? padded(c.deep) : c.deep;
-		if (j->e.bf16 != NULL)
-			j->e.bf16->block(b);
-		else
-			j->e.f32->block(b);
+		b->k = j->e.size < sizeof(float) ? padded(j, c.deep) : c.deep;
+		b->scale = j->e.int8 != NULL ? scales_of(j, &c) + t : NULL;
+		(j->e.int8 != NULL ? j->e.int8->block : j->e.bf16 != NULL ?
+		    j->e.bf16->block : j->e.f32->block)(b);
 		b->add = true;
 	}
 }
@@ -268,9 +320,9 @@ shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 	struct peft_chunk c = j->from;
 
 	for (j->nchunks = 0, j->depth = 0; c.deep > 0; j->nchunks++) {
-		if (c.pos + padded(c.deep) > DEPTH)
+		if (c.pos + rows_of(j, &c) > DEPTH)
 			break;
-		j->depth = c.pos + padded(c.deep);
+		j->depth = c.pos + rows_of(j, &c);
 		c = next_chunk(j, c);
 	}
 	*behind = c;
@@ -288,7 +340,7 @@ run(struct peft_products *j)
 	peft_cpu_run(j->cpu, j->nleft + j->nchunks *
 	    peft_pieces(j->n, together(j)), pack_task, j);
 	peft_lap_end(j->cpu, &lap, PEFT_WORK_PACK, 0, (double)(j->n *
-	    j->depth * PEFT_PANEL * peft_expander_size(&j->e)));
+	    j->depth * PEFT_PANEL * j->e.size));
 	while (group_of(j, groups, &i) > 0)
 		groups++;
 	for (j->m = TALLEST; j->m > LOWEST; j->m /= 2)

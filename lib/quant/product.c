@@ -12,45 +12,60 @@ enum {
 };
 
 static size_t
-room_of_thread(void)
+rooms(const struct peft_cpu *cpu, const struct peft_expander *e)
 {
 	size_t few = peft_product_few_room();
 
-	return few > PEFT_EXPAND_ROOM ? few : PEFT_EXPAND_ROOM;
+	return (size_t)peft_cpu_threads(cpu) * (few > e->room ? few : e->room);
+}
+
+/* Is the left-hand side used in another form than it has? */
+static bool
+is_rounded(const struct peft_expander *e)
+{
+	return e->trim || e->bf16 != NULL || e->int8 != NULL;
 }
 
 static size_t
-rooms(const struct peft_cpu *cpu)
+scratch_of(const struct peft_cpu *cpu, enum peft_compute compute, size_t rows,
+    size_t cols, size_t T)
 {
-	return (size_t)peft_cpu_threads(cpu) * room_of_thread();
+	struct peft_expander e = peft_expander_of(cpu, compute);
+	size_t k = peft_left_stride(&e, (rows > cols ? rows : cols) +
+	    2 * e.step);
+	size_t n = rooms(cpu, &e) + peft_product_slab(&e), left, few;
+
+	if (!is_rounded(&e))
+		return n;
+	T = peft_pieces(peft_least(AT_ONCE, T), PEFT_LEFTROWS) *
+	    PEFT_LEFTROWS;
+	left = T * k * e.size / sizeof(float) +
+	    T * peft_product_scales(&e, k);
+	few = PEFT_FEW_TOKENS * k;	/* these as f32 */
+	return n + (left > few ? left : few);
 }
 
 size_t
 peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols,
     size_t T)
 {
-	struct peft_expander e = peft_expander_of(cpu);
-	size_t k = peft_left_stride(&e, (rows > cols ? rows : cols) +
-	    2 * PEFT_KSTEP);
-	size_t n = rooms(cpu) + peft_product_slab(&e), left, few;
+	size_t frozen = scratch_of(cpu, peft_cpu_computes(cpu), rows, cols,
+	    T);
+	size_t dense = scratch_of(cpu, peft_cpu_computes_dense(cpu), rows,
+	    cols, T);
 
-	if (peft_cpu_computes(cpu) == PEFT_COMPUTE_F32)
-		return n;
-	left = peft_pieces(peft_least(AT_ONCE, T), PEFT_LEFTROWS) *
-	    PEFT_LEFTROWS * k * peft_expander_size(&e) / sizeof(float);
-	few = PEFT_FEW_TOKENS * k;	/* these as f32 */
-	return n + (left > few ? left : few);
+	return frozen > dense ? frozen : dense;
 }
 
 static struct peft_products
-start(struct peft_cpu *cpu, size_t T, const struct peft_product *p, size_t np,
-    float *scratch)
+start(struct peft_cpu *cpu, enum peft_compute compute, size_t T,
+    const struct peft_product *p, size_t np, float *scratch)
 {
-	struct peft_products j = { .cpu = cpu, .e = peft_expander_of(cpu),
-	    .p = p, .np = np, .T = T, .room = scratch };
+	struct peft_products j = { .cpu = cpu, .e = peft_expander_of(cpu,
+	    compute), .p = p, .np = np, .T = T, .room = scratch };
 
-	j.slab = scratch + rooms(cpu);
-	if (peft_cpu_computes(cpu) != PEFT_COMPUTE_F32)
+	j.slab = scratch + rooms(cpu, &j.e);
+	if (is_rounded(&j.e))
 		j.left = (float *)j.slab + peft_product_slab(&j.e);
 	return j;
 }
@@ -111,18 +126,19 @@ count(struct peft_cpu *cpu, size_t T, const struct peft_product *p, size_t np)
 		    (double)p[i].w->cols);
 }
 
-void
-peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
-    size_t T, const struct peft_product *p, size_t np, float *scratch)
+static void
+forward(struct peft_cpu *cpu, enum peft_compute compute, const float *x,
+    size_t ldx, size_t T, const struct peft_product *p, size_t np,
+    float *scratch)
 {
 	struct peft_products j;
 
 	if (T == 0)
 		return;
 	for (; np > MOSTNP; np -= MOSTNP, p += MOSTNP)
-		peft_product_forward(cpu, x, ldx, T, p, MOSTNP, scratch);
+		forward(cpu, compute, x, ldx, T, p, MOSTNP, scratch);
 	count(cpu, T, p, np);
-	j = start(cpu, T, p, np, scratch);
+	j = start(cpu, compute, T, p, np, scratch);
 	j.x = x;
 	j.ldx = ldx;
 	if (are_few(cpu, T))
@@ -131,24 +147,53 @@ peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
 		multiply(&j);
 }
 
-void
-peft_product_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
-    const struct peft_product *p, size_t np, bool add, float *scratch)
+static void
+backward(struct peft_cpu *cpu, enum peft_compute compute, float *dx,
+    size_t ldx, size_t T, const struct peft_product *p, size_t np, bool add,
+    float *scratch)
 {
 	struct peft_products j;
 
 	if (T == 0)
 		return;
 	for (; np > MOSTNP; np -= MOSTNP, p += MOSTNP, add = true)
-		peft_product_backward(cpu, dx, ldx, T, p, MOSTNP, add,
-		    scratch);
+		backward(cpu, compute, dx, ldx, T, p, MOSTNP, add, scratch);
 	count(cpu, T, p, np);
-	j = start(cpu, T, p, np, scratch);
+	j = start(cpu, compute, T, p, np, scratch);
 	j.back = true;
 	j.dx = dx;
 	j.lddx = ldx;
 	j.add = add;
 	multiply(&j);
+}
+
+void
+peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
+    size_t T, const struct peft_product *p, size_t np, float *scratch)
+{
+	forward(cpu, peft_cpu_computes(cpu), x, ldx, T, p, np, scratch);
+}
+
+void
+peft_product_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
+    const struct peft_product *p, size_t np, bool add, float *scratch)
+{
+	backward(cpu, peft_cpu_computes(cpu), dx, ldx, T, p, np, add, scratch);
+}
+
+void
+peft_product_forward_fine(struct peft_cpu *cpu, const float *x, size_t ldx,
+    size_t T, const struct peft_product *p, float *scratch)
+{
+	forward(cpu, peft_cpu_computes_dense(cpu), x, ldx, T, p, 1, scratch);
+}
+
+void
+peft_product_backward_fine(struct peft_cpu *cpu, float *dx, size_t ldx,
+    size_t T, const struct peft_product *p, bool add, float *scratch)
+{
+	backward(cpu, peft_cpu_computes_dense(cpu), dx, ldx, T, p, 1, add,
+	    scratch);
 }
 
 static struct peft_weight
@@ -166,7 +211,8 @@ peft_dense_forward(struct peft_cpu *cpu, const float *x, size_t ldx, size_t T,
 {
 	const struct peft_weight w = weight_of(d);
 	const struct peft_product p = { &w, y, ldy };
-	struct peft_products j = start(cpu, T, &p, 1, scratch);
+	struct peft_products j = start(cpu, peft_cpu_computes_dense(cpu), T,
+	    &p, 1, scratch);
 
 	j.x = x;
 	j.ldx = ldx;
@@ -187,7 +233,8 @@ peft_dense_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
 	const struct peft_weight w = weight_of(d);
 	/* what backward reads is written by forward: no const there */
 	const struct peft_product p = { &w, (float *)(uintptr_t)y, ldy };
-	struct peft_products j = start(cpu, T, &p, 1, scratch);
+	struct peft_products j = start(cpu, peft_cpu_computes_dense(cpu), T,
+	    &p, 1, scratch);
 
 	j.back = true;
 	j.dx = dx;

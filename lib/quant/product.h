@@ -13,7 +13,10 @@
  * place of training and generation.  The weight is expanded panel by panel
  * into per-thread scratch and used for all T tokens at once.  With the
  * compute type bf16 (math/cpu.h) weights and the other side are rounded to
- * bf16, to nearest even; sums are f32.
+ * bf16, to nearest even; sums are f32.  With int8 each 256 of what is summed
+ * over have a scale of their own on both sides (math/int8.h): of a token or
+ * its gradient, and of the weight's row, or its column where the gradient of
+ * the input is computed; up to 32 tokens are computed from f32 still.
  *
  * Results have the same bytes for every number of threads, and a token's
  * depend on no other token; more than 32 tokens are summed in another order
@@ -38,6 +41,12 @@ void	peft_product_forward(struct peft_cpu *, const float *x, size_t ldx,
 void	peft_product_backward(struct peft_cpu *, float *dx, size_t ldx,
 	    size_t T, const struct peft_product *, size_t np, bool add,
 	    float *scratch);
+/* The same of one weight, never in int8, but in what an adapter's products
+ * are: where what is small decides (logits, routers). */
+void	peft_product_forward_fine(struct peft_cpu *, const float *x,
+	    size_t ldx, size_t T, const struct peft_product *, float *scratch);
+void	peft_product_backward_fine(struct peft_cpu *, float *dx, size_t ldx,
+	    size_t T, const struct peft_product *, bool add, float *scratch);
 
 /*
  * The same with an f32 matrix w [rows, cols] of an adapter, in the compute

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* math-bench [THREADS [f32|bf16]]: what products with weights reach of what
- * the processor can do from registers to registers, at the shapes of
- * SmolLM2-135M, and of models of 1.2 and 6.7 billion weights.  Figures of
- * different runs do not compare; those of one run do. */
+/* math-bench [THREADS [f32|bf16|int8 [large]]]: what products with weights
+ * reach of what the processor can do from registers to registers, at the
+ * shapes of SmolLM2-135M, and of models of 1.2 and 6.7 billion weights.
+ * Figures of different runs do not compare; those of one run do. */
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/progress.h"
 #include "base/rng.h"
 #include "math/cpu.h"
+#include "math/peak.h"
 #include "math/vec.h"
 #include "quant/product.h"
 #include "quant/quant.h"
-#include "base/progress.h"
-#include "math/peak.h"
 
 enum { TOKENS = 1024, NWEIGHT = 7, MOST = 1536, REPEAT = 7, LAYERS = 30 };
 
@@ -275,12 +276,40 @@ bench_gemm(struct peft_cpu *cpu, double top)
 	free(c);
 }
 
-/* Weights of larger models, one at a time, from f32 or bf16, and from what
- * they are stored in. */
+/* Seconds of the processor, a thread: others may use the machine. */
+static double
+used(const struct peft_cpu *cpu)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return ((double)t.tv_sec + 1e-9 * (double)t.tv_nsec) /
+	    peft_cpu_threads(cpu);
+}
+
+enum { NSTORED = 5, LARGE_T = 512, LARGE_TIMES = 5 };
+
+static double
+large_time(struct bench *b, struct peft_weight *w, float *x, float *y,
+    float *scratch, bool back)
+{
+	struct peft_product p = { w, y, w->rows };
+	double t = used(b->cpu);
+
+	if (back)
+		peft_product_backward(b->cpu, x, w->cols, LARGE_T, &p, 1,
+		    false, scratch);
+	else
+		peft_product_forward(b->cpu, x, w->cols, LARGE_T, &p, 1,
+		    scratch);
+	return used(b->cpu) - t;
+}
+
+/* Weights of larger models, one at a time, from bf16, and from what they are
+ * stored in; in turn, since machines change their minds. */
 static void
 bench_large(struct bench *b, double top)
 {
-	enum { T = 512, TIMES = 4 };
 	static const struct shape large[] = {
 		{ "1B 2048x2048", 2048, 2048, 0 },
 		{ "1B 8192x2048", 8192, 2048, 0 },
@@ -289,45 +318,46 @@ bench_large(struct bench *b, double top)
 		{ "7B 11008x4096", 11008, 4096, 0 },
 		{ "7B 4096x11008", 4096, 11008, 0 },
 	};
-	static const enum peft_dtype stored[] = { PEFT_BF16, PEFT_NF4,
-		PEFT_Q4_K, PEFT_Q8_0 };
+	static const enum peft_dtype stored[NSTORED] = { PEFT_BF16, PEFT_NF4,
+		PEFT_Q4_K, PEFT_Q8_0, PEFT_Q6_K };
 	enum { MOSTSIDE = 11008 };
-	float *x = noise(T * MOSTSIDE, "x"), *y = noise(T * MOSTSIDE, "y");
+	float *x = noise(LARGE_T * MOSTSIDE, "x");
+	float *y = noise(LARGE_T * MOSTSIDE, "y");
 	float *scratch = must(peft_product_scratch(b->cpu, MOSTSIDE,
-	    MOSTSIDE, T) * sizeof(float));
+	    MOSTSIDE, LARGE_T) * sizeof(float));
 	size_t i, t, r;
+	int back;
 
 	for (i = 0; i < sizeof(large) / sizeof(large[0]); i++) {
 		const struct shape *s = &large[i];
-		double f = 2e-9 * T * (double)s->rows * (double)s->cols;
+		double f = 2e-9 * LARGE_T * (double)s->rows * (double)s->cols;
+		double best[NSTORED][2], at;
+		struct peft_weight w[NSTORED];
 
-		printf("%-14s T %d:", s->name, T);
-		for (t = 0; t < sizeof(stored) / sizeof(stored[0]); t++) {
-			double best[2] = { 1e9, 1e9 }, at;
-			struct peft_weight w;
-			struct peft_product p = { &w, y, s->rows };
-
-			make_weight(&w, stored[t], s);
-			for (r = 0; r < TIMES; r++) {
-				at = peft_now();
-				peft_product_forward(b->cpu, x, s->cols, T,
-				    &p, 1, scratch);
-				at = peft_now() - at;
-				best[0] = at < best[0] ? at : best[0];
-				at = peft_now();
-				peft_product_backward(b->cpu, x, s->cols, T,
-				    &p, 1, false, scratch);
-				at = peft_now() - at;
-				best[1] = at < best[1] ? at : best[1];
-			}
-			printf(" %s %.0f %.0f GF/s (%.0f %.0f %%)%s",
-			    peft_dtypes[stored[t]].name, f / best[0],
-			    f / best[1], 100 * f / best[0] / top,
-			    100 * f / best[1] / top, t + 1 < sizeof(stored) /
-			    sizeof(stored[0]) ? "," : "\n");
-			fflush(stdout);
-			free((void *)(uintptr_t)w.data);
-			free((void *)(uintptr_t)w.scales.absmax);
+		for (t = 0; t < NSTORED; t++) {
+			make_weight(&w[t], stored[t], s);
+			best[t][0] = best[t][1] = 1e9;
+		}
+		for (r = 0; r < 2 * NSTORED * LARGE_TIMES; r++) {
+			t = r / 2 % NSTORED;
+			at = large_time(b, &w[t], x, y, scratch, r % 2);
+			if (at < best[t][r % 2])
+				best[t][r % 2] = at;
+		}
+		for (back = 0; back < 2; back++) {
+			printf("%-13s T %d %s: %.0f GF/s, %.0f %% of the "
+			    "limit; of that", s->name, LARGE_T, back ?
+			    "backward" : "forward ", f / best[0][back], 100 *
+			    f / best[0][back] / top);
+			for (t = 1; t < NSTORED; t++)
+				printf(" %s %.2f", peft_dtypes[stored[t]].name,
+				    best[0][back] / best[t][back]);
+			printf("\n");
+		}
+		fflush(stdout);
+		for (t = 0; t < NSTORED; t++) {
+			free((void *)(uintptr_t)w[t].data);
+			free((void *)(uintptr_t)w[t].scales.absmax);
 		}
 	}
 	free(x);
@@ -336,15 +366,19 @@ bench_large(struct bench *b, double top)
 }
 
 static void
-bench_compute(struct bench *b, enum peft_compute compute)
+bench_compute(struct bench *b, enum peft_compute compute, bool large)
 {
 	double top, f32[2] = { 0 };
 	size_t i;
 
 	peft_cpu_compute(b->cpu, compute);
-	top = 1e-9 * peft_peak_products(b->cpu);
+	top = peft_peak_products(b->cpu) * 1e-9;
 	printf("\n%s\nlimit of %s %.1f GF/s\n", peft_cpu_describe(b->cpu),
 	    peft_compute_names[compute], top);
+	if (large) {
+		bench_large(b, top);
+		return;
+	}
 	if (compute == PEFT_COMPUTE_F32)
 		bench_gemm(b->cpu, top);
 	b->scratch = must(peft_product_scratch(b->cpu, MOST, MOST,
@@ -372,9 +406,9 @@ main(int argc, char **argv)
 	b.x = noise(TOKENS * MOST, "x");
 	for (i = 0; i < NWEIGHT; i++)
 		b.y[i] = noise(TOKENS * shapes[i].rows, "y");
-	for (c = 0; c < 2; c++)
+	for (c = 0; peft_compute_names[c] != NULL; c++)
 		if (argc < 3 || strcmp(argv[2], peft_compute_names[c]) == 0)
-			bench_compute(&b, (enum peft_compute)c);
+			bench_compute(&b, (enum peft_compute)c, argc > 3);
 	peft_cpu_close(b.cpu);
 	return 0;
 }
