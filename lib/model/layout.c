@@ -92,7 +92,7 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 	s->nwork = (a->used - at) / sizeof(float);
 	s->lse = floats(a, T, c->heads);
 	if (c->experts > 0)
-		peft_experts_saved(run, s);
+		peft_experts_saved(run, s, l, end);
 	for (slot = 0; slot < PEFT_NSLOT; slot++)
 		s->hook[slot] = floats(a, 1, peft_run_hook_saved(run,
 		    slot, l, end));

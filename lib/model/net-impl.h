@@ -41,6 +41,7 @@ struct peft_layer {
 							 * up and down of the
 							 * shared one */
 	struct peft_expert	*experts;		/* [config.experts] */
+	struct peft_site	*stack;			/* [PEFT_NSTACK] */
 };
 
 /* Where heads begin in a row of queries, keys and values. */
@@ -85,6 +86,7 @@ struct peft_visits {
 	size_t	*first;			/* [experts + 1] */
 	float	*gu;			/* [N, 2 I] gate | up */
 	float	*shared;		/* [T, 2 I] the same of the shared */
+	float	*hook[PEFT_NSTACK];	/* what the hooks of stacks keep */
 };
 
 /* What backward needs of a layer's forward.  When nothing is trained all
@@ -155,6 +157,7 @@ struct peft_run {
 	/* experts: their visits' inputs, what they give, gradients */
 	float	*vx, *vact, *vy, *vdx, *vdact;	/* [N, D] or [N, I] */
 	float	*vw, *vdw;			/* [N] weights */
+	uint64_t *vident;			/* [N] the visitors' */
 	float	*dprob;				/* [T, experts] */
 
 	size_t	 tile;				/* rows of logits at a time */
@@ -279,8 +282,10 @@ void	peft_experts(struct peft_run *, size_t layer, struct peft_saved *,
 	    const float *x, float *y);
 void	peft_experts_back(struct peft_run *, size_t layer,
 	    struct peft_saved *, const float *x, float *dx, float *dy);
-/* Visits of a micro-batch, and the layout of what they need. */
-void	peft_experts_saved(struct peft_run *, struct peft_saved *);
+/* Visits of a micro-batch, and the layout of what they need (in layers
+ * l .. end). */
+void	peft_experts_saved(struct peft_run *, struct peft_saved *, size_t l,
+	    size_t end);
 void	peft_experts_work(struct peft_run *);
 
 /* ops.c: one operation over T rows, on all threads. */

@@ -169,6 +169,21 @@ load_layer(struct peft_net *net, size_t l, struct peft_site **site,
 	return load_experts(net, layer, site, err);
 }
 
+/* Behind the attention of each layer come the stacks of those that have
+ * experts. */
+static void
+set_stacks(struct peft_net *net)
+{
+	struct peft_site *site = net->attention + net->config.layers;
+	size_t i;
+
+	for (i = 0; i < net->config.layers; i++)
+		if (net->config.layer[i] & PEFT_LAYER_EXPERTS) {
+			net->layers[i].stack = site;
+			site += PEFT_NSTACK;
+		}
+}
+
 /* The sites come in the order of the model: embeddings, layers, norm, head. */
 static int
 load(struct peft_net *net, struct peft_err *err)
@@ -189,6 +204,7 @@ load(struct peft_net *net, struct peft_err *err)
 	if (load_slot(net, PEFT_AT_NORM, &net->norm, NULL, &site, err) == -1)
 		return -1;
 	net->attention = site + 1;
+	set_stacks(net);
 	if (site->weight != SIZE_MAX)
 		return load_linear(net, site, &net->head, err);
 	net->head.site = site;

@@ -20,7 +20,8 @@ enum peft_site_kind {
 	PEFT_LINEAR, PEFT_EMBEDDING, PEFT_HEAD, PEFT_NORM,
 	PEFT_POSITION,		/* an embedding of positions */
 	PEFT_EXPERT,		/* a linear that some tokens pass */
-	PEFT_ATTENTION		/* a whole attention, before its o_proj */
+	PEFT_ATTENTION,		/* a whole attention, before its o_proj */
+	PEFT_STACK		/* one weight of all experts of a layer */
 };
 
 /* A stretch of the rows of a micro-batch that use one adapter. */
@@ -44,6 +45,7 @@ struct peft_hook_call {
 					 * shape (quant/product.h) */
 	bool		 train;		/* backward will follow */
 	uint64_t	 step;	/* with site and ident: key of dropout */
+	size_t		 expert;	/* of a stack, whose rows these are */
 };
 
 /*
@@ -51,7 +53,8 @@ struct peft_hook_call {
  * makes of the output (forward and output_back), what the product sees
  * instead of its input (input, input_back), and the vectors of a norm
  * (vector).  Any may be NULL.  At an attention x is
- * the rotated queries and y what o_proj will see; nothing is saved there.
+ * the rotated queries and y what o_proj will see; nothing is saved there.  A
+ * stack is called once an expert that has visitors, forward and backward only.
  */
 struct peft_hook_ops {
 	/* Bytes that are kept as long as the adapter is attached. */
@@ -112,6 +115,9 @@ struct peft_site {
 	const float	*b;		/* [out] */
 	const float	*norm;		/* [in] what a norm multiplies with */
 	float		 more;		/* it is the weight and this */
+	/* of a stack: its experts, and the first of their linears */
+	size_t		 experts;
+	const struct peft_site *part;
 	struct peft_hook *hooks;	/* in order of attachment */
 };
 
@@ -148,6 +154,16 @@ void	peft_sites_close(struct peft_sites *);
 struct peft_site *peft_sites_find(const struct peft_sites *, const char *path);
 /* How many virtual tokens an adapter has; adapter -1: the most any has. */
 size_t	peft_sites_virtual(const struct peft_sites *, int adapter);
+/*
+ * A stack [experts * out, in] is what transformers keeps as one parameter
+ * (mlp.experts.gate_up_proj, mlp.experts.down_proj, mlp.gate.weight: a stack
+ * of one), and files as a linear for each expert.  The i-th of the linears
+ * that it is made of, and its first row in it; NULL: there are no more.
+ */
+enum peft_stack { PEFT_STACK_IN, PEFT_STACK_OUT, PEFT_STACK_ROUTER,
+	PEFT_NSTACK };		/* their slots */
+const struct peft_site *peft_stack_part(const struct peft_site *, size_t i,
+	    size_t *row);
 /* y [T, out] = x W^T of a site that is loaded, without bias and hooks;
  * scratch as for begin(). */
 void	peft_site_product(struct peft_cpu *, const struct peft_site *,

@@ -29,6 +29,18 @@ peft_sites_find(const struct peft_sites *s, const char *path)
 	return NULL;
 }
 
+const struct peft_site *
+peft_stack_part(const struct peft_site *s, size_t i, size_t *row)
+{
+	bool pairs = s->slot == PEFT_STACK_IN;	/* gate, up; and down */
+	size_t each = pairs ? 2 : 1, e = i / each;
+
+	*row = i * s->out / each;
+	if (s->kind != PEFT_STACK || e >= s->experts)
+		return NULL;
+	return s->part + 3 * e + i % each;
+}
+
 size_t
 peft_sites_virtual(const struct peft_sites *s, int adapter)
 {

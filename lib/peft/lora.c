@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "peft/lora.h"
+#include "peft/parameters.h"
 #include "peft/target.h"
 
 static const char *const keys[][2] = {
@@ -40,7 +41,7 @@ static const char *const patterns[] = { "rank_pattern", "alpha_pattern",
 /* Variants of the arithmetic that are not known here. */
 static const char *const off[] = {
 	"bias", "use_qalora", "alora_invocation_tokens", "layer_replication",
-	"target_parameters", "velora_config", "monteclora_config",
+	"velora_config", "monteclora_config",
 	"kasa_config", "arrow_config", "use_bdlora", "megatron_config",
 	"ensure_weight_tying", NULL
 };
@@ -92,6 +93,10 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	if (l->dora && l->bias)
 		return peft_seterr(err, "use_dora and lora_bias exclude each "
 		    "other");
+	if (peft_target_has_parameters(config) &&
+	    (l->dropout > 0 || l->bias || l->dora))
+		return peft_seterr(err, "target_parameters excludes "
+		    "lora_dropout, lora_bias and use_dora");
 	l->rank_pattern = peft_json_get(config, "rank_pattern");
 	l->alpha_pattern = peft_json_get(config, "alpha_pattern");
 	return 0;
@@ -111,6 +116,21 @@ embedding_shapes(const struct peft_lora *l, struct peft_module *m,
 	return 0;
 }
 
+int
+peft_lora_scale(const struct peft_lora *l, struct peft_module *m,
+    struct peft_err *err)
+{
+	double r, alpha;
+
+	if (peft_config_rank(l->rank_pattern, m, l->r, err) == -1 ||
+	    peft_pattern_value(l->alpha_pattern, m->site->path, l->alpha,
+	    &alpha, err) == -1)
+		return -1;
+	r = (double)m->rank;
+	m->scale = (float)(l->rslora ? alpha / sqrt(r) : alpha / r);
+	return 0;
+}
+
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
     struct peft_err *err)
@@ -118,14 +138,9 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	const struct peft_lora *l = settings;
 	const struct peft_site *s = m->site;
 	bool embedding = s->kind == PEFT_EMBEDDING;
-	double r, alpha;
 
-	if (peft_config_rank(l->rank_pattern, m, l->r, err) == -1 ||
-	    peft_pattern_value(l->alpha_pattern, s->path, l->alpha, &alpha,
-	    err) == -1)
+	if (peft_lora_scale(l, m, err) == -1)
 		return -1;
-	r = (double)m->rank;
-	m->scale = (float)(l->rslora ? alpha / sqrt(r) : alpha / r);
 	m->dropout = embedding ? 0 : l->dropout;
 	/* PEFT writes the base's own weight beside; fresh ones do not */
 	if (!m->adapter->fresh && s->kind != PEFT_LINEAR)

@@ -24,6 +24,10 @@ struct peft_lora {
 	const cJSON	*rank_pattern, *alpha_pattern;	/* of the config */
 };
 
+/* lora.c: the module's rank and scale. */
+int	peft_lora_scale(const struct peft_lora *, struct peft_module *,
+	    struct peft_err *);
+
 /* lora-start.c: the first values that are functions of the base, or of each
  * other. */
 int	peft_lora_start(struct peft_module *, struct peft_err *);

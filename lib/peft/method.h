@@ -41,6 +41,7 @@ enum peft_leaf { PEFT_LEAF_WEIGHT, PEFT_LEAF_BIAS, PEFT_NLEAF };
 /* Where the name of a tensor begins. */
 enum peft_place {
 	PEFT_AT_SITE,		/* base_model.model.PATH.SUFFIX */
+	PEFT_AT_OWNER,		/* the same of the module PATH is in */
 	PEFT_AT_MODEL,		/* base_model.SUFFIX */
 	PEFT_AT_NONE		/* SUFFIX */
 };
@@ -131,7 +132,7 @@ const struct peft_method *peft_method_find(const char *type,
 const struct peft_method *peft_method_at(size_t i);
 
 /* Parts that any adapter may have beside its method's. */
-extern const struct peft_method peft_full, peft_tokens_part;
+extern const struct peft_method peft_full, peft_lora_stack, peft_tokens_part;
 
 /* What the files of this layer share of an adapter. */
 struct peft_adapter {

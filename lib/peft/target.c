@@ -187,8 +187,8 @@ choose(const struct choice *c, const struct peft_site *site,
 {
 	int r;
 
-	/* to PEFT the experts of a layer are one parameter, not modules */
-	if (site->kind == PEFT_EXPERT)
+	/* to PEFT the experts of a layer are parameters, not modules */
+	if (site->kind == PEFT_EXPERT || site->kind == PEFT_STACK)
 		return 0;
 	/* an attention is no module's but those that ask for it */
 	if (site->kind == PEFT_ATTENTION && !(c->kinds >> PEFT_ATTENTION & 1))
