@@ -13,7 +13,7 @@
 
 enum {
 	O_METHOD = PEFT_O_OWN, O_SET, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT,
-	O_RSLORA, O_INIT, O_LR, O_EPOCHS, O_STEPS, O_BATCH, O_MICRO,
+	O_RSLORA, O_INIT, O_BEGIN, O_LR, O_EPOCHS, O_STEPS, O_BATCH, O_MICRO,
 	O_SCHEDULE, O_WARMUP, O_CYCLES, O_MINLR, O_POWER, O_LRDECAY,
 	O_OPTIMISER, O_DECAY, O_CLIP, O_BETA1, O_BETA2, O_EPS, O_LORAPLUS,
 	O_SMOOTHING, O_ZLOSS, O_NEFTUNE, O_EMA, O_SPIKE, O_NOSHUFFLE, O_EVAL,
@@ -33,6 +33,7 @@ static const struct peft_opt opts[] = {
 	{ O_RSLORA, "rslora", NULL, "scale by alpha / sqrt(rank)" },
 	{ 'c', "config", "FILE", "start from this adapter_config.json" },
 	{ O_INIT, "init", "ADAPTER", "go on from this adapter's values" },
+	{ O_BEGIN, "init-records", "N", "records that corda and lora_ga begin from (256)" },
 	{ O_LR, "lr", "RATE", "learning rate (2e-4)" },
 	{ O_EPOCHS, "epochs", "N", "passes over the records (1)" },
 	{ O_STEPS, "steps", "N", "steps instead of epochs" },
@@ -219,6 +220,10 @@ other_option(struct peft_trainjob *job, int ch)
 	case O_INIT:
 		job->init = optarg;
 		break;
+	case O_BEGIN:
+		job->begin = (size_t)peft_optint("--init-records", optarg, 1,
+		    INT32_MAX);
+		break;
 	case O_SCHEDULE:
 		job->opt.schedule.kind = (enum peft_schedule)peft_optword(
 		    "--schedule", optarg, peft_schedule_names);
@@ -311,7 +316,8 @@ parse(struct peft_trainjob *job, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct peft_trainjob job = { .opt = peft_trainopt_default() };
+	struct peft_trainjob job = { .opt = peft_trainopt_default(),
+	    .begin = 256 };
 	struct peft_err err = { 0 };
 	int r;
 

@@ -58,12 +58,13 @@ fail:
 	return NULL;
 }
 
-static int
-first_values(struct peft_adapter *a, uint64_t seed, struct peft_err *err)
+int
+peft_adapter_first(struct peft_adapter *a, uint64_t seed, struct peft_err *err)
 {
 	size_t i;
 	int part;
 
+	a->seed = seed;
 	for (i = 0; i < a->nmodules; i++) {
 		struct peft_module *m = &a->modules[i];
 
@@ -87,9 +88,8 @@ peft_adapter_new(const cJSON *config, const struct peft_sites *sites,
 
 	if (a == NULL)
 		return NULL;
-	a->seed = seed;
 	if (peft_adapter_lay_out(a, err) == -1 ||
-	    first_values(a, seed, err) == -1) {
+	    peft_adapter_first(a, seed, err) == -1) {
 		peft_adapter_close(a);
 		return NULL;
 	}
@@ -326,4 +326,10 @@ int
 peft_adapter_finish(struct peft_adapter *a, struct peft_err *err)
 {
 	return a->method->finish == NULL ? 0 : a->method->finish(a, err);
+}
+
+const char *
+peft_adapter_note(const struct peft_adapter *a)
+{
+	return a->note;
 }

@@ -92,6 +92,8 @@ void		 peft_adapter_stepped(struct peft_adapter *, size_t step,
 		    double gscale);
 int		 peft_adapter_finish(struct peft_adapter *, struct peft_err *)
 		    PEFT_MUSTCHECK;
+/* What its user should know of what will be saved, or NULL. */
+const char	*peft_adapter_note(const struct peft_adapter *);
 
 /* The i-th tensor of the base that merging changes, by name ("PATH.weight",
  * "PATH.bias"): 1, or 0 when there are no more (none at all: an adapter that

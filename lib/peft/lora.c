@@ -131,6 +131,23 @@ peft_lora_scale(const struct peft_lora *l, struct peft_module *m,
 	return 0;
 }
 
+/* What it began as is kept. */
+static int
+begin_shapes(const struct peft_lora *l, struct peft_shape *out,
+    struct peft_err *err)
+{
+	if (l->dora || l->bias)
+		return peft_seterr(err, "an adapter that begins as a part of "
+		    "the weight excludes use_dora and lora_bias");
+	out[PEFT_LORA_A0] = out[PEFT_LORA_A];
+	out[PEFT_LORA_B0] = out[PEFT_LORA_B];
+	out[PEFT_LORA_A0].suffix = "lora_A0";
+	out[PEFT_LORA_B0].suffix = "lora_B0";
+	out[PEFT_LORA_A0].fixed = out[PEFT_LORA_B0].fixed = true;
+	out[PEFT_LORA_A0].unsaved = out[PEFT_LORA_B0].unsaved = true;
+	return 0;
+}
+
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
     struct peft_err *err)
@@ -157,6 +174,9 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	if (l->dora)
 		out[PEFT_LORA_MAGNITUDE] = peft_shape1(
 		    "lora_magnitude_vector", s->out);
+	if (m->adapter->fresh && (l->start == PEFT_LORA_CORDA ||
+	    l->start == PEFT_LORA_GA))
+		return begin_shapes(l, out, err);
 	return 0;
 }
 
@@ -174,7 +194,7 @@ init(const void *settings, const struct peft_module *m, int part,
 	if (m->site->kind == PEFT_EMBEDDING) {
 		if (part == PEFT_LORA_B || l->start == PEFT_LORA_FALSE)
 			peft_init_normal(rng, value, n, 1);
-	} else if (part == PEFT_LORA_MAGNITUDE || part == PEFT_LORA_BASE)
+	} else if (part > PEFT_LORA_BIAS)
 		peft_init_const(value, n, 0);
 	else if (part != PEFT_LORA_A && l->start != PEFT_LORA_FALSE)
 		peft_init_const(value, n, 0);
@@ -184,14 +204,22 @@ init(const void *settings, const struct peft_module *m, int part,
 		peft_init_uniform(rng, value, n, 1 / sqrt(in));
 }
 
+static bool
+is_residual(const struct peft_module *m)
+{
+	const struct peft_lora *l = m->settings;
+
+	return l->start == PEFT_LORA_PISSA || l->start == PEFT_LORA_OLORA ||
+	    m->param[PEFT_LORA_A0] != NULL;
+}
+
 static const struct peft_hook_ops *
 hook_for(const struct peft_module *m)
 {
 	const struct peft_lora *l = m->settings;
 
 	return m->site->kind == PEFT_EMBEDDING ? &peft_lora_embedding_hook :
-	    l->dora ? &peft_dora_hook : l->start == PEFT_LORA_PISSA ||
-	    l->start == PEFT_LORA_OLORA ? &peft_residual_hook :
+	    l->dora ? &peft_dora_hook : is_residual(m) ? &peft_residual_hook :
 	    &peft_lowrank_hook;
 }
 
@@ -235,8 +263,7 @@ prepare(struct peft_module *m, const struct peft_rows *base,
 		return 0;
 	if (l->dora)
 		return peft_dora_prepare(m, base, err);
-	return l->start == PEFT_LORA_PISSA || l->start == PEFT_LORA_OLORA ?
-	    peft_residual_prepare(m, base, err) :
+	return is_residual(m) ? peft_residual_prepare(m, base, err) :
 	    peft_lowrank_prepare(m, base, err);
 }
 
@@ -254,8 +281,7 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 	if (peft_lowrank_merge(m, leaf, first, n, weight, rows, base,
 	    err) == -1)
 		return -1;
-	if (leaf == PEFT_LEAF_WEIGHT && (l->start == PEFT_LORA_PISSA ||
-	    l->start == PEFT_LORA_OLORA))
+	if (leaf == PEFT_LEAF_WEIGHT && is_residual(m))
 		peft_residual_merge(m, first, n, weight, rows);
 	return 0;
 }
@@ -270,4 +296,5 @@ const struct peft_method peft_lora = {
 	.parse = parse, .shapes = shapes, .init = init,
 	.start = peft_lora_start, .prepare = prepare, .hook_for = hook_for,
 	.changes = peft_lowrank_changes, .merge = merge,
+	.finish = peft_lora_finish,
 };

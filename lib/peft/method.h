@@ -132,7 +132,8 @@ const struct peft_method *peft_method_find(const char *type,
 const struct peft_method *peft_method_at(size_t i);
 
 /* Parts that any adapter may have beside its method's. */
-extern const struct peft_method peft_full, peft_lora_stack, peft_tokens_part;
+extern const struct peft_method peft_full, peft_lora_stack,
+	peft_tokens_part;
 
 /* What the files of this layer share of an adapter. */
 struct peft_adapter {
@@ -152,11 +153,13 @@ struct peft_adapter {
 	float			*values, *grads;	/* of all, end to end */
 	size_t			 nvalues, ngrads;
 	bool			 fresh;		/* made here, not read */
+	bool			 from_data;	/* see begin.h */
 	uint64_t		 seed;		/* of its first values */
 	char			**meta;		/* key, value, ..., NULL */
 	struct peft_map		 index;		/* param by name */
 	struct peft_virtual	 virtuals;	/* if the method has some */
-	void			*memory;	/* of stepped(); freed */
+	void			*memory;	/* the method's own; freed */
+	const char		*note;		/* to tell when it is saved */
 };
 
 /* What names on disk begin with. */
@@ -169,6 +172,9 @@ struct peft_adapter *peft_adapter_make(const cJSON *config,
 	    PEFT_MUSTCHECK;
 int	peft_adapter_lay_out(struct peft_adapter *, struct peft_err *)
 	    PEFT_MUSTCHECK;
+/* The first values of a fresh one. */
+int	peft_adapter_first(struct peft_adapter *, uint64_t seed,
+	    struct peft_err *) PEFT_MUSTCHECK;
 /* build.c: the modules of the config, and their parameters. */
 int	peft_adapter_build(struct peft_adapter *, const struct peft_sites *,
 	    struct peft_err *) PEFT_MUSTCHECK;

@@ -54,15 +54,13 @@ close_all(struct state *s)
 static int
 open_adapter(struct state *s, struct peft_err *err)
 {
-	struct peft_sites *sites = peft_net_sites(s->net);
-
 	if (s->job->init != NULL) {
 		if ((s->init = peft_source_open(s->job->init, err)) == NULL)
 			return -1;
-		s->adapter = peft_adapter_open(s->init, sites, err);
+		s->adapter = peft_adapter_open(s->init, peft_net_sites(s->net),
+		    err);
 	} else if (peft_job_config(s->job, s->source, err) == 0)
-		s->adapter = peft_adapter_new(s->job->config, sites,
-		    s->job->common.seed, err);
+		s->adapter = peft_job_begin(s->job, s->net, &s->data, err);
 	return s->adapter == NULL ? -1 : 0;
 }
 
@@ -223,9 +221,13 @@ train(struct state *s, struct peft_err *err)
 		return 128 + atomic_load(&s->signals.stop);
 	}
 	if (r == 0 && (r = peft_adapter_finish(s->adapter, err)) == 0 &&
-	    (r = save_adapter(s, err)) == 0 &&
-	    job->opt.checkpoint != NULL)
-		(void)unlink(job->opt.checkpoint);
+	    (r = save_adapter(s, err)) == 0) {
+		if (peft_adapter_note(s->adapter) != NULL &&
+		    !job->common.quiet)
+			peft_warn("%s", peft_adapter_note(s->adapter));
+		if (job->opt.checkpoint != NULL)
+			(void)unlink(job->opt.checkpoint);
+	}
 	return r;
 }
 
@@ -258,9 +260,8 @@ run(struct state *s, struct peft_err *err)
 		return -1;
 	peft_cpu_compute(s->cpu, job->opt.compute);
 	if ((s->net = peft_net_open(s->source, s->cpu, err)) == NULL ||
-	    open_adapter(s, err) == -1 || peft_job_records(job, s->source,
-	    peft_net_config(s->net)->vocab, &s->data, s->evals,
-	    err) == -1 ||
+	    peft_job_records(job, s->source, peft_net_config(s->net)->vocab,
+	    &s->data, s->evals, err) == -1 || open_adapter(s, err) == -1 ||
 	    peft_source_hash(s->source, job->common.threads, s->base,
 	    err) == -1 || check_init(s, err) == -1)
 		return -1;
