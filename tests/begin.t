@@ -11,7 +11,8 @@ all=q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj
 
 train() { peft-train -q -m "$base" --batch 4 --no-shuffle -f "$@" \
     "$golden/records"; }
-kind() { train --rank 2 --target "$all" --set init_lora_weights="$@"; }
+kind() { how_=$1; shift; train --rank 2 --target "$all" \
+    --set "init_lora_weights=$how_" "$@"; }
 refuse() { expect 2 "peft-train: $1" kind "$2" --set "$3" -o never; }
 loss() { peft-eval -q -m "$1" ${2:+-a "$2"} "$golden/records" |
     sed -n 's/.*"summary".*"loss":\([0-9.]\{6\}\).*/\1/p' | tail -n 1; }
