@@ -165,13 +165,13 @@ bench-quant: all $(BENCHES)
 	    sh tests/bench/quant.sh
 
 #: make parity     trains as PEFT does (MODEL=SmolLM2.gguf); other software
-#:                 reads what we write (PEERS=virtual env)
+#:                 reads what we write (PEERS, ADAPTERS=virtual envs)
 parity: all $(BUILD)/bin/logits-tool $(BUILD)/bin/tokenizer-unit \
     $(BUILD)/bin/side-tool $(BUILD)/bin/vocab-tool
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
 	    $(PROVE) -v tests/parity/tokenizers.sh tests/parity/train.sh \
 	    tests/parity/run.sh tests/parity/vocab.sh tests/parity/readers.sh \
-	    tests/parity/methods.sh
+	    tests/parity/methods.sh tests/parity/adapters_lib.sh
 
 #: make completions  write completions/ anew from the option tables
 completions: $(BINS)

@@ -193,6 +193,7 @@ run(struct job *job, struct peft_err *err)
 	struct peft_source *src = peft_source_open(job->model, err);
 	struct peft_spec *specs = NULL;
 	struct peft_imatrix imatrix = { 0 };
+	struct peft_weighed weighed = { .file = job->imatrix };
 	size_t n;
 	int r = -1;
 
@@ -210,8 +211,13 @@ run(struct job *job, struct peft_err *err)
 		peft_seterr(err, "%s: no weights", peft_source_label(src));
 	else if ((specs = peft_convert_plan(src, &job->convert, &n,
 	    err)) != NULL && peft_tune_weigh(job->imatrix,
-	    job->common.quiet, src, &imatrix, specs, n, err) == 0)
+	    job->common.quiet, src, &imatrix, specs, n, err) == 0) {
+		weighed.dataset = imatrix.dataset;
+		weighed.entries = imatrix.n;
+		weighed.chunks = imatrix.chunks;
+		o.weighed = job->imatrix != NULL ? &weighed : NULL;
 		r = run_plan(job, src, &o, specs, n, err);
+	}
 	free(specs);
 	peft_imatrix_free(&imatrix);
 	peft_source_close(src);

@@ -17,8 +17,8 @@ enum {
 	O_SCHEDULE, O_WARMUP, O_CYCLES, O_MINLR, O_POWER, O_LRDECAY,
 	O_OPTIMISER, O_DECAY, O_CLIP, O_BETA1, O_BETA2, O_EPS, O_LORAPLUS,
 	O_SMOOTHING, O_ZLOSS, O_NEFTUNE, O_EMA, O_SPIKE, O_NOSHUFFLE, O_EVAL,
-	O_EVALEVERY, O_PATIENCE, O_LOG, O_PLOT, O_SVG, O_SAVEEVERY, O_CKPT,
-	O_KEEP, O_RESUME, O_COMPUTE, O_MEMLIMIT, O_PARTIAL, O_ANYBASE
+	O_EVALEVERY, O_PATIENCE, O_LOG, O_PROFILE, O_PLOT, O_SVG, O_SAVEEVERY,
+	O_CKPT, O_KEEP, O_RESUME, O_COMPUTE, O_MEMLIMIT, O_PARTIAL, O_ANYBASE
 };
 
 static const struct peft_opt opts[] = {
@@ -62,6 +62,7 @@ static const struct peft_opt opts[] = {
 	{ O_EVALEVERY, "eval-every", "N", "evaluate each N steps (at the end only)" },
 	{ O_PATIENCE, "patience", "N", "end after N evaluations without a better one" },
 	{ O_LOG, "log", "FILE", "write a JSON line a step" },
+	{ O_PROFILE, "profile", NULL, "say where the time went, beside what this machine can do" },
 	{ O_PLOT, "plot", "LOG", "only draw the losses in a log, in characters" },
 	{ O_SVG, "svg", "LOG", "only draw them as SVG" },
 	{ O_SAVEEVERY, "save-every", "N", "write a checkpoint each N steps" },
@@ -241,6 +242,9 @@ other_option(struct peft_trainjob *job, int ch)
 		break;
 	case O_LOG:
 		job->log = optarg;
+		break;
+	case O_PROFILE:
+		job->profile = true;
 		break;
 	case O_PLOT:
 		exit(draw(optarg, peft_plot_text));

@@ -11,7 +11,7 @@ for f in llama llama_tied_rope3; do
 done
 for t in smollm2 llama3_1 gemma3; do
 	zstd -dqc "$shared/tokenizers/$t/tokenizer.json.zst" >tok.json
-	zstd -dqc "$shared/golden/text/$t.jsonl.zst" | grep -v '\\u0000' >text
+	zstd -dqc "$shared/golden/text/$t.jsonl.zst" >text
 	sub sh -c 'tokenizer-unit tok.json <text'
 done
 for t in llama3_1 qwen3 gemma3 smollm2; do

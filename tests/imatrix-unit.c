@@ -22,15 +22,17 @@ written(const char *path)
 {
 	static const char *const data[] = { "one.jsonl", "two" };
 	double x[COLS] = { 0, 1, 2.5, 1e-12, 3e9 }, y[2] = { 4, 0 };
+	uint64_t many = TOKENS, few = 3;
 	struct peft_imatrix_sum sums[2];
 	struct peft_imatrix_data d = { sums, 2, data, 2 };
 	struct peft_buf b = { 0 };
 	struct peft_err err = { 0 };
 	struct peft_out *out;
 
-	sums[0] = (struct peft_imatrix_sum){ .n = COLS, .square = x,
-	    .count = TOKENS };
-	sums[1] = (struct peft_imatrix_sum){ .n = 2, .square = y, .count = 3 };
+	sums[0] = (struct peft_imatrix_sum){ .n = COLS, .mats = 1, .square = x,
+	    .count = &many };
+	sums[1] = (struct peft_imatrix_sum){ .n = 2, .mats = 1, .square = y,
+	    .count = &few };
 	sums[0].name = peft_strdup("blk.1.ffn_up.weight", &err);
 	sums[1].name = peft_strdup("blk.0.attn_q.weight", &err);
 	out = peft_out_open(path, true, &err);

@@ -90,6 +90,29 @@ test_texts(void)
 	}
 }
 
+/* What people said may hold NULs. */
+static void
+test_said(void)
+{
+	static const char in[] = "{\"a\":[\"\\u0000x\\u0000\\u0000\"]}";
+	struct peft_err err = { 0 };
+	struct peft_buf b = { 0 };
+	cJSON *j = peft_json_said(in, sizeof(in) - 1, &err);
+	char *s;
+
+	need(j != NULL, &err);
+	peft_json_print(&b, j, 0, false);
+	peft_buf_putc(&b, '\0');
+	ok(!b.failed && strcmp(b.data, in) == 0, "NULs are printed");
+	s = j->child->child->valuestring;
+	ok(peft_json_nuls(s, strlen(s)) == 4 && memcmp(s, "\0x\0", 4) == 0,
+	    "and are characters");
+	cJSON_Delete(j);
+	peft_buf_free(&b);
+	ok(peft_json_said("{\"\\u0000\":1}", 12, &err) == NULL &&
+	    strstr(err.msg, "u0000") != NULL, "but not of keys");
+}
+
 /* n arrays in one another, n keys of one object. */
 static void
 test_limits(void)
@@ -271,6 +294,7 @@ int
 main(void)
 {
 	test_texts();
+	test_said();
 	test_limits();
 	test_read();
 	test_print();

@@ -5,6 +5,10 @@
 golden=$TOP/tests/golden
 ok 'targets, patterns, configs, hooks' peft-unit
 ok 'shared beginnings' tree-unit "$golden/llama/model"
+ok 'only what is supervised goes through the last layer' \
+    kept-unit "$golden/llama/model"
+ok 'the same under virtual tokens' kept-unit "$golden/llama/model" \
+    '{"peft_type":"PROMPT_TUNING","num_virtual_tokens":5}'
 ok 'LoRA on all layers, as PEFT has it' peft-unit "$golden/llama/model" \
     "$golden/llama/adapter" "$golden/llama/golden.safetensors"
 ok 'LoRA with a bias' peft-unit "$golden/llama/model" \

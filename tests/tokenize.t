@@ -109,6 +109,19 @@ for what in 'the same as an earlier' 'turn is empty' 'out of order' 'spelt out' 
 	ok "lint: $what" grep -q "$what" out
 done
 
+# U+0000 is a character like others, in records of each kind
+printf '%s\n' '{"messages":[{"role":"user","content":"a\u0000b"},{"role":"assistant","content":"\u0000"}]}' >nul
+expect 0 '' peft-tokenize -q -m base -f -o nul.tokens nul
+run sh -c "peft-tokenize -q -m base --render nul | tr '\\000' '~'"
+ok 'NULs are rendered' grep -q 'a~b' out
+expect 0 '' peft-tokenize -q -m base --fix nul
+ok 'and written as they came' cmp -s out nul
+echo '{"text":"\u0000"}' >nul
+peft-tokenize -q -m base nul | records - >got
+ok 'and tokens' [ "$(jq -c '.input_ids | length > 0' got)" = true ]
+echo '{"te\u0000xt":"x"}' >nul
+expect 2 '*u0000' peft-tokenize -q -m base nul
+
 # LlamaTokenizer has stages of its own, but not where it is not believed
 rm -rf class; cp -r base class
 cp "$TOP/tests/golden/tok/llama2.json" class/tokenizer.json

@@ -45,36 +45,6 @@ struct count {
 	int	n, ids, special, offsets, decoded;
 };
 
-/*
- * Texts may hold U+0000, which our JSON refuses.  In the line \u0000 is
- * made \ue000 before it is read, and that character NUL again afterwards.
- */
-static void
-hide_nul(char *line, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i + 6 <= n; i++)
-		if (line[i] == '\\' && line[i + 1] != 'u')
-			i++;
-		else if (memcmp(line + i, "\\u0000", 6) == 0)
-			line[i + 2] = 'e';
-}
-
-static size_t
-show_nul(char *s)
-{
-	size_t n = strlen(s), i, k = 0;
-
-	for (i = 0; i < n; i++)
-		if (n - i >= 3 && memcmp(s + i, "\xee\x80\x80", 3) == 0) {
-			s[k++] = '\0';
-			i += 2;
-		} else
-			s[k++] = s[i];
-	return k;
-}
-
 static void
 say(int *count, const char *what, const char *text, const char *why)
 {
@@ -88,7 +58,7 @@ same_decoded(const struct peft_tokenizer *tok, const struct peft_tokens *t,
 {
 	int32_t *ids = calloc(t->n + 1, sizeof(*ids));
 	struct peft_buf out = { 0 };
-	size_t i, n = show_nul(want);
+	size_t i, n = peft_json_nuls(want, strlen(want));
 	int same;
 
 	for (i = 0; i < t->n; i++)
@@ -113,7 +83,7 @@ check(const struct peft_tokenizer *tok, const cJSON *j, struct count *c)
 	if (text == NULL && chat == NULL)
 		return;
 	s = text != NULL ? text->valuestring : chat->valuestring;
-	n = show_nul(s);
+	n = peft_json_nuls(s, strlen(s));
 	c->n++;
 	if (peft_tokenizer_encode(tok, s, n, 0, &t, &err) == -1 ||
 	    !same_ids(&t, peft_json_get(j, "ids")))
@@ -167,8 +137,7 @@ main(int argc, char **argv)
 	}
 	printf("1..5\n");
 	while (peft_in_line(in, &line, &len, &err) == 1) {
-		hide_nul(line, len);
-		if ((j = peft_json(line, len, &err)) == NULL) {
+		if ((j = peft_json_said(line, len, &err)) == NULL) {
 			c.ids++;
 			printf("# not read: %s\n", err.msg);
 			continue;

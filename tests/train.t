@@ -41,6 +41,18 @@ peft-eval -q --no-base -m base -a ranks --summary e >r
 ok 'an adapter of many ranks is evaluated as it was trained' sh -c 'jq -s -e "map(.eval_loss // .summary.loss | select(.)) |
     length == 2 and (.[0] - .[1] | fabs) < 1e-5" ranks.log r >verdict; grep -q true verdict'
 
+# where the time went: shares add up, products have operations and a peak
+run train --profile --epochs 1 --log w.log -o w/ t
+ok 'a profile adds up' [ "$rc" -eq 0 ]
+ok 'to all of the time' awk '/^(profile|peaks)|waiting/ || $1 == "seconds" { next }
+    { split(substr($0, 27), f, " "); s += f[2] } END { exit !(s > 99 && s < 101) }' err
+ok 'with products and their share of the peak' awk '
+    /^products/ && / GF\/s / { if (!($NF > 0 && $NF < 150)) exit 1; n++ }
+    END { exit n < 2 }' err
+ok 'and memory bound work' grep -q '^norms, residuals .* GB/s ' err
+ok 'the log has shares of the peak, time left, memory' jq -s -e '.[1:] |
+    all(.peak_share > 0 and .peak_share < 1.5 and .eta >= 0 and
+    .resident_bytes <= .peak_bytes and .planned_bytes > 0)' w.log
 expect 0 '' peft-train --plot b.log
 ok 'a curve that falls' sh -c "sed -n 1p out | grep -q '|[.o]' && sed -n 16p out | grep -q '[.o] *$'"
 expect 0 '' peft-train --svg b.log

@@ -44,6 +44,10 @@ put_escape(char *to, const char **from)
 	}
 	cp = hex_value(s + 1);
 	*from = s + 5;
+	if (cp == 0) {
+		memcpy(to, "\xc0\x80", 2);
+		return to + 2;
+	}
 	if (cp >= 0xd800 && cp < 0xdc00) {
 		cp = 0x10000 + ((cp - 0xd800) << 10) +
 		    (hex_value(s + 7) - 0xdc00);
@@ -100,6 +104,7 @@ key(struct peft_json_scan *s, const char **text, bool *own)
 	    { 4, "text" }, { 9, "input_ids" }, { 6, "labels" },
 	    { 6, "prompt" }, { 10, "completion" }, { 2, "id" } };
 	size_t i, room = (size_t)(s->end - s->p);
+	bool nul = s->nul;
 
 	for (i = 0; i < sizeof(common) / sizeof(common[0]); i++)
 		if (room > common[i].n + 1 && s->p[common[i].n + 1] == '"' &&
@@ -110,7 +115,10 @@ key(struct peft_json_scan *s, const char **text, bool *own)
 			return 0;
 		}
 	*own = true;
-	return (*text = string(s)) == NULL ? -1 : 0;
+	s->nul = false;
+	*text = string(s);
+	s->nul = nul;
+	return *text == NULL ? -1 : 0;
 }
 
 /*
@@ -279,11 +287,11 @@ value(struct peft_json_scan *s, int depth, cJSON *j)
 	return word(s, j);
 }
 
-cJSON *
-peft_json(const char *text, size_t len, struct peft_err *err)
+static cJSON *
+read_all(const char *text, size_t len, bool nul, struct peft_err *err)
 {
 	struct peft_json_scan s = { .begin = text, .p = text, .end = text + len,
-	    .err = err };
+	    .err = err, .nul = nul };
 	cJSON *j = cJSON_CreateNull();
 
 	if (j == NULL) {
@@ -302,4 +310,16 @@ peft_json(const char *text, size_t len, struct peft_err *err)
 		    s.why);
 	cJSON_Delete(j);
 	return NULL;
+}
+
+cJSON *
+peft_json(const char *text, size_t len, struct peft_err *err)
+{
+	return read_all(text, len, false, err);
+}
+
+cJSON *
+peft_json_said(const char *text, size_t len, struct peft_err *err)
+{
+	return read_all(text, len, true, err);
 }

@@ -60,7 +60,7 @@ escape(struct peft_json_scan *s)
 		    peft_json_fail(s, "unknown escape");
 	if (hex4(s, &high) == -1)
 		return -1;
-	if (high == 0)
+	if (high == 0 && !s->nul)
 		return peft_json_fail(s, "\\u0000");
 	if (high < 0xd800 || high > 0xdfff)
 		return 0;

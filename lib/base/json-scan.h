@@ -30,6 +30,7 @@ struct peft_json_scan {
 	const char	*why;		/* the first thing that was wrong */
 	struct peft_err	*err;
 	bool		 said;		/* err says it already */
+	bool		 nul;		/* \u0000 is a character */
 };
 
 /* Always -1. */

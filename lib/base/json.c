@@ -22,6 +22,20 @@ peft_json_get(const cJSON *object, const char *key)
 	return NULL;
 }
 
+size_t
+peft_json_nuls(char *s, size_t n)
+{
+	char *from = memchr(s, 0xc0, n), *end = s + n, *to = from;
+
+	while (from != NULL && from < end)
+		if ((unsigned char)*from == 0xc0) {
+			*to++ = '\0';
+			from += 2;
+		} else
+			*to++ = *from++;
+	return to == NULL ? n : (size_t)(to - s);
+}
+
 /* 1 it is there and not null, 0 otherwise. */
 static int
 present(const cJSON *object, const char *key, const cJSON **out)
@@ -113,9 +127,13 @@ peft_json_putstr(struct peft_buf *b, const char *s, size_t len)
 	for (i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)s[i];
 
-		if (c >= 0x20 && c != '"' && c != '\\')
+		if (c >= 0x20 && c != '"' && c != '\\' && c != 0xc0)
 			continue;
 		peft_buf_put(b, s + from, i - from);
+		if (c == 0xc0) {	/* a NUL, see peft_json_said() */
+			i++;
+			c = 0;
+		}
 		from = i + 1;
 		for (name = names; *name != '\0'; name += 2)
 			if ((unsigned char)*name == c)

@@ -24,6 +24,13 @@ enum { PEFT_JSON_DEPTH = 200 };		/* nested deeper is refused */
 
 cJSON	*peft_json(const char *s, size_t len, struct peft_err *)
 	    PEFT_MUSTCHECK;
+/* What people wrote may hold U+0000: in values (not in keys) it is the two
+ * bytes c0 80, which UTF-8 has no use for, and is printed as it came.  NULs
+ * takes it for what it is, in place, where a text is more than a C string;
+ * s has n bytes, and the result so many as it returns. */
+cJSON	*peft_json_said(const char *s, size_t len, struct peft_err *)
+	    PEFT_MUSTCHECK;
+size_t	 peft_json_nuls(char *s, size_t n);
 
 const cJSON	*peft_json_get(const cJSON *object, const char *key);
 

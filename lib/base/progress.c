@@ -22,19 +22,34 @@ peft_now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-size_t
-peft_rss_peak(void)
+/* A size that the system tells of this process, in bytes. */
+static size_t
+status_of(const char *key)
 {
 	FILE *fp = fopen("/proc/self/status", "re");
+	size_t len = strlen(key), kib = 0;
 	char line[128];
-	size_t kib = 0;
 
 	while (fp != NULL && fgets(line, sizeof(line), fp) != NULL)
-		if (sscanf(line, "VmHWM: %zu kB", &kib) == 1)
+		if (strncmp(line, key, len) == 0) {
+			kib = strtoul(line + len, NULL, 10);
 			break;
+		}
 	if (fp != NULL)
 		fclose(fp);
 	return kib * 1024;
+}
+
+size_t
+peft_rss_peak(void)
+{
+	return status_of("VmHWM:");
+}
+
+size_t
+peft_rss(void)
+{
+	return status_of("VmRSS:");
 }
 
 void
@@ -63,12 +78,17 @@ put_time(struct peft_buf *b, double seconds)
 		peft_buf_printf(b, "%ld:%02ld", s / 60, s % 60);
 }
 
-/* How long it will yet take, by how long it took so far. */
 static double
 remaining(const struct peft_progress *p, double now)
 {
 	return p->done > 0 && p->total > p->done ?
 	    (now - p->t0) * (p->total - p->done) / p->done : 0;
+}
+
+double
+peft_progress_left(const struct peft_progress *p)
+{
+	return remaining(p, peft_now());
 }
 
 static void

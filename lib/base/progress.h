@@ -28,6 +28,8 @@ void	peft_progress_start(struct peft_progress *, const char *label,
 /* note: a few words shown behind the bar, may be NULL. */
 void	peft_progress_set(struct peft_progress *, double done,
 	    const char *note);
+/* Seconds that it will yet take, by how long it took so far. */
+double	peft_progress_left(const struct peft_progress *);
 /* Wipe the bar so that a message can be printed; it comes back at the next
  * set. */
 void	peft_progress_wipe(struct peft_progress *);
@@ -35,5 +37,6 @@ void	peft_progress_end(struct peft_progress *);
 
 double	peft_now(void);		/* seconds, monotonic */
 size_t	peft_rss_peak(void);	/* bytes: VmHWM of this process */
+size_t	peft_rss(void);		/* VmRSS */
 
 #endif

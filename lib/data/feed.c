@@ -97,7 +97,7 @@ static void
 detect(const struct peft_feed *f, struct input *in, const struct peft_row *row)
 {
 	struct peft_err err;
-	cJSON *j = peft_json(row->text, row->len, &err);
+	cJSON *j = peft_json_said(row->text, row->len, &err);
 
 	in->shape = peft_shape_of(j);
 	cJSON_Delete(j);

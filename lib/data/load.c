@@ -142,7 +142,7 @@ static int
 take_row(struct mixed *m, const char *text, size_t len, size_t line,
     struct peft_err *err)
 {
-	cJSON *j = peft_json(text, len, err);
+	cJSON *j = peft_json_said(text, len, err);
 	int s;
 
 	if (j == NULL)

@@ -16,10 +16,14 @@ peft_marked_free(struct peft_marked *t)
 static void
 put(struct peft_marked *t, const char *s, int mark)
 {
-	size_t n = strlen(s), i;
+	size_t from = t->text.len, i;
 
-	peft_buf_put(&t->text, s, n);
-	for (i = 0; i < n; i++)
+	peft_buf_puts(&t->text, s);
+	if (t->text.failed)
+		return;
+	t->text.len = from + peft_json_nuls(t->text.data + from,
+	    t->text.len - from);
+	for (i = from; i < t->text.len; i++)
 		peft_buf_putc(&t->mark, mark);
 }
 

@@ -211,7 +211,7 @@ work(const struct peft_prep *p, const cJSON *j, struct peft_slot *s)
 void
 peft_slot_work(const struct peft_prep *p, struct peft_slot *s)
 {
-	cJSON *j = s->unread ? NULL : peft_json(s->text.data == NULL ? "" :
+	cJSON *j = s->unread ? NULL : peft_json_said(s->text.data == NULL ? "" :
 	    s->text.data, s->text.len, &s->err);
 
 	s->status = j == NULL ? -1 : work(p, j, s);

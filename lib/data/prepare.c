@@ -152,7 +152,7 @@ read_test(struct peft_prep *p, struct peft_err *err)
 	if ((rows = peft_rows_open(p->test, NULL, err)) == NULL)
 		return -1;
 	while ((s = peft_rows_next(rows, &text, &len, &line, err)) == 1) {
-		j = peft_json(text, len, err);
+		j = peft_json_said(text, len, err);
 		s = j == NULL ? -1 : peft_lint_test(&p->lint, j, err);
 		cJSON_Delete(j);
 		if (s == -1) {

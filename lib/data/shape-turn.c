@@ -56,7 +56,7 @@ fix_function(cJSON *function, struct peft_err *err)
 	if (!cJSON_IsString(args))
 		return 0;
 	v = args->valuestring[0] == '\0' ? cJSON_CreateObject() :
-	    peft_json(args->valuestring, strlen(args->valuestring), err);
+	    peft_json_said(args->valuestring, strlen(args->valuestring), err);
 	if (v == NULL)
 		return peft_errprefix(err, "\"arguments\"");
 	if (!cJSON_IsObject(v)) {
@@ -84,7 +84,7 @@ fix_calls(cJSON *calls, struct peft_err *err)
 static int
 put_calls(cJSON *dst, const char *value, struct peft_err *err)
 {
-	cJSON *v = peft_json(value, strlen(value), err), *calls, *e, *call;
+	cJSON *v = peft_json_said(value, strlen(value), err), *calls, *e, *call;
 	int s = 0;
 
 	if (v == NULL)
@@ -227,7 +227,7 @@ peft_shape_tools(const cJSON *tools, cJSON **own, struct peft_err *err)
 	    peft_json_get(tools->child, "name") == NULL)))
 		return 0;
 	list = cJSON_IsString(tools) ? tools->valuestring[0] == '\0' ?
-	    cJSON_CreateArray() : peft_json(tools->valuestring,
+	    cJSON_CreateArray() : peft_json_said(tools->valuestring,
 	    strlen(tools->valuestring), err) : cJSON_Duplicate(tools, 1);
 	if (list == NULL)
 		return peft_errprefix(err, "\"tools\"");

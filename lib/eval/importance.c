@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "eval/importance.h"
 #include "quant/imatrix.h"
 #include "tensor/ggufmap.h"
@@ -13,13 +14,19 @@
 struct listener {
 	struct peft_hook	 hook;
 	struct peft_site	*site;		/* NULL: not on one */
-	struct peft_imatrix_sum	 sum;
+	size_t			 sum, matrix;	/* of it */
+	size_t			 n;
+	double			*square;	/* [n] of the sum's */
+	uint64_t		*count;
 };
 
 struct peft_importances {
 	struct peft_session *session;
 	struct listener	*at;
 	size_t		 n;
+	struct peft_imatrix_sum *sums;
+	size_t		 nsums;
+	struct peft_map	 by_name;		/* of sums */
 };
 
 static void
@@ -33,10 +40,10 @@ hear(void *self, const struct peft_hook_call *call, float *y, size_t ldy)
 	for (t = 0; t < call->T; t++) {
 		const float *x = call->x + t * call->ldx;
 
-		for (i = 0; i < l->sum.n; i++)
-			l->sum.square[i] += (double)x[i] * (double)x[i];
+		for (i = 0; i < l->n; i++)
+			l->square[i] += (double)x[i] * (double)x[i];
 	}
-	l->sum.count += call->T;
+	*l->count += call->T;
 }
 
 static const struct peft_hook_ops ops = { .forward = hear };
@@ -68,27 +75,86 @@ detach(struct listener *l)
 	l->site = NULL;
 }
 
+/* The sum that the site's weight is part of, and of which of its matrices:
+ * experts of a layer share one. */
 static int
-listen(struct listener *l, struct peft_site *site, int adapter,
-    const struct peft_source *src, const struct peft_arch *arch,
+find_sum(struct peft_importances *p, struct listener *l,
+    const struct peft_site *site, const struct peft_arch *arch,
     struct peft_err *err)
 {
-	const char *weight = peft_source_at(src, site->weight)->name;
+	const char *weight = peft_source_at(p->session->source,
+	    site->weight)->name;
+	struct peft_imatrix_sum *s;
 	char name[256];
+	size_t *at;
 
-	if (site->kind == PEFT_EXPERT)
-		return peft_seterr(err, "weight %s: what goes into experts "
-		    "cannot be summed here", weight);
 	if (peft_arch_to_gguf(arch, weight, name) == -1)
 		return peft_seterr(err, "weight %s has no name in GGUF",
 		    weight);
-	l->sum.n = site->in;
-	l->sum.name = peft_strdup(name, err);
-	l->sum.square = peft_calloc(site->in, sizeof(double), err);
-	if (l->sum.name == NULL || l->sum.square == NULL)
-		return -1;
-	attach(l, site, adapter);
+	l->n = site->in;
+	l->matrix = peft_arch_expert(arch, weight);
+	if (l->matrix == SIZE_MAX)
+		l->matrix = 0;
+	if ((at = peft_map_find(&p->by_name, name, strlen(name))) != NULL)
+		l->sum = *at;
+	else {
+		if (peft_map_add(&p->by_name, name, strlen(name), p->nsums,
+		    err) == -1)
+			return -1;
+		l->sum = p->nsums++;
+		p->sums[l->sum].n = site->in;
+		p->sums[l->sum].name = peft_strdup(name, err);
+	}
+	s = &p->sums[l->sum];
+	if (s->mats <= l->matrix)
+		s->mats = l->matrix + 1;
+	return s->name == NULL ? -1 : 0;
+}
+
+/* Room for all matrices of the sums, and where each listener writes. */
+static int
+make_room(struct peft_importances *p, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < p->nsums; i++) {
+		struct peft_imatrix_sum *s = &p->sums[i];
+
+		s->square = peft_calloc(s->mats * s->n, sizeof(double), err);
+		s->count = peft_calloc(s->mats, sizeof(*s->count), err);
+		if (s->square == NULL || s->count == NULL)
+			return -1;
+	}
+	for (i = 0; i < p->n; i++) {
+		struct listener *l = &p->at[i];
+
+		l->square = p->sums[l->sum].square + l->matrix * l->n;
+		l->count = p->sums[l->sum].count + l->matrix;
+	}
 	return 0;
+}
+
+static int
+listen_to_all(struct peft_importances *p, struct peft_sites *sites,
+    int adapter, const struct peft_arch *arch, struct peft_err *err)
+{
+	size_t i;
+
+	p->at = peft_calloc(sites->n + 1, sizeof(*p->at), err);
+	p->sums = peft_calloc(sites->n + 1, sizeof(*p->sums), err);
+	if (p->at == NULL || p->sums == NULL)
+		return -1;
+	for (i = 0; i < sites->n; i++) {
+		struct peft_site *s = &sites->at[i];
+
+		if ((s->kind != PEFT_LINEAR && s->kind != PEFT_EXPERT) ||
+		    s->layer < 0)
+			continue;
+		if (find_sum(p, &p->at[p->n], s, arch, err) == -1)
+			return -1;
+		attach(&p->at[p->n++], s, adapter);
+	}
+	return make_room(p, err);
 }
 
 struct peft_importances *
@@ -98,27 +164,14 @@ peft_importances_open(struct peft_session *ses, int adapter,
 	struct peft_sites *sites = peft_net_sites(ses->net);
 	const struct peft_arch *arch = peft_imatrix_arch(ses->source, err);
 	struct peft_importances *p;
-	size_t i;
 
 	if (arch == NULL || (p = peft_calloc(1, sizeof(*p), err)) == NULL)
 		return NULL;
 	p->session = ses;
 	ses->apart = true;
-	if ((p->at = peft_calloc(sites->n, sizeof(*p->at), err)) == NULL) {
+	if (listen_to_all(p, sites, adapter, arch, err) == -1) {
 		peft_importances_close(p);
 		return NULL;
-	}
-	for (i = 0; i < sites->n; i++) {
-		struct peft_site *s = &sites->at[i];
-
-		if ((s->kind != PEFT_LINEAR && s->kind != PEFT_EXPERT) ||
-		    s->layer < 0)
-			continue;
-		if (listen(&p->at[p->n++], s, adapter, ses->source, arch,
-		    err) == -1) {
-			peft_importances_close(p);
-			return NULL;
-		}
 	}
 	return p;
 }
@@ -138,15 +191,15 @@ peft_importances_write(struct peft_importances *p, struct peft_out *out,
     const char *path, const char *const *datasets, size_t ndatasets,
     struct peft_err *err)
 {
-	struct peft_imatrix_data d = { .n = p->n, .datasets = datasets,
+	struct peft_imatrix_data d = { .n = p->nsums, .datasets = datasets,
 	    .ndatasets = ndatasets };
 	size_t i;
 	int r;
 
-	if ((d.at = peft_calloc(p->n + 1, sizeof(*d.at), err)) == NULL)
+	if ((d.at = peft_calloc(p->nsums + 1, sizeof(*d.at), err)) == NULL)
 		return -1;
-	for (i = 0; i < p->n; i++)
-		d.at[i] = p->at[i].sum;		/* still the listener's */
+	for (i = 0; i < p->nsums; i++)
+		d.at[i] = p->sums[i];		/* sorted there; still ours */
 	r = peft_imatrix_write(out, path, &d, err);
 	free(d.at);
 	return r;
@@ -160,10 +213,13 @@ peft_importances_close(struct peft_importances *p)
 	if (p == NULL)
 		return;
 	peft_importances_stop(p);
-	for (i = 0; i < p->n; i++) {
-		free(p->at[i].sum.name);
-		free(p->at[i].sum.square);
+	for (i = 0; i < p->nsums; i++) {
+		free(p->sums[i].name);
+		free(p->sums[i].square);
+		free(p->sums[i].count);
 	}
+	peft_map_free(&p->by_name);
+	free(p->sums);
 	free(p->at);
 	free(p);
 }

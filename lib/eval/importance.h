@@ -13,10 +13,10 @@
  */
 struct peft_importances;
 
-/* Listens to every linear layer inside the blocks while sequences with this
- * adapter (-1: none) run, each token of each record for itself; before the
- * workspace is opened.  The session must outlive it.  A layer without a name
- * in GGUF is an error, and so is one of experts. */
+/* Listens to every linear layer inside the blocks, routers and experts too,
+ * while sequences with this adapter (-1: none) run, each token of each record
+ * for itself; before the workspace is opened.  The session must outlive it.
+ * A layer without a name in GGUF is an error. */
 struct peft_importances *peft_importances_open(struct peft_session *,
 		    int adapter, struct peft_err *) PEFT_MUSTCHECK;
 /* Hear no more: what is run from here on does not count. */

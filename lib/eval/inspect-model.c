@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "eval/inspect-impl.h"
+#include "peft/adapter.h"
 
 /* A side file's JSON; 0 if there is none. */
 static int
@@ -89,7 +90,9 @@ peft_inspect_config(cJSON *j, const struct peft_source *s,
 	    "rope_local_base_freq", "sliding_window", NULL };
 	static const char *const adapter[] = { "peft_type", "r",
 	    "lora_alpha", "use_rslora", "use_dora", "target_modules",
-	    "base_model_name_or_path", NULL };
+	    "base_model_name_or_path", "name", "mh_adapter",
+	    "output_adapter", "reduction_factor", "non_linearity",
+	    "is_parallel", "phm_layer", NULL };
 	cJSON *c;
 	int r;
 
@@ -101,7 +104,8 @@ peft_inspect_config(cJSON *j, const struct peft_source *s,
 	}
 	if (r != -1 && (r = side_json(s, "adapter_config.json", &c,
 	    err)) == 1) {
-		copy_keys(j, c, adapter);
+		if ((r = peft_hub_unpack(&c, err)) == 0)
+			copy_keys(j, c, adapter);
 		cJSON_Delete(c);
 	}
 	return r == -1 ? -1 : 0;

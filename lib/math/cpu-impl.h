@@ -2,7 +2,7 @@
 #ifndef PEFT_MATH_CPU_IMPL_H
 #define PEFT_MATH_CPU_IMPL_H
 
-/* For cpu.c, gemm.c, lapack.c and lowrank.c only. */
+/* For cpu.c, gemm.c, lapack.c, lowrank.c and profile.c only. */
 
 #include "math/blas.h"
 #include "math/cpu.h"
@@ -28,6 +28,8 @@ struct peft_cpu {
 	int			 threads;
 	struct peft_blas	 blas;
 	char			 describe[288];
+	double			 work;		/* operations so far */
+	struct peft_profile	*profile;	/* NULL: none is kept */
 };
 
 /* BLAS alone, for who has no cpu open; with the core type that one would open

@@ -234,6 +234,18 @@ peft_cpu_cache(const struct peft_cpu *cpu)
 }
 
 void
+peft_cpu_count(struct peft_cpu *cpu, double operations)
+{
+	cpu->work += operations;
+}
+
+double
+peft_cpu_counted(const struct peft_cpu *cpu)
+{
+	return cpu->work;
+}
+
+void
 peft_cpu_run(struct peft_cpu *cpu, size_t ntasks,
     void (*fn)(void *ctx, size_t task, int thread), void *ctx)
 {

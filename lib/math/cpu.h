@@ -56,6 +56,11 @@ size_t		 peft_cpu_cache(const struct peft_cpu *);
 void		 peft_cpu_run(struct peft_cpu *, size_t ntasks,
 		    void (*fn)(void *ctx, size_t task, int thread), void *ctx);
 
+/* Products count what they do, in operations (a product and its sum are two),
+ * attention does not: so much so far. */
+void		 peft_cpu_count(struct peft_cpu *, double operations);
+double		 peft_cpu_counted(const struct peft_cpu *);
+
 /* How the result of a product, m x n, is cut into tasks: tiles that suit the
  * caches, smaller until there are eight of them if it goes. */
 struct peft_tile {

@@ -214,6 +214,7 @@ peft_gemm(struct peft_cpu *cpu, enum peft_trans ta, enum peft_trans tb,
 	struct gemm g = { cpu, ta, tb, m, n, k, lda, ldb, ldc,
 	    peft_tile_of(m, n), alpha, beta, a, b, c };
 
+	peft_cpu_count(cpu, 2 * (double)m * (double)n * (double)k);
 	if ((double)m * (double)n * (double)k <= ALONE)
 		peft_gemm1(cpu, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta,
 		    c, ldc);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/progress.h"
 #include "math/pool.h"
 
 /*
@@ -23,6 +24,7 @@ struct worker {
 	struct peft_pool	*pool;
 	pthread_t		 thread;
 	int			 number;	/* 1 .. threads-1 */
+	atomic_ullong		 busy;		/* nanoseconds with tasks */
 };
 
 /*
@@ -44,6 +46,8 @@ struct peft_pool {
 	atomic_int	 sleepers;	/* workers asleep */
 	atomic_bool	 waiting;	/* the caller is */
 	atomic_bool	 quit;
+	atomic_bool	 watched;	/* times are taken */
+	double		 waited;	/* seconds of the caller for others */
 	atomic_size_t	 open;		/* tasks not taken */
 	atomic_size_t	 undone;	/* tasks not done */
 	/* the run */
@@ -149,12 +153,42 @@ static void *
 work(void *arg)
 {
 	struct worker *w = arg;
+	double t;
 
 	while (!atomic_load(&w->pool->quit)) {
-		do_tasks(w->pool, w->number);
+		if (atomic_load(&w->pool->watched)) {
+			t = peft_now();
+			do_tasks(w->pool, w->number);
+			atomic_fetch_add(&w->busy, (unsigned long long)
+			    ((peft_now() - t) * 1e9));
+		} else
+			do_tasks(w->pool, w->number);
 		wait_news(w->pool);
 	}
 	return NULL;
+}
+
+void
+peft_pool_watch(struct peft_pool *p, int on)
+{
+	int i;
+
+	p->waited = 0;
+	for (i = 1; i <= p->started; i++)
+		atomic_store(&p->workers[i].busy, 0);
+	atomic_store(&p->watched, on);
+}
+
+double
+peft_pool_idle(const struct peft_pool *p, double seconds)
+{
+	double idle = p->waited;
+	int i;
+
+	for (i = 1; i <= p->started; i++)
+		idle += seconds - 1e-9 *
+		    (double)atomic_load(&p->workers[i].busy);
+	return idle > 0 ? idle : 0;
 }
 
 /* Signals are for the program's own thread, whose system calls they are to
@@ -225,6 +259,7 @@ void
 peft_pool_run(struct peft_pool *p, size_t ntasks,
     void (*fn)(void *ctx, size_t task, int thread), void *ctx)
 {
+	double t;
 	size_t task;
 
 	if (p->started == 0 || ntasks <= 1) {
@@ -239,5 +274,11 @@ peft_pool_run(struct peft_pool *p, size_t ntasks,
 	atomic_store(&p->open, ntasks);
 	wake_all(p);
 	do_tasks(p, 0);
+	if (!atomic_load(&p->watched)) {
+		wait_done(p);
+		return;
+	}
+	t = peft_now();
 	wait_done(p);
+	p->waited += peft_now() - t;
 }

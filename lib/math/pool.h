@@ -21,5 +21,9 @@ struct peft_pool *peft_pool_open(int threads, struct peft_err *)
 void		 peft_pool_close(struct peft_pool *);
 void		 peft_pool_run(struct peft_pool *, size_t ntasks,
 		    void (*fn)(void *ctx, size_t task, int thread), void *ctx);
+/* Measure, from now on or no more, how long threads have tasks; of `seconds'
+ * that went by since then, how many had none, all threads together. */
+void		 peft_pool_watch(struct peft_pool *, int on);
+double		 peft_pool_idle(const struct peft_pool *, double seconds);
 
 #endif

@@ -189,13 +189,27 @@ task(void *ctx, size_t i, int thread)
 			back_row(j, t);
 }
 
+/* Floats passed over for a value: gate, up, result; and back. */
+enum { FORWARD = 3, BACKWARD = 5 };
+
+static void
+go(struct job *j, size_t passes)
+{
+	struct peft_cpu *cpu = j->run->net->cpu;
+	struct peft_lap lap = peft_lap_begin(cpu);
+
+	peft_cpu_run(cpu, (j->T + ROWS - 1) / ROWS, task, j);
+	peft_lap_end(cpu, &lap, PEFT_WORK_ACT, 0, (double)(j->T * j->n *
+	    passes * sizeof(float)));
+}
+
 void
 peft_op_act(struct peft_run *run, float *y, const float *gu, size_t n,
     size_t T)
 {
 	struct job j = { run, y, (float *)(uintptr_t)gu, NULL, n, T };
 
-	peft_cpu_run(run->net->cpu, (T + ROWS - 1) / ROWS, task, &j);
+	go(&j, FORWARD);
 }
 
 void
@@ -204,5 +218,5 @@ peft_op_act_back(struct peft_run *run, float *gu, const float *dy, size_t n,
 {
 	struct job j = { run, NULL, gu, dy, n, T };
 
-	peft_cpu_run(run->net->cpu, (T + ROWS - 1) / ROWS, task, &j);
+	go(&j, BACKWARD);
 }

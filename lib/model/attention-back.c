@@ -18,16 +18,19 @@ struct job {
 	const struct peft_saved	*s;
 	const float		*dout;
 	float			*dqkv;
-	size_t			 window;
+	size_t			 layer, window;
 };
 
 /* A query head of a node; strides: ld for q and dq, lo for out and dout;
- * keys, values and their gradients have none between rows. */
+ * keys, values and their gradients have none between rows.  out, dout and
+ * lse begin with the first query that is asked for. */
 struct view {
 	const float	*q, *k, *v, *out, *dout, *lse;
 	float		*dq, *dk, *dv;
 	size_t		 ld, lo, heads, head;
 	size_t		 past;		/* tokens before the node */
+	size_t		 node;		/* its first */
+	struct peft_asked asked;
 };
 
 enum { SUMMED = 16 };		/* tokens of a task that sums over heads */
@@ -63,27 +66,31 @@ row_back(const struct peft_run *run, const struct view *w, size_t at,
 	run->vec->softmax_back(dp, p, cap > 0 ? 0 : d, seen);
 }
 
-/* Queries i0 .. i0+m of the node; p and dp are scratch of m x keys. */
+/* Where the i'th query asked for is in its sequence. */
+static size_t
+place(const struct view *w, size_t i)
+{
+	return w->past + peft_asked_at(&w->asked, w->node, i);
+}
+
+/* What is scratch of a task. */
+struct room {
+	float	*q, *dq;		/* of queries that lie apart */
+	float	*p, *dp;		/* of as many queries x keys */
+};
+
+/* p and dp of queries i0 .. i0+m of those asked for, with keys lo ..
+ * lo+keys. */
 static void
-block(const struct job *job, const struct view *w, size_t i0, size_t m,
-    float *p, float *dp)
+weights(const struct job *job, const struct view *w, size_t i0, size_t m,
+    size_t lo, size_t keys, const struct room *r)
 {
 	const struct peft_run *run = job->run;
-	const struct peft_cpu *cpu = run->net->cpu;
-	const struct peft_config *c = &run->net->config;
-	size_t at0 = w->past + i0;
-	size_t lo = at0 + 1 > job->window ? at0 + 1 - job->window : 0;
-	size_t keys = at0 + m - lo, hd = c->head_dim, vd = c->v_dim, i;
-	const float *q = w->q + i0 * w->ld, *dout = w->dout + i0 * w->lo;
-	const float *k = w->k + lo * hd, *v = w->v + lo * vd;
-	float scale = (float)c->t.attn_scale;
+	float *p = r->p, *dp = r->dp;
+	size_t i;
 
-	peft_gemm1(cpu, PEFT_N, PEFT_T, m, keys, hd, scale, q, w->ld, k, hd,
-	    0, p, keys);
-	peft_gemm1(cpu, PEFT_N, PEFT_T, m, keys, vd, 1, dout, w->lo, v, vd,
-	    0, dp, keys);
 	for (i = 0; i < m; i++) {
-		size_t end = at0 + i + 1 - lo, at = i * keys;
+		size_t end = place(w, i0 + i) + 1 - lo, at = i * keys;
 		size_t from = end > job->window ? end - job->window : 0;
 
 		row_back(run, w, i0 + i, p + at + from, dp + at + from,
@@ -93,12 +100,38 @@ block(const struct job *job, const struct view *w, size_t i0, size_t m,
 		memset(p + at + end, 0, (keys - end) * sizeof(*p));
 		memset(dp + at + end, 0, (keys - end) * sizeof(*p));
 	}
-	peft_gemm1(cpu, PEFT_N, PEFT_N, m, hd, keys, scale, dp, keys, k, hd,
-	    0, w->dq + i0 * w->ld, w->ld);
-	peft_gemm1(cpu, PEFT_T, PEFT_N, keys, hd, m, scale, dp, keys, q,
-	    w->ld, 1, w->dk + lo * hd, hd);
-	peft_gemm1(cpu, PEFT_T, PEFT_N, keys, vd, m, 1, p, keys, dout, w->lo,
-	    1, w->dv + lo * vd, vd);
+}
+
+static void
+block(const struct job *job, const struct view *w, size_t i0, size_t m,
+    const struct room *r)
+{
+	const struct peft_cpu *cpu = job->run->net->cpu;
+	const struct peft_config *c = &job->run->net->config;
+	size_t at = place(w, i0) + 1, ldq = w->ld;
+	size_t lo = at > job->window ? at - job->window : 0;
+	size_t keys = place(w, i0 + m - 1) + 1 - lo, i;
+	size_t hd = c->head_dim, vd = c->v_dim;
+	const float *q = peft_asked_rows(&w->asked, w->node, i0, m, w->q,
+	    &ldq, r->q, hd), *dout = w->dout + i0 * w->lo;
+	const float *k = w->k + lo * hd, *v = w->v + lo * vd;
+	float scale = (float)c->t.attn_scale;
+	float *dq = q == r->q ? r->dq : w->dq + i0 * w->ld;
+
+	peft_gemm1(cpu, PEFT_N, PEFT_T, m, keys, hd, scale, q, ldq, k, hd,
+	    0, r->p, keys);
+	peft_gemm1(cpu, PEFT_N, PEFT_T, m, keys, vd, 1, dout, w->lo, v, vd,
+	    0, r->dp, keys);
+	weights(job, w, i0, m, lo, keys, r);
+	peft_gemm1(cpu, PEFT_N, PEFT_N, m, hd, keys, scale, r->dp, keys, k,
+	    hd, 0, dq, ldq);
+	peft_gemm1(cpu, PEFT_T, PEFT_N, keys, hd, m, scale, r->dp, keys, q,
+	    ldq, 1, w->dk + lo * hd, hd);
+	peft_gemm1(cpu, PEFT_T, PEFT_N, keys, vd, m, 1, r->p, keys, dout,
+	    w->lo, 1, w->dv + lo * vd, vd);
+	for (i = 0; dq == r->dq && i < m; i++)
+		memcpy(w->dq + (place(w, i0 + i) - w->past) * w->ld,
+		    dq + i * hd, hd * sizeof(*dq));
 }
 
 /* Add the gradients src[depth + n, width] of a node and all above it to their
@@ -120,12 +153,13 @@ spread(const struct peft_run *run, size_t node, size_t head, size_t at,
 
 /* The head's place in a node; copy: keys, values and their gradients. */
 static struct view
-view_of(const struct job *job, const struct peft_node *n, size_t head,
-    float *copy)
+view_of(const struct job *job, size_t node, size_t head, float *copy)
 {
+	const struct peft_node *n = &job->run->tree.nodes[node];
+	struct peft_asked ask = peft_asked(job->run, job->layer, node);
 	const struct peft_config *c = &job->run->net->config;
 	const struct peft_heads_at *at = &job->run->net->at;
-	size_t o = c->heads * c->v_dim, oo = n->first * o + head * c->v_dim;
+	size_t o = c->heads * c->v_dim, oo = ask.first * o + head * c->v_dim;
 	size_t rep = c->heads / c->kv_heads, seq = job->run->caps.seq;
 	size_t qo = n->first * at->ld + head / rep * at->group +
 	    head % rep * at->q;
@@ -133,33 +167,35 @@ view_of(const struct job *job, const struct peft_node *n, size_t head,
 	return (struct view){ .ld = at->ld, .lo = o, .heads = c->heads,
 	    .head = head, .q = job->s->qkv + qo, .out = job->s->attn + oo,
 	    .dout = job->dout + oo, .dq = job->dqkv + qo,
-	    .lse = job->s->lse + n->first * c->heads + head, .k = copy,
+	    .lse = job->s->lse + ask.first * c->heads + head, .k = copy,
 	    .v = copy + seq * c->head_dim,
 	    .dk = copy + seq * (c->head_dim + c->v_dim),
 	    .dv = copy + seq * (2 * c->head_dim + c->v_dim),
-	    .past = n->depth };
+	    .past = n->depth, .node = n->first, .asked = ask };
 }
 
 static void
-node_back(const struct job *job, size_t node, size_t head, float *p,
-    float *dp, float *copy)
+node_back(const struct job *job, size_t node, size_t head,
+    const struct room *r, float *copy)
 {
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
 	const struct peft_heads_at *at = &run->net->at;
 	const struct peft_node *n = &run->tree.nodes[node];
 	size_t g = head / (c->heads / c->kv_heads), all = n->depth + n->n, i;
-	struct view w = view_of(job, n, head, copy);
+	struct view w = view_of(job, node, head, copy);
 
+	if (w.asked.n == 0)
+		return;
 	peft_attention_path(run, node, job->s->qkv + at->k + g * at->kstep,
 	    at->ld, copy, c->head_dim);
 	peft_attention_path(run, node, job->s->qkv + at->v + g * at->vstep,
 	    at->ld, copy + run->caps.seq * c->head_dim, c->v_dim);
 	memset(w.dk, 0, all * c->head_dim * sizeof(float));
 	memset(w.dv, 0, all * c->v_dim * sizeof(float));
-	for (i = 0; i < n->n; i += PEFT_BLOCK)
-		block(job, &w, i, n->n - i < PEFT_BLOCK ? n->n - i :
-		    PEFT_BLOCK, p, dp);
+	for (i = 0; i < w.asked.n; i += PEFT_BLOCK)
+		block(job, &w, i, w.asked.n - i < PEFT_BLOCK ? w.asked.n - i :
+		    PEFT_BLOCK, r);
 	spread(run, node, head, 0, w.dk, c->head_dim);
 	spread(run, node, head, c->head_dim, w.dv, c->v_dim);
 }
@@ -173,8 +209,10 @@ head_task(void *ctx, size_t task, int thread)
 	const struct peft_config *c = &run->net->config;
 	const struct peft_tree *tree = &run->tree;
 	size_t node = task / c->heads, head = task % c->heads, t;
-	float *p = run->attention + (size_t)thread * run->attention_stride;
-	float *dp = p + PEFT_BLOCK * run->caps.seq;
+	size_t queries = PEFT_BLOCK * c->head_dim;
+	float *at = run->attention + (size_t)thread * run->attention_stride;
+	struct room r = { at, at + queries, at + 2 * queries,
+	    at + 2 * queries + PEFT_BLOCK * run->caps.seq };
 
 	if (tree->nodes[node].parent != SIZE_MAX)
 		return;
@@ -184,7 +222,7 @@ head_task(void *ctx, size_t task, int thread)
 		for (t = n->first; t < n->first + n->n; t++)
 			memset(dkv_of(run, t, head), 0, (c->head_dim +
 			    c->v_dim) * sizeof(float));
-		node_back(job, node, head, p, dp, dp + PEFT_BLOCK *
+		node_back(job, node, head, &r, r.dp + PEFT_BLOCK *
 		    run->caps.seq);
 	} while (++node < tree->n && tree->nodes[node].parent != SIZE_MAX);
 }
@@ -227,11 +265,17 @@ void
 peft_attention_back(struct peft_run *run, size_t layer,
     const struct peft_saved *s, const float *dout, float *dqkv)
 {
-	struct job job = { run, s, dout, dqkv,
+	struct job job = { run, s, dout, dqkv, layer,
 	    peft_config_window(&run->net->config, layer) };
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 
+	if (peft_is_kept(run, layer))	/* of other queries there are none */
+		memset(dqkv, 0, run->T * run->net->at.ld * sizeof(*dqkv));
 	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads,
 	    head_task, &job);
 	peft_cpu_run(run->net->cpu, (run->T + SUMMED - 1) / SUMMED, sum_task,
 	    &job);
+	/* five products for the two of forward */
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ATTENTION_BACK, 0,
+	    2.5 * peft_attention_work(run, layer));
 }

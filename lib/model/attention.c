@@ -44,18 +44,19 @@ peft_attention_path(const struct peft_run *run, size_t node, const float *src,
 	}
 }
 
-/* Floats a thread: scores, and with training their gradients; keys and
- * values, and their gradients. */
+/* Floats a thread: queries that lie apart, scores, and with training their
+ * gradients; keys and values, and their gradients. */
 size_t
 peft_attention_scratch(const struct peft_run *run)
 {
 	const struct peft_config *c = &run->net->config;
 	size_t scores = PEFT_BLOCK * run->caps.seq;
 	size_t copy = run->caps.seq * (c->head_dim + c->v_dim);
+	size_t queries = PEFT_BLOCK * c->head_dim;
 
 	if (run->caps.train)
-		return 2 * (scores + copy);
-	return scores + (run->caps.share ? copy : 0);
+		return 2 * (queries + scores + copy);
+	return queries + scores + (run->caps.share ? copy : 0);
 }
 
 static struct strip
@@ -115,29 +116,59 @@ peft_scores(const struct peft_run *run, size_t head, float *s, size_t seen)
 		s[j] -= net->slopes[head] * (float)(seen - 1 - j);
 }
 
-/* One query head of a node. */
+/* One query head of a node: q of its first token; out and lse of the first
+ * that is asked for. */
 struct view {
 	const float	*q;
 	float		*out, *lse;
 	size_t		 ldo, ldl, head;
+	size_t		 node;		/* its first token */
+	struct peft_asked asked;
 };
 
-/* Queries i0 .. i0+m: s[m, keys] is scratch. */
+size_t
+peft_asked_at(const struct peft_asked *a, size_t node, size_t i)
+{
+	return a->token == NULL ? i : a->token[i] - node;
+}
+
+const float *
+peft_asked_rows(const struct peft_asked *a, size_t node, size_t i0, size_t m,
+    const float *src, size_t *ld, float *copy, size_t n)
+{
+	size_t i;
+
+	if (a->token == NULL)
+		return src + i0 * *ld;
+	for (i = 0; i < m; i++)
+		memcpy(copy + i * n, src + (a->token[i0 + i] - node) * *ld,
+		    n * sizeof(*copy));
+	*ld = n;
+	return copy;
+}
+
+/* Queries i0 .. i0+m of those asked for: room for m of them, and behind that
+ * s[m, keys], are scratch. */
 static void
 block(const struct job *job, const struct strip *kv, const struct view *w,
-    size_t i0, size_t m, float *s)
+    size_t i0, size_t m, float *room)
 {
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
-	size_t ldq = run->net->at.ld, last = kv->past + i0 + m, i;
-	size_t lo = kv->past + i0 + 1 > job->window ? kv->past + i0 + 1 -
-	    job->window : 0, keys = last - lo;
+	size_t at = kv->past + peft_asked_at(&w->asked, w->node, i0) + 1, i;
+	size_t last = kv->past + peft_asked_at(&w->asked, w->node, i0 + m -
+	    1) + 1, lo = at > job->window ? at - job->window : 0;
+	size_t ldq = run->net->at.ld, keys = last - lo;
+	const float *q = peft_asked_rows(&w->asked, w->node, i0, m, w->q,
+	    &ldq, room, c->head_dim);
+	float *s = room + PEFT_BLOCK * c->head_dim;
 
 	peft_gemm1(run->net->cpu, PEFT_N, PEFT_T, m, keys, c->head_dim,
-	    (float)c->t.attn_scale, w->q + i0 * ldq, ldq, kv->k +
-	    lo * kv->ldk, kv->ldk, 0, s, keys);
+	    (float)c->t.attn_scale, q, ldq, kv->k + lo * kv->ldk, kv->ldk, 0,
+	    s, keys);
 	for (i = 0; i < m; i++) {
-		size_t end = kv->past + i0 + i + 1 - lo;
+		size_t end = kv->past + peft_asked_at(&w->asked, w->node,
+		    i0 + i) + 1 - lo;
 		size_t from = end > job->window ? end - job->window : 0;
 		float *row = s + i * keys;
 
@@ -161,19 +192,23 @@ head_task(void *ctx, size_t task, int thread)
 	const struct peft_heads_at *at = &run->net->at;
 	size_t node = task / c->heads, head = task % c->heads;
 	size_t rep = c->heads / c->kv_heads, o = c->heads * c->v_dim;
-	size_t first = run->tree.nodes[node].first, n, i;
+	size_t first = run->tree.nodes[node].first, i;
 	float *s = run->attention + (size_t)thread * run->attention_stride;
-	struct strip kv = strip_of(job, node, head / rep, s + PEFT_BLOCK *
-	    run->caps.seq);
+	struct peft_asked ask = peft_asked(run, job->layer, node);
 	struct view w = { .ldo = o, .ldl = c->heads, .head = head,
 	    .q = job->qkv + first * at->ld + head / rep * at->group +
 	    head % rep * at->q,
-	    .out = job->out + first * o + head * c->v_dim,
-	    .lse = job->lse + first * c->heads + head };
+	    .out = job->out + ask.first * o + head * c->v_dim,
+	    .lse = job->lse + ask.first * c->heads + head,
+	    .node = first, .asked = ask };
+	struct strip kv;
 
-	n = run->tree.nodes[node].n;
-	for (i = 0; i < n; i += PEFT_BLOCK)
-		block(job, &kv, &w, i, n - i < PEFT_BLOCK ? n - i :
+	if (ask.n == 0)
+		return;
+	kv = strip_of(job, node, head / rep, s + PEFT_BLOCK *
+	    (c->head_dim + run->caps.seq));
+	for (i = 0; i < ask.n; i += PEFT_BLOCK)
+		block(job, &kv, &w, i, ask.n - i < PEFT_BLOCK ? ask.n - i :
 		    PEFT_BLOCK, s);
 }
 
@@ -205,16 +240,50 @@ fill_cache(struct peft_run *run, const struct peft_node *node, size_t layer,
 		}
 }
 
+/* Queries by the keys they see, twice: scores, and sums of values. */
+double
+peft_attention_work(const struct peft_run *run, size_t layer)
+{
+	const struct peft_config *c = &run->net->config;
+	size_t window = peft_config_window(c, layer), node, i, seen;
+	double pairs = 0;
+
+	if (!peft_profile_on(run->net->cpu))
+		return 0;
+	for (node = 0; node < run->tree.n; node++) {
+		const struct peft_node *n = &run->tree.nodes[node];
+		const struct peft_kv *kv = run->seqs[run->tree.order[n->lo]].kv;
+		struct peft_asked ask = peft_asked(run, layer, node);
+
+		for (i = 0; i < ask.n; i++) {
+			seen = peft_asked_at(&ask, n->first, i) + 1 +
+			    n->depth + (kv == NULL ? 0 : kv->len);
+			pairs += (double)(seen < window ? seen : window);
+		}
+	}
+	return 2 * pairs * (double)(c->heads * (c->head_dim + c->v_dim));
+}
+
 void
 peft_attention(struct peft_run *run, size_t layer, const float *qkv,
     float *out, float *lse)
 {
 	struct job job = { run, qkv, out, lse, layer,
 	    peft_config_window(&run->net->config, layer) };
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 	size_t i;
 
 	for (i = 0; i < run->tree.n; i++)
 		fill_cache(run, &run->tree.nodes[i], layer, qkv);
 	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads,
 	    head_task, &job);
+	if (peft_is_kept(run, layer)) {	/* of padding come zeros */
+		const struct peft_kept *k = &run->kept;
+		size_t n = run->net->config.heads * run->net->config.v_dim;
+
+		memset(out + k->n * n, 0, (k->padded - k->n) * n *
+		    sizeof(*out));
+	}
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ATTENTION, 0,
+	    peft_attention_work(run, layer));
 }

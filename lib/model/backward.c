@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "model/experts.h"
 #include "model/hooks-impl.h"
-#include "model/net-impl.h"
 
 /* dx += the gradient through a norm (or none) of dy. */
 static void
@@ -20,19 +20,29 @@ unnormed(struct peft_run *run, const struct peft_normal *norm, float *dx,
 /* The gradient of what a branch adds to the stream, given that of the
  * stream: the same, but for a scale and a norm behind it. */
 static float *
-branch(struct peft_run *run, const struct peft_normal *post,
-    const float *before, float *dy)
+branch(struct peft_run *run, size_t layer, int join, struct peft_saved *s,
+    const float *x, float *dy)
 {
-	float scale = (float)run->net->config.t.residual_scale;
+	bool attn = join == PEFT_JOIN_ATTN;
+	const struct peft_normal *post = &run->net->layers[layer].norm[attn ?
+	    PEFT_ATTN_POST : PEFT_MLP_POST];
+	const float *before = attn ? s->o : s->down;
+	float scale = (float)run->net->config.t.residual_scale, *dx = dy;
 
 	if (scale != 1) {
 		peft_op_scale(run, run->tmp, dy, scale);
 		dy = run->tmp;
 	}
+	if (peft_join_hooked(run, layer, join)) {
+		memcpy(run->djoin, dy, run->T * run->net->config.hidden *
+		    sizeof(*dy));
+		dy = run->djoin;
+		peft_join_back(run, layer, join, s, x, dy, dx);
+	}
 	if (post->n > 0)
 		peft_op_norm_back(run, post, run->dbranch, dy, before, run->T,
 		    true);
-	else if (scale != 1)
+	else if (dy == run->tmp)
 		memcpy(run->dbranch, dy, run->T * run->net->config.hidden *
 		    sizeof(*dy));
 	else
@@ -79,7 +89,7 @@ mlp_back(struct peft_run *run, size_t layer, struct peft_saved *s)
 	bool parallel = run->net->config.t.parallel;
 	const struct peft_normal *norm = &l->norm[PEFT_MLP_NORM];
 	const float *stream = parallel ? s->x : s->mid, *x;
-	float *dy = branch(run, &l->norm[PEFT_MLP_POST], s->down, run->dx);
+	float *dy = branch(run, layer, PEFT_JOIN_MLP, s, s->mid, run->dx);
 
 	if (parallel && norm->n == 0)
 		norm = &l->norm[PEFT_ATTN_NORM];
@@ -89,6 +99,27 @@ mlp_back(struct peft_run *run, size_t layer, struct peft_saved *s)
 	else
 		mlp_in_back(run, layer, s, x, dy);
 	unnormed(run, norm, run->dx, run->dnormed, stream);
+}
+
+/* As forward: queries of the kept alone, by way of run->dattn; kept.x holds
+ * the gradient of their input. */
+static void
+kept_queries_back(struct peft_run *run, const struct peft_layer *l,
+    struct peft_saved *s, const float *x, float *dx, struct peft_product *in)
+{
+	size_t D = run->net->config.hidden, Q = run->net->at.k;
+	struct peft_product q = { in[0].w, run->dattn, Q };
+
+	peft_linears_back(run, &l->lin[PEFT_K], &s->hook[PEFT_K], x, D, dx,
+	    in + 1, 2);
+	peft_kept_gather(run, run->tmp, x, D, D);
+	peft_kept_gather(run, run->dattn, in[0].y, in[0].ldy, Q);
+	peft_kept_view(run, true);
+	peft_linears_back(run, &l->lin[PEFT_Q], &s->hook[PEFT_Q], run->tmp, D,
+	    dx == NULL ? NULL : run->kept.x, &q, 1);
+	peft_kept_view(run, false);
+	if (dx != NULL)
+		peft_kept_scatter(run, dx, D, run->kept.x, D, true);
 }
 
 /* From the gradient of queries, keys and values to that of their input. */
@@ -113,6 +144,8 @@ queries_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	else if (l->lin[PEFT_QKV].site != NULL)
 		peft_linears_back(run, &l->lin[PEFT_QKV], &s->hook[PEFT_QKV],
 		    x, D, dx, &one, 1);
+	else if (peft_is_kept(run, layer))
+		kept_queries_back(run, l, s, x, dx, in);
 	else
 		peft_linears_back(run, &l->lin[PEFT_Q], &s->hook[PEFT_Q], x,
 		    D, dx, in, 3);
@@ -125,12 +158,13 @@ attention_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
-	float *dy = branch(run, &l->norm[PEFT_ATTN_POST], s->o, dmid);
+	float *dy = branch(run, layer, PEFT_JOIN_ATTN, s, s->x, dmid);
 	struct peft_product out = { &l->lin[PEFT_O].w, dy, c->hidden };
 	const struct peft_normal *norm = &l->norm[PEFT_ATTN_NORM];
 
 	peft_linears_back(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn,
 	    c->heads * c->v_dim, run->dattn, &out, 1);
+	peft_kept_end(run, layer, s);
 	peft_attention_back(run, layer, s, run->dattn, run->dqkv);
 	peft_hooks_backward(run, &run->net->attention[layer], run->ranges,
 	    run->nranges, run->ident, s->qkv, run->net->at.ld, run->dattn,
@@ -174,19 +208,21 @@ peft_backward(struct peft_run *run)
 	float *dmid = run->dx;
 
 	for (l = last; l >= run->lowest; l--) {
-		struct peft_saved *s = &run->saved[l];
+		struct peft_saved s = run->saved[l];
 
 		if (run->caps.recompute && l < last)
 			peft_forward_again(run, (size_t)l);
-		peft_unstash(run, s);
+		peft_unstash(run, &run->saved[l]);
+		if (peft_is_kept(run, (size_t)l))
+			s.x = run->kept.x;
 		if (c->t.parallel) {
 			/* both branches begin at the layer's input */
 			dmid = run->dparallel;
 			memcpy(dmid, run->dx, run->T * c->hidden *
 			    sizeof(*dmid));
 		}
-		mlp_back(run, (size_t)l, s);
-		attention_back(run, (size_t)l, s, dmid, l > run->lowest ||
+		mlp_back(run, (size_t)l, &s);
+		attention_back(run, (size_t)l, &s, dmid, l > run->lowest ||
 		    run->deep);
 	}
 	if (run->lowest == 0 && run->deep)

@@ -112,16 +112,6 @@ lay_out(struct peft_run *run, const struct peft_node *node)
 		set_angles(run, node->first, node->n);
 }
 
-/* Virtual tokens are each sequence's own, and angles that vary with its
- * length are, too. */
-static bool
-may_share(const struct peft_run *run)
-{
-	return run->caps.share && run->net->sites.virtuals == NULL &&
-	    !(run->angle != NULL && peft_rope_varies(&run->net->config,
-	    run->caps.seq));
-}
-
 static int
 begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
     bool share, struct peft_err *err)
@@ -130,6 +120,9 @@ begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
 
 	run->given = seqs;
 	run->nseqs = nseqs;
+	run->ranges = run->kept.all.ranges;
+	run->ident = run->kept.all.ident;
+	run->kept.padded = 0;
 	run->nranges = 0;
 	if (nseqs > run->caps.seqs)
 		return peft_seterr(err, "%zu sequences are more than was "
@@ -139,7 +132,8 @@ begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
 			return -1;
 	if (make_seqs(run, err) == -1)
 		return -1;
-	peft_tree_build(&run->tree, run->seqs, nseqs, share && may_share(run));
+	peft_tree_build(&run->tree, run->seqs, nseqs, share &&
+	    peft_run_shares(run));
 	if (run->tree.tokens > run->caps.tokens)
 		return peft_seterr(err, "%zu sequences of %zu tokens are more "
 		    "than was planned for", nseqs, run->tree.tokens);
@@ -147,36 +141,6 @@ begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
 		lay_out(run, &run->tree.nodes[i]);
 	run->T = run->tree.tokens;
 	return 0;
-}
-
-/* Tokens of the first n of these sequences. */
-static size_t
-room_for(struct peft_run *run, const struct peft_seq *seqs, size_t n)
-{
-	size_t extra = 0, i;
-
-	for (i = 0; i < n; i++) {
-		const struct peft_virtual *v = peft_virtual_of(run, &seqs[i]);
-
-		extra += v == NULL ? 0 : v->n;
-	}
-	peft_tree_build(&run->tree, seqs, n, may_share(run));
-	return run->tree.tokens + extra;
-}
-
-size_t
-peft_run_fit(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs)
-{
-	size_t fits = 0, most, try;
-
-	most = nseqs < run->caps.seqs ? nseqs : run->caps.seqs;
-	for (try = most; fits < most; try = fits + (most - fits + 1) / 2) {
-		if (room_for(run, seqs, try) <= run->caps.tokens)
-			fits = try;
-		else
-			most = try - 1;
-	}
-	return fits;
 }
 
 /* Note that token `at' predicts `target' for one sequence more.  Those of one
@@ -235,6 +199,7 @@ not_finite(struct peft_run *run, size_t i, struct peft_err *err)
 	run->bad = NULL;
 	if (begin(run, &alone, 1, false, err) == -1)
 		return -1;
+	peft_keep(run, supervised(run, 1));
 	peft_forward(run);
 	run->checking = false;
 	return peft_setfail(err, PEFT_NUMERIC, "sequence %zu: the output of %s "
@@ -272,11 +237,18 @@ static int
 run_loss(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
     double scale, struct peft_loss *loss, struct peft_err *err)
 {
+	size_t n;
+
 	if (begin(run, seqs, nseqs, true, err) == -1)
 		return -1;
 	memset(loss, 0, nseqs * sizeof(*loss));
+	n = supervised(run, scale);
+	if (n > run->rowcap)
+		return peft_seterr(err, "%zu supervised tokens are more than "
+		    "was planned for", n);
+	peft_keep(run, n);
 	peft_forward(run);
-	peft_head_loss(run, supervised(run, scale), loss);
+	peft_head_loss(run, n, loss);
 	advance(run);
 	return all_finite(run, loss, err);
 }
@@ -315,9 +287,11 @@ peft_run_logits(struct peft_run *run, const struct peft_seq *seqs,
 {
 	size_t i, seq = 0, extra, end = 0, V = run->net->config.vocab;
 
+	if (nrows > run->rowcap)
+		return peft_seterr(err, "the logits of %zu tokens are more "
+		    "than was planned for", nrows);
 	if (begin(run, seqs, nseqs, false, err) == -1)
 		return -1;
-	peft_forward(run);
 	/* rows[] knows no virtual tokens */
 	for (i = 0; i < nrows; i++) {
 		while (rows[i] >= end + seqs[seq].n)
@@ -326,7 +300,9 @@ peft_run_logits(struct peft_run *run, const struct peft_seq *seqs,
 		run->rows[i] = run->tree.nodes[seq].first + extra + rows[i] -
 		    end;
 	}
-	peft_head_logits(run, run->rows, nrows, logits);
+	peft_keep(run, nrows);
+	peft_forward(run);
+	peft_head_logits(run, run->kept.slot, nrows, logits);
 	advance(run);
 	for (i = 0; i < nrows; i++)
 		if (run->vec->nonfinite(logits + i * V, V))

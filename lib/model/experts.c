@@ -10,8 +10,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/experts.h"
 #include "model/hooks-impl.h"
-#include "model/net-impl.h"
 
 static float *
 floats(struct peft_arena *a, size_t rows, size_t cols)
@@ -64,71 +64,50 @@ peft_experts_work(struct peft_run *run)
 	run->dprob = floats(a, T, c->experts);
 }
 
-/* The top_k largest of a row, the first of equals first. */
-static void
-choose(const float *prob, size_t n, size_t k, size_t *chosen)
+void
+peft_rows_forward(struct peft_run *run, const float *x, size_t ldx, size_t n,
+    const struct peft_product *p, size_t np)
 {
-	size_t i, j, e, best;
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 
-	for (i = 0; i < k; i++) {
-		best = n;
-		for (e = 0; e < n; e++) {
-			for (j = 0; j < i && chosen[j] != e; j++)
-				;
-			if (j == i && (best == n || prob[e] > prob[best]))
-				best = e;
-		}
-		chosen[i] = best;
-	}
+	peft_product_forward(run->net->cpu, x, ldx, n, p, np, run->product);
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD, p->w->dtype, 0);
 }
 
-/* Probabilities, choices and weights of all tokens. */
-static void
-route(struct peft_run *run, const struct peft_layer *l,
-    struct peft_visits *v, const float *x)
+void
+peft_rows_back(struct peft_run *run, float *dx, size_t ldx, size_t n,
+    const struct peft_product *p, size_t np, bool more)
 {
-	const struct peft_config *c = &run->net->config;
-	const struct peft_site *site = &l->stack[PEFT_STACK_ROUTER];
-	size_t E = c->experts, k = c->top_k, t, i;
-	struct peft_product p = { &l->lin[PEFT_ROUTER].w, v->prob, E };
-	float sum;
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 
-	peft_product_forward(run->net->cpu, x, c->hidden, run->T, &p, 1,
+	peft_product_backward(run->net->cpu, dx, ldx, n, p, np, more,
 	    run->product);
-	peft_hooks_forward(run, site, run->ranges, run->nranges, run->ident,
-	    x, c->hidden, v->prob, E, v->hook[PEFT_STACK_ROUTER]);
-	for (t = 0; t < run->T; t++) {
-		float *w = v->weight + t * k;
-
-		(void)run->vec->softmax(v->prob + t * E, E);
-		choose(v->prob + t * E, E, k, v->chosen + t * k);
-		for (sum = 0, i = 0; i < k; i++)
-			sum += w[i] = v->prob[t * E + v->chosen[t * k + i]];
-		for (i = 0; i < k; i++)
-			w[i] *= (float)c->t.router_scale /
-			    (c->t.topk_norm ? sum : 1);
-	}
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_BACKWARD, p->w->dtype, 0);
 }
 
-/* Sort the visits by expert, tokens in order within one. */
+/* The visits first .. first+n, whose inputs are x, for those who listen; the
+ * tokens of each adapter lie together. */
 static void
-sort(const struct peft_run *run, struct peft_visits *v)
+hear(struct peft_run *run, const struct peft_site *site,
+    const struct peft_visits *v, size_t first, size_t n, const float *x,
+    size_t in)
 {
-	const struct peft_config *c = &run->net->config;
-	size_t N = run->T * c->top_k, i, e;
+	size_t i, at = 0, to;
 
-	memset(v->first, 0, (c->experts + 1) * sizeof(*v->first));
-	for (i = 0; i < N; i++)
-		v->first[v->chosen[i] + 1]++;
-	for (e = 0; e < c->experts; e++)
-		v->first[e + 1] += v->first[e];
-	for (i = 0; i < N; i++) {
-		v->row[i] = v->first[v->chosen[i]]++;
-		v->token[v->row[i]] = i / c->top_k;
+	for (i = 0; site->hooks != NULL && i < run->nranges; i++) {
+		const struct peft_range *r = &run->ranges[i];
+		struct peft_range rows = { .adapter = r->adapter };
+
+		while (at < n && v->token[first + at] < r->first)
+			at++;
+		for (to = at; to < n && v->token[first + to] < r->first +
+		    r->n;)
+			to++;
+		rows.first = at;
+		rows.n = to - at;
+		peft_hooks_hear(run, site, &rows, x, in);
+		at = to;
 	}
-	for (e = c->experts; e > 0; e--)
-		v->first[e] = v->first[e - 1];
-	v->first[0] = 0;
 }
 
 /* One expert over its visitors: gu is kept, vy its output. */
@@ -146,12 +125,11 @@ forward_one(struct peft_run *run, size_t layer, struct peft_visits *v,
 
 	if (n == 0)
 		return;
-	peft_product_forward(run->net->cpu, run->vx + at * D, D, n, in, 2,
-	    run->product);
+	peft_rows_forward(run, run->vx + at * D, D, n, in, 2);
 	peft_stack_forward(run, layer, PEFT_STACK_IN, v, e, run->vx, D, v->gu,
 	    2 * I);
 	peft_op_act(run, act, gu, I, n);
-	peft_product_forward(run->net->cpu, act, I, n, &out, 1, run->product);
+	peft_rows_forward(run, act, I, n, &out, 1);
 	peft_stack_forward(run, layer, PEFT_STACK_OUT, v, e, run->vact, I,
 	    run->vy, D);
 }
@@ -178,16 +156,14 @@ back_one(struct peft_run *run, size_t layer, struct peft_visits *v, size_t e)
 	for (i = 0; i < n; i++)
 		run->vec->scale(dy + i * D, run->vw[at + i], D);
 	peft_op_act(run, act, gu, I, n);
-	peft_product_backward(run->net->cpu, dact, I, n, &out, 1, false,
-	    run->product);
+	peft_rows_back(run, dact, I, n, &out, 1, false);
 	peft_stack_backward(run, layer, PEFT_STACK_OUT, v, e, run->vact, I,
 	    run->vy, D, run->vdact, I);
 	for (i = 0; i < n; i++)
 		run->vdw[at + i] = run->vw[at + i] == 0 ? 0 : run->vec->dot(
 		    dact + i * I, act + i * I, I) / run->vw[at + i];
 	peft_op_act_back(run, gu, dact, I, n);
-	peft_product_backward(run->net->cpu, run->vdx + at * D, D, n, in, 2,
-	    false, run->product);
+	peft_rows_back(run, run->vdx + at * D, D, n, in, 2, false);
 	peft_stack_backward(run, layer, PEFT_STACK_IN, v, e, run->vx, D,
 	    v->gu, 2 * I, run->vdx, D);
 }
@@ -231,6 +207,17 @@ shared_back(struct peft_run *run, const struct peft_layer *l,
 	peft_op_add(run, dx, dx, run->vdx, 1);
 }
 
+static void
+hear_all(struct peft_run *run, const struct peft_expert *e,
+    const struct peft_visits *v, size_t first, size_t n)
+{
+	size_t D = run->net->config.hidden, I = run->net->config.expert_inter;
+
+	hear(run, e->gate.site, v, first, n, run->vx + first * D, D);
+	hear(run, e->up.site, v, first, n, run->vx + first * D, D);
+	hear(run, e->down.site, v, first, n, run->vact + first * I, I);
+}
+
 /* The visits' inputs. */
 static void
 visit(struct peft_run *run, const struct peft_visits *v, const float *x)
@@ -252,11 +239,13 @@ peft_experts(struct peft_run *run, size_t layer, struct peft_saved *s,
 	struct peft_visits *v = &s->v;
 	size_t D = c->hidden, k = c->top_k, e, t, i;
 
-	route(run, l, v, x);
-	sort(run, v);
+	peft_route(run, l, v, x);
 	visit(run, v, x);
-	for (e = 0; e < c->experts; e++)
+	for (e = 0; e < c->experts; e++) {
 		forward_one(run, layer, v, e);
+		hear_all(run, &l->experts[e], v, v->first[e], v->first[e + 1] -
+		    v->first[e]);
+	}
 	memset(y, 0, run->T * D * sizeof(*y));
 	for (t = 0; t < run->T; t++)
 		for (i = 0; i < k; i++)
@@ -264,53 +253,6 @@ peft_experts(struct peft_run *run, size_t layer, struct peft_saved *s,
 			    run->vy + v->row[t * k + i] * D, D);
 	if (c->shared_inter > 0)
 		shared(run, l, s, x, y);
-}
-
-/* From the gradients of the weights of the chosen to those of the router's
- * scores: through the division by their sum, and the softmax. */
-static void
-route_back(const struct peft_run *run, const struct peft_visits *v, size_t t,
-    const float *dw, float *dz)
-{
-	const struct peft_config *c = &run->net->config;
-	const float *prob = v->prob + t * c->experts;
-	const size_t *chosen = v->chosen + t * c->top_k;
-	float sum = 1, mean = 0, d = 0, scale = (float)c->t.router_scale;
-	size_t i;
-
-	if (c->t.topk_norm)
-		for (sum = 0, i = 0; i < c->top_k; i++)
-			sum += prob[chosen[i]];
-	for (i = 0; c->t.topk_norm && i < c->top_k; i++)
-		mean += dw[i] * prob[chosen[i]] / sum;
-	memset(dz, 0, c->experts * sizeof(*dz));
-	for (i = 0; i < c->top_k; i++)
-		dz[chosen[i]] = scale * (dw[i] - mean) / sum;
-	for (i = 0; i < c->experts; i++)
-		d += dz[i] * prob[i];
-	for (i = 0; i < c->experts; i++)
-		dz[i] = prob[i] * (dz[i] - d);
-}
-
-/* dx += the gradient by way of the router. */
-static void
-router_back(struct peft_run *run, const struct peft_layer *l,
-    const struct peft_visits *v, const float *x, float *dx)
-{
-	const struct peft_config *c = &run->net->config;
-	size_t k = c->top_k, E = c->experts, t, i;
-	struct peft_product p = { &l->lin[PEFT_ROUTER].w, run->dprob, E };
-
-	for (t = 0; t < run->T; t++) {
-		for (i = 0; i < k; i++)
-			run->vw[t * k + i] = run->vdw[v->row[t * k + i]];
-		route_back(run, v, t, run->vw + t * k, run->dprob + t * E);
-	}
-	peft_product_backward(run->net->cpu, dx, c->hidden, run->T, &p, 1,
-	    true, run->product);
-	peft_hooks_backward(run, &l->stack[PEFT_STACK_ROUTER], run->ranges,
-	    run->nranges, run->ident, x, c->hidden, run->dprob, E, dx,
-	    c->hidden, v->hook[PEFT_STACK_ROUTER]);
 }
 
 void
@@ -336,5 +278,5 @@ peft_experts_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 		    v->row[i] * D, D);
 	if (c->shared_inter > 0)
 		shared_back(run, l, s, x, dx, dy);
-	router_back(run, l, v, x, dx);
+	peft_route_back(run, l, v, x, dx);
 }

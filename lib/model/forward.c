@@ -4,23 +4,43 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "model/experts.h"
 #include "model/hooks-impl.h"
-#include "model/net-impl.h"
 #include "quant/quant.h"
 
-/* y = x + scale * b, where b is a branch's output, normed if the family norms
- * it; then before holds it as it was. */
+/* y = x + scale * b, where b is a branch's output in run->tmp, or, if the
+ * family norms it, its norm; then before holds it as it was. */
 static void
-join(struct peft_run *run, const struct peft_normal *post, float *before,
+join(struct peft_run *run, size_t layer, int which, struct peft_saved *s,
     float *y, const float *x)
 {
-	const float *b = run->tmp;
+	const struct peft_normal *post = &run->net->layers[layer].norm[which ==
+	    PEFT_JOIN_ATTN ? PEFT_ATTN_POST : PEFT_MLP_POST];
 
-	if (post->n > 0) {
-		peft_op_norm(run, post, run->tmp, before, run->T);
-		b = run->tmp;
-	}
-	peft_op_add(run, y, x, b, (float)run->net->config.t.residual_scale);
+	if (post->n > 0)
+		peft_op_norm(run, post, run->tmp, which == PEFT_JOIN_ATTN ?
+		    s->o : s->down, run->T);
+	peft_join(run, layer, which, s, x, run->tmp);
+	peft_op_add(run, y, x, run->tmp,
+	    (float)run->net->config.t.residual_scale);
+}
+
+/* Keys and values of all rows, in[1] and in[2]; queries, in[0], of those that
+ * are kept, by way of s->attn. */
+static void
+kept_queries(struct peft_run *run, const struct peft_layer *l,
+    struct peft_saved *s, const float *x, const struct peft_product *in)
+{
+	size_t D = run->net->config.hidden, Q = run->net->at.k;
+	struct peft_product q = { in[0].w, s->attn, Q };
+
+	peft_linears(run, &l->lin[PEFT_K], &s->hook[PEFT_K], x, D, in + 1, 2);
+	peft_kept_gather(run, run->tmp, x, D, D);
+	peft_kept_view(run, true);
+	peft_linears(run, &l->lin[PEFT_Q], &s->hook[PEFT_Q], run->tmp, D, &q,
+	    1);
+	peft_kept_view(run, false);
+	peft_kept_scatter(run, in[0].y, in[0].ldy, s->attn, Q, false);
 }
 
 /* Queries, keys and values from x, in one product or three. */
@@ -44,6 +64,8 @@ queries(struct peft_run *run, size_t layer, struct peft_saved *s,
 	else if (l->lin[PEFT_QKV].site != NULL)
 		peft_linears(run, &l->lin[PEFT_QKV], &s->hook[PEFT_QKV], x, D,
 		    &one, 1);
+	else if (peft_is_kept(run, layer))
+		kept_queries(run, l, s, x, in);
 	else
 		peft_linears(run, &l->lin[PEFT_Q], &s->hook[PEFT_Q], x, D, in,
 		    3);
@@ -67,9 +89,10 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 	peft_hooks_forward(run, &run->net->attention[layer], run->ranges,
 	    run->nranges, run->ident, s->qkv, run->net->at.ld, s->attn,
 	    c->heads * c->v_dim, NULL);
+	peft_kept_begin(run, layer, s);
 	peft_linears(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn,
 	    c->heads * c->v_dim, &out, 1);
-	join(run, post, s->o, s->mid, s->x);
+	join(run, layer, PEFT_JOIN_ATTN, s, s->mid, s->x);
 }
 
 /* What the MLP reads: the stream after attention, or before, normed. */
@@ -127,7 +150,7 @@ mlp(struct peft_run *run, size_t layer, struct peft_saved *s, float *y)
 		peft_linears(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
 		    run->act, c->inter, &out, 1);
 	}
-	join(run, post, s->down, y, s->mid);
+	join(run, layer, PEFT_JOIN_MLP, s, y, s->mid);
 }
 
 /* NEFTune's, of each record by its own length. */
@@ -187,6 +210,7 @@ static void
 embed(struct peft_run *run, float *x)
 {
 	const struct peft_normal *norm = &run->net->embed_norm;
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 	size_t D = run->net->config.hidden;
 
 	peft_embed(run, x);
@@ -194,6 +218,8 @@ embed(struct peft_run *run, float *x)
 		memcpy(run->tmp, x, run->T * D * sizeof(*x));
 		peft_op_norm(run, norm, x, run->tmp, run->T);
 	}
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_EMBED, 0, (double)(run->T *
+	    D * sizeof(*x)));
 	peft_check_finite(run, run->net->embed.site->path, x, D, D);
 }
 
@@ -205,16 +231,17 @@ peft_forward(struct peft_run *run)
 	peft_hooks_begin(run);
 	embed(run, run->saved[0].x);
 	for (l = 0; l < n; l++) {
-		attention(run, l, &run->saved[l]);
-		mlp(run, l, &run->saved[l],
-		    l + 1 < n ? run->saved[l + 1].x : run->out);
+		struct peft_saved s = run->saved[l];
+
+		attention(run, l, &s);
+		mlp(run, l, &s, l + 1 < n ? run->saved[l + 1].x : run->out);
 		peft_stash(run, &run->saved[l]);
 	}
 }
 
 /* The layer's output is known, so its last product is left out, but not
  * what the hooks there keep; what they add goes nowhere.  A norm behind the
- * MLP needs the product's output all the same. */
+ * MLP, and hooks there, need the product's output all the same. */
 void
 peft_forward_again(struct peft_run *run, size_t layer)
 {
@@ -223,7 +250,8 @@ peft_forward_again(struct peft_run *run, size_t layer)
 	struct peft_saved *s = &run->saved[layer];
 
 	attention(run, layer, s);
-	if (l->experts != NULL || l->norm[PEFT_MLP_POST].n > 0) {
+	if (l->experts != NULL || l->norm[PEFT_MLP_POST].n > 0 ||
+	    peft_join_hooked(run, layer, PEFT_JOIN_MLP)) {
 		mlp(run, layer, s, run->tmp);
 		return;
 	}

@@ -45,7 +45,7 @@ call_of(struct peft_run *run, const struct peft_range *r,
 	return (struct peft_hook_call){ .cpu = run->net->cpu, .T = r->n,
 	    .ident = ident + r->first,
 	    .x = x == NULL ? NULL : x + r->first * ldx, .ldx = ldx,
-	    .ids = x == NULL ? run->ids + r->first : NULL, .saved = saved,
+	    .ids = run->ids + r->first, .saved = saved,
 	    .scratch = run->hook, .product = run->product,
 	    .train = run->train, .step = run->step };
 }
@@ -55,6 +55,7 @@ peft_hooks_forward(struct peft_run *run, const struct peft_site *site,
     const struct peft_range *ranges, size_t nranges, const uint64_t *ident,
     const float *x, size_t ldx, float *y, size_t ldy, float *saved)
 {
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 	struct peft_hook *h;
 	size_t i;
 
@@ -71,6 +72,20 @@ peft_hooks_forward(struct peft_run *run, const struct peft_site *site,
 		}
 		saved += floats_of(h, h->ops->saved, run->caps.tokens);
 	}
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ADAPTER, 0, 0);
+}
+
+void
+peft_hooks_hear(struct peft_run *run, const struct peft_site *site,
+    const struct peft_range *r, const float *x, size_t ldx)
+{
+	struct peft_hook_call call = { .cpu = run->net->cpu, .T = r->n,
+	    .x = x + r->first * ldx, .ldx = ldx };
+	struct peft_hook *h;
+
+	for (h = site->hooks; r->n > 0 && h != NULL; h = h->next)
+		if (h->ops->forward != NULL && r->adapter == h->adapter)
+			h->ops->forward(h->self, &call, NULL, 0);
 }
 
 void
@@ -79,6 +94,7 @@ peft_hooks_backward(struct peft_run *run, const struct peft_site *site,
     const float *x, size_t ldx, const float *dy, size_t lddy, float *dx,
     size_t lddx, float *saved)
 {
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 	struct peft_hook *h;
 	size_t i;
 
@@ -89,6 +105,8 @@ peft_hooks_backward(struct peft_run *run, const struct peft_site *site,
 			    x, ldx, saved + floats_of(h, h->ops->saved,
 			    r->first));
 
+			call.dbranch = site->kind == PEFT_JOIN ?
+			    (float *)(uintptr_t)dy + r->first * lddy : NULL;
 			if (r->adapter == h->adapter)
 				h->ops->backward(h->self, &call,
 				    dy + r->first * lddy, lddy,
@@ -97,6 +115,7 @@ peft_hooks_backward(struct peft_run *run, const struct peft_site *site,
 		}
 		saved += floats_of(h, h->ops->saved, run->caps.tokens);
 	}
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ADAPTER_BACK, 0, 0);
 }
 
 bool
@@ -117,6 +136,7 @@ peft_hooks_output_back(struct peft_run *run, const struct peft_site *site,
     const struct peft_range *ranges, size_t nranges, const uint64_t *ident,
     const float *x, size_t ldx, float *dy, size_t lddy, float *saved)
 {
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 	struct peft_hook *h;
 	size_t i;
 
@@ -133,6 +153,7 @@ peft_hooks_output_back(struct peft_run *run, const struct peft_site *site,
 		}
 		saved += floats_of(h, h->ops->saved, run->caps.tokens);
 	}
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ADAPTER_BACK, 0, 0);
 }
 
 /* The hook of an adapter that changes a site's input, or a norm's vectors:
@@ -167,9 +188,11 @@ peft_hooks_input(struct peft_run *run, const struct peft_site *site,
 {
 	size_t i, in = site->in;
 	float *y = run->input;
+	struct peft_lap lap;
 
 	if (!peft_hooks_have(site, PEFT_HAS_INPUT))
 		return x;
+	lap = peft_lap_begin(run->net->cpu);
 	for (i = 0; i < nranges; i++) {
 		const struct peft_range *r = &ranges[i];
 		struct peft_hook *h = hook_of(site, r->adapter,
@@ -183,6 +206,7 @@ peft_hooks_input(struct peft_run *run, const struct peft_site *site,
 			copy_rows(y + r->first * in, in, call.x, *ldx, r->n,
 			    in, NULL);
 	}
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ADAPTER, 0, 0);
 	*ldx = in;
 	return y;
 }
@@ -192,6 +216,7 @@ peft_hooks_input_back(struct peft_run *run, const struct peft_site *site,
     const struct peft_range *ranges, size_t nranges, const uint64_t *ident,
     const float *x, size_t ldx, const float *dy, float *dx, size_t lddx)
 {
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 	size_t i, in = site->in;
 
 	for (i = 0; i < nranges; i++) {
@@ -209,6 +234,7 @@ peft_hooks_input_back(struct peft_run *run, const struct peft_site *site,
 			copy_rows(to, lddx, dy + r->first * in, in, r->n, in,
 			    run->vec);
 	}
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ADAPTER_BACK, 0, 0);
 }
 
 struct peft_vectors
@@ -229,6 +255,7 @@ peft_hooks_vectors(const struct peft_normal *norm, int adapter)
 static void
 each(struct peft_run *run, bool end)
 {
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 	struct peft_sites *s = &run->net->sites;
 	struct peft_virtual *v;
 	struct peft_hook *h;
@@ -246,6 +273,8 @@ each(struct peft_run *run, bool end)
 			v->ops->begin(v->self, run->net->cpu, run->product);
 		else if (end && v->ops->end != NULL)
 			v->ops->end(v->self, run->net->cpu);
+	peft_lap_end(run->net->cpu, &lap, end ? PEFT_WORK_ADAPTER_BACK :
+	    PEFT_WORK_ADAPTER, 0, 0);
 }
 
 void

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where everything of a run lies in its arena; counted before it is there. */
 
+#include "model/experts.h"
 #include "model/hooks-impl.h"
-#include "model/net-impl.h"
 #include "model/rope.h"
 
 enum { TILE_BYTES = 48 << 20, TILE_MIN = 8, TILE_MAX = 256 };
@@ -40,6 +40,35 @@ peft_run_hook_saved(const struct peft_run *run, int slot, size_t l, size_t end)
 	return most;
 }
 
+/* The same at the joins. */
+void
+peft_run_join_saved(struct peft_run *run, struct peft_saved *s, size_t l,
+    size_t end)
+{
+	size_t n, most, i;
+	int join;
+
+	for (join = 0; join < PEFT_NJOIN; join++) {
+		for (most = 0, i = l; i < end; i++) {
+			n = peft_hooks_saved(&run->net->joins[i * PEFT_NJOIN +
+			    (size_t)join], run->caps.tokens);
+			most = n > most ? n : most;
+		}
+		s->join[join] = floats(&run->arena, 1, most);
+	}
+}
+
+static bool
+joins_hooked(const struct peft_run *run)
+{
+	size_t i;
+
+	for (i = 0; i < run->net->config.layers * PEFT_NJOIN; i++)
+		if (run->net->joins[i].hooks != NULL)
+			return true;
+	return false;
+}
+
 static bool
 has(const struct peft_run *run, uint32_t slots)
 {
@@ -64,13 +93,15 @@ keeps_raw(const struct peft_run *run)
 }
 
 /* Everything of one layer that lives from forward to backward; or of each of
- * layers l .. end in turn. */
+ * layers l .. end in turn.  (Of the last layer, behind its keys and values,
+ * rows that are kept.) */
 static void
 layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 {
 	const struct peft_config *c = &run->net->config;
 	struct peft_arena *a = &run->arena;
 	size_t T = run->caps.tokens, D = c->hidden, at;
+	size_t rows = l + 1 == c->layers ? run->rowcap : T;
 	int slot;
 
 	s->x = floats(a, T, D);
@@ -80,22 +111,23 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 	s->qkv = floats(a, T, run->net->at.ld);
 	if (c->kv_rank > 0)
 		s->kva = floats(a, T, c->kv_rank + c->rope_dim);
-	s->attn = floats(a, T, c->heads * c->v_dim);
+	s->attn = floats(a, rows, c->heads * c->v_dim);
 	if (has(run, PEFT_BIT(PEFT_ATTN_POST)))
-		s->o = floats(a, T, D);
-	s->mid = floats(a, T, D);
+		s->o = floats(a, rows, D);
+	s->mid = floats(a, rows, D);
 	if (has(run, PEFT_BIT(PEFT_DOWN)))
-		s->gu = floats(a, T, gu_width(run));
+		s->gu = floats(a, rows, gu_width(run));
 	if (has(run, PEFT_BIT(PEFT_MLP_POST)))
-		s->down = floats(a, T, D);
+		s->down = floats(a, rows, D);
 	s->work = s->raw != NULL ? s->raw : s->qkv;
 	s->nwork = (a->used - at) / sizeof(float);
-	s->lse = floats(a, T, c->heads);
+	s->lse = floats(a, rows, c->heads);
 	if (c->experts > 0)
 		peft_experts_saved(run, s, l, end);
 	for (slot = 0; slot < PEFT_NSLOT; slot++)
 		s->hook[slot] = floats(a, 1, peft_run_hook_saved(run,
 		    slot, l, end));
+	peft_run_join_saved(run, s, l, end);
 }
 
 static void
@@ -190,6 +222,8 @@ layout_back(struct peft_run *run)
 	run->dnormed = floats(a, T, D);
 	if (c->t.residual_scale != 1 || has(run, PEFT_BIT(PEFT_ATTN_POST)))
 		run->dbranch = floats(a, T, D);
+	if (joins_hooked(run))
+		run->djoin = floats(a, T, D);
 	if (c->t.parallel)
 		run->dparallel = floats(a, T, D);
 	run->ones = floats(a, 1, D);
@@ -224,13 +258,34 @@ layout_passing(struct peft_run *run)
 }
 
 static void
+layout_kept(struct peft_run *run)
+{
+	struct peft_kept *k = &run->kept;
+	struct peft_arena *a = &run->arena;
+	size_t T = run->caps.tokens;
+
+	k->token = peft_arena_get(a, run->rowcap, sizeof(*k->token));
+	k->slot = peft_arena_get(a, T, sizeof(*k->slot));
+	k->x = floats(a, run->rowcap, run->net->config.hidden);
+	k->all.ident = peft_arena_get(a, T, sizeof(uint64_t));
+	k->view.ident = peft_arena_get(a, run->rowcap, sizeof(uint64_t));
+	k->all.ranges = peft_arena_get(a, run->caps.seqs,
+	    sizeof(struct peft_range));
+	k->view.ranges = peft_arena_get(a, run->caps.seqs,
+	    sizeof(struct peft_range));
+	run->tile_ranges = peft_arena_get(a, run->caps.seqs,
+	    sizeof(struct peft_range));
+}
+
+static void
 layout_work(struct peft_run *run)
 {
 	const struct peft_config *c = &run->net->config;
 	struct peft_arena *a = &run->arena;
 	size_t T = run->caps.tokens;
 
-	run->out = floats(a, T, c->hidden);
+	run->out = floats(a, run->rowcap, c->hidden);
+	layout_kept(run);
 	run->normed = floats(a, T, c->hidden);
 	if (c->kv_rank > 0) {
 		run->latent = floats(a, T, c->kv_rank);
@@ -250,9 +305,6 @@ layout_work(struct peft_run *run)
 	run->tree.nodes = peft_arena_get(a, 2 * run->caps.seqs,
 	    sizeof(struct peft_node));
 	run->pos = peft_arena_get(a, T, sizeof(size_t));
-	run->ident = peft_arena_get(a, T, sizeof(uint64_t));
-	run->ranges = peft_arena_get(a, run->caps.seqs * 2,
-	    sizeof(struct peft_range));
 	run->rows = peft_arena_get(a, T, sizeof(size_t));
 	run->targets = peft_arena_get(a, T, sizeof(int32_t));
 	run->rownode = peft_arena_get(a, T, sizeof(size_t));
@@ -288,6 +340,7 @@ peft_run_layout(struct peft_run *run)
 {
 	size_t at = run->arena.used, mark;
 
+	run->rowcap = peft_kept_rows(run);
 	layout_layers(run);
 	run->plan.activations = run->arena.used - at;
 	at = run->arena.used;

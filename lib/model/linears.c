@@ -6,6 +6,10 @@
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
+/* The profile tells weights apart by their types. */
+_Static_assert((int)PEFT_NDTYPE <= (int)PEFT_WORK_TYPES,
+    "more types of weights");
+
 void
 peft_check_finite(struct peft_run *run, const char *where, const float *y,
     size_t ld, size_t n)
@@ -29,12 +33,14 @@ products(struct peft_run *run, const struct peft_site *site, const float *x,
 {
 	struct peft_cpu *cpu = run->net->cpu;
 	struct peft_product back = { p->w, (float *)(uintptr_t)x, ldx };
+	struct peft_lap lap = peft_lap_begin(cpu);
 
 	if (site->transposed)
 		peft_product_backward(cpu, p->y, p->ldy, run->T, &back, 1,
 		    false, run->product);
 	else
 		peft_product_forward(cpu, x, ldx, run->T, p, n, run->product);
+	peft_lap_end(cpu, &lap, PEFT_WORK_FORWARD, p->w->dtype, 0);
 }
 
 static void
@@ -43,6 +49,7 @@ products_back(struct peft_run *run, const struct peft_site *site, float *dx,
 {
 	struct peft_cpu *cpu = run->net->cpu;
 	struct peft_product forth = { dy->w, dx, ldx };
+	struct peft_lap lap = peft_lap_begin(cpu);
 
 	if (site->transposed)
 		peft_product_forward(cpu, dy->y, dy->ldy, run->T, &forth, 1,
@@ -50,6 +57,7 @@ products_back(struct peft_run *run, const struct peft_site *site, float *dx,
 	else
 		peft_product_backward(cpu, dx, ldx, run->T, dy, n, false,
 		    run->product);
+	peft_lap_end(cpu, &lap, PEFT_WORK_BACKWARD, dy->w->dtype, 0);
 }
 
 void

@@ -19,9 +19,12 @@ head(struct peft_run *run, const size_t *rows, size_t n,
 	struct peft_net *net = run->net;
 	size_t D = net->config.hidden, V = net->config.vocab, i;
 	struct peft_product p = { &net->head.w, y, V };
+	struct peft_lap lap;
 
 	peft_norm_rows(run, &net->norm, ranges, nranges, hx, run->out, rows);
+	lap = peft_lap_begin(net->cpu);
 	peft_product_forward(net->cpu, hx, D, n, &p, 1, run->product);
+	peft_lap_end(net->cpu, &lap, PEFT_WORK_HEAD, p.w->dtype, 0);
 	if (net->head.bias != NULL)
 		peft_op_bias(run, y, V, net->head.bias, V, n);
 	for (i = 0; i < n; i++)
@@ -60,9 +63,15 @@ tile_ranges(const struct peft_run *run, const size_t *rows, size_t n,
 	return k;
 }
 
+/* Of the loss over a row of logits: the largest, the sum, the division, the
+ * gradient; reads and writes. */
+enum { PASSES = 7 };
+
 struct job {
 	struct peft_run	*run;
-	size_t		 base;		/* of the tile within run->rows */
+	size_t		 base;		/* of the tile within run->rows; what
+					 * is computed of these lies at
+					 * run->kept.slot */
 };
 
 /* Probabilities become the gradient of scale * ((1 - a) nll + a * the mean of
@@ -116,11 +125,14 @@ tile_back(struct peft_run *run, const size_t *rows, size_t n,
 	struct peft_net *net = run->net;
 	size_t D = net->config.hidden, V = net->config.vocab;
 	struct peft_product p = { &net->head.w, run->logits, V };
+	struct peft_lap lap;
 
 	peft_hooks_output_back(run, net->head.site, ranges, nranges,
 	    run->tileident, run->hx, D, run->logits, V, run->headhook);
+	lap = peft_lap_begin(net->cpu);
 	peft_product_backward(net->cpu, run->dhx, D, n, &p, 1, false,
 	    run->product);
+	peft_lap_end(net->cpu, &lap, PEFT_WORK_HEAD_BACK, p.w->dtype, 0);
 	peft_hooks_backward(run, net->head.site, ranges, nranges,
 	    run->tileident, run->hx, D, run->logits, V, run->dhx, D,
 	    run->headhook);
@@ -157,19 +169,24 @@ void
 peft_head_loss(struct peft_run *run, size_t n, struct peft_loss *loss)
 {
 	struct job job = { run, 0 };
-	struct peft_range *tile = run->ranges + run->caps.seqs;
+	struct peft_range *tile = run->tile_ranges;
+	struct peft_lap lap;
 	size_t m, k;
 
 	if (run->train)
 		memset(run->dx, 0, run->T * run->net->config.hidden *
 		    sizeof(*run->dx));
 	for (; job.base < n; job.base += m) {
-		const size_t *rows = run->rows + job.base;
+		const size_t *rows = run->kept.slot + job.base;
 
 		m = n - job.base < run->tile ? n - job.base : run->tile;
 		k = tile_ranges(run, rows, m, tile);
 		head(run, rows, m, tile, k, run->hx, run->logits);
+		lap = peft_lap_begin(run->net->cpu);
 		peft_cpu_run(run->net->cpu, m, row_task, &job);
+		peft_lap_end(run->net->cpu, &lap, PEFT_WORK_LOSS, 0,
+		    (double)(m * run->net->config.vocab) * PASSES *
+		    sizeof(float));
 		gather(run, job.base, m, loss);
 		if (run->train)
 			tile_back(run, rows, m, tile, k);
@@ -180,7 +197,7 @@ void
 peft_head_logits(struct peft_run *run, const size_t *rows, size_t n,
     float *logits)
 {
-	struct peft_range *tile = run->ranges + run->caps.seqs;
+	struct peft_range *tile = run->tile_ranges;
 	size_t m, k;
 
 	for (; n > 0; n -= m, rows += m, logits += m * run->net->config.vocab) {

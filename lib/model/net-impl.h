@@ -4,7 +4,9 @@
 
 #include "data/tokens.h"
 #include "math/panel.h"
+#include "math/profile.h"
 #include "math/vec.h"
+#include "model/kept-impl.h"
 #include "model/net.h"
 #include "model/tree.h"
 #include "quant/product.h"
@@ -65,6 +67,7 @@ struct peft_net {
 	struct peft_heads_at	 at;
 	float			*slopes;	/* [heads] ALiBi's, or NULL */
 	struct peft_site	*attention;	/* [layers] */
+	struct peft_site	*joins;		/* [layers][PEFT_NJOIN] */
 	size_t			 weight_bytes;
 };
 
@@ -89,6 +92,9 @@ struct peft_visits {
 	float	*hook[PEFT_NSTACK];	/* what the hooks of stacks keep */
 };
 
+/* The two places of a layer where a branch is added to the stream. */
+enum { PEFT_JOIN_ATTN, PEFT_JOIN_MLP, PEFT_NJOIN };
+
 /* What backward needs of a layer's forward.  When nothing is trained all
  * layers share one; if it is computed again, all but x.  NULL: the family
  * has no such thing. */
@@ -104,17 +110,12 @@ struct peft_saved {
 	float	*gu;			/* [T, 2 I]: gate | up; or [T, I] */
 	struct peft_visits v;
 	float	*hook[PEFT_NSLOT];	/* what the hooks of a slot keep */
+	float	*join[PEFT_NJOIN];	/* the same at the joins */
 	/* stash.c: x, and qkv to up (which lie end to end, nwork floats),
 	 * rounded; NULL: they are this layer's own */
 	float	*work;
 	size_t	 nwork;
 	uint16_t *stash_x, *stash;
-};
-
-/* A stretch of tokens that use the same adapter. */
-struct peft_range {
-	int	adapter;
-	size_t	first, n;
 };
 
 /* cos and sin [rows, rope_dim / 2] of one kind of layer. */
@@ -133,12 +134,13 @@ struct peft_run {
 						 * asked for */
 
 	struct peft_saved	*saved;		/* [layers] */
-	float	*out;				/* [T, D] behind the layers */
+	float	*out;			/* [rows, D] behind the layers */
 	float	*normed;			/* [T, D] */
 	float	*act;				/* [T, I] */
 	float	*tmp;				/* [T, D] */
 	float	*dx, *dnormed;			/* [T, D] */
 	float	*dbranch;			/* [T, D] what a branch gets */
+	float	*djoin;				/* [T, D] the same, at a join */
 	float	*dparallel;			/* [T, D] of both branches */
 	float	*dqkv, *dattn, *dact;
 	float	*dkv;		/* [T, heads, head_dim + v_dim] */
@@ -164,6 +166,8 @@ struct peft_run {
 	float	*logits;			/* [tile, vocab] */
 	float	*capped;			/* the same, or NULL */
 	float	*hx, *dhx;			/* [tile, D] */
+	struct peft_kept kept;
+	size_t	 rowcap;		/* most rows */
 	size_t	*rows;				/* [T] supervised positions, */
 	int32_t	*targets;			/* [T] what they predict, */
 	size_t	*rownode;			/* [T] their node, */
@@ -184,6 +188,7 @@ struct peft_run {
 					 * first of those that share it) */
 	uint64_t		*tileident;	/* [tile] the same of a tile */
 	struct peft_range	*ranges;	/* [seqs] */
+	struct peft_range	*tile_ranges;	/* [seqs] */
 	size_t			 nranges;
 	bool			 train;
 	uint64_t		 step;
@@ -195,6 +200,9 @@ struct peft_run {
 void	peft_run_layout(struct peft_run *);
 /* Floats that the hooks of a slot keep, at most, in layers l .. end. */
 size_t	peft_run_hook_saved(const struct peft_run *, int slot, size_t l,
+	    size_t end);
+
+void	peft_run_join_saved(struct peft_run *, struct peft_saved *, size_t l,
 	    size_t end);
 
 /* forward.c, backward.c; _again: what backward needs of a layer, from x. */
@@ -231,6 +239,9 @@ void	peft_stash(const struct peft_run *, const struct peft_saved *);
 void	peft_unstash(const struct peft_run *, const struct peft_saved *);
 void	peft_stash_trim(const struct peft_run *, float *x, size_t n);
 
+/* fit.c: is what sequences begin with alike computed once? */
+bool	peft_run_shares(const struct peft_run *);
+
 /* What token i of a sequence is to be predicted as, or PEFT_IGNORE. */
 static inline int32_t
 peft_seq_label(const struct peft_seq *s, size_t i)
@@ -249,6 +260,8 @@ peft_first(const struct peft_run *run, size_t i)
  * attention-back.c: dqkv from dout. */
 enum { PEFT_BLOCK = 64 };	/* queries at a time */
 size_t	peft_attention_scratch(const struct peft_run *);
+/* Its operations, for the profile: 0 if there is none. */
+double	peft_attention_work(const struct peft_run *, size_t layer);
 /* Copy n floats of each token of a node and of all above it, which lie at src
  * in rows of ld, into [depth + n, n]. */
 void	peft_attention_path(const struct peft_run *, size_t node,
@@ -276,17 +289,6 @@ void	peft_latent(struct peft_run *, size_t layer, struct peft_saved *,
 	    const float *x);
 void	peft_latent_back(struct peft_run *, size_t layer, struct peft_saved *,
 	    const float *x, float *dx);
-
-/* experts.c: y[T, D] = what the chosen experts make of x[T, D]. */
-void	peft_experts(struct peft_run *, size_t layer, struct peft_saved *,
-	    const float *x, float *y);
-void	peft_experts_back(struct peft_run *, size_t layer,
-	    struct peft_saved *, const float *x, float *dx, float *dy);
-/* Visits of a micro-batch, and the layout of what they need (in layers
- * l .. end). */
-void	peft_experts_saved(struct peft_run *, struct peft_saved *, size_t l,
-	    size_t end);
-void	peft_experts_work(struct peft_run *);
 
 /* ops.c: one operation over T rows, on all threads. */
 void	peft_op_norm(struct peft_run *, const struct peft_normal *, float *y,
@@ -318,6 +320,15 @@ void	peft_op_act_back(struct peft_run *, float *gu, const float *dy,
 
 /* A soft cap: y = cap tanh(y / cap), within 3e-7 cap. */
 void	peft_cap_row(const struct peft_vec *, float *y, size_t n, float cap);
+
+/* joins.c: what hooks make of a branch b[T, D] that is to be added to the
+ * stream x; and back: the gradient of b, in run->djoin or dy itself, given
+ * that of x + b times scale; dx += that of x.  (dy may be dx.) */
+bool	peft_join_hooked(const struct peft_run *, size_t layer, int join);
+void	peft_join(struct peft_run *, size_t layer, int join,
+	    struct peft_saved *, const float *x, float *b);
+void	peft_join_back(struct peft_run *, size_t layer, int join,
+	    struct peft_saved *, const float *x, float *db, float *dx);
 
 /* virtual.c: tokens that adapters put before a sequence. */
 const struct peft_virtual *peft_virtual_of(const struct peft_run *,

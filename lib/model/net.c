@@ -169,12 +169,11 @@ load_layer(struct peft_net *net, size_t l, struct peft_site **site,
 	return load_experts(net, layer, site, err);
 }
 
-/* Behind the attention of each layer come the stacks of those that have
- * experts. */
+/* Behind the joins come the stacks of the layers that have experts. */
 static void
 set_stacks(struct peft_net *net)
 {
-	struct peft_site *site = net->attention + net->config.layers;
+	struct peft_site *site = net->joins + 2 * net->config.layers;
 	size_t i;
 
 	for (i = 0; i < net->config.layers; i++)
@@ -204,6 +203,7 @@ load(struct peft_net *net, struct peft_err *err)
 	if (load_slot(net, PEFT_AT_NORM, &net->norm, NULL, &site, err) == -1)
 		return -1;
 	net->attention = site + 1;
+	net->joins = net->attention + net->config.layers;
 	set_stacks(net);
 	if (site->weight != SIZE_MAX)
 		return load_linear(net, site, &net->head, err);

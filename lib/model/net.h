@@ -52,6 +52,10 @@ struct peft_caps {
 				 * as below (peft_sites_virtual) */
 	size_t	seqs;
 	size_t	seq;		/* the longest sequence, caches included */
+	size_t	rows;		/* most tokens that predict something, or whose
+				 * logits are asked for; 0: all may */
+	bool	whole;		/* every token goes all the way: for those who
+				 * compare */
 	bool	train;		/* backward too */
 	bool	share;		/* common beginnings once: not with dropout,
 				 * which differs from record to record */
@@ -90,8 +94,8 @@ struct peft_loss {
 	size_t	tokens, top1;
 };
 
-/* How many of these sequences, from the first on, fit into a micro-batch: at
- * least one if it fits at all, else 0. */
+/* How many of these sequences, from the first on, fit into a micro-batch by
+ * their tokens and rows: at least one if it fits at all, else 0. */
 size_t	peft_run_fit(struct peft_run *, const struct peft_seq *, size_t nseqs);
 /* Forward only; loss[nseqs].  A NaN or Inf is an error (PEFT_NUMERIC) that
  * names the sequence's index and the place. */

@@ -33,8 +33,13 @@ op_task(void *ctx, size_t task, int thread)
 static void
 op_run(struct peft_run *run, struct op *op)
 {
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
+	size_t reads = (op->a != NULL) + (op->b != NULL);
+
 	op->run = run;
 	peft_cpu_run(run->net->cpu, (op->T + ROWS - 1) / ROWS, op_task, op);
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_NORM, 0,
+	    (double)(op->T * op->n * (1 + reads) * sizeof(float)));
 }
 
 static bool

@@ -194,13 +194,17 @@ start(struct peft_run *run, size_t layer, const float *raw, float *y,
 	const struct peft_config *c = &run->net->config;
 	struct job j = { .run = run, .layer = &run->net->layers[layer],
 	    .raw = raw, .y = y, .sign = sign };
+	struct peft_lap lap;
 
 	if (!c->t.norope && !(c->layer[layer] & PEFT_LAYER_NOROPE))
 		j.angles = &run->angles[c->layer[layer] & PEFT_LAYER_WINDOW ?
 		    1 : 0];
-	if (j.angles != NULL || raw != NULL)
-		peft_cpu_run(run->net->cpu, (run->T + ROWS - 1) / ROWS, task,
-		    &j);
+	if (j.angles == NULL && raw == NULL)
+		return;
+	lap = peft_lap_begin(run->net->cpu);
+	peft_cpu_run(run->net->cpu, (run->T + ROWS - 1) / ROWS, task, &j);
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ROPE, 0,
+	    (double)(run->T * run->net->at.ld * 2 * sizeof(float)));
 }
 
 void

@@ -193,22 +193,29 @@ add_head(const struct fill *f, struct peft_err *err)
 	    peft_slot_of(f->c, PEFT_AT_HEAD), err) == NULL ? -1 : 0;
 }
 
-/* Behind all others: the modules that hold the projections, which have no
- * weights of their own. */
+/* Behind all others, what has no weights: modules that hold the projections;
+ * and where branches join the stream, by the adapters library's names. */
 static int
-add_attentions(const struct fill *f, struct peft_err *err)
+add_places(const struct fill *f, struct peft_err *err)
 {
 	const struct peft_config *c = f->c;
-	size_t q = c->heads * c->head_dim, i;
 	const char *o = c->family->slot[PEFT_O], *dot = strrchr(o, '.');
-	struct peft_form form = { q, c->heads * c->v_dim, 0 };
+	const struct peft_form D = { c->hidden, c->hidden, 0 };
+	const struct peft_form q = { c->heads * c->head_dim, c->heads *
+	    c->v_dim, 0 };
+	size_t i, n = c->layers;
 	char path[256];
 
-	for (i = 0; i < c->layers; i++) {
+	for (i = 0; i < 3 * n; i++) {
+		bool join = i >= n;
+		size_t layer = join ? (i - n) / 2 : i;
+
 		snprintf(path, sizeof(path), "%s.%zu.%.*s", c->family->layers,
-		    i, dot == NULL ? 0 : (int)(dot - o), o);
-		if (new_site(f, PEFT_ATTENTION, (int)i, PEFT_NMODULE, path,
-		    form, err) == NULL)
+		    layer, join ? 64 : dot == NULL ? 0 : (int)(dot - o),
+		    !join ? o : (i - n) % 2 == 0 ? "attention_adapters" :
+		    "output_adapters");
+		if (new_site(f, join ? PEFT_JOIN : PEFT_ATTENTION, (int)layer,
+		    PEFT_NMODULE, path, join ? D : q, err) == NULL)
 			return -1;
 	}
 	return 0;
@@ -249,35 +256,6 @@ add_stacks(const struct fill *f, size_t layer, struct peft_err *err)
 	return 0;
 }
 
-/* Buffers that old files carry and that are not weights. */
-static bool
-is_buffer(const char *name)
-{
-	static const char *const tails[] = { "rotary_emb.inv_freq",
-	    ".attn.bias", ".attn.masked_bias", ".attention.bias",
-	    ".attention.masked_bias", ".attn.embed_positions" };
-	size_t n = strlen(name), i, k;
-
-	for (i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
-		k = strlen(tails[i]);
-		if (n >= k && strcmp(name + n - k, tails[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int
-all_used(const struct peft_source *src, const bool *used, struct peft_err *err)
-{
-	size_t i;
-
-	for (i = 0; i < peft_source_count(src); i++)
-		if (!used[i] && !is_buffer(peft_source_at(src, i)->name))
-			return peft_seterr(err, "weight %s is not of this "
-			    "model", peft_source_at(src, i)->name);
-	return 0;
-}
-
 static int
 add_outer(const struct fill *f, int slot, const char *path,
     struct peft_err *err)
@@ -301,13 +279,13 @@ fill(const struct fill *f, struct peft_err *err)
 		if (add_layer(f, i, err) == -1)
 			return -1;
 	if (add_outer(f, PEFT_AT_NORM, family->norm, err) == -1 ||
-	    add_head(f, err) == -1 || add_attentions(f, err) == -1)
+	    add_head(f, err) == -1 || add_places(f, err) == -1)
 		return -1;
 	for (i = 0; i < f->c->layers; i++)
 		if (f->c->layer[i] & PEFT_LAYER_EXPERTS &&
 		    add_stacks(f, i, err) == -1)
 			return -1;
-	return all_used(f->src, f->used, err);
+	return peft_sites_all_used(f->src, f->used, err);
 }
 
 int
@@ -315,13 +293,14 @@ peft_sites_open(struct peft_sites *s, const struct peft_config *c,
     const struct peft_source *src, struct peft_err *err)
 {
 	struct fill f = { .sites = s, .c = c, .src = src };
-	size_t most = c->layers * (PEFT_NSLOT + 3 * (c->experts + 1) + 1 +
+	size_t most = c->layers * (PEFT_NSLOT + 3 * (c->experts + 1) + 3 +
 	    PEFT_NSTACK) + PEFT_NMODULE - PEFT_NSLOT;
-	size_t beside = c->layers * (1 + PEFT_NSTACK) + 2;
+	size_t beside = c->layers * (3 + PEFT_NSTACK) + 2;
 	int r = -1;
 
 	/* each has a weight of its own, but for a tied head, one that is
-	 * found to be missing, and the attention and stacks of each layer */
+	 * found to be missing, and the attention, joins and stacks of each
+	 * layer */
 	*s = (struct peft_sites){ .config = c };
 	if (most > peft_source_count(src) + beside)
 		most = peft_source_count(src) + beside;

@@ -21,7 +21,8 @@ enum peft_site_kind {
 	PEFT_POSITION,		/* an embedding of positions */
 	PEFT_EXPERT,		/* a linear that some tokens pass */
 	PEFT_ATTENTION,		/* a whole attention, before its o_proj */
-	PEFT_STACK		/* one weight of all experts of a layer */
+	PEFT_STACK,		/* one weight of all experts of a layer */
+	PEFT_JOIN		/* where a branch is added to the stream */
 };
 
 /* A stretch of the rows of a micro-batch that use one adapter. */
@@ -37,8 +38,9 @@ struct peft_hook_call {
 					 * position, however steps are split */
 	const float	*x;
 	size_t		 ldx;
-	const int32_t	*ids;		/* [T] at the embedding, where x is
-					 * NULL; -1: a virtual token */
+	const int32_t	*ids;		/* [T] the tokens; -1: a virtual one
+					 * (at the embedding, where x
+					 * is NULL, and at joins) */
 	float		*saved;		/* what forward left for backward */
 	float		*scratch;
 	float		*product;	/* scratch for products of the site's
@@ -46,6 +48,7 @@ struct peft_hook_call {
 	bool		 train;		/* backward will follow */
 	uint64_t	 step;	/* with site and ident: key of dropout */
 	size_t		 expert;	/* of a stack, whose rows these are */
+	float		*dbranch;	/* backward at a join, [T, out] */
 };
 
 /*
@@ -55,6 +58,11 @@ struct peft_hook_call {
  * (vector).  Any may be NULL.  At an attention x is
  * the rotated queries and y what o_proj will see; nothing is saved there.  A
  * stack is called once an expert that has visitors, forward and backward only.
+ *
+ * At a join (of attention, of the MLP) x is the stream before the branch and
+ * y what the branch adds to it, which forward may change: at most one hook an
+ * adapter.  Its backward finds the gradient of what is added in dbranch,
+ * which it makes that of what it found there; dx += .. is that of the stream.
  */
 struct peft_hook_ops {
 	/* Bytes that are kept as long as the adapter is attached. */
@@ -152,6 +160,10 @@ int	peft_sites_open(struct peft_sites *, const struct peft_config *,
 	    const struct peft_source *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_sites_close(struct peft_sites *);
 struct peft_site *peft_sites_find(const struct peft_sites *, const char *path);
+/* An error if a weight of the source that is not used[i] is more than a
+ * buffer. */
+int	peft_sites_all_used(const struct peft_source *, const bool *used,
+	    struct peft_err *) PEFT_MUSTCHECK;
 /* How many virtual tokens an adapter has; adapter -1: the most any has. */
 size_t	peft_sites_virtual(const struct peft_sites *, int adapter);
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looking for modules of a model. */
+/* Looking for modules of a model, and for weights that are of none. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,4 +51,34 @@ peft_sites_virtual(const struct peft_sites *s, int adapter)
 		if ((adapter == -1 || v->adapter == adapter) && v->n > most)
 			most = v->n;
 	return most;
+}
+
+/* Buffers that old files carry and that are not weights. */
+static bool
+is_buffer(const char *name)
+{
+	static const char *const tails[] = { "rotary_emb.inv_freq",
+	    ".attn.bias", ".attn.masked_bias", ".attention.bias",
+	    ".attention.masked_bias", ".attn.embed_positions" };
+	size_t n = strlen(name), i, k;
+
+	for (i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+		k = strlen(tails[i]);
+		if (n >= k && strcmp(name + n - k, tails[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+int
+peft_sites_all_used(const struct peft_source *src, const bool *used,
+    struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < peft_source_count(src); i++)
+		if (!used[i] && !is_buffer(peft_source_at(src, i)->name))
+			return peft_seterr(err, "weight %s is not of this "
+			    "model", peft_source_at(src, i)->name);
+	return 0;
 }

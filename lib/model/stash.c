@@ -6,7 +6,7 @@
  * before its backward.  (Log-sums and what hooks keep stay f32.)
  */
 
-#include "model/net-impl.h"
+#include "model/experts.h"
 #include "quant/quant.h"
 
 enum { PIECE = 1 << 14 };		/* floats of a task */
@@ -61,8 +61,12 @@ go(const struct peft_run *run, float *floats, uint16_t *halves, size_t n,
     void (*piece)(const struct job *, size_t at, size_t n))
 {
 	struct job j = { run, floats, halves, n, piece };
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 
 	peft_cpu_run(run->net->cpu, (n + PIECE - 1) / PIECE, piece_task, &j);
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_STASH, 0, (double)(n *
+	    (sizeof(float) + (halves == NULL ? sizeof(float) :
+	    sizeof(uint16_t)))));
 }
 
 /* Two x in turn, since a layer writes the next one's. */
@@ -89,6 +93,8 @@ peft_stash_layout(struct peft_run *run)
 		for (slot = 0; l > 0 && slot < PEFT_NSLOT; slot++)
 			s->hook[slot] = peft_arena_get(a, peft_run_hook_saved(
 			    run, slot, l, l + 1), sizeof(float));
+		if (l > 0)
+			peft_run_join_saved(run, s, l, l + 1);
 		if (l + 1 == c->layers)	/* its backward follows at once */
 			break;
 		s->stash_x = peft_arena_get(a, x + PEFT_KSTEP,

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "peft/method.h"
+#include "peft/hub.h"
 #include "peft/target.h"
 
 int
@@ -40,15 +40,19 @@ peft_adapter_make(const cJSON *config, const struct peft_sites *sites,
 		peft_seterr(err, "no memory for the adapter's config");
 		goto fail;
 	}
-	if (peft_json_str(a->config, "peft_type", &type, err) == -1)
+	if (peft_hub_unpack(&a->config, err) == -1 ||
+	    peft_json_str(a->config, "peft_type", &type, err) == -1)
 		goto fail;
 	if (type == NULL) {
 		peft_seterr(err, "peft_type is missing: not an adapter of "
-		    "PEFT's");
+		    "PEFT's (nor has it the config of the adapters "
+		    "library's)");
 		goto fail;
 	}
 	if ((a->method = peft_method_find(type, err)) == NULL ||
 	    peft_config_check(a->method, a->config, err) == -1 ||
+	    (a->method->hub && peft_hub_check(a->config, sites->config,
+	    err) == -1) ||
 	    a->method->parse(a->config, &a->settings, err) == -1 ||
 	    peft_adapter_build(a, sites, err) == -1)
 		goto fail;

@@ -39,6 +39,9 @@ struct peft_adapter;
  * the peft_type, or NULL; all names, with commas. */
 const char	*peft_method_type(const char *name);
 void		 peft_method_names(char *, size_t size);
+/* What such a name says beyond the method (a kind of bottleneck): keys that
+ * the config lacks are added. */
+void		 peft_method_preset(const char *name, cJSON *config);
 /* Its config's key for such a setting, or NULL: it has none. */
 enum peft_knob { PEFT_KNOB_RANK, PEFT_KNOB_ALPHA, PEFT_KNOB_DROPOUT,
 	PEFT_NKNOB };
@@ -49,6 +52,11 @@ bool		 peft_method_is_virtual(const char *type);
 /* A key of a config that is never saved: ids of the text that a prompt
  * begins as. */
 #define PEFT_INIT_IDS	"peft_init_ids"
+
+/* A config file of the adapters library becomes one with a peft_type; any
+ * other is left as it is. */
+int		 peft_hub_unpack(cJSON **config, struct peft_err *)
+		    PEFT_MUSTCHECK;
 
 /* From disk.  Every tensor must belong to a targeted site and every targeted
  * site must have its tensors; every config key must be honoured or null. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "peft/method.h"
+#include "peft/hub.h"
 #include "peft/parameters.h"
 #include "peft/target.h"
 
@@ -19,7 +19,9 @@ name_of(const struct peft_module *m, const struct peft_shape *s,
 
 	if (s->place == PEFT_AT_OWNER && (dot = strrchr(path, '.')) != NULL)
 		n = (int)(dot - path);
-	if (s->place == PEFT_AT_SITE || s->place == PEFT_AT_OWNER)
+	if (s->group != NULL)
+		peft_hub_name(m, s, &b);
+	else if (s->place == PEFT_AT_SITE || s->place == PEFT_AT_OWNER)
 		peft_buf_printf(&b, "%s%.*s.%s", PEFT_PREFIX, n, path,
 		    s->suffix);
 	else
@@ -69,6 +71,7 @@ check_kind(const struct peft_method *method, const struct peft_site *site,
 		[PEFT_POSITION] = "an embedding of positions",
 		[PEFT_EXPERT] = "a part of experts",
 		[PEFT_STACK] = "a parameter of experts",
+		[PEFT_JOIN] = "where a branch joins the stream",
 	};
 
 	if (method->kinds >> site->kind & 1)
@@ -119,7 +122,10 @@ choose_sites(struct peft_adapter *a, const struct peft_sites *sites,
 	*n = 0;
 	if (at == NULL)
 		return -1;
-	if (a->method->kinds != 0 && peft_target_has_modules(a->config, sites))
+	if (a->method->hub)
+		*n = peft_hub_sites(a, sites, at);
+	else if (a->method->kinds != 0 &&
+	    peft_target_has_modules(a->config, sites))
 		r = peft_target(a->config, sites, a->method->kinds,
 		    a->method->usual, a->fresh, at, n, err);
 	if (r == 0)

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "peft/method.h"
+#include "peft/hub.h"
 #include "peft/target.h"
 
 /* Keys that all classes have.  Those with a default are honoured only in
@@ -58,9 +58,11 @@ peft_config_check(const struct peft_method *m, const cJSON *config,
 
 		if (key != NULL && key[1] == NULL)
 			continue;
-		if (strcmp(e->string, "target_modules") == 0 ||
-		    strcmp(e->string, PEFT_INIT_IDS) == 0 ||
-		    find_key(m->keys, e->string) != NULL || is_off(e))
+		if (m->hub ? peft_hub_is_outer(e->string) :
+		    strcmp(e->string, "target_modules") == 0 ||
+		    strcmp(e->string, PEFT_INIT_IDS) == 0)
+			continue;
+		if (find_key(m->keys, e->string) != NULL || is_off(e))
 			continue;
 		if (key == NULL || !is_default(e, key[1]))
 			return peft_seterr(err, "adapter_config.json: key "
@@ -123,6 +125,8 @@ peft_config_to_save(const struct peft_adapter *a, struct peft_err *err)
 		peft_seterr(err, "no memory for the adapter's config");
 		return NULL;
 	}
+	if (a->method->hub)
+		return peft_hub_to_save(a, c);
 	for (i = 0; a->method->keys[i][0] != NULL; i++) {
 		if (peft_json_get(c, a->method->keys[i][0]) != NULL)
 			continue;

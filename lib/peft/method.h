@@ -11,7 +11,7 @@
  * else (targets, reading, writing, hooks on sites, merging in streams) is
  * done once, in adapter.c, through these calls.
  */
-enum { PEFT_MAXPART = 8 };	/* tensors a method has on one site */
+enum { PEFT_MAXPART = 24 };	/* tensors a method has on one site */
 enum { PEFT_MAXOWN = 4 };	/* numbers a module keeps for its method */
 
 /* An adapter's part at one site; or, without a site, what is common to all
@@ -58,6 +58,8 @@ struct peft_shape {
 	bool		 droppable;	/* a file may lack it: n is 0 then */
 	bool		 whole;		/* whole numbers (I32 on disk) */
 	enum peft_place	 place;
+	const char	*group;		/* of the adapters library: what its
+					 * names have before the adapter's */
 };
 
 struct peft_method {
@@ -70,6 +72,8 @@ struct peft_method {
 	/* Of these the ones that give modules values of their own by pattern
 	 * (rank_pattern); ends with NULL; may be NULL. */
 	const char *const *patterns;
+	/* Its files are those of the adapters library, not PEFT's (hub.h). */
+	bool		 hub;
 	/* Kinds of site it may be put on, as bits; 0: it has no sites. */
 	unsigned	 kinds;
 	/* Modules that it targets where the config names none; ends with

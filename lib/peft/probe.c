@@ -55,7 +55,8 @@ open_run(struct peft_probes *p, size_t batch, bool train,
     struct peft_err *err)
 {
 	const struct peft_calibration *d = p->data;
-	struct peft_caps caps = { .seqs = batch, .train = train };
+	struct peft_caps caps = { .seqs = batch, .train = train,
+	    .whole = true };
 	size_t i, k, sum;
 
 	for (i = 0; i < d->n; i += batch) {

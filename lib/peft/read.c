@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "math/vec.h"
-#include "peft/method.h"
+#include "peft/hub.h"
 #include "quant/quant.h"
 
 /* The param of a tensor's name, which may lack the prefix. */
@@ -17,7 +17,9 @@ find_param(const struct peft_adapter *a, const char *name, size_t *out,
 	struct peft_buf full = { 0 };
 	const size_t *k;
 
-	if (strncmp(name, PEFT_PREFIX, sizeof(PEFT_PREFIX) - 1) != 0)
+	if (a->method->hub)
+		peft_hub_prefix(a->model, &full);
+	else if (strncmp(name, PEFT_PREFIX, sizeof(PEFT_PREFIX) - 1) != 0)
 		peft_buf_puts(&full, PEFT_PREFIX);
 	peft_buf_puts(&full, name);
 	if (full.failed)

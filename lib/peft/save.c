@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "peft/method.h"
+#include "peft/hub.h"
 
 static int
 get(void *ctx, size_t first, size_t n, float *dst, struct peft_err *err)
@@ -96,7 +96,8 @@ peft_adapter_save(const struct peft_adapter *a, const char *path, bool force,
     const char *const *meta, struct peft_err *err)
 {
 	struct peft_sinkopt o = { .path = path, .force = force,
-	    .kind = "adapter", .meta = meta };
+	    .kind = "adapter", .meta = meta,
+	    .file = a->method->hub ? PEFT_HUB_FILE : NULL };
 	cJSON *config = peft_config_to_save(a, err);
 	struct peft_buf text = { 0 };
 	struct peft_side side;

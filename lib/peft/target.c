@@ -190,8 +190,9 @@ choose(const struct choice *c, const struct peft_site *site,
 	/* to PEFT the experts of a layer are parameters, not modules */
 	if (site->kind == PEFT_EXPERT || site->kind == PEFT_STACK)
 		return 0;
-	/* an attention is no module's but those that ask for it */
-	if (site->kind == PEFT_ATTENTION && !(c->kinds >> PEFT_ATTENTION & 1))
+	/* an attention, or a join, is no module but to those that ask */
+	if ((site->kind == PEFT_ATTENTION || site->kind == PEFT_JOIN) &&
+	    !(c->kinds >> site->kind & 1))
 		return 0;
 	r = named(c->exclude, site->path, c->exclude_hits, err);
 	if (r != 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which weights an importance matrix is for. */
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,88 +37,125 @@ peft_imatrix_arch(const struct peft_source *src, struct peft_err *err)
 	return arch;
 }
 
-/* The entry's columns: one matrix, or as many as the weight holds.  Hugging
- * Face has some with their columns down. */
+/* An entry, and how many matrices of the model it was for. */
+struct use {
+	const struct peft_importance *e;
+	size_t	mats, cols;
+};
+
+/* The entry's columns for the spec: one matrix of it, or as many as the
+ * weight holds.  Hugging Face has some with their columns down, and experts
+ * one by one: then it is the matrix of that number. */
 static int
-check_shape(const struct peft_importance *e, const struct peft_spec *s,
-    bool down, struct peft_err *err)
+find_columns(struct use *u, const struct peft_spec *s, bool down,
+    size_t expert, const float **mean, size_t *n, struct peft_err *err)
 {
 	size_t cols = s->ndim > 0 ? s->shape[down ? 0 : s->ndim - 1] : 0;
 	size_t mats = s->ndim == 3 ? s->shape[0] : 1;
+	size_t first = expert == SIZE_MAX ? 0 : expert;
 
-	if (s->ndim < 2 || s->ndim > (down ? 2 : 3) || e->n / mats != cols ||
-	    e->n % mats != 0)
+	*n = mats * cols;
+	*mean = u->e->mean + first * cols;
+	u->mats += mats;
+	u->cols = cols;
+	if (s->ndim < 2 || s->ndim > (down || expert != SIZE_MAX ? 2 : 3) ||
+	    cols == 0 || u->e->n % cols != 0 || u->e->n / cols < first + mats ||
+	    (expert == SIZE_MAX && u->e->n != *n))
 		return peft_seterr(err, "entry %s has %zu columns, weight %s "
-		    "has %zu x %zu", e->name, e->n, s->name, mats, cols);
+		    "has %zu x %zu", u->e->name, u->e->n, s->name, mats,
+		    cols);
+	return 0;
+}
+
+struct matching {
+	const struct peft_arch	*arch;
+	const struct peft_source *src;
+	struct peft_map		 map;		/* names to uses */
+	struct use		*uses;
+	const char		*lacking;
+	size_t			 nlacking, used;
+};
+
+static int
+match_one(struct matching *m, size_t i, struct peft_spec *s,
+    struct peft_err *err)
+{
+	const float *mean = NULL;
+	struct peft_order order;
+	size_t *at, n = 0;
+	char name[256];
+
+	s->importance = NULL;
+	s->nimportance = 0;
+	if (peft_arch_to_gguf(m->arch, s->name, name) == -1)
+		return 0;
+	at = peft_map_find(&m->map, name, strlen(name));
+	order = peft_arch_order(m->arch, s->name, &(struct peft_heads){ 0 });
+	if (at != NULL && find_columns(&m->uses[*at], s, order.turned &&
+	    !s->turned, peft_arch_expert(m->arch, s->name), &mean, &n,
+	    err) == -1)
+		return -1;
+	if (!peft_can_weigh(s->dtype) || peft_source_at(m->src, i)->dtype ==
+	    s->dtype)
+		return 0;	/* nothing is rounded, or not by columns */
+	if (at == NULL) {
+		if (m->nlacking++ == 0)
+			m->lacking = s->name;
+		return 0;
+	}
+	s->importance = mean;
+	s->nimportance = n;
+	m->used++;
 	return 0;
 }
 
 static int
-match(const struct peft_imatrix *m, const struct peft_arch *arch,
-    const struct peft_source *src, struct peft_map *map,
-    struct peft_spec *specs, size_t n, const char **lacking,
-    size_t *nlacking, struct peft_err *err)
+match(struct matching *m, const struct peft_imatrix *im,
+    struct peft_spec *specs, size_t n, struct peft_err *err)
 {
-	char name[256];
-	size_t i, *at, used = 0;
-	struct peft_order order;
+	size_t i;
 
-	*nlacking = 0;
-	for (i = 0; i < n; i++) {
-		struct peft_spec *s = &specs[i];
-
-		s->importance = NULL;
-		s->nimportance = 0;
-		if (peft_arch_to_gguf(arch, s->name, name) == -1)
-			continue;
-		at = peft_map_find(map, name, strlen(name));
-		order = peft_arch_order(arch, s->name, &(struct peft_heads){
-		    0 });
-		if (at != NULL && check_shape(&m->at[*at], s, order.turned &&
-		    !s->turned, err) == -1)
+	for (i = 0; i < im->n; i++) {
+		m->uses[i].e = &im->at[i];
+		if (peft_map_add(&m->map, im->at[i].name,
+		    strlen(im->at[i].name), i, err) == -1)
 			return -1;
-		if (!peft_can_weigh(s->dtype) || peft_source_at(src,
-		    i)->dtype == s->dtype) {
-			/* nothing is rounded, or not by columns */
-		} else if (at != NULL) {
-			s->importance = m->at[*at].mean;
-			s->nimportance = m->at[*at].n;
-			used++;
-		} else if ((*nlacking)++ == 0)
-			*lacking = s->name;
-		if (at != NULL)
-			*at = m->n;	/* it fits */
 	}
-	if (used == 0)
+	for (i = 0; i < n; i++)
+		if (match_one(m, i, &specs[i], err) == -1)
+			return -1;
+	if (m->used == 0)
 		return peft_seterr(err, "no weight that is in there is turned "
 		    "into a type that takes notice of importances (q4_0 to "
 		    "q5_1, q2_k to q6_k, iq1_s to iq4_xs)");
+	for (i = 0; i < im->n; i++)
+		if (m->uses[i].mats == 0)
+			return peft_seterr(err, "entry %s fits no weight of "
+			    "%s", im->at[i].name, peft_source_label(m->src));
+		else if (m->uses[i].mats * m->uses[i].cols != im->at[i].n)
+			return peft_seterr(err, "entry %s has %zu matrices, "
+			    "%s has %zu", im->at[i].name, im->at[i].n /
+			    m->uses[i].cols, peft_source_label(m->src),
+			    m->uses[i].mats);
 	return 0;
 }
 
 int
-peft_imatrix_apply(const struct peft_imatrix *m,
+peft_imatrix_apply(const struct peft_imatrix *im,
     const struct peft_source *src, struct peft_spec *specs, size_t n,
     const char **lacking, size_t *nlacking, struct peft_err *err)
 {
-	const struct peft_arch *arch = peft_imatrix_arch(src, err);
-	struct peft_map map = { 0 };
-	size_t i;
-	int r = arch == NULL ? -1 : 0;
+	struct matching m = { .arch = peft_imatrix_arch(src, err),
+	    .src = src };
+	int r = -1;
 
-	for (i = 0; r == 0 && i < m->n; i++)
-		if (peft_map_add(&map, m->at[i].name, strlen(m->at[i].name),
-		    i, err) == -1)
-			r = -1;
-	if (r == 0)
-		r = match(m, arch, src, &map, specs, n, lacking, nlacking,
-		    err);
-	for (i = 0; r == 0 && i < m->n; i++)
-		if (*peft_map_find(&map, m->at[i].name,
-		    strlen(m->at[i].name)) != m->n)
-			r = peft_seterr(err, "entry %s fits no weight of %s",
-			    m->at[i].name, peft_source_label(src));
-	peft_map_free(&map);
+	m.uses = peft_calloc(im->n + 1, sizeof(*m.uses), err);
+	if (m.arch != NULL && m.uses != NULL)
+		r = match(&m, im, specs, n, err);
+	*lacking = m.lacking;
+	*nlacking = m.nlacking;
+	peft_map_free(&m.map);
+	free(m.uses);
 	return r;
 }
 

@@ -16,6 +16,10 @@ struct peft_importance *peft_imatrix_add(struct peft_imatrix *, size_t *cap,
 int	peft_imatrix_check(const struct peft_importance *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 
+/* What it is of. */
+int	peft_imatrix_name(struct peft_imatrix *, const char *, size_t len,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
 int	peft_imatrix_take_old(struct peft_imatrix *, const uint8_t *,
 	    size_t, struct peft_err *) PEFT_MUSTCHECK;
 

@@ -88,14 +88,16 @@ take_entry(struct peft_imatrix *m, size_t *cap, struct cursor *c,
 
 /* How many chunks, and what they were of: in files that have it. */
 static int
-take_end(struct cursor *c, struct peft_err *err)
+take_end(struct peft_imatrix *m, struct cursor *c, struct peft_err *err)
 {
 	int64_t v = 0;
+	size_t i, k;
 
 	if (c->left == 0)
 		return 0;
 	if (take_i32(c, "the number of chunks", INT32_MIN, &v, err) == -1)
 		return -1;
+	m->chunks = v > 0 ? (uint32_t)v : 0;
 	if (c->left == 0)
 		return 0;
 	if (take_i32(c, "the length of the data's name", 0, &v, err) == -1)
@@ -103,7 +105,12 @@ take_end(struct cursor *c, struct peft_err *err)
 	if ((size_t)v != c->left)
 		return peft_seterr(err, "the data's name has %lld bytes, %zu "
 		    "are left", (long long)v, c->left);
-	return 0;
+	for (i = 0; i < c->left; i += k)
+		if ((k = peft_utf8_len((const char *)c->p + i,
+		    c->left - i)) == 0)
+			return peft_seterr(err, "the data's name is not "
+			    "UTF-8");
+	return peft_imatrix_name(m, (const char *)c->p, c->left, err);
 }
 
 int
@@ -123,5 +130,5 @@ peft_imatrix_take_old(struct peft_imatrix *m, const uint8_t *p, size_t size,
 	for (; r == 0 && n > 0; n--)
 		r = take_entry(m, &cap, &c, &seen, err);
 	peft_map_free(&seen);
-	return r == 0 ? take_end(&c, err) : -1;
+	return r == 0 ? take_end(m, &c, err) : -1;
 }

@@ -42,21 +42,47 @@ chunks(uint64_t count)
 	    PEFT_IMATRIX_CHUNK);
 }
 
+/* The tokens of the matrix that has most. */
 static uint64_t
-most_tokens(const struct peft_imatrix_data *d)
+largest(const struct peft_imatrix_sum *s)
 {
 	uint64_t most = 0;
 	size_t i;
 
+	for (i = 0; i < s->mats; i++)
+		most = s->count[i] > most ? s->count[i] : most;
+	return most;
+}
+
+static uint64_t
+most_tokens(const struct peft_imatrix_data *d)
+{
+	uint64_t most = 0, one;
+	size_t i;
+
 	for (i = 0; i < d->n; i++)
-		most = d->at[i].count > most ? d->at[i].count : most;
+		if ((one = largest(&d->at[i])) > most)
+			most = one;
 	return most;
 }
 
 /* ---- GGUF ---- */
 
-/* Two tensors an entry; of one matrix, so that their shapes have one
- * dimension, as ggml tells them. */
+static struct peft_gguf_tensor
+tensor_of(const struct peft_imatrix_sum *s, size_t cols)
+{
+	struct peft_gguf_tensor t = { .dtype = PEFT_F32, .ndim = 1,
+	    .shape = { cols }, .nbytes = s->mats * cols * sizeof(float) };
+
+	if (s->mats > 1) {
+		t.ndim = 2;
+		t.shape[0] = s->mats;
+		t.shape[1] = cols;
+	}
+	return t;
+}
+
+/* Two tensors an entry; ggml tells no dimension of 1 at the end. */
 static int
 describe(const struct peft_imatrix_data *d, struct peft_gguf_tensor *t,
     struct peft_err *err)
@@ -70,9 +96,8 @@ describe(const struct peft_imatrix_data *d, struct peft_gguf_tensor *t,
 		peft_buf_clear(&b);
 		peft_buf_puts(&b, d->at[i / 2].name);
 		peft_buf_puts(&b, tails[i % 2]);
-		t[i] = (struct peft_gguf_tensor){ .dtype = PEFT_F32, .ndim = 1,
-		    .shape = { i % 2 == 0 ? d->at[i / 2].n : 1 } };
-		t[i].nbytes = t[i].shape[0] * sizeof(float);
+		t[i] = tensor_of(&d->at[i / 2], i % 2 == 0 ?
+		    d->at[i / 2].n : 1);
 		if (b.failed || (t[i].name = peft_strdup(b.data, err)) == NULL)
 			r = peft_seterr(err, "no memory for names");
 	}
@@ -94,15 +119,18 @@ static int
 put_entries(struct peft_out *out, const struct peft_imatrix_data *d,
     float *room, struct peft_err *err)
 {
-	size_t i, k;
-	float count;
+	size_t i, k, n;
 
 	for (i = 0; i < d->n; i++) {
-		for (k = 0; k < d->at[i].n; k++)
-			room[k] = (float)d->at[i].square[k];
-		count = (float)d->at[i].count;
-		if (put_floats(out, room, d->at[i].n, err) == -1 ||
-		    put_floats(out, &count, 1, err) == -1)
+		const struct peft_imatrix_sum *s = &d->at[i];
+
+		for (n = s->mats * s->n, k = 0; k < n; k++)
+			room[k] = (float)s->square[k];
+		if (put_floats(out, room, n, err) == -1)
+			return -1;
+		for (k = 0; k < s->mats; k++)
+			room[k] = (float)s->count[k];
+		if (put_floats(out, room, s->mats, err) == -1)
 			return -1;
 	}
 	return 0;
@@ -155,6 +183,15 @@ put_text(struct peft_buf *b, const char *s)
 	peft_buf_puts(b, s);
 }
 
+/* Of a matrix that no token came to: 1, as llama.cpp has it. */
+static float
+mean(const struct peft_imatrix_sum *s, size_t k)
+{
+	uint64_t count = s->count[k / s->n];
+
+	return count == 0 ? 1 : (float)s->square[k] / (float)count;
+}
+
 static int
 write_old(struct peft_out *out, const struct peft_imatrix_data *d,
     float *room, struct peft_err *err)
@@ -166,15 +203,15 @@ write_old(struct peft_out *out, const struct peft_imatrix_data *d,
 	put_i32(&b, (uint32_t)d->n);
 	for (i = 0; i < d->n; i++) {
 		const struct peft_imatrix_sum *s = &d->at[i];
-		uint32_t calls = chunks(s->count);
+		uint32_t calls = chunks(largest(s));
+		size_t n = s->mats * s->n;
 
 		put_text(&b, s->name);
 		put_i32(&b, calls);
-		put_i32(&b, (uint32_t)s->n);
-		for (k = 0; k < s->n; k++)
-			room[k] = (float)s->square[k] / (float)s->count *
-			    (float)calls;
-		peft_buf_put(&b, room, s->n * sizeof(*room));
+		put_i32(&b, (uint32_t)n);
+		for (k = 0; k < n; k++)
+			room[k] = mean(s, k) * (float)calls;
+		peft_buf_put(&b, room, n * sizeof(*room));
 	}
 	put_i32(&b, chunks(most_tokens(d)));
 	/* there is room for one name */
@@ -189,18 +226,19 @@ int
 peft_imatrix_write(struct peft_out *out, const char *path,
     struct peft_imatrix_data *d, struct peft_err *err)
 {
-	size_t i, k, most = 0;
+	size_t i, k, n, most = 0;
 	float *room;
 	int r;
 
 	for (i = 0; i < d->n; i++) {
-		most = d->at[i].n > most ? d->at[i].n : most;
-		for (k = 0; k < d->at[i].n; k++)
+		n = d->at[i].mats * d->at[i].n;
+		most = n > most ? n : most;
+		for (k = 0; k < n; k++)
 			if (!isfinite((float)d->at[i].square[k]))
 				return peft_setfail(err, PEFT_NUMERIC, "%s: "
 				    "the sum of column %zu is not finite",
 				    d->at[i].name, k);
-		if (d->at[i].count == 0)
+		if (largest(&d->at[i]) == 0)
 			return peft_seterr(err, "%s: no token came to it",
 			    d->at[i].name);
 	}

@@ -42,6 +42,18 @@ peft_imatrix_add(struct peft_imatrix *m, size_t *cap, const char *name,
 }
 
 int
+peft_imatrix_name(struct peft_imatrix *m, const char *s, size_t len,
+    struct peft_err *err)
+{
+	if (len == 0)
+		return 0;
+	if ((m->dataset = peft_calloc(len + 1, 1, err)) == NULL)
+		return -1;
+	memcpy(m->dataset, s, len);
+	return 0;
+}
+
+int
 peft_imatrix_check(const struct peft_importance *e, struct peft_err *err)
 {
 	size_t i;
@@ -170,6 +182,26 @@ take_tensors(struct peft_imatrix *m, const struct peft_gguf *g,
 	return 0;
 }
 
+/* What the file says of itself. */
+static int
+take_origin(struct peft_imatrix *m, const struct peft_gguf *g,
+    struct peft_err *err)
+{
+	const struct peft_gguf_kv *kv = peft_gguf_find(g, "imatrix.datasets");
+	const uint8_t *p = kv->value;
+	uint64_t chunks = 0;
+	const char *s;
+	size_t len;
+
+	(void)peft_gguf_uint(g, "imatrix.chunk_count", &chunks);
+	m->chunks = chunks > UINT32_MAX ? 0 : (uint32_t)chunks;
+	if (kv->type != PEFT_GGUF_ARRAY || kv->elem != PEFT_GGUF_STRING ||
+	    kv->count == 0)
+		return 0;
+	peft_gguf_next_string(&p, &s, &len);
+	return peft_imatrix_name(m, s, len, err);
+}
+
 static int
 take_gguf(struct peft_imatrix *m, const struct peft_gguf *g, const uint8_t *p,
     struct peft_err *err)
@@ -180,6 +212,8 @@ take_gguf(struct peft_imatrix *m, const struct peft_gguf *g, const uint8_t *p,
 	if ((r = check_keys(g, err)) == 0 &&
 	    (r = map_counts(g, &counts, err)) == 0)
 		r = take_tensors(m, g, p, &counts, err);
+	if (r == 0)
+		r = take_origin(m, g, err);
 	peft_map_free(&counts);
 	return r;
 }
@@ -230,5 +264,6 @@ peft_imatrix_free(struct peft_imatrix *m)
 		free(m->at[i].mean);
 	}
 	free(m->at);
+	free(m->dataset);
 	memset(m, 0, sizeof(*m));
 }

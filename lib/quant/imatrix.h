@@ -33,6 +33,8 @@ struct peft_importance {
 struct peft_imatrix {
 	struct peft_importance	*at;
 	size_t			 n;
+	char			*dataset;	/* the first it is of, or NULL */
+	uint32_t		 chunks;	/* 0: it does not say */
 };
 
 /* Values that are not finite, negative, or above 1e20 (products of them would
@@ -62,12 +64,14 @@ int	peft_imatrix_needed(const struct peft_source *,
 	    const struct peft_spec *, size_t n, struct peft_err *)
 	    PEFT_MUSTCHECK;
 
-/* What is written: sums over tokens. */
+/* What is written: sums over tokens, of one matrix or of several (experts)
+ * that are one tensor. */
 struct peft_imatrix_sum {
 	char	*name;
-	size_t	 n;		/* columns */
-	double	*square;	/* [n] */
-	uint64_t count;		/* tokens */
+	size_t	 n;		/* columns of one matrix */
+	size_t	 mats;
+	double	*square;	/* [mats, n] */
+	uint64_t *count;	/* [mats] tokens */
 };
 
 struct peft_imatrix_data {

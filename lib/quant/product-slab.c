@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "math/profile.h"
 #include "quant/product-impl.h"
 
 enum {
@@ -281,10 +282,13 @@ shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 static void
 run(struct peft_products *j)
 {
+	struct peft_lap lap = peft_lap_begin(j->cpu);
 	size_t groups = 0, i;
 
 	peft_cpu_run(j->cpu, j->nleft + j->nchunks *
 	    peft_pieces(j->n, together(j)), pack_task, j);
+	peft_lap_end(j->cpu, &lap, PEFT_WORK_PACK, 0, (double)(j->n *
+	    j->depth * PEFT_PANEL * peft_expander_size(&j->e)));
 	while (group_of(j, groups, &i) > 0)
 		groups++;
 	for (j->m = TALLEST; j->m > LOWEST; j->m /= 2)

@@ -87,6 +87,17 @@ multiply(struct peft_products *j)
 	}
 }
 
+/* Tell the cpu of a product's operations. */
+static void
+count(struct peft_cpu *cpu, size_t T, const struct peft_product *p, size_t np)
+{
+	size_t i;
+
+	for (i = 0; i < np; i++)
+		peft_cpu_count(cpu, 2 * (double)T * (double)p[i].w->rows *
+		    (double)p[i].w->cols);
+}
+
 void
 peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
     size_t T, const struct peft_product *p, size_t np, float *scratch)
@@ -97,6 +108,7 @@ peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
 		return;
 	for (; np > MOSTNP; np -= MOSTNP, p += MOSTNP)
 		peft_product_forward(cpu, x, ldx, T, p, MOSTNP, scratch);
+	count(cpu, T, p, np);
 	j = start(cpu, T, p, np, scratch);
 	j.x = x;
 	j.ldx = ldx;
@@ -117,6 +129,7 @@ peft_product_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
 	for (; np > MOSTNP; np -= MOSTNP, p += MOSTNP, add = true)
 		peft_product_backward(cpu, dx, ldx, T, p, MOSTNP, add,
 		    scratch);
+	count(cpu, T, p, np);
 	j = start(cpu, T, p, np, scratch);
 	j.back = true;
 	j.dx = dx;
@@ -146,6 +159,7 @@ peft_dense_forward(struct peft_cpu *cpu, const float *x, size_t ldx, size_t T,
 	j.ldx = ldx;
 	j.ldw = d->ld;
 	j.add = add;
+	count(cpu, T, &p, 1);
 	if (T > 0 && T <= PEFT_FEWTOKENS)
 		peft_product_few(&j);
 	else if (T > 0)
@@ -167,6 +181,7 @@ peft_dense_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
 	j.lddx = ldx;
 	j.ldw = d->ld;
 	j.add = add;
+	count(cpu, T, &p, 1);
 	if (T > 0)
 		multiply(&j);
 }

@@ -49,7 +49,8 @@ void
 peft_sink_shard_name(const struct peft_sink *k, size_t shard, char buf[64])
 {
 	if (strcmp(k->opt.kind, "adapter") == 0)
-		snprintf(buf, 64, "adapter_model.safetensors");
+		snprintf(buf, 64, "%s", k->opt.file != NULL ? k->opt.file :
+		    "adapter_model.safetensors");
 	else if (k->nshards == 1)
 		snprintf(buf, 64, "model.safetensors");
 	else

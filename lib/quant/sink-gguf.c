@@ -59,6 +59,23 @@ put_types(const struct peft_sink *k, struct peft_gguf_out *o)
 		peft_gguf_put_u32(o, "general.quantization_version", 2);
 }
 
+static void
+put_weighed(const struct peft_weighed *w, struct peft_gguf_out *o)
+{
+	if (w == NULL)
+		return;
+	peft_gguf_put_string(o, "quantize.imatrix.file", w->file,
+	    strlen(w->file));
+	if (w->dataset != NULL)
+		peft_gguf_put_string(o, "quantize.imatrix.dataset",
+		    w->dataset, strlen(w->dataset));
+	peft_gguf_put_u32(o, "quantize.imatrix.entries_count",
+	    (uint32_t)w->entries);
+	if (w->chunks > 0)
+		peft_gguf_put_u32(o, "quantize.imatrix.chunks_count",
+		    w->chunks);
+}
+
 /* The family, by config.json's model_type. */
 static int
 find_arch(struct peft_sink *k, const struct peft_side *config,
@@ -143,9 +160,11 @@ put_metadata(struct peft_sink *k, struct peft_gguf_out *o,
 		*o = carried;
 		if (!k->opt.same_types)
 			put_types(k, o);
+		put_weighed(k->opt.weighed, o);
 		return o->kv.failed ? peft_seterr(err, "no memory") : 0;
 	}
 	peft_buf_free(&carried.kv);
+	put_weighed(k->opt.weighed, o);
 	if (r == 1 && tok == NULL)	/* llama.cpp's word for there is none */
 		peft_gguf_put_string(o, "tokenizer.ggml.model", "none", 4);
 	if (r == 1 && tok != NULL)
@@ -153,79 +172,6 @@ put_metadata(struct peft_sink *k, struct peft_gguf_out *o,
 		    "tokenizer_config.json"), peft_sides_find(&k->sides,
 		    "chat_template.jinja"), vocab_rows(k), o, err);
 	return r == -1 ? -1 : 0;
-}
-
-/* GGUF knows one to four dimensions, none of them 0; rows that are reordered
- * must divide into pairs within heads. */
-static int
-check_shape(const struct peft_sink *k, const struct peft_spec *s,
-    struct peft_err *err)
-{
-	struct peft_order o = peft_arch_order(k->arch, s->name, &k->heads);
-	int d;
-
-	if (s->ndim < 1 || s->ndim > 4)
-		return peft_seterr(err, "weight %s: %d dimensions cannot be "
-		    "told in GGUF", s->name, s->ndim);
-	for (d = 0; d < s->ndim; d++)
-		if (s->shape[d] == 0)
-			return peft_seterr(err, "weight %s is empty, which "
-			    "GGUF has no way to say", s->name);
-	if (o.heads > 0 && s->ndim > 2)
-		return peft_seterr(err, "weight %s is not a matrix", s->name);
-	if (!peft_order_fits(&o, s->shape[0]))
-		return peft_seterr(err, "weight %s: %zu rows do not divide "
-		    "into %zu heads", s->name, s->shape[0], o.heads);
-	return 0;
-}
-
-/* One description a weight; vectors are always f32 in GGUF. */
-static int
-describe(struct peft_sink *k, struct peft_gguf_tensor *t,
-    struct peft_err *err)
-{
-	char name[256];
-	size_t i, cols;
-	int d;
-
-	for (i = 0; i < k->n; i++, t++) {
-		struct peft_spec *s = &k->specs[i];
-		const struct peft_dtype_info *info;
-
-		if (peft_arch_to_gguf(k->arch, s->name, name) == -1)
-			return peft_seterr(err, "weight %s has no name in GGUF",
-			    s->name);
-		if (peft_arch_order(k->arch, s->name, &k->heads).stacked)
-			return peft_seterr(err, "weight %s: GGUF has a layer's "
-			    "experts in one tensor, which is not written here "
-			    "(write a folder or a bundle)", s->name);
-		if (!s->turned && peft_arch_order(k->arch, s->name,
-		    &k->heads).turned && peft_sink_turn(k, i, err) == -1)
-			return -1;
-		if (check_shape(k, s, err) == -1)
-			return -1;
-		if (s->ndim == 1)
-			s->dtype = PEFT_F32;
-		info = &peft_dtypes[s->dtype];
-		if (info->ggml < 0)
-			return peft_seterr(err, "weight %s: type %s does not "
-			    "exist in GGUF", s->name, info->name);
-		cols = s->shape[s->ndim - 1];
-		if (cols % info->block != 0)
-			return peft_seterr(err, "weight %s: rows of %zu do not "
-			    "divide into blocks of %u (%s)", s->name, cols,
-			    info->block, info->name);
-		if ((t->name = peft_strdup(name, err)) == NULL)
-			return -1;
-		t->dtype = s->dtype;
-		t->ndim = s->ndim;
-		t->nbytes = cols / info->block * info->bytes;
-		for (d = 0; d < s->ndim; d++) {
-			t->shape[d] = s->shape[d];
-			t->nbytes *= d < s->ndim - 1 ? s->shape[d] : 1;
-		}
-	}
-	return 0;
 }
 
 /* Rope's divisors, which are tensors in GGUF, come first. */
@@ -269,7 +215,7 @@ peft_sink_open_gguf(struct peft_sink *k, struct peft_err *err)
 	struct peft_rope_tensors rope = { 0 };
 	struct peft_gguf_out o = { 0 };
 	struct peft_gguf_tensor *t;
-	size_t n = 0, i;
+	size_t n = 0, more = 0, i;
 	int r = -1;
 
 	if ((t = peft_calloc(k->n + PEFT_NDIV, sizeof(*t), err)) == NULL)
@@ -277,12 +223,13 @@ peft_sink_open_gguf(struct peft_sink *k, struct peft_err *err)
 	if (put_metadata(k, &o, &rope, err) == -1)
 		peft_sink_blame(k, err);
 	else if (describe_rope(t, &rope, &n, err) == 0 &&
-	    describe(k, t + n, err) == 0) {
-		r = peft_gguf_write(k->fp, k->label, &o, t, n + k->n, err);
+	    peft_sink_tensors(k, t + n, &more, err) == 0) {
+		r = peft_gguf_write(k->fp, k->label, &o, t, n + more, err);
 		if (r == 0)
 			r = write_rope(k, &rope, err);
+		k->data_at = (uint64_t)ftello(k->fp);
 	}
-	for (i = 0; i < n + k->n; i++)
+	for (i = 0; i < n + more; i++)
 		free(t[i].name);
 	free(t);
 	peft_rope_tensors_free(&rope);

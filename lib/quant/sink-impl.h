@@ -27,6 +27,12 @@ struct peft_written {		/* where a weight is, scales and all */
 	uint64_t	begin, end, sum;
 };
 
+struct peft_gguf_place {	/* where a weight goes in a GGUF file */
+	uint64_t	begin;		/* from the first weight's place on */
+	size_t		whole;		/* 0, or it is the end of a tensor of
+					 * so many bytes */
+};
+
 struct peft_sink {
 	struct peft_sinkopt	 opt;
 	enum peft_out_kind	 kind;
@@ -46,6 +52,9 @@ struct peft_sink {
 	/* GGUF */
 	const struct peft_arch	*arch;
 	struct peft_heads	 heads;
+	struct peft_gguf_place	*places;	/* [n] */
+	uint64_t		 data_at;	/* the first place's */
+	uint64_t		 gguf_bytes;	/* from there to the end */
 	size_t			 written;	/* bytes of data */
 	struct peft_pool	*pool;		/* NULL: this thread alone */
 	float			*rows;		/* a slice a thread, or a
@@ -99,6 +108,13 @@ int	peft_sink_next_shard(struct peft_sink *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 int	peft_sink_open_gguf(struct peft_sink *, struct peft_err *)
 	    PEFT_MUSTCHECK;
+
+/* sink-tensors.c: t (with room for all weights), *n and the places of weights,
+ * from the specs.  t[..*n].name are malloc'd, also after an error. */
+int	peft_sink_tensors(struct peft_sink *, struct peft_gguf_tensor *t,
+	    size_t *n, struct peft_err *) PEFT_MUSTCHECK;
+/* To the place of the next weight: experts come in any order. */
+int	peft_sink_seek(struct peft_sink *, struct peft_err *) PEFT_MUSTCHECK;
 
 /* sink-turn.c: the weight is written with rows for columns. */
 int	peft_sink_turn(struct peft_sink *, size_t i, struct peft_err *)

@@ -34,25 +34,9 @@ st_size(struct peft_sink *k, size_t from, size_t to, bool sides,
 static int
 gguf_size(struct peft_sink *k, size_t *bytes, struct peft_err *err)
 {
-	size_t i, n;
-	long head;
-	int d;
-
 	if (peft_sink_open_gguf(k, err) == -1)
 		return -1;
-	if ((head = ftell(k->fp)) == -1)
-		return peft_seterrno(err, "output");
-	*bytes = (size_t)head;
-	for (i = 0; i < k->n; i++) {
-		const struct peft_spec *s = &k->specs[i];
-		const struct peft_dtype_info *t = &peft_dtypes[s->dtype];
-
-		for (n = 1, d = 0; d < s->ndim; d++)
-			n *= s->shape[d];
-		n = n / t->block * t->bytes;
-		*bytes += n + (PEFT_GGUF_ALIGN - n % PEFT_GGUF_ALIGN) %
-		    PEFT_GGUF_ALIGN;
-	}
+	*bytes = (size_t)(k->data_at + k->gguf_bytes);
 	return 0;
 }
 

@@ -106,6 +106,7 @@ release(struct peft_sink *k)
 	free(k->specs);
 	free(k->turn);
 	free(k->shard);
+	free(k->places);
 	free(k->weights);
 	free(k->path);
 	peft_pool_close(k->pool);
@@ -217,6 +218,8 @@ peft_sink_put(struct peft_sink *k, const struct peft_rows *rows,
 	if (k->kind == PEFT_OUT_FOLDER && k->next > 0 &&
 	    peft_sink_next_shard(k, err) == -1)
 		return -1;
+	if (k->kind == PEFT_OUT_GGUF && peft_sink_seek(k, err) == -1)
+		return -1;
 	before = k->written;		/* behind the shard's head */
 	w->shard = k->shard != NULL ? k->shard[k->next] : 0;
 	w->begin = (uint64_t)ftello(k->fp);	/* of a pipe: not looked at */
@@ -228,10 +231,10 @@ peft_sink_put(struct peft_sink *k, const struct peft_rows *rows,
 		return peft_errprefix(err, "weight %s", s->name);
 	w->end = w->begin + (k->written - before);
 	w->sum = peft_sum_end(&k->sum);
+	if (k->kind == PEFT_OUT_GGUF && peft_gguf_pad(k->fp, k->label,
+	    k->places[k->next].whole, err) == -1)
+		return -1;
 	k->next++;
-	if (k->kind == PEFT_OUT_GGUF)
-		return peft_gguf_pad(k->fp, k->label, k->written - before,
-		    err);
 	return 0;
 }
 

@@ -54,6 +54,15 @@ struct peft_spec {
 	size_t		 nimportance;
 };
 
+/* GGUF: by which importance matrix types were rounded, as llama.cpp tells it
+ * (quantize.imatrix.*). */
+struct peft_weighed {
+	const char	*file;
+	const char	*dataset;	/* NULL: it does not say */
+	size_t		 entries;
+	uint32_t	 chunks;	/* 0: it does not say */
+};
+
 struct peft_sinkopt {
 	const char	*path;		/* NULL or "-": bundle to stdout */
 	bool		 force;
@@ -62,6 +71,8 @@ struct peft_sinkopt {
 					 * messages about them; may be NULL */
 	const char	*kind;		/* "model", "adapter", or "checkpoint":
 					 * always one file */
+	const char	*file;		/* that of an adapter's folder, if it
+					 * is not adapter_model.safetensors */
 	/* __metadata__ pairs beside format and peft.*: key, value, ..., NULL */
 	const char *const *meta;
 	int		 threads;	/* that encode; 0, 1: the caller's */
@@ -71,6 +82,7 @@ struct peft_sinkopt {
 	 * types change: then all of it is carried over; else NULL */
 	const struct peft_source *origin;
 	bool		 same_types;	/* not even those */
+	const struct peft_weighed *weighed;	/* or NULL */
 	/* a further look at what was written, before it has its name */
 	struct peft_check check;
 };

@@ -215,12 +215,13 @@ static const struct peft_gguf_key olmo_keys[] = {
 static const struct peft_gguf_key mixtral_keys[] = {
 	ROUTING("num_local_experts"), KEYEND
 };
+#define NORMED(type)	{ "%s.", "norm_topk_prob", type, false }
 static const struct peft_gguf_key qwen_moe_keys[] = {
-	ROUTING("num_local_experts"), { "%s.expert_feed_forward_length",
+	ROUTING("num_experts"), NORMED('T'), { "%s.expert_feed_forward_length",
 	    "moe_intermediate_size", 'u', true }, KEYEND
 };
 static const struct peft_gguf_key olmoe_keys[] = {
-	ROUTING("num_experts"),
+	ROUTING("num_experts"), NORMED('F'),
 	{ "%s.attention.clamp_kqv", "clip_qkv", 'f', false }, KEYEND
 };
 
@@ -264,7 +265,7 @@ const struct peft_arch peft_archs[] = {
 	  LIKE_LLAMA, .layer = qwen, .keys = bias_keys, RMS },
 	{ .gguf = "qwen3moe", .hf = "qwen3_moe",
 	  .class = "Qwen3MoeForCausalLM", LIKE_LLAMA, .layer = qwen_moe,
-	  .keys = qwen_moe_keys, RMS, .extra = ",\"norm_topk_prob\":true" },
+	  .keys = qwen_moe_keys, RMS },
 	{ .gguf = "olmoe", .hf = "olmoe", .class = "OlmoeForCausalLM",
 	  LIKE_LLAMA, .layer = qwen_moe, .keys = olmoe_keys, RMS },
 	{ .gguf = "gemma", .hf = "gemma", .class = "GemmaForCausalLM",

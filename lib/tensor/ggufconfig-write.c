@@ -42,6 +42,35 @@ put_real(const cJSON *j, const char *hf, const char *key, double absent,
 	return 0;
 }
 
+/* Older files call the number of experts as other families do. */
+static const char *
+spelling(const cJSON *j, const char *key)
+{
+	static const char *const twins[] = { "num_experts",
+	    "num_local_experts" };
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (strcmp(key, twins[i]) == 0 &&
+		    peft_json_get(j, key) == NULL)
+			return twins[1 - i];
+	return key;
+}
+
+/* What llama.cpp does always, or never. */
+static int
+check_fixed(const struct peft_arch *a, const cJSON *j,
+    const struct peft_gguf_key *k, struct peft_err *err)
+{
+	bool want = k->type == 'T', is = false;
+
+	if (peft_json_bool(j, k->hf, &is, err) == -1)
+		return -1;
+	return is == want ? 0 : peft_seterr(err, "\"%s\" is %s, which "
+	    "GGUF's %s has no way to say", k->hf, is ? "true" : "false",
+	    a->gguf);
+}
+
 /* A key of the family's own.  Those that tensors tell are not told twice. */
 static int
 put_key(const struct peft_arch *a, const cJSON *j,
@@ -54,6 +83,8 @@ put_key(const struct peft_arch *a, const cJSON *j,
 
 	if (k->type == 't')
 		return 0;
+	if (k->type == 'T' || k->type == 'F')
+		return check_fixed(a, j, k, err);
 	peft_gguf_full_key(key, k->gguf, a->gguf);
 	if (k->type == 'f')
 		return put_real(j, k->hf, key, k->required ? NAN : 0, o, err);
@@ -63,7 +94,8 @@ put_key(const struct peft_arch *a, const cJSON *j,
 		peft_gguf_put_bool(o, key, on);
 		return 0;
 	}
-	if (peft_json_int(j, k->hf, 0, UINT32_MAX, &u, err) == -1)
+	if (peft_json_int(j, spelling(j, k->hf), 0, UINT32_MAX, &u,
+	    err) == -1)
 		return -1;
 	if (u == 0 && k->required)
 		return peft_seterr(err, "the key \"%s\" is missing", k->hf);

@@ -35,6 +35,11 @@ put_own(struct peft_buf *b, const struct peft_gguf *g,
 		    has_tensor(g, k->gguf) ? "true" : "false");
 		return 0;
 	}
+	if (k->type == 'T' || k->type == 'F') {
+		peft_buf_printf(b, ",\"%s\":%s", k->hf, k->type == 'T' ?
+		    "true" : "false");
+		return 0;
+	}
 	peft_gguf_full_key(key, k->gguf, a->gguf);
 	there = peft_gguf_find(g, key) != NULL;
 	if (!there && k->required)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Families in GGUF: names of tensors, and the order of rows. */
 
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tensor/ggufconfig-impl.h"
@@ -124,7 +126,7 @@ matches(const char *t, const char *s, size_t len)
 	if (len <= head || memcmp(t, s, head) != 0)
 		return false;
 	n = s[head] == '#' ? 1 : strspn(s + head, "0123456789");
-	if (n == 0 || head + n > len)
+	if (n == 0 || n > 4 || (n > 1 && s[head] == '0') || head + n > len)
 		return false;
 	s += head + n;
 	return strlen(hash + 1) == len - head - n &&
@@ -187,6 +189,20 @@ int
 peft_arch_to_gguf(const struct peft_arch *a, const char *name, char *buf)
 {
 	return translate(a, name, true, buf);
+}
+
+size_t
+peft_arch_expert(const struct peft_arch *a, const char *hf_name)
+{
+	const struct peft_pair *p;
+	const char *number, *hash, *rest;
+	int digits;
+
+	p = locate(a, hf_name, true, &number, &digits);
+	if (p == NULL || (hash = strchr(p->hf, '#')) == NULL)
+		return SIZE_MAX;
+	rest = number + digits + 1;		/* behind the layer's dot */
+	return strtoul(rest + (hash - p->hf), NULL, 10);
 }
 
 struct peft_order

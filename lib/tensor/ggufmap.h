@@ -33,6 +33,11 @@ int		 peft_arch_to_hf(const struct peft_arch *, const char *name,
 int		 peft_arch_to_gguf(const struct peft_arch *, const char *name,
 		    char *buf);
 
+/* The number of the expert that a weight (by its Hugging Face name) is of;
+ * SIZE_MAX: of none. */
+size_t		 peft_arch_expert(const struct peft_arch *,
+		    const char *hf_name);
+
 /* How GGUF has a tensor (by its Hugging Face name) otherwise. */
 struct peft_heads {
 	size_t	heads, kv_heads;

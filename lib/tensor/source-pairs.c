@@ -15,6 +15,8 @@ is_of_file(const char *key, bool types)
 	for (i = 0; !types && i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (strcmp(key, keys[i]) == 0)
 			return true;
+	if (!types && strncmp(key, "quantize.imatrix.", 17) == 0)
+		return true;
 	return strncmp(key, "split.", 6) == 0 ||
 	    strcmp(key, "general.alignment") == 0;
 }

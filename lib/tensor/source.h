@@ -65,7 +65,7 @@ void		 peft_source_meta_at(const struct peft_source *, size_t,
 
 /* Of a GGUF file (0; else 1), its metadata as it stands, to be written again:
  * all pairs but those that tell of the parts of a split file, and, unless
- * `types', of the types of its tensors. */
+ * `types', of the types of its tensors and how these were made. */
 struct peft_gguf_out;
 int		 peft_source_pairs(const struct peft_source *, bool types,
 		    struct peft_gguf_out *, struct peft_err *) PEFT_MUSTCHECK;

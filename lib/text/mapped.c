@@ -8,14 +8,6 @@
 #include "text/mapped.h"
 #include "text/pattern.h"
 
-struct peft_view
-peft_view_part(const struct peft_view *v, size_t begin, size_t end)
-{
-	return (struct peft_view){ v->s + begin, end - begin,
-	    v->from == NULL ? NULL : v->from + begin,
-	    v->base + (uint32_t)begin };
-}
-
 struct peft_origin
 peft_view_origin(const struct peft_view *v, size_t i)
 {

@@ -24,8 +24,14 @@ struct peft_view {
 };
 
 /* The part [begin, end) of a view. */
-struct peft_view	peft_view_part(const struct peft_view *, size_t begin,
-			    size_t end);
+static inline struct peft_view
+peft_view_part(const struct peft_view *v, size_t begin, size_t end)
+{
+	return (struct peft_view){ v->s + begin, end - begin,
+	    v->from == NULL ? NULL : v->from + begin,
+	    v->base + (uint32_t)begin };
+}
+
 /* What the character around byte i stands for. */
 struct peft_origin	peft_view_origin(const struct peft_view *, size_t i);
 

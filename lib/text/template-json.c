@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Templates: values as Python's json.dumps() writes them. */
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,21 +44,17 @@ put_escape(struct dumper *d, unsigned cp, int mark)
 static void
 put_string(struct dumper *d, const struct jj_value *v)
 {
-	size_t i, len;
+	struct jj_char c;
+	size_t i;
 
 	put(d, "\"");
-	for (i = 0; i < v->n; i += len) {
-		int mark = v->mark == NULL ? 0 : v->mark[i];
-		unsigned cp;
-
-		len = peft_utf8_len(v->s + i, v->n - i);
-		len = len == 0 ? 1 : len;
-		cp = peft_utf8_get(v->s + i, len);
-		if (cp < 0x20 || cp == '"' || cp == '\\' ||
-		    (d->how->ascii && cp > 0x7e))
-			put_escape(d, cp, mark);
+	for (i = 0; i < v->n; i += c.len) {
+		c = peft_jj_char(v, i);
+		if (c.cp < 0x20 || c.cp == '"' || c.cp == '\\' ||
+		    (d->how->ascii && c.cp > 0x7e))
+			put_escape(d, c.cp, c.mark);
 		else
-			peft_jj_put(&d->t, v->s + i, len, mark);
+			peft_jj_put(&d->t, v->s + i, c.len, c.mark);
 	}
 	put(d, "\"");
 }
@@ -78,29 +73,10 @@ put_newline(struct dumper *d, int depth)
 static bool
 put_simple(struct dumper *d, const struct jj_value *v)
 {
-	char text[32];
+	static const struct jj_words json = { "null", "true", "false", "NaN",
+	    "Infinity", "-Infinity" };
 
-	switch (v->kind) {
-	case JJ_NONE:
-		put(d, "null");
-		return true;
-	case JJ_BOOL:
-		put(d, v->b ? "true" : "false");
-		return true;
-	case JJ_INT:
-		snprintf(text, sizeof(text), "%lld", (long long)v->i);
-		put(d, text);
-		return true;
-	case JJ_FLOAT:
-		if (isfinite(v->f))
-			peft_jj_put_real(&d->t, v->f);
-		else
-			put(d, isnan(v->f) ? "NaN" : v->f < 0 ? "-Infinity" :
-			    "Infinity");
-		return true;
-	default:
-		return false;
-	}
+	return peft_jj_put_simple(&d->t, v, &json);
 }
 
 static int dump(struct dumper *, const struct jj_value *, int depth);

@@ -9,8 +9,8 @@
 #include "text/jinja-print.h"
 
 /* Python's repr of a float: the shortest that reads back, with ".0". */
-void
-peft_jj_put_real(struct jj_text *t, double f)
+static void
+put_real(struct jj_text *t, double f)
 {
 	char text[40], *e;
 	int digits, exp;
@@ -26,6 +26,48 @@ peft_jj_put_real(struct jj_text *t, double f)
 		snprintf(text, sizeof(text), "%.*f", digits - 1 > exp ?
 		    digits - 1 - exp : 1, f);
 	peft_jj_put(t, text, strlen(text), 0);
+}
+
+bool
+peft_jj_put_simple(struct jj_text *t, const struct jj_value *v,
+    const struct jj_words *w)
+{
+	const char *s;
+	char text[32];
+
+	switch (v->kind) {
+	case JJ_NONE:
+		s = w->none;
+		break;
+	case JJ_BOOL:
+		s = v->b ? w->yes : w->no;
+		break;
+	case JJ_INT:
+		snprintf(text, sizeof(text), "%lld", (long long)v->i);
+		s = text;
+		break;
+	case JJ_FLOAT:
+		if (isfinite(v->f)) {
+			put_real(t, v->f);
+			return true;
+		}
+		s = isnan(v->f) ? w->nan : v->f < 0 ? w->minus : w->plus;
+		break;
+	default:
+		return false;
+	}
+	peft_jj_put(t, s, strlen(s), 0);
+	return true;
+}
+
+struct jj_char
+peft_jj_char(const struct jj_value *v, size_t i)
+{
+	size_t len = peft_utf8_len(v->s + i, v->n - i);
+
+	len = len == 0 ? 1 : len;
+	return (struct jj_char){ peft_utf8_get(v->s + i, len), len,
+	    v->mark == NULL ? 0 : v->mark[i] };
 }
 
 /* Characters that Python's repr shows as they are. */
@@ -71,23 +113,19 @@ put_repr(struct jj_text *t, const struct jj_value *v)
 	bool dbl = memchr(v->s, '\'', v->n) != NULL &&
 	    memchr(v->s, '"', v->n) == NULL;
 	char quote = dbl ? '"' : '\'';
-	size_t i, len;
+	struct jj_char c;
+	size_t i;
 
 	peft_jj_put(t, &quote, 1, 0);
-	for (i = 0; i < v->n; i += len) {
-		int mark = v->mark == NULL ? 0 : v->mark[i];
-		unsigned cp;
-
-		len = peft_utf8_len(v->s + i, v->n - i);
-		len = len == 0 ? 1 : len;
-		cp = peft_utf8_get(v->s + i, len);
-		if (!is_printable(cp))
-			put_escaped(t, cp, mark);
-		else {
-			if (v->s[i] == '\\' || v->s[i] == quote)
-				peft_jj_put(t, "\\", 1, mark);
-			peft_jj_put(t, v->s + i, len, mark);
+	for (i = 0; i < v->n; i += c.len) {
+		c = peft_jj_char(v, i);
+		if (!is_printable(c.cp)) {
+			put_escaped(t, c.cp, c.mark);
+			continue;
 		}
+		if (v->s[i] == '\\' || v->s[i] == quote)
+			peft_jj_put(t, "\\", 1, c.mark);
+		peft_jj_put(t, v->s + i, c.len, c.mark);
 	}
 	peft_jj_put(t, &quote, 1, 0);
 }
@@ -135,53 +173,25 @@ print_dict(struct jj_render *r, struct jj_text *t, const struct jj_dict *d)
 	return 0;
 }
 
-/* Numbers and words; false for values that are neither. */
-static bool
-print_simple(struct jj_text *t, const struct jj_value *v)
-{
-	char text[32];
-
-	switch (v->kind) {
-	case JJ_UNDEFINED:
-		puts_plain(t, "Undefined");
-		return true;
-	case JJ_NONE:
-		puts_plain(t, "None");
-		return true;
-	case JJ_BOOL:
-		puts_plain(t, v->b ? "True" : "False");
-		return true;
-	case JJ_INT:
-		snprintf(text, sizeof(text), "%lld", (long long)v->i);
-		puts_plain(t, text);
-		return true;
-	case JJ_FLOAT:
-		if (isfinite(v->f))
-			peft_jj_put_real(t, v->f);
-		else
-			puts_plain(t, isnan(v->f) ? "nan" : v->f < 0 ? "-inf" :
-			    "inf");
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* repr(v) */
 static int
 print(struct jj_render *r, struct jj_text *t, const struct jj_value *v)
 {
+	static const struct jj_words python = { "None", "True", "False",
+	    "nan", "inf", "-inf" };
 	int s = 0;
 
 	if (peft_jj_enter(r, t) == -1)
 		return -1;
 	if (v->kind == JJ_STR)
 		put_repr(t, v);
+	else if (v->kind == JJ_UNDEFINED)
+		puts_plain(t, "Undefined");
 	else if (v->kind == JJ_LIST)
 		s = print_list(r, t, v);
 	else if (v->kind == JJ_DICT)
 		s = print_dict(r, t, v->dict);
-	else if (!print_simple(t, v))
+	else if (!peft_jj_put_simple(t, v, &python))
 		s = peft_jj_fail(r, "%s cannot be printed",
 		    peft_jj_kind_name(v));
 	r->depth--;

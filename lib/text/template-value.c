@@ -224,7 +224,14 @@ user_string(struct jj_render *r, const char *s, struct jj_value *out)
 	static const unsigned char ones[] = { ONES_512, ONES_512 };
 	size_t n = strlen(s);
 	unsigned char *mark;
+	char *own;
 
+	if (memchr(s, 0xc0, n) != NULL) {	/* see peft_json_said() */
+		if ((own = peft_jj_copy(&r->pool, s, n)) == NULL)
+			return peft_jj_nomem(r);
+		n = peft_json_nuls(own, n);
+		s = own;
+	}
 	if (n <= sizeof(ones)) {
 		*out = peft_jj_str(s, n, ones);
 		return 0;

@@ -21,9 +21,10 @@ merge_config(struct peft_trainjob *job, struct peft_err *err)
 			return -1;
 		file = peft_json(b.data == NULL ? "" : b.data, b.len, err);
 		peft_buf_free(&b);
-		if (!cJSON_IsObject(file)) {
-			if (file != NULL)
-				peft_seterr(err, "not an object");
+		if (file != NULL && !cJSON_IsObject(file))
+			peft_seterr(err, "not an object");
+		if (!cJSON_IsObject(file) ||
+		    peft_hub_unpack(&file, err) == -1) {
 			cJSON_Delete(file);
 			return peft_errprefix(err, "%s", job->config_path);
 		}
@@ -117,7 +118,7 @@ peft_job_config(struct peft_trainjob *job, const struct peft_source *source,
     struct peft_err *err)
 {
 	const char *type = "LORA";
-	char names[600];
+	char names[800];
 
 	if (merge_config(job, err) == -1 ||
 	    peft_json_str(job->config, "peft_type", &type, err) == -1)
@@ -135,6 +136,8 @@ peft_job_config(struct peft_trainjob *job, const struct peft_source *source,
 		cJSON_AddStringToObject(job->config, "peft_type", type);
 	if (set_knobs(job, type, err) == -1)
 		return -1;
+	if (job->method != NULL)
+		peft_method_preset(job->method, job->config);
 	set_defaults(job->config, type);
 	return add_text(job, source, err);
 }

@@ -11,6 +11,7 @@
 #include "quant/sink.h"
 #include "train/job-impl.h"
 #include "train/log.h"
+#include "train/report.h"
 #include "train/signals.h"
 
 /* What is open while a job runs. */
@@ -28,7 +29,7 @@ struct state {
 	FILE			*log;
 	char			 base[7 + PEFT_SHA256_HEX];
 	char			*checkpoint;
-	double			 rate;		/* tokens a second, smoothed */
+	struct peft_report	 report;
 };
 
 static void
@@ -38,6 +39,7 @@ close_all(struct state *s)
 
 	if (s->log != NULL)
 		fclose(s->log);
+	peft_report_free(&s->report);
 	peft_trainer_close(s->trainer);
 	peft_adapter_close(s->adapter);
 	peft_records_free(&s->data);
@@ -120,23 +122,19 @@ print_plan(const struct state *s)
 }
 
 static int
-on_step(void *ctx, const struct peft_stepinfo *i, struct peft_err *err)
+on_step(void *ctx, const struct peft_stepinfo *info, struct peft_err *err)
 {
+	struct peft_stepinfo i = *info;
 	struct state *s = ctx;
 	char note[160];
-	int n;
 
-	s->rate = s->rate == 0 ? (double)i->all_tokens / i->seconds :
-	    0.9 * s->rate + 0.1 * (double)i->all_tokens / i->seconds;
-	n = snprintf(note, sizeof(note), "loss %.4f, %.0f tokens/s", i->loss,
-	    s->rate);
-	if (!isnan(i->eval_loss))
-		snprintf(note + n, sizeof(note) - (size_t)n, ", eval %.4f%s",
-		    i->eval_loss, i->best ? " (best)" : "");
-	peft_progress_set(&s->bar, (double)i->step, note);
+	peft_report_step(&s->report, &i, note, sizeof(note));
+	peft_progress_set(&s->bar, (double)i.step, note);
 	if (s->log == NULL)
 		return 0;
-	return peft_log_step(s->log, s->job->log, i, err);
+	i.share = i.work / i.seconds / s->report.peak;
+	i.eta = peft_progress_left(&s->bar);
+	return peft_log_step(s->log, s->job->log, &i, err);
 }
 
 static enum peft_order
@@ -209,10 +207,13 @@ train(struct state *s, struct peft_err *err)
 	    (!job->opt.resume && peft_log_start(s->log, job->log,
 	    peft_cpu_describe(s->cpu), err) == -1)))
 		return -1;
+	if (peft_report_start(&s->report, s->cpu, job->profile, err) == -1)
+		return -1;
 	peft_progress_start(&s->bar, "train",
 	    (double)peft_trainer_total(s->trainer), "steps", &job->common);
 	r = peft_trainer_run(s->trainer, &watch, err);
 	peft_progress_end(&s->bar);
+	peft_report_end(&s->report);
 	if (r == 1) {
 		if (!job->common.quiet)
 			peft_warn(job->opt.checkpoint == NULL ?

@@ -20,7 +20,7 @@ struct peft_trainjob {
 	size_t			 begin;	/* records that it may begin from */
 	char *const		*paths;
 	size_t			 npaths;
-	bool			 partial, any_base;
+	bool			 partial, any_base, profile;
 };
 
 /* 0 done; 128 + n stopped by signal n; -1. */

@@ -116,8 +116,10 @@ peft_log_step(FILE *fp, const char *path, const struct peft_stepinfo *s,
 	put_number(&b, "loss", s->loss);
 	put_number(&b, "grad_norm", s->grad_norm);
 	peft_buf_printf(&b, ",\"tokens\":%zu,\"seconds\":%.3f,"
-	    "\"peak_bytes\":%zu%s}\n", s->tokens, s->seconds,
-	    peft_rss_peak(), s->skipped ? ",\"skipped\":true" : "");
+	    "\"peak_share\":%.3f,\"eta\":%.1f,\"resident_bytes\":%zu,"
+	    "\"peak_bytes\":%zu,\"planned_bytes\":%zu%s}\n", s->tokens,
+	    s->seconds, s->share, s->eta, peft_rss(), peft_rss_peak(),
+	    s->planned, s->skipped ? ",\"skipped\":true" : "");
 	for (i = 0; i < s->nevals; i++)
 		put_eval(&b, s, i);
 	return put(fp, path, &b, err);

@@ -4,31 +4,42 @@
 #include "train/trainer.h"
 
 static size_t
-longest(const struct peft_records *r, size_t most)
+tokens_of(const struct peft_record *r)
+{
+	return r->n;
+}
+
+static size_t
+supervised_of(const struct peft_record *r)
+{
+	return r->supervised;
+}
+
+/* The most of these that a record has. */
+static size_t
+longest(const struct peft_records *r, size_t (*of)(const struct peft_record *),
+    size_t most)
 {
 	size_t i;
 
 	for (i = 0; i < r->n; i++)
-		most = r->at[i].n > most ? r->at[i].n : most;
+		most = of(&r->at[i]) > most ? of(&r->at[i]) : most;
 	return most;
 }
 
-/* Tokens of the largest step: more room than that is never used. */
+/* That of the largest step, `extra' a record more: more room than that is
+ * never used. */
 static size_t
-largest_step(const struct peft_trainer *t)
+largest_step(const struct peft_trainer *t,
+    size_t (*of)(const struct peft_record *), size_t extra)
 {
-	size_t i, sum = 0, batch = t->opt.batch;
+	size_t i, j, n, sum = 0, batch = t->opt.batch;
 
-	if (t->opt.shuffle) {		/* any records may meet */
-		for (i = 0; i < t->data->n; i++)
-			sum = t->data->at[i].n > sum ? t->data->at[i].n : sum;
-		return (sum + t->extra) * batch;
-	}
+	if (t->opt.shuffle)		/* any records may meet */
+		return (longest(t->data, of, 0) + extra) * batch;
 	for (i = 0; i < t->data->n; i += batch) {
-		size_t j, n = 0;
-
-		for (j = i; j < t->data->n && j < i + batch; j++)
-			n += t->data->at[j].n + t->extra;
+		for (n = 0, j = i; j < t->data->n && j < i + batch; j++)
+			n += of(&t->data->at[j]) + extra;
 		sum = n > sum ? n : sum;
 	}
 	return sum;
@@ -46,6 +57,7 @@ plan_for(struct peft_trainer *t, size_t tokens, struct peft_err *err)
 	struct peft_trainplan *p = &t->plan;
 
 	t->caps.tokens = tokens;
+	t->caps.rows = t->rows < tokens ? t->rows : tokens;
 	if (peft_run_plan(t->net, &t->caps, &p->run, err) == -1)
 		return -1;
 	p->micro_tokens = tokens;
@@ -85,12 +97,18 @@ int
 peft_train_plan(struct peft_trainer *t, struct peft_err *err)
 {
 	struct peft_trainplan *p = &t->plan;
-	size_t seq = longest(t->data, 1), i;
-	size_t tokens = t->opt.micro_tokens, most = largest_step(t);
+	size_t seq = longest(t->data, tokens_of, 1), i;
+	size_t tokens = t->opt.micro_tokens;
+	size_t most = largest_step(t, tokens_of, t->extra);
 
 	p->weights = peft_net_weight_bytes(t->net);
 	for (i = 0; i < t->nevals; i++)
-		seq = longest(&t->evals[i].records, seq);
+		seq = longest(&t->evals[i].records, tokens_of, seq);
+	t->rows = largest_step(t, supervised_of, 1);
+	for (i = 0; i < t->nevals; i++)
+		t->rows = longest(&t->evals[i].records, supervised_of,
+		    t->rows);
+	t->rows++;		/* virtual tokens predict a first one, too */
 	seq += t->extra;
 	p->adapter = t->nvalues * sizeof(float) * (2u + (t->nevals > 0) +
 	    (t->opt.ema > 0));

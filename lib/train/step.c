@@ -162,12 +162,13 @@ peft_train_step(struct peft_trainer *t, struct peft_stepinfo *info,
 {
 	size_t i = t->step % t->per_epoch * t->opt.batch, n;
 	const struct peft_param *bad;
-	double t0 = peft_now(), clip;
+	struct peft_cpu *cpu = peft_net_cpu(t->net);
+	double t0 = peft_now(), work = peft_cpu_counted(cpu), clip;
 
 	make_order(t, t->step / t->per_epoch);
 	n = t->data->n - i < t->opt.batch ? t->data->n - i : t->opt.batch;
 	*info = (struct peft_stepinfo){ .step = t->step + 1,
-	    .total = t->total, .eval_loss = NAN };
+	    .total = t->total, .eval_loss = NAN, .planned = t->plan.total };
 	info->lr = t->opt.lr * peft_schedule_factor(&t->opt.schedule, t->step);
 	if (forward_backward(t, t->order + i, n, info, err) == -1)
 		return -1;
@@ -181,6 +182,7 @@ peft_train_step(struct peft_trainer *t, struct peft_stepinfo *info,
 	if (!info->skipped)
 		peft_adapter_stepped(t->adapter, t->step, clip < 1 ? clip : 1);
 	info->seconds = peft_now() - t0;
+	info->work = peft_cpu_counted(cpu) - work;
 	return 0;
 }
 

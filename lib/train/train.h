@@ -68,6 +68,11 @@ struct peft_evalset {
 struct peft_stepinfo {
 	size_t	step, total;	/* counted from 1 */
 	double	lr, loss, grad_norm, seconds;
+	double	work;		/* operations of products */
+	double	share;		/* of the machine's peak, and */
+	double	eta;		/* seconds that are left: filled in by who
+				 * knows them */
+	size_t	planned;	/* bytes */
 	size_t	tokens;		/* supervised ones */
 	size_t	all_tokens;
 	bool	skipped;	/* a spike: the adapter was not moved */

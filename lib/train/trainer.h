@@ -17,6 +17,8 @@ struct peft_trainer {
 	struct peft_param		*params;
 	size_t				 nparams, nvalues;
 	size_t				 extra;	/* virtual tokens a record */
+	size_t				 rows;	/* most that are supervised in
+						 * a step, or a record */
 	struct peft_caps		 caps;
 	struct peft_trainplan		 plan;
 	struct peft_run			*run;

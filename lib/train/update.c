@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "math/profile.h"
 #include "train/trainer.h"
 
 struct job {
@@ -78,12 +79,17 @@ void
 peft_train_update(struct peft_trainer *t, double lr, double norm)
 {
 	const struct peft_trainopt *o = &t->opt;
+	struct peft_lap lap;
 	double scale = o->clip > 0 ? o->clip / (norm + 1e-6) : 1;
 	struct job job = { t, { .vec = t->vec, .t = t->step + 1, .lr = lr,
 	    .beta1 = o->beta1, .beta2 = o->beta2, .eps = o->eps,
 	    .gscale = (float)(scale < 1 ? scale : 1) } };
 
+	lap = peft_lap_begin(peft_net_cpu(t->net));
 	if (o->optimiser->shown >= 0)
 		job.step.mix = newest_share(t);
 	peft_cpu_run(peft_net_cpu(t->net), t->nparams, param_task, &job);
+	/* values, gradients, two moments: read, and all but one written */
+	peft_lap_end(peft_net_cpu(t->net), &lap, PEFT_WORK_OPTIMISER, 0,
+	    (double)(t->nvalues * 7 * sizeof(float)));
 }

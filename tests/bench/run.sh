@@ -72,7 +72,11 @@ if [ -f "$model" ]; then
 	line f32 'peft-train, f32 weights'
 	line gguf 'peft-train, Q4_1 weights'
 	echo
-	sh "$TOP/tests/bench/shared.sh" f32 "$TOP/examples/banking/train.jsonl"
+	if [ -f "$shared/data/banking77-train.csv" ]; then
+		sh "$TOP/tests/bench/shared.sh" f32 "$shared/data/banking77-train.csv"
+	else
+		echo "*** SKIPPED: shared prompts (no data in $shared)" >&2
+	fi
 	echo
 	cat "$TOP"/lib/*/*.c >code.c
 	cat "$TOP"/man/* >prose

@@ -1,15 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Chats that share a long system prompt, about 570 tokens of it: examples a
-# second of training, LoRA of rank 16 on all linear layers, beside TRL's.
-# usage: shared.sh MODEL CHATS [EXAMPLES]; PEERS=VENV, THREADS=N
+# Chats that share a system prompt of 575 tokens: examples a second of
+# training, LoRA of rank 16 on all linear layers, beside TRL's.
+# usage: shared.sh MODEL TABLE.csv [EXAMPLES]; PEERS=VENV, THREADS=N
 set -eu
-model=$1 examples=${3:-64}
-jq -sc '(map(.messages[-1].content) | unique | join(", ")) as $all |
+model=$1 table=$2 examples=${3:-64}
+# rows of the table from all over it, as chats under one list of all intents
+tr -d '\r' <"$table" | sed 1d | grep -E ',[A-Za-z_?]+$' >rows
+jq -Rnc --argjson n "$examples" '
+    [inputs | capture("^(?<text>.*),(?<intent>[A-Za-z_?]+)$")] as $rows |
     ("You are the support desk of a bank. Answer with exactly one of these " +
-     "intents and nothing else: " + $all) as $s |
-    .[] | .messages |= map(if .role == "system" then .content = $s else . end)' "$2" >all.jsonl
-head -n "$examples" all.jsonl >shared.jsonl
+     "intents and nothing else: " + ($rows | map(.intent) | unique | join(", "))) as $s |
+    range($n) | $rows[. * ($rows | length) / $n | floor] |
+    {messages: [{role: "system", content: $s},
+        {role: "user", content: (.text | ltrimstr("\"") | rtrimstr("\"") | gsub("\"\""; "\""))},
+        {role: "assistant", content: .intent}]}' rows | shuf --random-source="$table" >shared.jsonl
 peft-tokenize -q -m "$model" -o shared.tok shared.jsonl
 
 # line WHO BATCH EXAMPLES SECONDS PEAK

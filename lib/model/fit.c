@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How many sequences a micro-batch has room for. */
+
+#include "data/tokens.h"
+#include "model/net-impl.h"
+#include "model/rope.h"
+
+/* Virtual tokens are each sequence's own, and angles that vary with its
+ * length are, too. */
+bool
+peft_run_shares(const struct peft_run *run)
+{
+	return run->caps.share && run->net->sites.virtuals == NULL &&
+	    !(run->angle != NULL && peft_rope_varies(&run->net->config,
+	    run->caps.seq));
+}
+
+/* Tokens of the first n of these sequences. */
+static size_t
+room_for(struct peft_run *run, const struct peft_seq *seqs, size_t n)
+{
+	size_t extra = 0, i;
+
+	for (i = 0; i < n; i++) {
+		const struct peft_virtual *v = peft_virtual_of(run, &seqs[i]);
+
+		extra += v == NULL ? 0 : v->n;
+	}
+	peft_tree_build(&run->tree, seqs, n, peft_run_shares(run));
+	return run->tree.tokens + extra;
+}
+
+/* Of these sequences, how many from the first on are supervised at no more
+ * places than there are rows for?  (What they share is counted for each.) */
+static size_t
+rows_fit(const struct peft_run *run, const struct peft_seq *seqs, size_t n)
+{
+	size_t rows = 0, i, j;
+
+	for (i = 0; run->caps.rows > 0 && i < n; i++) {
+		/* the first is predicted from virtual tokens */
+		j = peft_virtual_of(run, &seqs[i]) == NULL;
+		for (; j < seqs[i].n; j++)
+			rows += peft_seq_label(&seqs[i], j) != PEFT_IGNORE;
+		if (rows > run->caps.rows)
+			return i;
+	}
+	return n;
+}
+
+size_t
+peft_run_fit(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs)
+{
+	size_t fits = 0, most, try;
+
+	most = nseqs < run->caps.seqs ? nseqs : run->caps.seqs;
+	most = rows_fit(run, seqs, most);
+	for (try = most; fits < most; try = fits + (most - fits + 1) / 2) {
+		if (room_for(run, seqs, try) <= run->caps.tokens)
+			fits = try;
+		else
+			most = try - 1;
+	}
+	return fits;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_PEFT_HUB_H
+#define PEFT_PEFT_HUB_H
+
+#include "base/buf.h"
+#include "peft/method.h"
+
+/*
+ * The format of the adapters library (AdapterHub, Poth et al. 2023): an
+ * adapter_config.json too, but of another kind, with the method's settings in
+ * `config' and the adapter's name and the model beside; and tensors whose
+ * names hold the adapter's, in adapter.safetensors:
+ *
+ *	model.layers.0.output_adapters.adapters.NAME.adapter_up.weight
+ *	PATH of the site               .GROUP  .NAME.SUFFIX
+ *
+ * Here the settings lie flat beside a peft_type, which is by `architecture',
+ * and beside the outer keys (name, hidden_size, version, ...), so that all
+ * that works on PEFT's configs works on these; what is saved is as the library
+ * saves it.
+ */
+#define PEFT_HUB_FILE	"adapter.safetensors"
+
+/* Such a config is made flat by peft_hub_unpack() (adapter.h). */
+
+/* Is it one of the keys beside the settings? */
+bool	peft_hub_is_outer(const char *key);
+/* The outer keys: is it for this model (NULL: not known)?  An adapter that
+ * is made gets a name. */
+int	peft_hub_check(cJSON *config, const struct peft_config *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* The config as the library writes it; takes the flat one. */
+cJSON	*peft_hub_to_save(const struct peft_adapter *, cJSON *flat);
+
+/* Names of tensors; what files of the bare model's lack of them. */
+void	peft_hub_name(const struct peft_module *, const struct peft_shape *,
+	    struct peft_buf *);
+void	peft_hub_prefix(const struct peft_config *, struct peft_buf *);
+
+/* All sites of the method's kinds; their number. */
+size_t	peft_hub_sites(const struct peft_adapter *, const struct peft_sites *,
+	    const struct peft_site **);
+/* leave_out: the layers without the adapter; 1: this is one of them. */
+int	peft_hub_left_out(const cJSON *list, int layer);
+int	peft_hub_check_left_out(const cJSON *list, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* The module of the same settings that has what is common to its kind. */
+const struct peft_module *peft_hub_common(const struct peft_module *);
+
+#endif

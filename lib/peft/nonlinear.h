@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_PEFT_NONLINEAR_H
+#define PEFT_PEFT_NONLINEAR_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+/*
+ * The functions that the adapters library puts into a bottleneck, by the
+ * names that transformers (ACT2FN) and the library have for them: f(x), and,
+ * if d is not NULL, its derivative.
+ */
+typedef float	peft_nonlinear(float x, float *d);
+
+/* NULL with *err naming those that are known.  Letters' case is ignored. */
+peft_nonlinear	*peft_nonlinear_find(const char *name, struct peft_err *);
+
+#endif

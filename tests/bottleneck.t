@@ -1,0 +1,95 @@
+#!/bin/sh
+# Adapters in the format of the adapters library
+. "$TOP/tests/lib.sh"
+
+base=$TOP/tests/golden/methods/base
+golden=$TOP/tests/golden/adapters
+
+# logits, loss, gradients, difference quotients, written and read again
+for d in "$golden"/*/golden.safetensors; do
+	d=${d%/golden.safetensors}
+	ok "${d##*/}" peft-unit "$base" "$d" "$d/golden.safetensors"
+done
+
+# from a name to a folder that goes on, and the config of the library's
+seq=0
+while [ "$seq" -lt 4 ]; do
+	seq=$((seq + 1))
+	echo "{\"input_ids\":[3,$((seq + 3)),9,4,8,$((seq + 9))]}"
+done >ids
+jq -c '. + {labels: .input_ids}' ids >tok
+for m in seq-bn double-seq-bn par-bn scaled-par-bn compacter compacter++; do
+	ok "$m is trained" peft-train -q -m "$base" --method $m \
+	    --set reduction_factor=4 --set 'name="demo"' --steps 2 \
+	    --lr 1e-2 -f -o made/ tok
+	ok "$m: its files are the library's" test -s made/adapter.safetensors
+	ok "$m goes on" peft-train -q -m "$base" --init made --steps 1 -f \
+	    -o again/ tok
+	ok "$m: and keeps its config" cmp made/adapter_config.json \
+	    again/adapter_config.json
+done
+peft-train -q -m "$base" --method par-bn --set scaling=4 --steps 1 -f \
+    -o par/ tok
+ok 'par-bn has the settings of the library' jq -e '
+    .config.scaling == 4 and .config.is_parallel and
+    .config.init_weights == "mam_adapter" and .name == "default" and
+    (.peft_type == null)' par/adapter_config.json
+ok 'a factor is spelt as the library knows it' \
+    grep -q '"scaling": 4.0,' par/adapter_config.json
+ok 'a config file of the library begins one' peft-train -q -m "$base" \
+    -c "$golden/par_bn/adapter_config.json" --steps 1 -f -o par/ tok
+ok 'which keeps it' cmp par/adapter_config.json \
+    "$golden/par_bn/adapter_config.json"
+
+# over a base in four bits, and in the bundle of one file
+ok 'a base in nf4' peft-quantize -q -t nf4 -o nf4.safetensors "$base"
+ok 'and an adapter on it' peft-train -q -m nf4.safetensors --method seq-bn \
+    --set reduction_factor=4 --steps 2 --lr 1e-2 -o nf4.adapter tok
+ok 'which is used' peft-eval -q -m nf4.safetensors -a nf4.adapter -o out tok
+
+# refusals
+bad() {		# status, message, jq's change of seq_bn_map's config
+	rm -rf bad
+	mkdir bad
+	cp "$golden/seq_bn_map/adapter.safetensors" bad/
+	jq "$3" "$golden/seq_bn_map/adapter_config.json" \
+	    >bad/adapter_config.json
+	expect "$1" "peft-eval: bad: $2" peft-eval -q -m "$base" -a bad tok
+}
+bad 2 '*key "new_idea" is not honoured for BOTTLENECK here' \
+    '.config.new_idea = 3'
+bad 2 '*key "target_modules" is not honoured*' \
+    '.config.target_modules = ["q_proj"]'
+bad 2 '*architecture "reft" are not known here' '.config.architecture = "reft"'
+bad 2 'config is no object*' '.config = "pfeiffer"'
+bad 2 "name, the adapter's, is missing" 'del(.name)'
+bad 3 'hidden_size is 32, this model*s is 16: *another model' \
+    '.hidden_size = 32'
+bad 3 'tensor *output_adapters.adapters.demo.* fits nothing*' '.name = "other"'
+bad 3 'tensor *attention_adapters.*adapter_down.0.weight is missing' \
+    '.config.mh_adapter = true'
+bad 3 'tensor *layers.1.* fits nothing*' '.config.leave_out = [1]'
+bad 3 'tensor *adapter_down.0.* has shape *' \
+    '.config.reduction_factor = 4'
+bad 3 'tensor *scaling has shape *' '.config.scaling = "channel"'
+bad 2 '*reduction_factor names neither layer 0 nor a default' \
+    '.config.reduction_factor = {"1": 8}'
+bad 2 '*of "1" it is no number above 0' '.config.reduction_factor["1"] = 0'
+bad 2 'non_linearity "prelu" is none of relu*' '.config.non_linearity = "prelu"'
+bad 2 'key "inv_adapter" is not honoured here' '.config.inv_adapter = "nice"'
+bad 2 'residual_before_ln "post_add": *' \
+    '.config.residual_before_ln = "post_add"'
+bad 2 'leave_out is no list' '.config.leave_out = 1'
+bad 2 'neither mh_adapter nor output_adapter*' '.config.output_adapter = false'
+bad 2 '*phm_dim 3 does not divide 16' \
+    '.config.phm_layer = true | .config.phm_dim = 3'
+bad 2 'scaling "nix" is not honoured here' '.config.scaling = "nix"'
+expect 3 '*BOTTLENECK adapters cannot be merged*peft-generate -m BASE -a*' \
+    peft-merge -q -m "$base" -a "$golden/seq_bn" -o merged/
+mkdir pickle
+cp "$golden/seq_bn/adapter_config.json" pickle/
+printf '\200\002' >pickle/pytorch_adapter.bin
+expect 2 '*pytorch_adapter.bin is a PyTorch pickle*safetensors*' \
+    peft-eval -q -m "$base" -a pickle tok
+
+done_testing

@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+"""Adapters in the format of the `adapters` library (AdapterHub), with what
+that library computes; and what is saved here, loaded there.
+
+usage: adapters_lib.py golden BASE OUT [NAME...]
+       adapters_lib.py load BASE DIR [NAME...]
+
+golden: OUT/NAME/ adapter_config.json, adapter.safetensors as the library
+saves them, golden.safetensors: input_ids, labels, logits, loss, grad.NAME,
+merged.NAME where it merges.  load: trains each kind with peft-train (on
+PATH, as logits-tool), loads the result with the library, and compares the
+logits.  BASE: tests/golden/methods/base.  Needs the packages adapters (1.3)
+and the transformers it asks for.
+"""
+import json
+import os
+import random
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import torch
+import adapters
+from adapters import (BnConfig, CompacterConfig, CompacterPlusPlusConfig,
+                      ConfigUnion, DoubleSeqBnConfig, IA3Config, LoRAConfig,
+                      MAMConfig, ParBnConfig, PrefixTuningConfig,
+                      SeqBnConfig, UniPELTConfig)
+from safetensors.torch import save_file
+from transformers import LlamaForCausalLM
+
+R = dict(reduction_factor=4)
+F = ["--set", "reduction_factor=4"]
+CONFIGS = {
+    "seq_bn": lambda: SeqBnConfig(**R),
+    "seq_bn_map": lambda: SeqBnConfig(
+        reduction_factor={"1": 8, "default": 2}, non_linearity="gelu_new",
+        scaling="learned"),
+    "seq_bn_ln": lambda: SeqBnConfig(
+        ln_before=True, ln_after=True, original_ln_before=False,
+        non_linearity="leakyrelu", init_weights="houlsby", **R),
+    "seq_bn_post": lambda: SeqBnConfig(
+        residual_before_ln=False, original_ln_after=False, ln_after=True,
+        adapter_residual_before_ln=True, non_linearity="tanh",
+        scaling="channel", **R),
+    "double_seq_bn": lambda: DoubleSeqBnConfig(leave_out=[0], **R),
+    "double_seq_bn_double": lambda: DoubleSeqBnConfig(
+        original_ln_before=True, residual_before_ln=False,
+        non_linearity="sigmoid", **R),
+    "par_bn": lambda: ParBnConfig(reduction_factor=2),
+    "compacter": lambda: CompacterConfig(phm_dim=2, **R),
+    "compacter++": lambda: CompacterPlusPlusConfig(
+        phm_dim=4, factorized_phm_rule=True, phm_rank=2, ln_before=True, **R),
+    "compacter_own": lambda: CompacterPlusPlusConfig(
+        phm_dim=2, shared_phm_rule=False, factorized_phm_W=False,
+        phm_bias=False, **R),
+    "compacter_fixed": lambda: CompacterConfig(
+        phm_dim=2, shared_phm_rule=False, factorized_phm_rule=True,
+        learn_phm=False, **R),
+    "compacter_shared": lambda: CompacterPlusPlusConfig(
+        phm_dim=2, shared_W_phm=True, is_parallel=True, **R),
+    "scaled_par_bn": lambda: ParBnConfig(
+        scaling="learned", mh_adapter=True, non_linearity="gelu", **R),
+}
+
+# by the names that peft-train has for them
+LOAD = {
+    "seq-bn": F, "double-seq-bn": F + ["--set", "leave_out=[0]"],
+    "par-bn": F + ["--set", "scaling=4"], "scaled-par-bn": F,
+    "bottleneck": F + ["--set", "ln_after=true", "--set", "ln_before=true"],
+    "compacter": F, "compacter++": F,
+}
+
+
+def base(path):
+    m = LlamaForCausalLM.from_pretrained(
+        path, dtype=torch.float32, attn_implementation="eager").eval()
+    m.config.use_cache = False
+    adapters.init(m)
+    return m
+
+
+def perturb(m):
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for n, q in sorted(m.named_parameters()):
+            if q.requires_grad:
+                q.add_(0.1 * torch.randn_like(q))
+
+
+def save(m, d):
+    """As the library does, which cannot write safetensors where one tensor
+    has two names (ln_before): then the first of them."""
+    try:
+        m.save_adapter(d, "demo", use_safetensors=True)
+    except RuntimeError:
+        m.save_adapter(d, "demo")
+        f = os.path.join(d, "pytorch_adapter.bin")
+        w = torch.load(f, weights_only=True)
+        save_file({k: v for k, v in w.items()
+                   if "adapter_norm_before" not in k},
+                  os.path.join(d, "adapter.safetensors"))
+        os.remove(f)
+
+
+def golden(path, out, name):
+    d = os.path.join(out, name)
+    torch.manual_seed(1)
+    ids = torch.randint(3, 40, (2, 9))
+    labels = ids.clone()
+    labels[:, :2] = -100
+    m = base(path)
+    m.add_adapter("demo", config=CONFIGS[name]())
+    m.train_adapter("demo")
+    m.set_active_adapters("demo")
+    m.eval()
+    perturb(m)
+    save(m, d)
+    for f in ("head_config.json", "model_head.safetensors"):
+        if os.path.exists(os.path.join(d, f)):
+            os.remove(os.path.join(d, f))
+    g = {"input_ids": ids, "labels": labels}
+    o = m(input_ids=ids, labels=labels)
+    o.loss.backward()
+    g["logits"], g["loss"] = o.logits.detach(), o.loss.detach().reshape(1)
+    seen = set()
+    for n, q in m.named_parameters():
+        if q.requires_grad and q.grad is not None and id(q) not in seen:
+            g["grad." + n.replace("adapter_norm_before",
+                                  "adapter_down.0")] = q.grad
+            seen.add(id(q))
+    try:
+        was = {n: q.clone() for n, q in m.named_parameters()}
+        m.merge_adapter("demo")
+        for n, q in m.named_parameters():
+            if "layers.0." in n and not torch.equal(was[n], q):
+                g["merged." + n] = q.detach()
+    except ValueError as e:
+        print(name, "has no merge:", e)
+    save_file({k: v.detach().clone().contiguous() for k, v in g.items()},
+              os.path.join(d, "golden.safetensors"))
+    print(name, "loss %.6f" % g["loss"].item(), len(g), "tensors",
+          sum(k.startswith("merged.") for k in g), "merged")
+
+
+def records(path):
+    random.seed(1)
+    rows = [[random.randrange(3, 40) for _ in range(14)] for _ in range(8)]
+    with open(path, "w", encoding="utf-8") as f:
+        for ids in rows:
+            f.write(json.dumps({"input_ids": ids,
+                                "labels": [-100] + ids[1:]}) + "\n")
+    return torch.tensor(rows)
+
+
+def run(*args):
+    subprocess.run(args, check=True, stdout=subprocess.DEVNULL)
+
+
+def load(path, d, name):
+    """True if the library computes what we compute with what we wrote."""
+    out, tokens = os.path.join(d, "our-" + name), os.path.join(d, "tokens")
+    rows = records(tokens)
+    run("peft-train", "-q", "-m", path, "--method", name, *LOAD[name],
+        "--lr", "1e-1", "--steps", "10", "--batch", "4", "-f", "-o",
+        out + "/", tokens)
+    m = base(path)
+    info = {}
+    m.load_adapter(out, use_safetensors=True, set_active=True,
+                   loading_info=info)
+    m.set_active_adapters("default")
+    with open(tokens, "rb") as f:
+        raw = subprocess.run(["logits-tool", path, out], stdin=f, check=True,
+                             capture_output=True).stdout
+    ours = np.frombuffer(raw, np.float32).reshape(len(rows), -1, 40)
+    bare = subprocess.run(["logits-tool", path], input=open(
+        tokens, "rb").read(), check=True, capture_output=True).stdout
+    bare = np.frombuffer(bare, np.float32).reshape(ours.shape)
+    with torch.no_grad():
+        theirs = m(input_ids=rows).logits.numpy()
+    # a norm before has two names there and one in safetensors
+    info = {k: [n for n in v if "adapter_norm_before" not in n]
+            for k, v in info.items()}
+    top = np.abs(theirs).max()
+    off, far = np.abs(ours - theirs).max() / top, \
+        np.abs(ours - bare).max() / top
+    good = off < 1e-4 < far and not any(info.values())
+    print("%sok - %s: the library computes the same logits (%.1e; the base "
+          "is off by %.1e) %s" % ("" if good else "not ", name, off, far,
+                                  info if any(info.values()) else ""),
+          flush=True)
+    return good
+
+
+def main():
+    what, path, out = sys.argv[1:4]
+    warnings.simplefilter("ignore")
+    os.makedirs(out, exist_ok=True)
+    if what == "golden":
+        for name in sys.argv[4:] or CONFIGS:
+            golden(path, out, name)
+        return
+    names = sys.argv[4:] or LOAD
+    good = [load(path, out, name) for name in names]
+    print("1..%d" % len(good))
+    sys.exit(not all(good))
+
+
+if __name__ == "__main__":
+    main()
