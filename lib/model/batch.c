@@ -87,20 +87,30 @@ make_seqs(struct peft_run *run, struct peft_err *err)
 	return 0;
 }
 
+static void
+add_range(struct peft_run *run, int adapter, size_t first, size_t n)
+{
+	struct peft_range *r = run->ranges + run->nranges;
+
+	if (n == 0)
+		return;
+	if (run->nranges == 0 || r[-1].adapter != adapter) {
+		*r++ = (struct peft_range){ adapter, first, 0 };
+		run->nranges++;
+	}
+	r[-1].n += n;
+}
+
 /* The tokens of a node: which they are, whose adapter acts on them. */
 static void
 lay_out(struct peft_run *run, const struct peft_node *node)
 {
 	const struct peft_seq *s = &run->seqs[run->tree.order[node->lo]];
 	size_t past = s->kv == NULL ? 0 : s->kv->len, i;
-	struct peft_range *r;
+	size_t from = peft_invoked_from(run, s);	/* nodes are whole then */
 
-	if (run->nranges == 0 ||
-	    run->ranges[run->nranges - 1].adapter != s->adapter)
-		run->ranges[run->nranges++] = (struct peft_range){
-		    s->adapter, node->first, 0 };
-	r = &run->ranges[run->nranges - 1];
-	r->n += node->n;
+	add_range(run, -1, node->first, from);
+	add_range(run, s->adapter, node->first + from, node->n - from);
 	for (i = node->first; i < node->first + node->n; i++) {
 		run->pos[i] = past + node->depth + i - node->first;
 		run->ident[i] = (uint64_t)s->ident << 32 | run->pos[i];

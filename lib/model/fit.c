@@ -11,6 +11,7 @@ bool
 peft_run_shares(const struct peft_run *run)
 {
 	return run->caps.share && run->net->sites.virtuals == NULL &&
+	    run->net->sites.invocations == NULL &&
 	    !(run->angle != NULL && peft_rope_varies(&run->net->config,
 	    run->caps.seq));
 }

@@ -52,6 +52,8 @@ peft_kv_cut(struct peft_kv *kv, size_t len)
 		kv->len = kv->virtuals = 0;
 	else if (len + kv->virtuals < kv->len)
 		kv->len = len + kv->virtuals;
+	if (kv->invoked > kv->len)
+		kv->invoked = 0;
 }
 
 int
@@ -75,5 +77,6 @@ peft_kv_copy(struct peft_kv *dst, const struct peft_kv *src,
 	}
 	dst->len = src->len;
 	dst->virtuals = src->virtuals;
+	dst->invoked = src->invoked;
 	return 0;
 }

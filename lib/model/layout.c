@@ -263,17 +263,19 @@ layout_kept(struct peft_run *run)
 	struct peft_kept *k = &run->kept;
 	struct peft_arena *a = &run->arena;
 	size_t T = run->caps.tokens;
+	size_t ranges = 2 * run->caps.seqs;	/* before and behind an
+						 * invocation */
 
 	k->token = peft_arena_get(a, run->rowcap, sizeof(*k->token));
 	k->slot = peft_arena_get(a, T, sizeof(*k->slot));
 	k->x = floats(a, run->rowcap, run->net->config.hidden);
 	k->all.ident = peft_arena_get(a, T, sizeof(uint64_t));
 	k->view.ident = peft_arena_get(a, run->rowcap, sizeof(uint64_t));
-	k->all.ranges = peft_arena_get(a, run->caps.seqs,
+	k->all.ranges = peft_arena_get(a, ranges,
 	    sizeof(struct peft_range));
-	k->view.ranges = peft_arena_get(a, run->caps.seqs,
+	k->view.ranges = peft_arena_get(a, ranges,
 	    sizeof(struct peft_range));
-	run->tile_ranges = peft_arena_get(a, run->caps.seqs,
+	run->tile_ranges = peft_arena_get(a, ranges,
 	    sizeof(struct peft_range));
 }
 

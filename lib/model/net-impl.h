@@ -75,6 +75,8 @@ struct peft_kv {
 	size_t	 layers, kdim, vdim;	/* K, V */
 	size_t	 cap, len;		/* tokens */
 	size_t	 virtuals;		/* of them, at the start */
+	size_t	 invoked;		/* its adapter acts: the first of these
+					 * tokens, from 1; or 0 */
 	float	*data;			/* [layers]: [cap][kdim], [cap][vdim] */
 };
 
@@ -204,6 +206,10 @@ size_t	peft_run_hook_saved(const struct peft_run *, int slot, size_t l,
 
 void	peft_run_join_saved(struct peft_run *, struct peft_saved *, size_t l,
 	    size_t end);
+
+/* invocation.c: the first of the sequence's tokens that its adapter acts on,
+ * s->n if there is none; its cache is told. */
+size_t	peft_invoked_from(const struct peft_run *, const struct peft_seq *);
 
 /* forward.c, backward.c; _again: what backward needs of a layer, from x. */
 void	peft_forward(struct peft_run *);

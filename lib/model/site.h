@@ -146,10 +146,20 @@ struct peft_virtual {
 	struct peft_virtual *next;
 };
 
+/* An adapter acts only from the last place on, in the tokens that come
+ * together, where these ids stand; and on what follows in their cache. */
+struct peft_invocation {
+	int		 adapter;
+	const int32_t	*ids;
+	size_t		 n;
+	struct peft_invocation *next;
+};
+
 struct peft_sites {
 	struct peft_site *at;
 	size_t		 n;
 	struct peft_virtual *virtuals;	/* at most one an adapter */
+	struct peft_invocation *invocations;	/* the same */
 	const struct peft_config *config;	/* borrowed */
 };
 

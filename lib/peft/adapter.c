@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "peft/alora.h"
 #include "peft/hub.h"
 #include "peft/target.h"
 
@@ -54,7 +55,8 @@ peft_adapter_make(const cJSON *config, const struct peft_sites *sites,
 	    (a->method->hub && peft_hub_check(a->config, sites->config,
 	    err) == -1) ||
 	    a->method->parse(a->config, &a->settings, err) == -1 ||
-	    peft_adapter_build(a, sites, err) == -1)
+	    peft_adapter_build(a, sites, err) == -1 ||
+	    peft_alora_open(a, err) == -1)
 		goto fail;
 	return a;
 fail:
@@ -119,6 +121,7 @@ peft_adapter_close(struct peft_adapter *a)
 	free(a->settings);
 	free(a->extra);
 	free(a->memory);
+	free(a->invoked);
 	free(a->modules);
 	free(a->params);
 	free(a->values);
@@ -250,6 +253,7 @@ peft_adapter_attach(struct peft_adapter *a, struct peft_sites *sites,
 			return m->site == NULL ? -1 : peft_errprefix(err, "%s",
 			    m->site->path);
 	}
+	peft_alora_attach(a, sites, index);
 	return 0;
 }
 

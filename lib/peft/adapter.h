@@ -108,6 +108,8 @@ const char	*peft_adapter_note(const struct peft_adapter *);
  * cannot be merged). */
 int		 peft_adapter_target(const struct peft_adapter *, size_t i,
 		    char *name, size_t size);
+/* Why it cannot. */
+const char	*peft_adapter_unmergeable(const struct peft_adapter *);
 /* Is `name' one of them? */
 bool		 peft_adapter_touches(const struct peft_adapter *,
 		    const char *name);

@@ -40,7 +40,7 @@ static const char *const patterns[] = { "rank_pattern", "alpha_pattern",
 
 /* Variants of the arithmetic that are not known here. */
 static const char *const off[] = {
-	"bias", "use_qalora", "alora_invocation_tokens", "layer_replication",
+	"bias", "use_qalora", "layer_replication",
 	"velora_config", "monteclora_config",
 	"kasa_config", "arrow_config", "use_bdlora", "megatron_config",
 	"ensure_weight_tying", NULL
@@ -93,6 +93,11 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	if (l->dora && l->bias)
 		return peft_seterr(err, "use_dora and lora_bias exclude each "
 		    "other");
+	if (l->start >= PEFT_LORA_PISSA && l->start != PEFT_LORA_EVA &&
+	    cJSON_GetArraySize(peft_json_get(config,
+	    "alora_invocation_tokens")) > 0)
+		return peft_seterr(err, "alora_invocation_tokens excludes an "
+		    "adapter that begins as a part of the weights");
 	if (peft_target_has_parameters(config) &&
 	    (l->dropout > 0 || l->bias || l->dora))
 		return peft_seterr(err, "target_parameters excludes "
@@ -106,9 +111,11 @@ static int
 embedding_shapes(const struct peft_lora *l, struct peft_module *m,
     struct peft_shape *out, struct peft_err *err)
 {
-	if (l->dora || l->bias)
-		return peft_seterr(err, "neither use_dora nor lora_bias is "
-		    "honoured on an embedding here");
+	if (l->dora || l->bias || cJSON_GetArraySize(peft_json_get(
+	    m->adapter->config, "alora_invocation_tokens")) > 0)
+		return peft_seterr(err, "none of use_dora, lora_bias and "
+		    "alora_invocation_tokens is honoured on an embedding "
+		    "here");
 	out[PEFT_LORA_A] = peft_shape2("lora_embedding_A", m->rank,
 	    m->site->in);
 	out[PEFT_LORA_B] = peft_shape2("lora_embedding_B", m->site->out,

@@ -149,7 +149,7 @@ mergeable(const struct peft_adapter *a)
 	for (i = 0; i < a->nmodules; i++)
 		if (a->modules[i].method->changes == NULL)
 			return false;
-	return true;
+	return a->invocation.n == 0;
 }
 
 /* The functions of the parameters that merging needs. */
@@ -199,6 +199,14 @@ peft_adapter_target(const struct peft_adapter *a, size_t i, char *name,
 		}
 	}
 	return 0;
+}
+
+const char *
+peft_adapter_unmergeable(const struct peft_adapter *a)
+{
+	return a->invocation.n > 0 ? "this one acts only from its invocation "
+	    "on (alora_invocation_tokens)" : "they are no change of the "
+	    "weights";
 }
 
 bool

@@ -162,6 +162,8 @@ struct peft_adapter {
 	char			**meta;		/* key, value, ..., NULL */
 	struct peft_map		 index;		/* param by name */
 	struct peft_virtual	 virtuals;	/* if the method has some */
+	struct peft_invocation	 invocation;	/* alora.h */
+	int32_t			*invoked;	/* its ids */
 	void			*memory;	/* the method's own; freed */
 	const char		*note;		/* to tell when it is saved */
 };
