@@ -107,7 +107,7 @@ lay_out(struct peft_run *run, const struct peft_node *node)
 {
 	const struct peft_seq *s = &run->seqs[run->tree.order[node->lo]];
 	size_t past = s->kv == NULL ? 0 : s->kv->len, i;
-	size_t from = peft_invoked_from(run, s);	/* nodes are whole then */
+	size_t from = peft_invoked_from(run, s);	/* of a whole node */
 
 	add_range(run, -1, node->first, from);
 	add_range(run, s->adapter, node->first + from, node->n - from);
