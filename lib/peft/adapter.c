@@ -330,6 +330,12 @@ peft_adapter_stepped(struct peft_adapter *a, size_t step, double gscale)
 		a->method->stepped(a, step, gscale);
 }
 
+float *
+peft_adapter_kept(struct peft_adapter *a, int i, const char **name)
+{
+	return a->method->kept == NULL ? NULL : a->method->kept(a, i, name);
+}
+
 int
 peft_adapter_finish(struct peft_adapter *a, struct peft_err *err)
 {

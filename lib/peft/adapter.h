@@ -98,6 +98,11 @@ double		 peft_adapter_penalty(struct peft_adapter *);
  * adapter is saved. */
 void		 peft_adapter_stepped(struct peft_adapter *, size_t step,
 		    double gscale);
+/* What such steps leave behind for the next ones, beside the values: the i-th
+ * array, one float for each trained one, in their order; NULL: no more.  The
+ * adapter is attached to train. */
+float		*peft_adapter_kept(struct peft_adapter *, int i,
+		    const char **name);
 int		 peft_adapter_finish(struct peft_adapter *, struct peft_err *)
 		    PEFT_MUSTCHECK;
 /* What its user should know of what will be saved, or NULL. */

@@ -127,6 +127,9 @@ struct peft_method {
 	/* After the optimiser's step number `step' (from 1), which took the
 	 * gradients times gscale; may be NULL. */
 	void	(*stepped)(struct peft_adapter *, size_t step, double gscale);
+	/* What stepped() goes on from: the i-th array, one float for each
+	 * that is trained, and its name; NULL: no more.  May be NULL. */
+	float	*(*kept)(struct peft_adapter *, int i, const char **name);
 };
 
 /* NULL with *err naming those that are known. */
