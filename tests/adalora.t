@@ -7,7 +7,7 @@
 base=$TOP/tests/golden/methods/base
 tokens=$TOP/tests/golden/losses/tokens
 
-train() { peft-train -q -m "$base" --method adalora --target q_proj,v_proj \
+train() { ${EXEC-} peft-train -q -m "$base" --method adalora --target q_proj,v_proj \
     --set total_step=3000 --set tinit=250 --set tfinal=1000 --set deltaT=7 \
     --set init_r=4 --set target_r=2 --lr 1e-2 --batch 2 --steps 3000 \
     --no-shuffle "$@" "$tokens"; }
@@ -17,7 +17,7 @@ ok 'trained' [ "$rc" -eq 0 ]
 ok 'ranks were given out' grep -q 'false' whole/adapter_config.json
 for step in 150 1100 2250; do
 	rm -rf part ckpt
-	train -o part --save-every "$step" --checkpoint ckpt & pid=$!
+	EXEC=exec train -o part --save-every "$step" --checkpoint ckpt & pid=$!
 	while kill -0 $pid 2>/dev/null && [ ! -s ckpt ]; do :; done
 	kill -KILL $pid 2>/dev/null
 	wait $pid 2>/dev/null

@@ -9,7 +9,7 @@ golden=$TOP/tests/golden/begin
 base=$TOP/tests/golden/methods/base
 all=q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj
 
-train() { peft-train -q -m "$base" --batch 4 --no-shuffle -f "$@" \
+train() { ${EXEC-} peft-train -q -m "$base" --batch 4 --no-shuffle -f "$@" \
     "$golden/records"; }
 kind() { how_=$1; shift; train --rank 2 --target "$all" \
     --set "init_lora_weights=$how_" "$@"; }
@@ -50,7 +50,7 @@ for how in corda lora_ga eva; do
 	ok "$how: the same bytes on other threads" cmp \
 	    other/adapter_model.safetensors \
 	    "learnt-$how/adapter_model.safetensors"
-	kind $how --steps 20 --lr 1e-2 --save-every 7 --checkpoint ckpt \
+	EXEC=exec kind $how --steps 20 --lr 1e-2 --save-every 7 --checkpoint ckpt \
 	    --log half -o never & pid=$!
 	while kill -0 $pid 2>/dev/null && [ ! -s ckpt ]; do :; done
 	kill -TERM $pid 2>/dev/null; wait $pid
