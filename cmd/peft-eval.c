@@ -9,6 +9,7 @@
 #include "base/out.h"
 #include "base/progress.h"
 #include "data/load.h"
+#include "eval/classes.h"
 #include "eval/compare.h"
 #include "eval/importance.h"
 #include "eval/limits.h"
@@ -18,7 +19,7 @@
 
 enum {
 	O_COMPARE = PEFT_O_OWN, O_MATCH, O_NOBASE, O_BELOW, O_ABOVE, O_PARTIAL,
-	O_ANYBASE, O_SUMMARY, O_EXTRA, O_COMPUTE, O_IMATRIX
+	O_ANYBASE, O_SUMMARY, O_EXTRA, O_COMPUTE, O_IMATRIX, O_PREDICT, O_TABLE
 };
 
 static const struct peft_opt opts[] = {
@@ -27,6 +28,8 @@ static const struct peft_opt opts[] = {
 	{ O_NOBASE, "no-base", NULL, "do not measure the base alone" },
 	{ O_MATCH, "match", NULL, "let the model answer, count exact matches" },
 	{ O_EXTRA, "extra", "N", "tokens an answer may be longer than the right one (8)" },
+	{ O_PREDICT, "predict", NULL, "classes: write each record with the label that the head tells" },
+	{ O_TABLE, "table", NULL, "classes: write a table for people instead of JSON" },
 	{ O_SUMMARY, "summary", NULL, "write the summary lines only" },
 	{ O_IMATRIX, "imatrix", "FILE", "write the importance matrix of what was run (.gguf or .dat)" },
 	{ O_COMPARE, "compare", NULL, "compare two result files: A[=SYSTEM] B[=SYSTEM]" },
@@ -58,6 +61,7 @@ struct job {
 	size_t			 extra;
 	const char		*imatrix;
 	bool			 nobase, match, compare, partial, summary;
+	bool			 predict, table;
 	char *const		*paths;
 	size_t			 npaths;
 };
@@ -126,18 +130,29 @@ out:
 	return status;
 }
 
+static bool
+has_classes(const struct peft_session *ses)
+{
+	return peft_task_classes(peft_net_config(ses->net)->task);
+}
+
 static int
 evaluate(const struct job *job, struct peft_session *ses,
-    const struct peft_records *r, struct peft_out *out,
+    struct peft_records *r, struct peft_out *out,
     struct peft_out *imatrix, struct peft_summary *sum, struct peft_err *err)
 {
+	/* a head that an adapter brings is not in the base */
+	bool nobase = job->nobase || peft_net_config(ses->net)->headless;
+	const struct peft_classopt o = { job->summary, job->table };
 	struct peft_progress bar;
-	int a = job->nobase ? 0 : -1, first = a, status = 0;
+	int a = nobase ? 0 : -1, first = a, status = 0;
 
 	peft_progress_start(&bar, "evaluate", (int)ses->nadapters - first,
 	    "systems", &job->common);
 	for (; status == 0 && a < (int)ses->nadapters; a++) {
-		status = measure(job, ses, a, r, out, imatrix, sum, err);
+		status = has_classes(ses) ? peft_measure_classes(ses, a, r,
+		    &o, out, sum, err) :
+		    measure(job, ses, a, r, out, imatrix, sum, err);
 		peft_progress_set(&bar, a + 1 - first,
 		    a < 0 ? "base" : ses->adapters[a].name);
 	}
@@ -158,10 +173,18 @@ run_eval(const struct job *job, struct peft_out *out,
 	if (peft_session_open(&ses, &job->session, err) == -1)
 		return -1;
 	load.vocab = peft_net_config(ses.net)->vocab;
+	load.encode.task = peft_net_config(ses.net)->task;
 	if (job->common.verbose > 0)
 		peft_warn("%s", peft_cpu_describe(ses.cpu));
-	if (peft_records_load(&r, &ses.codec, job->paths, job->npaths, &load,
-	    err) == 0 && peft_records_plain(&r, err) == 0)
+	if (job->predict)
+		status = peft_predict(&ses, job->paths, job->npaths, out, err);
+	else if (has_classes(&ses) ? job->match || job->imatrix != NULL :
+	    job->table)
+		peft_setfail(err, PEFT_USAGE, "--table is of heads for classes; "
+		    "--match and --imatrix are of models that write text");
+	else if (peft_records_load(&r, &ses.codec, job->paths, job->npaths,
+	    &load, err) == 0 &&
+	    peft_records_plain(&r, load.encode.task, err) == 0)
 		status = r.n > 0 ? evaluate(job, &ses, &r, out, imatrix, sum,
 		    err) :
 		    peft_seterr(err, "no records to measure");
@@ -200,6 +223,10 @@ check(const struct job *job)
 		    "needs");
 	if (!job->compare && job->session.model == NULL)
 		peft_die(PEFT_USAGE, "-m MODEL is missing");
+	if (job->predict && (job->compare || job->session.nadapters > 1 ||
+	    job->limits.n > 0 || job->table || job->summary))
+		peft_die(PEFT_USAGE, "--predict is of one system, and measures "
+		    "nothing");
 	if (job->nobase && job->session.nadapters == 0)
 		peft_die(PEFT_USAGE, "--no-base without an adapter leaves "
 		    "nothing to measure");
@@ -237,6 +264,12 @@ parse(struct job *job, int argc, char **argv)
 		case O_SUMMARY:
 			job->summary = true;
 			break;
+		case O_PREDICT:
+			job->predict = true;
+			break;
+		case O_TABLE:
+			job->table = true;
+			break;
 		case O_IMATRIX:
 			job->imatrix = optarg;
 			break;
@@ -266,6 +299,7 @@ parse(struct job *job, int argc, char **argv)
 	job->paths = argv + optind;
 	job->npaths = (size_t)(argc - optind);
 	job->session.adapters = job->adapters;
+	job->session.classes = true;
 	job->session.threads = job->common.threads;
 	check(job);
 }

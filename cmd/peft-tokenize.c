@@ -13,12 +13,13 @@ enum {
 	O_SUP = PEFT_O_OWN, O_MAXLEN, O_OVER, O_SHOW, O_LINT, O_TEST, O_JSON,
 	O_DECODE, O_RENDER, O_SET, O_PARTIAL, O_SKIP, O_CHAT,
 	O_CONTROL, O_COLUMNS, O_TURN, O_NEAR,
-	O_MIX, O_SPLIT, O_BY, O_REST, O_FIX
+	O_MIX, O_SPLIT, O_BY, O_REST, O_FIX, O_TASK
 };
 
 static const struct peft_opt opts[] = {
 	{ 'm', "model", "MODEL", "take tokenizer and chat template from MODEL" },
 	{ O_SUP, "supervise", "last|all|completion|text", "what is learnt: the last answer, all, those to the last question, all text (all)" },
+	{ O_TASK, "task", "causal-lm|seq-cls|token-cls", "what records are for; a \"label\" of a text is a class to be told (by what they hold)" },
 	{ O_TURN, "per-turn", NULL, "make one record of each answer that is learnt" },
 	{ O_MAXLEN, "max-length", "N", "most tokens of a record (no limit)" },
 	{ O_OVER, "over", "refuse|drop|cut", "what to do with longer records (refuse)" },
@@ -202,6 +203,8 @@ parse(struct job *job, int argc, char **argv)
 		case 'm': job->model = optarg; break;
 		case O_SUP: p->enc.supervise = (enum peft_supervise)
 			    peft_optword("--supervise", optarg, sup); break;
+		case O_TASK: p->enc.task = (enum peft_task)peft_optword(
+			    "--task", optarg, peft_task_words); break;
 		case O_TURN: p->per_turn = true; break;
 		case O_MAXLEN: p->max_length = (size_t)peft_optint(
 			    "--max-length", optarg, 2, 1 << 24); break;

@@ -18,12 +18,15 @@ enum {
 	O_OPTIMISER, O_DECAY, O_CLIP, O_BETA1, O_BETA2, O_EPS, O_LORAPLUS,
 	O_SMOOTHING, O_ZLOSS, O_NEFTUNE, O_EMA, O_SPIKE, O_NOSHUFFLE, O_EVAL,
 	O_EVALEVERY, O_PATIENCE, O_LOG, O_PROFILE, O_PLOT, O_SVG, O_SAVEEVERY,
-	O_CKPT, O_KEEP, O_RESUME, O_COMPUTE, O_MEMLIMIT, O_PARTIAL, O_ANYBASE
+	O_CKPT, O_KEEP, O_RESUME, O_COMPUTE, O_MEMLIMIT, O_PARTIAL, O_ANYBASE,
+	O_TASK, O_PROBLEM
 };
 
 static const struct peft_opt opts[] = {
 	{ 'm', "model", "MODEL", "the frozen base: a folder, a GGUF file, a bundle" },
 	PEFT_OPT_OUTPUT,
+	{ O_TASK, "task", "causal-lm|seq-cls|token-cls", "what is learnt: text, a class, a class of each word (by the records)" },
+	{ O_PROBLEM, "problem", "single|multi|regression", "seq-cls: one class holds, any may, or it is a value (by the records)" },
 	{ O_METHOD, "method", "NAME", "kind of adapter (lora)" },
 	{ O_SET, "set", "KEY=JSON", "put a key into the adapter's config" },
 	{ O_RANK, "rank", "R", "rank, if the method has one (lora: 8)" },
@@ -269,6 +272,14 @@ other_option(struct peft_trainjob *job, int ch)
 	case O_ANYBASE:
 		job->any_base = true;
 		break;
+	case O_TASK:
+		job->task = (enum peft_task)peft_optword("--task", optarg,
+		    peft_task_words);
+		break;
+	case O_PROBLEM:
+		job->problem = (enum peft_problem)peft_optword("--problem",
+		    optarg, peft_problem_words);
+		break;
 	}
 }
 
@@ -280,6 +291,9 @@ check(const struct peft_trainjob *job)
 	    job->opt.eval_every == 0))
 		peft_die(PEFT_USAGE, "--patience counts evaluations: it needs "
 		    "--eval and --eval-every");
+	if (job->problem != PEFT_PROBLEM_AUTO &&
+	    job->task != PEFT_TASK_AUTO && job->task != PEFT_TASK_SEQ_CLS)
+		peft_die(PEFT_USAGE, "--problem is of --task seq-cls");
 	if (job->opt.ema > 0 && job->opt.optimiser->shown >= 0)
 		peft_die(PEFT_USAGE, "schedule-free averages already: no "
 		    "--ema beside it");

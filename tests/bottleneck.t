@@ -30,6 +30,17 @@ for m in seq-bn double-seq-bn par-bn scaled-par-bn compacter compacter++; do
 done
 peft-train -q -m "$base" --method par-bn --set scaling=4 --steps 1 -f \
     -o par/ tok
+for m in ah-lora ah-ia3 'ah-prefix-tuning --set prefix_length=2' mam unipelt; do
+	# shellcheck disable=SC2086
+	ok "$m is trained" peft-train -q -m "$base" --method $m --steps 2 \
+	    --lr 1e-2 -f -o made/ tok
+	ok "$m goes on" peft-train -q -m "$base" --init made --steps 1 -f \
+	    -o again/ tok
+	ok "$m: and keeps its config" cmp made/adapter_config.json \
+	    again/adapter_config.json
+done
+ok 'unipelt has three kinds of gates' test "$(peft-inspect made | grep -c \
+    -e prefix_gates -e adapters.default.gate -e loras.default.gate)" -eq 16
 ok 'par-bn has the settings of the library' jq -e '
     .config.scaling == 4 and .config.is_parallel and
     .config.init_weights == "mam_adapter" and .name == "default" and
@@ -48,12 +59,12 @@ ok 'and an adapter on it' peft-train -q -m nf4.safetensors --method seq-bn \
 ok 'which is used' peft-eval -q -m nf4.safetensors -a nf4.adapter -o out tok
 
 # refusals
-bad() {		# status, message, jq's change of seq_bn_map's config
+kind=seq_bn_map
+bad() {		# status, message, jq's change of that one's config
 	rm -rf bad
 	mkdir bad
-	cp "$golden/seq_bn_map/adapter.safetensors" bad/
-	jq "$3" "$golden/seq_bn_map/adapter_config.json" \
-	    >bad/adapter_config.json
+	cp "$golden/$kind/adapter.safetensors" bad/
+	jq "$3" "$golden/$kind/adapter_config.json" >bad/adapter_config.json
 	expect "$1" "peft-eval: bad: $2" peft-eval -q -m "$base" -a bad tok
 }
 bad 2 '*key "new_idea" is not honoured for BOTTLENECK here' \
@@ -86,6 +97,40 @@ bad 2 '*phm_dim 3 does not divide 16' \
 bad 2 'scaling "nix" is not honoured here' '.config.scaling = "nix"'
 expect 3 '*BOTTLENECK adapters cannot be merged*peft-generate -m BASE -a*' \
     peft-merge -q -m "$base" -a "$golden/seq_bn" -o merged/
+expect 3 '*AH_UNION adapters cannot be merged*' \
+    peft-merge -q -m "$base" -a "$golden/unipelt" -o merged/
+expect 3 '*AH_LORA adapters cannot be merged*' \
+    peft-merge -q -m "$base" -a "$golden/lora_gated" -o merged/
+ok 'LoRA has a merge' peft-merge -q -m "$base" -a "$golden/lora" -o merged/
+ok 'and IA3' peft-merge -q -m "$base" -a "$golden/ia3" -f -o merged/
+kind=lora_all
+bad 2 '*attn_matrices holds "x", not q, k or v' \
+    '.config.attn_matrices = ["x"]'
+bad 2 'key "use_dora" is not honoured here' '.config.use_dora = true'
+bad 2 'key "vera_d" is not honoured here' '.config.vera_d = 0.1'
+bad 2 'composition_mode "scale" is for r 1*' \
+    '.config.composition_mode = "scale"'
+bad 3 'tensor *k_proj.loras.demo.lora_A fits nothing*' \
+    '.config.attn_matrices = ["q"]'
+bad 3 'tensor *down_proj.loras.demo.lora_A is missing' \
+    '.config.intermediate_lora = true'
+kind=prefix_gated
+bad 3 'tensor *wte.weight has shape *' '.config.prefix_length = 4'
+bad 3 'tensor *control_trans.0.bias fits nothing*' '.config.flat = true'
+bad 3 'tensor *prefix_gates.demo.* has shape *' \
+    '.config.shared_gating = false'
+bad 2 'key "leave_out" is not honoured here' '.config.leave_out = [0]'
+kind=unipelt
+bad 2 'configs is no list*' '.config.configs = 3'
+bad 2 'configs[[]1]: is no object' '.config.configs[1] = 3'
+bad 2 'configs[[]2]: adapter_config.json: key "nix" is not honoured*' \
+    '.config.configs[2].nix = 1'
+bad 2 'configs[[]0]: a union in a union' \
+    '.config.configs[0] = {"architecture": "union", "configs": []}'
+bad 3 'tensor *gate.* fits nothing*' \
+    '.config.configs[1].use_gating = false'
+bad 2 'the config asks for *loras.demo.lora_A twice' \
+    '.config.configs[1] = .config.configs[2]'
 mkdir pickle
 cp "$golden/seq_bn/adapter_config.json" pickle/
 printf '\200\002' >pickle/pytorch_adapter.bin

@@ -16,6 +16,8 @@ files() { cat <<'END'
 quantize|peft-quantize -q $f -o $O.safetensors base
 quantize to GGUF|peft-quantize -q $f -o $O.gguf base
 quantize to a folder|peft-quantize -q $f -o $O.d/ base
+quantize to shards|peft-quantize -q --shard 60K $f -o $O.d/ base
+quantize with a residual|peft-quantize -q -t nf4 --residual-rank 2 --residual-out $O.safetensors $f -o $O.txt base
 tokenize|peft-tokenize -q -m base $f -o $O chats.jsonl
 decode|peft-tokenize -q -m base --decode $f -o $O tokens.jsonl
 lint|peft-tokenize -q -m base --lint $f -o $O chats.jsonl
@@ -25,6 +27,7 @@ merge|peft-merge -q -m base -a adapter $f -o $O.safetensors
 merge to GGUF|peft-merge -q -m base -a adapter $f -o $O.gguf
 merge to a folder|peft-merge -q -m base -a adapter $f -o $O.d/
 eval|peft-eval -q -m base $f -o $O test.jsonl
+importances|peft-eval -q -m base $f -o $O.txt --imatrix $O.gguf test.jsonl
 generate|peft-generate -q -m base -p hello --max-tokens 4 $f -o $O
 pack|peft-pack -c $f -o $O base
 list|peft-pack -t $f -o $O base.tar.zst

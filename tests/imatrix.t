@@ -53,14 +53,17 @@ expect 0 '' peft-eval -q -m base --match --summary --imatrix match.gguf test.tok
 ok 'answers do not count' cmp m.gguf match.gguf
 expect 2 '*: holds no model but a GGUF imatrix' peft-inspect m.gguf
 
+# the output tells the file's name, here of the same length
+mkdir new old; cp m.gguf new/m; cp m.dat old/m
 for t in q4_0 q4_1 q5_0 q5_1 iq4_nl; do
 	peft-quantize -q -t "$t" -o plain.gguf -f base
-	expect 0 '' peft-quantize -q -t "$t" --imatrix m.gguf -o got.gguf -f base
+	expect 0 '' peft-quantize -q -t "$t" --imatrix new/m -o got.gguf -f base
 	run peft-inspect --diff plain.gguf got.gguf
 	ok "$t: the 14 matrices that are in there are others" \
 	    sh -c '[ "$(grep -c "_proj.weight" out)" -eq 14 ] && ! grep -q embed out'
-	expect 0 '' peft-quantize -q -t "$t" --imatrix m.dat -o old.gguf -f base
-	ok "$t: the older form has the same effect" cmp got.gguf old.gguf
+	expect 0 '' peft-quantize -q -t "$t" --imatrix old/m -o old.gguf -f base
+	ok "$t: the older form has the same effect" \
+	    sh -c 'sed s,new/m,old/m, got.gguf | cmp - old.gguf'
 	run peft-quantize -q -t "$t" --report --imatrix m.dat -o old.gguf -f base
 	sed -n 's/.*_proj.* rms/rms/p' err | sort -u >reported
 	run peft-inspect --diff base old.gguf
@@ -71,6 +74,49 @@ expect 0 'peft-quantize: 1 matrices are not in m.gguf (model.embed_tokens.weight
     peft-quantize --pure -t q4_0 --imatrix m.gguf -o got.gguf -f base
 expect 0 '' peft-quantize -q -n -t q4_0 --imatrix m.gguf -o none.gguf base
 ok 'a dry run writes nothing' [ ! -e none.gguf ]
+
+run peft-inspect got.gguf
+for key in 'file * "*m.gguf"' 'dataset * "*test.tok"' 'entries_count * 14' 'chunks_count * 1'; do
+	k=${key%% *}
+	ok "the output says by which matrix: $k" grep -q "quantize.imatrix.$k" out
+done
+expect 0 '' peft-quantize -q -t q8_0 -o again.gguf -f got.gguf
+run peft-inspect again.gguf
+ok 'and no longer when types change again' sh -c '! grep -q quantize.imatrix out'
+
+# experts: sums and counts of each (parity/imatrix_moe.py)
+mkdir moe
+zstd -dqc "$TOP/tests/golden/families/mixtral.tar.zst" | tar -C moe -xf -
+perl -0777 -ne 'my $n = unpack "Q<"; my ($at) = substr($_, 8, $n) =~ /"input_ids":\{[^}]*"data_offsets":\[(\d+)/;
+	my @i = unpack "q<28", substr $_, 8 + $n + $at;
+	for (0, 14) { my $i = join ",", @i[$_ .. $_ + 13]; print "{\"input_ids\":[$i],\"labels\":[$i]}\n"; }' \
+    moe/golden.safetensors >moe.tok
+for t in gguf dat; do
+	expect 0 '' peft-eval -q -m moe/model --summary --imatrix "moe.$t" moe.tok
+done
+old moe.dat >means 2>end
+ok 'experts: the sums are those of the formulas' perl -e '
+	open my $got, "<", "means"; open my $want, "<", $ARGV[0]; my (%m, $n);
+	while (<$got>) { my ($name, @v) = split; $m{$name} = \@v; }
+	while (<$want>) {
+		my ($name, $e, $count, @w) = split;
+		my @g = @{$m{$name}}[$e * @w .. ($e + 1) * @w - 1];
+		my ($largest) = sort { $b <=> $a } @w;
+		abs($w[$_] - $g[$_] * $count) <= 3e-6 * $largest or exit 1 for 0 .. $#w;
+		$n++;
+	}
+	exit !($n == 26 && keys %m == 16)' "$TOP/tests/golden/tiny/imatrix-moe.txt"
+for t in gguf dat; do
+	expect 0 '' peft-quantize -q -t q4_0 --imatrix "moe.$t" -o "q.$t.gguf" moe/model
+done
+for f in q.gguf q.dat; do peft-quantize -q -o $f.safetensors -t f32 $f.gguf; done
+expect 0 '' peft-inspect --diff q.gguf.safetensors q.dat.safetensors
+expect 0 '' peft-quantize -q -t q4_0 -o plain.gguf -f moe/model
+run peft-inspect --diff plain.gguf q.gguf.gguf
+ok 'and it matters for experts' grep -q 'experts.3.w1' out
+sed 's/ffn_gate_exps/ffn_gaet_exps/g' moe.gguf >bad.gguf
+expect 2 'peft-quantize: bad.gguf: entry blk.0.ffn_gaet_exps.weight fits no weight of moe/model' \
+    peft-quantize -q -t q4_0 --imatrix bad.gguf -o x.gguf moe/model
 
 # what is refused
 expect 1 "peft-eval: --imatrix: an importance matrix ends in .gguf or .dat: 'm.bin' does not" \

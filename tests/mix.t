@@ -8,17 +8,49 @@
 sparse shared 16 8 2 0
 sparse tied 9 4 4 1
 sparse large 80 8 4 0
+sparse experts 16 8 2 0 mixtral
+sparse falcon 16 4 1 0 falcon
+
+# ones DIR LAYERS [KIND]: an importance matrix of ones, in the older form
+ones() {
+	perl -e '
+	my ($layers, $kind, @e) = @ARGV;
+	my %cols = $kind eq "falcon" ? (attn_qkv => 256, attn_output => 256,
+	    ffn_up => 256, ffn_down => 512) :
+	    (attn_q => 256, attn_k => 256, attn_v => 256, attn_output => 256,
+	    $kind eq "mixtral" ? (ffn_gate_inp => 256, ffn_gate_exps => 8 * 256,
+	    ffn_up_exps => 8 * 256, ffn_down_exps => 8 * 512) :
+	    (ffn_gate => 256, ffn_up => 256, ffn_down => 512));
+	for my $l (0 .. $layers - 1) {
+		push @e, pack("l</a l< l< f<*", "blk.$l.$_.weight", 1, $cols{$_},
+		    (1) x $cols{$_}) for sort keys %cols;
+	}
+	print pack("l<", scalar @e), @e' "$2" "${3:-llama}" >"$1.dat"
+}
+ones shared 16; ones tied 9; ones large 80
+ones experts 16 mixtral; ones falcon 16 falcon
 
 # the golden's lines are "MODEL MIX WEIGHT TYPE LAYER,LAYER,...", of what is
-# not of the mix's own type (parity/mixes.py)
+# not of the mix's own type (parity/mixes.py); MIX+ is with importances
 plan() {
-	run peft-quantize --log-json -n -t "$2" -o x.gguf "$1"
+	set -- "$1" "$2" "$3" "${2%+}"
+	if [ "$2" != "$4" ]; then
+		run peft-quantize --log-json -n -t "$4" --imatrix "$1.dat" \
+		    -o x.gguf "$1"
+	else
+		run peft-quantize --log-json -n -t "$2" -o x.gguf "$1"
+	fi
 	jq -rR 'fromjson? | select(.weight) | "\(.weight) \(.to)"' err |
 	    awk -v what="$1 $2" -v own="$3" '
-	    /norm/ || $2 == own { next }
+	    /norm|ln_f/ || $2 == own { next }
 	    { n = ""; w = $1
 	      if (match(w, /layers\.[0-9]+\./)) {
 		n = substr(w, RSTART + 7, RLENGTH - 8)
+		w = substr(w, RSTART + RLENGTH)
+		if (sub(/experts\.[0-9]+/, "experts", w) && seen[n, w]++)
+			next
+	      } else if (match(w, /\.h\.[0-9]+\./)) {
+		n = substr(w, RSTART + 3, RLENGTH - 4)
 		w = substr(w, RSTART + RLENGTH)
 	      }
 	      k = w " " $2
@@ -28,7 +60,14 @@ plan() {
 cut -d' ' -f1,2 "$TOP/tests/golden/mix/types" | sort -u >asked
 ok 'there is a golden' [ "$(wc -l <asked)" -ge 30 ]
 while read -r model mix; do
-	own=${mix%_[sml]}
+	case ${mix%+} in
+	iq2_s) own=iq2_xs ;;
+	iq2_m) own=iq2_s ;;
+	iq3_xs|iq3_m) own=iq3_s ;;
+	iq*) own=${mix%+} ;;
+	mxfp4_moe) own=mxfp4 ;;
+	*) own=${mix%+} own=${own%_[sml]} ;;
+	esac
 	plan "$model" "$mix" "$own" >got
 	grep "^$model $mix " "$TOP/tests/golden/mix/types" | grep -v ' own$' | sort >want
 	ok "$model, $mix: types as llama.cpp chooses them" cmp got want

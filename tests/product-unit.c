@@ -154,8 +154,8 @@ scratch_for(struct peft_cpu *cpu, const struct set *s)
 
 	for (i = 0; i < s->np; i++)
 		rows += s->rows[i];
-	return must(malloc(peft_product_scratch(cpu, rows, s->cols) *
-	    sizeof(float)));
+	return must(malloc(peft_product_scratch(cpu, rows, s->cols,
+	    SIZE_MAX) * sizeof(float)));
 }
 
 /* In whatever order: products and sums are each off by EPS of at most the
@@ -392,6 +392,55 @@ test_dense(struct peft_cpu *cpu, size_t T)
 	free(scratch);
 }
 
+/* For few tokens: right, and for each token the bits that it has alone. */
+static void
+test_few(struct peft_cpu *cpus[NCPU], enum peft_dtype t, size_t cols)
+{
+	static const size_t tokens[] = { 1, 2, 3, 7, 32 };
+	bool right = true, alone = true;
+	size_t i, k, r;
+
+	for (i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
+		struct set s = { .np = 1, .rows = { 11 }, .cols = cols,
+		    .T = tokens[i], .bf16 = peft_cpu_computes(cpus[0]) ==
+		    PEFT_COMPUTE_BF16 };
+		float y[11], *scratch;
+		struct peft_product one = { &s.w[0], y, 11 };
+
+		prepare(&s, t, PLAIN);
+		right = test_forward(cpus, &s) && right;
+		scratch = scratch_for(cpus[0], &s);
+		for (k = 0; k < s.T; k++) {
+			peft_product_forward(cpus[0], s.x + k * s.ldx, s.ldx,
+			    1, &one, 1, scratch);
+			for (r = 0; r < 11; r++)
+				alone = alone && memcmp(&y[r], &s.p[0].y[k *
+				    s.p[0].ldy + r], sizeof(y[r])) == 0;
+		}
+		free(scratch);
+		clear(&s);
+	}
+	ok(right, "%s, %zu columns: few tokens", peft_dtypes[t].name, cols);
+	ok(alone, "%s, %zu columns: each as if alone", peft_dtypes[t].name,
+	    cols);
+}
+
+static void
+test_fews(struct peft_cpu *cpus[NCPU])
+{
+	static const enum peft_dtype blocks[] = { PEFT_Q4_0, PEFT_Q4_1,
+		PEFT_Q5_0, PEFT_Q8_0, PEFT_Q2_K, PEFT_Q4_K, PEFT_Q5_K,
+		PEFT_Q6_K, PEFT_NF4, PEFT_FP4 };
+	static const enum peft_dtype plain[] = { PEFT_F32, PEFT_F16,
+		PEFT_BF16, PEFT_NF4 };
+	size_t i;
+
+	for (i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
+		test_few(cpus, blocks[i], 768);
+	for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		test_few(cpus, plain[i], 87);
+}
+
 /* All paths that this processor has, f32 and bf16. */
 static void
 test_paths(struct peft_cpu *cpus[NCPU])
@@ -415,12 +464,15 @@ test_paths(struct peft_cpu *cpus[NCPU])
 			peft_cpu_compute(cpus[c], PEFT_COMPUTE_BF16);
 		}
 		printf("# %s\n", peft_cpu_describe(cpus[0]));
+		test_few(cpus, PEFT_Q4_1, 96);
 		for (t = 0; t < sizeof(types) / sizeof(types[0]); t++)
 			test_type(cpus, types[t], PLAIN, sets, NSET);
 		test_dense(cpus[0], 20);
 		test_dense(cpus[0], 40);
 		for (c = 0; c < NCPU; c++)
 			peft_cpu_compute(cpus[c], PEFT_COMPUTE_F32);
+		if (i < 3)		/* the vector kernels' own paths */
+			test_fews(cpus);
 		test_type(cpus, PEFT_F32, PLAIN, sets, NSET - 2);
 		test_dense(cpus[0], 40);
 	}

@@ -126,7 +126,7 @@ done
 tail -n 1 t.csv | tok -q --columns prompt=1,completion=3 >got
 ok '--columns by number: the first line is a record' cmp got want
 printf 'text,label\nfine,3\nbad,1\n' >l.csv
-expect 0 '*: a table with commas of texts (text)' peft-tokenize -m base l.csv
+expect 0 '*: a table with commas of texts (text)*the label of 2 records is a class*' peft-tokenize -m base l.csv
 printf 'text\nfine' >l.csv
 expect 0 '*: l.csv: the last line has no newline; it is taken as it is' peft-tokenize -m base l.csv
 ok 'one column, one record' [ "$(records <out | wc -l)" -eq 1 ]

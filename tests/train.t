@@ -109,8 +109,32 @@ ok 'SIGTERM: status 143 and a checkpoint' [ $rc -eq 143 ] && [ -f int.ckpt ]
 
 expect 0 '' train -n t
 ok 'a dry run prints the plan' grep -q '^total' out
+ok 'the rows add up' awk '/MiB$/ && !/^total|of them/ { s += $(NF - 1) }
+    /^total/ { t = $2 } END { exit !(t > 0 && s - t < 0.5 && t - s < 0.5) }' out
+ok 'and the time of a step' awk '/^a step/ { n += $4 > 0 && $(NF - 1) > 0 }
+    END { exit n != 1 }' out
 expect 3 '*the limit is*' train --mem-limit 1K t
 
+# what was planned is what was used, within 3 % and 16 MiB
+jq -nc '[range(40) as $r | [range(500) | if . < 300 then . % 400 + 5 else
+    (. * 7 + $r * 31) % 500 + 3 end] | {input_ids: ., labels: .}][]' >wide
+planned() {
+	peft-train -q -f -m base --batch 40 --micro-tokens 32768 --steps 1 \
+	    --log m.log -o m/ "$@" wide
+	ok "planned, and used: $*" jq -s -e '.[-1] | .planned_bytes as $p |
+	    (.peak_bytes - $p | fabs) <= 0.03 * $p + 16777216 and
+	    $p > 50331648' m.log
+	tail -n 1 m.log | jq -r '"# \(.planned_bytes), \(.peak_bytes)"'
+}
+planned
+planned --dropout 0.1
+planned --dropout 0.1 --compute bf16
+planned --dropout 0.1 --mem-limit 90M --optimizer sgd
+# a refusal names what would do, and that does
+run peft-train -m base --batch 40 --mem-limit 13M -o n/ wide
+ok 'refused' [ "$rc" -eq 3 ]
+need=$(sed -n 's/.* needs \([0-9]*\)\..*/\1/p' err)
+expect 0 '' train -n --batch 40 --mem-limit $((need + 1))M -o n/ wide
 # too little memory for the activations: they are computed again
 jq -nc '[range(8) as $r | [range(400) | (. * 7 + $r * 31) % 500 + 3] |
     {input_ids: ., labels: .}][]' >long

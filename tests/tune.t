@@ -120,6 +120,13 @@ ok 'mean square of relative errors: less than one type of the same size' sh -c '
     peft-inspect --json --diff base fit.gguf | jq -s "[.[].rms] | map(. * .) | add" >fit
     jq -n -e "$(cat fit) < $(cat uni)"'
 expect 0 '*curvature over*KL would be*' peft-quantize --fit 100K --calibrate t.tok -o cal.gguf base
+expect 0 '*' peft-quantize --fit 100K --calibrate t.tok --verify t.tok \
+    --log-json -o cal2.gguf base
+ok 'what came of it is measured, as --verify does' sh -c '
+    [ "$(jq -s ".[].calibrated.kl | select(.)" err)" = \
+    "$(jq -s ".[].verify.kl | select(.)" err)" ] &&
+    [ "$(jq -s ".[].calibrated.forecast | select(.)" err)" = \
+    "$(jq -s ".[].fit.cost | select(.)" err)" ]'
 expect 0 '*"tokens":*' peft-quantize --fit 100K --calibrate chats.jsonl \
     --log-json -j 1 -o cal1.gguf base
 ok 'calibrated: the same bytes again' cmp cal.gguf cal1.gguf

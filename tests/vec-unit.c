@@ -312,6 +312,38 @@ test_exp(const struct peft_vec *v)
 	return worst <= 2 && x == 0 && isnan(y);
 }
 
+/* One query against a page of keys, and a part of one's values. */
+static int
+test_page(const struct peft_vec *v, struct data *d, size_t size)
+{
+	size_t n = size * PEFT_PAGE <= MOST ? size : MOST / PEFT_PAGE, i, t;
+	size_t tokens = size % PEFT_PAGE + 1 > PEFT_PAGE ? PEFT_PAGE :
+	    size % PEFT_PAGE + 1;
+	int good;
+
+	fill(d, MOST, 1);
+	for (t = 0; t < PEFT_PAGE; t++) {
+		d->tol[t] = 0;
+		for (i = 0; i < n; i++)
+			d->tol[t] += fabs((double)d->a[0][i] *
+			    (double)d->a[1][i * PEFT_PAGE + t]);
+		d->tol[t] *= ((double)n + 4) * EPS;
+	}
+	v->page_scores(d->a[2], d->a[0], d->a[1], n, 0.25f);
+	peft_vec_ref.page_scores(d->b[2], d->a[0], d->a[1], n, 0.25f);
+	good = all_near(d->a[2], d->b[2], d->tol, PEFT_PAGE);
+	for (i = 0; i < n; i++) {
+		d->tol[i] = fabs((double)d->a[3][i]);
+		for (t = 0; t < tokens; t++)
+			d->tol[i] += fabs((double)d->a[4][t] *
+			    (double)d->a[1][t * n + i]);
+		d->tol[i] *= ((double)tokens + 2) * EPS;
+	}
+	v->page_values(d->a[3], d->a[4], d->a[1], n, tokens);
+	peft_vec_ref.page_values(d->b[3], d->a[4], d->a[1], n, tokens);
+	return all_near(d->a[3], d->b[3], d->tol, n) && good;
+}
+
 static void
 test_path(const struct peft_vec *v, struct data *d)
 {
@@ -327,6 +359,7 @@ test_path(const struct peft_vec *v, struct data *d)
 		{ "softmax and back, expsub, argmax", test_softmax },
 		{ "rope and back", test_rope }, { "adamw", test_adamw },
 		{ "nonfinite", test_nonfinite },
+		{ "attention over a page", test_page },
 	};
 	size_t i, s;
 

@@ -5,6 +5,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -284,6 +285,16 @@ peft_in_line(struct peft_in *in, char **line, size_t *len,
 	return 1;
 }
 
+bool
+peft_in_ready(struct peft_in *in, int fd, bool wait)
+{
+	struct pollfd p[] = { { in->fd, POLLIN, 0 }, { fd, POLLIN, 0 } };
+
+	return in->eof || in->ar != NULL || memchr(in->buf + in->pos, '\n',
+	    in->have - in->pos) != NULL || (poll(p, 2, wait ? -1 : 0) > 0 &&
+	    p[0].revents != 0);
+}
+
 int
 peft_in_peek(struct peft_in *in, const char **p, size_t *n,
     struct peft_err *err)
@@ -317,33 +328,6 @@ peft_in_close(struct peft_in *in)
 	free(in->buf);
 	free(in->path);
 	free(in);
-}
-
-int
-peft_in_slurp(const char *path, size_t max, struct peft_buf *b,
-    struct peft_err *err)
-{
-	char chunk[CHUNK];
-	ssize_t n = 0;
-	int fd;
-
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
-		return peft_seterrno(err, "%s", path);
-	while (b->len <= max && !b->failed &&
-	    ((n = read(fd, chunk, sizeof(chunk))) > 0 ||
-	    (n == -1 && errno == EINTR)))
-		if (n > 0)
-			peft_buf_put(b, chunk, (size_t)n);
-	if (n == -1)
-		peft_seterrno(err, "%s", path);
-	close(fd);
-	if (n == -1)
-		return -1;
-	if (b->failed)
-		return peft_seterr(err, "%s: no memory", path);
-	if (b->len > max)
-		return peft_seterr(err, "%s: more than %zu bytes", path, max);
-	return 0;
 }
 
 ssize_t

@@ -38,6 +38,9 @@ bool		 peft_in_unended(const struct peft_in *); /* there was one */
 int		 peft_in_peek(struct peft_in *, const char **p, size_t *n,
 		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_in_close(struct peft_in *);
+/* Is there a line, or at least something to read?  fd (-1: none) is waited
+ * for besides, if `wait'; false: nothing, or only fd has something. */
+bool		 peft_in_ready(struct peft_in *, int fd, bool wait);
 
 /* Or bytes, unpacked, as many as come at once: n, 0 at the end, -1. */
 ssize_t		 peft_in_read(struct peft_in *, void *, size_t n,

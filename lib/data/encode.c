@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "data/chat.h"
-#include "data/encode.h"
+#include "data/encode-impl.h"
 #include "data/plain.h"
 #include "data/shape.h"
 
@@ -93,58 +93,7 @@ tokenise(const struct peft_codec *c, const struct peft_marked *t, int flags,
 	return s;
 }
 
-/* Choices are continuations of the prompt, ended as an answer would be. */
-static int
-choices(const struct peft_codec *c, const cJSON *j, bool chat,
-    struct peft_record *r, struct peft_err *err)
-{
-	const cJSON *list = peft_json_get(j, "choices"), *e;
-	size_t n = (size_t)cJSON_GetArraySize(list), i;
-	int64_t answer = -1;
-
-	if (list == NULL)
-		return 0;
-	if (!cJSON_IsArray(list) || n < 2)
-		return peft_seterr(err, "\"choices\" is not a list of two or "
-		    "more");
-	if (peft_json_int(j, "answer", 0, (int64_t)n - 1, &answer, err) != 1)
-		return answer == -1 ? peft_seterr(err, "\"answer\" is not one "
-		    "of the choices' numbers") : -1;
-	r->answer = (size_t)answer;
-	r->choices = peft_calloc(n, sizeof(*r->choices), err);
-	r->nchoice = peft_calloc(n, sizeof(*r->nchoice), err);
-	if (r->choices == NULL || r->nchoice == NULL)
-		return -1;
-	cJSON_ArrayForEach(e, list) {
-		struct peft_tokens t = { 0 };
-		char *s = e->valuestring;
-		int32_t *ids;
-
-		if (!cJSON_IsString(e))
-			return peft_seterr(err, "a choice is not a string");
-		if (peft_tokenizer_encode(c->tok, s, peft_json_nuls(s,
-		    strlen(s)), PEFT_TOK_PLAIN, &t, err) == -1) {
-			peft_tokens_free(&t);
-			return -1;
-		}
-		ids = peft_calloc(t.n + 2, sizeof(*ids), err);
-		for (i = 0; ids != NULL && i < t.n; i++)
-			ids[i] = t.at[i].id;
-		if (ids != NULL && chat && peft_tokenizer_named(c->tok,
-		    "eos") >= 0)
-			ids[i++] = peft_tokenizer_named(c->tok, "eos");
-		peft_tokens_free(&t);
-		if (ids == NULL)
-			return -1;
-		r->choices[r->nchoices] = ids;
-		r->nchoice[r->nchoices++] = i;
-		if (i == 0)
-			return peft_seterr(err, "choice %zu is empty",
-			    r->nchoices - 1);
-	}
-	return 0;
-}
-
+/* Wanted or not, where that is no class. */
 static void
 read_label(const cJSON *j, struct peft_record *r)
 {
@@ -158,7 +107,8 @@ read_label(const cJSON *j, struct peft_record *r)
 
 /* What a record carries along. */
 static int
-extras(const cJSON *j, struct peft_record *r, struct peft_err *err)
+extras(const cJSON *j, bool classes, struct peft_record *r,
+    struct peft_err *err)
 {
 	const cJSON *id = peft_json_get(j, "id");
 	const char *s = NULL, *adapter = NULL;
@@ -175,7 +125,7 @@ extras(const cJSON *j, struct peft_record *r, struct peft_err *err)
 		return -1;
 	if (!(r->weight >= 0))
 		return peft_seterr(err, "\"weight\" is below 0");
-	if (peft_json_get(j, "text") == NULL)
+	if (peft_json_get(j, "text") == NULL && !classes)
 		read_label(j, r);
 	if (s != NULL && (r->id = peft_strdup(s, err)) == NULL)
 		return -1;
@@ -222,18 +172,27 @@ static int
 encode(const struct peft_codec *c, const cJSON *j,
     const struct peft_encopt *o, struct peft_record *r, struct peft_err *err)
 {
+	enum peft_task task = peft_encode_task(j, o);
+	bool classes = peft_task_classes(task);
 	struct peft_marked t = { .text = { 0 } };
-	int flags, s = read_text(c, j, o, &t, &flags, err);
+	struct peft_encopt opt = *o;
+	int flags, s;
 
-	if (s == 0)
+	opt.unmasked |= classes;
+	opt.task = task;
+	if (task == PEFT_TASK_TOKEN_CLS)
+		s = peft_encode_words(c, j, &opt, r, err);
+	else if ((s = read_text(c, j, &opt, &t, &flags, err)) == 0)
 		s = tokenise(c, &t, flags, r, err);
+	if (s == 0 && task == PEFT_TASK_SEQ_CLS)
+		s = peft_encode_class(j, &opt, r, err);
 	if (s == 0 && r->n == 0)
 		s = peft_seterr(err, "there is no text: it has no tokens");
-	if (s == 0 && !o->prompt_only)
-		s = choices(c, j, peft_json_get(j, "messages") != NULL, r,
+	if (s == 0 && !o->prompt_only && !classes)
+		s = peft_encode_choices(c, j, peft_json_get(j, "messages") != NULL, r,
 		    err);
 	if (s == 0)
-		s = extras(j, r, err);
+		s = extras(j, classes, r, err);
 	peft_marked_free(&t);
 	return s;
 }
@@ -251,7 +210,8 @@ peft_encode_turns(const cJSON *j, const struct peft_encopt *o, size_t *n,
 		return -1;
 	messages = peft_json_get(own != NULL ? own : j, "messages");
 	if (messages != NULL && !cJSON_IsNull(messages) &&
-	    peft_json_get(j, "choices") == NULL)
+	    peft_json_get(j, "choices") == NULL &&
+	    peft_encode_task(j, o) == PEFT_TASK_CAUSAL_LM)
 		s = peft_chat_turns(messages, o, n, err) == -1 ? -1 : 1;
 	cJSON_Delete(own);
 	return s;
@@ -262,12 +222,14 @@ encode_pair(const struct peft_codec *c, const cJSON *j,
     const struct peft_encopt *o, struct peft_record *r, struct peft_err *err)
 {
 	struct peft_record *q = peft_calloc(1, sizeof(*q), err);
+	struct peft_encopt opt = *o;
 
+	opt.task = PEFT_TASK_CAUSAL_LM;
 	if ((r->rejected = q) == NULL)
 		return -1;
-	if (encode(c, peft_json_get(j, "chosen"), o, r, err) == -1)
+	if (encode(c, peft_json_get(j, "chosen"), &opt, r, err) == -1)
 		return peft_errprefix(err, "\"chosen\"");
-	if (encode(c, peft_json_get(j, "rejected"), o, q, err) == -1)
+	if (encode(c, peft_json_get(j, "rejected"), &opt, q, err) == -1)
 		return peft_errprefix(err, "\"rejected\"");
 	if (r->supervised == 0 || q->supervised == 0)
 		return peft_seterr(err, "\"%s\" has no supervised token",

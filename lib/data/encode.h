@@ -50,6 +50,9 @@ struct peft_encopt {
 						 * turn that is learnt, which
 						 * alone is (from 1) */
 	bool			 unmasked;	/* no labels are wanted */
+	enum peft_task		 task;		/* what records are for */
+	bool			 unlabelled;	/* classes: they are asked for,
+						 * none need be there */
 	bool			 as_chat;	/* {"prompt","completion"} is a
 						 * chat of two turns */
 	bool			 control;	/* special tokens spelt out in
@@ -66,9 +69,10 @@ struct peft_encopt {
  * own: 1 and *n; 0 what is no chat does not fall; -1. */
 int	peft_encode_turns(const cJSON *, const struct peft_encopt *,
 	    size_t *n, struct peft_err *) PEFT_MUSTCHECK;
-/* A record of any shape that data/shape.h knows to tokens.  A chat and a
- * prompt may have {"choices","answer"} instead of an answer; messages may
- * have a "weight" (0: this turn is not learnt, 1). */
+/* A record of any shape that data/shape.h knows to tokens.  By the task, or
+ * what it holds, one with classes is the text alone, without an end token.  A
+ * chat and a prompt may have {"choices","answer"} instead of an answer;
+ * messages may have a "weight" (0: this turn is not learnt, 1). */
 int	peft_encode_record(const struct peft_codec *, const cJSON *,
 	    const struct peft_encopt *, struct peft_record *, struct peft_err *)
 	    PEFT_MUSTCHECK;

@@ -81,12 +81,18 @@ peft_records_read(struct peft_records *rs, char *const *paths, size_t npaths,
 }
 
 int
-peft_records_plain(const struct peft_records *rs, struct peft_err *err)
+peft_records_plain(const struct peft_records *rs, enum peft_task task,
+    struct peft_err *err)
 {
 	size_t i;
 
 	for (i = 0; i < rs->n; i++)
-		if (rs->at[i].rejected != NULL ||
+		if (rs->at[i].cls.kind != PEFT_CLASS_NONE &&
+		    !peft_task_classes(task))
+			return peft_seterr(err, "record %zu (line %zu) has a "
+			    "class, and the model no head for classes", i + 1,
+			    rs->at[i].line);
+		else if (rs->at[i].rejected != NULL ||
 		    rs->at[i].label != PEFT_UNLABELLED)
 			return peft_seterr(err, "record %zu (line %zu) %s, "
 			    "which this program does not know", i + 1,

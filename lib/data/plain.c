@@ -89,10 +89,30 @@ needs(const cJSON *j, struct peft_err *err)
 			    ", ", e->string);
 	peft_seterr(err, "a record needs \"messages\", \"conversations\", "
 	    "\"prompt\" (with \"completion\"), \"instruction\" (with "
-	    "\"output\"), \"text\", \"segments\", or \"chosen\" and "
-	    "\"rejected\"; this one has %s", b.len > 0 ? b.data : "nothing");
+	    "\"output\"), \"text\", \"segments\", \"tokens\", or "
+	    "\"chosen\" and \"rejected\"; this one has %s", b.len > 0 ? b.data : "nothing");
 	peft_buf_free(&b);
 	return -1;
+}
+
+/* Words as a text. */
+static int
+words(const struct peft_codec *c, const cJSON *j, const struct peft_encopt *o,
+    struct peft_marked *t, struct peft_err *err)
+{
+	const cJSON *e;
+
+	cJSON_ArrayForEach(e, peft_json_get(j, "tokens")) {
+		if (!cJSON_IsString(e))
+			return peft_seterr(err, "\"tokens\" is not a list of "
+			    "words");
+		put(t, t->text.len > 0 ? " " : "", 0);
+		put(t, e->valuestring, !o->control);
+	}
+	if (o->prompt_only || peft_task_classes(o->task))
+		return 0;
+	put_eos(c, t);
+	return supervise(t, 0, err);
 }
 
 int
@@ -109,11 +129,18 @@ peft_plain_read(const struct peft_codec *c, const cJSON *j,
 		return -1;
 	if (prompt == NULL && peft_json_str(j, "text", &text, err) == -1)
 		return -1;
+	if (prompt == NULL && text == NULL &&
+	    cJSON_IsArray(peft_json_get(j, "tokens")))
+		return words(c, j, o, t, err);
 	if (prompt == NULL && text == NULL)
 		return needs(j, err);
 	put(t, prompt != NULL ? prompt : text, !o->control);
 	if (o->prompt_only)
 		return 0;
+	if (peft_task_classes(o->task)) {	/* the text, and no end */
+		put(t, completion != NULL ? completion : "", !o->control);
+		return 0;
+	}
 	begin = prompt != NULL && o->supervise != PEFT_SUP_TEXT ?
 	    t->text.len : 0;
 	if (prompt != NULL) {

@@ -19,6 +19,7 @@ struct peft_slot {
 	struct peft_buf		 out;
 	size_t			 part;		/* where it goes */
 	size_t			 records, dropped, cut, idle, batched;
+	size_t			 classes;
 	size_t			 tokens, supervised;
 	unsigned		 mended;	/* of FIX: PEFT_FIX_... */
 	struct peft_look	 look;		/* of LINT and FIX */

@@ -15,6 +15,11 @@ cut(const struct peft_prep *p, struct peft_record *r, struct peft_err *err)
 	if (r->n <= p->max_length)
 		return 1;
 	r->n = p->max_length;
+	if (r->cls.kind != PEFT_CLASS_NONE) {
+		peft_class_cut(&r->cls, r->n);
+		r->supervised = peft_class_count(&r->cls);
+		return 1;
+	}
 	for (r->supervised = 0, i = 1; i < r->n; i++)
 		r->supervised += r->labels[i] != PEFT_IGNORE;
 	if (r->supervised == 0 && r->nchoices == 0)
@@ -55,6 +60,7 @@ count(const struct peft_prep *p, struct peft_slot *s,
 	s->supervised += r->supervised;
 	s->batched += peft_tokenizer_batched(p->codec->tok, r->n) != r->n;
 	s->idle += r->supervised == 0 && r->nchoices == 0;
+	s->classes += r->cls.kind != PEFT_CLASS_NONE;
 	if (r->rejected != NULL) {
 		s->tokens += r->rejected->n;
 		s->supervised += r->rejected->supervised;

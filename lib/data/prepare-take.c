@@ -120,6 +120,7 @@ peft_run_take(struct peft_run *run, struct peft_slot *s, struct peft_err *err)
 	p->batched += s->batched;
 	p->tokens += s->tokens;
 	p->supervised += s->supervised;
+	p->classes += s->classes;
 	return peft_out_write(run->outs[s->part], s->out.data, s->out.len,
 	    err);
 }
@@ -148,6 +149,11 @@ peft_run_tell(const struct peft_run *run, const struct peft_feedopt *from)
 	if (p->skipped > 0)
 		peft_buf_printf(&b, "%zu bad record%s left out", p->skipped,
 		    p->skipped == 1 ? "" : "s");
+	sum(p, &b);
+	if (p->classes > 0)
+		peft_buf_printf(&b, "the label of %zu record%s is a class, for "
+		    "a head to tell (--task causal-lm has the text learnt)",
+		    p->classes, p->classes == 1 ? "" : "s");
 	sum(p, &b);
 	if (p->idle > 0)
 		peft_buf_printf(&b, "%zu record%s no supervised token",

@@ -52,6 +52,7 @@ struct peft_prep {
 	size_t			 batched;	/* the tokenizer's truncation or
 						 * padding would change them */
 	size_t			 tokens, supervised;
+	size_t			 classes;	/* records that have some */
 };
 
 /* outs: one, or as many as there are parts.

@@ -37,6 +37,8 @@ base_shape(const cJSON *j)
 	if (has(j, "prompt"))
 		return PEFT_SHAPE_PROMPT | (cJSON_IsArray(peft_json_get(j,
 		    "prompt")) ? PEFT_SHAPE_LISTS : 0);
+	if (cJSON_IsArray(peft_json_get(j, "tokens")))
+		return PEFT_SHAPE_WORDS;
 	return has(j, "text") ? PEFT_SHAPE_TEXT : PEFT_SHAPE_NONE;
 }
 
@@ -72,6 +74,8 @@ peft_shape_name(int shape)
 		[PEFT_SHAPE_OPENAI] = { "preferences as OpenAI has them "
 		    "(preferred_output, non_preferred_output)", NULL },
 		[PEFT_SHAPE_TOKENS] = { "token records (input_ids)", NULL },
+		[PEFT_SHAPE_WORDS] = { "words with classes (tokens, "
+		    "ner_tags)", NULL },
 	};
 	int base = shape & 15;
 
@@ -109,7 +113,7 @@ peft_shape_carry(cJSON *dst, const cJSON *j, struct peft_err *err)
 			peft_shape_ref(dst, keys[i], v);
 	if ((v = peft_json_get(j, "kto_tag")) == NULL)
 		v = peft_json_get(j, "label");
-	if (cJSON_IsBool(v))
+	if (v != NULL && !cJSON_IsNull(v))
 		peft_shape_ref(dst, "label", v);
 	v = peft_json_get(j, "tools");
 	if (peft_shape_tools(v, &tools, err) == -1)

@@ -24,6 +24,7 @@ enum {
 	PEFT_SHAPE_PAIR,	/* chosen, rejected */
 	PEFT_SHAPE_OPENAI,	/* preferred_output, non_preferred_output */
 	PEFT_SHAPE_TOKENS,	/* input_ids: a token record */
+	PEFT_SHAPE_WORDS,	/* tokens: words, with classes (ner_tags) */
 	/* and of those */
 	PEFT_SHAPE_LISTS = 16,	/* lists of messages where strings could be */
 	PEFT_SHAPE_LABEL = 32	/* with a label: wanted or not */

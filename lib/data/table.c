@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables, line by line, as JSON objects. */
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -94,7 +95,40 @@ is(const char *s, size_t n, const char *word)
 	return strlen(word) == n && strncasecmp(s, word, n) == 0;
 }
 
-/* true or false, as people and spreadsheets write it. */
+/* Is there such a column? */
+static bool
+has_column(const struct peft_table *t, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if (t->columns[i].key != NULL &&
+		    strcmp(t->columns[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+/* A number, a list in JSON, or the name of a class. */
+static void
+put_class(struct peft_buf *b, const char *s, size_t n)
+{
+	char copy[64], *end = copy;
+	size_t k = n < sizeof(copy) ? n : 0;
+
+	memcpy(copy, s, k);
+	copy[k] = '\0';
+	if (k > 0 && isfinite(strtod(copy, &end)) && *end == '\0' &&
+	    strpbrk(copy, " xX") == NULL)
+		peft_json_putreal(b, strtod(copy, NULL));
+	else if (n > 0 && s[0] == '[')
+		peft_buf_put(b, s, n);
+	else if (n > 0)
+		peft_json_putstr(b, s, n);
+	else
+		peft_buf_puts(b, "null");
+}
+
+/* true or false, as people and spreadsheets write it, of an answer. */
 static int
 put_label(struct peft_buf *b, const struct column *c, const char *s,
     size_t n, struct peft_err *err)
@@ -130,13 +164,20 @@ put_number(struct peft_buf *b, const char *key, const char *s, size_t n,
 
 /* Most fields are strings; lists stand in tables as JSON. */
 static int
-put_value(struct peft_buf *b, const struct column *c, const char *s,
-    size_t n, struct peft_err *err)
+put_value(const struct peft_table *t, struct peft_buf *b,
+    const struct column *c, const char *s, size_t n, struct peft_err *err)
 {
 	static const char *const lists[] = { "messages", "conversations",
-	    "segments", "choices", "tools", "documents", "history", NULL };
+	    "segments", "choices", "tools", "documents", "history", "tokens",
+	    "ner_tags", "labels", "tags", NULL };
 	size_t i;
 
+	if (strcmp(c->key, "label") == 0 && !has_column(t, "completion") &&
+	    !has_column(t, "output") && !has_column(t, "messages") &&
+	    !has_column(t, "conversations")) {
+		put_class(b, s, n);
+		return 0;
+	}
 	if (strcmp(c->key, "label") == 0 || strcmp(c->key, "kto_tag") == 0)
 		return put_label(b, c, s, n, err);
 	if (strcmp(c->key, "weight") == 0 || strcmp(c->key, "answer") == 0)
@@ -171,7 +212,7 @@ put_record(struct peft_table *t, struct peft_buf *b, struct peft_err *err)
 		    strlen(t->columns[i].key));
 		peft_buf_putc(b, ':');
 		s = peft_table_field(t, i, &n);
-		if (put_value(b, &t->columns[i], s, n, err) == -1)
+		if (put_value(t, b, &t->columns[i], s, n, err) == -1)
 			return -1;
 		sign = ',';
 	}

@@ -22,6 +22,9 @@ peft_record_free(struct peft_record *r)
 	free(r->labels);
 	free(r->id);
 	free(r->adapter);
+	free(r->values);
+	free(r->words);
+	peft_class_free(&r->cls);
 	if (r->rejected != NULL)
 		peft_record_free(r->rejected);
 	free(r->rejected);
@@ -118,7 +121,7 @@ check_keys(const cJSON *j, struct peft_err *err)
 {
 	static const char *const known[] = { "input_ids", "labels", "id",
 	    "weight", "adapter", "choices", "answer", "label", "prompt",
-	    "chosen", "rejected", NULL };
+	    "chosen", "rejected", "class", "classes", NULL };
 	const cJSON *e;
 	size_t i;
 
@@ -203,7 +206,30 @@ read_pair(const cJSON *j, struct peft_record *r, size_t vocab,
 	return s;
 }
 
-/* What the record is of: one of the three kinds. */
+/* Classes instead of tokens that are to be predicted. */
+static int
+read_classes(const cJSON *j, struct peft_record *r, struct peft_err *err)
+{
+	const cJSON *each = peft_json_get(j, "classes");
+	size_t i;
+
+	if (peft_json_get(j, "labels") != NULL)
+		return peft_seterr(err, "\"labels\" beside classes");
+	if (each != NULL && peft_json_get(j, "class") != NULL)
+		return peft_seterr(err, "\"class\" beside \"classes\"");
+	if ((each != NULL ? peft_class_read_each(each, r->n, &r->cls, err) :
+	    peft_class_read(j, "class", &r->cls, err)) == -1)
+		return -1;
+	r->labels = peft_calloc(r->n + 1, sizeof(*r->labels), err);
+	if (r->labels == NULL)
+		return -1;
+	for (i = 0; i < r->n; i++)
+		r->labels[i] = PEFT_IGNORE;
+	r->supervised = peft_class_count(&r->cls);
+	return 0;
+}
+
+/* What the record is of: one of the four kinds. */
 static int
 read_tokens(const cJSON *j, struct peft_record *r, size_t vocab,
     struct peft_err *err)
@@ -222,6 +248,9 @@ read_tokens(const cJSON *j, struct peft_record *r, size_t vocab,
 		return -1;
 	if (s == 1)
 		r->label = label ? PEFT_WANTED : PEFT_UNWANTED;
+	if (peft_json_get(j, "class") != NULL ||
+	    peft_json_get(j, "classes") != NULL)
+		return read_classes(j, r, err);
 	return peft_json_get(j, "choices") != NULL ? read_choices(j, r, vocab,
 	    err) : read_labels(j, r, vocab, err);
 }

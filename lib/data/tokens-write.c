@@ -104,7 +104,10 @@ put_tokens(struct peft_buf *b, const struct peft_record *r)
 	put_ids(b, r->ids, r->n);
 	if (r->nchoices > 0)
 		put_choices(b, r);
-	else {
+	else if (r->cls.kind != PEFT_CLASS_NONE) {
+		peft_buf_putc(b, ',');
+		peft_class_put(b, &r->cls);
+	} else {
 		peft_buf_puts(b, ",\"labels\":");
 		put_ids(b, r->labels, r->n);
 	}

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/in.h"
 #include "base/json.h"
+#include "data/labels.h"
 
 /*
  * Token records, as peft-tokens(5) describes them: what peft-tokenize writes
@@ -24,7 +25,8 @@ enum peft_label { PEFT_UNLABELLED, PEFT_WANTED, PEFT_UNWANTED };
 struct peft_record {
 	int32_t	*ids, *labels;	/* [n] */
 	size_t	 n;
-	size_t	 supervised;	/* labels other than PEFT_IGNORE at i >= 1 */
+	size_t	 supervised;	/* labels other than PEFT_IGNORE at i >= 1;
+				 * or classes */
 	double	 weight;	/* 1 */
 	char	*id;		/* or NULL */
 	char	*adapter;	/* or NULL */
@@ -36,6 +38,12 @@ struct peft_record {
 	/* Preference: this record is the chosen one, and here is the other. */
 	struct peft_record *rejected;	/* or NULL */
 	enum peft_label	 label;
+	/* Classes: labels are PEFT_IGNORE until peft_labels_apply(), which
+	 * also makes the values, where there are some. */
+	struct peft_class cls;
+	float	*values;	/* [classes] or NULL */
+	size_t	*words;		/* [nwords] their first tokens, or NULL */
+	size_t	 nwords;
 	size_t	 straddled;	/* answers that begin within a token, and */
 	size_t	 unknown;	/* bytes of the text that the vocabulary does
 				 * not have, when it was encoded here */
@@ -100,10 +108,11 @@ struct peft_records {
 int		 peft_records_read(struct peft_records *, char *const *paths,
 		    size_t npaths, size_t vocab, bool partial,
 		    struct peft_err *) PEFT_MUSTCHECK;
-/* For programs that know likelihoods only: an error (PEFT_INPUT) that names
- * the first preference or label among the records, if there is one. */
+/* For programs that know likelihoods (or, by the task, classes) only: an
+ * error (PEFT_INPUT) that names the first preference or label among the
+ * records, or class where the task has none, if there is one. */
 int		 peft_records_plain(const struct peft_records *,
-		    struct peft_err *) PEFT_MUSTCHECK;
+		    enum peft_task, struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_records_free(struct peft_records *);
 
 #endif

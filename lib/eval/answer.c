@@ -101,7 +101,8 @@ make_requests(const struct peft_record *r, size_t n, int adapter,
 		if (!last_stretch(&r[i], &begin, &end))
 			continue;
 		q[k] = (struct peft_request){ .prompt = r[i].ids, .n = begin,
-		    .max = end - begin + extra, .adapter = adapter,
+		    .max = end - begin + extra,
+		    .stretch = { { 0, adapter } }, .nstretch = 1,
 		    .stream = i };
 		*room += q[k].max;
 		which[k++] = i;

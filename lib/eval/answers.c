@@ -1,21 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answering prompts and writing the answers. */
+/* Answering prompts and writing the answers in the order of the prompts. */
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/json.h"
+#include "base/map.h"
 #include "eval/prompts.h"
+
+/* A prompt and what is made of it; those not written yet are a queue. */
+struct answer {
+	struct peft_request	 request;	/* first: it is handed out */
+	struct peft_prompt	 prompt;
+	bool			 done;
+	struct answer		*next;
+};
+
+/* So many may wait for one before them. */
+enum { BACKLOG = 4096 };
 
 struct writer {
 	struct peft_session		*ses;
 	struct peft_prompts		*prompts;
 	const struct peft_answeropt	*how;
 	struct peft_out			*out;
-	struct peft_request		*requests;
+	struct answer			*head, **tail;
+	size_t				 waiting;
 	size_t				 done;	/* answers that are whole */
 	size_t				 sent;	/* bytes of the streamed one */
+	struct peft_map			 seen;	/* prompts: how often */
 };
 
 /* The text of a request so far, without the token that ended it. */
@@ -45,7 +60,16 @@ settled(const struct peft_buf *b)
 }
 
 static int
-on_token(void *ctx, const struct peft_request *q, struct peft_err *err)
+flush(const struct writer *w, struct peft_err *err)
+{
+	if (fflush(peft_out_fp(w->out)) == EOF)
+		return peft_seterrno(err, "%s", peft_out_label(w->out));
+	return 0;
+}
+
+/* The text of the only answer as it comes. */
+static int
+on_token(void *ctx, struct peft_request *q, struct peft_err *err)
 {
 	struct writer *w = ctx;
 	struct peft_buf text = { 0 };
@@ -53,8 +77,6 @@ on_token(void *ctx, const struct peft_request *q, struct peft_err *err)
 	size_t n;
 	int r = 0;
 
-	if (last && w->how->progress != NULL)
-		peft_progress_set(w->how->progress, (double)++w->done, NULL);
 	if (!w->how->stream)
 		return 0;
 	if (text_of(w, q, &text, err) == -1) {
@@ -66,8 +88,8 @@ on_token(void *ctx, const struct peft_request *q, struct peft_err *err)
 		r = peft_out_write(w->out, text.data + w->sent, n - w->sent,
 		    err);
 		w->sent = n;
-		if (r == 0 && fflush(peft_out_fp(w->out)) == EOF)
-			r = peft_seterrno(err, "%s", peft_out_label(w->out));
+		if (r == 0)
+			r = flush(w, err);
 	}
 	if (last && r == 0)
 		r = peft_out_write(w->out, "\n", 1, err);
@@ -75,14 +97,20 @@ on_token(void *ctx, const struct peft_request *q, struct peft_err *err)
 	return r;
 }
 
-static void
-put_json(const struct writer *w, size_t i, const struct peft_buf *text,
-    struct peft_buf *b)
+static const char *
+name_of(const struct writer *w, int adapter)
 {
-	const struct peft_prompt *p = &w->prompts->at[i];
-	const struct peft_request *q = &w->requests[i];
-	const char *name = p->adapter < 0 ? "base" :
-	    w->ses->adapters[p->adapter].name;
+	return adapter < 0 ? "base" : w->ses->adapters[adapter].name;
+}
+
+/* The adapter that made the answer: the last of several. */
+static void
+put_json(const struct writer *w, const struct answer *a,
+    const struct peft_buf *text, struct peft_buf *b)
+{
+	const struct peft_prompt *p = &a->prompt;
+	const struct peft_request *q = &a->request;
+	const char *name = name_of(w, p->stretch[p->nstretch - 1].adapter);
 
 	peft_buf_putc(b, '{');
 	if (p->record.id != NULL) {
@@ -100,14 +128,15 @@ put_json(const struct writer *w, size_t i, const struct peft_buf *text,
 }
 
 static int
-write_answer(const struct writer *w, size_t i, struct peft_err *err)
+write_answer(const struct writer *w, const struct answer *a,
+    struct peft_err *err)
 {
 	struct peft_buf text = { 0 }, line = { 0 };
 	int r = -1;
 
-	if (text_of(w, &w->requests[i], &text, err) == 0) {
+	if (text_of(w, &a->request, &text, err) == 0) {
 		if (w->how->jsonl)
-			put_json(w, i, &text, &line);
+			put_json(w, a, &text, &line);
 		else {
 			peft_buf_put(&line, text.data, text.len);
 			peft_buf_putc(&line, '\n');
@@ -120,49 +149,129 @@ write_answer(const struct writer *w, size_t i, struct peft_err *err)
 	return r;
 }
 
-static size_t
-make_requests(struct writer *w, int32_t *out)
+static void
+drop_first(struct writer *w)
 {
-	size_t i, room = 0;
+	struct answer *a = w->head;
 
-	for (i = 0; i < w->prompts->n; i++) {
-		const struct peft_prompt *p = &w->prompts->at[i];
+	if ((w->head = a->next) == NULL)
+		w->tail = &w->head;
+	w->waiting--;
+	free(a->request.out);
+	peft_record_free(&a->prompt.record);
+	free(a);
+}
 
-		if (out != NULL)
-			w->requests[i] = (struct peft_request){
-			    .prompt = p->record.ids, .n = p->record.n,
-			    .max = p->max, .adapter = p->adapter, .stream = i,
-			    .out = out + room, .token = on_token, .ctx = w };
-		room += p->max;
+/* Answers at the head of the queue that are done. */
+static int
+on_done(void *ctx, struct peft_request *q, struct peft_err *err)
+{
+	struct writer *w = ctx;
+	bool any = false;
+
+	((struct answer *)q)->done = true;
+	w->done++;
+	if (w->how->progress != NULL)
+		peft_progress_set(w->how->progress, (double)w->done, NULL);
+	for (; w->head != NULL && w->head->done; drop_first(w)) {
+		if (!w->how->stream && write_answer(w, w->head, err) == -1)
+			return -1;
+		any = true;
 	}
-	return room;
+	return any ? flush(w, err) : 0;
+}
+
+/*
+ * What is drawn for a prompt depends on the prompt, its id and how often it
+ * has come, but not on what stands before it: the same records in another
+ * order get the same answers.
+ */
+static int
+choose_stream(struct writer *w, struct answer *a, struct peft_err *err)
+{
+	const struct peft_record *r = &a->prompt.record;
+	char hex[PEFT_SHA256_HEX], *key;
+	struct peft_sha256 sha;
+	size_t *times;
+	int added;
+
+	peft_sha256_init(&sha);
+	if (r->id != NULL)
+		peft_sha256_add(&sha, r->id, strlen(r->id) + 1);
+	peft_sha256_add(&sha, r->ids, r->n * sizeof(*r->ids));
+	peft_sha256_hex(&sha, hex);
+	if ((key = strndup(hex, 16)) == NULL)
+		return peft_seterr(err, "no memory");
+	a->request.stream = strtoull(key, NULL, 16);
+	if ((added = peft_map_add(&w->seen, key, 16, 0, err)) == 1)
+		return 0;
+	times = added == 0 ? peft_map_find(&w->seen, key, 16) : NULL;
+	free(key);
+	if (times == NULL)
+		return -1;
+	a->request.stream += ++*times * UINT64_C(0x9e3779b97f4a7c15);
+	return 0;
+}
+
+static int
+make_request(struct writer *w, struct answer *a, struct peft_err *err)
+{
+	const struct peft_prompt *p = &a->prompt;
+
+	a->request = (struct peft_request){ .prompt = p->record.ids,
+	    .n = p->record.n, .max = p->max, .nstretch = p->nstretch };
+	memcpy(a->request.stretch, p->stretch, sizeof(p->stretch));
+	a->request.out = peft_calloc(p->max, sizeof(*a->request.out), err);
+	if (a->request.out == NULL)
+		return -1;
+	return w->how->sampling.temperature > 0 ? choose_stream(w, a, err) : 0;
+}
+
+static int
+on_next(void *ctx, bool idle, struct peft_request **q, bool *changed,
+    struct peft_err *err)
+{
+	struct writer *w = ctx;
+	struct answer *a;
+	int r;
+
+	if (w->waiting >= BACKLOG)
+		return PEFT_NOT_YET;
+	if ((a = peft_calloc(1, sizeof(*a), err)) == NULL)
+		return -1;
+	r = peft_prompts_next(w->prompts, idle, &a->prompt, changed, err);
+	if (r != PEFT_REQUEST) {
+		free(a);
+		return r;
+	}
+	*w->tail = a;
+	w->tail = &a->next;
+	w->waiting++;
+	if (w->how->progress != NULL)
+		w->how->progress->total++;
+	*q = &a->request;
+	return make_request(w, a, err) == -1 ? -1 : PEFT_REQUEST;
 }
 
 int
-peft_answer_prompts(struct peft_session *ses, struct peft_prompts *prompts,
+peft_answer_prompts(struct peft_prompts *prompts,
     const struct peft_answeropt *how, struct peft_out *out,
     struct peft_err *err)
 {
-	struct writer w = { .ses = ses, .prompts = prompts, .how = how,
-	    .out = out };
-	int32_t *ids;
-	int r = -1;
+	struct writer w = { .ses = prompts->ses, .prompts = prompts,
+	    .how = how, .out = out, .tail = &w.head };
+	const struct peft_clerk clerk = { .ctx = &w, .next = on_next,
+	    .token = on_token, .done = on_done };
+	const struct peft_decodeopt opt = { .sampling = how->sampling,
+	    .width = how->width, .limit = how->limit, .stat = how->stat };
 	size_t i;
+	int r;
 
-	w.requests = peft_calloc(prompts->n + 1, sizeof(*w.requests), err);
-	ids = peft_calloc(make_requests(&w, NULL) + 1, sizeof(*ids), err);
-	if (w.requests == NULL || ids == NULL)
-		goto out;
-	make_requests(&w, ids);
-	if (peft_decode_requests(ses->net, &how->sampling, w.requests,
-	    prompts->n, how->width, err) == -1)
-		goto out;
-	for (i = 0; !how->stream && i < prompts->n; i++)
-		if (write_answer(&w, i, err) == -1)
-			goto out;
-	r = 0;
-out:
-	free(w.requests);
-	free(ids);
+	r = peft_go_on(w.ses->net, &opt, &clerk, err);
+	while (w.head != NULL)
+		drop_first(&w);
+	for (i = 0; i < w.seen.nslots; i++)
+		free((char *)(uintptr_t)w.seen.slots[i].key);
+	peft_map_free(&w.seen);
 	return r;
 }

@@ -5,79 +5,54 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "eval/decode.h"
+#include "base/progress.h"
+#include "eval/decode-impl.h"
+#include "model/rope.h"
 
-struct slot {
-	struct peft_request	*request;	/* NULL: free */
-	struct peft_kv		*kv;
-	const int32_t		*ids;		/* not yet in the cache */
-	size_t			 n;
-};
+enum { CHUNK = 512 };		/* tokens of prompts in one call of the net */
 
 struct decoder {
 	struct peft_net			*net;
-	const struct peft_sampling	*sampling;
+	const struct peft_decodeopt	*opt;
+	const struct peft_clerk		*clerk;
+	struct peft_seats		 seats;
 	struct peft_run			*run;
 	struct peft_caps		 caps;
-	struct slot			*slots;
-	size_t				 width;
+	struct peft_request		*waiting;	/* for a place */
+	bool				 no_more;
+	struct peft_decodestat		 stat;
 	/* of one call of the net */
 	struct peft_seq			*seqs;
-	size_t				*rows, *which;
+	size_t				 nseqs;
+	size_t				*rows;	/* of those that get a token */
+	struct peft_seat		**which;
+	size_t				 nrows;
 	float				*logits;	/* [width, vocab] */
 	uint32_t			*order;		/* [vocab] */
 };
 
-/* What the longest request needs bounds all caches; a call of the net holds
- * one prompt at least, and one token of every slot. */
-static struct peft_caps
-caps_of(const struct peft_request *r, size_t n, size_t width)
-{
-	struct peft_caps caps = { .seqs = width, .tokens = width };
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (r[i].n + r[i].max > caps.seq)
-			caps.seq = r[i].n + r[i].max;
-		if (r[i].n + width > caps.tokens)
-			caps.tokens = r[i].n + width;
-	}
-	if (caps.tokens < 512 && width > 1)
-		caps.tokens = 512;	/* several short prompts in one call */
-	return caps;
-}
-
 static int
 decoder_open(struct decoder *d, struct peft_err *err)
 {
-	size_t V = peft_net_config(d->net)->vocab, i;
+	size_t V = peft_net_config(d->net)->vocab, n = d->opt->width;
 
-	d->slots = peft_calloc(d->width, sizeof(*d->slots), err);
-	d->seqs = peft_calloc(d->width, sizeof(*d->seqs), err);
-	d->rows = peft_calloc(d->width, sizeof(*d->rows), err);
-	d->which = peft_calloc(d->width, sizeof(*d->which), err);
-	d->logits = peft_calloc(d->width * V, sizeof(*d->logits), err);
+	d->seqs = peft_calloc(n, sizeof(*d->seqs), err);
+	d->rows = peft_calloc(n, sizeof(*d->rows), err);
+	d->which = peft_calloc(n, sizeof(struct peft_seat *), err);
+	d->logits = peft_calloc(n * V, sizeof(*d->logits), err);
 	d->order = peft_calloc(V, sizeof(*d->order), err);
-	if (d->slots == NULL || d->seqs == NULL || d->rows == NULL ||
-	    d->which == NULL || d->logits == NULL || d->order == NULL)
+	if (d->seqs == NULL || d->rows == NULL || d->which == NULL ||
+	    d->logits == NULL || d->order == NULL)
 		return -1;
-	for (i = 0; i < d->width; i++)
-		if ((d->slots[i].kv = peft_kv_open(d->net, d->caps.seq,
-		    err)) == NULL)
-			return -1;
-	d->run = peft_run_open(d->net, &d->caps, err);
-	return d->run == NULL ? -1 : 0;
+	return peft_seats_open(&d->seats, d->net, n, d->opt->limit, err);
 }
 
 static void
 decoder_close(struct decoder *d)
 {
-	size_t i;
-
-	for (i = 0; d->slots != NULL && i < d->width; i++)
-		peft_kv_close(d->slots[i].kv);
+	peft_cpu_sum(peft_net_cpu(d->net), PEFT_BY_NUMBER);
 	peft_run_close(d->run);
-	free(d->slots);
+	peft_seats_close(&d->seats);
 	free(d->seqs);
 	free(d->rows);
 	free(d->which);
@@ -85,102 +60,299 @@ decoder_close(struct decoder *d)
 	free(d->order);
 }
 
-/* Give free slots the next requests. */
-static size_t
-fill_slots(struct decoder *d, struct peft_request *r, size_t next, size_t n)
+/* A workspace that is large enough; it holds nothing between calls.  Where
+ * angles vary with the length, prompts are not cut. */
+static int
+make_run(struct decoder *d, const struct peft_request *r, struct peft_err *err)
 {
-	size_t i;
+	size_t extra = peft_sites_virtual(peft_net_sites(d->net), -1);
+	size_t seq = r->n + r->max + extra, tokens = CHUNK + extra;
+	size_t width = d->opt->width, most = 256;
 
-	for (i = 0; i < d->width && next < n; i++) {
-		struct slot *s = &d->slots[i];
-
-		if (s->request != NULL)
-			continue;
-		r[next].nout = 0;
-		r[next].ended = false;
-		if (r[next].max == 0) {
-			next++;
-			i--;
-			continue;
-		}
-		s->request = &r[next++];
-		s->ids = s->request->prompt;
-		s->n = s->request->n;
-		peft_kv_cut(s->kv, 0);
-	}
-	return next;
+	if (peft_rope_varies(peft_net_config(d->net), seq))
+		tokens = r->n + extra;
+	tokens = tokens < width ? width : tokens;
+	if (d->run != NULL && seq <= d->caps.seq && tokens <= d->caps.tokens)
+		return 0;
+	while (most < seq)
+		most *= 2;
+	if (peft_rope_varies(peft_net_config(d->net), most))
+		most = seq;
+	peft_run_close(d->run);
+	d->caps = (struct peft_caps){ .seqs = width, .tokens = tokens,
+	    .seq = most > d->caps.seq ? most : d->caps.seq };
+	d->run = peft_run_open(d->net, &d->caps, err);
+	return d->run == NULL ? -1 : 0;
 }
 
-/* As many slots as fit into one call; returns their number. */
-static size_t
-gather(struct decoder *d)
+/* Adapters came and went: what hung on them is made anew. */
+static int
+renew(struct decoder *d, struct peft_err *err)
 {
-	size_t i, k = 0, T = 0;
+	peft_run_close(d->run);
+	d->run = NULL;
+	d->caps.seq = 0;
+	return peft_seats_forget(&d->seats, d->net, d->opt->limit, err);
+}
 
-	for (i = 0; i < d->width; i++) {
-		const struct slot *s = &d->slots[i];
+/* Requests into free places, as many as there are. */
+static int
+fill(struct decoder *d, struct peft_err *err)
+{
+	bool changed;
+	int r;
 
-		if (s->request == NULL || s->n > d->caps.tokens - T)
-			continue;
-		d->seqs[k] = (struct peft_seq){ .ids = s->ids, .n = s->n,
-		    .adapter = s->request->adapter, .kv = s->kv, .weight = 1 };
-		T += s->n;
-		d->rows[k] = T - 1;
-		d->which[k++] = i;
+	while (!d->no_more || d->waiting != NULL) {
+		size_t busy = peft_seats_busy(&d->seats);
+
+		if (busy == d->opt->width)
+			return 0;
+		changed = false;
+		if (d->waiting == NULL) {
+			r = d->clerk->next(d->clerk->ctx, busy == 0,
+			    &d->waiting, &changed, err);
+			if (r == -1 || (changed && renew(d, err) == -1))
+				return -1;
+			d->no_more = r == PEFT_NO_MORE;
+			if (r != PEFT_REQUEST && (busy > 0 || d->no_more))
+				return 0;
+			if (r != PEFT_REQUEST)
+				continue;
+			d->waiting->nout = 0;
+			d->waiting->ended = false;
+		}
+		if (make_run(d, d->waiting, err) == -1)
+			return -1;
+		r = peft_seats_take(&d->seats, d->waiting, err);
+		if (r != 1)
+			return r;
+		d->stat.prompts += d->waiting->n;
+		d->waiting = NULL;
 	}
-	return k;
+	return 0;
+}
+
+static void
+add_seq(struct decoder *d, struct peft_seat *s, const int32_t *ids, size_t n,
+    int adapter)
+{
+	d->seqs[d->nseqs++] = (struct peft_seq){ .ids = ids, .n = n,
+	    .adapter = adapter, .kv = s->kv, .weight = 1 };
+}
+
+/* The next tokens of prompts, the request that came first first.  A call's
+ * tokens of one prompt are of one adapter. */
+static void
+gather_prompts(struct decoder *d)
+{
+	size_t T = 0, i, at, n, end, width = d->opt->width;
+	uint64_t from = 0, turn;
+	int adapter;
+
+	for (d->nseqs = d->nrows = 0; T < d->caps.tokens; from = turn + 1) {
+		struct peft_seat *s = NULL;
+
+		for (turn = UINT64_MAX, i = 0; i < width; i++) {
+			struct peft_seat *o = &d->seats.at[i];
+
+			if (o->request != NULL && o->request->nout == 0 &&
+			    o->turn >= from && o->turn < turn) {
+				s = o;
+				turn = o->turn;
+			}
+		}
+		if (s == NULL)
+			break;
+		if (!peft_seats_begin(&d->seats, s))
+			continue;
+		at = peft_kv_len(s->kv);
+		adapter = peft_seat_adapter(s, at, &end);
+		n = (end < s->n ? end : s->n) - at;
+		if (at == 0 && peft_sites_virtual(d->seats.sites, -1) > 0)
+			T += peft_sites_virtual(d->seats.sites, -1);
+		if (T >= d->caps.tokens)
+			break;
+		n = n < d->caps.tokens - T ? n : d->caps.tokens - T;
+		add_seq(d, s, s->ids + at, n, adapter);
+		T += n;
+		if (at + n < s->n)
+			continue;
+		d->rows[d->nrows] = 0;
+		d->which[d->nrows++] = s;
+	}
 }
 
 static int
-take_token(struct decoder *d, struct slot *s, float *logits,
+by_adapter(const void *pa, const void *pb)
+{
+	const struct peft_seq *a = pa, *b = pb;
+
+	return (a->adapter > b->adapter) - (a->adapter < b->adapter);
+}
+
+/* The last token of every request that has one. */
+static void
+gather_tokens(struct decoder *d)
+{
+	size_t i, end;
+
+	for (d->nseqs = d->nrows = i = 0; i < d->opt->width; i++) {
+		struct peft_seat *s = &d->seats.at[i];
+		struct peft_request *r = s->request;
+
+		if (r != NULL && r->nout > 0) {
+			add_seq(d, s, &r->out[r->nout - 1], 1,
+			    peft_seat_adapter(s, s->n + r->nout - 1, &end));
+			d->which[d->nrows++] = s;
+		}
+	}
+}
+
+static int
+take_token(struct decoder *d, struct peft_seat *s, float *logits,
     struct peft_err *err)
 {
 	const struct peft_config *c = peft_net_config(d->net);
 	struct peft_request *r = s->request;
+	int32_t id;
 
-	r->out[r->nout] = peft_sample(d->sampling, logits, c->vocab, r->stream,
+	id = peft_sample(&d->opt->sampling, logits, c->vocab, r->stream,
 	    r->nout, d->order);
-	s->ids = &r->out[r->nout++];
-	s->n = 1;
-	r->ended = peft_config_is_eos(c, *s->ids);
-	if (r->token != NULL && r->token(r->ctx, r, err) == -1)
+	r->out[r->nout++] = id;
+	d->stat.made++;
+	r->ended = peft_config_is_eos(c, id);
+	if (d->clerk->token != NULL &&
+	    d->clerk->token(d->clerk->ctx, r, err) == -1)
 		return -1;
-	if (r->ended || r->nout == r->max)
-		s->request = NULL;
+	if (!r->ended && r->nout < r->max)
+		return 0;
+	peft_seats_leave(&d->seats, s);
+	return d->clerk->done(d->clerk->ctx, r, err);
+}
+
+/* One adapter's sequences side by side, so that its products are few. */
+static void
+sort(struct decoder *d)
+{
+	size_t i, k, T = 0;
+
+	qsort(d->seqs, d->nseqs, sizeof(*d->seqs), by_adapter);
+	for (i = 0; i < d->nseqs; i++) {
+		T += d->seqs[i].n;
+		for (k = 0; k < d->nrows; k++)
+			if (d->which[k]->kv == d->seqs[i].kv)
+				d->rows[k] = T - 1;
+	}
+	/* rows ascend, and so must whose they are */
+	for (i = 1; i < d->nrows; i++)
+		for (k = i; k > 0 && d->rows[k] < d->rows[k - 1]; k--) {
+			struct peft_seat *s = d->which[k];
+			size_t row = d->rows[k];
+
+			d->rows[k] = d->rows[k - 1];
+			d->which[k] = d->which[k - 1];
+			d->rows[k - 1] = row;
+			d->which[k - 1] = s;
+		}
+}
+
+static int
+run(struct decoder *d, enum peft_order_of_sums sums, struct peft_err *err)
+{
+	size_t V = peft_net_config(d->net)->vocab, i;
+
+	if (d->nseqs == 0)
+		return 0;
+	sort(d);
+	peft_cpu_sum(peft_net_cpu(d->net), sums);
+	if (peft_run_logits(d->run, d->seqs, d->nseqs, d->rows, d->nrows,
+	    d->logits, err) == -1)
+		return -1;
+	for (i = 0; i < d->nrows; i++)
+		if (take_token(d, d->which[i], d->logits + i * V, err) == -1)
+			return -1;
 	return 0;
 }
 
 int
+peft_go_on(struct peft_net *net, const struct peft_decodeopt *opt,
+    const struct peft_clerk *clerk, struct peft_err *err)
+{
+	struct decoder d = { .net = net, .opt = opt, .clerk = clerk };
+	int r = decoder_open(&d, err);
+	double t;
+
+	while (r == 0) {
+		if ((r = fill(&d, err)) == -1)
+			break;
+		if (peft_seats_busy(&d.seats) == 0)
+			break;
+		t = peft_now();
+		gather_tokens(&d);
+		if ((r = run(&d, PEFT_AS_FEW, err)) == -1)
+			break;
+		d.stat.making += peft_now() - t;
+		t = peft_now();
+		gather_prompts(&d);
+		r = run(&d, PEFT_AS_MANY, err);
+		d.stat.reading += peft_now() - t;
+	}
+	d.stat.shared = d.seats.shared;
+	if (d.seats.pages != NULL)
+		d.stat.peak = peft_pages_bytes(net, d.seats.room -
+		    d.seats.left);
+	if (opt->stat != NULL)
+		*opt->stat = d.stat;
+	decoder_close(&d);
+	return r;
+}
+
+/* A list as a source of requests. */
+struct list {
+	struct peft_request	*at;
+	size_t			 n;
+};
+
+static int
+list_next(void *ctx, bool idle, struct peft_request **r, bool *changed,
+    struct peft_err *err)
+{
+	struct list *l = ctx;
+
+	(void)idle;
+	(void)changed;
+	(void)err;
+	if (l->n == 0)
+		return PEFT_NO_MORE;
+	*r = l->at++;
+	l->n--;
+	return PEFT_REQUEST;
+}
+
+static int
+list_done(void *ctx, struct peft_request *r, struct peft_err *err)
+{
+	(void)ctx;
+	(void)r;
+	(void)err;
+	return 0;
+}
+
+/* Bytes of the longest request, times how many there are at once. */
+int
 peft_decode_requests(struct peft_net *net, const struct peft_sampling *s,
     struct peft_request *r, size_t n, size_t width, struct peft_err *err)
 {
-	size_t extra = peft_sites_virtual(peft_net_sites(net), -1);
-	size_t V = peft_net_config(net)->vocab, next = 0, i, k;
-	struct decoder d = { .net = net, .sampling = s };
-	int status = -1;
+	struct list l = { r, n };
+	const struct peft_clerk clerk = { .ctx = &l, .next = list_next,
+	    .done = list_done };
+	struct peft_decodeopt opt = { .sampling = *s, .width = width < n ?
+	    width : n };
+	size_t i, most = 0, extra = peft_sites_virtual(peft_net_sites(net),
+	    -1);
 
-	d.width = width < n ? width : n;
-	d.caps = caps_of(r, n, d.width);
-	d.caps.seq += extra;		/* adapters' virtual tokens */
-	d.caps.tokens += extra * d.width;
-	if (n == 0)
-		return 0;
-	if (decoder_open(&d, err) == -1)
-		goto out;
-	for (;;) {
-		next = fill_slots(&d, r, next, n);
-		if ((k = gather(&d)) == 0)
-			break;
-		if (peft_run_logits(d.run, d.seqs, k, d.rows, k, d.logits,
-		    err) == -1)
-			goto out;
-		for (i = 0; i < k; i++)
-			if (take_token(&d, &d.slots[d.which[i]],
-			    d.logits + i * V, err) == -1)
-				goto out;
-	}
-	status = 0;
-out:
-	decoder_close(&d);
-	return status;
+	for (i = 0; i < n; i++)
+		most = r[i].n + r[i].max > most ? r[i].n + r[i].max : most;
+	opt.limit = opt.width * peft_pages_bytes(net, most + extra);
+	return n == 0 ? 0 : peft_go_on(net, &opt, &clerk, err);
 }

@@ -244,7 +244,7 @@ peft_fisher(const char *model, const char *tokens, int threads,
 {
 	char *paths[] = { (char *)(uintptr_t)tokens };
 	struct peft_sessionopt o = { .model = model, .threads = threads };
-	struct peft_loadopt load = { .partial = false };
+	struct peft_loadopt load = { .encode.task = PEFT_TASK_CAUSAL_LM };
 	struct peft_records r = { 0 };
 	struct peft_session ses;
 	int status = -1;
@@ -254,7 +254,7 @@ peft_fisher(const char *model, const char *tokens, int threads,
 		return -1;
 	load.vocab = peft_net_config(ses.net)->vocab;
 	if (peft_records_load(&r, &ses.codec, paths, 1, &load, err) == 0 &&
-	    peft_records_plain(&r, err) == 0 &&
+	    peft_records_plain(&r, PEFT_TASK_CAUSAL_LM, err) == 0 &&
 	    (status = watch_all(&ses, &r, f, err)) == -1)
 		peft_errprefix(err, "%s", tokens);
 	peft_records_free(&r);

@@ -40,7 +40,7 @@ load_records(struct work *w, struct peft_err *err)
 	char *paths[] = { (char *)(uintptr_t)w->opt->tokens };
 	struct peft_sessionopt o = { .model = w->opt->before,
 	    .threads = w->opt->threads };
-	struct peft_loadopt load = { .partial = false };
+	struct peft_loadopt load = { .encode.task = PEFT_TASK_CAUSAL_LM };
 	struct peft_session ses;
 	int r = -1;
 
@@ -49,7 +49,8 @@ load_records(struct work *w, struct peft_err *err)
 	w->vocab = load.vocab = peft_net_config(ses.net)->vocab;
 	if (peft_records_load(&w->records, &ses.codec, paths, 1, &load,
 	    err) == 0)
-		r = peft_records_plain(&w->records, err);
+		r = peft_records_plain(&w->records,
+		    PEFT_TASK_CAUSAL_LM, err);
 	peft_session_close(&ses);
 	return r;
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "base/in.h"
 #include "base/out.h"
 #include "base/progress.h"
 #include "eval/decode.h"
@@ -13,18 +14,14 @@
 
 /*
  * Prompts to be answered: one from the command line, or records (chats whose
- * last assistant turn, if any, is dropped; {"prompt"}; {"text"}), each with
- * the adapter it names.
+ * last assistant turn, if any, is dropped; {"prompt"}; {"text"}), read as
+ * they come, each with the adapters it names.
  */
 struct peft_prompt {
 	struct peft_record	 record;	/* its ids are the prompt */
-	int			 adapter;	/* -1: the base */
+	struct peft_stretch	 stretch[PEFT_MAXSTRETCH];
+	size_t			 nstretch;
 	size_t			 max;
-};
-
-struct peft_prompts {
-	struct peft_prompt	*at;
-	size_t			 n, cap;
 };
 
 struct peft_promptopt {
@@ -32,27 +29,53 @@ struct peft_promptopt {
 	const char	*system;
 	bool		 raw, jsonl;
 	size_t		 max_tokens;	/* unless a record has "max_tokens" */
+	char *const	*paths;		/* none: standard input */
+	size_t		 npaths;
+	int		 reload;	/* readable: the adapters are to be
+					 * looked at again; -1: no such fd */
 };
 
-/* A record without "adapter" takes the first adapter if there is one;
- * "adapter":null, or "base", the base. */
-int	peft_prompts_read(struct peft_prompts *, const struct peft_session *,
-	    const struct peft_promptopt *, char *const *paths, size_t npaths,
-	    struct peft_err *) PEFT_MUSTCHECK;
-void	peft_prompts_free(struct peft_prompts *);
+struct peft_prompts {
+	struct peft_session	*ses;
+	const struct peft_promptopt *opt;
+	size_t			 at;	/* of the paths, or of one prompt */
+	struct peft_in		*in;
+	cJSON			*held;	/* to be read again when idle */
+};
+
+int	peft_prompts_open(struct peft_prompts *, struct peft_session *,
+	    const struct peft_promptopt *, struct peft_err *) PEFT_MUSTCHECK;
+void	peft_prompts_close(struct peft_prompts *);
+/*
+ * The next one, as peft_clerk's next().  A record without "adapter" takes the
+ * first adapter if there is one; "adapter":null, or "base", the base; a list
+ * or an object with weights, several together; "adapters", others from some
+ * token on.  {"control":"reload"} looks at the folder again.  Both what makes
+ * a new combination and what reloads ask that all is finished first.
+ */
+int	peft_prompts_next(struct peft_prompts *, bool idle,
+	    struct peft_prompt *, bool *changed, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* adapters.c: which does a record ask for?  1; 0: one that is to be made,
+ * when nothing is in work (`make': it is now, and *changed). */
+int	peft_prompt_adapters(const cJSON *, struct peft_session *, bool make,
+	    struct peft_prompt *, bool *changed, struct peft_err *)
+	    PEFT_MUSTCHECK;
 
 struct peft_answeropt {
 	struct peft_sampling	 sampling;
 	size_t			 width;		/* in work at once */
+	size_t			 limit;		/* bytes of their caches */
 	bool			 jsonl;
 	bool			 stream;	/* write the text as it comes */
 	struct peft_progress	*progress;	/* or NULL */
+	struct peft_decodestat	*stat;		/* or NULL */
 };
 
-/* The answers, in the order of the prompts: as text, each ended by a
- * newline, or as JSON lines {"id","adapter","text","tokens","finish"} as
- * peft-results(5) says. */
-int	peft_answer_prompts(struct peft_session *, struct peft_prompts *,
+/* The answers, in the order of the prompts, each as soon as it and those
+ * before it are done: as text, each ended by a newline, or as JSON lines
+ * {"id","adapter","text","tokens","finish"} as peft-results(5) says. */
+int	peft_answer_prompts(struct peft_prompts *,
 	    const struct peft_answeropt *, struct peft_out *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 

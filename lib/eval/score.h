@@ -45,9 +45,12 @@ void	peft_scores_free(struct peft_score *, size_t n);
 
 /* The sums of one system, as the summary line of peft-results(5) says. */
 struct peft_summary {
-	size_t	records, tokens, asked, chosen;
+	size_t	records, tokens, predicted, asked, chosen;
+	size_t	judged;			/* by accuracy: chosen, or told */
+	size_t	told, values;		/* by heads for classes, of values */
 	double	loss, perplexity, token_accuracy;
 	double	exact_match, accuracy, accuracy_norm;
+	double	macro_f1, micro_f1, mae;	/* eval/classify.h */
 };
 struct peft_summary peft_summarise(const struct peft_record *,
 	    const struct peft_score *, size_t n);
@@ -62,6 +65,9 @@ int	peft_summary_metric(const struct peft_summary *, const char *name,
 void	peft_score_put(struct peft_buf *, const char *system, size_t number,
 	    const struct peft_record *, const struct peft_score *);
 void	peft_summary_put(struct peft_buf *, const char *system,
+	    const struct peft_summary *);
+/* The same without the two braces that end it. */
+void	peft_summary_begin(struct peft_buf *, const char *system,
 	    const struct peft_summary *);
 
 #endif

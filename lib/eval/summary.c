@@ -26,6 +26,8 @@ peft_summarise(const struct peft_record *r, const struct peft_score *s,
 		right += s[i].chosen && s[i].choice == r[i].answer;
 		right_norm += s[i].chosen && s[i].choice_norm == r[i].answer;
 	}
+	sum.predicted = sum.tokens;
+	sum.judged = sum.chosen;
 	sum.loss = nll / (double)sum.tokens;
 	sum.perplexity = exp(sum.loss);
 	sum.token_accuracy = top1 / (double)sum.tokens;
@@ -44,11 +46,14 @@ static const struct metric {
 } metrics[] = {
 #define AT(f)	offsetof(struct peft_summary, f)
 	{ "loss", AT(loss), AT(tokens), -1 },
-	{ "perplexity", AT(perplexity), AT(tokens), -1 },
-	{ "token_accuracy", AT(token_accuracy), AT(tokens), 1 },
+	{ "perplexity", AT(perplexity), AT(predicted), -1 },
+	{ "token_accuracy", AT(token_accuracy), AT(predicted), 1 },
 	{ "exact_match", AT(exact_match), AT(asked), 1 },
-	{ "accuracy", AT(accuracy), AT(chosen), 1 },
+	{ "accuracy", AT(accuracy), AT(judged), 1 },
 	{ "accuracy_norm", AT(accuracy_norm), AT(chosen), 1 },
+	{ "macro_f1", AT(macro_f1), AT(told), 1 },
+	{ "micro_f1", AT(micro_f1), AT(told), 1 },
+	{ "mae", AT(mae), AT(values), -1 },
 #undef AT
 };
 
@@ -88,7 +93,7 @@ peft_summary_metric(const struct peft_summary *s, const char *name,
 }
 
 void
-peft_summary_put(struct peft_buf *b, const char *system,
+peft_summary_begin(struct peft_buf *b, const char *system,
     const struct peft_summary *s)
 {
 	size_t i;
@@ -102,6 +107,13 @@ peft_summary_put(struct peft_buf *b, const char *system,
 			peft_buf_printf(b, ",\"%s\":", metrics[i].name);
 			peft_json_putreal(b, value_of(s, &metrics[i]));
 		}
+}
+
+void
+peft_summary_put(struct peft_buf *b, const char *system,
+    const struct peft_summary *s)
+{
+	peft_summary_begin(b, system, s);
 	peft_buf_puts(b, "}}\n");
 }
 

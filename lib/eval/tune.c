@@ -14,9 +14,10 @@ struct peft_tune {
 	const struct peft_tuneopt *opt;
 	struct peft_residual	*residual;
 	struct peft_fitted	 fitted;
-	struct peft_likeness	 likeness;
+	struct peft_likeness	 likeness, calibrated;
 	size_t			 tokens;	/* that calibrate */
 	bool			 tell_fit, tell_residual, tell_likeness;
+	bool			 tell_calibrated;
 };
 
 /* What the size of an output depends on. */
@@ -84,16 +85,34 @@ remove_adapter(const char *path)
 }
 
 static int
-compare(struct peft_tune *t, const char *path, struct peft_err *err)
+compare(struct peft_tune *t, const char *path, const char *tokens,
+    struct peft_likeness *l, struct peft_err *err)
 {
 	struct peft_likenessopt o = { .before = t->opt->model, .after = path,
 	    .adapter = t->residual == NULL ? NULL : t->opt->residual.path,
-	    .tokens = t->opt->verify, .threads = t->opt->threads };
+	    .tokens = tokens, .threads = t->opt->threads };
 
-	if (peft_likeness(&o, &t->likeness, err) == -1)
+	return peft_likeness(&o, l, err);
+}
+
+/* A forecast by curvature is one for small errors: what came of it is
+ * measured. */
+static int
+compare_all(struct peft_tune *t, const char *path, struct peft_err *err)
+{
+	const struct peft_tuneopt *o = t->opt;
+
+	if (o->calibrate != NULL) {
+		if (compare(t, path, o->calibrate, &t->calibrated, err) == -1)
+			return -1;
+		t->tell_calibrated = true;
+	}
+	if (o->verify == NULL)
+		return 0;
+	if (compare(t, path, o->verify, &t->likeness, err) == -1)
 		return -1;
 	t->tell_likeness = true;
-	return peft_limits_check(&t->opt->limits, peft_likeness_metric,
+	return peft_limits_check(&o->limits, peft_likeness_metric,
 	    &t->likeness, "the records supervise nothing", err);
 }
 
@@ -109,7 +128,7 @@ look(void *ctx, const char *path, struct peft_err *err)
 			return -1;
 		t->tell_residual = true;
 	}
-	if (t->opt->verify == NULL || compare(t, path, err) == 0)
+	if (compare_all(t, path, err) == 0)
 		return 0;
 	if (t->residual != NULL)
 		remove_adapter(t->opt->residual.path);
@@ -133,7 +152,8 @@ peft_tune_open(const struct peft_tuneopt *opt, struct peft_source *src,
 		peft_tune_close(t);
 		return NULL;
 	}
-	if (t->residual != NULL || opt->verify != NULL)
+	if (t->residual != NULL || opt->verify != NULL ||
+	    opt->calibrate != NULL)
 		sink->check = (struct peft_check){ look, t };
 	return t;
 }
@@ -174,7 +194,7 @@ tell_fit(const struct peft_tune *t, bool json, struct peft_buf *b)
 	    "%zu weights chosen", f->bytes, t->opt->fit, f->least, f->free);
 	if (t->tokens > 0)
 		peft_buf_printf(b, "; by the curvature over %zu tokens KL "
-		    "would be %.2g", t->tokens, f->cost);
+		    "would be %.2g if that is small", t->tokens, f->cost);
 	else
 		peft_buf_printf(b, "; root mean square of their relative "
 		    "errors %.3g", sqrt(f->cost / (double)f->free));
@@ -192,6 +212,18 @@ tell_residual(const struct peft_tune *t, bool json, struct peft_buf *b)
 	    "weights, in rank %zu; relative error %.4g without the adapter, "
 	    "%.4g with it\n", s.weights, t->opt->residual.rank,
 	    sqrt(s.before2 / value2), sqrt(s.after2 / value2));
+}
+
+static void
+tell_calibrated(const struct peft_tune *t, bool json, struct peft_buf *b)
+{
+	const struct peft_likeness *l = &t->calibrated;
+
+	peft_buf_printf(b, json ? "{\"calibrated\":{\"positions\":%zu,"
+	    "\"kl\":%.6g,\"forecast\":%.6g,\"top1\":%.6g}}\n" :
+	    "calibrated: over %zu positions KL is %.4g (the forecast was "
+	    "%.2g), the likeliest token the same in %.4g\n", l->positions,
+	    l->kl, t->fitted.cost, l->top1);
 }
 
 static void
@@ -216,7 +248,10 @@ peft_tune_tell(struct peft_tune *t, bool json, struct peft_buf *b)
 		tell_fit(t, json, b);
 	if (t->tell_residual)
 		tell_residual(t, json, b);
+	if (t->tell_calibrated)
+		tell_calibrated(t, json, b);
 	if (t->tell_likeness)
 		tell_likeness(&t->likeness, json, b);
 	t->tell_fit = t->tell_residual = t->tell_likeness = false;
+	t->tell_calibrated = false;
 }

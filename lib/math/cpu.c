@@ -215,6 +215,18 @@ peft_cpu_computes(const struct peft_cpu *cpu)
 	return cpu->compute;
 }
 
+void
+peft_cpu_sum(struct peft_cpu *cpu, enum peft_order_of_sums sums)
+{
+	cpu->sums = sums;
+}
+
+enum peft_order_of_sums
+peft_cpu_sums(const struct peft_cpu *cpu)
+{
+	return cpu->sums;
+}
+
 const struct peft_panel_f32 *
 peft_cpu_panel_f32(const struct peft_cpu *cpu)
 {

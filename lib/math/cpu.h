@@ -44,6 +44,13 @@ enum peft_compute { PEFT_COMPUTE_F32, PEFT_COMPUTE_BF16 };
 extern const char *const peft_compute_names[];	/* NULL-terminated */
 void		 peft_cpu_compute(struct peft_cpu *, enum peft_compute);
 enum peft_compute peft_cpu_computes(const struct peft_cpu *);
+/* Products with frozen weights sum in one order for a few tokens and in
+ * another for many.  Which, goes by their number (as it is until it is set);
+ * or is settled, so that what a token computes does not depend on how many
+ * others there are. */
+enum peft_order_of_sums { PEFT_BY_NUMBER, PEFT_AS_FEW, PEFT_AS_MANY };
+void		 peft_cpu_sum(struct peft_cpu *, enum peft_order_of_sums);
+enum peft_order_of_sums peft_cpu_sums(const struct peft_cpu *);
 /* The panel kernels of the path (panel.h).  Without those for bf16 (NULL)
  * f32 ones do the work, over rounded values: the same products, no faster. */
 const struct peft_panel_f32 *peft_cpu_panel_f32(const struct peft_cpu *);

@@ -201,7 +201,35 @@ adamw(float *p, const float *g, float *m, float *v, size_t n, float gscale,
 	}
 }
 
+static void
+page_scores(float *s, const float *q, const float *k, size_t n, float scale)
+{
+	double sum[PEFT_PAGE] = { 0 };
+	size_t d, t;
+
+	for (d = 0; d < n; d++)
+		for (t = 0; t < PEFT_PAGE; t++)
+			sum[t] += (double)q[d] * (double)k[d * PEFT_PAGE + t];
+	for (t = 0; t < PEFT_PAGE; t++)
+		s[t] = (float)(sum[t] * (double)scale);
+}
+
+static void
+page_values(float *y, const float *p, const float *v, size_t n, size_t tokens)
+{
+	size_t i, t;
+
+	for (i = 0; i < n; i++) {
+		double sum = (double)y[i];
+
+		for (t = 0; t < tokens; t++)
+			sum += (double)p[t] * (double)v[t * n + i];
+		y[i] = (float)sum;
+	}
+}
+
 const struct peft_vec peft_vec_ref = {
+	.page_scores = page_scores, .page_values = page_values,
 	.name = "ref", .dot = dot, .axpy = axpy, .scale = scale, .add = add,
 	.sumsq = sumsq, .nonfinite = nonfinite, .rmsnorm = rmsnorm,
 	.rmsnorm_back = rmsnorm_back, .swiglu = swiglu,

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { PEFT_PAGE = 16 };
+
 /*
  * Vector kernels, one table a processor path.  One source (vec.inc, plain
  * loops that compilers vectorise) is compiled once for each path with that
@@ -50,6 +52,14 @@ struct peft_vec {
 	void	(*softmax_back)(float *dp, const float *p, float d, size_t n);
 	/* The index of the largest (the first of equals). */
 	size_t	(*argmax)(const float *x, size_t n);
+
+	/* Attention over a page of PEFT_PAGE cached tokens, one query.
+	 * s[PEFT_PAGE] = scale * sum over d of q[d] k[d][PEFT_PAGE];
+	 * y[n] += sum over t < tokens of p[t] v[t][n]. */
+	void	(*page_scores)(float *s, const float *q, const float *k,
+		    size_t n, float scale);
+	void	(*page_values)(float *y, const float *p, const float *v,
+		    size_t n, size_t tokens);
 
 	/* Rotary positions (Su et al. 2021), one head, half-split:
 	 * (x1, x2) -> (x1 c - x2 s, x2 c + x1 s); c, s: [half].  sign -1

@@ -6,6 +6,7 @@
 #include "merge/merge.h"
 #include "model/net.h"
 #include "peft/adapter.h"
+#include "peft/head.h"
 #include "quant/sink.h"
 
 /* What the files of this layer share. */
@@ -30,6 +31,8 @@ struct peft_merge {
 	struct peft_sites	 sites;
 	struct peft_fold	*folds;
 	size_t			 nfolds, cap;
+	struct peft_headopt	 head;	/* that the adapters bring */
+	struct peft_labels	 labels;
 	char			 hash[7 + PEFT_SHA256_HEX];	/* or "" */
 	bool			 pipe;		/* the base comes by one */
 
@@ -50,6 +53,10 @@ struct peft_merge {
 
 void	peft_merge_say(struct peft_merge *, const char *, ...)
 	    PEFT_PRINTF(2, 3);
+
+/* head.c: one more adapter, which may bring a head. */
+int	peft_merge_head(struct peft_merge *, const struct peft_source *,
+	    struct peft_err *) PEFT_MUSTCHECK;
 
 /* plan.c: what will be written. */
 int	peft_merge_plan(struct peft_merge *, struct peft_err *) PEFT_MUSTCHECK;

@@ -69,6 +69,7 @@ peft_merge_close(struct peft_merge *m)
 	peft_merge_unplan(m);
 	peft_buf_free(&m->notes);
 	peft_sites_close(&m->sites);
+	peft_labels_free(&m->labels);
 	peft_source_close(m->base);
 	free(m->folds);
 	free(m);
@@ -186,6 +187,8 @@ peft_merge_add(struct peft_merge *m, const char *path, double weight,
 	if ((f->source = peft_source_open(path, err)) == NULL)
 		return -1;
 	m->nfolds++;
+	if (peft_merge_head(m, f->source, err) == -1)
+		return -1;
 	if ((f->adapter = peft_adapter_open(f->source, &m->sites,
 	    err)) == NULL)
 		return -1;

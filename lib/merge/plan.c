@@ -49,6 +49,20 @@ widen(const struct peft_merge *m, const struct peft_weight *w,
 		s->dtype = PEFT_F32;		/* always, in GGUF */
 }
 
+/* A head that the base has not is as its embedding is. */
+static enum peft_dtype
+head_type(const struct peft_merge *m)
+{
+	const struct peft_weight *w = NULL;
+	char name[256];
+	size_t i;
+
+	snprintf(name, sizeof(name), "%s.weight", m->config.family->embed);
+	if ((i = peft_source_find(m->base, name)) != SIZE_MAX)
+		w = peft_source_at(m->base, i);
+	return w == NULL || is_quantised(w->dtype) ? PEFT_BF16 : w->dtype;
+}
+
 static int
 add(struct peft_merge *m, size_t i, const char *name,
     const struct peft_spec *spec, struct peft_err *err)
@@ -64,6 +78,9 @@ add(struct peft_merge *m, size_t i, const char *name,
 	}
 	m->nmade++;
 	p->merged = touched(m, p->spec.name);
+	if (peft_source_grafted(m->base, i) && p->spec.dtype == PEFT_F32)
+		p->spec.dtype = m->opt.type == PEFT_NDTYPE ? head_type(m) :
+		    p->spec.dtype;
 	if (m->opt.type == PEFT_NDTYPE)
 		widen(m, w, &p->spec);
 	if ((p->merged || p->spec.dtype != w->dtype) &&
@@ -101,6 +118,8 @@ add_specs(struct peft_merge *m, const struct peft_spec *specs, size_t n,
 	if ((m->made = peft_calloc(n + 1, sizeof(*m->made), err)) == NULL)
 		return -1;
 	for (i = 0; i < n; i++) {
+		if (peft_config_unused(&m->config, specs[i].name))
+			continue;
 		if (add(m, i, NULL, &specs[i], err) == -1)
 			return -1;
 		if (m->untied && strcmp(specs[i].name, embed) == 0 &&
@@ -189,10 +208,12 @@ take_sides(struct peft_merge *m, struct peft_err *err)
 		return -1;
 	for (i = 0; i < m->nsides; i++) {
 		m->sides[i] = *peft_source_side_at(m->base, i);
-		if (!m->untied ||
+		if ((!m->untied && !m->config.headless) ||
 		    strcmp(m->sides[i].name, "config.json") != 0)
 			continue;
-		if (untie_config(m, &m->sides[i], err) == -1)
+		if ((m->untied ? untie_config(m, &m->sides[i], err) :
+		    peft_head_config(&m->sides[i], &m->labels,
+		    &m->config_json, err)) == -1)
 			return -1;
 		m->sides[i].data = m->config_json.data;
 		m->sides[i].len = m->config_json.len;
@@ -225,6 +246,11 @@ say_types(struct peft_merge *m)
 		    "base (%s) and are written as %s (-t chooses another "
 		    "type)", big, peft_dtypes[from_type(m, most)].name,
 		    peft_dtypes[most->spec.dtype].name);
+	if (m->config.headless)
+		peft_merge_say(m, "the head is now %s, for %zu classes%s",
+		    m->config.head, m->config.outputs, m->config.pad >= 0 ?
+		    "" : "; config.json has no pad_token_id, without which "
+		    "transformers takes one record at a time");
 	if (m->untied)
 		peft_merge_say(m, "%s and %s were one weight and are two now",
 		    m->config.family->embed, m->config.family->head);

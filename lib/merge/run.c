@@ -80,6 +80,18 @@ account(struct peft_merge *m, const struct peft_made *p,
 	}
 }
 
+/* The next one, but for a head that is not used. */
+static int
+next_used(struct peft_merge *m, struct peft_weight *w, struct peft_err *err)
+{
+	int r;
+
+	do
+		r = peft_source_next(m->base, w, err);
+	while (r == 1 && peft_config_unused(&m->config, w->name));
+	return r;
+}
+
 /* The next weight of the base.  Files are streamed, so that each is forgotten
  * once it was written; a pipe is not, when it has been read to its end for
  * the hash or gives its parts in an order of its own. */
@@ -89,9 +101,9 @@ fetch(struct peft_merge *m, size_t i, bool stream, struct peft_weight *w,
 {
 	int r;
 
-	if (!stream)
+	if (!stream || peft_source_grafted(m->base, i))
 		return peft_source_load(m->base, i, w, err);
-	r = peft_source_next(m->base, w, err);
+	r = next_used(m, w, err);
 	if (r == 0 || (r == 1 && strcmp(w->name, peft_source_at(m->base,
 	    i)->name) != 0))
 		return peft_seterr(err, "%s: weights come in another order "
@@ -178,7 +190,7 @@ pass_all(struct peft_merge *m, struct peft_sink *sink,
 		watch->line(watch->ctx, &line);
 	}
 	/* the pipe's end, and what should not be behind it */
-	if (stream && (r = peft_source_next(m->base, &w, err)) != 0)
+	if (stream && (r = next_used(m, &w, err)) != 0)
 		return r == -1 ? -1 : peft_seterr(err, "%s: more weights than "
 		    "were announced", peft_source_label(m->base));
 	return 0;

@@ -16,8 +16,8 @@ enum { MAXSEQS = 8, MAXTOKENS = 64, OWNSEQS = 4, OWNTOKENS = 32 };
 struct probe {
 	int32_t		 ids[MAXSEQS][MAXTOKENS];
 	struct peft_seq	 seqs[MAXSEQS];
-	size_t		 n, vocab;
-	float		*want[MAXSEQS];		/* [seqs[i].n, vocab] */
+	size_t		 n, vocab, outputs;
+	float		*want[MAXSEQS];		/* [seqs[i].n, outputs] */
 	float		*got;			/* of one sequence */
 };
 
@@ -99,7 +99,7 @@ static int
 run_adapted(struct probe *p, struct peft_run *run, struct peft_verdict *v,
     struct peft_err *err)
 {
-	size_t i, t, V = p->vocab;
+	size_t i, t, V = p->outputs;
 
 	for (i = 0; i < p->n; i++) {
 		p->want[i] = peft_calloc(p->seqs[i].n * V, sizeof(float), err);
@@ -120,10 +120,11 @@ static void
 compare(const float *want, const float *got, size_t V,
     struct peft_verdict *v)
 {
+	/* of a single output there is nothing to centre on */
 	double mean = 0, kl = peft_divergence(want, got, V), d;
 	size_t i;
 
-	for (i = 0; i < V; i++)
+	for (i = 0; V > 1 && i < V; i++)
 		mean += (double)want[i] / (double)V;
 	for (i = 0; i < V; i++) {
 		d = fabs((double)want[i] - (double)got[i]);
@@ -140,7 +141,7 @@ static int
 run_merged(struct probe *p, struct peft_run *run, struct peft_verdict *v,
     struct peft_err *err)
 {
-	size_t i, t, V = p->vocab;
+	size_t i, t, V = p->outputs;
 
 	for (i = 0; i < p->n; i++) {
 		if (logits(run, p->seqs[i], -1, p->got, err) == -1)
@@ -158,7 +159,8 @@ with_model(struct peft_merge *m, struct probe *p, struct peft_cpu *cpu,
 {
 	bool own = !adapted || !m->pipe;
 	struct peft_source *s = own ? peft_source_open(path, err) : m->base;
-	struct peft_net *net = s == NULL ? NULL : peft_net_open(s, cpu, err);
+	struct peft_net *net = s == NULL ? NULL : peft_net_open_head(s,
+	    cpu, adapted ? &m->head : NULL, err);
 	struct peft_run *run = NULL;
 	size_t i;
 	int r = net == NULL ? -1 : 0;
@@ -228,7 +230,9 @@ peft_merge_look(void *ctx, const char *path, struct peft_err *err)
 
 	if (r == 0) {
 		p->vocab = m->config.vocab;
-		p->got = peft_calloc(MAXTOKENS * p->vocab, sizeof(float), err);
+		p->outputs = m->config.outputs;
+		p->got = peft_calloc(MAXTOKENS * p->outputs, sizeof(float),
+		    err);
 		r = p->got == NULL ? -1 : 0;
 	}
 	if (r == 0 && m->tokens != NULL)
@@ -239,7 +243,7 @@ peft_merge_look(void *ctx, const char *path, struct peft_err *err)
 	    with_model(m, p, cpu, path, false, err) == -1))
 		r = -1;
 	if (r == 0)
-		r = judge(m, m->verdict, p->vocab, err);
+		r = judge(m, m->verdict, p->outputs, err);
 	for (i = 0; p != NULL && i < p->n; i++)
 		free(p->want[i]);
 	if (p != NULL)

@@ -6,8 +6,7 @@
  * queries at a time against all keys up to the last of them (with a window:
  * from the first that the first of them sees), so that memory is a strip of
  * scores and never the square.  The keys and values of a node below others
- * are copied together first; sequences with a cache put theirs behind what is
- * in it and attend to all of it.
+ * are copied together first.  Sequences with a cache: attention-kv.c.
  */
 
 #include <math.h>
@@ -66,17 +65,10 @@ strip_of(const struct job *job, size_t node, size_t kvhead, float *copy)
 	const struct peft_config *c = &run->net->config;
 	const struct peft_heads_at *at = &run->net->at;
 	const struct peft_node *n = &run->tree.nodes[node];
-	const struct peft_kv *kv = run->seqs[run->tree.order[n->lo]].kv;
 	const float *k = job->qkv + at->k + kvhead * at->kstep;
-	const float *v = job->qkv + at->v + kvhead * at->vstep, *base;
+	const float *v = job->qkv + at->v + kvhead * at->vstep;
 	float *vcopy = copy + run->caps.seq * c->head_dim;
 
-	if (kv != NULL) {
-		base = kv->data + job->layer * kv->cap * (kv->kdim + kv->vdim);
-		return (struct strip){ base + kvhead * c->head_dim,
-		    base + kv->cap * kv->kdim + kvhead * c->v_dim, kv->kdim,
-		    kv->vdim, kv->len };
-	}
 	if (n->parent == SIZE_MAX)
 		return (struct strip){ k + n->first * at->ld,
 		    v + n->first * at->ld, at->ld, at->ld, 0 };
@@ -205,39 +197,16 @@ head_task(void *ctx, size_t task, int thread)
 
 	if (ask.n == 0)
 		return;
+	if (run->seqs[run->tree.order[run->tree.nodes[node].lo]].kv != NULL) {
+		peft_attention_kv(run, &run->tree.nodes[node], job->layer,
+		    head, &ask, job->qkv, job->out, job->lse, s);
+		return;
+	}
 	kv = strip_of(job, node, head / rep, s + PEFT_BLOCK *
 	    (c->head_dim + run->caps.seq));
 	for (i = 0; i < ask.n; i += PEFT_BLOCK)
 		block(job, &kv, &w, i, ask.n - i < PEFT_BLOCK ? ask.n - i :
 		    PEFT_BLOCK, s);
-}
-
-/* Append a node's keys and values to the cache of its sequence. */
-static void
-fill_cache(struct peft_run *run, const struct peft_node *node, size_t layer,
-    const float *qkv)
-{
-	const struct peft_config *c = &run->net->config;
-	const struct peft_heads_at *at = &run->net->at;
-	struct peft_kv *kv = run->seqs[run->tree.order[node->lo]].kv;
-	const float *row = qkv + node->first * at->ld;
-	float *k, *v;
-	size_t t, h;
-
-	if (kv == NULL)
-		return;
-	k = kv->data + layer * kv->cap * (kv->kdim + kv->vdim);
-	v = k + kv->cap * kv->kdim + kv->len * kv->vdim;
-	k += kv->len * kv->kdim;
-	for (t = 0; t < node->n; t++, row += at->ld)
-		for (h = 0; h < c->kv_heads; h++) {
-			memcpy(k, row + at->k + h * at->kstep,
-			    c->head_dim * sizeof(*k));
-			memcpy(v, row + at->v + h * at->vstep,
-			    c->v_dim * sizeof(*v));
-			k += c->head_dim;
-			v += c->v_dim;
-		}
 }
 
 /* Queries by the keys they see, twice: scores, and sums of values. */
@@ -274,7 +243,7 @@ peft_attention(struct peft_run *run, size_t layer, const float *qkv,
 	size_t i;
 
 	for (i = 0; i < run->tree.n; i++)
-		fill_cache(run, &run->tree.nodes[i], layer, qkv);
+		peft_attention_fill(run, &run->tree.nodes[i], layer, qkv);
 	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads,
 	    head_task, &job);
 	if (peft_is_kept(run, layer)) {	/* of padding come zeros */

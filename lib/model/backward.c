@@ -161,16 +161,28 @@ attention_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	float *dy = branch(run, layer, PEFT_JOIN_ATTN, s, s->x, dmid);
 	struct peft_product out = { &l->lin[PEFT_O].w, dy, c->hidden };
 	const struct peft_normal *norm = &l->norm[PEFT_ATTN_NORM];
+	const struct peft_site *site = &run->net->attention[layer];
+	const float *x;
+	bool gated;
 
 	peft_linears_back(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn,
 	    c->heads * c->v_dim, run->dattn, &out, 1);
 	peft_kept_end(run, layer, s);
 	peft_attention_back(run, layer, s, run->dattn, run->dqkv);
-	peft_hooks_backward(run, &run->net->attention[layer], run->ranges,
+	peft_hooks_backward(run, site, run->ranges,
 	    run->nranges, run->ident, s->qkv, run->net->at.ld, run->dattn,
 	    c->heads * c->v_dim, run->dqkv, run->net->at.ld, NULL);
+	x = peft_normed(run, norm, s->x);
+	gated = peft_hooks_keys(run, site, x, NULL);
+	if (gated) {
+		memset(run->tmp, 0, run->T * c->hidden * sizeof(*run->tmp));
+		peft_hooks_keys_back(run, site, x, s->qkv, run->dqkv,
+		    run->tmp);
+	}
 	peft_virtual_keys_back(run, layer, run->dqkv);
-	queries_back(run, layer, s, peft_normed(run, norm, s->x), below);
+	queries_back(run, layer, s, x, below);
+	if (below && gated)
+		peft_op_add(run, run->dnormed, run->dnormed, run->tmp, 1);
 	if (below)
 		unnormed(run, norm, run->dx, run->dnormed, s->x);
 }

@@ -21,7 +21,7 @@ check_seq(const struct peft_run *run, size_t i, struct peft_err *err)
 	if (n > run->caps.tokens || n + past > run->caps.seq)
 		return peft_seterr(err, "sequence %zu: %zu tokens are more than "
 		    "was planned for", i, n + past);
-	if (s->kv != NULL && n > s->kv->cap - past)
+	if (s->kv != NULL && n > s->kv->npages * PEFT_PAGE - past)
 		return peft_seterr(err, "sequence %zu: its cache has no room "
 		    "for %zu more tokens", i, n);
 	if (run->net->position.site != NULL && n + past +
@@ -106,20 +106,25 @@ static void
 lay_out(struct peft_run *run, const struct peft_node *node)
 {
 	const struct peft_seq *s = &run->seqs[run->tree.order[node->lo]];
-	size_t past = s->kv == NULL ? 0 : s->kv->len, i;
+	size_t past = s->kv == NULL ? 0 : s->kv->len, i, at;
+	size_t still = peft_virtual_still(run, s), extra;
 	size_t from = peft_invoked_from(run, s);	/* of a whole node */
 
 	add_range(run, -1, node->first, from);
 	add_range(run, s->adapter, node->first + from, node->n - from);
 	for (i = node->first; i < node->first + node->n; i++) {
-		run->pos[i] = past + node->depth + i - node->first;
-		run->ident[i] = (uint64_t)s->ident << 32 | run->pos[i];
+		at = past + node->depth + i - node->first;
+		run->pos[i] = at < still ? at : at - still;
+		run->ident[i] = (uint64_t)s->ident << 32 | at;
 	}
 	if (run->net->sites.virtuals == NULL)	/* else they are there */
 		memcpy(run->ids + node->first, s->ids + node->depth,
 		    node->n * sizeof(*run->ids));
+	extra = still > past ? still - past : 0;
+	if (run->angle != NULL && extra > 0)
+		set_angles(run, node->first, extra);
 	if (run->angle != NULL)
-		set_angles(run, node->first, node->n);
+		set_angles(run, node->first + extra, node->n - extra);
 }
 
 static int
@@ -143,7 +148,7 @@ begin(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs,
 	if (make_seqs(run, err) == -1)
 		return -1;
 	peft_tree_build(&run->tree, run->seqs, nseqs, share &&
-	    peft_run_shares(run));
+	    peft_net_shares(run->net, &run->caps));
 	if (run->tree.tokens > run->caps.tokens)
 		return peft_seterr(err, "%zu sequences of %zu tokens are more "
 		    "than was planned for", nseqs, run->tree.tokens);
@@ -173,7 +178,7 @@ add_row(struct peft_run *run, size_t n, size_t node, size_t at, int32_t target,
 	return n + 1;
 }
 
-/* The supervised positions: token i predicts labels[i + 1]. */
+/* The supervised positions: token i predicts labels[i + ahead]. */
 static size_t
 supervised(struct peft_run *run, double scale)
 {
@@ -184,10 +189,10 @@ supervised(struct peft_run *run, double scale)
 
 		for (i = 0; i < node->n; i++)
 			for (j = node->lo; j < node->hi; j++) {
-				const struct peft_seq *s =
-				    &run->seqs[run->tree.order[j]];
-				int32_t next = peft_seq_label(s,
-				    node->depth + i + 1);
+				size_t seq = run->tree.order[j];
+				const struct peft_seq *s = &run->seqs[seq];
+				int32_t next = peft_target_of(run, seq,
+				    node->depth + i);
 
 				if (next != PEFT_IGNORE)
 					n = add_row(run, n, k, node->first + i,
@@ -295,7 +300,7 @@ peft_run_logits(struct peft_run *run, const struct peft_seq *seqs,
     size_t nseqs, const size_t *rows, size_t nrows, float *logits,
     struct peft_err *err)
 {
-	size_t i, seq = 0, extra, end = 0, V = run->net->config.vocab;
+	size_t i, seq = 0, extra, end = 0, V = run->net->config.outputs;
 
 	if (nrows > run->rowcap)
 		return peft_seterr(err, "the logits of %zu tokens are more "

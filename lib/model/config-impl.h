@@ -18,6 +18,10 @@ int	peft_config_table(struct peft_config *, const cJSON *,
 int	peft_config_layers(struct peft_config *, const cJSON *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
+/* config-head.c: which head the architecture has. */
+int	peft_config_own_head(struct peft_config *, const cJSON *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
 /* config-rope.c */
 int	peft_config_rope(struct peft_config *, const cJSON *,
 	    struct peft_err *) PEFT_MUSTCHECK;

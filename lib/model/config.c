@@ -148,7 +148,7 @@ read_family(struct peft_config *c, const cJSON *j, struct peft_err *err)
 static int
 read_config(struct peft_config *c, const cJSON *j, struct peft_err *err)
 {
-	int64_t bos = -1;
+	int64_t bos = -1, pad = -1;
 
 	if (read_family(c, j, err) == -1)
 		return -1;
@@ -159,10 +159,14 @@ read_config(struct peft_config *c, const cJSON *j, struct peft_err *err)
 		return -1;
 	if (check_sizes(c, err) == -1 || derive(c, err) == -1 ||
 	    peft_json_int(j, "bos_token_id", 0, (int64_t)c->vocab - 1, &bos,
-	    err) == -1)
+	    err) == -1 || peft_json_int(j, "pad_token_id", INT32_MIN,
+	    INT32_MAX, &pad, err) == -1)
 		return -1;
 	c->bos = (int32_t)bos;
+	c->pad = pad < 0 ? -1 : (int32_t)pad;
 	ones(&c->t);
+	if (peft_config_own_head(c, j, err) == -1)
+		return -1;
 	if (peft_config_layers(c, j, err) == -1 ||
 	    peft_config_rope(c, j, err) == -1)
 		return -1;

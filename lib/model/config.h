@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "data/labels.h"
 #include "model/family.h"
 #include "tensor/source.h"
 
@@ -59,7 +60,15 @@ struct peft_config {
 	size_t	experts, top_k, expert_inter, shared_inter;
 	struct peft_rope rope[2];	/* of layers without and with window */
 	uint8_t	layer[PEFT_MAXLAYER];	/* PEFT_LAYER_... */
-	int32_t	bos;			/* -1: none */
+	/* The head: a language model's, or one for classes. */
+	enum peft_task	 task;		/* CAUSAL_LM, SEQ_CLS, TOKEN_CLS */
+	enum peft_problem problem;	/* of SEQ_CLS; AUTO: not said */
+	const char	*head;		/* its path */
+	size_t	outputs;		/* the vocabulary, or classes */
+	size_t	ahead;			/* what token i says is of token i +
+					 * ahead: 1 of a language model */
+	bool	headless;		/* its weights are not the model's */
+	int32_t	bos, pad;		/* -1: none */
 	int32_t	eos[PEFT_MAXEOS];	/* generation_config's first */
 	size_t	neos;
 
@@ -76,6 +85,26 @@ int	peft_config_read(struct peft_config *, const struct peft_source *,
 int	peft_config_parse(struct peft_config *, const struct peft_side *config,
 	    const struct peft_side *generation, struct peft_err *)
 	    PEFT_MUSTCHECK;
+
+/*
+ * A head for classes, asked for by an adapter or by who trains one, instead of
+ * the language model's; a model that has one already must have that one
+ * (outputs 0: any).  Task CAUSAL_LM or AUTO: the model's own head, whatever it
+ * is.  config-head.c.
+ */
+struct peft_headopt {
+	enum peft_task	 task;
+	enum peft_problem problem;
+	size_t		 outputs;
+};
+int	peft_config_head(struct peft_config *, const struct peft_headopt *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* The weights of a head that the model has not, as zeros; nothing if it has
+ * its own. */
+int	peft_config_graft(const struct peft_config *, struct peft_source *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* Is this a weight of the language model's head, which is not used? */
+bool	peft_config_unused(const struct peft_config *, const char *name);
 
 /* Is id one of the tokens that end a text? */
 bool	peft_config_is_eos(const struct peft_config *, int32_t id);

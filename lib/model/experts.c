@@ -64,27 +64,6 @@ peft_experts_work(struct peft_run *run)
 	run->dprob = floats(a, T, c->experts);
 }
 
-void
-peft_rows_forward(struct peft_run *run, const float *x, size_t ldx, size_t n,
-    const struct peft_product *p, size_t np)
-{
-	struct peft_lap lap = peft_lap_begin(run->net->cpu);
-
-	peft_product_forward(run->net->cpu, x, ldx, n, p, np, run->product);
-	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD, p->w->dtype, 0);
-}
-
-void
-peft_rows_back(struct peft_run *run, float *dx, size_t ldx, size_t n,
-    const struct peft_product *p, size_t np, bool more)
-{
-	struct peft_lap lap = peft_lap_begin(run->net->cpu);
-
-	peft_product_backward(run->net->cpu, dx, ldx, n, p, np, more,
-	    run->product);
-	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_BACKWARD, p->w->dtype, 0);
-}
-
 /* The visits first .. first+n, whose inputs are x, for those who listen; the
  * tokens of each adapter lie together. */
 static void
@@ -125,11 +104,11 @@ forward_one(struct peft_run *run, size_t layer, struct peft_visits *v,
 
 	if (n == 0)
 		return;
-	peft_rows_forward(run, run->vx + at * D, D, n, in, 2);
+	peft_products(run, run->vx + at * D, D, n, in, 2);
 	peft_stack_forward(run, layer, PEFT_STACK_IN, v, e, run->vx, D, v->gu,
 	    2 * I);
 	peft_op_act(run, act, gu, I, n);
-	peft_rows_forward(run, act, I, n, &out, 1);
+	peft_products(run, act, I, n, &out, 1);
 	peft_stack_forward(run, layer, PEFT_STACK_OUT, v, e, run->vact, I,
 	    run->vy, D);
 }
@@ -156,14 +135,14 @@ back_one(struct peft_run *run, size_t layer, struct peft_visits *v, size_t e)
 	for (i = 0; i < n; i++)
 		run->vec->scale(dy + i * D, run->vw[at + i], D);
 	peft_op_act(run, act, gu, I, n);
-	peft_rows_back(run, dact, I, n, &out, 1, false);
+	peft_products_back(run, dact, I, n, &out, 1, false);
 	peft_stack_backward(run, layer, PEFT_STACK_OUT, v, e, run->vact, I,
 	    run->vy, D, run->vdact, I);
 	for (i = 0; i < n; i++)
 		run->vdw[at + i] = run->vw[at + i] == 0 ? 0 : run->vec->dot(
 		    dact + i * I, act + i * I, I) / run->vw[at + i];
 	peft_op_act_back(run, gu, dact, I, n);
-	peft_rows_back(run, run->vdx + at * D, D, n, in, 2, false);
+	peft_products_back(run, run->vdx + at * D, D, n, in, 2, false);
 	peft_stack_backward(run, layer, PEFT_STACK_IN, v, e, run->vx, D,
 	    v->gu, 2 * I, run->vdx, D);
 }

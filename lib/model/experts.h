@@ -9,11 +9,6 @@ void	peft_experts(struct peft_run *, size_t layer, struct peft_saved *,
 	    const float *x, float *y);
 void	peft_experts_back(struct peft_run *, size_t layer,
 	    struct peft_saved *, const float *x, float *dx, float *dy);
-/* Products over n rows of its own choosing, timed. */
-void	peft_rows_forward(struct peft_run *, const float *x, size_t ldx,
-	    size_t n, const struct peft_product *, size_t np);
-void	peft_rows_back(struct peft_run *, float *dx, size_t ldx, size_t n,
-	    const struct peft_product *, size_t np, bool more);
 /* route.c: whom tokens visit, and dx += the gradient that comes that way. */
 void	peft_route(struct peft_run *, const struct peft_layer *,
 	    struct peft_visits *, const float *x);

@@ -206,7 +206,7 @@ finish_opt(struct peft_config *c, const cJSON *j, struct peft_err *err)
 static const struct peft_family falcon_two = {
 	.model_type = "falcon", .embed = "transformer.word_embeddings",
 	.layers = "transformer.h", .norm = "transformer.ln_f",
-	.head = "lm_head",
+	.head = "lm_head", .each = "classifier",
 	  .usual = query_key_value, .slot = falcon2,
 };
 
@@ -266,7 +266,8 @@ finish_mpt(struct peft_config *c, const cJSON *j, struct peft_err *err)
 const struct peft_family peft_families_gpt[] = {
 	{ .model_type = "gpt2", .embed = "transformer.wte",
 	  .position = "transformer.wpe", .layers = "transformer.h",
-	  .norm = "transformer.ln_f", .head = "lm_head", .slot = gpt2,
+	  .norm = "transformer.ln_f", .head = "lm_head",
+	  .each = "classifier", .slot = gpt2,
 	  .usual = c_attn,
 	  .keys = gpt2_keys, .finish = finish_gpt2,
 	  .traits = { .has = OUTER | PRE | FUSED | PLAIN |
@@ -275,7 +276,7 @@ const struct peft_family peft_families_gpt[] = {
 	  .act = PEFT_GELU_TANH, .norope = true, .tied = true } },
 	{ .model_type = "gpt_neox", .embed = "gpt_neox.embed_in",
 	  .layers = "gpt_neox.layers", .norm = "gpt_neox.final_layer_norm",
-	  .head = "embed_out", .slot = neox,
+	  .head = "embed_out", .each = "classifier", .slot = neox,
 	  .usual = query_key_value, .keys = neox_keys,
 	  .traits = { .has = OUTER | PRE | FUSED | PLAIN,
 	  .bias = NORMS | FUSED | PLAIN, .norm = PEFT_LAYER,
@@ -300,7 +301,7 @@ const struct peft_family peft_families_gpt[] = {
 	{ .model_type = "bloom", .embed = "transformer.word_embeddings",
 	  .embed_norm = "transformer.word_embeddings_layernorm",
 	  .layers = "transformer.h", .norm = "transformer.ln_f",
-	  .head = "lm_head", .slot = bloom,
+	  .head = "lm_head", .each = "classifier", .slot = bloom,
 	  .usual = query_key_value, .keys = bloom_keys,
 	  .finish = finish_gpt2,
 	  .traits = { .has = OUTER | PRE | FUSED | PLAIN |
@@ -309,7 +310,7 @@ const struct peft_family peft_families_gpt[] = {
 	  .norope = true, .alibi = 8, .tied = true } },
 	{ .model_type = "falcon", .embed = "transformer.word_embeddings",
 	  .layers = "transformer.h", .norm = "transformer.ln_f",
-	  .head = "lm_head", .slot = bloom,
+	  .head = "lm_head", .each = "classifier", .slot = bloom,
 	  .usual = query_key_value, .keys = falcon_keys,
 	  .finish = finish_falcon,
 	  .traits = { .has = OUTER | PRE | FUSED | PLAIN, .bias = NORMS,
@@ -317,7 +318,7 @@ const struct peft_family peft_families_gpt[] = {
 	  .tied = true } },
 	{ .model_type = "mpt", .embed = "transformer.wte",
 	  .layers = "transformer.blocks", .norm = "transformer.norm_f",
-	  .head = "lm_head", .slot = mpt,
+	  .head = "lm_head", .each = "classifier", .slot = mpt,
 	  .usual = wqkv, .keys = mpt_keys,
 	  .finish = finish_mpt,
 	  .traits = { .has = OUTER | PRE | FUSED | PLAIN,

@@ -111,6 +111,8 @@ struct peft_family {
 	const char	*model_type;	/* config.json's */
 	const char	*embed, *position, *embed_norm;	/* module paths */
 	const char	*layers, *norm, *head;
+	const char	*each;		/* head for classes of tokens; NULL:
+					 * score, as that of sequences is */
 	const char	*const *slot;	/* [PEFT_NSLOT] behind layers.N. */
 	/* experts' modules: "mlp.experts.#.gate_proj", ... */
 	const char	*const *expert;	/* [3]: gate, up, down */

@@ -6,14 +6,15 @@
 #include "model/rope.h"
 
 /* Virtual tokens are each sequence's own, and angles that vary with its
- * length are, too. */
+ * length are, too; and texts that are alike may have other classes. */
 bool
-peft_run_shares(const struct peft_run *run)
+peft_net_shares(const struct peft_net *net, const struct peft_caps *caps)
 {
-	return run->caps.share && run->net->sites.virtuals == NULL &&
-	    run->net->sites.invocations == NULL &&
-	    !(run->angle != NULL && peft_rope_varies(&run->net->config,
-	    run->caps.seq));
+	return caps->share && net->sites.virtuals == NULL &&
+	    net->sites.invocations == NULL &&
+	    !net->sites.whole && net->config.ahead > 0 &&
+	    (net->config.t.norope || !peft_rope_varies(&net->config,
+	    caps->seq));
 }
 
 /* Tokens of the first n of these sequences. */
@@ -27,7 +28,8 @@ room_for(struct peft_run *run, const struct peft_seq *seqs, size_t n)
 
 		extra += v == NULL ? 0 : v->n;
 	}
-	peft_tree_build(&run->tree, seqs, n, peft_run_shares(run));
+	peft_tree_build(&run->tree, seqs, n, peft_net_shares(run->net,
+	    &run->caps));
 	return run->tree.tokens + extra;
 }
 
@@ -38,9 +40,12 @@ rows_fit(const struct peft_run *run, const struct peft_seq *seqs, size_t n)
 {
 	size_t rows = 0, i, j;
 
-	for (i = 0; run->caps.rows > 0 && i < n; i++) {
+	if (run->caps.rows == 0 || run->caps.rows >= run->caps.tokens)
+		return n;
+	for (i = 0; i < n; i++) {
 		/* the first is predicted from virtual tokens */
-		j = peft_virtual_of(run, &seqs[i]) == NULL;
+		j = peft_virtual_of(run, &seqs[i]) == NULL &&
+		    run->net->config.ahead > 0;
 		for (; j < seqs[i].n; j++)
 			rows += peft_seq_label(&seqs[i], j) != PEFT_IGNORE;
 		if (rows > run->caps.rows)

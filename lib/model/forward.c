@@ -81,9 +81,11 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 	float *o = post->n > 0 ? s->o : run->tmp;
 	struct peft_product out = { &l->lin[PEFT_O].w, o, c->hidden };
 
-	queries(run, layer, s, peft_normed(run, &l->norm[PEFT_ATTN_NORM],
-	    s->x));
+	const float *x = peft_normed(run, &l->norm[PEFT_ATTN_NORM], s->x);
+
+	queries(run, layer, s, x);
 	peft_virtual_keys(run, layer, s->qkv);
+	(void)peft_hooks_keys(run, &run->net->attention[layer], x, s->qkv);
 	peft_stash_trim(run, s->qkv, run->T * run->net->at.ld);
 	peft_attention(run, layer, s->qkv, s->attn, s->lse);
 	peft_hooks_forward(run, &run->net->attention[layer], run->ranges,

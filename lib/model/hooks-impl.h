@@ -13,6 +13,9 @@ struct peft_vectors {
 	float		*dw, *db;	/* NULL: nowhere */
 };
 
+struct peft_hook_call peft_hook_at(struct peft_run *,
+	    const struct peft_range *, const uint64_t *ident, const float *x,
+	    size_t ldx, float *saved);
 void	peft_hooks_begin(struct peft_run *);
 void	peft_hooks_end(struct peft_run *);
 size_t	peft_hooks_memory(const struct peft_sites *);
@@ -30,6 +33,11 @@ void	peft_hooks_input_back(struct peft_run *, const struct peft_site *,
 	    const struct peft_range *, size_t nranges, const uint64_t *ident,
 	    const float *x, size_t ldx, const float *dy, float *dx,
 	    size_t lddx);
+/* Virtual tokens' keys and values (y NULL: does anything change them?). */
+bool	peft_hooks_keys(struct peft_run *, const struct peft_site *,
+	    const float *x, float *y);
+void	peft_hooks_keys_back(struct peft_run *, const struct peft_site *,
+	    const float *x, const float *y, float *dy, float *dx);
 struct peft_vectors peft_hooks_vectors(const struct peft_normal *,
 	    int adapter);
 size_t	peft_hooks_saved(const struct peft_site *, size_t T);

@@ -38,8 +38,8 @@ peft_hooks_scratch(const struct peft_site *site, size_t T)
 	return most;
 }
 
-static struct peft_hook_call
-call_of(struct peft_run *run, const struct peft_range *r,
+struct peft_hook_call
+peft_hook_at(struct peft_run *run, const struct peft_range *r,
     const uint64_t *ident, const float *x, size_t ldx, float *saved)
 {
 	return (struct peft_hook_call){ .cpu = run->net->cpu, .T = r->n,
@@ -62,7 +62,7 @@ peft_hooks_forward(struct peft_run *run, const struct peft_site *site,
 	for (h = site->hooks; h != NULL; h = h->next) {
 		for (i = 0; h->ops->forward != NULL && i < nranges; i++) {
 			const struct peft_range *r = &ranges[i];
-			struct peft_hook_call call = call_of(run, r, ident,
+			struct peft_hook_call call = peft_hook_at(run, r, ident,
 			    x, ldx, saved + floats_of(h, h->ops->saved,
 			    r->first));
 
@@ -101,7 +101,7 @@ peft_hooks_backward(struct peft_run *run, const struct peft_site *site,
 	for (h = site->hooks; h != NULL; h = h->next) {
 		for (i = 0; h->ops->backward != NULL && i < nranges; i++) {
 			const struct peft_range *r = &ranges[i];
-			struct peft_hook_call call = call_of(run, r, ident,
+			struct peft_hook_call call = peft_hook_at(run, r, ident,
 			    x, ldx, saved + floats_of(h, h->ops->saved,
 			    r->first));
 
@@ -143,7 +143,7 @@ peft_hooks_output_back(struct peft_run *run, const struct peft_site *site,
 	for (h = site->hooks; h != NULL; h = h->next) {
 		for (i = 0; h->ops->output_back != NULL && i < nranges; i++) {
 			const struct peft_range *r = &ranges[i];
-			struct peft_hook_call call = call_of(run, r, ident,
+			struct peft_hook_call call = peft_hook_at(run, r, ident,
 			    x, ldx, saved + floats_of(h, h->ops->saved,
 			    r->first));
 
@@ -197,8 +197,8 @@ peft_hooks_input(struct peft_run *run, const struct peft_site *site,
 		const struct peft_range *r = &ranges[i];
 		struct peft_hook *h = hook_of(site, r->adapter,
 		    PEFT_HAS_INPUT);
-		struct peft_hook_call call = call_of(run, r, ident, x, *ldx,
-		    NULL);
+		struct peft_hook_call call = peft_hook_at(run, r, ident, x,
+		    *ldx, NULL);
 
 		if (h != NULL)
 			h->ops->input(h->self, &call, y + r->first * in, in);
@@ -223,7 +223,7 @@ peft_hooks_input_back(struct peft_run *run, const struct peft_site *site,
 		const struct peft_range *r = &ranges[i];
 		struct peft_hook *h = hook_of(site, r->adapter,
 		    PEFT_HAS_INPUT);
-		struct peft_hook_call call = call_of(run, r, ident, x, ldx,
+		struct peft_hook_call call = peft_hook_at(run, r, ident, x, ldx,
 		    NULL);
 		float *to = dx == NULL ? NULL : dx + r->first * lddx;
 

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "model/kv-impl.h"
 #include "model/net-impl.h"
 
 static const struct peft_invocation *

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hooks where attention, and where the MLP, is added to the stream. */
+/* Hooks where attention, and where the MLP, is added to the stream; and on
+ * the keys and values of virtual tokens. */
 
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
@@ -38,4 +39,47 @@ peft_join_back(struct peft_run *run, size_t layer, int join,
 
 	peft_hooks_backward(run, site_of(run, layer, join), run->ranges,
 	    run->nranges, run->ident, x, D, db, D, dx, D, s->join[join]);
+}
+
+bool
+peft_hooks_keys(struct peft_run *run, const struct peft_site *site,
+    const float *x, float *y)
+{
+	size_t D = run->net->config.hidden, ld = run->net->at.ld, i;
+	struct peft_hook *h;
+	bool any = false;
+
+	for (h = site->hooks; h != NULL; h = h->next)
+		for (i = 0; h->ops->keys != NULL && i < run->nranges; i++) {
+			const struct peft_range *r = &run->ranges[i];
+			struct peft_hook_call call = peft_hook_at(run, r,
+			    run->ident, x, D, NULL);
+
+			any = true;
+			if (r->adapter == h->adapter && y != NULL)
+				h->ops->keys(h->self, &call, y + r->first *
+				    ld, ld);
+		}
+	return any;
+}
+
+void
+peft_hooks_keys_back(struct peft_run *run, const struct peft_site *site,
+    const float *x, const float *y, float *dy, float *dx)
+{
+	size_t D = run->net->config.hidden, ld = run->net->at.ld, i;
+	struct peft_hook *h;
+
+	for (h = site->hooks; h != NULL; h = h->next)
+		for (i = 0; h->ops->keys_back != NULL && i < run->nranges;
+		    i++) {
+			const struct peft_range *r = &run->ranges[i];
+			struct peft_hook_call call = peft_hook_at(run, r,
+			    run->ident, x, D, NULL);
+
+			if (r->adapter == h->adapter)
+				h->ops->keys_back(h->self, &call, y +
+				    r->first * ld, dy + r->first * ld, ld,
+				    dx + r->first * D, D);
+		}
 }

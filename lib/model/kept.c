@@ -32,7 +32,7 @@ peft_keeps_all(const struct peft_run *run)
 {
 	const struct peft_net *net = run->net;
 
-	return run->caps.whole ||
+	return run->caps.whole || net->sites.whole ||
 	    net->attention[net->config.layers - 1].hooks != NULL;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Caches of keys and values, one a sequence. */
+/* Caches of keys and values: pages out of a pool. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,22 +7,98 @@
 #include "base/buf.h"
 #include "model/net-impl.h"
 
+static size_t
+pages_for(size_t tokens)
+{
+	return (tokens + PEFT_PAGE - 1) / PEFT_PAGE;
+}
+
+static size_t
+page_floats(const struct peft_config *c)
+{
+	return c->layers * PEFT_PAGE * c->kv_heads * (c->head_dim + c->v_dim);
+}
+
+size_t
+peft_pages_bytes(const struct peft_net *net, size_t tokens)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(pages_for(tokens),
+	    page_floats(&net->config) * sizeof(float), &bytes))
+		return SIZE_MAX;
+	return bytes;
+}
+
+struct peft_pages *
+peft_pages_open(const struct peft_net *net, size_t tokens,
+    struct peft_err *err)
+{
+	const struct peft_config *c = &net->config;
+	struct peft_pages *p = peft_calloc(1, sizeof(*p), err);
+	size_t i;
+
+	if (p == NULL)
+		return NULL;
+	*p = (struct peft_pages){ .layers = c->layers,
+	    .kdim = c->kv_heads * c->head_dim, .vdim = c->kv_heads * c->v_dim,
+	    .n = pages_for(tokens), .floats = page_floats(c) };
+	(void)peft_arena_get(&p->arena, p->n, p->floats * sizeof(float));
+	p->users = peft_calloc(p->n, sizeof(*p->users), err);
+	p->free = peft_calloc(p->n, sizeof(*p->free), err);
+	if (p->users == NULL || p->free == NULL ||
+	    peft_arena_reserve(&p->arena, err) == -1) {
+		peft_seterr(err, "no memory for a cache of %zu tokens",
+		    tokens);
+		peft_pages_close(p);
+		return NULL;
+	}
+	p->data = peft_arena_get(&p->arena, p->n, p->floats * sizeof(float));
+	for (i = p->n; i > 0; i--)		/* the first is taken first */
+		p->free[p->nfree++] = (uint32_t)(i - 1);
+	return p;
+}
+
+void
+peft_pages_close(struct peft_pages *p)
+{
+	if (p == NULL)
+		return;
+	peft_arena_free(&p->arena);
+	free(p->users);
+	free(p->free);
+	free(p);
+}
+
+size_t
+peft_pages_left(const struct peft_pages *p)
+{
+	return p->nfree * PEFT_PAGE;
+}
+
+struct peft_kv *
+peft_kv_new(struct peft_pages *pool, struct peft_err *err)
+{
+	struct peft_kv *kv = peft_calloc(1, sizeof(*kv), err);
+
+	if (kv != NULL)
+		kv->pool = pool;
+	return kv;
+}
+
 struct peft_kv *
 peft_kv_open(const struct peft_net *net, size_t n, struct peft_err *err)
 {
-	struct peft_kv *kv;
-	size_t floats;
+	size_t all = n + peft_sites_virtual(&net->sites, -1);
+	struct peft_pages *pool = peft_pages_open(net, all, err);
+	struct peft_kv *kv = pool == NULL ? NULL : peft_kv_new(pool, err);
 
-	if ((kv = peft_calloc(1, sizeof(*kv), err)) == NULL)
+	if (kv == NULL) {
+		peft_pages_close(pool);
 		return NULL;
-	kv->layers = net->config.layers;
-	kv->kdim = net->config.kv_heads * net->config.head_dim;
-	kv->vdim = net->config.kv_heads * net->config.v_dim;
-	n += peft_sites_virtual(&net->sites, -1);
-	kv->cap = n;
-	if (__builtin_mul_overflow(kv->layers * (kv->kdim + kv->vdim),
-	    n, &floats) ||
-	    (kv->data = peft_calloc(floats, sizeof(float), err)) == NULL) {
+	}
+	kv->own = true;
+	if (!peft_kv_reserve(kv, all)) {
 		peft_seterr(err, "no memory for a cache of %zu tokens", n);
 		peft_kv_close(kv);
 		return NULL;
@@ -30,13 +106,63 @@ peft_kv_open(const struct peft_net *net, size_t n, struct peft_err *err)
 	return kv;
 }
 
+/* Give back all pages but the first n. */
+static void
+keep_pages(struct peft_kv *kv, size_t n)
+{
+	struct peft_pages *p = kv->pool;
+
+	while (kv->npages > n) {
+		uint32_t page = kv->page[--kv->npages];
+
+		if (--p->users[page] == 0)
+			p->free[p->nfree++] = page;
+	}
+}
+
 void
 peft_kv_close(struct peft_kv *kv)
 {
 	if (kv == NULL)
 		return;
-	free(kv->data);
+	keep_pages(kv, 0);
+	if (kv->own)
+		peft_pages_close(kv->pool);
+	free(kv->page);
 	free(kv);
+}
+
+static bool
+make_room(struct peft_kv *kv, size_t n)
+{
+	uint32_t *grown;
+
+	if (n <= kv->room)
+		return true;
+	if ((grown = reallocarray(kv->page, n, sizeof(*grown))) == NULL)
+		return false;
+	kv->page = grown;
+	kv->room = n;
+	return true;
+}
+
+bool
+peft_kv_reserve(struct peft_kv *kv, size_t n)
+{
+	struct peft_pages *p = kv->pool;
+	size_t want = pages_for(n);
+
+	if (want <= kv->npages)
+		return true;
+	if (want - kv->npages > p->nfree || !make_room(kv, want))
+		return false;
+	while (kv->npages < want) {
+		uint32_t page = p->free[--p->nfree];
+
+		p->users[page] = 1;
+		kv->page[kv->npages++] = page;
+	}
+	return true;
 }
 
 size_t
@@ -45,38 +171,67 @@ peft_kv_len(const struct peft_kv *kv)
 	return kv->len - kv->virtuals;
 }
 
-void
+/* A cache with a pool of its own keeps its pages: nobody else wants them. */
+size_t
 peft_kv_cut(struct peft_kv *kv, size_t len)
 {
-	if (len == 0)
+	size_t end = len == 0 ? 0 : len + kv->virtuals;
+
+	if (end < kv->len)
+		kv->len = end;
+	if (kv->len % PEFT_PAGE != 0 &&
+	    kv->pool->users[kv->page[kv->len / PEFT_PAGE]] > 1)
+		kv->len -= kv->len % PEFT_PAGE;
+	if (kv->len <= kv->virtuals)
 		kv->len = kv->virtuals = 0;
-	else if (len + kv->virtuals < kv->len)
-		kv->len = len + kv->virtuals;
 	if (kv->invoked > kv->len)
 		kv->invoked = 0;
+	if (!kv->own)
+		keep_pages(kv, pages_for(kv->len));
+	return peft_kv_len(kv);
 }
 
-int
-peft_kv_copy(struct peft_kv *dst, const struct peft_kv *src,
-    struct peft_err *err)
+size_t
+peft_kv_share(struct peft_kv *dst, const struct peft_kv *src, size_t n)
 {
-	size_t dim = src->kdim + src->vdim, i;
+	struct peft_pages *p = dst->pool;
+	size_t whole = (n < src->len ? n : src->len) / PEFT_PAGE, i;
 
-	if (src->len > dst->cap || src->kdim != dst->kdim ||
-	    src->vdim != dst->vdim || src->layers != dst->layers)
-		return peft_seterr(err, "a cache of %zu tokens does not fit "
-		    "into one for %zu", src->len, dst->cap);
-	for (i = 0; i < src->layers; i++) {
-		const float *from = src->data + i * src->cap * dim;
-		float *to = dst->data + i * dst->cap * dim;
-
-		memcpy(to, from, src->len * src->kdim * sizeof(float));
-		memcpy(to + dst->cap * dst->kdim, from +
-		    src->cap * src->kdim, src->len * src->vdim *
-		    sizeof(float));
+	if (src->virtuals > 0 || src->pool != p || dst->len > 0 ||
+	    !make_room(dst, whole))
+		return 0;
+	keep_pages(dst, 0);
+	for (i = 0; i < whole; i++) {
+		p->users[src->page[i]]++;
+		dst->page[i] = src->page[i];
 	}
-	dst->len = src->len;
-	dst->virtuals = src->virtuals;
-	dst->invoked = src->invoked;
-	return 0;
+	dst->npages = whole;
+	dst->len = whole * PEFT_PAGE;
+	dst->invoked = src->invoked > dst->len ? 0 : src->invoked;
+	return dst->len;
+}
+
+static float *
+page_at(const struct peft_kv *kv, size_t page, size_t layer)
+{
+	const struct peft_pages *p = kv->pool;
+
+	return p->data + kv->page[page] * p->floats + layer * PEFT_PAGE *
+	    (p->kdim + p->vdim);
+}
+
+float *
+peft_page_keys(const struct peft_run *run, const struct peft_kv *kv,
+    size_t page, size_t layer, size_t head)
+{
+	return page_at(kv, page, layer) + head * PEFT_PAGE *
+	    run->net->config.head_dim;
+}
+
+float *
+peft_page_values(const struct peft_run *run, const struct peft_kv *kv,
+    size_t page, size_t layer, size_t head)
+{
+	return page_at(kv, page, layer) + PEFT_PAGE * (kv->pool->kdim +
+	    head * run->net->config.v_dim);
 }

@@ -10,7 +10,7 @@ enum { TILE_BYTES = 48 << 20, TILE_MIN = 8, TILE_MAX = 256 };
 static size_t
 tile_of(const struct peft_net *net, const struct peft_caps *caps)
 {
-	size_t n = TILE_BYTES / (net->config.vocab * sizeof(float));
+	size_t n = TILE_BYTES / (net->config.outputs * sizeof(float));
 
 	n = n < TILE_MIN ? TILE_MIN : n > TILE_MAX ? TILE_MAX : n;
 	return n < caps->tokens ? n : caps->tokens;
@@ -161,7 +161,7 @@ static size_t
 product_scratch(const struct peft_run *run)
 {
 	const struct peft_sites *s = &run->net->sites;
-	size_t i, n, most = 0;
+	size_t i, n, rows, T, most = 0;
 
 	for (i = 0; i < s->n; i++) {
 		const struct peft_site *site = &s->at[i];
@@ -169,9 +169,12 @@ product_scratch(const struct peft_run *run)
 		if (site->kind == PEFT_NORM || site->kind == PEFT_EMBEDDING ||
 		    site->kind == PEFT_POSITION)
 			continue;
-		n = site->transposed ? peft_product_scratch(run->net->cpu,
-		    site->in, site->out) : peft_product_scratch(run->net->cpu,
-		    site->out, site->in);
+		/* hooks may multiply more than the rows of a batch */
+		T = site->kind == PEFT_HEAD && site->hooks == NULL ?
+		    tile_of(run->net, &run->caps) : SIZE_MAX;
+		rows = site->transposed ? site->in : site->out;
+		n = peft_product_scratch(run->net->cpu, rows, site->in +
+		    site->out - rows, T);
 		most = n > most ? n : most;
 	}
 	return most;
@@ -324,9 +327,9 @@ layout_logits(struct peft_run *run)
 	struct peft_arena *a = &run->arena;
 
 	run->tile = tile_of(run->net, &run->caps);
-	run->logits = floats(a, run->tile, c->vocab);
+	run->logits = floats(a, run->tile, c->outputs);
 	if (c->t.final_cap > 0 && run->caps.train)
-		run->capped = floats(a, run->tile, c->vocab);
+		run->capped = floats(a, run->tile, c->outputs);
 	run->hx = floats(a, run->tile, c->hidden);
 	run->dhx = floats(a, run->tile, c->hidden);
 	run->rownll = peft_arena_get(a, run->tile, sizeof(double));
@@ -344,6 +347,8 @@ peft_run_layout(struct peft_run *run)
 
 	run->rowcap = peft_kept_rows(run);
 	layout_layers(run);
+	run->plan.layer = run->net->config.layers < 2 ? 0 :
+	    (run->arena.used - at) / run->net->config.layers;
 	run->plan.activations = run->arena.used - at;
 	at = run->arena.used;
 	layout_work(run);

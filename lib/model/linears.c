@@ -25,39 +25,52 @@ peft_check_finite(struct peft_run *run, const char *where, const float *y,
 		}
 }
 
+void
+peft_products(struct peft_run *run, const float *x, size_t ldx, size_t T,
+    const struct peft_product *p, size_t n)
+{
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
+
+	peft_product_forward(run->net->cpu, x, ldx, T, p, n, run->product);
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD, p->w->dtype, 0);
+}
+
+void
+peft_products_back(struct peft_run *run, float *dx, size_t ldx, size_t T,
+    const struct peft_product *dy, size_t n, bool add)
+{
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
+
+	peft_product_backward(run->net->cpu, dx, ldx, T, dy, n, add,
+	    run->product);
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_BACKWARD, dy->w->dtype, 0);
+}
+
 /* A weight stored [in, out] is multiplied as the gradient of one stored
  * [out, in] is, and its gradient as that one is. */
 static void
 products(struct peft_run *run, const struct peft_site *site, const float *x,
     size_t ldx, const struct peft_product *p, size_t n)
 {
-	struct peft_cpu *cpu = run->net->cpu;
 	struct peft_product back = { p->w, (float *)(uintptr_t)x, ldx };
-	struct peft_lap lap = peft_lap_begin(cpu);
 
 	if (site->transposed)
-		peft_product_backward(cpu, p->y, p->ldy, run->T, &back, 1,
-		    false, run->product);
+		peft_products_back(run, p->y, p->ldy, run->T, &back, 1,
+		    false);
 	else
-		peft_product_forward(cpu, x, ldx, run->T, p, n, run->product);
-	peft_lap_end(cpu, &lap, PEFT_WORK_FORWARD, p->w->dtype, 0);
+		peft_products(run, x, ldx, run->T, p, n);
 }
 
 static void
 products_back(struct peft_run *run, const struct peft_site *site, float *dx,
     size_t ldx, const struct peft_product *dy, size_t n)
 {
-	struct peft_cpu *cpu = run->net->cpu;
 	struct peft_product forth = { dy->w, dx, ldx };
-	struct peft_lap lap = peft_lap_begin(cpu);
 
 	if (site->transposed)
-		peft_product_forward(cpu, dy->y, dy->ldy, run->T, &forth, 1,
-		    run->product);
+		peft_products(run, dy->y, dy->ldy, run->T, &forth, 1);
 	else
-		peft_product_backward(cpu, dx, ldx, run->T, dy, n, false,
-		    run->product);
-	peft_lap_end(cpu, &lap, PEFT_WORK_BACKWARD, dy->w->dtype, 0);
+		peft_products_back(run, dx, ldx, run->T, dy, n, false);
 }
 
 void

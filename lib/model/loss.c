@@ -10,6 +10,7 @@
 #include "data/tokens.h"
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
+#include "model/values.h"
 
 /* hx = norm(out) at rows[0..n), and y = its logits, adapters included. */
 static void
@@ -17,7 +18,7 @@ head(struct peft_run *run, const size_t *rows, size_t n,
     const struct peft_range *ranges, size_t nranges, float *hx, float *y)
 {
 	struct peft_net *net = run->net;
-	size_t D = net->config.hidden, V = net->config.vocab, i;
+	size_t D = net->config.hidden, V = net->config.outputs, i;
 	struct peft_product p = { &net->head.w, y, V };
 	struct peft_lap lap;
 
@@ -40,9 +41,9 @@ finish_row(const struct peft_run *run, float *y)
 	const struct peft_config *c = &run->net->config;
 
 	if (c->t.logit_scale != 1)
-		run->vec->scale(y, (float)c->t.logit_scale, c->vocab);
+		run->vec->scale(y, (float)c->t.logit_scale, c->outputs);
 	if (c->t.final_cap > 0)
-		peft_cap_row(run->vec, y, c->vocab, (float)c->t.final_cap);
+		peft_cap_row(run->vec, y, c->outputs, (float)c->t.final_cap);
 }
 
 /* The ranges of adapters among rows[0..n), which ascend. */
@@ -80,7 +81,7 @@ static void
 row_back(const struct peft_run *run, float *y, const float *capped,
     size_t target, float lse, float scale)
 {
-	size_t V = run->net->config.vocab, j;
+	size_t V = run->net->config.outputs, j;
 	float a = run->caps.smoothing, all = 1 + 2 * run->caps.zloss * lse;
 	float cap = (float)run->net->config.t.final_cap;
 
@@ -99,12 +100,18 @@ row_task(void *ctx, size_t i, int thread)
 {
 	const struct job *job = ctx;
 	struct peft_run *run = job->run;
-	size_t V = run->net->config.vocab, target;
+	size_t V = run->net->config.outputs, target;
 	float *y = run->logits + i * V, logit, lse;
 	float *capped = run->capped == NULL ? NULL : run->capped + i * V;
 
 	(void)thread;
 	target = (size_t)run->targets[job->base + i];
+	if (run->seqs[0].values != NULL) {
+		run->rowtop[i] = peft_row_values(run->net->config.problem, y,
+		    run->seqs[target].values, V, run->train,
+		    run->rowscale[job->base + i], &run->rownll[i]);
+		return;
+	}
 	finish_row(run, y);
 	if (run->train && capped != NULL)
 		memcpy(capped, y, V * sizeof(*y));
@@ -123,7 +130,7 @@ tile_back(struct peft_run *run, const size_t *rows, size_t n,
     const struct peft_range *ranges, size_t nranges)
 {
 	struct peft_net *net = run->net;
-	size_t D = net->config.hidden, V = net->config.vocab;
+	size_t D = net->config.hidden, V = net->config.outputs;
 	struct peft_product p = { &net->head.w, run->logits, V };
 	struct peft_lap lap;
 
@@ -152,10 +159,10 @@ gather(const struct peft_run *run, size_t base, size_t n,
 		const struct peft_node *node =
 		    &run->tree.nodes[run->rownode[base + i]];
 
-		next = node->depth + run->rows[base + i] - node->first + 1;
+		next = node->depth + run->rows[base + i] - node->first;
 		for (j = node->lo; j < node->hi; j++) {
 			seq = run->tree.order[j];
-			if (peft_seq_label(&run->seqs[seq], next) !=
+			if (peft_target_of(run, seq, next) !=
 			    run->targets[base + i])
 				continue;
 			loss[seq].nll += run->rownll[i];
@@ -200,11 +207,12 @@ peft_head_logits(struct peft_run *run, const size_t *rows, size_t n,
 	struct peft_range *tile = run->tile_ranges;
 	size_t m, k;
 
-	for (; n > 0; n -= m, rows += m, logits += m * run->net->config.vocab) {
+	for (; n > 0; n -= m, rows += m,
+	    logits += m * run->net->config.outputs) {
 		m = n < run->tile ? n : run->tile;
 		k = tile_ranges(run, rows, m, tile);
 		head(run, rows, m, tile, k, run->hx, logits);
 		for (k = 0; k < m; k++)
-			finish_row(run, logits + k * run->net->config.vocab);
+			finish_row(run, logits + k * run->net->config.outputs);
 	}
 }

@@ -7,6 +7,7 @@
 #include "math/profile.h"
 #include "math/vec.h"
 #include "model/kept-impl.h"
+#include "model/kv-impl.h"
 #include "model/net.h"
 #include "model/tree.h"
 #include "quant/product.h"
@@ -69,15 +70,6 @@ struct peft_net {
 	struct peft_site	*attention;	/* [layers] */
 	struct peft_site	*joins;		/* [layers][PEFT_NJOIN] */
 	size_t			 weight_bytes;
-};
-
-struct peft_kv {
-	size_t	 layers, kdim, vdim;	/* K, V */
-	size_t	 cap, len;		/* tokens */
-	size_t	 virtuals;		/* of them, at the start */
-	size_t	 invoked;		/* its adapter acts: the first of these
-					 * tokens, from 1; or 0 */
-	float	*data;			/* [layers]: [cap][kdim], [cap][vdim] */
 };
 
 /* What backward needs of the experts of a layer.  Row i of N = T * top_k is
@@ -227,6 +219,11 @@ void	peft_linears(struct peft_run *, const struct peft_linear *,
 void	peft_linears_back(struct peft_run *, const struct peft_linear *,
 	    float *const *saved, const float *x, size_t ldx, float *dx,
 	    struct peft_product *dy, size_t n);
+/* The products alone, on the clock. */
+void	peft_products(struct peft_run *, const float *x, size_t ldx, size_t T,
+	    const struct peft_product *, size_t n);
+void	peft_products_back(struct peft_run *, float *dx, size_t ldx, size_t T,
+	    const struct peft_product *dy, size_t n, bool add);
 /* Remember the first site whose output is not finite, if asked to. */
 void	peft_check_finite(struct peft_run *, const char *where,
 	    const float *y, size_t ld, size_t n);
@@ -245,14 +242,21 @@ void	peft_stash(const struct peft_run *, const struct peft_saved *);
 void	peft_unstash(const struct peft_run *, const struct peft_saved *);
 void	peft_stash_trim(const struct peft_run *, float *x, size_t n);
 
-/* fit.c: is what sequences begin with alike computed once? */
-bool	peft_run_shares(const struct peft_run *);
-
 /* What token i of a sequence is to be predicted as, or PEFT_IGNORE. */
 static inline int32_t
 peft_seq_label(const struct peft_seq *s, size_t i)
 {
 	return s->labels == NULL || i >= s->n ? PEFT_IGNORE : s->labels[i];
+}
+
+/* The same of its prediction; a sequence's number stands for values. */
+static inline int32_t
+peft_target_of(const struct peft_run *run, size_t k, size_t i)
+{
+	const struct peft_seq *s = &run->seqs[k];
+	int32_t label = peft_seq_label(s, i + run->net->config.ahead);
+
+	return s->values == NULL || label == PEFT_IGNORE ? label : (int32_t)k;
 }
 
 /* The first token of sequence i, where nothing is shared. */
@@ -261,6 +265,15 @@ peft_first(const struct peft_run *run, size_t i)
 {
 	return run->tree.nodes[i].first;
 }
+
+/* attention-kv.c: one head of a node whose sequence has a cache. */
+void	peft_attention_kv(const struct peft_run *, const struct peft_node *,
+	    size_t layer, size_t head, const struct peft_asked *,
+	    const float *qkv, float *out, float *lse, float *scores);
+
+/* Append a node's keys and values to its sequence's cache. */
+void	peft_attention_fill(struct peft_run *, const struct peft_node *,
+	    size_t layer, const float *qkv);
 
 /* attention.c: out[T, O] and lse from qkv (and caches, of layer `layer');
  * attention-back.c: dqkv from dout. */
@@ -339,6 +352,8 @@ void	peft_join_back(struct peft_run *, size_t layer, int join,
 /* virtual.c: tokens that adapters put before a sequence. */
 const struct peft_virtual *peft_virtual_of(const struct peft_run *,
 	    const struct peft_seq *);
+/* How many tokens at its beginning count no positions. */
+size_t	peft_virtual_still(const struct peft_run *, const struct peft_seq *);
 void	peft_virtual_whole(struct peft_run *, size_t seq, size_t T);
 void	peft_virtual_embed(struct peft_run *, float *x);
 void	peft_virtual_embed_back(struct peft_run *, const float *dx);

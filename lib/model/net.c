@@ -248,6 +248,13 @@ struct peft_net *
 peft_net_open(struct peft_source *source, struct peft_cpu *cpu,
     struct peft_err *err)
 {
+	return peft_net_open_head(source, cpu, NULL, err);
+}
+
+struct peft_net *
+peft_net_open_head(struct peft_source *source, struct peft_cpu *cpu,
+    const struct peft_headopt *head, struct peft_err *err)
+{
 	struct peft_net *net;
 
 	if ((net = peft_calloc(1, sizeof(*net), err)) == NULL)
@@ -255,6 +262,9 @@ peft_net_open(struct peft_source *source, struct peft_cpu *cpu,
 	net->source = source;
 	net->cpu = cpu;
 	if (peft_config_read(&net->config, source, err) == -1 ||
+	    (head != NULL &&
+	    peft_config_head(&net->config, head, err) == -1) ||
+	    peft_config_graft(&net->config, source, err) == -1 ||
 	    peft_sites_open(&net->sites, &net->config, source, err) == -1 ||
 	    (net->layers = peft_calloc(net->config.layers,
 	    sizeof(*net->layers), err)) == NULL)

@@ -22,6 +22,10 @@ struct peft_net;
 /* The net borrows source and cpu. */
 struct peft_net	*peft_net_open(struct peft_source *, struct peft_cpu *,
 		    struct peft_err *) PEFT_MUSTCHECK;
+/* The same with another head (model/config.h); NULL: its own. */
+struct peft_net	*peft_net_open_head(struct peft_source *, struct peft_cpu *,
+		    const struct peft_headopt *, struct peft_err *)
+		    PEFT_MUSTCHECK;
 void		 peft_net_close(struct peft_net *);
 const struct peft_config *peft_net_config(const struct peft_net *);
 struct peft_sites *peft_net_sites(struct peft_net *);
@@ -35,6 +39,9 @@ struct peft_seq {
 	const int32_t	*ids;
 	const int32_t	*labels;	/* PEFT_IGNORE: not supervised; NULL:
 					 * none is */
+	const float	*values;	/* [outputs] where a head's outputs are
+					 * to be these, instead of a label's
+					 * number; or NULL */
 	size_t		 n;
 	float		 weight;	/* of its tokens in the loss */
 	uint32_t	 ident;		/* names the record for dropout */
@@ -72,6 +79,7 @@ struct peft_caps {
 
 struct peft_plan {		/* bytes */
 	size_t	activations;	/* saved for backward, all layers */
+	size_t	layer;		/* of these, what a layer more adds */
 	size_t	workspace;	/* passing */
 	size_t	logits;		/* the tile of the loss */
 	size_t	hooks;		/* what attached adapters keep beside */
@@ -86,9 +94,14 @@ struct peft_run	*peft_run_open(struct peft_net *, const struct peft_caps *,
 		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_run_close(struct peft_run *);
 
+/* Is what sequences begin with alike computed once under these caps? */
+bool		 peft_net_shares(const struct peft_net *,
+		    const struct peft_caps *);
+
 /* Per sequence: the sum of -log p over its supervised tokens (labels[i],
- * i >= 1, predicted from ids[0..i)), their number, and how many of them
- * were the most likely token. */
+ * i >= 1, predicted from ids[0..i); of a head for classes labels[i], told by
+ * ids[0..i]; of values, the mean of their losses), their number, and how many
+ * of them were the most likely token. */
 struct peft_loss {
 	double	nll;
 	size_t	tokens, top1;
@@ -107,21 +120,48 @@ int	peft_run_loss(struct peft_run *, const struct peft_seq *, size_t nseqs,
 int	peft_run_train(struct peft_run *, const struct peft_seq *, size_t nseqs,
 	    double scale, uint64_t step, struct peft_loss *loss,
 	    struct peft_err *) PEFT_MUSTCHECK;
-/* Forward; logits[nrows, vocab] of the tokens rows[] (indices into the
+/* Forward; logits[nrows, outputs] of the tokens rows[] (indices into the
  * concatenated micro-batch, ascending).   */
 int	peft_run_logits(struct peft_run *, const struct peft_seq *,
 	    size_t nseqs, const size_t *rows, size_t nrows, float *logits,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
-/* The keys and values of one sequence, for generation: room for n tokens.
- * A sequence with a cache continues behind what is in it. */
+/*
+ * The keys and values of sequences, for generation: pages of PEFT_PAGE tokens
+ * out of a pool, so that sequences which begin alike can have pages in common
+ * (Kwon et al. 2023).  A sequence with a cache continues behind what is in
+ * it; what a token computes through a cache does not depend on how many
+ * tokens come at once.
+ */
+struct peft_pages;
+struct peft_kv;
+
+/* A pool for so many tokens, in whole pages; its bytes. */
+struct peft_pages *peft_pages_open(const struct peft_net *, size_t tokens,
+		    struct peft_err *) PEFT_MUSTCHECK;
+void		 peft_pages_close(struct peft_pages *);
+size_t		 peft_pages_bytes(const struct peft_net *, size_t tokens);
+/* Tokens that there is still room for. */
+size_t		 peft_pages_left(const struct peft_pages *);
+
+/* An empty cache over a pool, which must outlive it; or with a pool of its
+ * own for n tokens. */
+struct peft_kv	*peft_kv_new(struct peft_pages *, struct peft_err *)
+		    PEFT_MUSTCHECK;
 struct peft_kv	*peft_kv_open(const struct peft_net *, size_t n,
 		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_kv_close(struct peft_kv *);
+/* Pages for n tokens in all (virtual ones, if any, are n's business); false:
+ * the pool has too few. */
+bool		 peft_kv_reserve(struct peft_kv *, size_t n);
 size_t		 peft_kv_len(const struct peft_kv *);
-void		 peft_kv_cut(struct peft_kv *, size_t len);	/* drop more */
-/* dst becomes a copy of src (shared prompts). */
-int		 peft_kv_copy(struct peft_kv *dst, const struct peft_kv *src,
-		    struct peft_err *) PEFT_MUSTCHECK;
+/* Drop all but the first len tokens, and pages that are not needed then; a
+ * page that others have too is kept whole or not at all.  Returns what is
+ * left. */
+size_t		 peft_kv_cut(struct peft_kv *, size_t len);
+/* dst, empty, begins with the whole pages of src's first n tokens; returns
+ * how many tokens that is.  None if there are virtual ones. */
+size_t		 peft_kv_share(struct peft_kv *dst, const struct peft_kv *src,
+		    size_t n);
 
 #endif

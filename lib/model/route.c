@@ -57,7 +57,7 @@ peft_route(struct peft_run *run, const struct peft_layer *l,
 	struct peft_product p = { &l->lin[PEFT_ROUTER].w, v->prob, E };
 	float sum;
 
-	peft_rows_forward(run, x, c->hidden, run->T, &p, 1);
+	peft_products(run, x, c->hidden, run->T, &p, 1);
 	peft_hooks_forward(run, site, run->ranges, run->nranges, run->ident,
 	    x, c->hidden, v->prob, E, v->hook[PEFT_STACK_ROUTER]);
 	for (i = 0; i < run->nranges; i++)
@@ -117,7 +117,7 @@ peft_route_back(struct peft_run *run, const struct peft_layer *l,
 			run->vw[t * k + i] = run->vdw[v->row[t * k + i]];
 		route_back(run, v, t, run->vw + t * k, run->dprob + t * E);
 	}
-	peft_rows_back(run, dx, c->hidden, run->T, &p, 1, true);
+	peft_products_back(run, dx, c->hidden, run->T, &p, 1, true);
 	peft_hooks_backward(run, &l->stack[PEFT_STACK_ROUTER], run->ranges,
 	    run->nranges, run->ident, x, c->hidden, run->dprob, E, dx,
 	    c->hidden, v->hook[PEFT_STACK_ROUTER]);

@@ -78,7 +78,8 @@ new_site(const struct fill *f, enum peft_site_kind kind, int layer, int slot,
 
 	*site = (struct peft_site){ .kind = kind, .layer = layer,
 	    .slot = slot, .in = shape.in, .out = shape.out,
-	    .weight = SIZE_MAX, .bias = SIZE_MAX };
+	    .weight = SIZE_MAX, .bias = SIZE_MAX,
+	    .fresh = kind == PEFT_HEAD && f->c->headless };
 	if ((site->path = site->stem = peft_strdup(path, err)) == NULL)
 		return NULL;
 	f->sites->n++;
@@ -183,13 +184,13 @@ add_layer(const struct fill *f, size_t layer, struct peft_err *err)
 static int
 add_head(const struct fill *f, struct peft_err *err)
 {
-	const struct peft_family *family = f->c->family;
+	const char *head = f->c->head;
 	char name[256];
 
-	snprintf(name, sizeof(name), "%s.weight", family->head);
+	snprintf(name, sizeof(name), "%s.weight", head);
 	if (!f->c->t.tied || peft_source_find(f->src, name) != SIZE_MAX)
-		return add_site(f, -1, PEFT_AT_HEAD, family->head, err);
-	return new_site(f, PEFT_HEAD, -1, PEFT_AT_HEAD, family->head,
+		return add_site(f, -1, PEFT_AT_HEAD, head, err);
+	return new_site(f, PEFT_HEAD, -1, PEFT_AT_HEAD, head,
 	    peft_slot_of(f->c, PEFT_AT_HEAD), err) == NULL ? -1 : 0;
 }
 
@@ -285,7 +286,7 @@ fill(const struct fill *f, struct peft_err *err)
 		if (f->c->layer[i] & PEFT_LAYER_EXPERTS &&
 		    add_stacks(f, i, err) == -1)
 			return -1;
-	return peft_sites_all_used(f->src, f->used, err);
+	return peft_sites_all_used(f->c, f->src, f->used, err);
 }
 
 int

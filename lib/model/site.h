@@ -93,6 +93,14 @@ struct peft_hook_ops {
 		    size_t ldy);
 	void	(*input_back)(void *self, const struct peft_hook_call *,
 		    const float *dy, size_t lddy, float *dx, size_t lddx);
+	/* At an attention, x being what the projections see: what virtual
+	 * tokens' keys and values in their rows y (and queries) become; back,
+	 * from these, in place dy, and dx +=. */
+	void	(*keys)(void *self, const struct peft_hook_call *, float *y,
+		    size_t ldy);
+	void	(*keys_back)(void *self, const struct peft_hook_call *,
+		    const float *y, float *dy, size_t ldy, float *dx,
+		    size_t lddx);
 	/* What a norm multiplies with, or its bias if it has one, for the
 	 * adapter's rows, and where the gradient is added (NULL: nowhere). */
 	const float *(*vector)(void *self, bool bias, float **grad);
@@ -126,6 +134,8 @@ struct peft_site {
 	/* of a stack: its experts, and the first of their linears */
 	size_t		 experts;
 	const struct peft_site *part;
+	bool		 fresh;		/* a head that the model has not: of
+					 * zeros, until adapters bring one */
 	struct peft_hook *hooks;	/* in order of attachment */
 };
 
@@ -141,6 +151,8 @@ struct peft_virtual {
 	float		*dembed;	/* NULL: not trained */
 	const float	*kv;		/* [n, layers, 2, K] */
 	float		*dkv;
+	bool		 still;		/* the sequence's positions begin at 0
+					 * all the same */
 	const struct peft_hook_ops *ops;	/* begin, end */
 	void		*self;
 	struct peft_virtual *next;
@@ -160,6 +172,8 @@ struct peft_sites {
 	size_t		 n;
 	struct peft_virtual *virtuals;	/* at most one an adapter */
 	struct peft_invocation *invocations;	/* the same */
+	bool		 whole;	/* hooks look at whole sequences: their
+				 * beginnings are not shared */
 	const struct peft_config *config;	/* borrowed */
 };
 
@@ -170,10 +184,13 @@ int	peft_sites_open(struct peft_sites *, const struct peft_config *,
 	    const struct peft_source *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_sites_close(struct peft_sites *);
 struct peft_site *peft_sites_find(const struct peft_sites *, const char *path);
+/* Take all hooks and virtual tokens of an adapter off. */
+void	peft_sites_detach(struct peft_sites *, int adapter);
 /* An error if a weight of the source that is not used[i] is more than a
  * buffer. */
-int	peft_sites_all_used(const struct peft_source *, const bool *used,
-	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_sites_all_used(const struct peft_config *,
+	    const struct peft_source *, const bool *used, struct peft_err *)
+	    PEFT_MUSTCHECK;
 /* How many virtual tokens an adapter has; adapter -1: the most any has. */
 size_t	peft_sites_virtual(const struct peft_sites *, int adapter);
 /*

@@ -41,6 +41,32 @@ peft_stack_part(const struct peft_site *s, size_t i, size_t *row)
 	return s->part + 3 * e + i % each;
 }
 
+void
+peft_sites_detach(struct peft_sites *s, int adapter)
+{
+	struct peft_invocation **w = &s->invocations;
+	struct peft_virtual **v = &s->virtuals;
+	struct peft_hook **h;
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		for (h = &s->at[i].hooks; *h != NULL;)
+			if ((*h)->adapter == adapter)
+				*h = (*h)->next;
+			else
+				h = &(*h)->next;
+	while (*v != NULL)
+		if ((*v)->adapter == adapter)
+			*v = (*v)->next;
+		else
+			v = &(*v)->next;
+	while (*w != NULL)
+		if ((*w)->adapter == adapter)
+			*w = (*w)->next;
+		else
+			w = &(*w)->next;
+}
+
 size_t
 peft_sites_virtual(const struct peft_sites *s, int adapter)
 {
@@ -71,14 +97,18 @@ is_buffer(const char *name)
 }
 
 int
-peft_sites_all_used(const struct peft_source *src, const bool *used,
-    struct peft_err *err)
+peft_sites_all_used(const struct peft_config *c,
+    const struct peft_source *src, const bool *used, struct peft_err *err)
 {
 	size_t i;
 
-	for (i = 0; i < peft_source_count(src); i++)
-		if (!used[i] && !is_buffer(peft_source_at(src, i)->name))
+	for (i = 0; i < peft_source_count(src); i++) {
+		const char *name = peft_source_at(src, i)->name;
+
+		if (!used[i] && !is_buffer(name) &&
+		    !peft_config_unused(c, name))
 			return peft_seterr(err, "weight %s is not of this "
-			    "model", peft_source_at(src, i)->name);
+			    "model", name);
+	}
 	return 0;
 }

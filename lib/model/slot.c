@@ -32,7 +32,7 @@ peft_slot_of(const struct peft_config *c, int slot)
 		[PEFT_AT_POSITION] = { c->positions, D, 0 },
 		[PEFT_AT_EMBED_NORM] = { D, D, 0 },
 		[PEFT_AT_NORM] = { D, D, 0 },
-		[PEFT_AT_HEAD] = { D, c->vocab, 0 },
+		[PEFT_AT_HEAD] = { D, c->outputs, 0 },
 	};
 
 	return shape[slot];

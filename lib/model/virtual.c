@@ -19,6 +19,18 @@ peft_virtual_of(const struct peft_run *run, const struct peft_seq *s)
 	return v;
 }
 
+size_t
+peft_virtual_still(const struct peft_run *run, const struct peft_seq *s)
+{
+	const struct peft_virtual *v = run->net->sites.virtuals;
+
+	while (v != NULL && v->adapter != s->adapter)
+		v = v->next;
+	if (v == NULL || !v->still)
+		return 0;
+	return s->kv != NULL && s->kv->len > 0 ? s->kv->virtuals : v->n;
+}
+
 void
 peft_virtual_embed(struct peft_run *run, float *x)
 {
@@ -138,6 +150,6 @@ peft_virtual_whole(struct peft_run *run, size_t i, size_t T)
 		return;
 	run->whole[i].labels = run->labels + T;
 	memcpy(run->labels + T + extra, s->labels, s->n * sizeof(*s->labels));
-	if (v != NULL && v->embed == NULL)
+	if (v != NULL && v->embed == NULL && run->net->config.ahead > 0)
 		run->labels[T + extra] = PEFT_IGNORE;
 }

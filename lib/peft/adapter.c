@@ -7,6 +7,7 @@
 #include "peft/alora.h"
 #include "peft/hub.h"
 #include "peft/target.h"
+#include "peft/tokens.h"
 
 int
 peft_adapter_lay_out(struct peft_adapter *a, struct peft_err *err)
@@ -105,10 +106,15 @@ peft_adapter_new(const cJSON *config, const struct peft_sites *sites,
 void
 peft_adapter_close(struct peft_adapter *a)
 {
+	struct peft_token_ids *t, *next;
 	size_t i;
 
 	if (a == NULL)
 		return;
+	for (t = a->extra; t != NULL; t = next) {
+		next = t->next;
+		free(t);
+	}
 	for (i = 0; i < a->nparams; i++)
 		free((char *)(uintptr_t)a->params[i].name);
 	for (i = 0; i < a->nmodules; i++)
@@ -118,8 +124,9 @@ peft_adapter_close(struct peft_adapter *a)
 	peft_map_free(&a->index);
 	cJSON_Delete(a->config);
 	free(a->meta);
+	if (a->settings != NULL && a->method->drop != NULL)
+		a->method->drop(a->settings);
 	free(a->settings);
-	free(a->extra);
 	free(a->memory);
 	free(a->invoked);
 	free(a->modules);
@@ -162,7 +169,11 @@ peft_adapter_params(struct peft_adapter *a, size_t *n)
 size_t
 peft_adapter_nsites(const struct peft_adapter *a)
 {
-	return a->nmodules - (a->common != NULL);
+	size_t i, n = 0;
+
+	for (i = 0; i < a->nmodules; i++)
+		n += a->modules[i].site != NULL;
+	return n;
 }
 
 /* Loaded weights, as rows that the caller frees; 0 if there are none. */
@@ -213,12 +224,14 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 		if (r == -1)
 			return -1;
 	}
-	if (m->method->attach != NULL)
+	if (m->method->attach != NULL && (site == NULL ||
+	    m->method->hook == NULL))
 		return m->method->attach(m, sites, index, err);
 	if (site == NULL)
 		return 0;
 	m->hook = (struct peft_hook){ m->method->hook_for != NULL ?
 	    m->method->hook_for(m) : m->method->hook, m, index, NULL };
+	sites->whole |= m->whole;
 	for (end = &site->hooks; *end != NULL; end = &(*end)->next)
 		;
 	*end = &m->hook;

@@ -30,7 +30,8 @@ struct peft_param {
 	bool		 unsaved;	/* not in the file */
 	bool		 optional;	/* a file may lack it */
 	bool		 droppable;	/* and so does the adapter then */
-	bool		 whole;		/* whole numbers */
+	enum peft_dtype	 whole;		/* whole numbers, of this type on
+					 * disk; 0: they are none */
 };
 
 struct peft_adapter;

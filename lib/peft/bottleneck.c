@@ -34,25 +34,14 @@ shape(struct peft_shape s)
 	return s;
 }
 
-/* A norm before is the first of adapter_down; the library's pickles have it
- * by another name besides, which is read and not kept. */
+/* A norm before is the first of adapter_down. */
 static void
 norm_shapes(const struct peft_bn *s, size_t D, struct peft_shape *out)
 {
-	int i;
-
 	if (s->before) {
 		out[PEFT_BN_BEFORE] = peft_shape1("adapter_down.0.weight", D);
 		out[PEFT_BN_BEFORE_BIAS] = peft_shape1("adapter_down.0.bias",
 		    D);
-		out[PEFT_BN_ALIAS] = peft_shape1("adapter_norm_before.weight",
-		    D);
-		out[PEFT_BN_ALIAS_BIAS] = peft_shape1(
-		    "adapter_norm_before.bias", D);
-		for (i = PEFT_BN_ALIAS; i <= PEFT_BN_ALIAS_BIAS; i++) {
-			out[i].fixed = out[i].unsaved = true;
-			out[i].droppable = true;
-		}
 	}
 	if (s->after) {
 		out[PEFT_BN_AFTER] = peft_shape1("adapter_norm_after.weight",
@@ -77,6 +66,7 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 		return -1;
 	m->own[PEFT_BN_WIDTH] = k;
 	m->dropout = s->dropout;
+	m->whole = s->gating;
 	if (s->depth > 0)
 		m->untrainable = "stochastic_depth is not honoured in "
 		    "training here: set it to 0";
@@ -130,7 +120,7 @@ init(const void *settings, const struct peft_module *m, int part,
 	    part >= PEFT_BN_DOWN_RIGHT)))
 		peft_phm_init(s, m, part, rng, value, n);
 	else if (part == PEFT_BN_SCALING || part == PEFT_BN_BEFORE ||
-	    part == PEFT_BN_AFTER || part == PEFT_BN_ALIAS)
+	    part == PEFT_BN_AFTER)
 		peft_init_const(value, n, 1);
 	else if (part == PEFT_BN_GATE && s->start == PEFT_BN_HOULSBY)
 		peft_init_uniform(rng, value, n, 1 / sqrt((double)n));

@@ -20,7 +20,6 @@ enum {
 	PEFT_BN_SCALING,		/* [1] or [D] */
 	PEFT_BN_BEFORE, PEFT_BN_BEFORE_BIAS,	/* norms [D] */
 	PEFT_BN_AFTER, PEFT_BN_AFTER_BIAS,
-	PEFT_BN_ALIAS, PEFT_BN_ALIAS_BIAS,	/* the norm by another name */
 	PEFT_BN_GATE, PEFT_BN_GATE_BIAS,	/* [1, D], [1] */
 	/* Compacter: DOWN and UP are left factors, or whole */
 	PEFT_BN_DOWN_RIGHT, PEFT_BN_UP_RIGHT,

@@ -22,8 +22,8 @@ name_of(const struct peft_module *m, const struct peft_shape *s,
 	if (s->group != NULL)
 		peft_hub_name(m, s, &b);
 	else if (s->place == PEFT_AT_SITE || s->place == PEFT_AT_OWNER)
-		peft_buf_printf(&b, "%s%.*s.%s", PEFT_PREFIX, n, path,
-		    s->suffix);
+		peft_buf_printf(&b, "%s%.*s.%s", m->adapter->method->kinds ==
+		    0 ? "base_model." : PEFT_PREFIX, n, path, s->suffix);
 	else
 		peft_buf_printf(&b, "%s%s", s->place == PEFT_AT_MODEL ?
 		    "base_model." : "", s->suffix);
@@ -110,6 +110,35 @@ add_module(struct peft_adapter *a, const struct peft_choice *c,
 	return 0;
 }
 
+/* The methods that the adapter is made of. */
+static const struct peft_part *
+parts_of(const struct peft_adapter *a, struct peft_part *self, size_t *n)
+{
+	*n = 1;
+	*self = (struct peft_part){ a->method, a->settings };
+	return a->method->parts == NULL ? self :
+	    a->method->parts(a->settings, n);
+}
+
+static void
+choose_hub_sites(const struct peft_adapter *a, const struct peft_sites *sites,
+    struct peft_choice *chosen, size_t *n)
+{
+	struct peft_part self;
+	size_t nparts, i, k;
+	const struct peft_part *p = parts_of(a, &self, &nparts);
+
+	for (*n = 0, k = 0; k < nparts; k++, p++)
+		for (i = 0; i < sites->n; i++) {
+			const struct peft_site *s = &sites->at[i];
+
+			if (p->method->kinds >> s->kind & 1 &&
+			    p->method->wanted(p->settings, a, s))
+				chosen[(*n)++] = (struct peft_choice){ s,
+				    p->method, p->settings };
+		}
+}
+
 static int
 choose_sites(struct peft_adapter *a, const struct peft_sites *sites,
     struct peft_choice *chosen, size_t *n, struct peft_err *err)
@@ -122,9 +151,7 @@ choose_sites(struct peft_adapter *a, const struct peft_sites *sites,
 	*n = 0;
 	if (at == NULL)
 		return -1;
-	if (a->method->hub)
-		*n = peft_hub_sites(a, sites, at);
-	else if (a->method->kinds != 0 &&
+	if (a->method->kinds != 0 &&
 	    peft_target_has_modules(a->config, sites))
 		r = peft_target(a->config, sites, a->method->kinds,
 		    a->method->usual, a->fresh, at, n, err);
@@ -199,13 +226,18 @@ int
 peft_adapter_build(struct peft_adapter *a, const struct peft_sites *sites,
     struct peft_err *err)
 {
-	struct peft_choice *chosen = peft_calloc(3 * sites->n + 1,
-	    sizeof(*chosen), err);
-	size_t n = 0, i;
+	struct peft_part self;
+	size_t n = 0, nparts, i;
+	const struct peft_part *part = parts_of(a, &self, &nparts);
+	struct peft_choice *chosen = peft_calloc((2 + nparts) * sites->n +
+	    nparts, sizeof(*chosen), err);
 	int r = -1;
 
 	a->model = sites->config;
-	if (chosen != NULL)
+	if (chosen != NULL && a->method->hub) {
+		choose_hub_sites(a, sites, chosen, &n);
+		r = 0;
+	} else if (chosen != NULL)
 		r = choose_sites(a, sites, chosen, &n, err);
 	a->nsites = n;
 	for (i = 0; i < sites->n; i++)
@@ -219,9 +251,10 @@ peft_adapter_build(struct peft_adapter *a, const struct peft_sites *sites,
 		a->most_in = s->in > a->most_in ? s->in : a->most_in;
 		a->most_out = s->out > a->most_out ? s->out : a->most_out;
 	}
-	if (r == 0 && a->method->common != NULL)
-		chosen[n++] = (struct peft_choice){ NULL, a->method,
-		    a->settings };
+	for (i = 0; r == 0 && i < nparts; i++)
+		if (part[i].method->common != NULL)
+			chosen[n++] = (struct peft_choice){ NULL,
+			    part[i].method, part[i].settings };
 	if (r == 0) {
 		a->modules = peft_calloc(n, sizeof(*a->modules), err);
 		a->params = peft_calloc(n * PEFT_MAXPART, sizeof(*a->params),
@@ -230,6 +263,9 @@ peft_adapter_build(struct peft_adapter *a, const struct peft_sites *sites,
 	}
 	for (i = 0; r == 0 && i < n; i++)
 		r = add_module(a, &chosen[i], err);
+	if (r == 0 && a->nparams == 0)
+		r = peft_setfail(err, PEFT_CHECK, "the config targets no "
+		    "module of this model");
 	if (r == 0 && n > 0 && chosen[n - 1].site == NULL)
 		a->common = &a->modules[n - 1];
 	free(chosen);

@@ -16,6 +16,22 @@ ends_in(const char *path, const char *end)
 	return n >= k && strcmp(path + n - k, end) == 0;
 }
 
+/* Heads for classes, by the names that families have for them: PEFT puts all
+ * of them into the list of an adapter for such a task. */
+static const char *const head_names[] = { "classifier", "score", NULL };
+
+static bool
+is_head_name(const struct peft_sites *sites, const char *name)
+{
+	size_t i;
+
+	for (i = 0; head_names[i] != NULL; i++)
+		if (strcmp(head_names[i], name) == 0)
+			return sites->config != NULL &&
+			    peft_task_classes(sites->config->task);
+	return false;
+}
+
 /* What is saved whole is not targeted. */
 static void
 leave_out(struct peft_choice *chosen, size_t *n, const struct peft_site *s)
@@ -56,11 +72,41 @@ add_full(struct peft_adapter *a, const struct peft_sites *sites,
 			    NULL };
 			*n += k == *n;
 		}
-		if (!hit)
+		if (!hit && !is_head_name(sites, e->valuestring))
 			return peft_seterr(err, "modules_to_save: '%s' matches "
 			    "no module of this model", e->valuestring);
 	}
 	return 0;
+}
+
+/* Tokens of the module of that name, or of the embedding (NULL). */
+static int
+add_tokens_of(struct peft_adapter *a, const struct peft_sites *sites,
+    const cJSON *list, const char *name, struct peft_choice *chosen, size_t *n,
+    struct peft_err *err)
+{
+	struct peft_token_ids *t = peft_token_ids_parse(list,
+	    "trainable_token_indices", err);
+	size_t i;
+
+	if (t == NULL)
+		return -1;
+	t->next = a->extra;
+	a->extra = t;
+	for (i = 0; i < sites->n; i++) {
+		const struct peft_site *s = &sites->at[i];
+
+		if (name == NULL ? s->kind == PEFT_EMBEDDING :
+		    (1 << s->kind & peft_tokens_part.kinds) != 0 &&
+		    ends_in(s->path, name)) {
+			chosen[(*n)++] = (struct peft_choice){ s,
+			    &peft_tokens_part, t };
+			return 0;
+		}
+	}
+	return peft_seterr(err, "trainable_token_indices: '%s' is no "
+	    "embedding or head of this model", name != NULL ? name :
+	    "embed_tokens");
 }
 
 static int
@@ -68,32 +114,17 @@ add_tokens(struct peft_adapter *a, const struct peft_sites *sites,
     struct peft_choice *chosen, size_t *n, struct peft_err *err)
 {
 	const cJSON *t = peft_json_get(a->config, "trainable_token_indices");
-	const char *name = "embed_tokens";
-	size_t i;
+	const cJSON *e;
 
 	if (t == NULL || cJSON_IsNull(t))
 		return 0;
-	if (cJSON_IsObject(t)) {
-		if (cJSON_GetArraySize(t) != 1)
-			return peft_seterr(err, "trainable_token_indices: of "
-			    "one module only");
-		name = t->child->string;
-		t = t->child;
-	}
-	a->extra = peft_token_ids_parse(t, "trainable_token_indices", err);
-	if (a->extra == NULL)
-		return -1;
-	for (i = 0; i < sites->n; i++)
-		if (sites->at[i].kind == PEFT_EMBEDDING &&
-		    (!cJSON_IsObject(peft_json_get(a->config,
-		    "trainable_token_indices")) ||
-		    ends_in(sites->at[i].path, name))) {
-			chosen[(*n)++] = (struct peft_choice){ &sites->at[i],
-			    &peft_tokens_part, a->extra };
-			return 0;
-		}
-	return peft_seterr(err, "trainable_token_indices: '%s' is no "
-	    "embedding of this model", name);
+	if (!cJSON_IsObject(t))
+		return add_tokens_of(a, sites, t, NULL, chosen, n, err);
+	cJSON_ArrayForEach(e, t)
+		if (add_tokens_of(a, sites, e, e->string, chosen, n,
+		    err) == -1)
+			return -1;
+	return 0;
 }
 
 int
@@ -109,7 +140,8 @@ peft_extras(struct peft_adapter *a, const struct peft_sites *sites,
 	a->nsites = before;
 	for (i = 0; i < *n && chosen[i].method == &peft_full; i++)
 		;
-	if (r == 0 && i == *n && a->method->kinds != 0)
+	if (r == 0 && i == *n && a->method->kinds != 0 &&
+	    !a->method->hub)
 		return peft_seterr(err, "modules_to_save leaves nothing to "
 		    "target");
 	return r == -1 ? -1 : add_tokens(a, sites, chosen, n, err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * modules_to_save: a whole copy of a module's weight, trained in its place.
- * A linear's acts as a change of the base's, W' - W; an embedding's row, or a
- * norm's weight, instead of it.
+ * A linear's acts as a change of the base's, W' - W, and its bias likewise; an
+ * embedding's row, or a norm's weight, instead of it.  A head that the model
+ * has not begins as transformers begins it.
  */
 
 #include <stdlib.h>
@@ -23,13 +24,24 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	(void)settings;
 	if (s->kind == PEFT_NORM)
 		return peft_vector_shapes(m, "weight", "bias", out, err);
-	if (s->bias != SIZE_MAX || s->transposed)
-		return peft_seterr(err, "modules_to_save: a module with a "
-		    "bias, or a weight that is stored the other way round, is "
-		    "not honoured here");
+	if (s->transposed)
+		return peft_seterr(err, "modules_to_save: a weight that is "
+		    "stored the other way round is not honoured here");
 	out[0] = peft_shape2("weight", rows_in ? s->in : s->out,
 	    rows_in ? s->out : s->in);
+	if (s->bias != SIZE_MAX)
+		out[1] = peft_shape1("bias", s->out);
 	return 0;
+}
+
+/* initializer_range of nearly all families */
+static void
+init(const void *settings, const struct peft_module *m, int part,
+    struct peft_rng rng, float *value, size_t n)
+{
+	(void)settings;
+	if (m->site->fresh && part == 0)
+		peft_init_normal(rng, value, n, 0.02);
 }
 
 static int
@@ -40,6 +52,11 @@ start(struct peft_module *m, struct peft_err *err)
 
 	if (m->site->kind == PEFT_NORM)
 		return peft_vector_start(m, err);
+	if (m->site->fresh)
+		return 0;
+	if (m->param[1] != NULL && m->site->b != NULL)
+		memcpy(m->param[1]->value, m->site->b, m->site->out *
+		    sizeof(float));
 	if (peft_module_base(m, &rows, err) == -1)
 		return -1;
 	return rows.get(rows.ctx, 0, p->shape[0], p->value, err);
@@ -66,6 +83,50 @@ back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 
 static const struct peft_dense_ops ops = { true, rows_of, back };
 
+/* y += b' - b */
+static void
+forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
+{
+	const struct peft_module *m = self;
+	const float *to = m->param[1]->value, *from = m->site->b;
+	size_t t, i;
+
+	peft_dense_hook.forward(self, c, y, ldy);
+	for (t = 0; t < c->T; t++)
+		for (i = 0; i < m->site->out; i++)
+			y[t * ldy + i] += m->weight * (to[i] - from[i]);
+}
+
+static void
+backward(void *self, const struct peft_hook_call *c, const float *dy,
+    size_t lddy, float *dx, size_t lddx)
+{
+	const struct peft_module *m = self;
+	size_t t;
+
+	for (t = 0; m->train && t < c->T; t++)
+		peft_vec_best()->axpy(m->param[1]->grad, m->weight,
+		    dy + t * lddy, m->site->out);
+	peft_dense_hook.backward(self, c, dy, lddy, dx, lddx);
+}
+
+static size_t
+saved(const void *self, size_t T)
+{
+	return peft_dense_hook.saved(self, T);
+}
+
+static size_t
+scratch(const void *self, size_t T)
+{
+	return peft_dense_hook.scratch(self, T);
+}
+
+static const struct peft_hook_ops biased = {
+	.saved = saved, .scratch = scratch, .forward = forward,
+	.backward = backward,
+};
+
 static size_t
 row_of(const struct peft_module *m, int32_t id)
 {
@@ -78,7 +139,7 @@ hook_for(const struct peft_module *m)
 {
 	return m->site->kind == PEFT_NORM ? &peft_vector_hook :
 	    m->site->kind == PEFT_EMBEDDING ? &peft_row_hook :
-	    &peft_dense_hook;
+	    m->param[1] != NULL ? &biased : &peft_dense_hook;
 }
 
 static int
@@ -95,7 +156,7 @@ static bool
 changes(const struct peft_module *m, enum peft_leaf leaf)
 {
 	return m->site->kind == PEFT_NORM ? peft_vector_changes(m, leaf) :
-	    leaf == PEFT_LEAF_WEIGHT;
+	    leaf == PEFT_LEAF_WEIGHT || m->param[1] != NULL;
 }
 
 static int
@@ -103,8 +164,9 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
     size_t n, float weight, float *rows, const struct peft_rows *base,
     struct peft_err *err)
 {
-	size_t cols = m->param[0]->shape[m->param[0]->ndim - 1], i;
-	const float *to = m->param[0]->value + first * cols;
+	const struct peft_param *p = m->param[leaf == PEFT_LEAF_BIAS];
+	size_t cols = p->shape[p->ndim - 1], i;
+	const float *to = p->value + first * cols;
 
 	(void)base;
 	(void)err;
@@ -118,7 +180,7 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 const struct peft_method peft_full = {
 	.type = "modules_to_save", .kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD |
 	    1 << PEFT_EMBEDDING | 1 << PEFT_NORM,
-	.shapes = shapes, .start = start, .prepare = prepare,
+	.shapes = shapes, .init = init, .start = start, .prepare = prepare,
 	.hook_for = hook_for, .ops = &ops, .changes = changes,
 	.merge = merge,
 };

@@ -17,7 +17,6 @@ struct hira {
 	int64_t		 r;
 	double		 dropout;
 	int		 start;
-	const cJSON	*rank_pattern;
 };
 
 static const char *const keys[][2] = {
@@ -27,7 +26,6 @@ static const char *const keys[][2] = {
 	{ "layers_pattern", "null" }, { "rank_pattern", "{}" }, { NULL, NULL }
 };
 
-static const char *const patterns[] = { "rank_pattern", NULL };
 static const char *const starts[] = { "gaussian", NULL };
 
 static int
@@ -38,7 +36,6 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	if ((*settings = h) == NULL)
 		return -1;
 	*h = (struct hira){ .r = 32, .start = ZERO };
-	h->rank_pattern = peft_json_get(config, "rank_pattern");
 	if (peft_json_int(config, "r", 1, 1 << 20, &h->r, err) == -1 ||
 	    peft_config_dropout(config, "hira_dropout", &h->dropout,
 	    err) == -1)
@@ -53,8 +50,11 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 {
 	const struct hira *h = settings;
 
-	if (peft_config_rank(h->rank_pattern, m, h->r, err) == -1)
-		return -1;
+	if (m->adapter->fresh && !peft_json_off(peft_json_get(
+	    m->adapter->config, "rank_pattern")))
+		return peft_seterr(err, "rank_pattern: PEFT takes no notice "
+		    "of it in a HiRA adapter");
+	m->rank = (size_t)h->r;
 	m->dropout = h->dropout;
 	out[A] = peft_shape2("hira_A", m->rank, m->site->in);
 	out[B] = peft_shape2("hira_B", m->site->out, m->rank);
@@ -117,7 +117,7 @@ static const struct peft_dense_ops ops = { true, rows, back };
 const struct peft_method peft_hira = {
 	.type = "HIRA", .name = "hira",
 	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "hira_dropout" },
-	.keys = keys, .patterns = patterns,
+	.keys = keys,
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
 	.shapes = shapes, .init = init, .hook = &peft_dense_hook, .ops = &ops,
 	.changes = peft_weight_changes, .merge = peft_dense_merge,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The config and the names of the adapters library. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,8 @@ static const char *const outer[] = {
 
 /* What `architecture' says; and what we call it. */
 static const char *const kinds[][2] = {
-	{ "bottleneck", "BOTTLENECK" },
+	{ "bottleneck", "BOTTLENECK" }, { "lora", "AH_LORA" },
+	{ "prefix_tuning", "AH_PREFIX_TUNING" }, { "union", "AH_UNION" },
 };
 
 bool
@@ -27,8 +29,8 @@ peft_hub_is_outer(const char *key)
 	return false;
 }
 
-static int
-kind_of(const cJSON *inner, const char **type, struct peft_err *err)
+int
+peft_hub_type(const cJSON *inner, const char **type, struct peft_err *err)
 {
 	const char *name = "bottleneck";
 	size_t i;
@@ -61,6 +63,24 @@ move(cJSON *to, const cJSON *from, struct peft_err *err)
 	return 0;
 }
 
+/* Versions before 1.1.0 computed LoRA as if alpha were r, and say another. */
+static void
+mend(cJSON *flat)
+{
+	const cJSON *v = peft_json_get(flat, "version");
+	const cJSON *r = peft_json_get(flat, "r"), *mode;
+	unsigned major, minor;
+
+	mode = peft_json_get(flat, "architecture");
+	if (!cJSON_IsString(v) || !cJSON_IsNumber(r) ||
+	    !cJSON_IsString(mode) || strcmp(mode->valuestring, "lora") != 0 ||
+	    sscanf(v->valuestring, "adapters.%u.%u", &major, &minor) != 2 ||
+	    major > 1 || (major == 1 && minor >= 1))
+		return;
+	cJSON_DeleteItemFromObjectCaseSensitive(flat, "alpha");
+	cJSON_AddNumberToObject(flat, "alpha", r->valuedouble);
+}
+
 int
 peft_hub_unpack(cJSON **config, struct peft_err *err)
 {
@@ -73,7 +93,7 @@ peft_hub_unpack(cJSON **config, struct peft_err *err)
 	if (!cJSON_IsObject(inner))
 		return peft_seterr(err, "config is no object: write the "
 		    "settings themselves, not their name");
-	if (kind_of(inner, &type, err) == -1)
+	if (peft_hub_type(inner, &type, err) == -1)
 		return -1;
 	if (!cJSON_IsString(peft_json_get(*config, "name")))
 		return peft_seterr(err, "name, the adapter's, is missing");
@@ -83,6 +103,7 @@ peft_hub_unpack(cJSON **config, struct peft_err *err)
 		cJSON_Delete(flat);
 		return -1;
 	}
+	mend(flat);
 	cJSON_Delete(*config);
 	*config = flat;
 	return 0;
@@ -136,13 +157,26 @@ spell_float(cJSON *number)
 	peft_buf_free(&b);
 }
 
+/* The keys that are not said, as the library has them. */
+static void
+fill(const struct peft_method *m, cJSON *config)
+{
+	const char *const (*key)[2];
+	struct peft_err err;
+
+	for (key = m->keys; (*key)[0] != NULL; key++)
+		if (peft_json_get(config, (*key)[0]) == NULL)
+			cJSON_AddItemToObject(config, (*key)[0],
+			    peft_json((*key)[1], strlen((*key)[1]), &err));
+	spell_float(cJSON_GetObjectItemCaseSensitive(config, "scaling"));
+}
+
 cJSON *
 peft_hub_to_save(const struct peft_adapter *a, cJSON *flat)
 {
-	const char *const (*key)[2];
 	cJSON *all = cJSON_CreateObject(), *e;
-	struct peft_err err;
-	size_t i;
+	const struct peft_part *part = NULL;
+	size_t i, n = 0;
 
 	cJSON_DeleteItemFromObjectCaseSensitive(flat, "peft_type");
 	for (i = 0; outer[i] != NULL; i++) {
@@ -150,11 +184,12 @@ peft_hub_to_save(const struct peft_adapter *a, cJSON *flat)
 		if (e != NULL)
 			cJSON_AddItemToObject(all, outer[i], e);
 	}
-	for (key = a->method->keys; (*key)[0] != NULL; key++)
-		if (peft_json_get(flat, (*key)[0]) == NULL)
-			cJSON_AddItemToObject(flat, (*key)[0],
-			    peft_json((*key)[1], strlen((*key)[1]), &err));
-	spell_float(cJSON_GetObjectItemCaseSensitive(flat, "scaling"));
+	fill(a->method, flat);
+	if (a->method->parts != NULL)
+		part = a->method->parts(a->settings, &n);
+	e = cJSON_GetObjectItemCaseSensitive(flat, "configs");
+	for (i = 0; i < n; i++)
+		fill(part[i].method, cJSON_GetArrayItem(e, (int)i));
 	cJSON_AddItemToObject(all, "config", flat);
 	put(all, "version", cJSON_CreateString("adapters.1.3.0"));
 	put(all, "model_class", cJSON_CreateNull());
@@ -177,6 +212,13 @@ peft_hub_prefix(const struct peft_config *model, struct peft_buf *b)
 	peft_buf_putc(b, '.');
 }
 
+bool
+peft_hub_is_alias(const char *name)
+{
+	return strstr(name, ".adapter_norm_before.") != NULL ||
+	    strstr(name, ".prefix_tuning.pool.") != NULL;
+}
+
 void
 peft_hub_name(const struct peft_module *m, const struct peft_shape *s,
     struct peft_buf *b)
@@ -189,18 +231,6 @@ peft_hub_name(const struct peft_module *m, const struct peft_shape *s,
 		peft_hub_prefix(m->adapter->model, b);
 	peft_buf_printf(b, "%s.%s.%s", s->group, name->valuestring,
 	    s->suffix);
-}
-
-size_t
-peft_hub_sites(const struct peft_adapter *a, const struct peft_sites *sites,
-    const struct peft_site **at)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < sites->n; i++)
-		if (a->method->kinds >> sites->at[i].kind & 1)
-			at[n++] = &sites->at[i];
-	return n;
 }
 
 int

@@ -23,6 +23,9 @@
 
 /* Such a config is made flat by peft_hub_unpack() (adapter.h). */
 
+/* The peft_type of settings, by their architecture. */
+int	peft_hub_type(const cJSON *config, const char **type,
+	    struct peft_err *) PEFT_MUSTCHECK;
 /* Is it one of the keys beside the settings? */
 bool	peft_hub_is_outer(const char *key);
 /* The outer keys: is it for this model (NULL: not known)?  An adapter that
@@ -37,9 +40,10 @@ void	peft_hub_name(const struct peft_module *, const struct peft_shape *,
 	    struct peft_buf *);
 void	peft_hub_prefix(const struct peft_config *, struct peft_buf *);
 
-/* All sites of the method's kinds; their number. */
-size_t	peft_hub_sites(const struct peft_adapter *, const struct peft_sites *,
-	    const struct peft_site **);
+/* Is it another name of a tensor that has one?  The library's modules are in
+ * several places of the model, and its pickles, too. */
+bool	peft_hub_is_alias(const char *name);
+
 /* leave_out: the layers without the adapter; 1: this is one of them. */
 int	peft_hub_left_out(const cJSON *list, int layer);
 int	peft_hub_check_left_out(const cJSON *list, struct peft_err *)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "math/vec.h"
-#include "peft/row.h"
+#include "peft/ia3.h"
 #include "peft/target.h"
 
 enum { L };
@@ -85,6 +85,7 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	if (ff == -1)
 		return -1;
 	m->own[FF] = ff == 1;
+	m->scale = 1;
 	out[L] = ff ? peft_shape2("ia3_l", 1, m->site->in) :
 	    peft_shape2("ia3_l", m->site->out, 1);
 	return 0;
@@ -113,18 +114,18 @@ struct task {
 	bool		 add;
 };
 
-/* y (or y +=) x o (1 + a (l - 1)), a being the adapter's weight. */
+/* y (or y +=) x o (1 + a (s l - 1)), a being the adapter's weight. */
 static void
 scale_row(void *ctx, size_t t, int thread)
 {
 	const struct task *k = ctx;
 	const float *l = k->m->param[L]->value, *x = k->x + t * k->ldx;
-	float *y = k->y + t * k->ldy, a = k->m->weight;
+	float *y = k->y + t * k->ldy, a = k->m->weight, s = k->m->scale;
 	size_t i, n = k->m->param[L]->n;
 
 	(void)thread;
 	for (i = 0; i < n; i++) {
-		float v = x[i] * (1 + a * (l[i] - 1));
+		float v = x[i] * (1 + a * (s * l[i] - 1));
 
 		y[i] = k->add ? y[i] + v : v;
 	}
@@ -138,7 +139,8 @@ gradient(const struct peft_module *m, const float *dy, size_t lddy,
 
 	for (t = 0; m->train && t < T; t++, dy += lddy, x += ldx)
 		for (i = 0; i < n; i++)
-			m->param[L]->grad[i] += m->weight * dy[i] * x[i];
+			m->param[L]->grad[i] += m->weight * m->scale *
+			    dy[i] * x[i];
 }
 
 static void
@@ -191,7 +193,7 @@ output_back(void *self, const struct peft_hook_call *c, float *dy,
 	peft_cpu_run(c->cpu, c->T, scale_row, &k);
 }
 
-static const struct peft_hook_ops output_hook = {
+const struct peft_hook_ops peft_ia3_output_hook = {
 	.saved = saved, .forward = forward,
 	.output_back = output_back,
 };
@@ -203,7 +205,7 @@ static const struct peft_hook_ops input_hook = { .input = input,
 static const struct peft_hook_ops *
 hook_for(const struct peft_module *m)
 {
-	return m->own[FF] ? &input_hook : &output_hook;
+	return m->own[FF] ? &input_hook : &peft_ia3_output_hook;
 }
 
 static bool
@@ -213,8 +215,8 @@ changes(const struct peft_module *m, enum peft_leaf leaf)
 	    m->site->bias != SIZE_MAX);
 }
 
-static int
-merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
+int
+peft_ia3_merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
     size_t n, float weight, float *rows, const struct peft_rows *base,
     struct peft_err *err)
 {
@@ -226,8 +228,9 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 	(void)err;
 	for (i = 0; i < n; i++)
 		for (k = 0; k < in; k++)
-			rows[i * in + k] *= 1 + weight * (l[m->own[FF] ||
-			    leaf == PEFT_LEAF_BIAS ? k : first + i] - 1);
+			rows[i * in + k] *= 1 + weight * (m->scale *
+			    l[m->own[FF] || leaf == PEFT_LEAF_BIAS ? k :
+			    first + i] - 1);
 	return 0;
 }
 
@@ -235,5 +238,5 @@ const struct peft_method peft_ia3 = {
 	.type = "IA3", .name = "ia3", .keys = keys, .usual = usual,
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
 	.shapes = shapes, .init = init, .hook_for = hook_for,
-	.changes = changes, .merge = merge,
+	.changes = changes, .merge = peft_ia3_merge,
 };

@@ -146,9 +146,14 @@ mergeable(const struct peft_adapter *a)
 {
 	size_t i;
 
-	for (i = 0; i < a->nmodules; i++)
-		if (a->modules[i].method->changes == NULL)
+	for (i = 0; i < a->nmodules; i++) {
+		const struct peft_module *m = &a->modules[i];
+
+		if (m->method->changes == NULL || (m->site != NULL &&
+		    !m->method->changes(m, PEFT_LEAF_WEIGHT) &&
+		    !m->method->changes(m, PEFT_LEAF_BIAS)))
 			return false;
+	}
 	return a->invocation.n == 0;
 }
 

@@ -12,6 +12,7 @@
  * done once, in adapter.c, through these calls.
  */
 enum { PEFT_MAXPART = 24 };	/* tensors a method has on one site */
+struct peft_token_ids;		/* tokens.h */
 enum { PEFT_MAXOWN = 4 };	/* numbers a module keeps for its method */
 
 /* An adapter's part at one site; or, without a site, what is common to all
@@ -29,6 +30,7 @@ struct peft_module {
 	bool			 train;
 	double			 dropout;	/* of the input */
 	const char		*untrainable;	/* why it can only be used */
+	bool			 whole;		/* looks at whole sequences */
 	struct peft_rng		 rng;		/* for it */
 	struct peft_hook	 hook;
 	void			*state;		/* of the method; freed */
@@ -56,10 +58,17 @@ struct peft_shape {
 	bool		 unsaved;	/* trained, but not in files */
 	bool		 optional;	/* a file may lack it: init fills it */
 	bool		 droppable;	/* a file may lack it: n is 0 then */
-	bool		 whole;		/* whole numbers (I32 on disk) */
+	enum peft_dtype	 whole;		/* whole numbers: their type on disk;
+					 * 0: they are none */
 	enum peft_place	 place;
 	const char	*group;		/* of the adapters library: what its
 					 * names have before the adapter's */
+};
+
+/* A method and its settings. */
+struct peft_part {
+	const struct peft_method *method;
+	void		*settings;
 };
 
 struct peft_method {
@@ -85,6 +94,10 @@ struct peft_method {
 	/* Settings from the config; kept in *settings (malloc'd). */
 	int	(*parse)(const cJSON *config, void **settings,
 		    struct peft_err *);
+	/* What they hold beside; may be NULL. */
+	void	(*drop)(void *settings);
+	/* The methods that this one is made of; NULL: itself alone. */
+	const struct peft_part *(*parts)(const void *settings, size_t *n);
 	/* Fill in the module's rank, scale, own and dropout, and say what
 	 * tensors it has: shapes[PEFT_MAXPART], unused ones with suffix
 	 * NULL.  common: the same of the adapter as a whole, whose modules
@@ -106,7 +119,8 @@ struct peft_method {
 	const struct peft_hook_ops *hook;
 	/* If it is not the same for all; may be NULL. */
 	const struct peft_hook_ops *(*hook_for)(const struct peft_module *);
-	/* Instead of a hook at the site; may be NULL. */
+	/* Instead of a hook at the site, or of modules without a site; may be
+	 * NULL. */
 	int	(*attach)(struct peft_module *, struct peft_sites *, int index,
 		    struct peft_err *);
 	/* What other files share between methods (lowrank.h, dense.h, ...). */
@@ -137,6 +151,9 @@ const struct peft_method *peft_method_find(const char *type,
 	    struct peft_err *);
 /* The i-th, or NULL. */
 const struct peft_method *peft_method_at(size_t i);
+/* presets.c: the type that such a name stands for; the i-th; or NULL. */
+const char *peft_preset_type(const char *name);
+const char *peft_preset_name(size_t i);
 
 /* Parts that any adapter may have beside its method's. */
 extern const struct peft_method peft_full, peft_lora_stack,
@@ -147,7 +164,7 @@ struct peft_adapter {
 	const struct peft_method *method;
 	cJSON			*config;
 	void			*settings;
-	void			*extra;		/* settings of token rows */
+	struct peft_token_ids	*extra;		/* of its token rows */
 	struct peft_module	*modules;
 	size_t			 nmodules;	/* all of them */
 	size_t			 nsites;	/* the method's own, first */

@@ -80,8 +80,8 @@ quick_gelu(float x, float *d)
 	return x * s;
 }
 
-static float
-hyperbolic(float x, float *d)
+float
+peft_nonlinear_tanh(float x, float *d)
 {
 	float t = tanhf(x);
 
@@ -143,7 +143,7 @@ static const struct {
 	peft_nonlinear	*f;
 } known[] = {
 	{ "relu", relu }, { "gelu", gelu }, { "gelu_new", gelu_tanh },
-	{ "swish", silu }, { "silu", silu }, { "tanh", hyperbolic },
+	{ "swish", silu }, { "silu", silu }, { "tanh", peft_nonlinear_tanh },
 	{ "sigmoid", sigmoid }, { "leakyrelu", leaky },
 	{ "leaky_relu", leaky }, { "relu2", relu2 }, { "relu6", relu6 },
 	{ "quick_gelu", quick_gelu }, { "gelu_10", gelu_10 },

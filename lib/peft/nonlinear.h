@@ -13,6 +13,8 @@
  */
 typedef float	peft_nonlinear(float x, float *d);
 
+peft_nonlinear	peft_nonlinear_tanh;
+
 /* NULL with *err naming those that are known.  Letters' case is ignored. */
 peft_nonlinear	*peft_nonlinear_find(const char *name, struct peft_err *);
 

@@ -2,18 +2,20 @@
 /*
  * OFT (Qiu et al. 2023) as PEFT has it: the input of a linear is turned by
  * orthogonal blocks; of each block's skew matrix the upper triangle is
- * trained, [blocks, b (b - 1) / 2].
+ * trained, [blocks, b (b - 1) / 2].  Constrained (coft), what is further from
+ * no turn than eps is drawn back before it is used.
  */
 
-#include "peft/row.h"
+#include <math.h>
+
 #include "peft/turn.h"
 
 enum { WEIGHT };
 
 struct oft {
 	int64_t	r, size, terms;
-	double	dropout;
-	bool	share, series, random;
+	double	dropout, eps;
+	bool	share, series, random, constrained;
 };
 
 static const char *const keys[][2] = {
@@ -34,7 +36,8 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 
 	if ((*settings = o) == NULL)
 		return -1;
-	*o = (struct oft){ .size = 32, .terms = 5, .series = true };
+	*o = (struct oft){ .size = 32, .terms = 5, .series = true,
+	    .eps = 6e-5 };
 	if (peft_json_int(config, "r", 0, 1 << 20, &o->r, err) == -1 ||
 	    peft_json_int(config, "oft_block_size", 0, 1 << 20, &o->size,
 	    err) == -1 || peft_json_int(config, "num_cayley_neumann_terms",
@@ -44,10 +47,13 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    err) == -1 ||
 	    peft_json_bool(config, "init_weights", &start, err) == -1 ||
 	    peft_config_dropout(config, "module_dropout", &o->dropout,
-	    err) == -1 || peft_config_off(config, "coft", err) == -1 ||
+	    err) == -1 || peft_json_bool(config, "coft", &o->constrained,
+	    err) == -1 || peft_json_real(config, "eps", &o->eps, err) == -1 ||
 	    peft_config_off(config, "bias", err) == -1)
 		return -1;
 	o->random = !start;
+	if (!(o->eps > 0))
+		return peft_seterr(err, "eps is not above 0");
 	if ((o->r == 0) == (o->size == 0))
 		return peft_seterr(err, "one of r and oft_block_size must be "
 		    "0, and the other not");
@@ -105,12 +111,30 @@ init(const void *settings, const struct peft_module *m, int part,
 		peft_init_const(value, n, 0);
 }
 
+/* Within eps of the origin, all blocks together; in place, as PEFT does it:
+ * the step of the optimiser ends there. */
+static void
+draw_back(const struct oft *o, size_t blocks, float *u, size_t n)
+{
+	double most = o->eps / sqrt((double)blocks), norm = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)		/* each is in the matrix twice */
+		norm += 2 * (double)u[i] * (double)u[i];
+	norm = sqrt(norm);
+	for (i = 0; norm > most && i < n; i++)
+		u[i] = (float)(u[i] * (most / norm));
+}
+
 static void
 skew(const struct peft_module *m, size_t block, double *q)
 {
-	size_t b = m->own[PEFT_TURN_SIZE], i, j;
-	const float *u = m->param[WEIGHT]->value + block * (b * (b - 1) / 2);
+	const struct oft *o = m->settings;
+	size_t b = m->own[PEFT_TURN_SIZE], n = b * (b - 1) / 2, i, j;
+	float *u = m->param[WEIGHT]->value + block * n;
 
+	if (o->constrained)
+		draw_back(o, m->own[PEFT_TURN_BLOCKS], u, n);
 	for (i = 0; i < b; i++)
 		for (q[i * b + i] = 0, j = i + 1; j < b; j++) {
 			q[i * b + j] = *u;

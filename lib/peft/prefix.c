@@ -6,14 +6,13 @@
  * x 2 x d; only what they make is saved.
  */
 
-#include <math.h>
 #include <string.h>
 
-#include "math/vec.h"
+#include "peft/projection.h"
 #include "peft/row.h"
-#include "peft/virtual.h"
 
-enum { EMBED = 1, W1, B1, W2, B2 };
+enum { EMBED = PEFT_PROJECT_EMBED, W1 = PEFT_PROJECT_W1,
+	B1 = PEFT_PROJECT_B1, W2 = PEFT_PROJECT_W2, B2 = PEFT_PROJECT_B2 };
 
 struct prefix {
 	int64_t	hidden;
@@ -21,6 +20,7 @@ struct prefix {
 };
 
 static const char *const keys[][2] = {
+	{ "modules_to_save", "null" },
 	{ "num_virtual_tokens", "null" }, { "token_dim", "null" },
 	{ "num_transformer_submodules", "null" },
 	{ "num_attention_heads", "null" }, { "num_layers", "null" },
@@ -38,8 +38,7 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    peft_json_int(config, "encoder_hidden_size", 1, 1 << 20,
 	    &p->hidden, err) == -1 || peft_json_bool(config,
 	    "prefix_projection", &p->project, err) == -1 ||
-	    peft_json_str(config, "init_weights", &start, err) == -1 ||
-	    peft_config_off(config, "modules_to_save", err) == -1)
+	    peft_json_str(config, "init_weights", &start, err) == -1)
 		return -1;
 	p->zero = strcmp(start, "zero") == 0;
 	if (!p->zero && start[0] != '\0')
@@ -101,63 +100,25 @@ init(const void *settings, const struct peft_module *m, int part,
 		    value, n);
 }
 
-static size_t
-hidden_floats(const struct peft_module *m)
-{
-	return m->param[W1] == NULL ? 0 : m->own[PEFT_VIRTUAL_N] *
-	    m->param[W1]->shape[0];
-}
-
-/* What is behind the gradient: the hidden layer, and its gradient. */
 static int
 prepare(struct peft_module *m, const struct peft_rows *base,
     struct peft_err *err)
 {
 	(void)base;
-	return peft_virtual_prepare(m, m->param[W1] == NULL ? 0 :
-	    2 * hidden_floats(m) + m->param[EMBED]->n, err);
+	return peft_projection_prepare(m, err);
 }
 
 static void
 begin(void *self, struct peft_cpu *cpu, float *product)
 {
-	struct peft_module *m = self;
-	size_t n = m->own[PEFT_VIRTUAL_N], k = hidden_floats(m), i;
-	float *h;
-
 	(void)product;
-	if (m->param[W1] == NULL || !peft_module_stale(m))
-		return;
-	h = peft_virtual_extra(m);
-	peft_layer(cpu, m->param[W1], m->param[B1], m->param[EMBED]->value,
-	    n, h);
-	for (i = 0; i < k; i++)
-		h[i] = tanhf(h[i]);
-	peft_layer(cpu, m->param[W2], m->param[B2], h, n,
-	    m->param[PEFT_PROMPT]->value);
-	memset(peft_virtual_gradient(m), 0, m->param[PEFT_PROMPT]->n *
-	    sizeof(float));
+	peft_projection_begin(self, cpu, peft_nonlinear_tanh);
 }
 
 static void
 end(void *self, struct peft_cpu *cpu)
 {
-	struct peft_module *m = self;
-	size_t n = m->own[PEFT_VIRTUAL_N], k = hidden_floats(m), i;
-	float *h, *dh;
-
-	if (m->param[W1] == NULL || !m->train)
-		return;
-	h = peft_virtual_extra(m);
-	dh = h + k;
-	peft_layer_back(cpu, m->param[W2], m->param[B2], h, n,
-	    peft_virtual_gradient(m), dh);
-	for (i = 0; i < k; i++)
-		dh[i] *= 1 - h[i] * h[i];
-	peft_layer_back(cpu, m->param[W1], m->param[B1],
-	    m->param[EMBED]->value, n, dh, dh + k);
-	peft_vec_best()->add(m->param[EMBED]->grad, dh + k,
-	    m->param[EMBED]->n);
+	peft_projection_end(self, cpu, peft_nonlinear_tanh);
 }
 
 static const struct peft_hook_ops ops = {

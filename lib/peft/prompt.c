@@ -16,6 +16,7 @@ struct prompt {
 };
 
 static const char *const keys[][2] = {
+	{ "modules_to_save", "null" },
 	{ "num_virtual_tokens", "null" }, { "token_dim", "null" },
 	{ "num_transformer_submodules", "null" },
 	{ "num_attention_heads", "null" }, { "num_layers", "null" },
@@ -35,8 +36,7 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	int i;
 
 	if ((*settings = p) == NULL || peft_json_str(config,
-	    "prompt_tuning_init", &start, err) == -1 ||
-	    peft_config_off(config, "modules_to_save", err) == -1)
+	    "prompt_tuning_init", &start, err) == -1)
 		return -1;
 	for (i = 0; starts[i] != NULL && strcmp(starts[i], start) != 0; i++)
 		;

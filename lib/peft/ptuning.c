@@ -24,6 +24,7 @@ struct ptuning {
 };
 
 static const char *const keys[][2] = {
+	{ "modules_to_save", "null" },
 	{ "num_virtual_tokens", "null" }, { "token_dim", "null" },
 	{ "num_transformer_submodules", "null" },
 	{ "num_attention_heads", "null" }, { "num_layers", "null" },
@@ -46,8 +47,7 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    "encoder_num_layers", 1, 16, &p->layers, err) == -1 ||
 	    peft_json_str(config, "encoder_reparameterization_type", &kind,
 	    err) == -1 || peft_config_dropout(config, "encoder_dropout",
-	    &p->dropout, err) == -1 ||
-	    peft_config_off(config, "modules_to_save", err) == -1)
+	    &p->dropout, err) == -1)
 		return -1;
 	p->lstm = strcmp(kind, "LSTM") == 0;
 	if (!p->lstm && strcmp(kind, "MLP") != 0)

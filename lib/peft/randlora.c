@@ -9,7 +9,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "math/round.h"
 #include "peft/lowrank.h"
+#include "peft/torch.h"
 
 enum { LAMBDA, GAMMA, COPY };
 enum { A, B };				/* common */
@@ -18,7 +20,7 @@ enum { R, N };				/* own[]: r, n */
 struct randlora {
 	int64_t	r, key;
 	double	alpha, dropout;
-	bool	random, sparse, very;
+	bool	random, sparse, very, save;
 };
 
 static const char *const keys[][2] = {
@@ -35,26 +37,24 @@ static int
 parse(const cJSON *config, void **settings, struct peft_err *err)
 {
 	struct randlora *l = peft_calloc(1, sizeof(*l), err);
-	bool start = true, save = true;
+	bool start = true;
 
 	if ((*settings = l) == NULL)
 		return -1;
-	*l = (struct randlora){ .r = 32, .alpha = 640 };
+	*l = (struct randlora){ .r = 32, .alpha = 640,
+	    .save = true };
 	if (peft_json_int(config, "r", 1, 1 << 20, &l->r, err) == -1 ||
 	    peft_json_int(config, "projection_prng_key", 0, UINT32_MAX,
 	    &l->key, err) == -1 ||
 	    peft_json_real(config, "randlora_alpha", &l->alpha, err) == -1 ||
 	    peft_json_bool(config, "init_weights", &start, err) == -1 ||
-	    peft_json_bool(config, "save_projection", &save, err) == -1 ||
+	    peft_json_bool(config, "save_projection", &l->save, err) == -1 ||
 	    peft_json_bool(config, "sparse", &l->sparse, err) == -1 ||
 	    peft_json_bool(config, "very_sparse", &l->very, err) == -1 ||
 	    peft_config_off(config, "bias", err) == -1 ||
 	    peft_config_dropout(config, "randlora_dropout", &l->dropout,
 	    err) == -1)
 		return -1;
-	if (!save)
-		return peft_seterr(err, "save_projection false is not "
-		    "honoured here: the projections must be in the file");
 	l->random = !start;
 	return 0;
 }
@@ -100,7 +100,7 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	out[LAMBDA] = peft_shape2("randlora_lambda", r, n);
 	out[GAMMA] = peft_shape2("randlora_gamma", n, least(m->site));
 	/* PEFT writes the shared ones in each module besides */
-	if (!m->adapter->fresh) {
+	if (!m->adapter->fresh && l->save) {
 		shared_shapes(m->adapter, l, out + COPY);
 		out[COPY + A].droppable = out[COPY + B].droppable = true;
 	}
@@ -112,31 +112,103 @@ common(const void *settings, struct peft_module *m, struct peft_shape *out,
     struct peft_err *err)
 {
 	const struct randlora *l = settings;
+	int k;
 
 	(void)err;
 	shared_shapes(m->adapter, l, out);
-	out[A].place = out[B].place = PEFT_AT_MODEL;
+	for (k = A; k <= B; k++) {
+		out[k].place = PEFT_AT_MODEL;
+		out[k].optional = out[k].unsaved = !l->save;
+	}
 	return 0;
 }
 
-/* Fixed projections of deviation 1; sparse: -1, 0, 1 with chances 1/6, 2/3,
- * 1/6 (or rarer), scaled so. */
-static void
-projection(const struct randlora *l, const struct peft_module *m,
-    struct peft_rng rng, float *value, size_t n)
+static double
+deviation(const float *value, size_t n)
 {
-	double s = l->very ? sqrt((double)m->param[A]->shape[2]) : 3;
+	double sum = 0, squares = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		sum += (double)value[i];
+	for (i = 0; i < n; i++)
+		squares += ((double)value[i] - sum / (double)n) *
+		    ((double)value[i] - sum / (double)n);
+	return sqrt(squares / (double)(n - 1));
+}
+
+/* -1, 0, 1 with chances 1/6, 2/3, 1/6, or rarer: s is 3, or more. */
+static void
+put_sparse(struct peft_torch *t, double s, float *value, size_t n)
+{
+	float low = (float)(1 / (2 * s)), high = (float)(1 - 1 / (2 * s));
+	double std;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		double u = peft_rng_uniform(rng, (uint64_t)l->key, i);
+		float u = peft_torch_uniform(t, 0, 1);
 
-		if (!l->sparse && !l->very)
-			value[i] = (float)((2 * u - 1) * sqrt(3));
-		else
-			value[i] = u < 1 / (2 * s) ? -(float)sqrt(s) :
-			    u > 1 - 1 / (2 * s) ? (float)sqrt(s) : 0;
+		value[i] = u < low ? -1 : u > high ? 1 : 0;
 	}
+	std = deviation(value, n);
+	for (i = 0; i < n; i++)
+		value[i] /= (float)std;
+}
+
+static float
+rounded(float v)
+{
+	return peft_from_bf16(peft_to_bf16(v));
+}
+
+/* torch.empty(..., dtype = bfloat16).uniform_(-bound, bound): the bound above
+ * is left out. */
+static float
+uniform(struct peft_torch *t, double bound)
+{
+	float v = rounded(peft_torch_uniform(t, -bound, bound));
+	float most = rounded((float)bound);
+
+	return v < most ? v : -most;
+}
+
+/* In bf16, as PEFT has them wherever there is bf16; B [most, n, r] is made
+ * of n matrices, one after the other. */
+static void
+put_dense(struct peft_torch *t, const struct peft_param *p, float *value)
+{
+	size_t n = p->shape[1], last = p->shape[2], i, j, k;
+	double bound = 1 / sqrt((double)last);
+	float std;
+
+	for (j = 0; j < n; j++)
+		for (i = 0; i < p->shape[0]; i++)
+			for (k = 0; k < last; k++)
+				value[(i * n + j) * last + k] =
+				    uniform(t, bound);
+	std = rounded((float)deviation(value, p->n));
+	for (i = 0; i < p->n; i++)
+		value[i] = rounded(value[i] / std);
+}
+
+/* The fixed projections, of deviation 1, are those of torch's generator,
+ * whose numbers for A come before those for B. */
+static void
+projection(const struct randlora *l, const struct peft_module *m, int part,
+    float *value)
+{
+	const struct peft_param *a = m->param[A], *p = m->param[part];
+	struct peft_torch t;
+	size_t i;
+
+	peft_torch_seed(&t, (uint32_t)l->key);
+	for (i = 0; part == B && i < a->n; i++)
+		(void)peft_torch_u32(&t);
+	if (l->sparse || l->very)
+		put_sparse(&t, l->very ? sqrt((double)a->shape[2]) : 3, value,
+		    p->n);
+	else
+		put_dense(&t, p, value);
 }
 
 static void
@@ -146,7 +218,7 @@ init(const void *settings, const struct peft_module *m, int part,
 	const struct randlora *l = settings;
 
 	if (m->site == NULL)
-		projection(l, m, rng, value, n);
+		projection(l, m, part, value);
 	else if (part == LAMBDA && l->random)
 		peft_init_normal(rng, value, n, 1);
 	else if (part == LAMBDA)

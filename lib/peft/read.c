@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "math/vec.h"
 #include "peft/hub.h"
 #include "quant/quant.h"
@@ -68,25 +69,29 @@ check_shape(const struct peft_weight *w, const struct peft_param *p,
 }
 
 /* Before anything is allocated for values: which[i] is the param of the
- * file's tensor i. */
+ * file's tensor i, SIZE_MAX: it is another name of one. */
 static int
 match(struct peft_adapter *a, const struct peft_source *src,
     size_t *which, bool *seen, struct peft_err *err)
 {
 	size_t n = peft_source_count(src), i;
+	enum peft_dtype whole;
 
 	for (i = 0; i < n; i++) {
 		const struct peft_weight *w = peft_source_at(src, i);
 
+		which[i] = SIZE_MAX;
+		if (a->method->hub && peft_hub_is_alias(w->name))
+			continue;
 		if (find_param(a, w->name, &which[i], err) == -1 ||
 		    check_shape(w, &a->params[which[i]], err) == -1)
 			return -1;
-		if (a->params[which[i]].whole ? w->dtype != PEFT_I32 :
-		    w->dtype != PEFT_F32 && w->dtype != PEFT_F16 &&
-		    w->dtype != PEFT_BF16)
+		whole = a->params[which[i]].whole;
+		if (whole != 0 ? w->dtype != whole : w->dtype != PEFT_F32 &&
+		    w->dtype != PEFT_F16 && w->dtype != PEFT_BF16)
 			return peft_seterr(err, "tensor %s is of type %s, not "
 			    "%s", w->name, peft_dtypes[w->dtype].name,
-			    a->params[which[i]].whole ? "i32" :
+			    whole != 0 ? peft_dtypes[whole].name :
 			    "f32, f16 or bf16");
 		if (seen[which[i]])
 			return peft_seterr(err, "tensor %s is there twice, "
@@ -108,11 +113,14 @@ match(struct peft_adapter *a, const struct peft_source *src,
 static void
 whole_numbers(const struct peft_weight *w, float *value)
 {
+	size_t size = peft_dtypes[w->dtype].bytes, i;
+	const uint8_t *p = w->data;
 	int32_t v;
-	size_t i;
 
-	for (i = 0; i < w->nelem; i++) {
-		memcpy(&v, (const uint8_t *)w->data + 4 * i, sizeof(v));
+	for (i = 0; i < w->nelem; i++, p += size) {
+		v = w->dtype == PEFT_U8 ? *p : (int16_t)peft_load16(p);
+		if (w->dtype == PEFT_I32)
+			memcpy(&v, p, sizeof(v));
 		value[i] = (float)v;
 	}
 }
@@ -125,11 +133,14 @@ read_values(struct peft_adapter *a, struct peft_source *src,
 	struct peft_weight w;
 
 	for (i = 0; i < n; i++) {
-		struct peft_param *p = &a->params[which[i]];
+		struct peft_param *p;
 
+		if (which[i] == SIZE_MAX)
+			continue;
+		p = &a->params[which[i]];
 		if (peft_source_load(src, i, &w, err) == -1)
 			return -1;
-		if (p->whole)
+		if (p->whole != 0)
 			whole_numbers(&w, p->value);
 		else
 			peft_decode(&w, 0, w.nelem, p->value);

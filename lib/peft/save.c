@@ -21,19 +21,23 @@ static int
 put_whole(const struct peft_param *p, struct peft_sink *sink,
     struct peft_err *err)
 {
-	int32_t *v = peft_calloc(p->n, sizeof(*v), err);
-	struct peft_weight w = { .name = p->name, .dtype = PEFT_I32,
+	size_t size = peft_dtypes[p->whole].bytes;
+	uint8_t *v = peft_calloc(p->n, size, err);
+	struct peft_weight w = { .name = p->name, .dtype = p->whole,
 	    .ndim = p->ndim, .rows = 1, .cols = p->n, .nelem = p->n,
-	    .nbytes = p->n * sizeof(*v), .data = v };
+	    .nbytes = p->n * size, .data = v };
 	struct peft_rows rows = { .get = get,
 	    .ctx = (void *)(uintptr_t)p, .raw = &w };
+	int32_t number;
 	size_t i;
 	int r;
 
 	if (v == NULL)
 		return -1;
-	for (i = 0; i < p->n; i++)
-		v[i] = (int32_t)p->value[i];
+	for (i = 0; i < p->n; i++) {	/* the low bytes come first */
+		number = (int32_t)p->value[i];
+		memcpy(v + i * size, &number, size);
+	}
 	r = peft_sink_put(sink, &rows, err);
 	free(v);
 	return r;
@@ -50,7 +54,7 @@ put_all(const struct peft_adapter *a, struct peft_sink *sink,
 
 		if (a->params[i].unsaved)
 			continue;
-		if (a->params[i].whole) {
+		if (a->params[i].whole != 0) {
 			if (put_whole(&a->params[i], sink, err) == -1)
 				return -1;
 			continue;
@@ -77,7 +81,7 @@ save(const struct peft_adapter *a, const struct peft_sinkopt *o,
 		if (p->unsaved)
 			continue;
 		specs[n] = (struct peft_spec){ .name = p->name, .dtype =
-		    p->whole ? PEFT_I32 : PEFT_F32, .ndim = p->ndim };
+		    p->whole != 0 ? p->whole : PEFT_F32, .ndim = p->ndim };
 		memcpy(specs[n++].shape, p->shape, sizeof(p->shape));
 	}
 	sink = peft_sink_open(o, specs, n, side, 1, err);

@@ -57,7 +57,8 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 		    "weight has", m->rank);
 	out[WEIGHT] = peft_shape1("shira_weight", n);
 	out[INDICES] = peft_shape2("shira_indices", 2, n);
-	out[INDICES].fixed = out[INDICES].whole = true;
+	out[INDICES].fixed = true;
+	out[INDICES].whole = PEFT_I32;
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Trainable tokens: rows of the embedding that are trained, the method of
- * that name or a part of a LoRA adapter.  Where the head is the embedding, it
- * has the same rows.
+ * Trainable tokens: rows of the embedding or of the head that are trained,
+ * the method of that name or a part of a LoRA adapter.  Where the head is the
+ * embedding, it has the same rows.
  */
 
 #include <stdlib.h>
@@ -60,6 +60,24 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	return *settings == NULL ? -1 : 0;
 }
 
+static bool
+is_head(const struct peft_module *m)
+{
+	return m->site->kind == PEFT_HEAD;
+}
+
+static size_t
+words(const struct peft_module *m)
+{
+	return is_head(m) ? m->site->out : m->site->in;
+}
+
+static size_t
+width(const struct peft_module *m)
+{
+	return is_head(m) ? m->site->in : m->site->out;
+}
+
 static int
 shapes_as(const void *settings, struct peft_module *m, const char *suffix,
     struct peft_shape *out, struct peft_err *err)
@@ -67,11 +85,14 @@ shapes_as(const void *settings, struct peft_module *m, const char *suffix,
 	const struct peft_token_ids *t = settings;
 	size_t i;
 
+	if (is_head(m) && m->site->weight == SIZE_MAX)
+		return peft_seterr(err, "%s is the embedding, whose tokens "
+		    "it has", m->site->path);
 	for (i = 0; i < t->n; i++)
-		if ((size_t)t->id[i] >= m->site->in)
+		if ((size_t)t->id[i] >= words(m))
 			return peft_seterr(err, "token %d is not in the "
-			    "vocabulary of %zu", t->id[i], m->site->in);
-	out[0] = peft_shape2(suffix, t->n, m->site->out);
+			    "vocabulary of %zu", t->id[i], words(m));
+	out[0] = peft_shape2(suffix, t->n, width(m));
 	return 0;
 }
 
@@ -102,7 +123,7 @@ start(struct peft_module *m, struct peft_err *err)
 		return -1;
 	for (i = 0; i < t->n; i++)
 		if (rows.get(rows.ctx, (size_t)t->id[i], 1,
-		    m->param[0]->value + i * m->site->out, err) == -1)
+		    m->param[0]->value + i * width(m), err) == -1)
 			return -1;
 	return 0;
 }
@@ -147,12 +168,12 @@ prepare(struct peft_module *m, const struct peft_rows *base,
 	s->row.row = row_of;
 	for (i = 0; base != NULL && i < t->n; i++)
 		if (base->get(base->ctx, (size_t)t->id[i], 1,
-		    s->base + i * m->site->out, err) == -1)
+		    s->base + i * width(m), err) == -1)
 			return -1;
 	return 0;
 }
 
-/* A tied head: logits of the tokens change by x (row - base's row). */
+/* A head: logits of the tokens change by x (row - base's row). */
 static void
 head_forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 {
@@ -160,7 +181,7 @@ head_forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 	const struct peft_token_ids *tok = m->settings;
 	const struct peft_vec *v = peft_cpu_vec(c->cpu);
 	const struct state *s = m->state;
-	size_t D = m->site->out, t, i;
+	size_t D = width(m), t, i;
 
 	for (t = 0; t < c->T; t++)
 		for (i = 0; i < tok->n; i++)
@@ -178,7 +199,7 @@ head_backward(void *self, const struct peft_hook_call *c, const float *dy,
 	const struct peft_token_ids *tok = m->settings;
 	const struct peft_vec *v = peft_cpu_vec(c->cpu);
 	const struct state *s = m->state;
-	size_t D = m->site->out, t, i;
+	size_t D = width(m), t, i;
 
 	for (t = 0; t < c->T; t++)
 		for (i = 0; i < tok->n; i++) {
@@ -218,12 +239,13 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	size_t i;
 
 	(void)err;
-	m->hook = (struct peft_hook){ &peft_row_hook, m, index, NULL };
+	m->hook = (struct peft_hook){ is_head(m) ? &head_hook :
+	    &peft_row_hook, m, index, NULL };
 	s->head = (struct peft_hook){ &head_hook, m, index, NULL };
 	for (i = 0; i < sites->n; i++)
 		if (&sites->at[i] == m->site)
 			hook_up(&sites->at[i], &m->hook);
-		else if (sites->at[i].kind == PEFT_HEAD &&
+		else if (!is_head(m) && sites->at[i].kind == PEFT_HEAD &&
 		    sites->at[i].weight == SIZE_MAX)
 			hook_up(&sites->at[i], &s->head);
 	return 0;
@@ -235,7 +257,7 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
     struct peft_err *err)
 {
 	const struct peft_token_ids *t = m->settings;
-	size_t D = m->site->out, i, k;
+	size_t D = width(m), i, k;
 
 	(void)leaf;
 	(void)base;
@@ -255,13 +277,14 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 
 const struct peft_method peft_trainable_tokens = {
 	.type = "TRAINABLE_TOKENS", .name = "trainable-tokens", .keys = keys,
-	.kinds = 1 << PEFT_EMBEDDING, .usual = usual, .parse = parse,
-	.shapes = shapes, .start = start, .prepare = prepare,
+	.kinds = 1 << PEFT_EMBEDDING | 1 << PEFT_HEAD, .usual = usual,
+	.parse = parse, .shapes = shapes, .start = start, .prepare = prepare,
 	.attach = attach, .changes = peft_weight_changes, .merge = merge,
 };
 
 const struct peft_method peft_tokens_part = {
-	.type = "trainable_token_indices", .kinds = 1 << PEFT_EMBEDDING,
+	.type = "trainable_token_indices",
+	.kinds = 1 << PEFT_EMBEDDING | 1 << PEFT_HEAD,
 	.shapes = part_shapes, .start = start,
 	.prepare = prepare, .attach = attach, .changes = peft_weight_changes,
 	.merge = merge,

@@ -5,10 +5,11 @@
 #include "peft/method.h"
 
 /* Distinct token ids, as a config lists them.  NULL with *err that names the
- * key; the caller frees it. */
+ * key; the caller frees it, and the next of it. */
 struct peft_token_ids {
-	size_t	n;
-	int32_t	id[];
+	struct peft_token_ids	*next;	/* those of another module */
+	size_t			 n;
+	int32_t			 id[];
 };
 
 struct peft_token_ids *peft_token_ids_parse(const cJSON *list, const char *key,

@@ -3,7 +3,8 @@
  * VB-LoRA (Li et al. 2024): LoRA whose A and B are made of stretches of
  * `vector_length', each a mixture of the topk vectors of a bank that all
  * modules share, by the softmax of their logits.  Logits of A [r, in / length,
- * vectors], of B [out / length, r, vectors].
+ * vectors], of B [out / length, r, vectors].  A file may have instead of
+ * logits which vectors are chosen, and the shares of all but the last of them.
  */
 
 #include <math.h>
@@ -12,13 +13,14 @@
 #include "math/vec.h"
 #include "peft/lowrank.h"
 
-enum { LOGITS_A, LOGITS_B };
+enum { LOGITS_A, LOGITS_B, WHICH_A, WHICH_B, SHARE_A, SHARE_B };
 enum { BANK };				/* common */
 enum { MAXTOP = 64 };
 
 struct vblora {
 	int64_t	r, vectors, length, topk;
 	double	dropout, std, bound;
+	bool	compact;
 };
 
 static const char *const keys[][2] = {
@@ -35,7 +37,6 @@ static int
 parse(const cJSON *config, void **settings, struct peft_err *err)
 {
 	struct vblora *v = peft_calloc(1, sizeof(*v), err);
-	bool compact = false;
 
 	if ((*settings = v) == NULL)
 		return -1;
@@ -49,16 +50,44 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    peft_json_real(config, "init_logits_std", &v->std, err) == -1 ||
 	    peft_json_real(config, "init_vector_bank_bound", &v->bound,
 	    err) == -1 || peft_json_bool(config, "save_only_topk_weights",
-	    &compact, err) == -1 ||
+	    &v->compact, err) == -1 ||
 	    peft_config_off(config, "bias", err) == -1 ||
 	    peft_config_dropout(config, "vblora_dropout", &v->dropout,
 	    err) == -1)
 		return -1;
 	if (v->topk > v->vectors)
 		return peft_seterr(err, "topk is more than num_vectors");
-	if (compact)
-		return peft_seterr(err, "save_only_topk_weights is not "
-		    "honoured here: save it from PEFT without");
+	return 0;
+}
+
+/* PEFT's smallest type for the numbers of vectors. */
+static enum peft_dtype
+type_of(const struct vblora *v)
+{
+	return v->vectors < 256 ? PEFT_U8 : v->vectors < 32768 ? PEFT_I16 :
+	    PEFT_I32;
+}
+
+static int
+compact_shapes(const struct vblora *v, struct peft_module *m,
+    struct peft_shape *out, struct peft_err *err)
+{
+	size_t in = m->site->in / (size_t)v->length, top = (size_t)v->topk;
+	size_t rows = m->site->out / (size_t)v->length, r = m->rank;
+
+	if (m->adapter->fresh)
+		return peft_seterr(err, "save_only_topk_weights: what is "
+		    "trained here is saved with all its logits");
+	m->untrainable = "its logits are not in the file "
+	    "(save_only_topk_weights)";
+	out[WHICH_A] = peft_shape3("vblora_logits_A_topk_indices", r, in, top);
+	out[WHICH_B] = peft_shape3("vblora_logits_B_topk_indices", rows, r,
+	    top);
+	out[WHICH_A].whole = out[WHICH_B].whole = type_of(v);
+	out[SHARE_A] = peft_shape3("vblora_logits_A_topk_weights", r, in,
+	    top - 1);
+	out[SHARE_B] = peft_shape3("vblora_logits_B_topk_weights", rows, r,
+	    top - 1);
 	return 0;
 }
 
@@ -75,6 +104,8 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	if (m->site->in % len != 0 || m->site->out % len != 0)
 		return peft_seterr(err, "vector_length %zu does not divide "
 		    "%zu and %zu", len, m->site->in, m->site->out);
+	if (v->compact)
+		return compact_shapes(v, m, out, err);
 	out[LOGITS_A] = peft_shape3("vblora_logits_A", m->rank,
 	    m->site->in / len, n);
 	out[LOGITS_B] = peft_shape3("vblora_logits_B", m->site->out / len,
@@ -109,12 +140,39 @@ init(const void *settings, const struct peft_module *m, int part,
 		peft_init_normal(rng, value, n, v->std);
 }
 
-/* The topk largest of the logits, the first of equals, and their softmax. */
+/* As a file has it. */
 static void
-mixture(const struct vblora *v, const float *logit, size_t *which, float *p)
+told(const struct peft_module *m, int part, size_t at, size_t top,
+    size_t *which, float *p)
 {
-	size_t top = (size_t)v->topk, n = (size_t)v->vectors, i, j, k;
+	const float *id = m->param[WHICH_A + part]->value + at * top;
+	const float *share = m->param[SHARE_A + part]->value + at * (top - 1);
+	size_t k;
 
+	for (p[top - 1] = 1, k = 0; k < top; k++) {
+		which[k] = (size_t)id[k];
+		if (k + 1 == top)
+			break;
+		p[k] = share[k];
+		p[top - 1] -= share[k];
+	}
+}
+
+/* Of stretch number `at' of A or B: the topk largest of the logits, the first
+ * of equals, and their softmax. */
+static void
+mixture(const struct peft_module *m, int part, size_t at, size_t *which,
+    float *p)
+{
+	const struct vblora *v = m->settings;
+	size_t top = (size_t)v->topk, n = (size_t)v->vectors, i, j, k;
+	const float *logit;
+
+	if (v->compact) {
+		told(m, part, at, top, which, p);
+		return;
+	}
+	logit = m->param[part]->value + at * n;
 	for (k = 0; k < top; k++) {
 		size_t best = SIZE_MAX;
 
@@ -133,14 +191,14 @@ mixture(const struct vblora *v, const float *logit, size_t *which, float *p)
 
 /* y[length] with a stride = a mixture of the bank's vectors. */
 static void
-mix(const struct peft_module *m, const float *logit, float *y, size_t stride)
+mix(const struct peft_module *m, int part, size_t at, float *y, size_t stride)
 {
 	const struct vblora *v = m->settings;
 	size_t len = (size_t)v->length, which[MAXTOP], i, k;
 	const float *bank = m->adapter->common->param[BANK]->value;
 	float p[MAXTOP], sum;
 
-	mixture(v, logit, which, p);
+	mixture(m, part, at, which, p);
 	for (i = 0; i < len; i++) {
 		for (sum = 0, k = 0; k < (size_t)v->topk; k++)
 			sum += p[k] * bank[which[k] * len + i];
@@ -149,15 +207,16 @@ mix(const struct peft_module *m, const float *logit, float *y, size_t stride)
 }
 
 static void
-mix_back(const struct peft_module *m, const float *logit, float *glogit,
-    const float *g, size_t stride)
+mix_back(const struct peft_module *m, int part, size_t at, const float *g,
+    size_t stride)
 {
 	const struct vblora *v = m->settings;
+	float *glogit = m->param[part]->grad + at * (size_t)v->vectors;
 	size_t len = (size_t)v->length, which[MAXTOP], i, k;
 	const struct peft_param *bank = m->adapter->common->param[BANK];
 	float p[MAXTOP], dp[MAXTOP], d = 0;
 
-	mixture(v, logit, which, p);
+	mixture(m, part, at, which, p);
 	for (k = 0; k < (size_t)v->topk; k++) {
 		const float *vec = bank->value + which[k] * len;
 		float *gvec = bank->grad + which[k] * len;
@@ -176,38 +235,49 @@ static void
 make(const struct peft_module *m, float *a, float *b)
 {
 	const struct vblora *v = m->settings;
-	size_t len = (size_t)v->length, n = (size_t)v->vectors, r = m->rank;
+	size_t len = (size_t)v->length, r = m->rank;
 	size_t in = m->site->in / len, out = m->site->out / len, i, k;
 
-	for (k = 0; k < r; k++)
-		for (i = 0; i < in; i++)
-			mix(m, m->param[LOGITS_A]->value + (k * in + i) * n,
-			    a + (k * in + i) * len, 1);
+	for (i = 0; i < r * in; i++)
+		mix(m, LOGITS_A, i, a + i * len, 1);
 	for (i = 0; i < out; i++)
 		for (k = 0; k < r; k++)
-			mix(m, m->param[LOGITS_B]->value + (i * r + k) * n,
-			    b + i * len * r + k, r);
+			mix(m, LOGITS_B, i * r + k, b + i * len * r + k, r);
 }
 
 static void
 back(const struct peft_module *m, const float *ga, const float *gb)
 {
 	const struct vblora *v = m->settings;
-	size_t len = (size_t)v->length, n = (size_t)v->vectors, r = m->rank;
+	size_t len = (size_t)v->length, r = m->rank;
 	size_t in = m->site->in / len, out = m->site->out / len, i, k;
-	const struct peft_param *la = m->param[LOGITS_A];
-	const struct peft_param *lb = m->param[LOGITS_B];
 
-	for (k = 0; k < r; k++)
-		for (i = 0; i < in; i++)
-			mix_back(m, la->value + (k * in + i) * n,
-			    la->grad + (k * in + i) * n,
-			    ga + (k * in + i) * len, 1);
+	for (i = 0; i < r * in; i++)
+		mix_back(m, LOGITS_A, i, ga + i * len, 1);
 	for (i = 0; i < out; i++)
 		for (k = 0; k < r; k++)
-			mix_back(m, lb->value + (i * r + k) * n,
-			    lb->grad + (i * r + k) * n, gb + i * len * r + k,
+			mix_back(m, LOGITS_B, i * r + k, gb + i * len * r + k,
 			    r);
+}
+
+/* A file's vectors must be there. */
+static int
+prepare(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	const struct vblora *v = m->settings;
+	size_t i;
+	int k;
+
+	for (k = WHICH_A; v->compact && k <= WHICH_B; k++)
+		for (i = 0; i < m->param[k]->n; i++)
+			if (!(m->param[k]->value[i] >= 0 &&
+			    m->param[k]->value[i] < (float)v->vectors))
+				return peft_seterr(err, "tensor %s: vector %g "
+				    "of %lld", m->param[k]->name,
+				    (double)m->param[k]->value[i],
+				    (long long)v->vectors);
+	return peft_lowrank_prepare(m, base, err);
 }
 
 static const struct peft_lowrank_ops ops = { make, back };
@@ -218,7 +288,7 @@ const struct peft_method peft_vblora = {
 	.keys = keys,
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
 	.shapes = shapes, .common = common, .init = init,
-	.prepare = peft_lowrank_prepare, .hook = &peft_lowrank_hook,
+	.prepare = prepare, .hook = &peft_lowrank_hook,
 	.ops = &ops, .changes = peft_lowrank_changes,
 	.merge = peft_lowrank_merge,
 };

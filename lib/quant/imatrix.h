@@ -33,8 +33,9 @@ struct peft_importance {
 struct peft_imatrix {
 	struct peft_importance	*at;
 	size_t			 n;
-	char			*dataset;	/* the first it is of, or NULL */
-	uint32_t		 chunks;	/* 0: it does not say */
+	char			*dataset;	/* the first one's name, or
+						 * NULL */
+	uint32_t		 chunks;	/* 0: unknown */
 };
 
 /* Values that are not finite, negative, or above 1e20 (products of them would

@@ -70,8 +70,8 @@ place_all(struct peft_mixer *m, const struct peft_arch *arch,
 			p->of = (int)m->layers;
 		}
 		for (k = 0; p->role == PEFT_M_VALUE && k < n; k++)
-			if (m->at[k].role == PEFT_M_VALUE && peft_source_at(m->src,
-			    k)->ndim > 1) {
+			if (m->at[k].role == PEFT_M_VALUE &&
+			    peft_source_at(m->src, k)->ndim > 1) {
 				p->rank += m->at[k].layer < p->layer;
 				p->of++;
 			}

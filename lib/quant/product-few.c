@@ -1,58 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Products with frozen weights for a few tokens (generation): an expanded row
- * is read once or twice, so a task has few rows, expands a few at a time and
- * uses them while they are in the first caches.
+ * Products with frozen weights for a few tokens (generation): no panels, rows
+ * go from memory to the sums (few.h).
  */
 
+#include "quant/few.h"
 #include "quant/product-impl.h"
-#include "quant/quant.h"
 
-enum {
-	DEEP = 768,	/* columns that are summed over at a time */
-	FEWROWS = 64
-};
-
-/* OpenBLAS multiplies what is smaller than this (m n k) without packing it
- * first (SkylakeX kernels), which is twice as fast for few tokens. */
-enum { SMALL = 800 * 1000 };
+enum { FEWROWS = 64 };		/* of a task */
 
 struct few {
 	const struct peft_products	*j;
+	const struct peft_fews		*path;
 	const float			*x;	/* rounded, if that is asked */
-	size_t				 ldx;
+	size_t				 ldx, first, T;
 };
 
 size_t
 peft_product_few_room(void)
 {
-	return FEWROWS * DEEP;
-}
-
-/* n rows by nc columns of a weight as f32: where they lie, or expanded; *ld
- * is the distance between rows. */
-static const float *
-expand(const struct peft_products *j, const struct peft_product *p, size_t r,
-    size_t n, size_t c, size_t nc, float *room, size_t *ld)
-{
-	const struct peft_weight *w = p->w;
-	bool trim = peft_cpu_computes(j->cpu) == PEFT_COMPUTE_BF16;
-	size_t i, ldw = j->ldw > 0 ? j->ldw : w->cols;
-
-	*ld = ldw;
-	if (w->dtype == PEFT_F32 && !trim)
-		return (const float *)w->data + r * ldw + c;
-	*ld = nc;
-	for (i = 0; w->dtype == PEFT_F32 && i < n; i++)
-		j->e.f32->trim(room + i * nc, (const float *)w->data +
-		    (r + i) * ldw + c, nc);
-	if (w->dtype == PEFT_F32)
-		return room;
-	for (i = 0; i < n; i++)
-		peft_decode_part(w, r + i, c, nc, room + i * nc);
-	if (trim && w->dtype != PEFT_BF16)
-		j->e.f32->trim(room, room, n * nc);
-	return room;
+	return PEFT_FEW_ROWS * PEFT_FEW_STEP;
 }
 
 static void
@@ -61,45 +28,43 @@ rows_task(void *ctx, size_t task, int thread)
 	const struct few *f = ctx;
 	const struct peft_products *j = f->j;
 	const struct peft_product *p = j->p;
-	float *room = j->room + (size_t)thread *
-	    peft_product_few_room();
-	size_t r, end, n, c, m, ld, most;
+	bool trim = peft_cpu_computes(j->cpu) == PEFT_COMPUTE_BF16;
+	struct peft_few part;
 
-	for (; task >= (p->w->rows + FEWROWS - 1) / FEWROWS; p++)
-		task -= (p->w->rows + FEWROWS - 1) / FEWROWS;
-	most = SMALL / (j->T * peft_least(DEEP, p->w->cols)) / 16 * 16;
-	most = most == 0 ? FEWROWS : most;
-	end = peft_least((task + 1) * FEWROWS, p->w->rows);
-	for (r = task * FEWROWS; r < end; r += n) {
-		n = peft_least(most, end - r);
-		for (c = 0; c < p->w->cols; c += m) {
-			const float *src;
-
-			m = peft_least(DEEP, p->w->cols - c);
-			src = expand(j, p, r, n, c, m, room, &ld);
-			peft_gemm1(j->cpu, PEFT_N, PEFT_T, j->T, n, m, 1,
-			    f->x + c, f->ldx, src, ld, c > 0 || j->add ? 1 : 0,
-			    p->y + r,
-			    p->ldy);
-		}
-	}
+	for (; task >= peft_pieces(p->w->rows, FEWROWS); p++)
+		task -= peft_pieces(p->w->rows, FEWROWS);
+	part = (struct peft_few){ .w = p->w, .row = task * FEWROWS,
+	    .ldw = j->ldw > 0 ? j->ldw : p->w->cols, .x = f->x,
+	    .ldx = f->ldx, .T = f->T, .ldy = p->ldy, .add = j->add,
+	    .trim = trim && p->w->dtype != PEFT_BF16 ? j->e.f32->trim : NULL,
+	    .room = j->room + (size_t)thread * peft_product_few_room() };
+	part.n = peft_least(FEWROWS, p->w->rows - part.row);
+	part.y = p->y + f->first * p->ldy + part.row;
+	f->path->rows(&part);
 }
 
 void
 peft_product_few(const struct peft_products *j)
 {
-	struct few f = { j, j->x, j->ldx };
+	struct few f = { .j = j, .path = j->e.f32 == &peft_panel_f32_avx512 ?
+	    &peft_few_avx512 : j->e.f32 == &peft_panel_f32_avx2 ?
+	    &peft_few_avx2 : &peft_few_ref };
+	bool trim = peft_cpu_computes(j->cpu) == PEFT_COMPUTE_BF16;
 	size_t i, n = 0, cols = j->p->w->cols;
+	float *x = j->left;
 
-	if (peft_cpu_computes(j->cpu) == PEFT_COMPUTE_BF16) {
-		float *x = j->left;
-
-		for (i = 0; i < j->T; i++)
-			j->e.f32->trim(x + i * cols, j->x + i * j->ldx, cols);
-		f.x = x;
-		f.ldx = cols;
-	}
 	for (i = 0; i < j->np; i++)
-		n += (j->p[i].w->rows + FEWROWS - 1) / FEWROWS;
-	peft_cpu_run(j->cpu, n, rows_task, &f);
+		n += peft_pieces(j->p[i].w->rows, FEWROWS);
+	for (; f.first < j->T; f.first += f.T) {
+		f.T = peft_least(PEFT_FEW_TOKENS, j->T - f.first);
+		f.x = j->x + f.first * j->ldx;
+		f.ldx = j->ldx;
+		for (i = 0; trim && i < f.T; i++)
+			j->e.f32->trim(x + i * cols, f.x + i * f.ldx, cols);
+		if (trim) {
+			f.x = x;
+			f.ldx = cols;
+		}
+		peft_cpu_run(j->cpu, n, rows_task, &f);
+	}
 }

@@ -9,7 +9,6 @@
 #include "quant/product.h"
 
 enum {
-	PEFT_FEWTOKENS = 32,	/* for these panels do not pay */
 	PEFT_LEFTROWS = 32	/* of the left-hand side to round at a time */
 };
 

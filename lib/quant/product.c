@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "quant/few.h"
 #include "quant/product-impl.h"
 
 enum {
@@ -25,7 +26,8 @@ rooms(const struct peft_cpu *cpu)
 }
 
 size_t
-peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols)
+peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols,
+    size_t T)
 {
 	struct peft_expander e = peft_expander_of(cpu);
 	size_t k = peft_left_stride(&e, (rows > cols ? rows : cols) +
@@ -34,8 +36,9 @@ peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols)
 
 	if (peft_cpu_computes(cpu) == PEFT_COMPUTE_F32)
 		return n;
-	left = AT_ONCE * k * peft_expander_size(&e) / sizeof(float);
-	few = PEFT_FEWTOKENS * k;	/* these as f32 */
+	left = peft_pieces(peft_least(AT_ONCE, T), PEFT_LEFTROWS) *
+	    PEFT_LEFTROWS * k * peft_expander_size(&e) / sizeof(float);
+	few = PEFT_FEW_TOKENS * k;	/* these as f32 */
 	return n + (left > few ? left : few);
 }
 
@@ -50,6 +53,16 @@ start(struct peft_cpu *cpu, size_t T, const struct peft_product *p, size_t np,
 	if (peft_cpu_computes(cpu) != PEFT_COMPUTE_F32)
 		j.left = (float *)j.slab + peft_product_slab(&j.e);
 	return j;
+}
+
+/* For these panels do not pay. */
+static bool
+are_few(const struct peft_cpu *cpu, size_t T)
+{
+	enum peft_order_of_sums sums = peft_cpu_sums(cpu);
+
+	return sums == PEFT_AS_FEW || (sums == PEFT_BY_NUMBER &&
+	    T <= PEFT_FEW_TOKENS);
 }
 
 /* Rounded tokens come some at a time, and the rows of one weight. */
@@ -112,7 +125,7 @@ peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
 	j = start(cpu, T, p, np, scratch);
 	j.x = x;
 	j.ldx = ldx;
-	if (T <= PEFT_FEWTOKENS)
+	if (are_few(cpu, T))
 		peft_product_few(&j);
 	else
 		multiply(&j);
@@ -160,7 +173,7 @@ peft_dense_forward(struct peft_cpu *cpu, const float *x, size_t ldx, size_t T,
 	j.ldw = d->ld;
 	j.add = add;
 	count(cpu, T, &p, 1);
-	if (T > 0 && T <= PEFT_FEWTOKENS)
+	if (T > 0 && are_few(cpu, T))
 		peft_product_few(&j);
 	else if (T > 0)
 		multiply(&j);

@@ -17,7 +17,7 @@
  *
  * Results have the same bytes for every number of threads, and a token's
  * depend on no other token; more than 32 tokens are summed in another order
- * than fewer.
+ * than fewer, unless peft_cpu_sum() settles it.
  */
 struct peft_product {
 	const struct peft_weight *w;	/* [rows, cols] */
@@ -25,9 +25,10 @@ struct peft_product {
 	size_t	 ldy;
 };
 
-/* Floats of scratch that products with weights up to rows x cols need, for
- * all threads of the cpu together, however many tokens there are. */
-size_t	peft_product_scratch(const struct peft_cpu *, size_t rows, size_t cols);
+/* Floats of scratch that products of up to T tokens with weights up to rows x
+ * cols need, for all threads of the cpu together. */
+size_t	peft_product_scratch(const struct peft_cpu *, size_t rows, size_t cols,
+	    size_t T);
 
 /* y_i = x W_i^T for i < np, all from the same x [T, cols], in one go. */
 void	peft_product_forward(struct peft_cpu *, const float *x, size_t ldx,

@@ -22,6 +22,8 @@ static const struct peft_pair plus_whole[] = {
 #define MLP \
 	{ "ffn_gate", "mlp.gate_proj", 0 }, { "ffn_up", "mlp.up_proj", 0 }, \
 	{ "ffn_down", "mlp.down_proj", 0 }
+#define BOTH \
+	{ "ffn_up", "mlp.gate_up_proj", 0 }, { "ffn_down", "mlp.down_proj", 0 }
 #define ATTN(q, k) \
 	{ "attn_q", "self_attn.q_proj", q }, \
 	{ "attn_k", "self_attn.k_proj", k }, \
@@ -53,15 +55,12 @@ static const struct peft_pair olmo2[] = {
 static const struct peft_pair olmo[] = { ATTN('q', 'k'), MLP, END };
 static const struct peft_pair phi3[] = {
 	PRE(0), { "attn_qkv", "self_attn.qkv_proj", 0 },
-	{ "attn_output", "self_attn.o_proj", 0 },
-	{ "ffn_up", "mlp.gate_up_proj", 0 },
-	{ "ffn_down", "mlp.down_proj", 0 }, END
+	{ "attn_output", "self_attn.o_proj", 0 }, BOTH, END
 };
+static const struct peft_pair glm[] = { PRE(0), ATTN(0, 0), BOTH, END };
 static const struct peft_pair glm4[] = {
 	PRE(0), { "post_attention_norm", "post_self_attn_layernorm", 0 },
-	{ "post_ffw_norm", "post_mlp_layernorm", 0 }, ATTN(0, 0),
-	{ "ffn_up", "mlp.gate_up_proj", 0 },
-	{ "ffn_down", "mlp.down_proj", 0 }, END
+	{ "post_ffw_norm", "post_mlp_layernorm", 0 }, ATTN(0, 0), BOTH, END
 };
 static const struct peft_pair starcoder2[] = {
 	PRE(0), ATTN(0, 0), { "ffn_up", "mlp.c_fc", 0 },
@@ -180,6 +179,11 @@ static const struct peft_gguf_key granite_keys[] = {
 	{ "%s.residual_scale", "residual_multiplier", 'f', false },
 	{ "%s.logit_scale", "logits_scaling", 'f', false }, KEYEND
 };
+static const struct peft_gguf_key minicpm_keys[] = {
+	{ "%s.embedding_scale", "scale_emb", 's', false },
+	{ "%s.residual_scale", "scale_depth", 's', false },
+	{ "%s.logit_scale", "dim_model_base", 's', false }, KEYEND
+};
 static const struct peft_gguf_key stablelm_keys[] = {
 	BIAS("use_qkv_bias"),
 	{ "%s.use_parallel_residual", "use_parallel_residual", 'b', false },
@@ -293,6 +297,8 @@ const struct peft_arch peft_archs[] = {
 	  LIKE_LLAMA, .layer = llama, .keys = llama_keys, RMS },
 	{ .gguf = "granite", .hf = "granite", .class = "GraniteForCausalLM",
 	  LIKE_LLAMA, .layer = llama, .keys = granite_keys, RMS },
+	{ .gguf = "minicpm", .hf = "minicpm", .class = "MiniCPMForCausalLM",
+	  LIKE_LLAMA, .layer = llama, .keys = minicpm_keys, RMS },
 	{ .gguf = "stablelm", .hf = "stablelm", .partial = 0.25,
 	  .class = "StableLmForCausalLM", LIKE_LLAMA, .layer = qwen,
 	  .keys = stablelm_keys, LAYER("layer_norm_eps") },
@@ -305,6 +311,9 @@ const struct peft_arch peft_archs[] = {
 	{ .gguf = "cohere2", .hf = "cohere2", .class = "Cohere2ForCausalLM",
 	  LIKE_LLAMA, .layer = qwen, .keys = cohere2_keys,
 	  LAYER("layer_norm_eps"), .period = 4 },
+	{ .gguf = "chatglm", .hf = "glm", .partial = 0.5,
+	  .class = "GlmForCausalLM", LIKE_LLAMA, .layer = glm,
+	  .keys = bias_keys, RMS },
 	{ .gguf = "glm4", .hf = "glm4", .partial = 0.5, .class = "Glm4ForCausalLM",
 	  LIKE_LLAMA, .layer = glm4, .keys = bias_keys, RMS },
 	{ .gguf = "exaone4", .hf = "exaone4", .class = "Exaone4ForCausalLM",

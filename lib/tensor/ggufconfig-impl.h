@@ -21,7 +21,8 @@ struct peft_gguf_key {
 	const char	*gguf, *hf;
 	/* 'u' whole; 'f' real; 'b' true or false; 'B' the same, true where
 	 * absent; 't': hf's is true if there is a tensor with gguf in its
-	 * name; 'T', 'F': no key tells, it is always so */
+	 * name; 'T', 'F': no key tells, it is always so;
+	 * 's': put_special() tells it */
 	char		 type;
 	bool		 required;
 };

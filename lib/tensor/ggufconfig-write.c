@@ -9,6 +9,10 @@
 
 #include "tensor/ggufconfig-impl.h"
 
+struct sizes {
+	int64_t	hidden, inter, layers, heads, kv, dim, context, vocab;
+};
+
 /* A number that GGUF keeps in 32 bits, by its common name; absent -1: it
  * must be there. */
 static int
@@ -81,7 +85,7 @@ put_key(const struct peft_arch *a, const cJSON *j,
 	char key[128];
 	int64_t u = 0;
 
-	if (k->type == 't')
+	if (k->type == 't' || k->type == 's')
 		return 0;
 	if (k->type == 'T' || k->type == 'F')
 		return check_fixed(a, j, k, err);
@@ -152,15 +156,41 @@ check_patterns(const struct peft_arch *a, const cJSON *j,
 	return 0;
 }
 
+/* MiniCPM's muP: what llama.cpp has as factors. */
+static int
+put_minicpm(const struct peft_arch *a, const cJSON *j, const struct sizes *s,
+    struct peft_gguf_out *o, struct peft_err *err)
+{
+	double emb = 1, depth = 1, base = 1;
+	char key[128];
+
+	if (peft_json_real(j, "scale_emb", &emb, err) == -1 ||
+	    peft_json_real(j, "scale_depth", &depth, err) == -1 ||
+	    peft_json_real(j, "dim_model_base", &base, err) == -1)
+		return -1;
+	if (!(emb > 0 && depth > 0 && base > 0))
+		return peft_seterr(err, "one of scale_emb, scale_depth and "
+		    "dim_model_base is not above 0");
+	peft_gguf_full_key(key, "%s.embedding_scale", a->gguf);
+	peft_gguf_put_f32(o, key, (float)emb);
+	peft_gguf_full_key(key, "%s.residual_scale", a->gguf);
+	peft_gguf_put_f32(o, key, (float)(depth / sqrt((double)s->layers)));
+	peft_gguf_full_key(key, "%s.logit_scale", a->gguf);
+	peft_gguf_put_f32(o, key, (float)((double)s->hidden / base));
+	return 0;
+}
+
 /* What only some families have. */
 static int
-put_special(const struct peft_arch *a, const cJSON *j, double head_dim,
+put_special(const struct peft_arch *a, const cJSON *j, const struct sizes *s,
     struct peft_gguf_out *o, struct peft_err *err)
 {
 	const cJSON *attn = peft_json_get(j, "attn_config");
-	double q = 256;
+	double q = 256, head_dim = (double)s->dim;
 	char key[128];
 
+	if (strcmp(a->hf, "minicpm") == 0)
+		return put_minicpm(a, j, s, o, err);
 	peft_gguf_full_key(key, "%s.attention.scale", a->gguf);
 	if (strcmp(a->hf, "gemma2") == 0 || strcmp(a->hf, "gemma3_text") ==
 	    0) {
@@ -210,10 +240,6 @@ falcon_heads(const struct peft_arch *a, const cJSON *j, int64_t h,
 		*kv = multi ? 1 : h;
 	return 0;
 }
-
-struct sizes {
-	int64_t	hidden, inter, layers, heads, kv, dim, context, vocab;
-};
 
 static int
 read_sizes(const struct peft_arch *a, const cJSON *j, struct sizes *s,
@@ -291,7 +317,7 @@ metadata(const struct peft_arch *a, const cJSON *j, struct peft_gguf_out *o,
 	for (k = a->keys; k->hf != NULL; k++)
 		if (put_key(a, j, k, o, err) == -1)
 			return -1;
-	if (put_special(a, j, (double)s.dim, o, err) == -1)
+	if (put_special(a, j, &s, o, err) == -1)
 		return -1;
 	return peft_gguf_put_rope(a, j, o, (size_t)((double)s.dim * share),
 	    t, err);

@@ -35,6 +35,8 @@ put_own(struct peft_buf *b, const struct peft_gguf *g,
 		    has_tensor(g, k->gguf) ? "true" : "false");
 		return 0;
 	}
+	if (k->type == 's')
+		return 0;
 	if (k->type == 'T' || k->type == 'F') {
 		peft_buf_printf(b, ",\"%s\":%s", k->hf, k->type == 'T' ?
 		    "true" : "false");
@@ -103,6 +105,32 @@ peft_gguf_refuse_others(const struct peft_gguf *g, const struct peft_arch *a,
 	return 0;
 }
 
+/* Numbers that were divided or rooted, without what that left of noise. */
+static void
+put_about(struct peft_buf *b, const char *key, double v)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), "%.6g", v);
+	peft_buf_printf(b, ",\"%s\":", key);
+	peft_json_putreal(b, strtod(text, NULL));
+}
+
+/* Where the file says nothing, llama.cpp has what MiniCPM 1B and 2B have. */
+static void
+put_minicpm(struct peft_buf *b, const struct peft_gguf *g,
+    const struct peft_arch *a, double layers, double hidden)
+{
+	double emb = 12, residual = 1.4 / sqrt(layers), logit = hidden / 256;
+
+	(void)peft_gguf_arch_real(a, g, "%s.embedding_scale", &emb);
+	(void)peft_gguf_arch_real(a, g, "%s.residual_scale", &residual);
+	(void)peft_gguf_arch_real(a, g, "%s.logit_scale", &logit);
+	put_about(b, "scale_emb", emb);
+	put_about(b, "scale_depth", residual * sqrt(layers));
+	put_about(b, "dim_model_base", logit > 0 ? hidden / logit : 0);
+}
+
 /* What only some families have. */
 static void
 put_special(struct peft_buf *b, const struct peft_gguf *g,
@@ -114,6 +142,8 @@ put_special(struct peft_buf *b, const struct peft_gguf *g,
 	double v, layers = 0, q = (double)dim;
 
 	(void)peft_gguf_arch_real(a, g, "%s.block_count", &layers);
+	if (strcmp(a->hf, "minicpm") == 0)
+		put_minicpm(b, g, a, layers, (double)hidden);
 	if (gemma2 || strcmp(a->hf, "gemma3_text") == 0) {
 		/* llama.cpp knows the largest by its layers */
 		if (layers == (gemma2 ? 46 : 62))

@@ -32,10 +32,18 @@
 	"|" digits "|" MARKS "[\\\\r\\\\n/]*|" LINES
 #define GPT2		"'s|'t|'re|'ve|'m|'ll|'d| ?\\\\p{L}+| ?\\\\p{N}+|" \
 	MARKS "|" BLANKS
-#define DEEPSEEK3	CUT("\\\\p{N}{1,3}") CUT("[一-龥぀-ゟ゠-ヿ]+") \
-	CUT("[!\\\"#$%&'()*+,\\\\-./:;<=>?@\\\\[\\\\\\\\\\\\]^_`{|}~]" \
+#define PUNCTUATED \
+	"[!\\\"#$%&'()*+,\\\\-./:;<=>?@\\\\[\\\\\\\\\\\\]^_`{|}~]" \
 	"[A-Za-z]+|[^\\\\r\\\\n\\\\p{L}\\\\p{P}\\\\p{S}]?" \
-	"[\\\\p{L}\\\\p{M}]+| ?[\\\\p{P}\\\\p{S}]+[\\\\r\\\\n]*|" LINES)
+	"[\\\\p{L}\\\\p{M}]+| ?[\\\\p{P}\\\\p{S}]+[\\\\r\\\\n]*|" LINES
+#define DEEPSEEK3	CUT("\\\\p{N}{1,3}") CUT("[一-龥぀-ゟ゠-ヿ]+") \
+	CUT(PUNCTUATED)
+/* Digits in threes from the right. */
+#define THREES(digit, end) \
+	CUT(digit "{1,3}(?=(?:" digit "{3})*" end ")")
+#define AFMOE		THREES("\\\\p{N}", "(?!\\\\p{N})") \
+	CUT("[一-鿿㐀-䶿豈-﫿぀-ゟ゠-ヿ･-ﾟ⼀-⿟เ-๿຀-໿ក-៿က-႟ꩠ-ꩿꧠ-꧿가-힯ᄀ-ᇿ]+") \
+	CUT(PUNCTUATED)
 #define WORDS		CUT(" ?[^(\\\\s|.,!?…。，、।۔،)]+")
 
 #define DEEPSEEK1 \
@@ -68,6 +76,8 @@
 #define AS_QWEN2	SPLIT(CL100K("\\\\p{N}"), "false"), "null", false, false
 #define AS_GPT4O	SPLIT(O200K(SHORT "?", "\\\\p{N}{1,3}"), "true"), \
 	"null", false, false
+#define AS_TINY_AYA	CUTS(THREES("\\\\d", "\\\\b") \
+	CUT(O200K(SHORT "?", "\\\\p{N}{1,3}")), "true"), "null", false, false
 #define AS_DEEPSEEK3	CUTS(DEEPSEEK3, "true"), "null", false, false
 #define AS_BLOOM	CUTS(WORDS, "true"), "null", false, false
 #define AS_BAILING	SPLIT("'(?i:[sdmt]|ll|ve|re)|" BEFORE "\\\\p{L}+|" \
@@ -98,6 +108,9 @@ static const struct peft_pre pres[] = {
 	    "true"), "null", false, false },
 	{ "superbpe", CUTS(CUT("\\\\p{N}+") CUT("(?=(\\\\d{3})+(?!\\\\d))"),
 	    "true"), "null", false, false },
+	{ "afmoe", CUTS(AFMOE, "true"), "null", false, false },
+	{ "tiny_aya", AS_TINY_AYA },
+	{ "cohere2moe", AS_TINY_AYA },
 	{ "stablelm2", AS_QWEN2 },
 	{ "llama3", AS_LLAMA3 },
 	{ "llama-v3", AS_LLAMA3 },

@@ -149,7 +149,7 @@ int
 peft_source_hash(struct peft_source *s, int threads, char *hex,
     struct peft_err *err)
 {
-	size_t n = peft_source_count(s), i;
+	size_t n = s->nwholes, i;
 	struct peft_sha256 h;
 	struct digest *d;
 

@@ -71,6 +71,14 @@ struct peft_whole {
 						 * rows; load keeps */
 };
 
+/* A weight of zeros that the files do not hold. */
+enum { PEFT_NGRAFT = 2 };
+struct peft_graft {
+	struct peft_weight	 w;
+	char			*name;
+	float			*zero;
+};
+
 struct peft_source {
 	char			*label;
 	enum peft_kind		 kind;
@@ -80,6 +88,8 @@ struct peft_source {
 	size_t			 nraws, capraws;
 	struct peft_whole	*wholes;
 	size_t			 nwholes;
+	struct peft_graft	 grafts[PEFT_NGRAFT];	/* behind them */
+	size_t			 ngrafts;
 	struct peft_map		 raw_index, weight_index;
 	struct peft_sides	 sides;
 	struct peft_st_pair	*meta;

@@ -30,8 +30,11 @@ void
 peft_source_passed(struct peft_source *s, size_t i, size_t from, size_t to)
 {
 	struct peft_whole *w = &s->wholes[i];
-	struct peft_raw *raw = &s->raws[w->part[PEFT_DATA]];
+	struct peft_raw *raw;
 
+	if (peft_source_grafted(s, i))
+		return;
+	raw = &s->raws[w->part[PEFT_DATA]];
 	/* not if what was handed out is a copy of the pages */
 	if (w->w.data == peft_source_bytes(s, raw))
 		drop_range(s, raw, from, to);

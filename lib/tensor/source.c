@@ -19,6 +19,10 @@ peft_source_close(struct peft_source *s)
 		free(s->wholes[i].tables);
 		free(s->wholes[i].name);
 	}
+	for (i = 0; i < s->ngrafts; i++) {
+		free(s->grafts[i].name);
+		free(s->grafts[i].zero);
+	}
 	for (i = 0; i < s->nraws; i++) {
 		free(s->raws[i].name);
 		free(s->raws[i].copy);
@@ -119,13 +123,14 @@ peft_source_meta_at(const struct peft_source *s, size_t i, const char **key,
 size_t
 peft_source_count(const struct peft_source *s)
 {
-	return s->nwholes;
+	return s->nwholes + s->ngrafts;
 }
 
 const struct peft_weight *
 peft_source_at(const struct peft_source *s, size_t i)
 {
-	return &s->wholes[i].w;
+	return i < s->nwholes ? &s->wholes[i].w :
+	    &s->grafts[i - s->nwholes].w;
 }
 
 size_t
@@ -139,6 +144,8 @@ peft_source_find(const struct peft_source *s, const char *name)
 void
 peft_source_drop(struct peft_source *s, size_t i)
 {
+	if (peft_source_grafted(s, i))
+		return;
 	peft_source_give_up(s, &s->wholes[i], false);
 	peft_source_drop_pages(s, &s->wholes[i]);
 }
@@ -149,6 +156,10 @@ peft_source_load(struct peft_source *s, size_t i, struct peft_weight *out,
 {
 	struct peft_whole *w = &s->wholes[i];
 
+	if (peft_source_grafted(s, i)) {
+		*out = *peft_source_at(s, i);
+		return 0;
+	}
 	if (peft_source_drain(s, err) == -1)
 		return -1;
 	if (w->w.data == NULL) {

@@ -76,6 +76,14 @@ const struct peft_weight *peft_source_at(const struct peft_source *, size_t);
 /* SIZE_MAX if there is none of that name. */
 size_t		 peft_source_find(const struct peft_source *, const char *name);
 
+/* Put a weight of zeros behind the others, in f32, [rows, cols] or, rows 0,
+ * [cols]: a head that the model does not have and that adapters bring.  It is
+ * no part of the hash, and _next() does not give it. */
+int		 peft_source_graft(struct peft_source *, const char *name,
+		    size_t rows, size_t cols, struct peft_err *)
+		    PEFT_MUSTCHECK;
+bool		 peft_source_grafted(const struct peft_source *, size_t);
+
 /* Streaming, for files and pipes: the next weight with its data, in an order
  * of the source's choosing (each weight once): 1, 0, -1.  Memory: about one
  * weight.  Files are mapped; pages that were passed may be dropped. */

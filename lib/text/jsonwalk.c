@@ -65,7 +65,8 @@ hex4(struct peft_walk *w, unsigned *out)
 	return 0;
 }
 
-/* Behind a backslash: at most three bytes for six. */
+/* Behind a backslash: at most three bytes for six.  (A NUL is a character
+ * like others: strings here have lengths.) */
 static int
 escape(struct peft_walk *w, char **dst)
 {
@@ -84,8 +85,6 @@ escape(struct peft_walk *w, char **dst)
 	}
 	if (hex4(w, &cp) == -1)
 		return -1;
-	if (cp == 0)
-		return peft_walk_fail(w, "\\u0000");
 	if (cp >= 0xd800 && cp <= 0xdfff) {
 		if (cp > 0xdbff || w->end - w->p < 2 || w->p[0] != '\\' ||
 		    w->p[1] != 'u')

@@ -28,7 +28,7 @@ peft_walk_peek(struct peft_walk *w)
 /* That character must be c, and is passed. */
 int	peft_walk_expect(struct peft_walk *, char c) PEFT_MUSTCHECK;
 /* The string that comes next to dst, which has room for all that is left
- * and a NUL. */
+ * and a NUL; it may hold others (\u0000). */
 int	peft_walk_string(struct peft_walk *, char *dst, size_t *n)
 	    PEFT_MUSTCHECK;
 /* Pass over a string; over any value. */

@@ -11,6 +11,21 @@ int	peft_job_records(const struct peft_trainjob *,
 	    struct peft_records *data, struct peft_evalset *evals,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
+/* job-classes.c: what records are for, and their classes.  config is given;
+ * the caller frees the labels.  Records get labels of numbers. */
+struct peft_classes {
+	struct peft_config	 config;	/* of the model */
+	struct peft_labels	 labels;
+	struct peft_headopt	 head;
+};
+int	peft_job_classes(const struct peft_trainjob *,
+	    const struct peft_source *model, const struct peft_source *init,
+	    struct peft_records *data, struct peft_evalset *evals,
+	    struct peft_classes *, struct peft_err *) PEFT_MUSTCHECK;
+/* Is the config of an adapter for that task, if it says one? */
+int	peft_job_ask_head(const cJSON *config, const struct peft_classes *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
 /* job-config.c: job->config with the keys of -c, the method's and defaults. */
 int	peft_job_config(struct peft_trainjob *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "base/progress.h"
+#include "peft/head.h"
 #include "quant/sink.h"
+#include "train/forecast.h"
 #include "train/job-impl.h"
 #include "train/log.h"
 #include "train/report.h"
@@ -22,6 +24,7 @@ struct state {
 	struct peft_net		*net;
 	struct peft_adapter	*adapter;
 	struct peft_records	 data;
+	struct peft_classes	 classes;
 	struct peft_evalset	*evals;
 	struct peft_trainer	*trainer;
 	struct peft_signals	 signals;
@@ -43,6 +46,7 @@ close_all(struct state *s)
 	peft_trainer_close(s->trainer);
 	peft_adapter_close(s->adapter);
 	peft_records_free(&s->data);
+	peft_labels_free(&s->classes.labels);
 	for (i = 0; s->evals != NULL && i < s->job->nevals; i++)
 		peft_records_free(&s->evals[i].records);
 	free(s->evals);
@@ -56,13 +60,15 @@ close_all(struct state *s)
 static int
 open_adapter(struct state *s, struct peft_err *err)
 {
-	if (s->job->init != NULL) {
-		if ((s->init = peft_source_open(s->job->init, err)) == NULL)
-			return -1;
+	if (s->init != NULL)
 		s->adapter = peft_adapter_open(s->init, peft_net_sites(s->net),
 		    err);
-	} else if (peft_job_config(s->job, s->source, err) == 0)
+	else if (peft_job_config(s->job, s->source, err) == 0 &&
+	    peft_job_ask_head(s->job->config, &s->classes, err) == 0) {
+		if (peft_task_classes(s->classes.labels.task))
+			peft_head_ask(s->job->config, s->classes.labels.task);
 		s->adapter = peft_job_begin(s->job, s->net, &s->data, err);
+	}
 	return s->adapter == NULL ? -1 : 0;
 }
 
@@ -94,33 +100,6 @@ name_checkpoint(struct state *s, struct peft_err *err)
 	return 0;
 }
 
-static void
-print_plan(const struct state *s)
-{
-	const struct peft_trainplan *p = peft_trainer_plan(s->trainer);
-	const struct {
-		const char	*what;
-		size_t		 bytes;
-	} rows[] = {
-		{ "weights, as they are stored", p->weights },
-		{ "adapter and gradients", p->adapter },
-		{ "optimiser", p->optimiser },
-		{ "activations", p->run.activations },
-		{ "workspace", p->run.workspace },
-		{ "logits", p->run.logits },
-		{ "what the adapter makes", p->run.hooks },
-		{ "total", p->total },
-	};
-	size_t i;
-
-	printf("%zu steps, micro-batches of %zu tokens%s\n",
-	    peft_trainer_total(s->trainer), p->micro_tokens, p->recompute ?
-	    ", activations computed again" : "");
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		printf("%-28s %10.1f MiB\n", rows[i].what,
-		    (double)rows[i].bytes / 0x1p20);
-}
-
 static int
 on_step(void *ctx, const struct peft_stepinfo *info, struct peft_err *err)
 {
@@ -148,18 +127,34 @@ on_order(void *ctx)
 static int
 save_adapter(const struct state *s, struct peft_err *err)
 {
+	const struct peft_labels *labels = &s->classes.labels;
+	const char *origin = peft_source_meta(s->source, "peft.origin");
+	struct peft_buf names = { 0 };
 	char step[32];
-	const char *meta[] = { "peft.base", s->base, "peft.tokenizer",
+	const char *meta[17] = { "peft.base", s->base, "peft.tokenizer",
 	    s->data.info.tokenizer, "peft.template", s->data.info.tmpl,
 	    "peft.step", step, "peft.settings",
-	    peft_trainer_settings(s->trainer), "peft.origin",
-	    peft_source_meta(s->source, "peft.origin"), NULL };
+	    peft_trainer_settings(s->trainer), NULL };
+	size_t n = 10;
+	int r;
 
-	if (meta[11] == NULL)		/* the base was not made here */
-		meta[10] = NULL;
+	if (origin != NULL) {		/* the base was made here */
+		meta[n++] = "peft.origin";
+		meta[n++] = origin;
+	}
+	if (labels->n > 0) {
+		peft_labels_put(&names, labels);
+		meta[n++] = "peft.labels";
+		meta[n++] = names.failed ? NULL : names.data;
+		meta[n++] = "peft.problem";
+		meta[n] = peft_problem_words[labels->problem];
+	}
 	snprintf(step, sizeof(step), "%zu", peft_trainer_step(s->trainer));
-	return peft_adapter_save(s->adapter, s->job->common.output,
+	r = names.failed ? peft_seterr(err, "no memory for the labels") :
+	    peft_adapter_save(s->adapter, s->job->common.output,
 	    s->job->common.force, meta, err);
+	peft_buf_free(&names);
+	return r;
 }
 
 /* Refuse an output that cannot be written before hours are spent. */
@@ -246,10 +241,60 @@ say_targets(const struct state *s)
 	    total, s->data.n);
 }
 
+/* A label is not for everybody what it is here. */
+static void
+say_classes(const struct state *s)
+{
+	const struct peft_labels *l = &s->classes.labels;
+
+	if (l->n == 0 || s->job->common.quiet)
+		return;
+	if (l->problem == PEFT_PROBLEM_VALUE)
+		peft_warn("labels are values: a regression (SEQ_CLS)");
+	else
+		peft_warn("a classifier of %zu classes (%s, %s)", l->n,
+		    peft_task_types[l->task],
+		    peft_problem_words[l->problem]);
+}
+
+/* Records are read by the model's config: if they seem wrong, the model may
+ * be. */
+static int
+blame_model(struct state *s, struct peft_err *err)
+{
+	struct peft_err own = { 0 };
+
+	if ((s->net = peft_net_open(s->source, s->cpu, &own)) == NULL)
+		*err = own;
+	return -1;
+}
+
+/* The records first, for they say which head there is to be. */
+static int
+open_model(struct state *s, struct peft_err *err)
+{
+	struct peft_trainjob *job = s->job;
+	struct peft_classes *k = &s->classes;
+
+	if (job->init != NULL &&
+	    (s->init = peft_source_open(job->init, err)) == NULL)
+		return -1;
+	if (peft_config_read(&k->config, s->source, err) == -1)
+		return -1;
+	if (peft_job_records(job, s->source, k->config.vocab, &s->data,
+	    s->evals, err) == -1 || peft_job_classes(job, s->source, s->init,
+	    &s->data, s->evals, k, err) == -1)
+		return blame_model(s, err);
+	say_classes(s);
+	s->net = peft_net_open_head(s->source, s->cpu, &k->head, err);
+	return s->net == NULL ? -1 : 0;
+}
+
 static int
 run(struct state *s, struct peft_err *err)
 {
 	struct peft_trainjob *job = s->job;
+	struct peft_forecast forecast;
 
 	/* signals first: one that comes while a model is read is no end */
 	s->evals = peft_calloc(job->nevals + 1, sizeof(*s->evals), err);
@@ -260,9 +305,7 @@ run(struct state *s, struct peft_err *err)
 	    (s->cpu = peft_cpu_open(job->common.threads, err)) == NULL)
 		return -1;
 	peft_cpu_compute(s->cpu, job->opt.compute);
-	if ((s->net = peft_net_open(s->source, s->cpu, err)) == NULL ||
-	    peft_job_records(job, s->source, peft_net_config(s->net)->vocab,
-	    &s->data, s->evals, err) == -1 || open_adapter(s, err) == -1 ||
+	if (open_model(s, err) == -1 || open_adapter(s, err) == -1 ||
 	    peft_source_hash(s->source, job->common.threads, s->base,
 	    err) == -1 || check_init(s, err) == -1)
 		return -1;
@@ -274,7 +317,9 @@ run(struct state *s, struct peft_err *err)
 	if (job->common.verbose > 0)
 		say_targets(s);
 	if (job->common.dry) {
-		print_plan(s);
+		if (peft_trainer_forecast(s->trainer, &forecast, err) == -1)
+			return -1;
+		peft_trainer_print(s->trainer, &forecast);
 		return 0;
 	}
 	return train(s, err);

@@ -21,6 +21,8 @@ struct peft_trainjob {
 	char *const		*paths;
 	size_t			 npaths;
 	bool			 partial, any_base, profile;
+	enum peft_task		 task;		/* AUTO: as the records are */
+	enum peft_problem	 problem;
 };
 
 /* 0 done; 128 + n stopped by signal n; -1. */

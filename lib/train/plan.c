@@ -3,6 +3,20 @@
 
 #include "train/trainer.h"
 
+/* Code, BLAS and threads, config and names: as measured, within 4 MiB. */
+enum { PROGRAM = 12 << 20 };
+
+/* Records as they lie in memory. */
+static size_t
+bytes_of(const struct peft_records *r)
+{
+	size_t i, n = r->n * sizeof(*r->at);
+
+	for (i = 0; i < r->n; i++)
+		n += 2 * r->at[i].n * sizeof(*r->at[i].ids);
+	return n;
+}
+
 static size_t
 tokens_of(const struct peft_record *r)
 {
@@ -27,24 +41,6 @@ longest(const struct peft_records *r, size_t (*of)(const struct peft_record *),
 	return most;
 }
 
-/* That of the largest step, `extra' a record more: more room than that is
- * never used. */
-static size_t
-largest_step(const struct peft_trainer *t,
-    size_t (*of)(const struct peft_record *), size_t extra)
-{
-	size_t i, j, n, sum = 0, batch = t->opt.batch;
-
-	if (t->opt.shuffle)		/* any records may meet */
-		return (longest(t->data, of, 0) + extra) * batch;
-	for (i = 0; i < t->data->n; i += batch) {
-		for (n = 0, j = i; j < t->data->n && j < i + batch; j++)
-			n += of(&t->data->at[j]) + extra;
-		sum = n > sum ? n : sum;
-	}
-	return sum;
-}
-
 static bool
 fits(const struct peft_trainer *t)
 {
@@ -61,7 +57,8 @@ plan_for(struct peft_trainer *t, size_t tokens, struct peft_err *err)
 	if (peft_run_plan(t->net, &t->caps, &p->run, err) == -1)
 		return -1;
 	p->micro_tokens = tokens;
-	p->total = p->weights + p->adapter + p->optimiser + p->run.total;
+	p->total = p->weights + p->adapter + p->optimiser + p->program +
+	    p->run.total;
 	return 0;
 }
 
@@ -99,12 +96,11 @@ peft_train_plan(struct peft_trainer *t, struct peft_err *err)
 	struct peft_trainplan *p = &t->plan;
 	size_t seq = longest(t->data, tokens_of, 1), i;
 	size_t tokens = t->opt.micro_tokens;
-	size_t most = largest_step(t, tokens_of, t->extra);
 
 	p->weights = peft_net_weight_bytes(t->net);
 	for (i = 0; i < t->nevals; i++)
 		seq = longest(&t->evals[i].records, tokens_of, seq);
-	t->rows = largest_step(t, supervised_of, 1);
+	t->tokens = t->rows = 0;
 	for (i = 0; i < t->nevals; i++)
 		t->rows = longest(&t->evals[i].records, supervised_of,
 		    t->rows);
@@ -113,14 +109,20 @@ peft_train_plan(struct peft_trainer *t, struct peft_err *err)
 	p->adapter = t->nvalues * sizeof(float) * (2u + (t->nevals > 0) +
 	    (t->opt.ema > 0));
 	p->optimiser = optimiser_floats(t) * sizeof(float);
-	tokens = tokens < most ? tokens : most;
-	tokens = tokens > seq ? tokens : seq;
-	t->caps = (struct peft_caps){ .seqs = tokens < 4096 ? tokens : 4096,
-	    .seq = seq, .train = true,
+	p->program = PROGRAM + bytes_of(t->data);
+	for (i = 0; i < t->nevals; i++)
+		p->program += bytes_of(&t->evals[i].records);
+	t->caps = (struct peft_caps){ .seq = seq, .train = true,
 	    .share = !peft_adapter_drops(t->adapter) && t->opt.neftune == 0,
 	    .smoothing = (float)t->opt.smoothing,
 	    .zloss = (float)t->opt.zloss, .neftune = (float)t->opt.neftune,
 	    .seed = t->opt.seed };
+	/* more room than for the largest step is never used */
+	if (peft_train_largest(t, err) == -1)
+		return -1;
+	tokens = tokens < t->tokens ? tokens : t->tokens;
+	tokens = tokens > seq ? tokens : seq;
+	t->caps.seqs = tokens < 4096 ? tokens : 4096;
 	if (plan_fit(t, tokens, seq, err) == -1)
 		return -1;
 	if (!fits(t)) {			/* that costs a quarter more time */

@@ -9,14 +9,14 @@
 
 /* A record that teaches nothing is a mistake made upstream. */
 static int
-check_records(const struct peft_records *r, const char *what,
-    struct peft_err *err)
+check_records(const struct peft_records *r, enum peft_task task,
+    const char *what, struct peft_err *err)
 {
 	size_t i;
 
 	if (r->n == 0)
 		return peft_seterr(err, "there are no %s records", what);
-	if (peft_records_plain(r, err) == -1)
+	if (peft_records_plain(r, task, err) == -1)
 		return peft_errprefix(err, "%s records", what);
 	for (i = 0; i < r->n; i++) {
 		if (r->at[i].nchoices > 0)
@@ -33,7 +33,8 @@ check_records(const struct peft_records *r, const char *what,
 }
 
 static void
-hash_records(const struct peft_records *r, char hex[PEFT_SHA256_HEX])
+hash_records(const struct peft_records *r, size_t outputs,
+    char hex[PEFT_SHA256_HEX])
 {
 	struct peft_sha256 h;
 	size_t i;
@@ -47,6 +48,9 @@ hash_records(const struct peft_records *r, char hex[PEFT_SHA256_HEX])
 		peft_sha256_add(&h, rec->labels, rec->n *
 		    sizeof(*rec->labels));
 		peft_sha256_add(&h, &rec->weight, sizeof(rec->weight));
+		if (rec->values != NULL)
+			peft_sha256_add(&h, rec->values, outputs *
+			    sizeof(*rec->values));
 	}
 	peft_sha256_hex(&h, hex);
 }
@@ -62,17 +66,17 @@ static void
 put_settings(const struct peft_trainer *t, struct peft_buf *b)
 {
 	const struct peft_trainopt *o = &t->opt;
+	size_t outputs = peft_net_config(t->net)->outputs, i;
 	char hex[PEFT_SHA256_HEX];
-	size_t i;
 
 	peft_buf_puts(b, "{\"adapter\":");
 	peft_json_print(b, peft_adapter_config(t->adapter), 0, true);
 	peft_buf_puts(b, ",\"base\":");
 	peft_json_putstr(b, o->base, strlen(o->base));
-	hash_records(t->data, hex);
+	hash_records(t->data, outputs, hex);
 	peft_buf_printf(b, ",\"data\":\"sha256:%s\"", hex);
 	for (i = 0; i < t->nevals; i++) {
-		hash_records(&t->evals[i].records, hex);
+		hash_records(&t->evals[i].records, outputs, hex);
 		peft_buf_printf(b, "%s\"sha256:%s\"", i == 0 ?
 		    ",\"eval\":[" : ",", hex);
 	}
@@ -114,12 +118,13 @@ peft_train_settings(struct peft_trainer *t, struct peft_err *err)
 {
 	struct peft_buf b = { 0 };
 	struct peft_trainopt *o = &t->opt;
+	enum peft_task task = peft_net_config(t->net)->task;
 	size_t i;
 
-	if (check_records(t->data, "training", err) == -1)
+	if (check_records(t->data, task, "training", err) == -1)
 		return -1;
 	for (i = 0; i < t->nevals; i++)
-		if (check_records(&t->evals[i].records, "evaluation",
+		if (check_records(&t->evals[i].records, task, "evaluation",
 		    err) == -1)
 			return -1;
 	t->per_epoch = (t->data->n + o->batch - 1) / o->batch;

@@ -8,30 +8,36 @@
 #include "math/vec.h"
 #include "train/trainer.h"
 
-/* The order of an epoch: a function of the seed and the epoch. */
-static void
-make_order(struct peft_trainer *t, size_t epoch)
+/* A function of the seed and the epoch. */
+void
+peft_train_order(const struct peft_trainer *t, size_t epoch, size_t *order)
 {
 	size_t i;
 
-	if (t->order_epoch == epoch)
-		return;
-	t->order_epoch = epoch;
 	if (t->opt.shuffle) {
 		peft_rng_shuffle(peft_rng_key(t->opt.seed, "order"), epoch,
-		    t->order, t->data->n);
+		    order, t->data->n);
 		return;
 	}
 	for (i = 0; i < t->data->n; i++)
-		t->order[i] = i;
+		order[i] = i;
 }
 
-static struct peft_seq
-seq_of(const struct peft_record *r, size_t number, int adapter)
+static void
+make_order(struct peft_trainer *t, size_t epoch)
+{
+	if (t->order_epoch == epoch)
+		return;
+	t->order_epoch = epoch;
+	peft_train_order(t, epoch, t->order);
+}
+
+struct peft_seq
+peft_train_seq(const struct peft_record *r, size_t number, int adapter)
 {
 	return (struct peft_seq){ .ids = r->ids, .labels = r->labels,
-	    .n = r->n, .weight = (float)r->weight, .adapter = adapter,
-	    .ident = (uint32_t)number };
+	    .values = r->values, .n = r->n, .weight = (float)r->weight,
+	    .adapter = adapter, .ident = (uint32_t)number };
 }
 
 /* Which record's loss is not finite? */
@@ -61,7 +67,7 @@ micro_batch(struct peft_trainer *t, const struct peft_records *data,
 	int r;
 
 	for (k = 0; k < n && k < t->caps.seqs; k++) {
-		t->seqs[k] = seq_of(&data->at[which[k]], which[k], 0);
+		t->seqs[k] = peft_train_seq(&data->at[which[k]], which[k], 0);
 		t->loss[k] = (struct peft_loss){ 0 };
 	}
 	*taken = k = peft_run_fit(t->run, t->seqs, k);

@@ -96,7 +96,7 @@ struct peft_watch {
 
 /* Bytes; what --dry-run prints. */
 struct peft_trainplan {
-	size_t		 weights, adapter, optimiser;
+	size_t		 weights, adapter, optimiser, program;
 	struct peft_plan run;
 	size_t		 total, micro_tokens;
 	bool		 recompute;	/* activations, layer by layer */

@@ -17,6 +17,8 @@ struct peft_trainer {
 	struct peft_param		*params;
 	size_t				 nparams, nvalues;
 	size_t				 extra;	/* virtual tokens a record */
+	size_t				 tokens; /* of the largest step, or as
+						 * many as fill a plan */
 	size_t				 rows;	/* most that are supervised in
 						 * a step, or a record */
 	struct peft_caps		 caps;
@@ -71,7 +73,14 @@ int	peft_train_plan(struct peft_trainer *, struct peft_err *)
 /* settings.c: checks the records, fills in total, warmup, settings. */
 int	peft_train_settings(struct peft_trainer *, struct peft_err *)
 	    PEFT_MUSTCHECK;
-/* step.c */
+/* largest.c: fills in tokens and rows; caps say what is shared. */
+int	peft_train_largest(struct peft_trainer *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* step.c: the order of an epoch, [data->n]; a record as it is computed. */
+void	peft_train_order(const struct peft_trainer *, size_t epoch,
+	    size_t *order);
+struct peft_seq peft_train_seq(const struct peft_record *, size_t number,
+	    int adapter);
 int	peft_train_step(struct peft_trainer *, struct peft_stepinfo *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 int	peft_train_eval(struct peft_trainer *, struct peft_stepinfo *,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * make-model --shape NAME [--layers N] [-s SEED] [-t TYPE] -o OUT: a model of
- * the real sizes and of random weights, for benches that want size and no
- * sense.  Weights are made row by row as they are written, so a model of any
- * size takes little memory; the same options give the same bytes.
+ * make-model --shape NAME [--layers N] [-s SEED] [-t TYPE] [--double-quant]
+ * -o OUT: a model of the real sizes and of random weights, for benches that
+ * want size and no sense.  Weights are made row by row as they are written,
+ * so a model of any size takes little memory; the same options give the same
+ * bytes.
  */
 
 #include <getopt.h>
@@ -32,12 +33,13 @@ static const struct shape shapes[] = {
 
 static const char usage[] = "usage: make-model "
     "--shape llama-1b|llama-7b|smollm2 [--layers N] [-s SEED] [-t TYPE] "
-    "-o OUT\n";
+    "[--double-quant] -o OUT\n";
 
 struct list {
 	struct peft_spec	*at;
 	size_t			 n, cap;
 	enum peft_dtype		 type;
+	bool			 nested;
 };
 
 static void
@@ -69,6 +71,7 @@ add(struct list *l, size_t layer, const char *name, size_t rows, size_t cols)
 		s->dtype = rows == 0 && peft_dtypes[l->type].ggml > 1 &&
 		    l->type != PEFT_BF16 ? PEFT_F32 : l->type == PEFT_F32 ?
 		    PEFT_F32 : PEFT_BF16;
+	s->nested = l->nested && s->dtype == l->type;
 	if (layer == SIZE_MAX)
 		peft_buf_printf(&b, "%s.weight", name);
 	else
@@ -180,6 +183,7 @@ parse(int argc, char **argv, struct shape *shape, struct list *l,
 		{ "shape", required_argument, NULL, 'S' },
 		{ "layers", required_argument, NULL, 'L' },
 		{ "type", required_argument, NULL, 't' },
+		{ "double-quant", no_argument, NULL, 'D' },
 		{ "output", required_argument, NULL, 'o' },
 		{ 0 } };
 	const struct shape *s = NULL;
@@ -197,6 +201,7 @@ parse(int argc, char **argv, struct shape *shape, struct list *l,
 		case 's': *seed = strtoul(optarg, NULL, 10); break;
 		case 't': l->type = peft_dtype_of_name(optarg); break;
 		case 'o': o->path = optarg; break;
+		case 'D': l->nested = true; break;
 		}
 	if (s == NULL || s->name == NULL || o->path == NULL ||
 	    l->type == PEFT_NDTYPE) {

@@ -13,7 +13,8 @@
 #include "math/vec.h"
 #include "quant/product.h"
 #include "quant/quant.h"
-#include "limit.h"
+#include "base/progress.h"
+#include "math/peak.h"
 
 enum { TOKENS = 1024, NWEIGHT = 7, MOST = 1536, REPEAT = 7, LAYERS = 30 };
 
@@ -113,7 +114,7 @@ static double
 layer_time(struct bench *b, int layer, int g, size_t T, bool back)
 {
 	struct peft_product p[NWEIGHT];
-	double t = bench_now();
+	double t = peft_now();
 	int i;
 
 	for (i = 0; i < NGROUP; i++) {
@@ -128,7 +129,7 @@ layer_time(struct bench *b, int layer, int g, size_t T, bool back)
 			peft_product_forward(b->cpu, b->x, cols, T, p, n,
 			    b->scratch);
 	}
-	return bench_now() - t;
+	return peft_now() - t;
 }
 
 static double
@@ -246,19 +247,19 @@ bench_gemm(struct peft_cpu *cpu, double top)
 		int times = f < 1e6 ? 200 : 3;
 
 		for (r = 0; r < REPEAT; r++) {
-			t = bench_now();
+			t = peft_now();
 			for (k = 0; k < times; k++)
 				peft_gemm(cpu, cases[i].ta, cases[i].tb, M, N,
 				    K, 1, a, cases[i].ta == PEFT_T ? M : K, b,
 				    cases[i].tb == PEFT_T ? K : N, 1, c, N);
-			t = (bench_now() - t) / times;
+			t = (peft_now() - t) / times;
 			best = t < best ? t : best;
-			t = bench_now();
+			t = peft_now();
 			for (k = 0; k < times; k++)
 				peft_gemm1(cpu, cases[i].ta, cases[i].tb, M, N,
 				    K, 1, a, cases[i].ta == PEFT_T ? M : K, b,
 				    cases[i].tb == PEFT_T ? K : N, 1, c, N);
-			t = (bench_now() - t) / times;
+			t = (peft_now() - t) / times;
 			one = t < one ? t : one;
 		}
 		printf("gemm %4zu x %4zu x %4zu %c%c: %6.1f GF/s, %5.2f us; "
@@ -293,7 +294,7 @@ bench_large(struct bench *b, double top)
 	enum { MOSTSIDE = 11008 };
 	float *x = noise(T * MOSTSIDE, "x"), *y = noise(T * MOSTSIDE, "y");
 	float *scratch = must(peft_product_scratch(b->cpu, MOSTSIDE,
-	    MOSTSIDE) * sizeof(float));
+	    MOSTSIDE, T) * sizeof(float));
 	size_t i, t, r;
 
 	for (i = 0; i < sizeof(large) / sizeof(large[0]); i++) {
@@ -308,15 +309,15 @@ bench_large(struct bench *b, double top)
 
 			make_weight(&w, stored[t], s);
 			for (r = 0; r < TIMES; r++) {
-				at = bench_now();
+				at = peft_now();
 				peft_product_forward(b->cpu, x, s->cols, T,
 				    &p, 1, scratch);
-				at = bench_now() - at;
+				at = peft_now() - at;
 				best[0] = at < best[0] ? at : best[0];
-				at = bench_now();
+				at = peft_now();
 				peft_product_backward(b->cpu, x, s->cols, T,
 				    &p, 1, false, scratch);
-				at = bench_now() - at;
+				at = peft_now() - at;
 				best[1] = at < best[1] ? at : best[1];
 			}
 			printf(" %s %.0f %.0f GF/s (%.0f %.0f %%)%s",
@@ -341,12 +342,13 @@ bench_compute(struct bench *b, enum peft_compute compute)
 	size_t i;
 
 	peft_cpu_compute(b->cpu, compute);
-	top = limit(b->cpu);
+	top = 1e-9 * peft_peak_products(b->cpu);
 	printf("\n%s\nlimit of %s %.1f GF/s\n", peft_cpu_describe(b->cpu),
 	    peft_compute_names[compute], top);
 	if (compute == PEFT_COMPUTE_F32)
 		bench_gemm(b->cpu, top);
-	b->scratch = must(peft_product_scratch(b->cpu, MOST, MOST) *
+	b->scratch = must(peft_product_scratch(b->cpu, MOST, MOST,
+	    SIZE_MAX) *
 	    sizeof(float));
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		bench_type(b, types[i], f32, top);

@@ -6,6 +6,8 @@
 # On a machine that others use too, waiting threads spoil the figures of both:
 # THREADS=1 then, and enough repeats.
 # usage: make bench PEERS=VENV [MODEL=FILE.gguf] [REPEAT=3] [STEPS=4] [THREADS=N]
+#	[SHAPES='llama-1b llama-7b', as large.sh says]
+#	[SHAPES='llama-1b llama-7b', as large.sh says]
 set -eu
 LC_ALL=C; export LC_ALL
 . "$TOP/tests/model.sh"
@@ -100,6 +102,14 @@ if [ -f "$model" ]; then
 	echo
 else
 	echo "*** SKIPPED: training and tokenizing, no $model (MODEL=)" >&2
+fi
+if [ -n "${SHAPES:-}" ]; then
+	sh "$TOP/tests/bench/large.sh"
+	echo
+fi
+if [ -n "${SHAPES:-}" ]; then
+	sh "$TOP/tests/bench/large.sh"
+	echo
 fi
 echo 'products:'
 math-bench

@@ -15,6 +15,7 @@ and the transformers it asks for.
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import warnings
@@ -59,16 +60,49 @@ CONFIGS = {
         learn_phm=False, **R),
     "compacter_shared": lambda: CompacterPlusPlusConfig(
         phm_dim=2, shared_W_phm=True, is_parallel=True, **R),
+    "lora": lambda: LoRAConfig(r=2, alpha=3, leave_out=[1],
+                               intermediate_lora=True),
+    "lora_all": lambda: LoRAConfig(
+        r=2, alpha=8, attn_matrices=["q", "k", "v"], output_lora=True,
+        init_weights="bert"),
+    "lora_gated": lambda: LoRAConfig(r=2, alpha=4, use_gating=True),
+    "ia3": lambda: IA3Config(alpha=2),
+    "prefix": lambda: PrefixTuningConfig(prefix_length=3, bottleneck_size=8),
+    "prefix_flat": lambda: PrefixTuningConfig(prefix_length=3, flat=True),
+    "prefix_gated": lambda: PrefixTuningConfig(
+        prefix_length=3, bottleneck_size=8, non_linearity="relu",
+        use_gating=True),
+    "prefix_gates": lambda: PrefixTuningConfig(
+        prefix_length=3, flat=True, use_gating=True, shared_gating=False),
+    "bn_gated": lambda: DoubleSeqBnConfig(use_gating=True, **R),
+    "par_bn_gated": lambda: ParBnConfig(use_gating=True, scaling="learned",
+                                        **R),
+    "mam": lambda: MAMConfig(PrefixTuningConfig(
+        prefix_length=3, bottleneck_size=8), ParBnConfig(**R)),
+    "unipelt": lambda: UniPELTConfig(
+        PrefixTuningConfig(prefix_length=3, bottleneck_size=8),
+        SeqBnConfig(**R), LoRAConfig(r=2, alpha=2)),
+    "union": lambda: ConfigUnion(
+        CompacterPlusPlusConfig(phm_dim=2, **R),
+        BnConfig(mh_adapter=True, output_adapter=False,
+                 non_linearity="relu", **R),
+        IA3Config(intermediate_lora=True)),
     "scaled_par_bn": lambda: ParBnConfig(
         scaling="learned", mh_adapter=True, non_linearity="gelu", **R),
 }
 
 # by the names that peft-train has for them
+SMALL = [{"architecture": "prefix_tuning", "prefix_length": 3,
+          "bottleneck_size": 8},
+         {"is_parallel": True, "reduction_factor": 4, "scaling": 4}]
 LOAD = {
     "seq-bn": F, "double-seq-bn": F + ["--set", "leave_out=[0]"],
     "par-bn": F + ["--set", "scaling=4"], "scaled-par-bn": F,
     "bottleneck": F + ["--set", "ln_after=true", "--set", "ln_before=true"],
     "compacter": F, "compacter++": F,
+    "ah-lora": ["--rank", "2", "--set", "output_lora=true"], "ah-ia3": [],
+    "ah-prefix-tuning": ["--set", "prefix_length=3"], "mam": [],
+    "unipelt": [], "ah-union": ["--set", "configs=" + json.dumps(SMALL)],
 }
 
 
@@ -90,15 +124,15 @@ def perturb(m):
 
 def save(m, d):
     """As the library does, which cannot write safetensors where one tensor
-    has two names (ln_before): then the first of them."""
+    has several names (ln_before, prefixes): then one of them."""
     try:
         m.save_adapter(d, "demo", use_safetensors=True)
     except RuntimeError:
         m.save_adapter(d, "demo")
         f = os.path.join(d, "pytorch_adapter.bin")
         w = torch.load(f, weights_only=True)
-        save_file({k: v for k, v in w.items()
-                   if "adapter_norm_before" not in k},
+        save_file({k: v for k, v in w.items() if
+                   "adapter_norm_before" not in k and ".pool." not in k},
                   os.path.join(d, "adapter.safetensors"))
         os.remove(f)
 
@@ -126,6 +160,8 @@ def golden(path, out, name):
     seen = set()
     for n, q in m.named_parameters():
         if q.requires_grad and q.grad is not None and id(q) not in seen:
+            n = re.sub(r"layers\.\d+\.self_attn\.prefix_tuning\.pool",
+                       "prefix_tuning", n)
             g["grad." + n.replace("adapter_norm_before",
                                   "adapter_down.0")] = q.grad
             seen.add(id(q))
@@ -178,9 +214,10 @@ def load(path, d, name):
     bare = np.frombuffer(bare, np.float32).reshape(ours.shape)
     with torch.no_grad():
         theirs = m(input_ids=rows).logits.numpy()
-    # a norm before has two names there and one in safetensors
-    info = {k: [n for n in v if "adapter_norm_before" not in n]
-            for k, v in info.items()}
+    # a norm before, and what all layers share, have several names there and
+    # one in safetensors
+    info = {k: [n for n in v if "adapter_norm_before" not in n and
+                ".prefix_tuning.pool." not in n] for k, v in info.items()}
     top = np.abs(theirs).max()
     off, far = np.abs(ours - theirs).max() / top, \
         np.abs(ours - bare).max() / top

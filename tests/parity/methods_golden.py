@@ -38,6 +38,9 @@ METHODS = {
                                  target_modules=QV, **C),
     "lora_tokens": lambda: L(r=2, target_modules=QV,
                              trainable_token_indices=[5, 9, 30], **C),
+    "lora_tokens_two": lambda: L(
+        r=2, target_modules=QV, trainable_token_indices={
+            "embed_tokens": [5, 9], "lm_head": [7]}, **C),
     "olora": lambda: L(r=2, init_lora_weights="olora", target_modules=ALL,
                        **C),
     "pissa": lambda: L(r=2, init_lora_weights="pissa", target_modules=ALL,
@@ -77,6 +80,9 @@ METHODS = {
     "multitask": lambda: peft.MultitaskPromptTuningConfig(num_ranks=2, **P),
     "oft": lambda: peft.OFTConfig(oft_block_size=4, r=0, target_modules=ALL,
                                   use_cayley_neumann=False, **C),
+    "oft_constrained": lambda: peft.OFTConfig(
+        oft_block_size=4, r=0, target_modules=QV, coft=True, eps=0.5,
+        use_cayley_neumann=False, **C),
     "oft_series": lambda: peft.OFTConfig(oft_block_size=0, r=2,
                                          block_share=True,
                                          target_modules=QV, **C),
@@ -87,6 +93,12 @@ METHODS = {
     "prompt_tuning": lambda: peft.PromptTuningConfig(**P),
     "randlora": lambda: peft.RandLoraConfig(
         r=4, randlora_alpha=8, target_modules=["q_proj", "down_proj"], **C),
+    "randlora_key": lambda: peft.RandLoraConfig(
+        r=3, randlora_alpha=1, target_modules=QV, save_projection=False,
+        projection_prng_key=5, **C),
+    "randlora_sparse": lambda: peft.RandLoraConfig(
+        r=4, randlora_alpha=1, target_modules=ALL, very_sparse=True,
+        save_projection=False, **C),
     "road": lambda: peft.RoadConfig(group_size=4, target_modules=QV, **C),
     "road_2": lambda: peft.RoadConfig(variant="road_2", group_size=4,
                                       target_modules=QV, **C),
@@ -97,6 +109,9 @@ METHODS = {
         token_indices=[5, 9, 30], target_modules=["embed_tokens"], **C),
     "vblora": lambda: peft.VBLoRAConfig(
         r=2, num_vectors=6, vector_length=8, topk=2, target_modules=QV, **C),
+    "vblora_topk": lambda: peft.VBLoRAConfig(
+        r=2, num_vectors=6, vector_length=8, topk=3, target_modules=QV,
+        save_only_topk_weights=True, **C),
     "vera": lambda: peft.VeraConfig(r=3, target_modules=ALL,
                                     save_projection=False, **C),
 }

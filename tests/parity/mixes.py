@@ -5,7 +5,7 @@ Makes tests/golden/mix/types, of the models of tests/mix.t.  MIX+ is with an imp
 """
 import ctypes, re, sys
 import llama_cpp, numpy
-from gguf import GGUFReader
+from gguf import GGUFReader, GGUFWriter
 
 FTYPES = dict(q4_0=2, q4_1=3, q8_0=7, q5_0=8, q5_1=9, q2_k=10, q3_k_s=11, q3_k_m=12, q3_k_l=13, q4_k_s=14, q4_k_m=15, q5_k_s=16,
               q5_k_m=17, q6_k=18, iq4_nl=25, iq4_xs=30, tq1_0=36, tq2_0=37, iq1_s=24, iq1_m=31, iq2_xxs=19, iq2_xs=20, iq2_s=28, iq2_m=29,
@@ -17,6 +17,24 @@ HF = dict(token_embd="model.embed_tokens", output="lm_head", attn_q="self_attn.q
           ffn_up_exps="block_sparse_moe.experts.w3", ffn_gate_inp="block_sparse_moe.gate")
 FALCON = dict(token_embd="transformer.word_embeddings", output="lm_head", attn_qkv="self_attention.query_key_value",
               attn_output="self_attention.dense", ffn_up="mlp.dense_h_to_4h", ffn_down="mlp.dense_4h_to_h")
+
+
+def thin(path, out):
+    """The same file with two rows of ones for each matrix: types do not depend on more."""
+    reader = GGUFReader(path)
+    w = GGUFWriter(out, str(reader.fields["general.architecture"].contents()))
+    for f in reader.fields.values():
+        v = f.contents()
+        if not f.name.startswith(("GGUF.", "general.architecture", "tokenizer.")):
+            (w.add_bool if isinstance(v, bool) else w.add_uint32 if isinstance(v, int) else w.add_float32 if isinstance(v, float)
+             else w.add_string)(f.name, v)
+    for t in reader.tensors:
+        shape = [int(n) for n in t.shape][::-1]
+        w.add_tensor(t.name, numpy.ones([2] * (len(shape) == 2) + [shape[0], 2] * (len(shape) == 3) + shape[-1:], numpy.float32))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
 
 
 def ones(path):
@@ -33,6 +51,8 @@ def ones(path):
 for arg in sys.argv[1:]:
     model, path = arg.split("=")
     path, _, mixes = path.partition(":")
+    thin(path, "thin.gguf")
+    path = "thin.gguf"
     for mix in mixes.split(",") if mixes else FTYPES:
         p = llama_cpp.llama_model_quantize_default_params()
         p.ftype = FTYPES[mix.rstrip("+")]

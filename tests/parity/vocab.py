@@ -4,7 +4,7 @@
 
 usage: vocab.py NAME.gguf TEXTS.jsonl  (needs llama-cpp-python)
 
-Left out is what llama.cpp does otherwise than the tokenizers that it stands for: marks where gpt-4o and tekken tell large
+Left out is what llama.cpp does otherwise than the tokenizers that it stands for: marks where some tell large
 letters from small ones, and Hangul in uncased BERT.
 """
 import json, os, sys, unicodedata
@@ -14,7 +14,7 @@ name = os.path.basename(sys.argv[1])[:-5]
 
 
 def left_out(text):
-    if name in ("gpt-4o", "tekken"):
+    if name in ("gpt-4o", "tekken", "kimi-k2", "youtu", "tiny_aya"):
         return any(unicodedata.category(c)[0] == "M" for c in text)
     return name == "bert" and any("\uac00" <= c <= "\ud7a3" for c in text) or "\0" in text
 

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Costs of a token; a short measurement of what products reach. */
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/progress.h"
+#include "model/estimate.h"
+#include "model/net-impl.h"
+
+/* Passes over a row: norms and residuals of the stream, queries and keys that
+ * turn, the activation. */
+enum { STREAM = 10, TURNED = 3, INNER = 4 };
+
+struct peft_estimate
+peft_net_estimate(const struct peft_net *net)
+{
+	const struct peft_config *c = &net->config;
+	struct peft_estimate e = { 0 };
+	size_t i;
+
+	for (i = 0; i < net->sites.n; i++) {
+		const struct peft_site *s = &net->sites.at[i];
+		double n = (double)s->in * (double)s->out;
+
+		if (s->kind == PEFT_HEAD)
+			e.head = n;
+		else if (s->kind == PEFT_LINEAR)
+			e.layers += n;
+		else if (s->kind == PEFT_EXPERT)
+			e.layers += n * (double)c->top_k / (double)c->experts;
+	}
+	e.passing = (double)c->layers * (double)(STREAM * c->hidden +
+	    TURNED * net->at.ld + INNER * c->inter);
+	e.attention = 2 * (double)(c->layers * c->heads *
+	    (c->head_dim + c->v_dim));
+	return e;
+}
+
+static const struct peft_site *
+largest(const struct peft_net *net)
+{
+	const struct peft_site *best = NULL, *s;
+	size_t i;
+
+	for (i = 0; i < net->sites.n; i++) {
+		s = &net->sites.at[i];
+		if (s->layer == 0 && s->w != NULL && (s->kind == PEFT_LINEAR ||
+		    s->kind == PEFT_EXPERT) && !s->transposed && (best ==
+		    NULL || s->in * s->out > best->in * best->out))
+			best = s;
+	}
+	return best;
+}
+
+/* The best of some, the first of which brings the weight in: of two, or of as
+ * many as a fifth of a second has room for. */
+static double
+measure(struct peft_cpu *cpu, const struct peft_site *s, size_t T, float *x,
+    float *y, float *scratch)
+{
+	struct peft_product p = { s->w, y, s->out };
+	double best = 1e9, begun = peft_now(), t;
+	int r;
+
+	for (r = 0; r < 2 || peft_now() - begun < 0.2; r++) {
+		t = peft_now();
+		peft_product_forward(cpu, x, s->in, T, &p, 1, scratch);
+		peft_product_backward(cpu, x, s->in, T, &p, 1, false,
+		    scratch);
+		t = peft_now() - t;
+		best = t < best ? t : best;
+	}
+	return 4 * (double)T * (double)s->in * (double)s->out / best;
+}
+
+double
+peft_net_rate(struct peft_net *net, size_t T, struct peft_err *err)
+{
+	const struct peft_site *s = largest(net);
+	float *x, *y, *scratch;
+	double rate = -1;
+
+	if (s == NULL)
+		return peft_seterr(err, "no linear to measure with");
+	x = peft_calloc(T * s->in, sizeof(*x), err);
+	y = peft_calloc(T * s->out, sizeof(*y), err);
+	scratch = peft_calloc(peft_product_scratch(net->cpu, s->out, s->in,
+	    T), sizeof(*scratch), err);
+	if (x != NULL && y != NULL && scratch != NULL)
+		rate = measure(net->cpu, s, T, x, y, scratch);
+	free(x);
+	free(y);
+	free(scratch);
+	return rate;
+}

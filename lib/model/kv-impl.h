@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_MODEL_KV_IMPL_H
+#define PEFT_MODEL_KV_IMPL_H
+
+#include "base/arena.h"
+#include "model/net.h"
+
+/* A page is [layers] times keys [K][PEFT_PAGE], a column a token, and values
+ * [kv_heads][PEFT_PAGE][v_dim]. */
+struct peft_pages {
+	size_t		 layers, kdim, vdim;	/* K, V */
+	size_t		 n, nfree;		/* pages */
+	size_t		 floats;		/* of a page */
+	struct peft_arena arena;
+	float		*data;
+	uint32_t	*users;			/* [n] caches that have it */
+	uint32_t	*free;			/* [nfree] */
+};
+
+struct peft_kv {
+	struct peft_pages *pool;
+	bool		 own;
+	uint32_t	*page;			/* [npages] */
+	size_t		 npages, room;		/* room of page[] */
+	size_t		 len;			/* tokens */
+	size_t		 virtuals;		/* of them, at the start */
+	size_t		 invoked;		/* its adapter acts: from which
+						 * of these on, from 1; or 0 */
+};
+
+/* kv.c: a head's keys, and values, in a page of a layer. */
+float	*peft_page_keys(const struct peft_run *, const struct peft_kv *,
+	    size_t page, size_t layer, size_t head);
+float	*peft_page_values(const struct peft_run *, const struct peft_kv *,
+	    size_t page, size_t layer, size_t head);
+
+#endif

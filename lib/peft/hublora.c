@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * LoRA and (IA)^3 as the adapters library has them: one class with a
+ * composition_mode, "add" or "scale", on the projections of attention
+ * (attn_matrices) and of the MLP.  With use_gating LoRA's sum is multiplied
+ * by its sequence's number (gate.h) instead of alpha / r.
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "math/vec.h"
+#include "peft/gate.h"
+#include "peft/hub.h"
+#include "peft/ia3.h"
+#include "peft/lowrank.h"
+
+enum { A, B, GATE = 3, GATE_BIAS };	/* 2: lowrank's bias, not here */
+enum { L };				/* of (IA)^3 */
+
+struct hublora {
+	bool	scale, gating;		/* (IA)^3; LoRA with gates */
+	bool	attention, inner, outer;
+	bool	q, k, v;
+	int64_t	r;
+	double	alpha, dropout;
+	int	start;			/* words below */
+	const cJSON *leave_out;
+};
+
+static const char *const keys[][2] = {
+	{ "architecture", "\"lora\"" }, { "selfattn_lora", "true" },
+	{ "intermediate_lora", "false" }, { "output_lora", "false" },
+	{ "leave_out", "[]" }, { "r", "8" }, { "alpha", "8" },
+	{ "dropout", "0.0" }, { "attn_matrices", "[\"q\",\"v\"]" },
+	{ "composition_mode", "\"add\"" }, { "init_weights", "\"lora\"" },
+	{ "init_weights_seed", "null" }, { "use_gating", "false" },
+	{ "use_dora", "false" }, { "vera_d", "null" }, { "vera_b", "null" },
+	{ "dtype", "null" }, { NULL, NULL }
+};
+
+enum { START_LORA = 2, START_BERT, START_IA3 };
+static const char *const starts[] = { "lora", "bert", "ia3", NULL };
+
+static int
+parse_matrices(const cJSON *config, struct hublora *s, struct peft_err *err)
+{
+	const cJSON *list = peft_json_get(config, "attn_matrices"), *e;
+
+	s->q = s->v = list == NULL;
+	cJSON_ArrayForEach(e, list) {
+		const char *w = cJSON_IsString(e) ? e->valuestring : "";
+
+		s->q |= strcmp(w, "q") == 0;
+		s->k |= strcmp(w, "k") == 0;
+		s->v |= strcmp(w, "v") == 0;
+		if (w[0] == '\0' || w[1] != '\0' ||
+		    strchr("qkv", w[0]) == NULL)
+			return peft_seterr(err, "attn_matrices holds \"%s\", "
+			    "not q, k or v", w);
+	}
+	return 0;
+}
+
+static int
+parse(const cJSON *config, void **settings, struct peft_err *err)
+{
+	static const char *const off[] = { "use_dora", "vera_d", "vera_b",
+	    "dtype", NULL }, *const modes[] = { "add", "scale", NULL };
+	struct hublora *s = peft_calloc(1, sizeof(*s), err);
+	int mode = 2, i;
+
+	if ((*settings = s) == NULL)
+		return -1;
+	*s = (struct hublora){ .attention = true, .r = 8, .alpha = 8,
+	    .start = START_LORA };
+	s->leave_out = peft_json_get(config, "leave_out");
+	if (peft_json_bool(config, "selfattn_lora", &s->attention,
+	    err) == -1 || peft_json_bool(config, "intermediate_lora",
+	    &s->inner, err) == -1 || peft_json_bool(config, "output_lora",
+	    &s->outer, err) == -1 || peft_json_bool(config, "use_gating",
+	    &s->gating, err) == -1 || peft_json_int(config, "r", 1, 1 << 20,
+	    &s->r, err) == -1 || peft_json_real(config, "alpha", &s->alpha,
+	    err) == -1 || peft_config_dropout(config, "dropout",
+	    &s->dropout, err) == -1 || peft_config_choice(config,
+	    "composition_mode", modes, &mode, err) == -1 ||
+	    peft_config_choice(config, "init_weights", starts, &s->start,
+	    err) == -1 || parse_matrices(config, s, err) == -1 ||
+	    peft_hub_check_left_out(s->leave_out, err) == -1)
+		return -1;
+	s->scale = mode == 3;
+	for (i = 0; off[i] != NULL; i++)
+		if (peft_config_off(config, off[i], err) == -1)
+			return -1;
+	if (s->scale && (s->r != 1 || s->dropout > 0 || s->gating))
+		return peft_seterr(err, "composition_mode \"scale\" is for "
+		    "r 1 without dropout and use_gating");
+	return 0;
+}
+
+/* The library calls llama's down_proj intermediate and its up_proj output;
+ * where there is no gate beside, it is the other way round. */
+static bool
+wanted(const void *settings, const struct peft_adapter *a,
+    const struct peft_site *site)
+{
+	const struct hublora *s = settings;
+	bool gated = a->model == NULL || a->model->t.has &
+	    (PEFT_BIT(PEFT_GATE) | PEFT_BIT(PEFT_GATE_UP));
+
+	if (peft_hub_left_out(s->leave_out, site->layer))
+		return false;
+	switch (site->slot) {
+	case PEFT_Q:
+		return s->attention && s->q;
+	case PEFT_K:
+		return s->attention && s->k;
+	case PEFT_V:
+		return s->attention && s->v;
+	case PEFT_QKV:
+		return s->attention;
+	case PEFT_UP:
+	case PEFT_GATE_UP:
+		return gated ? s->outer : s->inner;
+	case PEFT_DOWN:
+		return gated ? s->inner : s->outer;
+	}
+	return false;
+}
+
+static int
+shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	const struct hublora *s = settings;
+	size_t in = m->site->in, o = m->site->out, i;
+
+	if (m->site->slot == PEFT_QKV || m->site->slot == PEFT_GATE_UP)
+		return peft_seterr(err, "the adapters library's LoRA on "
+		    "projections that are stored as one is not known here");
+	m->rank = (size_t)s->r;
+	m->scale = (float)(s->scale ? s->alpha : s->gating ? 1 : s->alpha /
+	    (double)s->r);
+	m->dropout = s->dropout;
+	m->whole = s->gating;
+	if (s->scale)
+		out[L] = peft_shape2("lora_B", o, 1);
+	else {
+		out[A] = peft_shape2("lora_A", m->rank, in);
+		out[B] = peft_shape2("lora_B", o, m->rank);
+	}
+	if (s->gating) {
+		out[GATE] = peft_shape2("gate.weight", 1, in);
+		out[GATE_BIAS] = peft_shape1("gate.bias", 1);
+	}
+	for (i = 0; i <= GATE_BIAS; i++)
+		out[i].group = "loras";
+	return 0;
+}
+
+static void
+init(const void *settings, const struct peft_module *m, int part,
+    struct peft_rng rng, float *value, size_t n)
+{
+	const struct hublora *s = settings;
+	double in = (double)m->site->in;
+
+	if (part == GATE)
+		peft_init_normal(rng, value, n, 0.02);
+	else if (part == GATE_BIAS)
+		peft_init_uniform(rng, value, n, 1 / sqrt(in));
+	else if (s->start == START_BERT)
+		peft_init_normal(rng, value, n, 0.02);
+	else if (s->start == START_IA3)
+		peft_init_const(value, n, 1);
+	else if (part == A && !s->scale)
+		peft_init_uniform(rng, value, n, 1 / sqrt(in));
+	else
+		peft_init_const(value, n, 0);
+}
+
+static int
+prepare(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	const struct hublora *s = m->settings;
+
+	return s->scale ? 0 : peft_lowrank_prepare(m, base, err);
+}
+
+/* With gates: h = A drop(x) is saved; scratch is g h or its gradient, g, dg,
+ * and what is dropped out, there and back. */
+static size_t
+scratch(const void *self, size_t T)
+{
+	const struct peft_module *m = self;
+
+	return T * (m->rank + 2 + 2 * m->site->in);
+}
+
+static struct peft_gate
+gate_of(const struct peft_module *m)
+{
+	return (struct peft_gate){ m->param[GATE], m->param[GATE_BIAS], 0 };
+}
+
+static void
+forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
+{
+	const struct peft_module *m = self;
+	const struct peft_gate gate = gate_of(m);
+	size_t r = m->rank, in = m->site->in, t, i, ld;
+	float *h = c->scratch, *g = h + c->T * r;
+	const float *x = peft_drop(m, c, g + 2 * c->T, &ld);
+
+	peft_gate(&gate, c, c->x, c->ldx, g);
+	peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, in, 1, x, ld,
+	    m->param[A]->value, in, 0, c->saved, r);
+	for (t = 0; t < c->T; t++)
+		for (i = 0; i < r; i++)
+			h[t * r + i] = g[t] * c->saved[t * r + i];
+	peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, m->site->out, r, m->weight,
+	    h, r, m->param[B]->value, r, 1, y, ldy);
+}
+
+/* dh in scratch, of h behind the gate; dg; the gradients of A and B. */
+static void
+products_back(const struct peft_module *m, const struct peft_hook_call *c,
+    const float *dy, size_t lddy)
+{
+	size_t r = m->rank, in = m->site->in, out = m->site->out, t, i, ld;
+	float *h = c->scratch, *g = h + c->T * r, *dg = g + c->T;
+	const float *x = peft_drop(m, c, dg + c->T, &ld);
+
+	for (t = 0; t < c->T; t++)
+		for (i = 0; i < r; i++)
+			h[t * r + i] = g[t] * c->saved[t * r + i];
+	if (m->train)
+		peft_gemm(c->cpu, PEFT_T, PEFT_N, out, r, c->T, m->weight, dy,
+		    lddy, h, r, 1, m->param[B]->grad, r);
+	peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, r, out, m->weight, dy, lddy,
+	    m->param[B]->value, r, 0, h, r);
+	for (t = 0; t < c->T; t++) {
+		dg[t] = peft_vec_best()->dot(h + t * r, c->saved + t * r, r);
+		peft_vec_best()->scale(h + t * r, g[t], r);
+	}
+	if (m->train)
+		peft_gemm(c->cpu, PEFT_T, PEFT_N, r, in, c->T, 1, h, r, x, ld,
+		    1, m->param[A]->grad, in);
+}
+
+static void
+backward(void *self, const struct peft_hook_call *c, const float *dy,
+    size_t lddy, float *dx, size_t lddx)
+{
+	const struct peft_module *m = self;
+	const struct peft_gate gate = gate_of(m);
+	size_t r = m->rank, in = m->site->in;
+	float *h = c->scratch, *g = h + c->T * r, *dg = g + c->T;
+	float *d = dg + c->T + c->T * in;
+	bool drop = peft_drop_on(m, c);
+
+	peft_gate(&gate, c, c->x, c->ldx, g);
+	products_back(m, c, dy, lddy);
+	peft_gate_back(&gate, c, c->x, c->ldx, dg, dx, lddx);
+	if (dx == NULL)
+		return;
+	peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, in, r, 1, h, r,
+	    m->param[A]->value, in, drop ? 0 : 1, drop ? d : dx, drop ? in :
+	    lddx);
+	if (drop)
+		peft_drop_back(m, c, d, dx, lddx);
+}
+
+static const struct peft_hook_ops gated_hook = {
+	.memory = peft_lowrank_memory, .saved = peft_lowrank_saved,
+	.scratch = scratch, .forward = forward, .backward = backward,
+};
+
+static const struct peft_hook_ops *
+hook_for(const struct peft_module *m)
+{
+	const struct hublora *s = m->settings;
+
+	return s->scale ? &peft_ia3_output_hook : s->gating ? &gated_hook :
+	    &peft_lowrank_hook;
+}
+
+/* What a gate multiplies is no change of a weight. */
+static bool
+changes(const struct peft_module *m, enum peft_leaf leaf)
+{
+	const struct hublora *s = m->settings;
+
+	if (s->gating)
+		return false;
+	return leaf == PEFT_LEAF_WEIGHT || (s->scale &&
+	    m->site->bias != SIZE_MAX);
+}
+
+static int
+merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
+    size_t n, float weight, float *rows, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	const struct hublora *s = m->settings;
+
+	return s->scale ? peft_ia3_merge(m, leaf, first, n, weight, rows,
+	    base, err) : peft_lowrank_merge(m, leaf, first, n, weight, rows,
+	    base, err);
+}
+
+const struct peft_method peft_hub_lora = {
+	.type = "AH_LORA", .name = "ah-lora", .hub = true,
+	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_ALPHA] = "alpha",
+	    [PEFT_KNOB_DROPOUT] = "dropout" },
+	.keys = keys, .kinds = 1 << PEFT_LINEAR, .parse = parse,
+	.wanted = wanted, .shapes = shapes, .init = init, .prepare = prepare,
+	.hook_for = hook_for, .changes = changes, .merge = merge,
+};
