@@ -261,28 +261,6 @@ layout_passing(struct peft_run *run)
 }
 
 static void
-layout_kept(struct peft_run *run)
-{
-	struct peft_kept *k = &run->kept;
-	struct peft_arena *a = &run->arena;
-	size_t T = run->caps.tokens;
-	size_t ranges = 2 * run->caps.seqs;	/* before and behind an
-						 * invocation */
-
-	k->token = peft_arena_get(a, run->rowcap, sizeof(*k->token));
-	k->slot = peft_arena_get(a, T, sizeof(*k->slot));
-	k->x = floats(a, run->rowcap, run->net->config.hidden);
-	k->all.ident = peft_arena_get(a, T, sizeof(uint64_t));
-	k->view.ident = peft_arena_get(a, run->rowcap, sizeof(uint64_t));
-	k->all.ranges = peft_arena_get(a, ranges,
-	    sizeof(struct peft_range));
-	k->view.ranges = peft_arena_get(a, ranges,
-	    sizeof(struct peft_range));
-	run->tile_ranges = peft_arena_get(a, ranges,
-	    sizeof(struct peft_range));
-}
-
-static void
 layout_work(struct peft_run *run)
 {
 	const struct peft_config *c = &run->net->config;
@@ -290,7 +268,7 @@ layout_work(struct peft_run *run)
 	size_t T = run->caps.tokens;
 
 	run->out = floats(a, run->rowcap, c->hidden);
-	layout_kept(run);
+	peft_kept_layout(run);
 	run->normed = floats(a, T, c->hidden);
 	if (c->kv_rank > 0) {
 		run->latent = floats(a, T, c->kv_rank);

@@ -199,6 +199,8 @@ size_t	peft_run_hook_saved(const struct peft_run *, int slot, size_t l,
 void	peft_run_join_saved(struct peft_run *, struct peft_saved *, size_t l,
 	    size_t end);
 
+/* kept.c: room for it. */
+void	peft_kept_layout(struct peft_run *);
 /* invocation.c: the first of the sequence's tokens that its adapter acts on,
  * s->n if there is none; its cache is told. */
 size_t	peft_invoked_from(const struct peft_run *, const struct peft_seq *);
@@ -309,64 +311,6 @@ void	peft_latent(struct peft_run *, size_t layer, struct peft_saved *,
 void	peft_latent_back(struct peft_run *, size_t layer, struct peft_saved *,
 	    const float *x, float *dx);
 
-/* ops.c: one operation over T rows, on all threads. */
-void	peft_op_norm(struct peft_run *, const struct peft_normal *, float *y,
-	    const float *x, size_t T);
-/* x, or what the norm makes of it, in run->normed. */
-const float *peft_normed(struct peft_run *, const struct peft_normal *,
-	    const float *x);
-/* dx += (or =, if set) the gradient. */
-void	peft_op_norm_back(struct peft_run *, const struct peft_normal *,
-	    float *dx, const float *dy, const float *x, size_t T, bool set);
-void	peft_op_add(struct peft_run *, float *y, const float *a,
-	    const float *b, float scale);	/* y = a + scale b */
-void	peft_op_scale(struct peft_run *, float *y, const float *a,
-	    float scale);
-void	peft_op_bias(struct peft_run *, float *y, size_t ld, const float *b,
-	    size_t n, size_t T);
-/* One row of a norm, for tiles and heads. */
-void	peft_norm_row(const struct peft_run *, const struct peft_normal *,
-	    size_t group, float *y, const float *x);
-void	peft_norm_back_row(const struct peft_run *, const struct peft_normal *,
-	    size_t group, float *dx, const float *dy, const float *x);
-
-/* act.c: y[T, n] = act(gate) up from gu = [gate | up] or [up]; its gradient
- * in place of gu. */
-void	peft_op_act(struct peft_run *, float *y, const float *gu, size_t n,
-	    size_t T);
-void	peft_op_act_back(struct peft_run *, float *gu, const float *dy,
-	    size_t n, size_t T);
-
-/* A soft cap: y = cap tanh(y / cap), within 3e-7 cap. */
-void	peft_cap_row(const struct peft_vec *, float *y, size_t n, float cap);
-
-/* joins.c: what hooks make of a branch b[T, D] that is to be added to the
- * stream x; and back: the gradient of b, in run->djoin or dy itself, given
- * that of x + b times scale; dx += that of x.  (dy may be dx.) */
-bool	peft_join_hooked(const struct peft_run *, size_t layer, int join);
-void	peft_join(struct peft_run *, size_t layer, int join,
-	    struct peft_saved *, const float *x, float *b);
-void	peft_join_back(struct peft_run *, size_t layer, int join,
-	    struct peft_saved *, const float *x, float *db, float *dx);
-
-/* virtual.c: tokens that adapters put before a sequence. */
-const struct peft_virtual *peft_virtual_of(const struct peft_run *,
-	    const struct peft_seq *);
-/* How many tokens at its beginning count no positions. */
-size_t	peft_virtual_still(const struct peft_run *, const struct peft_seq *);
-void	peft_virtual_whole(struct peft_run *, size_t seq, size_t T);
-void	peft_virtual_embed(struct peft_run *, float *x);
-void	peft_virtual_embed_back(struct peft_run *, const float *dx);
-void	peft_virtual_keys(struct peft_run *, size_t layer, float *qkv);
-void	peft_virtual_keys_back(struct peft_run *, size_t layer, float *dqkv);
-
-/* norms.c: a norm of rows `at' (NULL: 0, 1, ...) of x with the vectors that
- * the rows' adapters give it; dx +=, as do the vectors' gradients. */
-void	peft_norm_rows(struct peft_run *, const struct peft_normal *,
-	    const struct peft_range *, size_t nranges, float *y,
-	    const float *x, const size_t *at);
-void	peft_norm_rows_back(struct peft_run *, const struct peft_normal *,
-	    const struct peft_range *, size_t nranges, float *dx,
-	    const float *dy, const float *x, const size_t *at);
+#include "model/ops-impl.h"
 
 #endif
