@@ -17,7 +17,7 @@ ok 'trained' [ "$rc" -eq 0 ]
 ok 'ranks were given out' grep -q 'false' whole/adapter_config.json
 for step in 150 1100 2250; do
 	rm -rf part ckpt
-	EXEC=exec train -o part --save-every "$step" --checkpoint ckpt & pid=$!
+	EXEC='exec' train -o part --save-every "$step" --checkpoint ckpt & pid=$!
 	while kill -0 $pid 2>/dev/null && [ ! -s ckpt ]; do :; done
 	kill -KILL $pid 2>/dev/null
 	wait $pid 2>/dev/null

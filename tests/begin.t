@@ -50,7 +50,7 @@ for how in corda lora_ga eva; do
 	ok "$how: the same bytes on other threads" cmp \
 	    other/adapter_model.safetensors \
 	    "learnt-$how/adapter_model.safetensors"
-	EXEC=exec kind $how --steps 20 --lr 1e-2 --save-every 7 --checkpoint ckpt \
+	EXEC='exec' kind $how --steps 20 --lr 1e-2 --save-every 7 --checkpoint ckpt \
 	    --log half -o never & pid=$!
 	while kill -0 $pid 2>/dev/null && [ ! -s ckpt ]; do :; done
 	kill -TERM $pid 2>/dev/null; wait $pid
