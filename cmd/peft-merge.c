@@ -10,12 +10,13 @@
 #include "base/opt.h"
 #include "base/progress.h"
 #include "math/cpu.h"
+#include "merge/lora.h"
 #include "merge/merge.h"
 #include "quant/mix.h"
 
 enum {
 	O_ONTO = PEFT_O_OWN, O_ANYBASE, O_LOSSY, O_VERIFY, O_TOKENS, O_SHARD,
-	O_KEEP, O_DOUBLE
+	O_KEEP, O_DOUBLE, O_ASLORA, O_TUNED
 };
 
 static const struct peft_opt opts[] = {
@@ -24,6 +25,8 @@ static const struct peft_opt opts[] = {
 	{ 't', "type", "TYPE", "store weights as TYPE (see peft-quantize --list-types)" },
 	{ O_KEEP, "keep", "REGEX", "-t leaves weights whose name matches as they are" },
 	{ O_DOUBLE, "double-quant", NULL, "nf4, fp4: quantise the scales too" },
+	{ O_ASLORA, "as-lora", "RANK|auto", "write what would change as a LoRA adapter instead" },
+	{ O_TUNED, "tuned", "MODEL", "with --as-lora: what this model has more than the base" },
 	{ O_ONTO, "onto", NULL, "the base is the original of the quantised one trained on" },
 	{ O_ANYBASE, "any-base", NULL, "accept adapters of another base" },
 	{ O_LOSSY, "force-lossy", NULL, "write even if rounding undoes most of the change" },
@@ -60,7 +63,8 @@ struct job {
 	char			*adapters[MAXADAPTER];
 	double			 weights[MAXADAPTER];
 	size_t			 nadapters;
-	bool			 verify;
+	struct peft_loraopt	 lora;
+	bool			 verify, as_lora;
 	const char		*tokens;
 	struct peft_progress	 bar;
 };
@@ -149,6 +153,41 @@ summarise(const struct job *job, const struct peft_mergesum *s,
 	    "of the base alone is %.3g", v->kl, v->max_kl, v->base_kl);
 }
 
+static void
+tell_lora(void *ctx, const struct peft_loraline *l)
+{
+	struct job *job = ctx;
+
+	if (job->common.verbose > 0) {
+		peft_progress_wipe(&job->bar);
+		peft_warn("%s: change %.3g, lost %.3g (%.3g %%)", l->name,
+		    sqrt(l->change2), sqrt(l->lost2),
+		    100 * sqrt(l->lost2 / l->change2));
+	}
+	peft_progress_set(&job->bar, (double)l->i, l->name);
+}
+
+/* Instead of a model. */
+static int
+as_lora(struct job *job, struct peft_merge *m, struct peft_err *err)
+{
+	struct peft_lorasum s;
+
+	job->lora.lossy = job->merge.floor == 0;
+	if (peft_merge_to_lora(m, &job->lora, job->common.dry, tell_lora, job,
+	    &s, err) == -1)
+		return -1;
+	if (job->common.quiet)
+		return 0;
+	peft_warn("a LoRA of rank %zu on %zu weights; %.3g %% of the change's "
+	    "norm is lost (most, %.3g %%, in %s)", s.rank, s.weights,
+	    100 * sqrt(s.lost2 / s.change2), 100 * sqrt(s.most_lost), s.most);
+	if (s.left_out > 0)
+		peft_warn("%zu weights change that are no linear layers', %s "
+		    "the first: left out", s.left_out, s.left);
+	return 0;
+}
+
 static int
 merge(struct job *job, struct peft_err *err)
 {
@@ -168,11 +207,12 @@ merge(struct job *job, struct peft_err *err)
 			peft_merge_verify(m, job->tokens, &verdict);
 		peft_progress_start(&job->bar, "merge",
 		    (double)peft_merge_count(m), "weights", &job->common);
-		r = peft_merge_run(m, job->common.dry, &watch, &sum, err);
+		r = job->as_lora ? as_lora(job, m, err) :
+		    peft_merge_run(m, job->common.dry, &watch, &sum, err);
 		peft_progress_end(&job->bar);
 		notes(job, m);
 	}
-	if (r == 0)
+	if (r == 0 && !job->as_lora)
 		summarise(job, &sum, job->verify ? &verdict : NULL);
 	peft_merge_close(m);
 	return r;
@@ -189,6 +229,32 @@ check_pipes(const struct job *job)
 	if (n > 1)
 		peft_die(PEFT_USAGE, "the model and the adapters cannot both "
 		    "come from standard input");
+}
+
+/* Options that do not go together. */
+static void
+check(const struct job *job)
+{
+	if (job->merge.model == NULL)
+		peft_die(PEFT_USAGE, "-m MODEL is missing");
+	if (job->lora.tuned != NULL && (!job->as_lora || job->nadapters > 0))
+		peft_die(PEFT_USAGE, "--tuned is for --as-lora, instead of -a");
+	if (job->nadapters == 0 && job->lora.tuned == NULL)
+		peft_die(PEFT_USAGE, "-a ADAPTER is missing");
+	if (job->as_lora && (job->merge.type != PEFT_NDTYPE || job->verify ||
+	    job->merge.shard > 0))
+		peft_die(PEFT_USAGE, "--as-lora writes an adapter: no --type, "
+		    "--shard or --verify beside it");
+	if (job->merge.type == PEFT_NDTYPE && (job->merge.keep != NULL ||
+	    job->merge.nested))
+		peft_die(PEFT_USAGE, "--keep and --double-quant are for -t");
+	check_pipes(job);
+	if (job->tokens != NULL && !job->verify)
+		peft_die(PEFT_USAGE, "--tokens is for --verify");
+	if (job->verify && (job->common.dry || job->common.output == NULL ||
+	    strcmp(job->common.output, "-") == 0))
+		peft_die(PEFT_USAGE, "--verify reads the output back: it needs "
+		    "-o FILE");
 }
 
 static void
@@ -228,6 +294,14 @@ parse(struct job *job, int argc, char **argv)
 		case O_TOKENS:
 			job->tokens = optarg;
 			break;
+		case O_ASLORA:
+			job->as_lora = true;
+			job->lora.rank = strcmp(optarg, "auto") == 0 ? 0 :
+			    (size_t)peft_optint("--as-lora", optarg, 1, 65536);
+			break;
+		case O_TUNED:
+			job->lora.tuned = optarg;
+			break;
 		case O_SHARD:
 			job->merge.shard = peft_optsize("--shard", optarg);
 			break;
@@ -238,20 +312,7 @@ parse(struct job *job, int argc, char **argv)
 	if (optind < argc)
 		peft_die(PEFT_USAGE, "'%s' is one argument too many",
 		    argv[optind]);
-	if (job->merge.model == NULL)
-		peft_die(PEFT_USAGE, "-m MODEL is missing");
-	if (job->nadapters == 0)
-		peft_die(PEFT_USAGE, "-a ADAPTER is missing");
-	if (job->merge.type == PEFT_NDTYPE && (job->merge.keep != NULL ||
-	    job->merge.nested))
-		peft_die(PEFT_USAGE, "--keep and --double-quant are for -t");
-	check_pipes(job);
-	if (job->tokens != NULL && !job->verify)
-		peft_die(PEFT_USAGE, "--tokens is for --verify");
-	if (job->verify && (job->common.dry || job->common.output == NULL ||
-	    strcmp(job->common.output, "-") == 0))
-		peft_die(PEFT_USAGE, "--verify reads the output back: it needs "
-		    "-o FILE");
+	check(job);
 }
 
 int

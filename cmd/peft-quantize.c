@@ -12,6 +12,7 @@
 #include "eval/tune.h"
 #include "quant/convert.h"
 #include "quant/imatrix.h"
+#include "quant/origin.h"
 #include "quant/quant.h"
 
 enum {
@@ -107,7 +108,7 @@ convert_one(struct job *job, struct peft_progress *bar,
 static int
 convert(struct job *job, struct peft_source *src,
     const struct peft_spec *specs, struct peft_tune *tune,
-    struct peft_sink *sink, struct peft_err *err)
+    struct peft_sink *sink, struct peft_origin *origin, struct peft_err *err)
 {
 	struct peft_passing p = { .source = src };
 	struct peft_progress bar;
@@ -116,11 +117,12 @@ convert(struct job *job, struct peft_source *src,
 	peft_progress_start(&bar, "quantize", (double)peft_source_count(src),
 	    "weights", &job->common);
 	while ((r = peft_source_next(src, &p.w, err)) == 1) {
-		if (convert_one(job, &bar, &p, &specs[p.i], tune, sink,
-		    err) == -1) {
-			r = -1;
+		if (sink != NULL)
+			peft_origin_begin(origin, &p.w);
+		r = convert_one(job, &bar, &p, &specs[p.i], tune, sink, err);
+		peft_origin_wait(origin);
+		if (r == -1)
 			break;
-		}
 		peft_progress_set(&bar, (double)++p.i, p.w.name);
 	}
 	peft_progress_end(&bar);
@@ -152,7 +154,8 @@ tell(const struct job *job, struct peft_tune *tune, bool converted)
 
 static int
 run_plan(struct job *job, struct peft_source *src, struct peft_sinkopt *o,
-    struct peft_spec *specs, size_t n, struct peft_err *err)
+    struct peft_origin *origin, struct peft_spec *specs, size_t n,
+    struct peft_err *err)
 {
 	size_t nsides = peft_source_nsides(src);
 	struct peft_tune *tune = peft_tune_open(&job->tune, src,
@@ -169,9 +172,10 @@ run_plan(struct job *job, struct peft_source *src, struct peft_sinkopt *o,
 		r = -1;
 	if (r == 0) {
 		say_misfits(job, specs, n);
-		r = convert(job, src, specs, tune, sink, err);
+		r = convert(job, src, specs, tune, sink, origin, err);
 	}
-	if (r == 0 && sink != NULL) {
+	if (r == 0 && sink != NULL && (r = peft_origin_settle(origin, sink,
+	    err)) == 0) {
 		r = peft_sink_commit(sink, err);
 		sink = NULL;
 	}
@@ -184,8 +188,7 @@ run_plan(struct job *job, struct peft_source *src, struct peft_sinkopt *o,
 static int
 run(struct job *job, struct peft_err *err)
 {
-	char hex[7 + PEFT_SHA256_HEX];
-	const char *meta[] = { "peft.origin", hex, NULL };
+	struct peft_origin origin = { .hasher = NULL };
 	struct peft_sinkopt o = { .path = job->common.output,
 	    .force = job->common.force, .shard = job->shard,
 	    .kind = "model", .threads = job->tune.threads,
@@ -200,9 +203,9 @@ run(struct job *job, struct peft_err *err)
 	o.origin = src;
 	o.same_types = job->convert.dtype == PEFT_NDTYPE &&
 	    job->convert.nrules == 0 && job->tune.fit == 0;
-	o.meta = has_origin(job) ? meta : NULL;
-	if (src == NULL || (o.meta != NULL && peft_source_hash_path(job->model,
-	    job->common.threads, hex, err) == -1)) {
+	o.meta = has_origin(job) ? origin.meta : NULL;
+	if (src == NULL || (o.meta != NULL && peft_origin_open(&origin, src,
+	    job->model, o.path, job->common.threads, err) == -1)) {
 		peft_source_close(src);
 		return -1;
 	}
@@ -216,8 +219,9 @@ run(struct job *job, struct peft_err *err)
 		weighed.entries = imatrix.n;
 		weighed.chunks = imatrix.chunks;
 		o.weighed = job->imatrix != NULL ? &weighed : NULL;
-		r = run_plan(job, src, &o, specs, n, err);
+		r = run_plan(job, src, &o, &origin, specs, n, err);
 	}
+	peft_origin_close(&origin);
 	free(specs);
 	peft_imatrix_free(&imatrix);
 	peft_source_close(src);

@@ -13,8 +13,8 @@
 
 enum {
 	O_METHOD = PEFT_O_OWN, O_SET, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT,
-	O_RSLORA, O_INIT, O_BEGIN, O_LR, O_EPOCHS, O_STEPS, O_BATCH, O_MICRO,
-	O_SCHEDULE, O_WARMUP, O_CYCLES, O_MINLR, O_POWER, O_LRDECAY,
+	O_RSLORA, O_INIT, O_BEGIN, O_FROZEN, O_LR, O_EPOCHS, O_STEPS, O_BATCH,
+	O_MICRO, O_SCHEDULE, O_WARMUP, O_CYCLES, O_MINLR, O_POWER, O_LRDECAY,
 	O_OPTIMISER, O_DECAY, O_CLIP, O_BETA1, O_BETA2, O_EPS, O_LORAPLUS,
 	O_SMOOTHING, O_ZLOSS, O_NEFTUNE, O_EMA, O_SPIKE, O_NOSHUFFLE, O_EVAL,
 	O_EVALEVERY, O_PATIENCE, O_LOG, O_PROFILE, O_PLOT, O_SVG, O_SAVEEVERY,
@@ -37,6 +37,7 @@ static const struct peft_opt opts[] = {
 	{ 'c', "config", "FILE", "start from this adapter_config.json" },
 	{ O_INIT, "init", "ADAPTER", "go on from this adapter's values" },
 	{ O_BEGIN, "init-records", "N", "records that corda and lora_ga begin from (256)" },
+	{ O_FROZEN, "frozen", "ADAPTER[=W]", "train atop this adapter, times its weight (1); repeatable" },
 	{ O_LR, "lr", "RATE", "learning rate (2e-4)" },
 	{ O_EPOCHS, "epochs", "N", "passes over the records (1)" },
 	{ O_STEPS, "steps", "N", "steps instead of epochs" },
@@ -214,12 +215,35 @@ number_option(struct peft_trainopt *o, int ch)
 	return false;
 }
 
+/* "ADAPTER[=WEIGHT]": the name may have a = itself. */
+static void
+add_frozen(struct peft_trainjob *job, char *arg)
+{
+	struct peft_frozen *f = &job->frozen[job->nfrozen++];
+	char *eq = strrchr(arg, '='), *end;
+	double w;
+
+	*f = (struct peft_frozen){ .path = arg, .weight = 1 };
+	if (eq == NULL || eq[1] == '\0')
+		return;
+	w = strtod(eq + 1, &end);
+	if (*end != '\0')
+		return;
+	if (!isfinite(w) || fabs(w) > 1e6)
+		peft_die(PEFT_USAGE, "--frozen: '%s' is no weight", eq + 1);
+	*eq = '\0';
+	f->weight = (float)w;
+}
+
 static void
 other_option(struct peft_trainjob *job, int ch)
 {
 	switch (ch) {
 	case 'm':
 		job->model = optarg;
+		break;
+	case O_FROZEN:
+		add_frozen(job, optarg);
 		break;
 	case O_INIT:
 		job->init = optarg;
@@ -309,7 +333,9 @@ parse(struct peft_trainjob *job, int argc, char **argv)
 	bool own = false;
 	int ch, k;
 
-	if ((job->evals = calloc((size_t)argc, sizeof(*job->evals))) == NULL)
+	job->evals = calloc((size_t)argc, sizeof(*job->evals));
+	job->frozen = calloc((size_t)argc, sizeof(*job->frozen));
+	if (job->evals == NULL || job->frozen == NULL)
 		peft_die(PEFT_INPUT, "no memory");
 	for (k = 0; k < PEFT_NKNOB; k++)
 		job->knobs[k] = NAN;
@@ -348,5 +374,6 @@ main(int argc, char **argv)
 		peft_warn("%s", err.msg);
 	cJSON_Delete(job.config);
 	free(job.evals);
+	free(job.frozen);
 	return peft_finish(r == -1 ? (int)err.status : r);
 }

@@ -29,6 +29,19 @@ cd "$scratch" || exit 1
 run make -C "$TOP/examples/sweep" OUT="$scratch/sweep" STEPS=2
 ok 'the sweep prints a table of losses' sh -c "grep -c '^[28]  *[0-9.]*  *[0-9.]*\$' out | grep -qx 2"
 
+. "$TOP/tests/fixtures.sh"
+STEPS=30 RANK=4 TOKENS=12 run sh "$TOP/examples/voices/voices.sh" base served
+ok 'three voices are trained and served' [ "$rc" -eq 0 ]
+ok 'every request is answered by its voice' jq -s -e --slurpfile asked \
+    "$TOP/examples/voices/requests.jsonl" 'map([.id, .adapter]) == ($asked |
+    map([.id, if .adapter | type == "object" then "formal:0.5,brand:0.5" else .adapter end]))' \
+    served/answers.jsonl
+ok 'and the voices differ' jq -s -e '.[:3] | map(.text) | unique | length == 3' served/answers.jsonl
+for voice in support formal brand; do
+	ok "$voice has learned" jq -s -e '(map(.loss // empty) | last) < 0.8 *
+	    (map(.loss // empty) | first)' "served/$voice.log"
+done
+
 bin=$(dirname "$(command -v peft-train)")
 PEFT_DEMO_BIN=$bin PEFT_DEMO_WORK=$scratch/demo XDG_CACHE_HOME=$scratch/none PIP_NO_INDEX=1 \
     run sh "$TOP/examples/demo.sh"

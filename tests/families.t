@@ -64,6 +64,10 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 		    peft-quantize -q -t f32 -o x.gguf gap
 		ok 'nothing is left' [ ! -e x.gguf ]
 		rm -r gap
+		perl -0777 -pe 's/(llama\.expert_count\x04\0\0\0)\x04/$1\x05/' \
+		    "$name.gguf" >5.gguf
+		expect 2 '*5.gguf: weight *.gate.weight has shape [[]4, 32], the config calls for [[]5, 32]' peft-merge -q \
+		    -m 5.gguf -a "$name/adapter" -o x.safetensors
 	fi
 	[ ! -f "$name/model.gguf" ] || same "$name" "$name/model.gguf" logits
 	rm -rf "$name" "$name.gguf"

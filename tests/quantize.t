@@ -98,6 +98,20 @@ ok 'total_size is the sum of all tensors' perl -e '
 	}
 	exit($sum != shift)' "$total" <got
 
+# the hash of what a model was made from is in it, though it is written first
+hash_of() { peft-inspect --json --hash "$1" | grep -o 'sha256:[0-9a-f]\{64\}' | tail -n 1; }
+told() { strings -n 60 "$1" | grep -o '"peft.origin":"[^"]*"' | cut -d'"' -f4; }
+peft-quantize -q -t nf4 --double-quant -f -o dq/ base
+for src in base base.gguf dq; do
+	h=$(hash_of $src)
+	peft-quantize -q -t bf16 -f -o o.safetensors $src
+	ok "$src: its hash in a bundle" [ -n "$h" -a "$(told o.safetensors)" = "$h" ]
+	peft-quantize -q -t f32 --shard 100K -f -o o.d/ $src
+	ok "$src: and in each shard" [ "$(for f in o.d/*.safetensors; do told $f; done | sort -u)" = "$h" ]
+	peft-quantize -q -t bf16 $src | cmp - o.safetensors >same 2>&1
+	ok "$src: the same bytes on standard output" [ ! -s same ]
+done
+
 # a source that changes while it is read, or is cut short
 make_source() { rm -rf big; cp -r base big; }
 slowly() {	# the writer waits on the pipe until it is changed

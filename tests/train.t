@@ -155,6 +155,11 @@ echo "# bf16: largest difference of a step's loss $(cat far)"
 ok 'bf16: the curve within 2 %' sh -c 'jq -n -e "$(cat far) < 0.02" >/dev/null'
 ok 'and not the same' sh -c 'jq -n -e "$(cat far) > 0" >/dev/null'
 ok 'the log says so' sh -c 'head -n 1 h.log | grep -q "products of bf16"'
+# a file's f32 weights are rounded once, a pipe's for each product
+peft-quantize -q -t f32 -o wide.safetensors base
+expect 0 '' train -m wide.safetensors --compute bf16 --epochs 1 -o once/ long
+expect 0 '' sh -c 'peft-train -q -m - --lr 1e-2 --rank 4 --batch 4 --compute bf16 --epochs 1 -o each/ long <wide.safetensors'
+ok 'weights rounded once or each time: the same bytes' cmp once/adapter_model.safetensors each/adapter_model.safetensors
 expect 0 '' train --compute bf16 --epochs 2 -j 1 -o h1/ t
 ok 'bf16: one thread or two: the same bytes' cmp h/adapter_model.safetensors h1/adapter_model.safetensors
 expect 0 '' train --compute bf16 --dropout 0.1 --micro-tokens 1 -o kept16/ long

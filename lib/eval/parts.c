@@ -123,6 +123,9 @@ make(struct peft_session *s, const char *name, const struct peft_part *from,
 		if (open_part(s, &a->parts[k], &from[k], name, err) == -1)
 			return -1;
 	}
+	if (name[0] == '\0' || strcmp(name, "base") == 0)
+		return peft_seterr(err, "an adapter cannot be called '%s'",
+		    name);
 	return attach_parts(s, a->parts, n, i, err);
 }
 
@@ -133,9 +136,6 @@ peft_session_add(struct peft_session *s, const char *name,
 {
 	size_t i;
 
-	if (name[0] == '\0' || strcmp(name, "base") == 0)
-		return peft_seterr(err, "an adapter cannot be called '%s'",
-		    name);
 	for (i = 0; i < s->nadapters; i++)
 		if (s->adapters[i].name != NULL &&
 		    strcmp(s->adapters[i].name, name) == 0)

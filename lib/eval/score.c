@@ -169,6 +169,7 @@ peft_score_records(struct peft_session *ses, int adapter,
 		goto out;
 	caps = caps_of(items, nitems);
 	caps.share = !ses->apart;
+	caps.whole = ses->apart;	/* who listens hears every token */
 	caps.seq += extra;
 	caps.tokens += extra * caps.seqs;
 	if ((run = peft_run_open(ses->net, &caps, err)) == NULL ||

@@ -11,7 +11,8 @@
 
 /* What the files of this layer share. */
 struct peft_fold {			/* an adapter of the sum */
-	struct peft_source	*source;
+	const char		*label;
+	struct peft_source	*source;	/* NULL: llama.cpp's GGUF */
 	struct peft_adapter	*adapter;
 	float			 weight;
 };
@@ -58,7 +59,8 @@ void	peft_merge_say(struct peft_merge *, const char *, ...)
 int	peft_merge_head(struct peft_merge *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
-/* plan.c: what will be written. */
+/* plan.c: is an output of that name GGUF?  What will be written. */
+bool	peft_is_gguf_name(const char *path);
 int	peft_merge_plan(struct peft_merge *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_merge_unplan(struct peft_merge *);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "merge/lora.h"
 #include "merge/merge-impl.h"
 #include "quant/quant.h"
 
@@ -130,7 +131,7 @@ check_other(struct peft_merge *m, const struct peft_fold *f,
     const char *want, struct peft_err *err)
 {
 	const char *origin = peft_adapter_meta(f->adapter, "peft.origin");
-	const char *label = peft_source_label(f->source);
+	const char *label = f->label;
 
 	if (origin != NULL && strcmp(origin, m->hash) == 0) {
 		peft_merge_say(m, "%s was trained over a model made from this "
@@ -161,7 +162,7 @@ check_base(struct peft_merge *m, const struct peft_fold *f,
 
 	if (want == NULL) {
 		peft_merge_say(m, "%s does not say which base it was trained "
-		    "on", peft_source_label(f->source));
+		    "on", f->label);
 		return 0;
 	}
 	if (m->opt.base == PEFT_MERGE_ANY)
@@ -184,8 +185,15 @@ peft_merge_add(struct peft_merge *m, const char *path, double weight,
 	f = &m->folds[m->nfolds];
 	memset(f, 0, sizeof(*f));
 	f->weight = (float)weight;
+	f->label = path;
+	if (peft_lora_is_gguf(path)) {
+		m->nfolds++;
+		f->adapter = peft_lora_open_gguf(path, &m->sites, err);
+		return f->adapter == NULL ? -1 : check_base(m, f, err);
+	}
 	if ((f->source = peft_source_open(path, err)) == NULL)
 		return -1;
+	f->label = peft_source_label(f->source);
 	m->nfolds++;
 	if (peft_merge_head(m, f->source, err) == -1)
 		return -1;

@@ -27,13 +27,18 @@ is_quantised(enum peft_dtype t)
 	return peft_dtypes[t].st == NULL;
 }
 
+bool
+peft_is_gguf_name(const char *path)
+{
+	size_t n = path == NULL ? 0 : strlen(path);
+
+	return n > 5 && strcmp(path + n - 5, ".gguf") == 0;
+}
+
 static bool
 to_gguf(const struct peft_merge *m)
 {
-	const char *p = m->opt.output;
-	size_t n = p == NULL ? 0 : strlen(p);
-
-	return n > 5 && strcmp(p + n - 5, ".gguf") == 0;
+	return peft_is_gguf_name(m->opt.output);
 }
 
 /* Without -t a merged model is in float types: rounding the sum into the
@@ -163,7 +168,7 @@ check_targets(const struct peft_merge *m, const struct peft_fold *f,
 	if (peft_adapter_target(f->adapter, 0, name, sizeof(name)) == 0)
 		return peft_setfail(err, PEFT_CHECK, "%s: %s adapters cannot "
 		    "be merged: %s; keep them beside the base (peft-generate "
-		    "-m BASE -a ADAPTER)", peft_source_label(f->source),
+		    "-m BASE -a ADAPTER)", f->label,
 		    peft_adapter_type(f->adapter),
 		    peft_adapter_unmergeable(f->adapter));
 	for (i = 0; peft_adapter_target(f->adapter, i, name, sizeof(name));
@@ -174,7 +179,7 @@ check_targets(const struct peft_merge *m, const struct peft_fold *f,
 		if (k == m->nmade)
 			return peft_setfail(err, PEFT_CHECK, "%s changes %s, "
 			    "which the base does not have",
-			    peft_source_label(f->source), name);
+			    f->label, name);
 	}
 	return 0;
 }

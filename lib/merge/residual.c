@@ -8,8 +8,8 @@
 #include "base/buf.h"
 #include "math/lowrank.h"
 #include "math/vec.h"
+#include "merge/lora.h"
 #include "merge/residual.h"
-#include "peft/adapter.h"
 #include "quant/fidelity.h"
 #include "quant/quant.h"
 
@@ -67,64 +67,21 @@ find_sites(struct peft_residual *k, const struct peft_source *src,
 	    "quantised: there is no residual for an adapter");
 }
 
-static const char *
-last_part(const char *path)
-{
-	const char *dot = strrchr(path, '.');
-
-	return dot == NULL ? path : dot + 1;
-}
-
-/* May the last part of the path stand for it: do all sites that end so have a
- * part? */
-static bool
-all_taken(const struct peft_residual *k, const char *last)
-{
-	size_t i;
-
-	for (i = 0; i < k->sites.n; i++) {
-		const struct peft_site *s = &k->sites.at[i];
-
-		if (strcmp(last_part(s->path), last) == 0 &&
-		    (s->weight >= k->n || k->site[s->weight] == NULL))
-			return false;
-	}
-	return true;
-}
-
-static void
-add_once(cJSON *list, const char *name)
-{
-	const cJSON *e;
-
-	cJSON_ArrayForEach(e, list)
-		if (strcmp(e->valuestring, name) == 0)
-			return;
-	cJSON_AddItemToArray(list, cJSON_CreateString(name));
-}
-
 static cJSON *
-make_config(const struct peft_residual *k)
+make_config(const struct peft_residual *k, struct peft_err *err)
 {
-	cJSON *c = cJSON_CreateObject(), *list;
+	bool *taken = peft_calloc(k->sites.n + 1, sizeof(*taken), err);
+	cJSON *config;
 	size_t i;
 
-	cJSON_AddStringToObject(c, "peft_type", "LORA");
-	cJSON_AddNumberToObject(c, "r", (double)k->opt.rank);
-	cJSON_AddNumberToObject(c, "lora_alpha", (double)k->opt.rank);
-	list = cJSON_AddArrayToObject(c, "target_modules");
-	for (i = 0; i < k->n; i++) {
-		const char *path = k->site[i] == NULL ? NULL :
-		    k->site[i]->path;
-
-		if (path != NULL)
-			add_once(list, all_taken(k, last_part(path)) ?
-			    last_part(path) : path);
-	}
-	if (k->opt.base != NULL)
-		cJSON_AddStringToObject(c, "base_model_name_or_path",
-		    k->opt.base);
-	return c;
+	if (taken == NULL)
+		return NULL;
+	for (i = 0; i < k->sites.n; i++)
+		taken[i] = k->sites.at[i].weight < k->n &&
+		    k->site[k->sites.at[i].weight] == &k->sites.at[i];
+	config = peft_lora_config(&k->sites, taken, k->opt.rank, k->opt.base);
+	free(taken);
+	return config;
 }
 
 struct peft_residual *
@@ -151,8 +108,8 @@ peft_residual_open(const struct peft_residualopt *opt,
 		peft_residual_close(k);
 		return NULL;
 	}
-	config = make_config(k);
-	k->adapter = peft_adapter_new(config, &k->sites, 0, err);
+	if ((config = make_config(k, err)) != NULL)
+		k->adapter = peft_adapter_new(config, &k->sites, 0, err);
 	cJSON_Delete(config);
 	if (k->adapter == NULL) {
 		peft_residual_close(k);
@@ -174,29 +131,6 @@ peft_residual_close(struct peft_residual *k)
 	free(k);
 }
 
-/* Where the adapter keeps A (0) and B (1) of a site. */
-static float *
-factor(struct peft_residual *k, const struct peft_site *site, int which,
-    struct peft_err *err)
-{
-	static const char *const tails[] = { "lora_A", "lora_B" };
-	struct peft_buf name = { 0 };
-	struct peft_param *p;
-	float *found = NULL;
-	size_t n, i;
-
-	peft_buf_printf(&name, "base_model.model.%s.%s.weight", site->path,
-	    tails[which]);
-	p = peft_adapter_params(k->adapter, &n);
-	for (i = 0; !name.failed && found == NULL && i < n; i++)
-		if (strcmp(p[i].name, name.data) == 0)
-			found = p[i].value;
-	peft_buf_free(&name);
-	if (found == NULL)
-		peft_seterr(err, "the adapter has no part at %s", site->path);
-	return found;
-}
-
 /* dst = src - b a, [m, n]. */
 static void
 subtract(struct peft_residual *k, const float *src, const float *b,
@@ -215,7 +149,8 @@ alternate(struct peft_residual *k, const struct peft_spec *spec,
     struct peft_residual_sums *sums, struct peft_err *err)
 {
 	size_t m = site->out, n = site->in, i;
-	float *a = factor(k, site, 0, err), *b = factor(k, site, 1, err);
+	float *a = peft_lora_factor(k->adapter, site, 0, err);
+	float *b = peft_lora_factor(k->adapter, site, 1, err);
 	int turn;
 
 	if (a == NULL || b == NULL)

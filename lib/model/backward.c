@@ -5,6 +5,8 @@
 
 #include "model/experts.h"
 #include "model/hooks-impl.h"
+#include "model/latent-impl.h"
+#include "model/net-impl.h"
 
 /* dx += the gradient through a norm (or none) of dy. */
 static void

@@ -6,6 +6,7 @@
 
 #include "data/tokens.h"
 #include "model/net-impl.h"
+#include "model/target-impl.h"
 #include "model/rope.h"
 
 static int

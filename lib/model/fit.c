@@ -3,6 +3,7 @@
 
 #include "data/tokens.h"
 #include "model/net-impl.h"
+#include "model/target-impl.h"
 #include "model/rope.h"
 
 /* Virtual tokens are each sequence's own, and angles that vary with its

@@ -6,6 +6,8 @@
 #include "base/rng.h"
 #include "model/experts.h"
 #include "model/hooks-impl.h"
+#include "model/latent-impl.h"
+#include "model/net-impl.h"
 #include "quant/quant.h"
 
 /* y = x + scale * b, where b is a branch's output in run->tmp, or, if the
@@ -187,9 +189,10 @@ peft_embed(struct peft_run *run, float *x)
 	size_t D = c->hidden, t;
 
 	for (t = 0; t < run->T; t++)
-		if (run->ids[t] >= 0)
+		if (run->ids[t] >= 0) {
 			peft_decode(w, (size_t)run->ids[t] * D, D, x + t * D);
-		else
+			peft_net_row_read(run->net);
+		} else
 			memset(x + t * D, 0, D * sizeof(*x));
 	peft_hooks_forward(run, run->net->embed.site, run->ranges,
 	    run->nranges, run->ident, NULL, 0, x, D, NULL);

@@ -36,8 +36,10 @@ peft_kept_layout(struct peft_run *run)
 
 	k->token = peft_arena_get(a, run->rowcap, sizeof(*k->token));
 	k->slot = peft_arena_get(a, T, sizeof(*k->slot));
-	k->x = peft_arena_get(a, run->rowcap, run->net->config.hidden *
-	    sizeof(float));
+	/* behind the layers' output there is no use for their input, but for
+	 * that of branches side by side */
+	k->x = !run->net->config.t.parallel ? run->out : peft_arena_get(a,
+	    run->rowcap, run->net->config.hidden * sizeof(float));
 	k->all.ident = peft_arena_get(a, T, sizeof(uint64_t));
 	k->view.ident = peft_arena_get(a, run->rowcap, sizeof(uint64_t));
 	k->all.ranges = peft_arena_get(a, ranges, sizeof(*run->ranges));

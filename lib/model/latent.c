@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "model/latent-impl.h"
 #include "model/net-impl.h"
 
 enum { ROWS = 16 };

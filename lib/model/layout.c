@@ -5,42 +5,13 @@
 #include "model/hooks-impl.h"
 #include "model/rope.h"
 
-enum { TILE_BYTES = 48 << 20, TILE_MIN = 8, TILE_MAX = 256 };
-
-static size_t
-tile_of(const struct peft_net *net, const struct peft_caps *caps)
-{
-	size_t n = TILE_BYTES / (net->config.outputs * sizeof(float));
-
-	n = n < TILE_MIN ? TILE_MIN : n > TILE_MAX ? TILE_MAX : n;
-	return n < caps->tokens ? n : caps->tokens;
-}
-
 static float *
 floats(struct peft_arena *a, size_t rows, size_t cols)
 {
 	return peft_arena_get(a, rows, cols * sizeof(float));
 }
 
-/* What the hooks of a slot keep, at most, in layers l .. end. */
-size_t
-peft_run_hook_saved(const struct peft_run *run, int slot, size_t l, size_t end)
-{
-	const struct peft_layer *layers = run->net->layers;
-	const struct peft_site *site;
-	size_t n, most = 0;
-
-	for (; l < end; l++) {
-		site = layers[l].lin[slot].site != NULL ?
-		    layers[l].lin[slot].site : layers[l].norm[slot].site;
-		n = site == NULL ? 0 : peft_hooks_saved(site,
-		    run->caps.tokens);
-		most = n > most ? n : most;
-	}
-	return most;
-}
-
-/* The same at the joins. */
+/* What the hooks of the joins keep, at most, in layers l .. end. */
 void
 peft_run_join_saved(struct peft_run *run, struct peft_saved *s, size_t l,
     size_t end)
@@ -155,44 +126,6 @@ layout_layers(struct peft_run *run)
 	}
 }
 
-/* A weight stored [in, out] is multiplied the other way round: room for
- * either. */
-static size_t
-product_scratch(const struct peft_run *run)
-{
-	const struct peft_sites *s = &run->net->sites;
-	size_t i, n, rows, T, most = 0;
-
-	for (i = 0; i < s->n; i++) {
-		const struct peft_site *site = &s->at[i];
-
-		if (site->kind == PEFT_NORM || site->kind == PEFT_EMBEDDING ||
-		    site->kind == PEFT_POSITION)
-			continue;
-		/* hooks may multiply more than the rows of a batch */
-		T = site->kind == PEFT_HEAD && site->hooks == NULL ?
-		    tile_of(run->net, &run->caps) : SIZE_MAX;
-		rows = site->transposed ? site->in : site->out;
-		n = peft_product_scratch(run->net->cpu, rows, site->in +
-		    site->out - rows, T);
-		most = n > most ? n : most;
-	}
-	return most;
-}
-
-static size_t
-hook_scratch(const struct peft_run *run)
-{
-	size_t i, n, most = 0;
-
-	for (i = 0; i < run->net->sites.n; i++) {
-		n = peft_hooks_scratch(&run->net->sites.at[i],
-		    run->caps.tokens);
-		most = n > most ? n : most;
-	}
-	return most;
-}
-
 /* Angles by position; behind them, where they vary with the length of the
  * sequence, room for those of the micro-batch's tokens. */
 static void
@@ -233,16 +166,13 @@ layout_back(struct peft_run *run)
 	run->unit = floats(a, 1, D);
 }
 
-/* What is of use within a layer only. */
 static void
-layout_passing(struct peft_run *run)
+layout_attention(struct peft_run *run)
 {
 	const struct peft_config *c = &run->net->config;
 	struct peft_arena *a = &run->arena;
 	size_t T = run->caps.tokens;
 
-	run->tmp = floats(a, T, c->hidden);
-	run->act = floats(a, T, c->inter);
 	run->attention_stride = peft_attention_scratch(run);
 	run->attention = floats(a, (size_t)peft_cpu_threads(run->net->cpu),
 	    run->attention_stride);
@@ -257,7 +187,27 @@ layout_passing(struct peft_run *run)
 	}
 	run->dattn = floats(a, T, c->heads * c->v_dim);
 	run->dkv = floats(a, T, c->heads * (c->head_dim + c->v_dim));
-	run->dact = floats(a, T, c->inter);
+}
+
+/* What is of use within a layer only: what attention needs and what the MLP
+ * needs lie over each other, since the one rests while the other works. */
+static void
+layout_passing(struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_arena *a = &run->arena;
+	size_t T = run->caps.tokens, mark, end;
+
+	run->tmp = floats(a, T, c->hidden);
+	mark = peft_arena_mark(a);
+	layout_attention(run);
+	end = a->used;
+	peft_arena_release(a, mark);
+	run->act = floats(a, T, c->inter);
+	if (run->caps.train)
+		run->dact = floats(a, T, c->inter);
+	if (a->used < end)
+		a->used = end;
 }
 
 static void
@@ -281,8 +231,8 @@ layout_work(struct peft_run *run)
 	run->whole = peft_arena_get(a, run->caps.seqs, sizeof(*run->whole));
 	run->ids = peft_arena_get(a, T, sizeof(*run->ids));
 	run->labels = peft_arena_get(a, T, sizeof(*run->labels));
-	run->product = floats(a, 1, product_scratch(run));
-	run->hook = floats(a, 1, hook_scratch(run));
+	run->product = floats(a, 1, peft_run_product_scratch(run));
+	run->hook = floats(a, 1, peft_run_hook_scratch(run));
 	run->tree.order = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
 	run->tree.common = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
 	run->tree.nodes = peft_arena_get(a, 2 * run->caps.seqs,
@@ -304,7 +254,7 @@ layout_logits(struct peft_run *run)
 	const struct peft_config *c = &run->net->config;
 	struct peft_arena *a = &run->arena;
 
-	run->tile = tile_of(run->net, &run->caps);
+	run->tile = peft_run_tile(run);
 	run->logits = floats(a, run->tile, c->outputs);
 	if (c->t.final_cap > 0 && run->caps.train)
 		run->capped = floats(a, run->tile, c->outputs);

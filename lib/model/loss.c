@@ -10,6 +10,7 @@
 #include "data/tokens.h"
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
+#include "model/target-impl.h"
 #include "model/values.h"
 
 /* hx = norm(out) at rows[0..n), and y = its logits, adapters included. */

@@ -20,7 +20,9 @@
  */
 struct peft_linear {
 	struct peft_site	*site;
-	struct peft_weight	 w;		/* as it is stored */
+	struct peft_weight	 w;		/* as products use it */
+	struct peft_weight	 stored;	/* if that is another form */
+	uint16_t		*copy;		/* of it (settle.c), or NULL */
 	float			*bias;		/* [out] or NULL */
 };
 
@@ -69,7 +71,8 @@ struct peft_net {
 	float			*slopes;	/* [heads] ALiBi's, or NULL */
 	struct peft_site	*attention;	/* [layers] */
 	struct peft_site	*joins;		/* [layers][PEFT_NJOIN] */
-	size_t			 weight_bytes;
+	size_t			 weight_bytes;	/* as they are stored */
+	size_t			 rows_read;	/* of the embedding */
 };
 
 /* What backward needs of the experts of a layer.  Row i of N = T * top_k is
@@ -190,11 +193,22 @@ struct peft_run {
 	const char		*bad;		/* where it was seen */
 };
 
-/* run.c */
-void	peft_run_layout(struct peft_run *);
+/* settle.c: the weights in the form that products of this compute type use;
+ * a row of the embedding was read. */
+int	peft_net_settle(struct peft_net *, struct peft_err *) PEFT_MUSTCHECK;
+void	peft_net_row_read(struct peft_net *);
+
+/* layout-size.c: rows of logits at a time; floats of scratch that products
+ * and hooks need. */
+size_t	peft_run_tile(const struct peft_run *);
+size_t	peft_run_product_scratch(const struct peft_run *);
+size_t	peft_run_hook_scratch(const struct peft_run *);
 /* Floats that the hooks of a slot keep, at most, in layers l .. end. */
 size_t	peft_run_hook_saved(const struct peft_run *, int slot, size_t l,
 	    size_t end);
+
+/* run.c */
+void	peft_run_layout(struct peft_run *);
 
 void	peft_run_join_saved(struct peft_run *, struct peft_saved *, size_t l,
 	    size_t end);
@@ -244,23 +258,6 @@ void	peft_stash(const struct peft_run *, const struct peft_saved *);
 void	peft_unstash(const struct peft_run *, const struct peft_saved *);
 void	peft_stash_trim(const struct peft_run *, float *x, size_t n);
 
-/* What token i of a sequence is to be predicted as, or PEFT_IGNORE. */
-static inline int32_t
-peft_seq_label(const struct peft_seq *s, size_t i)
-{
-	return s->labels == NULL || i >= s->n ? PEFT_IGNORE : s->labels[i];
-}
-
-/* The same of its prediction; a sequence's number stands for values. */
-static inline int32_t
-peft_target_of(const struct peft_run *run, size_t k, size_t i)
-{
-	const struct peft_seq *s = &run->seqs[k];
-	int32_t label = peft_seq_label(s, i + run->net->config.ahead);
-
-	return s->values == NULL || label == PEFT_IGNORE ? label : (int32_t)k;
-}
-
 /* The first token of sequence i, where nothing is shared. */
 static inline size_t
 peft_first(const struct peft_run *run, size_t i)
@@ -303,13 +300,6 @@ void	peft_slopes(const struct peft_config *, float *);
 void	peft_queries(struct peft_run *, size_t layer, struct peft_saved *);
 void	peft_queries_back(struct peft_run *, size_t layer,
 	    const struct peft_saved *, float *dqkv);
-
-/* latent.c: queries, keys and values (not turned yet) where keys and values
- * come through a narrow product; x is the attention norm's output. */
-void	peft_latent(struct peft_run *, size_t layer, struct peft_saved *,
-	    const float *x);
-void	peft_latent_back(struct peft_run *, size_t layer, struct peft_saved *,
-	    const float *x, float *dx);
 
 #include "model/ops-impl.h"
 

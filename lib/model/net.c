@@ -281,14 +281,21 @@ fail:
 }
 
 static void
-close_layer(struct peft_layer *l)
+close_layer(struct peft_layer *l, size_t experts)
 {
+	size_t i;
 	int slot;
 
 	for (slot = 0; slot < PEFT_NSLOT; slot++) {
 		free(l->norm[slot].w);
 		free(l->norm[slot].b);
 		free(l->lin[slot].bias);
+		free(l->lin[slot].copy);
+	}
+	for (i = 0; l->experts != NULL && i < experts; i++) {
+		free(l->experts[i].gate.copy);
+		free(l->experts[i].up.copy);
+		free(l->experts[i].down.copy);
 	}
 	free(l->experts);
 }
@@ -301,13 +308,14 @@ peft_net_close(struct peft_net *net)
 	if (net == NULL)
 		return;
 	for (i = 0; net->layers != NULL && i < net->config.layers; i++)
-		close_layer(&net->layers[i]);
+		close_layer(&net->layers[i], net->config.experts);
 	free(net->layers);
 	free(net->embed_norm.w);
 	free(net->embed_norm.b);
 	free(net->norm.w);
 	free(net->norm.b);
 	free(net->head.bias);
+	free(net->head.copy);
 	free(net->slopes);
 	peft_sites_close(&net->sites);
 	free(net);
@@ -331,8 +339,3 @@ peft_net_cpu(const struct peft_net *net)
 	return net->cpu;
 }
 
-size_t
-peft_net_weight_bytes(const struct peft_net *net)
-{
-	return net->weight_bytes;
-}

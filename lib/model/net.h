@@ -30,7 +30,8 @@ void		 peft_net_close(struct peft_net *);
 const struct peft_config *peft_net_config(const struct peft_net *);
 struct peft_sites *peft_net_sites(struct peft_net *);
 struct peft_cpu	*peft_net_cpu(const struct peft_net *);
-size_t		 peft_net_weight_bytes(const struct peft_net *);
+/* Bytes of memory that the weights take in the compute type that is set. */
+size_t		 peft_net_weight_bytes(struct peft_net *);
 
 /* One sequence of a micro-batch.  Sequences lie end to end, without
  * padding, and never see each other; what several begin with alike is

@@ -4,6 +4,8 @@
 
 #include "model/net-impl.h"
 
+/* Operations on rows of a micro-batch. */
+
 /* ops.c: one operation over T rows, on all threads. */
 void	peft_op_norm(struct peft_run *, const struct peft_normal *, float *y,
 	    const float *x, size_t T);

@@ -7,6 +7,7 @@
  */
 
 #include "model/experts.h"
+#include "model/net-impl.h"
 #include "quant/quant.h"
 
 enum { PIECE = 1 << 14 };		/* floats of a task */

@@ -323,3 +323,24 @@ peft_adapter_seed(struct peft_adapter *a, uint64_t seed)
 			    m->site->path);
 	}
 }
+
+int
+peft_adapter_still(struct peft_adapter *a, struct peft_err *err)
+{
+	bool had = false;
+	size_t i;
+
+	for (i = 0; i < a->nmodules; i++) {
+		had |= a->modules[i].dropout > 0;
+		a->modules[i].dropout = 0;
+	}
+	return had || !peft_adapter_drops(a) ? 0 : peft_seterr(err, "%s: its "
+	    "dropout cannot be left out; make it 0 in adapter_config.json",
+	    a->method->type);
+}
+
+size_t
+peft_adapter_bytes(const struct peft_adapter *a)
+{
+	return (a->nvalues + a->ngrads) * sizeof(float);
+}

@@ -90,6 +90,11 @@ int		 peft_adapter_attach(struct peft_adapter *, struct peft_sites *,
 void		 peft_adapter_seed(struct peft_adapter *, uint64_t seed);
 /* Does it have dropout, of any kind? */
 bool		 peft_adapter_drops(const struct peft_adapter *);
+/* No dropout from now on (an error if its method has one of its own); bytes
+ * of values and, as if it were trained, of gradients. */
+int		 peft_adapter_still(struct peft_adapter *, struct peft_err *)
+		    PEFT_MUSTCHECK;
+size_t		 peft_adapter_bytes(const struct peft_adapter *);
 void		 peft_adapter_zerograd(struct peft_adapter *);
 /* A term of the loss that depends on the parameters alone (AdaLoRA's): its
  * gradient is added, its value returned; 0 for most methods. */

@@ -45,6 +45,8 @@ struct peft_sink {
 	struct peft_outdir	*dir;		/* folder */
 	FILE			*fp;		/* where weights go now */
 	const char		*label;
+	FILE			**begun;	/* with a header */
+	size_t			 nbegun, capbegun;
 	struct peft_sum		 sum;		/* of the weight's bytes */
 	struct peft_written	*weights;
 	/* folder: the shard of each weight */

@@ -255,7 +255,15 @@ peft_sink_st_head(struct peft_sink *k, size_t from, size_t to, bool sides,
 	static const char pad[ALIGN];
 	struct peft_st_entry *e;
 	size_t n, i, m;
+	FILE **begun;
 	int r;
+
+	begun = peft_grow(k->begun, k->nbegun, &k->capbegun, sizeof(*begun),
+	    err);
+	if (begun == NULL)
+		return -1;
+	k->begun = begun;
+	k->begun[k->nbegun++] = k->fp;
 
 	for (m = 6, i = 0; k->opt.meta != NULL && k->opt.meta[i] != NULL &&
 	    m < 63; i++)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing bytes: stored ones that stay, and the scales of 4-bit weights. */
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/half.h"
 #include "quant/quant.h"
@@ -15,6 +17,41 @@ peft_sink_write(struct peft_sink *k, const void *p, size_t n,
 	k->written += n;
 	peft_sum_add(&k->sum, p, n);
 	return peft_fwrite(k->fp, k->label, p, n, err);
+}
+
+/* Metadata stands at the beginning of a header, so that it is in what is read
+ * of it here. */
+static int
+settle(FILE *fp, const char *was, const char *is)
+{
+	enum { ENOUGH = 1 << 14 };
+	char *head = malloc(ENOUGH), *at = NULL;
+	size_t n = strlen(was);
+	ssize_t got = -1;
+	bool good;
+
+	if (head != NULL && fflush(fp) == 0)
+		got = pread(fileno(fp), head, ENOUGH, 0);
+	if (got > 0)
+		at = memmem(head, (size_t)got, was, n);
+	good = at != NULL && pwrite(fileno(fp), is, n, at - head) ==
+	    (ssize_t)n;
+	free(head);
+	return good ? 0 : -1;
+}
+
+int
+peft_sink_settle(struct peft_sink *k, const char *was, const char *is,
+    struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < k->nbegun; i++) {
+		errno = 0;
+		if (settle(k->begun[i], was, is) == -1)
+			return peft_seterrno(err, "%s", k->label);
+	}
+	return 0;
 }
 
 /* Floats with an exponent of ones are NaN or Inf.  (Blocks are not looked

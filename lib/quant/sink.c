@@ -107,6 +107,7 @@ release(struct peft_sink *k)
 	free(k->turn);
 	free(k->shard);
 	free(k->places);
+	free(k->begun);
 	free(k->weights);
 	free(k->path);
 	peft_pool_close(k->pool);

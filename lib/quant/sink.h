@@ -106,6 +106,10 @@ int		 peft_sink_size(const struct peft_sinkopt *,
 		    struct peft_err *) PEFT_MUSTCHECK;
 int		 peft_sink_put(struct peft_sink *, const struct peft_rows *,
 		    struct peft_err *) PEFT_MUSTCHECK;
+/* A value of opt.meta that was not known at open: `was' becomes `is', which
+ * is as long, in all heads that were written.  Not on standard output. */
+int		 peft_sink_settle(struct peft_sink *, const char *was,
+		    const char *is, struct peft_err *) PEFT_MUSTCHECK;
 /* Both end the life of the struct.  commit writes the end, fsyncs, re-reads
  * and checks what it wrote (not on stdout), and gives it its name. */
 int		 peft_sink_commit(struct peft_sink *, struct peft_err *)

@@ -145,12 +145,26 @@ digest_batch(struct peft_source *s, struct digest *d, size_t i, size_t n,
 	return r == -1 ? SIZE_MAX : i;
 }
 
+/* Of digests that are all there; they are sorted. */
+static void
+digest_of_all(struct digest *d, size_t n, char *hex)
+{
+	struct peft_sha256 h;
+	size_t i;
+
+	qsort(d, n, sizeof(*d), by_name);
+	peft_sha256_init(&h);
+	for (i = 0; i < n; i++)
+		add_line(&h, &d[i]);
+	memcpy(hex, "sha256:", 7);
+	peft_sha256_hex(&h, hex + 7);
+}
+
 int
 peft_source_hash(struct peft_source *s, int threads, char *hex,
     struct peft_err *err)
 {
 	size_t n = s->nwholes, i;
-	struct peft_sha256 h;
 	struct digest *d;
 
 	if ((d = peft_calloc(n, sizeof(*d), err)) == NULL)
@@ -160,14 +174,78 @@ peft_source_hash(struct peft_source *s, int threads, char *hex,
 			free(d);
 			return -1;
 		}
-	qsort(d, n, sizeof(*d), by_name);
-	peft_sha256_init(&h);
-	for (i = 0; i < n; i++)
-		add_line(&h, &d[i]);
-	memcpy(hex, "sha256:", 7);
-	peft_sha256_hex(&h, hex + 7);
+	digest_of_all(d, n, hex);
 	free(d);
 	return 0;
+}
+
+/* ---- on the way ---- */
+
+struct peft_hasher {
+	struct peft_source	*source;
+	struct digest		*d;
+	size_t			 n, done;
+	pthread_t		 id;
+	bool			 started;
+};
+
+struct peft_hasher *
+peft_hasher_open(struct peft_source *s, struct peft_err *err)
+{
+	struct peft_hasher *h = peft_calloc(1, sizeof(*h), err);
+
+	if (h == NULL)
+		return NULL;
+	h->source = s;
+	h->n = s->nwholes;
+	if ((h->d = peft_calloc(h->n, sizeof(*h->d), err)) == NULL) {
+		free(h);
+		return NULL;
+	}
+	return h;
+}
+
+static void *
+run_one(void *d)
+{
+	digest_weight(d);
+	return NULL;
+}
+
+void
+peft_hasher_begin(struct peft_hasher *h, const struct peft_weight *w)
+{
+	struct digest *d = &h->d[h->done];
+
+	*d = (struct digest){ .w = *w, .source = h->source, .i = h->done };
+	h->done++;
+	h->started = pthread_create(&h->id, NULL, run_one, d) == 0;
+	if (!h->started)
+		digest_weight(d);
+}
+
+void
+peft_hasher_wait(struct peft_hasher *h)
+{
+	if (h->started)
+		pthread_join(h->id, NULL);
+	h->started = false;
+}
+
+void
+peft_hasher_end(struct peft_hasher *h, char *hex)
+{
+	digest_of_all(h->d, h->done, hex);
+}
+
+void
+peft_hasher_close(struct peft_hasher *h)
+{
+	if (h == NULL)
+		return;
+	peft_hasher_wait(h);
+	free(h->d);
+	free(h);
 }
 
 int

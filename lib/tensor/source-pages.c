@@ -26,6 +26,17 @@ drop_range(const struct peft_source *s, const struct peft_raw *raw,
 		    MADV_DONTNEED);
 }
 
+bool
+peft_source_is_mapped(const struct peft_source *s, size_t i)
+{
+	const struct peft_whole *w = &s->wholes[i];
+	const struct peft_raw *raw = &s->raws[w->part[PEFT_DATA]];
+	const struct peft_file *f = &s->files[raw->file];
+
+	return f->map != NULL && !f->heap && w->w.data ==
+	    peft_source_bytes(s, raw);
+}
+
 void
 peft_source_passed(struct peft_source *s, size_t i, size_t from, size_t to)
 {

@@ -103,6 +103,8 @@ int		 peft_source_load(struct peft_source *, size_t i,
  * needed soon: a mapping need not keep their pages in memory. */
 void		 peft_source_passed(struct peft_source *, size_t i, size_t from,
 		    size_t to);
+/* Is it one, as it is in the file? */
+bool		 peft_source_is_mapped(const struct peft_source *, size_t i);
 /* -1 if a file that is mapped is not what it was when it was opened.  Asked
  * when all was read and before anything is said to be done. */
 int		 peft_source_unchanged(const struct peft_source *,
@@ -118,5 +120,17 @@ int		 peft_source_hash(struct peft_source *, int threads,
 /* The same of what is at a path, opened and closed. */
 int		 peft_source_hash_path(const char *path, int threads,
 		    char *hex, struct peft_err *) PEFT_MUSTCHECK;
+
+/* The same hash while peft_source_next() goes through the source for another
+ * purpose: begin() with each weight that it gives, of which a thread then
+ * reads the data; wait() before the next one; end(), once all were given. */
+struct peft_hasher;
+struct peft_hasher *peft_hasher_open(struct peft_source *, struct peft_err *)
+		    PEFT_MUSTCHECK;
+void		 peft_hasher_begin(struct peft_hasher *,
+		    const struct peft_weight *);
+void		 peft_hasher_wait(struct peft_hasher *);
+void		 peft_hasher_end(struct peft_hasher *, char *hex);
+void		 peft_hasher_close(struct peft_hasher *);	/* NULL: fine */
 
 #endif

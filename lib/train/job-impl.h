@@ -11,6 +11,18 @@ int	peft_job_records(const struct peft_trainjob *,
 	    struct peft_records *data, struct peft_evalset *evals,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
+/* frozen.c: an adapter (`who') of another base is refused. */
+int	peft_job_check_base(const struct peft_trainjob *, const char *who,
+	    const struct peft_adapter *, const char *base, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* Put job->frozen on the sites, and tell of them in atop and basis. */
+int	peft_job_frozen(struct peft_trainjob *, struct peft_sites *,
+	    const char *base, struct peft_err *) PEFT_MUSTCHECK;
+/* With the trained one on them: can its gradients be right? */
+int	peft_job_frozen_check(const struct peft_trainjob *,
+	    const struct peft_sites *, struct peft_err *) PEFT_MUSTCHECK;
+void	peft_job_frozen_close(struct peft_trainjob *);
+
 /* job-classes.c: what records are for, and their classes.  config is given;
  * the caller frees the labels.  Records get labels of numbers. */
 struct peft_classes {

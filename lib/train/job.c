@@ -45,6 +45,7 @@ close_all(struct state *s)
 	peft_report_free(&s->report);
 	peft_trainer_close(s->trainer);
 	peft_adapter_close(s->adapter);
+	peft_job_frozen_close(s->job);
 	peft_records_free(&s->data);
 	peft_labels_free(&s->classes.labels);
 	for (i = 0; s->evals != NULL && i < s->job->nevals; i++)
@@ -131,13 +132,17 @@ save_adapter(const struct state *s, struct peft_err *err)
 	const char *origin = peft_source_meta(s->source, "peft.origin");
 	struct peft_buf names = { 0 };
 	char step[32];
-	const char *meta[17] = { "peft.base", s->base, "peft.tokenizer",
+	const char *meta[19] = { "peft.base", s->base, "peft.tokenizer",
 	    s->data.info.tokenizer, "peft.template", s->data.info.tmpl,
 	    "peft.step", step, "peft.settings",
 	    peft_trainer_settings(s->trainer), NULL };
 	size_t n = 10;
 	int r;
 
+	if (s->job->atop.len > 0) {
+		meta[n++] = "peft.atop";
+		meta[n++] = s->job->atop.data;
+	}
 	if (origin != NULL) {		/* the base was made here */
 		meta[n++] = "peft.origin";
 		meta[n++] = origin;
@@ -170,20 +175,6 @@ check_output(const struct peft_trainjob *job, struct peft_err *err)
 		return -1;
 	return checkpoint.path == NULL ? 0 : peft_sink_probe(&checkpoint,
 	    err);
-}
-
-/* An adapter to go on from is as much of its base as one to be merged. */
-static int
-check_init(const struct state *s, struct peft_err *err)
-{
-	const char *want = s->init == NULL ? NULL :
-	    peft_adapter_meta(s->adapter, "peft.base");
-
-	if (want == NULL || s->job->any_base || strcmp(want, s->base) == 0)
-		return 0;
-	return peft_setfail(err, PEFT_CHECK, "%s was trained on the base "
-	    "%.23s..., %s is %.23s... (--any-base goes on all the same)",
-	    s->job->init, want, s->job->model, s->base);
 }
 
 static int
@@ -307,12 +298,14 @@ run(struct state *s, struct peft_err *err)
 	peft_cpu_compute(s->cpu, job->opt.compute);
 	if (open_model(s, err) == -1 || open_adapter(s, err) == -1 ||
 	    peft_source_hash(s->source, job->common.threads, s->base,
-	    err) == -1 || check_init(s, err) == -1)
+	    err) == -1 || (job->init != NULL && peft_job_check_base(job,
+	    job->init, s->adapter, s->base, err) == -1) ||
+	    peft_job_frozen(job, peft_net_sites(s->net), s->base, err) == -1)
 		return -1;
-	job->opt.base = s->base;
 	s->trainer = peft_trainer_open(s->net, s->adapter, &s->data,
 	    s->evals, job->nevals, &job->opt, err);
-	if (s->trainer == NULL)
+	if (s->trainer == NULL || peft_job_frozen_check(job,
+	    peft_net_sites(s->net), err) == -1)
 		return -1;
 	if (job->common.verbose > 0)
 		say_targets(s);

@@ -2,9 +2,18 @@
 #ifndef PEFT_TRAIN_JOB_H
 #define PEFT_TRAIN_JOB_H
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/opt.h"
 #include "train/train.h"
+
+/* An adapter that is not trained and acts before the one that is. */
+struct peft_frozen {
+	char			*path;
+	float			 weight;
+	struct peft_source	*source;
+	struct peft_adapter	*adapter;
+};
 
 /* What peft-train is asked to do, from model and records to the adapter on
  * disk. */
@@ -12,6 +21,10 @@ struct peft_trainjob {
 	struct peft_common	 common;
 	struct peft_trainopt	 opt;
 	const char		*model, *init, *log, *config_path;
+	struct peft_frozen	*frozen;
+	size_t			 nfrozen;
+	struct peft_buf		 atop, basis;	/* their hashes; the base's
+						 * and these */
 	char			**evals;	/* files, the first decides */
 	size_t			 nevals;
 	cJSON			*config;	/* options of the adapter */

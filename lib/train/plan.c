@@ -107,7 +107,7 @@ peft_train_plan(struct peft_trainer *t, struct peft_err *err)
 	t->rows++;		/* virtual tokens predict a first one, too */
 	seq += t->extra;
 	p->adapter = t->nvalues * sizeof(float) * (2u + (t->nevals > 0) +
-	    (t->opt.ema > 0));
+	    (t->opt.ema > 0)) + t->opt.beside;
 	p->optimiser = optimiser_floats(t) * sizeof(float);
 	p->program = PROGRAM + bytes_of(t->data);
 	for (i = 0; i < t->nevals; i++)

@@ -47,7 +47,9 @@ struct peft_trainopt {
 	const char	*checkpoint;	/* path, or NULL: cannot be saved */
 	enum peft_compute compute;
 	bool		 resume, force;
-	const char	*base;		/* the base's hash, for checkpoints */
+	const char	*base;		/* the base's hash, for checkpoints,
+					 * and those of frozen adapters */
+	size_t		 beside;	/* bytes of these, for the plan */
 };
 /* transformers' and PEFT's defaults, where they are not bad ones. */
 struct peft_trainopt peft_trainopt_default(void);

@@ -100,6 +100,8 @@ if [ -f "$model" ]; then
 	echo
 	sh "$TOP/tests/bench/chats.sh" f32
 	echo
+	sh "$TOP/tests/bench/generate.sh" "$model"
+	echo
 else
 	echo "*** SKIPPED: training and tokenizing, no $model (MODEL=)" >&2
 fi

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sizes that a layout asks for. */
+
+#include "model/hooks-impl.h"
+#include "model/net-impl.h"
+
+enum { TILE_BYTES = 48 << 20, TILE_MIN = 8, TILE_MAX = 256 };
+
+size_t
+peft_run_tile(const struct peft_run *run)
+{
+	const struct peft_net *net = run->net;
+	const struct peft_caps *caps = &run->caps;
+	size_t n = TILE_BYTES / (net->config.outputs * sizeof(float));
+
+	n = n < TILE_MIN ? TILE_MIN : n > TILE_MAX ? TILE_MAX : n;
+	return n < caps->tokens ? n : caps->tokens;
+}
+
+/* What the hooks of a slot keep, at most, in layers l .. end. */
+size_t
+peft_run_hook_saved(const struct peft_run *run, int slot, size_t l, size_t end)
+{
+	const struct peft_layer *layers = run->net->layers;
+	const struct peft_site *site;
+	size_t n, most = 0;
+
+	for (; l < end; l++) {
+		site = layers[l].lin[slot].site != NULL ?
+		    layers[l].lin[slot].site : layers[l].norm[slot].site;
+		n = site == NULL ? 0 : peft_hooks_saved(site,
+		    run->caps.tokens);
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+/* A weight stored [in, out] is multiplied the other way round: room for
+ * either. */
+size_t
+peft_run_product_scratch(const struct peft_run *run)
+{
+	const struct peft_sites *s = &run->net->sites;
+	size_t i, n, rows, T, most = 0;
+
+	for (i = 0; i < s->n; i++) {
+		const struct peft_site *site = &s->at[i];
+
+		if (site->kind == PEFT_NORM || site->kind == PEFT_EMBEDDING ||
+		    site->kind == PEFT_POSITION)
+			continue;
+		/* hooks may multiply more than the rows of a batch */
+		T = site->kind == PEFT_HEAD && site->hooks == NULL ?
+		    peft_run_tile(run) : SIZE_MAX;
+		rows = site->transposed ? site->in : site->out;
+		n = peft_product_scratch(run->net->cpu, rows, site->in +
+		    site->out - rows, T);
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+size_t
+peft_run_hook_scratch(const struct peft_run *run)
+{
+	size_t i, n, most = 0;
+
+	for (i = 0; i < run->net->sites.n; i++) {
+		n = peft_hooks_scratch(&run->net->sites.at[i],
+		    run->caps.tokens);
+		most = n > most ? n : most;
+	}
+	return most;
+}

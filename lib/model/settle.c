@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Weights of a mapped file that products use in another form than the file
+ * has them: with the compute type bf16, those in f32 are rounded once, to the
+ * very values that products would round them to each time, and their pages
+ * are given back.  Adapters still see them as they are stored.
+ *
+ * An embedding that no product uses is read row by row: of it, too, only what
+ * was asked for last stays in memory.
+ */
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "model/net-impl.h"
+
+enum {
+	PIECE = 1 << 14,	/* floats of a task */
+	ROWS = 8,		/* of an embedding that stay, and their bytes:
+				 * a fault may bring in 1 MiB of a file */
+	TABLE = 8 << 20
+};
+
+static size_t
+index_of(const struct peft_net *net, const struct peft_linear *lin)
+{
+	return lin->site->weight != SIZE_MAX ? lin->site->weight :
+	    net->embed.site->weight;
+}
+
+/* Is there a form that is smaller, and the file's need not stay? */
+static bool
+is_settled(const struct peft_net *net, const struct peft_linear *lin)
+{
+	/* a head of classes is small, and may be an adapter's */
+	if (lin == &net->head && net->config.outputs != net->config.vocab)
+		return false;
+	return lin->site != NULL && lin->w.cols > 0 &&
+	    peft_cpu_computes(net->cpu) == PEFT_COMPUTE_BF16 &&
+	    (lin->copy != NULL || (lin->w.dtype == PEFT_F32 &&
+	    peft_source_is_mapped(net->source, index_of(net, lin))));
+}
+
+struct job {
+	const struct peft_panel_bf16 *panel;
+	const float	*src;
+	uint16_t	*dst;
+	size_t		 n;
+};
+
+static void
+round_task(void *ctx, size_t task, int thread)
+{
+	const struct job *j = ctx;
+	size_t at = task * PIECE;
+
+	(void)thread;
+	j->panel->round(j->dst + at, j->src + at,
+	    j->n - at < PIECE ? j->n - at : PIECE);
+}
+
+static int64_t
+settle(struct peft_net *net, struct peft_linear *lin, struct peft_err *err)
+{
+	const struct peft_panel_bf16 *p = peft_cpu_panel_bf16(net->cpu);
+	struct job j = { .panel = p != NULL ? p : &peft_panel_bf16_ref,
+	    .src = lin->w.data, .n = lin->w.nelem };
+
+	if (!is_settled(net, lin) || lin->copy != NULL)
+		return 0;
+	/* what rounds fills up the last step of a row with zeros */
+	j.dst = peft_calloc(j.n + PEFT_KSTEP, sizeof(*j.dst), err);
+	if (j.dst == NULL)
+		return -1;
+	peft_cpu_run(net->cpu, (j.n + PIECE - 1) / PIECE, round_task, &j);
+	lin->copy = j.dst;
+	lin->stored = lin->w;
+	lin->site->w = &lin->stored;
+	lin->w.dtype = PEFT_BF16;
+	lin->w.data = j.dst;
+	lin->w.nbytes = j.n * sizeof(*j.dst);
+	peft_source_passed(net->source, index_of(net, lin), 0,
+	    lin->stored.nbytes);
+	return 0;
+}
+
+/* fn() of every linear; the sum of what it returns, -1 the first that fails. */
+static int64_t
+each(struct peft_net *net, int64_t (*fn)(struct peft_net *,
+    struct peft_linear *, struct peft_err *), struct peft_err *err)
+{
+	int64_t sum = 0, r;
+	size_t l, i;
+	int slot;
+
+	for (l = 0; l < net->config.layers; l++) {
+		struct peft_layer *layer = &net->layers[l];
+
+		for (slot = 0; slot < PEFT_NSLOT; slot++) {
+			if ((r = fn(net, &layer->lin[slot], err)) == -1)
+				return -1;
+			sum += r;
+		}
+		for (i = 0; layer->experts != NULL && i < 3 *
+		    net->config.experts; i++) {
+			if ((r = fn(net, &layer->experts[i / 3].gate + i % 3,
+			    err)) == -1)
+				return -1;
+			sum += r;
+		}
+	}
+	r = fn(net, &net->head, err);
+	return r == -1 ? -1 : sum + r;
+}
+
+static bool
+rows_only(const struct peft_net *net)
+{
+	return (net->head.site->weight != SIZE_MAX ||
+	    is_settled(net, &net->head)) &&
+	    peft_source_is_mapped(net->source, net->embed.site->weight);
+}
+
+void
+peft_net_row_read(struct peft_net *net)
+{
+	if (++net->rows_read % ROWS != 0 || !rows_only(net))
+		return;
+	peft_source_passed(net->source, net->embed.site->weight, 0,
+	    net->embed.w.nbytes);
+}
+
+int
+peft_net_settle(struct peft_net *net, struct peft_err *err)
+{
+	if (each(net, settle, err) == -1)
+		return -1;
+	if (rows_only(net))
+		peft_source_passed(net->source, net->embed.site->weight, 0,
+		    net->embed.w.nbytes);
+	return 0;
+}
+
+/* Bytes that a linear takes less than its stored form; the stored form of a
+ * head that is the embedding is counted there. */
+static int64_t
+saved_one(struct peft_net *net, struct peft_linear *lin, struct peft_err *err)
+{
+	int64_t bytes = (int64_t)(lin->w.nelem * sizeof(uint16_t));
+
+	(void)err;
+	if (!is_settled(net, lin))
+		return 0;
+	return lin->site->weight == SIZE_MAX ? -bytes : bytes;
+}
+
+size_t
+peft_net_weight_bytes(struct peft_net *net)
+{
+	size_t table = net->embed.w.nbytes;
+	int64_t n = (int64_t)net->weight_bytes - each(net, saved_one, NULL);
+
+	if (rows_only(net) && table > TABLE)
+		n -= (int64_t)(table - TABLE);
+	return (size_t)n;
+}

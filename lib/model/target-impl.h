@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_MODEL_TARGET_IMPL_H
+#define PEFT_MODEL_TARGET_IMPL_H
+
+#include "model/net-impl.h"
+
+/* What token i of a sequence is to be predicted as, or PEFT_IGNORE. */
+static inline int32_t
+peft_seq_label(const struct peft_seq *s, size_t i)
+{
+	return s->labels == NULL || i >= s->n ? PEFT_IGNORE : s->labels[i];
+}
+
+/* The same of its prediction; a sequence's number stands for values. */
+static inline int32_t
+peft_target_of(const struct peft_run *run, size_t k, size_t i)
+{
+	const struct peft_seq *s = &run->seqs[k];
+	int32_t label = peft_seq_label(s, i + run->net->config.ahead);
+
+	return s->values == NULL || label == PEFT_IGNORE ? label : (int32_t)k;
+}
+
+#endif
