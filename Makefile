@@ -161,6 +161,13 @@ lint:
 bench: all $(BENCHES)
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
 	    sh tests/bench/run.sh
+	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
+	    sh tests/bench/methods.sh
+
+#: make bench-methods  what a step of DoRA, IA3, prompt tuning costs beside LoRA's
+bench-methods: all $(BENCHES)
+	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
+	    sh tests/bench/methods.sh
 
 #: make bench-quant  the same of quantising (SHAPES='llama-1b llama-7b')
 bench-quant: all $(BENCHES)
@@ -220,6 +227,6 @@ distcheck: dist
 clean:
 	rm -rf build
 
-.PHONY: all help check demo sanitize fuzz lint bench bench-quant parity completions \
+.PHONY: all help check demo sanitize fuzz lint bench bench-methods bench-quant parity completions \
 	install uninstall dist distcheck clean
 .SECONDARY:

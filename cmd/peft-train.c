@@ -13,14 +13,13 @@
 
 enum {
 	O_METHOD = PEFT_O_OWN, O_SET, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT,
-	O_RSLORA, O_INIT, O_FROZEN, O_LR, O_EPOCHS, O_STEPS, O_BATCH, O_MICRO,
-	O_SCHEDULE, O_WARMUP, O_CYCLES, O_MINLR, O_POWER, O_LRDECAY,
+	O_RSLORA, O_INIT, O_BEGIN, O_FROZEN, O_LR, O_EPOCHS, O_STEPS, O_BATCH,
+	O_MICRO, O_SCHEDULE, O_WARMUP, O_CYCLES, O_MINLR, O_POWER, O_LRDECAY,
 	O_OPTIMISER, O_DECAY, O_CLIP, O_BETA1, O_BETA2, O_EPS, O_LORAPLUS,
-	O_SMOOTHING, O_ZLOSS,
-	O_NEFTUNE, O_EMA, O_SPIKE, O_NOSHUFFLE, O_EVAL, O_EVALEVERY, O_PATIENCE,
-	O_LOG, O_PROFILE, O_PLOT, O_SVG, O_SAVEEVERY, O_CKPT, O_KEEP, O_RESUME,
-	O_COMPUTE, O_MEMLIMIT, O_PARTIAL, O_ANYBASE, O_TASK,
-	O_PROBLEM
+	O_SMOOTHING, O_ZLOSS, O_NEFTUNE, O_EMA, O_SPIKE, O_NOSHUFFLE, O_EVAL,
+	O_EVALEVERY, O_PATIENCE, O_LOG, O_PROFILE, O_PLOT, O_SVG, O_SAVEEVERY,
+	O_CKPT, O_KEEP, O_RESUME, O_COMPUTE, O_MEMLIMIT, O_PARTIAL, O_ANYBASE,
+	O_TASK, O_PROBLEM
 };
 
 static const struct peft_opt opts[] = {
@@ -37,6 +36,7 @@ static const struct peft_opt opts[] = {
 	{ O_RSLORA, "rslora", NULL, "scale by alpha / sqrt(rank)" },
 	{ 'c', "config", "FILE", "start from this adapter_config.json" },
 	{ O_INIT, "init", "ADAPTER", "go on from this adapter's values" },
+	{ O_BEGIN, "init-records", "N", "records that corda and lora_ga begin from (256)" },
 	{ O_FROZEN, "frozen", "ADAPTER[=W]", "train atop this adapter, times its weight (1); repeatable" },
 	{ O_LR, "lr", "RATE", "learning rate (2e-4)" },
 	{ O_EPOCHS, "epochs", "N", "passes over the records (1)" },
@@ -228,6 +228,10 @@ other_option(struct peft_trainjob *job, int ch)
 	case O_INIT:
 		job->init = optarg;
 		break;
+	case O_BEGIN:
+		job->begin = (size_t)peft_optint("--init-records", optarg, 1,
+		    INT32_MAX);
+		break;
 	case O_SCHEDULE:
 		job->opt.schedule.kind = (enum peft_schedule)peft_optword(
 		    "--schedule", optarg, peft_schedule_names);
@@ -336,7 +340,8 @@ parse(struct peft_trainjob *job, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct peft_trainjob job = { .opt = peft_trainopt_default() };
+	struct peft_trainjob job = { .opt = peft_trainopt_default(),
+	    .begin = 256 };
 	struct peft_err err = { 0 };
 	int r;
 

@@ -167,10 +167,10 @@ check_targets(const struct peft_merge *m, const struct peft_fold *f,
 
 	if (peft_adapter_target(f->adapter, 0, name, sizeof(name)) == 0)
 		return peft_setfail(err, PEFT_CHECK, "%s: %s adapters cannot "
-		    "be merged: they are no change of the weights; keep "
-		    "them beside the base (peft-generate -m BASE -a "
-		    "ADAPTER)", f->label,
-		    peft_adapter_type(f->adapter));
+		    "be merged: %s; keep them beside the base (peft-generate "
+		    "-m BASE -a ADAPTER)", f->label,
+		    peft_adapter_type(f->adapter),
+		    peft_adapter_unmergeable(f->adapter));
 	for (i = 0; peft_adapter_target(f->adapter, i, name, sizeof(name));
 	    i++) {
 		for (k = 0; k < m->nmade; k++)

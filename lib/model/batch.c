@@ -96,6 +96,20 @@ make_seqs(struct peft_run *run, struct peft_err *err)
 	return 0;
 }
 
+static void
+add_range(struct peft_run *run, int adapter, int task, size_t first, size_t n)
+{
+	struct peft_range *r = run->ranges + run->nranges;
+
+	if (n == 0)
+		return;
+	if (run->nranges == 0 || !peft_range_is(&r[-1], adapter, task)) {
+		*r++ = (struct peft_range){ adapter, task, first, 0 };
+		run->nranges++;
+	}
+	r[-1].n += n;
+}
+
 /* The tokens of a node: which they are, whose adapter acts on them. */
 static void
 lay_out(struct peft_run *run, const struct peft_node *node)
@@ -103,14 +117,11 @@ lay_out(struct peft_run *run, const struct peft_node *node)
 	const struct peft_seq *s = &run->seqs[run->tree.order[node->lo]];
 	size_t past = s->kv == NULL ? 0 : s->kv->len, i, at;
 	size_t still = peft_virtual_still(run, s), extra;
-	struct peft_range *r;
+	size_t from = peft_invoked_from(run, s);	/* of a whole node */
 
-	if (run->nranges == 0 || !peft_range_is(&run->ranges[run->nranges -
-	    1], s->adapter, s->task))
-		run->ranges[run->nranges++] = (struct peft_range){
-		    s->adapter, s->task, node->first, 0 };
-	r = &run->ranges[run->nranges - 1];
-	r->n += node->n;
+	add_range(run, -1, s->task, node->first, from);
+	add_range(run, s->adapter, s->task, node->first + from, node->n -
+	    from);
 	for (i = node->first; i < node->first + node->n; i++) {
 		at = past + node->depth + i - node->first;
 		run->pos[i] = at < still ? at : at - still;

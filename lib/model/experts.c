@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "model/experts-impl.h"
+#include "model/experts.h"
 #include "model/hooks-impl.h"
 
 static float *
@@ -20,11 +20,13 @@ floats(struct peft_arena *a, size_t rows, size_t cols)
 }
 
 void
-peft_experts_saved(struct peft_run *run, struct peft_saved *s)
+peft_experts_saved(struct peft_run *run, struct peft_saved *s, size_t l,
+    size_t end)
 {
 	const struct peft_config *c = &run->net->config;
 	struct peft_arena *a = &run->arena;
 	size_t T = run->caps.tokens, N = T * c->top_k;
+	int i;
 
 	s->v.prob = floats(a, T, c->experts);
 	s->v.weight = floats(a, T, c->top_k);
@@ -33,6 +35,8 @@ peft_experts_saved(struct peft_run *run, struct peft_saved *s)
 	s->v.token = peft_arena_get(a, N, sizeof(size_t));
 	s->v.first = peft_arena_get(a, c->experts + 1, sizeof(size_t));
 	s->v.gu = floats(a, N, 2 * c->expert_inter);
+	for (i = 0; i < PEFT_NSTACK; i++)
+		s->v.hook[i] = floats(a, 1, peft_stack_saved(run, i, l, end));
 	if (c->shared_inter == 0)
 		return;
 	s->v.shared = floats(a, T, 2 * c->shared_inter);
@@ -50,6 +54,7 @@ peft_experts_work(struct peft_run *run)
 	run->vx = floats(a, N, c->hidden);
 	run->vact = floats(a, 1, rows);
 	run->vy = floats(a, N > T ? N : T, c->hidden);
+	run->vident = peft_arena_get(a, N, sizeof(*run->vident));
 	if (!run->caps.train)
 		return;
 	run->vdx = floats(a, N, c->hidden);
@@ -85,46 +90,62 @@ hear(struct peft_run *run, const struct peft_site *site,
 	}
 }
 
-/* One expert over n rows: gu is kept, y its output. */
+/* One expert over its visitors: gu is kept, vy its output. */
 static void
-forward_one(struct peft_run *run, const struct peft_expert *e, size_t n,
-    size_t I, const float *x, float *gu, float *act, float *y)
+forward_one(struct peft_run *run, size_t layer, struct peft_visits *v,
+    size_t e)
 {
-	size_t D = run->net->config.hidden;
-	struct peft_product in[] = { { &e->gate.w, gu, 2 * I },
-	    { &e->up.w, gu + I, 2 * I } };
-	struct peft_product out = { &e->down.w, y, D };
+	const struct peft_expert *expert = &run->net->layers[layer].experts[e];
+	size_t D = run->net->config.hidden, I = run->net->config.expert_inter;
+	size_t at = v->first[e], n = v->first[e + 1] - at;
+	float *gu = v->gu + at * 2 * I, *act = run->vact + at * I;
+	struct peft_product in[] = { { &expert->gate.w, gu, 2 * I },
+	    { &expert->up.w, gu + I, 2 * I } };
+	struct peft_product out = { &expert->down.w, run->vy + at * D, D };
 
 	if (n == 0)
 		return;
-	peft_products(run, x, D, n, in, 2);
+	peft_products(run, run->vx + at * D, D, n, in, 2);
+	peft_stack_forward(run, layer, PEFT_STACK_IN, v, e, run->vx, D, v->gu,
+	    2 * I);
 	peft_op_act(run, act, gu, I, n);
 	peft_products(run, act, I, n, &out, 1);
+	peft_stack_forward(run, layer, PEFT_STACK_OUT, v, e, run->vact, I,
+	    run->vy, D);
 }
 
-/* dx = the gradient by way of one expert whose output counts w[n] times,
- * given dy of the whole.  An expert is linear in its
- * activations, so that dw = dy . output = (dy W) . activations. */
+/* The gradient of an expert's output, vy, is scaled by its visitors' weights;
+ * vdx = that of its input.  The output is linear in the activations, so that
+ * a weight's own gradient is dy . output = (dy W) . activations, which is
+ * known times the weight.  (A weight of 0 is of a probability of 0, by which
+ * its gradient will be multiplied.) */
 static void
-back_one(struct peft_run *run, const struct peft_expert *e, size_t n,
-    size_t I, float *gu, float *dy, const float *w, float *dw, float *dx)
+back_one(struct peft_run *run, size_t layer, struct peft_visits *v, size_t e)
 {
-	size_t D = run->net->config.hidden, i;
-	struct peft_product in[] = { { &e->gate.w, gu, 2 * I },
-	    { &e->up.w, gu + I, 2 * I } };
-	struct peft_product out = { &e->down.w, dy, D };
+	const struct peft_expert *expert = &run->net->layers[layer].experts[e];
+	size_t D = run->net->config.hidden, I = run->net->config.expert_inter;
+	size_t at = v->first[e], n = v->first[e + 1] - at, i;
+	float *gu = v->gu + at * 2 * I, *act = run->vact + at * I;
+	float *dact = run->vdact + at * I, *dy = run->vy + at * D;
+	struct peft_product in[] = { { &expert->gate.w, gu, 2 * I },
+	    { &expert->up.w, gu + I, 2 * I } };
+	struct peft_product out = { &expert->down.w, dy, D };
 
 	if (n == 0)
 		return;
-	peft_op_act(run, run->vact, gu, I, n);
-	peft_products_back(run, run->vdact, I, n, &out, 1, false);
-	for (i = 0; i < n; i++) {
-		dw[i] = run->vec->dot(run->vdact + i * I, run->vact + i * I,
-		    I);
-		run->vec->scale(run->vdact + i * I, w[i], I);
-	}
-	peft_op_act_back(run, gu, run->vdact, I, n);
-	peft_products_back(run, dx, D, n, in, 2, false);
+	for (i = 0; i < n; i++)
+		run->vec->scale(dy + i * D, run->vw[at + i], D);
+	peft_op_act(run, act, gu, I, n);
+	peft_products_back(run, dact, I, n, &out, 1, false);
+	peft_stack_backward(run, layer, PEFT_STACK_OUT, v, e, run->vact, I,
+	    run->vy, D, run->vdact, I);
+	for (i = 0; i < n; i++)
+		run->vdw[at + i] = run->vw[at + i] == 0 ? 0 : run->vec->dot(
+		    dact + i * I, act + i * I, I) / run->vw[at + i];
+	peft_op_act_back(run, gu, dact, I, n);
+	peft_products_back(run, run->vdx + at * D, D, n, in, 2, false);
+	peft_stack_backward(run, layer, PEFT_STACK_IN, v, e, run->vx, D,
+	    v->gu, 2 * I, run->vdx, D);
 }
 
 /* y += what the expert that all tokens pass makes of x.  It is plain
@@ -177,6 +198,18 @@ hear_all(struct peft_run *run, const struct peft_expert *e,
 	hear(run, e->down.site, v, first, n, run->vact + first * I, I);
 }
 
+/* The visits' inputs. */
+static void
+visit(struct peft_run *run, const struct peft_visits *v, const float *x)
+{
+	size_t D = run->net->config.hidden, i;
+
+	for (i = 0; i < run->T * run->net->config.top_k; i++) {
+		memcpy(run->vx + i * D, x + v->token[i] * D, D * sizeof(*x));
+		run->vident[i] = run->ident[v->token[i]];
+	}
+}
+
 void
 peft_experts(struct peft_run *run, size_t layer, struct peft_saved *s,
     const float *x, float *y)
@@ -184,19 +217,14 @@ peft_experts(struct peft_run *run, size_t layer, struct peft_saved *s,
 	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
 	struct peft_visits *v = &s->v;
-	size_t D = c->hidden, I = c->expert_inter, k = c->top_k, e, t, i;
+	size_t D = c->hidden, k = c->top_k, e, t, i;
 
-	peft_experts_route(run, l, v, x);
-	for (i = 0; i < run->T * k; i++)
-		memcpy(run->vx + i * D, x + v->token[i] * D,
-		    D * sizeof(*x));
+	peft_route(run, l, v, x);
+	visit(run, v, x);
 	for (e = 0; e < c->experts; e++) {
-		size_t at = v->first[e];
-
-		forward_one(run, &l->experts[e], v->first[e + 1] - at, I,
-		    run->vx + at * D, v->gu + at * 2 * I, run->vact + at * I,
-		    run->vy + at * D);
-		hear_all(run, &l->experts[e], v, at, v->first[e + 1] - at);
+		forward_one(run, layer, v, e);
+		hear_all(run, &l->experts[e], v, v->first[e], v->first[e + 1] -
+		    v->first[e]);
 	}
 	memset(y, 0, run->T * D * sizeof(*y));
 	for (t = 0; t < run->T; t++)
@@ -207,53 +235,6 @@ peft_experts(struct peft_run *run, size_t layer, struct peft_saved *s,
 		shared(run, l, s, x, y);
 }
 
-/* From the gradients of the weights of the chosen to those of the router's
- * scores: through the division by their sum, and the softmax. */
-static void
-route_back(const struct peft_run *run, const struct peft_visits *v, size_t t,
-    const float *dw, float *dz)
-{
-	const struct peft_config *c = &run->net->config;
-	const float *prob = v->prob + t * c->experts;
-	const size_t *chosen = v->chosen + t * c->top_k;
-	float sum = 1, mean = 0, d = 0, scale = (float)c->t.router_scale;
-	size_t i;
-
-	if (c->t.topk_norm)
-		for (sum = 0, i = 0; i < c->top_k; i++)
-			sum += prob[chosen[i]];
-	for (i = 0; c->t.topk_norm && i < c->top_k; i++)
-		mean += dw[i] * prob[chosen[i]] / sum;
-	memset(dz, 0, c->experts * sizeof(*dz));
-	for (i = 0; i < c->top_k; i++)
-		dz[chosen[i]] = scale * (dw[i] - mean) / sum;
-	for (i = 0; i < c->experts; i++)
-		d += dz[i] * prob[i];
-	for (i = 0; i < c->experts; i++)
-		dz[i] = prob[i] * (dz[i] - d);
-}
-
-/* dx += the gradient by way of the router. */
-static void
-router_back(struct peft_run *run, const struct peft_layer *l,
-    const struct peft_visits *v, float *dx)
-{
-	const struct peft_config *c = &run->net->config;
-	size_t k = c->top_k, E = c->experts, t, i;
-	struct peft_product p = { &l->lin[PEFT_ROUTER].w, run->dprob, E };
-	struct peft_lap lap;
-
-	for (t = 0; t < run->T; t++) {
-		for (i = 0; i < k; i++)
-			run->vw[t * k + i] = run->vdw[v->row[t * k + i]];
-		route_back(run, v, t, run->vw + t * k, run->dprob + t * E);
-	}
-	lap = peft_lap_begin(run->net->cpu);
-	peft_product_backward_fine(run->net->cpu, dx, c->hidden, run->T, &p,
-	    true, run->product);
-	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_BACKWARD, p.w->dtype, 0);
-}
-
 void
 peft_experts_back(struct peft_run *run, size_t layer, struct peft_saved *s,
     const float *x, float *dx, float *dy)
@@ -261,26 +242,21 @@ peft_experts_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
 	struct peft_visits *v = &s->v;
-	size_t D = c->hidden, I = c->expert_inter, N = run->T * c->top_k;
-	size_t e, i;
+	size_t D = c->hidden, N = run->T * c->top_k, e, i;
 
+	visit(run, v, x);
 	for (i = 0; i < N; i++) {
 		memcpy(run->vy + i * D, dy + v->token[i] * D,
 		    D * sizeof(*dy));
 		run->vw[v->row[i]] = v->weight[i];
 	}
-	for (e = 0; e < c->experts; e++) {
-		size_t at = v->first[e];
-
-		back_one(run, &l->experts[e], v->first[e + 1] - at, I,
-		    v->gu + at * 2 * I, run->vy + at * D, run->vw + at,
-		    run->vdw + at, run->vdx + at * D);
-	}
+	for (e = 0; e < c->experts; e++)
+		back_one(run, layer, v, e);
 	memset(dx, 0, run->T * D * sizeof(*dx));
 	for (i = 0; i < N; i++)
 		run->vec->add(dx + i / c->top_k * D, run->vdx +
 		    v->row[i] * D, D);
 	if (c->shared_inter > 0)
 		shared_back(run, l, s, x, dx, dy);
-	router_back(run, l, v, dx);
+	peft_route_back(run, l, v, x, dx);
 }

@@ -48,6 +48,8 @@ static const char *const qwen_expert[] = {
 	INERT("output_router_logits"), INERT("router_aux_loss_coef"), \
 	INERT("router_jitter_noise")
 
+static const char *const mixtral_usual[] = { "q_proj", "v_proj", NULL };
+
 static const struct peft_key mixtral_keys[] = {
 	ROUTING, { "sliding_window", PEFT_KEY_COUNT, AT(window), 0 }, END
 };
@@ -135,7 +137,8 @@ finish_deepseek(struct peft_config *c, const cJSON *j, struct peft_err *err)
 
 const struct peft_family peft_families_moe[] = {
 	{ .model_type = "mixtral", NAMES, .slot = mixtral,
-	  .expert = mixtral_expert, .keys = mixtral_keys,
+	  .expert = mixtral_expert, .usual = mixtral_usual,
+	  .keys = mixtral_keys,
 	  .traits = { .has = MOE, .eps = 1e-5, .theta = 1e6,
 	  .topk_norm = true, .window_period = 1 } },
 	{ .model_type = "qwen3_moe", NAMES, .slot = qwen,

@@ -12,6 +12,7 @@ bool
 peft_net_shares(const struct peft_net *net, const struct peft_caps *caps)
 {
 	return caps->share && net->sites.virtuals == NULL &&
+	    net->sites.invocations == NULL &&
 	    !net->sites.whole && net->config.ahead > 0 &&
 	    (net->config.t.norope || !peft_rope_varies(&net->config,
 	    caps->seq));

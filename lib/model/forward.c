@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "model/experts-impl.h"
+#include "model/experts.h"
 #include "model/hooks-impl.h"
 #include "model/latent-impl.h"
 #include "model/net-impl.h"

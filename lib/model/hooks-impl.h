@@ -53,4 +53,15 @@ void	peft_hooks_backward(struct peft_run *, const struct peft_site *,
 	    const float *x, size_t ldx, const float *dy, size_t lddy,
 	    float *dx, size_t lddx, float *saved);
 
+/* hooks-stack.c: the same of a stack, for the visitors of one expert: rows
+ * first .. first + n of x, y and `saved'. */
+size_t	peft_stack_saved(const struct peft_run *, enum peft_stack,
+	    size_t l, size_t end);
+void	peft_stack_forward(struct peft_run *, size_t layer, enum peft_stack,
+	    const struct peft_visits *, size_t expert, const float *x,
+	    size_t ldx, float *y, size_t ldy);
+void	peft_stack_backward(struct peft_run *, size_t layer, enum peft_stack,
+	    const struct peft_visits *, size_t expert, const float *x,
+	    size_t ldx, const float *dy, size_t lddy, float *dx, size_t lddx);
+
 #endif

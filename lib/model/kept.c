@@ -26,6 +26,28 @@ peft_kept_rows(const struct peft_run *run)
 	return n < T ? n : T;
 }
 
+void
+peft_kept_layout(struct peft_run *run)
+{
+	struct peft_kept *k = &run->kept;
+	struct peft_arena *a = &run->arena;
+	size_t T = run->caps.tokens;
+	size_t ranges = 2 * run->caps.seqs;	/* see invocation.c */
+
+	k->token = peft_arena_get(a, run->rowcap, sizeof(*k->token));
+	k->slot = peft_arena_get(a, T, sizeof(*k->slot));
+	/* behind the layers' output there is no use for their input, but for
+	 * that of branches side by side, and where hooks join them */
+	k->x = !run->net->config.t.parallel && !peft_joins_hooked(run) ?
+	    run->out : peft_arena_get(a, run->rowcap,
+	    run->net->config.hidden * sizeof(float));
+	k->all.ident = peft_arena_get(a, T, sizeof(uint64_t));
+	k->view.ident = peft_arena_get(a, run->rowcap, sizeof(uint64_t));
+	k->all.ranges = peft_arena_get(a, ranges, sizeof(*run->ranges));
+	k->view.ranges = peft_arena_get(a, ranges, sizeof(*run->ranges));
+	run->tile_ranges = peft_arena_get(a, ranges, sizeof(*run->ranges));
+}
+
 /* What changes the attention of a layer wants all of its rows. */
 bool
 peft_keeps_all(const struct peft_run *run)

@@ -24,6 +24,8 @@ struct peft_kv {
 	size_t		 npages, room;		/* room of page[] */
 	size_t		 len;			/* tokens */
 	size_t		 virtuals;		/* of them, at the start */
+	size_t		 invoked;		/* its adapter acts: from which
+						 * of these on, from 1; or 0 */
 };
 
 /* kv.c: a head's keys, and values, in a page of a layer. */

@@ -184,6 +184,8 @@ peft_kv_cut(struct peft_kv *kv, size_t len)
 		kv->len -= kv->len % PEFT_PAGE;
 	if (kv->len <= kv->virtuals)
 		kv->len = kv->virtuals = 0;
+	if (kv->invoked > kv->len)
+		kv->invoked = 0;
 	if (!kv->own)
 		keep_pages(kv, pages_for(kv->len));
 	return peft_kv_len(kv);
@@ -205,6 +207,7 @@ peft_kv_share(struct peft_kv *dst, const struct peft_kv *src, size_t n)
 	}
 	dst->npages = whole;
 	dst->len = whole * PEFT_PAGE;
+	dst->invoked = src->invoked > dst->len ? 0 : src->invoked;
 	return dst->len;
 }
 

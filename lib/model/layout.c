@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where everything of a run lies in its arena; counted before it is there. */
 
-#include "model/experts-impl.h"
+#include "model/experts.h"
 #include "model/hooks-impl.h"
-#include "model/net-impl.h"
 #include "model/rope.h"
 
 static float *
@@ -66,7 +65,7 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 	s->nwork = (a->used - at) / sizeof(float);
 	s->lse = floats(a, rows, c->heads);
 	if (c->experts > 0)
-		peft_experts_saved(run, s);
+		peft_experts_saved(run, s, l, end);
 	for (slot = 0; slot < PEFT_NSLOT; slot++)
 		s->hook[slot] = floats(a, 1, peft_run_hook_saved(run,
 		    slot, l, end));
@@ -183,30 +182,6 @@ layout_passing(struct peft_run *run)
 }
 
 static void
-layout_kept(struct peft_run *run)
-{
-	struct peft_kept *k = &run->kept;
-	struct peft_arena *a = &run->arena;
-	size_t T = run->caps.tokens;
-
-	k->token = peft_arena_get(a, run->rowcap, sizeof(*k->token));
-	k->slot = peft_arena_get(a, T, sizeof(*k->slot));
-	/* behind the layers' output there is no use for their input, but for
-	 * that of branches side by side, and where hooks join them */
-	k->x = !run->net->config.t.parallel && !peft_joins_hooked(run) ?
-	    run->out :
-	    floats(a, run->rowcap, run->net->config.hidden);
-	k->all.ident = peft_arena_get(a, T, sizeof(uint64_t));
-	k->view.ident = peft_arena_get(a, run->rowcap, sizeof(uint64_t));
-	k->all.ranges = peft_arena_get(a, run->caps.seqs,
-	    sizeof(struct peft_range));
-	k->view.ranges = peft_arena_get(a, run->caps.seqs,
-	    sizeof(struct peft_range));
-	run->tile_ranges = peft_arena_get(a, run->caps.seqs,
-	    sizeof(struct peft_range));
-}
-
-static void
 layout_work(struct peft_run *run)
 {
 	const struct peft_config *c = &run->net->config;
@@ -214,7 +189,7 @@ layout_work(struct peft_run *run)
 	size_t T = run->caps.tokens;
 
 	run->out = floats(a, run->rowcap, c->hidden);
-	layout_kept(run);
+	peft_kept_layout(run);
 	run->normed = floats(a, T, c->hidden);
 	if (c->kv_rank > 0) {
 		run->latent = floats(a, T, c->kv_rank);

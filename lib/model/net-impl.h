@@ -47,6 +47,7 @@ struct peft_layer {
 							 * up and down of the
 							 * shared one */
 	struct peft_expert	*experts;		/* [config.experts] */
+	struct peft_site	*stack;			/* [PEFT_NSTACK] */
 };
 
 /* Where heads begin in a row of queries, keys and values. */
@@ -86,6 +87,7 @@ struct peft_visits {
 	size_t	*first;			/* [experts + 1] */
 	float	*gu;			/* [N, 2 I] gate | up */
 	float	*shared;		/* [T, 2 I] the same of the shared */
+	float	*hook[PEFT_NSTACK];	/* what the hooks of stacks keep */
 };
 
 /* What backward needs of a layer's forward.  When nothing is trained all
@@ -152,6 +154,7 @@ struct peft_run {
 	/* experts: their visits' inputs, what they give, gradients */
 	float	*vx, *vact, *vy, *vdx, *vdact;	/* [N, D] or [N, I] */
 	float	*vw, *vdw;			/* [N] weights */
+	uint64_t *vident;			/* [N] the visitors' */
 	float	*dprob;				/* [T, experts] */
 
 	size_t	 tile;				/* rows of logits at a time */
@@ -204,6 +207,12 @@ size_t	peft_run_hook_saved(const struct peft_run *, int slot, size_t l,
 
 /* run.c */
 void	peft_run_layout(struct peft_run *);
+
+/* kept.c: room for it. */
+void	peft_kept_layout(struct peft_run *);
+/* invocation.c: the first of the sequence's tokens that its adapter acts on,
+ * s->n if there is none; its cache is told. */
+size_t	peft_invoked_from(const struct peft_run *, const struct peft_seq *);
 
 /* forward.c, backward.c; _again: what backward needs of a layer, from x. */
 void	peft_forward(struct peft_run *);

@@ -169,6 +169,20 @@ load_layer(struct peft_net *net, size_t l, struct peft_site **site,
 	return load_experts(net, layer, site, err);
 }
 
+/* Behind the joins come the stacks of the layers that have experts. */
+static void
+set_stacks(struct peft_net *net)
+{
+	struct peft_site *site = net->joins + 2 * net->config.layers;
+	size_t i;
+
+	for (i = 0; i < net->config.layers; i++)
+		if (net->config.layer[i] & PEFT_LAYER_EXPERTS) {
+			net->layers[i].stack = site;
+			site += PEFT_NSTACK;
+		}
+}
+
 /* The sites come in the order of the model: embeddings, layers, norm, head. */
 static int
 load(struct peft_net *net, struct peft_err *err)
@@ -190,6 +204,7 @@ load(struct peft_net *net, struct peft_err *err)
 		return -1;
 	net->attention = site + 1;
 	net->joins = net->attention + net->config.layers;
+	set_stacks(net);
 	if (site->weight != SIZE_MAX)
 		return load_linear(net, site, &net->head, err);
 	net->head.site = site;

@@ -6,65 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "model/site.h"
-
-/* What a slot is: features in and out, and of a norm with weights of their
- * own for each of several heads, how many. */
-struct shape {
-	size_t	in, out, heads;
-};
-
-static struct shape
-slot_shape(const struct peft_config *c, int slot)
-{
-	size_t q = c->heads * c->head_dim, k = c->kv_heads * c->head_dim;
-	size_t v = c->kv_heads * c->v_dim, D = c->hidden, I = c->inter;
-	bool whole = c->t.qk_norm == PEFT_QK_WHOLE;
-	bool each = c->t.qk_norm == PEFT_QK_EACH;
-	struct shape shape[PEFT_NMODULE] = {
-		[PEFT_ATTN_NORM] = { D, D, 0 },
-		[PEFT_Q] = { D, q, 0 }, [PEFT_K] = { D, k, 0 },
-		[PEFT_V] = { D, v, 0 }, [PEFT_QKV] = { D, q + k + v, 0 },
-		[PEFT_KV_A] = { D, c->kv_rank + c->rope_dim, 0 },
-		[PEFT_KV_NORM] = { c->kv_rank, c->kv_rank, 0 },
-		[PEFT_KV_B] = { c->kv_rank, c->kv_heads * (c->head_dim -
-		    c->rope_dim) + v, 0 },
-		[PEFT_Q_NORM] = { whole ? q : c->head_dim, whole ? q :
-		    c->head_dim, each ? c->heads : 0 },
-		[PEFT_K_NORM] = { whole ? k : c->head_dim, whole ? k :
-		    c->head_dim, each ? c->kv_heads : 0 },
-		[PEFT_O] = { c->heads * c->v_dim, D, 0 },
-		[PEFT_ATTN_POST] = { D, D, 0 }, [PEFT_MLP_NORM] = { D, D, 0 },
-		[PEFT_GATE] = { D, I, 0 }, [PEFT_UP] = { D, I, 0 },
-		[PEFT_GATE_UP] = { D, 2 * I, 0 }, [PEFT_DOWN] = { I, D, 0 },
-		[PEFT_MLP_POST] = { D, D, 0 },
-		[PEFT_ROUTER] = { D, c->experts, 0 },
-		[PEFT_AT_EMBED] = { c->vocab, D, 0 },
-		[PEFT_AT_POSITION] = { c->positions, D, 0 },
-		[PEFT_AT_EMBED_NORM] = { D, D, 0 },
-		[PEFT_AT_NORM] = { D, D, 0 },
-		[PEFT_AT_HEAD] = { D, c->outputs, 0 },
-	};
-
-	return shape[slot];
-}
-
-static enum peft_site_kind
-slot_kind(int slot)
-{
-	static const enum peft_site_kind kind[PEFT_NMODULE] = {
-		[PEFT_ATTN_NORM] = PEFT_NORM, [PEFT_KV_NORM] = PEFT_NORM,
-		[PEFT_Q_NORM] = PEFT_NORM, [PEFT_K_NORM] = PEFT_NORM,
-		[PEFT_ATTN_POST] = PEFT_NORM, [PEFT_MLP_NORM] = PEFT_NORM,
-		[PEFT_MLP_POST] = PEFT_NORM, [PEFT_ROUTER] = PEFT_EXPERT,
-		[PEFT_AT_EMBED] = PEFT_EMBEDDING,
-		[PEFT_AT_POSITION] = PEFT_POSITION,
-		[PEFT_AT_EMBED_NORM] = PEFT_NORM, [PEFT_AT_NORM] = PEFT_NORM,
-		[PEFT_AT_HEAD] = PEFT_HEAD,
-	};
-
-	return kind[slot];	/* others are 0: linear */
-}
+#include "model/site-impl.h"
 
 /* What is being filled in. */
 struct fill {
@@ -130,7 +72,7 @@ claim(const struct fill *f, struct peft_site *site, const char *suffix,
 /* A site without its weights. */
 static struct peft_site *
 new_site(const struct fill *f, enum peft_site_kind kind, int layer, int slot,
-    const char *path, struct shape shape, struct peft_err *err)
+    const char *path, struct peft_form shape, struct peft_err *err)
 {
 	struct peft_site *site = &f->sites->at[f->sites->n];
 
@@ -149,8 +91,8 @@ add_site(const struct fill *f, int layer, int slot, const char *path,
     struct peft_err *err)
 {
 	const struct peft_traits *t = &f->c->t;
-	struct shape s = slot_shape(f->c, slot);
-	enum peft_site_kind kind = slot_kind(slot);
+	struct peft_form s = peft_slot_of(f->c, slot);
+	enum peft_site_kind kind = peft_slot_kind(slot);
 	struct peft_site *site = new_site(f, kind, layer, slot, path, s, err);
 	bool table = kind == PEFT_EMBEDDING || kind == PEFT_POSITION;
 
@@ -190,7 +132,7 @@ add_expert(const struct fill *f, size_t layer, const char *const *names,
 {
 	static const int slots[] = { PEFT_GATE, PEFT_UP, PEFT_DOWN };
 	size_t D = f->c->hidden;
-	struct shape shape[] = { { D, inter, 0 }, { D, inter, 0 },
+	struct peft_form shape[] = { { D, inter, 0 }, { D, inter, 0 },
 	    { inter, D, 0 } };
 	struct peft_site *site;
 	char path[256];
@@ -249,7 +191,7 @@ add_head(const struct fill *f, struct peft_err *err)
 	if (!f->c->t.tied || peft_source_find(f->src, name) != SIZE_MAX)
 		return add_site(f, -1, PEFT_AT_HEAD, head, err);
 	return new_site(f, PEFT_HEAD, -1, PEFT_AT_HEAD, head,
-	    slot_shape(f->c, PEFT_AT_HEAD), err) == NULL ? -1 : 0;
+	    peft_slot_of(f->c, PEFT_AT_HEAD), err) == NULL ? -1 : 0;
 }
 
 /* Behind all others, what has no weights: modules that hold the projections;
@@ -259,8 +201,9 @@ add_places(const struct fill *f, struct peft_err *err)
 {
 	const struct peft_config *c = f->c;
 	const char *o = c->family->slot[PEFT_O], *dot = strrchr(o, '.');
-	const struct shape q = { c->heads * c->head_dim, c->heads * c->v_dim,
-	    0 }, D = { c->hidden, c->hidden, 0 };
+	const struct peft_form D = { c->hidden, c->hidden, 0 };
+	const struct peft_form q = { c->heads * c->head_dim, c->heads *
+	    c->v_dim, 0 };
 	size_t i, n = c->layers;
 	char path[256];
 
@@ -275,6 +218,41 @@ add_places(const struct fill *f, struct peft_err *err)
 		if (new_site(f, join ? PEFT_JOIN : PEFT_ATTENTION, (int)layer,
 		    PEFT_NMODULE, path, join ? D : q, err) == NULL)
 			return -1;
+	}
+	return 0;
+}
+
+/* Behind these: the experts of each layer that has some, and their router, as
+ * transformers' modules hold them. */
+static int
+add_stacks(const struct fill *f, size_t layer, struct peft_err *err)
+{
+	static const char *const names[PEFT_NSTACK] = {
+		[PEFT_STACK_IN] = "mlp.experts.gate_up_proj",
+		[PEFT_STACK_OUT] = "mlp.experts.down_proj",
+		[PEFT_STACK_ROUTER] = "mlp.gate.weight",
+	};
+	const struct peft_config *c = f->c;
+	size_t D = c->hidden, I = c->expert_inter;
+	struct peft_form shape[PEFT_NSTACK] = { { D, 2 * I, 0 }, { I, D, 0 },
+	    { D, c->experts, 0 } };
+	const struct peft_site *s = f->sites->at;
+	struct peft_site *site;
+	char path[256];
+	int k;
+
+	while (s->layer != (int)layer || s->slot != PEFT_ROUTER)
+		s++;
+	for (k = 0; k < PEFT_NSTACK; k++) {
+		snprintf(path, sizeof(path), "%s.%zu.%s", c->family->layers,
+		    layer, names[k]);
+		site = new_site(f, PEFT_STACK, (int)layer, k, path, shape[k],
+		    err);
+		if (site == NULL)
+			return -1;
+		site->experts = k == PEFT_STACK_ROUTER ? 1 : c->experts;
+		site->part = k == PEFT_STACK_ROUTER ? s :
+		    s + 1 + (k == PEFT_STACK_OUT ? 2 : 0);
 	}
 	return 0;
 }
@@ -304,6 +282,10 @@ fill(const struct fill *f, struct peft_err *err)
 	if (add_outer(f, PEFT_AT_NORM, family->norm, err) == -1 ||
 	    add_head(f, err) == -1 || add_places(f, err) == -1)
 		return -1;
+	for (i = 0; i < f->c->layers; i++)
+		if (f->c->layer[i] & PEFT_LAYER_EXPERTS &&
+		    add_stacks(f, i, err) == -1)
+			return -1;
 	return peft_sites_all_used(f->c, f->src, f->used, err);
 }
 
@@ -312,15 +294,17 @@ peft_sites_open(struct peft_sites *s, const struct peft_config *c,
     const struct peft_source *src, struct peft_err *err)
 {
 	struct fill f = { .sites = s, .c = c, .src = src };
-	size_t most = c->layers * (PEFT_NSLOT + 3 * (c->experts + 1) + 3) +
-	    PEFT_NMODULE - PEFT_NSLOT;
+	size_t most = c->layers * (PEFT_NSLOT + 3 * (c->experts + 1) + 3 +
+	    PEFT_NSTACK) + PEFT_NMODULE - PEFT_NSLOT;
+	size_t beside = c->layers * (3 + PEFT_NSTACK) + 2;
 	int r = -1;
 
 	/* each has a weight of its own, but for a tied head, one that is
-	 * found to be missing, and the attention and joins of each layer */
+	 * found to be missing, and the attention, joins and stacks of each
+	 * layer */
 	*s = (struct peft_sites){ .config = c };
-	if (most > peft_source_count(src) + 3 * c->layers + 2)
-		most = peft_source_count(src) + 3 * c->layers + 2;
+	if (most > peft_source_count(src) + beside)
+		most = peft_source_count(src) + beside;
 	s->at = peft_calloc(most, sizeof(*s->at), err);
 	f.used = peft_calloc(peft_source_count(src) + 1, sizeof(*f.used),
 	    err);

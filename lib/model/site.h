@@ -21,6 +21,7 @@ enum peft_site_kind {
 	PEFT_POSITION,		/* an embedding of positions */
 	PEFT_EXPERT,		/* a linear that some tokens pass */
 	PEFT_ATTENTION,		/* a whole attention, before its o_proj */
+	PEFT_STACK,		/* one weight of all experts of a layer */
 	PEFT_JOIN		/* where a branch is added to the stream */
 };
 
@@ -47,6 +48,7 @@ struct peft_hook_call {
 	bool		 train;		/* backward will follow */
 	uint64_t	 step;	/* with site and ident: key of dropout */
 	int		 task;		/* of the rows; -1: none is named */
+	size_t		 expert;	/* of a stack, whose rows these are */
 	float		*dbranch;	/* backward at a join, [T, out] */
 };
 
@@ -55,7 +57,8 @@ struct peft_hook_call {
  * makes of the output (forward and output_back), what the product sees
  * instead of its input (input, input_back), and the vectors of a norm
  * (vector).  Any may be NULL.  At an attention x is
- * the rotated queries and y what o_proj will see; nothing is saved there.
+ * the rotated queries and y what o_proj will see; nothing is saved there.  A
+ * stack is called once an expert that has visitors, forward and backward only.
  *
  * At a join (of attention, of the MLP) x is the stream before the branch and
  * y what the branch adds to it, which forward may change: at most one hook an
@@ -129,6 +132,9 @@ struct peft_site {
 	const float	*b;		/* [out] */
 	const float	*norm;		/* [in] what a norm multiplies with */
 	float		 more;		/* it is the weight and this */
+	/* of a stack: its experts, and the first of their linears */
+	size_t		 experts;
+	const struct peft_site *part;
 	bool		 fresh;		/* a head that the model has not: of
 					 * zeros, until adapters bring one */
 	struct peft_hook *hooks;	/* in order of attachment */
@@ -160,11 +166,21 @@ struct peft_tasks {
 	struct peft_tasks *next;
 };
 
+/* An adapter acts only from the last place on, in the tokens that come
+ * together, where these ids stand; and on what follows in their cache. */
+struct peft_invocation {
+	int		 adapter;
+	const int32_t	*ids;
+	size_t		 n;
+	struct peft_invocation *next;
+};
+
 struct peft_sites {
 	struct peft_site *at;
 	size_t		 n;
 	struct peft_virtual *virtuals;	/* at most one an adapter */
 	struct peft_tasks *tasks;	/* at most one an adapter */
+	struct peft_invocation *invocations;	/* the same */
 	bool		 whole;	/* hooks look at whole sequences: their
 				 * beginnings are not shared */
 	const struct peft_config *config;	/* borrowed */
@@ -186,6 +202,16 @@ int	peft_sites_all_used(const struct peft_config *,
 	    PEFT_MUSTCHECK;
 /* How many virtual tokens an adapter has; adapter -1: the most any has. */
 size_t	peft_sites_virtual(const struct peft_sites *, int adapter);
+/*
+ * A stack [experts * out, in] is what transformers keeps as one parameter
+ * (mlp.experts.gate_up_proj, mlp.experts.down_proj, mlp.gate.weight: a stack
+ * of one), and files as a linear for each expert.  The i-th of the linears
+ * that it is made of, and its first row in it; NULL: there are no more.
+ */
+enum peft_stack { PEFT_STACK_IN, PEFT_STACK_OUT, PEFT_STACK_ROUTER,
+	PEFT_NSTACK };		/* their slots */
+const struct peft_site *peft_stack_part(const struct peft_site *, size_t i,
+	    size_t *row);
 /* y [T, out] = x W^T of a site that is loaded, without bias and hooks;
  * scratch as for begin(). */
 void	peft_site_product(struct peft_cpu *, const struct peft_site *,

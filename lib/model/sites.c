@@ -29,9 +29,22 @@ peft_sites_find(const struct peft_sites *s, const char *path)
 	return NULL;
 }
 
+const struct peft_site *
+peft_stack_part(const struct peft_site *s, size_t i, size_t *row)
+{
+	bool pairs = s->slot == PEFT_STACK_IN;	/* gate, up; and down */
+	size_t each = pairs ? 2 : 1, e = i / each;
+
+	*row = i * s->out / each;
+	if (s->kind != PEFT_STACK || e >= s->experts)
+		return NULL;
+	return s->part + 3 * e + i % each;
+}
+
 void
 peft_sites_detach(struct peft_sites *s, int adapter)
 {
+	struct peft_invocation **w = &s->invocations;
 	struct peft_virtual **v = &s->virtuals;
 	struct peft_hook **h;
 	struct peft_tasks **t = &s->tasks;
@@ -53,6 +66,11 @@ peft_sites_detach(struct peft_sites *s, int adapter)
 			*t = (*t)->next;
 		else
 			t = &(*t)->next;
+	while (*w != NULL)
+		if ((*w)->adapter == adapter)
+			*w = (*w)->next;
+		else
+			w = &(*w)->next;
 }
 
 size_t

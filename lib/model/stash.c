@@ -6,7 +6,7 @@
  * before its backward.  (Log-sums and what hooks keep stay f32.)
  */
 
-#include "model/experts-impl.h"
+#include "model/experts.h"
 #include "model/net-impl.h"
 #include "quant/quant.h"
 
@@ -89,7 +89,7 @@ peft_stash_layout(struct peft_run *run)
 			s->lse = peft_arena_get(a, T * c->heads,
 			    sizeof(*s->lse));
 			if (c->experts > 0)
-				peft_experts_saved(run, s);
+				peft_experts_saved(run, s, l, l + 1);
 		}
 		for (slot = 0; l > 0 && slot < PEFT_NSLOT; slot++)
 			s->hook[slot] = peft_arena_get(a, peft_run_hook_saved(

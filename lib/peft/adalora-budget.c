@@ -213,16 +213,26 @@ peft_adalora_stepped(struct peft_adapter *a, size_t step, double gscale)
 
 	if (s == NULL || l->ranks != NULL || l->total == 0)
 		return;			/* ranks are given already */
-	if (t > end) {
+	if (t > end && s->masked) {
 		mask_again(a, s);
 		return;
 	}
 	if (t < end)
 		importances(a, s, (float)gscale);
-	if (t == end)
+	if (t >= end)		/* above: it was resumed behind it */
 		mask_to(a, s, (int64_t)a->nsites * l->target_r);
 	else if (t > l->tinit && t % l->every == 0)
 		mask_to(a, s, budget_at(a, t));
+}
+
+/* Which are left at the end is a function of these. */
+float *
+peft_adalora_kept(struct peft_adapter *a, int i, const char **name)
+{
+	struct memory *s = memory_of(a);
+
+	*name = i == 0 ? "importance" : "uncertainty";
+	return s == NULL || i > 1 ? NULL : i == 0 ? s->smooth : s->unsure;
 }
 
 /* Keep the rows (or columns) of a tensor that are left. */

@@ -184,5 +184,5 @@ const struct peft_method peft_adalora = {
 	.hook = &peft_lowrank_hook, .ops = &ops,
 	.changes = peft_lowrank_changes, .merge = peft_lowrank_merge,
 	.penalty = peft_adalora_penalty, .stepped = peft_adalora_stepped,
-	.finish = peft_adalora_finish,
+	.finish = peft_adalora_finish, .kept = peft_adalora_kept,
 };

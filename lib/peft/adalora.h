@@ -23,6 +23,8 @@ double	peft_adalora_penalty(struct peft_adapter *);
 /* Importances after a step; what is over the budget gets E = 0. */
 void	peft_adalora_stepped(struct peft_adapter *, size_t step,
 	    double gscale);
+/* The importances, which a checkpoint holds. */
+float	*peft_adalora_kept(struct peft_adapter *, int i, const char **name);
 /* Take out what the last mask left at 0, and say so in rank_pattern. */
 int	peft_adalora_finish(struct peft_adapter *, struct peft_err *);
 

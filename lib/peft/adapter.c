@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "peft/alora.h"
 #include "peft/hub.h"
 #include "peft/target.h"
 #include "peft/tokens.h"
@@ -55,7 +56,8 @@ peft_adapter_make(const cJSON *config, const struct peft_sites *sites,
 	    (a->method->hub && peft_hub_check(a->config, sites->config,
 	    err) == -1) ||
 	    a->method->parse(a->config, &a->settings, err) == -1 ||
-	    peft_adapter_build(a, sites, err) == -1)
+	    peft_adapter_build(a, sites, err) == -1 ||
+	    peft_alora_open(a, err) == -1)
 		goto fail;
 	return a;
 fail:
@@ -63,12 +65,13 @@ fail:
 	return NULL;
 }
 
-static int
-first_values(struct peft_adapter *a, uint64_t seed, struct peft_err *err)
+int
+peft_adapter_first(struct peft_adapter *a, uint64_t seed, struct peft_err *err)
 {
 	size_t i;
 	int part;
 
+	a->seed = seed;
 	for (i = 0; i < a->nmodules; i++) {
 		struct peft_module *m = &a->modules[i];
 
@@ -92,9 +95,8 @@ peft_adapter_new(const cJSON *config, const struct peft_sites *sites,
 
 	if (a == NULL)
 		return NULL;
-	a->seed = seed;
 	if (peft_adapter_lay_out(a, err) == -1 ||
-	    first_values(a, seed, err) == -1) {
+	    peft_adapter_first(a, seed, err) == -1) {
 		peft_adapter_close(a);
 		return NULL;
 	}
@@ -126,6 +128,7 @@ peft_adapter_close(struct peft_adapter *a)
 		a->method->drop(a->settings);
 	free(a->settings);
 	free(a->memory);
+	free(a->invoked);
 	free(a->modules);
 	free(a->params);
 	free(a->values);
@@ -268,6 +271,7 @@ peft_adapter_attach(struct peft_adapter *a, struct peft_sites *sites,
 			return m->site == NULL ? -1 : peft_errprefix(err, "%s",
 			    m->site->path);
 	}
+	peft_alora_attach(a, sites, index);
 	return 0;
 }
 
@@ -329,29 +333,4 @@ size_t
 peft_adapter_bytes(const struct peft_adapter *a)
 {
 	return (a->nvalues + a->ngrads) * sizeof(float);
-}
-
-void
-peft_adapter_zerograd(struct peft_adapter *a)
-{
-	memset(a->grads, 0, a->ngrads * sizeof(float));
-}
-
-double
-peft_adapter_penalty(struct peft_adapter *a)
-{
-	return a->method->penalty == NULL ? 0 : a->method->penalty(a);
-}
-
-void
-peft_adapter_stepped(struct peft_adapter *a, size_t step, double gscale)
-{
-	if (a->method->stepped != NULL)
-		a->method->stepped(a, step, gscale);
-}
-
-int
-peft_adapter_finish(struct peft_adapter *a, struct peft_err *err)
-{
-	return a->method->finish == NULL ? 0 : a->method->finish(a, err);
 }

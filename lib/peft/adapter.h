@@ -104,14 +104,23 @@ double		 peft_adapter_penalty(struct peft_adapter *);
  * adapter is saved. */
 void		 peft_adapter_stepped(struct peft_adapter *, size_t step,
 		    double gscale);
+/* What such steps leave behind for the next ones, beside the values: the i-th
+ * array, one float for each trained one, in their order; NULL: no more.  The
+ * adapter is attached to train. */
+float		*peft_adapter_kept(struct peft_adapter *, int i,
+		    const char **name);
 int		 peft_adapter_finish(struct peft_adapter *, struct peft_err *)
 		    PEFT_MUSTCHECK;
+/* What its user should know of what will be saved, or NULL. */
+const char	*peft_adapter_note(const struct peft_adapter *);
 
 /* The i-th tensor of the base that merging changes, by name ("PATH.weight",
  * "PATH.bias"): 1, or 0 when there are no more (none at all: an adapter that
  * cannot be merged). */
 int		 peft_adapter_target(const struct peft_adapter *, size_t i,
 		    char *name, size_t size);
+/* Why it cannot. */
+const char	*peft_adapter_unmergeable(const struct peft_adapter *);
 /* Is `name' one of them? */
 bool		 peft_adapter_touches(const struct peft_adapter *,
 		    const char *name);

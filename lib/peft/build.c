@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "peft/hub.h"
+#include "peft/parameters.h"
 #include "peft/target.h"
 
 static char *
@@ -12,14 +13,17 @@ name_of(const struct peft_module *m, const struct peft_shape *s,
     struct peft_err *err)
 {
 	struct peft_buf b = { 0 };
+	const char *path = m->site == NULL ? "" : m->site->path, *dot;
+	int n = (int)strlen(path);
 	char *name = NULL;
 
+	if (s->place == PEFT_AT_OWNER && (dot = strrchr(path, '.')) != NULL)
+		n = (int)(dot - path);
 	if (s->group != NULL)
 		peft_hub_name(m, s, &b);
-	/* virtual tokens have no wrapper around the model */
-	else if (s->place == PEFT_AT_SITE)
-		peft_buf_printf(&b, "%s%s.%s", m->adapter->method->kinds == 0 ?
-		    "base_model." : PEFT_PREFIX, m->site->path, s->suffix);
+	else if (s->place == PEFT_AT_SITE || s->place == PEFT_AT_OWNER)
+		peft_buf_printf(&b, "%s%.*s.%s", m->adapter->method->kinds ==
+		    0 ? "base_model." : PEFT_PREFIX, n, path, s->suffix);
 	else
 		peft_buf_printf(&b, "%s%s", s->place == PEFT_AT_MODEL ?
 		    "base_model." : "", s->suffix);
@@ -66,6 +70,7 @@ check_kind(const struct peft_method *method, const struct peft_site *site,
 		[PEFT_NORM] = "a norm", [PEFT_ATTENTION] = "an attention",
 		[PEFT_POSITION] = "an embedding of positions",
 		[PEFT_EXPERT] = "a part of experts",
+		[PEFT_STACK] = "a parameter of experts",
 		[PEFT_JOIN] = "where a branch joins the stream",
 	};
 
@@ -146,16 +151,21 @@ choose_sites(struct peft_adapter *a, const struct peft_sites *sites,
 	*n = 0;
 	if (at == NULL)
 		return -1;
-	if (a->method->kinds != 0)
+	if (a->method->kinds != 0 &&
+	    peft_target_has_modules(a->config, sites))
 		r = peft_target(a->config, sites, a->method->kinds,
 		    a->method->usual, a->fresh, at, n, err);
+	if (r == 0)
+		r = peft_target_parameters(a->config, sites, a->fresh, at, n,
+		    err);
 	for (; r == 0 && p != NULL && *p != NULL; p++)
 		r = peft_pattern_check(a->config, *p, a->fresh, at, *n, err);
 	for (i = 0; i < *n; i++)
 		if (a->method->wanted == NULL ||
 		    a->method->wanted(a->settings, a, at[i]))
-			chosen[k++] = (struct peft_choice){ at[i], a->method,
-			    a->settings };
+			chosen[k++] = (struct peft_choice){ at[i],
+			    at[i]->kind == PEFT_STACK ? &peft_lora_stack :
+			    a->method, a->settings };
 	*n = k;
 	free(at);
 	return r;

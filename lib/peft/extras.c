@@ -131,14 +131,16 @@ int
 peft_extras(struct peft_adapter *a, const struct peft_sites *sites,
     struct peft_choice *chosen, size_t *n, struct peft_err *err)
 {
-	size_t before = *n;
+	size_t before = *n, i;
 	int r = add_full(a, sites, chosen, n, err);
 
 	while (before > 0 && (before > *n ||
 	    chosen[before - 1].method != a->method))
 		before--;
 	a->nsites = before;
-	if (r == 0 && a->nsites == 0 && a->method->kinds != 0 &&
+	for (i = 0; i < *n && chosen[i].method == &peft_full; i++)
+		;
+	if (r == 0 && i == *n && a->method->kinds != 0 &&
 	    !a->method->hub)
 		return peft_seterr(err, "modules_to_save leaves nothing to "
 		    "target");

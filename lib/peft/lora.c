@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "peft/lora.h"
+#include "peft/parameters.h"
 #include "peft/target.h"
 
 static const char *const keys[][2] = {
@@ -39,8 +40,8 @@ static const char *const patterns[] = { "rank_pattern", "alpha_pattern",
 
 /* Variants of the arithmetic that are not known here. */
 static const char *const off[] = {
-	"bias", "use_qalora", "alora_invocation_tokens", "layer_replication",
-	"target_parameters", "velora_config", "monteclora_config",
+	"bias", "use_qalora", "layer_replication",
+	"velora_config", "monteclora_config",
 	"kasa_config", "arrow_config", "use_bdlora", "megatron_config",
 	"ensure_weight_tying", NULL
 };
@@ -92,6 +93,15 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	if (l->dora && l->bias)
 		return peft_seterr(err, "use_dora and lora_bias exclude each "
 		    "other");
+	if (l->start >= PEFT_LORA_PISSA && l->start != PEFT_LORA_EVA &&
+	    cJSON_GetArraySize(peft_json_get(config,
+	    "alora_invocation_tokens")) > 0)
+		return peft_seterr(err, "alora_invocation_tokens excludes an "
+		    "adapter that begins as a part of the weights");
+	if (peft_target_has_parameters(config) &&
+	    (l->dropout > 0 || l->bias || l->dora))
+		return peft_seterr(err, "target_parameters excludes "
+		    "lora_dropout, lora_bias and use_dora");
 	l->rank_pattern = peft_json_get(config, "rank_pattern");
 	l->alpha_pattern = peft_json_get(config, "alpha_pattern");
 	return 0;
@@ -101,13 +111,47 @@ static int
 embedding_shapes(const struct peft_lora *l, struct peft_module *m,
     struct peft_shape *out, struct peft_err *err)
 {
-	if (l->dora || l->bias)
-		return peft_seterr(err, "neither use_dora nor lora_bias is "
-		    "honoured on an embedding here");
+	if (l->dora || l->bias || cJSON_GetArraySize(peft_json_get(
+	    m->adapter->config, "alora_invocation_tokens")) > 0)
+		return peft_seterr(err, "none of use_dora, lora_bias and "
+		    "alora_invocation_tokens is honoured on an embedding "
+		    "here");
 	out[PEFT_LORA_A] = peft_shape2("lora_embedding_A", m->rank,
 	    m->site->in);
 	out[PEFT_LORA_B] = peft_shape2("lora_embedding_B", m->site->out,
 	    m->rank);
+	return 0;
+}
+
+int
+peft_lora_scale(const struct peft_lora *l, struct peft_module *m,
+    struct peft_err *err)
+{
+	double r, alpha;
+
+	if (peft_config_rank(l->rank_pattern, m, l->r, err) == -1 ||
+	    peft_pattern_value(l->alpha_pattern, m->site->path, l->alpha,
+	    &alpha, err) == -1)
+		return -1;
+	r = (double)m->rank;
+	m->scale = (float)(l->rslora ? alpha / sqrt(r) : alpha / r);
+	return 0;
+}
+
+/* What it began as is kept. */
+static int
+begin_shapes(const struct peft_lora *l, struct peft_shape *out,
+    struct peft_err *err)
+{
+	if (l->dora || l->bias)
+		return peft_seterr(err, "an adapter that begins as a part of "
+		    "the weight excludes use_dora and lora_bias");
+	out[PEFT_LORA_A0] = out[PEFT_LORA_A];
+	out[PEFT_LORA_B0] = out[PEFT_LORA_B];
+	out[PEFT_LORA_A0].suffix = "lora_A0";
+	out[PEFT_LORA_B0].suffix = "lora_B0";
+	out[PEFT_LORA_A0].fixed = out[PEFT_LORA_B0].fixed = true;
+	out[PEFT_LORA_A0].unsaved = out[PEFT_LORA_B0].unsaved = true;
 	return 0;
 }
 
@@ -118,14 +162,9 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	const struct peft_lora *l = settings;
 	const struct peft_site *s = m->site;
 	bool embedding = s->kind == PEFT_EMBEDDING;
-	double r, alpha;
 
-	if (peft_config_rank(l->rank_pattern, m, l->r, err) == -1 ||
-	    peft_pattern_value(l->alpha_pattern, s->path, l->alpha, &alpha,
-	    err) == -1)
+	if (peft_lora_scale(l, m, err) == -1)
 		return -1;
-	r = (double)m->rank;
-	m->scale = (float)(l->rslora ? alpha / sqrt(r) : alpha / r);
 	m->dropout = embedding ? 0 : l->dropout;
 	/* PEFT writes the base's own weight beside; fresh ones do not */
 	if (!m->adapter->fresh && s->kind != PEFT_LINEAR)
@@ -142,6 +181,9 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	if (l->dora)
 		out[PEFT_LORA_MAGNITUDE] = peft_shape1(
 		    "lora_magnitude_vector", s->out);
+	if (m->adapter->fresh && (l->start == PEFT_LORA_CORDA ||
+	    l->start == PEFT_LORA_GA))
+		return begin_shapes(l, out, err);
 	return 0;
 }
 
@@ -159,7 +201,7 @@ init(const void *settings, const struct peft_module *m, int part,
 	if (m->site->kind == PEFT_EMBEDDING) {
 		if (part == PEFT_LORA_B || l->start == PEFT_LORA_FALSE)
 			peft_init_normal(rng, value, n, 1);
-	} else if (part == PEFT_LORA_MAGNITUDE || part == PEFT_LORA_BASE)
+	} else if (part > PEFT_LORA_BIAS)
 		peft_init_const(value, n, 0);
 	else if (part != PEFT_LORA_A && l->start != PEFT_LORA_FALSE)
 		peft_init_const(value, n, 0);
@@ -169,14 +211,22 @@ init(const void *settings, const struct peft_module *m, int part,
 		peft_init_uniform(rng, value, n, 1 / sqrt(in));
 }
 
+static bool
+is_residual(const struct peft_module *m)
+{
+	const struct peft_lora *l = m->settings;
+
+	return l->start == PEFT_LORA_PISSA || l->start == PEFT_LORA_OLORA ||
+	    m->param[PEFT_LORA_A0] != NULL;
+}
+
 static const struct peft_hook_ops *
 hook_for(const struct peft_module *m)
 {
 	const struct peft_lora *l = m->settings;
 
 	return m->site->kind == PEFT_EMBEDDING ? &peft_lora_embedding_hook :
-	    l->dora ? &peft_dora_hook : l->start == PEFT_LORA_PISSA ||
-	    l->start == PEFT_LORA_OLORA ? &peft_residual_hook :
+	    l->dora ? &peft_dora_hook : is_residual(m) ? &peft_residual_hook :
 	    &peft_lowrank_hook;
 }
 
@@ -220,8 +270,7 @@ prepare(struct peft_module *m, const struct peft_rows *base,
 		return 0;
 	if (l->dora)
 		return peft_dora_prepare(m, base, err);
-	return l->start == PEFT_LORA_PISSA || l->start == PEFT_LORA_OLORA ?
-	    peft_residual_prepare(m, base, err) :
+	return is_residual(m) ? peft_residual_prepare(m, base, err) :
 	    peft_lowrank_prepare(m, base, err);
 }
 
@@ -239,8 +288,7 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 	if (peft_lowrank_merge(m, leaf, first, n, weight, rows, base,
 	    err) == -1)
 		return -1;
-	if (leaf == PEFT_LEAF_WEIGHT && (l->start == PEFT_LORA_PISSA ||
-	    l->start == PEFT_LORA_OLORA))
+	if (leaf == PEFT_LEAF_WEIGHT && is_residual(m))
 		peft_residual_merge(m, first, n, weight, rows);
 	return 0;
 }
@@ -255,4 +303,5 @@ const struct peft_method peft_lora = {
 	.parse = parse, .shapes = shapes, .init = init,
 	.start = peft_lora_start, .prepare = prepare, .hook_for = hook_for,
 	.changes = peft_lowrank_changes, .merge = merge,
+	.finish = peft_lora_finish,
 };

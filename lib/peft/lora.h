@@ -6,7 +6,9 @@
 
 /* What LoRA's files share. */
 enum { PEFT_LORA_A, PEFT_LORA_B, PEFT_LORA_BIAS, PEFT_LORA_MAGNITUDE,
-	PEFT_LORA_BASE };
+	PEFT_LORA_BASE,
+	PEFT_LORA_A0, PEFT_LORA_B0	/* as it began, if the base lacks it */
+};
 
 enum peft_lora_start {		/* init_lora_weights */
 	PEFT_LORA_FALSE, PEFT_LORA_TRUE, PEFT_LORA_GAUSSIAN,
@@ -23,6 +25,15 @@ struct peft_lora {
 	enum peft_lora_start start;
 	const cJSON	*rank_pattern, *alpha_pattern;	/* of the config */
 };
+
+/* lora.c: the module's rank and scale. */
+int	peft_lora_scale(const struct peft_lora *, struct peft_module *,
+	    struct peft_err *);
+
+/* lora-whole.c: A0 and B0 are what A and B are now, if there are any; and,
+ * when it has been trained, a LoRA over the whole base instead. */
+void	peft_lora_keep(struct peft_module *);
+int	peft_lora_finish(struct peft_adapter *, struct peft_err *);
 
 /* lora-start.c: the first values that are functions of the base, or of each
  * other. */
@@ -43,7 +54,8 @@ int	peft_dora_merge(const struct peft_module *, size_t first, size_t n,
 /* norm[out] = |W + s B A| by rows, given W, which is overwritten. */
 void	peft_dora_norms(const struct peft_module *, float *w, float *norm);
 
-/* residual.c: PiSSA (Meng et al. 2024), OLoRA (Buyukakyuz 2024): the adapter
+/* residual.c: PiSSA (Meng et al. 2024), OLoRA (Buyukakyuz 2024), and what has
+ * A0 and B0: the adapter
  * begins as a part of the weight, which the base then lacks, W - s B0 A0.
  * Over the whole base the adapter is s (B A - B0 A0). */
 extern const struct peft_hook_ops peft_residual_hook;

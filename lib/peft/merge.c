@@ -15,6 +15,7 @@ struct merged {
 	struct peft_rows	 base;
 	struct peft_module	*module;
 	enum peft_leaf		 leaf;
+	size_t			 row;		/* of a stack: its first */
 	float			 weight;
 	float			*whole;		/* merged, as it is stored */
 };
@@ -66,7 +67,7 @@ get(void *ctx, size_t first, size_t n, float *dst, struct peft_err *err)
 	}
 	if (m->base.get(m->base.ctx, first, n, dst, err) == -1)
 		return -1;
-	return m->module->method->merge(m->module, m->leaf, first, n,
+	return m->module->method->merge(m->module, m->leaf, m->row + first, n,
 	    m->weight, dst, &m->base, err);
 }
 
@@ -77,27 +78,63 @@ stem_of(const struct peft_site *s)
 	return s->stem != NULL ? s->stem : s->path;
 }
 
+/* A tensor of the base that a module may change. */
+struct place {
+	const char	*stem;
+	enum peft_leaf	 leaf;
+	size_t		 row;		/* of a stack: its first there */
+};
+
+/* The k-th of a module; false: it has no more. */
+static bool
+place_of(const struct peft_module *m, size_t k, struct place *p)
+{
+	const struct peft_site *s = m->site;
+
+	*p = (struct place){ .leaf = PEFT_LEAF_WEIGHT };
+	if (s->kind == PEFT_STACK) {
+		if ((s = peft_stack_part(s, k, &p->row)) == NULL)
+			return false;
+	} else
+		p->leaf = (enum peft_leaf)k;
+	p->stem = stem_of(s);
+	return p->leaf < PEFT_NLEAF;
+}
+
+/* Can it be that the module changes a tensor of this name?
+ * (Experts are many: not each of them is looked at for each name.) */
+static bool
+may_be(const struct peft_module *m, const char *name)
+{
+	const char *stem, *end;
+
+	if (m->site == NULL || m->method->changes == NULL)
+		return false;
+	if (m->site->kind != PEFT_STACK)
+		return true;
+	stem = stem_of(m->site->part);
+	end = strstr(stem, ".experts.");
+	return strncmp(name, stem, end == NULL ? strlen(stem) :
+	    (size_t)(end - stem)) == 0;
+}
+
 /* The module that changes the tensor `name' ("PATH.weight"), or NULL. */
 static struct peft_module *
-module_of(const struct peft_adapter *a, const char *name,
-    enum peft_leaf *leaf)
+module_of(const struct peft_adapter *a, const char *name, struct place *p)
 {
 	const char *dot = strrchr(name, '.');
-	size_t n, i;
-	int k;
+	size_t n, i, k;
 
 	if (dot == NULL)
 		return NULL;
 	for (n = (size_t)(dot - name), i = 0; i < a->nmodules; i++) {
 		struct peft_module *m = &a->modules[i];
-		const char *stem = m->site == NULL ? "" : stem_of(m->site);
 
-		if (m->site == NULL || m->method->changes == NULL ||
-		    strncmp(name, stem, n) != 0 || stem[n] != '\0')
-			continue;
-		for (k = 0; k < PEFT_NLEAF; k++)
-			if (strcmp(dot + 1, leaves[k]) == 0 &&
-			    m->method->changes(m, *leaf = k))
+		for (k = 0; may_be(m, name) && place_of(m, k, p); k++)
+			if (strncmp(name, p->stem, n) == 0 &&
+			    p->stem[n] == '\0' &&
+			    strcmp(dot + 1, leaves[p->leaf]) == 0 &&
+			    m->method->changes(m, p->leaf))
 				return m;
 	}
 	return NULL;
@@ -117,7 +154,7 @@ mergeable(const struct peft_adapter *a)
 		    !m->method->changes(m, PEFT_LEAF_BIAS)))
 			return false;
 	}
-	return true;
+	return a->invocation.n == 0;
 }
 
 /* The functions of the parameters that merging needs. */
@@ -151,30 +188,38 @@ int
 peft_adapter_target(const struct peft_adapter *a, size_t i, char *name,
     size_t size)
 {
+	struct place p;
 	size_t m, k;
 
 	if (!mergeable(a))
 		return 0;
-	for (m = 0; m < a->nmodules; m++)
-		for (k = 0; k < PEFT_NLEAF; k++) {
-			const struct peft_module *mod = &a->modules[m];
+	for (m = 0; m < a->nmodules; m++) {
+		const struct peft_module *mod = &a->modules[m];
 
-			if (mod->site == NULL ||
-			    !mod->method->changes(mod, k) || i-- > 0)
+		for (k = 0; mod->site != NULL && place_of(mod, k, &p); k++) {
+			if (!mod->method->changes(mod, p.leaf) || i-- > 0)
 				continue;
-			snprintf(name, size, "%s.%s", stem_of(mod->site),
-			    leaves[k]);
+			snprintf(name, size, "%s.%s", p.stem, leaves[p.leaf]);
 			return 1;
 		}
+	}
 	return 0;
+}
+
+const char *
+peft_adapter_unmergeable(const struct peft_adapter *a)
+{
+	return a->invocation.n > 0 ? "this one acts only from its invocation "
+	    "on (alora_invocation_tokens)" : "they are no change of the "
+	    "weights";
 }
 
 bool
 peft_adapter_touches(const struct peft_adapter *a, const char *name)
 {
-	enum peft_leaf leaf;
+	struct place p;
 
-	return module_of(a, name, &leaf) != NULL;
+	return module_of(a, name, &p) != NULL;
 }
 
 int
@@ -182,18 +227,19 @@ peft_adapter_merge(struct peft_adapter *a, const char *name,
     const struct peft_rows *base, float weight, struct peft_rows *rows,
     struct peft_err *err)
 {
-	enum peft_leaf leaf;
-	struct peft_module *module = module_of(a, name, &leaf);
+	struct place p;
+	struct peft_module *module = module_of(a, name, &p);
 	struct merged *m;
 
 	if (module == NULL)
 		return 0;
-	if (make_ready(module, leaf == PEFT_LEAF_WEIGHT ? base : NULL,
+	if (make_ready(module, p.leaf == PEFT_LEAF_WEIGHT ? base : NULL,
 	    err) == -1)
 		return peft_errprefix(err, "%s", name);
 	if ((m = peft_calloc(1, sizeof(*m), err)) == NULL)
 		return -1;
-	*m = (struct merged){ *base, module, leaf, weight, NULL };
+	*m = (struct merged){ *base, module, p.leaf, p.row,
+	    weight, NULL };
 	*rows = (struct peft_rows){ .get = get, .ctx = m };
 	return 1;
 }

@@ -45,6 +45,7 @@ enum peft_leaf { PEFT_LEAF_WEIGHT, PEFT_LEAF_BIAS, PEFT_NLEAF };
 /* Where the name of a tensor begins. */
 enum peft_place {
 	PEFT_AT_SITE,		/* base_model.model.PATH.SUFFIX */
+	PEFT_AT_OWNER,		/* the same of the module PATH is in */
 	PEFT_AT_MODEL,		/* base_model.SUFFIX */
 	PEFT_AT_NONE		/* SUFFIX */
 };
@@ -142,6 +143,9 @@ struct peft_method {
 	/* After the optimiser's step number `step' (from 1), which took the
 	 * gradients times gscale; may be NULL. */
 	void	(*stepped)(struct peft_adapter *, size_t step, double gscale);
+	/* What stepped() goes on from: the i-th array, one float for each
+	 * that is trained, and its name; NULL: no more.  May be NULL. */
+	float	*(*kept)(struct peft_adapter *, int i, const char **name);
 };
 
 /* NULL with *err naming those that are known. */
@@ -154,7 +158,8 @@ const char *peft_preset_type(const char *name);
 const char *peft_preset_name(size_t i);
 
 /* Parts that any adapter may have beside its method's. */
-extern const struct peft_method peft_full, peft_tokens_part;
+extern const struct peft_method peft_full, peft_lora_stack,
+	peft_tokens_part;
 
 /* What the files of this layer share of an adapter. */
 struct peft_adapter {
@@ -174,12 +179,16 @@ struct peft_adapter {
 	float			*values, *grads;	/* of all, end to end */
 	size_t			 nvalues, ngrads;
 	bool			 fresh;		/* made here, not read */
+	bool			 from_data;	/* see begin.h */
 	uint64_t		 seed;		/* of its first values */
 	char			**meta;		/* key, value, ..., NULL */
 	struct peft_map		 index;		/* param by name */
 	struct peft_virtual	 virtuals;	/* if the method has some */
 	struct peft_tasks	 tasks;		/* if it is for several */
-	void			*memory;	/* of stepped(); freed */
+	struct peft_invocation	 invocation;	/* alora.h */
+	int32_t			*invoked;	/* its ids */
+	void			*memory;	/* the method's own; freed */
+	const char		*note;		/* to tell when it is saved */
 };
 
 /* What names on disk begin with. */
@@ -192,6 +201,9 @@ struct peft_adapter *peft_adapter_make(const cJSON *config,
 	    PEFT_MUSTCHECK;
 int	peft_adapter_lay_out(struct peft_adapter *, struct peft_err *)
 	    PEFT_MUSTCHECK;
+/* The first values of a fresh one. */
+int	peft_adapter_first(struct peft_adapter *, uint64_t seed,
+	    struct peft_err *) PEFT_MUSTCHECK;
 /* build.c: the modules of the config, and their parameters. */
 int	peft_adapter_build(struct peft_adapter *, const struct peft_sites *,
 	    struct peft_err *) PEFT_MUSTCHECK;

@@ -110,12 +110,17 @@ peft_residual_prepare(struct peft_module *m, const struct peft_rows *base,
 
 	if ((m->state = s) == NULL)
 		return -1;
-	if (base == NULL)
+	if (base == NULL && m->param[PEFT_LORA_A0] == NULL)
 		return peft_seterr(err, "it cannot be used without the "
 		    "weights that it began from");
 	s->low = (struct peft_lowrank){ m->param[PEFT_LORA_A]->value,
 	    m->param[PEFT_LORA_B]->value, m->param[PEFT_LORA_A]->grad,
 	    m->param[PEFT_LORA_B]->grad, NULL };
+	if (m->param[PEFT_LORA_A0] != NULL) {
+		s->a0 = m->param[PEFT_LORA_A0]->value;
+		s->b0 = m->param[PEFT_LORA_B0]->value;
+		return 0;
+	}
 	s->a0 = (float *)(s + 1);
 	s->b0 = s->a0 + m->rank * m->site->in;
 	w = peft_calloc(m->site->in * m->site->out, sizeof(*w), err);

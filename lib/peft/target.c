@@ -187,8 +187,8 @@ choose(const struct choice *c, const struct peft_site *site,
 {
 	int r;
 
-	/* to PEFT the experts of a layer are one parameter, not modules */
-	if (site->kind == PEFT_EXPERT)
+	/* to PEFT the experts of a layer are parameters, not modules */
+	if (site->kind == PEFT_EXPERT || site->kind == PEFT_STACK)
 		return 0;
 	/* an attention, or a join, is no module but to those that ask */
 	if ((site->kind == PEFT_ATTENTION || site->kind == PEFT_JOIN) &&

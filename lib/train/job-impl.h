@@ -42,4 +42,9 @@ int	peft_job_ask_head(const cJSON *config, const struct peft_classes *,
 int	peft_job_config(struct peft_trainjob *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
+/* job-begin.c: the adapter of that config, from the records if it wants. */
+struct peft_adapter *peft_job_begin(const struct peft_trainjob *,
+	    struct peft_net *, const struct peft_records *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
 #endif

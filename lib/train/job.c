@@ -61,16 +61,14 @@ close_all(struct state *s)
 static int
 open_adapter(struct state *s, struct peft_err *err)
 {
-	struct peft_sites *sites = peft_net_sites(s->net);
-
 	if (s->init != NULL)
-		s->adapter = peft_adapter_open(s->init, sites, err);
+		s->adapter = peft_adapter_open(s->init, peft_net_sites(s->net),
+		    err);
 	else if (peft_job_config(s->job, s->source, err) == 0 &&
 	    peft_job_ask_head(s->job->config, &s->classes, err) == 0) {
 		if (peft_task_classes(s->classes.labels.task))
 			peft_head_ask(s->job->config, s->classes.labels.task);
-		s->adapter = peft_adapter_new(s->job->config, sites,
-		    s->job->common.seed, err);
+		s->adapter = peft_job_begin(s->job, s->net, &s->data, err);
 	}
 	return s->adapter == NULL ? -1 : 0;
 }
@@ -210,9 +208,13 @@ train(struct state *s, struct peft_err *err)
 		return 128 + atomic_load(&s->signals.stop);
 	}
 	if (r == 0 && (r = peft_adapter_finish(s->adapter, err)) == 0 &&
-	    (r = save_adapter(s, err)) == 0 &&
-	    job->opt.checkpoint != NULL)
-		(void)unlink(job->opt.checkpoint);
+	    (r = save_adapter(s, err)) == 0) {
+		if (peft_adapter_note(s->adapter) != NULL &&
+		    !job->common.quiet)
+			peft_warn("%s", peft_adapter_note(s->adapter));
+		if (job->opt.checkpoint != NULL)
+			(void)unlink(job->opt.checkpoint);
+	}
 	return r;
 }
 

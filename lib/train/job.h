@@ -30,6 +30,7 @@ struct peft_trainjob {
 	cJSON			*config;	/* options of the adapter */
 	const char		*method;	/* --method, or NULL */
 	double			 knobs[PEFT_NKNOB];	/* NAN: not given */
+	size_t			 begin;	/* records that it may begin from */
 	char *const		*paths;
 	size_t			 npaths;
 	bool			 partial, any_base, profile;

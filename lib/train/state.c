@@ -20,6 +20,8 @@ peft_train_arrays(const struct peft_trainer *t,
     struct peft_trainarray arrays[PEFT_TRAINARRAYS])
 {
 	const struct peft_optimiser *o = t->opt.optimiser;
+	const char *name;
+	float *kept;
 	size_t n = 0;
 	int i;
 
@@ -30,6 +32,9 @@ peft_train_arrays(const struct peft_trainer *t,
 		if (o->part[i] != NULL)
 			arrays[n++] = (struct peft_trainarray){ o->part[i],
 			    t->state[i], i };
+	for (i = 0; i < PEFT_KEPT && (kept = peft_adapter_kept(t->adapter, i,
+	    &name)) != NULL; i++)
+		arrays[n++] = (struct peft_trainarray){ name, kept, -1 };
 	if (t->ema != NULL)
 		arrays[n++] = (struct peft_trainarray){ "ema", t->ema, -1 };
 	if (t->best != NULL)

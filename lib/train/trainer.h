@@ -51,7 +51,8 @@ struct peft_trainarray {
 	float		*at;
 	int		 part;		/* of the optimiser, or -1 */
 };
-enum { PEFT_TRAINARRAYS = 3 + PEFT_OPTPARTS };
+enum { PEFT_KEPT = 2 };		/* of the adapter's method, at most */
+enum { PEFT_TRAINARRAYS = 3 + PEFT_OPTPARTS + PEFT_KEPT };
 size_t	peft_train_arrays(const struct peft_trainer *,
 	    struct peft_trainarray arrays[PEFT_TRAINARRAYS]);
 size_t	peft_train_floats(const struct peft_trainer *, int part,

@@ -25,6 +25,9 @@ QV = ["q_proj", "v_proj"]
 P = dict(num_virtual_tokens=3, **C)
 L = peft.LoraConfig
 METHODS = {
+    # the first of the two records has it in its middle, the other not
+    "alora": lambda: L(r=2, alora_invocation_tokens=batch()[0, 4:6].tolist(),
+                       target_modules=ALL, **C),
     "lora_dora": lambda: L(r=2, lora_alpha=3, use_dora=True, use_rslora=True,
                            target_modules=ALL, **C),
     "lora_embed": lambda: L(r=2, target_modules=["q_proj", "embed_tokens"],
@@ -116,6 +119,11 @@ METHODS = {
 }
 
 
+def batch():
+    torch.manual_seed(1)
+    return torch.randint(3, 40, (2, 9))
+
+
 def base():
     torch.manual_seed(0)
     m = LlamaForCausalLM(LlamaConfig(
@@ -132,8 +140,7 @@ def base():
 
 def write(out, name):
     d = os.path.join(out, name)
-    torch.manual_seed(1)
-    ids = torch.randint(3, 40, (2, 9))
+    ids = batch()
     labels = ids.clone()
     labels[:, :2] = -100
     p = peft.get_peft_model(base(), METHODS[name]()).eval()
