@@ -113,12 +113,12 @@ tq2_0 q4_0
 END
 # types that cannot do without importances: of each column one, here
 expect 2 'peft-quantize: weight model.embed_tokens.weight: type iq2_xs needs an importance matrix (--imatrix), and there is none of it' \
-    peft-quantize -q -t iq2_xs -o x.gguf wide
+    peft-quantize -q --pure -t iq2_xs -o x.gguf wide
 peft-eval -q -m wide --summary --imatrix wide.dat tokens.jsonl >told
 expect 2 '*weight model.embed_tokens.weight: type iq2_xs needs*' \
-    peft-quantize -q -t iq2_xs --imatrix wide.dat -o x.gguf wide
+    peft-quantize -q --pure -t iq2_xs --imatrix wide.dat -o x.gguf wide
 while read -r t most; do
-	run peft-quantize -q -t "$t" --keep embed --imatrix wide.dat --report -o "$t.gguf" -f wide
+	run peft-quantize -q --pure -t "$t" --keep embed --imatrix wide.dat --report -o "$t.gguf" -f wide
 	ok "$t: an error below $most, not idle" awk -v most="$most" '
 	    /-> .*rms/ && /_proj/ { n++; if (!($6 < most && $6 > most / 2)) bad = 1 }
 	    END { exit bad || n != 7 }' err

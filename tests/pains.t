@@ -84,8 +84,7 @@ pain '9: an adapter that adds nothing is not merged' 3 \
 ok 'pain 9: and nothing is written' [ ! -e m9 ]
 
 for key in '"peft_type": "GRALORA"' '"use_bdlora": true' \
-    '"alora_invocation_tokens": [1]' '"layer_replication": [[0, 1]]' \
-    '"use_qalora": true' '"kasa_config": [1]'; do
+    '"layer_replication": [[0, 1]]' '"use_qalora": true' '"kasa_config": [1]'; do
 	rm -rf odd; cp -r adapter odd
 	name=${key%%:*} word=$(echo "$key" | tr -dc 'a-z_')
 	sed "s/$name: [^,]*/$key/" adapter/adapter_config.json \
