@@ -2,7 +2,7 @@
 #ifndef PEFT_QUANT_PRODUCT_IMPL_H
 #define PEFT_QUANT_PRODUCT_IMPL_H
 
-/* For product.c, product-slab.c and product-few.c only. */
+/* For product*.c only. */
 
 #include "math/vec.h"
 #include "quant/expand.h"
@@ -43,13 +43,30 @@ struct peft_products {
 	size_t		 nleft;		/* tasks that round */
 };
 
-/* All of it, slab by slab. */
+/* product-slab.c: all of it, slab by slab. */
 void	peft_product_slabs(struct peft_products *);
 /* Floats of the slab. */
 size_t	peft_product_slab(const struct peft_expander *);
-/* Scales that a row of k elements of the left-hand side has, at most. */
-size_t	peft_product_scales(const struct peft_expander *, size_t k);
+size_t	peft_segments(const struct peft_products *);
+size_t	peft_segment_size(const struct peft_products *, size_t seg);
+size_t	peft_segment_chunks(const struct peft_products *, size_t seg);
+/* The chunk that begins at c.at of c.seg, or the next segment's first; and
+ * the one behind a chunk. */
+struct peft_chunk peft_chunk_settle(const struct peft_products *,
+	    struct peft_chunk c);
+struct peft_chunk peft_chunk_next(const struct peft_products *,
+	    struct peft_chunk);
+
+/* product-left.c: elements from row to row of k, and scales of a row. */
 size_t	peft_left_stride(const struct peft_expander *, size_t k);
+size_t	peft_product_scales(const struct peft_expander *, size_t k);
+/* Round PEFT_LEFTROWS rows of a segment: task row * segments + segment. */
+void	peft_left_round(const struct peft_products *, size_t task);
+/* That of a chunk, from row t on; int8: the scales of its rows. */
+const void *peft_left_of(const struct peft_products *,
+	    const struct peft_chunk *, size_t t, size_t *ld);
+float	*peft_left_scales(const struct peft_products *,
+	    const struct peft_chunk *);
 
 /* y_i = x W_i^T for a few tokens; floats of room a thread needs. */
 void	peft_product_few(const struct peft_products *);

@@ -21,24 +21,9 @@ enum {
 };
 
 size_t
-peft_left_stride(const struct peft_expander *e, size_t k)
-{
-	size_t line = 64 / e->size;
-
-	/* an odd number of cache lines: else rows share few sets */
-	return (peft_pieces(k, e->step) * e->step / line | 1) * line;
-}
-
-size_t
 peft_product_slab(const struct peft_expander *e)
 {
 	return SLAB * e->size / sizeof(float);
-}
-
-size_t
-peft_product_scales(const struct peft_expander *e, size_t k)
-{
-	return e->int8 == NULL ? 0 : peft_pieces(k, e->chunk);
 }
 
 static size_t
@@ -49,14 +34,14 @@ panels_of(const struct peft_products *j, size_t i)
 	return peft_pieces(j->back ? w->cols : w->rows, PEFT_PANEL);
 }
 
-static size_t
-segments(const struct peft_products *j)
+size_t
+peft_segments(const struct peft_products *j)
 {
 	return j->back ? j->np : 1;
 }
 
-static size_t
-segment_size(const struct peft_products *j, size_t seg)
+size_t
+peft_segment_size(const struct peft_products *j, size_t seg)
 {
 	return j->back ? j->p[seg].w->rows : j->p[0].w->cols;
 }
@@ -77,18 +62,25 @@ rows_of(const struct peft_products *j, const struct peft_chunk *c)
 static bool
 is_whole(const struct peft_products *j, size_t seg)
 {
-	return segment_size(j, seg) <= j->e.whole;
+	return peft_segment_size(j, seg) <= j->e.whole;
+}
+
+size_t
+peft_segment_chunks(const struct peft_products *j, size_t seg)
+{
+	return is_whole(j, seg) ? 1 : peft_pieces(peft_segment_size(j, seg),
+	    j->e.chunk);
 }
 
 /* The chunk that begins at c->at of c->seg, or the next segment's first. */
-static struct peft_chunk
-settle(const struct peft_products *j, struct peft_chunk c)
+struct peft_chunk
+peft_chunk_settle(const struct peft_products *j, struct peft_chunk c)
 {
 	size_t size, left;
 
 	c.deep = 0;
-	for (; c.seg < segments(j); c.seg++, c.at = 0) {
-		size = segment_size(j, c.seg);
+	for (; c.seg < peft_segments(j); c.seg++, c.at = 0) {
+		size = peft_segment_size(j, c.seg);
 		left = size - c.at;
 		if (left > 0) {
 			c.deep = is_whole(j, c.seg) ? left :
@@ -99,12 +91,12 @@ settle(const struct peft_products *j, struct peft_chunk c)
 	return c;
 }
 
-static struct peft_chunk
-next_chunk(const struct peft_products *j, struct peft_chunk c)
+struct peft_chunk
+peft_chunk_next(const struct peft_products *j, struct peft_chunk c)
 {
 	c.pos += rows_of(j, &c);
 	c.at += c.deep;
-	return settle(j, c);
+	return peft_chunk_settle(j, c);
 }
 
 static struct peft_chunk
@@ -113,7 +105,7 @@ chunk_of(const struct peft_products *j, size_t i)
 	struct peft_chunk c = j->from;
 
 	for (; i > 0; i--)
-		c = next_chunk(j, c);
+		c = peft_chunk_next(j, c);
 	return c;
 }
 
@@ -161,98 +153,16 @@ expand(const struct peft_products *j, size_t task, float *room)
 	}
 }
 
-/* Elements of segments before this one. */
-static size_t
-left_at(const struct peft_products *j, size_t seg)
-{
-	size_t rows = peft_pieces(j->T, PEFT_LEFTROWS) * PEFT_LEFTROWS;
-	size_t i, n = 0;
-
-	for (i = 0; i < seg; i++)
-		n += rows * peft_left_stride(&j->e, segment_size(j, i));
-	return n;
-}
-
-static size_t
-chunks_of(const struct peft_products *j, size_t seg)
-{
-	return is_whole(j, seg) ? 1 : peft_pieces(segment_size(j, seg),
-	    j->e.chunk);
-}
-
-/* int8: scales of a chunk's rows, which lie behind the left-hand side. */
-static float *
-scales_of(const struct peft_products *j, const struct peft_chunk *c)
-{
-	size_t n = c->at / j->e.chunk, i;
-	char *end = (char *)j->left + left_at(j, segments(j)) * j->e.size;
-
-	for (i = 0; i < c->seg; i++)
-		n += chunks_of(j, i);
-	return (float *)(void *)end + n * j->T;
-}
-
-/* int8: a row of the left-hand side, chunk by chunk. */
-static void
-quantise_row(const struct peft_products *j, size_t seg, size_t t,
-    const float *src, char *dst)
-{
-	struct peft_chunk c = settle(j, (struct peft_chunk){ .seg = seg });
-
-	for (; c.deep > 0 && c.seg == seg; c = next_chunk(j, c))
-		scales_of(j, &c)[t] = j->e.int8->quantise(dst + c.at *
-		    j->e.size, src + c.at, c.deep);
-}
-
-/* Rows of a segment of the left-hand side, rounded. */
-static void
-round_rows(const struct peft_products *j, size_t task)
-{
-	size_t seg = task % segments(j), k = segment_size(j, seg);
-	size_t t = task / segments(j) * PEFT_LEFTROWS, at = left_at(j, seg);
-	size_t end = peft_least(t + PEFT_LEFTROWS, j->T);
-	size_t ld = peft_left_stride(&j->e, k);
-	const float *src = (j->back ? j->p[seg].y : j->x);
-	size_t ldsrc = j->back ? j->p[seg].ldy : j->ldx;
-
-	for (; t < end; t++) {
-		char *to = (char *)j->left + (at + t * ld) * j->e.size;
-
-		if (j->e.int8 != NULL)
-			quantise_row(j, seg, t, src + t * ldsrc, to);
-		else if (j->e.bf16 != NULL)
-			j->e.bf16->round((uint16_t *)(void *)to,
-			    src + t * ldsrc, k);
-		else
-			j->e.f32->trim((float *)(void *)to, src + t * ldsrc,
-			    k);
-	}
-}
-
 static void
 pack_task(void *ctx, size_t task, int thread)
 {
 	const struct peft_products *j = ctx;
 
 	if (task < j->nleft)
-		round_rows(j, task);
+		peft_left_round(j, task);
 	else
 		expand(j, task - j->nleft, j->room + (size_t)thread *
 		    j->e.room);
-}
-
-/* The left-hand side of a chunk, from row t on. */
-static const void *
-left_of(const struct peft_products *j, const struct peft_chunk *c, size_t t,
-    size_t *ld)
-{
-	if (j->left != NULL) {
-		*ld = peft_left_stride(&j->e, segment_size(j, c->seg));
-		return (char *)j->left + (left_at(j, c->seg) + t * *ld +
-		    c->at) * j->e.size;
-	}
-	*ld = j->back ? j->p[c->seg].ldy : j->ldx;
-	return (j->back ? j->p[c->seg].y : j->x) + t * *ld + c->at;
 }
 
 /* b->n columns of the output from panel i of the slab on, over all chunks. */
@@ -266,12 +176,12 @@ multiply(const struct peft_products *j, struct peft_block *b, size_t i,
 	b->m = peft_least(j->m, j->T - t);
 	b->ldb = j->depth * PEFT_PANEL;
 	b->add = b->add || c.seg > 0 || c.at > 0;
-	for (k = 0; k < j->nchunks; k++, c = next_chunk(j, c)) {
-		b->a = left_of(j, &c, t, &b->lda);
+	for (k = 0; k < j->nchunks; k++, c = peft_chunk_next(j, c)) {
+		b->a = peft_left_of(j, &c, t, &b->lda);
 		b->b = (const char *)j->slab + (i * b->ldb + c.pos *
 		    PEFT_PANEL) * size;
 		b->k = j->e.size < sizeof(float) ? padded(j, c.deep) : c.deep;
-		b->scale = j->e.int8 != NULL ? scales_of(j, &c) + t : NULL;
+		b->scale = j->e.int8 != NULL ? peft_left_scales(j, &c) + t : NULL;
 		(j->e.int8 != NULL ? j->e.int8->block : j->e.bf16 != NULL ?
 		    j->e.bf16->block : j->e.f32->block)(b);
 		b->add = true;
@@ -323,7 +233,7 @@ shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 		if (c.pos + rows_of(j, &c) > DEPTH)
 			break;
 		j->depth = c.pos + rows_of(j, &c);
-		c = next_chunk(j, c);
+		c = peft_chunk_next(j, c);
 	}
 	*behind = c;
 	behind->pos = 0;
@@ -360,9 +270,9 @@ peft_product_slabs(struct peft_products *j)
 	for (i = 0; !j->back && i < j->np; i++)
 		panels += panels_of(j, i);
 	if (j->left != NULL)
-		j->nleft = peft_pieces(j->T, PEFT_LEFTROWS) * segments(j);
-	for (j->from = settle(j, (struct peft_chunk){ 0 }); j->from.deep > 0;
-	    j->from = behind)
+		j->nleft = peft_pieces(j->T, PEFT_LEFTROWS) * peft_segments(j);
+	for (j->from = peft_chunk_settle(j, (struct peft_chunk){ 0 });
+	    j->from.deep > 0; j->from = behind)
 		for (j->first = 0; j->first < panels; j->first += j->n) {
 			shape(j, panels, &behind);
 			run(j);
