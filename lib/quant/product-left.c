@@ -50,7 +50,8 @@ static void
 quantise_row(const struct peft_products *j, size_t seg, size_t t,
     const float *src, char *dst)
 {
-	struct peft_chunk c = peft_chunk_settle(j, (struct peft_chunk){ .seg = seg });
+	struct peft_chunk c = peft_chunk_settle(j,
+	    (struct peft_chunk){ .seg = seg });
 
 	for (; c.deep > 0 && c.seg == seg; c = peft_chunk_next(j, c))
 		peft_left_scales(j, &c)[t] = j->e.int8->quantise(dst + c.at *
@@ -62,7 +63,8 @@ void
 peft_left_round(const struct peft_products *j, size_t task)
 {
 	size_t seg = task % peft_segments(j), k = peft_segment_size(j, seg);
-	size_t t = task / peft_segments(j) * PEFT_LEFTROWS, at = left_at(j, seg);
+	size_t t = task / peft_segments(j) * PEFT_LEFTROWS;
+	size_t at = left_at(j, seg);
 	size_t end = peft_least(t + PEFT_LEFTROWS, j->T);
 	size_t ld = peft_left_stride(&j->e, k);
 	const float *src = (j->back ? j->p[seg].y : j->x);

@@ -181,7 +181,8 @@ multiply(const struct peft_products *j, struct peft_block *b, size_t i,
 		b->b = (const char *)j->slab + (i * b->ldb + c.pos *
 		    PEFT_PANEL) * size;
 		b->k = j->e.size < sizeof(float) ? padded(j, c.deep) : c.deep;
-		b->scale = j->e.int8 != NULL ? peft_left_scales(j, &c) + t : NULL;
+		b->scale = j->e.int8 == NULL ? NULL :
+		    peft_left_scales(j, &c) + t;
 		(j->e.int8 != NULL ? j->e.int8->block : j->e.bf16 != NULL ?
 		    j->e.bf16->block : j->e.f32->block)(b);
 		b->add = true;
