@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Products of low rank.  With bf16 they go the way of the frozen weight's;
- * in f32 BLAS does those that are narrow on both sides.
+ * Products of low rank.  The few tokens that answers are made of are done here,
+ * each alone; with bf16 the others go the way of the frozen weight's, in f32
+ * BLAS does them.
  */
 
+#include "math/vec.h"
 #include "peft/thin.h"
+#include "quant/few.h"
 #include "quant/product.h"
 
 /* Ranks up to which the scratch of products is enough whatever T is. */
@@ -16,6 +19,13 @@ in_bf16(const struct peft_hook_call *c, const struct peft_thin *w)
 	return peft_cpu_computes_dense(c->cpu) == PEFT_COMPUTE_BF16 &&
 	    c->product != NULL && w->r <= MOSTRANK &&
 	    w->r + SLACK <= w->in && w->r + SLACK <= w->out;
+}
+
+/* Where nothing is trained a token gives the same alone and among others. */
+static bool
+are_few(const struct peft_hook_call *c)
+{
+	return !c->train && c->T <= PEFT_FEW_TOKENS;
 }
 
 /* dh, or h times s; one of them transposed; db^T. */
@@ -48,6 +58,26 @@ transpose(float *dst, const float *src, size_t rows, size_t cols, float s)
 			dst[j * rows + i] = s * src[i * cols + j];
 }
 
+/* b by columns, each of them for all tokens. */
+static void
+forward_few(const struct peft_hook_call *c, const struct peft_thin *w,
+    const float *x, size_t ldx, float *y, size_t ldy)
+{
+	const struct peft_vec *v = peft_cpu_vec(c->cpu);
+	float *b = c->scratch, *h = c->saved;
+	size_t t, k;
+
+	transpose(b, w->b, w->out, w->r, w->scale);
+	for (t = 0; t < c->T; t++)
+		for (k = 0; k < w->r; k++)
+			h[t * w->r + k] = v->dot(x + t * ldx, w->a +
+			    k * w->in, w->in);
+	for (t = 0; t < c->T; t++)
+		for (k = 0; k < w->r; k++)
+			v->axpy(y + t * ldy, h[t * w->r + k], b + k * w->out,
+			    w->out);
+}
+
 void
 peft_thin_forward(const struct peft_hook_call *c,
     const struct peft_thin *w, const float *x, size_t ldx, float *y,
@@ -56,6 +86,10 @@ peft_thin_forward(const struct peft_hook_call *c,
 	struct peft_dense a = a_of(w), b = b_of(w);
 	size_t r = w->r, i;
 
+	if (are_few(c)) {
+		forward_few(c, w, x, ldx, y, ldy);
+		return;
+	}
 	if (!in_bf16(c, w)) {
 		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, w->in, 1, x, ldx,
 		    w->a, w->in, 0, c->saved, r);
