@@ -108,7 +108,7 @@ expect 2 "*weight model.layers.0.mlp.up_proj.weight: rows of 64 do not divide in
     peft-quantize -t up=q4_k -o x.gguf "$TOP/tests/golden/tiny/model"
 # memory: a further layer takes what its names take in headers, not its weights
 peak_of() { peft-quantize -v -j 2 -t nf4 -f -o "$1.out.safetensors" "$1" 2>&1 | sed -n 's/.*peak memory \([0-9]*\).*/\1/p'; }
-if ldd "$(command -v peft-quantize)" | grep -q libasan; then
+if sanitized; then
 	skip 'memory of layers' 'AddressSanitizer has tables of its own'
 else
 	few=$(peak_of shared) many=$(peak_of large)

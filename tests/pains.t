@@ -244,7 +244,7 @@ perl -0777 -ne 'my $len = unpack "Q<"; my $h = substr $_, 8, $len;
 peft-quantize -q -o deep.safetensors deep
 # AddressSanitizer's own tables do not fit into a limit
 data=20000
-! ldd "$(command -v peft-merge)" | grep -q libasan || data=unlimited
+! sanitized || data=unlimited
 for cmd in 'quantize -q -t f16 -' 'quantize -q -t nf4 -' \
     'merge -j 1 -q --any-base -m - -a adapter'; do
 	run sh -c "ulimit -d $data; peft-$cmd <deep.safetensors >piped"

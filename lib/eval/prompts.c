@@ -57,14 +57,16 @@ prompt_of(struct peft_prompts *p, cJSON *j, bool idle,
 
 	memset(q, 0, sizeof(*q));
 	if (peft_json_int(j, "max_tokens", 1, 1 << 20, &max, err) == -1 ||
-	    encode(&ses->codec, j, &q->record, err) == -1 ||
-	    peft_codec_fits(&ses->codec, &q->record,
-	    peft_net_config(ses->net)->vocab, err) == -1)
+	    encode(&ses->codec, j, &q->record, err) == -1)
 		return -1;
 	q->max = (size_t)max;
-	if (q->record.n == 0)
-		return peft_seterr(err, "the prompt is empty");
-	r = peft_prompt_adapters(j, ses, idle, q, changed, err);
+	if (peft_codec_fits(&ses->codec, &q->record,
+	    peft_net_config(ses->net)->vocab, err) == -1)
+		r = -1;
+	else if (q->record.n == 0)
+		r = peft_seterr(err, "the prompt is empty");
+	else
+		r = peft_prompt_adapters(j, ses, idle, q, changed, err);
 	if (r == 1)
 		return PEFT_REQUEST;
 	peft_record_free(&q->record);
@@ -207,7 +209,7 @@ next_line(struct peft_prompts *p, bool idle, cJSON **j, struct peft_err *err)
 		p->in = NULL;
 		p->at++;
 	}
-	if ((*j = peft_json(line, len, err)) != NULL)
+	if ((*j = peft_json_said(line, len, err)) != NULL)
 		return PEFT_REQUEST;
 	return peft_errprefix(err, "%s:%zu", peft_in_label(p->in),
 	    peft_in_lineno(p->in));
