@@ -107,7 +107,7 @@ $(BUILD)/%.o: %.c Makefile
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
 
 #: make check      run the tests (T=tests/merge.t: one of them)
-check: $(BINS) $(HELPERS) $(FUZZERS)
+check: $(BINS) $(HELPERS) $(FUZZERS) $(BENCHES)
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
 	    $(PROVE) $(PROVEFLAGS) $(or $(T),tests/*.t)
 

@@ -47,14 +47,14 @@ b_of(const struct peft_thin *w)
 	return (struct peft_dense){ w->b, w->out, w->r, w->r };
 }
 
-/* dst = s src, [rows, cols] to [cols, rows]. */
+/* dst = s src, [rows, cols] to [cols, rows], of which there are few. */
 static void
 transpose(float *dst, const float *src, size_t rows, size_t cols, float s)
 {
 	size_t i, j;
 
-	for (i = 0; i < rows; i++)
-		for (j = 0; j < cols; j++)
+	for (j = 0; j < cols; j++)
+		for (i = 0; i < rows; i++)
 			dst[j * rows + i] = s * src[i * cols + j];
 }
 

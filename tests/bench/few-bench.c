@@ -7,8 +7,11 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
-#include "limit.h"
+#include "math/peak.h"
 #include "quant/product.h"
 #include "quant/quant.h"
 
@@ -90,7 +93,7 @@ bench(struct peft_cpu *cpu, enum peft_dtype t)
 	float *x = must(aligned_alloc(64, (size_t)ROWS * COLS * sizeof(*x)));
 	float *y = must(calloc(32 * ROWS, sizeof(*y)));
 	float *scratch = must(aligned_alloc(64, sizeof(*scratch) *
-	    peft_product_scratch(cpu, ROWS, COLS)));
+	    peft_product_scratch(cpu, ROWS, COLS, 32)));
 	struct peft_err err;
 	uint8_t *data;
 	size_t copies, i;
@@ -131,7 +134,7 @@ main(int argc, char **argv)
 	if (cpu == NULL)
 		return 2;
 	printf("one thread, %.0f GF/s at most; GB/s of weights and GF/s\n"
-	    "%-6s %6s  %11s  %11s  %11s  %11s  %11s  %11s\n", limit(cpu),
+	    "%-6s %6s  %11s  %11s  %11s  %11s  %11s  %11s\n", peft_peak_products(cpu) / 1e9,
 	    "type", "read", "1 token", "2", "4", "8", "16", "32");
 	for (i = 0; i < n; i++) {
 		enum peft_dtype t = peft_dtype_of_name(argc > 1 ?
