@@ -49,8 +49,9 @@ for row in 'lora 1' 'dora 1.15' 'ia3 1' 'prompt-tuning 1'; do
 	# shellcheck disable=SC2086
 	set -- $row
 	awk -v who="$1" -v s="$(least "$1")" -v l="$lora" -v limit="$2" 'BEGIN {
+		much = (s / l > limit)
 		printf "%-16s %8.3f s %6.2f x LoRA%s\n", who, s, s / l,
-		    s / l > limit ? "  over " limit : ""
-		exit s / l > limit }' || touch over
+		    much ? "  over " limit : ""
+		exit much }' || touch over
 done
 [ ! -e over ]
