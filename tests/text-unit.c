@@ -355,7 +355,7 @@ is_even(const struct peft_tokenizer *t, struct peft_buf *b,
 
 	while (((unsigned char)b->data[quarter] & 0xc0) == 0x80)
 		quarter++;
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 30; i++) {	/* others may use the machine */
 		b->len = quarter;
 		part = encode_time(t, b, out);
 		b->len = n;
