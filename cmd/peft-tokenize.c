@@ -134,8 +134,7 @@ add_set(struct job *job, char *arg)
 		v = cJSON_CreateString(eq + 1);
 	if (job->set == NULL)
 		job->set = cJSON_CreateObject();
-	cJSON_DeleteItemFromObjectCaseSensitive(job->set, arg);
-	cJSON_AddItemToObject(job->set, arg, v);
+	peft_json_set(job->set, arg, v);
 	job->prep.enc.set = job->set;
 }
 

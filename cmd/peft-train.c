@@ -155,8 +155,7 @@ set_key(cJSON *config, const char *arg)
 		peft_die(PEFT_INPUT, "no memory");
 	if ((v = peft_json(eq + 1, strlen(eq + 1), &err)) == NULL)
 		v = cJSON_CreateString(eq + 1);
-	cJSON_DeleteItemFromObjectCaseSensitive(config, key);
-	cJSON_AddItemToObject(config, key, v);
+	peft_json_set(config, key, v);
 	free(key);
 }
 

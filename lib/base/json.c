@@ -44,6 +44,13 @@ present(const cJSON *object, const char *key, const cJSON **out)
 	return *out != NULL && !cJSON_IsNull(*out);
 }
 
+void
+peft_json_set(cJSON *object, const char *key, cJSON *value)
+{
+	cJSON_DeleteItemFromObjectCaseSensitive(object, key);
+	cJSON_AddItemToObject(object, key, value);
+}
+
 bool
 peft_json_off(const cJSON *j)
 {

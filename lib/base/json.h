@@ -34,6 +34,9 @@ size_t	 peft_json_nuls(char *s, size_t n);
 
 const cJSON	*peft_json_get(const cJSON *object, const char *key);
 
+/* The key gets this value, at the object's end; a value that it had goes. */
+void	peft_json_set(cJSON *object, const char *key, cJSON *value);
+
 /* Does a value ask for nothing: absent, null, false, 0, "", [] or {}? */
 bool	peft_json_off(const cJSON *);
 

@@ -77,11 +77,8 @@ peft_chat_render_some(const struct peft_chat *chat, size_t n, bool gen,
 			    (cJSON *)(uintptr_t)e);
 		else
 			break;
-	cJSON_DeleteItemFromObjectCaseSensitive(vars, "messages");
-	cJSON_AddItemToObject(vars, "messages", list);
-	cJSON_DeleteItemFromObjectCaseSensitive(vars,
-	    "add_generation_prompt");
-	cJSON_AddBoolToObject(vars, "add_generation_prompt", gen);
+	peft_json_set(vars, "messages", list);
+	peft_json_set(vars, "add_generation_prompt", cJSON_CreateBool(gen));
 	r = peft_template_render(chat->codec->tmpl, vars, text, mark, spans,
 	    prefixes, err);
 	return r == -1 ? peft_errprefix(err, "chat template") : 0;

@@ -133,9 +133,10 @@ tell(const struct peft_labels *l, float *out, cJSON **chance)
 static void
 put(cJSON *j, const char *key, cJSON *value)
 {
-	cJSON_DeleteItemFromObjectCaseSensitive(j, key);
 	if (value != NULL)
-		cJSON_AddItemToObject(j, key, value);
+		peft_json_set(j, key, value);
+	else
+		cJSON_DeleteItemFromObjectCaseSensitive(j, key);
 }
 
 static void

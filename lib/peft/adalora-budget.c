@@ -278,7 +278,6 @@ peft_adalora_finish(struct peft_adapter *a, struct peft_err *err)
 		keep(m->param[PEFT_ADA_B], true, left, r);
 	}
 	peft_buf_free(&b);
-	cJSON_DeleteItemFromObjectCaseSensitive(a->config, "rank_pattern");
-	cJSON_AddItemToObject(a->config, "rank_pattern", ranks);
+	peft_json_set(a->config, "rank_pattern", ranks);
 	return 0;
 }

@@ -107,13 +107,6 @@ target_list(const struct peft_adapter *a)
 	return list;
 }
 
-static void
-set(cJSON *config, const char *key, cJSON *value)
-{
-	cJSON_DeleteItemFromObjectCaseSensitive(config, key);
-	cJSON_AddItemToObject(config, key, value);
-}
-
 cJSON *
 peft_config_to_save(const struct peft_adapter *a, struct peft_err *err)
 {
@@ -135,21 +128,21 @@ peft_config_to_save(const struct peft_adapter *a, struct peft_err *err)
 	}
 	if (a->nsites > 0 && (t == NULL || cJSON_IsNull(t) ||
 	    peft_target_is_all_linear(t)))
-		set(c, "target_modules", a->method->kinds ==
+		peft_json_set(c, "target_modules", a->method->kinds ==
 		    1U << PEFT_ATTENTION ?	/* a name, for PEFT */
 		    cJSON_CreateString(a->method->usual[0]) :
 		    target_list(a));
-	set(c, "peft_type", cJSON_CreateString(a->method->type));
-	set(c, "inference_mode", cJSON_CreateTrue());
+	peft_json_set(c, "peft_type", cJSON_CreateString(a->method->type));
+	peft_json_set(c, "inference_mode", cJSON_CreateTrue());
 	if (peft_json_get(c, "task_type") == NULL)
-		set(c, "task_type", cJSON_CreateString("CAUSAL_LM"));
+		peft_json_set(c, "task_type", cJSON_CreateString("CAUSAL_LM"));
 	for (i = 0; common[i][0] != NULL; i++)
 		if (common[i][1] == NULL && peft_json_get(c,
 		    common[i][0]) == NULL)
-			set(c, common[i][0], cJSON_CreateNull());
+			peft_json_set(c, common[i][0], cJSON_CreateNull());
 	cJSON_DeleteItemFromObjectCaseSensitive(c, "runtime_config");
 	if (cJSON_IsNull(peft_json_get(c, "peft_version")))
-		set(c, "peft_version", cJSON_CreateString("0.21.2"));
+		peft_json_set(c, "peft_version", cJSON_CreateString("0.21.2"));
 	return c;
 }
 

@@ -78,12 +78,9 @@ peft_eva_config(const struct peft_eva *e, const cJSON *config,
 		if (alpha != a)
 			cJSON_AddNumberToObject(scales, path, alpha);
 	}
-	cJSON_DeleteItemFromObjectCaseSensitive(c, "rank_pattern");
-	cJSON_DeleteItemFromObjectCaseSensitive(c, "alpha_pattern");
-	cJSON_DeleteItemFromObjectCaseSensitive(c, "target_modules");
-	cJSON_AddItemToObject(c, "rank_pattern", ranks);
-	cJSON_AddItemToObject(c, "alpha_pattern", scales);
-	cJSON_AddItemToObject(c, "target_modules", targets);
+	peft_json_set(c, "rank_pattern", ranks);
+	peft_json_set(c, "alpha_pattern", scales);
+	peft_json_set(c, "target_modules", targets);
 	return c;
 fail:
 	cJSON_Delete(c);

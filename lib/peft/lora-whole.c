@@ -54,13 +54,6 @@ multiply(cJSON *number, double f)
 		cJSON_SetNumberValue(number, number->valuedouble * f);
 }
 
-static void
-set(cJSON *config, const char *key, cJSON *value)
-{
-	cJSON_DeleteItemFromObjectCaseSensitive(config, key);
-	cJSON_AddItemToObject(config, key, value);
-}
-
 /* The same scale at twice the rank. */
 static void
 rewrite(cJSON *c, const struct peft_lora *l)
@@ -68,15 +61,17 @@ rewrite(cJSON *c, const struct peft_lora *l)
 	double f = l->rslora ? sqrt(2) : 2;
 	cJSON *e;
 
-	set(c, "r", cJSON_CreateNumber(2 * (double)l->r));
-	set(c, "lora_alpha", cJSON_CreateNumber(l->alpha * f));
-	cJSON_ArrayForEach(e, cJSON_GetObjectItem(c, "rank_pattern"))
+	peft_json_set(c, "r", cJSON_CreateNumber(2 * (double)l->r));
+	peft_json_set(c, "lora_alpha", cJSON_CreateNumber(l->alpha * f));
+	cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(c,
+	    "rank_pattern"))
 		multiply(e, 2);
-	cJSON_ArrayForEach(e, cJSON_GetObjectItem(c, "alpha_pattern"))
+	cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(c,
+	    "alpha_pattern"))
 		multiply(e, f);
-	set(c, "init_lora_weights", cJSON_CreateTrue());
-	set(c, "corda_config", cJSON_CreateNull());
-	set(c, "lora_ga_config", cJSON_CreateNull());
+	peft_json_set(c, "init_lora_weights", cJSON_CreateTrue());
+	peft_json_set(c, "corda_config", cJSON_CreateNull());
+	peft_json_set(c, "lora_ga_config", cJSON_CreateNull());
 }
 
 int

@@ -79,12 +79,13 @@ peft_method_preset(const char *name, cJSON *config)
 {
 	const struct preset *p = preset_of(name);
 	const char *const (*key)[2];
+	struct peft_err err;
 
 	for (key = p == NULL ? NULL : p->keys; key != NULL &&
 	    (*key)[0] != NULL; key++)
 		if (peft_json_get(config, (*key)[0]) == NULL)
 			cJSON_AddItemToObject(config, (*key)[0],
-			    cJSON_Parse((*key)[1]));
+			    peft_json((*key)[1], strlen((*key)[1]), &err));
 }
 
 const char *

@@ -40,13 +40,6 @@ dtype_name(const struct peft_sink *k)
 	return torch_names[best];
 }
 
-static void
-set(cJSON *j, const char *key, cJSON *v)
-{
-	cJSON_DeleteItemFromObjectCaseSensitive(j, key);
-	cJSON_AddItemToObject(j, key, v);
-}
-
 /* Linear layers left as they were, beside the head, which always is. */
 static cJSON *
 skipped(const struct peft_sink *k)
@@ -141,8 +134,9 @@ quant_config(const struct peft_sink *k, cJSON *j, struct peft_err *err)
 		s = &k->specs[i];
 	}
 	if (s != NULL)
-		set(j, "quantization_config", s->dtype == PEFT_F8G_E4M3 ?
-		    fp8_config(k, s) : bnb_config(k, s));
+		peft_json_set(j, "quantization_config",
+		    s->dtype == PEFT_F8G_E4M3 ? fp8_config(k, s) :
+		    bnb_config(k, s));
 	return 0;
 }
 
@@ -171,8 +165,8 @@ peft_sink_fix_config(struct peft_sink *k, struct peft_err *err)
 		cJSON_Delete(j);
 		return -1;
 	}
-	set(j, peft_json_get(j, "dtype") != NULL ? "dtype" : "torch_dtype",
-	    cJSON_CreateString(dtype_name(k)));
+	peft_json_set(j, peft_json_get(j, "dtype") != NULL ? "dtype" :
+	    "torch_dtype", cJSON_CreateString(dtype_name(k)));
 	peft_json_print(&b, j, 2, true);
 	peft_buf_putc(&b, '\n');
 	cJSON_Delete(j);
