@@ -122,6 +122,24 @@ peft_codec_open(struct peft_codec *c, const struct peft_source *src,
 	return 0;
 }
 
+int
+peft_codec_encode(const struct peft_codec *c, const char *said, int flags,
+    struct peft_tokens *out, struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+	size_t n = strlen(said);
+	int r;
+
+	if (memchr(said, 0xc0, n) == NULL)
+		return peft_tokenizer_encode(c->tok, said, n, flags, out, err);
+	peft_buf_put(&b, said, n);
+	r = b.failed ? peft_seterr(err, "no memory for a text") :
+	    peft_tokenizer_encode(c->tok, b.data, peft_json_nuls(b.data,
+	    b.len), flags, out, err);
+	peft_buf_free(&b);
+	return r;
+}
+
 static int
 ids_fit(const struct peft_codec *c, const int32_t *ids, size_t n, size_t vocab,
     struct peft_err *err)

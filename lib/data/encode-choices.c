@@ -30,13 +30,12 @@ peft_encode_choices(const struct peft_codec *c, const cJSON *j, bool chat,
 		return -1;
 	cJSON_ArrayForEach(e, list) {
 		struct peft_tokens t = { 0 };
-		char *s = e->valuestring;
 		int32_t *ids;
 
 		if (!cJSON_IsString(e))
 			return peft_seterr(err, "a choice is not a string");
-		if (peft_tokenizer_encode(c->tok, s, peft_json_nuls(s,
-		    strlen(s)), PEFT_TOK_PLAIN, &t, err) == -1) {
+		if (peft_codec_encode(c, e->valuestring, PEFT_TOK_PLAIN, &t,
+		    err) == -1) {
 			peft_tokens_free(&t);
 			return -1;
 		}

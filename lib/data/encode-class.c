@@ -47,18 +47,16 @@ peft_encode_class(const cJSON *j, const struct peft_encopt *o,
 
 /* What the tokenizer puts before and behind a text: how many tokens. */
 static int
-around(const struct peft_codec *c, const char *word, size_t n,
-    size_t *before, struct peft_tokens *all, size_t *behind,
-    struct peft_err *err)
+around(const struct peft_codec *c, const char *word, size_t *before,
+    struct peft_tokens *all, size_t *behind, struct peft_err *err)
 {
 	struct peft_tokens bare = { 0 };
 	size_t i;
 	int r = -1;
 
-	if (peft_tokenizer_encode(c->tok, word, n, PEFT_TOK_SPECIAL |
-	    PEFT_TOK_PLAIN, all, err) == 0 &&
-	    peft_tokenizer_encode(c->tok, word, n, PEFT_TOK_PLAIN, &bare,
-	    err) == 0) {
+	if (peft_codec_encode(c, word, PEFT_TOK_SPECIAL | PEFT_TOK_PLAIN, all,
+	    err) == 0 &&
+	    peft_codec_encode(c, word, PEFT_TOK_PLAIN, &bare, err) == 0) {
 		for (i = 0; i < all->n && all->at[i].begin ==
 		    all->at[i].end; i++)
 			;
@@ -104,13 +102,11 @@ put_words(const struct peft_codec *c, const cJSON *words,
 	struct peft_tokens all = { 0 }, t = { 0 };
 	size_t cap = 0, before = 0, behind = 0, k = 0;
 	const cJSON *e = words->child;
-	size_t n;
 	int s = 0;
 
 	if (!cJSON_IsString(e))
 		return peft_seterr(err, "\"tokens\" is not a list of words");
-	n = peft_json_nuls(e->valuestring, strlen(e->valuestring));
-	s = around(c, e->valuestring, n, &before, &all, &behind, err);
+	s = around(c, e->valuestring, &before, &all, &behind, err);
 	if (s == 0)
 		s = append_all(r, &cap, all.at, before, err);
 	for (; s == 0 && e != NULL; e = e->next, k++) {
@@ -120,11 +116,8 @@ put_words(const struct peft_codec *c, const cJSON *words,
 		}
 		t.n = 0;
 		first[k] = r->n;
-		if (k > 0)
-			n = peft_json_nuls(e->valuestring,
-			    strlen(e->valuestring));
-		s = peft_tokenizer_encode(c->tok, e->valuestring, n,
-		    PEFT_TOK_PLAIN, &t, err);
+		s = peft_codec_encode(c, e->valuestring, PEFT_TOK_PLAIN, &t,
+		    err);
 		if (s == 0 && t.n == 0)
 			s = peft_seterr(err, "\"tokens\"[%zu] has no tokens",
 			    k);

@@ -28,6 +28,11 @@ struct peft_codec {
 int	peft_codec_open(struct peft_codec *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 void	peft_codec_close(struct peft_codec *);
+/* Append the tokens of a record's string, whose NULs (peft_json_said) are
+ * characters. */
+int	peft_codec_encode(const struct peft_codec *, const char *said,
+	    int flags, struct peft_tokens *, struct peft_err *)
+	    PEFT_MUSTCHECK;
 /* Of a model without a tokenizer: why, or what was looked for. */
 const char *peft_codec_missing(const struct peft_source *);
 /* All tokens of an encoded record are below vocab: an embedding may have

@@ -127,19 +127,15 @@ look_for_special(const struct peft_lint *l, const char *s, size_t message,
 {
 	const struct peft_tokenizer *t = l->codec->tok;
 	struct peft_tokens tokens = { 0 };
-	struct peft_buf b = { 0 };
 	struct peft_err err;
 	size_t i;
 
-	peft_buf_puts(&b, s);
-	if (!b.failed && peft_tokenizer_encode(t, b.data, peft_json_nuls(
-	    b.data, b.len), 0, &tokens, &err) == 0)
+	if (peft_codec_encode(l->codec, s, 0, &tokens, &err) == 0)
 		for (i = 0; i < tokens.n; i++)
 			if (peft_tokenizer_is_special(t, tokens.at[i].id) &&
 			    tokens.at[i].id != peft_tokenizer_named(t, "unk"))
 				found(k, PEFT_F_SPECIAL, message);
 	peft_tokens_free(&tokens);
-	peft_buf_free(&b);
 }
 
 static void
