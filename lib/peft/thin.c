@@ -7,7 +7,6 @@
 
 #include "math/vec.h"
 #include "peft/thin.h"
-#include "quant/few.h"
 #include "quant/product.h"
 
 /* Ranks up to which the scratch of products is enough whatever T is. */
@@ -19,13 +18,6 @@ in_bf16(const struct peft_hook_call *c, const struct peft_thin *w)
 	return peft_cpu_computes_dense(c->cpu) == PEFT_COMPUTE_BF16 &&
 	    c->product != NULL && w->r <= MOSTRANK &&
 	    w->r + SLACK <= w->in && w->r + SLACK <= w->out;
-}
-
-/* Where nothing is trained a token gives the same alone and among others. */
-static bool
-are_few(const struct peft_hook_call *c)
-{
-	return !c->train && c->T <= PEFT_FEW_TOKENS;
 }
 
 /* dh, or h times s; one of them transposed; db^T. */
@@ -86,7 +78,7 @@ peft_thin_forward(const struct peft_hook_call *c,
 	struct peft_dense a = a_of(w), b = b_of(w);
 	size_t r = w->r, i;
 
-	if (are_few(c)) {
+	if (!c->train && peft_product_is_few(c->cpu, c->T)) {
 		forward_few(c, w, x, ldx, y, ldy);
 		return;
 	}

@@ -70,9 +70,8 @@ start(struct peft_cpu *cpu, enum peft_compute compute, size_t T,
 	return j;
 }
 
-/* For these panels do not pay. */
-static bool
-are_few(const struct peft_cpu *cpu, size_t T)
+bool
+peft_product_is_few(const struct peft_cpu *cpu, size_t T)
 {
 	enum peft_order_of_sums sums = peft_cpu_sums(cpu);
 
@@ -141,7 +140,7 @@ forward(struct peft_cpu *cpu, enum peft_compute compute, const float *x,
 	j = start(cpu, compute, T, p, np, scratch);
 	j.x = x;
 	j.ldx = ldx;
-	if (are_few(cpu, T))
+	if (peft_product_is_few(cpu, T))
 		peft_product_few(&j);
 	else
 		multiply(&j);
@@ -219,7 +218,7 @@ peft_dense_forward(struct peft_cpu *cpu, const float *x, size_t ldx, size_t T,
 	j.ldw = d->ld;
 	j.add = add;
 	count(cpu, T, &p, 1);
-	if (T > 0 && are_few(cpu, T))
+	if (T > 0 && peft_product_is_few(cpu, T))
 		peft_product_few(&j);
 	else if (T > 0)
 		multiply(&j);

@@ -13,7 +13,7 @@
  * place of training and generation.  The weight is expanded panel by panel
  * into per-thread scratch and used for all T tokens at once.  With the
  * compute type bf16 (math/cpu.h) weights and the other side are rounded to
- * bf16, to nearest even; sums are f32.  With int8 each 256 of what is summed
+ * bf16, to nearest even; sums are f32.  With int8 each 128 of what is summed
  * over have a scale of their own on both sides (math/int8.h): of a token or
  * its gradient, and of the weight's row, or its column where the gradient of
  * the input is computed; up to 32 tokens are computed from f32 still.
@@ -27,6 +27,9 @@ struct peft_product {
 	float	*y;			/* [T, rows], row stride ldy */
 	size_t	 ldy;
 };
+
+/* Is each of T tokens computed as it is alone, without panels? */
+bool	peft_product_is_few(const struct peft_cpu *, size_t T);
 
 /* Floats of scratch that products of up to T tokens with weights up to rows x
  * cols need, for all threads of the cpu together. */
