@@ -20,11 +20,12 @@ peft_tally_open(struct peft_tally *t, const struct peft_labels *l,
 	t->right = peft_calloc(l->n, sizeof(*t->right), err);
 	t->told = peft_calloc(l->n, sizeof(*t->told), err);
 	t->there = peft_calloc(l->n, sizeof(*t->there), err);
+	if (t->right == NULL || t->told == NULL || t->there == NULL)
+		return -1;
 	if (l->problem != PEFT_PROBLEM_SINGLE || l->n > MOST_CONFUSED)
-		return t->there == NULL ? -1 : 0;
+		return 0;
 	t->confused = peft_calloc(l->n * l->n, sizeof(*t->confused), err);
-	return t->right == NULL || t->told == NULL || t->there == NULL ||
-	    t->confused == NULL ? -1 : 0;
+	return t->confused == NULL ? -1 : 0;
 }
 
 void
