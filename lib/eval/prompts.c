@@ -222,13 +222,13 @@ peft_prompts_next(struct peft_prompts *p, bool idle, struct peft_prompt *q,
 	cJSON *j = p->held;
 	int r;
 
-	if (is_asked(p)) {
-		if (!idle && j == NULL &&
-		    (j = peft_json("{\"control\":\"reload\"}", 20, err)) ==
-		    NULL)
-			return -1;
+	/* a record that waits goes first, and is asked for again */
+	if ((idle || j == NULL) && is_asked(p)) {
 		if (idle)
 			reload(p, changed);
+		else if ((j = peft_json("{\"control\":\"reload\"}", 20,
+		    err)) == NULL)
+			return -1;
 	}
 	p->held = NULL;
 	if (j == NULL && p->opt->prompt != NULL) {
