@@ -10,7 +10,6 @@
 #include "math/panel.h"
 #include "math/peak.h"
 #include "math/peak-impl.h"
-#include "math/tiles.h"
 
 enum {
 	TIMES = PEFT_SPIN_TIMES, CHAINS = 16, REPEAT = 12,
@@ -22,105 +21,24 @@ enum {
 /* Operations of one call. */
 #define SPIN(lanes, chains) ((double)TIMES * (chains) * 2 * (lanes))
 
-__attribute__((target("avx512f")))
-static void
-spin_avx512(float *sink)
-{
-	__m512 a[CHAINS], b = _mm512_set1_ps(0.999f);
-	int i, j;
+PEFT_SPIN(spin_avx512, "avx512f", __m512, CHAINS, _mm512_set1_ps((float)j),
+    _mm512_set1_ps(0.999f), a[j] = _mm512_fmadd_ps(a[j], b, b),
+    _mm512_add_ps, _mm512_storeu_ps)
 
-	for (j = 0; j < CHAINS; j++)
-		a[j] = _mm512_set1_ps((float)j);
-	for (i = 0; i < TIMES; i++)
-#pragma GCC unroll 16
-		for (j = 0; j < CHAINS; j++)
-			a[j] = _mm512_fmadd_ps(a[j], b, b);
-	for (j = 1; j < CHAINS; j++)
-		a[0] = _mm512_add_ps(a[0], a[j]);
-	_mm512_storeu_ps(sink, a[0]);
-}
-
-__attribute__((target("avx2,fma")))
-static void
-spin_avx2(float *sink)
-{
-	__m256 a[CHAINS - 4], b = _mm256_set1_ps(0.999f);
-	int i, j;
-
-	for (j = 0; j < CHAINS - 4; j++)
-		a[j] = _mm256_set1_ps((float)j);
-	for (i = 0; i < TIMES; i++)
-#pragma GCC unroll 16
-		for (j = 0; j < CHAINS - 4; j++)
-			a[j] = _mm256_fmadd_ps(a[j], b, b);
-	for (j = 1; j < CHAINS - 4; j++)
-		a[0] = _mm256_add_ps(a[0], a[j]);
-	_mm256_storeu_ps(sink, a[0]);
-}
+PEFT_SPIN(spin_avx2, "avx2,fma", __m256, CHAINS - 4,
+    _mm256_set1_ps((float)j), _mm256_set1_ps(0.999f),
+    a[j] = _mm256_fmadd_ps(a[j], b, b), _mm256_add_ps, _mm256_storeu_ps)
 
 /* Products and sums apart: what the plain kernels are made of. */
-static void
-spin_plain(float *sink)
-{
-	__m128 a[WAYS], b = _mm_set1_ps(0.999f);
-	int i, j;
+PEFT_SPIN(spin_plain, "sse2", __m128, WAYS, _mm_set1_ps((float)j),
+    _mm_set1_ps(0.999f), a[j] = _mm_add_ps(_mm_mul_ps(a[j], b), b),
+    _mm_add_ps, _mm_storeu_ps)
 
-	for (j = 0; j < WAYS; j++)
-		a[j] = _mm_set1_ps((float)j);
-	for (i = 0; i < TIMES; i++)
-#pragma GCC unroll 8
-		for (j = 0; j < WAYS; j++)
-			a[j] = _mm_add_ps(_mm_mul_ps(a[j], b), b);
-	for (j = 1; j < WAYS; j++)
-		a[0] = _mm_add_ps(a[0], a[j]);
-	_mm_storeu_ps(sink, a[0]);
-}
+PEFT_SPIN(spin_bf16, "avx512f,avx512bf16", __m512, CHAINS,
+    _mm512_set1_ps((float)j), (__m512bh)_mm512_set1_epi16(0x3c00),
+    a[j] = _mm512_dpbf16_ps(a[j], b, b), _mm512_add_ps, _mm512_storeu_ps)
 
-__attribute__((target("avx512f,avx512bf16")))
-static void
-spin_bf16(float *sink)
-{
-	__m512 a[CHAINS];
-	__m512bh b = (__m512bh)_mm512_set1_epi16(0x3c00);
-	int i, j;
-
-	for (j = 0; j < CHAINS; j++)
-		a[j] = _mm512_set1_ps((float)j);
-	for (i = 0; i < TIMES; i++)
-#pragma GCC unroll 16
-		for (j = 0; j < CHAINS; j++)
-			a[j] = _mm512_dpbf16_ps(a[j], b, b);
-	for (j = 1; j < CHAINS; j++)
-		a[0] = _mm512_add_ps(a[0], a[j]);
-	_mm512_storeu_ps(sink, a[0]);
-}
-
-/* Four tiles of sums, as the kernel has. */
-__attribute__((target("amx-tile,amx-bf16")))
-static void
-spin_amx(float *sink)
-{
-	static const uint16_t zeros[16 * 32] = { 0 };
-	int i;
-
-	peft_tiles_configure();
-	_tile_zero(0);
-	_tile_zero(1);
-	_tile_zero(2);
-	_tile_zero(3);
-	_tile_loadd(4, zeros, 64);
-	_tile_loadd(5, zeros, 64);
-	_tile_loadd(6, zeros, 64);
-	_tile_loadd(7, zeros, 64);
-	for (i = 0; i < TIMES / 4; i++) {
-		_tile_dpbf16ps(0, 4, 6);
-		_tile_dpbf16ps(1, 4, 7);
-		_tile_dpbf16ps(2, 5, 6);
-		_tile_dpbf16ps(3, 5, 7);
-	}
-	(void)sink;
-	_tile_release();
-}
+PEFT_SPIN_TILES(spin_amx, "amx-bf16", _tile_dpbf16ps)
 
 static void
 spin_task(void *ctx, size_t task, int thread)
