@@ -16,7 +16,7 @@
 
 enum {
 	O_ONTO = PEFT_O_OWN, O_ANYBASE, O_LOSSY, O_VERIFY, O_TOKENS, O_SHARD,
-	O_KEEP, O_DOUBLE, O_ASLORA, O_TUNED
+	O_KEEP, O_DOUBLE, O_ASLORA, O_TUNED, O_LAYOUT
 };
 
 static const struct peft_opt opts[] = {
@@ -25,8 +25,9 @@ static const struct peft_opt opts[] = {
 	{ 't', "type", "TYPE", "store weights as TYPE (see peft-quantize --list-types)" },
 	{ O_KEEP, "keep", "REGEX", "-t leaves weights whose name matches as they are" },
 	{ O_DOUBLE, "double-quant", NULL, "nf4, fp4: quantise the scales too" },
-	{ O_ASLORA, "as-lora", "RANK|auto", "write what would change as a LoRA adapter instead" },
+	{ O_ASLORA, "as-lora", "RANK|auto|exact", "write what would change as a LoRA adapter instead" },
 	{ O_TUNED, "tuned", "MODEL", "with --as-lora: what this model has more than the base" },
+	{ O_LAYOUT, "layout", "NAME", "write the adapter as peft, gguf, kohya, diffusers, mlx or torchtune has it" },
 	{ O_ONTO, "onto", NULL, "the base is the original of the quantised one trained on" },
 	{ O_ANYBASE, "any-base", NULL, "accept adapters of another base" },
 	{ O_LOSSY, "force-lossy", NULL, "write even if rounding undoes most of the change" },
@@ -65,6 +66,7 @@ struct job {
 	size_t			 nadapters;
 	struct peft_loraopt	 lora;
 	bool			 verify, as_lora;
+	bool			 convert;	/* --layout alone */
 	const char		*tokens;
 	struct peft_progress	 bar;
 };
@@ -158,7 +160,7 @@ tell_lora(void *ctx, const struct peft_loraline *l)
 {
 	struct job *job = ctx;
 
-	if (job->common.verbose > 0) {
+	if (job->common.verbose > 0 && !job->lora.exact) {
 		peft_progress_wipe(&job->bar);
 		peft_warn("%s: change %.3g, lost %.3g (%.3g %%)", l->name,
 		    sqrt(l->change2), sqrt(l->lost2),
@@ -179,6 +181,11 @@ as_lora(struct job *job, struct peft_merge *m, struct peft_err *err)
 		return -1;
 	if (job->common.quiet)
 		return 0;
+	if (job->lora.exact) {
+		peft_warn("a LoRA of rank %zu on %zu weights, exactly", s.rank,
+		    s.weights);
+		return 0;
+	}
 	peft_warn("a LoRA of rank %zu on %zu weights; %.3g %% of the change's "
 	    "norm is lost (most, %.3g %%, in %s)", s.rank, s.weights,
 	    100 * sqrt(s.lost2 / s.change2), 100 * sqrt(s.most_lost), s.most);
@@ -189,10 +196,21 @@ as_lora(struct job *job, struct peft_merge *m, struct peft_err *err)
 }
 
 static int
+write_out(struct job *job, struct peft_merge *m, struct peft_mergesum *sum,
+    struct peft_err *err)
+{
+	struct peft_mergewatch watch = { tell, job };
+
+	return job->as_lora ? as_lora(job, m, err) :
+	    job->convert ? peft_merge_convert(m, job->lora.layout,
+	    job->common.dry, err) :
+	    peft_merge_run(m, job->common.dry, &watch, sum, err);
+}
+
+static int
 merge(struct job *job, struct peft_err *err)
 {
 	struct peft_merge *m = peft_merge_open(&job->merge, err);
-	struct peft_mergewatch watch = { tell, job };
 	struct peft_mergesum sum;
 	struct peft_verdict verdict;
 	size_t i;
@@ -207,12 +225,11 @@ merge(struct job *job, struct peft_err *err)
 			peft_merge_verify(m, job->tokens, &verdict);
 		peft_progress_start(&job->bar, "merge",
 		    (double)peft_merge_count(m), "weights", &job->common);
-		r = job->as_lora ? as_lora(job, m, err) :
-		    peft_merge_run(m, job->common.dry, &watch, &sum, err);
+		r = write_out(job, m, &sum, err);
 		peft_progress_end(&job->bar);
 		notes(job, m);
 	}
-	if (r == 0 && !job->as_lora)
+	if (r == 0 && !job->as_lora && !job->convert)
 		summarise(job, &sum, job->verify ? &verdict : NULL);
 	peft_merge_close(m);
 	return r;
@@ -241,10 +258,17 @@ check(const struct job *job)
 		peft_die(PEFT_USAGE, "--tuned is for --as-lora, instead of -a");
 	if (job->nadapters == 0 && job->lora.tuned == NULL)
 		peft_die(PEFT_USAGE, "-a ADAPTER is missing");
-	if (job->as_lora && (job->merge.type != PEFT_NDTYPE || job->verify ||
+	if (job->lora.tuned != NULL && job->lora.exact)
+		peft_die(PEFT_USAGE, "--tuned has no factors of its own: "
+		    "--as-lora RANK or auto");
+	if (job->convert && (job->nadapters != 1 || job->weights[0] != 1))
+		peft_die(PEFT_USAGE, "--layout writes one adapter as it is: "
+		    "several, or one with a weight, become one by --as-lora");
+	if ((job->as_lora || job->convert) && (job->merge.type != PEFT_NDTYPE || job->verify ||
 	    job->merge.shard > 0))
-		peft_die(PEFT_USAGE, "--as-lora writes an adapter: no --type, "
-		    "--shard or --verify beside it");
+		peft_die(PEFT_USAGE, "--%s writes an adapter: no --type, "
+		    "--shard or --verify beside it", job->as_lora ?
+		    "as-lora" : "layout");
 	if (job->merge.type == PEFT_NDTYPE && (job->merge.keep != NULL ||
 	    job->merge.nested))
 		peft_die(PEFT_USAGE, "--keep and --double-quant are for -t");
@@ -255,6 +279,25 @@ check(const struct job *job)
 	    strcmp(job->common.output, "-") == 0))
 		peft_die(PEFT_USAGE, "--verify reads the output back: it needs "
 		    "-o FILE");
+}
+
+static void
+set_layout(struct job *job, const char *arg)
+{
+	job->convert = true;
+	job->lora.layout = peft_layout_of_name(arg);
+	if (job->lora.layout == NULL && strcmp(arg, "peft") != 0)
+		peft_die(PEFT_USAGE, "--layout: there is no '%s' (peft, gguf, "
+		    "kohya, diffusers, mlx, torchtune)", arg);
+}
+
+static void
+set_rank(struct job *job, const char *arg)
+{
+	job->as_lora = true;
+	job->lora.exact = strcmp(arg, "exact") == 0;
+	job->lora.rank = job->lora.exact || strcmp(arg, "auto") == 0 ? 0 :
+	    (size_t)peft_optint("--as-lora", arg, 1, 65536);
 }
 
 static void
@@ -295,9 +338,10 @@ parse(struct job *job, int argc, char **argv)
 			job->tokens = optarg;
 			break;
 		case O_ASLORA:
-			job->as_lora = true;
-			job->lora.rank = strcmp(optarg, "auto") == 0 ? 0 :
-			    (size_t)peft_optint("--as-lora", optarg, 1, 65536);
+			set_rank(job, optarg);
+			break;
+		case O_LAYOUT:
+			set_layout(job, optarg);
 			break;
 		case O_TUNED:
 			job->lora.tuned = optarg;
@@ -306,6 +350,7 @@ parse(struct job *job, int argc, char **argv)
 			job->merge.shard = peft_optsize("--shard", optarg);
 			break;
 		}
+	job->convert = job->convert && !job->as_lora;
 	job->merge.output = job->common.output;
 	job->merge.force = job->common.force;
 	job->merge.threads = job->common.threads;

@@ -189,6 +189,8 @@ struct peft_adapter {
 	int32_t			*invoked;	/* its ids */
 	void			*memory;	/* the method's own; freed */
 	const char		*note;		/* to tell when it is saved */
+	const struct peft_layout *layout;	/* it was read in; NULL: its
+						 * own */
 };
 
 /* What names on disk begin with. */
