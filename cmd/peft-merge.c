@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,7 +26,7 @@ static const struct peft_opt opts[] = {
 	{ O_DOUBLE, "double-quant", NULL, "nf4, fp4: quantise the scales too" },
 	{ O_ASLORA, "as-lora", "RANK|auto|exact", "write what would change as a LoRA adapter instead" },
 	{ O_TUNED, "tuned", "MODEL", "with --as-lora: what this model has more than the base" },
-	{ O_LAYOUT, "layout", "NAME", "write the adapter as peft, gguf, kohya, diffusers, mlx or torchtune has it" },
+	{ O_LAYOUT, "layout", "NAME", "write the adapter as another tool has it (man page)" },
 	{ O_ONTO, "onto", NULL, "the base is the original of the quantised one trained on" },
 	{ O_ANYBASE, "any-base", NULL, "accept adapters of another base" },
 	{ O_LOSSY, "force-lossy", NULL, "write even if rounding undoes most of the change" },
@@ -71,26 +70,13 @@ struct job {
 	struct peft_progress	 bar;
 };
 
-/* Cut "=WEIGHT" off the end, if that is there; a path may hold a '='. */
 static void
 add_adapter(struct job *job, char *arg)
 {
-	char *eq = strrchr(arg, '='), *end;
-	double w = 1;
-
 	if (job->nadapters == MAXADAPTER)
 		peft_die(PEFT_USAGE, "more than %d adapters", MAXADAPTER);
-	if (eq != NULL && eq[1] != '\0') {
-		w = strtod(eq + 1, &end);
-		if (*end != '\0')
-			w = 1;
-		else if (!isfinite(w) || fabs(w) > 1e6)
-			peft_die(PEFT_USAGE, "-a: '%s' is no weight", eq + 1);
-		else
-			*eq = '\0';
-	}
-	job->adapters[job->nadapters] = arg;
-	job->weights[job->nadapters++] = w;
+	job->weights[job->nadapters] = peft_optweight("-a", arg);
+	job->adapters[job->nadapters++] = arg;
 }
 
 static void
@@ -169,7 +155,6 @@ tell_lora(void *ctx, const struct peft_loraline *l)
 	peft_progress_set(&job->bar, (double)l->i, l->name);
 }
 
-/* Instead of a model. */
 static int
 as_lora(struct job *job, struct peft_merge *m, struct peft_err *err)
 {
@@ -181,14 +166,14 @@ as_lora(struct job *job, struct peft_merge *m, struct peft_err *err)
 		return -1;
 	if (job->common.quiet)
 		return 0;
-	if (job->lora.exact) {
+	if (job->lora.exact)
 		peft_warn("a LoRA of rank %zu on %zu weights, exactly", s.rank,
 		    s.weights);
-		return 0;
-	}
-	peft_warn("a LoRA of rank %zu on %zu weights; %.3g %% of the change's "
-	    "norm is lost (most, %.3g %%, in %s)", s.rank, s.weights,
-	    100 * sqrt(s.lost2 / s.change2), 100 * sqrt(s.most_lost), s.most);
+	else
+		peft_warn("a LoRA of rank %zu on %zu weights; %.3g %% of the "
+		    "change's norm is lost (most, %.3g %%, in %s)", s.rank,
+		    s.weights, 100 * sqrt(s.lost2 / s.change2), 100 *
+		    sqrt(s.most_lost), s.most);
 	if (s.left_out > 0)
 		peft_warn("%zu weights change that are no linear layers', %s "
 		    "the first: left out", s.left_out, s.left);
@@ -248,6 +233,22 @@ check_pipes(const struct job *job)
 		    "come from standard input");
 }
 
+/* Of an adapter that is written instead of a model. */
+static void
+check_adapter(const struct job *job)
+{
+	if (job->lora.tuned != NULL && job->lora.exact)
+		peft_die(PEFT_USAGE, "--tuned needs --as-lora RANK or auto");
+	if (job->convert && (job->nadapters != 1 || job->weights[0] != 1))
+		peft_die(PEFT_USAGE, "--layout writes one adapter as it is: "
+		    "several, or one with a weight, become one by --as-lora");
+	if ((job->as_lora || job->convert) && (job->merge.type !=
+	    PEFT_NDTYPE || job->verify || job->merge.shard > 0))
+		peft_die(PEFT_USAGE, "--%s writes an adapter: no --type, "
+		    "--shard or --verify beside it", job->as_lora ?
+		    "as-lora" : "layout");
+}
+
 /* Options that do not go together. */
 static void
 check(const struct job *job)
@@ -258,17 +259,7 @@ check(const struct job *job)
 		peft_die(PEFT_USAGE, "--tuned is for --as-lora, instead of -a");
 	if (job->nadapters == 0 && job->lora.tuned == NULL)
 		peft_die(PEFT_USAGE, "-a ADAPTER is missing");
-	if (job->lora.tuned != NULL && job->lora.exact)
-		peft_die(PEFT_USAGE, "--tuned has no factors of its own: "
-		    "--as-lora RANK or auto");
-	if (job->convert && (job->nadapters != 1 || job->weights[0] != 1))
-		peft_die(PEFT_USAGE, "--layout writes one adapter as it is: "
-		    "several, or one with a weight, become one by --as-lora");
-	if ((job->as_lora || job->convert) && (job->merge.type != PEFT_NDTYPE || job->verify ||
-	    job->merge.shard > 0))
-		peft_die(PEFT_USAGE, "--%s writes an adapter: no --type, "
-		    "--shard or --verify beside it", job->as_lora ?
-		    "as-lora" : "layout");
+	check_adapter(job);
 	if (job->merge.type == PEFT_NDTYPE && (job->merge.keep != NULL ||
 	    job->merge.nested))
 		peft_die(PEFT_USAGE, "--keep and --double-quant are for -t");
@@ -279,25 +270,6 @@ check(const struct job *job)
 	    strcmp(job->common.output, "-") == 0))
 		peft_die(PEFT_USAGE, "--verify reads the output back: it needs "
 		    "-o FILE");
-}
-
-static void
-set_layout(struct job *job, const char *arg)
-{
-	job->convert = true;
-	job->lora.layout = peft_layout_of_name(arg);
-	if (job->lora.layout == NULL && strcmp(arg, "peft") != 0)
-		peft_die(PEFT_USAGE, "--layout: there is no '%s' (peft, gguf, "
-		    "kohya, diffusers, mlx, torchtune)", arg);
-}
-
-static void
-set_rank(struct job *job, const char *arg)
-{
-	job->as_lora = true;
-	job->lora.exact = strcmp(arg, "exact") == 0;
-	job->lora.rank = job->lora.exact || strcmp(arg, "auto") == 0 ? 0 :
-	    (size_t)peft_optint("--as-lora", arg, 1, 65536);
 }
 
 static void
@@ -338,10 +310,12 @@ parse(struct job *job, int argc, char **argv)
 			job->tokens = optarg;
 			break;
 		case O_ASLORA:
-			set_rank(job, optarg);
+			job->as_lora = true;
+			peft_loraopt_rank(&job->lora, optarg);
 			break;
 		case O_LAYOUT:
-			set_layout(job, optarg);
+			job->convert = true;
+			peft_loraopt_layout(&job->lora, optarg);
 			break;
 		case O_TUNED:
 			job->lora.tuned = optarg;
@@ -350,7 +324,7 @@ parse(struct job *job, int argc, char **argv)
 			job->merge.shard = peft_optsize("--shard", optarg);
 			break;
 		}
-	job->convert = job->convert && !job->as_lora;
+	job->convert &= !job->as_lora;
 	job->merge.output = job->common.output;
 	job->merge.force = job->common.force;
 	job->merge.threads = job->common.threads;

@@ -52,16 +52,16 @@ ok 'through a pipe' near "$(loss from)" "$(peft-eval -q -m folded --summary some
 # llama.cpp's files (parity/llamacpp_lora.py has its logits), and back
 expect 0 '*: a LoRA of rank * on 14 weights*' peft-merge -m base -a from --as-lora 8 -o l.gguf
 ok 'named as llama.cpp names them' sh -c 'grep -aq "adapter.lora.alpha" l.gguf && grep -aq "blk.1.attn_q.weight.lora_b" l.gguf'
-expect 0 '*: l.gguf does not say which base it was trained on*' peft-merge -m base -a l.gguf --as-lora 8 -o back/
+expect 0 '*: l.gguf is read in the layout of gguf*' peft-merge -m base -a l.gguf --as-lora 8 -o back/
 peft-merge -q -m base -a from --as-lora 8 -o eight/
 ok 'there and back' near "$(loss back)" "$(loss eight)" 2e-5
 ok 'rows of queries are turned in between' sh -c '! cmp -s l.gguf back/adapter_model.safetensors'
 expect 0 '*' peft-merge -q -m base -a l.gguf -o folded2/
 ok 'folded in' near "$(peft-eval -q -m folded2 --summary some.tok | jq .summary.loss)" "$(loss eight)" 2e-5
 expect 2 '*l.gguf*exists*' peft-merge -q -m base -a from --as-lora 8 -o l.gguf
-expect 2 '*base.gguf: a GGUF that is no LoRA adapter*' peft-merge -q -m base -a base.gguf -o no/
+expect 2 '*base.gguf: no adapter_config.json: not an adapter' peft-merge -q -m base -a base.gguf -o no/
 sed 's/attn_q.weight.lora_b/attn_q.weight.lora_x/' l.gguf >half.gguf
-expect 3 '*half.gguf: model.layers.0.self_attn.q_proj has one half only, blk.0.attn_q.weight.lora_a' peft-merge -q -m base -a half.gguf -o no/
+expect 3 '*half.gguf: tensor blk.0.attn_q.weight.lora_x is no part of a LoRA in the layout of gguf' peft-merge -q -m base -a half.gguf -o no/
 sed 's/attn_q.weight.lora_./attn_q.weight.lora_x/g' l.gguf >other.gguf
 expect 2 '*other.gguf: *' peft-merge -q -m base -a other.gguf -o no/
 sed 's/blk.1.attn_q.weight.lora/blk.7.attn_q.weight.lora/g' l.gguf >far.gguf

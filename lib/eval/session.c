@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/opt.h"
 #include "eval/session.h"
 
 /* "[NAME=]PATH": the name ends at the first = that no slash precedes. */
@@ -171,6 +172,22 @@ peft_session_open(struct peft_session *s, const struct peft_sessionopt *o,
 fail:
 	peft_session_close(s);
 	return -1;
+}
+
+void
+peft_session_tell(const struct peft_session *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nadapters; i++) {
+		const struct peft_named *a = &s->adapters[i];
+		const char *layout = a->name == NULL || a->spec != NULL ?
+		    NULL : peft_adapter_layout(a->parts[0].adapter);
+
+		if (layout != NULL)
+			peft_warn("adapter %s is read in the layout of %s",
+			    a->name, layout);
+	}
 }
 
 void

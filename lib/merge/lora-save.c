@@ -49,11 +49,9 @@ peft_merge_save_lora(struct peft_merge *m, const struct peft_layout *layout,
 	const char *meta[] = { "peft.base", m->hash, NULL };
 
 	layout = layout_for(m, layout);
-	if (layout == NULL && m->hash[0] == '\0' &&
-	    peft_source_hash(m->base, m->opt.threads, m->hash, err) == -1)
+	if (m->hash[0] == '\0' && peft_source_hash(m->base, m->opt.threads,
+	    m->hash, err) == -1)
 		return -1;
-	if (m->hash[0] == '\0')
-		meta[0] = NULL;
 	return write_one(m, layout, a, meta, err);
 }
 

@@ -28,6 +28,10 @@ struct peft_loraopt {
 					 * instead of refusing it */
 };
 
+/* From --as-lora RANK|auto|exact and --layout NAME, or the end of it. */
+void	peft_loraopt_rank(struct peft_loraopt *, const char *arg);
+void	peft_loraopt_layout(struct peft_loraopt *, const char *arg);
+
 struct peft_loraline {
 	const char	*name;		/* of the weight */
 	double		 change2, lost2;	/* squared norms */

@@ -158,6 +158,7 @@ const struct peft_layout peft_layout_diffusers = {
 	.tails = { ".lora_A.weight", ".lora_B.weight",
 	    ".lora_magnitude_vector", ".alpha" },
 	.is = is, .stem = stem, .settings = settings, .metadata = metadata,
+	.alpha_elsewhere = true,
 };
 
 const struct peft_layout peft_layout_diffusers_up = {

@@ -55,13 +55,13 @@ order(const struct peft_sites *sites, const struct peft_site *s)
 {
 	const struct peft_config *c = sites->config;
 	const struct peft_heads heads = { c->heads, c->kv_heads };
-	struct peft_err none = { 0 };
-	const struct peft_arch *arch = arch_of(sites, &none);
+	const struct peft_order none = { 0 };
+	struct peft_err err = { 0 };
+	const struct peft_arch *arch = arch_of(sites, &err);
 	char hf[512];
 
 	hf_name(s, hf, sizeof(hf));
-	return arch == NULL ? (struct peft_order){ 0 } :
-	    peft_arch_order(arch, hf, &heads);
+	return arch == NULL ? none : peft_arch_order(arch, hf, &heads);
 }
 
 static bool
@@ -107,14 +107,19 @@ fits(const struct peft_foreign *f, const struct peft_sites *sites,
 }
 
 static void
-put_pairs(const struct peft_arch *a, double alpha, struct peft_gguf_out *o)
+put_pairs(const struct peft_arch *a, const struct peft_layout_out *w,
+    struct peft_gguf_out *o)
 {
 	const char *arch = peft_arch_gguf(a);
+	size_t i;
 
 	peft_gguf_put_string(o, "general.architecture", arch, strlen(arch));
 	peft_gguf_put_string(o, "general.type", "adapter", 7);
 	peft_gguf_put_string(o, "adapter.type", "lora", 4);
-	peft_gguf_put_f32(o, "adapter.lora.alpha", (float)alpha);
+	peft_gguf_put_f32(o, "adapter.lora.alpha", (float)w->alpha);
+	for (i = 0; w->meta != NULL && w->meta[i] != NULL; i += 2)
+		peft_gguf_put_string(o, w->meta[i], w->meta[i + 1],
+		    strlen(w->meta[i + 1]));
 }
 
 static int
@@ -154,7 +159,7 @@ write_all(const struct peft_layout *l, const struct peft_layout_out *o,
 	int r = arch == NULL ? -1 : describe(l, o, t, err);
 
 	if (r == 0) {
-		put_pairs(arch, o->alpha, &pairs);
+		put_pairs(arch, o, &pairs);
 		r = peft_gguf_write(fp, o->path, &pairs, t, 2 * o->n, err);
 	}
 	for (i = 0; r == 0 && i < 2 * o->n; i++) {

@@ -63,6 +63,8 @@ struct peft_layout {
 	/* All of it, instead of what is done with the tails. */
 	int	(*save)(const struct peft_layout *,
 		    const struct peft_layout_out *, struct peft_err *);
+	bool	 column;	/* the magnitude is [out, 1] */
+	bool	 alpha_elsewhere;	/* its tensors are read, not written */
 	bool	 uniform;	/* one rank and one alpha for all */
 	bool	 alphas;	/* one alpha, whatever the ranks */
 };

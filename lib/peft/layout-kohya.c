@@ -112,4 +112,5 @@ const struct peft_layout peft_layout_kohya = {
 	.tails = { ".lora_down.weight", ".lora_up.weight", ".dora_scale",
 	    ".alpha" },
 	.stem = stem, .settings = settings, .metadata = metadata,
+	.column = true,
 };

@@ -13,6 +13,37 @@
 
 #include "peft/layout-impl.h"
 
+/* Of a model whose head is its embedding, a LoRA on that is one on the head as
+ * well there, which it is not in PEFT. */
+static bool
+is_shared(const struct peft_sites *sites, const struct peft_site *s)
+{
+	size_t i;
+
+	for (i = 0; s->kind == PEFT_EMBEDDING && i < sites->n; i++)
+		if (sites->at[i].kind == PEFT_HEAD &&
+		    sites->at[i].weight == SIZE_MAX)
+			return true;
+	return false;
+}
+
+static int
+fits(const struct peft_foreign *f, const struct peft_sites *sites,
+    struct peft_err *err)
+{
+	size_t i, k;
+
+	for (i = 0; i < sites->n; i++)
+		for (k = 0; is_shared(sites, &sites->at[i]) && k < f->n; k++)
+			if (strcmp(f->pairs[k].stem, sites->at[i].path) == 0)
+				return peft_setfail(err, PEFT_CHECK, "%s is "
+				    "the head of this model, too, which mlx-lm "
+				    "adapts with it and PEFT does not: fuse "
+				    "it there (mlx_lm.fuse)",
+				    f->pairs[k].stem);
+	return 0;
+}
+
 /* Its models call the part that has the layers "model", whatever it is called
  * in transformers. */
 static int
@@ -21,9 +52,8 @@ stem(const struct peft_sites *sites, const struct peft_site *s, int k,
 {
 	const char *dot = strchr(s->path, '.');
 
-	(void)sites;
 	(void)err;
-	if (k > 1 || (k == 1 && dot == NULL))
+	if (k > 1 || is_shared(sites, s) || (k == 1 && dot == NULL))
 		return 0;
 	if (k == 0 && (dot == NULL || strncmp(s->path, "model.", 6) == 0 ||
 	    s->kind == PEFT_HEAD))
@@ -188,6 +218,6 @@ const struct peft_layout peft_layout_mlx = {
 	.name = "mlx", .about = "mlx-lm",
 	.tails = { ".lora_a", ".lora_b", ".m", NULL },
 	.file = "adapters.safetensors", .turned = true, .embeds = true,
-	.stem = stem, .settings = settings, .config = config,
-	.uniform = true,
+	.stem = stem, .settings = settings, .fits = fits,
+	.config = config, .uniform = true,
 };

@@ -177,8 +177,9 @@ struct peft_order
 peft_layout_order(const struct peft_layout *l, const struct peft_sites *sites,
     const struct peft_site *s)
 {
-	return l->order == NULL ? (struct peft_order){ 0 } :
-	    l->order(sites, s);
+	const struct peft_order none = { 0 };
+
+	return l->order == NULL ? none : l->order(sites, s);
 }
 
 size_t

@@ -148,10 +148,11 @@ peft_layout_values(const struct peft_layout *l,
 {
 	const struct peft_param *p = half_of(m, half);
 	size_t n = p->shape[0], cols = p->ndim > 1 ? p->shape[1] : 1, i, j;
-	struct peft_order order = half == PEFT_HALF_A ?
-	    (struct peft_order){ 0 } : peft_layout_order(l, o->sites, m->site);
+	struct peft_order order = { 0 };
 	float *v = peft_calloc(p->n + 1, sizeof(*v), err);
 
+	if (half != PEFT_HALF_A)
+		order = peft_layout_order(l, o->sites, m->site);
 	for (i = 0; v != NULL && i < n; i++) {
 		size_t row = peft_layout_row(&order, i, n);
 
@@ -178,6 +179,14 @@ get(void *ctx, size_t first, size_t n, float *dst, struct peft_err *err)
 	return 0;
 }
 
+/* Does the file have that half of a module? */
+static bool
+has_half(const struct peft_layout *l, const struct peft_module *m, int h)
+{
+	return l->tails[h] != NULL && (h == PEFT_HALF_ALPHA ?
+	    !l->alpha_elsewhere : half_of(m, h) != NULL);
+}
+
 /* What half h of the i-th pair is called, and its shape: 1, 0 it has none. */
 static int
 spec_of(const struct peft_layout *l, const struct peft_layout_out *o,
@@ -189,7 +198,7 @@ spec_of(const struct peft_layout *l, const struct peft_layout_out *o,
 	struct peft_buf name = { 0 };
 	int r;
 
-	if (l->tails[h] == NULL || (h != PEFT_HALF_ALPHA && p == NULL))
+	if (!has_half(l, m, h))
 		return 0;
 	r = peft_layout_stem(l, o->sites, m->site, &name, err);
 	peft_buf_puts(&name, l->tails[h]);
@@ -200,9 +209,9 @@ spec_of(const struct peft_layout *l, const struct peft_layout_out *o,
 	if (p != NULL) {
 		bool turned = l->turned && p->ndim > 1;
 
-		s->ndim = p->ndim;
+		s->ndim = p->ndim > 1 || l->column ? 2 : 1;
 		s->shape[0] = p->shape[turned];
-		s->shape[1] = p->ndim > 1 ? p->shape[!turned] : 0;
+		s->shape[1] = p->ndim > 1 ? p->shape[!turned] : 1;
 	}
 	peft_buf_free(&name);
 	return r == -1 ? -1 : 1;
@@ -223,8 +232,7 @@ put_all(const struct peft_layout *l, const struct peft_layout_out *o,
 			struct block b = { &alpha, 1 };
 			struct peft_rows rows = { .get = get, .ctx = &b };
 
-			if (l->tails[h] == NULL || (h != PEFT_HALF_ALPHA &&
-			    half_of(m, h) == NULL))
+			if (!has_half(l, m, h))
 				continue;
 			if (h != PEFT_HALF_ALPHA) {
 				v = peft_layout_values(l, o, m, h, err);

@@ -144,7 +144,7 @@ check_pair(const struct peft_foreign *f, struct peft_pair *p,
     struct peft_err *err)
 {
 	const struct peft_weight *a, *b;
-	int h, way = f->layout->turned;
+	int h, way = f->turned;
 	const char *const *tails = f->layout->tails;
 
 	for (h = PEFT_HALF_A; h <= PEFT_HALF_B; h++)
@@ -193,7 +193,8 @@ peft_foreign_open(struct peft_foreign *f, const struct peft_layout *layout,
 	size_t i;
 	int r;
 
-	*f = (struct peft_foreign){ .layout = layout, .source = source };
+	*f = (struct peft_foreign){ .layout = layout, .source = source,
+	    .turned = layout->turned };
 	r = gather(f, &map, err);
 	peft_map_free(&map);
 	for (i = 0; r == 0 && i < f->n; i++) {

@@ -39,6 +39,7 @@ struct peft_foreign {
 	struct peft_pair	*pairs;
 	size_t			 n, cap;
 	double			 dropout;
+	bool			 turned;	/* A is [in, r], B [r, out] */
 };
 
 /* Is a source of one of these layouts (NULL: of PEFT's, or of none)? */
