@@ -29,6 +29,10 @@ struct peft_module {
 	float			 weight;	/* of the adapter (attach) */
 	bool			 train;
 	double			 dropout;	/* of the input */
+	/* in a step: of all that it does; of rows of its change (times what
+	 * makes up for it, if drop_scaled); of its blocks */
+	double			 drop_all, drop_rows, drop_blocks;
+	bool			 drop_scaled;
 	const char		*untrainable;	/* why it can only be used */
 	size_t			 tasks;		/* of which records name one;
 						 * 0: it does not care */
