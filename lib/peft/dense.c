@@ -32,8 +32,8 @@ scratch(const void *self, size_t T)
 {
 	const struct peft_module *m = self;
 
-	return 3 * strip_of(m) * m->site->in + m->site->out + (m->train && m->dropout > 0 ?
-	    2 * T * m->site->in : 0);
+	return 3 * strip_of(m) * m->site->in + m->site->out + (m->train &&
+	    m->dropout > 0 ? 2 * T * m->site->in : 0);
 }
 
 struct strip {
