@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PEFT_QUANT_FEW_LANES_H
-#define PEFT_QUANT_FEW_LANES_H
+#ifndef PEFT_QUANT_LANES_H
+#define PEFT_QUANT_LANES_H
 
 /*
- * Lanes of f32 for few.inc: 16 with AVX-512, 8 with AVX2, and 8 in plain C,
- * which is the twin that says what each means.
+ * Lanes of f32 for groups.h and few.inc: 16 with AVX-512, 8 with AVX2, and 8
+ * in plain C, which is the twin that says what each means.
  */
 
 #include <stdint.h>
