@@ -9,6 +9,7 @@
  * of decode-ref.c make.
  */
 
+#include "quant/decode.h"
 #include "quant/lanes.h"
 #include "quant/quant.h"
 
@@ -23,14 +24,18 @@ struct place {
 
 typedef void group_fn(const struct place *, size_t g, lanes out[PARTS]);
 
+/* Unrolls a loop over the parts of a group: what depends on i is constant. */
+#define EACH_PART \
+	_Pragma("GCC unroll 4") \
+	for (i = 0; i < PARTS; i++)
+
 INLINE void
 g_f32(const struct place *p, size_t g, lanes out[PARTS])
 {
 	const float *f = (const float *)(const void *)p->at + g * GROUP;
 	int i;
 
-#pragma GCC unroll 4
-	for (i = 0; i < PARTS; i++)
+	EACH_PART
 		out[i] = l_load(f + i * LANES);
 }
 
@@ -40,8 +45,7 @@ g_f16(const struct place *p, size_t g, lanes out[PARTS])
 {
 	int i;
 
-#pragma GCC unroll 4
-	for (i = 0; i < PARTS; i++)
+	EACH_PART
 		out[i] = l_halves(p->at + 2 * (g * GROUP + (size_t)i * LANES));
 }
 
@@ -50,21 +54,9 @@ g_bf16(const struct place *p, size_t g, lanes out[PARTS])
 {
 	int i;
 
-#pragma GCC unroll 4
-	for (i = 0; i < PARTS; i++)
+	EACH_PART
 		out[i] = l_bfloats(p->at + 2 * (g * GROUP +
 		    (size_t)i * LANES));
-}
-
-/* -8 d is exact, and so is the sum where its parts' signs differ: the same
- * bits as (q - 8) d. */
-INLINE void
-g_q4_0(const struct place *p, size_t g, lanes out[PARTS])
-{
-	const uint8_t *b = p->at + 18 * g;
-	lanes d = l_half(b);
-
-	l_nibbles(b + 2, d, l_mul(d, l_set(-8)), out);
 }
 
 INLINE void
@@ -77,6 +69,43 @@ g_q4_1(const struct place *p, size_t g, lanes out[PARTS])
 	l_nibbles(b + 4, d, m, out);
 }
 
+/* Five bits of element i LANES and what follows it: nibbles as in Q4, and a
+ * bit of the word for each. */
+INLINE words
+five(const uint8_t *nibbles, const uint8_t *word, int i)
+{
+	words q = l_bytes(nibbles + i * LANES % 16);
+	uint32_t h;
+
+	memcpy(&h, word, sizeof(h));
+	return l_or(i * LANES < 16 ? l_low(q) : l_high(q), l_ones(h >>
+	    i * LANES, 4));
+}
+
+INLINE void
+g_q5_0(const struct place *p, size_t g, lanes out[PARTS])
+{
+	const uint8_t *b = p->at + 22 * g;
+	lanes d = l_half(b);
+	int i;
+
+	EACH_PART
+		out[i] = l_mul(l_sub(l_float(five(b + 6, b + 2, i)),
+		    l_set(16)), d);
+}
+
+INLINE void
+g_q5_1(const struct place *p, size_t g, lanes out[PARTS])
+{
+	const uint8_t *b = p->at + 24 * g;
+	lanes d, m;
+	int i;
+
+	l_half2(b, &d, &m);
+	EACH_PART
+		out[i] = l_add(l_mul(l_float(five(b + 8, b + 4, i)), d), m);
+}
+
 INLINE void
 g_q8_0(const struct place *p, size_t g, lanes out[PARTS])
 {
@@ -84,105 +113,69 @@ g_q8_0(const struct place *p, size_t g, lanes out[PARTS])
 	lanes d = l_half(b);
 	int i;
 
-#pragma GCC unroll 4
-	for (i = 0; i < PARTS; i++)
+	EACH_PART
 		out[i] = l_mul(l_float(l_signed(b + 2 + i * LANES)), d);
 }
 
-/* Scale and minimum j of Q4_K: 6 bits each out of 12 bytes. */
+/* 16 bytes of nibbles, all low ones first, by way of a table. */
 INLINE void
-scale4(const uint8_t *s, size_t j, int *sc, int *m)
+looked(const uint8_t *nibbles, const float map[16], lanes d, lanes out[PARTS])
 {
-	if (j < 4) {
-		*sc = s[j] & 63;
-		*m = s[j + 4] & 63;
-	} else {
-		*sc = (s[j + 4] & 15) | (s[j - 4] >> 6) << 4;
-		*m = (s[j + 4] >> 4) | (s[j] >> 6) << 4;
-	}
-}
-
-INLINE void
-g_q4_k(const struct place *p, size_t g, lanes out[PARTS])
-{
-	const uint8_t *b = p->at + 144 * (g / 8);
-	const uint8_t *q = b + 16 + g % 8 / 2 * 32;
-	lanes d, m;
-	int sc, min, i;
-
-	l_half2(b, &d, &m);
-	scale4(b + 4, g % 8, &sc, &min);
-	d = l_mul(d, l_set((float)sc));
-	m = l_mul(m, l_set((float)min));
-#pragma GCC unroll 4
-	for (i = 0; i < PARTS; i++)
-		out[i] = l_sub(l_mul(d, l_float(l_bits(l_bytes(q + i * LANES),
-		    g % 2 * 4, 15, 0))), m);
-}
-
-INLINE void
-g_q5_k(const struct place *p, size_t g, lanes out[PARTS])
-{
-	const uint8_t *b = p->at + 176 * (g / 8);
-	const uint8_t *q = b + 48 + g % 8 / 2 * 32;
-	lanes d, m;
-	int sc, min, i;
-
-	l_half2(b, &d, &m);
-	scale4(b + 4, g % 8, &sc, &min);
-	d = l_mul(d, l_set((float)sc));
-	m = l_mul(m, l_set((float)min));
-#pragma GCC unroll 4
-	for (i = 0; i < PARTS; i++)
-		out[i] = l_sub(l_mul(d, l_float(l_or(l_bits(l_bytes(q +
-		    i * LANES), g % 2 * 4, 15, 0), l_bits(l_bytes(b + 16 +
-		    i * LANES), (int)(g % 8), 1, 4)))), m);
-}
-
-/* Of each half of 128 two groups are low nibbles, two high ones; a scale for
- * each 16. */
-INLINE void
-g_q6_k(const struct place *p, size_t g, lanes out[PARTS])
-{
-	const uint8_t *b = p->at + 210 * (g / 8);
-	size_t half = g % 8 / 4, k = g % 4;
-	const uint8_t *ql = b + 64 * half + k % 2 * 32;
-	const uint8_t *qh = b + 128 + 32 * half;
-	const int8_t *sc = (const int8_t *)b + 192 + 8 * half + 2 * k;
-	lanes d = l_half(b + 208);
+	table t = l_table(map);
 	int i;
 
-#pragma GCC unroll 4
-	for (i = 0; i < PARTS; i++) {
-		words q = l_or(l_bits(l_bytes(ql + i * LANES), (int)(k / 2) *
-		    4, 15, 0), l_bits(l_bytes(qh + i * LANES), (int)k * 2, 3,
-		    4));
+	EACH_PART {
+		words q = l_bytes(nibbles + i * LANES % 16);
 
-		out[i] = l_mul(l_mul(d, l_set(sc[i * LANES / 16])),
-		    l_sub(l_float(q), l_set(32)));
+		out[i] = l_mul(d, l_look(t, i * LANES < 16 ? q : l_high(q)));
 	}
 }
 
-INLINE float
-absmax_of(const struct peft_scales *s, size_t block)
+static const float q4_map[16] = { -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3,
+	4, 5, 6, 7 };
+static const float iq4_map[16] = { -127, -104, -83, -65, -49, -35, -22, -10,
+	1, 13, 25, 38, 53, 69, 89, 113 };
+/* E2M1, doubled; the exponent's bias makes up for it. */
+static const float mxfp4_map[16] = { 0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3,
+	-4, -6, -8, -12 };
+
+INLINE void
+g_q4_0(const struct place *p, size_t g, lanes out[PARTS])
 {
-	if (s->absmax != NULL)
-		return s->absmax[block];
-	return s->nested_map[s->qabsmax[block]] *
-	    s->nested_absmax[block / s->nested_blocksize] + s->nested_offset;
+	const uint8_t *b = p->at + 18 * g;
+
+	looked(b + 2, q4_map, l_half(b), out);
 }
 
 INLINE void
-codes4(const struct place *p, size_t g, const float map[16],
+g_iq4_nl(const struct place *p, size_t g, lanes out[PARTS])
+{
+	const uint8_t *b = p->at + 18 * g;
+
+	looked(b + 2, iq4_map, l_half(b), out);
+}
+
+INLINE void
+g_mxfp4(const struct place *p, size_t g, lanes out[PARTS])
+{
+	const uint8_t *b = p->at + 17 * g;
+	float d = peft_bits_f32(b[0] < 2 ? 0x00200000u << b[0] :
+	    (uint32_t)(b[0] - 1) << 23);
+
+	looked(b + 1, mxfp4_map, l_set(d), out);
+}
+
+INLINE void
+mapped(const struct place *p, size_t g, const float map[16],
     lanes out[PARTS])
 {
-	size_t block = (p->first + g * GROUP) / p->w->scales.blocksize;
-	table t = l_table_scaled(l_table(map), absmax_of(&p->w->scales,
+	size_t block = peft_block_of(p->first + g * GROUP,
+	    p->w->scales.blocksize);
+	table t = l_table_scaled(l_table(map), peft_absmax_at(&p->w->scales,
 	    block));
 	int i;
 
-#pragma GCC unroll 4
-	for (i = 0; i < PARTS; i++)
+	EACH_PART
 		out[i] = l_look(t, l_pairs(p->at + (g * GROUP +
 		    (size_t)i * LANES) / 2));
 }
@@ -190,13 +183,13 @@ codes4(const struct place *p, size_t g, const float map[16],
 INLINE void
 g_nf4(const struct place *p, size_t g, lanes out[PARTS])
 {
-	codes4(p, g, peft_nf4_map, out);
+	mapped(p, g, peft_nf4_map, out);
 }
 
 INLINE void
 g_fp4(const struct place *p, size_t g, lanes out[PARTS])
 {
-	codes4(p, g, peft_fp4_map, out);
+	mapped(p, g, peft_fp4_map, out);
 }
 #endif
 
