@@ -30,6 +30,9 @@ METHODS = {
                        target_modules=ALL, **C),
     "lora_dora": lambda: L(r=2, lora_alpha=3, use_dora=True, use_rslora=True,
                            target_modules=ALL, **C),
+    "lora_dora_embed": lambda: L(
+        r=2, lora_alpha=3, use_dora=True,
+        target_modules=["embed_tokens", "v_proj"], **C),
     "lora_embed": lambda: L(r=2, target_modules=["q_proj", "embed_tokens"],
                             **C),
     "lora_head": lambda: L(r=2, target_modules=["q_proj", "lm_head"],
