@@ -35,6 +35,33 @@ as OFT 64 oft
 as IA3 64 ia3 --target all-linear
 as HiRA 64 hira --rank 8
 
+# the factors themselves: exact METHOD RANK OPTION...
+exact() {
+	m=$1 rank=$2
+	shift 2
+	peft-train -q -f -m base --method "$@" --lr 2e-2 --steps 3 --batch 4 -o own/ chats.tok
+	expect 0 "*: a LoRA of rank $rank on * weights, exactly" peft-merge -f -m base -a own --as-lora exact -o plain/
+	ok "$m: plain LoRA" jq -e ".peft_type == \"LORA\" and .r == $rank and .use_rslora == false and .init_lora_weights == true" plain/adapter_config.json
+	peft-merge -q -f -m base -a own -t f32 -o m1/; peft-merge -q -f -m base -a plain -t f32 -o m2/
+	run peft-inspect --json --diff m1 m2
+	ok "$m: the same weights to rounding" jq -se 'all(.[]; .rms < 1e-6)' out
+	ok "$m: which are not the base's" sh -c '! cmp -s m1/model.safetensors base/model.safetensors'
+}
+exact LoRA 4 lora --rank 4
+ok 'LoRA: the same bytes' sh -c 'st-list own/adapter_model.safetensors >a; st-list plain/adapter_model.safetensors | cmp a -'
+exact rsLoRA 4 lora --rank 4 --rslora
+ok 'rsLoRA: the same bytes, another alpha' sh -c 'st-list own/adapter_model.safetensors >a; st-list plain/adapter_model.safetensors | cmp a - && jq -ne --argjson a "$(jq .lora_alpha own/adapter_config.json)" --argjson b "$(jq .lora_alpha plain/adapter_config.json)" "(\$b / 4 - \$a / 2) | fabs < 1e-12"'
+exact PiSSA 4 lora --rank 2 --set init_lora_weights=pissa
+exact OLoRA 4 lora --rank 2 --set init_lora_weights=olora
+exact 'the library'"'"'s' 4 ah-lora --rank 4
+expect 3 '*own2: * beside its factors: --as-lora RANK or auto*' sh -c 'peft-train -q -m base --set use_dora=true --steps 1 -o own2/ chats.tok && peft-merge -q -m base -a own2 --as-lora exact -o no/'
+expect 3 '*is no pair of factors: --as-lora RANK or auto makes a LoRA of it' peft-merge -q -m base -a from --as-lora exact -o no/
+expect 1 '*--tuned needs --as-lora RANK or auto' peft-merge -q -m base --tuned base --as-lora exact -o no/
+# DoRA into a model, and out of it again
+peft-merge -q -f -m base -a own2 -t f32 -o m1/
+expect 0 '*a LoRA of rank * on *' peft-merge -f -m base --tuned m1 --as-lora auto -o plain/
+ok 'DoRA, merged, and as LoRA: the same loss' near "$(loss own2)" "$(loss plain)" 2e-5
+
 # rank by rank: what is told is what is lost
 expect 0 '*: a LoRA of rank 4 on 14 weights; * % of the change*s norm is lost (most, * %, in model.*' \
     peft-merge -m base -a to --as-lora 4 -o four/
