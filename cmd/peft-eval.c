@@ -19,12 +19,14 @@
 
 enum {
 	O_COMPARE = PEFT_O_OWN, O_MATCH, O_NOBASE, O_BELOW, O_ABOVE, O_PARTIAL,
-	O_ANYBASE, O_SUMMARY, O_EXTRA, O_COMPUTE, O_IMATRIX, O_PREDICT, O_TABLE
+	O_ANYBASE, O_SUMMARY, O_EXTRA, O_COMPUTE, O_IMATRIX, O_PREDICT, O_TABLE,
+	O_COMBINE
 };
 
 static const struct peft_opt opts[] = {
 	{ 'm', "model", "MODEL", "the model: a folder, a GGUF file, a bundle" },
 	{ 'a', "adapter", "[NAME=]ADAPTER", "measure this adapter too (repeatable)" },
+	{ O_COMBINE, "combine", "NAME=A[:W],B[:W]...", "measure adapters together, each times its weight (1)" },
 	{ O_NOBASE, "no-base", NULL, "do not measure the base alone" },
 	{ O_MATCH, "match", NULL, "let the model answer, count exact matches" },
 	{ O_EXTRA, "extra", "N", "tokens an answer may be longer than the right one (8)" },
@@ -56,7 +58,7 @@ static const struct peft_summary none;
 struct job {
 	struct peft_common	 common;
 	struct peft_sessionopt	 session;
-	const char		*adapters[MAXADAPTER];
+	const char		*adapters[MAXADAPTER], *combined[MAXADAPTER];
 	struct peft_limits	 limits;
 	size_t			 extra;
 	const char		*imatrix;
@@ -65,14 +67,6 @@ struct job {
 	char *const		*paths;
 	size_t			 npaths;
 };
-
-static int
-metric(const void *sum, const char *name, double *value)
-{
-	int better;
-
-	return peft_summary_metric(sum, name, value, &better);
-}
 
 /* Losses; and, for --imatrix, what went into the layers on the way. */
 static int
@@ -225,14 +219,17 @@ check(const struct job *job)
 		    "needs");
 	if (!job->compare && job->session.model == NULL)
 		peft_die(PEFT_USAGE, "-m MODEL is missing");
-	if (job->predict && (job->compare || job->session.nadapters > 1 ||
+	if (job->predict && (job->compare || job->session.nadapters +
+	    job->session.ncombined > 1 ||
 	    job->limits.n > 0 || job->table || job->summary))
 		peft_die(PEFT_USAGE, "--predict is of one system, and measures "
 		    "nothing");
-	if (job->nobase && job->session.nadapters == 0)
+	if (job->nobase && job->session.nadapters + job->session.ncombined ==
+	    0)
 		peft_die(PEFT_USAGE, "--no-base without an adapter leaves "
 		    "nothing to measure");
-	if (job->imatrix != NULL && job->session.nadapters + !job->nobase > 1)
+	if (job->imatrix != NULL && job->session.nadapters +
+	    job->session.ncombined + !job->nobase > 1)
 		peft_die(PEFT_USAGE, "--imatrix is of one system: the base "
 		    "alone, or --no-base and one adapter");
 }
@@ -248,10 +245,12 @@ parse(struct job *job, int argc, char **argv)
 			job->session.model = optarg;
 			break;
 		case 'a':
-			if (job->session.nadapters == MAXADAPTER)
-				peft_die(PEFT_USAGE, "more than %d adapters",
-				    MAXADAPTER);
-			job->adapters[job->session.nadapters++] = optarg;
+			peft_optadd("-a", job->adapters,
+			    &job->session.nadapters, MAXADAPTER, optarg);
+			break;
+		case O_COMBINE:
+			peft_optadd("--combine", job->combined,
+			    &job->session.ncombined, MAXADAPTER, optarg);
 			break;
 		case O_NOBASE:
 			job->nobase = true;
@@ -279,12 +278,12 @@ parse(struct job *job, int argc, char **argv)
 			job->compare = true;
 			break;
 		case O_BELOW:
-			peft_limits_add(&job->limits, optarg, -1, metric,
-			    &none);
+			peft_limits_add(&job->limits, optarg, -1,
+			    peft_summary_value, &none);
 			break;
 		case O_ABOVE:
-			peft_limits_add(&job->limits, optarg, 1, metric,
-			    &none);
+			peft_limits_add(&job->limits, optarg, 1,
+			    peft_summary_value, &none);
 			break;
 		case O_PARTIAL:
 			job->partial = true;
@@ -301,6 +300,7 @@ parse(struct job *job, int argc, char **argv)
 	job->paths = argv + optind;
 	job->npaths = (size_t)(argc - optind);
 	job->session.adapters = job->adapters;
+	job->session.combined = job->combined;
 	job->session.classes = true;
 	job->session.threads = job->common.threads;
 	check(job);
@@ -349,7 +349,7 @@ main(int argc, char **argv)
 	if ((imatrix != NULL && peft_out_commit(imatrix, &err) == -1) ||
 	    peft_out_commit(out, &err) == -1)
 		peft_die(err.status, "%s", err.msg);
-	if (peft_limits_check(&job.limits, metric, &sum, "exact_match needs "
+	if (peft_limits_check(&job.limits, peft_summary_value, &sum, "exact_match needs "
 	    "--match, accuracy records with choices", &err) == -1) {
 		peft_warn("%s", err.msg);
 		return peft_finish((int)err.status);

@@ -128,14 +128,6 @@ listen_for_hup(void)
 	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-static void
-add_name(const char **list, size_t *n)
-{
-	if (*n == MAXADAPTER)
-		peft_die(PEFT_USAGE, "more than %d adapters", MAXADAPTER);
-	list[(*n)++] = optarg;
-}
-
 /* What is sampled, and how much at once. */
 static bool
 number_option(struct job *job, int ch)
@@ -174,13 +166,15 @@ option(struct job *job, int ch)
 		job->session.model = optarg;
 		break;
 	case 'a':
-		add_name(job->adapters, &job->session.nadapters);
+		peft_optadd("-a", job->adapters,
+		    &job->session.nadapters, MAXADAPTER, optarg);
 		break;
 	case O_FOLDER:
 		job->session.folder = optarg;
 		break;
 	case O_COMBINE:
-		add_name(job->combined, &job->session.ncombined);
+		peft_optadd("--combine", job->combined,
+		    &job->session.ncombined, MAXADAPTER, optarg);
 		break;
 	case 'p':
 		job->prompt.prompt = optarg;

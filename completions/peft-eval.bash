@@ -7,7 +7,7 @@ _peft_eval() {
 	--completion) COMPREPLY=($(compgen -W 'bash zsh' -- "$cur")); return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		COMPREPLY=($(compgen -W ' -m --model= -a --adapter= --no-base --match --extra= --predict --table --summary --imatrix= --compare --fail-below= --fail-above= --partial --compute= --any-base -o --output= -f --force -j --threads= -s --seed= -q --quiet -v --verbose --log-json --completion= -h --help -V --version' -- "$cur"))
+		COMPREPLY=($(compgen -W ' -m --model= -a --adapter= --combine= --no-base --match --extra= --predict --table --summary --imatrix= --compare --fail-below= --fail-above= --partial --compute= --any-base -o --output= -f --force -j --threads= -s --seed= -q --quiet -v --verbose --log-json --completion= -h --help -V --version' -- "$cur"))
 		[[ ${COMPREPLY-} == *= ]] && compopt -o nospace
 	else
 		compopt -o filenames

@@ -63,6 +63,46 @@ for f in "$TOP"/tests/golden/stack/*.logits; do
 	[ "$b" = lora ] || ok 'the order counts' sh -c '! cmp -s ours other'
 done
 
+# fused, with weights of the library's
+fusions=$TOP/tests/golden/fusion
+for f in dynamic static before; do
+	set --
+	for a in $(cat "$fusions/$f/members"); do set -- "$@" "$golden/$a"; done
+	logits-tool "$base" "$@" "$fusions/$f" <stack.tok >ours || exit 1
+	ok "a fusion: $f" floats_near "$fusions/$f/logits" ours
+	logits-tool "$base" "$@" <stack.tok >other || exit 1
+	ok "$f: no mere stack" sh -c '! cmp -s ours other'
+done
+# fuse RC WHAT-IT-SAYS FUSION ADAPTER...: a and b, or others, and it
+fuse() {
+	rc_=$1 says=$2 f=$3
+	shift 3
+	expect "$rc_" "*$says" peft-eval -q -m "$base" -a a="$golden/seq_bn" \
+	    -a b="$golden/seq_bn_post" -a p="$golden/par_bn" \
+	    --combine "x=$*,$f" --no-base --summary -f -o fused stack.tok
+}
+fuse 0 '' "$fusions/static" a,b
+ok 'peft-eval measures it' jq -se 'map(.summary) | map(.system) == ["a","b","p","x"] and (map(.loss) | unique | length == 4)' fused
+fuse 3 'a fusion of 3 adapters finds 2: they stand before it, --combine NAME=A,B,./FUSION' "$fusions/dynamic" a,b
+fuse 2 'a fusion is of sequential bottlenecks, each with weight 1' "$fusions/static" a,p
+fuse 2 'a fusion is of sequential bottlenecks, each with weight 1' "$fusions/static" a:0.5,b
+expect 3 '*a fusion of 2 adapters finds 0*' peft-eval -q -m "$base" -a "$fusions/static" tok
+expect 2 '*fusions are trained by the adapters library*' peft-train -q -m "$base" --init "$fusions/static" --steps 1 -o no/ tok
+cp -r "$fusions/static" partly; chmod -R u+w partly
+sed 's/,seq_bn_post.key.bias/,seq_bn_post.key.bayz/' partly/model_adapter_fusion.safetensors >x && mv x partly/model_adapter_fusion.safetensors
+fuse 3 'tensor *key.bayz fits nothing that the config targets in this model' ./partly a,b
+cp -r "$fusions/static" hot; chmod -R u+w hot
+jq '.config.temperature = true' "$fusions/static/adapter_fusion_config.json" >hot/adapter_fusion_config.json
+fuse 2 'key "temperature" is not honoured here' ./hot a,b
+jq '.config |= (.key = false | .query = false | .value = false)' "$fusions/static/adapter_fusion_config.json" >hot/adapter_fusion_config.json
+fuse 2 'one of key, query and value is needed' ./hot a,b
+rm hot/model_adapter_fusion.safetensors
+printf 'PK\003\004' >hot/pytorch_model_adapter_fusion.bin
+fuse 2 'pytorch_model_adapter_fusion.bin is a PyTorch pickle*' ./hot a,b
+echo '{"prompt":"hello","adapter":["a","./hot"]}' >path.jsonl
+expect 2 "*adapter: a name with ':', ',' or '/' (./hot) cannot be combined*" peft-generate -q -m "$TOP/tests/golden/tiny/model" -a a="$TOP/tests/golden/tiny/adapter" --jsonl path.jsonl
+rm -f out
+
 # over a base in four bits, and in the bundle of one file
 ok 'a base in nf4' peft-quantize -q -t nf4 -o nf4.safetensors "$base"
 ok 'and an adapter on it' peft-train -q -m nf4.safetensors --method seq-bn \

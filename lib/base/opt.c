@@ -231,6 +231,15 @@ peft_optweight(const char *opt, char *s)
 	return w;
 }
 
+void
+peft_optadd(const char *opt, const char **list, size_t *n, size_t most,
+    const char *s)
+{
+	if (*n == most)
+		peft_die(PEFT_USAGE, "%s: more than %zu adapters", opt, most);
+	list[(*n)++] = s;
+}
+
 int64_t
 peft_optint(const char *opt, const char *s, int64_t min, int64_t max)
 {

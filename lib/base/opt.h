@@ -67,6 +67,9 @@ uint64_t peft_optsize(const char *opt, const char *s);
 /* "THING[=WEIGHT]": cuts the weight off and returns it, 1 if there is none;
  * the name of a thing may have a = of its own, if no number is behind it. */
 double	 peft_optweight(const char *opt, char *s);
+/* One more adapter of those that an option may name, `most' of them. */
+void	 peft_optadd(const char *opt, const char **list, size_t *n,
+	    size_t most, const char *s);
 /* The index of s in words (which ends with NULL), or die listing them. */
 int	 peft_optword(const char *opt, const char *s,
 	    const char *const *words);

@@ -26,9 +26,9 @@ spec_of(const cJSON *v, struct peft_buf *b, struct peft_err *err)
 		if (name == NULL || (cJSON_IsObject(v) && !cJSON_IsNumber(p)))
 			return peft_seterr(err, "adapter: several together "
 			    "are [NAME,...] or {NAME:WEIGHT,...}");
-		if (strpbrk(name, ":,") != NULL)
-			return peft_seterr(err, "adapter: a name with ':' or "
-			    "',' (%s) cannot be combined", name);
+		if (strpbrk(name, ":,/") != NULL)	/* or be a path */
+			return peft_seterr(err, "adapter: a name with ':', "
+			    "',' or '/' (%s) cannot be combined", name);
 		peft_buf_printf(b, "%s%s", b->len > 0 ? "," : "", name);
 		if (cJSON_IsObject(v))
 			peft_buf_printf(b, ":%.9g", p->valuedouble);

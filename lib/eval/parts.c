@@ -175,7 +175,8 @@ peft_session_combination(const struct peft_session *s, const char *spec)
 	return -1;
 }
 
-/* "NAME[:WEIGHT]": the parts of that name, times the weight. */
+/* "NAME[:WEIGHT]": the parts of that name, times the weight; or a path, known
+ * by its slash, of what is of use in company alone (a fusion). */
 static int
 add_parts(const struct peft_session *s, char *one, struct peft_part *to,
     size_t *n, size_t most, struct peft_err *err)
@@ -192,6 +193,11 @@ add_parts(const struct peft_session *s, char *one, struct peft_part *to,
 			return peft_seterr(err, "'%s' is no weight of an "
 			    "adapter", colon + 1);
 		*colon = '\0';
+	}
+	if (strchr(one, '/') != NULL && *n < most) {
+		to[(*n)++] = (struct peft_part){ .path = one,
+		    .weight = (float)weight };
+		return 0;
 	}
 	if ((i = peft_session_find(s, one, err)) == -1)
 		return -1;

@@ -60,6 +60,9 @@ struct peft_summary peft_summarise(const struct peft_record *,
  * *better: 1 if more is better, -1 if less is. */
 int	peft_summary_metric(const struct peft_summary *, const char *name,
 	    double *value, int *better);
+/* The same as limits.h asks for it. */
+int	peft_summary_value(const void *summary, const char *name,
+	    double *value);
 
 /* One result line of a record, and of a summary. */
 void	peft_score_put(struct peft_buf *, const char *system, size_t number,

@@ -92,6 +92,14 @@ peft_summary_metric(const struct peft_summary *s, const char *name,
 	return -1;
 }
 
+int
+peft_summary_value(const void *summary, const char *name, double *value)
+{
+	int better;
+
+	return peft_summary_metric(summary, name, value, &better);
+}
+
 void
 peft_summary_begin(struct peft_buf *b, const char *system,
     const struct peft_summary *s)

@@ -9,12 +9,10 @@
 #include "peft/layernorm.h"
 #include "peft/lowrank.h"
 
-/*
- * One call, and where its rows are: z what goes in, [T, D], in the call's x
+/* One call, and where its rows are: z what goes in, [T, D], in the call's x
  * or saved; a its norm; u [T, k] before the function, saved; the rest is
  * scratch: h [T, k] behind it, d its derivative, o what comes out, v with the
- * residual, dz, dr the gradients of z and the residual, g [T] the gates.
- */
+ * residual, dz, dr the gradients of z and the residual, g [T] the gates. */
 struct pass {
 	const struct peft_module *m;
 	const struct peft_bn	*s;
@@ -54,11 +52,11 @@ pass_of(const struct peft_module *m, const struct peft_hook_call *c)
 
 	p.a = s->before ? at : p.z;
 	p.o = at + n;
-	p.v = at + 2 * n;
-	p.dv = at + 3 * n;
-	p.dz = at + 4 * n;
-	p.dr = at + 5 * n;
-	p.h = at + 6 * n;
+	p.v = p.o + n;
+	p.dv = p.v + n;
+	p.dz = p.dv + n;
+	p.dr = p.dz + n;
+	p.h = p.dr + n;
 	p.d = p.h + c->T * k;
 	p.g = p.d + c->T * k;
 	p.dg = p.g + c->T;
@@ -77,8 +75,7 @@ grad(const struct pass *p, int part)
 	return p->m->param[part] == NULL ? NULL : p->m->param[part]->grad;
 }
 
-/* Is the residual added before the norm behind?  Else it is behind it, where
- * it is the branch and perhaps the stream. */
+/* Is the residual added before the norm behind, or behind it? */
 static bool
 has_inner_residual(const struct peft_bn *s)
 {
@@ -195,6 +192,18 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 		for (i = 0; i < p.D; i++)
 			f[i] += w * (v[i] + kf * f[i] + kx * x[i]);
 	}
+}
+
+void
+peft_bn_up(const struct peft_module *m, const struct peft_hook_call *c,
+    const float *z, float *y)
+{
+	struct pass p = pass_of(m, c);
+
+	memcpy(c->saved + c->T * p.k, z, c->T * p.D * sizeof(*z));
+	inner(&p, true);
+	outer(&p, true);
+	memcpy(y, p.o, c->T * p.D * sizeof(*y));
 }
 
 /* dv, that of v, through the norm behind. */

@@ -86,5 +86,9 @@ void	peft_bn_end(void *, struct peft_cpu *);
 
 /* bottleneck-hook.c */
 extern const struct peft_hook_ops peft_bn_hook;
+/* y [T, D] = s (U act(V z + v) + u) of z [T, D], with room for the hook's
+ * saved and scratch in the call; of one that is not parallel. */
+void	peft_bn_up(const struct peft_module *, const struct peft_hook_call *,
+	    const float *z, float *y);
 
 #endif

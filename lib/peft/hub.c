@@ -9,7 +9,7 @@
 
 static const char *const outer[] = {
 	"name", "hidden_size", "model_class", "model_name", "model_type",
-	"version", NULL
+	"version", "adapter_names", NULL
 };
 
 /* What `architecture' says; and what we call it. */
@@ -37,6 +37,10 @@ peft_hub_type(const cJSON *inner, const char **type, struct peft_err *err)
 
 	if (peft_json_str(inner, "architecture", &name, err) == -1)
 		return -1;
+	if (peft_json_get(inner, "value_before_softmax") != NULL) {
+		*type = "AH_FUSION";	/* which says no architecture */
+		return 0;
+	}
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(kinds[i][0], name) == 0) {
 			*type = kinds[i][1];

@@ -99,6 +99,9 @@ read_tokenizer(struct peft_source *s, const char *dir, struct peft_err *err)
 	return r == -1 ? peft_errprefix(err, "%s", dir) : 0;
 }
 
+/* The adapters library calls what a fusion's folder has by names of its own. */
+static const char fusion_config[] = "adapter_fusion_config.json";
+
 static int
 read_sides(struct peft_source *s, const char *dir, struct peft_err *err)
 {
@@ -111,6 +114,15 @@ read_sides(struct peft_source *s, const char *dir, struct peft_err *err)
 			continue;
 		if (slurp(dir, peft_side_names[i], &b, err) == -1 ||
 		    peft_sides_add(&s->sides, peft_side_names[i], &b,
+		    err) == -1)
+			return -1;
+	}
+	if (peft_sides_find(&s->sides, "adapter_config.json") == NULL &&
+	    exists(dir, fusion_config)) {
+		struct peft_buf b = { 0 };
+
+		if (slurp(dir, fusion_config, &b, err) == -1 ||
+		    peft_sides_add(&s->sides, "adapter_config.json", &b,
 		    err) == -1)
 			return -1;
 	}
@@ -306,6 +318,9 @@ peft_source_open_folder(struct peft_source *s, const char *dir,
 		return open_in(s, dir, "adapter_model.safetensors", err);
 	if (exists(dir, "adapter.safetensors"))	/* the adapters library's */
 		return open_in(s, dir, "adapter.safetensors", err);
+	if (exists(dir, "model_adapter_fusion.safetensors"))
+		return open_in(s, dir, "model_adapter_fusion.safetensors",
+		    err);
 	if (exists(dir, "adapters.safetensors"))	/* mlx-lm's */
 		return open_in(s, dir, "adapters.safetensors", err);
 	if (refuse_pickles(dir, err) == -1)

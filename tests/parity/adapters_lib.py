@@ -5,13 +5,15 @@ that library computes; and what is saved here, loaded there.
 usage: adapters_lib.py golden BASE OUT [NAME...]
        adapters_lib.py load BASE DIR [NAME...]
        adapters_lib.py stack BASE OUT GOLDEN
+       adapters_lib.py fuse BASE OUT GOLDEN
 
 golden: OUT/NAME/ adapter_config.json, adapter.safetensors as the library
 saves them, golden.safetensors: input_ids, labels, logits, loss, grad.NAME,
 merged.NAME where it merges.  load: trains each kind with peft-train (on
 PATH, as logits-tool), loads the result with the library, and compares the
 logits.  stack: OUT/A+B.logits, f32 in the machine's order, of the ids below
-with Stack(A, B) of adapters in GOLDEN.  BASE: tests/golden/methods/base.  Needs the packages adapters (1.3)
+with Stack(A, B) of adapters in GOLDEN.  fuse: OUT/NAME, fusions of those in
+NAMES with random weights, as the library saves them, and their logits.  BASE: tests/golden/methods/base.  Needs the packages adapters (1.3)
 and the transformers it asks for.
 """
 import json
@@ -250,6 +252,41 @@ def stack(path, out, golden_dir):
             os.path.join(out, "+".join(pair) + ".logits"))
 
 
+FUSIONS = {
+    "dynamic": ("dynamic", ["seq_bn", "seq_bn_map", "compacter_own"], {}),
+    "static": ("static", ["seq_bn", "seq_bn_post"], {}),
+    "before": ("dynamic", ["seq_bn_map", "seq_bn"],
+               {"residual_before": True, "query_before_ln": True,
+                "value_before_softmax": False}),
+}
+
+
+def fuse(path, out, golden_dir):
+    from adapters import AdapterFusionConfig
+    from adapters.composition import Fuse
+    for name, (kind, members, more) in FUSIONS.items():
+        m = base(path)
+        for a in members:
+            m.load_adapter(os.path.join(golden_dir, a), load_as=a,
+                           use_safetensors=True)
+        setup = Fuse(*members)
+        m.add_adapter_fusion(setup, AdapterFusionConfig.load(kind, **more))
+        torch.manual_seed(4)
+        with torch.no_grad():
+            for n, q in sorted(m.named_parameters()):
+                if "adapter_fusion_layer" in n:
+                    q.add_(0.3 * torch.randn_like(q))
+        m.active_adapters = setup
+        m.eval()
+        d = os.path.join(out, name)
+        m.save_adapter_fusion(d, setup, use_safetensors=True)
+        with torch.no_grad():
+            logits = m(input_ids=torch.tensor([STACK_IDS])).logits
+        logits.numpy().astype("<f4").tofile(os.path.join(d, "logits"))
+        with open(os.path.join(d, "members"), "w") as f:
+            f.write(" ".join(members) + "\n")
+
+
 def main():
     what, path, out = sys.argv[1:4]
     warnings.simplefilter("ignore")
@@ -260,6 +297,9 @@ def main():
         return
     if what == "stack":
         stack(path, out, sys.argv[4])
+        return
+    if what == "fuse":
+        fuse(path, out, sys.argv[4])
         return
     names = sys.argv[4:] or LOAD
     good = [load(path, out, name) for name in names]
