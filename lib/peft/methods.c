@@ -8,7 +8,8 @@
 
 extern const struct peft_method peft_adalora, peft_adaption_prompt, peft_boft,
 	peft_bottleneck, peft_c3a, peft_cpt, peft_delora, peft_fourierft,
-	peft_hira, peft_hra, peft_hub_fusion, peft_hub_lora, peft_hub_prefix_tuning,
+	peft_hira, peft_hra, peft_hub_fusion, peft_hub_lora,
+	peft_hub_prefix_tuning,
 	peft_hub_union, peft_ia3, peft_ln_tuning, peft_loha, peft_lokr,
 	peft_lora, peft_miss, peft_multitask, peft_oft, peft_p_tuning,
 	peft_poly, peft_prefix_tuning, peft_prompt_tuning, peft_randlora,
