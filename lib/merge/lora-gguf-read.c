@@ -79,7 +79,8 @@ find(const struct reader *k, const struct peft_site *s, const char *tail)
 	size_t i;
 
 	snprintf(hf, sizeof(hf), "%s.weight", s->path);
-	if (peft_arch_to_gguf(k->arch, hf, gguf) == -1)
+	if (peft_arch_to_gguf(k->arch, hf, gguf) == -1 ||
+	    peft_arch_order(k->arch, hf, &k->heads).split)
 		return NULL;
 	snprintf(name, sizeof(name), "%s.%s", gguf, tail);
 	for (i = 0; i < k->g.n; i++)

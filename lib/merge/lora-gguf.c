@@ -37,7 +37,8 @@ describe(struct writer *w, const struct peft_site *s, struct peft_err *err)
 
 	hf_name(s, hf, sizeof(hf));
 	if (peft_arch_to_gguf(w->arch, hf, gguf) == -1 ||
-	    strchr(gguf, '#') != NULL)
+	    strchr(gguf, '#') != NULL || peft_arch_order(w->arch, hf,
+	    &w->heads).split)
 		return peft_seterr(err, "weight %s has no name in GGUF", hf);
 	for (k = 0; k < 2; k++) {
 		struct peft_gguf_tensor *t = &w->t[w->n];
