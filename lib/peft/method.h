@@ -206,6 +206,8 @@ struct peft_adapter {
 	struct peft_scout	 scout;		/* if it looks ahead */
 	void			*memory;	/* the method's own; freed */
 	const char		*note;		/* to tell when it is saved */
+	const struct peft_layout *layout;	/* it was read in; NULL: its
+						 * own */
 };
 
 /* What names on disk begin with. */
