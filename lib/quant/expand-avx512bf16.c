@@ -59,7 +59,6 @@ HALVES(q8_0, 1)
 HALVES(mxfp4, 1)
 HALVES(q2_k, 8)
 HALVES(q3_k, 8)
-HALVES(q6_k, 8)
 HALVES(iq4_xs, 8)
 HALVES(tq1_0, 8)
 HALVES(tq2_0, 8)
@@ -266,6 +265,49 @@ h_q5_k(const struct peft_weight *w, size_t first, size_t n,
 			    _mm512_srli_epi16(high, (unsigned)g), q, 0xca);
 			look(dst, round2(stand_for(s, g, to15),
 			    stand_for(s, g, to31)), q);
+		}
+	}
+}
+
+/* Codes of group g of Q6_K, less 32. */
+INLINE __m256i
+sixes(const uint8_t *b, int g)
+{
+	const uint8_t *ql = b + g / 4 * 64 + g % 2 * 32;
+	__m256i low = _mm256_loadu_si256((const __m256i *)(const void *)ql);
+	__m256i high = _mm256_loadu_si256((const __m256i *)(const void *)
+	    (b + 128 + g / 4 * 32));
+	const int up = 4 - g % 4 * 2;
+
+	low = _mm256_srli_epi16(low, (unsigned)(g % 4 / 2 * 4));
+	high = up < 0 ? _mm256_srli_epi16(high, 2) :
+	    _mm256_slli_epi16(high, (unsigned)up);
+	return _mm256_sub_epi8(_mm256_or_si256(_mm256_and_si256(low,
+	    _mm256_set1_epi8(15)), _mm256_and_si256(high,
+	    _mm256_set1_epi8(48))), _mm256_set1_epi8(32));
+}
+
+static void
+h_q6_k(const struct peft_weight *w, size_t first, size_t n,
+    uint16_t *restrict dst)
+{
+	const struct place p = find(w, first);
+	const uint8_t *b = p.at;
+	float s[16];
+	int g;
+
+	for (; n > 0; n -= 256, b += 210) {
+		l_store(s, l_mul(l_half(b + 208), l_float(l_signed(b +
+		    192))));
+#pragma GCC unroll 8
+		for (g = 0; g < 8; g++, dst += GROUP) {
+			__m256i q = sixes(b, g);
+
+			_mm512_storeu_si512(dst, round2(l_mul(l_float(
+			    _mm512_cvtepi8_epi32(_mm256_castsi256_si128(q))),
+			    l_set(s[2 * g])), l_mul(l_float(
+			    _mm512_cvtepi8_epi32(_mm256_extracti128_si256(q,
+			    1))), l_set(s[2 * g + 1]))));
 		}
 	}
 }
