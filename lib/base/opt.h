@@ -67,5 +67,9 @@ uint64_t peft_optsize(const char *opt, const char *s);
 /* The index of s in words (which ends with NULL), or die listing them. */
 int	 peft_optword(const char *opt, const char *s,
 	    const char *const *words);
+/* "[NAME=]PATH": the name ends at the first = that no slash precedes, and is
+ * else the last part of the path; it is the caller's. */
+int	 peft_split_name(const char *spec, char **name, const char **path,
+	    struct peft_err *) PEFT_MUSTCHECK;
 
 #endif
