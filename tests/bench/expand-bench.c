@@ -2,12 +2,12 @@
 /*
  * expand-bench [THREADS [MILLIONS [TYPE]]]: how fast each type is expanded to
  * f32, and f32 made 16 bits wide, as a fraction of what a loop reaches that
- * does nothing but read and write as many bytes.  Plain stores read memory before they write it, stores
- * past the caches do not; so there are two such loops, and two fractions.
- * Decoders store plainly, since what they make is used next: mostly it never
- * leaves the cache, for which the last column has the rate.  Times of a type
- * are taken in turn, the processor's seconds of all threads, and the least
- * counts: others may use the machine.
+ * does nothing but read and write as many bytes.  Plain stores read memory
+ * before they write it, stores past the caches do not; so there are two such
+ * loops, and two fractions.  Decoders store plainly, since what they make is
+ * used next: mostly it never leaves the cache, for which the last column has
+ * the rate.  Times of a type are taken in turn, the processor's seconds of
+ * all threads, and the least counts: others may use the machine.
  */
 
 #include <emmintrin.h>
@@ -40,24 +40,37 @@ die(const char *what)
 	exit(2);
 }
 
-/* Read so many bytes, and write so many: multiples of SLICE / 32. */
-static inline __attribute__((always_inline)) void
-stream(const uint8_t *from, size_t in, uint8_t *to, size_t out, bool past)
+typedef uint8_t wide __attribute__((vector_size(64), aligned(16), may_alias));
+
+/* Read so many bytes, and write so many: multiples of SLICE / 128. */
+__attribute__((target_clones("avx512f", "avx2", "default")))
+static void
+stream(const uint8_t *from, size_t in, uint8_t *to, size_t out)
 {
-	size_t i, k, rin = in / (SLICE / 32), rout = out / (SLICE / 32);
+	size_t i, k, rin = in / (SLICE / 128), rout = out / (SLICE / 128);
+	wide v = { 0 };
+
+	for (i = 0; i < SLICE / 128; i++, from += rin, to += rout) {
+		for (k = 0; k + 64 <= rin; k += 64)
+			v ^= *(const wide *)(const void *)(from + k);
+		for (k = 0; k < rout; k += 64)
+			*(wide *)(void *)(to + k) = v;
+	}
+}
+
+/* The same past the caches. */
+static void
+stream_past(const uint8_t *from, size_t in, uint8_t *to, size_t out)
+{
+	size_t i, k, rin = in / (SLICE / 128), rout = out / (SLICE / 128);
 	__m128i v = _mm_setzero_si128();
 
-	for (i = 0; i < SLICE / 32; i++, from += rin, to += rout) {
-		for (k = 0; k < rin; k += 16)
+	for (i = 0; i < SLICE / 128; i++, from += rin, to += rout) {
+		for (k = 0; k + 64 <= rin; k += 16)
 			v = _mm_xor_si128(v, _mm_loadu_si128((const __m128i *)
 			    (const void *)(from + k)));
 		for (k = 0; k < rout; k += 16)
-			if (past)
-				_mm_stream_si128((__m128i *)(void *)(to + k),
-				    v);
-			else
-				_mm_store_si128((__m128i *)(void *)(to + k),
-				    v);
+			_mm_stream_si128((__m128i *)(void *)(to + k), v);
 	}
 }
 
@@ -66,12 +79,10 @@ any_stream(const struct bench *b, size_t task, bool past)
 {
 	uint8_t *bytes = b->bytes + task * b->per_slice;
 	uint8_t *floats = (uint8_t *)(void *)(b->back + task * SLICE);
-	const size_t n = SLICE * sizeof(float);
+	const size_t n = SLICE * sizeof(float), m = b->per_slice;
 
-	if (b->narrow)
-		stream(floats, n, bytes, b->per_slice, past);
-	else
-		stream(bytes, b->per_slice, floats, n, past);
+	(past ? stream_past : stream)(b->narrow ? floats : bytes, b->narrow ?
+	    n : m, b->narrow ? bytes : floats, b->narrow ? m : n);
 }
 
 static void
@@ -220,12 +231,13 @@ main(int argc, char **argv)
 	b.pool = peft_pool_open(threads, &err);
 	b.x = peft_calloc(2 * SLICE, sizeof(float), &err);
 	b.back = aligned_alloc(64, b.n * sizeof(float));
-	b.bytes = peft_calloc(b.n + 1, sizeof(double), &err);
+	b.bytes = aligned_alloc(64, b.n * sizeof(double));
 	b.scales = peft_calloc(SLICE, sizeof(float), &err);
 	if (b.pool == NULL || b.x == NULL || b.back == NULL ||
 	    b.bytes == NULL || b.scales == NULL)
 		die(err.msg);
 	memset(b.back, 0, b.n * sizeof(float));
+	memset(b.bytes, 0, b.n * sizeof(double));
 	for (i = 0; i < SLICE; i++)
 		b.x[i] = (float)peft_rng_normal(key, 0, i);
 	for (; i < 2 * SLICE; i++)	/* importance */
