@@ -214,6 +214,23 @@ peft_optreal(const char *opt, const char *s, double min, double max)
 	return v;
 }
 
+double
+peft_optweight(const char *opt, char *s)
+{
+	char *eq = strrchr(s, '='), *end;
+	double w;
+
+	if (eq == NULL || eq[1] == '\0')
+		return 1;
+	w = strtod(eq + 1, &end);
+	if (*end != '\0')
+		return 1;
+	if (!isfinite(w) || fabs(w) > 1e6)
+		peft_die(PEFT_USAGE, "%s: '%s' is no weight", opt, eq + 1);
+	*eq = '\0';
+	return w;
+}
+
 int64_t
 peft_optint(const char *opt, const char *s, int64_t min, int64_t max)
 {

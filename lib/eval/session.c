@@ -151,6 +151,22 @@ fail:
 }
 
 void
+peft_session_tell(const struct peft_session *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nadapters; i++) {
+		const struct peft_named *a = &s->adapters[i];
+		const char *layout = a->name == NULL || a->spec != NULL ?
+		    NULL : peft_adapter_layout(a->parts[0].adapter);
+
+		if (layout != NULL)
+			peft_warn("adapter %s is read in the layout of %s",
+			    a->name, layout);
+	}
+}
+
+void
 peft_session_close(struct peft_session *s)
 {
 	size_t i;

@@ -91,6 +91,8 @@ struct peft_method {
 	bool		 hub;
 	/* Kinds of site it may be put on, as bits; 0: it has no sites. */
 	unsigned	 kinds;
+	/* Training draws for each record, beside any dropout. */
+	bool		 draws;
 	/* Modules that it targets where the config names none; ends with
 	 * NULL; NULL: q_proj, v_proj. */
 	const char *const *usual;
@@ -202,6 +204,8 @@ struct peft_adapter {
 	struct peft_scout	 scout;		/* if it looks ahead */
 	void			*memory;	/* the method's own; freed */
 	const char		*note;		/* to tell when it is saved */
+	const struct peft_layout *layout;	/* it was read in; NULL: its
+						 * own */
 };
 
 /* What names on disk begin with. */
