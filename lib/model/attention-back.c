@@ -246,11 +246,21 @@ block(const struct job *job, const struct view *w,
 		    w->ld, b.dq + i * b.lddq, c->head_dim * sizeof(*b.dq));
 }
 
-/* Add src[width, depth + n], gradients of a node and all above it, to their
- * places, `at' in those of a token. */
+static void
+put(const struct peft_run *run, float *y, const float *x, size_t n, bool set)
+{
+	if (set)
+		memcpy(y, x, n * sizeof(*y));
+	else
+		run->vec->add(y, x, n);
+}
+
+/* Gradients src[width, depth + n] of a node and all above it, to their
+ * places, `at' in those of a token: the node's own are the first of them, for
+ * those above they are added. */
 static void
 spread(const struct peft_run *run, const struct peft_packer *e, size_t node,
-    size_t head, size_t at, const float *src, size_t width,
+    size_t head, size_t at, const float *src, size_t width, bool own,
     const struct room *r)
 {
 	const struct peft_node *n = &run->tree.nodes[node];
@@ -264,12 +274,12 @@ spread(const struct peft_run *run, const struct peft_packer *e, size_t node,
 			e->f32->rows(src + d * r->ld + n->depth + i, r->ld,
 			    wide, m, r->copy);
 			for (j = 0; j < m; j++)
-				run->vec->add(dkv_of(run, n->first + i + j,
-				    head) + at + d, r->copy + j * PEFT_PANEL,
-				    wide);
+				put(run, dkv_of(run, n->first + i + j, head) +
+				    at + d, r->copy + j * PEFT_PANEL, wide,
+				    own);
 		}
 	if (n->parent != SIZE_MAX)
-		spread(run, e, n->parent, head, at, src, width, r);
+		spread(run, e, n->parent, head, at, src, width, false, r);
 }
 
 /* The head's place in a node. */
@@ -327,17 +337,22 @@ node_back(const struct job *job, size_t node, size_t head,
 	struct view w = view_of(job, node, head, &ask);
 	struct peft_bunch q = { .asked = &ask, .window = job->window,
 	    .node = n->first, .past = n->depth };
+	size_t t;
 
-	if (ask.n == 0)
+	if (ask.n == 0) {		/* but there are nodes below */
+		for (t = n->first; t < n->first + n->n; t++)
+			memset(dkv_of(run, t, head), 0, (c->head_dim +
+			    c->v_dim) * sizeof(float));
 		return;
+	}
 	prepare(job, node, head, r);
 	for (; q.i0 < ask.n; q.i0 += PEFT_BLOCK) {
 		q.m = ask.n - q.i0 < PEFT_BLOCK ? ask.n - q.i0 : PEFT_BLOCK;
 		block(job, &w, &q, r);
 	}
-	spread(run, &job->packer, node, head, 0, r->dk, c->head_dim, r);
+	spread(run, &job->packer, node, head, 0, r->dk, c->head_dim, true, r);
 	spread(run, &job->packer, node, head, c->head_dim, r->dv, c->v_dim,
-	    r);
+	    true, r);
 }
 
 /* A tree, from its root on: its nodes follow each other. */
@@ -348,20 +363,15 @@ head_task(void *ctx, size_t task, int thread)
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
 	const struct peft_tree *tree = &run->tree;
-	size_t node = task / c->heads, head = task % c->heads, t;
+	size_t node = task / c->heads, head = task % c->heads;
 	struct peft_arena a = peft_attention_arena(run, thread);
 	struct room r = room_of(run, &a);
 
 	if (tree->nodes[node].parent != SIZE_MAX)
 		return;
-	do {
-		const struct peft_node *n = &tree->nodes[node];
-
-		for (t = n->first; t < n->first + n->n; t++)
-			memset(dkv_of(run, t, head), 0, (c->head_dim +
-			    c->v_dim) * sizeof(float));
+	do
 		node_back(job, node, head, &r);
-	} while (++node < tree->n && tree->nodes[node].parent != SIZE_MAX);
+	while (++node < tree->n && tree->nodes[node].parent != SIZE_MAX);
 }
 
 /* The sums of a token over the heads of a group, in their order. */
@@ -378,12 +388,8 @@ sum_heads(const struct job *job, size_t t)
 		float *dk = row + at->k + head / rep * at->kstep;
 		float *dv = row + at->v + head / rep * at->vstep;
 
-		if (head % rep == 0) {
-			memset(dk, 0, c->head_dim * sizeof(*dk));
-			memset(dv, 0, c->v_dim * sizeof(*dv));
-		}
-		job->run->vec->add(dk, d, c->head_dim);
-		job->run->vec->add(dv, d + c->head_dim, c->v_dim);
+		put(job->run, dk, d, c->head_dim, head % rep == 0);
+		put(job->run, dv, d + c->head_dim, c->v_dim, head % rep == 0);
 	}
 }
 
