@@ -101,35 +101,42 @@ l_bfloats(const uint8_t *p)
 	    _mm256_loadu_si256((const __m256i *)(const void *)p)), 16));
 }
 
-/* One f16 in every lane; two, each in every lane. */
+/* One f16 in every lane (two bytes behind it are read, too); two, each in every
+ * lane.  By way of memory, which has broadcasts that take no shuffle: there
+ * are more of these than the processor has room for. */
 INLINE lanes
 l_half(const uint8_t *p)
 {
-	return _mm512_cvtph_ps(_mm256_set1_epi16((short)peft_load16(p)));
+	int32_t more;
+	float f[4];
+
+	memcpy(&more, p, sizeof(more));
+	_mm_storeu_ps(f, _mm_cvtph_ps(_mm_cvtsi32_si128(more)));
+	__asm__("" : "+m"(f));
+	return _mm512_set1_ps(f[0]);
 }
 
 INLINE void
 l_half2(const uint8_t *p, lanes *a, lanes *b)
 {
 	int32_t both;
-	__m512 v;
+	float f[4];
 
 	memcpy(&both, p, sizeof(both));
-	v = _mm512_cvtph_ps(_mm256_set1_epi32(both));
-	*a = _mm512_moveldup_ps(v);
-	*b = _mm512_movehdup_ps(v);
+	_mm_storeu_ps(f, _mm_cvtph_ps(_mm_cvtsi32_si128(both)));
+	__asm__("" : "+m"(f));
+	*a = _mm512_set1_ps(f[0]);
+	*b = _mm512_set1_ps(f[1]);
 }
 
-INLINE float
-l_sum(lanes a)
+INLINE __m128
+l_quarter(lanes a)
 {
 	__m256 h = _mm256_add_ps(_mm512_castps512_ps256(a),
 	    _mm512_extractf32x8_ps(a, 1));
-	__m128 q = _mm_add_ps(_mm256_castps256_ps128(h),
-	    _mm256_extractf128_ps(h, 1));
 
-	q = _mm_add_ps(q, _mm_movehl_ps(q, q));
-	return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+	return _mm_add_ps(_mm256_castps256_ps128(h),
+	    _mm256_extractf128_ps(h, 1));
 }
 
 #elif defined(__AVX2__)
@@ -252,14 +259,11 @@ l_half2(const uint8_t *p, lanes *a, lanes *b)
 	*b = l_half(p + 2);
 }
 
-INLINE float
-l_sum(lanes a)
+INLINE __m128
+l_quarter(lanes a)
 {
-	__m128 q = _mm_add_ps(_mm256_castps256_ps128(a),
+	return _mm_add_ps(_mm256_castps256_ps128(a),
 	    _mm256_extractf128_ps(a, 1));
-
-	q = _mm_add_ps(q, _mm_movehl_ps(q, q));
-	return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
 }
 
 #else
@@ -294,6 +298,40 @@ l_sum(lanes a)
 	return a.f[0];
 }
 
+INLINE void
+l_sum4(const lanes *a, size_t step, float out[4])
+{
+	size_t i;
+
+	for (i = 0; i < 4; i++)
+		out[i] = l_sum(a[i * step]);
+}
+
+#endif
+
+#ifdef __AVX2__
+INLINE float
+l_sum(lanes a)
+{
+	__m128 q = l_quarter(a);
+
+	q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+	return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+}
+
+/* The same of four, `step' apart. */
+INLINE void
+l_sum4(const lanes *a, size_t step, float out[4])
+{
+	__m128 q0 = l_quarter(a[0]), q1 = l_quarter(a[step]);
+	__m128 q2 = l_quarter(a[2 * step]), q3 = l_quarter(a[3 * step]);
+
+	q0 = _mm_add_ps(_mm_movelh_ps(q0, q1), _mm_movehl_ps(q1, q0));
+	q2 = _mm_add_ps(_mm_movelh_ps(q2, q3), _mm_movehl_ps(q3, q2));
+	_mm_storeu_ps(out, _mm_add_ps(
+	    _mm_shuffle_ps(q0, q2, _MM_SHUFFLE(2, 0, 2, 0)),
+	    _mm_shuffle_ps(q0, q2, _MM_SHUFFLE(3, 1, 3, 1))));
+}
 #endif
 
 #endif
