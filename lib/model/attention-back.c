@@ -57,8 +57,6 @@ struct block {
 	size_t			 lddq;
 };
 
-enum { SUMMED = 16 };		/* tokens of a task that sums over heads */
-
 static struct room
 room_of(const struct peft_run *run, struct peft_arena *a)
 {
@@ -92,15 +90,6 @@ void
 peft_attention_back_room(const struct peft_run *run, struct peft_arena *a)
 {
 	(void)room_of(run, a);
-}
-
-/* Where a head's gradients of token t's key and value lie, side by side. */
-static float *
-dkv_of(const struct peft_run *run, size_t t, size_t head)
-{
-	const struct peft_config *c = &run->net->config;
-
-	return run->dkv + (t * c->heads + head) * (c->head_dim + c->v_dim);
 }
 
 /* Scores of row i to weights p, and dp, the gradient of the weights, to that
@@ -246,42 +235,6 @@ block(const struct job *job, const struct view *w,
 		    w->ld, b.dq + i * b.lddq, c->head_dim * sizeof(*b.dq));
 }
 
-static void
-put(const struct peft_run *run, float *y, const float *x, size_t n, bool set)
-{
-	if (set)
-		memcpy(y, x, n * sizeof(*y));
-	else
-		run->vec->add(y, x, n);
-}
-
-/* Gradients src[width, depth + n] of a node and all above it, to their
- * places, `at' in those of a token: the node's own are the first of them, for
- * those above they are added. */
-static void
-spread(const struct peft_run *run, const struct peft_packer *e, size_t node,
-    size_t head, size_t at, const float *src, size_t width, bool own,
-    const struct room *r)
-{
-	const struct peft_node *n = &run->tree.nodes[node];
-	size_t i, d, m, wide, j;
-
-	for (i = 0; i < n->n; i += PEFT_PANEL)
-		for (d = 0; d < width; d += PEFT_PANEL) {
-			m = n->n - i < PEFT_PANEL ? n->n - i : PEFT_PANEL;
-			wide = width - d < PEFT_PANEL ? width - d :
-			    PEFT_PANEL;
-			e->f32->rows(src + d * r->ld + n->depth + i, r->ld,
-			    wide, m, r->copy);
-			for (j = 0; j < m; j++)
-				put(run, dkv_of(run, n->first + i + j, head) +
-				    at + d, r->copy + j * PEFT_PANEL, wide,
-				    own);
-		}
-	if (n->parent != SIZE_MAX)
-		spread(run, e, n->parent, head, at, src, width, false, r);
-}
-
 /* The head's place in a node. */
 static struct view
 view_of(const struct job *job, size_t node, size_t head,
@@ -337,12 +290,9 @@ node_back(const struct job *job, size_t node, size_t head,
 	struct view w = view_of(job, node, head, &ask);
 	struct peft_bunch q = { .asked = &ask, .window = job->window,
 	    .node = n->first, .past = n->depth };
-	size_t t;
 
 	if (ask.n == 0) {		/* but there are nodes below */
-		for (t = n->first; t < n->first + n->n; t++)
-			memset(dkv_of(run, t, head), 0, (c->head_dim +
-			    c->v_dim) * sizeof(float));
+		peft_keys_back_none(run, node, head);
 		return;
 	}
 	prepare(job, node, head, r);
@@ -350,9 +300,9 @@ node_back(const struct job *job, size_t node, size_t head,
 		q.m = ask.n - q.i0 < PEFT_BLOCK ? ask.n - q.i0 : PEFT_BLOCK;
 		block(job, &w, &q, r);
 	}
-	spread(run, &job->packer, node, head, 0, r->dk, c->head_dim, true, r);
-	spread(run, &job->packer, node, head, c->head_dim, r->dv, c->v_dim,
-	    true, r);
+	peft_keys_back(run, node, head, 0, r->dk, r->ld, c->head_dim, r->copy);
+	peft_keys_back(run, node, head, c->head_dim, r->dv, r->ld, c->v_dim,
+	    r->copy);
 }
 
 /* A tree, from its root on: its nodes follow each other. */
@@ -374,36 +324,6 @@ head_task(void *ctx, size_t task, int thread)
 	while (++node < tree->n && tree->nodes[node].parent != SIZE_MAX);
 }
 
-/* The sums of a token over the heads of a group, in their order. */
-static void
-sum_heads(const struct job *job, size_t t)
-{
-	const struct peft_config *c = &job->run->net->config;
-	const struct peft_heads_at *at = &job->run->net->at;
-	float *row = job->dqkv + t * at->ld;
-	size_t rep = c->heads / c->kv_heads, head;
-
-	for (head = 0; head < c->heads; head++) {
-		const float *d = dkv_of(job->run, t, head);
-		float *dk = row + at->k + head / rep * at->kstep;
-		float *dv = row + at->v + head / rep * at->vstep;
-
-		put(job->run, dk, d, c->head_dim, head % rep == 0);
-		put(job->run, dv, d + c->head_dim, c->v_dim, head % rep == 0);
-	}
-}
-
-static void
-sum_task(void *ctx, size_t task, int thread)
-{
-	const struct job *job = ctx;
-	size_t t = task * SUMMED, end = t + SUMMED;
-
-	(void)thread;
-	for (; t < end && t < job->run->T; t++)
-		sum_heads(job, t);
-}
-
 void
 peft_attention_back(struct peft_run *run, size_t layer,
     const struct peft_saved *s, const float *dout, float *dqkv)
@@ -417,8 +337,7 @@ peft_attention_back(struct peft_run *run, size_t layer,
 		memset(dqkv, 0, run->T * run->net->at.ld * sizeof(*dqkv));
 	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads,
 	    head_task, &job);
-	peft_cpu_run(run->net->cpu, (run->T + SUMMED - 1) / SUMMED, sum_task,
-	    &job);
+	peft_keys_back_sum(run, dqkv);
 	/* five products for the two of forward */
 	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ATTENTION_BACK, 0,
 	    2.5 * peft_attention_work(run, layer));

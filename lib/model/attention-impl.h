@@ -81,6 +81,20 @@ struct peft_packing {
 void	peft_attention_pack(const struct peft_run *, size_t node,
 	    const struct peft_packer *, const struct peft_packing *);
 
+/*
+ * attention-keys.c: gradients of a head's keys (at 0) or values (at
+ * head_dim), src[width, ld] by tokens of a node and all above it, to their
+ * places in run->dkv; a node comes after those above it, and where it has no
+ * queries its own are none.  Then all heads' are summed into dqkv's keys and
+ * values.  copy: 32 x 32 floats.
+ */
+void	peft_keys_back(const struct peft_run *, size_t node, size_t head,
+	    size_t at, const float *src, size_t ld, size_t width,
+	    float *copy);
+void	peft_keys_back_none(const struct peft_run *, size_t node,
+	    size_t head);
+void	peft_keys_back_sum(const struct peft_run *, float *dqkv);
+
 /* Scratch of a thread; attention-back.c: get what is needed from it. */
 struct peft_arena peft_attention_arena(const struct peft_run *, int thread);
 void	peft_attention_back_room(const struct peft_run *,
