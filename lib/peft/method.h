@@ -29,6 +29,10 @@ struct peft_module {
 	float			 weight;	/* of the adapter (attach) */
 	bool			 train;
 	double			 dropout;	/* of the input */
+	/* in a step: of all that it does; of rows of its change (times what
+	 * makes up for it, if drop_scaled); of its blocks */
+	double			 drop_all, drop_rows, drop_blocks;
+	bool			 drop_scaled;
 	const char		*untrainable;	/* why it can only be used */
 	size_t			 tasks;		/* of which records name one;
 						 * 0: it does not care */
@@ -87,6 +91,8 @@ struct peft_method {
 	bool		 hub;
 	/* Kinds of site it may be put on, as bits; 0: it has no sites. */
 	unsigned	 kinds;
+	/* Training draws for each record, beside any dropout. */
+	bool		 draws;
 	/* Modules that it targets where the config names none; ends with
 	 * NULL; NULL: q_proj, v_proj. */
 	const char *const *usual;
@@ -100,6 +106,12 @@ struct peft_method {
 	void	(*drop)(void *settings);
 	/* The methods that this one is made of; NULL: itself alone. */
 	const struct peft_part *(*parts)(const void *settings, size_t *n);
+	/* Open the adapters that this one is made of, a->experts, which act
+	 * only through it; home: the folder it was read from, or NULL.  Its
+	 * sites are those that wanted() takes, whatever targets there are.
+	 * NULL: there are none. */
+	int	(*gather)(struct peft_adapter *, const struct peft_sites *,
+		    const char *home, struct peft_err *);
 	/* Fill in the module's rank, scale, own and dropout, and say what
 	 * tensors it has: shapes[PEFT_MAXPART], unused ones with suffix
 	 * NULL.  common: the same of the adapter as a whole, whose modules
@@ -187,17 +199,23 @@ struct peft_adapter {
 	struct peft_tasks	 tasks;		/* if it is for several */
 	struct peft_invocation	 invocation;	/* alora.h */
 	int32_t			*invoked;	/* its ids */
+	struct peft_adapter	**experts;	/* others that it is made of */
+	size_t			 nexperts;
+	struct peft_scout	 scout;		/* if it looks ahead */
 	void			*memory;	/* the method's own; freed */
 	const char		*note;		/* to tell when it is saved */
+	const struct peft_layout *layout;	/* it was read in; NULL: its
+						 * own */
 };
 
 /* What names on disk begin with. */
 #define PEFT_PREFIX	"base_model.model."
 
 /* adapter.c: all but the values; and room for these (names and shapes are
- * known by then, so that a file's can be checked first). */
+ * known by then, so that a file's can be checked first).  home: what it was
+ * read from; NULL: a fresh one. */
 struct peft_adapter *peft_adapter_make(const cJSON *config,
-	    const struct peft_sites *, bool fresh, struct peft_err *)
+	    const struct peft_sites *, const char *home, struct peft_err *)
 	    PEFT_MUSTCHECK;
 int	peft_adapter_lay_out(struct peft_adapter *, struct peft_err *)
 	    PEFT_MUSTCHECK;
