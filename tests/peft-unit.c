@@ -89,7 +89,8 @@ check_targets(void)
 	    "2 target_modules: 'k_proj' matches no module of this model" },
 	{ 0, "{\"target_modules\":[\"q_proj\",\"k_proj\"]}", "15" },
 	{ 0, "{\"target_modules\":[\"k_proj\"]}",
-	    "3 the config targets no module of this model" },
+	    "3 the config targets no module of this model: "
+	    "target_modules is [\"k_proj\"]" },
 	{ 1, "{\"target_modules\":[\"self_attn.v_proj\",\"lm_head\"]}", "268" },
 	{ 1, "{\"target_modules\":\"all-linear\"}", "123567" },
 	{ 1, "{\"target_modules\":\"ALL-linear\","
@@ -198,19 +199,19 @@ check_configs(void)
 	{ "{\"peft_type\":\"LORA\",\"r\":1.5}", "2 " },
 	{ "{\"peft_type\":\"LORA\",\"lora_dropout\":1}",
 	    "2 lora_dropout 1 is not in [0, 1)" },
-	{ "{\"peft_type\":\"LORA\",\"use_dora\":true}",
+	{ "{\"peft_type\":\"LORA\",\"r\":2,\"use_dora\":true}",
 	    "2 model.layers.0.self_attn.q_proj: LORA needs the model's" },
 	{ "{\"peft_type\":\"LORA\",\"use_dora\":true,\"lora_bias\":true}",
 	    "2 use_dora and lora_bias exclude each other" },
 	{ "{\"peft_type\":\"LORA\",\"bias\":\"all\"}",
 	    "2 key \"bias\" is not honoured" },
-	{ "{\"peft_type\":\"LORA\",\"modules_to_save\":[\"lm_head\"]}",
+	{ "{\"peft_type\":\"LORA\",\"r\":2,\"modules_to_save\":[\"lm_head\"]}",
 	    "2 lm_head: modules_to_save needs the model's weights" },
 	{ "{\"peft_type\":\"LORA\",\"modules_to_save\":[\"nix\"]}",
 	    "2 modules_to_save: 'nix' matches no module of this model" },
 	{ "{\"peft_type\":\"LORA\",\"new_idea\":3}",
 	    "2 adapter_config.json: key \"new_idea\" is not" },
-	{ "{\"peft_type\":\"LORA\",\"init_lora_weights\":\"pissa\"}",
+	{ "{\"peft_type\":\"LORA\",\"r\":2,\"init_lora_weights\":\"pissa\"}",
 	    "2 model.layers.0.self_attn.q_proj: LORA needs the model's" },
 	{ "{\"peft_type\":\"LORA\",\"target_modules\":\"(\"}",
 	    "2 pattern '(', at character 2: missing closing parenthesis" },
@@ -267,11 +268,12 @@ check_configs(void)
 	    "2 prompt_tuning_init \"X\" is none of RANDOM" },
 	{ "{\"peft_type\":\"P_TUNING\",\"encoder_reparameterization_type\":"
 	    "\"X\"}", "2 encoder_reparameterization_type \"X\" is neither" },
-	{ "{\"peft_type\":\"MULTITASK_PROMPT_TUNING\",\"num_tasks\":2}",
-	    "2 num_tasks is 2: records do not say which task" },
+	{ "{\"peft_type\":\"MULTITASK_PROMPT_TUNING\","
+	    "\"prompt_tuning_init\":\"X\"}",
+	    "2 prompt_tuning_init \"X\" is none of RANDOM" },
 	{ "{\"peft_type\":\"ADAPTION_PROMPT\"}",
 	    "2 adapter_len and adapter_layers must be given" },
-	{ "{\"peft_type\":\"LORA\",\"init_lora_weights\":\"eva\"}",
+	{ "{\"peft_type\":\"LORA\",\"r\":2,\"init_lora_weights\":\"eva\"}",
 	    "2 model.layers.0.self_attn.q_proj: init_lora_weights: adapters" },
 	{ "{\"peft_type\":\"LORA\",\"init_lora_weights\":\"orthogonal\","
 	    "\"r\":3}",
@@ -602,6 +604,61 @@ check_blocks(const char *config)
 	    "in %u of 1000 steps the first", config, (unsigned)first);
 	for (i = 0; i < NSITE; i++)
 		sites_at[i].hooks = NULL;
+	peft_cpu_close(cpu);
+	peft_adapter_close(a);
+}
+
+/* Two skills of a task, logits 0: each sigmoid is drawn evenly from 0 to 1, so
+ * that the first one's weight has the mean 1/2 and the variance 1/4 + (3/2 - 2
+ * ln 2) / 2 - 1/4; of each record and each step it is another. */
+static void
+check_poly(void)
+{
+	enum { N = 4000 };
+	struct peft_err err;
+	struct peft_adapter *a = make("{\"peft_type\":\"POLY\",\"r\":1,"
+	    "\"n_skills\":2,\"target_modules\":[\"0.self_attn.q_proj\"]}",
+	    &err);
+	struct peft_cpu *cpu = peft_cpu_open(1, &err);
+	float x[8] = { 1, 1, 1, 1, 1, 1, 1, 1 }, y[8], saved[8], *scratch;
+	uint64_t ident[2] = { UINT64_C(7) << 32, UINT64_C(8) << 32 };
+	struct peft_hook_call call = { .cpu = cpu, .T = 2, .x = x, .ldx = 4,
+	    .saved = saved, .ident = ident, .train = true };
+	double sum = 0, square = 0, off = 0;
+	struct peft_module *m;
+	size_t i, alike = 0;
+
+	need(a != NULL && cpu != NULL, &err);
+	need(peft_adapter_attach(a, &sites, 0, 1, true, &err) == 0, &err);
+	peft_adapter_seed(a, 1);
+	m = &a->modules[0];
+	scratch = calloc(m->hook.ops->scratch(m, 2), sizeof(float));
+	call.scratch = scratch;
+	for (i = 0; i < 8; i++) {	/* A is 1/4; B of the first skill 1 */
+		m->param[0]->value[i] = 0.25f;
+		m->param[1]->value[i] = i < 4;
+	}
+	memset(m->param[2]->value, 0, 2 * sizeof(float));
+	for (call.step = 1; call.step <= N; call.step++) {
+		memset(y, 0, sizeof(y));
+		m->hook.ops->forward(m, &call, y, 4);
+		sum += y[0];
+		square += (double)y[0] * y[0];
+		alike += y[0] == y[4];
+	}
+	sum /= N;
+	square = square / N - sum * sum;
+	ok(fabs(sum - 0.5) < 0.02 && fabs(square - 0.056853) < 0.003 &&
+	    alike == 0, "Poly draws weights of mean %.3f, variance %.4f", sum,
+	    square);
+	call.T = 1;
+	for (i = 0; i < 8; i++)
+		m->param[1]->value[i] = 0.125f * (float)(1 + i);
+	for (call.step = 1; call.step <= 20; call.step++)
+		off = fmax(off, gradient_off(a, m, &call));
+	ok(off < 1e-3, "and their gradients are right (%.1e)", off);
+	sites_at[1].hooks = NULL;
+	free(scratch);
 	peft_cpu_close(cpu);
 	peft_adapter_close(a);
 }
@@ -1031,6 +1088,7 @@ main(int argc, char **argv)
 		check_saved_config();
 		check_hook();
 		check_dropout();
+		check_poly();
 #define ON "\"target_modules\":[\"0.self_attn.q_proj\"]}"
 		check_parts("{\"peft_type\":\"LOHA\",\"r\":2,"
 		    "\"rank_dropout\":0.3," ON, 0.3, false, true);

@@ -59,7 +59,8 @@ peft_config_check(const struct peft_method *m, const cJSON *config,
 		if (key != NULL && key[1] == NULL)
 			continue;
 		if (m->hub ? peft_hub_is_outer(e->string) :
-		    strcmp(e->string, "target_modules") == 0 ||
+		    (strcmp(e->string, "target_modules") == 0 && m->kinds !=
+		    0 && m->gather == NULL) ||
 		    strcmp(e->string, PEFT_INIT_IDS) == 0)
 			continue;
 		if (find_key(m->keys, e->string) != NULL || is_off(e))
@@ -152,6 +153,8 @@ peft_adapter_drops(const struct peft_adapter *a)
 	const cJSON *e;
 	size_t i;
 
+	if (a->method->draws)
+		return true;
 	for (i = 0; i < a->nexperts; i++)
 		if (peft_adapter_drops(a->experts[i]))
 			return true;

@@ -134,7 +134,7 @@ peft_adapter_still(struct peft_adapter *a, struct peft_err *err)
 		m->dropout = m->drop_all = m->drop_rows = 0;
 		m->drop_blocks = 0;
 	}
-	return had || !peft_adapter_drops(a) ? 0 : peft_seterr(err, "%s: its "
+	return had || a->method->draws || !peft_adapter_drops(a) ? 0 : peft_seterr(err, "%s: its "
 	    "dropout cannot be left out; make it 0 in adapter_config.json",
 	    a->method->type);
 }

@@ -32,24 +32,6 @@ hf_name(const struct peft_site *s, char *name, size_t size)
 	snprintf(name, size, "%s.weight", s->path);
 }
 
-/* Experts, all in one tensor there, have none of their own. */
-static int
-stem(const struct peft_sites *sites, const struct peft_site *s, int k,
-    struct peft_buf *b, struct peft_err *err)
-{
-	const struct peft_arch *arch = arch_of(sites, err);
-	char hf[512], gguf[256];
-
-	hf_name(s, hf, sizeof(hf));
-	if (arch == NULL)
-		return -1;
-	if (k > 0 || peft_arch_to_gguf(arch, hf, gguf) == -1 ||
-	    strchr(gguf, '#') != NULL)
-		return 0;
-	peft_buf_puts(b, gguf);
-	return 1;
-}
-
 static struct peft_order
 order(const struct peft_sites *sites, const struct peft_site *s)
 {
@@ -62,6 +44,25 @@ order(const struct peft_sites *sites, const struct peft_site *s)
 
 	hf_name(s, hf, sizeof(hf));
 	return arch == NULL ? none : peft_arch_order(arch, hf, &heads);
+}
+
+/* Experts, all in one tensor there, have none of their own, and what lies in
+ * several tensors has none for all of it. */
+static int
+stem(const struct peft_sites *sites, const struct peft_site *s, int k,
+    struct peft_buf *b, struct peft_err *err)
+{
+	const struct peft_arch *arch = arch_of(sites, err);
+	char hf[512], gguf[256];
+
+	hf_name(s, hf, sizeof(hf));
+	if (arch == NULL)
+		return -1;
+	if (k > 0 || peft_arch_to_gguf(arch, hf, gguf) == -1 ||
+	    strchr(gguf, '#') != NULL || order(sites, s).split)
+		return 0;
+	peft_buf_puts(b, gguf);
+	return 1;
 }
 
 static bool
