@@ -22,6 +22,15 @@ in_bf16(const struct peft_hook_call *c, const struct peft_thin *w)
 	    w->r + SLACK <= w->in && w->r + SLACK <= w->out;
 }
 
+/* Without a call: for some.  The few tokens of answers are not for it. */
+bool
+peft_thin_beside(const struct peft_hook_call *c, const struct peft_thin *w)
+{
+	return w->r <= MOSTRANK && w->r + SLACK <= w->in &&
+	    w->r + SLACK <= w->out && (c == NULL || c->train ||
+	    !peft_product_is_few(c->cpu, c->T));
+}
+
 /* dh, or h times s; db^T. */
 size_t
 peft_thin_scratch(size_t r, size_t in, size_t out, size_t T)
@@ -86,14 +95,16 @@ peft_thin_forward(const struct peft_hook_call *c,
 		return;
 	}
 	if (!in_bf16(c, w)) {
-		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, w->in, 1, x, ldx,
-		    w->a, w->in, 0, c->saved, r);
+		if (c->hidden == NULL)
+			peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, w->in, 1,
+			    x, ldx, w->a, w->in, 0, c->saved, r);
 		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, w->out, r, w->scale,
 		    c->saved, r, w->b, r, 1, y, ldy);
 		return;
 	}
-	peft_dense_forward(c->cpu, x, ldx, c->T, &a, false, c->saved, r,
-	    c->product);
+	if (c->hidden == NULL)
+		peft_dense_forward(c->cpu, x, ldx, c->T, &a, false, c->saved,
+		    r, c->product);
 	for (i = 0; i < c->T * r; i++)
 		c->scratch[i] = w->scale * c->saved[i];
 	peft_dense_forward(c->cpu, c->scratch, r, c->T, &b, true, y, ldy,
@@ -108,6 +119,8 @@ peft_thin_hidden(const struct peft_hook_call *c,
 	float *dh = c->scratch;
 	size_t r = w->r, i;
 
+	if (c->hidden != NULL)
+		return;
 	if (!in_bf16(c, w)) {
 		peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, r, w->out, w->scale,
 		    dy, lddy, w->b, r, 0, dh, r);
@@ -126,11 +139,11 @@ peft_thin_gradients(const struct peft_hook_call *c,
     const struct peft_thin *w, const float *x, size_t ldx, const float *dy,
     size_t lddy, float *da, float *db)
 {
+	const float *dh = c->hidden != NULL ? c->hidden : c->scratch;
 	float *g = c->scratch + c->T * w->r;
 	size_t r = w->r, i, k;
 
-	peft_outer(c->cpu, r, w->in, c->T, 1, c->scratch, r, x, ldx, da,
-	    w->in);
+	peft_outer(c->cpu, r, w->in, c->T, 1, dh, r, x, ldx, da, w->in);
 	memset(g, 0, r * w->out * sizeof(*g));
 	peft_outer(c->cpu, r, w->out, c->T, w->scale, c->saved, r, dy, lddy,
 	    g, w->out);
