@@ -195,7 +195,7 @@ peft_embed(struct peft_run *run, float *x)
 		} else
 			memset(x + t * D, 0, D * sizeof(*x));
 	peft_hooks_forward(run, run->net->embed.site, run->ranges,
-	    run->nranges, run->ident, NULL, 0, x, D, NULL);
+	    run->nranges, run->ident, NULL, 0, x, D, run->embedhook);
 	if (run->train && run->caps.neftune > 0)
 		add_noise(run, x, D);
 	if (!c->t.embed_sqrt)		/* no part of the module */

@@ -68,17 +68,19 @@ peft_run_product_scratch(const struct peft_run *run)
 
 	for (i = 0; i < s->n; i++) {
 		const struct peft_site *site = &s->at[i];
+		bool turned = site->transposed || site->kind ==
+		    PEFT_EMBEDDING;
 
-		if (site->kind == PEFT_NORM || site->kind == PEFT_EMBEDDING ||
+		if (site->kind == PEFT_NORM || (site->kind ==
+		    PEFT_EMBEDDING && site->hooks == NULL) ||
 		    site->kind == PEFT_POSITION)
 			continue;
 		/* hooks may multiply more than the rows of a batch */
 		T = site->kind == PEFT_HEAD && site->hooks == NULL ?
 		    peft_run_tile(run) : SIZE_MAX;
-		rows = site->transposed ? site->in :
-		    rows_at_once(s, i) + beside;
+		rows = turned ? site->in : rows_at_once(s, i) + beside;
 		n = peft_product_scratch(run->net->cpu, rows,
-		    site->transposed ? site->out : site->in, T);
+		    turned ? site->out : site->in, T);
 		most = n > most ? n : most;
 	}
 	return most;

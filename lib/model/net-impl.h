@@ -153,6 +153,7 @@ struct peft_run {
 	float	*attention;			/* scratch, per thread */
 	size_t	 attention_stride;
 	float	*headhook;			/* kept by the hooks of head */
+	float	*embedhook;			/* and of the embedding */
 	float	*scout;				/* kept by the scouts */
 	bool	 scouting;			/* this is the pass before */
 	/* experts: their visits' inputs, what they give, gradients */
