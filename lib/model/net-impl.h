@@ -147,6 +147,8 @@ struct peft_run {
 	float	*product, *hook;		/* scratch */
 	float	*input;		/* [T, most] what hooks made of an input */
 	float	*dout;		/* [T, most] and of outputs' gradients */
+	float	*dhidden;	/* [T, most] of adapters beside weights */
+	float	*hidden;	/* what hooks are told of that, or NULL */
 	float	*ones, *unit;	/* [D], where norms are trained */
 	float	*attention;			/* scratch, per thread */
 	size_t	 attention_stride;

@@ -17,7 +17,7 @@
  *	l_times		w n, both less than 2^15
  *	l_sixteen	the bytes of four words; l_nibbles16: 16 low or high
  *			nibbles of memory
- *	l_pick		one of sixteen in each lane
+ *	l_less		sixteen less a number	l_pick	one of sixteen in each
  *
  * What l_twos and l_threes leave in higher bits l_look8 does not see, if a
  * table of four is there twice.

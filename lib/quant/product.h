@@ -33,7 +33,8 @@ struct peft_product {
 bool	peft_product_is_few(const struct peft_cpu *, size_t T);
 
 /* Floats of scratch that products of up to T tokens with weights up to rows x
- * cols need, for all threads of the cpu together. */
+ * cols need, for all threads of the cpu together; rows: of all the weights of
+ * a backward product together. */
 size_t	peft_product_scratch(const struct peft_cpu *, size_t rows, size_t cols,
 	    size_t T);
 
