@@ -223,7 +223,7 @@ static const struct {
 	{ GPTQSET, 1, { "m.scales", PEFT_F16, 2, 31, nothing }, PEFT_INPUT, "m.scales is not 2 x 32 scales" },
 	{ GPTQSET, 1, { "m.scales", PEFT_F16, 64, 0, nothing }, PEFT_INPUT, "m.scales is not scales for groups" },
 	{ GPTQSET, 1, { "m.scales", PEFT_I16, 2, 32, nothing }, PEFT_INPUT, "m.scales is of type i16, which scales are not" },
-	{ GPTQSET, 1, { "m.scales", PEFT_F32, 2, 32, infinite }, PEFT_NUMERIC, "the scales of m.weight are not finite" },
+	{ GPTQSET, 1, { "m.scales", PEFT_F32, 2, 32, infinite }, PEFT_INPUT, "the scales of m.weight are not finite" },
 	{ GPTQSET, 2, { "m.qzeros", PEFT_I32, 2, 3, bytes }, PEFT_INPUT, "m.qzeros is not 2 x 4 words (i32)" },
 	{ GPTQSET, 2, { "m.qzeros", PEFT_F32, 2, 4, bytes }, PEFT_INPUT, "m.qzeros is not 2 x 4 words (i32)" },
 	{ GPTQSET, 3, { "m.g_idx", PEFT_I64, 32, 0, groups }, PEFT_INPUT, "m.g_idx is not a list of i32" },
@@ -247,7 +247,7 @@ static const struct {
 	{ CTSET, 0, { "m.weight_packed", PEFT_U8, 32, 8, bytes }, PEFT_INPUT, "m.weight_packed is not 32 rows" },
 	{ CTSET, 1, { "m.weight_scale", PEFT_F32, 32, 3, bytes }, PEFT_INPUT, "m.weight_scale fits no block size" },
 	{ CTSET, 1, { "m.weight_scale", PEFT_U8, 32, 2, bytes }, PEFT_INPUT, "m.weight_scale is of type u8, which scales are not" },
-	{ CTSET, 1, { "m.weight_scale", PEFT_F32, 32, 2, infinite }, PEFT_NUMERIC, "the scales of m.weight are not finite" },
+	{ CTSET, 1, { "m.weight_scale", PEFT_F32, 32, 2, infinite }, PEFT_INPUT, "the scales of m.weight are not finite" },
 	{ CTSET, 2, { "m.weight_shape", PEFT_I64, 3, 0, dims3 }, PEFT_INPUT, "m.weight_shape is not two whole numbers" },
 	{ CTSET, 2, { "m.weight_shape", PEFT_F32, 2, 0, ones }, PEFT_INPUT, "m.weight_shape is not two whole numbers" },
 	{ CTSET, 2, { "m.weight_shape", PEFT_I64, 2, 0, nothing }, PEFT_INPUT, "m.weight_shape holds 0" },
@@ -263,8 +263,8 @@ static const struct {
 	{ FP8SET, 0, { "m.weight", PEFT_BF16, 32, 64, nothing }, PEFT_INPUT, "tensor m.weight_scale_inv belongs to no weight" },
 	{ FP8SET, 1, { "m.weight_scale_inv", PEFT_F32, 2, 1, ones }, PEFT_INPUT, "m.weight_scale_inv fits no block size" },
 	{ FP8SET, 1, { "m.weight_scale_inv", PEFT_I32, 1, 2, ones }, PEFT_INPUT, "m.weight_scale_inv is of type i32, which scales are not" },
-	{ FP8SET, 1, { "m.weight_scale_inv", PEFT_F32, 1, 2, infinite }, PEFT_NUMERIC, "the scales of m.weight are not finite" },
-	{ FP8SET, 1, { "m.weight_scale_inv", PEFT_F8_E8M0, 1, 2, nan8 + 2 }, PEFT_NUMERIC, "the scales of m.weight are not finite" },
+	{ FP8SET, 1, { "m.weight_scale_inv", PEFT_F32, 1, 2, infinite }, PEFT_INPUT, "the scales of m.weight are not finite" },
+	{ FP8SET, 1, { "m.weight_scale_inv", PEFT_F8_E8M0, 1, 2, nan8 + 2 }, PEFT_INPUT, "the scales of m.weight are not finite" },
 	{ FP8SET, 2, { "m.experts", PEFT_F8_E4M3, 2, 2, nothing }, PEFT_INPUT, "tensor m.experts: of quant_method fp8 only MODULE.weight with a scale is honoured" },
 	{ FP8SET, 2, { "m.weight_scale", PEFT_F32, 1, 2, ones }, PEFT_INPUT, "m.weight_scale and m.weight_scale_inv are both there" },
 	{ FP8SET, 2, { "m.weight_zero_point", PEFT_F8_E4M3, 2, 0, nan8 + 2 }, PEFT_INPUT, "m.weight_zero_point is not zero" },
@@ -462,7 +462,7 @@ static const struct {
 	{ MX(""), PEFT_U8, PEFT_U8, { 2, 3, 2, 16 }, { 2, 2, 2 }, nothing, PEFT_INPUT, "m_scales is not an u8 for each block of m_blocks" },
 	{ MX(""), PEFT_U8, PEFT_I8, { 2, 3, 2, 16 }, { 2, 3, 2 }, nothing, PEFT_INPUT, "m_scales is not an u8 for each block of m_blocks" },
 	{ MX(""), PEFT_U8, PEFT_U8, { 2, 3, 2, 16 }, { 0 }, nothing, PEFT_INPUT, "m_scales is missing" },
-	{ MX(""), PEFT_U8, PEFT_U8, { 2, 3, 2, 16 }, { 2, 3, 2 }, nan8, PEFT_NUMERIC, "the scales of m are not finite" },
+	{ MX(""), PEFT_U8, PEFT_U8, { 2, 3, 2, 16 }, { 2, 3, 2 }, nan8, PEFT_INPUT, "the scales of m are not finite" },
 };
 
 static void

@@ -112,7 +112,7 @@ test_4bit(void)
 	fill_parts(parts, STATE4("2,64", ""), false);
 	absmax[1] = INFINITY;
 	put_st("f", parts);
-	refused("f", PEFT_NUMERIC, "the scales of w are not finite");
+	refused("f", PEFT_INPUT, "the scales of w are not finite");
 }
 
 static void
@@ -136,11 +136,11 @@ test_nested(void)
 	fill_parts(parts, STATE4("2,64", NESTED), true);
 	table[200] = NAN;
 	put_st("f", parts);
-	refused("f", PEFT_NUMERIC, "the scales of w are not finite");
+	refused("f", PEFT_INPUT, "the scales of w are not finite");
 	fill_parts(parts, STATE4("2,64", NESTED), true);
 	outer[0] = NAN;
 	put_st("f", parts);
-	refused("f", PEFT_NUMERIC, "the scales of w are not finite");
+	refused("f", PEFT_INPUT, "the scales of w are not finite");
 	fill_parts(parts, STATE4("2,64", NESTED), true);
 	parts[OUTER].n = 0;
 	put_st("f", parts);
