@@ -52,24 +52,18 @@ padded(const struct peft_products *j, size_t deep)
 	return peft_pieces(deep, j->e.step) * j->e.step;
 }
 
-/* Rows of a chunk's panels, with what stands behind them. */
+/* Rows of a chunk's panels, with what stands behind each part. */
 static size_t
 rows_of(const struct peft_products *j, const struct peft_chunk *c)
 {
-	return padded(j, c->deep) + j->e.tail;
+	return padded(j, c->deep) + peft_pieces(c->deep, j->e.part) *
+	    j->e.tail;
 }
 
 static bool
 is_whole(const struct peft_products *j, size_t seg)
 {
 	return peft_segment_size(j, seg) <= j->e.whole;
-}
-
-size_t
-peft_segment_chunks(const struct peft_products *j, size_t seg)
-{
-	return is_whole(j, seg) ? 1 : peft_pieces(peft_segment_size(j, seg),
-	    j->e.chunk);
 }
 
 /* The chunk that begins at c->at of c->seg, or the next segment's first. */
@@ -182,7 +176,8 @@ multiply(const struct peft_products *j, struct peft_block *b, size_t i,
 		    PEFT_PANEL) * size;
 		b->k = j->e.size < sizeof(float) ? padded(j, c.deep) : c.deep;
 		b->scale = j->e.int8 == NULL ? NULL :
-		    peft_left_scales(j, &c) + t;
+		    peft_left_scales(j, c.seg, c.at) + t;
+		b->lds = j->T;
 		(j->e.int8 != NULL ? j->e.int8->block : j->e.bf16 != NULL ?
 		    j->e.bf16->block : j->e.f32->block)(b);
 		b->add = true;
