@@ -16,11 +16,17 @@ BASHDIR	= $(PREFIX)/share/bash-completion/completions
 ZSHDIR	= $(PREFIX)/share/zsh/site-functions
 
 CC	= cc
+CXX	= c++
 PKG_CONFIG = pkg-config
 INSTALL	= install
 PROVE	= prove
 MANDOC	= mandoc
 CFLAGS	= -O2 -g
+CXXFLAGS = $(CFLAGS)
+# Parquet is read with Apache Arrow's C++ library, an optional part: of what
+# pkg-config finds, or of ARROW=DIR, the folder of the pyarrow package (which
+# brings headers and libraries); ARROW=no leaves it out.
+ARROW	=
 BUILD	= build
 
 WARN	= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -37,6 +43,22 @@ ifneq ($(MAKECMDGOALS),demo)
 $(error libraries are missing; on Debian: apt-get install $(DEBS))
 endif
 endif
+ifeq ($(ARROW),)
+ARROW_LIBS := $(shell $(PKG_CONFIG) --libs 'parquet >= 23' 'arrow >= 23' \
+	  2>/dev/null && command -v $(CXX) >/dev/null && echo -lstdc++)
+ARROW_FLAGS := $(shell $(PKG_CONFIG) --cflags parquet arrow 2>/dev/null)
+ifeq ($(filter -lstdc++,$(ARROW_LIBS)),)
+ARROW_LIBS =
+endif
+else ifneq ($(ARROW),no)
+ARROW_LIBS := $(wildcard $(ARROW)/libparquet.so.*) \
+	  $(wildcard $(ARROW)/libarrow.so.*)
+ifneq ($(words $(ARROW_LIBS)),2)
+$(error ARROW=$(ARROW): no libarrow.so.N and libparquet.so.N in it)
+endif
+ARROW_LIBS += -Wl,-rpath,$(abspath $(ARROW)) -lstdc++
+ARROW_FLAGS = -isystem $(ARROW)/include
+endif
 endif
 
 ALL_CPPFLAGS = -D_GNU_SOURCE -DPEFT_VERSION='"$(VERSION)"' -Ilib \
@@ -44,10 +66,18 @@ ALL_CPPFLAGS = -D_GNU_SOURCE -DPEFT_VERSION='"$(VERSION)"' -Ilib \
 # Not fusing products and sums is gcc's default in ISO C, but not clang's.
 ALL_CFLAGS = -std=c11 -ffp-contract=off $(WARN) $(CFLAGS)
 # OpenBLAS is opened at run time (lib/math/blas.h says why).
-ALL_LDLIBS = -Wl,--as-needed $(PKG_LIBS) -lpthread -ldl -lm $(LDLIBS)
+ALL_LDLIBS = -Wl,--as-needed $(PKG_LIBS) $(ARROW_LIBS) -lpthread -ldl -lm \
+	$(LDLIBS)
 
 LIB	= $(BUILD)/libpeft.a
-LIBOBJS	= $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
+ifeq ($(ARROW_LIBS),)
+LEFTOUT	= lib/data/parquet.c
+else
+LEFTOUT	= lib/data/parquet-none.c
+CXXSRCS	= lib/data/parquet-arrow.cc
+endif
+LIBOBJS	= $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(LEFTOUT),\
+	  $(wildcard lib/*/*.c))) $(CXXSRCS:%.cc=$(BUILD)/%.o)
 BINS	= $(CMDS:%=$(BUILD)/bin/%)
 HELPERS	= $(patsubst tests/%.c,$(BUILD)/bin/%,$(wildcard tests/*.c))
 BENCHES	= $(patsubst tests/bench/%.c,$(BUILD)/bin/%,\
@@ -82,7 +112,7 @@ $(BUILD)/bin/%: $(BUILD)/tests/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(ALL_LDLIBS)
 
-$(LIB): $(LIBOBJS)
+$(LIB): $(LIBOBJS) $(BUILD)/parts
 	rm -f $@
 	$(AR) rcs $@ $(LIBOBJS)
 
@@ -103,6 +133,17 @@ $(BUILD)/lib/math/panel-%.o $(BUILD)/lib/math/vec-%.o: FUSE = -ffp-contract=fast
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(PATHFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%.o: %.cc Makefile $(BUILD)/parts
+	@mkdir -p $(@D)
+	$(CXX) -std=c++20 -Ilib $(ARROW_FLAGS) $(CPPFLAGS) -Wall -Wextra \
+	    $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+# Which optional parts are in: written when that changes, so that what a
+# build left out is not kept by the next.
+$(BUILD)/parts: FORCE
+	@mkdir -p $(@D)
+	@echo '$(ARROW_LIBS)' | cmp -s - $@ || echo '$(ARROW_LIBS)' >$@
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
 
@@ -227,6 +268,6 @@ distcheck: dist
 clean:
 	rm -rf build
 
-.PHONY: all help check demo sanitize fuzz lint bench bench-methods bench-quant parity completions \
+.PHONY: FORCE all help check demo sanitize fuzz lint bench bench-methods bench-quant parity completions \
 	install uninstall dist distcheck clean
 .SECONDARY:

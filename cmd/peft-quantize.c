@@ -10,6 +10,7 @@
 #include "base/progress.h"
 #include "eval/tune-report.h"
 #include "eval/tune.h"
+#include "model/check.h"
 #include "quant/convert.h"
 #include "quant/imatrix.h"
 #include "quant/origin.h"
@@ -212,7 +213,8 @@ run(struct job *job, struct peft_err *err)
 	o.from = peft_source_label(src);
 	if (peft_source_count(src) == 0)
 		peft_seterr(err, "%s: no weights", peft_source_label(src));
-	else if ((specs = peft_convert_plan(src, &job->convert, &n,
+	else if (peft_model_check(src, err) == 0 &&
+	    (specs = peft_convert_plan(src, &job->convert, &n,
 	    err)) != NULL && peft_tune_weigh(job->imatrix,
 	    job->common.quiet, src, &imatrix, specs, n, err) == 0) {
 		weighed.dataset = imatrix.dataset;

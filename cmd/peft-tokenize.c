@@ -7,6 +7,7 @@
 
 #include "base/opt.h"
 #include "base/out.h"
+#include "data/parquet.h"
 #include "data/prepare.h"
 
 enum {
@@ -46,10 +47,19 @@ static const struct peft_opt opts[] = {
 	{ 0 }
 };
 
+static void
+versions(void)
+{
+	const char *arrow = peft_parquet_version();
+
+	printf("Parquet: %s\n", arrow == NULL ? "left out of this build" : arrow);
+}
+
 static const struct peft_cli cli = {
 	.synopsis = "-m MODEL [-o OUT] [FILE ...]",
 	.about = "turn chats and texts into token records",
 	.opts = opts,
+	.versions = versions,
 };
 
 struct job {

@@ -74,7 +74,7 @@ off(const float *a, const float *b, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		most = fmax(most, fabs((double)a[i] - (double)b[i]));
+		most = tap_worst(most, fabs((double)a[i] - (double)b[i]));
 		top = fmax(top, fabs((double)b[i]));
 	}
 	return most / top;

@@ -59,14 +59,15 @@ config 'a number past a double' \
 config 'layers in words' 'config.json: "num_hidden_layers" is not a number' \
     $layers/'"2"/' "$run"
 config 'more layers than weights' 'weight model.layers.2.* is missing' \
-    $layers/3/ "$run"
-config 'fewer layers than weights' 'weight model.layers.1.* is not of this *' $layers/1/ "$run"
+    $layers/3/ "quantize $run"
+config 'fewer layers than weights' 'weight model.layers.1.* is not of this *' \
+    $layers/1/ "quantize $run"
 config 'another width than the weights' \
     'weight * has shape [[]512, 64], the config calls for [[]512, 128]' \
-    '/hidden_size/s/64/128/' "$run"
+    '/hidden_size/s/64/128/' "quantize $run"
 config 'another vocabulary than the weights' \
     'weight * has shape [[]512, 64], the config calls for [[]500, 64]' \
-    '/vocab_size/s/512/500/' "$run"
+    '/vocab_size/s/512/500/' "quantize $run"
 config 'heads that share nothing' \
     'config.json: 3 attention heads do not divide into 2 *' \
     '/num_attention_heads/s/4/3/' "$run"
@@ -98,9 +99,10 @@ weights() {
 w=model.layers.0.mlp.up_proj.weight
 weights 'a weight of whole numbers' 2 \
     "bad.d: weight $w: *i32 cannot be *" "$run" 's/(up_proj.*?)F32/$1I32/'
-weights 'a weight that is absent' 2 "bad.d: weight $w is missing" "$run" \
+weights 'a weight that is absent' 2 "bad.d: weight $w is missing" \
+    "quantize $run" \
     's/layers.0.mlp.up_proj/layers.0.mlp.up_porj/'
-weights 'a weight turned' 2 "bad.d: weight $w has shape *" "$run" \
+weights 'a weight turned' 2 "bad.d: weight $w has shape *" "quantize $run" \
     's/(layers.0.mlp.up_proj.*?)128,64/${1}64,128/'
 weights 'NaN in a weight' 4 '*' "$run quantize" \
     'substr($_, -4) = "\xff\xff\xff\xff"'
@@ -179,10 +181,11 @@ packed 'a group too many' $m "$w.weight: g_idx: column 63 is of group 7 of 2" \
     '($n) = /up_proj.g_idx".*?offsets":\[\d+,(\d+)/;
     substr($_, 8 + unpack("Q<", $_) + $n - 4, 4) = pack "V", 7' \
     2 "quantize train eval generate"
-packed 'a scale of NaN' $m "the scales of $w.weight are not finite" \
+packed 'a scale of NaN' $m \
+    "the scales of $w.weight are not finite: scale 0 is NaN" \
     '($n) = /up_proj.scales".*?offsets":\[(\d+)/;
     substr($_, 8 + unpack("Q<", $_) + $n, 2) = pack "v", 0x7e00' \
-    4 "quantize train eval generate"
+    2 "quantize train eval generate"
 
 # ---- tokenizer and template -------------------------------------------------
 

@@ -61,8 +61,8 @@ product_off(const struct matrix *b, const struct matrix *a,
 		for (k = 0; k < a0->cols; k++) {
 			double want = entry(b0, a0, a0->rows, i, k);
 
-			most = fmax(most, fabs(want - entry(b, a, a0->rows, i,
-			    k)));
+			most = tap_worst(most, fabs(want - entry(b, a, a0->rows,
+			    i, k)));
 			top = fmax(top, fabs(want));
 		}
 	return most / top;
@@ -103,20 +103,20 @@ parts_off(const struct matrix *b, const struct matrix *a,
 			for (i = 0; i < n; i++) {
 				double want = (double)a0->at[j * n + i];
 
-				off[s] = fmax(off[s], fabs(want - sign *
+				off[s] = tap_worst(off[s], fabs(want - sign *
 				    (double)a->at[j * n + i]));
 				top = fmax(top, fabs(want));
 			}
 			for (i = 0; i < m; i++) {
 				double want = (double)b0->at[i * r + j];
 
-				other[s] = fmax(other[s], fabs(want - sign *
-				    (double)b->at[i * b->cols + j]));
+				other[s] = tap_worst(other[s], fabs(want -
+				    sign * (double)b->at[i * b->cols + j]));
 				high = fmax(high, fabs(want));
 			}
 		}
-		most = fmax(most, fmin(off[0], off[1]) / top);
-		most = fmax(most, fmin(other[0], other[1]) / high);
+		most = tap_worst(most, fmin(off[0], off[1]) / top);
+		most = tap_worst(most, fmin(other[0], other[1]) / high);
 	}
 	return most;
 }
@@ -128,7 +128,8 @@ rows_off(const struct matrix *a, const struct matrix *a0)
 	size_t i;
 
 	for (i = 0; i < a0->rows * a0->cols; i++) {
-		most = fmax(most, fabs((double)a->at[i] - (double)a0->at[i]));
+		most = tap_worst(most, fabs((double)a->at[i] -
+		    (double)a0->at[i]));
 		top = fmax(top, fabs((double)a0->at[i]));
 	}
 	return most / top;

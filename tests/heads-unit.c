@@ -50,20 +50,6 @@ golden(struct world *w, const char *name, int k)
 	return t;
 }
 
-static double
-distance(const float *got, const float *want, size_t n)
-{
-	double most = 0, top = 1e-30;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		most = fmax(most, fabs((double)got[i] - (double)want[i]));
-		top = fmax(top, fabs((double)want[i]));
-		most = isnan(got[i]) ? INFINITY : most;
-	}
-	return most / top;
-}
-
 static struct peft_source *
 open_source(const char *dir, const char *name)
 {
@@ -160,7 +146,7 @@ check_logits(struct world *w)
 	for (k = 0; k < NSEQ; k++) {
 		struct peft_weight t = golden(w, "logits", (int)k);
 
-		most = fmax(most, distance(at, t.data, t.nelem));
+		most = tap_worst(most, tap_distance(at, t.data, t.nelem));
 		at += t.nelem;
 	}
 	ok((size_t)(at - y) == n * w->c->outputs, "%zu logits", n *
@@ -202,7 +188,7 @@ check_gradients(struct world *w)
 	p = peft_adapter_params(w->adapter, &n);
 	for (i = 0; i < n; i++) {
 		snprintf(name, sizeof(name), "grad.%s", p[i].name);
-		most = fmax(most, distance(p[i].grad, golden(w, name,
+		most = tap_worst(most, tap_distance(p[i].grad, golden(w, name,
 		    -1).data, p[i].n));
 	}
 	ok(most <= 1e-3, "gradients of %zu: off by %.1e of the largest", n,

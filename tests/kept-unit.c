@@ -124,7 +124,7 @@ check_train(struct world *w, bool share)
 	for (i = 0; i < SEQS; i++) {
 		same &= some[i].tokens == all[i].tokens &&
 		    some[i].top1 == all[i].top1;
-		most = fmax(most, fabs(some[i].nll - all[i].nll) /
+		most = tap_worst(most, fabs(some[i].nll - all[i].nll) /
 		    fmax(all[i].nll, 1));
 	}
 	ok(same && most <= 1e-6, "%zu supervised%s: losses differ by %.1e",
@@ -158,7 +158,7 @@ check_logits(struct world *w)
 	need(peft_run_logits(run, w->seqs, SEQS, few, 3, some, &err) == 0,
 	    &err);
 	for (i = 0; i < 3; i++)
-		most = fmax(most, far(some + i * V, all + few[i] * V, V));
+		most = tap_worst(most, far(some + i * V, all + few[i] * V, V));
 	ok(most <= 4e-6, "logits of 3 of %zu tokens differ by %.1e", n, most);
 	free(all);
 	free(some);

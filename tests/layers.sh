@@ -4,7 +4,7 @@
 set -u
 layers='base math tensor quant text data model peft train merge eval pack'
 bad=0
-for file in lib/*/*.[ch] lib/*/*.inc; do
+for file in lib/*/*.[ch] lib/*/*.cc lib/*/*.inc; do
 	own=$(basename "$(dirname "$file")")
 	allowed="$own"
 	for l in $layers; do

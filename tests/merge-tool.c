@@ -79,7 +79,7 @@ compare(const char *pa, const char *pb, const char *prefix)
 			top = fmax(top, fabs((double)y[e]));
 		for (e = 0; e < wb.nelem; e++) {
 			d = fabs((double)x[e] - (double)y[e]) / top;
-			most = d > most ? d : most;
+			most = isnan(d) ? INFINITY : fmax(most, d);
 		}
 		free(x);
 		free(y);

@@ -43,23 +43,6 @@ golden(struct world *w, const char *name)
 	return t;
 }
 
-/* Largest difference, as a share of the largest value. */
-static double
-distance(const float *got, const float *want, size_t count)
-{
-	double most = 0, top = 1e-30, d;
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		d = fabs((double)got[i] - (double)want[i]);
-		if (!(d <= most))
-			most = d;
-		if (fabs((double)want[i]) > top)
-			top = fabs((double)want[i]);
-	}
-	return most / top;
-}
-
 static void
 load(struct world *w, const char *dir, const char *other)
 {
@@ -118,7 +101,7 @@ check_logits(struct world *w, const char *name)
 		all[i] = i;
 	need(peft_run_logits(w->run, w->seqs, NSEQ, all, rows, y, &err) == 0,
 	    &err);
-	d = distance(y, t.data, rows * w->V);
+	d = tap_distance(y, t.data, rows * w->V);
 	ok(d <= 1e-4, "%s: off by %.1e of the largest", name, d);
 	free(all);
 	free(y);
@@ -172,8 +155,8 @@ check_cache(struct world *w)
 
 		need(peft_run_logits(w->run, &s, 1, &row, 1, y, &err) == 0,
 		    &err);
-		d = distance(y, (const float *)t.data + i * w->V, w->V);
-		most = d > most ? d : most;
+		d = tap_distance(y, (const float *)t.data + i * w->V, w->V);
+		most = tap_worst(most, d);
 	}
 	ok(most <= 1e-3, "through a cache: off by %.1e of the largest", most);
 	free(y);
@@ -229,7 +212,7 @@ check_grads(struct world *w, struct peft_adapter *a)
 
 		snprintf(name, sizeof(name), "grad.%s", p[i].name);
 		t = golden(w, name);
-		d = distance(p[i].grad, t.data, p[i].n);
+		d = tap_distance(p[i].grad, t.data, p[i].n);
 		if (!(d <= most)) {
 			most = d;
 			snprintf(worst, sizeof(worst), "%s", name);

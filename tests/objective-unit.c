@@ -49,20 +49,6 @@ ids_of(struct peft_source *golden, const char *name, size_t *T)
 	return ids;
 }
 
-/* The largest difference of a tensor's gradient, in parts of its largest. */
-static double
-distance(const struct peft_param *p, const float *want)
-{
-	double most = 0, top = 1e-30;
-	size_t i;
-
-	for (i = 0; i < p->n; i++) {
-		most = fmax(most, fabs((double)p->grad[i] - (double)want[i]));
-		top = fmax(top, fabs((double)want[i]));
-	}
-	return most / top;
-}
-
 static void
 compare(struct peft_adapter *a, struct peft_source *want)
 {
@@ -77,7 +63,8 @@ compare(struct peft_adapter *a, struct peft_source *want)
 		if ((index = peft_source_find(want, name)) == SIZE_MAX)
 			continue;
 		found++;
-		most = fmax(most, distance(&p[i], load(want, name).data));
+		most = tap_worst(most, tap_distance(p[i].grad,
+		    load(want, name).data, p[i].n));
 	}
 	ok(found == peft_source_count(want), "%zu tensors", found);
 	ok(most <= 1e-4, "gradients: off by %.1e of the largest", most);

@@ -71,7 +71,7 @@ move(struct peft_source *s, const struct peft_optimiser *o, const char *which)
 		double got = (double)(o->shown >= 0 ? state[o->shown][i] :
 		    p.value[i]);
 
-		far = fmax(far, fabs(got - to));
+		far = tap_worst(far, fabs(got - to));
 		way = fmax(way, fabs(to - (double)((const float *)
 		    w.data)[i]));
 	}
@@ -129,7 +129,7 @@ schedules(struct peft_source *s)
 			double want = ((const double *)w.data)[i];
 			double got = peft_schedule_factor(&o, i);
 
-			far = fmax(far, fabs(want - got));
+			far = tap_worst(far, fabs(want - got));
 		}
 		ok(far <= 1e-12, "%s: off by %.1e", name, far);
 	}

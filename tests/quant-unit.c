@@ -124,10 +124,11 @@ test_codes(const struct path *p)
 				good = good && got[i] == scale * peft_nf4_map[
 				    (first + i) % 2 == 0 ? b >> 4 : b & 15];
 			}
-			p->d->codes8((const int8_t *)bytes, n, scale, got);
+			p->d->codes8((const int8_t *)bytes, n, scale, 0.3f,
+			    got);
 			for (i = 0; i < n; i++)
 				good = good && got[i] == scale *
-				    (float)(int8_t)bytes[i];
+				    (float)(int8_t)bytes[i] * 0.3f;
 			good = good && got[n] == 7;
 		}
 	return good;

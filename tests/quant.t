@@ -9,6 +9,7 @@ golden=$TOP/tests/golden/quant
 unit encode-unit
 unit sink-unit
 zstd -dqc "$golden/ggml.safetensors.zst" >ggml.safetensors
+unit blocks-unit
 unit quant-unit ggml.safetensors
 zstd -dqc "$golden/imatrix.safetensors.zst" >imatrix.safetensors
 unit quant-unit imatrix.safetensors

@@ -137,7 +137,7 @@ rt 'prompt,completion\na,"b"c\n' '2: field 2: something follows its closing quot
 rt 'x,y\na,b\n' '2: a record needs "messages"*; this one has "x", "y"'
 rt 'x,x\na,b\n' '1: two columns are "x"'
 rt 'x,y\na,b\n' '1: --columns: there is no column "z"; there are "x", "y"' prompt=z
-rt 'x,y\na,b\n' '1: --columns: there is no column 3; the first line has 2' prompt=1,completion=3
+rt 'x,y\na,b\n' '1: --columns: there is no column 3; there are 2' prompt=1,completion=3
 rt 'x,y\na,b\n' '1: --columns: column 1 is "prompt" and "completion"' prompt=x,completion=x
 rt 'x,y\na,b\n' "1: --columns: '=x' is not NAME=COLUMN" =x
 rt 'text,weight\na,b\n' "2: \"weight\" is 'b', not a number"

@@ -31,4 +31,4 @@ FNR == 361 && !data	{ say("more than 360 lines: two files in one?") }
 				say(FNR - start " lines in a function")
 			  start = 0 }
 END { exit bad }
-' $(find cmd lib tests -name '*.[ch]' -o -name '*.inc' ! -name '*-tables.inc')
+' $(find cmd lib tests -name '*.[ch]' -o -name '*.cc' -o -name '*.inc' ! -name '*-tables.inc')

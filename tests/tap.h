@@ -4,6 +4,7 @@
 
 /* TAP for C tests: ok() a claim, tap_end() is what main() returns. */
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,30 @@ need(int good, const struct peft_err *err)
 		return;
 	printf("Bail out! %s\n", err->msg);
 	exit(1);
+}
+
+/* The larger of two differences; a NaN, which fmax() passes over, is worse than
+ * any. */
+static inline double
+tap_worst(double most, double d)
+{
+	return isnan(d) ? INFINITY : fmax(most, d);
+}
+
+/* Largest difference of what was got, as a share of the largest value that was
+ * wanted; infinite where there is a NaN. */
+static inline double
+tap_distance(const float *got, const float *want, size_t count)
+{
+	double most = 0, top = 1e-30, d;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		d = fabs((double)got[i] - (double)want[i]);
+		most = tap_worst(most, d);
+		top = fmax(top, fabs((double)want[i]));
+	}
+	return most / top;
 }
 
 static inline int

@@ -113,6 +113,9 @@ ok 'the rows add up' awk '/MiB$/ && !/^total|of them/ { s += $(NF - 1) }
     /^total/ { t = $2 } END { exit !(t > 0 && s - t < 0.5 && t - s < 0.5) }' out
 ok 'and the time of a step' awk '/^a step/ { n += $4 > 0 && $(NF - 1) > 0 }
     END { exit n != 1 }' out
+jq -nc '[range(40)] as $p | range(4) | {input_ids: ($p + [., .]), labels: ($p + [., .])}' >alike
+ok 'that of tokens which records share, once' sh -c \
+    "peft-train -n -m base --rank 4 --batch 4 -o n/ alike | awk '/^a step/ { t = \$7 } /^  it computes/ { c = \$3 } END { exit t != 168 || c != 48 }'"
 expect 3 '*the limit is*' train --mem-limit 1K t
 
 # what was planned is what was used, within 3 % and 16 MiB

@@ -141,7 +141,7 @@ far(const float *a, const float *b, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		most = fmax(most, fabs((double)a[i] - (double)b[i]));
+		most = tap_worst(most, fabs((double)a[i] - (double)b[i]));
 		top = fmax(top, fabs((double)b[i]));
 	}
 	return most / top;
@@ -208,8 +208,8 @@ models(const char *path)
 		compute(net, a, b, false, without, h);
 		for (i = 0; i < b->n; i++) {
 			same &= with[i].tokens == without[i].tokens;
-			most = fmax(most, fabs(with[i].nll - without[i].nll) /
-			    fmax(without[i].nll, 1));
+			most = tap_worst(most, fabs(with[i].nll -
+			    without[i].nll) / fmax(without[i].nll, 1));
 		}
 		ok(same && most <= 2e-6, "%zu sequences: losses differ by "
 		    "%.1e", b->n, most);

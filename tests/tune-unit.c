@@ -143,8 +143,8 @@ off_sketch(struct peft_session *ses, size_t head, const float *sketch,
 			sum += d * d;
 		}
 		d = gg * (double)y[i] * (double)y[i];
-		most = fmax(most, d);
-		off = fmax(off, fabs(sum - d));
+		most = tap_worst(most, d);
+		off = tap_worst(off, fabs(sum - d));
 	}
 	free(x);
 	return off / most;
@@ -201,7 +201,8 @@ test_fisher(const char *model)
 	for (i = 0; i < V; i++) {
 		double g = exp((double)y[i] - max) / sum - (i == label);
 
-		most = fmax(most, fabs(f.at[head].rows[i] / rr - g * g / gg));
+		most = tap_worst(most, fabs(f.at[head].rows[i] / rr -
+		    g * g / gg));
 	}
 	ok(f.tokens == 1 && fabs(f.loss - nll) < 1e-5, "the loss of what was drawn "
 	    "(%.6f, %.6f)", f.loss, nll);

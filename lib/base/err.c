@@ -92,8 +92,11 @@ peft_errprefix(struct peft_err *err, const char *fmt, ...)
 	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 	va_end(ap);
 	n = strlen(err->msg);
-	snprintf(err->msg + n, sizeof(err->msg) - n, ": %.*s",
-	    (int)(sizeof(old) - 1), old);
+	if (strncmp(old, err->msg, n) == 0 && strncmp(old + n, ": ", 2) == 0)
+		memcpy(err->msg, old, sizeof(old));
+	else
+		snprintf(err->msg + n, sizeof(err->msg) - n, ": %.*s",
+		    (int)(sizeof(old) - 1), old);
 	make_plain(err->msg);
 	return -1;
 }

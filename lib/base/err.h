@@ -40,7 +40,8 @@ int	peft_setfail(struct peft_err *, enum peft_exit, const char *, ...)
 	    PEFT_PRINTF(3, 4);
 
 /* Put "WHERE: " before the message that is there; returns -1.  Callers add
- * what they know (file, record, tensor) as the error travels up. */
+ * what they know (file, record, tensor) as the error travels up; what two of
+ * them know is said once. */
 int	peft_errprefix(struct peft_err *, const char *, ...) PEFT_PRINTF(2, 3);
 
 /* For commands only.  peft_setname() is called first in every main(); from

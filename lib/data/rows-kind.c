@@ -41,8 +41,6 @@ check_kind(const struct peft_rows *r, const char *p, size_t n,
 		const char	*magic, *what;
 		size_t		 n;
 	} kinds[] = {
-		{ "PAR1", "is Parquet, which this program does not read: have "
-		    "duckdb or pandas make JSON lines of it", 4 },
 		{ "ARROW1", "is Arrow, which this program does not read: have "
 		    "pandas make JSON lines of it", 6 },
 		{ "PK\3\4", "is a zip file or a spreadsheet: unpack it, or "
@@ -62,6 +60,19 @@ check_kind(const struct peft_rows *r, const char *p, size_t n,
 			return peft_seterr(err, "%s: %s", peft_rows_label(r),
 			    kinds[i].what);
 	return 0;
+}
+
+/* Its index is at its end, and its columns are apart: not for a pipe. */
+static int
+open_parquet(struct peft_rows *r, struct peft_err *err)
+{
+	if (r->path == NULL || strcmp(r->path, "-") == 0)
+		return peft_seterr(err, "%s: is Parquet, which cannot be read "
+		    "from a pipe: name the file", peft_rows_label(r));
+	r->kind = PARQUET;
+	r->lineno = 0;
+	r->parquet = peft_parquet_open(r->path, r->columns, err);
+	return r->parquet == NULL ? -1 : 0;
 }
 
 /* Nothing but the end of the line at p? */
@@ -86,6 +97,8 @@ peft_rows_look(struct peft_rows *r, struct peft_err *err)
 	r->lineno = 1;
 	if (s == 0)
 		return 0;
+	if (n >= 4 && memcmp(p, "PAR1", 4) == 0)
+		return open_parquet(r, err);
 	if (check_kind(r, p, n, err) == -1)
 		return -1;
 	r->bom = n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0;

@@ -16,6 +16,7 @@ peft_rows_open(const char *path, const char *columns, struct peft_err *err)
 
 	if (r == NULL)
 		return NULL;
+	r->path = path;
 	r->columns = columns;
 	if ((r->in = peft_in_open(path, err)) != NULL)
 		return r;
@@ -42,6 +43,8 @@ peft_rows_kind(const struct peft_rows *r)
 	    "a table with commas", "a table with semicolons" };
 	const char *sign;
 
+	if (r->kind == PARQUET)
+		return "Parquet";
 	if (r->kind != TABLE)
 		return r->kind == LIST ? "a JSON list" : "JSON lines";
 	sign = peft_table_separator(r->table);
@@ -61,6 +64,7 @@ peft_rows_close(struct peft_rows *r)
 		return;
 	peft_in_close(r->in);
 	peft_table_close(r->table);
+	peft_parquet_close(r->parquet);
 	peft_buf_free(&r->text);
 	free(r->chunk);
 	free(r);
@@ -219,6 +223,19 @@ next_of_table(struct peft_rows *r, size_t *line, struct peft_err *err)
 	return t;
 }
 
+static int
+next_of_parquet(struct peft_rows *r, size_t *line, struct peft_err *err)
+{
+	int t;
+
+	peft_buf_clear(&r->text);
+	t = peft_parquet_next(r->parquet, &r->text, err);
+	*line = ++r->lineno;
+	return r->text.len <= max_record ? t : peft_seterr(err, "%s:%zu: a "
+	    "record of more than %zu bytes", peft_rows_label(r), *line,
+	    max_record);
+}
+
 int
 peft_rows_next(struct peft_rows *r, const char **text, size_t *len,
     size_t *line, struct peft_err *err)
@@ -236,7 +253,8 @@ peft_rows_next(struct peft_rows *r, const char **text, size_t *len,
 		return t;
 	}
 	t = r->kind == LIST ? next_element(r, line, err) :
-	    next_of_table(r, line, err);
+	    r->kind == TABLE ? next_of_table(r, line, err) :
+	    next_of_parquet(r, line, err);
 	*text = r->text.data == NULL ? "" : r->text.data;
 	*len = r->text.len;
 	return t;

@@ -9,14 +9,14 @@
 
 /*
  * The records of one input, one after the other, each as the text of a JSON
- * object: a line of JSON lines, an element of one long list, or a line of a
- * table.  Which of them an input holds is told by how it begins.  Memory is
- * bounded by the longest record.
+ * object: a line of JSON lines, an element of one long list, a line of a table
+ * or a row of Parquet.  Which of them an input holds is told by how it begins.
+ * Memory is bounded by the longest record.
  */
 struct peft_rows;
 
-/* path NULL or "-": standard input.  columns: as peft_table_open() has it,
- * until close; inputs that are no tables are then refused. */
+/* path NULL or "-": standard input.  columns: as peft_columns_open() has it;
+ * inputs that are no tables are then refused.  Both stand until close. */
 struct peft_rows *peft_rows_open(const char *path, const char *columns,
 		    struct peft_err *) PEFT_MUSTCHECK;
 /* 1 a record, which stands until the next call and began at line *line; 0;

@@ -2,17 +2,13 @@
 #ifndef PEFT_DATA_TABLE_IMPL_H
 #define PEFT_DATA_TABLE_IMPL_H
 
+#include "data/columns.h"
 #include "data/table.h"
 
 enum state { START, BARE, QUOTED, CLOSED };	/* of a field */
 
-struct column {
-	char	*key;		/* in the record; NULL: left out */
-	bool	 asked;		/* named by --columns */
-};
-
 struct peft_table {
-	struct column	*columns;	/* [n] */
+	struct peft_column *columns;	/* [n] */
 	size_t		 n;
 	char		 separator;
 	/* the record that is being read */

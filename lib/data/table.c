@@ -130,7 +130,7 @@ put_class(struct peft_buf *b, const char *s, size_t n)
 
 /* true or false, as people and spreadsheets write it, of an answer. */
 static int
-put_label(struct peft_buf *b, const struct column *c, const char *s,
+put_label(struct peft_buf *b, const struct peft_column *c, const char *s,
     size_t n, struct peft_err *err)
 {
 	if (is(s, n, "true") || is(s, n, "1") || is(s, n, "yes"))
@@ -165,7 +165,7 @@ put_number(struct peft_buf *b, const char *key, const char *s, size_t n,
 /* Most fields are strings; lists stand in tables as JSON. */
 static int
 put_value(const struct peft_table *t, struct peft_buf *b,
-    const struct column *c, const char *s, size_t n, struct peft_err *err)
+    const struct peft_column *c, const char *s, size_t n, struct peft_err *err)
 {
 	static const char *const lists[] = { "messages", "conversations",
 	    "segments", "choices", "tools", "documents", "history", "tokens",
@@ -250,13 +250,9 @@ peft_table_separator(const struct peft_table *t)
 void
 peft_table_close(struct peft_table *t)
 {
-	size_t i;
-
 	if (t == NULL)
 		return;
-	for (i = 0; i < t->n; i++)
-		free(t->columns[i].key);
-	free(t->columns);
+	peft_columns_close(t->columns, t->n);
 	free(t->ends);
 	peft_buf_free(&t->text);
 	free(t);

@@ -17,10 +17,8 @@
 struct peft_table;
 
 /*
- * columns: "NAME=COLUMN,...", which field of a record each column is, by its
- * name in the first line, or by its number (from 1) if all are numbers: then
- * the first line is a record too (*has_record).  NAME alone stands for
- * NAME=NAME.  NULL: all columns, under the names of the first line.
+ * columns: as peft_columns_open() has it, by the names of the first line; if
+ * it has numbers, the first line is a record too (*has_record).
  */
 struct peft_table *peft_table_open(const char *first, size_t len,
 		    const char *columns, bool *has_record, struct peft_err *)

@@ -211,7 +211,7 @@ embed_back(struct peft_run *run)
 	if (!t->embed_sqrt)
 		peft_virtual_embed_back(run, dx);
 	peft_hooks_backward(run, net->embed.site, run->ranges, run->nranges,
-	    run->ident, NULL, 0, dx, D, NULL, 0, NULL);
+	    run->ident, NULL, 0, dx, D, NULL, 0, run->embedhook);
 }
 
 void

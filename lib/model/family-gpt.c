@@ -263,6 +263,10 @@ finish_mpt(struct peft_config *c, const cJSON *j, struct peft_err *err)
 	return finish_gpt2(c, j, err);
 }
 
+static const uint8_t queries_last[PEFT_NSLOT] = {
+	[PEFT_Q] = PEFT_V, [PEFT_K] = PEFT_Q, [PEFT_V] = PEFT_K,
+};
+
 const struct peft_family peft_families_gpt[] = {
 	{ .model_type = "gpt2", .embed = "transformer.wte",
 	  .position = "transformer.wpe", .layers = "transformer.h",
@@ -285,7 +289,7 @@ const struct peft_family peft_families_gpt[] = {
 	{ .model_type = "gptj", .embed = "transformer.wte",
 	  .layers = "transformer.h", .norm = "transformer.ln_f",
 	  .head = "lm_head", .slot = gptj, .keys = gptj_keys,
-	  .finish = finish_gptj,
+	  .finish = finish_gptj, .listed = queries_last,
 	  .traits = { .has = OUTER | BIT(PEFT_ATTN_NORM) | ATTN | PLAIN,
 	  .bias = NORMS | PLAIN | BIT(PEFT_AT_HEAD), .norm = PEFT_LAYER,
 	  .act = PEFT_GELU_TANH, .parallel = true, .interleaved = true } },
@@ -294,6 +298,7 @@ const struct peft_family peft_families_gpt[] = {
 	  .layers = "model.decoder.layers",
 	  .norm = "model.decoder.final_layer_norm", .head = "lm_head",
 	  .slot = opt, .keys = opt_keys, .finish = finish_opt,
+	  .listed = queries_last,
 	  .traits = { .has = OUTER | PRE | ATTN | PLAIN |
 	  BIT(PEFT_AT_POSITION), .bias = NORMS | ATTN | PLAIN,
 	  .norm = PEFT_LAYER, .act = PEFT_RELU, .norope = true,

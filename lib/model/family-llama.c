@@ -69,6 +69,10 @@ static const char *const phi_usual[] = { "q_proj", "v_proj", "fc1", "fc2",
 /* PEFT names none: of its modules, what is nearest to what it takes else. */
 static const char *const phi3_usual[] = { "qkv_proj", NULL };
 
+static const uint8_t phi3_listed[PEFT_NSLOT] = {
+	[PEFT_QKV] = PEFT_O, [PEFT_O] = PEFT_QKV,
+};
+
 static const struct peft_key none[] = { { NULL, 0, 0, 0 } };
 
 #define WINDOW	{ "sliding_window", PEFT_KEY_COUNT, AT(window), 0 }
@@ -251,7 +255,7 @@ const struct peft_family peft_families_llama[] = {
 	  BIT(PEFT_UP) | BIT(PEFT_DOWN), .bias = ~0u, .norm = PEFT_LAYER,
 	  .act = PEFT_GELU_TANH, .parallel = true, .partial = 0.5 } },
 	{ .model_type = "phi3", NAMES, .slot = llama, .usual = phi3_usual,
-	  .keys = phi3_keys,
+	  .listed = phi3_listed, .keys = phi3_keys,
 	  .traits = { .has = OUTER | PRE | BIT(PEFT_QKV) | BIT(PEFT_O) |
 	  BIT(PEFT_GATE_UP) | BIT(PEFT_DOWN), .eps = 1e-5,
 	  .window_period = 1 } },

@@ -120,6 +120,9 @@ struct peft_family {
 	/* what PEFT targets where a config does not say; NULL ends.  NULL:
 	 * q_proj and v_proj */
 	const char	*const *usual;
+	/* [PEFT_NSLOT] the slot in whose place transformers lists a slot's
+	 * module; 0, NULL: in its own */
+	const uint8_t	*listed;
 	struct peft_traits traits;
 	const struct peft_key *keys;	/* beyond the common; name NULL ends */
 	/* What no table says: at the end, when all is read. */

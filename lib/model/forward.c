@@ -195,7 +195,7 @@ peft_embed(struct peft_run *run, float *x)
 		} else
 			memset(x + t * D, 0, D * sizeof(*x));
 	peft_hooks_forward(run, run->net->embed.site, run->ranges,
-	    run->nranges, run->ident, NULL, 0, x, D, NULL);
+	    run->nranges, run->ident, NULL, 0, x, D, run->embedhook);
 	if (run->train && run->caps.neftune > 0)
 		add_noise(run, x, D);
 	if (!c->t.embed_sqrt)		/* no part of the module */
@@ -228,12 +228,11 @@ embed(struct peft_run *run, float *x)
 	peft_check_finite(run, run->net->embed.site->path, x, D, D);
 }
 
-void
-peft_forward(struct peft_run *run)
+static void
+pass(struct peft_run *run)
 {
 	size_t l, n = run->net->config.layers;
 
-	peft_hooks_begin(run);
 	embed(run, run->saved[0].x);
 	for (l = 0; l < n; l++) {
 		struct peft_saved s = run->saved[l];
@@ -242,6 +241,19 @@ peft_forward(struct peft_run *run)
 		mlp(run, l, &s, l + 1 < n ? run->saved[l + 1].x : run->out);
 		peft_stash(run, &run->saved[l]);
 	}
+}
+
+void
+peft_forward(struct peft_run *run)
+{
+	peft_hooks_begin(run);
+	if (peft_scout_wanted(run)) {
+		run->scouting = true;
+		pass(run);
+		run->scouting = false;
+		peft_scout_see(run);
+	}
+	pass(run);
 }
 
 /* The layer's output is known, so its last product is left out, but not

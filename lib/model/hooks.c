@@ -43,7 +43,7 @@ peft_hook_at(struct peft_run *run, const struct peft_range *r,
     const uint64_t *ident, const float *x, size_t ldx, float *saved)
 {
 	return (struct peft_hook_call){ .cpu = run->net->cpu, .T = r->n,
-	    .task = r->task,
+	    .task = r->task, .first = r->first, .scouting = run->scouting,
 	    .ident = ident + r->first,
 	    .x = x == NULL ? NULL : x + r->first * ldx, .ldx = ldx,
 	    .ids = run->ids + r->first, .saved = saved,
@@ -81,7 +81,7 @@ peft_hooks_hear(struct peft_run *run, const struct peft_site *site,
     const struct peft_range *r, const float *x, size_t ldx)
 {
 	struct peft_hook_call call = { .cpu = run->net->cpu, .T = r->n,
-	    .x = x + r->first * ldx, .ldx = ldx };
+	    .x = x + r->first * ldx, .ldx = ldx, .scouting = run->scouting };
 	struct peft_hook *h;
 
 	for (h = site->hooks; r->n > 0 && h != NULL; h = h->next)
@@ -259,6 +259,7 @@ each(struct peft_run *run, bool end)
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 	struct peft_sites *s = &run->net->sites;
 	struct peft_virtual *v;
+	struct peft_scout *c;
 	struct peft_hook *h;
 	size_t i;
 
@@ -274,6 +275,11 @@ each(struct peft_run *run, bool end)
 			v->ops->begin(v->self, run->net->cpu, run->product);
 		else if (end && v->ops->end != NULL)
 			v->ops->end(v->self, run->net->cpu);
+	for (c = s->scouts; c != NULL; c = c->next)
+		if (!end && c->ops->begin != NULL)
+			c->ops->begin(c->self, run->net->cpu, run->product);
+		else if (end && c->ops->end != NULL)
+			c->ops->end(c->self, run->net->cpu);
 	peft_lap_end(run->net->cpu, &lap, end ? PEFT_WORK_ADAPTER_BACK :
 	    PEFT_WORK_ADAPTER, 0, 0);
 }
@@ -294,6 +300,7 @@ size_t
 peft_hooks_memory(const struct peft_sites *s)
 {
 	const struct peft_virtual *v;
+	const struct peft_scout *c;
 	const struct peft_hook *h;
 	size_t i, n = 0;
 
@@ -304,6 +311,9 @@ peft_hooks_memory(const struct peft_sites *s)
 	for (v = s->virtuals; v != NULL; v = v->next)
 		if (v->ops->memory != NULL)
 			n += v->ops->memory(v->self);
+	for (c = s->scouts; c != NULL; c = c->next)
+		if (c->ops->memory != NULL)
+			n += c->ops->memory(c->self);
 	return n;
 }
 

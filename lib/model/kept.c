@@ -48,13 +48,15 @@ peft_kept_layout(struct peft_run *run)
 	run->tile_ranges = peft_arena_get(a, ranges, sizeof(*run->ranges));
 }
 
-/* What changes the attention of a layer wants all of its rows. */
+/* What changes the attention of a layer wants all of its rows, and who looks
+ * ahead knows rows by their place. */
 bool
 peft_keeps_all(const struct peft_run *run)
 {
 	const struct peft_net *net = run->net;
 
 	return run->caps.whole || net->sites.whole ||
+	    net->sites.scouts != NULL ||
 	    net->attention[net->config.layers - 1].hooks != NULL;
 }
 

@@ -8,7 +8,9 @@
 /* A page is [layers] times keys [K][PEFT_PAGE], a column a token, and values
  * [kv_heads][PEFT_PAGE][v_dim]. */
 struct peft_pages {
-	size_t		 layers, kdim, vdim;	/* K, V */
+	size_t		 layers;		/* twice those of the model if
+						 * there are scouts */
+	size_t		 kdim, vdim;		/* K, V */
 	size_t		 n, nfree;		/* pages */
 	size_t		 floats;		/* of a page */
 	struct peft_arena arena;

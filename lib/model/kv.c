@@ -13,10 +13,20 @@ pages_for(size_t tokens)
 	return (tokens + PEFT_PAGE - 1) / PEFT_PAGE;
 }
 
+/* A pass before the pass has keys and values of its own. */
 static size_t
-page_floats(const struct peft_config *c)
+layers_of(const struct peft_net *net)
 {
-	return c->layers * PEFT_PAGE * c->kv_heads * (c->head_dim + c->v_dim);
+	return net->config.layers * (net->sites.scouts != NULL ? 2 : 1);
+}
+
+static size_t
+page_floats(const struct peft_net *net)
+{
+	const struct peft_config *c = &net->config;
+
+	return layers_of(net) * PEFT_PAGE * c->kv_heads * (c->head_dim +
+	    c->v_dim);
 }
 
 size_t
@@ -25,7 +35,7 @@ peft_pages_bytes(const struct peft_net *net, size_t tokens)
 	size_t bytes;
 
 	if (__builtin_mul_overflow(pages_for(tokens),
-	    page_floats(&net->config) * sizeof(float), &bytes))
+	    page_floats(net) * sizeof(float), &bytes))
 		return SIZE_MAX;
 	return bytes;
 }
@@ -40,9 +50,9 @@ peft_pages_open(const struct peft_net *net, size_t tokens,
 
 	if (p == NULL)
 		return NULL;
-	*p = (struct peft_pages){ .layers = c->layers,
+	*p = (struct peft_pages){ .layers = layers_of(net),
 	    .kdim = c->kv_heads * c->head_dim, .vdim = c->kv_heads * c->v_dim,
-	    .n = pages_for(tokens), .floats = page_floats(c) };
+	    .n = pages_for(tokens), .floats = page_floats(net) };
 	(void)peft_arena_get(&p->arena, p->n, p->floats * sizeof(float));
 	p->users = peft_calloc(p->n, sizeof(*p->users), err);
 	p->free = peft_calloc(p->n, sizeof(*p->free), err);
@@ -212,10 +222,12 @@ peft_kv_share(struct peft_kv *dst, const struct peft_kv *src, size_t n)
 }
 
 static float *
-page_at(const struct peft_kv *kv, size_t page, size_t layer)
+page_at(const struct peft_run *run, const struct peft_kv *kv, size_t page,
+    size_t layer)
 {
 	const struct peft_pages *p = kv->pool;
 
+	layer += run->scouting ? p->layers / 2 : 0;
 	return p->data + kv->page[page] * p->floats + layer * PEFT_PAGE *
 	    (p->kdim + p->vdim);
 }
@@ -224,7 +236,7 @@ float *
 peft_page_keys(const struct peft_run *run, const struct peft_kv *kv,
     size_t page, size_t layer, size_t head)
 {
-	return page_at(kv, page, layer) + head * PEFT_PAGE *
+	return page_at(run, kv, page, layer) + head * PEFT_PAGE *
 	    run->net->config.head_dim;
 }
 
@@ -232,6 +244,6 @@ float *
 peft_page_values(const struct peft_run *run, const struct peft_kv *kv,
     size_t page, size_t layer, size_t head)
 {
-	return page_at(kv, page, layer) + PEFT_PAGE * (kv->pool->kdim +
+	return page_at(run, kv, page, layer) + PEFT_PAGE * (kv->pool->kdim +
 	    head * run->net->config.v_dim);
 }

@@ -45,14 +45,17 @@ peft_run_product_scratch(const struct peft_run *run)
 
 	for (i = 0; i < s->n; i++) {
 		const struct peft_site *site = &s->at[i];
+		bool turned = site->transposed || site->kind ==
+		    PEFT_EMBEDDING;
 
-		if (site->kind == PEFT_NORM || site->kind == PEFT_EMBEDDING ||
+		if (site->kind == PEFT_NORM || (site->kind ==
+		    PEFT_EMBEDDING && site->hooks == NULL) ||
 		    site->kind == PEFT_POSITION)
 			continue;
 		/* hooks may multiply more than the rows of a batch */
 		T = site->kind == PEFT_HEAD && site->hooks == NULL ?
 		    peft_run_tile(run) : SIZE_MAX;
-		rows = site->transposed ? site->in : site->out;
+		rows = turned ? site->in : site->out;
 		n = peft_product_scratch(run->net->cpu, rows, site->in +
 		    site->out - rows, T);
 		most = n > most ? n : most;

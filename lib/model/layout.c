@@ -204,6 +204,9 @@ layout_work(struct peft_run *run)
 	run->labels = peft_arena_get(a, T, sizeof(*run->labels));
 	run->product = floats(a, 1, peft_run_product_scratch(run));
 	run->hook = floats(a, 1, peft_run_hook_scratch(run));
+	peft_scout_layout(run);
+	run->embedhook = floats(a, 1, peft_hooks_saved(run->net->embed.site,
+	    T));
 	run->tree.order = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
 	run->tree.common = peft_arena_get(a, run->caps.seqs, sizeof(size_t));
 	run->tree.nodes = peft_arena_get(a, 2 * run->caps.seqs,

@@ -81,7 +81,7 @@ peft_site_product(struct peft_cpu *cpu, const struct peft_site *site,
 	struct peft_product p = { site->w, y, ldy };
 	struct peft_product back = { site->w, (float *)(uintptr_t)x, ldx };
 
-	if (site->transposed)
+	if (site->transposed || site->kind == PEFT_EMBEDDING)
 		peft_product_backward(cpu, y, ldy, T, &back, 1, false,
 		    scratch);
 	else

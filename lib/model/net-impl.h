@@ -151,6 +151,9 @@ struct peft_run {
 	float	*attention;			/* scratch, per thread */
 	size_t	 attention_stride;
 	float	*headhook;			/* kept by the hooks of head */
+	float	*embedhook;			/* and of the embedding */
+	float	*scout;				/* kept by the scouts */
+	bool	 scouting;			/* this is the pass before */
 	/* experts: their visits' inputs, what they give, gradients */
 	float	*vx, *vact, *vy, *vdx, *vdact;	/* [N, D] or [N, I] */
 	float	*vw, *vdw;			/* [N] weights */
@@ -213,6 +216,12 @@ void	peft_kept_layout(struct peft_run *);
 /* invocation.c: the first of the sequence's tokens that its adapter acts on,
  * s->n if there is none; its cache is told. */
 size_t	peft_invoked_from(const struct peft_run *, const struct peft_seq *);
+
+/* scout.c: room for what scouts keep; is there to be a pass before this one;
+ * what it has made of the tokens is shown to them. */
+void	peft_scout_layout(struct peft_run *);
+bool	peft_scout_wanted(const struct peft_run *);
+void	peft_scout_see(struct peft_run *);
 
 /* forward.c, backward.c; _again: what backward needs of a layer, from x. */
 void	peft_forward(struct peft_run *);

@@ -49,6 +49,9 @@ struct peft_hook_call {
 	uint64_t	 step;	/* with site and ident: key of dropout */
 	int		 task;		/* of the rows; -1: none is named */
 	size_t		 expert;	/* of a stack, whose rows these are */
+	size_t		 first;		/* at a linear layer: of these among
+					 * the micro-batch's rows */
+	bool		 scouting;	/* see struct peft_scout */
 	float		*dbranch;	/* backward at a join, [T, out] */
 };
 
@@ -175,12 +178,27 @@ struct peft_invocation {
 	struct peft_invocation *next;
 };
 
+/*
+ * An adapter that acts by what the model makes of the tokens while it does not
+ * yet: a pass is made before the pass, with the hooks told that it is one
+ * (scouting), and then forward() sees the last hidden states, normed, of all
+ * rows (y is NULL).  What saved() asks for lasts until the run's next pass;
+ * begin() and end() are as those of a hook.
+ */
+struct peft_scout {
+	int		 adapter;
+	const struct peft_hook_ops *ops;
+	void		*self;
+	struct peft_scout *next;
+};
+
 struct peft_sites {
 	struct peft_site *at;
 	size_t		 n;
 	struct peft_virtual *virtuals;	/* at most one an adapter */
 	struct peft_tasks *tasks;	/* at most one an adapter */
 	struct peft_invocation *invocations;	/* the same */
+	struct peft_scout *scouts;	/* the same */
 	bool		 whole;	/* hooks look at whole sequences: their
 				 * beginnings are not shared */
 	const struct peft_config *config;	/* borrowed */
@@ -193,7 +211,7 @@ int	peft_sites_open(struct peft_sites *, const struct peft_config *,
 	    const struct peft_source *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_sites_close(struct peft_sites *);
 struct peft_site *peft_sites_find(const struct peft_sites *, const char *path);
-/* Take all hooks and virtual tokens of an adapter off. */
+/* Take all that an adapter has put there off. */
 void	peft_sites_detach(struct peft_sites *, int adapter);
 /* An error if a weight of the source that is not used[i] is more than a
  * buffer. */

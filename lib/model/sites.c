@@ -45,6 +45,7 @@ void
 peft_sites_detach(struct peft_sites *s, int adapter)
 {
 	struct peft_invocation **w = &s->invocations;
+	struct peft_scout **c = &s->scouts;
 	struct peft_virtual **v = &s->virtuals;
 	struct peft_hook **h;
 	struct peft_tasks **t = &s->tasks;
@@ -71,6 +72,11 @@ peft_sites_detach(struct peft_sites *s, int adapter)
 			*w = (*w)->next;
 		else
 			w = &(*w)->next;
+	while (*c != NULL)
+		if ((*c)->adapter == adapter)
+			*c = (*c)->next;
+		else
+			c = &(*c)->next;
 }
 
 size_t

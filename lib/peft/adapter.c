@@ -28,10 +28,11 @@ peft_adapter_lay_out(struct peft_adapter *a, struct peft_err *err)
 
 struct peft_adapter *
 peft_adapter_make(const cJSON *config, const struct peft_sites *sites,
-    bool fresh, struct peft_err *err)
+    const char *home, struct peft_err *err)
 {
 	struct peft_adapter *a = peft_calloc(1, sizeof(*a), err);
 	const char *type = NULL;
+	bool fresh = home == NULL;
 
 	if (a == NULL)
 		return NULL;
@@ -56,7 +57,8 @@ peft_adapter_make(const cJSON *config, const struct peft_sites *sites,
 	    (a->method->hub && peft_hub_check(a->config, sites->config,
 	    err) == -1) ||
 	    a->method->parse(a->config, &a->settings, err) == -1 ||
-	    peft_adapter_build(a, sites, err) == -1 ||
+	    (a->method->gather != NULL && a->method->gather(a, sites, home,
+	    err) == -1) || peft_adapter_build(a, sites, err) == -1 ||
 	    peft_alora_open(a, err) == -1)
 		goto fail;
 	return a;
@@ -91,7 +93,7 @@ struct peft_adapter *
 peft_adapter_new(const cJSON *config, const struct peft_sites *sites,
     uint64_t seed, struct peft_err *err)
 {
-	struct peft_adapter *a = peft_adapter_make(config, sites, true, err);
+	struct peft_adapter *a = peft_adapter_make(config, sites, NULL, err);
 
 	if (a == NULL)
 		return NULL;
@@ -127,6 +129,9 @@ peft_adapter_close(struct peft_adapter *a)
 	if (a->settings != NULL && a->method->drop != NULL)
 		a->method->drop(a->settings);
 	free(a->settings);
+	for (i = 0; i < a->nexperts; i++)
+		peft_adapter_close(a->experts[i]);
+	free(a->experts);
 	free(a->memory);
 	free(a->invoked);
 	free(a->modules);
@@ -323,14 +328,19 @@ peft_adapter_seed(struct peft_adapter *a, uint64_t seed)
 	for (i = 0; i < a->nmodules; i++) {
 		struct peft_module *m = &a->modules[i];
 
-		if (m->site != NULL)
-			m->rng = peft_rng_key(seed ^ UINT64_C(0xd509),
-			    m->site->path);
+		m->rng = peft_rng_key(seed ^ UINT64_C(0xd509),
+		    m->site != NULL ? m->site->path : m->method->type);
 	}
+	for (i = 0; i < a->nexperts; i++)
+		peft_adapter_seed(a->experts[i], seed + i + 1);
 }
 
 size_t
 peft_adapter_bytes(const struct peft_adapter *a)
 {
-	return (a->nvalues + a->ngrads) * sizeof(float);
+	size_t n = (a->nvalues + a->ngrads) * sizeof(float), i;
+
+	for (i = 0; i < a->nexperts; i++)
+		n += peft_adapter_bytes(a->experts[i]);
+	return n;
 }

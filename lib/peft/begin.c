@@ -42,7 +42,7 @@ make(const cJSON *config, struct peft_net *net, uint64_t seed,
     struct peft_err *err)
 {
 	struct peft_adapter *a = peft_adapter_make(config,
-	    peft_net_sites(net), true, err);
+	    peft_net_sites(net), NULL, err);
 
 	if (a == NULL)
 		return NULL;
@@ -61,7 +61,7 @@ begin_eva(const cJSON *config, struct peft_net *net,
     const struct peft_calibration *data, uint64_t seed, struct peft_err *err)
 {
 	struct peft_adapter *a = peft_adapter_make(config,
-	    peft_net_sites(net), true, err);
+	    peft_net_sites(net), NULL, err);
 	cJSON *own = NULL;
 	float *values = NULL, *v;
 	size_t i;

@@ -121,7 +121,7 @@ parts_of(const struct peft_adapter *a, struct peft_part *self, size_t *n)
 }
 
 static void
-choose_hub_sites(const struct peft_adapter *a, const struct peft_sites *sites,
+choose_wanted(const struct peft_adapter *a, const struct peft_sites *sites,
     struct peft_choice *chosen, size_t *n)
 {
 	struct peft_part self;
@@ -234,8 +234,8 @@ peft_adapter_build(struct peft_adapter *a, const struct peft_sites *sites,
 	int r = -1;
 
 	a->model = sites->config;
-	if (chosen != NULL && a->method->hub) {
-		choose_hub_sites(a, sites, chosen, &n);
+	if (chosen != NULL && (a->method->hub || a->method->gather != NULL)) {
+		choose_wanted(a, sites, chosen, &n);
 		r = 0;
 	} else if (chosen != NULL)
 		r = choose_sites(a, sites, chosen, &n, err);

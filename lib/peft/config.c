@@ -126,8 +126,8 @@ peft_config_to_save(const struct peft_adapter *a, struct peft_err *err)
 		def = cJSON_Parse(a->method->keys[i][1]);
 		cJSON_AddItemToObject(c, a->method->keys[i][0], def);
 	}
-	if (a->nsites > 0 && (t == NULL || cJSON_IsNull(t) ||
-	    peft_target_is_all_linear(t)))
+	if (a->nsites > 0 && a->method->gather == NULL && (t == NULL ||
+	    cJSON_IsNull(t) || peft_target_is_all_linear(t)))
 		peft_json_set(c, "target_modules", a->method->kinds ==
 		    1U << PEFT_ATTENTION ?	/* a name, for PEFT */
 		    cJSON_CreateString(a->method->usual[0]) :
@@ -150,7 +150,11 @@ bool
 peft_adapter_drops(const struct peft_adapter *a)
 {
 	const cJSON *e;
+	size_t i;
 
+	for (i = 0; i < a->nexperts; i++)
+		if (peft_adapter_drops(a->experts[i]))
+			return true;
 	for (e = a->config->child; e != NULL; e = e->next)
 		if (strstr(e->string, "dropout") != NULL &&
 		    cJSON_IsNumber(e) && e->valuedouble > 0)

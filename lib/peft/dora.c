@@ -13,34 +13,23 @@
 #include <string.h>
 
 #include "math/vec.h"
-#include "peft/lora.h"
+#include "peft/dora.h"
 
-struct dora {
-	struct peft_lowrank	 low;
-	float			*norm2;		/* [out] |W_o|^2 */
-	float			*scale;		/* [out] g */
-	float			*inverse;	/* [out] 1 / |W + s B A| */
-	float			*wa;		/* [r, out] A W^T */
-	float			*aa;		/* [r, r] */
-};
-
-static size_t
-memory(const void *self)
+size_t
+peft_dora_memory(const void *self)
 {
 	const struct peft_module *m = self;
 	size_t r = m->rank, out = m->site->out;
 
-	return sizeof(struct dora) + (3 * out + r * out + r * r) *
+	return sizeof(struct peft_dora) + (3 * out + r * out + r * r) *
 	    sizeof(float);
 }
 
 int
-peft_dora_prepare(struct peft_module *m, const struct peft_rows *base,
-    struct peft_err *err)
+peft_dora_open(struct peft_module *m, struct peft_err *err)
 {
-	struct dora *d = peft_calloc(1, memory(m), err);
-	size_t out = m->site->out, i;
-	float *row;
+	struct peft_dora *d = peft_calloc(1, peft_dora_memory(m), err);
+	size_t out = m->site->out;
 
 	if ((m->state = d) == NULL)
 		return -1;
@@ -57,6 +46,20 @@ peft_dora_prepare(struct peft_module *m, const struct peft_rows *base,
 	d->inverse = d->scale + out;
 	d->wa = d->inverse + out;
 	d->aa = d->wa + m->rank * out;
+	return 0;
+}
+
+int
+peft_dora_prepare(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	size_t out = m->site->out, i;
+	struct peft_dora *d;
+	float *row;
+
+	if (peft_dora_open(m, err) == -1)
+		return -1;
+	d = m->state;
 	if (base == NULL)
 		return 0;
 	if ((row = peft_calloc(m->site->in, sizeof(*row), err)) == NULL)
@@ -81,10 +84,10 @@ saved(const void *self, size_t T)
 }
 
 /* B_o (A W_o) and B_o (A A^T) B_o make the norm. */
-static void
-scales(const struct peft_module *m)
+void
+peft_dora_scales(const struct peft_module *m)
 {
-	struct dora *d = m->state;
+	struct peft_dora *d = m->state;
 	size_t r = m->rank, out = m->site->out, o, j, k;
 	float s = m->scale;
 
@@ -108,12 +111,12 @@ scales(const struct peft_module *m)
 	}
 }
 
-/* Without a processor a merge is being prepared, which needs none of it. */
-static void
-begin(void *self, struct peft_cpu *cpu, float *product)
+/* Without a processor a merge is being prepared, for which it is done. */
+void
+peft_dora_begin(void *self, struct peft_cpu *cpu, float *product)
 {
 	struct peft_module *m = self;
-	struct dora *d = m->state;
+	struct peft_dora *d = m->state;
 	size_t r = m->rank, in = m->site->in, out = m->site->out;
 
 	if (cpu == NULL || !peft_module_stale(m))
@@ -121,7 +124,7 @@ begin(void *self, struct peft_cpu *cpu, float *product)
 	peft_site_product(cpu, m->site, d->low.a, in, r, d->wa, out, product);
 	peft_gemm(cpu, PEFT_N, PEFT_T, r, r, in, 1, d->low.a, in, d->low.a,
 	    in, 0, d->aa, r);
-	scales(m);
+	peft_dora_scales(m);
 }
 
 struct task {
@@ -137,7 +140,7 @@ static void
 scale_row(void *ctx, size_t t, int thread)
 {
 	const struct task *k = ctx;
-	const struct dora *d = k->m->state;
+	const struct peft_dora *d = k->m->state;
 	const float *b = k->m->site->b;
 	size_t out = k->m->site->out, i;
 	float *y = k->y + t * k->ldy, a = k->m->weight;
@@ -175,7 +178,7 @@ output_back(void *self, const struct peft_hook_call *c, float *dy,
     size_t lddy)
 {
 	const struct peft_module *m = self;
-	const struct dora *d = m->state;
+	const struct peft_dora *d = m->state;
 	size_t out = m->site->out, t, i;
 	const float *keep = c->saved + c->T * m->rank;
 	float *gm = m->param[PEFT_LORA_MAGNITUDE]->grad, a = m->weight;
@@ -189,7 +192,7 @@ output_back(void *self, const struct peft_hook_call *c, float *dy,
 }
 
 const struct peft_hook_ops peft_dora_hook = {
-	.memory = memory, .begin = begin, .saved = saved,
+	.memory = peft_dora_memory, .begin = peft_dora_begin, .saved = saved,
 	.scratch = peft_lowrank_scratch, .forward = forward,
 	.backward = peft_lowrank_backward, .output_back = output_back,
 };
@@ -198,7 +201,7 @@ int
 peft_dora_merge(const struct peft_module *m, size_t first, size_t n,
     float weight, float *rows)
 {
-	const struct dora *d = m->state;
+	const struct peft_dora *d = m->state;
 	const struct peft_vec *v = peft_vec_best();
 	size_t in = m->site->in, r = m->rank, i, j;
 	float *row = rows;

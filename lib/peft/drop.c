@@ -72,6 +72,10 @@ peft_adapter_still(struct peft_adapter *a, struct peft_err *err)
 	bool had = false;
 	size_t i;
 
+	for (i = 0; i < a->nexperts; i++)
+		if (peft_adapter_still(a->experts[i], err) == -1)
+			return -1;
+
 	for (i = 0; i < a->nmodules; i++) {
 		had |= a->modules[i].dropout > 0;
 		a->modules[i].dropout = 0;

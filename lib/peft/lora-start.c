@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "math/lapack.h"
-#include "peft/lora.h"
+#include "peft/dora.h"
 
 /* Random rows that are orthogonal to each other, A's to B's: of an orthogonal
  * matrix [r, r] the even rows make A, the odd ones B. */
@@ -70,7 +70,7 @@ peft_lora_start(struct peft_module *m, struct peft_err *err)
 		    "begin so are begun from records or with PEFT, and go on "
 		    "here (--init)");
 	if (m->site->kind == PEFT_EMBEDDING)
-		return 0;
+		return l->dora ? peft_dora_embedding_start(m, err) : 0;
 	if (l->start == PEFT_LORA_ORTHOGONAL && orthogonal(m, err) == -1)
 		return -1;
 	if ((l->start == PEFT_LORA_PISSA || l->start == PEFT_LORA_OLORA) &&

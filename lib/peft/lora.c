@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "peft/lora.h"
+#include "peft/dora.h"
 #include "peft/parameters.h"
 #include "peft/target.h"
 
@@ -111,15 +111,18 @@ static int
 embedding_shapes(const struct peft_lora *l, struct peft_module *m,
     struct peft_shape *out, struct peft_err *err)
 {
-	if (l->dora || l->bias || cJSON_GetArraySize(peft_json_get(
-	    m->adapter->config, "alora_invocation_tokens")) > 0)
-		return peft_seterr(err, "none of use_dora, lora_bias and "
+	if (l->bias || cJSON_GetArraySize(peft_json_get(m->adapter->config,
+	    "alora_invocation_tokens")) > 0)
+		return peft_seterr(err, "neither lora_bias nor "
 		    "alora_invocation_tokens is honoured on an embedding "
 		    "here");
 	out[PEFT_LORA_A] = peft_shape2("lora_embedding_A", m->rank,
 	    m->site->in);
 	out[PEFT_LORA_B] = peft_shape2("lora_embedding_B", m->site->out,
 	    m->rank);
+	if (l->dora)
+		out[PEFT_LORA_MAGNITUDE] = peft_shape1(
+		    "lora_magnitude_vector", m->site->out);
 	return 0;
 }
 
@@ -198,12 +201,12 @@ init(const void *settings, const struct peft_module *m, int part,
 	const struct peft_lora *l = settings;
 	double in = (double)(part == PEFT_LORA_A ? m->site->in : m->rank);
 
-	if (m->site->kind == PEFT_EMBEDDING) {
+	if (part > PEFT_LORA_BIAS)
+		peft_init_const(value, n, 0);
+	else if (m->site->kind == PEFT_EMBEDDING) {
 		if (part == PEFT_LORA_B || l->start == PEFT_LORA_FALSE)
 			peft_init_normal(rng, value, n, 1);
-	} else if (part > PEFT_LORA_BIAS)
-		peft_init_const(value, n, 0);
-	else if (part != PEFT_LORA_A && l->start != PEFT_LORA_FALSE)
+	} else if (part != PEFT_LORA_A && l->start != PEFT_LORA_FALSE)
 		peft_init_const(value, n, 0);
 	else if (l->start == PEFT_LORA_GAUSSIAN)
 		peft_init_normal(rng, value, n, 1 / (double)m->rank);
@@ -225,9 +228,11 @@ hook_for(const struct peft_module *m)
 {
 	const struct peft_lora *l = m->settings;
 
-	return m->site->kind == PEFT_EMBEDDING ? &peft_lora_embedding_hook :
-	    l->dora ? &peft_dora_hook : is_residual(m) ? &peft_residual_hook :
-	    &peft_lowrank_hook;
+	if (m->site->kind == PEFT_EMBEDDING)
+		return l->dora ? &peft_dora_embedding_hook :
+		    &peft_lora_embedding_hook;
+	return l->dora ? &peft_dora_hook : is_residual(m) ?
+	    &peft_residual_hook : &peft_lowrank_hook;
 }
 
 /* The base's weight in the file must be the base's. */
@@ -267,7 +272,8 @@ prepare(struct peft_module *m, const struct peft_rows *base,
 	if (check_base(m, base, err) == -1)
 		return -1;
 	if (m->site->kind == PEFT_EMBEDDING)
-		return 0;
+		return l->dora ? peft_dora_embedding_prepare(m, base, err) :
+		    0;
 	if (l->dora)
 		return peft_dora_prepare(m, base, err);
 	return is_residual(m) ? peft_residual_prepare(m, base, err) :
@@ -281,6 +287,9 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 {
 	const struct peft_lora *l = m->settings;
 
+	if (m->site->kind == PEFT_EMBEDDING && l->dora)
+		return peft_dora_embedding_merge(m, first, n, weight, rows,
+		    err);
 	if (m->site->kind == PEFT_EMBEDDING)
 		return peft_lora_embedding_merge(m, first, n, weight, rows);
 	if (l->dora)

@@ -100,6 +100,12 @@ struct peft_method {
 	void	(*drop)(void *settings);
 	/* The methods that this one is made of; NULL: itself alone. */
 	const struct peft_part *(*parts)(const void *settings, size_t *n);
+	/* Open the adapters that this one is made of, a->experts, which act
+	 * only through it; home: the folder it was read from, or NULL.  Its
+	 * sites are those that wanted() takes, whatever targets there are.
+	 * NULL: there are none. */
+	int	(*gather)(struct peft_adapter *, const struct peft_sites *,
+		    const char *home, struct peft_err *);
 	/* Fill in the module's rank, scale, own and dropout, and say what
 	 * tensors it has: shapes[PEFT_MAXPART], unused ones with suffix
 	 * NULL.  common: the same of the adapter as a whole, whose modules
@@ -187,6 +193,9 @@ struct peft_adapter {
 	struct peft_tasks	 tasks;		/* if it is for several */
 	struct peft_invocation	 invocation;	/* alora.h */
 	int32_t			*invoked;	/* its ids */
+	struct peft_adapter	**experts;	/* others that it is made of */
+	size_t			 nexperts;
+	struct peft_scout	 scout;		/* if it looks ahead */
 	void			*memory;	/* the method's own; freed */
 	const char		*note;		/* to tell when it is saved */
 };
@@ -195,9 +204,10 @@ struct peft_adapter {
 #define PEFT_PREFIX	"base_model.model."
 
 /* adapter.c: all but the values; and room for these (names and shapes are
- * known by then, so that a file's can be checked first). */
+ * known by then, so that a file's can be checked first).  home: what it was
+ * read from; NULL: a fresh one. */
 struct peft_adapter *peft_adapter_make(const cJSON *config,
-	    const struct peft_sites *, bool fresh, struct peft_err *)
+	    const struct peft_sites *, const char *home, struct peft_err *)
 	    PEFT_MUSTCHECK;
 int	peft_adapter_lay_out(struct peft_adapter *, struct peft_err *)
 	    PEFT_MUSTCHECK;

@@ -12,7 +12,8 @@ extern const struct peft_method peft_adalora, peft_adaption_prompt, peft_boft,
 	peft_hub_union, peft_ia3, peft_ln_tuning, peft_loha, peft_lokr,
 	peft_lora, peft_miss, peft_multitask, peft_oft, peft_p_tuning,
 	peft_poly, peft_prefix_tuning, peft_prompt_tuning, peft_randlora,
-	peft_road, peft_shira, peft_trainable_tokens, peft_vblora, peft_vera;
+	peft_road, peft_shira, peft_trainable_tokens, peft_vblora, peft_vera,
+	peft_xlora;
 
 static const struct peft_method *const methods[] = {
 	&peft_lora, &peft_adalora, &peft_adaption_prompt, &peft_boft,
@@ -22,6 +23,7 @@ static const struct peft_method *const methods[] = {
 	&peft_miss, &peft_multitask, &peft_oft, &peft_p_tuning, &peft_poly,
 	&peft_prefix_tuning, &peft_prompt_tuning, &peft_randlora, &peft_road,
 	&peft_shira, &peft_trainable_tokens, &peft_vblora, &peft_vera,
+	&peft_xlora,
 };
 
 enum { NMETHOD = sizeof(methods) / sizeof(methods[0]) };
@@ -85,7 +87,7 @@ peft_method_is_for_all(const char *type)
 	const struct peft_method *m = by_type(type);
 
 	return m != NULL && m->kinds >> PEFT_LINEAR & 1 && m->usual == NULL &&
-	    !m->hub;
+	    !m->hub && m->gather == NULL;
 }
 
 bool

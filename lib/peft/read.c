@@ -222,7 +222,8 @@ peft_adapter_open(struct peft_source *src, const struct peft_sites *sites,
 	else if ((config = peft_json(side->data, side->len, err)) == NULL)
 		peft_errprefix(err, "adapter_config.json");
 	else
-		a = peft_adapter_make(config, sites, false, err);
+		a = peft_adapter_make(config, sites, peft_source_label(src),
+		    err);
 	cJSON_Delete(config);
 	if (a != NULL && (read_tensors(a, src, err) == -1 ||
 	    keep_meta(a, src, err) == -1)) {

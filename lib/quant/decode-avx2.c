@@ -3,4 +3,4 @@
 
 #define DECODERS	peft_decoders_avx2
 
-#include "quant/decode.inc"
+#include "quant/decode-lanes.inc"

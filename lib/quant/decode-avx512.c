@@ -3,4 +3,4 @@
 
 #define DECODERS	peft_decoders_avx512
 
-#include "quant/decode.inc"
+#include "quant/decode-lanes.inc"

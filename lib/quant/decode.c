@@ -26,22 +26,13 @@ peft_can_decode(enum peft_dtype t)
 	    peft_decoders_ref.plain[t] != NULL;
 }
 
-static float
-absmax_of(const struct peft_scales *s, size_t block)
-{
-	if (s->absmax != NULL)
-		return s->absmax[block];
-	return s->nested_map[s->qabsmax[block]] *
-	    s->nested_absmax[block / s->nested_blocksize] + s->nested_offset;
-}
-
 void
 peft_decode_absmax(const struct peft_weight *w, float *dst)
 {
 	size_t i;
 
 	for (i = 0; i < w->scales.nabsmax; i++)
-		dst[i] = absmax_of(&w->scales, i);
+		dst[i] = peft_absmax_at(&w->scales, i);
 }
 
 /* Blocks follow each other without regard to rows, so a range may begin and
@@ -51,13 +42,13 @@ decode_4bit(const struct peft_decoders *d, const struct peft_weight *w,
     size_t first, size_t n, float *dst)
 {
 	const float *map = w->dtype == PEFT_NF4 ? peft_nf4_map : peft_fp4_map;
-	size_t bs = w->scales.blocksize, m;
+	size_t bs = w->scales.blocksize, block = peft_block_of(first, bs), m;
 
-	for (; n > 0; n -= m, first += m, dst += m) {
-		m = bs - first % bs;
+	for (; n > 0; n -= m, first += m, dst += m, block++) {
+		m = (block + 1) * bs - first;
 		m = m < n ? m : n;
 		d->codes4(w->data, first, m, map,
-		    absmax_of(&w->scales, first / bs), dst);
+		    peft_absmax_at(&w->scales, block), dst);
 	}
 }
 
@@ -72,8 +63,8 @@ decode_int8(const struct peft_decoders *d, const struct peft_weight *w,
 		m = w->cols - first % w->cols;
 		m = m < n ? m : n;
 		d->codes8((const int8_t *)w->data + first, m,
-		    w->scales.absmax[first / w->cols], dst);
-		d->affine(dst, m, 0, 7.874015718698502e-3f);
+		    w->scales.absmax[first / w->cols], 7.874015718698502e-3f,
+		    dst);
 	}
 }
 

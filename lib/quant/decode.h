@@ -8,9 +8,9 @@
 #include "tensor/weight.h"
 
 /*
- * Decoders: n elements (whole blocks) from src.  One source, decode.inc, is
- * compiled once for each processor path; the results are the same bits,
- * since every value is one product and one sum in f32.
+ * Decoders: n elements (whole blocks) from src.  decode-ref.c has them as
+ * plain loops, decode-lanes.inc as lanes for each processor path; the results
+ * are the same bits, since every value is one product and one sum in f32.
  */
 struct peft_decoders {
 	void	(*plain[PEFT_NDTYPE])(const uint8_t *src, size_t n, float *dst);
@@ -18,7 +18,9 @@ struct peft_decoders {
 	 * within its byte is all that matters) .. first+n. */
 	void	(*codes4)(const uint8_t *src, size_t first, size_t n,
 		    const float map[16], float scale, float *dst);
-	void	(*codes8)(const int8_t *src, size_t n, float scale, float *dst);
+	/* Codes times scale times again: two roundings. */
+	void	(*codes8)(const int8_t *src, size_t n, float scale,
+		    float again, float *dst);
 	/* Codes first .. first+n of a row of whole numbers of `bits' bits. */
 	void	(*codes)(const uint8_t *row, size_t first, size_t n,
 		    unsigned bits, float *dst);
@@ -43,6 +45,24 @@ extern const struct peft_grids peft_grids;
 
 extern const struct peft_decoders peft_decoders_ref, peft_decoders_avx2,
     peft_decoders_avx512;
+
+/* Which block element i is in; most are of a power of two. */
+static inline size_t
+peft_block_of(size_t i, size_t blocksize)
+{
+	return (blocksize & (blocksize - 1)) == 0 ?
+	    i >> __builtin_ctzll(blocksize) : i / blocksize;
+}
+
+/* The scale of a block, which may be quantised itself. */
+static inline float
+peft_absmax_at(const struct peft_scales *s, size_t block)
+{
+	if (s->absmax != NULL)
+		return s->absmax[block];
+	return s->nested_map[s->qabsmax[block]] * s->nested_absmax[
+	    peft_block_of(block, s->nested_blocksize)] + s->nested_offset;
+}
 
 /* grouped.c: peft_decode() for weights that have scales.group. */
 void	peft_decode_grouped(const struct peft_decoders *,

@@ -12,7 +12,7 @@ codes_of(const struct peft_decoders *d, const struct peft_weight *w, size_t r,
 
 	switch (w->dtype) {
 	case PEFT_I8G:
-		d->codes8((const int8_t *)row + c, n, 1, dst);
+		d->codes8((const int8_t *)row + c, n, 1, 1, dst);
 		break;
 	case PEFT_F8G_E4M3:
 		d->plain[PEFT_F8_E4M3](row + c, n, dst);

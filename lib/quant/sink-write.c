@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/half.h"
+#include "quant/blocks.h"
 #include "quant/quant.h"
 #include "quant/sink-impl.h"
 
@@ -54,8 +55,7 @@ peft_sink_settle(struct peft_sink *k, const char *was, const char *is,
 	return 0;
 }
 
-/* Floats with an exponent of ones are NaN or Inf.  (Blocks are not looked
- * into: peft-inspect --scan does that.) */
+/* Floats with an exponent of ones are NaN or Inf. */
 static size_t
 count_bad(enum peft_dtype t, const uint8_t *p, size_t nbytes)
 {
@@ -77,12 +77,18 @@ count_bad(enum peft_dtype t, const uint8_t *p, size_t nbytes)
 }
 
 static int
-refuse_bad(size_t bad, struct peft_err *err)
+refuse_bad(enum peft_dtype t, const uint8_t *p, size_t nbytes,
+    struct peft_err *err)
 {
-	if (bad == 0)
-		return 0;
-	return peft_setfail(err, PEFT_NUMERIC, "%zu values are not finite",
-	    bad);
+	size_t bad = count_bad(t, p, nbytes);
+
+	if (bad > 0)
+		return peft_setfail(err, PEFT_NUMERIC, "%zu values are not "
+		    "finite", bad);
+	if ((bad = peft_blocks_bad(t, p, nbytes)) > 0)
+		return peft_seterr(err, "blocks of %s whose scales are not "
+		    "finite: %zu", peft_dtypes[t].name, bad);
+	return 0;
 }
 
 /* In the container's order of rows (of a bias: of its values). */
@@ -93,7 +99,7 @@ copy_permuted(struct peft_sink *k, const struct peft_weight *w,
 	size_t nrows = w->shape[0], bytes = w->nbytes / nrows, r;
 	const uint8_t *p = w->data;
 
-	if (refuse_bad(count_bad(w->dtype, p, w->nbytes), err) == -1)
+	if (refuse_bad(w->dtype, p, w->nbytes, err) == -1)
 		return -1;
 	for (r = 0; r < nrows; r++)
 		if (peft_sink_write(k, p + peft_permute_to_hf(r, nrows,
@@ -116,8 +122,7 @@ copy_raw(struct peft_sink *k, const struct peft_rows *rows,
 	step = row == 0 || row > MANY ? 1 : MANY / row;
 	for (r = 0; r < w->rows; r += n) {
 		n = w->rows - r < step ? w->rows - r : step;
-		if (refuse_bad(count_bad(w->dtype, p + r * row, n * row),
-		    err) == -1 ||
+		if (refuse_bad(w->dtype, p + r * row, n * row, err) == -1 ||
 		    peft_sink_write(k, p + r * row, n * row, err) == -1)
 			return -1;
 		if (rows->passed != NULL)

@@ -92,6 +92,21 @@ peft_gguf_uint(const struct peft_gguf *g, const char *key, uint64_t *out)
 	return true;
 }
 
+int
+peft_gguf_token(const struct peft_gguf *g, const char *key, size_t usual,
+    size_t n, size_t *id, struct peft_err *err)
+{
+	uint64_t v;
+
+	*id = usual < n ? usual : SIZE_MAX;
+	if (peft_gguf_find(g, key) == NULL)
+		return 0;
+	if (!peft_gguf_uint(g, key, &v) || v >= n)
+		return peft_seterr(err, "the key %s is no token", key);
+	*id = (size_t)v;
+	return 0;
+}
+
 void
 peft_gguf_next_string(const uint8_t **p, const char **s, size_t *len)
 {

@@ -57,6 +57,10 @@ const struct peft_gguf_kv *peft_gguf_find(const struct peft_gguf *,
  * is none or it does not fit. */
 bool	peft_gguf_real(const struct peft_gguf *, const char *key, double *);
 bool	peft_gguf_uint(const struct peft_gguf *, const char *key, uint64_t *);
+/* A token's id, of n tokens; what no key tells is `usual', or SIZE_MAX if it is
+ * no token. */
+int	peft_gguf_token(const struct peft_gguf *, const char *key, size_t usual,
+	    size_t n, size_t *id, struct peft_err *) PEFT_MUSTCHECK;
 /* A string's bytes (not NUL-terminated). */
 bool	peft_gguf_string(const struct peft_gguf *, const char *key,
 	    const char **s, size_t *len);

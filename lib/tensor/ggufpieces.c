@@ -51,22 +51,6 @@ read_tokens(const struct peft_gguf *g, struct peft_pieces *p,
 	return 0;
 }
 
-/* A token that is told by its id; what is not told is llama.cpp's default. */
-static int
-token_id(const struct peft_gguf *g, const char *key, size_t usual, size_t n,
-    size_t *id, struct peft_err *err)
-{
-	uint64_t v;
-
-	*id = usual < n ? usual : PEFT_NOPIECE;
-	if (peft_gguf_find(g, key) == NULL)
-		return 0;
-	if (!peft_gguf_uint(g, key, &v) || v >= n)
-		return peft_seterr(err, "the key %s is no token", key);
-	*id = (size_t)v;
-	return 0;
-}
-
 static bool
 flag(const struct peft_gguf *g, const char *key, bool usual)
 {
@@ -83,15 +67,21 @@ read_options(const struct peft_gguf *g, bool t5, struct peft_pieces *p,
 	const struct peft_gguf_kv *map = peft_gguf_find(g,
 	    "tokenizer.ggml.precompiled_charsmap");
 
-	if (token_id(g, "tokenizer.ggml.bos_token_id", t5 ? PEFT_NOPIECE : 1,
-	    p->n, &p->bos, err) == -1 ||
-	    token_id(g, "tokenizer.ggml.eos_token_id", t5 ? 1 : 2, p->n,
-	    &p->eos, err) == -1 ||
-	    token_id(g, "tokenizer.ggml.unknown_token_id", t5 ? 2 : 0, p->n,
-	    &p->unk, err) == -1 ||
-	    token_id(g, "tokenizer.ggml.padding_token_id", t5 ? 0 :
-	    PEFT_NOPIECE, p->n, &p->pad, err) == -1)
-		return -1;
+	const struct {
+		const char	*key;
+		size_t		 usual, *id;	/* as llama.cpp has it */
+	} keys[] = {
+		{ "tokenizer.ggml.bos_token_id", t5 ? PEFT_NOPIECE : 1, &p->bos },
+		{ "tokenizer.ggml.eos_token_id", t5 ? 1 : 2, &p->eos },
+		{ "tokenizer.ggml.unknown_token_id", t5 ? 2 : 0, &p->unk },
+		{ "tokenizer.ggml.padding_token_id", t5 ? 0 : PEFT_NOPIECE, &p->pad },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (peft_gguf_token(g, keys[i].key, keys[i].usual, p->n,
+		    keys[i].id, err) == -1)
+			return -1;
 	p->bos_first = p->bos != PEFT_NOPIECE &&
 	    flag(g, "tokenizer.ggml.add_bos_token", !t5);
 	p->eos_last = p->eos != PEFT_NOPIECE &&

@@ -86,37 +86,28 @@ read_tokens(const struct peft_gguf *g, struct words *w, struct peft_err *err)
 	return r == -1 ? -1 : 0;
 }
 
-/* llama.cpp's defaults are BERT's own ids. */
-static int
-token_id(const struct peft_gguf *g, const char *key, size_t usual, size_t n,
-    size_t *id, struct peft_err *err)
-{
-	uint64_t v;
-
-	*id = usual < n ? usual : NONE;
-	if (peft_gguf_find(g, key) == NULL)
-		return 0;
-	if (!peft_gguf_uint(g, key, &v) || v >= n)
-		return peft_seterr(err, "the key %s is no token", key);
-	*id = (size_t)v;
-	return 0;
-}
-
 static int
 read_ids(const struct peft_gguf *g, struct words *w, struct peft_err *err)
 {
-	if (token_id(g, "tokenizer.ggml.bos_token_id", 101, w->n, &w->cls,
-	    err) == -1 || token_id(g, "tokenizer.ggml.cls_token_id", w->cls,
-	    w->n, &w->cls, err) == -1 ||
-	    token_id(g, "tokenizer.ggml.seperator_token_id", 102, w->n,
-	    &w->sep, err) == -1 ||
-	    token_id(g, "tokenizer.ggml.padding_token_id", 0, w->n, &w->pad,
-	    err) == -1 ||
-	    token_id(g, "tokenizer.ggml.unknown_token_id", 100, w->n, &w->unk,
-	    err) == -1 ||
-	    token_id(g, "tokenizer.ggml.mask_token_id", 103, w->n, &w->mask,
-	    err) == -1)
-		return -1;
+	/* llama.cpp's defaults are BERT's own ids; of two keys for one token
+	 * the later says it */
+	const struct {
+		const char	*key;
+		size_t		 usual, *id;
+	} keys[] = {
+		{ "tokenizer.ggml.bos_token_id", 101, &w->cls },
+		{ "tokenizer.ggml.cls_token_id", NONE, &w->cls },
+		{ "tokenizer.ggml.seperator_token_id", 102, &w->sep },
+		{ "tokenizer.ggml.padding_token_id", 0, &w->pad },
+		{ "tokenizer.ggml.unknown_token_id", 100, &w->unk },
+		{ "tokenizer.ggml.mask_token_id", 103, &w->mask },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (peft_gguf_token(g, keys[i].key, keys[i].usual == NONE ?
+		    *keys[i].id : keys[i].usual, w->n, keys[i].id, err) == -1)
+			return -1;
 	return w->unk != NONE ? 0 : peft_seterr(err, "the key "
 	    "tokenizer.ggml.unknown_token_id is missing");
 }

@@ -44,8 +44,6 @@ int	peft_grouped_codes(struct peft_whole *, size_t rows, size_t cols,
 int	peft_grouped_blocks(const struct peft_source *, struct peft_whole *,
 	    unsigned bits, const struct peft_raw *scale, struct peft_err *)
 	    PEFT_MUSTCHECK;
-/* Does the configuration call for zeros? */
-bool	peft_grouped_needs_zeros(const struct peft_source *, unsigned bits);
 
 static inline size_t
 peft_up(size_t n, size_t by)

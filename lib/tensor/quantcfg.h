@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "tensor/dtype.h"
 
 /*
  * What the "quantization_config" of a config.json says of the weights
@@ -52,5 +53,13 @@ int	peft_quantcfg_read(struct peft_quantcfg *, const char *text,
 int	peft_quantcfg_read_alone(struct peft_quantcfg *, const char *text,
 	    size_t len, enum peft_quantmethod otherwise, struct peft_err *)
 	    PEFT_MUSTCHECK;
+
+/* Does it call for zeros of codes of so many bits? */
+bool	peft_quantcfg_needs_zeros(const struct peft_quantcfg *, unsigned bits);
+/* Have all weights of so many bits several scales to a row, or to a column? */
+bool	peft_quantcfg_all_blocks(const struct peft_quantcfg *, unsigned bits);
+/* Has it weights of that type of 8 bits?  All have, where no method is
+ * named; E5M2 is nobody's. */
+bool	peft_quantcfg_has(const struct peft_quantcfg *, enum peft_dtype);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Weights out of their parts, and back. */
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,19 +69,30 @@ permute(struct peft_source *s, struct peft_whole *w, struct peft_err *err)
 	return 0;
 }
 
-static bool
-all_finite(const float *x, size_t n)
+/* Scales must be numbers, and not below `least'.  (What they stand for would
+ * not be: this is bad input, not numbers that went wrong.) */
+static int
+check_list(const struct peft_weight *w, const float *x, size_t n, float least,
+    struct peft_err *err)
 {
 	size_t i;
 
-	for (i = 0; x != NULL && i < n; i++)
+	for (i = 0; x != NULL && i < n; i++) {
 		if (!isfinite(x[i]))
-			return false;
-	return true;
+			return peft_seterr(err, "the scales of %s are not "
+			    "finite: scale %zu is %s", w->name, i,
+			    isnan(x[i]) ? "NaN" : "infinite");
+		if (x[i] < least)
+			return peft_seterr(err, "scale %zu of %s is %g, which "
+			    "no scale of %s is", i, w->name, (double)x[i],
+			    peft_dtypes[w->dtype].name);
+	}
+	return 0;
 }
 
+/* bitsandbytes': the largest magnitude of a block, which may be 0. */
 static int
-check_scales(const struct peft_weight *w, const float *map,
+check_absmax(const struct peft_weight *w, const float *map,
     struct peft_err *err)
 {
 	const float *known = w->dtype == PEFT_NF4 ? peft_nf4_map :
@@ -92,13 +104,20 @@ check_scales(const struct peft_weight *w, const float *map,
 		if (!(map[i] == known[i]))
 			return peft_seterr(err, "%s.quant_map is not the table "
 			    "of %s", w->name, peft_dtypes[w->dtype].name);
-	if (!all_finite(sc->absmax, sc->nabsmax) ||
-	    !all_finite(sc->nested_absmax, sc->nnested) ||
-	    !all_finite(sc->nested_map, 256) ||
-	    (sc->nested_map != NULL && !isfinite(sc->nested_offset)))
-		return peft_setfail(err, PEFT_NUMERIC, "the scales of %s are "
-		    "not finite", w->name);
-	return 0;
+	return check_list(w, sc->absmax, sc->nabsmax, 0, err) == -1 ||
+	    check_list(w, sc->nested_absmax, sc->nnested, 0, err) == -1 ?
+	    -1 : check_list(w, sc->nested_map, 256, -1, err);
+}
+
+/* An 8-bit float was divided by its scale.  Those of whole numbers may have
+ * any sign (AutoRound's do), and 0 is what is left of very small ones. */
+static int
+check_grouped(const struct peft_weight *w, struct peft_err *err)
+{
+	bool f8 = w->dtype == PEFT_F8G_E4M3 || w->dtype == PEFT_F8G_E5M2;
+
+	return check_list(w, w->scales.absmax, w->scales.nabsmax, f8 ?
+	    FLT_TRUE_MIN : -FLT_MAX, err);
 }
 
 int
@@ -124,12 +143,12 @@ peft_source_assemble(struct peft_source *s, struct peft_whole *w,
 			sc->absmax = p[PEFT_ABSMAX];
 		sc->nested_absmax = p[PEFT_NESTED_ABSMAX];
 		sc->nested_map = p[PEFT_NESTED_MAP];
-		if (check_scales(&w->w, p[PEFT_QUANT_MAP], err) == -1)
+		if (check_absmax(&w->w, p[PEFT_QUANT_MAP], err) == -1)
 			return -1;
 	}
 	if (w->packing != PEFT_PACK_NONE)
 		return peft_source_repack(s, w, p, err) == -1 ? -1 :
-		    check_scales(&w->w, NULL, err);
+		    check_grouped(&w->w, err);
 	return s->raws[w->part[PEFT_DATA]].order.heads > 0 ||
 	    s->raws[w->part[PEFT_DATA]].order.plus_one ?
 	    permute(s, w, err) : 0;

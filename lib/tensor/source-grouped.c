@@ -121,13 +121,14 @@ peft_grouped_codes(struct peft_whole *w, size_t rows, size_t cols,
 }
 
 /* The blocks that a matrix of scales of that shape is for, by one of the
- * schemes; one scale, and one a row, need none. */
+ * schemes; one scale, and one a row, need none if no scheme is against it. */
 int
 peft_grouped_blocks(const struct peft_source *s, struct peft_whole *w,
     unsigned bits, const struct peft_raw *scale, struct peft_err *err)
 {
 	struct peft_scales *sc = &w->w.scales;
 	size_t rows = w->w.rows, cols = w->w.cols, n = 1, down, across, i;
+	bool blocks = peft_quantcfg_all_blocks(&s->quant, bits);
 	int d;
 
 	for (d = 0; d < scale->ndim; d++)
@@ -137,11 +138,12 @@ peft_grouped_blocks(const struct peft_source *s, struct peft_whole *w,
 	sc->group_rows = 1;
 	sc->group = cols;
 	sc->ngroups = across;
-	if (n == 1) {
+	if (n == 1 && !blocks) {
 		sc->group_rows = rows;
 		return 0;
 	}
-	if (scale->ndim <= 2 && down == rows && across == 1)
+	if (scale->ndim <= 2 && down == rows && across == 1 &&
+	    !blocks)
 		return 0;
 	for (i = 0; scale->ndim == 2 && i < s->quant.nschemes; i++) {
 		const struct peft_quantscheme *q = &s->quant.scheme[i];
@@ -156,19 +158,6 @@ peft_grouped_blocks(const struct peft_source *s, struct peft_whole *w,
 	return peft_seterr(err, "%s fits no block size that the "
 	    "quantization_config gives (of %zu x %zu weights)", scale->name,
 	    rows, cols);
-}
-
-/* By the configuration alone. */
-bool
-peft_grouped_needs_zeros(const struct peft_source *s, unsigned bits)
-{
-	size_t i;
-
-	for (i = 0; i < s->quant.nschemes; i++)
-		if (s->quant.scheme[i].bits == bits &&
-		    s->quant.scheme[i].symmetric)
-			return false;
-	return s->quant.nschemes > 0;
 }
 
 void
@@ -201,6 +190,10 @@ make_scaled(struct peft_source *s, const char *base, struct peft_whole *w,
 		return peft_grouped_missing(base, ".weight_scale", err);
 	if (data->ndim != 2)
 		return peft_seterr(err, "%s is not a matrix", data->name);
+	if (!peft_quantcfg_has(&s->quant, t))
+		return peft_seterr(err, "%s is of type %s, which the "
+		    "quantization_config (%s) does not tell of", data->name,
+		    peft_dtypes[t].name, peft_quantmethods[s->quant.method]);
 	if (peft_grouped_codes(w, data->shape[0], data->shape[1], 8, 0,
 	    err) == -1 || peft_grouped_blocks(s, w, 8, scale, err) == -1)
 		return -1;
@@ -214,7 +207,8 @@ make_scaled(struct peft_source *s, const char *base, struct peft_whole *w,
 	    zeros->nbytes != scale->nbytes / peft_dtypes[scale->dtype].bytes))
 		return peft_seterr(err, "%s is not as many %s as %s",
 		    zeros->name, peft_dtypes[t].name, scale->name);
-	return zeros == NULL && t == PEFT_I8 && peft_grouped_needs_zeros(s, 8) ?
+	return zeros == NULL && t == PEFT_I8 &&
+	    peft_quantcfg_needs_zeros(&s->quant, 8) ?
 	    peft_grouped_missing(base, ".weight_zero_point", err) : 0;
 }
 

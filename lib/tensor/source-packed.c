@@ -95,7 +95,7 @@ make_gptq(struct peft_source *s, const char *base, struct peft_whole *w,
 		group = peft_up(cols, ngroups);
 	if (peft_grouped_codes(w, data->shape[1], cols, bits, group, err) == -1)
 		return -1;
-	if (order == NULL && sc->ngroups != ngroups)
+	if (sc->ngroups != ngroups)
 		return peft_seterr(err, "%s has %zu groups, groups of %zu of "
 		    "%zu columns are %zu", scale->name, ngroups, sc->group,
 		    cols, sc->ngroups);
@@ -261,7 +261,7 @@ peft_grouped_packed(struct peft_source *s, const char *base,
 	peft_grouped_inputs(s, w, base);
 	if (zeros != NULL)
 		return check_packed_zeros(w, zeros, err);
-	return peft_grouped_needs_zeros(s, bits) ? peft_grouped_missing(base, ".weight_zero_point",
+	return peft_quantcfg_needs_zeros(&s->quant, bits) ? peft_grouped_missing(base, ".weight_zero_point",
 	    err) : 0;
 }
 

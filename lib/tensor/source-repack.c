@@ -195,8 +195,8 @@ check_exponents(const struct peft_weight *w, struct peft_err *err)
 
 	for (i = 0; i < w->scales.nabsmax; i++)
 		if (w->scales.exponents[i] == 0xff)
-			return peft_setfail(err, PEFT_NUMERIC, "the scales of "
-			    "%s are not finite", w->name);
+			return peft_seterr(err, "the scales of %s are not "
+			    "finite: scale %zu is NaN", w->name, i);
 	return 0;
 }
 

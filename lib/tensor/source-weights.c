@@ -104,7 +104,8 @@ read_state(struct peft_whole *w, const cJSON *j, struct peft_err *err)
 	if (!isfinite((float)offset))
 		return peft_seterr(err, "nested_offset is no f32");
 	cJSON_ArrayForEach(d, shape) {
-		if (n == PEFT_MAXDIM || !cJSON_IsNumber(d) ||
+		if (!cJSON_IsArray(shape) || n == PEFT_MAXDIM ||
+		    !cJSON_IsNumber(d) ||
 		    !(d->valuedouble >= 1) || d->valuedouble > 0x1p40 ||
 		    d->valuedouble != floor(d->valuedouble))
 			return peft_seterr(err, "\"shape\" is no shape");
@@ -169,6 +170,10 @@ make_4bit(struct peft_source *s, size_t state, struct peft_whole *w,
 		return peft_errprefix(err, "%s", raw->name);
 	r = read_state(w, j, err);
 	cJSON_Delete(j);
+	if (r == 0 && strcmp(strrchr(raw->name, '_') + 1,
+	    peft_dtypes[w->w.dtype].name) != 0)
+		r = peft_seterr(err, "quant_type is %s",
+		    peft_dtypes[w->w.dtype].name);
 	if (r == -1)
 		return peft_errprefix(err, "%s", raw->name);
 	return claim_4bit(s, w, err);
@@ -275,7 +280,8 @@ is_companion(const struct peft_source *s, const char *name)
 	static const struct { const char *tail, *codes; } rows[] = {
 		{ ".absmax", NULL }, { ".quant_map", NULL },
 		{ ".nested_absmax", NULL }, { ".nested_quant_map", NULL },
-		{ ".SCB", ".weight" }, { "_format", "" } };
+		{ ".SCB", ".weight" } };
+	static const char format[] = ".weight_format";
 	size_t n = strlen(name), i, cut;
 	char base[1024];
 
@@ -283,6 +289,9 @@ is_companion(const struct peft_source *s, const char *name)
 		return true;
 	if (n >= sizeof(base))
 		return false;
+	if (n >= sizeof(format) && strcmp(name + n - sizeof(format) + 1,
+	    format) == 0)
+		return true;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		cut = strlen(rows[i].tail);
 		if (n <= cut || strcmp(name + n - cut, rows[i].tail) != 0)

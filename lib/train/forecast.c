@@ -15,44 +15,18 @@ enum { MOST = 256 };
  * forwards; backward of all that passes over memory, in forwards. */
 static const double attention_share = 0.25, attention_back = 2.5, back = 1.5;
 
-/* Means over the records, of a step: tokens, those that are supervised, and
- * those that each of them sees. */
-struct mean {
-	double	tokens, supervised, seen;
-};
-
-static struct mean
-mean_of(const struct peft_trainer *t)
-{
-	double steps = (double)t->data->n / (double)t->opt.batch;
-	struct mean m = { 0 };
-	size_t i;
-
-	steps = steps < 1 ? 1 : steps;
-	for (i = 0; i < t->data->n; i++) {
-		double n = (double)(t->data->at[i].n + t->extra);
-
-		m.tokens += n;
-		m.supervised += (double)t->data->at[i].supervised;
-		m.seen += n * (n + 1) / 2;
-	}
-	m.tokens /= steps;
-	m.supervised /= steps;
-	m.seen /= steps;
-	return m;
-}
-
 int
-peft_trainer_forecast(const struct peft_trainer *t, struct peft_forecast *f,
+peft_trainer_forecast(struct peft_trainer *t, struct peft_forecast *f,
     struct peft_err *err)
 {
 	struct peft_estimate e = peft_net_estimate(t->net);
 	struct peft_cpu *cpu = peft_net_cpu(t->net);
 	double passes = t->plan.recompute ? 3 : 2, rate, memory, peak;
-	struct mean m = mean_of(t);
+	struct peft_stepmean m;
 	size_t T = t->plan.micro_tokens < MOST ? t->plan.micro_tokens : MOST;
 
-	if ((rate = peft_net_rate(t->net, T, err)) < 0 ||
+	if (peft_train_mean(t, &m, err) == -1 ||
+	    (rate = peft_net_rate(t->net, T, err)) < 0 ||
 	    (memory = peft_peak_memory(cpu, err)) < 0)
 		return -1;
 	peft_cpu_compute(cpu, PEFT_COMPUTE_F32);	/* attention is */
@@ -60,12 +34,13 @@ peft_trainer_forecast(const struct peft_trainer *t, struct peft_forecast *f,
 	peft_cpu_compute(cpu, t->opt.compute);
 	/* an adapter's values are met forward, and twice backward */
 	f->tokens = m.tokens;
-	f->work = 2 * (m.tokens * (e.layers * passes + 3 *
+	f->computed = m.computed;
+	f->work = 2 * (m.computed * (e.layers * passes + 3 *
 	    (double)t->nvalues) + m.supervised * e.head * 2);
 	f->seconds = f->work / rate +
 	    m.seen * e.attention * (passes - 1 + attention_back) /
 	    (attention_share * peak) +
-	    m.tokens * e.passing * sizeof(float) * (passes - 1 + back) /
+	    m.computed * e.passing * sizeof(float) * (passes - 1 + back) /
 	    memory;
 	return 0;
 }
@@ -102,8 +77,11 @@ peft_trainer_print(const struct peft_trainer *t, const struct peft_forecast *f)
 	    "");
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		print_size(rows[i].what, rows[i].bytes);
-	if (f != NULL)
-		printf("%-28s %10.3f s of %.0f tokens, %.0f tokens/s\n",
-		    "a step, about", f->seconds, f->tokens, f->tokens /
-		    f->seconds);
+	if (f == NULL)
+		return;
+	printf("%-28s %10.3f s of %.0f tokens, %.0f tokens/s\n",
+	    "a step, about", f->seconds, f->tokens, f->tokens / f->seconds);
+	if (f->computed < f->tokens)
+		printf("%-28s %10.0f tokens: what records begin with alike, "
+		    "once\n", "  it computes", f->computed);
 }

@@ -8,11 +8,12 @@
  * machine's peaks were measured to be. */
 struct peft_forecast {
 	double	tokens;		/* of a step, in the mean */
+	double	computed;	/* those that records share counted once */
 	double	work;		/* operations of products */
 	double	seconds;
 };
 
-int	peft_trainer_forecast(const struct peft_trainer *,
+int	peft_trainer_forecast(struct peft_trainer *,
 	    struct peft_forecast *, struct peft_err *) PEFT_MUSTCHECK;
 
 /* The plan, and if f is not NULL the forecast, on standard output. */

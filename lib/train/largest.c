@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The largest step of a run: which records meet is known before it. */
+/* What the steps of a run compute, the largest and the mean: which records
+ * meet is known before it. */
 
 #include <stdlib.h>
 
@@ -11,27 +12,27 @@ struct look {
 	struct peft_trainer	*t;
 	size_t			*order;		/* of an epoch */
 	struct peft_seq		*seqs;		/* [batch] */
-	struct peft_tree	 tree;		/* NULLs: nothing is shared */
+	struct peft_tree	 tree;
+	bool			 share;
 	size_t			 most;		/* tokens that are enough */
 };
+
+enum { SAMPLED = 16 };	/* steps that the mean is of, if there are more */
 
 static int
 look_open(struct look *l, struct peft_trainer *t, struct peft_err *err)
 {
 	size_t n = t->opt.batch;
 
-	*l = (struct look){ .t = t, .most = t->opt.micro_tokens };
+	*l = (struct look){ .t = t, .most = t->opt.micro_tokens,
+	    .share = peft_net_shares(t->net, &t->caps) };
 	l->order = peft_calloc(t->data->n, sizeof(*l->order), err);
 	l->seqs = peft_calloc(n, sizeof(*l->seqs), err);
-	if (l->order == NULL || l->seqs == NULL)
-		return -1;
-	if (!peft_net_shares(t->net, &t->caps))
-		return 0;
 	l->tree.order = peft_calloc(n, sizeof(size_t), err);
 	l->tree.common = peft_calloc(n, sizeof(size_t), err);
 	l->tree.nodes = peft_calloc(2 * n, sizeof(*l->tree.nodes), err);
-	return l->tree.order == NULL || l->tree.common == NULL ||
-	    l->tree.nodes == NULL ? -1 : 0;
+	return l->order == NULL || l->seqs == NULL || l->tree.order == NULL ||
+	    l->tree.common == NULL || l->tree.nodes == NULL ? -1 : 0;
 }
 
 static void
@@ -61,7 +62,7 @@ look_step(struct look *l, const size_t *which, size_t n)
 	t->rows = rows > t->rows ? rows : t->rows;
 	if (tokens <= t->tokens || t->tokens >= l->most)
 		return;
-	if (l->tree.order != NULL) {
+	if (l->share) {
 		peft_tree_build(&l->tree, l->seqs, n, true);
 		tokens = l->tree.tokens;
 	}
@@ -86,5 +87,79 @@ peft_train_largest(struct peft_trainer *t, struct peft_err *err)
 			break;
 	}
 	look_close(&l);
+	return r;
+}
+
+/* How many of n records, from the first on, one micro-batch has room for. */
+static size_t
+room(struct look *l, size_t n)
+{
+	size_t most = l->t->plan.micro_tokens, fits = 1, try = n, virtual;
+
+	for (; fits < n; try = fits + (n - fits + 1) / 2) {
+		virtual = l->share ? 0 : try * l->t->extra;
+		peft_tree_build(&l->tree, l->seqs, try, l->share);
+		if (l->tree.tokens + virtual <= most)
+			fits = try;
+		else
+			n = try - 1;
+	}
+	return fits;
+}
+
+/* The micro-batches of one step. */
+static void
+add_step(struct look *l, const size_t *which, size_t n,
+    struct peft_stepmean *mean)
+{
+	struct peft_trainer *t = l->t;
+	size_t extra = l->share ? 0 : t->extra, k, i;
+
+	for (; n > 0; which += k, n -= k) {
+		for (i = 0; i < n; i++) {
+			const struct peft_record *r = &t->data->at[which[i]];
+
+			l->seqs[i] = peft_train_seq(r, which[i], 0);
+		}
+		k = room(l, n);
+		for (i = 0; i < k; i++) {
+			const struct peft_record *r = &t->data->at[which[i]];
+
+			mean->tokens += (double)(r->n + t->extra);
+			mean->supervised += (double)r->supervised;
+		}
+		peft_tree_build(&l->tree, l->seqs, k, l->share);
+		for (i = 0; i < l->tree.n; i++) {
+			double own = (double)(l->tree.nodes[i].n + extra);
+
+			mean->computed += own;
+			mean->seen += own * ((double)l->tree.nodes[i].depth +
+			    (own + 1) / 2);
+		}
+	}
+}
+
+int
+peft_train_mean(struct peft_trainer *t, struct peft_stepmean *mean,
+    struct peft_err *err)
+{
+	size_t steps = t->per_epoch < SAMPLED ? t->per_epoch : SAMPLED;
+	size_t batch = t->opt.batch, i, at, n;
+	struct look l;
+	int r = look_open(&l, t, err);
+
+	*mean = (struct peft_stepmean){ 0 };
+	if (r == 0)
+		peft_train_order(t, 0, l.order);
+	for (i = 0; r == 0 && i < steps; i++) {
+		at = i * t->per_epoch / steps * batch;
+		n = t->data->n - at < batch ? t->data->n - at : batch;
+		add_step(&l, l.order + at, n, mean);
+	}
+	look_close(&l);
+	mean->tokens /= (double)steps;
+	mean->computed /= (double)steps;
+	mean->supervised /= (double)steps;
+	mean->seen /= (double)steps;
 	return r;
 }

@@ -76,6 +76,15 @@ int	peft_train_settings(struct peft_trainer *, struct peft_err *)
 /* largest.c: fills in tokens and rows; caps say what is shared. */
 int	peft_train_largest(struct peft_trainer *, struct peft_err *)
 	    PEFT_MUSTCHECK;
+/* of a step, in the mean over some of the first epoch, by the plan */
+struct peft_stepmean {
+	double	tokens;		/* of its records */
+	double	computed;	/* what they share counted once */
+	double	supervised;
+	double	seen;		/* tokens before, of all that are computed */
+};
+int	peft_train_mean(struct peft_trainer *, struct peft_stepmean *,
+	    struct peft_err *) PEFT_MUSTCHECK;
 /* step.c: the order of an epoch, [data->n]; a record as it is computed. */
 void	peft_train_order(const struct peft_trainer *, size_t epoch,
 	    size_t *order);

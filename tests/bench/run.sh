@@ -7,7 +7,6 @@
 # THREADS=1 then, and enough repeats.
 # usage: make bench PEERS=VENV [MODEL=FILE.gguf] [REPEAT=3] [STEPS=4] [THREADS=N]
 #	[SHAPES='llama-1b llama-7b', as large.sh says]
-#	[SHAPES='llama-1b llama-7b', as large.sh says]
 set -eu
 LC_ALL=C; export LC_ALL
 . "$TOP/tests/model.sh"

@@ -61,6 +61,8 @@ LOAD = {
     "prompt-tuning": [], "p-tuning": [], "prefix-tuning": [],
     "multitask-prompt-tuning": [],
     "poly": ["--rank", "2", "--set", "n_skills=2", "--set", "n_splits=2"],
+    "xlora": ["--set", 'adapters={"0":"BASE/../xlora/0",'
+              '"1":"BASE/../xlora/1"}'],
     "adaption-prompt": ["--set", "adapter_len=3", "--set",
                         "adapter_layers=1"],
     "adalora": ["--set", "total_step=10", "--set", "tinit=2", "--set",
@@ -98,7 +100,8 @@ def run(*args):
 def check_load(base, d, name):
     out, tokens = os.path.join(d, "our-" + name), os.path.join(d, "tokens")
     rows = records(tokens)
-    run("peft-train", "-q", "-m", base, "--method", name, *LOAD[name],
+    run("peft-train", "-q", "-m", base, "--method", name,
+        *(a.replace("BASE", base) for a in LOAD[name]),
         "--lr", "1e-2", "--steps", "10", "--batch", "4", "-f", "-o",
         out + "/", tokens)
     p = peft.PeftModel.from_pretrained(model(base), out).eval()

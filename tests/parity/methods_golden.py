@@ -30,6 +30,9 @@ METHODS = {
                        target_modules=ALL, **C),
     "lora_dora": lambda: L(r=2, lora_alpha=3, use_dora=True, use_rslora=True,
                            target_modules=ALL, **C),
+    "lora_dora_embed": lambda: L(
+        r=2, lora_alpha=3, use_dora=True,
+        target_modules=["embed_tokens", "v_proj"], **C),
     "lora_embed": lambda: L(r=2, target_modules=["q_proj", "embed_tokens"],
                             **C),
     "lora_head": lambda: L(r=2, target_modules=["q_proj", "lm_head"],
@@ -117,6 +120,23 @@ METHODS = {
     "vera": lambda: peft.VeraConfig(r=3, target_modules=ALL,
                                     save_projection=False, **C),
 }
+# what X-LoRA mixes, and how: classifiers of one layer and of two
+X = dict(hidden_size=16, **C)
+MIXED = {
+    "xlora": (dict(layerwise_scalings=True, **X),
+              [dict(r=2, target_modules=ALL), dict(r=3, use_rslora=True,
+                                                  target_modules=QV)]),
+    "xlora_top": (dict(xlora_depth=3, xlora_size=6, xlora_dropout_p=0.0,
+                       top_k_lora=2, enable_softmax_topk=True,
+                       softmax_temperature=0.7, global_scaling_weight=1.5,
+                       **X),
+                  [dict(r=2, target_modules=["q_proj", "down_proj"]),
+                   dict(r=2, target_modules=QV),
+                   dict(r=1, target_modules=["down_proj"])]),
+    "xlora_pass": (dict(scaling_pass_value=0.4, enable_softmax=False, **X),
+                   [dict(r=2, target_modules=QV),
+                    dict(r=2, target_modules=QV)]),
+}
 
 
 def batch():
@@ -138,19 +158,50 @@ def base():
     return m
 
 
+def shake(p, much=0.1):
+    with torch.no_grad():
+        for n, q in p.named_parameters():
+            if q.requires_grad and q.is_floating_point() and \
+                    "ranknum" not in n:
+                q.add_(much * torch.randn_like(q))
+
+
+def mixture(d, name):
+    """PEFT saves the experts beside; of the classifier it loses the layers
+    whose number is an expert's name, so that is saved here."""
+    config, experts = MIXED[name]
+    for i, e in enumerate(experts):
+        torch.manual_seed(10 + i)
+        p = peft.get_peft_model(base(), L(lora_alpha=3, **e, **C))
+        shake(p, 0.3)
+        p.save_pretrained(os.path.join(d, str(i)))
+        os.remove(os.path.join(d, str(i), "README.md"))
+    paths = {str(i): os.path.join(d, str(i)) for i in range(len(experts))}
+    torch.manual_seed(3)
+    p = peft.get_peft_model(base(), peft.XLoraConfig(adapters=paths,
+                                                     **config)).eval()
+    shake(p, 0.3)
+    p.peft_config["default"].adapters = {k: k for k in paths}
+    p.peft_config["default"].inference_mode = True
+    p.peft_config["default"].save_pretrained(d)
+    save_file({k: v.contiguous() for k, v in p.state_dict().items()
+               if "xlora_classifier" in k},
+              os.path.join(d, "adapter_model.safetensors"))
+    return p
+
+
 def write(out, name):
     d = os.path.join(out, name)
     ids = batch()
     labels = ids.clone()
     labels[:, :2] = -100
-    p = peft.get_peft_model(base(), METHODS[name]()).eval()
-    torch.manual_seed(2)
-    with torch.no_grad():
-        for n, q in p.named_parameters():
-            if q.requires_grad and q.is_floating_point() and \
-                    "ranknum" not in n:
-                q.add_(0.1 * torch.randn_like(q))
-    p.save_pretrained(d)
+    if name in MIXED:
+        p = mixture(d, name)
+    else:
+        p = peft.get_peft_model(base(), METHODS[name]()).eval()
+        torch.manual_seed(2)
+        shake(p)
+        p.save_pretrained(d)
     for f in ("README.md",):
         if os.path.exists(os.path.join(d, f)):
             os.remove(os.path.join(d, f))
@@ -172,6 +223,8 @@ def write(out, name):
             g["grad." + n.replace(".default", "")] = q.grad
     was = dict(base().named_parameters())
     try:
+        if name in MIXED:       # to be merged, its experts would all act
+            raise ValueError
         for n, q in p.merge_and_unload().named_parameters():
             if ".layers.1." not in n and not torch.equal(q, was[n]):
                 g["merged." + n] = q.detach()
@@ -185,5 +238,5 @@ def write(out, name):
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     base().save_pretrained(os.path.join(sys.argv[1], "base"))
-    for each in sys.argv[2:] or METHODS:
+    for each in sys.argv[2:] or [*METHODS, *MIXED]:
         write(sys.argv[1], each)
