@@ -28,6 +28,7 @@ struct peft_products {
 	const struct peft_product	*p;
 	size_t				 np, T, ldx, lddx;
 	bool				 back, add;
+	bool				 made;	/* panels are there already */
 	size_t				 ldw;	/* of f32 weights; 0: cols */
 	const float			*x;
 	float				*dx;
@@ -55,6 +56,13 @@ struct peft_chunk peft_chunk_settle(const struct peft_products *,
 	    struct peft_chunk c);
 struct peft_chunk peft_chunk_next(const struct peft_products *,
 	    struct peft_chunk);
+
+/* product-panels.c: have all weights theirs?  And panel i of one, as deep as
+ * the weight is, from k on, which is a multiple of a part; ld: elements from
+ * a panel to the next. */
+bool	peft_panels_are_made(const struct peft_products *);
+const void *peft_panel_made(const struct peft_products *,
+	    const struct peft_weight *, size_t i, size_t k, size_t *ld);
 
 /* product-left.c: elements from row to row of k, and scales of a row. */
 size_t	peft_left_stride(const struct peft_expander *, size_t k);
