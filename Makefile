@@ -223,7 +223,7 @@ parity: all $(BUILD)/bin/logits-tool $(BUILD)/bin/tokenizer-unit \
 	    $(PROVE) -v tests/parity/tokenizers.sh tests/parity/train.sh \
 	    tests/parity/run.sh tests/parity/vocab.sh tests/parity/readers.sh \
 	    tests/parity/methods.sh tests/parity/gguf.sh tests/parity/adapters_lib.sh \
-	    tests/parity/heads.sh
+	    tests/parity/heads.sh tests/parity/layouts.sh tests/parity/svd.sh
 
 #: make completions  write completions/ anew from the option tables
 completions: $(BINS)

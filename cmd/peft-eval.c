@@ -174,6 +174,8 @@ run_eval(const struct job *job, struct peft_out *out,
 		return -1;
 	load.vocab = peft_net_config(ses.net)->vocab;
 	load.encode.task = peft_net_config(ses.net)->task;
+	if (!job->common.quiet)
+		peft_session_tell(&ses);
 	if (job->common.verbose > 0)
 		peft_warn("%s", peft_cpu_describe(ses.cpu));
 	if (job->predict)

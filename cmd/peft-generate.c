@@ -102,6 +102,8 @@ run(const struct job *job, struct peft_out *out, struct peft_err *err)
 
 	if (peft_session_open(&ses, &job->session, err) == -1)
 		return -1;
+	if (!job->common.quiet)
+		peft_session_tell(&ses);
 	if (job->common.verbose > 0)
 		peft_warn("%s", peft_cpu_describe(ses.cpu));
 	r = peft_prompts_open(&prompts, &ses, &job->prompt, err);

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,7 +15,7 @@
 
 enum {
 	O_ONTO = PEFT_O_OWN, O_ANYBASE, O_LOSSY, O_VERIFY, O_TOKENS, O_SHARD,
-	O_KEEP, O_DOUBLE, O_ASLORA, O_TUNED
+	O_KEEP, O_DOUBLE, O_ASLORA, O_TUNED, O_LAYOUT
 };
 
 static const struct peft_opt opts[] = {
@@ -25,8 +24,9 @@ static const struct peft_opt opts[] = {
 	{ 't', "type", "TYPE", "store weights as TYPE (see peft-quantize --list-types)" },
 	{ O_KEEP, "keep", "REGEX", "-t leaves weights whose name matches as they are" },
 	{ O_DOUBLE, "double-quant", NULL, "nf4, fp4: quantise the scales too" },
-	{ O_ASLORA, "as-lora", "RANK|auto", "write what would change as a LoRA adapter instead" },
+	{ O_ASLORA, "as-lora", "RANK|auto|exact", "write what would change as a LoRA adapter instead" },
 	{ O_TUNED, "tuned", "MODEL", "with --as-lora: what this model has more than the base" },
+	{ O_LAYOUT, "layout", "NAME", "write the adapter as another tool has it (man page)" },
 	{ O_ONTO, "onto", NULL, "the base is the original of the quantised one trained on" },
 	{ O_ANYBASE, "any-base", NULL, "accept adapters of another base" },
 	{ O_LOSSY, "force-lossy", NULL, "write even if rounding undoes most of the change" },
@@ -65,30 +65,18 @@ struct job {
 	size_t			 nadapters;
 	struct peft_loraopt	 lora;
 	bool			 verify, as_lora;
+	bool			 convert;	/* --layout alone */
 	const char		*tokens;
 	struct peft_progress	 bar;
 };
 
-/* Cut "=WEIGHT" off the end, if that is there; a path may hold a '='. */
 static void
 add_adapter(struct job *job, char *arg)
 {
-	char *eq = strrchr(arg, '='), *end;
-	double w = 1;
-
 	if (job->nadapters == MAXADAPTER)
 		peft_die(PEFT_USAGE, "more than %d adapters", MAXADAPTER);
-	if (eq != NULL && eq[1] != '\0') {
-		w = strtod(eq + 1, &end);
-		if (*end != '\0')
-			w = 1;
-		else if (!isfinite(w) || fabs(w) > 1e6)
-			peft_die(PEFT_USAGE, "-a: '%s' is no weight", eq + 1);
-		else
-			*eq = '\0';
-	}
-	job->adapters[job->nadapters] = arg;
-	job->weights[job->nadapters++] = w;
+	job->weights[job->nadapters] = peft_optweight("-a", arg);
+	job->adapters[job->nadapters++] = arg;
 }
 
 static void
@@ -158,7 +146,7 @@ tell_lora(void *ctx, const struct peft_loraline *l)
 {
 	struct job *job = ctx;
 
-	if (job->common.verbose > 0) {
+	if (job->common.verbose > 0 && !job->lora.exact) {
 		peft_progress_wipe(&job->bar);
 		peft_warn("%s: change %.3g, lost %.3g (%.3g %%)", l->name,
 		    sqrt(l->change2), sqrt(l->lost2),
@@ -167,7 +155,6 @@ tell_lora(void *ctx, const struct peft_loraline *l)
 	peft_progress_set(&job->bar, (double)l->i, l->name);
 }
 
-/* Instead of a model. */
 static int
 as_lora(struct job *job, struct peft_merge *m, struct peft_err *err)
 {
@@ -179,9 +166,14 @@ as_lora(struct job *job, struct peft_merge *m, struct peft_err *err)
 		return -1;
 	if (job->common.quiet)
 		return 0;
-	peft_warn("a LoRA of rank %zu on %zu weights; %.3g %% of the change's "
-	    "norm is lost (most, %.3g %%, in %s)", s.rank, s.weights,
-	    100 * sqrt(s.lost2 / s.change2), 100 * sqrt(s.most_lost), s.most);
+	if (job->lora.exact)
+		peft_warn("a LoRA of rank %zu on %zu weights, exactly", s.rank,
+		    s.weights);
+	else
+		peft_warn("a LoRA of rank %zu on %zu weights; %.3g %% of the "
+		    "change's norm is lost (most, %.3g %%, in %s)", s.rank,
+		    s.weights, 100 * sqrt(s.lost2 / s.change2), 100 *
+		    sqrt(s.most_lost), s.most);
 	if (s.left_out > 0)
 		peft_warn("%zu weights change that are no linear layers', %s "
 		    "the first: left out", s.left_out, s.left);
@@ -189,10 +181,21 @@ as_lora(struct job *job, struct peft_merge *m, struct peft_err *err)
 }
 
 static int
+write_out(struct job *job, struct peft_merge *m, struct peft_mergesum *sum,
+    struct peft_err *err)
+{
+	struct peft_mergewatch watch = { tell, job };
+
+	return job->as_lora ? as_lora(job, m, err) :
+	    job->convert ? peft_merge_convert(m, job->lora.layout,
+	    job->common.dry, err) :
+	    peft_merge_run(m, job->common.dry, &watch, sum, err);
+}
+
+static int
 merge(struct job *job, struct peft_err *err)
 {
 	struct peft_merge *m = peft_merge_open(&job->merge, err);
-	struct peft_mergewatch watch = { tell, job };
 	struct peft_mergesum sum;
 	struct peft_verdict verdict;
 	size_t i;
@@ -207,12 +210,11 @@ merge(struct job *job, struct peft_err *err)
 			peft_merge_verify(m, job->tokens, &verdict);
 		peft_progress_start(&job->bar, "merge",
 		    (double)peft_merge_count(m), "weights", &job->common);
-		r = job->as_lora ? as_lora(job, m, err) :
-		    peft_merge_run(m, job->common.dry, &watch, &sum, err);
+		r = write_out(job, m, &sum, err);
 		peft_progress_end(&job->bar);
 		notes(job, m);
 	}
-	if (r == 0 && !job->as_lora)
+	if (r == 0 && !job->as_lora && !job->convert)
 		summarise(job, &sum, job->verify ? &verdict : NULL);
 	peft_merge_close(m);
 	return r;
@@ -231,6 +233,22 @@ check_pipes(const struct job *job)
 		    "come from standard input");
 }
 
+/* Of an adapter that is written instead of a model. */
+static void
+check_adapter(const struct job *job)
+{
+	if (job->lora.tuned != NULL && job->lora.exact)
+		peft_die(PEFT_USAGE, "--tuned needs --as-lora RANK or auto");
+	if (job->convert && (job->nadapters != 1 || job->weights[0] != 1))
+		peft_die(PEFT_USAGE, "--layout writes one adapter as it is: "
+		    "several, or one with a weight, become one by --as-lora");
+	if ((job->as_lora || job->convert) && (job->merge.type !=
+	    PEFT_NDTYPE || job->verify || job->merge.shard > 0))
+		peft_die(PEFT_USAGE, "--%s writes an adapter: no --type, "
+		    "--shard or --verify beside it", job->as_lora ?
+		    "as-lora" : "layout");
+}
+
 /* Options that do not go together. */
 static void
 check(const struct job *job)
@@ -241,10 +259,7 @@ check(const struct job *job)
 		peft_die(PEFT_USAGE, "--tuned is for --as-lora, instead of -a");
 	if (job->nadapters == 0 && job->lora.tuned == NULL)
 		peft_die(PEFT_USAGE, "-a ADAPTER is missing");
-	if (job->as_lora && (job->merge.type != PEFT_NDTYPE || job->verify ||
-	    job->merge.shard > 0))
-		peft_die(PEFT_USAGE, "--as-lora writes an adapter: no --type, "
-		    "--shard or --verify beside it");
+	check_adapter(job);
 	if (job->merge.type == PEFT_NDTYPE && (job->merge.keep != NULL ||
 	    job->merge.nested))
 		peft_die(PEFT_USAGE, "--keep and --double-quant are for -t");
@@ -296,8 +311,11 @@ parse(struct job *job, int argc, char **argv)
 			break;
 		case O_ASLORA:
 			job->as_lora = true;
-			job->lora.rank = strcmp(optarg, "auto") == 0 ? 0 :
-			    (size_t)peft_optint("--as-lora", optarg, 1, 65536);
+			peft_loraopt_rank(&job->lora, optarg);
+			break;
+		case O_LAYOUT:
+			job->convert = true;
+			peft_loraopt_layout(&job->lora, optarg);
 			break;
 		case O_TUNED:
 			job->lora.tuned = optarg;
@@ -306,6 +324,7 @@ parse(struct job *job, int argc, char **argv)
 			job->merge.shard = peft_optsize("--shard", optarg);
 			break;
 		}
+	job->convert &= !job->as_lora;
 	job->merge.output = job->common.output;
 	job->merge.force = job->common.force;
 	job->merge.threads = job->common.threads;

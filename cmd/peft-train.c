@@ -13,13 +13,13 @@
 
 enum {
 	O_METHOD = PEFT_O_OWN, O_SET, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT,
-	O_RSLORA, O_INIT, O_BEGIN, O_FROZEN, O_LR, O_EPOCHS, O_STEPS, O_BATCH,
-	O_MICRO, O_SCHEDULE, O_WARMUP, O_CYCLES, O_MINLR, O_POWER, O_LRDECAY,
-	O_OPTIMISER, O_DECAY, O_CLIP, O_BETA1, O_BETA2, O_EPS, O_LORAPLUS,
-	O_SMOOTHING, O_ZLOSS, O_NEFTUNE, O_EMA, O_SPIKE, O_NOSHUFFLE, O_EVAL,
-	O_EVALEVERY, O_PATIENCE, O_LOG, O_PROFILE, O_PLOT, O_SVG, O_SAVEEVERY,
-	O_CKPT, O_KEEP, O_RESUME, O_COMPUTE, O_MEMLIMIT, O_PARTIAL, O_ANYBASE,
-	O_TASK, O_PROBLEM
+	O_RSLORA, O_INIT, O_BEGIN, O_TRAIN, O_FROZEN, O_LR, O_EPOCHS, O_STEPS,
+	O_BATCH, O_MICRO, O_SCHEDULE, O_WARMUP, O_CYCLES, O_MINLR, O_POWER,
+	O_LRDECAY, O_OPTIMISER, O_DECAY, O_CLIP, O_BETA1, O_BETA2, O_EPS,
+	O_LORAPLUS, O_SMOOTHING, O_ZLOSS, O_NEFTUNE, O_EMA, O_SPIKE,
+	O_NOSHUFFLE, O_EVAL, O_EVALEVERY, O_PATIENCE, O_LOG, O_PROFILE, O_PLOT,
+	O_SVG, O_SAVEEVERY, O_CKPT, O_KEEP, O_RESUME, O_COMPUTE, O_MEMLIMIT,
+	O_PARTIAL, O_ANYBASE, O_TASK, O_PROBLEM
 };
 
 static const struct peft_opt opts[] = {
@@ -37,7 +37,9 @@ static const struct peft_opt opts[] = {
 	{ 'c', "config", "FILE", "start from this adapter_config.json" },
 	{ O_INIT, "init", "ADAPTER", "go on from this adapter's values" },
 	{ O_BEGIN, "init-records", "N", "records that corda and lora_ga begin from (256)" },
-	{ O_FROZEN, "frozen", "ADAPTER[=W]", "train atop this adapter, times its weight (1); repeatable" },
+	{ 'a', "adapter", "[NAME=]ADAPTER", "an adapter that --train and --frozen name (repeatable)" },
+	{ O_TRAIN, "train", "NAME", "go on from the values of this one" },
+	{ O_FROZEN, "frozen", "NAME[=W]", "train atop this adapter, times its weight (1); repeatable" },
 	{ O_LR, "lr", "RATE", "learning rate (2e-4)" },
 	{ O_EPOCHS, "epochs", "N", "passes over the records (1)" },
 	{ O_STEPS, "steps", "N", "steps instead of epochs" },
@@ -76,7 +78,7 @@ static const struct peft_opt opts[] = {
 	{ O_COMPUTE, "compute", "f32|bf16|int8", "type of what the products with the model's weights are made from (f32)" },
 	{ O_MEMLIMIT, "mem-limit", "SIZE", "plan for at most SIZE bytes (like 2G), or refuse" },
 	{ O_PARTIAL, "partial", NULL, "accept a token stream that was cut short" },
-	{ O_ANYBASE, "any-base", NULL, "--init: accept an adapter of another base" },
+	{ O_ANYBASE, "any-base", NULL, "accept adapters of another base" },
 	PEFT_OPT_FORCE, PEFT_OPT_DRY, PEFT_OPT_THREADS, PEFT_OPT_SEED,
 	PEFT_OPT_QUIET, PEFT_OPT_VERBOSE, PEFT_OPT_LOGJSON,
 	{ 0 }
@@ -119,53 +121,6 @@ static const struct peft_cli cli = {
 	.versions = versions,
 };
 
-/* "q_proj,v_proj" is a list, "all-linear" and regexes are strings. */
-static void
-set_target(cJSON *config, const char *arg)
-{
-	char *copy, *name, *rest;
-	cJSON *list;
-
-	cJSON_DeleteItemFromObjectCaseSensitive(config, "target_modules");
-	if (strcmp(arg, "all-linear") == 0 || strpbrk(arg, "*+?()[]|^$\\") !=
-	    NULL) {
-		cJSON_AddStringToObject(config, "target_modules", arg);
-		return;
-	}
-	list = cJSON_AddArrayToObject(config, "target_modules");
-	if ((copy = rest = strdup(arg)) == NULL)
-		peft_die(PEFT_INPUT, "no memory");
-	while ((name = strsep(&rest, ",")) != NULL)
-		cJSON_AddItemToArray(list, cJSON_CreateString(name));
-	free(copy);
-}
-
-/* KEY=JSON; what is no JSON is a string. */
-static void
-set_key(cJSON *config, const char *arg)
-{
-	const char *eq = strchr(arg, '=');
-	struct peft_err err;
-	char *key;
-	cJSON *v;
-
-	if (eq == NULL || eq == arg)
-		peft_die(PEFT_USAGE, "--set: '%s' is not KEY=JSON", arg);
-	if ((key = strndup(arg, (size_t)(eq - arg))) == NULL)
-		peft_die(PEFT_INPUT, "no memory");
-	if ((v = peft_json(eq + 1, strlen(eq + 1), &err)) == NULL)
-		v = cJSON_CreateString(eq + 1);
-	peft_json_set(config, key, v);
-	free(key);
-}
-
-static void
-set_bool(cJSON *config, const char *key)
-{
-	cJSON_DeleteItemFromObjectCaseSensitive(config, key);
-	cJSON_AddTrueToObject(config, key);
-}
-
 /* Options of the adapter's config, over those of -c. */
 static bool
 adapter_option(struct peft_trainjob *job, int ch)
@@ -175,7 +130,7 @@ adapter_option(struct peft_trainjob *job, int ch)
 		job->method = optarg;
 		return true;
 	case O_SET:
-		set_key(job->config, optarg);
+		peft_job_set_key(job, optarg);
 		return true;
 	case O_RANK:
 		job->knobs[PEFT_KNOB_RANK] = (double)peft_optint("--rank",
@@ -190,13 +145,34 @@ adapter_option(struct peft_trainjob *job, int ch)
 		    optarg, 0, 0.999);
 		return true;
 	case O_RSLORA:
-		set_bool(job->config, "use_rslora");
+		peft_job_set_key(job, "use_rslora=true");
 		return true;
 	case O_TARGET:
-		set_target(job->config, optarg);
+		peft_job_set_target(job, optarg);
 		return true;
 	case 'c':
 		job->config_path = optarg;
+		return true;
+	}
+	return false;
+}
+
+/* Options that name adapters. */
+static bool
+naming_option(struct peft_trainjob *job, int ch)
+{
+	switch (ch) {
+	case 'a':
+		job->named[job->nnamed++].spec = optarg;
+		return true;
+	case O_TRAIN:
+		job->train = optarg;
+		return true;
+	case O_FROZEN:
+		peft_job_add_frozen(job, optarg);
+		return true;
+	case O_INIT:
+		job->init = optarg;
 		return true;
 	}
 	return false;
@@ -220,12 +196,6 @@ other_option(struct peft_trainjob *job, int ch)
 	switch (ch) {
 	case 'm':
 		job->model = optarg;
-		break;
-	case O_FROZEN:
-		peft_job_add_frozen(job, optarg);
-		break;
-	case O_INIT:
-		job->init = optarg;
 		break;
 	case O_BEGIN:
 		job->begin = (size_t)peft_optint("--init-records", optarg, 1,
@@ -314,12 +284,14 @@ parse(struct peft_trainjob *job, int argc, char **argv)
 
 	job->evals = calloc((size_t)argc, sizeof(*job->evals));
 	job->frozen = calloc((size_t)argc, sizeof(*job->frozen));
-	if (job->evals == NULL || job->frozen == NULL)
+	job->named = calloc((size_t)argc, sizeof(*job->named));
+	if (job->evals == NULL || job->frozen == NULL || job->named == NULL)
 		peft_die(PEFT_INPUT, "no memory");
 	for (k = 0; k < PEFT_NKNOB; k++)
 		job->knobs[k] = NAN;
 	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
-		if (!adapter_option(job, ch) && !number_option(&job->opt, ch))
+		if (!adapter_option(job, ch) && !naming_option(job, ch) &&
+		    !number_option(&job->opt, ch))
 			other_option(job, ch);
 	job->paths = argv + optind;
 	job->npaths = (size_t)(argc - optind);
@@ -330,10 +302,14 @@ parse(struct peft_trainjob *job, int argc, char **argv)
 		peft_die(PEFT_USAGE, "-m MODEL is missing");
 	for (k = 0; k < PEFT_NKNOB; k++)
 		own |= !isnan(job->knobs[k]) || job->method != NULL;
-	if (job->init != NULL && (own || job->config->child != NULL ||
-	    job->config_path != NULL))
-		peft_die(PEFT_USAGE, "--init takes the adapter's own config: "
-		    "no options of the adapter beside it");
+	if (job->init != NULL && job->train != NULL)
+		peft_die(PEFT_USAGE, "--init and --train are the same: one of "
+		    "them");
+	if ((job->init != NULL || job->train != NULL) && (own ||
+	    job->config->child != NULL || job->config_path != NULL))
+		peft_die(PEFT_USAGE, "%s takes the adapter's own config: "
+		    "no options of the adapter beside it", job->init !=
+		    NULL ? "--init" : "--train");
 }
 
 int
@@ -354,5 +330,6 @@ main(int argc, char **argv)
 	cJSON_Delete(job.config);
 	free(job.evals);
 	free(job.frozen);
+	free(job.named);
 	return peft_finish(r == -1 ? (int)err.status : r);
 }

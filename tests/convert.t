@@ -35,6 +35,33 @@ as OFT 64 oft
 as IA3 64 ia3 --target all-linear
 as HiRA 64 hira --rank 8
 
+# the factors themselves: exact METHOD RANK OPTION...
+exact() {
+	m=$1 rank=$2
+	shift 2
+	peft-train -q -f -m base --method "$@" --lr 2e-2 --steps 3 --batch 4 -o own/ chats.tok
+	expect 0 "*: a LoRA of rank $rank on * weights, exactly" peft-merge -f -m base -a own --as-lora exact -o plain/
+	ok "$m: plain LoRA" jq -e ".peft_type == \"LORA\" and .r == $rank and .use_rslora == false and .init_lora_weights == true" plain/adapter_config.json
+	peft-merge -q -f -m base -a own -t f32 -o m1/; peft-merge -q -f -m base -a plain -t f32 -o m2/
+	run peft-inspect --json --diff m1 m2
+	ok "$m: the same weights to rounding" jq -se 'all(.[]; .rms < 1e-6)' out
+	ok "$m: which are not the base's" sh -c '! cmp -s m1/model.safetensors base/model.safetensors'
+}
+exact LoRA 4 lora --rank 4
+ok 'LoRA: the same bytes' sh -c 'st-list own/adapter_model.safetensors >a; st-list plain/adapter_model.safetensors | cmp a -'
+exact rsLoRA 4 lora --rank 4 --rslora
+ok 'rsLoRA: the same bytes, another alpha' sh -c 'st-list own/adapter_model.safetensors >a; st-list plain/adapter_model.safetensors | cmp a - && jq -ne --argjson a "$(jq .lora_alpha own/adapter_config.json)" --argjson b "$(jq .lora_alpha plain/adapter_config.json)" "(\$b / 4 - \$a / 2) | fabs < 1e-12"'
+exact PiSSA 4 lora --rank 2 --set init_lora_weights=pissa
+exact OLoRA 4 lora --rank 2 --set init_lora_weights=olora
+exact 'the library'"'"'s' 4 ah-lora --rank 4
+expect 3 '*own2: * beside its factors: --as-lora RANK or auto*' sh -c 'peft-train -q -m base --set use_dora=true --steps 1 -o own2/ chats.tok && peft-merge -q -m base -a own2 --as-lora exact -o no/'
+expect 3 '*is no pair of factors: --as-lora RANK or auto makes a LoRA of it' peft-merge -q -m base -a from --as-lora exact -o no/
+expect 1 '*--tuned needs --as-lora RANK or auto' peft-merge -q -m base --tuned base --as-lora exact -o no/
+# DoRA into a model, and out of it again
+peft-merge -q -f -m base -a own2 -t f32 -o m1/
+expect 0 '*a LoRA of rank * on *' peft-merge -f -m base --tuned m1 --as-lora auto -o plain/
+ok 'DoRA, merged, and as LoRA: the same loss' near "$(loss own2)" "$(loss plain)" 2e-5
+
 # rank by rank: what is told is what is lost
 expect 0 '*: a LoRA of rank 4 on 14 weights; * % of the change*s norm is lost (most, * %, in model.*' \
     peft-merge -m base -a to --as-lora 4 -o four/
@@ -52,16 +79,16 @@ ok 'through a pipe' near "$(loss from)" "$(peft-eval -q -m folded --summary some
 # llama.cpp's files (parity/llamacpp_lora.py has its logits), and back
 expect 0 '*: a LoRA of rank * on 14 weights*' peft-merge -m base -a from --as-lora 8 -o l.gguf
 ok 'named as llama.cpp names them' sh -c 'grep -aq "adapter.lora.alpha" l.gguf && grep -aq "blk.1.attn_q.weight.lora_b" l.gguf'
-expect 0 '*: l.gguf does not say which base it was trained on*' peft-merge -m base -a l.gguf --as-lora 8 -o back/
+expect 0 '*: l.gguf is read in the layout of gguf*' peft-merge -m base -a l.gguf --as-lora 8 -o back/
 peft-merge -q -m base -a from --as-lora 8 -o eight/
 ok 'there and back' near "$(loss back)" "$(loss eight)" 2e-5
 ok 'rows of queries are turned in between' sh -c '! cmp -s l.gguf back/adapter_model.safetensors'
 expect 0 '*' peft-merge -q -m base -a l.gguf -o folded2/
 ok 'folded in' near "$(peft-eval -q -m folded2 --summary some.tok | jq .summary.loss)" "$(loss eight)" 2e-5
 expect 2 '*l.gguf*exists*' peft-merge -q -m base -a from --as-lora 8 -o l.gguf
-expect 2 '*base.gguf: a GGUF that is no LoRA adapter*' peft-merge -q -m base -a base.gguf -o no/
+expect 2 '*base.gguf: no adapter_config.json: not an adapter' peft-merge -q -m base -a base.gguf -o no/
 sed 's/attn_q.weight.lora_b/attn_q.weight.lora_x/' l.gguf >half.gguf
-expect 3 '*half.gguf: model.layers.0.self_attn.q_proj has one half only, blk.0.attn_q.weight.lora_a' peft-merge -q -m base -a half.gguf -o no/
+expect 3 '*half.gguf: tensor blk.0.attn_q.weight.lora_x is no part of a LoRA in the layout of gguf' peft-merge -q -m base -a half.gguf -o no/
 sed 's/attn_q.weight.lora_./attn_q.weight.lora_x/g' l.gguf >other.gguf
 expect 2 '*other.gguf: *' peft-merge -q -m base -a other.gguf -o no/
 sed 's/blk.1.attn_q.weight.lora/blk.7.attn_q.weight.lora/g' l.gguf >far.gguf

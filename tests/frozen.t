@@ -41,6 +41,21 @@ expect 2 '*--frozen none: none: *' peft-train -m wide --frozen none -o x/ tok
 expect 1 '*is no weight*' peft-train -m wide --frozen lora=inf -o x/ tok
 expect 3 '*--frozen lora: it was trained on the base*' peft-train -m m --frozen lora -o x/ tok
 expect 2 '*k_proj has an adapter that scales*' peft-train -m wide --frozen ia3 -o x/ tok
+# by name
+how2='-q --steps 3 --lr 0.02 --no-shuffle -s 3 -m wide'
+peft-train $how2 --init lora --frozen loha=0.5 -o by-path/ tok
+ok '--train goes on with one of several' peft-train $how2 -a mine=lora -a loha/ \
+    --train mine --frozen loha=0.5 -o by-name/ tok
+ok 'as --init does' cmp by-path/adapter_model.safetensors by-name/adapter_model.safetensors
+ok 'which may be a path' peft-train $how2 --train lora --frozen loha=0.5 -o by-train/ tok
+ok 'to the same' cmp by-path/adapter_model.safetensors by-train/adapter_model.safetensors
+ok 'and is not what it was' sh -c '! cmp -s lora/adapter_model.safetensors by-train/adapter_model.safetensors'
+expect 1 '*-a b=loha: neither --train nor --frozen names it' peft-train $how2 -a a=lora -a b=loha --train a -o x/ tok
+expect 2 '*two adapters are called a' peft-train $how2 -a a=lora -a a=loha --train a -o x/ tok
+expect 1 '*lora is trained and frozen' peft-train $how2 -a a=lora --train a --frozen lora -o x/ tok
+expect 1 "*--train takes the adapter's own config*" peft-train $how2 --train lora --rank 3 -o x/ tok
+expect 1 '*--init and --train are the same*' peft-train $how2 --train lora --init loha -o x/ tok
+expect 2 '*nobody: No such file*' peft-train $how2 --train nobody --frozen lora -o x/ tok
 ok 'nothing is left' [ ! -e x ]
 
 done_testing

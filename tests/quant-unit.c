@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "golden-file.h"
 #include "quant/decode.h"
+#include "quant/expand.h"
 #include "quant/quant.h"
 
 enum { MOST = 1024, ROWS = 3, COLS = 512 };
@@ -259,6 +260,48 @@ test_parts(enum peft_dtype t)
 			    cuts[i][0], cuts[i][1]);
 		}
 	return good;
+}
+
+/* Straight to bf16: what decoding and rounding make, of all and of a part
+ * that begins within a block of NF4. */
+static void
+test_halves(void)
+{
+	static uint8_t bytes[ROWS * COLS * 8];
+	static float absmax[ROWS * COLS / 32], whole[ROWS * COLS];
+	static uint16_t want[ROWS * COLS], got[ROWS * COLS + 1];
+	size_t i, first;
+	int t, n = 0;
+
+	for (i = 0; i < ROWS * COLS / 32; i++)
+		absmax[i] = (float)(i + 1) / 8;
+	for (t = 0; t < PEFT_NDTYPE; t++) {
+		peft_halves_fn *halves = peft_halves_avx512bf16[t];
+		struct peft_weight w = weight_of((enum peft_dtype)t, bytes,
+		    absmax);
+		bool good = true;
+
+		if (halves == NULL)
+			continue;
+		fill(bytes, sizeof(bytes), 3);
+		tame((enum peft_dtype)t, bytes, ROWS * COLS /
+		    peft_dtypes[t].block);
+		if (w.scales.blocksize > 0)
+			w.scales.blocksize = 64;
+		peft_decode(&w, 0, w.nelem, whole);
+		peft_panel_bf16_avx512.round(want, whole, w.nelem);
+		first = peft_dtypes[t].block < 32 ? 32 :
+		    peft_dtypes[t].block;
+		for (i = 0; i <= first; i += first) {
+			got[w.nelem] = 7;
+			halves(&w, i, w.nelem - i, got + i);
+			good = good && got[w.nelem] == 7 && memcmp(want, got,
+			    w.nelem * sizeof(*got)) == 0;
+		}
+		ok(good, "%s: straight to bf16", peft_dtypes[t].name);
+		n++;
+	}
+	ok(n >= 25, "types that go straight to bf16");
 }
 
 static void
@@ -526,6 +569,10 @@ main(int argc, char **argv)
 	test_types();
 	test_int8();
 	test_q8_k();
+	if (__builtin_cpu_supports("avx512bf16"))
+		test_halves();
+	else
+		printf("# this processor has no bf16\n");
 	if (argc == 2)
 		check_file(argv[1]);
 	return tap_end();

@@ -173,6 +173,20 @@ for how in 's/"merges":\[/"merges":[,/' 's/"vocab":{/"vocab":{"a":1,/' \
 	tokenizer-unit bad.json </dev/null >out
 	ok "refused: $how" grep -q '^Bail out! tokenizer.json: ' out
 done
+# merges are taken as they stand in the file
+while read -r what how; do
+	sed "s/\"merges\":\[/\"merges\":[$how,/" "$gold/gpt2.json" >bad.json
+	tokenizer-unit bad.json </dev/null >out
+	ok "refused: merge $how" grep -aq "^Bail out! tokenizer.json: .*$what" out
+done <<-'END'
+	UTF-8 ["\xc3","q"]
+	UTF-8 ["q","z\xe2\x96 more than eight"]
+	UTF-8 "a\xc0\x80"
+	UTF-8 "a\xed\xa0\x80 b"
+	character ["a\x01b","a"]
+	escape ["a\\q","a"]
+	vocabulary ["a\\u0001","a"]
+END
 for how in 's/"vocab":\[/"vocab":[["x",1e999],/' 's/"vocab":\[/"vocab":[["x",1.5.5],/' \
     's/"vocab":\[/"vocab":[["x",0x5],/' 's/"vocab":\[/"vocab":[,/'; do
 	sed "$how" "$gold/unigram.json" >bad.json

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/buf.h"
 
@@ -117,6 +118,25 @@ peft_calloc(size_t n, size_t size, struct peft_err *err)
 }
 
 void *
+peft_table_alloc(size_t n, size_t size, struct peft_err *err)
+{
+	const size_t page = (size_t)2 << 20;
+	size_t bytes;
+	void *p;
+
+	if (__builtin_mul_overflow(n, size, &bytes) || bytes < page ||
+	    bytes > SIZE_MAX - page)
+		return peft_calloc(n, size, err);
+	bytes = (bytes + page - 1) / page * page;
+	if ((p = aligned_alloc(page, bytes)) == NULL) {
+		peft_seterr(err, "no memory for %zu bytes", bytes);
+		return NULL;
+	}
+	madvise(p, bytes, MADV_HUGEPAGE);	/* no harm if there are none */
+	return p;
+}
+
+void *
 peft_grow(void *array, size_t n, size_t *cap, size_t size,
     struct peft_err *err)
 {
@@ -166,6 +186,17 @@ peft_utf8_len(const char *str, size_t n)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
 	return len;
+}
+
+bool
+peft_utf8_all(const char *s, size_t n)
+{
+	size_t at, len;
+
+	for (at = 0; at < n; at += len)
+		if ((len = peft_utf8_len(s + at, n - at)) == 0)
+			return false;
+	return true;
 }
 
 unsigned

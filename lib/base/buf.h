@@ -31,6 +31,11 @@ void	peft_buf_free(struct peft_buf *);
 /* calloc of n * size with the product checked; NULL with *err set. */
 void	*peft_calloc(size_t n, size_t size, struct peft_err *);
 
+/* Room for a table in which any place may be the next to be looked at: on
+ * large pages, if it is large and the system has them.  What is in it is
+ * anything; free() it.  NULL with *err set. */
+void	*peft_table_alloc(size_t n, size_t size, struct peft_err *);
+
 /* Room for one more element of `size' bytes behind n of them: returns the
  * (perhaps moved) array, grown by half when full, NULL with *err set and the
  * old array untouched. */
@@ -41,6 +46,8 @@ char	*peft_strdup(const char *, struct peft_err *);
 /* The length of the UTF-8 character at s (n bytes are there), 0 if it is
  * none: overlong forms, surrogates and values past U+10FFFF are none. */
 size_t	peft_utf8_len(const char *s, size_t n);
+/* Are all n bytes such characters? */
+bool	peft_utf8_all(const char *s, size_t n);
 /* Its code point; the character must be valid. */
 unsigned peft_utf8_get(const char *s, size_t len);
 size_t	peft_utf8_put(char dst[4], unsigned cp);

@@ -24,6 +24,21 @@ peft_json_plain(const char *p)
 	return hit == 0 ? 8 : (size_t)__builtin_ctzll(hit) / 8;
 }
 
+/* The same, but that bytes of other characters than ASCII count too. */
+static inline size_t
+peft_json_printed(const char *p)
+{
+	const uint64_t ones = 0x0101010101010101u, tops = ones * 0x80;
+	uint64_t w, quote, slash, hit;
+
+	memcpy(&w, p, 8);
+	quote = w ^ ones * '"';
+	slash = w ^ ones * '\\';
+	hit = (((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) |
+	    ((slash - ones) & ~slash)) & tops;
+	return hit == 0 ? 8 : (size_t)__builtin_ctzll(hit) / 8;
+}
+
 /* A text of JSON that is being read; what is wrong is at p. */
 struct peft_json_scan {
 	const char	*begin, *p, *end;

@@ -14,6 +14,7 @@
 #include <cJSON.h>
 #include <nettle/version.h>
 
+#include "base/buf.h"
 #include "base/complete.h"
 #include "base/opt.h"
 #include "base/progress.h"
@@ -213,6 +214,23 @@ peft_optreal(const char *opt, const char *s, double min, double max)
 	return v;
 }
 
+double
+peft_optweight(const char *opt, char *s)
+{
+	char *eq = strrchr(s, '='), *end;
+	double w;
+
+	if (eq == NULL || eq[1] == '\0')
+		return 1;
+	w = strtod(eq + 1, &end);
+	if (*end != '\0')
+		return 1;
+	if (!isfinite(w) || fabs(w) > 1e6)
+		peft_die(PEFT_USAGE, "%s: '%s' is no weight", opt, eq + 1);
+	*eq = '\0';
+	return w;
+}
+
 int64_t
 peft_optint(const char *opt, const char *s, int64_t min, int64_t max)
 {
@@ -264,4 +282,27 @@ peft_optword(const char *opt, const char *s, const char *const *words)
 		    "%s%s", i > 0 ? ", " : "", words[i]);
 	}
 	peft_die(PEFT_USAGE, "%s: '%s' is not one of %s", opt, s, list);
+}
+
+int
+peft_split_name(const char *spec, char **name, const char **path,
+    struct peft_err *err)
+{
+	size_t n = strcspn(spec, "=/"), end, begin;
+
+	if (n > 0 && spec[n] == '=') {
+		*path = spec + n + 1;
+		begin = 0;
+		end = n;
+	} else {
+		*path = spec;
+		for (end = strlen(spec); end > 1 && spec[end - 1] == '/';)
+			end--;
+		for (begin = end; begin > 0 && spec[begin - 1] != '/';)
+			begin--;
+	}
+	if ((*name = peft_calloc(end - begin + 1, 1, err)) == NULL)
+		return -1;
+	memcpy(*name, spec + begin, end - begin);
+	return 0;
 }

@@ -64,8 +64,15 @@ int	peft_getopt(int argc, char **argv, const struct peft_cli *,
 double	 peft_optreal(const char *opt, const char *s, double min, double max);
 int64_t	 peft_optint(const char *opt, const char *s, int64_t min, int64_t max);
 uint64_t peft_optsize(const char *opt, const char *s);
+/* "THING[=WEIGHT]": cuts the weight off and returns it, 1 if there is none;
+ * the name of a thing may have a = of its own, if no number is behind it. */
+double	 peft_optweight(const char *opt, char *s);
 /* The index of s in words (which ends with NULL), or die listing them. */
 int	 peft_optword(const char *opt, const char *s,
 	    const char *const *words);
+/* "[NAME=]PATH": the name ends at the first = that no slash precedes, and is
+ * else the last part of the path; it is the caller's. */
+int	 peft_split_name(const char *spec, char **name, const char **path,
+	    struct peft_err *) PEFT_MUSTCHECK;
 
 #endif

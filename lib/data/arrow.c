@@ -95,17 +95,6 @@ peft_arrow_null(const struct ArrowSchema *s, const struct ArrowArray *a,
 	    a->buffers[0] != NULL && !bit(a->buffers[0], a->offset + i));
 }
 
-static bool
-is_utf8(const char *s, size_t len)
-{
-	size_t at, n;
-
-	for (at = 0; at < len; at += n)
-		if ((n = peft_utf8_len(s + at, len - at)) == 0)
-			return false;
-	return true;
-}
-
 static int
 check(const struct ArrowSchema *s, int depth, struct peft_err *err)
 {
@@ -116,7 +105,7 @@ check(const struct ArrowSchema *s, int depth, struct peft_err *err)
 	if (depth > PEFT_JSON_DEPTH)
 		return peft_seterr(err, "nested deeper than %d",
 		    PEFT_JSON_DEPTH);
-	if (!is_utf8(s->name, strlen(s->name)))
+	if (!peft_utf8_all(s->name, strlen(s->name)))
 		return peft_seterr(err, "a name that is not UTF-8");
 	if (s->dictionary != NULL)
 		return check(s->dictionary, depth + 1, err);
@@ -149,7 +138,7 @@ put_bool(struct peft_buf *b, const struct peft_arrow_value *v,
 static int
 put_string(struct peft_buf *b, const char *s, size_t len, struct peft_err *err)
 {
-	if (!is_utf8(s, len))
+	if (!peft_utf8_all(s, len))
 		return peft_seterr(err, "holds bytes that are not UTF-8, and "
 		    "so no text: leave it out with --columns");
 	peft_json_putstr(b, s, len);

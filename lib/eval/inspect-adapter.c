@@ -10,6 +10,7 @@
 #include "eval/inspect-impl.h"
 #include "math/cpu.h"
 #include "math/lowrank.h"
+#include "peft/layout.h"
 #include "peft/target.h"
 #include "quant/quant.h"
 
@@ -29,7 +30,8 @@ struct ranks {
 	size_t			 nlayers, cap;
 };
 
-/* ".layers.12." or the like: the first component that is a number; -1. */
+/* ".layers.12." or the like ("_layers_12_"): the first component that is a
+ * number; -1. */
 static int
 layer_of(const char *name)
 {
@@ -37,11 +39,11 @@ layer_of(const char *name)
 	char *end;
 	long n;
 
-	for (p = strchr(name, '.'); p != NULL; p = strchr(p + 1, '.')) {
+	for (p = strpbrk(name, "._"); p != NULL; p = strpbrk(p + 1, "._")) {
 		if (!isdigit((unsigned char)p[1]))
 			continue;
 		n = strtol(p + 1, &end, 10);
-		if (*end == '.' && n < 1 << 20)
+		if (*end == *p && n < 1 << 20)
 			return (int)n;
 	}
 	return -1;
@@ -138,17 +140,14 @@ spectrum(struct ranks *k, size_t ia, size_t ib, double scale,
 
 static int
 add_module(struct ranks *k, const char *path, size_t ia, size_t ib,
-    struct peft_err *err)
+    size_t r, double scale, struct peft_err *err)
 {
-	size_t r = peft_source_at(k->s, ia)->rows;
 	struct peft_spectrum p;
 	struct layer *l;
-	double scale;
 	bool finite;
 	cJSON *m;
 
-	if (scale_of(k->config, path, r, &scale, err) == -1 ||
-	    spectrum(k, ia, ib, scale, &p, &finite, err) == -1 ||
+	if (spectrum(k, ia, ib, scale, &p, &finite, err) == -1 ||
 	    (l = find_layer(k, path, err)) == NULL)
 		return -1;
 	l->square += finite ? p.norm * p.norm : NAN;
@@ -185,6 +184,29 @@ add_tensor(struct ranks *k, size_t i, struct peft_err *err)
 		l->square += (double)x[j] * (double)x[j];
 	free(x);
 	return 0;
+}
+
+/* In another tool's layout, where it says itself what belongs together.  Of
+ * halves that lie the other way round, the product is turned: the same
+ * singular values. */
+static int
+add_foreign(struct ranks *k, const struct peft_layout *layout,
+    struct peft_err *err)
+{
+	struct peft_foreign f;
+	size_t i;
+	int r = peft_foreign_open(&f, layout, k->s, err);
+
+	if (r == -1)
+		return peft_errprefix(err, "%s", peft_source_label(k->s));
+	for (i = 0; r == 0 && i < f.n; i++) {
+		const struct peft_pair *p = &f.pairs[i];
+
+		r = add_module(k, p->stem, p->at[f.turned], p->at[!f.turned],
+		    p->rank, p->alpha / (double)p->rank, err);
+	}
+	peft_foreign_close(&f);
+	return r;
 }
 
 /* If tensor i is an A with its B: 1, the module's path and the B. */
@@ -225,14 +247,25 @@ static int
 add_all(struct ranks *k, bool *factors, struct peft_err *err)
 {
 	size_t n = peft_source_count(k->s), i, ib;
+	const struct peft_layout *layout = peft_layout_of(k->s);
 	struct peft_buf path = { 0 };
+	double scale;
 	int r = 0;
 
+	if (layout != NULL) {
+		*factors = true;
+		return add_foreign(k, layout, err);
+	}
 	for (i = 0; r == 0 && i < n; i++) {
 		peft_buf_clear(&path);
 		if (is_factor(k, i, &path, &ib) == 1) {
+			size_t rank = peft_source_at(k->s, i)->rows;
+
 			*factors = true;
-			r = add_module(k, path.data, i, ib, err);
+			r = scale_of(k->config, path.data, rank, &scale, err);
+			if (r == 0)
+				r = add_module(k, path.data, i, ib, rank,
+				    scale, err);
 		}
 	}
 	peft_buf_free(&path);

@@ -8,6 +8,7 @@
 
 #include "data/tokens.h"
 #include "eval/inspect-impl.h"
+#include "peft/layout.h"
 #include "math/pool.h"
 
 static void
@@ -138,7 +139,8 @@ inspect_source(struct peft_source *s, const struct peft_inspectopt *o,
 {
 	static const char *const kinds[] = { [PEFT_FOLDER] = "folder",
 	    [PEFT_BUNDLE] = "bundle", [PEFT_GGUF] = "gguf" };
-	bool adapter = peft_source_is_adapter(s);
+	const struct peft_layout *layout = peft_layout_of(s);
+	bool adapter = layout != NULL || peft_source_is_adapter(s);
 	int threads = o->threads > 0 ? o->threads : peft_pool_cores();
 	char hash[7 + PEFT_SHA256_HEX];
 	size_t bad = 0, wrong = 0;
@@ -146,6 +148,9 @@ inspect_source(struct peft_source *s, const struct peft_inspectopt *o,
 	cJSON_AddStringToObject(j, "file", peft_source_label(s));
 	cJSON_AddStringToObject(j, "kind", kinds[peft_source_kind(s)]);
 	cJSON_AddStringToObject(j, "holds", adapter ? "adapter" : "model");
+	if (layout != NULL)
+		cJSON_AddStringToObject(j, "layout",
+		    peft_layout_name(layout));
 	if (peft_inspect_config(j, s, err) == -1 ||
 	    peft_inspect_tokenizer(j, s, err) == -1)
 		return -1;

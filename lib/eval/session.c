@@ -5,31 +5,8 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/opt.h"
 #include "eval/session.h"
-
-/* "[NAME=]PATH": the name ends at the first = that no slash precedes. */
-static int
-split_name(const char *spec, char **name, const char **path,
-    struct peft_err *err)
-{
-	size_t n = strcspn(spec, "=/"), end, begin;
-
-	if (n > 0 && spec[n] == '=') {
-		*path = spec + n + 1;
-		begin = 0;
-		end = n;
-	} else {
-		*path = spec;
-		for (end = strlen(spec); end > 1 && spec[end - 1] == '/';)
-			end--;
-		for (begin = end; begin > 0 && spec[begin - 1] != '/';)
-			begin--;
-	}
-	if ((*name = peft_calloc(end - begin + 1, 1, err)) == NULL)
-		return -1;
-	memcpy(*name, spec + begin, end - begin);
-	return 0;
-}
 
 static int
 add_adapter(struct peft_session *s, const char *spec, struct peft_err *err)
@@ -39,7 +16,7 @@ add_adapter(struct peft_session *s, const char *spec, struct peft_err *err)
 	char *name;
 	int i;
 
-	if (split_name(spec, &name, &path, err) == -1)
+	if (peft_split_name(spec, &name, &path, err) == -1)
 		return -1;
 	part.path = (char *)(uintptr_t)path;
 	i = peft_session_add(s, name, &part, 1, NULL, err);
@@ -59,7 +36,7 @@ join_head(struct peft_session *s, const char *spec, struct peft_headopt *all,
 	char *name;
 	int r;
 
-	if (split_name(spec, &name, &path, err) == -1)
+	if (peft_split_name(spec, &name, &path, err) == -1)
 		return -1;
 	r = (src = peft_source_open(path, err)) == NULL ||
 	    peft_head_of_adapter(src, &head, &labels, err) == -1 ||
@@ -171,6 +148,22 @@ peft_session_open(struct peft_session *s, const struct peft_sessionopt *o,
 fail:
 	peft_session_close(s);
 	return -1;
+}
+
+void
+peft_session_tell(const struct peft_session *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nadapters; i++) {
+		const struct peft_named *a = &s->adapters[i];
+		const char *layout = a->name == NULL || a->spec != NULL ?
+		    NULL : peft_adapter_layout(a->parts[0].adapter);
+
+		if (layout != NULL)
+			peft_warn("adapter %s is read in the layout of %s",
+			    a->name, layout);
+	}
 }
 
 void

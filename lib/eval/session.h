@@ -77,6 +77,8 @@ struct peft_sessionopt {
 int	peft_session_open(struct peft_session *,
 	    const struct peft_sessionopt *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_session_close(struct peft_session *);
+/* Say on standard error which adapters are in another tool's layout. */
+void	peft_session_tell(const struct peft_session *);
 /* The classes of its head (those of the model's own: -1); task CAUSAL_LM: it
  * has none. */
 const struct peft_labels *peft_session_labels(const struct peft_session *,

@@ -5,38 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/json.h"
 #include "merge/merge.h"
-#include "peft/adapter.h"
-
-/*
- * LoRA adapters that are made of changes of weights, not trained.
- *
- * The config of one of this rank and scale 1 on the sites for which taken[]
- * (of sites->n) is set; base: base_model_name_or_path, or NULL.
- */
-cJSON	*peft_lora_config(const struct peft_sites *, const bool *taken,
-	    size_t rank, const char *base);
-/* Where an adapter keeps A [r, in] (0) and B [out, r] (1) of a site. */
-float	*peft_lora_factor(struct peft_adapter *, const struct peft_site *,
-	    int which, struct peft_err *);
-
-/* Such an adapter, which must be of scale 1, as llama.cpp reads it: a file. */
-struct peft_lora_gguf {
-	struct peft_adapter		*adapter;
-	const struct peft_sites		*sites;
-	const bool			*taken;
-	size_t				 rank;
-};
-int	peft_lora_save_gguf(const struct peft_lora_gguf *, const char *path,
-	    bool force, struct peft_err *) PEFT_MUSTCHECK;
-
-/* Is a file GGUF; and such an adapter, over a model's sites.  A tensor that
- * fits none of its linear layers, half of one, another architecture: errors
- * that name it. */
-bool	peft_lora_is_gguf(const char *path);
-struct peft_adapter *peft_lora_open_gguf(const char *path,
-	    const struct peft_sites *, struct peft_err *) PEFT_MUSTCHECK;
+#include "peft/layout.h"
 
 /*
  * What a merge would change, as a LoRA adapter: of each linear weight the best
@@ -48,10 +18,19 @@ struct peft_adapter *peft_lora_open_gguf(const char *path,
 struct peft_loraopt {
 	const char	*tuned;		/* a model, or NULL: the adapters */
 	size_t		 rank;
+	bool		 exact;		/* the adapters' own factors, side by
+					 * side; those that have none are
+					 * refused */
+	const struct peft_layout *layout;	/* to write it in; NULL: PEFT's,
+					 * or GGUF if output is called so */
 	bool		 lossy;		/* leave out what LoRA has no place for
 					 * (norms, embeddings, heads, biases)
 					 * instead of refusing it */
 };
+
+/* From --as-lora RANK|auto|exact and --layout NAME, or the end of it. */
+void	peft_loraopt_rank(struct peft_loraopt *, const char *arg);
+void	peft_loraopt_layout(struct peft_loraopt *, const char *arg);
 
 struct peft_loraline {
 	const char	*name;		/* of the weight */
@@ -65,11 +44,24 @@ struct peft_lorasum {
 	double	most_lost;	/* .. and which */
 	char	left[256];	/* the first that was left out */
 };
-/* Write it to options.output of the merge: NAME.gguf for llama.cpp, else as
- * PEFT does; dry: everything but that. */
+/* Write it to options.output of the merge; dry: everything but that. */
 int	peft_merge_to_lora(struct peft_merge *, const struct peft_loraopt *,
 	    bool dry, void (*line)(void *ctx, const struct peft_loraline *),
 	    void *ctx, struct peft_lorasum *, struct peft_err *)
 	    PEFT_MUSTCHECK;
+/* The one adapter of the merge as it is, in a layout (NULL: PEFT's). */
+int	peft_merge_convert(struct peft_merge *, const struct peft_layout *,
+	    bool dry, struct peft_err *) PEFT_MUSTCHECK;
+
+/* What the two ways to make one share: lora-exact.c; is there a place for it;
+ * write it. */
+int	peft_merge_exact_lora(struct peft_merge *,
+	    const struct peft_loraopt *, bool dry,
+	    void (*line)(void *ctx, const struct peft_loraline *), void *ctx,
+	    struct peft_lorasum *, struct peft_err *) PEFT_MUSTCHECK;
+int	peft_merge_probe_lora(const struct peft_merge *,
+	    const struct peft_layout *, struct peft_err *) PEFT_MUSTCHECK;
+int	peft_merge_save_lora(struct peft_merge *, const struct peft_layout *,
+	    struct peft_adapter *, struct peft_err *) PEFT_MUSTCHECK;
 
 #endif

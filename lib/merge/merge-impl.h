@@ -12,7 +12,7 @@
 /* What the files of this layer share. */
 struct peft_fold {			/* an adapter of the sum */
 	const char		*label;
-	struct peft_source	*source;	/* NULL: llama.cpp's GGUF */
+	struct peft_source	*source;
 	struct peft_adapter	*adapter;
 	float			 weight;
 };

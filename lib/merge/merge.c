@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "merge/lora.h"
 #include "merge/merge-impl.h"
 #include "quant/quant.h"
 
@@ -177,6 +176,7 @@ peft_merge_add(struct peft_merge *m, const char *path, double weight,
     struct peft_err *err)
 {
 	struct peft_fold *f, *grown;
+	const char *layout;
 
 	grown = peft_grow(m->folds, m->nfolds, &m->cap, sizeof(*f), err);
 	if (grown == NULL)
@@ -186,11 +186,6 @@ peft_merge_add(struct peft_merge *m, const char *path, double weight,
 	memset(f, 0, sizeof(*f));
 	f->weight = (float)weight;
 	f->label = path;
-	if (peft_lora_is_gguf(path)) {
-		m->nfolds++;
-		f->adapter = peft_lora_open_gguf(path, &m->sites, err);
-		return f->adapter == NULL ? -1 : check_base(m, f, err);
-	}
 	if ((f->source = peft_source_open(path, err)) == NULL)
 		return -1;
 	f->label = peft_source_label(f->source);
@@ -200,5 +195,8 @@ peft_merge_add(struct peft_merge *m, const char *path, double weight,
 	if ((f->adapter = peft_adapter_open(f->source, &m->sites,
 	    err)) == NULL)
 		return -1;
+	if ((layout = peft_adapter_layout(f->adapter)) != NULL)
+		peft_merge_say(m, "%s is read in the layout of %s", f->label,
+		    layout);
 	return check_base(m, f, err);
 }

@@ -289,33 +289,12 @@ make_all(struct work *w, void (*line)(void *, const struct peft_loraline *),
 }
 
 static int
-save(struct work *w, struct peft_err *err)
-{
-	const struct peft_mergeopt *o = &w->m->opt;
-	const char *meta[] = { "peft.base", w->m->hash, NULL };
-	const struct peft_lora_gguf gguf = { w->adapter, &w->m->sites,
-	    w->taken, w->rank };
-
-	if (peft_is_gguf_name(o->output))
-		return peft_lora_save_gguf(&gguf, o->output, o->force, err);
-	if (w->m->hash[0] == '\0' && peft_source_hash(w->m->base, o->threads,
-	    w->m->hash, err) == -1)
-		return -1;
-	return peft_adapter_save(w->adapter, o->output, o->force, meta, err);
-}
-
-static int
 to_lora(struct work *w, bool dry,
     void (*line)(void *, const struct peft_loraline *), void *ctx,
     struct peft_err *err)
 {
-	struct peft_sinkopt probe = { .path = w->m->opt.output,
-	    .force = w->m->opt.force, .kind = "adapter" };
 	cJSON *config;
 
-	if (!dry && !peft_is_gguf_name(w->m->opt.output) &&
-	    peft_sink_probe(&probe, err) == -1)
-		return -1;
 	w->taken = peft_calloc(w->m->sites.n + 1, sizeof(*w->taken), err);
 	if (w->taken == NULL || (w->cpu = peft_cpu_open(w->m->opt.threads,
 	    err)) == NULL)
@@ -333,7 +312,8 @@ to_lora(struct work *w, bool dry,
 	cJSON_Delete(config);
 	if (w->adapter == NULL || make_all(w, line, ctx, err) == -1)
 		return -1;
-	return dry ? 0 : save(w, err);
+	return dry ? 0 : peft_merge_save_lora(w->m, w->opt->layout, w->adapter,
+	    err);
 }
 
 int
@@ -346,6 +326,10 @@ peft_merge_to_lora(struct peft_merge *m, const struct peft_loraopt *opt,
 	int r;
 
 	memset(sum, 0, sizeof(*sum));
+	if (!dry && peft_merge_probe_lora(m, opt->layout, err) == -1)
+		return -1;
+	if (opt->exact)
+		return peft_merge_exact_lora(m, opt, dry, line, ctx, sum, err);
 	r = to_lora(&w, dry, line, ctx, err);
 	peft_adapter_close(w.adapter);
 	peft_source_close(w.tuned);

@@ -151,6 +151,8 @@ struct peft_site {
 struct peft_virtual {
 	int		 adapter;
 	size_t		 n;
+	size_t		 tasks;		/* above 1: as many of embed and
+					 * dembed, one behind the other */
 	const float	*embed;		/* [n, hidden]; NULL: zero */
 	float		*dembed;	/* NULL: not trained */
 	const float	*kv;		/* [n, layers, 2, K] */

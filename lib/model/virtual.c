@@ -31,6 +31,14 @@ peft_virtual_still(const struct peft_run *run, const struct peft_seq *s)
 	return s->kv != NULL && s->kv->len > 0 ? s->kv->virtuals : v->n;
 }
 
+/* Where the embeddings of a sequence's task begin. */
+static size_t
+task_at(const struct peft_run *run, const struct peft_virtual *v, size_t i)
+{
+	return v->tasks < 2 ? 0 : (size_t)run->given[i].task * v->n *
+	    run->net->config.hidden;
+}
+
 void
 peft_virtual_embed(struct peft_run *run, float *x)
 {
@@ -44,7 +52,8 @@ peft_virtual_embed(struct peft_run *run, float *x)
 		float *row = x + peft_first(run, i) * D;
 
 		if (v != NULL && v->embed != NULL)
-			memcpy(row, v->embed, v->n * D * sizeof(*row));
+			memcpy(row, v->embed + task_at(run, v, i), v->n * D *
+			    sizeof(*row));
 		else if (v != NULL)
 			memset(row, 0, v->n * D * sizeof(*row));
 	}
@@ -62,8 +71,8 @@ peft_virtual_embed_back(struct peft_run *run, const float *dx)
 		    &run->given[i]);
 
 		if (v != NULL && v->dembed != NULL)
-			run->vec->add(v->dembed, dx + peft_first(run, i) * D,
-			    v->n * D);
+			run->vec->add(v->dembed + task_at(run, v, i),
+			    dx + peft_first(run, i) * D, v->n * D);
 	}
 }
 

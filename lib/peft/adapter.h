@@ -60,7 +60,8 @@ int		 peft_hub_unpack(cJSON **config, struct peft_err *)
 		    PEFT_MUSTCHECK;
 
 /* From disk.  Every tensor must belong to a targeted site and every targeted
- * site must have its tensors; every config key must be honoured or null. */
+ * site must have its tensors; every config key must be honoured or null.
+ * LoRA may be in the layout of another tool, too (layout.h). */
 struct peft_adapter *peft_adapter_open(struct peft_source *,
 		    const struct peft_sites *, struct peft_err *)
 		    PEFT_MUSTCHECK;
@@ -73,6 +74,9 @@ struct peft_adapter *peft_adapter_new(const cJSON *config,
 void		 peft_adapter_close(struct peft_adapter *);
 
 const char	*peft_adapter_type(const struct peft_adapter *);  /* "LORA" */
+/* The name of the layout it was read in; NULL: that of PEFT or of the adapters
+ * library. */
+const char	*peft_adapter_layout(const struct peft_adapter *);
 const cJSON	*peft_adapter_config(const struct peft_adapter *);
 /* A string of the file's __metadata__ ("peft.base", ...), or NULL. */
 const char	*peft_adapter_meta(const struct peft_adapter *,

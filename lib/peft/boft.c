@@ -67,9 +67,7 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	b = o->size != 0 ? part : in / part;
 	m->own[PEFT_TURN_SIZE] = b;
 	m->own[PEFT_TURN_BLOCKS] = in / b;
-	if (o->dropout > 0)
-		m->untrainable = "boft_dropout is not honoured in training: "
-		    "set it to 0";
+	m->drop_blocks = o->dropout;
 	out[R] = (struct peft_shape){ .suffix = "boft_R", .ndim = 4,
 	    .shape = { 1, in / b, b, b }, .decay = true };
 	out[S] = peft_shape2("boft_s", m->site->out, 1);

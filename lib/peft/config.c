@@ -152,6 +152,8 @@ peft_adapter_drops(const struct peft_adapter *a)
 	const cJSON *e;
 	size_t i;
 
+	if (a->method->draws)
+		return true;
 	for (i = 0; i < a->nexperts; i++)
 		if (peft_adapter_drops(a->experts[i]))
 			return true;

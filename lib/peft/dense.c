@@ -25,21 +25,22 @@ saved(const void *self, size_t T)
 	return 0;
 }
 
-/* A strip of D, of the base, of the gradient; the input dropped out, and the
- * gradient behind that. */
+/* A strip of D, of the base, of the gradient; what rows are multiplied with;
+ * the input dropped out, and the gradient behind that. */
 static size_t
 scratch(const void *self, size_t T)
 {
 	const struct peft_module *m = self;
 
-	return 3 * strip_of(m) * m->site->in + (m->train && m->dropout > 0 ?
-	    2 * T * m->site->in : 0);
+	return 3 * strip_of(m) * m->site->in + m->site->out + (m->train &&
+	    m->dropout > 0 ? 2 * T * m->site->in : 0);
 }
 
 struct strip {
 	const struct peft_module	*m;
 	size_t				 first, n;
 	float				*w, *delta;
+	const float			*keep;	/* of its rows; NULL: all */
 };
 
 /* Rows of a weight that is stored [in, out]: elements of its rows. */
@@ -74,16 +75,19 @@ strip_task(void *ctx, size_t task, int thread)
 		peft_decode(s->m->site->w, (s->first + i) * in, n * in, w);
 	memset(s->delta + i * in, 0, n * in * sizeof(float));
 	ops->rows(s->m, s->first + i, n, w, s->delta + i * in);
+	for (; s->keep != NULL && n > 0; n--, i++)
+		peft_vec_best()->scale(s->delta + i * in, s->keep[i], in);
 }
 
 /* Rows first .. of D, in the scratch. */
 static struct strip
 make_strip(const struct peft_module *m, const struct peft_hook_call *c,
-    size_t first)
+    const float *keep, size_t first)
 {
 	size_t most = strip_of(m), size = most * m->site->in;
 	struct strip s = { .m = m, .first = first, .delta = c->scratch,
-	    .w = c->scratch + size };
+	    .w = c->scratch + size, .keep = keep == NULL ? NULL :
+	    keep + first };
 
 	s.n = m->site->out - first < most ? m->site->out - first : most;
 	peft_cpu_run(c->cpu, (s.n + PART - 1) / PART, strip_task, &s);
@@ -93,7 +97,15 @@ make_strip(const struct peft_module *m, const struct peft_hook_call *c,
 static float *
 drop_room(const struct peft_module *m, const struct peft_hook_call *c)
 {
-	return c->scratch + 3 * strip_of(m) * m->site->in;
+	return c->scratch + 3 * strip_of(m) * m->site->in + m->site->out;
+}
+
+static const float *
+kept_rows(const struct peft_module *m, const struct peft_hook_call *c)
+{
+	float *keep = drop_room(m, c) - m->site->out;
+
+	return peft_drop_rows(m, c, keep, m->site->out) ? keep : NULL;
 }
 
 static void
@@ -102,10 +114,13 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 	const struct peft_module *m = self;
 	size_t in = m->site->in, i, ld;
 	const float *x = peft_drop(m, c, drop_room(m, c), &ld);
+	const float *keep = kept_rows(m, c);
 	struct strip s;
 
+	if (peft_drop_all(m, c))
+		return;
 	for (i = 0; i < m->site->out; i += s.n) {
-		s = make_strip(m, c, i);
+		s = make_strip(m, c, keep, i);
 		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, s.n, in, m->weight, x,
 		    ld, s.delta, in, 1, y + i, ldy);
 	}
@@ -122,13 +137,16 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 	float *g = c->scratch + 2 * strip_of(m) * in;
 	bool drop = peft_drop_on(m, c);
 	float *behind = drop ? drop_room(m, c) + c->T * in : dx;
-	size_t ldb = drop ? in : lddx;
+	size_t ldb = drop ? in : lddx, k;
+	const float *keep = kept_rows(m, c);
 	struct strip s;
 
+	if (peft_drop_all(m, c))
+		return;
 	if (drop)
 		memset(behind, 0, c->T * in * sizeof(*behind));
 	for (i = 0; i < m->site->out; i += s.n) {
-		s = make_strip(m, c, i);
+		s = make_strip(m, c, keep, i);
 		if (dx != NULL)
 			peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, in, s.n,
 			    m->weight, dy + i, lddy, s.delta, in, 1, behind,
@@ -137,6 +155,8 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 			continue;
 		peft_gemm(c->cpu, PEFT_T, PEFT_N, s.n, in, c->T, m->weight,
 		    dy + i, lddy, x, ld, 0, g, in);
+		for (k = 0; keep != NULL && k < s.n; k++)
+			peft_vec_best()->scale(g + k * in, keep[i + k], in);
 		ops->back(m, i, s.n, s.w, g);
 	}
 	if (drop && dx != NULL)

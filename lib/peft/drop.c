@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dropout of an adapter's input: 16 bits decide an element, and they are a
- * function of the module, the record, the position and the step. */
+ * function of the module, the record, the position and the step; and of parts
+ * of the adapter itself. */
 
 #include "peft/lowrank.h"
 
@@ -66,6 +67,55 @@ peft_drop_back(const struct peft_module *m, const struct peft_hook_call *c,
 	peft_cpu_run(c->cpu, c->T, drop_row, &d);
 }
 
+/* The i-th number of a module's step. */
+static double
+number(const struct peft_module *m, const struct peft_hook_call *c, size_t i)
+{
+	return peft_rng_uniform(m->rng, UINT64_MAX, c->step << 24 | i);
+}
+
+bool
+peft_drop_all(const struct peft_module *m, const struct peft_hook_call *c)
+{
+	return c->train && m->drop_all > 0 && number(m, c, (1 << 24) - 1) <
+	    m->drop_all;
+}
+
+bool
+peft_drop_rows(const struct peft_module *m, const struct peft_hook_call *c,
+    float *keep, size_t n)
+{
+	size_t kept = 0, i;
+
+	if (!c->train || m->drop_rows == 0)
+		return false;
+	for (i = 0; i < n; i++) {
+		keep[i] = number(m, c, i) >= m->drop_rows;
+		kept += keep[i] > 0;
+	}
+	for (i = 0; m->drop_scaled && i < n; i++)
+		keep[i] *= kept == 0 ? 0 : (float)n / (float)kept;
+	return true;
+}
+
+size_t
+peft_drop_blocks(const struct peft_module *m, const struct peft_hook_call *c,
+    size_t n)
+{
+	return c->train ? (size_t)(m->drop_blocks * (double)n) : 0;
+}
+
+bool
+peft_drop_block(const struct peft_module *m, const struct peft_hook_call *c,
+    size_t i, size_t n, size_t *left)
+{
+	bool drop = *left > 0 && number(m, c, i) * (double)(n - i) <
+	    (double)*left;
+
+	*left -= drop;
+	return drop;
+}
+
 int
 peft_adapter_still(struct peft_adapter *a, struct peft_err *err)
 {
@@ -77,10 +127,14 @@ peft_adapter_still(struct peft_adapter *a, struct peft_err *err)
 			return -1;
 
 	for (i = 0; i < a->nmodules; i++) {
-		had |= a->modules[i].dropout > 0;
-		a->modules[i].dropout = 0;
+		struct peft_module *m = &a->modules[i];
+
+		had |= m->dropout > 0 || m->drop_all > 0 ||
+		    m->drop_rows > 0 || m->drop_blocks > 0;
+		m->dropout = m->drop_all = m->drop_rows = 0;
+		m->drop_blocks = 0;
 	}
-	return had || !peft_adapter_drops(a) ? 0 : peft_seterr(err, "%s: its "
+	return had || a->method->draws || !peft_adapter_drops(a) ? 0 : peft_seterr(err, "%s: its "
 	    "dropout cannot be left out; make it 0 in adapter_config.json",
 	    a->method->type);
 }

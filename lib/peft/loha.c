@@ -67,9 +67,9 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	    &alpha, err) == -1)
 		return -1;
 	m->scale = (float)(alpha / (double)m->rank);
-	if (l->rank_dropout > 0 || l->module_dropout > 0)
-		m->untrainable = "rank_dropout and module_dropout are not "
-		    "honoured in training: set them to 0";
+	m->drop_all = l->module_dropout;
+	m->drop_rows = l->rank_dropout;
+	m->drop_scaled = true;
 	out[W1A] = peft_shape2("hada_w1_a", m->site->out, m->rank);
 	out[W1B] = peft_shape2("hada_w1_b", m->rank, m->site->in);
 	out[W2A] = peft_shape2("hada_w2_a", m->site->out, m->rank);

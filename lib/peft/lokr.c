@@ -18,7 +18,7 @@ enum { OL, OK, IM, JN };		/* own[] */
 struct lokr {
 	int64_t		 r, factor;
 	double		 alpha, rank_dropout, module_dropout;
-	bool		 both;
+	bool		 both, scaled;	/* rank_dropout_scale */
 	int		 start;		/* init_weights */
 	const cJSON	*rank_pattern, *alpha_pattern;
 };
@@ -54,6 +54,8 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    err) == -1 ||
 	    peft_json_real(config, "alpha", &l->alpha, err) == -1 ||
 	    peft_json_bool(config, "decompose_both", &l->both, err) == -1 ||
+	    peft_json_bool(config, "rank_dropout_scale", &l->scaled,
+	    err) == -1 ||
 	    peft_config_dropout(config, "rank_dropout", &l->rank_dropout,
 	    err) == -1 || peft_config_dropout(config, "module_dropout",
 	    &l->module_dropout, err) == -1 || peft_config_choice(config,
@@ -104,9 +106,9 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 		return -1;
 	r = m->rank;
 	m->scale = (float)(alpha / (double)r);
-	if (l->rank_dropout > 0 || l->module_dropout > 0)
-		m->untrainable = "rank_dropout and module_dropout are not "
-		    "honoured in training: set them to 0";
+	m->drop_all = l->module_dropout;
+	m->drop_rows = l->rank_dropout;
+	m->drop_scaled = l->scaled;
 	factors(m->site->out, l->factor, &own[OL], &own[OK]);
 	factors(m->site->in, l->factor, &own[IM], &own[JN]);
 	if (l->both && 2 * r < (own[OL] > own[IM] ? own[OL] : own[IM])) {

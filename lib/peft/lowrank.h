@@ -56,5 +56,17 @@ const float *peft_drop(const struct peft_module *,
 void	peft_drop_back(const struct peft_module *,
 	    const struct peft_hook_call *, const float *g, float *dx,
 	    size_t lddx);
+/* What a whole step does without is a function of the module and the step:
+ * the module; rows of its change, keep[n] being what they are multiplied with;
+ * the i-th of n blocks, asked for in order, *left of which are to go (first
+ * what peft_drop_blocks() says). */
+bool	peft_drop_all(const struct peft_module *,
+	    const struct peft_hook_call *);
+bool	peft_drop_rows(const struct peft_module *,
+	    const struct peft_hook_call *, float *keep, size_t n);
+size_t	peft_drop_blocks(const struct peft_module *,
+	    const struct peft_hook_call *, size_t n);
+bool	peft_drop_block(const struct peft_module *,
+	    const struct peft_hook_call *, size_t i, size_t n, size_t *left);
 
 #endif

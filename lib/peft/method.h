@@ -29,6 +29,10 @@ struct peft_module {
 	float			 weight;	/* of the adapter (attach) */
 	bool			 train;
 	double			 dropout;	/* of the input */
+	/* in a step: of all that it does; of rows of its change (times what
+	 * makes up for it, if drop_scaled); of its blocks */
+	double			 drop_all, drop_rows, drop_blocks;
+	bool			 drop_scaled;
 	const char		*untrainable;	/* why it can only be used */
 	size_t			 tasks;		/* of which records name one;
 						 * 0: it does not care */
@@ -87,6 +91,8 @@ struct peft_method {
 	bool		 hub;
 	/* Kinds of site it may be put on, as bits; 0: it has no sites. */
 	unsigned	 kinds;
+	/* Training draws for each record, beside any dropout. */
+	bool		 draws;
 	/* Modules that it targets where the config names none; ends with
 	 * NULL; NULL: q_proj, v_proj. */
 	const char *const *usual;
@@ -198,6 +204,8 @@ struct peft_adapter {
 	struct peft_scout	 scout;		/* if it looks ahead */
 	void			*memory;	/* the method's own; freed */
 	const char		*note;		/* to tell when it is saved */
+	const struct peft_layout *layout;	/* it was read in; NULL: its
+						 * own */
 };
 
 /* What names on disk begin with. */

@@ -89,9 +89,7 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	m->own[PEFT_TURN_TERMS] = o->series ? (size_t)o->terms : 0;
 	if (b < 2)
 		return peft_seterr(err, "blocks of one turn nothing");
-	if (o->dropout > 0)
-		m->untrainable = "module_dropout is not honoured in training: "
-		    "set it to 0";
+	m->drop_blocks = o->dropout;
 	out[WEIGHT] = peft_shape2("oft_R.weight", m->own[PEFT_TURN_BLOCKS],
 	    b * (b - 1) / 2);
 	return 0;

@@ -3,8 +3,9 @@
  * Poly (Ponti et al. 2022; several heads: Caccia et al. 2023) as PEFT has it:
  * LoRA whose A and B are mixtures of n_skills, each task by its own weights,
  * in n_splits parts of the input and of the output.  The weights of a task and
- * a part are sigmoid(logits), divided by their sum.  (In training PEFT draws
- * around them; here it is the mean that is trained.)
+ * a part are sigmoid(logits), divided by their sum.  In training they are
+ * drawn for each record: a logistic number is added to a logit (the relaxed
+ * Bernoulli distribution, Maddison et al. 2017, of temperature 1).
  */
 
 #include <math.h>
@@ -107,17 +108,57 @@ scratch(const void *self, size_t T)
 	return thin_floats(m, T) + 2 * m->rank * (m->site->in + m->site->out);
 }
 
+/* Without a seed nothing is drawn: the mean is used. */
+static bool
+draws(const struct peft_module *m, const struct peft_hook_call *c)
+{
+	return c->train && (m->rng.key[0] | m->rng.key[1]) != 0;
+}
+
+/* A skill in a part, for the record of these rows: its sigmoid. */
+static float
+share(const struct peft_module *m, const struct peft_hook_call *c, size_t q,
+    size_t s)
+{
+	size_t at = q * m->param[A]->shape[1] + s;
+	double l = (double)m->param[LOGITS]->value[(size_t)c->task *
+	    m->param[LOGITS]->shape[1] + at], u;
+
+	if (draws(m, c)) {
+		u = peft_rng_uniform(m->rng, c->ident[0] >> 32,
+		    c->step << 24 | at) + 0x1p-54;
+		l += log(u) - log1p(-u);
+	}
+	return (float)(1 / (1 + exp(-l)));
+}
+
 /* The weight of a skill in a part; sum: of the sigmoids of all of them. */
 static float
-weight(const struct peft_module *m, int task, size_t q, size_t s, float *sum)
+weight(const struct peft_module *m, const struct peft_hook_call *c, size_t q,
+    size_t s, float *sum)
 {
 	size_t skills = m->param[A]->shape[1], i;
-	const float *l = m->param[LOGITS]->value + ((size_t)task *
-	    m->param[A]->shape[0] + q) * skills;
 
 	for (*sum = 1e-12f, i = 0; i < skills; i++)
-		*sum += 1 / (1 + expf(-l[i]));
-	return 1 / (1 + expf(-l[s])) / *sum;
+		*sum += share(m, c, q, i);
+	return share(m, c, q, s) / *sum;
+}
+
+/* The rows from t on that have one mixture: a record's, or all. */
+static struct peft_hook_call
+rows_alike(const struct peft_module *m, const struct peft_hook_call *c,
+    size_t t)
+{
+	struct peft_hook_call part = *c;
+	size_t end = draws(m, c) ? t + 1 : c->T;
+
+	while (end < c->T && c->ident[end] >> 32 == c->ident[t] >> 32)
+		end++;
+	part.T = end - t;
+	part.x += t * c->ldx;
+	part.ident = c->ident == NULL ? NULL : c->ident + t;
+	part.saved += t * m->rank;
+	return part;
 }
 
 static struct peft_thin
@@ -131,7 +172,7 @@ mix(const struct peft_module *m, const struct peft_hook_call *c)
 	memset(a, 0, r * (in + out) * sizeof(*a));
 	for (q = 0; q < splits; q++)
 		for (s = 0; s < skills; s++) {
-			float w = weight(m, c->task, q, s, &sum);
+			float w = weight(m, c, q, s, &sum);
 
 			for (d = 0; d < in / splits; d++)
 				for (k = 0; k < r; k++)
@@ -149,9 +190,16 @@ static void
 forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 {
 	const struct peft_module *m = self;
-	const struct peft_thin w = mix(m, c);
+	struct peft_hook_call part;
+	struct peft_thin w;
+	size_t t;
 
-	peft_thin_forward(c, &w, c->x, c->ldx, y, ldy);
+	for (t = 0; t < c->T; t += part.T) {
+		part = rows_alike(m, c, t);
+		w = mix(m, &part);
+		peft_thin_forward(&part, &w, part.x, part.ldx, y + t * ldy,
+		    ldy);
+	}
 }
 
 /* A skill's part of the gradients of A^T and B^T, and that of its weight. */
@@ -183,21 +231,21 @@ skill_back(const struct peft_module *m, size_t q, size_t s, float w,
 
 /* w_s = p_s / sum p: dp_s = (dw_s - sum_j dw_j w_j) / sum p. */
 static void
-mix_back(const struct peft_module *m, int task, const float *ga,
-    const float *gb)
+mix_back(const struct peft_module *m, const struct peft_hook_call *c,
+    const float *ga, const float *gb)
 {
 	size_t splits = m->param[A]->shape[0], skills = m->param[A]->shape[1];
-	float *gl = m->param[LOGITS]->grad + (size_t)task * splits * skills;
+	float *gl = m->param[LOGITS]->grad + (size_t)c->task * splits * skills;
 	float sum, mean, w, p;
 	size_t q, s;
 
 	for (q = 0; q < splits; q++, gl += skills) {
 		for (mean = 0, s = 0; s < skills; s++) {
-			w = weight(m, task, q, s, &sum);
+			w = weight(m, c, q, s, &sum);
 			mean += w * skill_back(m, q, s, w, ga, gb);
 		}
 		for (s = 0; s < skills; s++) {
-			w = weight(m, task, q, s, &sum);
+			w = weight(m, c, q, s, &sum);
 			p = w * sum;
 			gl[s] += (skill_back(m, q, s, 0, ga, gb) - mean) /
 			    sum * p * (1 - p);
@@ -206,10 +254,9 @@ mix_back(const struct peft_module *m, int task, const float *ga,
 }
 
 static void
-backward(void *self, const struct peft_hook_call *c, const float *dy,
-    size_t lddy, float *dx, size_t lddx)
+part_back(const struct peft_module *m, const struct peft_hook_call *c,
+    const float *dy, size_t lddy, float *dx, size_t lddx)
 {
-	const struct peft_module *m = self;
 	const struct peft_thin w = mix(m, c);
 	size_t n = m->rank * (m->site->in + m->site->out);
 	float *ga = c->scratch + thin_floats(m, c->T) + n;
@@ -219,10 +266,25 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 	if (m->train) {
 		memset(ga, 0, n * sizeof(*ga));
 		peft_thin_gradients(c, &w, c->x, c->ldx, dy, lddy, ga, gb);
-		mix_back(m, c->task, ga, gb);
+		mix_back(m, c, ga, gb);
 	}
 	if (dx != NULL)
 		peft_thin_input(c, &w, true, dx, lddx);
+}
+
+static void
+backward(void *self, const struct peft_hook_call *c, const float *dy,
+    size_t lddy, float *dx, size_t lddx)
+{
+	const struct peft_module *m = self;
+	struct peft_hook_call part;
+	size_t t;
+
+	for (t = 0; t < c->T; t += part.T) {
+		part = rows_alike(m, c, t);
+		part_back(m, &part, dy + t * lddy, lddy, dx == NULL ? NULL :
+		    dx + t * lddx, lddx);
+	}
 }
 
 static const struct peft_hook_ops hook = {
@@ -232,6 +294,6 @@ static const struct peft_hook_ops hook = {
 
 const struct peft_method peft_poly = {
 	.type = "POLY", .name = "poly", .knobs = { [PEFT_KNOB_RANK] = "r" },
-	.keys = keys, .kinds = 1 << PEFT_LINEAR, .parse = parse,
+	.keys = keys, .kinds = 1 << PEFT_LINEAR, .draws = true, .parse = parse,
 	.shapes = shapes, .init = init, .hook = &hook,
 };

@@ -9,10 +9,8 @@
 
 #include "peft/virtual.h"
 
-enum start { RANDOM, VOCAB, TEXT };	/* prompt_tuning_init */
-
 struct prompt {
-	enum start	start;
+	enum peft_prompt_start	start;
 };
 
 static const char *const keys[][2] = {
@@ -40,7 +38,7 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 		return -1;
 	for (i = 0; starts[i] != NULL && strcmp(starts[i], start) != 0; i++)
 		;
-	p->start = (enum start)i;
+	p->start = (enum peft_prompt_start)i;
 	return starts[i] != NULL ? 0 : peft_seterr(err, "prompt_tuning_init "
 	    "\"%s\" is none of RANDOM, SAMPLE_VOCAB, TEXT", start);
 }
@@ -65,14 +63,14 @@ init(const void *settings, const struct peft_module *m, int part,
 
 /* The ids that a text was made into, again and again up to the number. */
 static int
-next_id(const struct prompt *p, const struct peft_module *m, size_t i,
+next_id(enum peft_prompt_start how, const struct peft_module *m, size_t i,
     size_t *id, struct peft_err *err)
 {
 	const cJSON *ids = peft_json_get(m->adapter->config, PEFT_INIT_IDS);
 	const struct peft_config *c = m->adapter->model;
 	const cJSON *e;
 
-	if (p->start == VOCAB) {
+	if (how == PEFT_PROMPT_VOCAB) {
 		*id = (size_t)peft_rng_below(peft_rng_key(m->adapter->seed,
 		    "vocabulary"), 0, i, c->vocab);
 		return 0;
@@ -87,16 +85,16 @@ next_id(const struct prompt *p, const struct peft_module *m, size_t i,
 	    "is not in the vocabulary of %zu", *id, c->vocab);
 }
 
-static int
-start(struct peft_module *m, struct peft_err *err)
+int
+peft_prompt_start(struct peft_module *m, enum peft_prompt_start how,
+    struct peft_err *err)
 {
-	const struct prompt *p = m->settings;
 	size_t D = m->own[PEFT_VIRTUAL_WIDTH], i, id = 0;
 	struct peft_module embed = *m;
 	struct peft_rows rows;
 	float scale = 1;
 
-	if (p->start == RANDOM)
+	if (how == PEFT_PROMPT_RANDOM)
 		return 0;
 	embed.site = m->adapter->embedding;
 	/* where the embedding module scales its rows, PEFT copies these */
@@ -105,7 +103,7 @@ start(struct peft_module *m, struct peft_err *err)
 	if (peft_module_base(&embed, &rows, err) == -1)
 		return -1;
 	for (i = 0; i < m->own[PEFT_VIRTUAL_N]; i++)
-		if (next_id(p, m, i, &id, err) == -1 ||
+		if (next_id(how, m, i, &id, err) == -1 ||
 		    rows.get(rows.ctx, id, 1, m->param[PEFT_PROMPT]->value +
 		    i * D, err) == -1)
 			return -1;
@@ -114,6 +112,14 @@ start(struct peft_module *m, struct peft_err *err)
 	cJSON_DeleteItemFromObjectCaseSensitive(m->adapter->config,
 	    PEFT_INIT_IDS);
 	return 0;
+}
+
+static int
+start(struct peft_module *m, struct peft_err *err)
+{
+	const struct prompt *p = m->settings;
+
+	return peft_prompt_start(m, p->start, err);
 }
 
 const struct peft_method peft_prompt_tuning = {

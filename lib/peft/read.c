@@ -8,6 +8,7 @@
 #include "base/half.h"
 #include "math/vec.h"
 #include "peft/hub.h"
+#include "peft/layout.h"
 #include "quant/quant.h"
 
 /* The param of a tensor's name, which may lack the prefix. */
@@ -208,8 +209,8 @@ keep_meta(struct peft_adapter *a, const struct peft_source *src,
 	return 0;
 }
 
-struct peft_adapter *
-peft_adapter_open(struct peft_source *src, const struct peft_sites *sites,
+static struct peft_adapter *
+open_own(struct peft_source *src, const struct peft_sites *sites,
     struct peft_err *err)
 {
 	const struct peft_side *side = peft_source_side(src,
@@ -225,12 +226,47 @@ peft_adapter_open(struct peft_source *src, const struct peft_sites *sites,
 		a = peft_adapter_make(config, sites, peft_source_label(src),
 		    err);
 	cJSON_Delete(config);
-	if (a != NULL && (read_tensors(a, src, err) == -1 ||
-	    keep_meta(a, src, err) == -1)) {
+	if (a != NULL && read_tensors(a, src, err) == -1) {
+		peft_adapter_close(a);
+		a = NULL;
+	}
+	return a;
+}
+
+static struct peft_adapter *
+open_foreign(const struct peft_layout *layout, struct peft_source *src,
+    const struct peft_sites *sites, struct peft_err *err)
+{
+	struct peft_adapter *a;
+	struct peft_foreign f;
+
+	if (peft_foreign_open(&f, layout, src, err) == -1)
+		return NULL;
+	if ((a = peft_foreign_adapter(&f, sites, err)) != NULL)
+		a->layout = layout;
+	peft_foreign_close(&f);
+	return a;
+}
+
+struct peft_adapter *
+peft_adapter_open(struct peft_source *src, const struct peft_sites *sites,
+    struct peft_err *err)
+{
+	const struct peft_layout *layout = peft_layout_of(src);
+	struct peft_adapter *a = layout == NULL ? open_own(src, sites, err) :
+	    open_foreign(layout, src, sites, err);
+
+	if (a != NULL && keep_meta(a, src, err) == -1) {
 		peft_adapter_close(a);
 		a = NULL;
 	}
 	if (a == NULL)
 		peft_errprefix(err, "%s", peft_source_label(src));
 	return a;
+}
+
+const char *
+peft_adapter_layout(const struct peft_adapter *a)
+{
+	return a->layout == NULL ? NULL : peft_layout_name(a->layout);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "math/vec.h"
+#include "peft/lowrank.h"
 #include "peft/turn.h"
 
 /* State: R of each block, with the adapter's weight in it, I + a (R - I), and
@@ -240,18 +241,41 @@ block_of(const struct peft_module *m, size_t i)
 	return m->own[PEFT_TURN_BLOCKS] == 1 ? 0 : i;
 }
 
+/* Of blocks that differ, some are left out in a step: those turn nothing. */
+static size_t
+going(const struct peft_module *m, const struct peft_hook_call *c, size_t n)
+{
+	return m->own[PEFT_TURN_BLOCKS] == 1 ? 0 : peft_drop_blocks(m, c, n);
+}
+
+static void
+add_columns(const struct peft_hook_call *c, size_t b, const float *x,
+    size_t ldx, float *y, size_t ldy)
+{
+	size_t t;
+
+	for (t = 0; t < c->T; t++)
+		peft_cpu_vec(c->cpu)->add(y + t * ldy, x + t * ldx, b);
+}
+
 void
 peft_turn_input(void *self, const struct peft_hook_call *c, float *y,
     size_t ldy)
 {
 	const struct peft_module *m = self;
 	const struct turn *t = m->state;
-	size_t b = m->own[PEFT_TURN_SIZE], i;
+	size_t b = m->own[PEFT_TURN_SIZE], n = m->site->in / b, i, k;
+	size_t left = going(m, c, n);
 
-	for (i = 0; i < m->site->in / b; i++)
-		peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, b, b, 1, c->x + i * b,
-		    c->ldx, t->r + block_of(m, i) * b * b, b, 0, y + i * b,
-		    ldy);
+	for (i = 0; i < n; i++)
+		if (!peft_drop_block(m, c, i, n, &left))
+			peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, b, b, 1,
+			    c->x + i * b, c->ldx, t->r + block_of(m, i) * b *
+			    b, b, 0, y + i * b, ldy);
+		else
+			for (k = 0; k < c->T; k++)
+				memcpy(y + k * ldy + i * b, c->x + k *
+				    c->ldx + i * b, b * sizeof(*y));
 }
 
 void
@@ -260,11 +284,18 @@ peft_turn_input_back(void *self, const struct peft_hook_call *c,
 {
 	const struct peft_module *m = self;
 	const struct turn *t = m->state;
-	size_t b = m->own[PEFT_TURN_SIZE], i;
+	size_t b = m->own[PEFT_TURN_SIZE], n = m->site->in / b, i;
+	size_t left = going(m, c, n);
 
-	for (i = 0; i < m->site->in / b; i++) {
+	for (i = 0; i < n; i++) {
 		size_t at = block_of(m, i) * b * b;
 
+		if (peft_drop_block(m, c, i, n, &left)) {
+			if (dx != NULL)
+				add_columns(c, b, dy + i * b, lddy,
+				    dx + i * b, lddx);
+			continue;
+		}
 		if (m->train)
 			peft_gemm(c->cpu, PEFT_T, PEFT_N, b, b, c->T, 1,
 			    c->x + i * b, c->ldx, dy + i * b, lddy, 1,

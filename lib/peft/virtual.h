@@ -34,6 +34,13 @@ int	peft_virtual_plain_prepare(struct peft_module *,
 int	peft_virtual_plain_attach(struct peft_module *, struct peft_sites *,
 	    int index, struct peft_err *);
 
+/* prompt.c: prompt_tuning_init; the rows of param 0 that it calls for, if they
+ * are not random. */
+enum peft_prompt_start { PEFT_PROMPT_RANDOM, PEFT_PROMPT_VOCAB,
+	PEFT_PROMPT_TEXT };
+int	peft_prompt_start(struct peft_module *, enum peft_prompt_start,
+	    struct peft_err *);
+
 /* encoder.c: y [n, out] = x [n, in] W^T + b, its gradients added; dx may be
  * NULL. */
 void	peft_layer(struct peft_cpu *, const struct peft_param *w,

@@ -9,6 +9,7 @@
 enum {
 	STRIP = PEFT_MAXBLOCK,	/* columns of a row that are decoded at a time:
 				 * a multiple of every block */
+	GROUP = 32,		/* PEFT_KSTEP: what bf16 is padded to */
 	CHUNK = 512,
 	WHOLE = 640		/* the rows that a tile of f32 takes stay in
 				 * the first cache */
@@ -34,6 +35,8 @@ peft_expander_of(const struct peft_cpu *cpu, enum peft_compute compute)
 	} else if (compute == PEFT_COMPUTE_BF16) {
 		e.bf16 = peft_cpu_panel_bf16(cpu);
 		e.trim = e.bf16 == NULL;
+		if (e.bf16 != NULL && e.bf16 != &peft_panel_bf16_ref)
+			e.halves = peft_halves_avx512bf16;
 		e.size = e.trim ? sizeof(float) : sizeof(uint16_t);
 	}
 	return e;
@@ -50,16 +53,6 @@ pack_rows(const struct peft_expander *e, const float *src, size_t ld,
 		e->f32->rows(src, ld, n, k, (float *)panel + at * PEFT_PANEL);
 }
 
-static void
-pack_cols(const struct peft_expander *e, const float *src, size_t ld,
-    size_t k, size_t n, void *panel, size_t at)
-{
-	if (e->bf16 != NULL)
-		e->bf16->cols(src, ld, k, n, (uint16_t *)panel + at);
-	else
-		e->f32->cols(src, ld, k, n, (float *)panel + at);
-}
-
 /* n rows by nc columns as f32, rounded if the panels are to be. */
 static void
 decode(const struct peft_expander *e, const struct peft_weight *w, size_t ldw,
@@ -74,6 +67,30 @@ decode(const struct peft_expander *e, const struct peft_weight *w, size_t ldw,
 		peft_decode_part(w, r + i, c, nc, dst + i * nc);
 	if (e->trim)
 		e->f32->trim(dst, dst, n * nc);
+}
+
+/* The way from a type straight to bf16; NULL: there is none, or not for
+ * blocks that cut groups of 32. */
+static peft_halves_fn *
+halves_of(const struct peft_expander *e, const struct peft_weight *w)
+{
+	if (e->halves == NULL || w->cols % GROUP != 0 ||
+	    w->scales.blocksize % GROUP != 0)
+		return NULL;
+	return e->halves[w->dtype];
+}
+
+/* n rows by nc columns that way. */
+static const uint16_t *
+halve(peft_halves_fn *halves, const struct peft_weight *w, size_t r, size_t n,
+    size_t c, size_t nc, float *room)
+{
+	uint16_t *dst = (uint16_t *)(void *)room;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		halves(w, (r + i) * w->cols + c, nc, dst + i * nc);
+	return dst;
 }
 
 /* int8: where the values lie, or all of them decoded. */
@@ -116,6 +133,7 @@ peft_expand_rows(const struct peft_expander *e, const struct peft_weight *w,
     size_t ldw, size_t r, size_t n, size_t c, size_t k, void *panel,
     float *room)
 {
+	peft_halves_fn *halves = halves_of(e, w);
 	size_t at, m;
 
 	if (e->int8 != NULL) {
@@ -134,6 +152,12 @@ peft_expand_rows(const struct peft_expander *e, const struct peft_weight *w,
 	}
 	for (at = 0; at < k; at += m) {
 		m = k - at < STRIP ? k - at : STRIP;
+		if (halves != NULL) {
+			e->bf16->rows16(halve(halves, w, r, n, c + at, m,
+			    room), m, n, m, (uint16_t *)panel + at *
+			    PEFT_PANEL);
+			continue;
+		}
 		decode(e, w, ldw, r, n, c + at, m, room);
 		pack_rows(e, room, m, n, m, panel, at);
 	}
@@ -158,37 +182,63 @@ expand_cols_int8(const struct peft_expander *e, const struct peft_weight *w,
 	}
 }
 
+/* k <= 32 rows by n columns into panels, from their row `at' on. */
+static void
+pack_cols16(const struct peft_expander *e, const uint16_t *src, size_t ld,
+    size_t k, size_t n, void *panels, size_t ldp, size_t at)
+{
+	size_t j;
+
+	for (j = 0; j < n; j += PEFT_PANEL)
+		e->bf16->cols16(src + j, ld, k, n - j < PEFT_PANEL ? n - j :
+		    PEFT_PANEL, (uint16_t *)panels + j / PEFT_PANEL * ldp +
+		    at * PEFT_PANEL);
+}
+
+static void
+pack_cols(const struct peft_expander *e, const float *src, size_t ld,
+    size_t k, size_t n, void *panels, size_t ldp, size_t at)
+{
+	size_t j, to, wide;
+
+	for (j = 0; j < n; j += PEFT_PANEL) {
+		to = j / PEFT_PANEL * ldp + at * PEFT_PANEL;
+		wide = n - j < PEFT_PANEL ? n - j : PEFT_PANEL;
+		if (e->bf16 != NULL)
+			e->bf16->cols(src + j, ld, k, wide,
+			    (uint16_t *)panels + to);
+		else
+			e->f32->cols(src + j, ld, k, wide,
+			    (float *)panels + to);
+	}
+}
+
 void
 peft_expand_cols(const struct peft_expander *e, const struct peft_weight *w,
     size_t ldw, size_t r, size_t k, size_t c, size_t n, void *panels,
     size_t ld, float *room)
 {
-	bool there = w->dtype == PEFT_F32 && !e->trim;
-	size_t at, m, j, wide;
+	peft_halves_fn *halves = halves_of(e, w);
+	size_t at, m;
 
 	if (e->int8 != NULL) {
 		expand_cols_int8(e, w, ldw, r, k, c, n, panels, ld, room);
 		return;
 	}
 	for (at = 0; at < k; at += m) {
-		const float *src = room;
-
 		m = k - at < PEFT_PANEL ? k - at : PEFT_PANEL;
-		if (there)
-			src = (const float *)w->data + (r + at) * ldw + c;
-		else if (w->dtype != PEFT_BF16 || e->bf16 == NULL)
+		if (w->dtype == PEFT_BF16 && e->bf16 != NULL)
+			pack_cols16(e, (const uint16_t *)w->data + (r + at) *
+			    w->cols + c, w->cols, m, n, panels, ld, at);
+		else if (halves != NULL)
+			pack_cols16(e, halve(halves, w, r + at, m, c, n, room),
+			    n, m, n, panels, ld, at);
+		else if (w->dtype == PEFT_F32 && !e->trim)
+			pack_cols(e, (const float *)w->data + (r + at) * ldw +
+			    c, ldw, m, n, panels, ld, at);
+		else {
 			decode(e, w, ldw, r + at, m, c, n, room);
-		for (j = 0; j < n; j += PEFT_PANEL) {
-			size_t to = j / PEFT_PANEL * ld + at * PEFT_PANEL;
-
-			wide = n - j < PEFT_PANEL ? n - j : PEFT_PANEL;
-			if (w->dtype == PEFT_BF16 && e->bf16 != NULL)
-				e->bf16->cols16((const uint16_t *)w->data +
-				    (r + at) * w->cols + c + j, w->cols, m,
-				    wide, (uint16_t *)panels + to);
-			else
-				pack_cols(e, src + j, there ? ldw : n, m,
-				    wide, panels, to);
+			pack_cols(e, room, n, m, n, panels, ld, at);
 		}
 	}
 }

@@ -4,11 +4,19 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "math/cpu.h"
 #include "math/int8.h"
 #include "math/panel.h"
 #include "tensor/weight.h"
+
+/* Elements first .. first+n of a weight, whole blocks and groups of 32, as
+ * bf16, rounded as panels of bf16 round. */
+typedef void peft_halves_fn(const struct peft_weight *, size_t first, size_t n,
+	    uint16_t *dst);
+
+extern peft_halves_fn *const peft_halves_avx512bf16[PEFT_NDTYPE];
 
 /*
  * Panels (math/panel.h) of stored weights: f32, or what a compute type makes
@@ -18,6 +26,8 @@ struct peft_expander {
 	const struct peft_panel_f32	*f32;
 	const struct peft_panel_bf16	*bf16;	/* NULL: other panels */
 	const struct peft_panel_int8	*int8;	/* NULL: other panels */
+	peft_halves_fn *const		*halves; /* by type; NULL, as any of
+						 * them may be: through f32 */
 	bool				 trim;	/* f32 panels of bf16 values */
 	size_t				 size;	/* bytes of an element */
 	size_t				 chunk;	/* rows of a panel, a multiple

@@ -63,23 +63,25 @@ g_q3_k(const struct place *p, size_t g, lanes out[PARTS])
 	}
 }
 
-/* Of Q4_K and Q5_K: eight scales of 6 bits, then eight minima, out of 12
- * bytes behind d and that of the minima. */
+/* Of Q4_K and Q5_K: scale and minimum g, of 6 bits each out of 12 bytes,
+ * times d and that of the minima, which are before them.  One by one: where g
+ * is no constant all eight would be too many. */
 INLINE void
-scales4(const uint8_t *b, size_t g, lanes *scale, lanes *min)
+scale4(const uint8_t *b, size_t g, lanes *scale, lanes *min)
 {
-	uint32_t s[3], to[4];
-	sixteen all;
+	const uint8_t *s = b + 4;
+	int k, m;
 
-	memcpy(s, b + 4, sizeof(s));
-	to[0] = s[0] & 0x3f3f3f3f;
-	to[1] = six(s[2], s[0] >> 6);
-	to[2] = s[1] & 0x3f3f3f3f;
-	to[3] = six(s[2] >> 4, s[1] >> 6);
-	all = l_sixteen(to);
+	if (g < 4) {
+		k = s[g] & 63;
+		m = s[g + 4] & 63;
+	} else {
+		k = (s[g + 4] & 15) | (s[g - 4] >> 6) << 4;
+		m = (s[g + 4] >> 4) | (s[g] >> 6) << 4;
+	}
 	l_half2(b, scale, min);
-	*scale = l_mul(*scale, l_pick(all, g));
-	*min = l_mul(*min, l_pick(all, 8 + g));
+	*scale = l_mul(*scale, l_set((float)k));
+	*min = l_mul(*min, l_set((float)m));
 }
 
 INLINE void
@@ -90,7 +92,7 @@ g_q4_k(const struct place *p, size_t g, lanes out[PARTS])
 	lanes d, m;
 	int i;
 
-	scales4(b, g % 8, &d, &m);
+	scale4(b, g % 8, &d, &m);
 	EACH_PART
 		out[i] = l_sub(l_mul(d, l_float(l_bits(l_bytes(q + i * LANES),
 		    g % 2 * 4, 15, 0))), m);
@@ -104,7 +106,7 @@ g_q5_k(const struct place *p, size_t g, lanes out[PARTS])
 	lanes d, m;
 	int i;
 
-	scales4(b, g % 8, &d, &m);
+	scale4(b, g % 8, &d, &m);
 	EACH_PART
 		out[i] = l_sub(l_mul(d, l_float(l_or(l_bits(l_bytes(q +
 		    i * LANES), g % 2 * 4, 15, 0), l_bits(l_bytes(b + 16 +
@@ -120,7 +122,7 @@ g_q6_k(const struct place *p, size_t g, lanes out[PARTS])
 	size_t half = g % 8 / 4, k = g % 4;
 	const uint8_t *ql = b + 64 * half + k % 2 * 32;
 	const uint8_t *qh = b + 128 + 32 * half;
-	sixteen scale = l_sixteen_signed(b + 192);
+	const int8_t *scale = (const int8_t *)b + 192 + 8 * half + 2 * k;
 	lanes d = l_half(b + 208);
 	int i;
 
@@ -129,8 +131,8 @@ g_q6_k(const struct place *p, size_t g, lanes out[PARTS])
 		    4, 15, 0), l_bits(l_bytes(qh + i * LANES), (int)k * 2, 3,
 		    4));
 
-		out[i] = l_mul(l_mul(d, l_pick(scale, 8 * half + 2 * k +
-		    (size_t)i * LANES / 16)), l_sub(l_float(q), l_set(32)));
+		out[i] = l_mul(l_mul(d, l_set(scale[i * LANES / 16])),
+		    l_sub(l_float(q), l_set(32)));
 	}
 }
 

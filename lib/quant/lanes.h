@@ -15,8 +15,8 @@
  *	l_flip		the sign changed where bit i is set
  *	l_look		table[low four bits]	l_look8	table[low three bits]
  *	l_times		w n, both less than 2^15
- *	l_sixteen	the bytes of four words; l_sixteen_signed: of memory;
- *			l_nibbles16: their low or high halves
+ *	l_sixteen	the bytes of four words; l_nibbles16: 16 low or high
+ *			nibbles of memory
  *	l_pick		one of sixteen in each lane
  *
  * What l_twos and l_threes leave in higher bits l_look8 does not see, if a

@@ -95,6 +95,9 @@ find_arch(struct peft_sink *k, const struct peft_side *config,
 		return -1;
 	if ((k->arch = peft_arch_of_hf(type = name->data)) != NULL)
 		return 0;
+	if (strcmp(type, "opt") == 0 || strcmp(type, "gptj") == 0)
+		return peft_seterr(err, "model_type \"%s\" cannot be told in "
+		    "GGUF: llama.cpp computes no such model", type);
 	peft_arch_names(true, names, sizeof(names));
 	return peft_seterr(err, "model_type \"%s\" cannot be told in GGUF here "
 	    "(known: %s)", type, names);
@@ -218,7 +221,7 @@ peft_sink_open_gguf(struct peft_sink *k, struct peft_err *err)
 	size_t n = 0, more = 0, i;
 	int r = -1;
 
-	if ((t = peft_calloc(k->n + PEFT_NDIV, sizeof(*t), err)) == NULL)
+	if ((t = peft_calloc(3 * k->n + PEFT_NDIV, sizeof(*t), err)) == NULL)
 		return -1;
 	if (put_metadata(k, &o, &rope, err) == -1)
 		peft_sink_blame(k, err);

@@ -55,6 +55,7 @@ struct peft_sink {
 	const struct peft_arch	*arch;
 	struct peft_heads	 heads;
 	struct peft_gguf_place	*places;	/* [n] */
+	size_t			 more;		/* weights, to a reader */
 	uint64_t		 data_at;	/* the first place's */
 	uint64_t		 gguf_bytes;	/* from there to the end */
 	size_t			 written;	/* bytes of data */
@@ -111,8 +112,8 @@ int	peft_sink_next_shard(struct peft_sink *, struct peft_err *)
 int	peft_sink_open_gguf(struct peft_sink *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 
-/* sink-tensors.c: t (with room for all weights), *n and the places of weights,
- * from the specs.  t[..*n].name are malloc'd, also after an error. */
+/* sink-tensors.c: t (with room for three a weight), *n and the places of
+ * weights, from the specs.  t[..*n].name are malloc'd, also after an error. */
 int	peft_sink_tensors(struct peft_sink *, struct peft_gguf_tensor *t,
 	    size_t *n, struct peft_err *) PEFT_MUSTCHECK;
 /* To the place of the next weight: experts come in any order. */

@@ -75,7 +75,7 @@ struct stack {
 struct tensors {
 	struct peft_sink	*k;
 	struct peft_gguf_tensor	*t;
-	size_t			 n;
+	size_t			 n;		/* at most three a weight */
 	struct stack		*stacks;	/* [n], of others as well */
 	size_t			*of;		/* [weights] its tensor */
 	struct peft_map		 by_name;	/* of stacks */
@@ -103,6 +103,36 @@ add_tensor(struct tensors *to, size_t i, const char *name, bool stacked,
 	t->shape[0] = 0;
 	return peft_map_add(&to->by_name, name, strlen(name), to->n - 1,
 	    err) == -1 ? -1 : 0;
+}
+
+/* Queries, keys and values, which GGUF has in tensors of their own, one behind
+ * the other. */
+static int
+add_fused(struct tensors *to, size_t i, char *name, struct peft_err *err)
+{
+	static const char which[] = "qkv";
+	const struct peft_spec *s = &to->k->specs[i];
+	const struct peft_heads *h = &to->k->heads;
+	size_t head = s->shape[0] / (h->heads + 2 * h->kv_heads), p;
+	char *q = strstr(name, "attn_q") + sizeof("attn_") - 1;
+	struct peft_gguf_tensor *t;
+
+	for (p = 0; p < 3; p++) {
+		*q = which[p];
+		if (add_tensor(to, i, name, false, err) == -1)
+			return -1;
+		t = &to->t[to->n - 1];
+		t->shape[0] = head * (p == 0 ? h->heads : h->kv_heads);
+		t->nbytes = t->nbytes / s->shape[0] * t->shape[0];
+		if (p < 2 && t->nbytes % PEFT_GGUF_ALIGN != 0)
+			return peft_seterr(err, "weight %s: its queries, keys "
+			    "and values are tensors of their own in GGUF, "
+			    "and these do not end at whole %d bytes", s->name,
+			    PEFT_GGUF_ALIGN);
+	}
+	to->of[i] = to->n - 3;
+	to->k->more += 2;
+	return 0;
 }
 
 /* Experts of a layer are alike, for one tensor holds them. */
@@ -151,7 +181,8 @@ add_weight(struct tensors *to, size_t i, struct peft_err *err)
 		return -1;
 	if (check_shape(k, s, err) == -1 || check_type(s, err) == -1)
 		return -1;
-	return o.stacked ? add_expert(to, i, name, err) :
+	return o.split ? add_fused(to, i, name, err) : o.stacked ?
+	    add_expert(to, i, name, err) :
 	    add_tensor(to, i, name, false, err);
 }
 
@@ -197,6 +228,9 @@ place_all(struct tensors *to)
 		    k->specs[i].name);
 		k->places[i].begin = s->begin + t->nbytes / all * e;
 		k->places[i].whole = e + 1 == all ? t->nbytes : 0;
+		for (e = 1; e < 3 && to->of[i] + e < to->n &&
+		    to->stacks[to->of[i] + e].first == i; e++)
+			k->places[i].whole += t[e].nbytes;
 	}
 }
 
@@ -208,9 +242,10 @@ peft_sink_tensors(struct peft_sink *k, struct peft_gguf_tensor *t, size_t *n,
 	size_t i;
 	int r = -1;
 
-	to.stacks = peft_calloc(k->n + 1, sizeof(*to.stacks), err);
+	to.stacks = peft_calloc(3 * k->n + 1, sizeof(*to.stacks), err);
 	to.of = peft_calloc(k->n + 1, sizeof(*to.of), err);
 	free(k->places);
+	k->more = 0;
 	k->places = peft_calloc(k->n + 1, sizeof(*k->places), err);
 	if (to.stacks != NULL && to.of != NULL && k->places != NULL)
 		r = 0;

@@ -247,9 +247,10 @@ read_back(void *ctx, const char *path, struct peft_err *err)
 	struct peft_source *s = peft_source_open(path, err);
 	int r = 0;
 
-	if (s == NULL || peft_source_count(s) != k->n)
+	if (s == NULL || peft_source_count(s) != k->n + k->more)
 		r = s == NULL ? -1 : peft_seterr(err, "%zu weights were "
-		    "written, %zu can be read", k->n, peft_source_count(s));
+		    "written, %zu can be read", k->n + k->more,
+		    peft_source_count(s));
 	peft_source_close(s);
 	if (r == 0)
 		r = peft_sink_check(k, path, err);

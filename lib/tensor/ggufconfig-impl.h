@@ -11,9 +11,26 @@
 struct peft_pair {
 	const char	*gguf, *hf;
 	char		 as;	/* 'q', 'k': rows of heads interleaved; 'f':
-				 * fused rows in another order; 't': turned;
+				 * fused rows in another order; 'F': the same,
+				 * in three tensors, this being the queries',
+				 * with rows interleaved; 't': turned;
 				 * '+': 1 + value; 'e': experts; 0 */
 };
+
+/* ggufnames.c: of the whole model, and of a layer; each ends with a row of
+ * NULL. */
+extern const struct peft_pair peft_pairs_llama_whole[],
+	    peft_pairs_plus_whole[], peft_pairs_llama[], peft_pairs_qwen[],
+	    peft_pairs_gemma[], peft_pairs_gemma2[], peft_pairs_olmo2[],
+	    peft_pairs_olmo[], peft_pairs_phi3[], peft_pairs_glm[],
+	    peft_pairs_glm4[], peft_pairs_starcoder2[], peft_pairs_nemotron[],
+	    peft_pairs_phi[], peft_pairs_phi_whole[], peft_pairs_mixtral[],
+	    peft_pairs_qwen_moe[], peft_pairs_deepseek[],
+	    peft_pairs_gpt2_whole[], peft_pairs_gpt2[],
+	    peft_pairs_neox_whole[], peft_pairs_neox[],
+	    peft_pairs_bloom_whole[], peft_pairs_bloom[], peft_pairs_falcon[],
+	    peft_pairs_falcon2[], peft_pairs_internlm2_whole[],
+	    peft_pairs_internlm2[], peft_pairs_mpt_whole[], peft_pairs_mpt[];
 
 /* What config.json and GGUF's metadata say alike; the list ends with a row of
  * NULL.  "%s" is the architecture. */
@@ -48,6 +65,8 @@ struct peft_arch {
 					 * config.json does not say; 0: 1 */
 	unsigned	 period;	/* full attention every n-th layer, as
 					 * in llama.cpp; 0: no windows */
+	bool		 latent;	/* keys and values by way of something
+					 * narrow: heads have three widths */
 	const char	*extra;		/* of config.json, always: ",..." */
 };
 extern const struct peft_arch peft_archs[];	/* gguf NULL ends */
@@ -57,6 +76,15 @@ const char	*peft_arch_alias(const struct peft_arch *, const char *key);
 
 /* "%s.context_length" for "llama"; buf has room for 128. */
 void	peft_gguf_full_key(char *buf, const char *fmt, const char *arch);
+
+/* ggufsizes.c: what config.json says of sizes, and what is so where it does
+ * not. */
+struct peft_gguf_sizes {
+	int64_t	hidden, inter, layers, heads, kv, dim, context, vocab;
+	int64_t	value, turned;		/* of a head: of its values, by rope */
+};
+int	peft_gguf_sizes(const struct peft_arch *, const cJSON *,
+	    struct peft_gguf_sizes *, struct peft_err *) PEFT_MUSTCHECK;
 
 /* ggufrope.c: theta and scaling, from config.json to metadata and back
  * (",..." appended). */
@@ -75,6 +103,9 @@ int	peft_gguf_refuse_others(const struct peft_gguf *,
 	    const struct peft_arch *, struct peft_err *) PEFT_MUSTCHECK;
 /* A float's shortest decimal: 1e-5 does not become 9.99999975e-06. */
 void	peft_gguf_put_short(struct peft_buf *, double);
+/* A pair with a number that was divided or rooted, without what that left of
+ * noise. */
+void	peft_gguf_put_about(struct peft_buf *, const char *key, double);
 /* What "%s.KEY" says of the file's architecture. */
 bool	peft_gguf_arch_real(const struct peft_arch *,
 	    const struct peft_gguf *, const char *key, double *);

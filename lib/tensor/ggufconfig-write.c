@@ -9,25 +9,6 @@
 
 #include "tensor/ggufconfig-impl.h"
 
-struct sizes {
-	int64_t	hidden, inter, layers, heads, kv, dim, context, vocab;
-};
-
-/* A number that GGUF keeps in 32 bits, by its common name; absent -1: it
- * must be there. */
-static int
-whole(const struct peft_arch *a, const cJSON *j, const char *key, int64_t max,
-    int64_t absent, int64_t *out, struct peft_err *err)
-{
-	const char *own = peft_arch_alias(a, key);
-
-	*out = absent;
-	if (own != NULL && peft_json_int(j, own, 1, max, out, err) == -1)
-		return -1;
-	return *out >= 0 ? 0 : peft_seterr(err, "the key \"%s\" is missing",
-	    own);
-}
-
 static int
 put_real(const cJSON *j, const char *hf, const char *key, double absent,
     struct peft_gguf_out *o, struct peft_err *err)
@@ -158,8 +139,9 @@ check_patterns(const struct peft_arch *a, const cJSON *j,
 
 /* MiniCPM's muP: what llama.cpp has as factors. */
 static int
-put_minicpm(const struct peft_arch *a, const cJSON *j, const struct sizes *s,
-    struct peft_gguf_out *o, struct peft_err *err)
+put_minicpm(const struct peft_arch *a, const cJSON *j,
+    const struct peft_gguf_sizes *s, struct peft_gguf_out *o,
+    struct peft_err *err)
 {
 	double emb = 1, depth = 1, base = 1;
 	char key[128];
@@ -182,8 +164,9 @@ put_minicpm(const struct peft_arch *a, const cJSON *j, const struct sizes *s,
 
 /* What only some families have. */
 static int
-put_special(const struct peft_arch *a, const cJSON *j, const struct sizes *s,
-    struct peft_gguf_out *o, struct peft_err *err)
+put_special(const struct peft_arch *a, const cJSON *j,
+    const struct peft_gguf_sizes *s, struct peft_gguf_out *o,
+    struct peft_err *err)
 {
 	const cJSON *attn = peft_json_get(j, "attn_config");
 	double q = 256, head_dim = (double)s->dim;
@@ -208,61 +191,6 @@ put_special(const struct peft_arch *a, const cJSON *j, const struct sizes *s,
 	return put_real(attn, "clip_qkv", key, 0, o, err);
 }
 
-/* The share of a head that is turned, in any of transformers' forms. */
-static double
-partial(const struct peft_arch *a, const cJSON *j)
-{
-	const cJSON *p = peft_json_get(j, "rope_parameters"), *v = NULL;
-
-	if (cJSON_IsObject(p))
-		v = peft_json_get(p, "partial_rotary_factor");
-	if (!cJSON_IsNumber(v))
-		v = peft_json_get(j, peft_arch_alias(a,
-		    "partial_rotary_factor"));
-	if (cJSON_IsNumber(v))
-		return v->valuedouble;
-	return a->partial > 0 ? a->partial : 1;
-}
-
-/* Falcon counts key heads by other keys before its second architecture. */
-static int
-falcon_heads(const struct peft_arch *a, const cJSON *j, int64_t h,
-    int64_t *kv, struct peft_err *err)
-{
-	bool fresh = false, multi = true;
-
-	if (strcmp(a->hf, "falcon") != 0)
-		return 0;
-	if (peft_json_bool(j, "new_decoder_architecture", &fresh, err) == -1 ||
-	    peft_json_bool(j, "multi_query", &multi, err) == -1)
-		return -1;
-	if (!fresh)
-		*kv = multi ? 1 : h;
-	return 0;
-}
-
-static int
-read_sizes(const struct peft_arch *a, const cJSON *j, struct sizes *s,
-    struct peft_err *err)
-{
-	s->vocab = 0;
-	if (whole(a, j, "hidden_size", 1 << 20, -1, &s->hidden, err) == -1 ||
-	    whole(a, j, "intermediate_size", UINT32_MAX, strcmp(
-	    peft_arch_alias(a, "hidden_size"), "hidden_size") != 0 ||
-	    a->alias != NULL ? 4 * s->hidden : -1, &s->inter, err) == -1 ||
-	    whole(a, j, "num_hidden_layers", UINT32_MAX, -1, &s->layers,
-	    err) == -1 || whole(a, j, "num_attention_heads", 1 << 14, -1,
-	    &s->heads, err) == -1 || whole(a, j, "num_key_value_heads",
-	    s->heads, s->heads, &s->kv, err) == -1 ||
-	    whole(a, j, "head_dim", 1 << 14, s->hidden / s->heads, &s->dim,
-	    err) == -1 || whole(a, j, "max_position_embeddings", UINT32_MAX,
-	    a->alias != NULL ? 2048 : -1, &s->context, err) == -1 ||
-	    peft_json_int(j, "vocab_size", 0, UINT32_MAX, &s->vocab,
-	    err) == -1)
-		return -1;
-	return falcon_heads(a, j, s->heads, &s->kv, err);
-}
-
 static void
 put_u32(const struct peft_arch *a, struct peft_gguf_out *o, const char *what,
     int64_t v)
@@ -274,7 +202,7 @@ put_u32(const struct peft_arch *a, struct peft_gguf_out *o, const char *what,
 }
 
 static void
-put_sizes(const struct peft_arch *a, const struct sizes *s, double share,
+put_sizes(const struct peft_arch *a, const struct peft_gguf_sizes *s,
     struct peft_gguf_out *o)
 {
 	put_u32(a, o, "%s.context_length", s->context);
@@ -284,11 +212,10 @@ put_sizes(const struct peft_arch *a, const struct sizes *s, double share,
 	put_u32(a, o, "%s.attention.head_count", s->heads);
 	put_u32(a, o, "%s.attention.head_count_kv", s->kv);
 	if (!a->norope)
-		put_u32(a, o, "%s.rope.dimension_count",
-		    (int64_t)((double)s->dim * share));
-	if (s->dim * s->heads != s->hidden) {
+		put_u32(a, o, "%s.rope.dimension_count", s->turned);
+	if (s->dim * s->heads != s->hidden || s->value != s->dim) {
 		put_u32(a, o, "%s.attention.key_length", s->dim);
-		put_u32(a, o, "%s.attention.value_length", s->dim);
+		put_u32(a, o, "%s.attention.value_length", s->value);
 	}
 	put_u32(a, o, "%s.vocab_size", s->vocab);
 }
@@ -298,17 +225,16 @@ metadata(const struct peft_arch *a, const cJSON *j, struct peft_gguf_out *o,
     struct peft_heads *heads, struct peft_rope_tensors *t,
     struct peft_err *err)
 {
-	double share = partial(a, j);
 	const struct peft_gguf_key *k;
-	struct sizes s;
+	struct peft_gguf_sizes s;
 	char key[128];
 
-	if (read_sizes(a, j, &s, err) == -1 ||
+	if (peft_gguf_sizes(a, j, &s, err) == -1 ||
 	    check_patterns(a, j, err) == -1)
 		return -1;
 	heads->heads = (size_t)s.heads;
 	heads->kv_heads = (size_t)s.kv;
-	put_sizes(a, &s, share, o);
+	put_sizes(a, &s, o);
 	peft_gguf_full_key(key, a->layernorm ?
 	    "%s.attention.layer_norm_epsilon" :
 	    "%s.attention.layer_norm_rms_epsilon", a->gguf);
@@ -319,8 +245,7 @@ metadata(const struct peft_arch *a, const cJSON *j, struct peft_gguf_out *o,
 			return -1;
 	if (put_special(a, j, &s, o, err) == -1)
 		return -1;
-	return peft_gguf_put_rope(a, j, o, (size_t)((double)s.dim * share),
-	    t, err);
+	return peft_gguf_put_rope(a, j, o, (size_t)s.turned, t, err);
 }
 
 int

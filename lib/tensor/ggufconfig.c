@@ -114,6 +114,37 @@ put_tokens(struct peft_buf *b, const struct peft_gguf *g)
 	put_token(b, g, "tokenizer.ggml.padding_token_id", "pad_token_id");
 }
 
+/* Three widths; the file says others, too, where attention is over what is
+ * narrow. */
+static int
+put_latent(struct peft_buf *b, const struct peft_gguf *g,
+    const struct peft_arch *a, uint64_t rope, struct peft_err *err)
+{
+	static const char *const keys[][2] = {
+		{ "%s.attention.key_length_mla", "%s.attention.key_length" },
+		{ "%s.attention.value_length_mla", "%s.attention.value_length" }
+	};
+	uint64_t v[2] = { 0 };
+	char key[128];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		peft_gguf_full_key(key, keys[i][0], a->gguf);
+		if (peft_gguf_find(g, key) == NULL)
+			peft_gguf_full_key(key, keys[i][1], a->gguf);
+		if (get_whole(g, key, true, &v[i], err) == -1)
+			return -1;
+	}
+	if (rope == 0 || v[0] <= rope)
+		return peft_seterr(err, "heads of %llu values, of which %llu "
+		    "are turned", (unsigned long long)v[0],
+		    (unsigned long long)rope);
+	peft_buf_printf(b, ",\"qk_nope_head_dim\":%llu,\"qk_rope_head_dim\""
+	    ":%llu,\"v_head_dim\":%llu", (unsigned long long)(v[0] - rope),
+	    (unsigned long long)rope, (unsigned long long)v[1]);
+	return 0;
+}
+
 /* What a head holds, and what of it is turned. */
 static int
 put_heads(struct peft_buf *b, const struct peft_gguf *g,
@@ -126,6 +157,8 @@ put_heads(struct peft_buf *b, const struct peft_gguf *g,
 
 	peft_gguf_full_key(key, "%s.rope.dimension_count", a->gguf);
 	(void)peft_gguf_uint(g, key, &rope);
+	if (a->latent)
+		return put_latent(b, g, a, rope, err);
 	peft_gguf_full_key(key, "%s.attention.key_length", a->gguf);
 	if (!peft_gguf_uint(g, key, &hd))
 		hd = llama && rope > 0 ? rope : heads->heads > 0 ? hidden /

@@ -105,9 +105,8 @@ peft_gguf_refuse_others(const struct peft_gguf *g, const struct peft_arch *a,
 	return 0;
 }
 
-/* Numbers that were divided or rooted, without what that left of noise. */
-static void
-put_about(struct peft_buf *b, const char *key, double v)
+void
+peft_gguf_put_about(struct peft_buf *b, const char *key, double v)
 {
 	char text[40];
 
@@ -126,9 +125,9 @@ put_minicpm(struct peft_buf *b, const struct peft_gguf *g,
 	(void)peft_gguf_arch_real(a, g, "%s.embedding_scale", &emb);
 	(void)peft_gguf_arch_real(a, g, "%s.residual_scale", &residual);
 	(void)peft_gguf_arch_real(a, g, "%s.logit_scale", &logit);
-	put_about(b, "scale_emb", emb);
-	put_about(b, "scale_depth", residual * sqrt(layers));
-	put_about(b, "dim_model_base", logit > 0 ? hidden / logit : 0);
+	peft_gguf_put_about(b, "scale_emb", emb);
+	peft_gguf_put_about(b, "scale_depth", residual * sqrt(layers));
+	peft_gguf_put_about(b, "dim_model_base", logit > 0 ? hidden / logit : 0);
 }
 
 /* What only some families have. */

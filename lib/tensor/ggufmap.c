@@ -60,14 +60,16 @@ peft_arch_gguf(const struct peft_arch *a)
 void
 peft_arch_names(bool hf, char *buf, size_t size)
 {
-	const struct peft_arch *a;
+	const struct peft_arch *a, *b;
 	size_t at = 0;
 	int n;
 
 	buf[0] = '\0';
 	for (a = peft_archs; a->gguf != NULL && at < size; a++) {
-		if (a > peft_archs && strcmp(hf ? a->hf : a->gguf, hf ?
-		    a[-1].hf : a[-1].gguf) == 0)
+		for (b = peft_archs; b < a && strcmp(hf ? a->hf : a->gguf,
+		    hf ? b->hf : b->gguf) != 0; b++)
+			;
+		if (b < a)
 			continue;
 		n = snprintf(buf + at, size - at, "%s%s", at > 0 ? ", " : "",
 		    hf ? a->hf : a->gguf);
@@ -216,9 +218,10 @@ peft_arch_order(const struct peft_arch *a, const char *hf_name,
 
 	if ((p = locate(a, hf_name, true, &number, &digits)) == NULL)
 		return o;
+	o.split = p->as == 'F';
 	o.heads = p->as == 'k' ? h->kv_heads : p->as == 'q' ||
-	    p->as == 'f' ? h->heads : 0;
-	o.kv_heads = p->as == 'f' ? h->kv_heads : 0;
+	    p->as == 'f' || o.split ? h->heads : 0;
+	o.kv_heads = p->as == 'f' || o.split ? h->kv_heads : 0;
 	o.turned = p->as == 't' && strcmp(tail, ".weight") == 0;
 	o.stacked = p->as == 'e';
 	o.plus_one = p->as == '+' && strcmp(tail, ".weight") == 0;
@@ -232,8 +235,22 @@ peft_order_fits(const struct peft_order *o, size_t rows)
 
 	if (heads == 0)
 		return true;
-	return rows % heads == 0 && rows > 0 && (o->kv_heads > 0 ?
-	    o->heads % o->kv_heads == 0 : rows / heads % 2 == 0);
+	return rows % heads == 0 && rows > 0 &&
+	    (o->kv_heads == 0 || o->heads % o->kv_heads == 0) &&
+	    ((o->kv_heads > 0 && !o->split) || rows / heads % 2 == 0);
+}
+
+/* Within a head of n rows, row p * n/2 + j goes to 2 j + p. */
+static size_t
+interleave(size_t at, size_t n)
+{
+	return at % (n / 2) * 2 + at / (n / 2);
+}
+
+static size_t
+separate(size_t at, size_t n)
+{
+	return at % 2 * (n / 2) + at / 2;
 }
 
 /* Fused rows lie by key head in Hugging Face's: its queries, key, value. */
@@ -245,45 +262,45 @@ fused_to_gguf(size_t r, size_t rows, const struct peft_order *o)
 	size_t g = head / (rep + 2), i = head % (rep + 2);
 
 	head = i < rep ? g * rep + i : o->heads + (i - rep) * o->kv_heads + g;
-	return head * n + r % n;
+	return head * n + (o->split && head < o->heads + o->kv_heads ?
+	    interleave(r % n, n) : r % n);
 }
 
 static size_t
 fused_to_hf(size_t r, size_t rows, const struct peft_order *o)
 {
 	size_t n = rows / (o->heads + 2 * o->kv_heads);
-	size_t rep = o->heads / o->kv_heads, head = r / n, k;
+	size_t rep = o->heads / o->kv_heads, head = r / n, at = r % n, k;
 
+	if (o->split && head < o->heads + o->kv_heads)
+		at = separate(at, n);
 	if (head < o->heads)
 		head = head / rep * (rep + 2) + head % rep;
 	else {
 		k = head - o->heads;
 		head = k % o->kv_heads * (rep + 2) + rep + k / o->kv_heads;
 	}
-	return head * n + r % n;
+	return head * n + at;
 }
 
-/* Within a head of n rows, row p * n/2 + j goes to 2 j + p. */
 size_t
 peft_permute_to_gguf(size_t r, size_t rows, const struct peft_order *o)
 {
-	size_t n, at;
+	size_t n;
 
 	if (o->kv_heads > 0)
 		return fused_to_gguf(r, rows, o);
 	n = rows / o->heads;
-	at = r % n;
-	return r - at + at % (n / 2) * 2 + at / (n / 2);
+	return r - r % n + interleave(r % n, n);
 }
 
 size_t
 peft_permute_to_hf(size_t r, size_t rows, const struct peft_order *o)
 {
-	size_t n, at;
+	size_t n;
 
 	if (o->kv_heads > 0)
 		return fused_to_hf(r, rows, o);
 	n = rows / o->heads;
-	at = r % n;
-	return r - at + at % 2 * (n / 2) + at / 2;
+	return r - r % n + separate(r % n, n);
 }

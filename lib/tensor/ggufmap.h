@@ -47,6 +47,8 @@ struct peft_order {
 				 * if kv_heads > 0, lie queries first, then
 				 * keys, then values; 0: as they are */
 	size_t	kv_heads;
+	bool	split;		/* in three tensors: as above, and of queries
+				 * and keys rows are interleaved besides */
 	bool	turned;		/* [out, in], and in Hugging Face's [in, out] */
 	bool	plus_one;	/* 1 + the value */
 	bool	stacked;	/* with other experts, in one tensor */

@@ -47,10 +47,43 @@ put_real(const struct peft_arch *a, struct peft_gguf_out *o,
 	peft_gguf_put_f32(o, key, (float)v);
 }
 
+/* How much attention is sharpened: YaRN's 0.1 ln(factor) + 1 is what llama.cpp
+ * has, and what it is told is a factor beside it.  DeepSeek's two numbers must
+ * be one: cos and sin are multiplied by what they differ by, there and here,
+ * but only here is there a way to say it. */
+static int
+put_sharpness(const struct peft_arch *a, const cJSON *s,
+    struct peft_gguf_out *o, struct peft_err *err)
+{
+	double m = number(s, "mscale", 0), all = number(s, "mscale_all_dim", 0);
+	double usual = 0.1 * log(number(s, "factor", 1)) + 1;
+	double given = number(s, "attention_factor", usual);
+	bool round = true;
+
+	if (peft_json_bool(s, "truncate", &round, err) == -1)
+		return -1;
+	if (!round)
+		return peft_seterr(err, "rope scaling: \"truncate\": false "
+		    "cannot be told in GGUF");
+	if (m != all || (m != 0 && !a->latent))
+		return peft_seterr(err, "rope scaling: mscale %g and "
+		    "mscale_all_dim %g cannot be told in GGUF for %s", m, all,
+		    a->hf);
+	if (m > 0)
+		put_real(a, o, "%s.rope.scaling.yarn_log_multiplier", 0.1 * m);
+	if (fabs(given - usual) <= 1e-6)
+		return 0;
+	if (a->latent || !(given > 0))
+		return peft_seterr(err, "rope scaling: attention_factor %g "
+		    "cannot be told in GGUF for %s", given, a->hf);
+	put_real(a, o, "%s.rope.scaling.attn_factor", given / usual);
+	return 0;
+}
+
 /* linear and yarn, which have keys of their own. */
-static void
+static int
 put_scaling(const struct peft_arch *a, const cJSON *s, const char *type,
-    double context, struct peft_gguf_out *o)
+    double context, struct peft_gguf_out *o, struct peft_err *err)
 {
 	double orig = number(s, "original_max_position_embeddings", context);
 	char key[128];
@@ -59,7 +92,7 @@ put_scaling(const struct peft_arch *a, const cJSON *s, const char *type,
 	peft_gguf_put_string(o, key, type, strlen(type));
 	put_real(a, o, "%s.rope.scaling.factor", number(s, "factor", 1));
 	if (strcmp(type, "yarn") != 0)
-		return;
+		return 0;
 	peft_gguf_full_key(key, "%s.rope.scaling.original_context_length",
 	    a->gguf);
 	peft_gguf_put_u32(o, key, (uint32_t)orig);
@@ -67,6 +100,7 @@ put_scaling(const struct peft_arch *a, const cJSON *s, const char *type,
 	    number(s, "beta_fast", 32));
 	put_real(a, o, "%s.rope.scaling.yarn_beta_slow",
 	    number(s, "beta_slow", 1));
+	return put_sharpness(a, s, o, err);
 }
 
 /* longrope: two lists of divisors, and the length up to which the first is
@@ -169,8 +203,8 @@ peft_gguf_put_rope(const struct peft_arch *a, const cJSON *j,
 	    (r == 0 && peft_json_str(s, "type", &type, err) == -1))
 		return -1;
 	if (strcmp(type, "linear") == 0 || strcmp(type, "yarn") == 0)
-		put_scaling(a, s, type, number(j, "max_position_embeddings",
-		    2048), o);
+		return put_scaling(a, s, type, number(j,
+		    "max_position_embeddings", 2048), o, err);
 	else if (strcmp(type, "llama3") == 0)
 		return make_freqs(s, theta, &t->at[PEFT_DIV_FREQS], t->n,
 		    err);

@@ -96,6 +96,27 @@ get_real(const struct peft_arch *a, const struct peft_gguf *g,
 	peft_gguf_put_short(b, v);
 }
 
+static void
+get_yarn(const struct peft_arch *a, const struct peft_gguf *g,
+    struct peft_buf *b)
+{
+	double factor = 1, v;
+
+	get_real(a, g, b, "%s.rope.scaling.original_context_length",
+	    "original_max_position_embeddings");
+	get_real(a, g, b, "%s.rope.scaling.yarn_beta_fast", "beta_fast");
+	get_real(a, g, b, "%s.rope.scaling.yarn_beta_slow", "beta_slow");
+	(void)peft_gguf_arch_real(a, g, "%s.rope.scaling.factor", &factor);
+	if (peft_gguf_arch_real(a, g, "%s.rope.scaling.attn_factor", &v))
+		peft_gguf_put_about(b, "attention_factor", v * (0.1 *
+		    log(factor) + 1));
+	if (a->latent && peft_gguf_arch_real(a, g,
+	    "%s.rope.scaling.yarn_log_multiplier", &v)) {
+		peft_gguf_put_about(b, "mscale", v * 10);
+		peft_gguf_put_about(b, "mscale_all_dim", v * 10);
+	}
+}
+
 static int
 get_scaling(const struct peft_arch *a, const struct peft_gguf *g,
     struct peft_buf *b, struct peft_err *err)
@@ -119,14 +140,8 @@ get_scaling(const struct peft_arch *a, const struct peft_gguf *g,
 	peft_buf_printf(b, ",\"rope_scaling\":{\"rope_type\":\"%.*s\"",
 	    (int)len, type);
 	get_real(a, g, b, "%s.rope.scaling.factor", "factor");
-	if (yarn) {
-		get_real(a, g, b, "%s.rope.scaling.original_context_length",
-		    "original_max_position_embeddings");
-		get_real(a, g, b, "%s.rope.scaling.yarn_beta_fast",
-		    "beta_fast");
-		get_real(a, g, b, "%s.rope.scaling.yarn_beta_slow",
-		    "beta_slow");
-	}
+	if (yarn)
+		get_yarn(a, g, b);
 	peft_buf_puts(b, "}");
 	return 0;
 }

@@ -306,6 +306,8 @@ peft_source_open_folder(struct peft_source *s, const char *dir,
 		return open_in(s, dir, "adapter_model.safetensors", err);
 	if (exists(dir, "adapter.safetensors"))	/* the adapters library's */
 		return open_in(s, dir, "adapter.safetensors", err);
+	if (exists(dir, "adapters.safetensors"))	/* mlx-lm's */
+		return open_in(s, dir, "adapters.safetensors", err);
 	if (refuse_pickles(dir, err) == -1)
 		return -1;
 	/* side files alone will do for a tokenizer */

@@ -180,6 +180,38 @@ read_rope(const struct peft_source *s, const struct peft_gguf_part *parts,
 	return 0;
 }
 
+/* llama.cpp's LoRA: of which model its tensors are only the model can say, so
+ * they keep their names. */
+static int
+add_adapter(struct peft_source *s, const struct peft_gguf_part *part,
+    struct peft_err *err)
+{
+	size_t i;
+
+	s->gguf_file = part->file;
+	for (i = 0; i < part->g.n; i++) {
+		const struct peft_gguf_tensor *t = &part->g.tensors[i];
+		struct peft_raw raw = { .name = t->name, .dtype = t->dtype,
+		    .ndim = t->ndim, .file = part->file, .at = t->begin,
+		    .nbytes = t->nbytes, .weight = PEFT_NONE };
+
+		memcpy(raw.shape, t->shape, sizeof(raw.shape));
+		if (peft_source_add_raw(s, &raw, err) == -1)
+			return -1;
+	}
+	return add_meta(s, &part->g, err);
+}
+
+static bool
+is_adapter(const struct peft_gguf *g)
+{
+	const char *s;
+	size_t len;
+
+	return peft_gguf_string(g, "general.type", &s, &len) && len == 7 &&
+	    memcmp(s, "adapter", 7) == 0;
+}
+
 /* The metadata is the first part's. */
 static int
 convert(struct peft_source *s, const struct peft_gguf_part *parts,
@@ -222,7 +254,8 @@ peft_source_open_gguf(struct peft_source *s, size_t file,
 
 	if ((parts = peft_parts_open(s, file, &n, err)) == NULL)
 		return -1;
-	r = convert(s, parts, n, err);
+	r = n == 1 && is_adapter(&parts[0].g) ? add_adapter(s, &parts[0],
+	    err) : convert(s, parts, n, err);
 	for (i = 0; i < n; i++)
 		peft_gguf_free(&parts[i].g);
 	free(parts);

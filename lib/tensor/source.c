@@ -74,7 +74,11 @@ peft_source_quant(const struct peft_source *s)
 bool
 peft_source_is_adapter(const struct peft_source *s)
 {
-	return peft_sides_find(&s->sides, "adapter_config.json") != NULL;
+	const char *type = s->kind != PEFT_GGUF ? NULL :
+	    peft_source_meta(s, "general.type");
+
+	return (type != NULL && strcmp(type, "adapter") == 0) ||
+	    peft_sides_find(&s->sides, "adapter_config.json") != NULL;
 }
 
 size_t

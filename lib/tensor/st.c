@@ -101,6 +101,8 @@ read_meta(const cJSON *j, struct peft_st *st, struct peft_err *err)
 {
 	const cJSON *e;
 
+	if (cJSON_IsNull(j))		/* mlx writes that where it has none */
+		return 0;
 	if (!cJSON_IsObject(j))
 		return peft_seterr(err, "__metadata__: not an object");
 	st->meta = peft_calloc((size_t)cJSON_GetArraySize(j),

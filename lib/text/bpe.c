@@ -13,12 +13,15 @@ enum { AHEAD = 16 };		/* of what is fetched into the cache */
 int
 peft_bpe_add(struct peft_bpe *b, struct peft_merge m, struct peft_err *err)
 {
-	struct peft_merge *grown = peft_grow(b->merge, b->n, &b->cap,
-	    sizeof(*b->merge), err);
+	struct peft_merge *grown;
 
-	if (grown == NULL)
-		return -1;
-	b->merge = grown;
+	if (b->n == b->cap) {
+		grown = peft_grow(b->merge, b->n, &b->cap, sizeof(*grown),
+		    err);
+		if (grown == NULL)
+			return -1;
+		b->merge = grown;
+	}
 	b->merge[b->n++] = m;
 	return 0;
 }
@@ -30,11 +33,11 @@ peft_bpe_index(struct peft_bpe *b, struct peft_err *err)
 
 	for (b->shift = 60; slots / 8 * 5 < b->n; b->shift--)
 		slots *= 2;
-	b->slots = peft_calloc(slots, sizeof(*b->slots), err);
+	b->slots = peft_table_alloc(slots, sizeof(*b->slots), err);
 	if (b->slots == NULL)
 		return -1;
-	for (i = 0; i < slots; i++)
-		b->slots[i] = (struct peft_pair){ UINT64_MAX, PEFT_NORANK, -1 };
+	/* of free slots all bits are set: ids, PEFT_NORANK and -1 */
+	memset(b->slots, 0xff, slots * sizeof(*b->slots));
 	for (i = 0; i < b->n; i++) {
 		const struct peft_merge *m = &b->merge[i];
 		struct peft_pair *p;

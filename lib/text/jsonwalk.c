@@ -100,6 +100,22 @@ escape(struct peft_walk *w, char **dst)
 	return 0;
 }
 
+/* The bytes of the character at w->p, which is no ASCII; the most frequent
+ * are told without a call. */
+static inline size_t
+wide(const struct peft_walk *w)
+{
+	const unsigned char *s = (const unsigned char *)w->p;
+
+	if (w->end - w->p >= 4 && (s[1] & 0xc0) == 0x80) {
+		if (s[0] >= 0xc2 && s[0] <= 0xdf)
+			return 2;
+		if (s[0] >= 0xe1 && s[0] <= 0xec && (s[2] & 0xc0) == 0x80)
+			return 3;
+	}
+	return peft_utf8_len(w->p, (size_t)(w->end - w->p));
+}
+
 /* A string to dst, which has room for all that is left of the file; ends
  * with a NUL. */
 int
@@ -113,11 +129,13 @@ peft_walk_string(struct peft_walk *w, char *dst, size_t *n)
 	for (w->p++; w->p < w->end;) {
 		unsigned char c;
 
-		if (w->end - w->p >= 8 && (len = peft_json_plain(w->p)) > 0) {
+		if (w->end - w->p >= 8) {
+			len = peft_json_plain(w->p);
 			memcpy(dst, w->p, 8);	/* there is room for all */
 			dst += len;
 			w->p += len;
-			continue;
+			if (len == 8)
+				continue;
 		}
 		c = (unsigned char)*w->p;
 		if (c == '"') {
@@ -135,10 +153,12 @@ peft_walk_string(struct peft_walk *w, char *dst, size_t *n)
 			*dst++ = (char)c;
 			w->p++;
 		} else {
-			len = peft_utf8_len(w->p, (size_t)(w->end - w->p));
-			if (len == 0)
+			if ((len = wide(w)) == 0)
 				return peft_walk_fail(w, "not UTF-8");
-			memcpy(dst, w->p, len);
+			if (w->end - w->p >= 4)
+				memcpy(dst, w->p, 4);
+			else
+				memcpy(dst, w->p, len);
 			dst += len;
 			w->p += len;
 		}

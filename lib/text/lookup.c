@@ -10,16 +10,15 @@ int
 peft_lookup_open(struct peft_lookup *l, size_t n, const struct peft_str *strs,
     struct peft_err *err)
 {
-	size_t slots = 16, i;
+	size_t slots = 16;
 
 	l->strs = strs;
 	for (l->shift = 60; slots / 4 * 3 < n; l->shift--)
 		slots *= 2;
-	l->slots = peft_calloc(slots, sizeof(*l->slots), err);
+	l->slots = peft_table_alloc(slots, sizeof(*l->slots), err);
 	if (l->slots == NULL)
 		return -1;
-	for (i = 0; i < slots; i++)
-		l->slots[i].id = -1;
+	memset(l->slots, 0xff, slots * sizeof(*l->slots));	/* ids are -1 */
 	return 0;
 }
 

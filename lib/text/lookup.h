@@ -2,6 +2,7 @@
 #ifndef PEFT_TEXT_LOOKUP_H
 #define PEFT_TEXT_LOOKUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -64,13 +65,60 @@ peft_lookup_key(const char *s, size_t n)
 	return h ^ h >> 29;
 }
 
-/* The slot of s[0..n) on its way into the cache, before it is asked for. */
-static inline void
+/* Are two texts of n bytes the same? */
+static inline bool
+peft_lookup_same(const char *s, const char *t, size_t n)
+{
+	uint64_t a, b;
+
+	if (n <= 8)
+		return n == 0 || peft_lookup_key(s, n) == peft_lookup_key(t, n);
+	for (; n > 8; s += 8, t += 8, n -= 8) {
+		memcpy(&a, s, 8);
+		memcpy(&b, t, 8);
+		if (a != b)
+			return false;
+	}
+	memcpy(&a, s + n - 8, 8);	/* overlaps what was compared */
+	memcpy(&b, t + n - 8, 8);
+	return a == b;
+}
+
+/* The slot where the search for s[0..n) begins; n > 0. */
+static inline struct peft_lookup_slot *
+peft_lookup_place(const struct peft_lookup *l, const char *s, size_t n)
+{
+	return &l->slots[(size_t)((peft_lookup_key(s, n) ^ n) *
+	    0x9e3779b97f4a7c15u >> l->shift)];
+}
+
+/* What will be looked at comes into the cache before it is asked for: the
+ * slot of s[0..n), and its address; when that is there, what tells long
+ * strings apart, and when that is there, their text. */
+static inline const struct peft_lookup_slot *
 peft_lookup_hint(const struct peft_lookup *l, const char *s, size_t n)
 {
-	if (n > 0)
-		__builtin_prefetch(&l->slots[(size_t)((peft_lookup_key(s, n) ^
-		    n) * 0x9e3779b97f4a7c15u >> l->shift)]);
+	const struct peft_lookup_slot *at = n == 0 ? l->slots :
+	    peft_lookup_place(l, s, n);
+
+	__builtin_prefetch(at);
+	return at;
+}
+
+static inline void
+peft_lookup_hint_long(const struct peft_lookup *l,
+    const struct peft_lookup_slot *at)
+{
+	if (at->id >= 0 && at->len > 8)
+		__builtin_prefetch(&l->strs[at->id]);
+}
+
+static inline void
+peft_lookup_hint_text(const struct peft_lookup *l,
+    const struct peft_lookup_slot *at)
+{
+	if (at->id >= 0 && at->len > 8)
+		__builtin_prefetch(l->strs[at->id].s);
 }
 
 /* The slot of s[0..n), or the free one where it would be; n > 0. */
@@ -85,7 +133,7 @@ peft_lookup_slot(const struct peft_lookup *l, const char *s, size_t n)
 	for (;; i = (i + 1) & mask) {
 		at = &l->slots[i];
 		if (at->id < 0 || (at->key == key && at->len == n && (n <= 8 ||
-		    memcmp(l->strs[at->id].s, s, n) == 0)))
+		    peft_lookup_same(l->strs[at->id].s, s, n))))
 			return at;
 	}
 }

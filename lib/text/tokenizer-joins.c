@@ -30,18 +30,38 @@ is_opaque(const struct peft_tokenizer *t, int32_t id)
 	    peft_fallback_byte(t->text[id].s, t->text[id].n) >= 0);
 }
 
+/* The character at *s, which is valid, and past it. */
+static inline unsigned
+next_char(const unsigned char **s)
+{
+	const unsigned char *c = *s;
+
+	if (c[0] < 0x80) {
+		*s += 1;
+		return c[0];
+	}
+	if (c[0] < 0xe0) {
+		*s += 2;
+		return (c[0] & 0x1fu) << 6 | (c[1] & 0x3fu);
+	}
+	*s += c[0] < 0xf0 ? 3 : 4;
+	return peft_utf8_get((const char *)c, (size_t)(*s - c));
+}
+
 static void
 add_pairs(struct peft_tokenizer *t, const struct peft_str *text)
 {
-	unsigned a = 0, b;
-	size_t i, len;
+	const unsigned char *s = (const unsigned char *)text->s;
+	const unsigned char *end = s + text->n;
+	uint32_t bit;
+	unsigned a, b;
 
-	for (i = 0; i < text->n; i += len, a = b) {
-		len = peft_utf8_len(text->s + i, text->n - i);
-		b = peft_utf8_get(text->s + i, len);
-		if (i > 0)
-			t->joins[bit_of(a, b) / 64] |= UINT64_C(1) <<
-			    bit_of(a, b) % 64;
+	if (s == end)
+		return;
+	for (a = next_char(&s); s < end; a = b) {
+		b = next_char(&s);
+		bit = bit_of(a, b);
+		t->joins[bit / 64] |= UINT64_C(1) << bit % 64;
 	}
 }
 

@@ -148,5 +148,6 @@ peft_tokenizer_read(struct peft_tokenizer *t, const char *json, size_t len,
 		status = peft_errprefix(err, "without vocabulary and merges");
 	peft_buf_free(&r.rest);
 	free(r.key);
+	free(r.whole);
 	return status;
 }

@@ -11,14 +11,15 @@ struct peft_reader {
 	struct peft_tokenizer	*t;
 	const char		*copied;	/* so far to rest */
 	struct peft_buf		 rest;
-	char			*key;		/* of one merge */
+	char			*key;		/* of some merges */
+	char			*whole;		/* what one makes */
 	const char		*merges;	/* where they are, once seen */
 	size_t			 prefix;	/* bytes that the second of two
 						 * loses when merged */
 };
 
-/* tokenizer-lists.c: the list at w, of tokens and their ids, of tokens and
- * their scores, of merges. */
+/* tokenizer-lists.c, tokenizer-merges.c: the list at w, of tokens and their
+ * ids, of tokens and their scores, of merges. */
 int	peft_read_vocab(struct peft_reader *) PEFT_MUSTCHECK;
 int	peft_read_scored(struct peft_reader *) PEFT_MUSTCHECK;
 int	peft_read_merges(struct peft_reader *) PEFT_MUSTCHECK;

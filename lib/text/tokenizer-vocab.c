@@ -91,20 +91,26 @@ peft_vocab_add(struct peft_tokenizer *t, const char *s, size_t n, size_t id,
 	return 0;
 }
 
+enum { AHEAD = 16 };		/* of what is fetched into the cache */
+
+static inline void
+hint(const struct peft_lookup *l, size_t i, size_t n)
+{
+	if (i + AHEAD < n)
+		peft_lookup_hint(l, l->strs[i + AHEAD].s, l->strs[i + AHEAD].n);
+}
+
 /* Where tokens have scores the same may be there twice, and the last one
  * counts. */
 int
 peft_vocab_index(struct peft_tokenizer *t, struct peft_err *err)
 {
-	enum { AHEAD = 16 };	/* fetched into the cache */
 	size_t i;
 
 	if (peft_lookup_open(&t->vocab, t->nvocab, t->text, err) == -1)
 		return -1;
 	for (i = 0; i < t->ntokens; i++) {
-		if (i + AHEAD < t->ntokens)
-			peft_lookup_hint(&t->vocab, t->text[i + AHEAD].s,
-			    t->text[i + AHEAD].n);
+		hint(&t->vocab, i, t->ntokens);
 		if (t->text[i].n == 0 || peft_lookup_add(&t->vocab,
 		    (int32_t)i) == 1)
 			continue;
@@ -153,7 +159,11 @@ byte_level(struct peft_tokenizer *t, struct peft_err *err)
 			continue;
 		t->bytes[i] = (struct peft_str){ dst, (uint32_t)n };
 		dst += n;
-		if (n > 0 && (t->flags[i] & PEFT_T_VOCAB))
+	}
+	for (i = 0; i < t->ntokens; i++) {
+		hint(&t->pieces, i, t->ntokens);
+		if (t->bytes[i].n > 0 && t->bytes[i].s != t->text[i].s &&
+		    (t->flags[i] & PEFT_T_VOCAB))
 			peft_lookup_add(&t->pieces, (int32_t)i);
 	}
 	return 0;

@@ -9,24 +9,13 @@
 #include "base/opt.h"
 #include "train/job-impl.h"
 
-/* "ADAPTER[=WEIGHT]": the name may have a = itself. */
 void
 peft_job_add_frozen(struct peft_trainjob *job, char *arg)
 {
-	struct peft_frozen *f = &job->frozen[job->nfrozen++];
-	char *eq = strrchr(arg, '='), *end;
-	double w;
+	float w = (float)peft_optweight("--frozen", arg);
 
-	*f = (struct peft_frozen){ .path = arg, .weight = 1 };
-	if (eq == NULL || eq[1] == '\0')
-		return;
-	w = strtod(eq + 1, &end);
-	if (*end != '\0')
-		return;
-	if (!isfinite(w) || fabs(w) > 1e6)
-		peft_die(PEFT_USAGE, "--frozen: '%s' is no weight", eq + 1);
-	*eq = '\0';
-	f->weight = (float)w;
+	job->frozen[job->nfrozen++] = (struct peft_frozen){ .path = arg,
+	    .weight = w };
 }
 
 int
@@ -42,6 +31,18 @@ peft_job_check_base(const struct peft_trainjob *job, const char *who,
 	    want, job->model, base);
 }
 
+void
+peft_job_tell(const struct peft_trainjob *job, const char *who,
+    const struct peft_adapter *a)
+{
+	const char *layout = a == NULL ? NULL : peft_adapter_layout(a);
+
+	if (layout != NULL && !job->common.quiet)
+		peft_warn("%s: it is read in the layout of %s%s", who, layout,
+		    strcmp(who, "--init") == 0 ? ", and written as PEFT does" :
+		    "");
+}
+
 /*
  * They act under the number of the trained one, before it.  Methods differ in
  * whether their backward pass can do without gradients of their own, so these
@@ -54,6 +55,7 @@ open_one(struct peft_frozen *f, const struct peft_trainjob *job,
 	if ((f->source = peft_source_open(f->path, err)) == NULL ||
 	    (f->adapter = peft_adapter_open(f->source, sites, err)) == NULL)
 		return -1;
+	peft_job_tell(job, "--frozen", f->adapter);
 	if (peft_job_check_base(job, "it", f->adapter, base, err) == -1)
 		return -1;
 	if (peft_adapter_still(f->adapter, err) == -1)

@@ -11,10 +11,18 @@ int	peft_job_records(const struct peft_trainjob *,
 	    struct peft_records *data, struct peft_evalset *evals,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
+/* job-names.c: what --train and --frozen name become paths. */
+int	peft_job_names(struct peft_trainjob *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+void	peft_job_names_free(struct peft_trainjob *);
+
 /* frozen.c: an adapter (`who') of another base is refused. */
 int	peft_job_check_base(const struct peft_trainjob *, const char *who,
 	    const struct peft_adapter *, const char *base, struct peft_err *)
 	    PEFT_MUSTCHECK;
+/* One in another tool's layout is said to be. */
+void	peft_job_tell(const struct peft_trainjob *, const char *who,
+	    const struct peft_adapter *);
 /* Put job->frozen on the sites, and tell of them in atop and basis. */
 int	peft_job_frozen(struct peft_trainjob *, struct peft_sites *,
 	    const char *base, struct peft_err *) PEFT_MUSTCHECK;

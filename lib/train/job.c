@@ -46,6 +46,7 @@ close_all(struct state *s)
 	peft_trainer_close(s->trainer);
 	peft_adapter_close(s->adapter);
 	peft_job_frozen_close(s->job);
+	peft_job_names_free(s->job);
 	peft_records_free(&s->data);
 	peft_labels_free(&s->classes.labels);
 	for (i = 0; s->evals != NULL && i < s->job->nevals; i++)
@@ -61,10 +62,11 @@ close_all(struct state *s)
 static int
 open_adapter(struct state *s, struct peft_err *err)
 {
-	if (s->init != NULL)
+	if (s->init != NULL) {
 		s->adapter = peft_adapter_open(s->init, peft_net_sites(s->net),
 		    err);
-	else if (peft_job_config(s->job, s->source, err) == 0 &&
+		peft_job_tell(s->job, "--init", s->adapter);
+	} else if (peft_job_config(s->job, s->source, err) == 0 &&
 	    peft_job_ask_head(s->job->config, &s->classes, err) == 0) {
 		if (peft_task_classes(s->classes.labels.task))
 			peft_head_ask(s->job->config, s->classes.labels.task);
@@ -289,7 +291,8 @@ run(struct state *s, struct peft_err *err)
 
 	/* signals first: one that comes while a model is read is no end */
 	s->evals = peft_calloc(job->nevals + 1, sizeof(*s->evals), err);
-	if (s->evals == NULL || name_checkpoint(s, err) == -1 ||
+	if (s->evals == NULL || peft_job_names(job, err) == -1 ||
+	    name_checkpoint(s, err) == -1 ||
 	    check_output(job, err) == -1 ||
 	    peft_signals_open(&s->signals, err) == -1 ||
 	    (s->source = peft_source_open(job->model, err)) == NULL ||

@@ -9,10 +9,17 @@
 
 /* An adapter that is not trained and acts before the one that is. */
 struct peft_frozen {
-	char			*path;
+	const char		*path;
 	float			 weight;
 	struct peft_source	*source;
 	struct peft_adapter	*adapter;
+};
+
+/* What -a gives a name. */
+struct peft_jobname {
+	const char		*spec, *path;
+	char			*name;
+	bool			 used;
 };
 
 /* What peft-train is asked to do, from model and records to the adapter on
@@ -21,6 +28,9 @@ struct peft_trainjob {
 	struct peft_common	 common;
 	struct peft_trainopt	 opt;
 	const char		*model, *init, *log, *config_path;
+	const char		*train;		/* a name or a path: as init */
+	struct peft_jobname	*named;
+	size_t			 nnamed;
 	struct peft_frozen	*frozen;
 	size_t			 nfrozen;
 	struct peft_buf		 atop, basis;	/* their hashes; the base's
@@ -38,6 +48,10 @@ struct peft_trainjob {
 	enum peft_problem	 problem;
 };
 
+/* job-set.c: put "KEY=JSON", and the targets "NAME,NAME", "all-linear" or a
+ * regex, into job->config, or die. */
+void	peft_job_set_key(struct peft_trainjob *, const char *arg);
+void	peft_job_set_target(struct peft_trainjob *, const char *arg);
 /* Add "ADAPTER[=WEIGHT]" to job->frozen, which has room, or die
  * (base/opt.h). */
 void	peft_job_add_frozen(struct peft_trainjob *, char *arg);

@@ -81,6 +81,8 @@ METHODS = {
     "miss_mini": lambda: peft.MissConfig(r=4, mini_r=4, init_weights="mini",
                                          target_modules=QV, **C),
     "multitask": lambda: peft.MultitaskPromptTuningConfig(num_ranks=2, **P),
+    "multitask_3": lambda: peft.MultitaskPromptTuningConfig(
+        num_ranks=2, num_tasks=3, **P),
     "oft": lambda: peft.OFTConfig(oft_block_size=4, r=0, target_modules=ALL,
                                   use_cayley_neumann=False, **C),
     "oft_constrained": lambda: peft.OFTConfig(
@@ -206,14 +208,14 @@ def write(out, name):
         if os.path.exists(os.path.join(d, f)):
             os.remove(os.path.join(d, f))
     more = {"task_ids": torch.tensor([0, 0])} if name == "multitask" else {}
-    if name == "poly":
+    if name in ("poly", "multitask_3"):
         more = {"task_ids": torch.tensor([2, 0])}
     if name == "cpt":       # its loss weighs the prompt's own labels
         more, labels = {}, None
     o = p(input_ids=ids, labels=labels, **more)
     g = {"input_ids": ids, "logits": o.logits.detach(),
          "labels": ids if labels is None else labels}
-    if name == "poly":
+    if name in ("poly", "multitask_3"):
         g["task_ids"] = more["task_ids"]
     if labels is not None:
         o.loss.backward()

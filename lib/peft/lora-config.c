@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "merge/lora.h"
+#include "peft/layout.h"
 
 static const char *
 last_part(const char *path)
@@ -58,6 +58,16 @@ peft_lora_config(const struct peft_sites *s, const bool *taken, size_t rank,
 	if (base != NULL)
 		cJSON_AddStringToObject(c, "base_model_name_or_path", base);
 	return c;
+}
+
+void
+peft_lora_pattern(cJSON *ranks, cJSON *alphas, const char *path, size_t rank,
+    size_t all_rank, double alpha, double all_alpha)
+{
+	if (rank != all_rank)
+		cJSON_AddNumberToObject(ranks, path, (double)rank);
+	if (alpha != all_alpha)
+		cJSON_AddNumberToObject(alphas, path, alpha);
 }
 
 float *

@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# LyCORIS, diffusers, mlx-lm and torchtune load what is written here in their
+# layouts and compute the same.  LAYOUTS (or PEERS): a virtual environment with
+# those of them that there are; TORCHAO: see layouts.py.
+. "$TOP/tests/lib.sh"
+env=${LAYOUTS:-${PEERS:-}}
+python=${env:+$env/bin/}python3
+model=$TOP/tests/golden/llama/model
+ids='[1,85,91,311,71,79,201,48]'
+echo "{\"input_ids\":$ids,\"labels\":$ids}" >ids.tok
+cat >off.py <<'X'
+import sys
+import numpy
+a, b, c = [numpy.fromfile(f, dtype="<f4") for f in sys.argv[1:]]
+off = abs(a - b).max() / abs(a).max()
+print(f"# off by {off:.1e} of the largest logit; the adapter moves them by "
+      f"{abs(a - c).max():.2g}")
+sys.exit(not (off <= 1e-4 and abs(a - c).max() > 0.01))
+X
+logits-tool "$model" <ids.tok >none.f
+peft-train -q -m "$model" --rank 3 --alpha 5 --steps 4 --lr 0.05 -o lora/ ids.tok
+peft-train -q -m "$model" --set use_dora=true --rank 3 --steps 4 --lr 0.05 \
+    -o dora/ ids.tok
+there=$("$python" "$TOP/tests/parity/layouts.py" list 2>/dev/null)
+for what in kohya kohya-dora diffusers mlx mlx-dora torchtune torchtune-dora; do
+	layout=${what%-*} from=lora to=$what.safetensors
+	[ "$layout" = "$what" ] || from=dora
+	case $layout in mlx|torchtune) to=$what/;; esac
+	if ! echo "$there" | grep -qx "$what"; then
+		skip "$what" "it is not in LAYOUTS=${LAYOUTS:-}"
+		continue
+	fi
+	expect 0 '*' peft-merge -q -m "$model" -a $from --layout "$layout" -o "$to"
+	logits-tool "$model" $from <ids.tok >ours.f
+	run "$python" -W ignore "$TOP/tests/parity/layouts.py" read "$model" "$what" "$to" theirs.f
+	ok "$what: loaded there, the same logits" "$python" off.py ours.f theirs.f none.f
+	cat ok.log
+done
+done_testing
