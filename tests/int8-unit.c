@@ -89,8 +89,8 @@ turn_set(struct set *s)
 }
 
 /* whole: what is turned to whole numbers, the largest of each 64 127, so that
- * scales are 1; extreme: to nothing but 127 and -127; both where k is a multiple of 64,
- * and short otherwise. */
+ * scales are 1; extreme: to nothing but 127 and -127; both where k is a
+ * multiple of 64, and short otherwise. */
 static struct set
 make(size_t which, bool whole, bool extreme)
 {
