@@ -122,7 +122,7 @@ $(LIB): $(LIBOBJS) $(BUILD)/parts
 %-avx512.o: PATHFLAGS = -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl \
     -mfma -mf16c -mprefer-vector-width=512 $(FUSE)
 %-avx512bf16.o %-amx.o: PATHFLAGS = -O3 -mavx512f -mavx512bw -mavx512dq \
-    -mavx512vl -mavx512bf16 -mfma -mprefer-vector-width=512
+    -mavx512vl -mavx512bf16 -mfma -mf16c -mprefer-vector-width=512
 %-amx.o: PATHFLAGS += -mamx-tile -mamx-bf16 -mamx-int8
 %-avxvnni.o: PATHFLAGS = -O3 -mavx2 -mfma -mavxvnni
 %-avx512vnni.o: PATHFLAGS = -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl \

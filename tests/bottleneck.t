@@ -52,6 +52,17 @@ ok 'a config file of the library begins one' peft-train -q -m "$base" \
 ok 'which keeps it' cmp par/adapter_config.json \
     "$golden/par_bn/adapter_config.json"
 
+# one after the other, as the library stacks them
+echo '{"input_ids":[5,17,33,8,21,39,3,12],"labels":[5,17,33,8,21,39,3,12]}' >stack.tok
+for f in "$TOP"/tests/golden/stack/*.logits; do
+	both=${f##*/} a=${both%%+*} b=${both#*+}
+	b=${b%.logits}
+	logits-tool "$base" "$golden/$a" "$golden/$b" <stack.tok >ours || exit 1
+	ok "$b on $a" floats_near "$f" ours
+	logits-tool "$base" "$golden/$b" "$golden/$a" <stack.tok >other || exit 1
+	[ "$b" = lora ] || ok 'the order counts' sh -c '! cmp -s ours other'
+done
+
 # over a base in four bits, and in the bundle of one file
 ok 'a base in nf4' peft-quantize -q -t nf4 -o nf4.safetensors "$base"
 ok 'and an adapter on it' peft-train -q -m nf4.safetensors --method seq-bn \

@@ -79,6 +79,10 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 			logits-tool "$name/$m" <six >"$m.logits"
 		done
 		logits-tool "$name.gguf" <six >gguf.logits
+		perl -0777 -pe 's/attn_kv_b\.weight/attn_k_b.weights/' \
+		    "$name.gguf" >parts.gguf
+		expect 2 '*: tensor blk.?.attn_k_b.weights: kv_b_proj in two parts is not read*' \
+		    peft-quantize -q -t f32 -o x.gguf parts.gguf
 		ok "$name: the same logits, all three" sh -c \
 		    '[ -s model.logits ] && cmp model.logits back.logits &&
 		    cmp model.logits gguf.logits'

@@ -24,6 +24,40 @@ got 'heads' '.[0].heads == {"query":4,"key_value":2,"dim":16}' \
     peft-inspect --json base
 got 'heads of a GGUF file' '.[0].heads == {"query":4,"key_value":2,"dim":16}' \
     peft-inspect --json base.gguf
+# as the families' code has them, whatever config.json calls them
+# family NAME WHAT FILTER
+family() {
+	[ -d "$1" ] || { mkdir "$1"; zstd -dqc \
+	    "$TOP/tests/golden/families/$1.tar.zst" | tar -C "$1" -xf - model; }
+	got "$1: $2" "$3" peft-inspect --json "$1/model"
+}
+family mpt sizes '.[0] | .hidden_size == 32 and .num_hidden_layers == 2 and
+    .num_attention_heads == 4 and .intermediate_size == 128 and
+    .max_position_embeddings == 64'
+family falcon_7b heads '.[0].heads == {"query":4,"key_value":1,"dim":8}'
+family gptj 'a part of a head is turned' '.[0].heads.rope_dim == 4'
+family deepseek_v2 'heads of three widths' '.[0].heads ==
+    {"query":4,"key_value":4,"dim":12,"value_dim":6,"rope_dim":4}'
+sed 's/"rope_type": "yarn"/"rope_type": "prey"/' deepseek_v2/model/config.json >c
+mv c deepseek_v2/model/config.json
+family deepseek_v2 'what its code refuses is told as it is' \
+    '.[0].heads.dim == 4'
+run peft-inspect gptj/model
+ok 'the table has them' grep -qx 'heads  *{.*"rope_dim":4}' out
+family gemma3 windows '.[0].rope.sliding_window > 0'
+run peft-inspect gemma3/model
+ok 'the table has them beside both ropes' sh -c \
+    "grep -q '^rope  *rope_parameters full_attention ' out &&
+    grep -qx 'rope  *sliding_window [0-9]*' out"
+cp -r base lacks
+sed -i '/num_hidden_layers/s/2/3/' lacks/config.json
+expect 3 'peft-inspect: lacks: weight model.layers.2.*.weight is missing' \
+    peft-inspect lacks
+ok 'and all else is told' grep -q '^parameters  *106816' out
+sed -i '/num_hidden_layers/s/3/1/' lacks/config.json
+expect 3 'peft-inspect: lacks: weight model.layers.1.* is not of this model' \
+    peft-inspect --json lacks
+
 got 'tokenizer and template' '.[0] | .tokenizer.type == "BPE" and
     (.chat_template | startswith("sha256:"))' peft-inspect --json base
 cp -r base bare

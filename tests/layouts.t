@@ -11,22 +11,13 @@ chmod -R u+w base lora
 ids='[1,85,91,311,71,79,201,48]'
 echo "{\"input_ids\":$ids,\"labels\":$ids}" >ids.tok
 
-# near A B: two files of floats, within 1e-4 of the largest
-near() {
-	od -An -v -tf4 -w4 "$1" >a.txt && od -An -v -tf4 -w4 "$2" >b.txt &&
-	paste a.txt b.txt | awk '
-		{ d = $1 - $2; if (d < 0) d = -d; if (d > most) most = d
-		  v = $1 < 0 ? -$1 : $1; if (v > top) top = v
-		  if (NF != 2 || $1 != $1 + 0) bad = 1 }
-		END { print NR, most, top; exit bad || NR == 0 || !(most <= 1e-4 * top) }'
-}
 # of WHAT: where the golden of that name is
 of() { if [ -d "$golden/$1/adapter" ]; then echo "$golden/$1/adapter"; else echo "$golden/$1/adapter.safetensors"; fi; }
 
 for what in kohya kohya-dora diffusers diffusers-old mlx mlx-dora torchtune torchtune-dora; do
 	layout=${what%-*} from=$(of $what)
 	logits-tool base "$from" <ids.tok >ours || exit 1
-	ok "$what: the logits of its own model" near "$golden/$what/logits" ours
+	ok "$what: the logits of its own model" floats_near "$golden/$what/logits" ours
 	expect 0 "*: $from is read in the layout of $layout*" peft-merge -f -m base -a "$from" --layout peft -o in/
 	out=put.safetensors; case $layout in mlx|torchtune) out=put/;; esac
 	rm -rf put put.safetensors back
@@ -35,7 +26,7 @@ for what in kohya kohya-dora diffusers diffusers-old mlx mlx-dora torchtune torc
 	ok "$what: there and back, bit by bit" cmp in/adapter_model.safetensors back/adapter_model.safetensors
 	ok "$what: and the config" cmp in/adapter_config.json back/adapter_config.json
 	logits-tool base $out <ids.tok >ours || exit 1
-	ok "$what: written here, the same logits" near "$golden/$what/logits" ours
+	ok "$what: written here, the same logits" floats_near "$golden/$what/logits" ours
 	run peft-inspect --json "$from"
 	ok "$what: peft-inspect tells whose it is" jq -se "first | .holds == \"adapter\" and .layout == \"$layout\" and (.modules | length > 0) and all(.modules[]; .scale == 2.5 or (\"$what\" == \"diffusers-old\" and .scale == 1))" out
 done
@@ -90,7 +81,7 @@ ok 'merged, the same' cmp m1/model.safetensors m2/model.safetensors
 expect 0 '*LoRA of rank 4 on 21 weights*' peft-merge -m base -a mlx --as-lora 4 --layout kohya -o as.safetensors
 expect 0 '*LoRA of rank 8 on 21 weights, exactly' peft-merge -m base -a mlx=0.5 -a l.gguf=0.5 --as-lora exact --layout torchtune -o both/
 logits-tool base both <ids.tok >both.f; logits-tool base lora <ids.tok >lora.f
-ok 'halves of two layouts make the whole' near lora.f both.f
+ok 'halves of two layouts make the whole' floats_near lora.f both.f
 
 # safetensors FILE JSON BYTES: with zeros
 safetensors() {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* logits-tool MODEL [ADAPTER] <TOKENS >FLOATS: the logits of every token of
- * every record, f32 in the machine's order, for tests/parity. */
+/* logits-tool MODEL [ADAPTER ...] <TOKENS >FLOATS: the logits of every token
+ * of every record, f32 in the machine's order.  Several adapters act together,
+ * one after the other. */
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "eval/session.h"
 
@@ -49,12 +51,15 @@ put_logits(struct peft_run *run, const struct peft_record *r, size_t vocab,
 	free(logits);
 }
 
+enum { MOST = 8 };
+
 int
 main(int argc, char **argv)
 {
-	const char *adapters[] = { argc > 2 ? argv[2] : NULL };
+	char named[MOST][1024], all[64] = "all=";
+	const char *adapters[MOST], *combined[] = { all };
 	struct peft_sessionopt o = { .model = argc > 1 ? argv[1] : "",
-	    .adapters = adapters, .nadapters = argc > 2 };
+	    .adapters = adapters, .combined = combined };
 	struct peft_session s;
 	struct peft_records r = { 0 };
 	struct peft_err err = { 0 };
@@ -62,6 +67,15 @@ main(int argc, char **argv)
 	struct peft_run *run;
 	size_t i, vocab;
 
+	for (; o.nadapters < MOST && (int)o.nadapters + 2 < argc;
+	    o.nadapters++) {
+		i = o.nadapters;
+		snprintf(named[i], sizeof(named[i]), "n%zu=%s", i, argv[i + 2]);
+		adapters[i] = named[i];
+		snprintf(all + strlen(all), sizeof(all) - strlen(all),
+		    "%sn%zu", i > 0 ? "," : "", i);
+	}
+	o.ncombined = o.nadapters > 1;
 	need(peft_session_open(&s, &o, &err) == 0, &err);
 	vocab = peft_net_config(s.net)->vocab;
 	need(peft_records_read(&r, NULL, 0, vocab, true, &err) == 0, &err);
@@ -69,7 +83,8 @@ main(int argc, char **argv)
 	    peft_sites_virtual(peft_net_sites(s.net), -1);
 	need((run = peft_run_open(s.net, &caps, &err)) != NULL, &err);
 	for (i = 0; i < r.n; i++)
-		put_logits(run, &r.at[i], vocab, argc > 2 ? 0 : -1);
+		put_logits(run, &r.at[i], vocab, o.ncombined > 0 ?
+		    (int)o.nadapters : (int)o.nadapters - 1);
 	peft_run_close(run);
 	peft_records_free(&r);
 	peft_session_close(&s);

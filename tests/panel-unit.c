@@ -160,6 +160,41 @@ test_f32(const struct peft_panel_f32 *p, size_t which, bool add)
 	return good;
 }
 
+/* C += 0.5 A^T B, from rows that are wider than A and B. */
+static bool
+test_outer(const struct peft_panel_f32 *p, size_t which)
+{
+	size_t m = shapes[which].m, n = shapes[which].n, k = shapes[which].k;
+	size_t ldc = n + GAP, i, j, t;
+	float *a = noise(k * (m + GAP), 7), *b = noise(k * ldc, 8);
+	float *c = noise(m * ldc, 9), *was = noise(m * ldc, 9);
+	bool good = true;
+	struct peft_outer o = { .m = m, .n = n, .k = k, .a = a,
+	    .lda = m + GAP, .b = b, .ldb = ldc, .scale = 0.5f, .c = c,
+	    .ldc = ldc };
+
+	p->outer(&o);
+	for (i = 0; i < m; i++)
+		for (j = 0; j < ldc; j++) {
+			double sum = (double)was[i * ldc + j];
+			double size = fabs(sum), v;
+
+			for (t = 0; j < n && t < k; t++) {
+				v = 0.5 * (double)a[t * (m + GAP) + i] *
+				    (double)b[t * ldc + j];
+				sum += v;
+				size += fabs(v);
+			}
+			good = good && fabs((double)c[i * ldc + j] - sum) <=
+			    EPS * size * (2 * (double)k + 4);
+		}
+	free(a);
+	free(b);
+	free(c);
+	free(was);
+	return good;
+}
+
 static bool
 test_bf16(const struct peft_panel_bf16 *p, size_t which, bool add)
 {
@@ -261,7 +296,7 @@ test_path(struct peft_cpu *cpu, const char *path)
 {
 	const struct peft_panel_f32 *f = peft_cpu_panel_f32(cpu);
 	const struct peft_panel_bf16 *h = peft_cpu_panel_bf16(cpu);
-	bool good[4] = { true, true, true, true };
+	bool good[5] = { true, true, true, true, true };
 	size_t i;
 
 	for (i = 0; i < 2 * NSHAPE; i++) {
@@ -270,6 +305,7 @@ test_path(struct peft_cpu *cpu, const char *path)
 		n = n < PEFT_PANEL ? n : PEFT_PANEL;
 		good[0] = test_f32(f, i / 2, i % 2 == 1) && good[0];
 		good[1] = same_f32(f, n, k) && good[1];
+		good[4] = test_outer(f, i / 2) && good[4];
 		if (h == NULL)
 			continue;
 		good[2] = test_bf16(h, i / 2, i % 2 == 1) && good[2];
@@ -277,6 +313,7 @@ test_path(struct peft_cpu *cpu, const char *path)
 	}
 	ok(good[0], "%s: f32 products", path);
 	ok(good[1], "%s: f32 panels are the plain ones", path);
+	ok(good[4], "%s: thin gradients", path);
 	if (h == NULL)
 		return;
 	ok(good[2], "%s: bf16 products", path);

@@ -63,6 +63,14 @@ as_used(const struct set *s, float x)
 	    peft_bf16_to_f32(peft_f32_to_bf16(x)) : x);
 }
 
+enum { FEW = 32 };		/* up to which forward is in f32 */
+
+static double
+as_used_forward(const struct set *s, float x)
+{
+	return s->T <= FEW ? (double)x : as_used(s, x);
+}
+
 enum nested { PLAIN, NESTED };
 
 static void
@@ -181,8 +189,6 @@ steps(const struct set *s, double xx, double ww, size_t n)
 	    0.08 * sqrt(xx * ww / (double)n);
 }
 
-enum { FEW = 32 };		/* up to which forward is in f32 */
-
 static bool
 forward_right(const struct set *s, size_t i, const float *before)
 {
@@ -199,8 +205,8 @@ forward_right(const struct set *s, size_t i, const float *before)
 			if (r >= s->rows[i] && got != before[t * p->ldy + r])
 				return false;
 			for (c = 0; c < s->cols && r < s->rows[i]; c++) {
-				double v = as_used(s, x[c]) *
-				    as_used(s, w[c]);
+				double v = as_used_forward(s, x[c]) *
+				    as_used_forward(s, w[c]);
 
 				sum += v;
 				magnitude += fabs(v);
@@ -420,8 +426,8 @@ test_dense(struct peft_cpu *cpu, size_t T)
 			double sum = (double)y0[t * ldy + r], size = fabs(sum);
 
 			for (c = 0; c < s.cols; c++) {
-				double v = as_used(&s, x[t * ld + c]) *
-				    as_used(&s, w[r * ld + c]);
+				double v = as_used_forward(&s, x[t * ld +
+				    c]) * as_used_forward(&s, w[r * ld + c]);
 
 				sum += v;
 				size += fabs(v);
@@ -510,6 +516,8 @@ test_fews(struct peft_cpu *cpus[NCPU])
 		test_few(cpus, blocks[i], 768);
 	for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		test_few(cpus, plain[i], 87);
+	test_few(cpus, PEFT_Q4_1, 2144);	/* in pieces alike */
+	test_few(cpus, PEFT_Q4_K, 2304);
 }
 
 /* All paths that this processor has, in each compute type. */

@@ -214,6 +214,13 @@ cp s/kept $part
 cp s/m-00001-of-00003.gguf other.gguf
 expect 2 '*: other.gguf: is part 1 of 3 of a split GGUF, but its name does *' \
     peft-inspect other.gguf
+split-tool base.gguf s/two 2		# a layer in each
+perl -0777 -pi -e 's/blk\.1\.ffn_up/blk.0.ffn_up/' s/two-00002-of-00002.gguf
+for i in 1 2; do
+	expect 2 '*: s/two-0000?-of-00002.gguf: tensor model.layers.0.mlp.up_proj.weight is there twice' \
+	    peft-quantize -q -o twice.safetensors s/two-0000$i-of-00002.gguf
+done
+ok 'nothing is left' [ ! -e twice.safetensors ]
 perl -0777 -pe 's/(general\.architecture.{12})llama/$1alama/s' \
     s/bare-00001-of-00004.gguf >s/far-00001-of-00004.gguf
 for i in 2 3 4; do

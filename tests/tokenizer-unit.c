@@ -54,7 +54,7 @@ say(int *count, const char *what, const char *text, const char *why)
 
 static int
 same_decoded(const struct peft_tokenizer *tok, const struct peft_tokens *t,
-    char *want, struct peft_err *err)
+    bool clean, char *want, struct peft_err *err)
 {
 	int32_t *ids = calloc(t->n + 1, sizeof(*ids));
 	struct peft_buf out = { 0 };
@@ -63,7 +63,7 @@ same_decoded(const struct peft_tokenizer *tok, const struct peft_tokens *t,
 
 	for (i = 0; i < t->n; i++)
 		ids[i] = t->at[i].id;
-	same = peft_tokenizer_decode(tok, ids, t->n, false, &out, err) == 0 &&
+	same = peft_tokenizer_decode(tok, ids, t->n, clean, &out, err) == 0 &&
 	    out.len == n && (n == 0 || memcmp(out.data, want, n) == 0);
 	free(ids);
 	peft_buf_free(&out);
@@ -94,9 +94,14 @@ check(const struct peft_tokenizer *tok, const cJSON *j, struct count *c)
 		    "ids_special")))
 			say(&c->special, "special ids", s, err.msg);
 		decoded = peft_json_get(j, "decoded");
-		if (decoded != NULL && !same_decoded(tok, &t,
+		if (decoded != NULL && !same_decoded(tok, &t, false,
 		    decoded->valuestring, &err))
 			say(&c->decoded, "decoded", s, err.msg);
+		decoded = peft_json_get(j, "decoded_clean");
+		if (decoded != NULL && !same_decoded(tok, &u, true,
+		    decoded->valuestring, &err))
+			say(&c->decoded, "decoded without special tokens", s,
+			    err.msg);
 		peft_tokens_to_chars(&t, s, n);
 		if (peft_json_get(j, "offsets") != NULL && !same_offsets(&t, peft_json_get(j, "offsets")))
 			say(&c->offsets, "offsets", s, "");

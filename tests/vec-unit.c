@@ -197,10 +197,77 @@ test_softmax(const struct peft_vec *v, struct data *d, size_t size)
 		d->tol[i] = (double)d->b[1][i] * EPS * (8 +
 		    fabs((double)(x[i] - lse))) + TINY;
 	good = good && all_near(p, d->b[1], d->tol, size);
-	v->softmax_back(d->a[2], p, 0.25f, size);
-	peft_vec_ref.softmax_back(d->b[2], p, 0.25f, size);
-	return good && v->argmax(x, size) == peft_vec_ref.argmax(x, size) &&
-	    memcmp(d->a[2], d->b[2], size * sizeof(*p)) == 0;
+	return good && v->argmax(x, size) == peft_vec_ref.argmax(x, size);
+}
+
+enum { PARTS = 3, WIDE = 96 };	/* columns of a part, a multiple of 32 */
+
+/* A row in parts, n of each there, whose largest is in the last but with
+ * grows != 0: what came before is scaled, and all together is the softmax of
+ * the whole. */
+static int
+parts_are_whole(const struct peft_vec *v, size_t n, int grows)
+{
+	struct peft_rng key = peft_rng_key(n, "parts");
+	float x[PARTS][WIDE], want[PARTS * WIDE], a = 0.25f, f;
+	float max = -INFINITY, sum = 0;
+	double scale[PARTS] = { 1, 1, 1 }, lse, tol;
+	size_t i, j, k;
+
+	for (i = 0; i < PARTS; i++)
+		for (j = 0; j < WIDE; j++) {
+			x[i][j] = j < n ? (float)(4 * peft_rng_normal(key, i,
+			    j)) + (float)(grows * 30 * (int)i) : -INFINITY;
+			want[i * WIDE + j] = a * x[i][j];
+		}
+	lse = (double)peft_vec_ref.softmax(want, PARTS * WIDE);
+	for (i = 0; i < PARTS; i++) {
+		f = v->softmax_part(x[i], WIDE, a, &max, &sum);
+		for (k = 0; k < i; k++)
+			scale[k] *= (double)f;
+	}
+	/* differences to the maximum, up to 40, are rounded before they are
+	 * raised, once a part; then sums, products, quotient */
+	tol = EPS * (PARTS * 40 + 32) + sum_bound(PARTS * WIDE);
+	for (i = 0; i < PARTS; i++)
+		for (j = 0; j < WIDE; j++)
+			if (!near((double)x[i][j] * scale[i] / (double)sum,
+			    (double)want[i * WIDE + j], tol *
+			    (double)want[i * WIDE + j] + TINY))
+				return 0;
+	return near((double)max + log((double)sum), lse, tol + 2 * EPS *
+	    fabs(lse));
+}
+
+static int
+test_parts(const struct peft_vec *v, struct data *d, size_t size)
+{
+	float *p = d->a[0], *dp = d->a[1], lse = 2.5f;
+	size_t n = (size + 31) / 32 * 32, i;
+
+	if (size < WIDE && !(parts_are_whole(v, size, 0) &&
+	    parts_are_whole(v, size, 1) && parts_are_whole(v, size, -1)))
+		return 0;
+	fill(d, n, 6);
+	for (i = size; i < n; i++)
+		p[i] = d->b[0][i] = -INFINITY;
+	v->softmax_back(p, dp, n, 0.25f, lse, 0.5f, 0.75f);
+	peft_vec_ref.softmax_back(d->b[0], d->b[1], n, 0.25f, lse, 0.5f,
+	    0.75f);
+	/* of the exponent, up to 10, and of dp - d, which may cancel */
+	for (i = 0; i < n; i++)
+		d->tol[i] = (double)d->b[0][i] * EPS * 24 + TINY;
+	if (!all_near(p, d->b[0], d->tol, n))
+		return 0;
+	fill(d, n, 6);
+	v->softmax_back(p, dp, n, 0, 0, 1, 0.75f);	/* weights of 1 */
+	for (i = 0; i < n; i++)
+		d->tol[i] = 2 * EPS * fabs((double)d->b[1][i] - 0.75);
+	for (i = 0; i < n; i++)
+		if (!near((double)dp[i], (double)d->b[1][i] - 0.75,
+		    d->tol[i]))
+			return 0;
+	return 1;
 }
 
 /* A turn, and the same back: half-split, as formula (34) of the paper. */
@@ -356,7 +423,8 @@ test_path(const struct peft_vec *v, struct data *d)
 		{ "axpy, scale, add", test_plain },
 		{ "rmsnorm and back", test_rmsnorm },
 		{ "swiglu and back", test_swiglu },
-		{ "softmax and back, expsub, argmax", test_softmax },
+		{ "softmax, expsub, argmax", test_softmax },
+		{ "softmax in parts, and back", test_parts },
 		{ "rope and back", test_rope }, { "adamw", test_adamw },
 		{ "nonfinite", test_nonfinite },
 		{ "attention over a page", test_page },

@@ -50,6 +50,14 @@ peft_arena_reserve(struct peft_arena *a, struct peft_err *err)
 	return 0;
 }
 
+/* Where the system has none this is no error. */
+void
+peft_arena_large_pages(struct peft_arena *a)
+{
+	if (a->base != NULL)
+		(void)madvise(a->base, a->size, MADV_HUGEPAGE);
+}
+
 void
 peft_arena_free(struct peft_arena *a)
 {

@@ -37,6 +37,9 @@ void	peft_arena_release(struct peft_arena *, size_t mark);
 /* Allocate `peak' bytes (untouched pages cost nothing) and start again. */
 int	peft_arena_reserve(struct peft_arena *, struct peft_err *)
 	    PEFT_MUSTCHECK;
+/* For memory that is all used: rows far apart are then few pages, whose
+ * addresses the processor finds without a walk through tables. */
+void	peft_arena_large_pages(struct peft_arena *);
 void	peft_arena_free(struct peft_arena *);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "eval/inspect-impl.h"
+#include "model/config.h"
 #include "peft/adapter.h"
 
 /* A side file's JSON; 0 if there is none. */
@@ -59,8 +60,37 @@ number(const cJSON *c, const char *key, double absent)
 	return cJSON_IsNumber(v) ? v->valuedouble : absent;
 }
 
-/* Heads of queries, of keys and values, and their size, with the defaults
- * that transformers gives them. */
+/* Heads of queries, of keys and values, and their size, as the family's code
+ * has them; and sizes that its config.json has other names for. */
+static void
+add_sizes(cJSON *j, const struct peft_config *c)
+{
+	const struct { const char *key; size_t n; } sizes[] = {
+		{ "hidden_size", c->hidden },
+		{ "num_hidden_layers", c->layers },
+		{ "num_attention_heads", c->heads },
+		{ "num_key_value_heads", c->kv_heads },
+		{ "intermediate_size", c->inter },
+		{ "max_position_embeddings", c->max_position } };
+	cJSON *h;
+	size_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		if (peft_json_get(j, sizes[i].key) == NULL && sizes[i].n > 0)
+			cJSON_AddNumberToObject(j, sizes[i].key,
+			    (double)sizes[i].n);
+	h = cJSON_AddObjectToObject(j, "heads");
+	cJSON_AddNumberToObject(h, "query", (double)c->heads);
+	cJSON_AddNumberToObject(h, "key_value", (double)c->kv_heads);
+	cJSON_AddNumberToObject(h, "dim", (double)c->head_dim);
+	if (c->v_dim != c->head_dim)
+		cJSON_AddNumberToObject(h, "value_dim", (double)c->v_dim);
+	if (!c->t.norope && c->rope_dim != c->head_dim)
+		cJSON_AddNumberToObject(h, "rope_dim", (double)c->rope_dim);
+}
+
+/* The same of a family whose code is not here, with the defaults that
+ * transformers gives them. */
 static void
 add_heads(cJSON *j, const cJSON *c)
 {
@@ -93,13 +123,18 @@ peft_inspect_config(cJSON *j, const struct peft_source *s,
 	    "base_model_name_or_path", "name", "mh_adapter",
 	    "output_adapter", "reduction_factor", "non_linearity",
 	    "is_parallel", "phm_layer", NULL };
+	struct peft_config known;
+	struct peft_err none;
 	cJSON *c;
 	int r;
 
 	if ((r = side_json(s, "config.json", &c, err)) == 1) {
 		copy_keys(j, c, model);
 		add_group(j, "rope", c, rope);
-		add_heads(j, c);
+		if (peft_config_read(&known, s, &none) == 0)
+			add_sizes(j, &known);
+		else
+			add_heads(j, c);
 		cJSON_Delete(c);
 	}
 	if (r != -1 && (r = side_json(s, "adapter_config.json", &c,

@@ -60,7 +60,12 @@ put_rows(struct peft_buf *b, const cJSON *list)
 	const cJSON *e;
 
 	cJSON_ArrayForEach(e, list) {
-		if (cJSON_IsObject(list)) {
+		if (cJSON_IsObject(list) && !cJSON_IsObject(e)) {
+			peft_buf_printf(b, "%-14s %s ", list->string,
+			    e->string);
+			put_value(b, e);
+			peft_buf_putc(b, '\n');
+		} else if (cJSON_IsObject(list)) {
 			peft_buf_printf(b, "%-14s ", list->string);
 			put_row(b, e, 7);
 		} else if (cJSON_IsNumber(e->child)) {

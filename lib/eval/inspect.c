@@ -10,6 +10,7 @@
 #include "eval/inspect-impl.h"
 #include "peft/layout.h"
 #include "math/pool.h"
+#include "model/check.h"
 
 static void
 put_report(struct peft_buf *b, const cJSON *j,
@@ -130,6 +131,10 @@ judge(const struct peft_source *s, size_t bad, size_t wrong,
 		return peft_setfail(err, PEFT_CHECK, "%s: the index and the "
 		    "shards do not agree (\"problems\" says how)",
 		    peft_source_label(s));
+	if (peft_model_check(s, err) == -1) {
+		err->status = PEFT_CHECK;
+		return -1;
+	}
 	return 0;
 }
 

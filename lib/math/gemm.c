@@ -221,3 +221,37 @@ peft_gemm(struct peft_cpu *cpu, enum peft_trans ta, enum peft_trans tb,
 	else
 		peft_cpu_run(cpu, g.tile.down * g.tile.across, gemm_task, &g);
 }
+
+enum { STRIP = 96 };		/* columns of a task */
+
+struct strips {
+	struct peft_outer		 o;
+	const struct peft_panel_f32	*f32;
+};
+
+static void
+outer_task(void *ctx, size_t task, int thread)
+{
+	const struct strips *s = ctx;
+	struct peft_outer o = s->o;
+	size_t j = task * STRIP;
+
+	(void)thread;
+	o.b += j;
+	o.c += j;
+	o.n = o.n - j < STRIP ? o.n - j : STRIP;
+	s->f32->outer(&o);
+}
+
+void
+peft_outer(struct peft_cpu *cpu, size_t m, size_t n, size_t k, float scale,
+    const float *a, size_t lda, const float *b, size_t ldb, float *c,
+    size_t ldc)
+{
+	struct strips s = { .f32 = cpu->path.f32, .o = { .m = m, .n = n,
+	    .k = k, .a = a, .b = b, .lda = lda, .ldb = ldb, .scale = scale,
+	    .c = c, .ldc = ldc } };
+
+	peft_cpu_count(cpu, 2 * (double)m * (double)n * (double)k);
+	peft_cpu_run(cpu, pieces(n, STRIP), outer_task, &s);
+}

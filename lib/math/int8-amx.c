@@ -2,6 +2,7 @@
 /* int8 products with AMX (flags: Makefile); tiles as in panel-amx.c, of 64
  * elements where those have 32. */
 
+#include <cpuid.h>
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -187,12 +188,16 @@ block(const struct peft_block *b)
 	_tile_release();
 }
 
+/* Leaf 7 of cpuid, EDX bits 24 and 25: clang 14 has no name for them. */
 static bool
 here(void)
 {
+	unsigned a, b, c, d;
+
 	__builtin_cpu_init();
 	return peft_int8_avx512.here() &&
-	    __builtin_cpu_supports("amx-int8") && peft_amx_permitted();
+	    __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+	    (d >> 24 & 3) == 3 && peft_amx_permitted();
 }
 
 const struct peft_panel_int8 peft_int8_amx = { "amx", here, sizeof(element),

@@ -47,6 +47,23 @@ f32_block(const struct peft_block *b)
 }
 
 static void
+f32_outer(const struct peft_outer *o)
+{
+	size_t i, j, k;
+
+	for (i = 0; i < o->m; i++)
+		for (j = 0; j < o->n; j++) {
+			double sum = 0;
+
+			for (k = 0; k < o->k; k++)
+				sum += (double)o->a[k * o->lda + i] *
+				    (double)o->b[k * o->ldb + j];
+			o->c[i * o->ldc + j] += (float)((double)o->scale *
+			    sum);
+		}
+}
+
+static void
 bf16_block(const struct peft_block *b)
 {
 	size_t i, j, k;
@@ -160,7 +177,7 @@ bf16_round(uint16_t *dst, const float *src, size_t n)
 		dst[i] = 0;
 }
 
-const struct peft_panel_f32 peft_panel_f32_ref = { f32_block, f32_rows,
-	f32_cols, f32_trim };
+const struct peft_panel_f32 peft_panel_f32_ref = { f32_block, f32_outer,
+	f32_rows, f32_cols, f32_trim };
 const struct peft_panel_bf16 peft_panel_bf16_ref = { "plain", bf16_block,
 	bf16_rows, bf16_cols, bf16_rows16, bf16_cols16, bf16_round };

@@ -39,8 +39,20 @@ struct peft_block {
 	size_t		 lds;	/* alone has them: from part to part */
 };
 
+/* C[m,n] += scale A^T B, A [k, m] and B [k, n]: gradients of what is thin.
+ * Neither is packed.  How n is cut by vectors changes no bit. */
+struct peft_outer {
+	size_t		 m, n, k;
+	const float	*a, *b;
+	size_t		 lda, ldb;
+	float		 scale;
+	float		*c;
+	size_t		 ldc;
+};
+
 struct peft_panel_f32 {
 	void	(*block)(const struct peft_block *);
+	void	(*outer)(const struct peft_outer *);
 	/* One panel from n <= 32 columns that lie as rows src[n][ld] (W of
 	 * x W^T), or from k rows src[k][ld] (W of g W). */
 	void	(*rows)(const float *src, size_t ld, size_t n, size_t k,

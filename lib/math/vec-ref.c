@@ -148,13 +148,37 @@ expsub(float *x, float lse, size_t n)
 		x[i] = (float)exp((double)x[i] - (double)lse);
 }
 
-static void
-softmax_back(float *dp, const float *p, float d, size_t n)
+static float
+softmax_part(float *x, size_t n, float a, float *max, float *sum)
 {
+	double m = (double)*max, old = m, s = 0, p;
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		dp[i] = p[i] * (dp[i] - d);
+		m = (double)a * (double)x[i] > m ? (double)a * (double)x[i] : m;
+	m = (double)(float)m;
+	for (i = 0; i < n; i++) {
+		p = exp((double)a * (double)x[i] - m);
+		x[i] = (float)p;
+		s += p;
+	}
+	*max = (float)m;
+	*sum = (float)((double)*sum * exp(old - m) + s);
+	return (float)exp(old - m);
+}
+
+static void
+softmax_back(float *p, float *dp, size_t n, float a, float lse, float b,
+    float d)
+{
+	double e;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		e = exp((double)a * (double)p[i] - (double)lse);
+		p[i] = (float)e;
+		dp[i] = (float)((double)b * e * ((double)dp[i] - (double)d));
+	}
 }
 
 static size_t
@@ -234,6 +258,6 @@ const struct peft_vec peft_vec_ref = {
 	.sumsq = sumsq, .nonfinite = nonfinite, .rmsnorm = rmsnorm,
 	.rmsnorm_back = rmsnorm_back, .swiglu = swiglu,
 	.swiglu_back = swiglu_back, .softmax = softmax, .expsub = expsub,
-	.softmax_back = softmax_back, .argmax = argmax, .rope = rope,
-	.adamw = adamw,
+	.softmax_part = softmax_part, .softmax_back = softmax_back,
+	.argmax = argmax, .rope = rope, .adamw = adamw,
 };

@@ -47,9 +47,17 @@ struct peft_vec {
 	float	(*softmax)(float *x, size_t n);
 	/* x = exp(x - lse), in place. */
 	void	(*expsub)(float *x, float lse, size_t n);
-	/* ds = p (dp - d), in place over dp: softmax's gradient given
-	 * d = sum(p dp). */
-	void	(*softmax_back)(float *dp, const float *p, float d, size_t n);
+	/* Softmax of a row that comes in parts, n a multiple of 32, what is
+	 * not of it -Inf, but not all of it: x = exp(a x - m), where m is the
+	 * larger of *max and the largest a x, a >= 0.  *max becomes m, *sum
+	 * that of all parts; they begin as -Inf and 0.  Returns what parts
+	 * before are to be multiplied by. */
+	float	(*softmax_part)(float *x, size_t n, float a, float *max,
+		    float *sum);
+	/* The same to go back, n as above: p = exp(a p - lse), and softmax's
+	 * gradient in place over that of p: dp = b p (dp - d). */
+	void	(*softmax_back)(float *p, float *dp, size_t n, float a,
+		    float lse, float b, float d);
 	/* The index of the largest (the first of equals). */
 	size_t	(*argmax)(const float *x, size_t n);
 

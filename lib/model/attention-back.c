@@ -6,12 +6,16 @@
  * writes the gradients of its queries, and those of its keys and values into
  * an array of its own, which is summed over the heads that share them
  * afterwards.  The weights p are computed again from the scores and the saved
- * log-sums (Dao et al. 2022, section 3), strip by strip as forward did.
+ * log-sums (Dao et al. 2022, section 3), tile by tile as forward did.
+ *
+ * Gradients of keys and values are summed transposed, [features, tokens]: so
+ * the tile of weights is packed as it lies, and what is turned is the block
+ * of queries, once for all tiles.
  */
 
 #include <string.h>
 
-#include "model/net-impl.h"
+#include "model/attention-impl.h"
 
 struct job {
 	struct peft_run		*run;
@@ -19,185 +23,286 @@ struct job {
 	const float		*dout;
 	float			*dqkv;
 	size_t			 layer, window;
+	struct peft_packer	 packer;
 };
 
-/* A query head of a node; strides: ld for q and dq, lo for out and dout;
- * keys, values and their gradients have none between rows.  out, dout and
- * lse begin with the first query that is asked for. */
+/* A query head of a node; strides: ld for q and dq, lo for out and dout.
+ * out, dout and lse begin with the first query that is asked for. */
 struct view {
-	const float	*q, *k, *v, *out, *dout, *lse;
-	float		*dq, *dk, *dv;
+	const float	*q, *out, *dout, *lse;
+	float		*dq;
 	size_t		 ld, lo, heads, head;
-	size_t		 past;		/* tokens before the node */
-	size_t		 node;		/* its first */
-	struct peft_asked asked;
 };
 
-enum { SUMMED = 16 };		/* tokens of a task that sums over heads */
-
-/* Where a head's gradients of token t's key and value lie, side by side. */
-static float *
-dkv_of(const struct peft_run *run, size_t t, size_t head)
-{
-	const struct peft_config *c = &run->net->config;
-
-	return run->dkv + (t * c->heads + head) * (c->head_dim + c->v_dim);
-}
-
-/* Scores to weights p, and dp, the gradient of the weights, to that of the
- * products of queries and keys: ds = p (dp - sum(dout out)), and less where
- * the scores are capped. */
-static void
-row_back(const struct peft_run *run, const struct view *w, size_t at,
-    float *p, float *dp, size_t seen)
-{
-	const struct peft_config *c = &run->net->config;
-	float d = run->vec->dot(w->dout + at * w->lo, w->out + at * w->lo,
-	    c->v_dim);
-	float cap = (float)c->t.attn_cap, t;
-	size_t j;
-
-	peft_scores(run, w->head, p, seen);
-	for (j = 0; cap > 0 && j < seen; j++) {
-		t = p[j] / cap;
-		dp[j] = (dp[j] - d) * (1 - t * t);
-	}
-	run->vec->expsub(p, w->lse[at * w->heads], seen);
-	run->vec->softmax_back(dp, p, cap > 0 ? 0 : d, seen);
-}
-
-/* Where the i'th query asked for is in its sequence. */
-static size_t
-place(const struct view *w, size_t i)
-{
-	return w->past + peft_asked_at(&w->asked, w->node, i);
-}
-
-/* What is scratch of a task. */
+/* Scratch of a task. */
 struct room {
-	float	*q, *dq;		/* of queries that lie apart */
-	float	*p, *dp;		/* of as many queries x keys */
+	void	*k, *kcols, *v;		/* packed */
+	float	*dk, *dv;		/* [features, ld] */
+	size_t	 ld, ldcols;
+	float	*copy;			/* tokens, what is turned */
+	float	*apart, *dq;		/* queries that lie apart */
+	float	*p, *dp;		/* [PEFT_BLOCK, PEFT_KEYS] */
+	void	*left, *packed;		/* of them */
+	void	*q, *dout;		/* left-hand sides [PEFT_BLOCK, ..] */
+	void	*qt, *doutt;		/* [.., PEFT_BLOCK] */
+	float	*d;			/* [PEFT_BLOCK] */
 };
 
-/* p and dp of queries i0 .. i0+m of those asked for, with keys lo ..
- * lo+keys. */
+/* A block of queries as the products of a tile have it. */
+struct block {
+	struct peft_bunch	 rows;
+	const void		*q, *dout;
+	size_t			 ldq, lddout;
+	float			*dq;
+	size_t			 lddq;
+};
+
+static struct room
+room_of(const struct peft_run *run, struct peft_arena *a)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_packer e = peft_packer_of(run->net->cpu);
+	size_t hd = peft_pack_up(c->head_dim), vd = peft_pack_up(c->v_dim);
+	size_t seq = peft_pack_up(run->caps.seq), f = sizeof(float);
+	size_t ld = seq + PEFT_ALIGN / f;	/* no power of two */
+
+	return (struct room){ .ld = ld, .ldcols = seq * PEFT_PANEL,
+	    .k = peft_arena_get(a, seq * hd, e.size),
+	    .kcols = peft_arena_get(a, seq * hd, e.size),
+	    .v = peft_arena_get(a, seq * vd, e.size),
+	    .dk = peft_arena_get(a, hd * ld, f),
+	    .dv = peft_arena_get(a, vd * ld, f),
+	    .copy = peft_arena_get(a, PEFT_BLOCK * (hd > vd ? hd : vd), f),
+	    .apart = peft_arena_get(a, PEFT_BLOCK * hd, f),
+	    .dq = peft_arena_get(a, PEFT_BLOCK * hd, f),
+	    .p = peft_arena_get(a, PEFT_BLOCK * PEFT_KEYS, f),
+	    .dp = peft_arena_get(a, PEFT_BLOCK * PEFT_KEYS, f),
+	    .left = peft_arena_get(a, PEFT_BLOCK * PEFT_KEYS, e.size),
+	    .packed = peft_arena_get(a, PEFT_BLOCK * PEFT_KEYS, e.size),
+	    .q = peft_arena_get(a, PEFT_BLOCK * hd, e.size),
+	    .dout = peft_arena_get(a, PEFT_BLOCK * vd, e.size),
+	    .qt = peft_arena_get(a, PEFT_BLOCK * hd, e.size),
+	    .doutt = peft_arena_get(a, PEFT_BLOCK * vd, e.size),
+	    .d = peft_arena_get(a, PEFT_BLOCK, f) };
+}
+
+void
+peft_attention_back_room(const struct peft_run *run, struct peft_arena *a)
+{
+	(void)room_of(run, a);
+}
+
+/* Scores of row i to weights p, and dp, the gradient of the weights, to that
+ * of the products of queries and keys: ds = p (dp - sum(dout out)), and less
+ * where the scores are capped. */
 static void
-weights(const struct job *job, const struct view *w, size_t i0, size_t m,
-    size_t lo, size_t keys, const struct room *r)
+row_back(const struct job *job, const struct view *w,
+    const struct peft_bunch *q, const struct peft_tile_of_keys *t, size_t i,
+    size_t n, const struct room *r)
 {
 	const struct peft_run *run = job->run;
-	float *p = r->p, *dp = r->dp;
-	size_t i;
+	const struct peft_traits *c = &run->net->config.t;
+	float *p = r->p + i * PEFT_KEYS, *dp = r->dp + i * PEFT_KEYS;
+	float cap = (float)c->attn_cap, d = r->d[i], scale, x;
+	struct peft_seen seen;
+	size_t j;
 
-	for (i = 0; i < m; i++) {
-		size_t end = place(w, i0 + i) + 1 - lo, at = i * keys;
-		size_t from = end > job->window ? end - job->window : 0;
-
-		row_back(run, w, i0 + i, p + at + from, dp + at + from,
-		    end - from);
-		memset(p + at, 0, from * sizeof(*p));
-		memset(dp + at, 0, from * sizeof(*p));
-		memset(p + at + end, 0, (keys - end) * sizeof(*p));
-		memset(dp + at + end, 0, (keys - end) * sizeof(*p));
+	if (!peft_tile_seen(q, t, i, &seen)) {
+		memset(p, 0, n * sizeof(*p));
+		memset(dp, 0, n * sizeof(*dp));
+		return;
 	}
+	scale = peft_tile_mask(run, w->head, p, n, &seen);
+	for (j = seen.from; cap > 0 && j < seen.end; j++) {
+		x = p[j] / cap;
+		dp[j] = (dp[j] - d) * (1 - x * x);
+	}
+	run->vec->softmax_back(p, dp, n, scale,
+	    w->lse[(q->i0 + i) * w->heads], (float)c->attn_scale,
+	    cap > 0 ? 0 : d);
 }
 
+/* Rows of a half: p and dp, and what they give to the queries. */
 static void
-block(const struct job *job, const struct view *w, size_t i0, size_t m,
+meet(const struct job *job, const struct view *w, const struct block *b,
+    const struct peft_tile_of_keys *t, const struct peft_half *h,
     const struct room *r)
 {
-	const struct peft_cpu *cpu = job->run->net->cpu;
 	const struct peft_config *c = &job->run->net->config;
-	size_t at = place(w, i0) + 1, ldq = w->ld;
-	size_t lo = at > job->window ? at - job->window : 0;
-	size_t keys = place(w, i0 + m - 1) + 1 - lo, i;
-	size_t hd = c->head_dim, vd = c->v_dim;
-	const float *q = peft_asked_rows(&w->asked, w->node, i0, m, w->q,
-	    &ldq, r->q, hd), *dout = w->dout + i0 * w->lo;
-	const float *k = w->k + lo * hd, *v = w->v + lo * vd;
-	float scale = (float)c->t.attn_scale;
-	float *dq = q == r->q ? r->dq : w->dq + i0 * w->ld;
+	const struct peft_packer *e = &job->packer;
+	size_t at = h->first * PEFT_KEYS, hd = peft_pack_up(c->head_dim);
+	size_t vd = peft_pack_up(c->v_dim), i;
+	struct peft_block p = { .m = h->m, .n = h->n, .k = c->head_dim,
+	    .a = peft_pack_at(e, b->q, h->first * b->ldq), .lda = b->ldq,
+	    .b = peft_pack_at(e, r->k, t->k0 * hd), .ldb = PEFT_PANEL * hd,
+	    .c = r->p + at, .ldc = PEFT_KEYS };
+	struct peft_block dp = { .m = h->m, .n = h->n, .k = c->v_dim,
+	    .a = peft_pack_at(e, b->dout, h->first * b->lddout),
+	    .lda = b->lddout, .b = peft_pack_at(e, r->v, t->k0 * vd),
+	    .ldb = PEFT_PANEL * vd, .c = r->dp + at, .ldc = PEFT_KEYS };
+	struct peft_block dq = { .m = h->m, .n = c->head_dim, .k = h->n,
+	    .lda = PEFT_KEYS, .b = peft_pack_at(e, r->kcols, t->k0 *
+	    PEFT_PANEL), .ldb = r->ldcols, .c = b->dq + h->first * b->lddq,
+	    .ldc = b->lddq, .add = !t->begins };
 
-	peft_gemm1(cpu, PEFT_N, PEFT_T, m, keys, hd, scale, q, ldq, k, hd,
-	    0, r->p, keys);
-	peft_gemm1(cpu, PEFT_N, PEFT_T, m, keys, vd, 1, dout, w->lo, v, vd,
-	    0, r->dp, keys);
-	weights(job, w, i0, m, lo, keys, r);
-	peft_gemm1(cpu, PEFT_N, PEFT_N, m, hd, keys, scale, r->dp, keys, k,
-	    hd, 0, dq, ldq);
-	peft_gemm1(cpu, PEFT_T, PEFT_N, keys, hd, m, scale, r->dp, keys, q,
-	    ldq, 1, w->dk + lo * hd, hd);
-	peft_gemm1(cpu, PEFT_T, PEFT_N, keys, vd, m, 1, r->p, keys, dout,
-	    w->lo, 1, w->dv + lo * vd, vd);
-	for (i = 0; dq == r->dq && i < m; i++)
-		memcpy(w->dq + (place(w, i0 + i) - w->past) * w->ld,
-		    dq + i * hd, hd * sizeof(*dq));
+	peft_pack_multiply(e, &p);
+	peft_pack_multiply(e, &dp);
+	for (i = 0; i < h->m; i++)
+		row_back(job, w, &b->rows, t, h->first + i, h->n, r);
+	dq.a = peft_pack_left(e, r->dp + at, h->m, h->n, r->left, &dq.lda);
+	peft_pack_multiply(e, &dq);
 }
 
-/* Add the gradients src[depth + n, width] of a node and all above it to their
- * places, `at' in those of a token. */
+/* to[n, keys lo .. hi of a tile] += turned x[rows from `first' on]. */
 static void
-spread(const struct peft_run *run, size_t node, size_t head, size_t at,
-    const float *src, size_t width)
+add_turned(const struct job *job, const struct block *b, size_t first,
+    size_t lo, size_t hi, const float *x, const void *turned, size_t n,
+    float *to, const struct room *r)
 {
-	const struct peft_node *n;
-	size_t i;
+	const struct peft_packer *e = &job->packer;
+	struct peft_block sum = { .m = n, .n = hi - lo,
+	    .k = b->rows.m - first, .a = peft_pack_at(e, turned, first),
+	    .lda = PEFT_BLOCK, .b = r->packed,
+	    .ldb = PEFT_BLOCK * PEFT_PANEL, .c = to + lo, .ldc = r->ld,
+	    .add = true };
 
-	for (; node != SIZE_MAX; node = n->parent) {
-		n = &run->tree.nodes[node];
-		for (i = 0; i < n->n; i++)
-			run->vec->add(dkv_of(run, n->first + i, head) + at,
-			    src + (n->depth + i) * width, width);
+	peft_pack_cols(e, x + first * PEFT_KEYS + lo, PEFT_KEYS,
+	    b->rows.m - first, hi - lo, r->packed, sum.ldb);
+	peft_pack_multiply(e, &sum);
+}
+
+static void
+tile(const struct job *job, const struct view *w, const struct block *b,
+    const struct peft_tile_of_keys *t, const struct room *r)
+{
+	const struct peft_config *c = &job->run->net->config;
+	size_t i, lo = 0;
+
+	for (i = 0; i < t->halves; i++)
+		meet(job, w, b, t, &t->half[i], r);
+	for (i = 0; i < t->halves; lo = t->half[i++].n) {
+		const struct peft_half *h = &t->half[i];
+
+		add_turned(job, b, h->first, lo, h->n, r->dp, r->qt,
+		    c->head_dim, r->dk + t->k0, r);
+		add_turned(job, b, h->first, lo, h->n, r->p, r->doutt,
+		    c->v_dim, r->dv + t->k0, r);
 	}
 }
 
-/* The head's place in a node; copy: keys, values and their gradients. */
+/* What the tiles read of a block, side by side and turned. */
+static struct block
+begin(const struct job *job, const struct view *w,
+    const struct peft_bunch *q, const struct room *r)
+{
+	const struct peft_config *c = &job->run->net->config;
+	const struct peft_packer *e = &job->packer;
+	const float *dout = w->dout + q->i0 * w->lo, *rows;
+	struct block b = { .rows = *q, .ldq = w->ld, .lddout = w->lo,
+	    .dq = w->dq + q->i0 * w->ld, .lddq = w->ld };
+
+	peft_pack_turned(e, dout, w->lo, q->m, c->v_dim, r->doutt,
+	    PEFT_BLOCK, r->copy);
+	b.dout = peft_pack_left(e, dout, q->m, c->v_dim, r->dout, &b.lddout);
+	rows = peft_bunch_rows(q, w->q, &b.ldq, r->apart, c->head_dim);
+	if (rows == r->apart) {
+		b.dq = r->dq;
+		b.lddq = c->head_dim;
+	}
+	peft_pack_turned(e, rows, b.ldq, q->m, c->head_dim, r->qt,
+	    PEFT_BLOCK, r->copy);
+	b.q = peft_pack_left(e, rows, q->m, c->head_dim, r->q, &b.ldq);
+	return b;
+}
+
+static void
+block(const struct job *job, const struct view *w,
+    const struct peft_bunch *q, const struct room *r)
+{
+	const struct peft_run *run = job->run;
+	const struct peft_config *c = &run->net->config;
+	struct block b = begin(job, w, q, r);
+	struct peft_tile_of_keys t = { 0 };
+	size_t i;
+
+	for (i = 0; i < q->m; i++)
+		r->d[i] = run->vec->dot(w->dout + (q->i0 + i) * w->lo,
+		    w->out + (q->i0 + i) * w->lo, c->v_dim);
+	while (peft_tile_next(q, &t))
+		tile(job, w, &b, &t, r);
+	for (i = 0; b.dq == r->dq && i < q->m; i++)
+		memcpy(w->dq + peft_asked_at(q->asked, q->node, q->i0 + i) *
+		    w->ld, b.dq + i * b.lddq, c->head_dim * sizeof(*b.dq));
+}
+
+/* The head's place in a node. */
 static struct view
-view_of(const struct job *job, size_t node, size_t head, float *copy)
+view_of(const struct job *job, size_t node, size_t head,
+    const struct peft_asked *ask)
 {
 	const struct peft_node *n = &job->run->tree.nodes[node];
-	struct peft_asked ask = peft_asked(job->run, job->layer, node);
 	const struct peft_config *c = &job->run->net->config;
 	const struct peft_heads_at *at = &job->run->net->at;
-	size_t o = c->heads * c->v_dim, oo = ask.first * o + head * c->v_dim;
-	size_t rep = c->heads / c->kv_heads, seq = job->run->caps.seq;
+	size_t o = c->heads * c->v_dim, oo = ask->first * o + head * c->v_dim;
+	size_t rep = c->heads / c->kv_heads;
 	size_t qo = n->first * at->ld + head / rep * at->group +
 	    head % rep * at->q;
 
 	return (struct view){ .ld = at->ld, .lo = o, .heads = c->heads,
 	    .head = head, .q = job->s->qkv + qo, .out = job->s->attn + oo,
 	    .dout = job->dout + oo, .dq = job->dqkv + qo,
-	    .lse = job->s->lse + ask.first * c->heads + head, .k = copy,
-	    .v = copy + seq * c->head_dim,
-	    .dk = copy + seq * (c->head_dim + c->v_dim),
-	    .dv = copy + seq * (2 * c->head_dim + c->v_dim),
-	    .past = n->depth, .node = n->first, .asked = ask };
+	    .lse = job->s->lse + ask->first * c->heads + head };
 }
 
+/* Pack the node's keys and values, and clear their gradients. */
 static void
-node_back(const struct job *job, size_t node, size_t head,
-    const struct room *r, float *copy)
+prepare(const struct job *job, size_t node, size_t head, const struct room *r)
 {
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
 	const struct peft_heads_at *at = &run->net->at;
 	const struct peft_node *n = &run->tree.nodes[node];
-	size_t g = head / (c->heads / c->kv_heads), all = n->depth + n->n, i;
-	struct view w = view_of(job, node, head, copy);
+	size_t g = head / (c->heads / c->kv_heads), d;
+	size_t bytes = peft_pack_up(n->depth + n->n) * sizeof(float);
+	struct peft_packing keys = { .n = c->head_dim, .lds = at->ld,
+	    .src = job->s->qkv + at->k + g * at->kstep, .rows = r->k,
+	    .cols = r->kcols, .ldc = r->ldcols, .copy = r->copy };
+	struct peft_packing values = { .n = c->v_dim, .lds = at->ld,
+	    .src = job->s->qkv + at->v + g * at->vstep, .rows = r->v,
+	    .copy = r->copy };
 
-	if (w.asked.n == 0)
+	peft_attention_pack(run, node, &job->packer, &keys);
+	peft_attention_pack(run, node, &job->packer, &values);
+	for (d = 0; d < c->head_dim; d++)
+		memset(r->dk + d * r->ld, 0, bytes);
+	for (d = 0; d < c->v_dim; d++)
+		memset(r->dv + d * r->ld, 0, bytes);
+}
+
+static void
+node_back(const struct job *job, size_t node, size_t head,
+    const struct room *r)
+{
+	const struct peft_run *run = job->run;
+	const struct peft_config *c = &run->net->config;
+	const struct peft_node *n = &run->tree.nodes[node];
+	struct peft_asked ask = peft_asked(run, job->layer, node);
+	struct view w = view_of(job, node, head, &ask);
+	struct peft_bunch q = { .asked = &ask, .window = job->window,
+	    .node = n->first, .past = n->depth };
+
+	if (ask.n == 0) {		/* but there are nodes below */
+		peft_keys_back_none(run, node, head);
 		return;
-	peft_attention_path(run, node, job->s->qkv + at->k + g * at->kstep,
-	    at->ld, copy, c->head_dim);
-	peft_attention_path(run, node, job->s->qkv + at->v + g * at->vstep,
-	    at->ld, copy + run->caps.seq * c->head_dim, c->v_dim);
-	memset(w.dk, 0, all * c->head_dim * sizeof(float));
-	memset(w.dv, 0, all * c->v_dim * sizeof(float));
-	for (i = 0; i < w.asked.n; i += PEFT_BLOCK)
-		block(job, &w, i, w.asked.n - i < PEFT_BLOCK ? w.asked.n - i :
-		    PEFT_BLOCK, r);
-	spread(run, node, head, 0, w.dk, c->head_dim);
-	spread(run, node, head, c->head_dim, w.dv, c->v_dim);
+	}
+	prepare(job, node, head, r);
+	for (; q.i0 < ask.n; q.i0 += PEFT_BLOCK) {
+		q.m = ask.n - q.i0 < PEFT_BLOCK ? ask.n - q.i0 : PEFT_BLOCK;
+		block(job, &w, &q, r);
+	}
+	peft_keys_back(run, node, head, 0, r->dk, r->ld, c->head_dim, r->copy);
+	peft_keys_back(run, node, head, c->head_dim, r->dv, r->ld, c->v_dim,
+	    r->copy);
 }
 
 /* A tree, from its root on: its nodes follow each other. */
@@ -208,57 +313,15 @@ head_task(void *ctx, size_t task, int thread)
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
 	const struct peft_tree *tree = &run->tree;
-	size_t node = task / c->heads, head = task % c->heads, t;
-	size_t queries = PEFT_BLOCK * c->head_dim;
-	float *at = run->attention + (size_t)thread * run->attention_stride;
-	struct room r = { at, at + queries, at + 2 * queries,
-	    at + 2 * queries + PEFT_BLOCK * run->caps.seq };
+	size_t node = task / c->heads, head = task % c->heads;
+	struct peft_arena a = peft_attention_arena(run, thread);
+	struct room r = room_of(run, &a);
 
 	if (tree->nodes[node].parent != SIZE_MAX)
 		return;
-	do {
-		const struct peft_node *n = &tree->nodes[node];
-
-		for (t = n->first; t < n->first + n->n; t++)
-			memset(dkv_of(run, t, head), 0, (c->head_dim +
-			    c->v_dim) * sizeof(float));
-		node_back(job, node, head, &r, r.dp + PEFT_BLOCK *
-		    run->caps.seq);
-	} while (++node < tree->n && tree->nodes[node].parent != SIZE_MAX);
-}
-
-/* The sums of a token over the heads of a group, in their order. */
-static void
-sum_heads(const struct job *job, size_t t)
-{
-	const struct peft_config *c = &job->run->net->config;
-	const struct peft_heads_at *at = &job->run->net->at;
-	float *row = job->dqkv + t * at->ld;
-	size_t rep = c->heads / c->kv_heads, head;
-
-	for (head = 0; head < c->heads; head++) {
-		const float *d = dkv_of(job->run, t, head);
-		float *dk = row + at->k + head / rep * at->kstep;
-		float *dv = row + at->v + head / rep * at->vstep;
-
-		if (head % rep == 0) {
-			memset(dk, 0, c->head_dim * sizeof(*dk));
-			memset(dv, 0, c->v_dim * sizeof(*dv));
-		}
-		job->run->vec->add(dk, d, c->head_dim);
-		job->run->vec->add(dv, d + c->head_dim, c->v_dim);
-	}
-}
-
-static void
-sum_task(void *ctx, size_t task, int thread)
-{
-	const struct job *job = ctx;
-	size_t t = task * SUMMED, end = t + SUMMED;
-
-	(void)thread;
-	for (; t < end && t < job->run->T; t++)
-		sum_heads(job, t);
+	do
+		node_back(job, node, head, &r);
+	while (++node < tree->n && tree->nodes[node].parent != SIZE_MAX);
 }
 
 void
@@ -266,15 +329,15 @@ peft_attention_back(struct peft_run *run, size_t layer,
     const struct peft_saved *s, const float *dout, float *dqkv)
 {
 	struct job job = { run, s, dout, dqkv, layer,
-	    peft_config_window(&run->net->config, layer) };
+	    peft_config_window(&run->net->config, layer),
+	    peft_packer_of(run->net->cpu) };
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 
 	if (peft_is_kept(run, layer))	/* of other queries there are none */
 		memset(dqkv, 0, run->T * run->net->at.ld * sizeof(*dqkv));
 	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads,
 	    head_task, &job);
-	peft_cpu_run(run->net->cpu, (run->T + SUMMED - 1) / SUMMED, sum_task,
-	    &job);
+	peft_keys_back_sum(run, dqkv);
 	/* five products for the two of forward */
 	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ATTENTION_BACK, 0,
 	    2.5 * peft_attention_work(run, layer));

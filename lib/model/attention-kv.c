@@ -60,7 +60,8 @@ attend(const struct peft_run *run, const struct look *l, const float *q,
 		run->vec->page_scores(s + i * PEFT_PAGE, q,
 		    peft_page_keys(run, l->kv, i, l->layer, l->group),
 		    c->head_dim, (float)c->t.attn_scale);
-	peft_scores(run, l->head, s + l->lo, l->end - l->lo);
+	peft_scores(run, l->head, s + l->lo, l->end - l->lo,
+	    l->end - l->lo - 1);
 	lse = run->vec->softmax(s + l->lo, l->end - l->lo);
 	memset(out, 0, c->v_dim * sizeof(*out));
 	for (i = first; i * PEFT_PAGE < l->end; i++) {

@@ -2,79 +2,57 @@
 /*
  * Causal attention with grouped heads, forward.
  *
- * One task is a head of a node of the tree of sequences.  It takes PEFT_BLOCK
- * queries at a time against all keys up to the last of them (with a window:
- * from the first that the first of them sees), so that memory is a strip of
- * scores and never the square.  The keys and values of a node below others
- * are copied together first.  Sequences with a cache: attention-kv.c.
+ * One task is a head of a node of the tree of sequences.  Its queries meet
+ * tiles of keys, whose weights are made relative to the largest score so far
+ * (Milakov & Gimelshein 2018; Dao et al. 2022): what was summed before is
+ * scaled when a larger one comes.  With the compute type bf16 both products
+ * are of bf16; scores, weights' sums and what comes out are f32.  Sequences
+ * with a cache: attention-kv.c.
  */
 
 #include <math.h>
 #include <string.h>
 
-#include "model/net-impl.h"
+#include "model/attention-impl.h"
 
 struct job {
 	struct peft_run	*run;
 	const float	*qkv;
 	float		*out, *lse;
 	size_t		 layer, window;
+	struct peft_packer packer;
 };
 
-/* Keys and values of a kv head: where, and the row strides. */
-struct strip {
-	const float	*k, *v;
-	size_t		 ldk, ldv;
-	size_t		 past;		/* tokens before the node's */
+/* Scratch of a task. */
+struct room {
+	void	*k, *v;			/* packed: as columns, as rows */
+	size_t	 ldv;
+	float	*copy;			/* tokens, queries that lie apart */
+	void	*q, *p;			/* left-hand sides */
+	float	*s;			/* [PEFT_BLOCK, PEFT_KEYS] */
+	float	*max, *sum;		/* [PEFT_BLOCK] */
 };
 
-void
-peft_attention_path(const struct peft_run *run, size_t node, const float *src,
-    size_t ld, float *dst, size_t n)
-{
-	const struct peft_node *at;
-	size_t i;
-
-	for (; node != SIZE_MAX; node = at->parent) {
-		at = &run->tree.nodes[node];
-		for (i = 0; i < at->n; i++)
-			memcpy(dst + (at->depth + i) * n,
-			    src + (at->first + i) * ld, n * sizeof(*dst));
-	}
-}
-
-/* Floats a thread: queries that lie apart, scores, and with training their
- * gradients; keys and values, and their gradients. */
-size_t
-peft_attention_scratch(const struct peft_run *run)
+static struct room
+room_of(const struct peft_run *run, struct peft_arena *a)
 {
 	const struct peft_config *c = &run->net->config;
-	size_t scores = PEFT_BLOCK * run->caps.seq;
-	size_t copy = run->caps.seq * (c->head_dim + c->v_dim);
-	size_t queries = PEFT_BLOCK * c->head_dim;
+	struct peft_packer e = peft_packer_of(run->net->cpu);
+	size_t hd = peft_pack_up(c->head_dim), vd = peft_pack_up(c->v_dim);
+	size_t seq = peft_pack_up(run->caps.seq);
 
-	if (run->caps.train)
-		return 2 * (queries + scores + copy);
-	return queries + scores + (run->caps.share ? copy : 0);
-}
-
-static struct strip
-strip_of(const struct job *job, size_t node, size_t kvhead, float *copy)
-{
-	const struct peft_run *run = job->run;
-	const struct peft_config *c = &run->net->config;
-	const struct peft_heads_at *at = &run->net->at;
-	const struct peft_node *n = &run->tree.nodes[node];
-	const float *k = job->qkv + at->k + kvhead * at->kstep;
-	const float *v = job->qkv + at->v + kvhead * at->vstep;
-	float *vcopy = copy + run->caps.seq * c->head_dim;
-
-	if (n->parent == SIZE_MAX)
-		return (struct strip){ k + n->first * at->ld,
-		    v + n->first * at->ld, at->ld, at->ld, 0 };
-	peft_attention_path(run, node, k, at->ld, copy, c->head_dim);
-	peft_attention_path(run, node, v, at->ld, vcopy, c->v_dim);
-	return (struct strip){ copy, vcopy, c->head_dim, c->v_dim, n->depth };
+	return (struct room){
+		.k = peft_arena_get(a, seq * hd, e.size),
+		.v = peft_arena_get(a, seq * vd, e.size),
+		.ldv = seq * PEFT_PANEL,
+		.copy = peft_arena_get(a, PEFT_BLOCK * (hd > vd ? hd : vd),
+		    sizeof(float)),
+		.q = peft_arena_get(a, PEFT_BLOCK * hd, e.size),
+		.p = peft_arena_get(a, PEFT_BLOCK * PEFT_KEYS, e.size),
+		.s = peft_arena_get(a, PEFT_BLOCK * PEFT_KEYS, sizeof(float)),
+		.max = peft_arena_get(a, PEFT_BLOCK, sizeof(float)),
+		.sum = peft_arena_get(a, PEFT_BLOCK, sizeof(float)),
+	};
 }
 
 /* The slopes for n heads, n a power of two, are 2^(-max i / n); for others
@@ -96,16 +74,17 @@ peft_slopes(const struct peft_config *c, float *slope)
 }
 
 void
-peft_scores(const struct peft_run *run, size_t head, float *s, size_t seen)
+peft_scores(const struct peft_run *run, size_t head, float *s, size_t n,
+    size_t ahead)
 {
 	const struct peft_net *net = run->net;
 	float cap = (float)net->config.t.attn_cap;
 	size_t j;
 
 	if (cap > 0)
-		peft_cap_row(run->vec, s, seen, cap);
-	for (j = 0; net->slopes != NULL && j < seen; j++)
-		s[j] -= net->slopes[head] * (float)(seen - 1 - j);
+		peft_cap_row(run->vec, s, n, cap);
+	for (j = 0; net->slopes != NULL && j < n; j++)
+		s[j] -= net->slopes[head] * (float)(ahead - j);
 }
 
 /* One query head of a node: q of its first token; out and lse of the first
@@ -114,65 +93,110 @@ struct view {
 	const float	*q;
 	float		*out, *lse;
 	size_t		 ldo, ldl, head;
-	size_t		 node;		/* its first token */
-	struct peft_asked asked;
 };
 
-size_t
-peft_asked_at(const struct peft_asked *a, size_t node, size_t i)
+/* The scores of row i become weights; what was summed before is scaled. */
+static void
+weigh(const struct job *job, const struct view *w,
+    const struct peft_bunch *q, const struct peft_tile_of_keys *t, size_t i,
+    size_t n, const struct room *r)
 {
-	return a->token == NULL ? i : a->token[i] - node;
+	const struct peft_run *run = job->run;
+	float *s = r->s + i * PEFT_KEYS, scale, f;
+	struct peft_seen seen;
+
+	if (!peft_tile_seen(q, t, i, &seen)) {
+		memset(s, 0, n * sizeof(*s));
+		return;
+	}
+	scale = peft_tile_mask(run, w->head, s, n, &seen);
+	f = run->vec->softmax_part(s, n, scale, &r->max[i], &r->sum[i]);
+	if (!t->begins && f != 1)
+		run->vec->scale(w->out + (q->i0 + i) * w->ldo, f,
+		    run->net->config.v_dim);
 }
 
-const float *
-peft_asked_rows(const struct peft_asked *a, size_t node, size_t i0, size_t m,
-    const float *src, size_t *ld, float *copy, size_t n)
+/* Rows of a half with a tile of keys. */
+static void
+meet(const struct job *job, const struct view *w, const struct peft_bunch *q,
+    const struct peft_tile_of_keys *t, const struct peft_half *h,
+    const void *left, size_t ldq, const struct room *r)
 {
+	const struct peft_config *c = &job->run->net->config;
+	const struct peft_packer *e = &job->packer;
+	float *s = r->s + h->first * PEFT_KEYS;
+	struct peft_block scores = { .m = h->m, .n = h->n, .k = c->head_dim,
+	    .a = peft_pack_at(e, left, h->first * ldq), .lda = ldq,
+	    .b = peft_pack_at(e, r->k, t->k0 * peft_pack_up(c->head_dim)),
+	    .ldb = PEFT_PANEL * peft_pack_up(c->head_dim), .c = s,
+	    .ldc = PEFT_KEYS };
+	struct peft_block values = { .m = h->m, .n = c->v_dim, .k = h->n,
+	    .lda = PEFT_KEYS, .b = peft_pack_at(e, r->v, t->k0 * PEFT_PANEL),
+	    .ldb = r->ldv, .c = w->out + (q->i0 + h->first) * w->ldo,
+	    .ldc = w->ldo, .add = !t->begins };
 	size_t i;
 
-	if (a->token == NULL)
-		return src + i0 * *ld;
-	for (i = 0; i < m; i++)
-		memcpy(copy + i * n, src + (a->token[i0 + i] - node) * *ld,
-		    n * sizeof(*copy));
-	*ld = n;
-	return copy;
+	peft_pack_multiply(e, &scores);
+	for (i = 0; i < h->m; i++)
+		weigh(job, w, q, t, h->first + i, h->n, r);
+	values.a = peft_pack_left(e, s, h->m, h->n, r->p, &values.lda);
+	peft_pack_multiply(e, &values);
 }
 
-/* Queries i0 .. i0+m of those asked for: room for m of them, and behind that
- * s[m, keys], are scratch. */
 static void
-block(const struct job *job, const struct strip *kv, const struct view *w,
-    size_t i0, size_t m, float *room)
+block(const struct job *job, const struct view *w,
+    const struct peft_bunch *q, const struct room *r)
 {
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
-	size_t at = kv->past + peft_asked_at(&w->asked, w->node, i0) + 1, i;
-	size_t last = kv->past + peft_asked_at(&w->asked, w->node, i0 + m -
-	    1) + 1, lo = at > job->window ? at - job->window : 0;
-	size_t ldq = run->net->at.ld, keys = last - lo;
-	const float *q = peft_asked_rows(&w->asked, w->node, i0, m, w->q,
-	    &ldq, room, c->head_dim);
-	float *s = room + PEFT_BLOCK * c->head_dim;
+	struct peft_tile_of_keys t = { 0 };
+	size_t ldq = run->net->at.ld, i;
+	const float *rows = peft_bunch_rows(q, w->q, &ldq, r->copy,
+	    c->head_dim);
+	const void *left = peft_pack_left(&job->packer, rows, q->m,
+	    c->head_dim, r->q, &ldq);
 
-	peft_gemm1(run->net->cpu, PEFT_N, PEFT_T, m, keys, c->head_dim,
-	    (float)c->t.attn_scale, q, ldq, kv->k + lo * kv->ldk, kv->ldk, 0,
-	    s, keys);
-	for (i = 0; i < m; i++) {
-		size_t end = kv->past + peft_asked_at(&w->asked, w->node,
-		    i0 + i) + 1 - lo;
-		size_t from = end > job->window ? end - job->window : 0;
-		float *row = s + i * keys;
-
-		peft_scores(run, w->head, row + from, end - from);
-		w->lse[(i0 + i) * w->ldl] = run->vec->softmax(row + from,
-		    end - from);
-		memset(row, 0, from * sizeof(*s));
-		memset(row + end, 0, (keys - end) * sizeof(*s));
+	for (i = 0; i < q->m; i++) {
+		r->max[i] = -INFINITY;
+		r->sum[i] = 0;
 	}
-	peft_gemm1(run->net->cpu, PEFT_N, PEFT_N, m, c->v_dim, keys, 1, s,
-	    keys, kv->v + lo * kv->ldv, kv->ldv, 0, w->out + i0 * w->ldo,
-	    w->ldo);
+	while (peft_tile_next(q, &t))
+		for (i = 0; i < t.halves; i++)
+			meet(job, w, q, &t, &t.half[i], left, ldq, r);
+	for (i = 0; i < q->m; i++) {
+		run->vec->scale(w->out + (q->i0 + i) * w->ldo, 1 / r->sum[i],
+		    c->v_dim);
+		w->lse[(q->i0 + i) * w->ldl] = r->max[i] + logf(r->sum[i]);
+	}
+}
+
+/* All that are asked for of a node's queries, against the keys of it and of
+ * what is above. */
+static void
+node_head(const struct job *job, size_t node, const struct view *w,
+    const struct peft_asked *ask, struct peft_arena *a)
+{
+	const struct peft_run *run = job->run;
+	const struct peft_config *c = &run->net->config;
+	const struct peft_heads_at *at = &run->net->at;
+	size_t kvhead = w->head / (c->heads / c->kv_heads);
+	struct room r = room_of(run, a);
+	struct peft_packing keys = { .n = c->head_dim, .lds = at->ld,
+	    .src = job->qkv + at->k + kvhead * at->kstep, .rows = r.k,
+	    .copy = r.copy };
+	struct peft_packing values = { .n = c->v_dim, .lds = at->ld,
+	    .src = job->qkv + at->v + kvhead * at->vstep, .cols = r.v,
+	    .ldc = r.ldv, .copy = r.copy };
+	struct peft_bunch q = { .asked = ask, .window = job->window,
+	    .node = run->tree.nodes[node].first,
+	    .past = run->tree.nodes[node].depth };
+
+	peft_attention_pack(run, node, &job->packer, &keys);
+	peft_attention_pack(run, node, &job->packer, &values);
+	for (; q.i0 < ask->n; q.i0 += PEFT_BLOCK) {
+		q.m = ask->n - q.i0 < PEFT_BLOCK ? ask->n - q.i0 : PEFT_BLOCK;
+		block(job, w, &q, &r);
+	}
 }
 
 static void
@@ -184,29 +208,49 @@ head_task(void *ctx, size_t task, int thread)
 	const struct peft_heads_at *at = &run->net->at;
 	size_t node = task / c->heads, head = task % c->heads;
 	size_t rep = c->heads / c->kv_heads, o = c->heads * c->v_dim;
-	size_t first = run->tree.nodes[node].first, i;
-	float *s = run->attention + (size_t)thread * run->attention_stride;
+	const struct peft_node *n = &run->tree.nodes[node];
 	struct peft_asked ask = peft_asked(run, job->layer, node);
+	struct peft_arena a = peft_attention_arena(run, thread);
 	struct view w = { .ldo = o, .ldl = c->heads, .head = head,
-	    .q = job->qkv + first * at->ld + head / rep * at->group +
+	    .q = job->qkv + n->first * at->ld + head / rep * at->group +
 	    head % rep * at->q,
 	    .out = job->out + ask.first * o + head * c->v_dim,
-	    .lse = job->lse + ask.first * c->heads + head,
-	    .node = first, .asked = ask };
-	struct strip kv;
+	    .lse = job->lse + ask.first * c->heads + head };
 
 	if (ask.n == 0)
 		return;
-	if (run->seqs[run->tree.order[run->tree.nodes[node].lo]].kv != NULL) {
-		peft_attention_kv(run, &run->tree.nodes[node], job->layer,
-		    head, &ask, job->qkv, job->out, job->lse, s);
-		return;
+	if (run->seqs[run->tree.order[n->lo]].kv != NULL)
+		peft_attention_kv(run, n, job->layer, head, &ask, job->qkv,
+		    job->out, job->lse, (float *)(void *)a.base);
+	else
+		node_head(job, node, &w, &ask, &a);
+}
+
+/* Floats of one task, whichever it is. */
+size_t
+peft_attention_scratch(const struct peft_run *run)
+{
+	struct peft_arena a = { 0 };
+	size_t most, cached = peft_pack_up(run->caps.seq);
+
+	(void)room_of(run, &a);
+	most = a.used;
+	if (run->caps.train) {
+		a.used = 0;
+		peft_attention_back_room(run, &a);
+		most = most > a.used ? most : a.used;
 	}
-	kv = strip_of(job, node, head / rep, s + PEFT_BLOCK *
-	    (c->head_dim + run->caps.seq));
-	for (i = 0; i < ask.n; i += PEFT_BLOCK)
-		block(job, &kv, &w, i, ask.n - i < PEFT_BLOCK ? ask.n - i :
-		    PEFT_BLOCK, s);
+	cached *= sizeof(float);
+	return (most > cached ? most : cached) / sizeof(float);
+}
+
+struct peft_arena
+peft_attention_arena(const struct peft_run *run, int thread)
+{
+	size_t n = run->attention_stride;
+
+	return (struct peft_arena){ .base = (char *)(run->attention +
+	    (size_t)thread * n), .size = n * sizeof(float) };
 }
 
 /* Queries by the keys they see, twice: scores, and sums of values. */
@@ -238,7 +282,8 @@ peft_attention(struct peft_run *run, size_t layer, const float *qkv,
     float *out, float *lse)
 {
 	struct job job = { run, qkv, out, lse, layer,
-	    peft_config_window(&run->net->config, layer) };
+	    peft_config_window(&run->net->config, layer),
+	    peft_packer_of(run->net->cpu) };
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 	size_t i;
 

@@ -71,11 +71,8 @@ void	peft_kept_scatter(struct peft_run *, float *y, size_t ldy,
 	    const float *x, size_t n, bool add);
 struct peft_asked peft_asked(const struct peft_run *, size_t layer,
 	    size_t node);
-/* attention.c: where the i'th of them is in its node, which begins at token
- * `node'; rows i0 .. i0+m of src, the node's: where they are or copied. */
+/* attention-tile.c: where the i'th of them is in its node, which begins at
+ * token `node'. */
 size_t	peft_asked_at(const struct peft_asked *, size_t node, size_t i);
-const float *peft_asked_rows(const struct peft_asked *, size_t node,
-	    size_t i0, size_t m, const float *src, size_t *ld, float *copy,
-	    size_t n);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sizes that a layout asks for. */
 
+#include "model/beside-impl.h"
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
@@ -35,13 +36,35 @@ peft_run_hook_saved(const struct peft_run *run, int slot, size_t l, size_t end)
 	return most;
 }
 
+/* Do two linears have the same input, so that they are multiplied at once? */
+static bool
+share(const struct peft_site *a, const struct peft_site *b)
+{
+	return a->layer == b->layer && a->kind == b->kind && a->in == b->in &&
+	    (a->kind == PEFT_EXPERT || (a->slot == PEFT_Q &&
+	    (b->slot == PEFT_K || b->slot == PEFT_V)) ||
+	    (a->slot == PEFT_GATE && b->slot == PEFT_UP));
+}
+
+/* Rows of a linear's weight, and of those that are multiplied with it. */
+static size_t
+rows_at_once(const struct peft_sites *s, size_t i)
+{
+	size_t rows = s->at[i].out, k;
+
+	for (k = i + 1; k < s->n && k < i + PEFT_SHARING; k++)
+		if (share(&s->at[i], &s->at[k]))
+			rows += s->at[k].out;
+	return rows;
+}
+
 /* A weight stored [in, out] is multiplied the other way round: room for
  * either. */
 size_t
 peft_run_product_scratch(const struct peft_run *run)
 {
 	const struct peft_sites *s = &run->net->sites;
-	size_t i, n, rows, T, most = 0;
+	size_t i, n, rows, T, most = 0, beside = peft_beside_width(run);
 
 	for (i = 0; i < s->n; i++) {
 		const struct peft_site *site = &s->at[i];
@@ -55,9 +78,9 @@ peft_run_product_scratch(const struct peft_run *run)
 		/* hooks may multiply more than the rows of a batch */
 		T = site->kind == PEFT_HEAD && site->hooks == NULL ?
 		    peft_run_tile(run) : SIZE_MAX;
-		rows = turned ? site->in : site->out;
-		n = peft_product_scratch(run->net->cpu, rows, site->in +
-		    site->out - rows, T);
+		rows = turned ? site->in : rows_at_once(s, i) + beside;
+		n = peft_product_scratch(run->net->cpu, rows,
+		    turned ? site->out : site->in, T);
 		most = n > most ? n : most;
 	}
 	return most;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where everything of a run lies in its arena; counted before it is there. */
 
+#include "model/beside-impl.h"
 #include "model/experts.h"
 #include "model/hooks-impl.h"
 #include "model/rope.h"
@@ -199,6 +200,7 @@ layout_work(struct peft_run *run)
 	layout_angles(run);
 	run->input = floats(a, T, peft_hooks_width(run, PEFT_HAS_INPUT));
 	run->dout = floats(a, T, peft_hooks_width(run, PEFT_HAS_OUTPUT));
+	run->dhidden = floats(a, T, peft_beside_width(run));
 	run->whole = peft_arena_get(a, run->caps.seqs, sizeof(*run->whole));
 	run->ids = peft_arena_get(a, T, sizeof(*run->ids));
 	run->labels = peft_arena_get(a, T, sizeof(*run->labels));

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "model/beside-impl.h"
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
@@ -106,10 +107,13 @@ peft_linears(struct peft_run *run, const struct peft_linear *lin,
     const struct peft_product *p, size_t n)
 {
 	bool apart = inputs_differ(lin, n);
+	struct peft_beside b = { 0 };
 	size_t i, ld;
 
-	if (!apart)
-		products(run, lin->site, x, ldx, p, n);
+	if (!apart) {
+		peft_beside_forward(run, &b, lin, saved, x, ldx, p, n);
+		products(run, lin->site, x, ldx, b.p, b.n);
+	}
 	for (i = 0; i < n; i++) {
 		size_t out = lin[i].site->out;
 
@@ -121,8 +125,10 @@ peft_linears(struct peft_run *run, const struct peft_linear *lin,
 		if (lin[i].bias != NULL)
 			peft_op_bias(run, p[i].y, p[i].ldy, lin[i].bias, out,
 			    run->T);
+		run->hidden = b.hidden[i];
 		peft_hooks_forward(run, lin[i].site, run->ranges, run->nranges,
 		    run->ident, x, ldx, p[i].y, p[i].ldy, saved[i]);
+		run->hidden = NULL;
 		peft_check_finite(run, lin[i].site->path, p[i].y, p[i].ldy,
 		    out);
 	}
@@ -171,6 +177,7 @@ peft_linears_back(struct peft_run *run, const struct peft_linear *lin,
     float *const *saved, const float *x, size_t ldx, float *dx,
     struct peft_product *dy, size_t n)
 {
+	struct peft_beside b = { 0 };
 	size_t i, at = 0;
 
 	for (i = 0; i < n; i++)
@@ -179,10 +186,15 @@ peft_linears_back(struct peft_run *run, const struct peft_linear *lin,
 			    &dy[i], &at);
 	if (inputs_differ(lin, n))
 		inputs_back(run, lin, x, ldx, dx, dy, n);
-	else if (dx != NULL)
-		products_back(run, lin->site, dx, ldx, dy, n);
-	for (i = 0; i < n; i++)
+	else if (dx != NULL) {
+		peft_beside_backward(run, &b, lin, saved, x, ldx, dy, n);
+		products_back(run, lin->site, dx, ldx, b.p, b.n);
+	}
+	for (i = 0; i < n; i++) {
+		run->hidden = b.hidden[i];
 		peft_hooks_backward(run, lin[i].site, run->ranges,
 		    run->nranges, run->ident, x, ldx, dy[i].y, dy[i].ldy, dx,
 		    ldx, saved[i]);
+		run->hidden = NULL;
+	}
 }

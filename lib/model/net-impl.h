@@ -148,6 +148,8 @@ struct peft_run {
 	float	*product, *hook;		/* scratch */
 	float	*input;		/* [T, most] what hooks made of an input */
 	float	*dout;		/* [T, most] and of outputs' gradients */
+	float	*dhidden;	/* [T, most] of adapters beside weights */
+	float	*hidden;	/* what hooks are told of that, or NULL */
 	float	*ones, *unit;	/* [D], where norms are trained */
 	float	*attention;			/* scratch, per thread */
 	size_t	 attention_stride;
@@ -282,22 +284,17 @@ void	peft_attention_fill(struct peft_run *, const struct peft_node *,
 
 /* attention.c: out[T, O] and lse from qkv (and caches, of layer `layer');
  * attention-back.c: dqkv from dout. */
-enum { PEFT_BLOCK = 64 };	/* queries at a time */
 size_t	peft_attention_scratch(const struct peft_run *);
 /* Its operations, for the profile: 0 if there is none. */
 double	peft_attention_work(const struct peft_run *, size_t layer);
-/* Copy n floats of each token of a node and of all above it, which lie at src
- * in rows of ld, into [depth + n, n]. */
-void	peft_attention_path(const struct peft_run *, size_t node,
-	    const float *src, size_t ld, float *dst, size_t n);
 void	peft_attention(struct peft_run *, size_t layer, const float *qkv,
 	    float *out, float *lse);
 void	peft_attention_back(struct peft_run *, size_t layer,
 	    const struct peft_saved *, const float *dout, float *dqkv);
-/* Scores s[0 .. seen) of a query that sees keys first .. first+seen of its
- * sequence, itself the last: capped, with ALiBi. */
-void	peft_scores(const struct peft_run *, size_t head, float *s,
-	    size_t seen);
+/* Scores s[n] of a query, which is `ahead' tokens behind the first of these
+ * keys: capped, with ALiBi. */
+void	peft_scores(const struct peft_run *, size_t head, float *s, size_t n,
+	    size_t ahead);
 /* ALiBi's slopes [heads] (Press et al. 2021). */
 void	peft_slopes(const struct peft_config *, float *);
 

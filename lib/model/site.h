@@ -46,6 +46,9 @@ struct peft_hook_call {
 	float		*product;	/* scratch for products of the site's
 					 * shape (quant/product.h) */
 	bool		 train;		/* backward will follow */
+	float		*hidden;	/* h, or dh, of thin() below, if it is
+					 * there already; backward: dx, too,
+					 * has what is due to it */
 	uint64_t	 step;	/* with site and ident: key of dropout */
 	int		 task;		/* of the rows; -1: none is named */
 	size_t		 expert;	/* of a stack, whose rows these are */
@@ -53,6 +56,16 @@ struct peft_hook_call {
 					 * the micro-batch's rows */
 	bool		 scouting;	/* see struct peft_scout */
 	float		*dbranch;	/* backward at a join, [T, out] */
+};
+
+/*
+ * What adapters of low rank add to a linear's output: s h B^T, h = x A^T
+ * [T, r]; backward dh = s dy B, and dh A is due to dx.
+ */
+struct peft_thin {
+	size_t		 r, in, out;
+	const float	*a, *b;		/* [r, in], [out, r] */
+	float		 scale;		/* s */
 };
 
 /*
@@ -88,6 +101,11 @@ struct peft_hook_ops {
 	 * input needs none) */
 	void	(*backward)(void *self, const struct peft_hook_call *,
 		    const float *dy, size_t lddy, float *dx, size_t lddx);
+	/* Is what forward adds just this, so that h, dh and what is due to dx
+	 * may be computed with the weight's product, from one walk over x?
+	 * Then h is what begins in `saved'.  (call NULL: ever?) */
+	bool	(*thin)(const void *self, const struct peft_hook_call *,
+		    struct peft_thin *);
 	/* The gradient of the output becomes, in place, that of what forward
 	 * found there; before backward, which sees the new one. */
 	void	(*output_back)(void *self, const struct peft_hook_call *,

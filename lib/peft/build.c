@@ -80,6 +80,19 @@ check_kind(const struct peft_method *method, const struct peft_site *site,
 	    site->path, kinds[site->kind], method->type);
 }
 
+/* A change of a weight has no more rank than the weight. */
+static int
+check_rank(const struct peft_module *m, struct peft_err *err)
+{
+	size_t in = m->site->in, out = m->site->out;
+
+	if (!m->adapter->fresh || !m->method->bounded || m->rank <= in ||
+	    m->rank <= out)
+		return 0;
+	return peft_seterr(err, "a rank of %zu is above both dimensions of "
+	    "the weight, %zu and %zu", m->rank, out, in);
+}
+
 /* One module: its method's tensors become params (names and shapes). */
 static int
 add_module(struct peft_adapter *a, const struct peft_choice *c,
@@ -96,6 +109,8 @@ add_module(struct peft_adapter *a, const struct peft_choice *c,
 		return -1;
 	r = c->site == NULL ? c->method->common(c->settings, m, shapes, err) :
 	    c->method->shapes(c->settings, m, shapes, err);
+	if (r == 0 && c->site != NULL)
+		r = check_rank(m, err);
 	if (r == -1)
 		return c->site == NULL ? -1 : peft_errprefix(err, "%s",
 		    c->site->path);
@@ -264,8 +279,8 @@ peft_adapter_build(struct peft_adapter *a, const struct peft_sites *sites,
 	for (i = 0; r == 0 && i < n; i++)
 		r = add_module(a, &chosen[i], err);
 	if (r == 0 && a->nparams == 0)
-		r = peft_setfail(err, PEFT_CHECK, "the config targets no "
-		    "module of this model");
+		r = peft_target_none(peft_json_get(a->config,
+		    "target_modules"), err);
 	if (r == 0 && n > 0 && chosen[n - 1].site == NULL)
 		a->common = &a->modules[n - 1];
 	free(chosen);

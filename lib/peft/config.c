@@ -59,7 +59,8 @@ peft_config_check(const struct peft_method *m, const cJSON *config,
 		if (key != NULL && key[1] == NULL)
 			continue;
 		if (m->hub ? peft_hub_is_outer(e->string) :
-		    strcmp(e->string, "target_modules") == 0 ||
+		    (strcmp(e->string, "target_modules") == 0 && m->kinds !=
+		    0 && m->gather == NULL) ||
 		    strcmp(e->string, PEFT_INIT_IDS) == 0)
 			continue;
 		if (find_key(m->keys, e->string) != NULL || is_off(e))

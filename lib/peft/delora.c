@@ -189,6 +189,7 @@ const struct peft_method peft_delora = {
 	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "module_dropout" },
 	.keys = keys,
 	.patterns = patterns, .kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD,
+	.bounded = true,
 	.parse = parse, .shapes = shapes, .init = init, .start = start,
 	.prepare = peft_lowrank_prepare, .hook = &peft_lowrank_hook,
 	.ops = &ops, .changes = peft_lowrank_changes,

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "peft/target.h"
 #include "peft/tokens.h"
 
@@ -145,4 +146,18 @@ peft_extras(struct peft_adapter *a, const struct peft_sites *sites,
 		return peft_seterr(err, "modules_to_save leaves nothing to "
 		    "target");
 	return r == -1 ? -1 : add_tokens(a, sites, chosen, n, err);
+}
+
+int
+peft_target_none(const cJSON *t, struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+
+	if (t != NULL)
+		peft_json_print(&b, t, 0, false);
+	peft_setfail(err, PEFT_CHECK, "the config targets no module of this "
+	    "model%s%.200s", b.data == NULL ? "" : ": target_modules is ",
+	    b.data == NULL ? "" : b.data);
+	peft_buf_free(&b);
+	return -1;
 }

@@ -314,7 +314,8 @@ const struct peft_method peft_hub_lora = {
 	.type = "AH_LORA", .name = "ah-lora", .hub = true,
 	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_ALPHA] = "alpha",
 	    [PEFT_KNOB_DROPOUT] = "dropout" },
-	.keys = keys, .kinds = 1 << PEFT_LINEAR, .parse = parse,
+	.keys = keys, .kinds = 1 << PEFT_LINEAR, .bounded = true,
+	.parse = parse,
 	.wanted = wanted, .shapes = shapes, .init = init, .prepare = prepare,
 	.hook_for = hook_for, .changes = changes, .merge = merge,
 };

@@ -173,7 +173,8 @@ const struct peft_method peft_loha = {
 	.type = "LOHA", .name = "loha",
 	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_ALPHA] = "alpha" },
 	.keys = keys, .patterns = patterns,
-	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .bounded = true,
+	.parse = parse,
 	.shapes = shapes, .init = init, .hook = &peft_dense_hook, .ops = &ops,
 	.changes = peft_weight_changes, .merge = peft_dense_merge,
 };

@@ -309,6 +309,7 @@ const struct peft_method peft_lora = {
 	    [PEFT_KNOB_DROPOUT] = "lora_dropout" },
 	.keys = keys, .patterns = patterns,
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD | 1 << PEFT_EMBEDDING,
+	.bounded = true,
 	.parse = parse, .shapes = shapes, .init = init,
 	.start = peft_lora_start, .prepare = prepare, .hook_for = hook_for,
 	.changes = peft_lowrank_changes, .merge = merge,

@@ -162,18 +162,32 @@ peft_lowrank_backward(void *self, const struct peft_hook_call *c,
 	peft_thin_hidden(c, &w, dy, lddy);
 	if (m->train)
 		gradients(m, c, dy, lddy);
-	if (dx == NULL)
+	if (dx == NULL || c->hidden != NULL)
 		return;
 	peft_thin_input(c, &w, !drop, drop ? g : dx, drop ? w.in : lddx);
 	if (drop)
 		peft_drop_back(m, c, g, dx, lddx);
 }
 
+static bool
+thin(const void *self, const struct peft_hook_call *c, struct peft_thin *w)
+{
+	const struct peft_module *m = self;
+
+	*w = (struct peft_thin){ .r = m->rank, .in = m->site->in,
+	    .out = m->site->out };
+	if (!peft_thin_beside(c, w) || (m->train && m->dropout > 0))
+		return false;
+	if (c != NULL)
+		*w = thin_of(m);
+	return true;
+}
+
 const struct peft_hook_ops peft_lowrank_hook = {
 	.memory = peft_lowrank_memory, .begin = peft_lowrank_begin,
 	.end = peft_lowrank_end, .saved = peft_lowrank_saved,
 	.scratch = peft_lowrank_scratch, .forward = peft_lowrank_forward,
-	.backward = peft_lowrank_backward,
+	.backward = peft_lowrank_backward, .thin = thin,
 };
 
 bool

@@ -91,6 +91,8 @@ struct peft_method {
 	bool		 hub;
 	/* Kinds of site it may be put on, as bits; 0: it has no sites. */
 	unsigned	 kinds;
+	/* A rank above that of the weight is of no use. */
+	bool		 bounded;
 	/* Training draws for each record, beside any dropout. */
 	bool		 draws;
 	/* Modules that it targets where the config names none; ends with

@@ -294,6 +294,7 @@ static const struct peft_hook_ops hook = {
 
 const struct peft_method peft_poly = {
 	.type = "POLY", .name = "poly", .knobs = { [PEFT_KNOB_RANK] = "r" },
-	.keys = keys, .kinds = 1 << PEFT_LINEAR, .draws = true, .parse = parse,
+	.keys = keys, .kinds = 1 << PEFT_LINEAR, .draws = true, .bounded = true,
+	.parse = parse,
 	.shapes = shapes, .init = init, .hook = &hook,
 };

@@ -255,8 +255,7 @@ choose_all(const struct choice *c, const struct peft_sites *sites,
 	}
 	if (strict && check_all_hits(c, err) == -1)
 		return -1;
-	return *n > 0 ? 0 : peft_setfail(err, PEFT_CHECK, "the config targets "
-	    "no module of this model");
+	return *n > 0 ? 0 : peft_target_none(c->targets, err);
 }
 
 int
@@ -323,7 +322,7 @@ peft_pattern_value(const cJSON *patterns, const char *path, double absent,
 	*value = absent;
 	cJSON_ArrayForEach(e, patterns) {
 		if ((r = matches_key(e->string, path, err)) == -1)
-			return -1;
+			return peft_errprefix(err, "'%s'", e->string);
 		if (r == 1) {
 			*value = e->valuedouble;
 			break;
@@ -351,9 +350,9 @@ peft_pattern_check(const cJSON *config, const char *key, bool strict,
 		for (r = !strict, i = 0; r == 0 && i < n; i++)
 			r = matches_key(e->string, chosen[i]->path, err);
 		if (r != 1)
-			return r == -1 ? -1 : peft_seterr(err,
-			    "%s: '%s' matches none of the targeted modules",
-			    key, e->string);
+			return r == -1 ? peft_errprefix(err, "%s: '%s'", key,
+			    e->string) : peft_seterr(err, "%s: '%s' matches "
+			    "none of the targeted modules", key, e->string);
 	}
 	return 0;
 }

@@ -27,6 +27,8 @@ int	peft_target(const cJSON *config, const struct peft_sites *,
 	    const struct peft_site **chosen, size_t *n, struct peft_err *)
 	    PEFT_MUSTCHECK;
 /* "all-linear", in any case of letters. */
+/* extras.c: an error that says what target_modules asks for. */
+int	peft_target_none(const cJSON *target_modules, struct peft_err *);
 bool	peft_target_is_all_linear(const cJSON *target_modules);
 
 /* Does a pattern match the whole of key?  -1: it does not compile. */

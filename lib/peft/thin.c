@@ -5,12 +5,14 @@
  * BLAS does them.
  */
 
+#include <string.h>
+
 #include "math/vec.h"
 #include "peft/thin.h"
 #include "quant/product.h"
 
 /* Ranks up to which the scratch of products is enough whatever T is. */
-enum { MOSTRANK = 256, SLACK = 32, TOKENS = 1024 };
+enum { MOSTRANK = 256, SLACK = 32 };
 
 static bool
 in_bf16(const struct peft_hook_call *c, const struct peft_thin *w)
@@ -20,11 +22,21 @@ in_bf16(const struct peft_hook_call *c, const struct peft_thin *w)
 	    w->r + SLACK <= w->in && w->r + SLACK <= w->out;
 }
 
-/* dh, or h times s; one of them transposed; db^T. */
+/* Without a call: for some.  The few tokens of answers are not for it. */
+bool
+peft_thin_beside(const struct peft_hook_call *c, const struct peft_thin *w)
+{
+	return w->r <= MOSTRANK && w->r + SLACK <= w->in &&
+	    w->r + SLACK <= w->out && (c == NULL || c->train ||
+	    !peft_product_is_few(c->cpu, c->T));
+}
+
+/* dh, or h times s; db^T. */
 size_t
 peft_thin_scratch(size_t r, size_t in, size_t out, size_t T)
 {
-	return 2 * T * r + r * (in > out ? in : out);
+	(void)in;
+	return T * r + r * out;
 }
 
 static struct peft_dense
@@ -83,14 +95,16 @@ peft_thin_forward(const struct peft_hook_call *c,
 		return;
 	}
 	if (!in_bf16(c, w)) {
-		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, w->in, 1, x, ldx,
-		    w->a, w->in, 0, c->saved, r);
+		if (c->hidden == NULL)
+			peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, w->in, 1,
+			    x, ldx, w->a, w->in, 0, c->saved, r);
 		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, w->out, r, w->scale,
 		    c->saved, r, w->b, r, 1, y, ldy);
 		return;
 	}
-	peft_dense_forward(c->cpu, x, ldx, c->T, &a, false, c->saved, r,
-	    c->product);
+	if (c->hidden == NULL)
+		peft_dense_forward(c->cpu, x, ldx, c->T, &a, false, c->saved,
+		    r, c->product);
 	for (i = 0; i < c->T * r; i++)
 		c->scratch[i] = w->scale * c->saved[i];
 	peft_dense_forward(c->cpu, c->scratch, r, c->T, &b, true, y, ldy,
@@ -105,6 +119,8 @@ peft_thin_hidden(const struct peft_hook_call *c,
 	float *dh = c->scratch;
 	size_t r = w->r, i;
 
+	if (c->hidden != NULL)
+		return;
 	if (!in_bf16(c, w)) {
 		peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, r, w->out, w->scale,
 		    dy, lddy, w->b, r, 0, dh, r);
@@ -116,48 +132,24 @@ peft_thin_hidden(const struct peft_hook_call *c,
 		dh[i] *= w->scale;
 }
 
-/* x and dy take the weight's place, so that they are read by rows, some at a
- * time; db comes out as its transpose. */
-static void
-gradients_bf16(const struct peft_hook_call *c, const struct peft_thin *w,
-    const float *x, size_t ldx, const float *dy, size_t lddy, float *da,
-    float *db)
-{
-	float *t = c->scratch + c->T * w->r, *g = t + c->T * w->r;
-	size_t r = w->r, at, n, i, k;
-
-	for (at = 0; at < c->T; at += n) {
-		struct peft_dense inputs = { x + at * ldx, 0, w->in, ldx };
-		struct peft_dense outputs = { dy + at * lddy, 0, w->out,
-		    lddy };
-
-		n = c->T - at < TOKENS ? c->T - at : TOKENS;
-		inputs.rows = outputs.rows = n;
-		transpose(t, c->scratch + at * r, n, r, 1);
-		peft_dense_backward(c->cpu, da, w->in, r, &inputs, true, t, n,
-		    c->product);
-		transpose(t, c->saved + at * r, n, r, w->scale);
-		peft_dense_backward(c->cpu, g, w->out, r, &outputs, at > 0, t,
-		    n, c->product);
-	}
-	for (i = 0; i < w->out; i++)
-		for (k = 0; k < r; k++)
-			db[i * r + k] += g[k * w->out + i];
-}
-
+/* db as its transpose, so that dy, too, is read by rows; always in f32, since
+ * rounding what is read once would take longer. */
 void
 peft_thin_gradients(const struct peft_hook_call *c,
     const struct peft_thin *w, const float *x, size_t ldx, const float *dy,
     size_t lddy, float *da, float *db)
 {
-	if (in_bf16(c, w)) {
-		gradients_bf16(c, w, x, ldx, dy, lddy, da, db);
-		return;
-	}
-	peft_gemm(c->cpu, PEFT_T, PEFT_N, w->out, w->r, c->T, w->scale, dy,
-	    lddy, c->saved, w->r, 1, db, w->r);
-	peft_gemm(c->cpu, PEFT_T, PEFT_N, w->r, w->in, c->T, 1, c->scratch,
-	    w->r, x, ldx, 1, da, w->in);
+	const float *dh = c->hidden != NULL ? c->hidden : c->scratch;
+	float *g = c->scratch + c->T * w->r;
+	size_t r = w->r, i, k;
+
+	peft_outer(c->cpu, r, w->in, c->T, 1, dh, r, x, ldx, da, w->in);
+	memset(g, 0, r * w->out * sizeof(*g));
+	peft_outer(c->cpu, r, w->out, c->T, w->scale, c->saved, r, dy, lddy,
+	    g, w->out);
+	for (i = 0; i < w->out; i++)
+		for (k = 0; k < r; k++)
+			db[i * r + k] += g[k * w->out + i];
 }
 
 void

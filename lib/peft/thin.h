@@ -8,22 +8,23 @@
 #include "model/site.h"
 
 /*
- * The products of adapters of low rank at a linear: h = x A^T, y += s h B^T,
- * and their gradients; in the compute type of the cpu.  h [T, r] is kept in
- * the call's `saved'.  Scratch is the beginning of the call's, T tokens.
+ * The products of adapters of low rank at a linear (struct peft_thin): h = x
+ * A^T, y += s h B^T, and their gradients; in the compute type of the cpu.  h
+ * [T, r] is kept in the call's `saved'.  Scratch is the beginning of the
+ * call's, T tokens.  What the call brings as `hidden' is not computed.
  */
-struct peft_thin {
-	size_t		 r, in, out;
-	const float	*a, *b;		/* [r, in], [out, r] */
-	float		 scale;		/* s */
-};
+
+/* May the model compute h and dh with the weight's product? */
+bool	peft_thin_beside(const struct peft_hook_call *,
+	    const struct peft_thin *);
 
 size_t	peft_thin_scratch(size_t r, size_t in, size_t out, size_t T);
 
 void	peft_thin_forward(const struct peft_hook_call *,
 	    const struct peft_thin *, const float *x, size_t ldx, float *y,
 	    size_t ldy);
-/* Backward, in this order.  dh = s dy B, at the beginning of scratch: */
+/* Backward, in this order.  dh = s dy B, at the beginning of scratch, unless it
+ * is hidden: */
 void	peft_thin_hidden(const struct peft_hook_call *,
 	    const struct peft_thin *, const float *dy, size_t lddy);
 /* da += dh^T x, db += s dy^T h */

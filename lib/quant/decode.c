@@ -68,11 +68,11 @@ decode_int8(const struct peft_decoders *d, const struct peft_weight *w,
 	}
 }
 
-void
-peft_decode(const struct peft_weight *w, size_t first, size_t n, float *dst)
+static void
+decode(const struct peft_decoders *d, const struct peft_weight *w,
+    size_t first, size_t n, float *dst)
 {
 	const struct peft_dtype_info *t = &peft_dtypes[w->dtype];
-	const struct peft_decoders *d = decoders();
 
 	if (w->dtype == PEFT_NF4 || w->dtype == PEFT_FP4)
 		decode_4bit(d, w, first, n, dst);
@@ -87,7 +87,8 @@ peft_decode(const struct peft_weight *w, size_t first, size_t n, float *dst)
 
 /* A part that cuts through blocks goes through a whole one. */
 static void
-decode_across(const struct peft_weight *w, size_t first, size_t n, float *dst)
+decode_across(const struct peft_decoders *d, const struct peft_weight *w,
+    size_t first, size_t n, float *dst)
 {
 	size_t block = peft_dtypes[w->dtype].block, at, m, i;
 	float whole[PEFT_MAXBLOCK];
@@ -95,20 +96,33 @@ decode_across(const struct peft_weight *w, size_t first, size_t n, float *dst)
 	for (; n > 0; n -= m, first += m, dst += m) {
 		at = first % block;
 		m = block - at < n ? block - at : n;
-		peft_decode(w, first - at, block, whole);
+		decode(d, w, first - at, block, whole);
 		for (i = 0; i < m; i++)
 			dst[i] = whole[at + i];
 	}
 }
 
 void
-peft_decode_part(const struct peft_weight *w, size_t r, size_t c0, size_t nc,
-    float *dst)
+peft_decode(const struct peft_weight *w, size_t first, size_t n, float *dst)
+{
+	decode(decoders(), w, first, n, dst);
+}
+
+void
+peft_decode_part_by(const struct peft_decoders *d,
+    const struct peft_weight *w, size_t r, size_t c0, size_t nc, float *dst)
 {
 	size_t block = peft_dtypes[w->dtype].block;
 
 	if (w->scales.blocksize == 0 && (c0 % block != 0 || nc % block != 0))
-		decode_across(w, r * w->cols + c0, nc, dst);
+		decode_across(d, w, r * w->cols + c0, nc, dst);
 	else
-		peft_decode(w, r * w->cols + c0, nc, dst);
+		decode(d, w, r * w->cols + c0, nc, dst);
+}
+
+void
+peft_decode_part(const struct peft_weight *w, size_t r, size_t c0, size_t nc,
+    float *dst)
+{
+	peft_decode_part_by(decoders(), w, r, c0, nc, dst);
 }

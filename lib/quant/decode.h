@@ -46,6 +46,11 @@ extern const struct peft_grids peft_grids;
 extern const struct peft_decoders peft_decoders_ref, peft_decoders_avx2,
     peft_decoders_avx512;
 
+/* peft_decode_part() (quant.h) of one path. */
+void	peft_decode_part_by(const struct peft_decoders *,
+	    const struct peft_weight *, size_t r, size_t c0, size_t nc,
+	    float *dst);
+
 /* Which block element i is in; most are of a power of two. */
 static inline size_t
 peft_block_of(size_t i, size_t blocksize)

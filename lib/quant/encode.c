@@ -85,37 +85,58 @@ peft_can_weigh(enum peft_dtype t)
 	return weighers[t] != NULL || gridders[t].grid != NULL;
 }
 
-static int
-check(enum peft_dtype t, const float *src, size_t n, struct peft_err *err)
+/* What cannot be encoded, so far. */
+struct unfit {
+	size_t	bad, big;
+};
+
+static void
+look(enum peft_dtype t, const float *src, size_t n, struct unfit *u)
 {
-	size_t big, bad;
+	size_t bad, big;
 
 	plain()->check(src, n, too_large(t), &bad, &big);
-	if (bad > 0)
+	u->bad += bad;
+	u->big += big;
+}
+
+static int
+refuse(enum peft_dtype t, const struct unfit *u, struct peft_err *err)
+{
+	if (u->bad > 0)
 		return peft_setfail(err, PEFT_NUMERIC, "%zu values are not "
-		    "finite", bad);
-	if (big > 0)
+		    "finite", u->bad);
+	if (u->big > 0)
 		return peft_setfail(err, PEFT_NUMERIC, "%zu values are too "
-		    "large for %s", big, peft_dtypes[t].name);
+		    "large for %s", u->big, peft_dtypes[t].name);
 	return 0;
 }
 
+/* Pieces are looked at, then encoded while they are in the first cache. */
 int
 peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
     struct peft_err *err)
 {
+	enum { PIECE = 16 * PEFT_MAXBLOCK };
+	const struct peft_dtype_info *info = &peft_dtypes[t];
+	peft_encoder *encode = plain()->encode[t] != NULL ?
+	    plain()->encode[t] : encoders[t];
+	struct unfit unfit = { 0, 0 };
+	size_t at, m;
+
 	if (gridders[t].grid != NULL)
 		return peft_encode_rows(t, src, 1, n, NULL, dst, err);
-	if (check(t, src, n, err) == -1)
+	for (at = 0; at < n; at += m) {
+		m = n - at < PIECE ? n - at : PIECE;
+		look(t, src + at, m, &unfit);
+		if (encode != NULL && unfit.bad == 0 && unfit.big == 0)
+			encode(src + at, m, (uint8_t *)dst + at /
+			    info->block * info->bytes);
+	}
+	if (refuse(t, &unfit, err) == -1)
 		return -1;
-	if (plain()->encode[t] != NULL)
-		plain()->encode[t](src, n, dst);
-	else if (encoders[t] == NULL)
-		return peft_seterr(err, "type %s is not made of values alone",
-		    peft_dtypes[t].name);
-	else
-		encoders[t](src, n, dst);
-	return 0;
+	return encode != NULL ? 0 : peft_seterr(err, "type %s is not made of "
+	    "values alone", info->name);
 }
 
 static int
@@ -144,11 +165,13 @@ peft_encode_rows(enum peft_dtype t, const float *src, size_t nrows,
     size_t cols, const float *importance, void *dst, struct peft_err *err)
 {
 	size_t bytes = cols / peft_dtypes[t].block * peft_dtypes[t].bytes, r;
+	struct unfit unfit = { 0, 0 };
 
 	if (gridders[t].grid == NULL && (importance == NULL ||
 	    weighers[t] == NULL))
 		return peft_encode(t, src, nrows * cols, dst, err);
-	if (check(t, src, nrows * cols, err) == -1)
+	look(t, src, nrows * cols, &unfit);
+	if (refuse(t, &unfit, err) == -1)
 		return -1;
 	if (gridders[t].grid != NULL)
 		return encode_grid(t, src, nrows, cols, importance, dst, err);

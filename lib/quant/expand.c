@@ -4,7 +4,6 @@
 #include <stdint.h>
 
 #include "quant/expand.h"
-#include "quant/quant.h"
 
 enum {
 	STRIP = PEFT_MAXBLOCK,	/* columns of a row that are decoded at a time:
@@ -25,6 +24,9 @@ peft_expander_of(const struct peft_cpu *cpu, enum peft_compute compute)
 	    .step = PEFT_KSTEP, .part = WHOLE,
 	    .room = PEFT_PANEL * PEFT_PANEL * PEFT_ABREAST };
 
+	e.decoders = e.f32 == &peft_panel_f32_avx512 ? &peft_decoders_avx512 :
+	    e.f32 == &peft_panel_f32_avx2 ? &peft_decoders_avx2 :
+	    &peft_decoders_ref;
 	if (compute == PEFT_COMPUTE_INT8) {
 		e.int8 = peft_cpu_panel_int8(cpu);
 		e.size = e.int8->size;
@@ -64,7 +66,8 @@ decode(const struct peft_expander *e, const struct peft_weight *w, size_t ldw,
 		e->f32->trim(dst + i * nc, (const float *)w->data +
 		    (r + i) * ldw + c, nc);
 	for (i = w->dtype == PEFT_F32 ? n : 0; i < n; i++)
-		peft_decode_part(w, r + i, c, nc, dst + i * nc);
+		peft_decode_part_by(e->decoders, w, r + i, c, nc,
+		    dst + i * nc);
 	if (e->trim)
 		e->f32->trim(dst, dst, n * nc);
 }

@@ -9,6 +9,7 @@
 #include "math/cpu.h"
 #include "math/int8.h"
 #include "math/panel.h"
+#include "quant/decode.h"
 #include "tensor/weight.h"
 
 /* Elements first .. first+n of a weight, whole blocks and groups of 32, as
@@ -23,6 +24,7 @@ extern peft_halves_fn *const peft_halves_avx512bf16[PEFT_NDTYPE];
  * of it: bf16, f32 that was rounded to bf16, or int8.
  */
 struct peft_expander {
+	const struct peft_decoders	*decoders;
 	const struct peft_panel_f32	*f32;
 	const struct peft_panel_bf16	*bf16;	/* NULL: other panels */
 	const struct peft_panel_int8	*int8;	/* NULL: other panels */

@@ -34,8 +34,6 @@ struct peft_few {
 	float		*y;		/* of token 0 and row `row' */
 	size_t		 ldy;
 	bool		 add;
-	/* Rounds what is expanded, or NULL: used as it is. */
-	void		(*trim)(float *dst, const float *src, size_t n);
 	float		*room;		/* PEFT_FEW_ROWS * PEFT_FEW_STEP */
 };
 

@@ -37,6 +37,19 @@ g_q2_k(const struct place *p, size_t g, lanes out[PARTS])
 	}
 }
 
+/* Q3_K's sixteen scales of 6 bits, less 32, out of 12 bytes. */
+INLINE sixteen
+scales3(const uint8_t *b)
+{
+	uint32_t s[3], to[4];
+	int i;
+
+	memcpy(s, b, sizeof(s));
+	for (i = 0; i < 4; i++)
+		to[i] = six(s[i % 2] >> i / 2 * 4, s[2] >> 2 * i);
+	return l_less(l_sixteen(to), 32);
+}
+
 /* The codes' third bits are the wrong way round: 0 takes 4 off. */
 INLINE void
 g_q3_k(const struct place *p, size_t g, lanes out[PARTS])
@@ -44,21 +57,16 @@ g_q3_k(const struct place *p, size_t g, lanes out[PARTS])
 	const uint8_t *b = p->at + 110 * (g / 8);
 	const uint8_t *q = b + 32 + g % 8 / 4 * 32;
 	lanes d = l_half(b + 108);
-	uint32_t s[3], to[4];
-	sixteen scale;
+	sixteen scale = scales3(b + 96);
 	int i;
 
-	memcpy(s, b + 96, sizeof(s));
-	for (i = 0; i < 4; i++)
-		to[i] = six(s[i % 2] >> i / 2 * 4, s[2] >> 2 * i);
-	scale = l_sixteen(to);
 	EACH_PART {
 		size_t k = g % 8 * 2 + (size_t)i * LANES / 16;
 		words v = l_or(l_bits(l_bytes(q + i * LANES), (int)(g % 4) * 2,
 		    3, 0), l_bits(l_bytes(b + i * LANES), (int)(g % 8), 1,
 		    2));
 
-		out[i] = l_mul(l_mul(d, l_sub(l_pick(scale, k), l_set(32))),
+		out[i] = l_mul(l_mul(d, l_pick(scale, k)),
 		    l_sub(l_float(v), l_set(4)));
 	}
 }
@@ -149,15 +157,22 @@ g_q8_k(const struct place *p, size_t g, lanes out[PARTS])
 		    GROUP + (size_t)i * LANES)));
 }
 
+INLINE lanes
+iq4_xs_scale(const uint8_t *b, int g)
+{
+	int s = (b[4 + g / 2] >> 4 * (g % 2) & 15) |
+	    (peft_load16(b + 2) >> 2 * g & 3) << 4;
+
+	return l_mul(l_half(b), l_set((float)(s - 32)));
+}
+
 INLINE void
 g_iq4_xs(const struct place *p, size_t g, lanes out[PARTS])
 {
 	const uint8_t *b = p->at + 136 * (g / 8);
-	int k = (int)(g % 8), s = (b[4 + k / 2] >> 4 * (k % 2) & 15) |
-	    (peft_load16(b + 2) >> 2 * k & 3) << 4;
 
-	looked(b + 8 + 16 * k, iq4_map, l_mul(l_half(b), l_set((float)(s -
-	    32))), out);
+	looked(b + 8 + 16 * (g % 8), iq4_map, iq4_xs_scale(b, (int)(g % 8)),
+	    out);
 }
 
 /*

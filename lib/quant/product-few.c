@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Products with frozen weights for a few tokens (generation): no panels, rows
- * go from memory to the sums (few.h).
+ * go from memory to the sums (few.h).  In f32 whatever the compute type is:
+ * it is reading the weights that takes the time, and to round them takes
+ * more.
  */
 
 #include "quant/few.h"
@@ -12,8 +14,7 @@ enum { FEWROWS = 64 };		/* of a task */
 struct few {
 	const struct peft_products	*j;
 	const struct peft_fews		*path;
-	const float			*x;	/* rounded, if that is asked */
-	size_t				 ldx, first, T;
+	size_t				 first, T;
 };
 
 size_t
@@ -22,29 +23,20 @@ peft_product_few_room(void)
 	return PEFT_FEW_ROWS * PEFT_FEW_STEP;
 }
 
-/* With int8, too, few tokens are multiplied in f32: it is the weights that
- * take the time. */
-static bool
-is_rounded(const struct peft_products *j)
-{
-	return j->e.trim || j->e.bf16 != NULL;
-}
-
 static void
 rows_task(void *ctx, size_t task, int thread)
 {
 	const struct few *f = ctx;
 	const struct peft_products *j = f->j;
 	const struct peft_product *p = j->p;
-	bool trim = is_rounded(j);
 	struct peft_few part;
 
 	for (; task >= peft_pieces(p->w->rows, FEWROWS); p++)
 		task -= peft_pieces(p->w->rows, FEWROWS);
 	part = (struct peft_few){ .w = p->w, .row = task * FEWROWS,
-	    .ldw = j->ldw > 0 ? j->ldw : p->w->cols, .x = f->x,
-	    .ldx = f->ldx, .T = f->T, .ldy = p->ldy, .add = j->add,
-	    .trim = trim && p->w->dtype != PEFT_BF16 ? j->e.f32->trim : NULL,
+	    .ldw = j->ldw > 0 ? j->ldw : p->w->cols,
+	    .x = j->x + f->first * j->ldx, .ldx = j->ldx, .T = f->T,
+	    .ldy = p->ldy, .add = j->add,
 	    .room = j->room + (size_t)thread * peft_product_few_room() };
 	part.n = peft_least(FEWROWS, p->w->rows - part.row);
 	part.y = p->y + f->first * p->ldy + part.row;
@@ -57,22 +49,12 @@ peft_product_few(const struct peft_products *j)
 	struct few f = { .j = j, .path = j->e.f32 == &peft_panel_f32_avx512 ?
 	    &peft_few_avx512 : j->e.f32 == &peft_panel_f32_avx2 ?
 	    &peft_few_avx2 : &peft_few_ref };
-	bool trim = is_rounded(j);
-	size_t i, n = 0, cols = j->p->w->cols;
-	float *x = j->left;
+	size_t i, n = 0;
 
 	for (i = 0; i < j->np; i++)
 		n += peft_pieces(j->p[i].w->rows, FEWROWS);
 	for (; f.first < j->T; f.first += f.T) {
 		f.T = peft_least(PEFT_FEW_TOKENS, j->T - f.first);
-		f.x = j->x + f.first * j->ldx;
-		f.ldx = j->ldx;
-		for (i = 0; trim && i < f.T; i++)
-			j->e.f32->trim(x + i * cols, f.x + i * f.ldx, cols);
-		if (trim) {
-			f.x = x;
-			f.ldx = cols;
-		}
 		peft_cpu_run(j->cpu, n, rows_task, &f);
 	}
 }

@@ -16,7 +16,7 @@ enum {
 	DEPTH = 4096,		/* most of a slab's panels */
 	SLAB = 2 << 20,		/* elements of a slab: third cache */
 	MADE = 128,		/* panels in its place, if they are there */
-	ABREAST = 4,		/* panels of a tile */
+	ABREAST = 4,		/* panels of a tile, or some more */
 	TALLEST = 256, LOWEST = 64,	/* rows of a tile */
 	TILES = 16		/* at least, if it goes */
 };
@@ -196,38 +196,44 @@ multiply(const struct peft_products *j, struct peft_block *b, size_t i,
 	}
 }
 
-/* Groups of panels that tiles take, none of two products: the group'th
- * begins at panel *i of the slab; returns how many panels it has. */
+/* Groups of panels that tiles take are alike, whose they are: what has one
+ * panel alone (an adapter's A) is multiplied beside others, while the rows of
+ * the left-hand side are at hand. */
 static size_t
-group_of(const struct peft_products *j, size_t group, size_t *i)
+groups_of(const struct peft_products *j)
 {
-	size_t panel, n, of;
+	return j->n < ABREAST ? 1 : j->n / ABREAST;
+}
 
-	for (*i = 0; *i < j->n; *i += n) {
-		panel = j->first + *i;
-		of = panels_of(j, locate(j, &panel));
-		n = peft_least(ABREAST, peft_least(j->n - *i, of - panel));
-		if (group-- == 0)
-			return n;
-	}
-	return 0;
+/* n panels of one product, from panel i of the slab on; rows from t on. */
+static void
+tile(const struct peft_products *j, size_t of, size_t panel, size_t i,
+    size_t n, size_t t)
+{
+	const struct peft_product *p = &j->p[of];
+	struct peft_block b = { .ldc = j->back ? j->lddx : p->ldy,
+	    .add = j->add };
+
+	b.n = peft_least(n * PEFT_PANEL, (j->back ? p->w->cols : p->w->rows) -
+	    panel * PEFT_PANEL);
+	b.c = (j->back ? j->dx : p->y) + t * b.ldc + panel * PEFT_PANEL;
+	multiply(j, &b, i, of, panel, t);
 }
 
 static void
 tile_task(void *ctx, size_t task, int thread)
 {
 	const struct peft_products *j = ctx;
-	size_t i, n = group_of(j, task / j->down, &i), panel = j->first + i;
-	size_t of = locate(j, &panel), t = task % j->down * j->m;
-	const struct peft_product *p = &j->p[of];
-	struct peft_block b = { .ldc = j->back ? j->lddx : p->ldy,
-	    .add = j->add };
+	size_t group = task / j->down, groups = groups_of(j), n, of, panel;
+	size_t i = j->n * group / groups, end = j->n * (group + 1) / groups;
 
 	(void)thread;
-	b.n = peft_least(n * PEFT_PANEL, (j->back ? p->w->cols : p->w->rows) -
-	    panel * PEFT_PANEL);
-	b.c = (j->back ? j->dx : p->y) + t * b.ldc + panel * PEFT_PANEL;
-	multiply(j, &b, i, of, panel, t);
+	for (; i < end; i += n) {
+		panel = j->first + i;
+		of = locate(j, &panel);
+		n = peft_least(end - i, panels_of(j, of) - panel);
+		tile(j, of, panel, i, n, task % j->down * j->m);
+	}
 }
 
 /* The panels and chunks of the slab that begins at j->first and j->from; all
@@ -253,14 +259,12 @@ static void
 run(struct peft_products *j)
 {
 	struct peft_lap lap = peft_lap_begin(j->cpu);
-	size_t groups = 0, i, n = j->made ? 0 : j->nchunks *
+	size_t groups = groups_of(j), n = j->made ? 0 : j->nchunks *
 	    peft_pieces(j->n, together(j));
 
 	peft_cpu_run(j->cpu, j->nleft + n, pack_task, j);
 	peft_lap_end(j->cpu, &lap, PEFT_WORK_PACK, 0, j->made ? 0 :
 	    (double)(j->n * j->depth * PEFT_PANEL * j->e.size));
-	while (group_of(j, groups, &i) > 0)
-		groups++;
 	for (j->m = TALLEST; j->m > LOWEST; j->m /= 2)
 		if (groups * peft_pieces(j->T, j->m) >= TILES)
 			break;

@@ -31,8 +31,9 @@ scratch_of(const struct peft_cpu *cpu, enum peft_compute compute, size_t rows,
     size_t cols, size_t T)
 {
 	struct peft_expander e = peft_expander_of(cpu, compute);
-	size_t k = peft_left_stride(&e, (rows > cols ? rows : cols) +
-	    2 * e.step);
+	/* segments are padded each on its own */
+	size_t k = peft_left_stride(&e, rows > cols ? rows : cols) +
+	    2 * MOSTNP * e.step;
 	size_t n = rooms(cpu, &e) + peft_product_slab(&e), left, few;
 
 	if (!is_rounded(&e))
@@ -40,7 +41,7 @@ scratch_of(const struct peft_cpu *cpu, enum peft_compute compute, size_t rows,
 	T = peft_pieces(peft_least(AT_ONCE, T), PEFT_LEFTROWS) *
 	    PEFT_LEFTROWS;
 	left = T * k * e.size / sizeof(float) +
-	    T * peft_product_scales(&e, k);
+	    T * (peft_product_scales(&e, k) + MOSTNP);
 	few = PEFT_FEW_TOKENS * k;	/* these as f32 */
 	return n + (left > few ? left : few);
 }
@@ -79,7 +80,7 @@ peft_product_is_few(const struct peft_cpu *cpu, size_t T)
 	    T <= PEFT_FEW_TOKENS);
 }
 
-/* Rounded tokens come some at a time, and the rows of one weight. */
+/* Rounded tokens come some at a time. */
 static void
 multiply(struct peft_products *j)
 {
@@ -91,26 +92,18 @@ multiply(struct peft_products *j)
 		peft_product_slabs(j);
 		return;
 	}
+	part.p = p;
 	for (t = 0; t < j->T; t += part.T) {
-		part = *j;
 		part.T = peft_least(AT_ONCE, j->T - t);
 		if (j->back)
-			part.dx += t * j->lddx;
+			part.dx = j->dx + t * j->lddx;
 		else
-			part.x += t * j->ldx;
+			part.x = j->x + t * j->ldx;
 		for (i = 0; i < j->np; i++) {
 			p[i] = j->p[i];
 			p[i].y += t * p[i].ldy;
 		}
-		part.p = p;
-		for (i = 0; j->back && i < j->np; i++) {
-			part.p = &p[i];
-			part.np = 1;
-			peft_product_slabs(&part);
-			part.add = true;
-		}
-		if (!j->back)
-			peft_product_slabs(&part);
+		peft_product_slabs(&part);
 	}
 }
 

@@ -16,7 +16,8 @@
  * bf16, to nearest even; sums are f32.  With int8 each 128 of what is summed
  * over have a scale of their own on both sides (math/int8.h): of a token or
  * its gradient, and of the weight's row, or its column where the gradient of
- * the input is computed; up to 32 tokens are computed from f32 still.
+ * the input is computed.  Up to 32 tokens are computed from f32 by forward,
+ * whatever the compute type.
  *
  * Results have the same bytes for every number of threads, and a token's
  * depend on no other token; more than 32 tokens are summed in another order
@@ -46,7 +47,8 @@ void	peft_product_panels(struct peft_cpu *, const struct peft_weight *,
 bool	peft_product_is_few(const struct peft_cpu *, size_t T);
 
 /* Floats of scratch that products of up to T tokens with weights up to rows x
- * cols need, for all threads of the cpu together. */
+ * cols need, for all threads of the cpu together; rows: of all the weights of
+ * a backward product together. */
 size_t	peft_product_scratch(const struct peft_cpu *, size_t rows, size_t cols,
 	    size_t T);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * expand-bench [THREADS [MILLIONS [TYPE]]]: how fast each type is expanded to
- * f32, as a fraction of what a loop reaches that does nothing but read and
- * write as many bytes.  Plain stores read memory before they write it, stores
- * past the caches do not; so there are two such loops, and two fractions.
- * Decoders store plainly, since what they make is used next: mostly it never
- * leaves the cache, for which the last column has the rate.  Times of a type
- * are taken in turn, the processor's seconds of all threads, and the least
- * counts: others may use the machine.
+ * f32, and f32 made 16 bits wide, as a fraction of what a loop reaches that
+ * does nothing but read and write as many bytes.  Plain stores read memory
+ * before they write it, stores past the caches do not; so there are two such
+ * loops, and two fractions.  Decoders store plainly, since what they make is
+ * used next: mostly it never leaves the cache, for which the last column has
+ * the rate.  Times of a type are taken in turn, the processor's seconds of
+ * all threads, and the least counts: others may use the machine.
  */
 
 #include <emmintrin.h>
@@ -21,8 +21,7 @@
 #include "math/pool.h"
 #include "quant/quant.h"
 
-enum { COLS = 4096, ROWS = 16, SLICE = COLS * ROWS, RUNS = 9,
-	AGAIN = 16 };
+enum { COLS = 4096, ROWS = 16, SLICE = COLS * ROWS, RUNS = 9 };
 
 struct bench {
 	struct peft_pool	*pool;
@@ -31,6 +30,7 @@ struct bench {
 	float			*x, *back, *scales;
 	uint8_t			*bytes;
 	size_t			 per_slice;	/* bytes */
+	bool			 narrow;	/* from f32 to the type */
 };
 
 static void
@@ -40,39 +40,73 @@ die(const char *what)
 	exit(2);
 }
 
-/* Read all bytes of the slice, and write as many floats as it stands for. */
-static inline __attribute__((always_inline)) void
-stream(const struct bench *b, size_t task, bool past)
+typedef uint8_t wide __attribute__((vector_size(64), aligned(16), may_alias));
+
+/* Read so many bytes, and write so many: multiples of SLICE / 128. */
+__attribute__((target_clones("avx512f", "avx2", "default")))
+static void
+stream(const uint8_t *from, size_t in, uint8_t *to, size_t out)
 {
-	const uint8_t *p = b->bytes + task * b->per_slice;
-	float *to = b->back + task * SLICE;
-	size_t i, k, at = 0, step = b->per_slice / (SLICE / 16);
+	size_t i, k, rin = in / (SLICE / 128), rout = out / (SLICE / 128);
+	wide v = { 0 };
+
+	for (i = 0; i < SLICE / 128; i++, from += rin, to += rout) {
+		for (k = 0; k + 64 <= rin; k += 64)
+			v ^= *(const wide *)(const void *)(from + k);
+		for (k = 0; k < rout; k += 64)
+			*(wide *)(void *)(to + k) = v;
+	}
+}
+
+/* The same past the caches. */
+static void
+stream_past(const uint8_t *from, size_t in, uint8_t *to, size_t out)
+{
+	size_t i, k, rin = in / (SLICE / 128), rout = out / (SLICE / 128);
 	__m128i v = _mm_setzero_si128();
 
-	for (i = 0; i < SLICE; i += 16, at += step) {
-		for (k = 0; k < step; k += 16)
+	for (i = 0; i < SLICE / 128; i++, from += rin, to += rout) {
+		for (k = 0; k + 64 <= rin; k += 16)
 			v = _mm_xor_si128(v, _mm_loadu_si128((const __m128i *)
-			    (const void *)(p + at + k)));
-		for (k = 0; k < 16; k += 4)
-			if (past)
-				_mm_stream_ps(to + i + k, _mm_castsi128_ps(v));
-			else
-				_mm_store_ps(to + i + k, _mm_castsi128_ps(v));
+			    (const void *)(from + k)));
+		for (k = 0; k < rout; k += 16)
+			_mm_stream_si128((__m128i *)(void *)(to + k), v);
 	}
+}
+
+static void
+any_stream(const struct bench *b, size_t task, bool past)
+{
+	uint8_t *bytes = b->bytes + task * b->per_slice;
+	uint8_t *floats = (uint8_t *)(void *)(b->back + task * SLICE);
+	const size_t n = SLICE * sizeof(float), m = b->per_slice;
+
+	(past ? stream_past : stream)(b->narrow ? floats : bytes, b->narrow ?
+	    n : m, b->narrow ? bytes : floats, b->narrow ? m : n);
 }
 
 static void
 do_plain(void *ctx, size_t task, int thread)
 {
 	(void)thread;
-	stream(ctx, task, false);
+	any_stream(ctx, task, false);
 }
 
 static void
 do_past(void *ctx, size_t task, int thread)
 {
 	(void)thread;
-	stream(ctx, task, true);
+	any_stream(ctx, task, true);
+}
+
+static void
+narrow(const struct bench *b, size_t at, size_t n)
+{
+	struct peft_err err = { 0 };
+
+	if (peft_encode(b->w.dtype, b->back + at, n, b->bytes + at *
+	    sizeof(uint16_t), &err) == -1)
+		die(err.msg);
 }
 
 static void
@@ -83,7 +117,10 @@ do_expand(void *ctx, size_t task, int thread)
 
 	(void)thread;
 	w.data = b->bytes + task * b->per_slice;
-	peft_decode(&w, 0, SLICE, b->back + task * SLICE);
+	if (b->narrow)
+		narrow(b, task * SLICE, SLICE);
+	else
+		peft_decode(&w, 0, SLICE, b->back + task * SLICE);
 }
 
 /* A row, as often as there are rows in all. */
@@ -97,7 +134,11 @@ do_cached(void *ctx, size_t task, int thread)
 	(void)task;
 	w.data = b->bytes + (size_t)thread * b->per_slice;
 	for (i = 0; i < ROWS; i++)
-		peft_decode(&w, 0, COLS, b->back + (size_t)thread * SLICE);
+		if (b->narrow)
+			narrow(b, (size_t)thread * SLICE, COLS);
+		else
+			peft_decode(&w, 0, COLS, b->back + (size_t)thread *
+			    SLICE);
 }
 
 static double
@@ -156,7 +197,6 @@ one_type(struct bench *b, enum peft_dtype t)
 	double least[] = { 1e9, 1e9, 1e9, 1e9 }, s, bytes;
 	int r, i;
 
-	fill(b, t);
 	for (r = 0; r < RUNS; r++)
 		for (i = 0; i < 4; i++) {
 			s = once(b, what[i]);
@@ -164,8 +204,8 @@ one_type(struct bench *b, enum peft_dtype t)
 		}
 	bytes = (double)b->n * sizeof(float) + (double)(b->n / SLICE *
 	    b->per_slice);
-	printf("%-8s %8.0f %8.2f %8.2f %8.2f %8.0f\n", peft_dtypes[t].name,
-	    (double)b->n / least[2] / 1e6, bytes / least[2] / 1e9,
+	printf("%s %-8s %8.0f %8.2f %8.2f %8.2f %8.0f\n", b->narrow ? "to  " :
+	    "from", peft_dtypes[t].name, (double)b->n / least[2] / 1e6, bytes / least[2] / 1e9,
 	    least[0] / least[2], least[1] / least[2], (double)b->n /
 	    least[3] / 1e6);
 	fflush(stdout);
@@ -191,23 +231,30 @@ main(int argc, char **argv)
 	b.pool = peft_pool_open(threads, &err);
 	b.x = peft_calloc(2 * SLICE, sizeof(float), &err);
 	b.back = aligned_alloc(64, b.n * sizeof(float));
-	b.bytes = peft_calloc(b.n + 1, sizeof(double), &err);
+	b.bytes = aligned_alloc(64, b.n * sizeof(double));
 	b.scales = peft_calloc(SLICE, sizeof(float), &err);
 	if (b.pool == NULL || b.x == NULL || b.back == NULL ||
 	    b.bytes == NULL || b.scales == NULL)
 		die(err.msg);
 	memset(b.back, 0, b.n * sizeof(float));
+	memset(b.bytes, 0, b.n * sizeof(double));
 	for (i = 0; i < SLICE; i++)
 		b.x[i] = (float)peft_rng_normal(key, 0, i);
 	for (; i < 2 * SLICE; i++)	/* importance */
 		b.x[i] = 1;
-	printf("%d threads, %.0f million values\n%-8s %8s %8s %8s %8s %8s\n",
+	printf("%d threads, %.0f million values\n%-13s %8s %8s %8s %8s %8s\n",
 	    threads, (double)b.n / 1e6, "", "M/s", "GB/s", "of plain",
 	    "of past", "cached");
 	for (t = 0; t < PEFT_NDTYPE; t++)
 		if (is_float_or_coded((enum peft_dtype)t) && (argc < 4 ||
-		    strcmp(argv[3], peft_dtypes[t].name) == 0))
+		    strcmp(argv[3], peft_dtypes[t].name) == 0)) {
+			fill(&b, (enum peft_dtype)t);
 			one_type(&b, (enum peft_dtype)t);
+			b.narrow = t == PEFT_F16 || t == PEFT_BF16;
+			if (b.narrow)	/* of what was just expanded */
+				one_type(&b, (enum peft_dtype)t);
+			b.narrow = false;
+		}
 	peft_pool_close(b.pool);
 	free(b.x);
 	free(b.back);

@@ -381,7 +381,7 @@ bench_compute(struct bench *b, enum peft_compute compute, bool large)
 	}
 	if (compute == PEFT_COMPUTE_F32)
 		bench_gemm(b->cpu, top);
-	b->scratch = must(peft_product_scratch(b->cpu, MOST, MOST,
+	b->scratch = must(peft_product_scratch(b->cpu, 2 * MOST, MOST,
 	    SIZE_MAX) *
 	    sizeof(float));
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)

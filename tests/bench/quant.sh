@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # How fast weights are quantised and expanded, against memory and against
-# bitsandbytes and ggml on the same cores; then whole models of real sizes,
+# bitsandbytes and ggml on the same cores; what products reach from each type
+# of what they do from bf16; then whole models of real sizes,
 # their peak memory, and the disk.
 # usage: make bench-quant PEERS=VENV [THREADS=N] [SHAPES='llama-1b llama-7b']
 set -eu
@@ -12,6 +13,10 @@ trap 'exit 1' HUP INT TERM
 cd "$work"
 threads=${THREADS:-$(nproc)}
 quant-bench "$threads" | tee ours
+echo
+expand-bench "$threads"
+echo
+stored-bench "$threads"
 if [ -x "${PEERS:-}/bin/python" ]; then
 	"$PEERS/bin/python" "$TOP/tests/bench/quant_peer.py" "$threads" 2>/dev/null >theirs
 	echo

@@ -19,7 +19,7 @@
 #include "quant/product.h"
 #include "quant/quant.h"
 
-enum { MOSTTYPE = 32, COPIES = 4, TURNS = 15, MOSTSIDE = 11008,
+enum { MOSTTYPE = 32, COPIES = 4, TURNS = 7, MOSTSIDE = 11008,
 	MOSTTOKENS = 1024 };
 
 static const struct shape {

@@ -4,12 +4,14 @@ that library computes; and what is saved here, loaded there.
 
 usage: adapters_lib.py golden BASE OUT [NAME...]
        adapters_lib.py load BASE DIR [NAME...]
+       adapters_lib.py stack BASE OUT GOLDEN
 
 golden: OUT/NAME/ adapter_config.json, adapter.safetensors as the library
 saves them, golden.safetensors: input_ids, labels, logits, loss, grad.NAME,
 merged.NAME where it merges.  load: trains each kind with peft-train (on
 PATH, as logits-tool), loads the result with the library, and compares the
-logits.  BASE: tests/golden/methods/base.  Needs the packages adapters (1.3)
+logits.  stack: OUT/A+B.logits, f32 in the machine's order, of the ids below
+with Stack(A, B) of adapters in GOLDEN.  BASE: tests/golden/methods/base.  Needs the packages adapters (1.3)
 and the transformers it asks for.
 """
 import json
@@ -229,6 +231,25 @@ def load(path, d, name):
     return good
 
 
+STACKS = [("seq_bn", "seq_bn_map"), ("seq_bn", "double_seq_bn_double"),
+          ("double_seq_bn", "seq_bn"), ("seq_bn", "lora")]
+STACK_IDS = [5, 17, 33, 8, 21, 39, 3, 12]
+
+
+def stack(path, out, golden_dir):
+    from adapters.composition import Stack
+    for pair in STACKS:
+        m = base(path)
+        for name in pair:
+            m.load_adapter(os.path.join(golden_dir, name), load_as=name,
+                           use_safetensors=True)
+        m.active_adapters = Stack(*pair)
+        with torch.no_grad():
+            logits = m(input_ids=torch.tensor([STACK_IDS])).logits
+        logits.numpy().astype("<f4").tofile(
+            os.path.join(out, "+".join(pair) + ".logits"))
+
+
 def main():
     what, path, out = sys.argv[1:4]
     warnings.simplefilter("ignore")
@@ -236,6 +257,9 @@ def main():
     if what == "golden":
         for name in sys.argv[4:] or CONFIGS:
             golden(path, out, name)
+        return
+    if what == "stack":
+        stack(path, out, sys.argv[4])
         return
     names = sys.argv[4:] or LOAD
     good = [load(path, out, name) for name in names]

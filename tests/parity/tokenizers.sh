@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Tokenizers with stages drawn by lot, against Hugging Face's; TAP.  PEERS=
-# names a virtual environment with tokenizers.  SEED=N COUNT=N
+# Tokenizers with stages drawn by lot, and with those that models publish,
+# against Hugging Face's; TAP.  PEERS= names a virtual environment with
+# tokenizers, and for the second sentencepiece.  SEED=N COUNT=N
 . "$TOP/tests/lib.sh"
 "${PEERS:-}/bin/python" -c 'import tokenizers' 2>/dev/null ||
     { echo "1..0 # SKIP no tokenizers in PEERS=${PEERS:-}"; exit 0; }
@@ -9,4 +10,11 @@ COUNT=${COUNT:-200}
 ok "$COUNT random tokenizers" \
     "$PEERS/bin/python" "$TOP/tests/parity/random_tokenizers.py" \
     "$TOP/tests/golden/tok" "$(command -v tokenizer-unit)" "${SEED:-1}" "$COUNT"
+if "$PEERS/bin/python" -c 'import sentencepiece' 2>/dev/null; then
+	ok 'the pipelines of models' "$PEERS/bin/python" \
+	    "$TOP/tests/parity/pipelines.py" "$(command -v tokenizer-unit)" \
+	    "${SEED:-1}" "$COUNT"
+else
+	skip 'the pipelines of models' "no sentencepiece in PEERS=$PEERS"
+fi
 done_testing
