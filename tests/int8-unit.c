@@ -15,7 +15,7 @@
 #include "math/int8.h"
 #include "tap.h"
 
-enum { GAP = 3 };
+enum { GAP = 3, MOST = 640 };		/* of k */
 
 static const struct {
 	size_t	m, n, k;
@@ -23,7 +23,8 @@ static const struct {
 	{ 1, 1, 1 }, { 2, 3, 5 }, { 6, 8, 64 }, { 7, 9, 63 }, { 14, 32, 64 },
 	{ 15, 33, 65 }, { 16, 16, 128 }, { 17, 17, 31 }, { 29, 40, 127 },
 	{ 31, 31, 97 }, { 32, 64, 96 }, { 33, 65, 100 }, { 48, 48, 128 },
-	{ 71, 80, 113 }, { 64, 5, 2 }, { 65, 127, 128 },
+	{ 71, 80, 113 }, { 64, 5, 2 }, { 15, 33, 129 }, { 33, 64, 192 },
+	{ 31, 40, 300 }, { 16, 65, MOST }, { 65, 127, 128 },
 };
 enum { NSHAPE = sizeof(shapes) / sizeof(shapes[0]) };
 
@@ -87,9 +88,9 @@ turn_set(struct set *s)
 	}
 }
 
-/* whole: what is turned to whole numbers, the largest 127, so that scales are
- * 1; extreme: to nothing but 127 and -127; both where k is a multiple of 64,
- * and short otherwise. */
+/* whole: what is turned to whole numbers, the largest of each 64 127, so that
+ * scales are 1; extreme: to nothing but 127 and -127; both where k is a
+ * multiple of 64, and short otherwise. */
 static struct set
 make(size_t which, bool whole, bool extreme)
 {
@@ -105,13 +106,13 @@ make(size_t which, bool whole, bool extreme)
 	s.wt = must(s.k * (s.n + GAP) * sizeof(float));
 	s.c = must(s.m * s.ldc * sizeof(float));
 	for (i = 0; i < s.m * s.k; i++)
-		s.a[i] = extreme || (whole && i % s.k == 0) ? 127 :
+		s.a[i] = extreme || (whole && i % s.k % 64 == 0) ? 127 :
 		    value(key, i, whole);
 	key = peft_rng_key(which, "int8-unit w");
 	for (j = 0; j < s.n; j++)
 		for (i = 0; i < s.k; i++)
 			s.w[j * (s.k + GAP) + i] = s.wt[i * (s.n + GAP) + j] =
-			    extreme || (whole && i == j % s.k) ?
+			    extreme || (whole && i % 64 == j % 64) ?
 			    (j % 2 ? -127 : 127) :
 			    value(key, j * s.k + i, whole);
 	if (whole && s.k == s.deep)
@@ -130,37 +131,59 @@ clear(struct set *s)
 	free(s->c);
 }
 
+struct packed {
+	char	*a, *b;
+	size_t	 lda, ldb;
+	float	*scale;
+};
+
+/* What a kernel makes of both sides, from `at' on along k. */
+static void
+pack_part(const struct peft_panel_int8 *p, const struct set *s, bool cols,
+    size_t at, struct packed to)
+{
+	size_t k = s->k - at < PEFT_INT8_DEEP ? s->k - at : PEFT_INT8_DEEP;
+	size_t before = at + at / PEFT_INT8_DEEP * PEFT_INT8_TAIL, i, j;
+
+	for (i = 0; i < s->m; i++)
+		to.scale[i] = p->quantise(to.a + (i * to.lda + at) * p->size,
+		    s->a + i * s->k + at, k);
+	for (j = 0; j < s->n; j += PEFT_PANEL) {
+		size_t n = s->n - j < PEFT_PANEL ? s->n - j : PEFT_PANEL;
+		char *panel = to.b + (j / PEFT_PANEL * to.ldb + before *
+		    PEFT_PANEL) * p->size;
+
+		if (cols)
+			p->cols(s->wt + at * (s->n + GAP) + j, s->n + GAP, k,
+			    n, panel);
+		else
+			p->rows(s->w + j * (s->k + GAP) + at, s->k + GAP, n,
+			    k, panel);
+	}
+}
+
 /* C by kernel p, panels from rows or from columns. */
 static float *
 product(const struct peft_panel_int8 *p, const struct set *s, bool cols,
     bool add)
 {
-	size_t np = (s->n + PEFT_PANEL - 1) / PEFT_PANEL, i, j;
+	size_t np = (s->n + PEFT_PANEL - 1) / PEFT_PANEL;
 	size_t lda = s->deep + PEFT_INT8_STEP;
-	size_t ldb = (s->deep + PEFT_INT8_TAIL) * PEFT_PANEL;
+	size_t parts = (s->deep + PEFT_INT8_DEEP - 1) / PEFT_INT8_DEEP, at;
+	size_t ldb = (s->deep + parts * PEFT_INT8_TAIL) * PEFT_PANEL;
 	size_t rows = (s->m + 31) / 32 * 32;
 	char *a = must(rows * lda * p->size), *b = must(np * ldb * p->size);
-	float *scale = must(s->m * sizeof(float));
+	float *scale = must(parts * s->m * sizeof(float));
 	float *c = must(s->m * s->ldc * sizeof(float));
 	struct peft_block block = { .m = s->m, .n = s->n, .k = s->deep,
 	    .a = a, .lda = lda, .b = b, .ldb = ldb, .c = c, .ldc = s->ldc,
-	    .add = add, .scale = scale };
+	    .add = add, .scale = scale, .lds = s->m };
 
 	memset(a, 0xa5, rows * lda * p->size);
 	memcpy(c, s->c, s->m * s->ldc * sizeof(float));
-	for (i = 0; i < s->m; i++)
-		scale[i] = p->quantise(a + i * lda * p->size, s->a + i * s->k,
-		    s->k);
-	for (j = 0; j < s->n; j += PEFT_PANEL) {
-		size_t n = s->n - j < PEFT_PANEL ? s->n - j : PEFT_PANEL;
-		char *to = b + j / PEFT_PANEL * ldb * p->size;
-
-		if (cols)
-			p->cols(s->wt + j, s->n + GAP, s->k, n, to);
-		else
-			p->rows(s->w + j * (s->k + GAP), s->k + GAP, n, s->k,
-			    to);
-	}
+	for (at = 0; at < s->k; at += PEFT_INT8_DEEP)
+		pack_part(p, s, cols, at, (struct packed){ a, b, lda, ldb,
+		    scale + at / PEFT_INT8_DEEP * s->m });
 	p->block(&block);
 	free(a);
 	free(b);
@@ -172,13 +195,13 @@ product(const struct peft_panel_int8 *p, const struct set *s, bool cols,
 static double
 most(const float *x, size_t n)
 {
-	float y[PEFT_INT8_DEEP] = { 0 };
+	float y[MOST] = { 0 };
 	double top = 0;
 	size_t i;
 
 	memcpy(y, x, n * sizeof(*x));
 	turn(y, (n + 63) / 64 * 64);
-	for (i = 0; i < PEFT_INT8_DEEP; i++)
+	for (i = 0; i < MOST; i++)
 		top = fmax(top, fabs((double)y[i]));
 	return top;
 }

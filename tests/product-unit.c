@@ -49,6 +49,7 @@ struct set {
 	size_t			 np, cols, rows[MOSTNP], T, ldx;
 	struct peft_weight	 w[MOSTNP];
 	float			*values[MOSTNP];	/* decoded */
+	void			*panels[MOSTNP];	/* in int8, or NULL */
 	float			*x, *dx;
 	struct peft_product	 p[MOSTNP];
 	enum peft_compute	 compute;
@@ -220,6 +221,37 @@ forward_right(const struct set *s, size_t i, const float *before)
 	return true;
 }
 
+/* The last cpus multiply by panels that were made ahead (of int8), which gives
+ * the same bits. */
+static void
+make_panels(struct peft_cpu *cpu, int c, struct set *s, bool back,
+    float *scratch)
+{
+	size_t i, n;
+
+	for (i = 0; c >= NCPU - 2 && i < s->np; i++) {
+		n = peft_product_panels_size(cpu, &s->w[i], back);
+		if (n == 0)
+			continue;
+		s->panels[i] = must(aligned_alloc(64, (n + 63) / 64 * 64));
+		peft_product_panels(cpu, &s->w[i], back, s->panels[i],
+		    scratch);
+		s->w[i].panels[back] = s->panels[i];
+	}
+}
+
+static void
+drop_panels(struct set *s, bool back)
+{
+	size_t i;
+
+	for (i = 0; i < s->np; i++) {
+		free(s->panels[i]);
+		s->panels[i] = NULL;
+		s->w[i].panels[back] = NULL;
+	}
+}
+
 static bool
 test_forward(struct peft_cpu *cpus[NCPU], struct set *s)
 {
@@ -237,8 +269,10 @@ test_forward(struct peft_cpu *cpus[NCPU], struct set *s)
 			before[i] = memcpy(must(malloc(bytes)), s->p[i].y,
 			    bytes);
 		}
+		make_panels(cpus[c], c, s, false, scratch);
 		peft_product_forward(cpus[c], s->x, s->ldx, s->T, s->p, s->np,
 		    scratch);
+		drop_panels(s, false);
 		for (i = 0; i < s->np; i++) {
 			bytes = s->T * s->p[i].ldy * sizeof(float);
 			if (c == 0) {
@@ -303,8 +337,10 @@ test_backward(struct peft_cpu *cpus[NCPU], struct set *s, bool add)
 	for (c = 0; c < NCPU; c++) {
 		memcpy(s->dx, before, bytes);
 		scratch = scratch_for(cpus[c], s);
+		make_panels(cpus[c], c, s, true, scratch);
 		peft_product_backward(cpus[c], s->dx, s->ldx, s->T, s->p,
 		    s->np, add, scratch);
+		drop_panels(s, true);
 		free(scratch);
 		if (c == 0)
 			memcpy(first, s->dx, bytes);
@@ -541,6 +577,9 @@ main(void)
 		test_type(cpus, types[i], PLAIN, sets, NSET);
 	test_type(cpus, PEFT_NF4, NESTED, sets, NSET);
 	test_type(cpus, PEFT_F32, PLAIN, deep, sizeof(deep) / sizeof(deep[0]));
+	set_compute(cpus, PEFT_COMPUTE_INT8);
+	test_type(cpus, PEFT_F32, PLAIN, deep, sizeof(deep) / sizeof(deep[0]));
+	set_compute(cpus, PEFT_COMPUTE_F32);
 	if (getenv("OPENBLAS_CORETYPE") == NULL)	/* once is enough */
 		test_paths(cpus);
 	for (i = 0; i < NCPU; i++)

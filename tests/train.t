@@ -193,6 +193,10 @@ ok 'int8: the curve within 4 %, and another than of bf16' sh -c 'jq -n -e "$(cat
 ok 'the log says so' sh -c 'head -n 1 i.log | grep -q "products of int8 with"'
 expect 0 '' train --compute int8 --epochs 2 -j 1 -o i1/ t
 ok 'int8: one thread or two: the same bytes' cmp i/adapter_model.safetensors i1/adapter_model.safetensors
+# a file's weights are quantised once, a pipe's for each product
+expect 0 '' train -m wide.safetensors --compute int8 --epochs 1 -o once8/ long
+expect 0 '' sh -c 'peft-train -q -m - --lr 1e-2 --rank 4 --batch 4 --compute int8 --epochs 1 -o each8/ long <wide.safetensors'
+ok 'int8: weights quantised once or each time: the same bytes' cmp once8/adapter_model.safetensors each8/adapter_model.safetensors
 expect 0 '' train --compute int8 --micro-tokens 1 -o kept8/ long
 train -n --compute int8 --micro-tokens 1 long >plan8
 limit=$(awk '/^total/ { printf "%dK", ($2 - 0.2) * 1024 }' plan8)

@@ -6,7 +6,7 @@
 
 #include "math/int8.h"
 
-#define LANES	8
+#define LANES	4
 #define PER	4
 #define OFFSET	0
 
@@ -24,6 +24,25 @@ sum_at(const int8_t *a, const int8_t *panel, size_t k, size_t j)
 	return sum;
 }
 
+/* The element of row i and column j: part of k by part. */
+static float
+element_at(const struct peft_block *b, size_t i, size_t j, float c)
+{
+	const int8_t *a = (const int8_t *)b->a + i * b->lda;
+	const int8_t *p = (const int8_t *)b->b + j / PEFT_PANEL * b->ldb;
+	const float *sa = b->scale + i, *tail;
+	size_t left, deep;
+
+	for (left = b->k; left > 0; left -= deep, a += deep, sa += b->lds) {
+		deep = left < PEFT_INT8_DEEP ? left : PEFT_INT8_DEEP;
+		tail = (const float *)(const void *)(p + deep * PEFT_PANEL);
+		c = fmaf((float)sum_at(a, p, deep, j % PEFT_PANEL),
+		    *sa * tail[j % PEFT_PANEL], c);
+		p += (deep + PEFT_INT8_TAIL) * PEFT_PANEL;
+	}
+	return c;
+}
+
 static void
 block(const struct peft_block *b)
 {
@@ -31,16 +50,9 @@ block(const struct peft_block *b)
 
 	for (i = 0; i < b->m; i++)
 		for (j = 0; j < b->n; j++) {
-			const int8_t *p = (const int8_t *)b->b +
-			    j / PEFT_PANEL * b->ldb;
-			const float *tail = (const float *)(const void *)(p +
-			    b->k * PEFT_PANEL);
-			float s = b->scale[i] * tail[j % PEFT_PANEL];
 			float *c = &b->c[i * b->ldc + j];
-			float sum = (float)sum_at((const int8_t *)b->a + i *
-			    b->lda, p, b->k, j % PEFT_PANEL);
 
-			*c = b->add ? fmaf(sum, s, *c) : sum * s;
+			*c = element_at(b, i, j, b->add ? *c : 0);
 		}
 }
 

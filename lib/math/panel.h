@@ -35,7 +35,8 @@ struct peft_block {
 	float		*c;
 	size_t		 ldc;
 	bool		 add;
-	const float	*scale;	/* of a's rows; int8.h alone has them */
+	const float	*scale;	/* of a's rows, in each part of k; int8.h */
+	size_t		 lds;	/* alone has them: from part to part */
 };
 
 /* C[m,n] += scale A^T B, A [k, m] and B [k, n]: gradients of what is thin.

@@ -13,6 +13,13 @@
 #include "model/target-impl.h"
 #include "model/values.h"
 
+/* Scores of classes are few, and decide; logits of a vocabulary are many. */
+static bool
+is_fine(const struct peft_net *net)
+{
+	return net->config.outputs != net->config.vocab;
+}
+
 /* hx = norm(out) at rows[0..n), and y = its logits, adapters included. */
 static void
 head(struct peft_run *run, const size_t *rows, size_t n,
@@ -25,7 +32,11 @@ head(struct peft_run *run, const size_t *rows, size_t n,
 
 	peft_norm_rows(run, &net->norm, ranges, nranges, hx, run->out, rows);
 	lap = peft_lap_begin(net->cpu);
-	peft_product_forward_fine(net->cpu, hx, D, n, &p, run->product);
+	if (is_fine(net))
+		peft_product_forward_fine(net->cpu, hx, D, n, &p,
+		    run->product);
+	else
+		peft_product_forward(net->cpu, hx, D, n, &p, 1, run->product);
 	peft_lap_end(net->cpu, &lap, PEFT_WORK_HEAD, p.w->dtype, 0);
 	if (net->head.bias != NULL)
 		peft_op_bias(run, y, V, net->head.bias, V, n);
@@ -140,8 +151,12 @@ tile_back(struct peft_run *run, const size_t *rows, size_t n,
 	peft_hooks_output_back(run, net->head.site, ranges, nranges,
 	    run->tileident, run->hx, D, run->logits, V, run->headhook);
 	lap = peft_lap_begin(net->cpu);
-	peft_product_backward_fine(net->cpu, run->dhx, D, n, &p, false,
-	    run->product);
+	if (is_fine(net))
+		peft_product_backward_fine(net->cpu, run->dhx, D, n, &p,
+		    false, run->product);
+	else
+		peft_product_backward(net->cpu, run->dhx, D, n, &p, 1, false,
+		    run->product);
 	peft_lap_end(net->cpu, &lap, PEFT_WORK_HEAD_BACK, p.w->dtype, 0);
 	peft_hooks_backward(run, net->head.site, ranges, nranges,
 	    run->tileident, run->hx, D, run->logits, V, run->dhx, D,

@@ -23,7 +23,8 @@ struct peft_linear {
 	struct peft_site	*site;
 	struct peft_weight	 w;		/* as products use it */
 	struct peft_weight	 stored;	/* if that is another form */
-	uint16_t		*copy;		/* of it (settle.c), or NULL */
+	uint16_t		*copy;		/* of it (settle.c), or NULL; */
+	void			*panels[2];	/* where those of w begin */
 	float			*bias;		/* [out] or NULL */
 };
 
@@ -196,9 +197,10 @@ struct peft_run {
 	const char		*bad;		/* where it was seen */
 };
 
-/* settle.c: the weights in the form that products of this compute type use;
- * a row of the embedding was read. */
-int	peft_net_settle(struct peft_net *, struct peft_err *) PEFT_MUSTCHECK;
+/* settle.c: the weights in the form that products of this compute type use,
+ * for backward too, or not; a row of the embedding was read. */
+int	peft_net_settle(struct peft_net *, bool back, struct peft_err *)
+	    PEFT_MUSTCHECK;
 void	peft_net_row_read(struct peft_net *);
 
 /* layout-size.c: rows of logits at a time; floats of scratch that products

@@ -281,6 +281,14 @@ fail:
 }
 
 static void
+close_linear(struct peft_linear *lin)
+{
+	free(lin->copy);
+	free(lin->panels[0]);
+	free(lin->panels[1]);
+}
+
+static void
 close_layer(struct peft_layer *l, size_t experts)
 {
 	size_t i;
@@ -290,12 +298,12 @@ close_layer(struct peft_layer *l, size_t experts)
 		free(l->norm[slot].w);
 		free(l->norm[slot].b);
 		free(l->lin[slot].bias);
-		free(l->lin[slot].copy);
+		close_linear(&l->lin[slot]);
 	}
 	for (i = 0; l->experts != NULL && i < experts; i++) {
-		free(l->experts[i].gate.copy);
-		free(l->experts[i].up.copy);
-		free(l->experts[i].down.copy);
+		close_linear(&l->experts[i].gate);
+		close_linear(&l->experts[i].up);
+		close_linear(&l->experts[i].down);
 	}
 	free(l->experts);
 }
@@ -315,7 +323,7 @@ peft_net_close(struct peft_net *net)
 	free(net->norm.w);
 	free(net->norm.b);
 	free(net->head.bias);
-	free(net->head.copy);
+	close_linear(&net->head);
 	free(net->slopes);
 	peft_sites_close(&net->sites);
 	free(net);

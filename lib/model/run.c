@@ -65,7 +65,8 @@ peft_run_open(struct peft_net *net, const struct peft_caps *caps,
 
 	saved = peft_calloc(net->config.layers, sizeof(*saved), err);
 	run = peft_calloc(1, sizeof(*run), err);
-	if (saved == NULL || run == NULL || peft_net_settle(net, err) == -1) {
+	if (saved == NULL || run == NULL || peft_net_settle(net,
+	    caps->train, err) == -1) {
 		free(saved);
 		free(run);
 		return NULL;

@@ -3,12 +3,14 @@
  * Weights of a mapped file that products use in another form than the file
  * has them: with the compute type bf16, those in f32 are rounded once, to the
  * very values that products would round them to each time, and their pages
- * are given back.  Adapters still see them as they are stored.
+ * are given back.  Adapters still see them as they are stored.  With int8,
+ * those in floats become panels once, to the same end.
  *
  * An embedding that no product uses is read row by row: of it, too, only what
  * was asked for last stays in memory.
  */
 
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -16,6 +18,7 @@
 
 enum {
 	PIECE = 1 << 14,	/* floats of a task */
+	LINE = 64,		/* bytes that the cache takes in at once */
 	ROWS = 8,		/* of an embedding that stay, and their bytes:
 				 * a fault may bring in 1 MiB of a file */
 	TABLE = 8 << 20
@@ -28,16 +31,20 @@ index_of(const struct peft_net *net, const struct peft_linear *lin)
 	    net->embed.site->weight;
 }
 
-/* Is there a form that is smaller, and the file's need not stay? */
+/* Is there a form that takes their place, and the file's need not stay? */
 static bool
 is_settled(const struct peft_net *net, const struct peft_linear *lin)
 {
+	enum peft_compute compute = peft_cpu_computes(net->cpu);
+	enum peft_dtype t = lin->w.dtype;
+	bool wide = t == PEFT_F32 || (compute == PEFT_COMPUTE_INT8 &&
+	    (t == PEFT_BF16 || t == PEFT_F16));
+
 	/* a head of classes is small, and may be an adapter's */
 	if (lin == &net->head && net->config.outputs != net->config.vocab)
 		return false;
 	return lin->site != NULL && lin->w.cols > 0 &&
-	    peft_cpu_computes(net->cpu) == PEFT_COMPUTE_BF16 &&
-	    (lin->copy != NULL || (lin->w.dtype == PEFT_F32 &&
+	    compute != PEFT_COMPUTE_F32 && (lin->copy != NULL || (wide &&
 	    peft_source_is_mapped(net->source, index_of(net, lin))));
 }
 
@@ -60,7 +67,8 @@ round_task(void *ctx, size_t task, int thread)
 }
 
 static int64_t
-settle(struct peft_net *net, struct peft_linear *lin, struct peft_err *err)
+settle_bf16(struct peft_net *net, struct peft_linear *lin,
+    struct peft_err *err)
 {
 	const struct peft_panel_bf16 *p = peft_cpu_panel_bf16(net->cpu);
 	struct job j = { .panel = p != NULL ? p : &peft_panel_bf16_ref,
@@ -81,6 +89,56 @@ settle(struct peft_net *net, struct peft_linear *lin, struct peft_err *err)
 	lin->w.nbytes = j.n * sizeof(*j.dst);
 	peft_source_passed(net->source, index_of(net, lin), 0,
 	    lin->stored.nbytes);
+	return 0;
+}
+
+/* Panels for one of both directions, at a multiple of a cache line. */
+static int
+make_panels(struct peft_net *net, struct peft_linear *lin, bool back,
+    struct peft_err *err)
+{
+	size_t n = peft_product_panels_size(net->cpu, &lin->w, back);
+	float *scratch = peft_calloc(peft_product_scratch(net->cpu, 1, 1, 1),
+	    sizeof(*scratch), err);
+	char *to = scratch == NULL ? NULL : peft_calloc(n + LINE, 1, err);
+
+	if (to != NULL) {
+		lin->panels[back] = to;
+		to += LINE - (uintptr_t)to % LINE;
+		peft_product_panels(net->cpu, &lin->w, back, to, scratch);
+		lin->w.panels[back] = to;
+	}
+	free(scratch);
+	return to == NULL ? -1 : 0;
+}
+
+static int64_t
+settle_int8(struct peft_net *net, struct peft_linear *lin, bool back,
+    struct peft_err *err)
+{
+	if (!is_settled(net, lin) || lin->panels[back] != NULL)
+		return 0;
+	if (make_panels(net, lin, back, err) == -1)
+		return -1;
+	peft_source_passed(net->source, index_of(net, lin), 0, lin->w.nbytes);
+	return 0;
+}
+
+static int64_t
+settle_forward(struct peft_net *net, struct peft_linear *lin,
+    struct peft_err *err)
+{
+	if (peft_cpu_computes(net->cpu) == PEFT_COMPUTE_INT8)
+		return settle_int8(net, lin, false, err);
+	return settle_bf16(net, lin, err);
+}
+
+static int64_t
+settle_backward(struct peft_net *net, struct peft_linear *lin,
+    struct peft_err *err)
+{
+	if (peft_cpu_computes(net->cpu) == PEFT_COMPUTE_INT8)
+		return settle_int8(net, lin, true, err);
 	return 0;
 }
 
@@ -131,9 +189,10 @@ peft_net_row_read(struct peft_net *net)
 }
 
 int
-peft_net_settle(struct peft_net *net, struct peft_err *err)
+peft_net_settle(struct peft_net *net, bool back, struct peft_err *err)
 {
-	if (each(net, settle, err) == -1)
+	if (each(net, settle_forward, err) == -1 ||
+	    (back && each(net, settle_backward, err) == -1))
 		return -1;
 	if (rows_only(net))
 		peft_source_passed(net->source, net->embed.site->weight, 0,
@@ -141,17 +200,29 @@ peft_net_settle(struct peft_net *net, struct peft_err *err)
 	return 0;
 }
 
+/* Bytes of the form that takes the place of what is stored, in training. */
+static int64_t
+settled_size(const struct peft_net *net, const struct peft_weight *w)
+{
+	if (peft_cpu_computes(net->cpu) == PEFT_COMPUTE_INT8)
+		return (int64_t)(peft_product_panels_size(net->cpu, w, false) +
+		    peft_product_panels_size(net->cpu, w, true));
+	return (int64_t)(w->nelem * sizeof(uint16_t));
+}
+
 /* Bytes that a linear takes less than its stored form; the stored form of a
  * head that is the embedding is counted there. */
 static int64_t
 saved_one(struct peft_net *net, struct peft_linear *lin, struct peft_err *err)
 {
-	int64_t bytes = (int64_t)(lin->w.nelem * sizeof(uint16_t));
+	const struct peft_weight *w = lin->copy != NULL ? &lin->stored :
+	    &lin->w;
 
 	(void)err;
 	if (!is_settled(net, lin))
 		return 0;
-	return lin->site->weight == SIZE_MAX ? -bytes : bytes;
+	return (lin->site->weight == SIZE_MAX ? 0 : (int64_t)w->nbytes) -
+	    settled_size(net, w);
 }
 
 size_t

@@ -15,13 +15,13 @@ enum {
 };
 
 /* What a thread decodes into: 32 rows of some panels; for int8, which must
- * know the largest value before it begins, all rows. */
+ * know the largest value of a part before it begins, that. */
 struct peft_expander
 peft_expander_of(const struct peft_cpu *cpu, enum peft_compute compute)
 {
 	struct peft_expander e = { .f32 = peft_cpu_panel_f32(cpu),
 	    .size = sizeof(float), .chunk = CHUNK, .whole = WHOLE,
-	    .step = PEFT_KSTEP,
+	    .step = PEFT_KSTEP, .part = WHOLE,
 	    .room = PEFT_PANEL * PEFT_PANEL * PEFT_ABREAST };
 
 	e.decoders = e.f32 == &peft_panel_f32_avx512 ? &peft_decoders_avx512 :
@@ -30,8 +30,8 @@ peft_expander_of(const struct peft_cpu *cpu, enum peft_compute compute)
 	if (compute == PEFT_COMPUTE_INT8) {
 		e.int8 = peft_cpu_panel_int8(cpu);
 		e.size = e.int8->size;
-		e.chunk = e.whole = PEFT_INT8_DEEP;
 		e.step = PEFT_INT8_STEP;
+		e.part = PEFT_INT8_DEEP;
 		e.tail = PEFT_INT8_TAIL;
 		e.room = PEFT_INT8_DEEP * PEFT_PANEL * PEFT_ABREAST;
 	} else if (compute == PEFT_COMPUTE_BF16) {
@@ -108,18 +108,39 @@ whole(const struct peft_expander *e, const struct peft_weight *w, size_t *ldw,
 	return room;
 }
 
+/* From a part of a panel to the next, in bytes. */
+static size_t
+part_size(const struct peft_expander *e)
+{
+	return (e->part + e->tail) * PEFT_PANEL * e->size;
+}
+
+static void
+expand_rows_int8(const struct peft_expander *e, const struct peft_weight *w,
+    size_t ldw, size_t r, size_t n, size_t c, size_t k, char *panel,
+    float *room)
+{
+	const float *src;
+	size_t at, m, ld;
+
+	for (at = 0; at < k; at += m, panel += part_size(e)) {
+		m = k - at < e->part ? k - at : e->part;
+		ld = ldw;
+		src = whole(e, w, &ld, r, n, c + at, m, room);
+		e->int8->rows(src, ld, n, m, panel);
+	}
+}
+
 void
 peft_expand_rows(const struct peft_expander *e, const struct peft_weight *w,
     size_t ldw, size_t r, size_t n, size_t c, size_t k, void *panel,
     float *room)
 {
 	peft_halves_fn *halves = halves_of(e, w);
-	const float *src;
 	size_t at, m;
 
 	if (e->int8 != NULL) {
-		src = whole(e, w, &ldw, r, n, c, k, room);
-		e->int8->rows(src, ldw, n, k, panel);
+		expand_rows_int8(e, w, ldw, r, n, c, k, panel, room);
 		return;
 	}
 	if (w->dtype == PEFT_F32 && !e->trim) {
@@ -147,16 +168,21 @@ peft_expand_rows(const struct peft_expander *e, const struct peft_weight *w,
 
 static void
 expand_cols_int8(const struct peft_expander *e, const struct peft_weight *w,
-    size_t ldw, size_t r, size_t k, size_t c, size_t n, void *panels,
+    size_t ldw, size_t r, size_t k, size_t c, size_t n, char *panels,
     size_t ld, float *room)
 {
-	const float *src = whole(e, w, &ldw, r, k, c, n, room);
-	size_t j;
+	const float *src;
+	size_t at, m, j, ldsrc;
 
-	for (j = 0; j < n; j += PEFT_PANEL)
-		e->int8->cols(src + j, ldw, k, n - j < PEFT_PANEL ? n - j :
-		    PEFT_PANEL, (char *)panels + j / PEFT_PANEL * ld *
-		    e->size);
+	for (at = 0; at < k; at += m, panels += part_size(e)) {
+		m = k - at < e->part ? k - at : e->part;
+		ldsrc = ldw;
+		src = whole(e, w, &ldsrc, r + at, m, c, n, room);
+		for (j = 0; j < n; j += PEFT_PANEL)
+			e->int8->cols(src + j, ldsrc, m, n - j < PEFT_PANEL ?
+			    n - j : PEFT_PANEL, panels + j / PEFT_PANEL * ld *
+			    e->size);
+	}
 }
 
 /* k <= 32 rows by n columns into panels, from their row `at' on. */

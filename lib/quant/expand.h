@@ -37,7 +37,8 @@ struct peft_expander {
 	size_t				 whole;	/* what has no more than this
 						 * is not cut into chunks */
 	size_t				 step;	/* depths are padded to this */
-	size_t				 tail;	/* rows behind a panel's */
+	size_t				 part;	/* so many rows of a panel, */
+	size_t				 tail;	/* and so many behind them */
 	size_t				 room;	/* floats for peft_expand_* */
 };
 

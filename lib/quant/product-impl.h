@@ -28,6 +28,7 @@ struct peft_products {
 	const struct peft_product	*p;
 	size_t				 np, T, ldx, lddx;
 	bool				 back, add;
+	bool				 made;	/* panels are there already */
 	size_t				 ldw;	/* of f32 weights; 0: cols */
 	const float			*x;
 	float				*dx;
@@ -49,7 +50,6 @@ void	peft_product_slabs(struct peft_products *);
 size_t	peft_product_slab(const struct peft_expander *);
 size_t	peft_segments(const struct peft_products *);
 size_t	peft_segment_size(const struct peft_products *, size_t seg);
-size_t	peft_segment_chunks(const struct peft_products *, size_t seg);
 /* The chunk that begins at c.at of c.seg, or the next segment's first; and
  * the one behind a chunk. */
 struct peft_chunk peft_chunk_settle(const struct peft_products *,
@@ -57,16 +57,23 @@ struct peft_chunk peft_chunk_settle(const struct peft_products *,
 struct peft_chunk peft_chunk_next(const struct peft_products *,
 	    struct peft_chunk);
 
+/* product-panels.c: have all weights theirs?  And panel i of one, as deep as
+ * the weight is, from k on, which is a multiple of a part; ld: elements from
+ * a panel to the next. */
+bool	peft_panels_are_made(const struct peft_products *);
+const void *peft_panel_made(const struct peft_products *,
+	    const struct peft_weight *, size_t i, size_t k, size_t *ld);
+
 /* product-left.c: elements from row to row of k, and scales of a row. */
 size_t	peft_left_stride(const struct peft_expander *, size_t k);
 size_t	peft_product_scales(const struct peft_expander *, size_t k);
 /* Round PEFT_LEFTROWS rows of a segment: task row * segments + segment. */
 void	peft_left_round(const struct peft_products *, size_t task);
-/* That of a chunk, from row t on; int8: the scales of its rows. */
+/* That of a chunk, from row t on; int8: the scales of all T rows, from the
+ * part of a segment at `at' on. */
 const void *peft_left_of(const struct peft_products *,
 	    const struct peft_chunk *, size_t t, size_t *ld);
-float	*peft_left_scales(const struct peft_products *,
-	    const struct peft_chunk *);
+float	*peft_left_scales(const struct peft_products *, size_t seg, size_t at);
 
 /* y_i = x W_i^T for a few tokens; floats of room a thread needs. */
 void	peft_product_few(const struct peft_products *);

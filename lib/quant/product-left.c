@@ -18,7 +18,7 @@ peft_left_stride(const struct peft_expander *e, size_t k)
 size_t
 peft_product_scales(const struct peft_expander *e, size_t k)
 {
-	return e->int8 == NULL ? 0 : peft_pieces(k, e->chunk);
+	return e->int8 == NULL ? 0 : peft_pieces(k, e->part);
 }
 
 /* Elements of segments before this one. */
@@ -33,29 +33,29 @@ left_at(const struct peft_products *j, size_t seg)
 	return n;
 }
 
-/* int8: scales of a chunk's rows, which lie behind the left-hand side. */
+/* int8: these lie behind the left-hand side, part by part. */
 float *
-peft_left_scales(const struct peft_products *j, const struct peft_chunk *c)
+peft_left_scales(const struct peft_products *j, size_t seg, size_t at)
 {
-	size_t n = c->at / j->e.chunk, i;
+	size_t n = at / j->e.part, i;
 	char *end = (char *)j->left + left_at(j, peft_segments(j)) * j->e.size;
 
-	for (i = 0; i < c->seg; i++)
-		n += peft_segment_chunks(j, i);
+	for (i = 0; i < seg; i++)
+		n += peft_product_scales(&j->e, peft_segment_size(j, i));
 	return (float *)(void *)end + n * j->T;
 }
 
-/* int8: a row of the left-hand side, chunk by chunk. */
+/* int8: a row of the left-hand side, part by part. */
 static void
 quantise_row(const struct peft_products *j, size_t seg, size_t t,
     const float *src, char *dst)
 {
-	struct peft_chunk c = peft_chunk_settle(j,
-	    (struct peft_chunk){ .seg = seg });
+	size_t k = peft_segment_size(j, seg), part = j->e.part, at;
+	float *scales = peft_left_scales(j, seg, 0) + t;
 
-	for (; c.deep > 0 && c.seg == seg; c = peft_chunk_next(j, c))
-		peft_left_scales(j, &c)[t] = j->e.int8->quantise(dst + c.at *
-		    j->e.size, src + c.at, c.deep);
+	for (at = 0; at < k; at += part, scales += j->T)
+		*scales = j->e.int8->quantise(dst + at * j->e.size, src + at,
+		    peft_least(part, k - at));
 }
 
 /* Rows of a segment. */

@@ -15,6 +15,7 @@
 enum {
 	DEPTH = 4096,		/* most of a slab's panels */
 	SLAB = 2 << 20,		/* elements of a slab: third cache */
+	MADE = 128,		/* panels in its place, if they are there */
 	ABREAST = 4,		/* panels of a tile, or some more */
 	TALLEST = 256, LOWEST = 64,	/* rows of a tile */
 	TILES = 16		/* at least, if it goes */
@@ -52,24 +53,18 @@ padded(const struct peft_products *j, size_t deep)
 	return peft_pieces(deep, j->e.step) * j->e.step;
 }
 
-/* Rows of a chunk's panels, with what stands behind them. */
+/* Rows of a chunk's panels, with what stands behind each part. */
 static size_t
 rows_of(const struct peft_products *j, const struct peft_chunk *c)
 {
-	return padded(j, c->deep) + j->e.tail;
+	return padded(j, c->deep) + peft_pieces(c->deep, j->e.part) *
+	    j->e.tail;
 }
 
 static bool
 is_whole(const struct peft_products *j, size_t seg)
 {
 	return peft_segment_size(j, seg) <= j->e.whole;
-}
-
-size_t
-peft_segment_chunks(const struct peft_products *j, size_t seg)
-{
-	return is_whole(j, seg) ? 1 : peft_pieces(peft_segment_size(j, seg),
-	    j->e.chunk);
 }
 
 /* The chunk that begins at c->at of c->seg, or the next segment's first. */
@@ -165,24 +160,36 @@ pack_task(void *ctx, size_t task, int thread)
 		    j->e.room);
 }
 
+/* A chunk of panel i of the slab, which is a panel of product `of'. */
+static const void *
+panel_of(const struct peft_products *j, size_t i, size_t of, size_t panel,
+    const struct peft_chunk *c, size_t *ld)
+{
+	if (j->made)
+		return peft_panel_made(j, j->p[j->back ? c->seg : of].w,
+		    panel, c->at, ld);
+	*ld = j->depth * PEFT_PANEL;
+	return (const char *)j->slab + (i * *ld + c->pos * PEFT_PANEL) *
+	    j->e.size;
+}
+
 /* b->n columns of the output from panel i of the slab on, over all chunks. */
 static void
 multiply(const struct peft_products *j, struct peft_block *b, size_t i,
-    size_t t)
+    size_t of, size_t panel, size_t t)
 {
-	size_t size = j->e.size, k;
+	size_t k;
 	struct peft_chunk c = j->from;
 
 	b->m = peft_least(j->m, j->T - t);
-	b->ldb = j->depth * PEFT_PANEL;
 	b->add = b->add || c.seg > 0 || c.at > 0;
 	for (k = 0; k < j->nchunks; k++, c = peft_chunk_next(j, c)) {
 		b->a = peft_left_of(j, &c, t, &b->lda);
-		b->b = (const char *)j->slab + (i * b->ldb + c.pos *
-		    PEFT_PANEL) * size;
+		b->b = panel_of(j, i, of, panel, &c, &b->ldb);
 		b->k = j->e.size < sizeof(float) ? padded(j, c.deep) : c.deep;
 		b->scale = j->e.int8 == NULL ? NULL :
-		    peft_left_scales(j, &c) + t;
+		    peft_left_scales(j, c.seg, c.at) + t;
+		b->lds = j->T;
 		(j->e.int8 != NULL ? j->e.int8->block : j->e.bf16 != NULL ?
 		    j->e.bf16->block : j->e.f32->block)(b);
 		b->add = true;
@@ -207,11 +214,10 @@ tile(const struct peft_products *j, size_t of, size_t panel, size_t i,
 	struct peft_block b = { .ldc = j->back ? j->lddx : p->ldy,
 	    .add = j->add };
 
-	panel *= PEFT_PANEL;
 	b.n = peft_least(n * PEFT_PANEL, (j->back ? p->w->cols : p->w->rows) -
-	    panel);
-	b.c = (j->back ? j->dx : p->y) + t * b.ldc + panel;
-	multiply(j, &b, i, t);
+	    panel * PEFT_PANEL);
+	b.c = (j->back ? j->dx : p->y) + t * b.ldc + panel * PEFT_PANEL;
+	multiply(j, &b, i, of, panel, t);
 }
 
 static void
@@ -230,34 +236,35 @@ tile_task(void *ctx, size_t task, int thread)
 	}
 }
 
-/* The panels and chunks of the slab that begins at j->first and j->from. */
+/* The panels and chunks of the slab that begins at j->first and j->from; all
+ * chunks, if they are there already. */
 static void
 shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 {
 	struct peft_chunk c = j->from;
 
 	for (j->nchunks = 0, j->depth = 0; c.deep > 0; j->nchunks++) {
-		if (c.pos + rows_of(j, &c) > DEPTH)
+		if (!j->made && c.pos + rows_of(j, &c) > DEPTH)
 			break;
 		j->depth = c.pos + rows_of(j, &c);
 		c = peft_chunk_next(j, c);
 	}
 	*behind = c;
 	behind->pos = 0;
-	j->n = SLAB / (j->depth * PEFT_PANEL);
-	j->n = peft_least(j->n, panels - j->first);
+	j->n = peft_least(j->made ? MADE : SLAB / (j->depth * PEFT_PANEL),
+	    panels - j->first);
 }
 
 static void
 run(struct peft_products *j)
 {
 	struct peft_lap lap = peft_lap_begin(j->cpu);
-	size_t groups = groups_of(j);
+	size_t groups = groups_of(j), n = j->made ? 0 : j->nchunks *
+	    peft_pieces(j->n, together(j));
 
-	peft_cpu_run(j->cpu, j->nleft + j->nchunks *
-	    peft_pieces(j->n, together(j)), pack_task, j);
-	peft_lap_end(j->cpu, &lap, PEFT_WORK_PACK, 0, (double)(j->n *
-	    j->depth * PEFT_PANEL * j->e.size));
+	peft_cpu_run(j->cpu, j->nleft + n, pack_task, j);
+	peft_lap_end(j->cpu, &lap, PEFT_WORK_PACK, 0, j->made ? 0 :
+	    (double)(j->n * j->depth * PEFT_PANEL * j->e.size));
 	for (j->m = TALLEST; j->m > LOWEST; j->m /= 2)
 		if (groups * peft_pieces(j->T, j->m) >= TILES)
 			break;
@@ -274,6 +281,7 @@ peft_product_slabs(struct peft_products *j)
 
 	for (i = 0; !j->back && i < j->np; i++)
 		panels += panels_of(j, i);
+	j->made = peft_panels_are_made(j);
 	if (j->left != NULL)
 		j->nleft = peft_pieces(j->T, PEFT_LEFTROWS) * peft_segments(j);
 	for (j->from = peft_chunk_settle(j, (struct peft_chunk){ 0 });

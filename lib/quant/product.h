@@ -29,6 +29,20 @@ struct peft_product {
 	size_t	 ldy;
 };
 
+/*
+ * With int8, what becomes of a frozen weight may be made once: w->panels then,
+ * for x W^T ([0]) and for the gradient g W ([1]), each if it is there.  What is
+ * computed with them has the same bits.  (Products whose compute type differs,
+ * or few tokens, still take w->data.)
+ */
+/* Bytes of a weight's panels for one of both; 0: of no use to the cpu's
+ * compute type. */
+size_t	peft_product_panels_size(const struct peft_cpu *,
+	    const struct peft_weight *, bool back);
+/* Make them, at a multiple of 64 bytes; scratch as for a product. */
+void	peft_product_panels(struct peft_cpu *, const struct peft_weight *,
+	    bool back, void *to, float *scratch);
+
 /* Is each of T tokens computed as it is alone, without panels? */
 bool	peft_product_is_few(const struct peft_cpu *, size_t T);
 
@@ -47,7 +61,7 @@ void	peft_product_backward(struct peft_cpu *, float *dx, size_t ldx,
 	    size_t T, const struct peft_product *, size_t np, bool add,
 	    float *scratch);
 /* The same of one weight, never in int8, but in what an adapter's products
- * are: where what is small decides (logits, routers). */
+ * are: where what is small decides (scores of classes, routers). */
 void	peft_product_forward_fine(struct peft_cpu *, const float *x,
 	    size_t ldx, size_t T, const struct peft_product *, float *scratch);
 void	peft_product_backward_fine(struct peft_cpu *, float *dx, size_t ldx,

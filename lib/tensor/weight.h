@@ -67,6 +67,9 @@ struct peft_weight {
 	size_t			 nelem;
 	size_t			 nbytes;	/* of data alone */
 	const void		*data;		/* NULL: not loaded */
+	const void		*panels[2];	/* made ahead for x W^T, for
+						 * g W (quant/product.h), or
+						 * NULL */
 	bool			 turned;	/* [out, in], where Hugging Face
 						 * has [in, out] (GPT-2) */
 	struct peft_scales	 scales;	/* of quantised types only */
