@@ -109,19 +109,31 @@ init(const void *settings, const struct peft_module *m, int part,
 		peft_init_const(value, n, 0);
 }
 
+/* Each is in the matrix twice. */
+static double
+norm_of(const float *u, size_t n)
+{
+	double sum = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		sum += 2 * (double)u[i] * (double)u[i];
+	return sqrt(sum);
+}
+
 /* Within eps of the origin, all blocks together; in place, as PEFT does it:
- * the step of the optimiser ends there. */
+ * the step of the optimiser ends there.  What rounding left outside is drawn a
+ * little more, so that a second time changes nothing. */
 static void
 draw_back(const struct oft *o, size_t blocks, float *u, size_t n)
 {
-	double most = o->eps / sqrt((double)blocks), norm = 0;
+	double most = o->eps / sqrt((double)blocks), norm = norm_of(u, n);
+	double by = most / norm;
 	size_t i;
 
-	for (i = 0; i < n; i++)		/* each is in the matrix twice */
-		norm += 2 * (double)u[i] * (double)u[i];
-	norm = sqrt(norm);
-	for (i = 0; norm > most && i < n; i++)
-		u[i] = (float)(u[i] * (most / norm));
+	for (; norm > most; norm = norm_of(u, n), by = 1 - 0x1p-22)
+		for (i = 0; i < n; i++)
+			u[i] = (float)(u[i] * by);
 }
 
 static void
