@@ -281,7 +281,7 @@ pain "40: another vendor's folder is refused by name" 2 'peft-merge: mlx: *' \
 perl -0777 -pe 's/lora_A.weight/lora_a.weight/g' \
     adapter/adapter_model.safetensors >x
 rm -rf odd; cp -r adapter odd; mv x odd/adapter_model.safetensors
-pain "40: another vendor's keys are an error with the name" 2 \
+pain "40: another vendor's keys are an error with the name" 3 \
     '*lora_B.weight is no part of a LoRA in the layout of torchtune*' peft-merge -q -m base -a odd -o m40/
 ok 'pain 40: and nothing is written' [ ! -e m40 ]
 peft-merge -q -m base -a head -o head.gguf
