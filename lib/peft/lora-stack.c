@@ -136,7 +136,7 @@ scratch(const void *self, size_t T)
 {
 	const struct peft_module *m = self;
 
-	return peft_thin_scratch(m->rank, m->site->in, m->site->out, T);
+	return peft_thin_scratch(m, T);
 }
 
 static struct peft_thin

@@ -97,19 +97,13 @@ thin_of(const struct peft_module *m)
 	    l->b, m->scale * m->weight };
 }
 
-static size_t
-thin_scratch(const struct peft_module *m, size_t T)
-{
-	return peft_thin_scratch(m->rank, m->site->in, m->site->out, T);
-}
-
 size_t
 peft_lowrank_scratch(const void *self, size_t T)
 {
 	const struct peft_module *m = self;
 
 	/* behind that of the products: what is dropped out, there and back */
-	return thin_scratch(m, T) + (m->train && m->dropout > 0 ?
+	return peft_thin_scratch(m, T) + (m->train && m->dropout > 0 ?
 	    2 * T * m->site->in : 0);
 }
 
@@ -120,8 +114,8 @@ peft_lowrank_forward(void *self, const struct peft_hook_call *c, float *y,
 	const struct peft_module *m = self;
 	const struct peft_thin w = thin_of(m);
 	size_t ld, t;
-	const float *x = peft_drop(m, c, c->scratch + thin_scratch(m, c->T),
-	    &ld);
+	const float *x = peft_drop(m, c, c->scratch +
+	    peft_thin_scratch(m, c->T), &ld);
 	float s = w.scale;
 
 	peft_thin_forward(c, &w, x, ld, y, ldy);
@@ -140,8 +134,8 @@ gradients(struct peft_module *m, const struct peft_hook_call *c,
 	const struct peft_thin w = thin_of(m);
 	size_t out = m->site->out, ld, t;
 	float s = w.scale;
-	const float *x = peft_drop(m, c, c->scratch + thin_scratch(m, c->T),
-	    &ld);
+	const float *x = peft_drop(m, c, c->scratch +
+	    peft_thin_scratch(m, c->T), &ld);
 
 	peft_thin_gradients(c, &w, x, ld, dy, lddy, l->ga, l->gb);
 	for (t = 0; ops_of(m) == NULL && m->param[BIAS] != NULL && t < c->T;
@@ -156,7 +150,7 @@ peft_lowrank_backward(void *self, const struct peft_hook_call *c,
 {
 	struct peft_module *m = self;
 	const struct peft_thin w = thin_of(m);
-	float *g = c->scratch + thin_scratch(m, c->T) + c->T * w.in;
+	float *g = c->scratch + peft_thin_scratch(m, c->T) + c->T * w.in;
 	bool drop = peft_drop_on(m, c);
 
 	peft_thin_hidden(c, &w, dy, lddy);

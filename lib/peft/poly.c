@@ -95,17 +95,12 @@ init(const void *settings, const struct peft_module *m, int part,
 /* Scratch: that of the products; A^T and B^T of the task, [r, in] and
  * [out, r]; their gradients. */
 static size_t
-thin_floats(const struct peft_module *m, size_t T)
-{
-	return peft_thin_scratch(m->rank, m->site->in, m->site->out, T);
-}
-
-static size_t
 scratch(const void *self, size_t T)
 {
 	const struct peft_module *m = self;
 
-	return thin_floats(m, T) + 2 * m->rank * (m->site->in + m->site->out);
+	return peft_thin_scratch(m, T) +
+	    2 * m->rank * (m->site->in + m->site->out);
 }
 
 /* Without a seed nothing is drawn: the mean is used. */
@@ -166,7 +161,8 @@ mix(const struct peft_module *m, const struct peft_hook_call *c)
 {
 	size_t splits = m->param[A]->shape[0], skills = m->param[A]->shape[1];
 	size_t r = m->rank, in = m->site->in, out = m->site->out, q, s, d, k;
-	float *a = c->scratch + thin_floats(m, c->T), *b = a + r * in, sum;
+	float *a = c->scratch + peft_thin_scratch(m, c->T), *b = a + r * in;
+	float sum;
 	const float *pa = m->param[A]->value, *pb = m->param[B]->value;
 
 	memset(a, 0, r * (in + out) * sizeof(*a));
@@ -259,7 +255,7 @@ part_back(const struct peft_module *m, const struct peft_hook_call *c,
 {
 	const struct peft_thin w = mix(m, c);
 	size_t n = m->rank * (m->site->in + m->site->out);
-	float *ga = c->scratch + thin_floats(m, c->T) + n;
+	float *ga = c->scratch + peft_thin_scratch(m, c->T) + n;
 	float *gb = ga + m->rank * m->site->in;
 
 	peft_thin_hidden(c, &w, dy, lddy);

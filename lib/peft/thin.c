@@ -33,10 +33,9 @@ peft_thin_beside(const struct peft_hook_call *c, const struct peft_thin *w)
 
 /* dh, or h times s; db^T. */
 size_t
-peft_thin_scratch(size_t r, size_t in, size_t out, size_t T)
+peft_thin_scratch(const struct peft_module *m, size_t T)
 {
-	(void)in;
-	return T * r + r * out;
+	return T * m->rank + m->rank * m->site->out;
 }
 
 static struct peft_dense

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "model/site.h"
+#include "peft/method.h"
 
 /*
  * The products of adapters of low rank at a linear (struct peft_thin): h = x
@@ -18,7 +18,8 @@
 bool	peft_thin_beside(const struct peft_hook_call *,
 	    const struct peft_thin *);
 
-size_t	peft_thin_scratch(size_t r, size_t in, size_t out, size_t T);
+/* Floats of scratch, for the module's site and rank. */
+size_t	peft_thin_scratch(const struct peft_module *, size_t T);
 
 void	peft_thin_forward(const struct peft_hook_call *,
 	    const struct peft_thin *, const float *x, size_t ldx, float *y,

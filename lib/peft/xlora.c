@@ -210,17 +210,11 @@ saved(const void *self, size_t T)
 /* Scratch: that of the products; the input times c; the same with dropout, or
  * its gradient; that before dropout. */
 static size_t
-thin_floats(const struct peft_module *m, size_t T)
-{
-	return peft_thin_scratch(m->rank, m->site->in, m->site->out, T);
-}
-
-static size_t
 scratch(const void *self, size_t T)
 {
 	const struct peft_module *m = self;
 
-	return thin_floats(m, T) + 3 * T * m->site->in;
+	return peft_thin_scratch(m, T) + 3 * T * m->site->in;
 }
 
 /* What one expert does at a call. */
@@ -255,7 +249,7 @@ act_of(const struct peft_module *m, const struct peft_hook_call *c, size_t e)
 	const struct peft_module *x = ((struct peft_module **)m->state)[e];
 	const struct peft_xlora *s = m->settings;
 	size_t in = m->site->in, t, i;
-	float *input = c->scratch + thin_floats(m, c->T), *grad;
+	float *input = c->scratch + peft_thin_scratch(m, c->T), *grad;
 	struct act a = { x, { x->rank, in, m->site->out,
 	    x->param[0]->value, x->param[1]->value, x->scale *
 	    (float)s->weight * m->weight }, *c, input + c->T * in };
