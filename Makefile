@@ -116,16 +116,18 @@ $(LIB): $(LIBOBJS) $(BUILD)/parts
 	rm -f $@
 	$(AR) rcs $@ $(LIBOBJS)
 
-# One source, compiled once for each processor path.  Decoders must give the
+# One source, compiled once for each processor path; with sanitizers -O3 takes
+# gcc ten times as long, and finds no more.  Decoders must give the
 # same bits on each path, so only vec-*.c may fuse products and sums.
-%-avx2.o: PATHFLAGS = -O3 -mavx2 -mfma -mf16c $(FUSE)
-%-avx512.o: PATHFLAGS = -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl \
+PATHOPT	= -O3
+%-avx2.o: PATHFLAGS = $(PATHOPT) -mavx2 -mfma -mf16c $(FUSE)
+%-avx512.o: PATHFLAGS = $(PATHOPT) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
     -mfma -mf16c -mprefer-vector-width=512 $(FUSE)
-%-avx512bf16.o %-amx.o: PATHFLAGS = -O3 -mavx512f -mavx512bw -mavx512dq \
+%-avx512bf16.o %-amx.o: PATHFLAGS = $(PATHOPT) -mavx512f -mavx512bw -mavx512dq \
     -mavx512vl -mavx512bf16 -mfma -mf16c -mprefer-vector-width=512
 %-amx.o: PATHFLAGS += -mamx-tile -mamx-bf16 -mamx-int8
-%-avxvnni.o: PATHFLAGS = -O3 -mavx2 -mfma -mavxvnni
-%-avx512vnni.o: PATHFLAGS = -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl \
+%-avxvnni.o: PATHFLAGS = $(PATHOPT) -mavx2 -mfma -mavxvnni
+%-avx512vnni.o: PATHFLAGS = $(PATHOPT) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
     -mavx512vnni -mfma -mprefer-vector-width=512
 $(BUILD)/lib/math/panel-%.o $(BUILD)/lib/math/vec-%.o: FUSE = -ffp-contract=fast -fno-math-errno \
     -fno-trapping-math
@@ -158,7 +160,7 @@ demo:
 
 #: make sanitize   the tests under ASan and UBSan
 sanitize:
-	$(MAKE) check BUILD=build/sanitize CFLAGS="-O1 -g \
+	$(MAKE) check BUILD=build/sanitize PATHOPT=-O1 CFLAGS="-O1 -g \
 	    -fsanitize=address,undefined -fno-sanitize-recover=all \
 	    -fno-omit-frame-pointer"
 
@@ -169,7 +171,7 @@ fuzz: FUZZ = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz-*.c))
 fuzz: FUZZFLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
     -fsanitize=address,undefined,float-cast-overflow
 fuzz:
-	$(MAKE) build/fuzz/libpeft.a CC=clang BUILD=build/fuzz \
+	$(MAKE) build/fuzz/libpeft.a CC=clang BUILD=build/fuzz PATHOPT=-O1 \
 	    CFLAGS="$(FUZZFLAGS) -fsanitize=fuzzer-no-link"
 	r=0; for n in $(FUZZ); do \
 	    mkdir -p build/fuzz/corpus/$$n && \
