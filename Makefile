@@ -118,7 +118,8 @@ $(LIB): $(LIBOBJS) $(BUILD)/parts
 
 # One source, compiled once for each processor path; with sanitizers -O3 takes
 # gcc ten times as long, and finds no more.  Decoders must give the
-# same bits on each path, so only vec-*.c may fuse products and sums.
+# same bits on each path, so only vec-*.c may fuse products and sums, for which
+# gcc wants more than -O1.
 PATHOPT	= -O3
 %-avx2.o: PATHFLAGS = $(PATHOPT) -mavx2 -mfma -mf16c $(FUSE)
 %-avx512.o: PATHFLAGS = $(PATHOPT) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
@@ -129,8 +130,8 @@ PATHOPT	= -O3
 %-avxvnni.o: PATHFLAGS = $(PATHOPT) -mavx2 -mfma -mavxvnni
 %-avx512vnni.o: PATHFLAGS = $(PATHOPT) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
     -mavx512vnni -mfma -mprefer-vector-width=512
-$(BUILD)/lib/math/panel-%.o $(BUILD)/lib/math/vec-%.o: FUSE = -ffp-contract=fast -fno-math-errno \
-    -fno-trapping-math
+$(BUILD)/lib/math/panel-%.o $(BUILD)/lib/math/vec-%.o: FUSE = -O3 -ffp-contract=fast \
+    -fno-math-errno -fno-trapping-math
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
