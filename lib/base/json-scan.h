@@ -8,35 +8,45 @@
 
 #include "base/err.h"
 
+/* In the top bit of each of 8 bytes: is it a quote, backslash or control
+ * character?  Of bytes that are not ASCII it says nothing; and a borrow may
+ * spoil bytes behind the first hit, none before it. */
+static inline uint64_t
+peft_json_special(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101u;
+
+	return (w - ones * 0x20) | ((w ^ ones * '"') - ones) |
+	    ((w ^ ones * '\\') - ones);
+}
+
+/* How many of the 8 bytes, from the first on, have their top bit clear. */
+static inline size_t
+peft_json_clear(uint64_t hits)
+{
+	hits &= 0x8080808080808080u;
+	return hits == 0 ? 8 : (size_t)__builtin_ctzll(hits) / 8;
+}
+
 /* How many of the 8 bytes at p, from the first on, are ASCII that stands for
- * itself in a string: no quote, backslash or control character. */
+ * itself in a string. */
 static inline size_t
 peft_json_plain(const char *p)
 {
-	const uint64_t ones = 0x0101010101010101u, tops = ones * 0x80;
-	uint64_t w, quote, slash, hit;
+	uint64_t w;
 
 	memcpy(&w, p, 8);
-	quote = w ^ ones * '"';
-	slash = w ^ ones * '\\';
-	/* a borrow may spoil bytes behind the first hit, none before it */
-	hit = (w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & tops;
-	return hit == 0 ? 8 : (size_t)__builtin_ctzll(hit) / 8;
+	return peft_json_clear(w | peft_json_special(w));
 }
 
 /* The same, but that bytes of other characters than ASCII count too. */
 static inline size_t
 peft_json_printed(const char *p)
 {
-	const uint64_t ones = 0x0101010101010101u, tops = ones * 0x80;
-	uint64_t w, quote, slash, hit;
+	uint64_t w;
 
 	memcpy(&w, p, 8);
-	quote = w ^ ones * '"';
-	slash = w ^ ones * '\\';
-	hit = (((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) |
-	    ((slash - ones) & ~slash)) & tops;
-	return hit == 0 ? 8 : (size_t)__builtin_ctzll(hit) / 8;
+	return peft_json_clear(~w & peft_json_special(w));
 }
 
 /* A text of JSON that is being read; what is wrong is at p. */
