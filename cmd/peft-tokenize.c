@@ -134,17 +134,13 @@ static void
 add_set(struct job *job, char *arg)
 {
 	char *eq = strchr(arg, '=');
-	struct peft_err err;
-	cJSON *v;
 
 	if (eq == NULL || strncmp(arg, "messages=", 9) == 0)
 		peft_die(PEFT_USAGE, "--set: not NAME=JSON: '%s'", arg);
 	*eq = '\0';
-	if ((v = peft_json(eq + 1, strlen(eq + 1), &err)) == NULL)
-		v = cJSON_CreateString(eq + 1);
 	if (job->set == NULL)
 		job->set = cJSON_CreateObject();
-	peft_json_set(job->set, arg, v);
+	peft_json_set(job->set, arg, peft_json_word(eq + 1));
 	job->prep.enc.set = job->set;
 }
 

@@ -44,6 +44,15 @@ present(const cJSON *object, const char *key, const cJSON **out)
 	return *out != NULL && !cJSON_IsNull(*out);
 }
 
+cJSON *
+peft_json_word(const char *s)
+{
+	struct peft_err none;
+	cJSON *v = peft_json(s, strlen(s), &none);
+
+	return v != NULL ? v : cJSON_CreateString(s);
+}
+
 void
 peft_json_set(cJSON *object, const char *key, cJSON *value)
 {

@@ -32,6 +32,9 @@ cJSON	*peft_json_said(const char *s, size_t len, struct peft_err *)
 	    PEFT_MUSTCHECK;
 size_t	 peft_json_nuls(char *s, size_t n);
 
+/* What an option's value says: JSON, or a string where it is none. */
+cJSON	*peft_json_word(const char *s);
+
 const cJSON	*peft_json_get(const cJSON *object, const char *key);
 
 /* The key gets this value, at the object's end; a value that it had goes. */

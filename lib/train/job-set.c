@@ -34,16 +34,12 @@ void
 peft_job_set_key(struct peft_trainjob *job, const char *arg)
 {
 	const char *eq = strchr(arg, '=');
-	struct peft_err err;
 	char *key;
-	cJSON *v;
 
 	if (eq == NULL || eq == arg)
 		peft_die(PEFT_USAGE, "--set: '%s' is not KEY=JSON", arg);
 	if ((key = strndup(arg, (size_t)(eq - arg))) == NULL)
 		peft_die(PEFT_INPUT, "no memory");
-	if ((v = peft_json(eq + 1, strlen(eq + 1), &err)) == NULL)
-		v = cJSON_CreateString(eq + 1);
-	peft_json_set(job->config, key, v);
+	peft_json_set(job->config, key, peft_json_word(eq + 1));
 	free(key);
 }
