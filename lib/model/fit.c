@@ -18,20 +18,12 @@ peft_net_shares(const struct peft_net *net, const struct peft_caps *caps)
 	    caps->seq));
 }
 
-/* Tokens of the first n of these sequences. */
 static size_t
-room_for(struct peft_run *run, const struct peft_seq *seqs, size_t n)
+virtual_tokens(const void *ctx, const struct peft_seq *seq)
 {
-	size_t extra = 0, i;
+	const struct peft_virtual *v = peft_virtual_of(ctx, seq);
 
-	for (i = 0; i < n; i++) {
-		const struct peft_virtual *v = peft_virtual_of(run, &seqs[i]);
-
-		extra += v == NULL ? 0 : v->n;
-	}
-	peft_tree_build(&run->tree, seqs, n, peft_net_shares(run->net,
-	    &run->caps));
-	return run->tree.tokens + extra;
+	return v == NULL ? 0 : v->n;
 }
 
 /* Of these sequences, how many from the first on are supervised at no more
@@ -58,15 +50,9 @@ rows_fit(const struct peft_run *run, const struct peft_seq *seqs, size_t n)
 size_t
 peft_run_fit(struct peft_run *run, const struct peft_seq *seqs, size_t nseqs)
 {
-	size_t fits = 0, most, try;
+	size_t most = nseqs < run->caps.seqs ? nseqs : run->caps.seqs;
 
-	most = nseqs < run->caps.seqs ? nseqs : run->caps.seqs;
-	most = rows_fit(run, seqs, most);
-	for (try = most; fits < most; try = fits + (most - fits + 1) / 2) {
-		if (room_for(run, seqs, try) <= run->caps.tokens)
-			fits = try;
-		else
-			most = try - 1;
-	}
-	return fits;
+	return peft_tree_fit(&run->tree, seqs, rows_fit(run, seqs, most),
+	    peft_net_shares(run->net, &run->caps), virtual_tokens, run,
+	    run->caps.tokens);
 }

@@ -124,3 +124,32 @@ peft_tree_build(struct peft_tree *t, const struct peft_seq *seqs, size_t nseqs,
 		sort(t, seqs, nseqs);
 	grow(t, seqs, 0, nseqs, 0, SIZE_MAX);
 }
+
+static size_t
+tokens_of(struct peft_tree *t, const struct peft_seq *seqs, size_t n,
+    bool share, size_t (*extra)(const void *, const struct peft_seq *),
+    const void *ctx)
+{
+	size_t tokens = 0, i;
+
+	for (i = 0; i < n; i++)
+		tokens += extra(ctx, &seqs[i]);
+	peft_tree_build(t, seqs, n, share);
+	return t->tokens + tokens;
+}
+
+size_t
+peft_tree_fit(struct peft_tree *t, const struct peft_seq *seqs, size_t nseqs,
+    bool share, size_t (*extra)(const void *, const struct peft_seq *),
+    const void *ctx, size_t most)
+{
+	size_t fits = 0, try;
+
+	for (try = nseqs; fits < nseqs; try = fits + (nseqs - fits + 1) / 2) {
+		if (tokens_of(t, seqs, try, share, extra, ctx) <= most)
+			fits = try;
+		else
+			nseqs = try - 1;
+	}
+	return fits;
+}

@@ -41,5 +41,11 @@ enum { PEFT_SHARED_MIN = 16 };
  */
 void	peft_tree_build(struct peft_tree *, const struct peft_seq *,
 	    size_t nseqs, bool share);
+/* Of these sequences, how many from the first on are so many tokens at most,
+ * with those that extra() says each brings besides?  The tree is what was
+ * tried last. */
+size_t	peft_tree_fit(struct peft_tree *, const struct peft_seq *,
+	    size_t nseqs, bool share, size_t (*extra)(const void *ctx,
+	    const struct peft_seq *), const void *ctx, size_t most);
 
 #endif

@@ -90,21 +90,31 @@ peft_train_largest(struct peft_trainer *t, struct peft_err *err)
 	return r;
 }
 
-/* How many of n records, from the first on, one micro-batch has room for. */
+/* Where anything is shared there are none (model/fit.c). */
 static size_t
-room(struct look *l, size_t n)
+virtual_tokens(const void *ctx, const struct peft_seq *seq)
 {
-	size_t most = l->t->plan.micro_tokens, fits = 1, try = n, virtual;
+	const struct look *l = ctx;
 
-	for (; fits < n; try = fits + (n - fits + 1) / 2) {
-		virtual = l->share ? 0 : try * l->t->extra;
-		peft_tree_build(&l->tree, l->seqs, try, l->share);
-		if (l->tree.tokens + virtual <= most)
-			fits = try;
-		else
-			n = try - 1;
+	(void)seq;
+	return l->share ? 0 : l->t->extra;
+}
+
+/* The first k records of a step in one micro-batch. */
+static void
+add_batch(struct look *l, const struct peft_seq *seqs, size_t k,
+    struct peft_stepmean *mean)
+{
+	size_t i;
+
+	peft_tree_build(&l->tree, seqs, k, l->share);
+	for (i = 0; i < l->tree.n; i++) {
+		const struct peft_node *n = &l->tree.nodes[i];
+		double own = (double)(n->n + virtual_tokens(l, seqs));
+
+		mean->computed += own;
+		mean->seen += own * ((double)n->depth + (own + 1) / 2);
 	}
-	return fits;
 }
 
 /* The micro-batches of one step. */
@@ -113,29 +123,20 @@ add_step(struct look *l, const size_t *which, size_t n,
     struct peft_stepmean *mean)
 {
 	struct peft_trainer *t = l->t;
-	size_t extra = l->share ? 0 : t->extra, k, i;
+	size_t at, k, i;
 
-	for (; n > 0; which += k, n -= k) {
-		for (i = 0; i < n; i++) {
-			const struct peft_record *r = &t->data->at[which[i]];
+	for (i = 0; i < n; i++) {
+		const struct peft_record *r = &t->data->at[which[i]];
 
-			l->seqs[i] = peft_train_seq(r, which[i], 0);
-		}
-		k = room(l, n);
-		for (i = 0; i < k; i++) {
-			const struct peft_record *r = &t->data->at[which[i]];
-
-			mean->tokens += (double)(r->n + t->extra);
-			mean->supervised += (double)r->supervised;
-		}
-		peft_tree_build(&l->tree, l->seqs, k, l->share);
-		for (i = 0; i < l->tree.n; i++) {
-			double own = (double)(l->tree.nodes[i].n + extra);
-
-			mean->computed += own;
-			mean->seen += own * ((double)l->tree.nodes[i].depth +
-			    (own + 1) / 2);
-		}
+		l->seqs[i] = peft_train_seq(r, which[i], 0);
+		mean->tokens += (double)(r->n + t->extra);
+		mean->supervised += (double)r->supervised;
+	}
+	for (at = 0; at < n; at += k) {
+		k = peft_tree_fit(&l->tree, l->seqs + at, n - at, l->share,
+		    virtual_tokens, l, t->plan.micro_tokens);
+		k = k == 0 ? 1 : k;
+		add_batch(l, l->seqs + at, k, mean);
 	}
 }
 
