@@ -34,16 +34,14 @@ scratch_of(const struct peft_cpu *cpu, enum peft_compute compute, size_t rows,
 	/* segments are padded each on its own */
 	size_t k = peft_left_stride(&e, rows > cols ? rows : cols) +
 	    2 * MOSTNP * e.step;
-	size_t n = rooms(cpu, &e) + peft_product_slab(&e), left, few;
+	size_t n = rooms(cpu, &e) + peft_product_slab(&e);
 
 	if (!is_rounded(&e))
 		return n;
 	T = peft_pieces(peft_least(AT_ONCE, T), PEFT_LEFTROWS) *
 	    PEFT_LEFTROWS;
-	left = T * k * e.size / sizeof(float) +
+	return n + T * k * e.size / sizeof(float) +
 	    T * (peft_product_scales(&e, k) + MOSTNP);
-	few = PEFT_FEW_TOKENS * k;	/* these as f32 */
-	return n + (left > few ? left : few);
 }
 
 size_t
