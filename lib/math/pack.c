@@ -24,50 +24,47 @@ peft_pack_at(const struct peft_packer *p, const void *base, size_t i)
 	return (char *)(uintptr_t)base + i * p->size;
 }
 
-static size_t
-least(size_t a, size_t b)
+/* One panel of m columns, by the kernel for rows or that for columns. */
+static void
+pack(const struct peft_packer *p, bool cols, const float *src, size_t lds,
+    size_t m, size_t k, void *panel)
 {
-	return a < b ? a : b;
+	float *to = panel;
+
+	if (p->bf16 != NULL && cols)
+		p->bf16->cols(src, lds, k, m, panel);
+	else if (p->bf16 != NULL)
+		p->bf16->rows(src, lds, m, k, panel);
+	else if (cols)
+		p->f32->cols(src, lds, k, m, to);
+	else
+		p->f32->rows(src, lds, m, k, to);
+	if (p->bf16 == NULL)
+		memset(to + k * PEFT_PANEL, 0, (peft_pack_up(k) - k) *
+		    PEFT_PANEL * sizeof(*to));
 }
 
 void
 peft_pack_rows(const struct peft_packer *p, const float *src, size_t lds,
     size_t n, size_t k, void *panels, size_t ld)
 {
-	size_t j, m;
+	size_t j;
 
-	for (j = 0; j < n; j += PEFT_PANEL, src += PEFT_PANEL * lds) {
-		float *to = peft_pack_at(p, panels, j / PEFT_PANEL * ld);
-
-		m = least(n - j, PEFT_PANEL);
-		if (p->bf16 != NULL) {
-			p->bf16->rows(src, lds, m, k, (uint16_t *)(void *)to);
-			continue;
-		}
-		p->f32->rows(src, lds, m, k, to);
-		memset(to + k * PEFT_PANEL, 0, (peft_pack_up(k) - k) *
-		    PEFT_PANEL * sizeof(*to));
-	}
+	for (j = 0; j < n; j += PEFT_PANEL)
+		pack(p, false, src + j * lds, lds, peft_least(n - j,
+		    PEFT_PANEL), k, peft_pack_at(p, panels, j / PEFT_PANEL *
+		    ld));
 }
 
 void
 peft_pack_cols(const struct peft_packer *p, const float *src, size_t lds,
     size_t k, size_t n, void *panels, size_t ld)
 {
-	size_t j, m;
+	size_t j;
 
-	for (j = 0; j < n; j += PEFT_PANEL, src += PEFT_PANEL) {
-		float *to = peft_pack_at(p, panels, j / PEFT_PANEL * ld);
-
-		m = least(n - j, PEFT_PANEL);
-		if (p->bf16 != NULL) {
-			p->bf16->cols(src, lds, k, m, (uint16_t *)(void *)to);
-			continue;
-		}
-		p->f32->cols(src, lds, k, m, to);
-		memset(to + k * PEFT_PANEL, 0, (peft_pack_up(k) - k) *
-		    PEFT_PANEL * sizeof(*to));
-	}
+	for (j = 0; j < n; j += PEFT_PANEL)
+		pack(p, true, src + j, lds, peft_least(n - j, PEFT_PANEL), k,
+		    peft_pack_at(p, panels, j / PEFT_PANEL * ld));
 }
 
 const void *
@@ -96,8 +93,8 @@ peft_pack_turned(const struct peft_packer *p, const float *src, size_t lds,
 	if (p->bf16 != NULL)
 		turned += k * PEFT_PANEL;
 	for (i = 0; i < m; i += PEFT_PANEL) {
-		p->f32->rows(src + i * lds, lds, least(m - i, PEFT_PANEL), k,
-		    copy);
+		p->f32->rows(src + i * lds, lds, peft_least(m - i,
+		    PEFT_PANEL), k, copy);
 		if (p->bf16 != NULL)
 			p->bf16->round((uint16_t *)(void *)turned, copy,
 			    k * PEFT_PANEL);

@@ -22,6 +22,12 @@
  */
 enum { PEFT_PANEL = 32, PEFT_KSTEP = 32 };
 
+static inline size_t
+peft_least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 /* C[m,n] = A[m,k] B, or C += A B. */
 struct peft_block {
 	size_t		 m, n, k;

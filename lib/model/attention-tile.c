@@ -6,12 +6,6 @@
 
 #include "model/attention-impl.h"
 
-static size_t
-least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
 size_t
 peft_asked_at(const struct peft_asked *a, size_t node, size_t i)
 {
@@ -39,7 +33,7 @@ static void
 add_half(const struct peft_bunch *q, struct peft_tile_of_keys *t,
     size_t first, size_t m)
 {
-	size_t end = least(place(q, first + m - 1) + 1, t->k1), n;
+	size_t end = peft_least(place(q, first + m - 1) + 1, t->k1), n;
 
 	if (end <= t->k0)
 		return;
@@ -60,10 +54,10 @@ peft_tile_next(const struct peft_bunch *q, struct peft_tile_of_keys *t)
 	    t->k1;
 	if (t->k0 >= last)
 		return false;
-	t->k1 = least(last, (t->k0 / PEFT_KEYS + 1) * PEFT_KEYS);
+	t->k1 = peft_least(last, (t->k0 / PEFT_KEYS + 1) * PEFT_KEYS);
 	t->halves = 0;
 	for (i = 0; i < q->m; i += PEFT_HALF)
-		add_half(q, t, i, least(PEFT_HALF, q->m - i));
+		add_half(q, t, i, peft_least(PEFT_HALF, q->m - i));
 	return true;
 }
 
@@ -76,7 +70,7 @@ peft_tile_seen(const struct peft_bunch *q,
 	if (end <= t->k0 || from >= t->k1)
 		return false;
 	s->from = from > t->k0 ? from - t->k0 : 0;
-	s->end = least(end, t->k1) - t->k0;
+	s->end = peft_least(end, t->k1) - t->k0;
 	s->ahead = end - 1 - t->k0 - s->from;
 	return true;
 }
@@ -152,7 +146,7 @@ peft_attention_pack(const struct peft_run *run, size_t node,
 	for (at = 0; at < all; at += PEFT_PANEL) {
 		const float *src;
 
-		m = least(PEFT_PANEL, all - at);
+		m = peft_least(PEFT_PANEL, all - at);
 		src = tokens_of(run, node, p, at, m, &ld);
 		if (p->rows != NULL)
 			peft_pack_rows(e, src, ld, m, p->n, peft_pack_at(e,

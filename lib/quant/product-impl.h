@@ -80,12 +80,6 @@ void	peft_product_few(const struct peft_products *);
 size_t	peft_product_few_room(void);
 
 static inline size_t
-peft_least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-static inline size_t
 peft_pieces(size_t n, size_t of)
 {
 	return (n + of - 1) / of;
