@@ -82,6 +82,8 @@ int	peft_layout_stem(const struct peft_layout *,
 size_t	peft_layout_row(const struct peft_order *, size_t i, size_t rows);
 struct peft_order peft_layout_order(const struct peft_layout *,
 	    const struct peft_sites *, const struct peft_site *);
+/* A module's parameter for PEFT_HALF_A, _B or _M; NULL: it has none. */
+struct peft_param *peft_layout_half(const struct peft_module *, int half);
 /* The values of a part of a module, in the layout's order. */
 float	*peft_layout_values(const struct peft_layout *,
 	    const struct peft_layout_out *, const struct peft_module *,

@@ -86,11 +86,10 @@ static void
 metadata(const struct peft_layout_out *o, struct peft_buf *b,
     const char **meta, size_t n)
 {
-	size_t rank, alpha;
+	size_t alpha;		/* behind the rank */
 
 	peft_buf_printf(b, "%zu", o->rank);
 	peft_buf_putc(b, '\0');
-	rank = 0;
 	alpha = b->len;
 	peft_json_putreal(b, o->alpha);
 	peft_buf_putc(b, '\0');
@@ -98,7 +97,7 @@ metadata(const struct peft_layout_out *o, struct peft_buf *b,
 	meta[n++] = "networks.lora";
 	if (o->rank > 0 && !b->failed) {
 		meta[n++] = "ss_network_dim";
-		meta[n++] = b->data + rank;
+		meta[n++] = b->data;
 	}
 	if (isfinite(o->alpha) && !b->failed) {
 		meta[n++] = "ss_network_alpha";

@@ -231,8 +231,6 @@ static int
 fill(const struct peft_foreign *f, const struct peft_sites *sites,
     struct peft_adapter *a, struct peft_err *err)
 {
-	static const int params[] = { PEFT_LORA_A, PEFT_LORA_B,
-	    PEFT_LORA_MAGNITUDE };
 	const struct peft_order none = { 0 };
 	size_t i;
 	int h;
@@ -249,7 +247,7 @@ fill(const struct peft_foreign *f, const struct peft_sites *sites,
 		for (h = PEFT_HALF_A; h <= PEFT_HALF_M; h++)
 			if (p->at[h] != SIZE_MAX && take(f, p->at[h],
 			    h == PEFT_HALF_A ? &none : &order,
-			    m->param[params[h]], err) == -1)
+			    peft_layout_half(m, h), err) == -1)
 				return -1;
 	}
 	return 0;

@@ -132,8 +132,8 @@ collect(struct peft_layout_out *o, const struct peft_layout *l,
 	return 0;
 }
 
-static const struct peft_param *
-half_of(const struct peft_module *m, int half)
+struct peft_param *
+peft_layout_half(const struct peft_module *m, int half)
 {
 	static const int params[] = { PEFT_LORA_A, PEFT_LORA_B,
 	    PEFT_LORA_MAGNITUDE };
@@ -146,7 +146,7 @@ peft_layout_values(const struct peft_layout *l,
     const struct peft_layout_out *o, const struct peft_module *m, int half,
     struct peft_err *err)
 {
-	const struct peft_param *p = half_of(m, half);
+	const struct peft_param *p = peft_layout_half(m, half);
 	size_t n = p->shape[0], cols = p->ndim > 1 ? p->shape[1] : 1, i, j;
 	struct peft_order order = { 0 };
 	float *v = peft_calloc(p->n + 1, sizeof(*v), err);
@@ -184,7 +184,7 @@ static bool
 has_half(const struct peft_layout *l, const struct peft_module *m, int h)
 {
 	return l->tails[h] != NULL && (h == PEFT_HALF_ALPHA ?
-	    !l->alpha_elsewhere : half_of(m, h) != NULL);
+	    !l->alpha_elsewhere : peft_layout_half(m, h) != NULL);
 }
 
 /* What half h of the i-th pair is called, and its shape: 1, 0 it has none. */
@@ -194,7 +194,7 @@ spec_of(const struct peft_layout *l, const struct peft_layout_out *o,
 {
 	const struct peft_module *m = o->pairs[i].module;
 	const struct peft_param *p = h == PEFT_HALF_ALPHA ? NULL :
-	    half_of(m, h);
+	    peft_layout_half(m, h);
 	struct peft_buf name = { 0 };
 	int r;
 
