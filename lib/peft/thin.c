@@ -15,19 +15,24 @@
 enum { MOSTRANK = 256, SLACK = 32 };
 
 static bool
+is_thin(const struct peft_thin *w)
+{
+	return w->r <= MOSTRANK && w->r + SLACK <= w->in &&
+	    w->r + SLACK <= w->out;
+}
+
+static bool
 in_bf16(const struct peft_hook_call *c, const struct peft_thin *w)
 {
 	return peft_cpu_computes_dense(c->cpu) == PEFT_COMPUTE_BF16 &&
-	    c->product != NULL && w->r <= MOSTRANK &&
-	    w->r + SLACK <= w->in && w->r + SLACK <= w->out;
+	    c->product != NULL && is_thin(w);
 }
 
 /* Without a call: for some.  The few tokens of answers are not for it. */
 bool
 peft_thin_beside(const struct peft_hook_call *c, const struct peft_thin *w)
 {
-	return w->r <= MOSTRANK && w->r + SLACK <= w->in &&
-	    w->r + SLACK <= w->out && (c == NULL || c->train ||
+	return is_thin(w) && (c == NULL || c->train ||
 	    !peft_product_is_few(c->cpu, c->T));
 }
 
