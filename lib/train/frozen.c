@@ -33,14 +33,13 @@ peft_job_check_base(const struct peft_trainjob *job, const char *who,
 
 void
 peft_job_tell(const struct peft_trainjob *job, const char *who,
-    const struct peft_adapter *a)
+    const struct peft_adapter *a, const char *then)
 {
 	const char *layout = a == NULL ? NULL : peft_adapter_layout(a);
 
 	if (layout != NULL && !job->common.quiet)
 		peft_warn("%s: it is read in the layout of %s%s", who, layout,
-		    strcmp(who, "--init") == 0 ? ", and written as PEFT does" :
-		    "");
+		    then);
 }
 
 /*
@@ -55,7 +54,7 @@ open_one(struct peft_frozen *f, const struct peft_trainjob *job,
 	if ((f->source = peft_source_open(f->path, err)) == NULL ||
 	    (f->adapter = peft_adapter_open(f->source, sites, err)) == NULL)
 		return -1;
-	peft_job_tell(job, "--frozen", f->adapter);
+	peft_job_tell(job, "--frozen", f->adapter, "");
 	if (peft_job_check_base(job, "it", f->adapter, base, err) == -1)
 		return -1;
 	if (peft_adapter_still(f->adapter, err) == -1)

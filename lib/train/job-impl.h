@@ -20,9 +20,9 @@ void	peft_job_names_free(struct peft_trainjob *);
 int	peft_job_check_base(const struct peft_trainjob *, const char *who,
 	    const struct peft_adapter *, const char *base, struct peft_err *)
 	    PEFT_MUSTCHECK;
-/* One in another tool's layout is said to be. */
+/* One in another tool's layout is said to be, and what is done then. */
 void	peft_job_tell(const struct peft_trainjob *, const char *who,
-	    const struct peft_adapter *);
+	    const struct peft_adapter *, const char *then);
 /* Put job->frozen on the sites, and tell of them in atop and basis. */
 int	peft_job_frozen(struct peft_trainjob *, struct peft_sites *,
 	    const char *base, struct peft_err *) PEFT_MUSTCHECK;

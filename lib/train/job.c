@@ -65,7 +65,8 @@ open_adapter(struct state *s, struct peft_err *err)
 	if (s->init != NULL) {
 		s->adapter = peft_adapter_open(s->init, peft_net_sites(s->net),
 		    err);
-		peft_job_tell(s->job, "--init", s->adapter);
+		peft_job_tell(s->job, "--init", s->adapter,
+		    ", and written as PEFT does");
 	} else if (peft_job_config(s->job, s->source, err) == 0 &&
 	    peft_job_ask_head(s->job->config, &s->classes, err) == 0) {
 		if (peft_task_classes(s->classes.labels.task))
