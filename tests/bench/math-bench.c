@@ -10,12 +10,12 @@
 #include <time.h>
 
 #include "base/progress.h"
-#include "base/rng.h"
 #include "math/cpu.h"
 #include "math/peak.h"
 #include "math/vec.h"
 #include "quant/product.h"
 #include "quant/quant.h"
+#include "bench.h"
 
 enum { TOKENS = 1024, NWEIGHT = 7, MOST = 1536, REPEAT = 7, LAYERS = 30 };
 
@@ -40,28 +40,6 @@ struct bench {
 	struct peft_weight	 w[NWEIGHT * LAYERS];
 	float			*x, *y[NWEIGHT], *scratch;
 };
-
-static void *
-must(size_t n)
-{
-	void *p = aligned_alloc(64, (n + 63) / 64 * 64);
-
-	if (p == NULL)
-		exit(2);
-	return p;
-}
-
-static float *
-noise(size_t n, const char *name)
-{
-	struct peft_rng key = peft_rng_key(1, name);
-	float *x = must(n * sizeof(*x));
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		x[i] = (float)(peft_rng_uniform(key, 0, i) - 0.5);
-	return x;
-}
 
 /* Some rows of noise, encoded, and those again and again. */
 static void

@@ -14,10 +14,10 @@
 #include <time.h>
 
 #include "base/buf.h"
-#include "base/rng.h"
 #include "math/cpu.h"
 #include "quant/product.h"
 #include "quant/quant.h"
+#include "bench.h"
 
 enum { MOSTTYPE = 32, COPIES = 4, TURNS = 7, MOSTSIDE = 11008,
 	MOSTTOKENS = 1024 };
@@ -42,37 +42,14 @@ struct bench {
 	float			*x, *y, *scratch;
 };
 
-static void *
-must(size_t n)
-{
-	void *p = aligned_alloc(64, (n + 63) / 64 * 64);
-
-	if (p == NULL)
-		exit(2);
-	return p;
-}
-
-static float *
-noise(size_t n)
-{
-	struct peft_rng key = peft_rng_key(1, "stored-bench");
-	float *x = must(n * sizeof(*x));
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		x[i] = i < 65536 ? (float)(peft_rng_uniform(key, 0, i) - 0.5) :
-		    x[i - 65536];
-	return x;
-}
-
 /* COPIES matrices, one under the other: one row of each is encoded. */
 static void
 make(struct peft_weight *w, enum peft_dtype t, const struct shape *s)
 {
 	size_t rows = s->rows * COPIES, r, bytes = s->cols /
 	    peft_dtypes[t].block * peft_dtypes[t].bytes, scales;
-	float *x = noise(s->cols), *absmax = must(rows * s->cols / 64 *
-	    sizeof(*absmax));
+	float *x = noise(s->cols, "stored-bench");
+	float *absmax = must(rows * s->cols / 64 * sizeof(*absmax));
 	struct peft_err err = { 0 };
 	uint8_t *data = must(rows * bytes + s->cols * 4);
 
@@ -207,8 +184,8 @@ main(int argc, char **argv)
 			b.n++;
 	for (i = 0; argc <= 5 && i < sizeof(all) / sizeof(all[0]); i++)
 		b.types[b.n++] = all[i];
-	b.x = noise(MOSTTOKENS * MOSTSIDE);
-	b.y = noise(MOSTTOKENS * MOSTSIDE);
+	b.x = noise(MOSTTOKENS * MOSTSIDE, "stored-bench");
+	b.y = noise(MOSTTOKENS * MOSTSIDE, "stored-bench");
 	b.scratch = must(peft_product_scratch(b.cpu, MOSTSIDE, MOSTSIDE,
 	    MOSTTOKENS) * sizeof(float));
 	printf("%s\n%42s", peft_cpu_describe(b.cpu), "bf16");
