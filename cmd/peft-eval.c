@@ -349,8 +349,9 @@ main(int argc, char **argv)
 	if ((imatrix != NULL && peft_out_commit(imatrix, &err) == -1) ||
 	    peft_out_commit(out, &err) == -1)
 		peft_die(err.status, "%s", err.msg);
-	if (peft_limits_check(&job.limits, peft_summary_value, &sum, "exact_match needs "
-	    "--match, accuracy records with choices", &err) == -1) {
+	if (peft_limits_check(&job.limits, peft_summary_value, &sum,
+	    "exact_match needs --match, accuracy records with choices",
+	    &err) == -1) {
 		peft_warn("%s", err.msg);
 		return peft_finish((int)err.status);
 	}

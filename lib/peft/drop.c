@@ -125,7 +125,6 @@ peft_adapter_still(struct peft_adapter *a, struct peft_err *err)
 	for (i = 0; i < a->nexperts; i++)
 		if (peft_adapter_still(a->experts[i], err) == -1)
 			return -1;
-
 	for (i = 0; i < a->nmodules; i++) {
 		struct peft_module *m = &a->modules[i];
 
@@ -134,7 +133,8 @@ peft_adapter_still(struct peft_adapter *a, struct peft_err *err)
 		m->dropout = m->drop_all = m->drop_rows = 0;
 		m->drop_blocks = 0;
 	}
-	return had || a->method->draws || !peft_adapter_drops(a) ? 0 : peft_seterr(err, "%s: its "
-	    "dropout cannot be left out; make it 0 in adapter_config.json",
-	    a->method->type);
+	if (had || a->method->draws || !peft_adapter_drops(a))
+		return 0;
+	return peft_seterr(err, "%s: its dropout cannot be left out; make it 0 "
+	    "in adapter_config.json", a->method->type);
 }

@@ -8,7 +8,6 @@
 enum {
 	STRIP = PEFT_MAXBLOCK,	/* columns of a row that are decoded at a time:
 				 * a multiple of every block */
-	GROUP = 32,		/* PEFT_KSTEP: what bf16 is padded to */
 	CHUNK = 512,
 	WHOLE = 640		/* the rows that a tile of f32 takes stay in
 				 * the first cache */
@@ -77,8 +76,8 @@ decode(const struct peft_expander *e, const struct peft_weight *w, size_t ldw,
 static peft_halves_fn *
 halves_of(const struct peft_expander *e, const struct peft_weight *w)
 {
-	if (e->halves == NULL || w->cols % GROUP != 0 ||
-	    w->scales.blocksize % GROUP != 0)
+	if (e->halves == NULL || w->cols % PEFT_KSTEP != 0 ||
+	    w->scales.blocksize % PEFT_KSTEP != 0)
 		return NULL;
 	return e->halves[w->dtype];
 }
