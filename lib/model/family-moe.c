@@ -153,6 +153,11 @@ finish_gpt_oss(struct peft_config *c, const cJSON *j, struct peft_err *err)
 		return -1;
 	if (!(c->t.act_limit > 0))
 		return peft_seterr(err, "swiglu_limit is not above 0");
+	/* what transformers has where nothing is said */
+	if (c->head_dim == 0)
+		c->head_dim = 64;
+	if (peft_json_get(j, "sliding_window") == NULL)
+		c->window = 128;
 	return 0;
 }
 

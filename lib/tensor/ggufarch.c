@@ -85,8 +85,7 @@ static const struct peft_gguf_key olmoe_keys[] = {
 
 static const struct peft_gguf_key gpt_oss_keys[] = {
 	ROUTING("num_local_experts"), WINDOW,
-	{ "%s.expert_feed_forward_length", "intermediate_size", 'u', true },
-	{ "attn_q.bias", "attention_bias", 't', false }, KEYEND
+	BIAS("attention_bias"), KEYEND
 };
 
 static const struct peft_gguf_key deepseek_keys[] = {
@@ -156,7 +155,8 @@ const struct peft_arch peft_archs[] = {
 	  .latent = true },
 	{ .gguf = "gpt-oss", .hf = "gpt_oss", .class = "GptOssForCausalLM",
 	  LIKE_LLAMA, .layer = peft_pairs_gpt_oss, .keys = gpt_oss_keys, RMS,
-	  .period = 2, .theta = 150000, .joined = true },
+	  .period = 2, .theta = 150000, .joined = true,
+	  .unrounded = true },
 	{ .gguf = "gemma", .hf = "gemma", .class = "GemmaForCausalLM",
 	  .hf_layer = "model.layers.", .whole = peft_pairs_plus_whole,
 	  .layer = peft_pairs_gemma,

@@ -70,6 +70,8 @@ struct peft_arch {
 	bool		 latent;	/* keys and values by way of something
 					 * narrow: heads have three widths */
 	bool		 joined;	/* see peft_arch_joined() */
+	bool		 unrounded;	/* YaRN's bounds are ("truncate": false),
+					 * and no key says so */
 	const char	*extra;		/* of config.json, always: ",..." */
 };
 extern const struct peft_arch peft_archs[];	/* gguf NULL ends */

@@ -360,14 +360,38 @@ count(const struct peft_source *s, size_t *most, struct peft_err *err)
 	return 0;
 }
 
+/* Where a family has them in one tensor, an expert's gate and up come one
+ * behind the other, in whatever order a container has them: the weight that
+ * comes with raw tensor i, or before it; PEFT_NONE. */
+static size_t
+find_mate(const struct peft_source *s, size_t i, const char *own,
+    const char *mate)
+{
+	const char *name = s->raws[i].name, *at = strstr(name, own);
+	char base[1024];
+
+	if (at == NULL || s->pipe != NULL || s->arch == NULL ||
+	    !peft_arch_joined(s->arch) ||
+	    (size_t)(at - name) + strlen(mate) >= sizeof(base))
+		return PEFT_NONE;
+	memcpy(base, name, (size_t)(at - name));
+	strcpy(base + (at - name), mate);
+	return peft_source_find_raw(s, base, at + strlen(own));
+}
+
 /* The weights that raw tensor i makes. */
 static int
 add_weights(struct peft_source *s, size_t i, struct peft_err *err)
 {
-	size_t n, k = 0;
+	static const char gate[] = ".gate_proj.", up[] = ".up_proj.";
+	size_t n, k = 0, mate;
 
-	if (is_companion(s, s->raws[i].name))
+	if (is_companion(s, s->raws[i].name) ||
+	    find_mate(s, i, up, gate) != PEFT_NONE)
 		return 0;
+	if ((mate = find_mate(s, i, gate, up)) != PEFT_NONE)
+		return add_weight(s, i, 0, 0, err) == -1 ? -1 :
+		    add_weight(s, mate, 0, 0, err);
 	if (peft_source_experts(s, i, &n, err) == -1)
 		return -1;
 	do

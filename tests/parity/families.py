@@ -98,8 +98,8 @@ FAMILIES = {
         mscale_all_dim=0.9, original_max_position_embeddings=16))),
     "gpt_oss": ("gpt_oss", dict(MOE, intermediate_size=32, head_dim=8,
         num_local_experts=4, sliding_window=5, swiglu_limit=0.75,
-        **rope("yarn", factor=4.0, truncate=False, beta_fast=4.0,
-               beta_slow=1.0, original_max_position_embeddings=16))),
+        **rope("yarn", factor=4.0, truncate=False,
+               original_max_position_embeddings=512))),
     # not in transformers, but the same as something that is: see disguise()
     "minicpm": ("granite", dict(GQA, embedding_multiplier=3.0,
                 logits_scaling=2.0, residual_multiplier=1.4 / 2 ** 0.5,
