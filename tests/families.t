@@ -19,6 +19,7 @@ untold() {
 	qwen3_moe_dense)	echo '*"norm_topk_prob" is false, which*' ;;
 	rope_dynamic)	echo '*rope scaling *cannot be told*' ;;
 	gptj|opt)	echo '*cannot be told in GGUF: llama.cpp computes no *' ;;
+	gpt_oss)	echo '*"swiglu_limit" is 0.75, which*' ;;
 	deepseek_v2)	echo '*mscale 0.7 and mscale_all_dim 0.9 cannot be told*' ;;
 	esac
 }
@@ -36,6 +37,7 @@ to_gguf() {	# and back: the same logits, the same files
 	    esac
 }
 
+echo '{"input_ids":[3,7,1,9,30,12],"labels":[3,7,1,9,30,12]}' >six
 for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 	name=$(basename "$pack" .tar.zst)
 	mkdir "$name"
@@ -77,7 +79,6 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 	if [ "$name" = deepseek_v2 ]; then	# of which GGUF has but one
 		sed -i 's/"mscale": 0.7/"mscale": 0.9/' "$name/model/config.json"
 		ok "$name: to GGUF and back" to_gguf "$name"
-		echo '{"input_ids":[3,7,1,9,30,12],"labels":[3,7,1,9,30,12]}' >six
 		for m in model back; do
 			logits-tool "$name/$m" <six >"$m.logits"
 		done
@@ -89,6 +90,20 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 		ok "$name: the same logits, all three" sh -c \
 		    '[ -s model.logits ] && cmp model.logits back.logits &&
 		    cmp model.logits gguf.logits'
+	fi
+	if [ "$name" = gpt_oss ]; then	# whose activation GGUF has one of
+		sed -i 's/"swiglu_limit": 0.75/"swiglu_limit": 7.0/' "$name/model/config.json"
+		ok "$name: to GGUF and back" to_gguf "$name"
+		for m in model back; do
+			logits-tool "$name/$m" <six >"$m.logits"
+		done
+		logits-tool "$name.gguf" <six >gguf.logits
+		ok "$name: the same logits, all three" sh -c \
+		    '[ -s model.logits ] && cmp model.logits back.logits &&
+		    cmp model.logits gguf.logits'
+		sed -i 's/"truncate": false/"truncate": true/' "$name/back/config.json"
+		expect 2 '*"truncate": true cannot be told in GGUF for gpt_oss*' \
+		    peft-quantize -q -t f32 -o x.gguf "$name/back"
 	fi
 	if [ "$name" = mixtral ]; then	# experts in another order, from a pipe
 		peft-quantize -q -t f32 "$name/model" |
@@ -169,6 +184,9 @@ refuse qwen3_moe_dense mlp_only_layers '[9]' \
     'mlp_only_layers: something is no layer'
 refuse deepseek_v2 topk_method '"noaux_tc"' 'topk_method "noaux_tc" is not *'
 refuse deepseek_v2 q_lora_rank 8 "key \"q_lora_rank\" $no"
+refuse gpt_oss hidden_act '"gelu"' 'hidden_act "gelu" is not honoured*'
+refuse gpt_oss swiglu_limit 0 'swiglu_limit is not above 0'
+refuse gpt_oss norm_topk_prob true "key \"norm_topk_prob\" $no"
 refuse rope_yarn factor 0 'rope scaling "yarn" needs a factor above 0'
 refuse rope_yarn rope_type '"ntk"' 'rope scaling "ntk" is not honoured*'
 refuse rope_longrope short_factor '[1]' '*short_factor is no list *'

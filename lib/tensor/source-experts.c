@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/source-impl.h"
+#include "tensor/grouped-impl.h"
 
 enum { MAXEXPERTS = 1 << 12, CODES = 16, BLOCK = 17 };
 
@@ -66,9 +66,9 @@ peft_source_experts(const struct peft_source *s, size_t i, size_t *n,
 	out = raw->shape[k->codes ? 1 : k->ndim - 1];
 	if (raw->ndim != k->ndim || raw->nbytes == 0 || out % each != 0 ||
 	    raw->shape[0] > MAXEXPERTS)
-		return peft_seterr(err, "%s is not of experts, [experts%s%s",
-		    raw->name, k->bias ? ", " : k->codes ? ", rows, " :
-		    ", in, ", k->codes ? "blocks, 16]" : "out]");
+		return peft_seterr(err, "%s is not experts x %s", raw->name,
+		    k->codes ? "rows x blocks of 16 u8" : k->bias ?
+		    "outputs" : "inputs x outputs");
 	*n = raw->shape[0] * each;
 	return 0;
 }
@@ -76,33 +76,16 @@ peft_source_experts(const struct peft_source *s, size_t i, size_t *n,
 /* The exponents of codes. */
 static int
 claim_scales(const struct peft_source *s, struct peft_whole *w,
-    const struct peft_raw *raw, struct peft_err *err)
+    const char *name, struct peft_err *err)
 {
-	const size_t cut = strlen(raw->name) - strlen("_blocks");
+	const size_t cut = strlen(name) - strlen("_blocks");
 	char base[1024];
-	const struct peft_raw *scale;
-	size_t i;
 
-	if (s->quant.method != PEFT_QM_NONE &&
-	    s->quant.method != PEFT_QM_MXFP4)
-		return peft_seterr(err, "%s is not of quant_method %s",
-		    raw->name, peft_quantmethods[s->quant.method]);
 	if (cut >= sizeof(base))
-		return peft_seterr(err, "%s: a name too long", raw->name);
-	memcpy(base, raw->name, cut);
+		return peft_seterr(err, "%s: a name too long", name);
+	memcpy(base, name, cut);
 	base[cut] = '\0';
-	if ((i = peft_source_find_raw(s, base, "_scales")) == PEFT_NONE)
-		return peft_seterr(err, "%s_scales is missing", base);
-	scale = &s->raws[i];
-	if (raw->dtype != PEFT_U8 || raw->shape[3] != CODES)
-		return peft_seterr(err, "%s is not experts x rows x blocks of "
-		    "16 u8", raw->name);
-	if (scale->dtype != PEFT_U8 || scale->ndim != 3 ||
-	    memcmp(scale->shape, raw->shape, 3 * sizeof(size_t)) != 0)
-		return peft_seterr(err, "%s is not an u8 for each block of %s",
-		    scale->name, raw->name);
-	w->part[PEFT_ABSMAX] = i;
-	return 0;
+	return peft_grouped_mx(s, base, w, err);
 }
 
 /* What part k of it is called: PATH.experts.NUMBER.gate_proj.weight */
@@ -138,7 +121,7 @@ peft_source_make_expert(struct peft_source *s, size_t i, size_t k,
 	w->slice = (struct peft_slice){ .expert = k / each,
 	    .first = k % each, .step = each };
 	if (kind->codes) {
-		if (claim_scales(s, w, raw, err) == -1)
+		if (claim_scales(s, w, raw->name, err) == -1)
 			return -1;
 		w->w.dtype = PEFT_MXFP4;
 		shape[0] = raw->shape[1] / each;
