@@ -77,7 +77,7 @@ refuse 'corda_config: corda_method "x" is neither*' corda \
     'corda_config={"corda_method":"x"}'
 refuse 'corda_config: key "cache_file" is not *' corda \
     'corda_config={"cache_file":"x"}'
-refuse 'lora_ga_config: scale "x" is not *' lora_ga \
+refuse 'lora_ga_config: scale "x" is none of stable*' lora_ga \
     'lora_ga_config={"scale":"x"}'
 refuse 'lora_ga_config: stable_gamma 0 is not *' lora_ga \
     'lora_ga_config={"stable_gamma":0}'

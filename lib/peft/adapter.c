@@ -53,10 +53,9 @@ peft_adapter_make(const cJSON *config, const struct peft_sites *sites,
 		goto fail;
 	}
 	if ((a->method = peft_method_find(type, err)) == NULL ||
-	    peft_config_check(a->method, a->config, err) == -1 ||
 	    (a->method->hub && peft_hub_check(a->config, sites->config,
 	    err) == -1) ||
-	    a->method->parse(a->config, &a->settings, err) == -1 ||
+	    peft_settings_of(a->method, a->config, &a->settings, err) == -1 ||
 	    (a->method->gather != NULL && a->method->gather(a, sites, home,
 	    err) == -1) || peft_adapter_build(a, sites, err) == -1 ||
 	    peft_alora_open(a, err) == -1)

@@ -21,39 +21,24 @@ enum { A, B, LOGITS };
 
 struct poly {
 	int64_t	r, tasks, skills, splits;
+	int	type;			/* poly_type: there is one */
 	bool	zero;			/* B begins as zeros */
 };
 
-static const char *const keys[][2] = {
-	{ "r", "8" }, { "exclude_modules", "null" },
-	{ "modules_to_save", "null" }, { "init_weights", "true" },
-	{ "poly_type", "\"poly\"" }, { "n_tasks", "1" }, { "n_skills", "4" },
-	{ "n_splits", "1" }, { NULL, NULL }
+static const char *const types[] = { "poly", NULL };
+
+#define AT(field)	offsetof(struct poly, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("r", "8", AT(r), 1, 1 << 16),
+	PEFT_SET_INT("n_tasks", "1", AT(tasks), 1, 1 << 20),
+	PEFT_SET_INT("n_skills", "4", AT(skills), 1, 1 << 16),
+	PEFT_SET_INT("n_splits", "1", AT(splits), 1, 1 << 16),
+	PEFT_SET("init_weights", "true", peft_set_bool, AT(zero)),
+	PEFT_SET_WORD("poly_type", "\"poly\"", peft_set_word, AT(type),
+	    types),
+	PEFT_SET_LATER("exclude_modules", "null"),
+	PEFT_SET_LATER("modules_to_save", "null"), PEFT_SET_END
 };
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct poly *p = peft_calloc(1, sizeof(*p), err);
-	const char *type = "poly";
-
-	if ((*settings = p) == NULL)
-		return -1;
-	*p = (struct poly){ .r = 8, .tasks = 1, .skills = 4, .splits = 1,
-	    .zero = true };
-	if (peft_json_int(config, "r", 1, 1 << 16, &p->r, err) == -1 ||
-	    peft_json_int(config, "n_tasks", 1, 1 << 20, &p->tasks,
-	    err) == -1 || peft_json_int(config, "n_skills", 1, 1 << 16,
-	    &p->skills, err) == -1 || peft_json_int(config, "n_splits", 1,
-	    1 << 16, &p->splits, err) == -1 || peft_json_bool(config,
-	    "init_weights", &p->zero, err) == -1 || peft_json_str(config,
-	    "poly_type", &type, err) == -1)
-		return -1;
-	if (strcmp(type, "poly") != 0)
-		return peft_seterr(err, "poly_type \"%s\" is not \"poly\"",
-		    type);
-	return 0;
-}
 
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -290,7 +275,7 @@ static const struct peft_hook_ops hook = {
 
 const struct peft_method peft_poly = {
 	.type = "POLY", .name = "poly", .knobs = { [PEFT_KNOB_RANK] = "r" },
-	.keys = keys, .kinds = 1 << PEFT_LINEAR, .draws = true, .bounded = true,
-	.parse = parse,
+	.keys = keys, .size = sizeof(struct poly),
+	.kinds = 1 << PEFT_LINEAR, .draws = true, .bounded = true,
 	.shapes = shapes, .init = init, .hook = &hook,
 };
