@@ -242,19 +242,25 @@ struct peft_choice {
 int	peft_extras(struct peft_adapter *, const struct peft_sites *,
 	    struct peft_choice *, size_t *n, struct peft_err *) PEFT_MUSTCHECK;
 
-/* turned.c: rows [out, in] of a weight stored [in, out], all in memory. */
+/* weight.c: rows [out, in] of a weight stored [in, out], all in memory. */
 int	peft_rows_turned(const struct peft_rows *stored, size_t in,
 	    size_t out, struct peft_rows *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_rows_turned_free(struct peft_rows *);
 
 /* Must begin() compute its state (again)? */
 bool	peft_module_stale(struct peft_module *);
-/* The rows of a loaded site's weight, [out, in] (an embedding's, [in, out]);
- * an error if it is not loaded.  The caller frees them. */
+/* The rows of a loaded site's weight, [out, in] (an embedding's, [in, out]):
+ * 1, or 0 if it is not loaded; of a module's it is an error then.  The caller
+ * frees them. */
+int	peft_site_rows(const struct peft_site *, struct peft_rows *,
+	    struct peft_err *) PEFT_MUSTCHECK;
 int	peft_module_base(const struct peft_module *, struct peft_rows *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 /* All rows of it, [out, in]; the caller frees them. */
 float	*peft_module_weight(const struct peft_module *, struct peft_err *);
+/* The same of a site, given its weight as it is stored. */
+float	*peft_site_weight(const struct peft_site *, const struct peft_weight *,
+	    struct peft_err *);
 
 /* config.c: a copy with the keys in the order they have on disk: of
  * patterns the first that matches counts. */

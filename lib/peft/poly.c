@@ -78,14 +78,15 @@ init(const void *settings, const struct peft_module *m, int part,
 }
 
 /* Scratch: that of the products; A^T and B^T of the task, [r, in] and
- * [out, r]; their gradients. */
+ * [out, r]; their gradients; a part's weights [skills]. */
 static size_t
 scratch(const void *self, size_t T)
 {
 	const struct peft_module *m = self;
 
 	return peft_thin_scratch(m, T) +
-	    2 * m->rank * (m->site->in + m->site->out);
+	    2 * m->rank * (m->site->in + m->site->out) +
+	    m->param[A]->shape[1];
 }
 
 /* Without a seed nothing is drawn: the mean is used. */
@@ -112,16 +113,19 @@ share(const struct peft_module *m, const struct peft_hook_call *c, size_t q,
 	return (float)(1 / (1 + exp(-l)));
 }
 
-/* The weight of a skill in a part; sum: of the sigmoids of all of them. */
-static float
-weight(const struct peft_module *m, const struct peft_hook_call *c, size_t q,
-    size_t s, float *sum)
+/* The weights w [skills] in a part; sum: of their sigmoids. */
+static const float *
+weights(const struct peft_module *m, const struct peft_hook_call *c, size_t q,
+    float *sum)
 {
-	size_t skills = m->param[A]->shape[1], i;
+	size_t skills = m->param[A]->shape[1], s;
+	float *w = c->scratch + scratch(m, c->T) - skills;
 
-	for (*sum = 1e-12f, i = 0; i < skills; i++)
-		*sum += share(m, c, q, i);
-	return share(m, c, q, s) / *sum;
+	for (*sum = 1e-12f, s = 0; s < skills; s++)
+		*sum += w[s] = share(m, c, q, s);
+	for (s = 0; s < skills; s++)
+		w[s] /= *sum;
+	return w;
 }
 
 /* The rows from t on that have one mixture: a record's, or all. */
@@ -151,19 +155,20 @@ mix(const struct peft_module *m, const struct peft_hook_call *c)
 	const float *pa = m->param[A]->value, *pb = m->param[B]->value;
 
 	memset(a, 0, r * (in + out) * sizeof(*a));
-	for (q = 0; q < splits; q++)
-		for (s = 0; s < skills; s++) {
-			float w = weight(m, c, q, s, &sum);
+	for (q = 0; q < splits; q++) {
+		const float *w = weights(m, c, q, &sum);
 
+		for (s = 0; s < skills; s++) {
 			for (d = 0; d < in / splits; d++)
 				for (k = 0; k < r; k++)
 					a[k * in + q * (in / splits) + d] +=
-					    w * *pa++;
+					    w[s] * *pa++;
 			for (k = 0; k < r; k++)
 				for (d = 0; d < out / splits; d++)
 					b[(q * (out / splits) + d) * r + k] +=
-					    w * *pb++;
+					    w[s] * *pb++;
 		}
+	}
 	return (struct peft_thin){ r, in, out, a, b, m->weight / (float)r };
 }
 
@@ -217,17 +222,16 @@ mix_back(const struct peft_module *m, const struct peft_hook_call *c,
 {
 	size_t splits = m->param[A]->shape[0], skills = m->param[A]->shape[1];
 	float *gl = m->param[LOGITS]->grad + (size_t)c->task * splits * skills;
-	float sum, mean, w, p;
+	float sum, mean, p;
 	size_t q, s;
 
 	for (q = 0; q < splits; q++, gl += skills) {
-		for (mean = 0, s = 0; s < skills; s++) {
-			w = weight(m, c, q, s, &sum);
-			mean += w * skill_back(m, q, s, w, ga, gb);
-		}
+		const float *w = weights(m, c, q, &sum);
+
+		for (mean = 0, s = 0; s < skills; s++)
+			mean += w[s] * skill_back(m, q, s, w[s], ga, gb);
 		for (s = 0; s < skills; s++) {
-			w = weight(m, c, q, s, &sum);
-			p = w * sum;
+			p = w[s] * sum;
 			gl[s] += (skill_back(m, q, s, 0, ga, gb) - mean) /
 			    sum * p * (1 - p);
 		}
