@@ -92,6 +92,15 @@ peft_lookup_place(const struct peft_lookup *l, const char *s, size_t n)
 	    0x9e3779b97f4a7c15u >> l->shift)];
 }
 
+/* A line of memory comes into the cache.  A function that does only that has
+ * no effect to gcc, which drops calls of it: the empty statement is one. */
+static inline void
+peft_lookup_fetch(const void *p)
+{
+	__builtin_prefetch(p);
+	__asm__ volatile ("" : : "r" (p));
+}
+
 /* What will be looked at comes into the cache before it is asked for: the
  * slot of s[0..n), and its address; when that is there, what tells long
  * strings apart, and when that is there, their text. */
@@ -101,7 +110,7 @@ peft_lookup_hint(const struct peft_lookup *l, const char *s, size_t n)
 	const struct peft_lookup_slot *at = n == 0 ? l->slots :
 	    peft_lookup_place(l, s, n);
 
-	__builtin_prefetch(at);
+	peft_lookup_fetch(at);
 	return at;
 }
 
@@ -110,7 +119,7 @@ peft_lookup_hint_long(const struct peft_lookup *l,
     const struct peft_lookup_slot *at)
 {
 	if (at->id >= 0 && at->len > 8)
-		__builtin_prefetch(&l->strs[at->id]);
+		peft_lookup_fetch(&l->strs[at->id]);
 }
 
 static inline void
@@ -118,7 +127,7 @@ peft_lookup_hint_text(const struct peft_lookup *l,
     const struct peft_lookup_slot *at)
 {
 	if (at->id >= 0 && at->len > 8)
-		__builtin_prefetch(l->strs[at->id].s);
+		peft_lookup_fetch(l->strs[at->id].s);
 }
 
 /* The slot of s[0..n), or the free one where it would be; n > 0. */

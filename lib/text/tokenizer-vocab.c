@@ -47,11 +47,31 @@ peft_fallback_byte(const char *s, size_t n)
 	return (int)value;
 }
 
+/* Texts are looked at in any order, as those of a table. */
+static int
+grow(struct peft_tokenizer *t, size_t cap, struct peft_err *err)
+{
+	struct peft_str *text = peft_table_alloc(cap, sizeof(*text), err);
+	unsigned char *flags = realloc(t->flags, cap);
+
+	if (flags != NULL)
+		t->flags = flags;
+	if (text == NULL || flags == NULL) {
+		free(text);
+		return peft_seterr(err, "no memory for %zu tokens", cap);
+	}
+	if (t->ntokens > 0)
+		memcpy(text, t->text, t->ntokens * sizeof(*text));
+	free(t->text);
+	t->vocab.strs = t->text = text;
+	t->cap = cap;
+	return 0;
+}
+
 int
 peft_vocab_reserve(struct peft_tokenizer *t, size_t n, struct peft_err *err)
 {
 	size_t cap = t->cap < 64 ? 64 : t->cap;
-	void *p;
 
 	if (n <= t->ntokens)
 		return 0;
@@ -59,16 +79,8 @@ peft_vocab_reserve(struct peft_tokenizer *t, size_t n, struct peft_err *err)
 		return peft_seterr(err, "an id of %zu", n - 1);
 	while (cap < n)
 		cap *= 2;
-	if (cap > t->cap) {
-		if ((p = realloc(t->text, cap * sizeof(*t->text))) != NULL) {
-			t->vocab.strs = t->text = p;
-			p = realloc(t->flags, cap);
-		}
-		if (p == NULL)
-			return peft_seterr(err, "no memory for %zu tokens", n);
-		t->flags = p;
-		t->cap = cap;
-	}
+	if (cap > t->cap && grow(t, cap, err) == -1)
+		return -1;
 	memset(t->text + t->ntokens, 0, (n - t->ntokens) * sizeof(*t->text));
 	memset(t->flags + t->ntokens, 0, n - t->ntokens);
 	t->ntokens = n;
@@ -120,6 +132,7 @@ peft_vocab_index(struct peft_tokenizer *t, struct peft_err *err)
 		peft_lookup_slot(&t->vocab, t->text[i].s, t->text[i].n)->id =
 		    (int32_t)i;
 	}
+	t->has_vocab = true;
 	return 0;
 }
 
