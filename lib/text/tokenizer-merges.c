@@ -50,17 +50,23 @@ without_prefix(const struct peft_reader *r, const struct peft_pair_of *m)
 	return (struct peft_pair_of){ m->a, m->b + cut, m->na, m->nb - cut };
 }
 
-/* before: the token that the merge before makes. */
+static int32_t
+known(const struct peft_lookup *l, uint64_t key, const char *s, size_t n)
+{
+	return n == 0 ? -1 : peft_lookup_slot(l, key, s, n)->id;
+}
+
+/* key: of the two.  before: the token that the merge before makes. */
 static struct peft_merge
 find(const struct peft_reader *r, const struct peft_pair_of *spelt,
-    size_t before, char *whole)
+    const uint64_t key[2], size_t before, char *whole)
 {
 	const struct peft_pair_of s = without_prefix(r, spelt);
 	const struct peft_tokenizer *t = r->t;
 	struct peft_merge m;
 
-	m.left = peft_lookup_find(&t->vocab, spelt->a, spelt->na);
-	m.right = peft_lookup_find(&t->vocab, spelt->b, spelt->nb);
+	m.left = known(&t->vocab, key[0], spelt->a, spelt->na);
+	m.right = known(&t->vocab, key[1], spelt->b, spelt->nb);
 	/* what is longer than all tokens is none of them */
 	m.result = (size_t)s.na + s.nb > t->longest ? -1 : made(t, &s, before,
 	    whole);
@@ -73,16 +79,21 @@ is_whole(const struct peft_merge *m)
 	return m->left >= 0 && m->right >= 0 && m->result >= 0;
 }
 
-/* What is to be looked at comes into the cache, step by step. */
+/* The keys; and what is to be looked at comes into the cache, step by step. */
 static void
-hint(const struct peft_lookup *l, const struct peft_pair_of *m, size_t n)
+hint(const struct peft_lookup *l, const struct peft_pair_of *m, size_t n,
+    uint64_t (*key)[2])
 {
 	const struct peft_lookup_slot *at[SOME][2];
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		at[i][0] = peft_lookup_hint(l, m[i].a, m[i].na);
-		at[i][1] = peft_lookup_hint(l, m[i].b, m[i].nb);
+		key[i][0] = m[i].na == 0 ? 0 : peft_lookup_key(m[i].a,
+		    m[i].na);
+		key[i][1] = m[i].nb == 0 ? 0 : peft_lookup_key(m[i].b,
+		    m[i].nb);
+		at[i][0] = peft_lookup_hint(l, key[i][0], m[i].na);
+		at[i][1] = peft_lookup_hint(l, key[i][1], m[i].nb);
 	}
 	for (i = 0; i < n; i++) {
 		peft_lookup_hint_long(l, at[i][0]);
@@ -100,16 +111,18 @@ find_some(const struct peft_reader *r, size_t i, size_t to, char *whole)
 {
 	const struct peft_pair_of *spelt = r->merges.at;
 	struct peft_merge *found = r->t->bpe.merge;
-	size_t before = r->t->ntokens, stop;
+	size_t before = r->t->ntokens, k, n;
+	uint64_t key[SOME][2];
 
-	while (i < to) {
-		stop = i + SOME < to ? i + SOME : to;
-		hint(&r->t->vocab, &spelt[i], stop - i);
-		for (; i < stop; i++) {
-			found[i] = find(r, &spelt[i], before, whole);
-			if (!is_whole(&found[i]))
-				return i;
-			before = (size_t)found[i].result;
+	for (; i < to; i += n) {
+		n = to - i < SOME ? to - i : SOME;
+		hint(&r->t->vocab, &spelt[i], n, key);
+		for (k = 0; k < n; k++) {
+			found[i + k] = find(r, &spelt[i + k], key[k], before,
+			    whole);
+			if (!is_whole(&found[i + k]))
+				return i + k;
+			before = (size_t)found[i + k].result;
 		}
 	}
 	return SIZE_MAX;
