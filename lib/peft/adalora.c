@@ -34,7 +34,7 @@ static const char *const keys[][2] = {
 };
 
 static const char *const off[] = {
-	"bias", "use_dora", "use_qalora", "lora_bias", "layer_replication",
+	"use_dora", "use_qalora", "lora_bias", "layer_replication",
 	"alora_invocation_tokens", "target_parameters", "velora_config",
 	"monteclora_config", "kasa_config", "arrow_config", "use_bdlora",
 	"megatron_config", "ensure_weight_tying", "alpha_pattern",

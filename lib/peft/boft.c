@@ -43,7 +43,7 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    "boft_n_butterfly_factor", 1, 64, &o->factor, err) == -1 ||
 	    peft_json_bool(config, "init_weights", &start, err) == -1 ||
 	    peft_config_dropout(config, "boft_dropout", &o->dropout,
-	    err) == -1 || peft_config_off(config, "bias", err) == -1)
+	    err) == -1)
 		return -1;
 	o->random = !start;
 	if ((o->blocks == 0) == (o->size == 0))

@@ -41,7 +41,7 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	*c = (struct c3a){ .block = 256, .start = XAVIER };
 	c->pattern = peft_json_get(config, "block_size_pattern");
 	if (peft_json_int(config, "block_size", 1, 1 << 20, &c->block,
-	    err) == -1 || peft_config_off(config, "bias", err) == -1)
+	    err) == -1)
 		return -1;
 	return peft_config_choice(config, "init_weights", starts, &c->start,
 	    err);

@@ -46,7 +46,6 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	if (peft_json_int(config, "r", 1, 1 << 20, &d->r, err) == -1 ||
 	    peft_json_real(config, "delora_lambda", &d->lambda, err) == -1 ||
 	    peft_json_bool(config, "init_weights", &start, err) == -1 ||
-	    peft_config_off(config, "bias", err) == -1 ||
 	    peft_config_dropout(config, "module_dropout", &d->dropout,
 	    err) == -1)
 		return -1;

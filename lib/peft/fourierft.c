@@ -49,7 +49,7 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    peft_json_real(config, "scaling", &f->scaling, err) == -1 ||
 	    peft_json_bool(config, "init_weights", &f->zero, err) == -1)
 		return -1;
-	return peft_config_off(config, "bias", err);
+	return 0;
 }
 
 static int

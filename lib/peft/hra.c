@@ -39,7 +39,7 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    peft_json_bool(config, "init_weights", &start, err) == -1)
 		return -1;
 	h->random = !start;
-	return peft_config_off(config, "bias", err);
+	return 0;
 }
 
 static int

@@ -40,7 +40,7 @@ static const char *const patterns[] = { "rank_pattern", "alpha_pattern",
 
 /* Variants of the arithmetic that are not known here. */
 static const char *const off[] = {
-	"bias", "use_qalora", "layer_replication",
+	"use_qalora", "layer_replication",
 	"velora_config", "monteclora_config",
 	"kasa_config", "arrow_config", "use_bdlora", "megatron_config",
 	"ensure_weight_tying", NULL

@@ -41,7 +41,7 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	*s = (struct miss){ .r = 64, .mini = 1, .start = PLAIN };
 	if (peft_json_int(config, "r", 1, 1 << 20, &s->r, err) == -1 ||
 	    peft_json_int(config, "mini_r", 1, 1 << 20, &s->mini,
-	    err) == -1 || peft_config_off(config, "bias", err) == -1 ||
+	    err) == -1 ||
 	    peft_config_dropout(config, "miss_dropout", &s->dropout,
 	    err) == -1)
 		return -1;

@@ -48,8 +48,7 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    peft_json_bool(config, "init_weights", &start, err) == -1 ||
 	    peft_config_dropout(config, "module_dropout", &o->dropout,
 	    err) == -1 || peft_json_bool(config, "coft", &o->constrained,
-	    err) == -1 || peft_json_real(config, "eps", &o->eps, err) == -1 ||
-	    peft_config_off(config, "bias", err) == -1)
+	    err) == -1 || peft_json_real(config, "eps", &o->eps, err) == -1)
 		return -1;
 	o->random = !start;
 	if (!(o->eps > 0))

@@ -51,7 +51,6 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    peft_json_bool(config, "save_projection", &l->save, err) == -1 ||
 	    peft_json_bool(config, "sparse", &l->sparse, err) == -1 ||
 	    peft_json_bool(config, "very_sparse", &l->very, err) == -1 ||
-	    peft_config_off(config, "bias", err) == -1 ||
 	    peft_config_dropout(config, "randlora_dropout", &l->dropout,
 	    err) == -1)
 		return -1;

@@ -51,7 +51,6 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    peft_json_real(config, "init_vector_bank_bound", &v->bound,
 	    err) == -1 || peft_json_bool(config, "save_only_topk_weights",
 	    &v->compact, err) == -1 ||
-	    peft_config_off(config, "bias", err) == -1 ||
 	    peft_config_dropout(config, "vblora_dropout", &v->dropout,
 	    err) == -1)
 		return -1;

@@ -42,8 +42,7 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    peft_json_int(config, "projection_prng_key", 0, UINT32_MAX,
 	    &v->key, err) == -1 ||
 	    peft_json_real(config, "d_initial", &v->initial, err) == -1 ||
-	    peft_json_bool(config, "save_projection", &v->save, err) == -1 ||
-	    peft_config_off(config, "bias", err) == -1)
+	    peft_json_bool(config, "save_projection", &v->save, err) == -1)
 		return -1;
 	return peft_config_dropout(config, "vera_dropout", &v->dropout, err);
 }
