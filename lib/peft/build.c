@@ -162,7 +162,7 @@ choose_sites(struct peft_adapter *a, const struct peft_sites *sites,
     struct peft_choice *chosen, size_t *n, struct peft_err *err)
 {
 	const struct peft_site **at = peft_calloc(sites->n, sizeof(*at), err);
-	const char *const *p = a->method->patterns;
+	const struct peft_setting *p = a->method->keys;
 	size_t i, k = 0;
 	int r = 0;
 
@@ -176,8 +176,10 @@ choose_sites(struct peft_adapter *a, const struct peft_sites *sites,
 	if (r == 0)
 		r = peft_target_parameters(a->config, sites, a->fresh, at, n,
 		    err);
-	for (; r == 0 && p != NULL && *p != NULL; p++)
-		r = peft_pattern_check(a->config, *p, a->fresh, at, *n, err);
+	for (; r == 0 && p->key != NULL; p++)
+		if (p->read == peft_set_pattern)
+			r = peft_pattern_check(a->config, p->key, a->fresh,
+			    at, *n, err);
 	for (i = 0; i < *n; i++)
 		if (a->method->wanted == NULL ||
 		    a->method->wanted(a->settings, a, at[i]))

@@ -12,8 +12,9 @@
 #include "peft/row.h"
 #include "peft/tokens.h"
 
-static const char *const keys[][2] = {
-	{ "token_indices", "[]" }, { "init_weights", "true" }, { NULL, NULL }
+static const struct peft_setting keys[] = {
+	PEFT_SET_LATER("token_indices", "[]"),
+	PEFT_SET_LATER("init_weights", "true"), PEFT_SET_END
 };
 
 static const char *const usual[] = { "embed_tokens", NULL };
@@ -312,10 +313,10 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 }
 
 const struct peft_method peft_trainable_tokens = {
-	.type = "TRAINABLE_TOKENS", .name = "trainable-tokens", .keys = keys,
+	.type = "TRAINABLE_TOKENS", .name = "trainable-tokens",
+	.keys = keys, .parse = parse,
 	.kinds = 1 << PEFT_EMBEDDING | 1 << PEFT_HEAD, .both = true,
-	.usual = usual,
-	.parse = parse, .shapes = shapes, .start = start, .prepare = prepare,
+	.usual = usual, .shapes = shapes, .start = start, .prepare = prepare,
 	.attach = attach, .changes = peft_weight_changes, .merge = merge,
 	.finish = finish,
 };
@@ -323,7 +324,7 @@ const struct peft_method peft_trainable_tokens = {
 const struct peft_method peft_tokens_part = {
 	.type = "trainable_token_indices",
 	.kinds = 1 << PEFT_EMBEDDING | 1 << PEFT_HEAD, .both = true,
-	.shapes = part_shapes, .start = start,
-	.prepare = prepare, .attach = attach, .changes = peft_weight_changes,
-	.merge = merge,
+	.shapes = part_shapes,
+	.start = start, .prepare = prepare, .attach = attach,
+	.changes = peft_weight_changes, .merge = merge,
 };
