@@ -85,9 +85,8 @@ read_list(void *ctx, size_t task, int thread)
 static int
 read_vocab(struct peft_reader *r)
 {
-	struct lists l = { .r = r, .ahead = r->w };
-
 	bool ahead = peft_pool_threads(r->pool) > 1 && r->merges.from == NULL;
+	struct lists l = { .r = r, .ahead = r->w };
 
 	peft_pool_run(r->pool, ahead ? 2 : 1, read_list, &l);
 	return l.status;
