@@ -776,6 +776,8 @@ check_gradients(struct world *w, struct peft_run *run, struct peft_seq *seqs,
 		tokens += loss[i].tokens;
 	need(peft_run_train(run, seqs, nseqs, 1 / (double)tokens, 0, loss,
 	    &err) == 0, &err);
+	if (peft_adapter_drops(w->adapter))
+		return;		/* PEFT's numbers are without */
 	for (d = 0, i = 0; i < nseqs; i++)
 		d += loss[i].nll / (double)tokens;
 	d += peft_adapter_penalty(w->adapter);
@@ -819,7 +821,10 @@ whole_loss(struct world *w, struct peft_run *run, struct peft_seq *seqs,
 	double nll = 0;
 	size_t i, tokens = 0;
 
-	need(peft_run_loss(run, seqs, nseqs, loss, &err) == 0, &err);
+	/* what drops out does so in training alone */
+	need((peft_adapter_drops(w->adapter) ? peft_run_train(run, seqs,
+	    nseqs, 1, 0, loss, &err) : peft_run_loss(run, seqs, nseqs, loss,
+	    &err)) == 0, &err);
 	for (i = 0; i < nseqs; i++) {
 		nll += loss[i].nll;
 		tokens += loss[i].tokens;
@@ -827,12 +832,27 @@ whole_loss(struct world *w, struct peft_run *run, struct peft_seq *seqs,
 	return nll / (double)tokens + peft_adapter_penalty(w->adapter);
 }
 
+/* Is the i-th value one of DoRA's A or B? */
+static bool
+stays(const struct peft_adapter *a, size_t i)
+{
+	size_t k = 0;
+
+	if (!cJSON_IsTrue(peft_json_get(a->config, "use_dora")))
+		return false;
+	while (i >= a->params[k].n)
+		i -= a->params[k++].n;
+	return strstr(a->params[k].name, ".lora_A") != NULL ||
+	    strstr(a->params[k].name, ".lora_B") != NULL ||
+	    strstr(a->params[k].name, ".lora_embedding_") != NULL;
+}
+
 /*
  * The gradient's product with a direction is what the loss gains along it:
  * its own direction, and as much of a random one.  The steps make a gain of
  * about 1/500, of which the loss's rounding (1e-7 of it) and the third order
- * are less than a two-hundredth.  (DoRA's gradient is not that of its loss:
- * it takes the norms for constants.)
+ * are less than a two-hundredth.  (DoRA's gradient of A and B is not that of
+ * its loss, as it takes the norms for constants: these stay.)
  */
 static void
 check_difference(struct world *w, struct peft_run *run,
@@ -844,13 +864,13 @@ check_difference(struct world *w, struct peft_run *run,
 	struct peft_rng rng = peft_rng_key(3, "direction");
 	double norm = 0, want = 0, got, step;
 
-	if (cJSON_IsTrue(peft_json_get(a->config, "use_dora")))
-		return;
 	was = calloc(n, sizeof(*was));
 	d = calloc(n, sizeof(*d));
 	for (i = 0; i < n; i++)
 		norm += (double)a->grads[i] * a->grads[i];
 	for (i = 0; i < n; i++) {
+		if (stays(a, i))
+			continue;
 		d[i] = a->grads[i] + (float)(sqrt(norm / (double)n) *
 		    peft_rng_normal(rng, 0, i));
 		want += (double)d[i] * a->grads[i];

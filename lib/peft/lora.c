@@ -215,7 +215,7 @@ hook_for(const struct peft_module *m)
 	if (m->site->kind == PEFT_EMBEDDING)
 		return l->dora ? &peft_dora_embedding_hook :
 		    &peft_lora_embedding_hook;
-	return l->dora ? &peft_dora_hook : is_residual(m) ?
+	return l->dora ? peft_dora_hook_for(m) : is_residual(m) ?
 	    &peft_residual_hook : &peft_lowrank_hook;
 }
 

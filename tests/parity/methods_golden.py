@@ -32,6 +32,9 @@ METHODS = {
                        target_modules=ALL, **C),
     "lora_dora": lambda: L(r=2, lora_alpha=3, use_dora=True, use_rslora=True,
                            target_modules=ALL, **C),
+    "lora_dora_drop": lambda: L(r=2, lora_alpha=3, use_dora=True,
+                                lora_dropout=0.3, target_modules=ALL,
+                                modules_to_save=["embed_tokens"], **C),
     "lora_dora_embed": lambda: L(
         r=2, lora_alpha=3, use_dora=True,
         target_modules=["embed_tokens", "v_proj"], **C),
