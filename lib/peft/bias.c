@@ -70,22 +70,21 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 			y[t * ldy + i] += m->weight * (to[i] - from[i]);
 }
 
+/* Before a method that scales the output makes of dy what it had found. */
 static void
-backward(void *self, const struct peft_hook_call *c, const float *dy,
-    size_t lddy, float *dx, size_t lddx)
+output_back(void *self, const struct peft_hook_call *c, float *dy,
+    size_t lddy)
 {
 	const struct peft_module *m = self;
 	size_t t;
 
-	(void)dx;
-	(void)lddx;
 	for (t = 0; m->train && t < c->T; t++)
 		peft_vec_best()->axpy(m->param[BIAS]->grad, m->weight,
 		    dy + t * lddy, m->site->out);
 }
 
 static const struct peft_hook_ops linear = {
-	.forward = forward, .backward = backward,
+	.forward = forward, .output_back = output_back,
 };
 
 static const struct peft_hook_ops *

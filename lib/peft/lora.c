@@ -79,6 +79,12 @@ check(const cJSON *config, void *settings, struct peft_err *err)
 	if (l->dora && l->bias)
 		return peft_seterr(err, "use_dora and lora_bias exclude each "
 		    "other");
+	if (l->dora && (l->start == PEFT_LORA_PISSA || l->start ==
+	    PEFT_LORA_OLORA || l->start == PEFT_LORA_NITER))
+		return peft_seterr(err, "use_dora excludes an adapter that "
+		    "begins as a part of the weights (init_lora_weights "
+		    "\"pissa\", \"olora\"): its magnitudes are those of what "
+		    "is left of them");
 	if (l->start >= PEFT_LORA_PISSA && l->start != PEFT_LORA_EVA &&
 	    cJSON_GetArraySize(peft_json_get(config,
 	    "alora_invocation_tokens")) > 0)

@@ -130,6 +130,8 @@ METHODS = {
 TIED = {
     "bias_all": lambda: L(r=2, target_modules=QV, bias="all", lora_bias=True,
                           **C),
+    "bias_dora": lambda: L(r=2, target_modules=["q_proj", "down_proj"],
+                           use_dora=True, bias="all", **C),
     "bias_only": lambda: peft.OFTConfig(
         oft_block_size=4, r=0, target_modules=["k_proj", "o_proj"],
         bias="oft_only", **C),
