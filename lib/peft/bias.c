@@ -152,6 +152,20 @@ which(const cJSON *bias, int *out, struct peft_err *err)
 	return 0;
 }
 
+void
+peft_bias_again(const struct peft_module *m, struct peft_shape *kept,
+    struct peft_shape *copy)
+{
+	const cJSON *bias = peft_json_get(m->adapter->config, "bias");
+
+	if (!cJSON_IsString(bias) || strcmp(bias->valuestring, "all") != 0)
+		return;
+	*kept = peft_shape1("original_module.bias", m->site->out);
+	*copy = peft_shape1("modules_to_save.bias", m->site->out);
+	kept->fixed = copy->fixed = true;
+	kept->droppable = copy->droppable = true;
+}
+
 int
 peft_bias_add(struct peft_adapter *a, const struct peft_sites *sites,
     struct peft_choice *chosen, size_t *n, struct peft_err *err)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "math/vec.h"
+#include "peft/bias.h"
 #include "peft/dense.h"
 #include "peft/row.h"
 #include "peft/vector.h"
@@ -22,6 +23,8 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	bool rows_in = s->kind == PEFT_EMBEDDING;
 
 	(void)settings;
+	if (!m->adapter->fresh && s->bias != SIZE_MAX)
+		peft_bias_again(m, &out[2], &out[3]);
 	if (s->kind == PEFT_NORM)
 		return peft_vector_shapes(m, "weight", "bias", out, err);
 	if (s->transposed)

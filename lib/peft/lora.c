@@ -68,7 +68,7 @@ const struct peft_setting peft_lora_keys[] = {
 	PEFT_SET_OFF("use_bdlora", "null"),
 	PEFT_SET_OFF("megatron_config", "null"),
 	PEFT_SET_LATER("megatron_core", "\"megatron.core\""),
-	PEFT_SET_OFF("ensure_weight_tying", "false"), PEFT_SET_END
+	PEFT_SET_LATER("ensure_weight_tying", "false"), PEFT_SET_END
 };
 
 static int

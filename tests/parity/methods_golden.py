@@ -130,6 +130,11 @@ METHODS = {
 TIED = {
     "bias_all": lambda: L(r=2, target_modules=QV, bias="all", lora_bias=True,
                           **C),
+    "tying": lambda: L(r=2, target_modules=QV, bias="all",
+                       ensure_weight_tying=True,
+                       modules_to_save=["norm", "up_proj"],
+                       trainable_token_indices={"embed_tokens": [5, 9],
+                                                "lm_head": [5, 9]}, **C),
     "bias_dora": lambda: L(r=2, target_modules=["q_proj", "down_proj"],
                            use_dora=True, bias="all", **C),
     "bias_only": lambda: peft.OFTConfig(
