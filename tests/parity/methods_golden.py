@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Adapters of all methods over one very small llama, with what PEFT computes;
-and those of --tied, over one that has biases and whose head is the embedding.
+those of --tied, over one that has biases and whose head is the embedding; and
+those of --norms, over models of families.py, which norm queries and keys.
 
-usage: methods_golden.py [--tied] OUT [METHOD...]
+usage: methods_golden.py [--tied | --norms] OUT [METHOD...]
 
 OUT/base/                    the model
 OUT/METHOD/                  adapter_config.json, adapter_model.safetensors
@@ -16,6 +17,7 @@ import warnings
 
 import torch
 import peft
+import families
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers import StableLmConfig, StableLmForCausalLM
@@ -145,6 +147,14 @@ TIED = {
     "trainable_tokens": lambda: peft.TrainableTokensConfig(
         token_indices=[5, 9, 30], **C),
 }
+N = ["q_norm", "k_norm"]
+NORMS = {       # by family
+    "qwen3": lambda: peft.LNTuningConfig(target_modules=N, **C),
+    "olmo2": lambda: L(r=2, target_modules=QV, modules_to_save=["norm"], **C),
+    "phi": lambda: L(r=2, target_modules=["q_proj"], bias="all", **C),
+    "deepseek_v2": lambda: peft.LNTuningConfig(
+        target_modules=["kv_a_layernorm", "norm"], **C),
+}
 # what X-LoRA mixes, and how: classifiers of one layer and of two
 X = dict(hidden_size=16, **C)
 MIXED = {
@@ -221,7 +231,13 @@ def mixture(d, name):
     return p
 
 
-def write(out, name, tied):
+def model_of(name, how):
+    if how != "--norms":
+        return base(how == "--tied")
+    return families.fresh(*families.FAMILIES[name], 0)
+
+
+def write(out, name, how, configs):
     d = os.path.join(out, name)
     ids = batch()
     labels = ids.clone()
@@ -229,8 +245,7 @@ def write(out, name, tied):
     if name in MIXED:
         p = mixture(d, name)
     else:
-        p = peft.get_peft_model(base(tied), (TIED if tied else METHODS)[
-            name]()).eval()
+        p = peft.get_peft_model(model_of(name, how), configs[name]()).eval()
         torch.manual_seed(2)
         shake(p)
         p.save_pretrained(d)
@@ -253,7 +268,7 @@ def write(out, name, tied):
     for n, q in p.named_parameters():
         if q.requires_grad and q.grad is not None:
             g["grad." + n.replace(".default", "")] = q.grad
-    was = dict(base(tied).named_parameters())
+    was = dict(model_of(name, how).named_parameters())
     try:
         if name in MIXED:       # to be merged, its experts would all act
             raise ValueError
@@ -269,8 +284,10 @@ def write(out, name, tied):
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    args = [a for a in sys.argv[1:] if a != "--tied"]
-    tied = len(args) < len(sys.argv) - 1
-    base(tied).save_pretrained(os.path.join(args[0], "base"))
-    for each in args[1:] or (TIED if tied else [*METHODS, *MIXED]):
-        write(args[0], each, tied)
+    args = sys.argv[1:]
+    flag = args.pop(0) if args[0].startswith("--") else ""
+    named = {"": METHODS, "--tied": TIED, "--norms": NORMS}[flag]
+    if flag != "--norms":
+        base(flag == "--tied").save_pretrained(os.path.join(args[0], "base"))
+    for each in args[1:] or ([*METHODS, *MIXED] if flag == "" else named):
+        write(args[0], each, flag, named)
