@@ -145,19 +145,22 @@ check_patterns(void)
 {
 	static const struct {
 		const char	*patterns, *path;
-		double		 want;
+		double		 want, below;	/* FourierFT's, C3A's */
 	} rows[] = {
-	{ "{\"q_proj\":2}", "model.layers.0.self_attn.q_proj", 2 },
-	{ "{\"q_proj\":2}", "model.layers.0.self_attn.xq_proj", 8 },
-	{ "{\"layers.1.mlp.up_proj\":6}", "model.layers.1.mlp.up_proj", 6 },
+	{ "{\"q_proj\":2}", "model.layers.0.self_attn.q_proj", 2, 2 },
+	{ "{\"q_proj\":2}", "model.layers.0.self_attn.xq_proj", 8, 8 },
+	{ "{\"layers.1.mlp.up_proj\":6}", "model.layers.1.mlp.up_proj", 6,
+	    6 },
 	/* the dot is a regex dot, as in PEFT */
-	{ "{\"layers.1.mlp\":6}", "layers.1xmlp", 6 },
-	{ "{\"a\":1,\".*\":2}", "b.a", 1 },
-	{ "{\".*\":2,\"a\":1}", "b.a", 2 },
-	{ "{\"a|b\":3}", "x.b", 3 },
-	{ "{\"^model.*\":4}", "model.x", 4 },
-	{ "{\"^layers.*\":4}", "model.layers", 8 },
-	{ "{}", "b.a", 8 },
+	{ "{\"layers.1.mlp\":6}", "layers.1xmlp", 6, 8 },
+	{ "{\"a\":1,\".*\":2}", "b.a", 1, 1 },
+	{ "{\".*\":2,\"a\":1}", "b.a", 2, 2 },
+	{ "{\"a|b\":3}", "x.b", 3, 8 },
+	{ "{\"a|b\":3}", "x.ab", 8, 3 },
+	{ "{\"^model.*\":4}", "model.x", 4, 8 },
+	{ "{\"model.x\":4}", "model.x", 4, 4 },
+	{ "{\"^layers.*\":4}", "model.layers", 8, 8 },
+	{ "{}", "b.a", 8, 8 },
 	};
 	struct peft_err err = { 0 };
 	double v;
@@ -170,6 +173,10 @@ check_patterns(void)
 		    &err);
 		ok(v == rows[i].want, "%s of %s is %g", rows[i].patterns,
 		    rows[i].path, v);
+		need(peft_pattern_below(j, rows[i].path, 8, &v, &err) == 0,
+		    &err);
+		ok(v == rows[i].below, "%s of %s is %g there",
+		    rows[i].patterns, rows[i].path, v);
 		cJSON_Delete(j);
 	}
 }

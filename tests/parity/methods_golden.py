@@ -148,10 +148,12 @@ TIED = {
         token_indices=[5, 9, 30], **C),
 }
 N = ["q_norm", "k_norm"]
-NORMS = {       # by family
+NORMS = {       # by family, and what else is so there alone
     "qwen3": lambda: peft.LNTuningConfig(target_modules=N, **C),
     "olmo2": lambda: L(r=2, target_modules=QV, modules_to_save=["norm"], **C),
     "phi": lambda: L(r=2, target_modules=["q_proj"], bias="all", **C),
+    "gpt2": lambda: L(r=2, target_modules=["c_attn"],
+                      modules_to_save=["h.0.mlp.c_fc"], **C),
     "deepseek_v2": lambda: peft.LNTuningConfig(
         target_modules=["kv_a_layernorm", "norm"], **C),
 }
