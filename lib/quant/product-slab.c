@@ -13,8 +13,8 @@
 #include "quant/product-impl.h"
 
 enum {
-	DEPTH = 4096,		/* most of a slab's panels */
-	SLAB = 2 << 20,		/* elements of a slab: third cache */
+	DEPTH = 2048,		/* most of a slab's panels */
+	SLAB = 1 << 20,		/* elements of a slab: third cache */
 	MADE = 128,		/* panels in its place, if they are there */
 	ABREAST = 8,		/* panels of a tile, or some more */
 	TALLEST = 256, LOWEST = 64,	/* rows of a tile */
