@@ -255,6 +255,12 @@ peft_pool_close(struct peft_pool *p)
 	free(p);
 }
 
+int
+peft_pool_threads(const struct peft_pool *p)
+{
+	return p->started + 1;
+}
+
 void
 peft_pool_run(struct peft_pool *p, size_t ntasks,
     void (*fn)(void *ctx, size_t task, int thread), void *ctx)

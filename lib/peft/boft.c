@@ -26,7 +26,7 @@ static const struct peft_setting keys[] = {
 	PEFT_SET_INT("boft_n_butterfly_factor", "1", AT(factor), 1, 64),
 	PEFT_SET("boft_dropout", "0.0", peft_set_share, AT(dropout)),
 	PEFT_SET("init_weights", "true", peft_set_not, AT(random)),
-	PEFT_SET_OFF("bias", "\"none\""),
+	PEFT_SET_LATER("bias", "\"none\""),
 	PEFT_SET_LATER("fan_in_fan_out", "false"),
 	PEFT_SET_TARGETS, PEFT_SET_END
 };

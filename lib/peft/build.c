@@ -17,11 +17,14 @@ name_of(const struct peft_module *m, const struct peft_shape *s,
 	int n = (int)strlen(path);
 	char *name = NULL;
 
-	if (s->place == PEFT_AT_OWNER && (dot = strrchr(path, '.')) != NULL)
+	if (s->place == PEFT_AT_OUTPUT) {
+		path = m->adapter->model->family->head;
+		n = (int)strlen(path);
+	} else if (s->place == PEFT_AT_OWNER && (dot = strrchr(path, '.')) != NULL)
 		n = (int)(dot - path);
 	if (s->group != NULL)
 		peft_hub_name(m, s, &b);
-	else if (s->place == PEFT_AT_SITE || s->place == PEFT_AT_OWNER)
+	else if (s->place <= PEFT_AT_OUTPUT)
 		peft_buf_printf(&b, "%s%.*s.%s", m->adapter->method->hub ?
 		    "" : m->adapter->method->kinds == 0 ? "base_model." :
 		    PEFT_PREFIX, n, path, s->suffix);
@@ -247,7 +250,7 @@ peft_adapter_build(struct peft_adapter *a, const struct peft_sites *sites,
 	struct peft_part self;
 	size_t n = 0, nparts, i;
 	const struct peft_part *part = parts_of(a, &self, &nparts);
-	struct peft_choice *chosen = peft_calloc((2 + nparts) * sites->n +
+	struct peft_choice *chosen = peft_calloc((3 + nparts) * sites->n +
 	    nparts, sizeof(*chosen), err);
 	int r = -1;
 

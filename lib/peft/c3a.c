@@ -26,7 +26,7 @@ static const char *const starts[] = { "gaussian", "kaiming_uniform",
 #define AT(field)	offsetof(struct c3a, field)
 static const struct peft_setting keys[] = {
 	PEFT_SET_INT("block_size", "256", AT(block), 1, 1 << 20),
-	PEFT_SET_OFF("bias", "\"none\""),
+	PEFT_SET_LATER("bias", "\"none\""),
 	PEFT_SET_LAYERS,
 	PEFT_SET("block_size_pattern", "{}", peft_set_pattern, AT(pattern)),
 	PEFT_SET_WORD("init_weights", "\"xavier_uniform\"", peft_set_choice,

@@ -27,7 +27,7 @@ static const struct peft_setting keys[] = {
 	PEFT_SET_INT("r", "8", AT(r), 1, 1 << 20),
 	PEFT_SET("delora_lambda", "15", peft_set_real, AT(lambda)),
 	PEFT_SET("init_weights", "true", peft_set_not, AT(random)),
-	PEFT_SET_OFF("bias", "\"none\""),
+	PEFT_SET_LATER("bias", "\"none\""),
 	PEFT_SET("module_dropout", "0.0", peft_set_share, AT(dropout)),
 	PEFT_SET("rank_pattern", "{}", peft_set_pattern, AT(rank_pattern)),
 	PEFT_SET("lambda_pattern", "{}", peft_set_pattern,

@@ -30,7 +30,7 @@ static const struct peft_setting keys[] = {
 	PEFT_SET("scaling", "150.0", peft_set_real, AT(scaling)),
 	PEFT_SET("init_weights", "false", peft_set_bool, AT(zero)),
 	PEFT_SET("n_frequency_pattern", "{}", peft_set_pattern, AT(pattern)),
-	PEFT_SET_OFF("bias", "\"none\""),
+	PEFT_SET_LATER("bias", "\"none\""),
 	PEFT_SET_LATER("fan_in_fan_out", "false"),
 	PEFT_SET_TARGETS, PEFT_SET_END
 };

@@ -23,7 +23,7 @@ static const struct peft_setting keys[] = {
 	PEFT_SET_INT("r", "8", AT(r), 1, 1 << 20),
 	PEFT_SET("apply_GS", "false", peft_set_bool, AT(gs)),
 	PEFT_SET("init_weights", "true", peft_set_not, AT(random)),
-	PEFT_SET_OFF("bias", "\"none\""),
+	PEFT_SET_LATER("bias", "\"none\""),
 	PEFT_SET_TARGETS, PEFT_SET_END
 };
 

@@ -202,8 +202,8 @@ peft_hub_head_sides(const struct peft_adapter *a, const char *names,
 	int r;
 
 	put_config(&b, a->model, names);
-	side[(*n)++] = (struct peft_side){ config_name,
-	    b.data, b.len };
+	side[(*n)++] = (struct peft_side){ .name = config_name,
+	    .data = b.data, .len = b.len };
 	if (b.failed)
 		return peft_seterr(err, "no memory for %s", config_name);
 	if (!apart)
@@ -213,7 +213,7 @@ peft_hub_head_sides(const struct peft_adapter *a, const char *names,
 	r = put_tensors(a, fp, err);
 	if (fclose(fp) != 0 && r == 0)
 		r = peft_seterr(err, "no memory for %s", PEFT_HUB_HEAD);
-	side[(*n)++] = (struct peft_side){ PEFT_HUB_HEAD,
-	    data, len };
+	side[(*n)++] = (struct peft_side){ .name = PEFT_HUB_HEAD,
+	    .data = data, .len = len };
 	return r;
 }

@@ -57,7 +57,7 @@ const struct peft_setting peft_lora_keys[] = {
 	PEFT_SET_LATER("corda_config", "null"),
 	PEFT_SET_LATER("lora_ga_config", "null"),
 	/* variants of the arithmetic that are not known here */
-	PEFT_SET_OFF("bias", "\"none\""),
+	PEFT_SET_LATER("bias", "\"none\""),
 	PEFT_SET_OFF("use_qalora", "false"),
 	PEFT_SET_LATER("qalora_group_size", "16"),
 	PEFT_SET_OFF("layer_replication", "null"),

@@ -51,6 +51,7 @@ enum peft_leaf { PEFT_LEAF_WEIGHT, PEFT_LEAF_BIAS, PEFT_NLEAF };
 enum peft_place {
 	PEFT_AT_SITE,		/* base_model.model.PATH.SUFFIX */
 	PEFT_AT_OWNER,		/* the same of the module PATH is in */
+	PEFT_AT_OUTPUT,		/* the same of the model's head */
 	PEFT_AT_MODEL,		/* base_model.SUFFIX */
 	PEFT_AT_NONE		/* SUFFIX */
 };
@@ -102,6 +103,9 @@ struct peft_method {
 	const char	*files[2];
 	/* Kinds of site it may be put on, as bits; 0: it has no sites. */
 	unsigned	 kinds;
+	/* What it changes of an embedding that is the head, too, it changes of
+	 * both: they stay one. */
+	bool	 both;
 	/* A rank above that of the weight is of no use. */
 	bool		 bounded;
 	/* Training draws for each record, beside any dropout. */

@@ -31,7 +31,7 @@ static const struct peft_setting keys[] = {
 	PEFT_SET("miss_dropout", "0.0", peft_set_share, AT(dropout)),
 	PEFT_SET_WORD("init_weights", "true", peft_set_choice, AT(start),
 	    starts),
-	PEFT_SET_OFF("bias", "\"none\""),
+	PEFT_SET_LATER("bias", "\"none\""),
 	PEFT_SET_TARGETS, PEFT_SET_END
 };
 

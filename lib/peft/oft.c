@@ -29,7 +29,7 @@ static const struct peft_setting keys[] = {
 	PEFT_SET("module_dropout", "0.0", peft_set_share, AT(dropout)),
 	PEFT_SET("coft", "false", peft_set_bool, AT(constrained)),
 	PEFT_SET("eps", "6e-05", peft_set_real, AT(eps)),
-	PEFT_SET_OFF("bias", "\"none\""),
+	PEFT_SET_LATER("bias", "\"none\""),
 	PEFT_SET_LATER("fan_in_fan_out", "false"),
 	PEFT_SET_TARGETS, PEFT_SET_END
 };

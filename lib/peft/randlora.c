@@ -33,7 +33,7 @@ static const struct peft_setting keys[] = {
 	PEFT_SET("save_projection", "true", peft_set_bool, AT(save)),
 	PEFT_SET("sparse", "false", peft_set_bool, AT(sparse)),
 	PEFT_SET("very_sparse", "false", peft_set_bool, AT(very)),
-	PEFT_SET_OFF("bias", "\"none\""),
+	PEFT_SET_LATER("bias", "\"none\""),
 	PEFT_SET_LATER("fan_in_fan_out", "false"),
 	PEFT_SET_LAYERS, PEFT_SET_END
 };

@@ -132,9 +132,9 @@ peft_adapter_save(const struct peft_adapter *a, const char *path, bool force,
 		return -1;
 	peft_json_print(&text, config, 2, true);
 	cJSON_Delete(config);
-	side[0] = (struct peft_side){ apart && a->method->files[1] != NULL ?
-	    a->method->files[1] : "adapter_config.json", text.data,
-	    text.len };
+	side[0] = (struct peft_side){ .name = apart && a->method->files[1] !=
+	    NULL ? a->method->files[1] : "adapter_config.json", .data =
+	    text.data, .len = text.len };
 	if (text.failed)
 		r = peft_seterr(err, "no memory for the config");
 	for (i = 0; i < a->nparams; i++)

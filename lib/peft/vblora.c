@@ -34,7 +34,7 @@ static const struct peft_setting keys[] = {
 	PEFT_SET("save_only_topk_weights", "false", peft_set_bool,
 	    AT(compact)),
 	PEFT_SET("vblora_dropout", "0.0", peft_set_share, AT(dropout)),
-	PEFT_SET_OFF("bias", "\"none\""),
+	PEFT_SET_LATER("bias", "\"none\""),
 	PEFT_SET_LATER("fan_in_fan_out", "false"),
 	PEFT_SET_TARGETS, PEFT_SET_END
 };

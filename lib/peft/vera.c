@@ -28,7 +28,7 @@ static const struct peft_setting keys[] = {
 	PEFT_SET("d_initial", "0.1", peft_set_real, AT(initial)),
 	PEFT_SET("save_projection", "true", peft_set_bool, AT(save)),
 	PEFT_SET("vera_dropout", "0.0", peft_set_share, AT(dropout)),
-	PEFT_SET_OFF("bias", "\"none\""),
+	PEFT_SET_LATER("bias", "\"none\""),
 	PEFT_SET_LATER("init_weights", "true"),
 	PEFT_SET_LATER("fan_in_fan_out", "false"),
 	PEFT_SET_LAYERS, PEFT_SET_END

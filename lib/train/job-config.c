@@ -146,7 +146,7 @@ add_text(struct peft_trainjob *job, const struct peft_source *source,
 		return -1;
 	if (text == NULL)
 		return 0;
-	if (peft_codec_open(&codec, source, err) == -1)
+	if (peft_codec_open(&codec, source, job->common.threads, err) == -1)
 		return -1;
 	r = peft_tokenizer_encode(codec.tok, text, strlen(text),
 	    PEFT_TOK_SPECIAL, &ids, err);
