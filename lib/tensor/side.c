@@ -13,7 +13,8 @@
 const char *const peft_side_names[] = {
 	"config.json", "generation_config.json", "tokenizer.json",
 	"tokenizer_config.json", "chat_template.jinja",
-	"special_tokens_map.json", "adapter_config.json", NULL
+	"special_tokens_map.json", "adapter_config.json",
+	"head_config.json", NULL
 };
 
 /* One more, whose data the caller puts in. */
