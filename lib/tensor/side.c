@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/in.h"
 #include "tensor/side.h"
 
 const char *const peft_side_names[] = {
@@ -62,7 +63,7 @@ peft_sides_add(struct peft_sides *s, const char *name, struct peft_buf *data,
 static void *
 map_large(const char *path, size_t *len)
 {
-	enum { LARGE = 1 << 20, LARGEST = 256 << 20 };
+	enum { LARGE = 1 << 20 };
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	void *p = MAP_FAILED;
 	struct stat st;
@@ -70,7 +71,7 @@ map_large(const char *path, size_t *len)
 	if (fd == -1)
 		return MAP_FAILED;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    st.st_size >= LARGE && st.st_size <= LARGEST &&
+	    st.st_size >= LARGE && st.st_size <= PEFT_MAXSIDE &&
 	    st.st_size % sysconf(_SC_PAGESIZE) != 0) {
 		*len = (size_t)st.st_size;
 		p = mmap(NULL, *len, PROT_READ, MAP_PRIVATE | MAP_POPULATE,
@@ -81,15 +82,20 @@ map_large(const char *path, size_t *len)
 }
 
 int
-peft_sides_map(struct peft_sides *s, const char *name, const char *path,
+peft_sides_read(struct peft_sides *s, const char *name, const char *path,
     struct peft_err *err)
 {
 	struct peft_side *side;
 	size_t len = 0;
 	void *p = map_large(path, &len);
+	struct peft_buf b = { 0 };
 
-	if (p == MAP_FAILED)
-		return 0;
+	if (p == MAP_FAILED) {
+		if (peft_in_slurp(path, PEFT_MAXSIDE, &b, err) == 0)
+			return peft_sides_add(s, name, &b, err);
+		peft_buf_free(&b);
+		return -1;
+	}
 	if ((side = new_side(s, name, err)) == NULL) {
 		munmap(p, len);
 		return -1;
@@ -97,7 +103,7 @@ peft_sides_map(struct peft_sides *s, const char *name, const char *path,
 	side->data = p;
 	side->len = len;
 	side->mapped = true;
-	return 1;
+	return 0;
 }
 
 const struct peft_side *

@@ -11,8 +11,6 @@
 #include "base/json.h"
 #include "tensor/source-impl.h"
 
-static const size_t max_side = (size_t)256 << 20;
-
 static char *
 join(const char *dir, const char *name, struct peft_err *err)
 {
@@ -40,7 +38,7 @@ slurp(const char *dir, const char *name, struct peft_buf *b,
     struct peft_err *err)
 {
 	char *path = join(dir, name, err);
-	int r = path == NULL ? -1 : peft_in_slurp(path, max_side, b, err);
+	int r = path == NULL ? -1 : peft_in_slurp(path, PEFT_MAXSIDE, b, err);
 
 	free(path);
 	if (r == -1)
@@ -107,14 +105,11 @@ read_side(struct peft_source *s, const char *dir, const char *file,
     const char *name, struct peft_err *err)
 {
 	char *path = join(dir, file, err);
-	struct peft_buf b = { 0 };
-	int r = path == NULL ? -1 : peft_sides_map(&s->sides, name, path, err);
+	int r = path == NULL ? -1 : peft_sides_read(&s->sides, name, path,
+	    err);
 
 	free(path);
-	if (r != 0)
-		return r == 1 ? 0 : -1;
-	return slurp(dir, file, &b, err) == -1 ? -1 :
-	    peft_sides_add(&s->sides, name, &b, err);
+	return r;
 }
 
 static int
@@ -220,7 +215,7 @@ open_index(struct peft_source *s, const char *dir, const char *name,
 
 	if (path == NULL)
 		return -1;
-	if (peft_in_slurp(path, max_side, &b, err) == 0) {
+	if (peft_in_slurp(path, PEFT_MAXSIDE, &b, err) == 0) {
 		if ((j = peft_json(b.data == NULL ? "" : b.data, b.len,
 		    err)) == NULL)
 			peft_errprefix(err, "%s", path);
