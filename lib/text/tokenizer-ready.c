@@ -54,12 +54,14 @@ static bool
 has_all_bytes(const struct peft_tokenizer *t)
 {
 	char utf8[16];		/* 4, were gcc not sure that 9 are read */
+	size_t n;
 	int b;
 
-	for (b = 0; b < 256; b++)
-		if (peft_lookup_find(&t->vocab, utf8, peft_utf8_put(utf8,
-		    peft_byte_char((unsigned char)b))) < 0)
+	for (b = 0; b < 256; b++) {
+		n = peft_utf8_put(utf8, peft_byte_char((unsigned char)b));
+		if (peft_lookup_find(&t->vocab, utf8, n) < 0)
 			return false;
+	}
 	return true;
 }
 
