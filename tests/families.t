@@ -57,6 +57,10 @@ kv_b() {
 	    "$1/parts.gguf" >bad.gguf
 	expect 2 '*: of *layers.?.self_attn.kv_b_proj one half alone is there*' \
 	    peft-quantize -q -t f32 -o x.gguf bad.gguf
+	perl -0777 -pe 's/(attn_v_b\.weight\x03\0{3}.{24})\0{4}/$1\x1a\0\0\0/s' \
+	    "$1/parts.gguf" >bad.gguf
+	expect 2 '*kv_b_proj.v_b are of types f32 and i32' \
+	    peft-quantize -q -t f32 -o x.gguf bad.gguf
 	rm -r parts parts.logits whole.*
 }
 
