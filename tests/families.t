@@ -14,7 +14,8 @@ untold() {
 	case $1 in
 	cohere2|exaone4|gemma3)	echo '*: layer_types is not the pattern*' ;;
 	smollm3)	echo '*: no_rope_layers is not the pattern*' ;;
-	qwen2_window)	echo '*: the key "sliding_window" cannot be told*' ;;
+	qwen2_window|qwen3_moe_window)
+		echo '*: the key "sliding_window" cannot be told*' ;;
 	falcon_serial|phi)	echo '*has no name in GGUF*' ;;
 	qwen3_moe_dense)	echo '*"norm_topk_prob" is false, which*' ;;
 	rope_dynamic)	echo '*rope scaling *cannot be told*' ;;
