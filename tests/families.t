@@ -151,6 +151,12 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 			    peft-quantize -q -t f32 -o x.gguf far
 			rm -r far
 		done
+		mkdir far; cp "$name/model/model.safetensors" far
+		sed 's/"rope_type": "yarn"/&, "original_max_position_embeddings": 1e99/
+		    s/"original_max_position_embeddings": [0-9]*,//' "$c" >far/config.json
+		expect 2 '*original_max_position_embeddings is not above 1 and up to 1e9' \
+		    peft-quantize -q -t f32 -o x.gguf far
+		rm -r far
 	fi
 	if [ "$name" = deepseek_v2 ]; then	# of which GGUF has but one
 		sed -i 's/"mscale": 0.7/"mscale": 0.9/' "$name/model/config.json"

@@ -152,7 +152,7 @@ struct peft_run {
 	float	*dout;		/* [T, most] and of outputs' gradients */
 	float	*dhidden;	/* [T, most] of adapters beside weights */
 	float	*hidden;	/* what hooks are told of that, or NULL */
-	float	*ones, *unit;	/* [D], where norms are trained */
+	float	*ones, *unit;	/* [widest norm], where norms are trained */
 	float	*attention;			/* scratch, per thread */
 	size_t	 attention_stride;
 	float	*headhook;			/* kept by the hooks of head */
