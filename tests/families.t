@@ -14,7 +14,8 @@ untold() {
 	case $1 in
 	cohere2|exaone4|gemma3)	echo '*: layer_types is not the pattern*' ;;
 	smollm3)	echo '*: no_rope_layers is not the pattern*' ;;
-	qwen2_window)	echo '*: the key "sliding_window" cannot be told*' ;;
+	qwen2_window|qwen3_moe_window)
+		echo '*: the key "sliding_window" cannot be told*' ;;
 	falcon_serial|phi)	echo '*has no name in GGUF*' ;;
 	qwen3_moe_dense)	echo '*"norm_topk_prob" is false, which*' ;;
 	rope_dynamic)	echo '*rope scaling *cannot be told*' ;;
@@ -56,6 +57,10 @@ kv_b() {
 	perl -0777 -pe 's/blk\.1\.attn_v_b/blk.7.attn_v_b/' \
 	    "$1/parts.gguf" >bad.gguf
 	expect 2 '*: of *layers.?.self_attn.kv_b_proj one half alone is there*' \
+	    peft-quantize -q -t f32 -o x.gguf bad.gguf
+	perl -0777 -pe 's/(attn_v_b\.weight\x03\0{3}.{24})\0{4}/$1\x1a\0\0\0/s' \
+	    "$1/parts.gguf" >bad.gguf
+	expect 2 '*kv_b_proj.v_b are of types f32 and i32' \
 	    peft-quantize -q -t f32 -o x.gguf bad.gguf
 	rm -r parts parts.logits whole.*
 }

@@ -133,9 +133,12 @@ read_real(double *out, const cJSON *j, const struct peft_key *k,
 	double v = 0;
 	int r = peft_json_real(j, k->name, &v, err);
 
+	if (k->type == PEFT_KEY_CAP && cJSON_IsNull(peft_json_get(j,
+	    k->name)))
+		*out = 0;
 	if (r != 1)
 		return r;
-	if (k->type != PEFT_KEY_REAL && !(v > 0))
+	if (k->type != PEFT_KEY_REAL && k->type != PEFT_KEY_CAP && !(v > 0))
 		return peft_seterr(err, "key \"%s\" is not above 0", k->name);
 	if (!(fabs(v) <= 1e30))
 		return peft_seterr(err, "key \"%s\" is no number", k->name);
@@ -179,6 +182,7 @@ read_key(struct peft_config *c, const cJSON *j, const struct peft_key *k,
 	case PEFT_KEY_COUNT:
 		return read_size(out, j, k, err);
 	case PEFT_KEY_REAL:
+	case PEFT_KEY_CAP:
 	case PEFT_KEY_INVERSE:
 	case PEFT_KEY_RSQRT:
 		return read_real(out, j, k, err);

@@ -96,6 +96,17 @@ derive(struct peft_config *c, struct peft_err *err)
 	return 0;
 }
 
+/* Who has use_sliding_window has it off where nothing is said. */
+static bool
+has_switch(const struct peft_family *f)
+{
+	const struct peft_key *k = f->keys;
+
+	while (k->name != NULL && strcmp(k->name, "use_sliding_window") != 0)
+		k++;
+	return k->name != NULL;
+}
+
 static void
 defaults(struct peft_config *c)
 {
@@ -104,7 +115,7 @@ defaults(struct peft_config *c)
 	*t = c->family->traits;
 	c->max_position = 2048;
 	c->bos = -1;
-	c->use_window = true;
+	c->use_window = !has_switch(c->family);
 	c->window_period = t->window_period;
 	c->norope_period = t->norope_period;
 	c->sparse_step = 1;

@@ -94,8 +94,8 @@ static const struct peft_key gemma_keys[] = {
 	/* "gelu" in old files, which means the other one */
 	INERT("hidden_act"),
 	{ "query_pre_attn_scalar", PEFT_KEY_RSQRT, AT(t.attn_scale), 0 },
-	{ "attn_logit_softcapping", PEFT_KEY_REAL, AT(t.attn_cap), 0 },
-	{ "final_logit_softcapping", PEFT_KEY_REAL, AT(t.final_cap), 0 },
+	{ "attn_logit_softcapping", PEFT_KEY_CAP, AT(t.attn_cap), 0 },
+	{ "final_logit_softcapping", PEFT_KEY_CAP, AT(t.final_cap), 0 },
 	{ "sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
 	{ "_sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
 	INERT("rope_local_base_freq"), INERT("sliding_window_size"),

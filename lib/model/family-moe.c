@@ -58,7 +58,7 @@ static const struct peft_key mixtral_keys[] = {
 static const struct peft_key qwen3_keys[] = {
 	ROUTING, { "sliding_window", PEFT_KEY_COUNT, AT(window), 0 },
 	{ "use_sliding_window", PEFT_KEY_BOOL, AT(use_window), 0 },
-	{ "max_window_layers", PEFT_KEY_COUNT, AT(window_layers), 0 },
+	INERT("max_window_layers"),	/* in transformers, of its dense kin */
 	{ "moe_intermediate_size", PEFT_KEY_SIZE, AT(expert_inter), 0 },
 	{ "norm_topk_prob", PEFT_KEY_BOOL, AT(t.topk_norm), 0 },
 	{ "decoder_sparse_step", PEFT_KEY_SIZE, AT(sparse_step), 0 },

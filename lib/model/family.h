@@ -95,6 +95,7 @@ enum peft_key_type {
 	PEFT_KEY_SIZE,		/* whole, above 0: size_t at offset */
 	PEFT_KEY_COUNT,		/* the same, or 0 */
 	PEFT_KEY_REAL, PEFT_KEY_BOOL,	/* double, bool at offset */
+	PEFT_KEY_CAP,		/* double; null: 0, whatever the family has */
 	PEFT_KEY_INVERSE,	/* 1 / value */
 	PEFT_KEY_RSQRT,		/* 1 / sqrt(value) */
 	PEFT_KEY_ACT,		/* an activation's name */

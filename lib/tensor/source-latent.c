@@ -66,6 +66,14 @@ peft_latent_is_second(const struct peft_source *s, size_t i)
 	return is_half(s, i, values, keys, &first) && first != PEFT_NONE;
 }
 
+/* Whole numbers are no weights, and nobody decodes them. */
+static bool
+is_real(enum peft_dtype t)
+{
+	return peft_dtypes[t].block > 1 || t == PEFT_F32 || t == PEFT_F16 ||
+	    t == PEFT_BF16 || t == PEFT_F64;
+}
+
 int
 peft_latent_make(struct peft_source *s, size_t i, struct peft_whole *w,
     struct peft_err *err)
@@ -81,6 +89,10 @@ peft_latent_make(struct peft_source *s, size_t i, struct peft_whole *w,
 		return peft_seterr(err, "of %.*s one half alone is there",
 		    (int)(strrchr(k->name, '.') - k->name), k->name);
 	v = &s->raws[second];
+	if (!is_real(k->dtype) || !is_real(v->dtype))
+		return peft_seterr(err, "%s and %s are of types %s and %s",
+		    k->name, v->name, peft_dtypes[k->dtype].name,
+		    peft_dtypes[v->dtype].name);
 	if (k->ndim != 3 || v->ndim != 3 || k->nbytes == 0 ||
 	    v->nbytes == 0 || k->shape[0] != v->shape[0] ||
 	    k->shape[1] != v->shape[2])
