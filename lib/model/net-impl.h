@@ -26,6 +26,7 @@ struct peft_linear {
 	uint16_t		*copy;		/* of it (settle.c), or NULL; */
 	void			*panels[2];	/* where those of w begin */
 	float			*bias;		/* [out] or NULL */
+	float			*wide;		/* w in f32, or NULL */
 };
 
 /* LayerNorm, or RMSNorm without b; weights are 1 where a norm has none, and
@@ -198,6 +199,8 @@ struct peft_run {
 	const char		*bad;		/* where it was seen */
 };
 
+/* net-load.c: everything that the sites and layers hold of the source. */
+int	peft_net_load(struct peft_net *, struct peft_err *) PEFT_MUSTCHECK;
 /* settle.c: the weights in the form that products of this compute type use,
  * for backward too, or not; a row of the embedding was read. */
 int	peft_net_settle(struct peft_net *, bool back, struct peft_err *)

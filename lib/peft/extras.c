@@ -61,6 +61,10 @@ add_full(struct peft_adapter *a, const struct peft_sites *sites,
 		if (!cJSON_IsString(e))
 			return peft_seterr(err, "modules_to_save holds "
 			    "something that is no name");
+		if (a->method->hub && !is_head_name(sites, e->valuestring))
+			return peft_seterr(err, "modules_to_save: beside "
+			    "adapters of this format there is a head for "
+			    "classes or nothing, not '%s'", e->valuestring);
 		for (i = 0; i < sites->n; i++) {
 			const struct peft_site *s = &sites->at[i];
 
