@@ -47,8 +47,9 @@ peft_norm_rows(struct peft_run *run, const struct peft_normal *norm,
 }
 
 void
-peft_norm_vectors_back(const struct peft_run *run, const struct peft_normal *norm,
-    const struct peft_vectors *v, const float *dy, const float *x)
+peft_norm_vectors_back(const struct peft_run *run,
+    const struct peft_normal *norm, const struct peft_vectors *v,
+    const float *dy, const float *x)
 {
 	struct peft_normal plain = *norm;
 	size_t j;

@@ -201,9 +201,11 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	free(m->state);
 	m->state = NULL;
 	m->ready = false;
-	if (m->method->prepare != NULL) {
+	if (m->method->prepare != NULL || m->param[PEFT_BENEATH] != NULL) {
 		r = peft_site_rows(site, &rows, err);
-		if (r != -1)
+		if (r == 1 && peft_beneath_check(m, &rows, err) == -1)
+			r = -1;
+		if (r != -1 && m->method->prepare != NULL)
 			r = m->method->prepare(m, r == 1 ? &rows : NULL, err);
 		peft_rows_turned_free(&rows);
 		if (r == -1)

@@ -20,7 +20,8 @@ name_of(const struct peft_module *m, const struct peft_shape *s,
 	if (s->place == PEFT_AT_OUTPUT) {
 		path = m->adapter->model->family->head;
 		n = (int)strlen(path);
-	} else if (s->place == PEFT_AT_OWNER && (dot = strrchr(path, '.')) != NULL)
+	} else if (s->place == PEFT_AT_OWNER &&
+	    (dot = strrchr(path, '.')) != NULL)
 		n = (int)(dot - path);
 	if (s->group != NULL)
 		peft_hub_name(m, s, &b);
@@ -113,6 +114,7 @@ add_module(struct peft_adapter *a, const struct peft_choice *c,
 		return -1;
 	r = c->site == NULL ? c->method->common(c->settings, m, shapes, err) :
 	    c->method->shapes(c->settings, m, shapes, err);
+	peft_beneath_shape(m, &shapes[PEFT_BENEATH]);
 	if (r == 0 && c->site != NULL)
 		r = check_rank(m, err);
 	if (r == -1)

@@ -159,12 +159,6 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	if (peft_lora_scale(l, m, err) == -1)
 		return -1;
 	m->dropout = embedding ? 0 : l->dropout;
-	/* PEFT writes the base's own weight beside; fresh ones do not */
-	if (!m->adapter->fresh && s->kind != PEFT_LINEAR)
-		out[PEFT_LORA_BASE] = (struct peft_shape){
-		    "base_layer.weight", 2, { embedding ? s->in : s->out,
-		    embedding ? s->out : s->in }, .fixed = true,
-		    .droppable = true };
 	if (embedding)
 		return embedding_shapes(l, m, out, err);
 	out[PEFT_LORA_A] = peft_shape2("lora_A.weight", m->rank, s->in);
@@ -225,42 +219,12 @@ hook_for(const struct peft_module *m)
 	    &peft_residual_hook : &peft_lowrank_hook;
 }
 
-/* The base's weight in the file must be the base's. */
-static int
-check_base(const struct peft_module *m, const struct peft_rows *base,
-    struct peft_err *err)
-{
-	const struct peft_param *p = m->param[PEFT_LORA_BASE];
-	size_t cols, i, k;
-	float *row;
-	int r = 0;
-
-	if (p == NULL || p->n == 0 || base == NULL)
-		return 0;
-	cols = p->shape[1];
-	if ((row = peft_calloc(cols, sizeof(*row), err)) == NULL)
-		return -1;
-	for (i = 0; r == 0 && i < p->shape[0]; i++) {
-		r = base->get(base->ctx, i, 1, row, err);
-		for (k = 0; r == 0 && k < cols; k++)
-			if (fabsf(row[k] - p->value[i * cols + k]) >
-			    1e-6f + 0.01f * fabsf(row[k]))
-				r = peft_setfail(err, PEFT_CHECK, "tensor %s "
-				    "is not the weight of this base",
-				    p->name);
-	}
-	free(row);
-	return r;
-}
-
 static int
 prepare(struct peft_module *m, const struct peft_rows *base,
     struct peft_err *err)
 {
 	const struct peft_lora *l = m->settings;
 
-	if (check_base(m, base, err) == -1)
-		return -1;
 	if (m->site->kind == PEFT_EMBEDDING)
 		return l->dora ? peft_dora_embedding_prepare(m, base, err) :
 		    0;

@@ -6,7 +6,6 @@
 
 /* What LoRA's files share. */
 enum { PEFT_LORA_A, PEFT_LORA_B, PEFT_LORA_BIAS, PEFT_LORA_MAGNITUDE,
-	PEFT_LORA_BASE,
 	PEFT_LORA_A0, PEFT_LORA_B0	/* as it began, if the base lacks it */
 };
 

@@ -12,7 +12,10 @@
  * else (targets, reading, writing, hooks on sites, merging in streams) is
  * done once, in adapter.c, through these calls.
  */
-enum { PEFT_MAXPART = 24 };	/* tensors a method has on one site */
+enum {
+	PEFT_MAXPART = 24,	/* tensors a method has on one site */
+	PEFT_BENEATH = PEFT_MAXPART - 1	/* of them one that is the base's */
+};
 struct peft_token_ids;		/* tokens.h */
 enum { PEFT_MAXOWN = 4 };	/* numbers a module keeps for its method */
 
@@ -292,6 +295,12 @@ struct peft_shape peft_shape1(const char *suffix, size_t n);
 struct peft_shape peft_shape2(const char *suffix, size_t n, size_t m);
 struct peft_shape peft_shape3(const char *suffix, size_t n, size_t m,
 	    size_t k);
+
+/* beneath.c: part PEFT_BENEATH of a module, if it may have one; it must be the
+ * weight of this base, if it is there and base is not NULL. */
+void	peft_beneath_shape(const struct peft_module *, struct peft_shape *);
+int	peft_beneath_check(const struct peft_module *,
+	    const struct peft_rows *base, struct peft_err *) PEFT_MUSTCHECK;
 
 /* merge.c: for methods that change the weight alone. */
 bool	peft_weight_changes(const struct peft_module *, enum peft_leaf);

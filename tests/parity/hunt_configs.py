@@ -87,6 +87,10 @@ def targets(rng, f, only=None, layers=True, exclude=True):
         kw["target_modules"] = some(rng, ends)
     else:
         kw["target_modules"] = some(rng, paths or f.linear, 3)
+    if isinstance(kw["target_modules"], list) and rng.random() < 0.15 and \
+            only is None:
+        kw["target_modules"] = kw["target_modules"] + [f.head]
+        layers = False
     if isinstance(kw["target_modules"], list) and layers and \
             rng.random() < 0.3 and how != 1:
         kw["layers_to_transform"] = rng.choice(

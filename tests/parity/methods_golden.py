@@ -44,6 +44,8 @@ METHODS = {
                             **C),
     "lora_head": lambda: L(r=2, target_modules=["q_proj", "lm_head"],
                            modules_to_save=["embed_tokens", "norm"], **C),
+    "loha_head": lambda: peft.LoHaConfig(
+        r=2, alpha=3, target_modules=["q_proj", "lm_head"], **C),
     "lora_orthogonal": lambda: L(r=2, init_lora_weights="orthogonal",
                                  target_modules=QV, **C),
     "lora_tokens": lambda: L(r=2, target_modules=QV,
