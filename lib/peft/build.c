@@ -20,7 +20,8 @@ name_of(const struct peft_module *m, const struct peft_shape *s,
 	if (s->place == PEFT_AT_OUTPUT) {
 		path = m->adapter->model->family->head;
 		n = (int)strlen(path);
-	} else if (s->place == PEFT_AT_OWNER && (dot = strrchr(path, '.')) != NULL)
+	} else if (s->place == PEFT_AT_OWNER &&
+	    (dot = strrchr(path, '.')) != NULL)
 		n = (int)(dot - path);
 	if (s->group != NULL)
 		peft_hub_name(m, s, &b);
