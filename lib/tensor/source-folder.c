@@ -235,47 +235,6 @@ open_index(struct peft_source *s, const char *dir, const char *name,
 	return r;
 }
 
-/* By its name; not what trainers leave beside their weights. */
-static bool
-is_pickled_model(const char *name)
-{
-	static const char *const tails[] = { ".bin", ".bin.index.json", ".pt",
-	    ".pth", ".ckpt", NULL };
-	static const char *const others[] = { "training_args", "optimizer",
-	    "scheduler", "rng_state", "scaler", NULL };
-	size_t n = strlen(name), i;
-
-	for (i = 0; others[i] != NULL; i++)
-		if (strncmp(name, others[i], strlen(others[i])) == 0)
-			return false;
-	for (i = 0; tails[i] != NULL; i++)
-		if (n > strlen(tails[i]) && strcmp(name + n -
-		    strlen(tails[i]), tails[i]) == 0)
-			return true;
-	return false;
-}
-
-/* Weights that are there as pickles alone. */
-static int
-refuse_pickles(const char *dir, struct peft_err *err)
-{
-	DIR *d = opendir(dir);
-	const struct dirent *e;
-	int r = 0;
-
-	if (d == NULL)
-		return 0;		/* which is told by who reads it */
-	while (r == 0 && (e = readdir(d)) != NULL)
-		if (is_pickled_model(e->d_name))
-			r = peft_seterr(err, "%s/%s is a PyTorch pickle, "
-			    "which can run code when it is read; save it as "
-			    "safetensors (load it with transformers or torch "
-			    "where that is safe, then save_pretrained())", dir,
-			    e->d_name);
-	closedir(d);
-	return r;
-}
-
 /* Old GPTQ and AWQ folders tell of it in a file of its own. */
 static int
 read_quant(struct peft_source *s, const char *dir, struct peft_err *err)
@@ -321,7 +280,7 @@ open_hub(struct peft_source *s, const char *dir, struct peft_err *err)
 		return peft_errprefix(err, "%s/head_config.json", dir);
 	r = peft_json_str(j, "model_class", &class, err);
 	if (r != -1 && strstr(class, "Classification") != NULL)
-		r = !exists(dir, head) ? refuse_pickles(dir, err) :
+		r = !exists(dir, head) ? peft_source_refuse_pickles(dir, err) :
 		    open_in(s, dir, head, err);
 	cJSON_Delete(j);
 	return r == -1 ? -1 : 0;
@@ -348,7 +307,7 @@ peft_source_open_folder(struct peft_source *s, const char *dir,
 		    err);
 	if (exists(dir, "adapters.safetensors"))	/* mlx-lm's */
 		return open_in(s, dir, "adapters.safetensors", err);
-	if (refuse_pickles(dir, err) == -1)
+	if (peft_source_refuse_pickles(dir, err) == -1)
 		return -1;
 	/* side files alone will do for a tokenizer */
 	if (s->sides.n > 0)

@@ -229,4 +229,9 @@ const uint8_t *peft_source_bytes(const struct peft_source *,
 /* Is this one of the small tensors that say what the others are? */
 bool	peft_source_is_head(const char *name);
 
+/* source-pickles.c: weights that a folder has as pickles are refused by name,
+ * if there are any. */
+int	peft_source_refuse_pickles(const char *dir, struct peft_err *)
+	    PEFT_MUSTCHECK;
+
 #endif
