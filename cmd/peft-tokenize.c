@@ -303,7 +303,7 @@ main(int argc, char **argv)
 	argc -= optind, argv += optind;
 	check_inputs(&job, argv, argc);
 	if ((src = peft_source_open(job.model, &err)) == NULL ||
-	    peft_codec_open(&codec, src, &err) == -1 ||
+	    peft_codec_open(&codec, src, job.common.threads, &err) == -1 ||
 	    peft_source_finish(src, &err) == -1)
 		peft_die(err.status, "%s", err.msg);
 	open_outs(&job, outs);

@@ -13,13 +13,13 @@
 
 enum {
 	O_METHOD = PEFT_O_OWN, O_SET, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT,
-	O_RSLORA, O_INIT, O_BEGIN, O_TRAIN, O_FROZEN, O_LR, O_EPOCHS, O_STEPS,
-	O_BATCH, O_MICRO, O_SCHEDULE, O_WARMUP, O_CYCLES, O_MINLR, O_POWER,
-	O_LRDECAY, O_OPTIMISER, O_DECAY, O_CLIP, O_BETA1, O_BETA2, O_EPS,
-	O_LORAPLUS, O_SMOOTHING, O_ZLOSS, O_NEFTUNE, O_EMA, O_SPIKE,
-	O_NOSHUFFLE, O_EVAL, O_EVALEVERY, O_PATIENCE, O_LOG, O_PROFILE, O_PLOT,
-	O_SVG, O_SAVEEVERY, O_CKPT, O_KEEP, O_RESUME, O_COMPUTE, O_MEMLIMIT,
-	O_PARTIAL, O_ANYBASE, O_TASK, O_PROBLEM
+	O_RSLORA, O_INIT, O_BEGIN, O_LOFTQ, O_TRAIN, O_FROZEN, O_LR, O_EPOCHS,
+	O_STEPS, O_BATCH, O_MICRO, O_SCHEDULE, O_WARMUP, O_CYCLES, O_MINLR,
+	O_POWER, O_LRDECAY, O_OPTIMISER, O_DECAY, O_CLIP, O_BETA1, O_BETA2,
+	O_EPS, O_LORAPLUS, O_SMOOTHING, O_ZLOSS, O_NEFTUNE, O_EMA, O_SPIKE,
+	O_NOSHUFFLE, O_EVAL, O_EVALEVERY, O_PATIENCE, O_LOG, O_PROFILE,
+	O_PLOT, O_SVG, O_SAVEEVERY, O_CKPT, O_KEEP, O_RESUME, O_COMPUTE,
+	O_MEMLIMIT, O_PARTIAL, O_ANYBASE, O_TASK, O_PROBLEM
 };
 
 static const struct peft_opt opts[] = {
@@ -37,6 +37,7 @@ static const struct peft_opt opts[] = {
 	{ 'c', "config", "FILE", "start from this adapter_config.json" },
 	{ O_INIT, "init", "ADAPTER", "go on from this adapter's values" },
 	{ O_BEGIN, "init-records", "N", "records that corda and lora_ga begin from (256)" },
+	{ O_LOFTQ, "loftq", "MODEL", "lora: begin as what quantising the base has lost of this one" },
 	{ 'a', "adapter", "[NAME=]ADAPTER", "an adapter that --train and --frozen name (repeatable)" },
 	{ O_TRAIN, "train", "NAME", "go on from the values of this one" },
 	{ O_FROZEN, "frozen", "NAME[=W]", "train atop this adapter, times its weight (1); repeatable" },
@@ -149,6 +150,9 @@ adapter_option(struct peft_trainjob *job, int ch)
 		return true;
 	case O_TARGET:
 		peft_job_set_target(job, optarg);
+		return true;
+	case O_LOFTQ:
+		job->loftq = optarg;
 		return true;
 	case 'c':
 		job->config_path = optarg;
@@ -301,7 +305,8 @@ parse(struct peft_trainjob *job, int argc, char **argv)
 	if (job->model == NULL)
 		peft_die(PEFT_USAGE, "-m MODEL is missing");
 	for (k = 0; k < PEFT_NKNOB; k++)
-		own |= !isnan(job->knobs[k]) || job->method != NULL;
+		own |= !isnan(job->knobs[k]);
+	own |= job->method != NULL || job->loftq != NULL;
 	if (job->init != NULL && job->train != NULL)
 		peft_die(PEFT_USAGE, "--init and --train are the same: one of "
 		    "them");

@@ -9,7 +9,7 @@ _peft_train() {
 	--completion) COMPREPLY=($(compgen -W 'bash zsh' -- "$cur")); return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		COMPREPLY=($(compgen -W ' -m --model= -o --output= --task= --problem= --method= --set= --rank= --alpha= --target= --dropout= --rslora -c --config= --init= --init-records= -a --adapter= --train= --frozen= --lr= --epochs= --steps= --batch= --micro-tokens= --schedule= --warmup= --cycles= --min-lr-ratio= --power= --decay-steps= --optimizer= --weight-decay= --clip= --beta1= --beta2= --eps= --loraplus= --label-smoothing= --z-loss= --neftune= --ema= --skip-spikes= --no-shuffle --eval= --eval-every= --patience= --log= --profile --plot= --svg= --save-every= --checkpoint= --keep-checkpoints= --resume --compute= --mem-limit= --partial --any-base -f --force -n --dry-run -j --threads= -s --seed= -q --quiet -v --verbose --log-json --completion= -h --help -V --version' -- "$cur"))
+		COMPREPLY=($(compgen -W ' -m --model= -o --output= --task= --problem= --method= --set= --rank= --alpha= --target= --dropout= --rslora -c --config= --init= --init-records= --loftq= -a --adapter= --train= --frozen= --lr= --epochs= --steps= --batch= --micro-tokens= --schedule= --warmup= --cycles= --min-lr-ratio= --power= --decay-steps= --optimizer= --weight-decay= --clip= --beta1= --beta2= --eps= --loraplus= --label-smoothing= --z-loss= --neftune= --ema= --skip-spikes= --no-shuffle --eval= --eval-every= --patience= --log= --profile --plot= --svg= --save-every= --checkpoint= --keep-checkpoints= --resume --compute= --mem-limit= --partial --any-base -f --force -n --dry-run -j --threads= -s --seed= -q --quiet -v --verbose --log-json --completion= -h --help -V --version' -- "$cur"))
 		[[ ${COMPREPLY-} == *= ]] && compopt -o nospace
 	else
 		compopt -o filenames

@@ -34,4 +34,13 @@ for step in 150 1100 2250; do
 	    part/adapter_config.json
 done
 
+# a module of which no rank is left
+merge-tool fresh "$TOP/tests/golden/llama/model" '{"peft_type":"ADALORA",
+    "init_r":2,"target_r":1,"total_step":10,"target_modules":["up_proj"],
+    "rank_pattern":{"model.layers.1.mlp.up_proj.lora_E":[false,false]}}' none
+echo "{\"input_ids\":[$(seq -s, 5 34)],\"labels\":[$(seq -s, 5 34)]}" >t.jsonl
+run timeout -s KILL 60 peft-train -q -m "$TOP/tests/golden/llama/model" \
+    --init none --steps 2 -o more/ t.jsonl
+ok 'ranks of 0 are nothing' [ "$rc" -eq 0 ]
+
 done_testing

@@ -265,7 +265,7 @@ d=model.layers.0.mlp.experts.down_proj
 layout mxfp4 $d
 blocks="${d}_blocks is not experts x rows x blocks of 16 u8"
 scales="${d}_scales is not an u8 for each block of ${d}_blocks"
-wrong 'an exponent of NaN' "the scales of $d are not finite: scale 0 is NaN" \
+wrong 'an exponent of NaN' "the scales of model.layers.0.mlp.experts.0.down_proj.weight are not finite: scale 0 is NaN" \
     'put(0, "\xff", "${w}_scales")'
 wrong 'scales turned' "$scales" 'be("${w}_scales", "U8", 2, 1, 40)'
 wrong 'scales of another type' "$scales" 'be("${w}_scales", "I8", 2, 40, 1)'
@@ -275,10 +275,14 @@ wrong 'no codes' "tensor ${d}_scales belongs to no weight" \
     'delete $t{"${w}_blocks"}'
 wrong 'blocks of 8' "$blocks" 'be("${w}_blocks", "U8", 2, 40, 2, 8)'
 wrong 'a dimension less' "$blocks" 'be("${w}_blocks", "U8", 2, 40, 16)'
-wrong 'codes of another type' "tensor ${d}_scales belongs to no weight" \
+wrong 'codes of another type' "$blocks" \
     'be("${w}_blocks", "I8", 2, 40, 1, 16)'
-wrong 'the weight as it is, too' "weight $d is there twice" \
+wrong 'the weight as it is, too' "weight model.layers.0.mlp.experts.0.down_proj.weight is there twice" \
+    '$t{$w} = { dtype => "F16", shape => [1, 1, 1], data => "\0\0" }'
+wrong 'no stack' "$d is not experts x inputs x outputs" \
     '$t{$w} = { dtype => "F16", shape => [1], data => "\0\0" }'
+wrong 'no pairs' "model.layers.0.mlp.experts.gate_up_proj_bias is not experts x outputs" \
+    '$t{"model.layers.0.mlp.experts.gate_up_proj_bias"} = { dtype => "F16", shape => [2, 1], data => "\0\0\0\0" }'
 
 # ---- blocks of ggml's ---------------------------------------------------------
 

@@ -77,7 +77,7 @@ refuse 'corda_config: corda_method "x" is neither*' corda \
     'corda_config={"corda_method":"x"}'
 refuse 'corda_config: key "cache_file" is not *' corda \
     'corda_config={"cache_file":"x"}'
-refuse 'lora_ga_config: scale "x" is not *' lora_ga \
+refuse 'lora_ga_config: scale "x" is none of stable*' lora_ga \
     'lora_ga_config={"scale":"x"}'
 refuse 'lora_ga_config: stable_gamma 0 is not *' lora_ga \
     'lora_ga_config={"stable_gamma":0}'
@@ -86,8 +86,58 @@ expect 2 'peft-train: *lora_ga needs twice the rank, 18, of *' train \
 refuse '*excludes use_dora and lora_bias' corda use_dora=true
 refuse '*can only be put on linear layers' eva \
     'target_modules=["q_proj","lm_head"]'
-expect 2 '*peft-quantize --residual-rank makes what loftq begins from*' \
-    kind loftq -o never
+# LoftQ over a base that is quantised already: what numpy's SVD leaves, and
+# PEFT's loftq_init with it (parity/residual_golden.py).
+tiny=$TOP/tests/golden/tiny
+loftq() { peft-train -q --rank 4 --steps 1 --lr 1e-30 -f "$@" q.tok; }
+peft-tokenize -q -m "$tiny/model" -o q.tok "$tiny/chats.jsonl"
+peft-quantize -q -t nf4 -o q/ "$tiny/model"
+peft-quantize -q -t q4_0 --pure -o q.gguf "$tiny/model"
+for q in nf4:q:1 nf4:q:9 q4_0:q.gguf:1; do
+	type=${q%%:*} alpha=${q##*:} q=${q#*:} q=${q%:*}
+	run loftq -m "$q" --loftq "$tiny/model" --alpha "$alpha" -o lq
+	ok "loftq over $type, alpha $alpha" [ "$rc" -eq 0 ]
+	peft-merge -q -m "$q" -a lq -t f32 -f -o whole/
+	peft-inspect --diff --json "$tiny/model" whole >diff.log 2>/dev/null
+	ok 'so near is base and adapter' jq -n -e --slurpfile r diff.log \
+	    --slurpfile w "$tiny/residuals.json" '[$r[] | select(.name |
+	    test("_proj"))] | length == 14 and all($w[0]["'"$type"'"]["1"][
+	    .name][1] as $v | (.rms - $v | fabs) <= 1e-5 * $v)'
+done
+run loftq -m q --loftq "$tiny/model" --set use_dora=true -o ld
+peft-merge -q -m q -a ld -t f32 -f -o wd/
+peft-inspect --diff --json "$tiny/model" wd >diff.log 2>/dev/null
+ok 'with DoRA its norms are those of base and adapter' jq -n -e \
+    --slurpfile r diff.log --slurpfile w "$tiny/residuals.json" '[$r[] |
+    select(.name | test("_proj"))] | length == 14 and all($w[0]["nf4"]["1"][
+    .name][1] as $v | (.rms - $v | fabs) <= 1e-5 * $v)'
+ok 'what is written is a LoRA like others' jq -e '.init_lora_weights == true
+    and .loftq_config == {}' lq/adapter_config.json
+run peft-train -v -m q --loftq "$tiny/model" --rank 4 --steps 1 -f -o lq q.tok
+ok 'it is said what was lost' grep -q \
+    'of 14 weights the base lacks [0-9.]*%, base and adapter [0-9.]*%' err
+want() { code=$1 text=$2; shift 2; expect "$code" "peft-train: $text" loftq \
+    -o never "$@"; }
+want 2 '*loftq begins from the model that*name it (--loftq)*' -m q \
+    --set init_lora_weights=loftq
+want 2 '*no module that is targeted is quantised*' -m "$tiny/model" \
+    --loftq "$tiny/model"
+want 2 '*loftq_iter 3: each turn*--residual-rank*' -m q --loftq "$tiny/model" \
+    --set 'loftq_config={"loftq_iter":3}'
+want 2 '*q_proj: loftq_bits is 8, the base'"'"'s weight is stored in 4 (nf4)' \
+    -m q --loftq "$tiny/model" --set 'loftq_config={"loftq_bits":8}'
+want 2 'loftq_config: key "x" is not *' -m q --loftq "$tiny/model" \
+    --set 'loftq_config={"x":8}'
+want 2 '*q_proj: loftq needs an alpha above 0' -m q --loftq "$tiny/model" \
+    --alpha 0
+want 3 '*was quantised from*would begin as nonsense*' -m q --loftq "$base"
+want 3 '*has no such weight*' -m q --loftq "$base" --any-base
+want 2 '*nix*' -m q --loftq nix
+want 1 '--loftq is for lora, not for IA3' -m q --loftq "$base" --method ia3
+want 1 '--loftq: the config*' -m q --loftq "$base" \
+    --set init_lora_weights=olora
+expect 1 '*no options of the adapter beside it*' peft-train -m q --init lq \
+    --loftq "$base" -o never q.tok
 ok 'nothing is left' [ ! -e never ]
 
 done_testing

@@ -19,6 +19,7 @@ untold() {
 	qwen3_moe_dense)	echo '*"norm_topk_prob" is false, which*' ;;
 	rope_dynamic)	echo '*rope scaling *cannot be told*' ;;
 	gptj|opt)	echo '*cannot be told in GGUF: llama.cpp computes no *' ;;
+	gpt_oss)	echo '*"swiglu_limit" is 0.75, which*' ;;
 	deepseek_v2)	echo '*mscale 0.7 and mscale_all_dim 0.9 cannot be told*' ;;
 	esac
 }
@@ -34,6 +35,56 @@ to_gguf() {	# and back: the same logits, the same files
 	    internlm2)	grep -q '"model_type": "llama"' "$1/back/config.json" ;;
 	    *)	cmp as is ;;
 	    esac
+}
+
+echo '{"input_ids":[3,7,1,9,30,12],"labels":[3,7,1,9,30,12]}' >six
+# mx4 NAME: with MXFP4 experts, as gpt-oss is published; some of them -0
+mx4() {
+	mkdir mx
+	perl "$TOP/tests/st-edit.pl" 'for my $k (grep /_proj$/, keys %t) {
+		my ($e, $i, $o) = @{ $t{$k}{shape} };
+		my $n = $e * $o * $i / 32;
+		my $at = length $k;
+		$t{"${k}_blocks"} = { dtype => "U8", shape => [$e, $o, $i / 32,
+		    16], data => join "", map { chr(($at * $_ * $_ >> 3) + $_
+		    & 255) } 1 .. 16 * $n };
+		$t{"${k}_scales"} = { dtype => "U8", shape => [$e, $o, $i / 32],
+		    data => join "", map { chr(121 + $_ % 3) } 1 .. $n };
+		delete $t{$k};
+	}' <"$1/model/model.safetensors" >mx/model.safetensors
+	sed -e 's/"swiglu_limit": 0.75/"swiglu_limit": 7.0/' \
+	    -e '1s/{/{"quantization_config": {"quant_method": "mxfp4"},/' \
+	    "$1/model/config.json" >mx/config.json
+	peft-quantize -q -t f32 -o mx.f32/ mx
+	peft-quantize -q -o mx.gguf mx
+	peft-quantize -q -t bf16 mx.gguf | peft-quantize -q -t f32 -o mx.2/ -
+	perl "$TOP/tests/st-edit.pl" 'first("config.json", "mx/config.json")' \
+	    <mx/model.safetensors | peft-quantize -q -t f32 -o mx.3/ -
+	st-list mx.f32/model.safetensors | sort >as
+	for m in mx.2 mx.3; do
+		st-list $m/model.safetensors | sort >is
+		ok "$1: MXFP4, a GGUF, a pipe and a folder: $m" cmp as is
+	done
+	ok "$1: with all experts in one tensor" grep -q \
+	    'layers.1.mlp.experts.gate_up_proj F32 4x32x64' is
+	ok "$1: GGUF keeps MXFP4" sh -c "peft-inspect mx.gguf |
+	    grep -q '^types  *mxfp4  *weights 24 '"
+	for m in mx mx.f32 mx.gguf; do
+		logits-tool $m <six >$m.logits
+	done
+	ok "$1: MXFP4: the same logits, all three" sh -c \
+	    '[ -s mx.logits ] && cmp mx.logits mx.f32.logits &&
+	    cmp mx.logits mx.gguf.logits'
+	peft-quantize -q -t nf4 -o mx.nf4/ mx
+	ok "$1: NF4 of each expert, not of its router" sh -c \
+	    'peft-inspect mx.nf4 | grep -q "^types  *nf4  *weights 32 "'
+	peft-quantize -q -t f32 -o mx.wide/ mx.nf4
+	for m in mx.nf4 mx.wide; do logits-tool $m <six >$m.logits; done
+	ok "$1: NF4: the logits of its values" cmp mx.nf4.logits mx.wide.logits
+	peft-quantize -q -t bf16 --shard 12K -o mx.shards/ mx
+	logits-tool mx.shards <six >mx.shards.logits
+	ok "$1: in shards" cmp mx.logits mx.shards.logits
+	rm -r mx mx.*
 }
 
 for pack in "$TOP"/tests/golden/families/*.tar.zst; do
@@ -77,7 +128,6 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 	if [ "$name" = deepseek_v2 ]; then	# of which GGUF has but one
 		sed -i 's/"mscale": 0.7/"mscale": 0.9/' "$name/model/config.json"
 		ok "$name: to GGUF and back" to_gguf "$name"
-		echo '{"input_ids":[3,7,1,9,30,12],"labels":[3,7,1,9,30,12]}' >six
 		for m in model back; do
 			logits-tool "$name/$m" <six >"$m.logits"
 		done
@@ -89,6 +139,27 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 		ok "$name: the same logits, all three" sh -c \
 		    '[ -s model.logits ] && cmp model.logits back.logits &&
 		    cmp model.logits gguf.logits'
+	fi
+	if [ "$name" = gpt_oss ]; then	# whose activation GGUF has one of
+		cp "$name/model/config.json" c	# of all experts: who is chosen
+		sed -i 's/\("num_experts_per_tok"\): 2/\1: 4/' \
+		    "$name/model/config.json"	# is no step in the loss
+		unit long-unit "$name"
+		unit tree-unit "$name/model"
+		mv c "$name/model/config.json"
+		mx4 "$name"
+		sed -i 's/"swiglu_limit": 0.75/"swiglu_limit": 7.0/' "$name/model/config.json"
+		ok "$name: to GGUF and back" to_gguf "$name"
+		for m in model back; do
+			logits-tool "$name/$m" <six >"$m.logits"
+		done
+		logits-tool "$name.gguf" <six >gguf.logits
+		ok "$name: the same logits, all three" sh -c \
+		    '[ -s model.logits ] && cmp model.logits back.logits &&
+		    cmp model.logits gguf.logits'
+		sed -i 's/"truncate": false/"truncate": true/' "$name/back/config.json"
+		expect 2 '*"truncate": true cannot be told in GGUF for gpt_oss*' \
+		    peft-quantize -q -t f32 -o x.gguf "$name/back"
 	fi
 	if [ "$name" = mixtral ]; then	# experts in another order, from a pipe
 		peft-quantize -q -t f32 "$name/model" |
@@ -169,6 +240,9 @@ refuse qwen3_moe_dense mlp_only_layers '[9]' \
     'mlp_only_layers: something is no layer'
 refuse deepseek_v2 topk_method '"noaux_tc"' 'topk_method "noaux_tc" is not *'
 refuse deepseek_v2 q_lora_rank 8 "key \"q_lora_rank\" $no"
+refuse gpt_oss hidden_act '"gelu"' 'hidden_act "gelu" is not honoured*'
+refuse gpt_oss swiglu_limit 0 'swiglu_limit is not above 0'
+refuse gpt_oss norm_topk_prob true "key \"norm_topk_prob\" $no"
 refuse rope_yarn factor 0 'rope scaling "yarn" needs a factor above 0'
 refuse rope_yarn rope_type '"ntk"' 'rope scaling "ntk" is not honoured*'
 refuse rope_longrope short_factor '[1]' '*short_factor is no list *'

@@ -126,6 +126,16 @@ if grep -q '"tie_word_embeddings": true' "$tied/config.json"; then
 	    grep -q '"tie_word_embeddings": false' untied/config.json
 	ok 'the embedding is as it was' differ "$tied" untied 0
 fi
+# rows of both: they stay one; and two where something else unties them
+tied=$TOP/tests/golden/tied
+ok 'tokens do not untie' peft-merge -q -m "$tied/base" \
+    -a "$tied/trainable_tokens" --verify -o rows/
+ok 'there is one weight' \
+    sh -c '[ $(merge-tool types rows | grep -c -e lm_head -e embed) = 1 ]'
+merge-tool fresh "$tied/base" '{"peft_type":"LORA","r":2,
+    "target_modules":["lm_head"],"init_lora_weights":false}' head2
+expect 0 '*were one weight and are two now*' peft-merge -m "$tied/base" \
+    -a "$tied/trainable_tokens" -a head2 --verify -o both/
 
 # refusals: every tensor its place, every place its tensor
 bad() { rm -rf bad; cp -r "$adapter" bad; chmod -R u+w bad; }

@@ -203,8 +203,8 @@ check_configs(void)
 	    "2 model.layers.0.self_attn.q_proj: LORA needs the model's" },
 	{ "{\"peft_type\":\"LORA\",\"use_dora\":true,\"lora_bias\":true}",
 	    "2 use_dora and lora_bias exclude each other" },
-	{ "{\"peft_type\":\"LORA\",\"bias\":\"all\"}",
-	    "2 key \"bias\" is not honoured" },
+	{ "{\"peft_type\":\"LORA\",\"bias\":\"lora\"}",
+	    "2 bias is neither \"none\", \"all\" nor \"METHOD_only\"" },
 	{ "{\"peft_type\":\"LORA\",\"r\":2,\"modules_to_save\":[\"lm_head\"]}",
 	    "2 lm_head: modules_to_save needs the model's weights" },
 	{ "{\"peft_type\":\"LORA\",\"modules_to_save\":[\"nix\"]}",
@@ -728,12 +728,13 @@ load_gradient(struct world *w, const char *name, struct peft_weight *t)
 	static const char *const ends[][2] = {
 		{ "", "" }, { "", ".weight" },
 		{ ".weight", ".modules_to_save.weight" },
+		{ ".bias", ".modules_to_save.bias" },
 	};
 	const char *last = strrchr(name, '.');
 	char buf[600];
 	size_t i, n = strlen(name), k;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		k = strlen(ends[i][0]);
 		if (n < k || strcmp(name + n - k, ends[i][0]) != 0)
 			continue;

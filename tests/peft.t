@@ -21,6 +21,13 @@ for d in "$golden"/methods/*/golden.safetensors; do
 	    "$d/golden.safetensors"
 done
 
+# of a model with biases, whose head is the embedding
+for d in "$golden"/tied/*/golden.safetensors; do
+	d=${d%/golden.safetensors}
+	ok "tied: ${d##*/}" peft-unit "$golden/tied/base" "$d" \
+	    "$d/golden.safetensors"
+done
+
 # more of the same, where the reference numbers are at hand
 shared=${PEFT_SHARED:-$TOP/../shared}/golden
 if [ -d "$shared/methods" ]; then

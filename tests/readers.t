@@ -117,7 +117,7 @@ tells awq '*"awq"*"bits":4*"group of 32"*'
 tells ct-w8a8 '*"compressed-tensors"*"int8g"*"activations":"not quantised here"*'
 tells fp8-block '*"fp8"*"fp8"*"block of 32 x 32"*'
 tells fp8-tensor '*"scale_for":"weight"*'
-tells mxfp4 '*"mxfp4"*"bits":4,"scale_for":"group of 32","group_size":32,"weights":2*'
+tells mxfp4 '*"mxfp4"*"bits":4,"scale_for":"group of 32","group_size":32,"weights":6*'
 tells bnb-int8 '*"bitsandbytes"*"bits":8,"scale_for":"row"*'
 tells bnb-nf4 '*"bits":4,"scale_for":"32 weights","group_size":32,"double":true*'
 

@@ -68,7 +68,7 @@ peft_codec_missing(const struct peft_source *src)
  * model says so. */
 static struct peft_tokenizer *
 open_tokenizer(const struct peft_source *src, const struct peft_side *tok,
-    const struct peft_side *config, struct peft_err *err)
+    const struct peft_side *config, int threads, struct peft_err *err)
 {
 	const struct peft_side *model = peft_source_side(src, "config.json");
 	const char *type = NULL;
@@ -80,14 +80,15 @@ open_tokenizer(const struct peft_source *src, const struct peft_side *tok,
 	    &why)) != NULL && peft_json_str(j, "model_type", &type, &why) != 1)
 		type = NULL;
 	t = peft_tokenizer_open_for(type, tok->data, tok->len, config == NULL ?
-	    NULL : config->data, config == NULL ? 0 : config->len, err);
+	    NULL : config->data, config == NULL ? 0 : config->len, threads,
+	    err);
 	cJSON_Delete(j);
 	return t;
 }
 
 int
 peft_codec_open(struct peft_codec *c, const struct peft_source *src,
-    struct peft_err *err)
+    int threads, struct peft_err *err)
 {
 	const struct peft_side *tok = peft_source_side(src, "tokenizer.json");
 	const struct peft_side *config = peft_source_side(src,
@@ -101,7 +102,7 @@ peft_codec_open(struct peft_codec *c, const struct peft_source *src,
 	if (tok == NULL)
 		return peft_seterr(err, "%s: no tokenizer: %s",
 		    peft_source_label(src), peft_codec_missing(src));
-	c->tok = open_tokenizer(src, tok, config, err);
+	c->tok = open_tokenizer(src, tok, config, threads, err);
 	if (c->tok == NULL)
 		return peft_errprefix(err, "%s", peft_source_label(src));
 	snprintf(c->info.tokenizer, sizeof(c->info.tokenizer), "sha256:%s",

@@ -24,9 +24,10 @@ struct peft_codec {
 };
 
 /* Finds tokenizer.json, tokenizer_config.json and the template among the
- * model's side files (chat_template.jinja first, then the config's). */
+ * model's side files (chat_template.jinja first, then the config's).  threads:
+ * that read them, 0 one a core. */
 int	peft_codec_open(struct peft_codec *, const struct peft_source *,
-	    struct peft_err *) PEFT_MUSTCHECK;
+	    int threads, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_codec_close(struct peft_codec *);
 /* Append the tokens of a record's string, whose NULs (peft_json_said) are
  * characters. */

@@ -24,7 +24,11 @@ kind_of(const struct peft_weight *w)
 	struct kind k = { .dtype = w->dtype, .many = 1, .bits = sc->bits,
 	    .nested = sc->nested_blocksize > 0 };
 
-	if (sc->blocksize > 0) {
+	if (w->dtype == PEFT_MXFP4) {
+		k.bits = 4;
+		k.group = 32;
+		snprintf(k.scope, sizeof(k.scope), "group of 32");
+	} else if (sc->blocksize > 0) {
 		k.bits = 4;
 		k.group = sc->blocksize;
 		snprintf(k.scope, sizeof(k.scope), "%zu weights",
@@ -87,7 +91,8 @@ peft_inspect_quant(cJSON *report, const struct peft_source *s)
 	for (i = 0; i < peft_source_count(s); i++) {
 		const struct peft_weight *w = peft_source_at(s, i);
 
-		if (w->scales.nabsmax > 0)
+		if (w->scales.nabsmax > 0 || (w->dtype == PEFT_MXFP4 &&
+		    c->method == PEFT_QM_MXFP4))
 			count(kinds, &n, kind_of(w));
 		else
 			others++;

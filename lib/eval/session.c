@@ -140,7 +140,7 @@ peft_session_open(struct peft_session *s, const struct peft_sessionopt *o,
 	if (open_net(s, o, err) == -1)
 		goto fail;
 	if (peft_source_side(s->source, "tokenizer.json") != NULL &&
-	    peft_codec_open(&s->codec, s->source, err) == -1)
+	    peft_codec_open(&s->codec, s->source, o->threads, err) == -1)
 		goto fail;
 	if (add_all(s, o, err) == -1)
 		goto fail;

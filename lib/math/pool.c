@@ -289,6 +289,12 @@ peft_pool_close(struct peft_pool *p)
 	free(p);
 }
 
+int
+peft_pool_threads(const struct peft_pool *p)
+{
+	return p->started + 1;
+}
+
 /* Whose tasks are which. */
 static void
 share(struct peft_pool *p, size_t ntasks)

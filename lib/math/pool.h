@@ -19,6 +19,7 @@ int		 peft_pool_cores(void);
 struct peft_pool *peft_pool_open(int threads, struct peft_err *)
 		    PEFT_MUSTCHECK;
 void		 peft_pool_close(struct peft_pool *);
+int		 peft_pool_threads(const struct peft_pool *);
 void		 peft_pool_run(struct peft_pool *, size_t ntasks,
 		    void (*fn)(void *ctx, size_t task, int thread), void *ctx);
 /* Measure, from now on or no more, how long threads have tasks; of `seconds'

@@ -8,7 +8,7 @@
 #include "merge/lora.h"
 #include "merge/merge-impl.h"
 #include "peft/exact.h"
-#include "quant/quant.h"
+#include "peft/method.h"
 
 struct exact {
 	struct peft_merge	*m;
@@ -80,21 +80,9 @@ weight_of(struct peft_merge *m, const struct peft_site *s,
     struct peft_err *err)
 {
 	struct peft_weight w;
-	float *v, *t;
-	size_t i, k;
 
-	if (peft_source_load(m->base, s->weight, &w, err) == -1 ||
-	    (v = peft_calloc(w.nelem, sizeof(*v), err)) == NULL)
-		return NULL;
-	peft_decode(&w, 0, w.nelem, v);
-	if (!s->transposed)
-		return v;
-	if ((t = peft_calloc(w.nelem, sizeof(*t), err)) != NULL)
-		for (i = 0; i < s->out; i++)
-			for (k = 0; k < s->in; k++)
-				t[i * s->in + k] = v[k * s->out + i];
-	free(v);
-	return t;
+	return peft_source_load(m->base, s->weight, &w, err) == -1 ? NULL :
+	    peft_site_weight(s, &w, err);
 }
 
 static int

@@ -101,12 +101,17 @@ static bool
 must_untie(const struct peft_merge *m)
 {
 	char embed[256], head[256];
+	size_t i;
 
 	if (!m->config.t.tied)
 		return false;
 	snprintf(embed, sizeof(embed), "%s.weight", m->config.family->embed);
 	snprintf(head, sizeof(head), "%s.weight", m->config.family->head);
-	return touched(m, embed) || touched(m, head);
+	for (i = 0; i < m->nfolds; i++)
+		if (peft_adapter_unties(m->folds[i].adapter, embed) ||
+		    peft_adapter_unties(m->folds[i].adapter, head))
+			return true;
+	return false;
 }
 
 static int

@@ -35,6 +35,7 @@ value(enum peft_act act, float x, float *d)
 			    expf(-0.5f * x * x);
 		return x * s;
 	case PEFT_GELU_TANH:
+	case PEFT_SWIGLU_CLAMPED:
 		break;			/* by stretches, below */
 	case PEFT_GELU_QUICK:
 		s = sigmoid(1.702f * x);
@@ -109,6 +110,66 @@ gelu_back_row(const struct peft_vec *v, float *g, float *up, const float *dy,
 	}
 }
 
+/* gpt-oss's: y = (u' + 1) g' sigmoid(alpha g'), where g' = min(g, limit) and
+ * u' is u within limit of 0.  s[n] = the sigmoids, n <= STRETCH. */
+static void
+clamped_stretch(const struct peft_vec *v, const struct peft_traits *t,
+    float *s, const float *g, size_t n)
+{
+	float alpha = (float)t->act_alpha, limit = (float)t->act_limit;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		s[i] = -alpha * (g[i] < limit ? g[i] : limit);
+	v->expsub(s, 0, n);
+	for (i = 0; i < n; i++)
+		s[i] = 1 / (1 + s[i]);
+}
+
+static void
+clamped_row(const struct peft_vec *v, const struct peft_traits *t, float *y,
+    const float *g, const float *up, size_t n)
+{
+	float s[STRETCH], limit = (float)t->act_limit, x, u;
+	size_t k, i, m;
+
+	for (k = 0; k < n; k += m) {
+		m = n - k < STRETCH ? n - k : STRETCH;
+		clamped_stretch(v, t, s, g + k, m);
+		for (i = 0; i < m; i++) {
+			x = g[k + i] < limit ? g[k + i] : limit;
+			u = up[k + i];
+			u = u > limit ? limit : u < -limit ? -limit : u;
+			y[k + i] = (u + 1) * x * s[i];
+		}
+	}
+}
+
+/* What is beyond a limit has no gradient. */
+static void
+clamped_back_row(const struct peft_vec *v, const struct peft_traits *t,
+    float *g, float *up, const float *dy, size_t n)
+{
+	float s[STRETCH], limit = (float)t->act_limit, x, u, d;
+	float alpha = (float)t->act_alpha;
+	size_t k, i, m;
+
+	for (k = 0; k < n; k += m) {
+		m = n - k < STRETCH ? n - k : STRETCH;
+		clamped_stretch(v, t, s, g + k, m);
+		for (i = 0; i < m; i++) {
+			x = g[k + i] < limit ? g[k + i] : limit;
+			u = up[k + i];
+			u = u > limit ? limit : u < -limit ? -limit : u;
+			d = s[i] * (1 + alpha * x * (1 - s[i]));
+			g[k + i] = g[k + i] > limit ? 0 :
+			    dy[k + i] * (u + 1) * d;
+			up[k + i] = up[k + i] != u ? 0 :
+			    dy[k + i] * x * s[i];
+		}
+	}
+}
+
 /* tanh(x) = 1 - 2 / (e^2x + 1), in place. */
 void
 peft_cap_row(const struct peft_vec *v, float *y, size_t n, float cap)
@@ -145,6 +206,10 @@ forward_row(const struct job *j, size_t t)
 		gelu_row(j->run->vec, y, g, gated ? u : NULL, j->n);
 		return;
 	}
+	if (c->act == PEFT_SWIGLU_CLAMPED) {
+		clamped_row(j->run->vec, c, y, g, u, j->n);
+		return;
+	}
 	for (i = 0; i < j->n; i++)
 		y[i] = value(c->act, g[i], NULL) * (gated ? u[i] : 1);
 }
@@ -165,6 +230,10 @@ back_row(const struct job *j, size_t t)
 	}
 	if (c->act == PEFT_GELU_TANH) {
 		gelu_back_row(j->run->vec, g, gated ? u : NULL, dy, j->n);
+		return;
+	}
+	if (c->act == PEFT_SWIGLU_CLAMPED) {
+		clamped_back_row(j->run->vec, c, g, u, dy, j->n);
 		return;
 	}
 	for (i = 0; i < j->n; i++) {

@@ -6,6 +6,7 @@
  * work.
  */
 
+#include <math.h>
 #include <string.h>
 
 #include "model/net-impl.h"
@@ -48,13 +49,21 @@ struct look {
 	size_t			 lo, end;
 };
 
+/* What a sink leaves of the weights: exp(lse) / (exp(lse) + exp(sink)). */
+static float
+share_left(float lse, float sink)
+{
+	return 1 / (1 + expf(sink - lse));
+}
+
 static float
 attend(const struct peft_run *run, const struct look *l, const float *q,
     float *out, float *s)
 {
 	const struct peft_config *c = &run->net->config;
+	const float *sinks = run->net->layers[l->layer].sinks;
 	size_t first = l->lo / PEFT_PAGE, i, from, n;
-	float lse;
+	float lse, less;
 
 	for (i = first; i * PEFT_PAGE < l->end; i++)
 		run->vec->page_scores(s + i * PEFT_PAGE, q,
@@ -72,7 +81,11 @@ attend(const struct peft_run *run, const struct look *l, const float *q,
 		    peft_page_values(run, l->kv, i, l->layer, l->group) +
 		    from * c->v_dim, c->v_dim, n);
 	}
-	return lse;
+	if (sinks == NULL)
+		return lse;
+	less = share_left(lse, sinks[l->head]);
+	run->vec->scale(out, less, c->v_dim);
+	return lse - logf(less);
 }
 
 void

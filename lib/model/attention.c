@@ -7,7 +7,8 @@
  * (Milakov & Gimelshein 2018; Dao et al. 2022): what was summed before is
  * scaled when a larger one comes.  With the compute type bf16 both products
  * are of bf16; scores, weights' sums and what comes out are f32.  Sequences
- * with a cache: attention-kv.c.
+ * with a cache: attention-kv.c.  A sink (Xiao et al. 2024; here a learnt
+ * score a head) takes its share of the softmax and gives nothing.
  */
 
 #include <math.h>
@@ -21,6 +22,7 @@ struct job {
 	float		*out, *lse;
 	size_t		 layer, window;
 	struct peft_packer packer;
+	const float	*sinks;			/* [heads] or NULL */
 };
 
 /* Scratch of a task. */
@@ -156,9 +158,10 @@ block(const struct job *job, const struct view *w,
 	const void *left = peft_pack_left(&job->packer, rows, q->m,
 	    c->head_dim, r->q, &ldq);
 
-	for (i = 0; i < q->m; i++) {
-		r->max[i] = -INFINITY;
-		r->sum[i] = 0;
+	for (i = 0; i < q->m; i++) {	/* a sink is there before all keys */
+		r->max[i] = job->sinks == NULL ? -INFINITY :
+		    job->sinks[w->head];
+		r->sum[i] = job->sinks == NULL ? 0 : 1;
 	}
 	while (peft_tile_next(q, &t))
 		for (i = 0; i < t.halves; i++)
@@ -283,7 +286,7 @@ peft_attention(struct peft_run *run, size_t layer, const float *qkv,
 {
 	struct job job = { run, qkv, out, lse, layer,
 	    peft_config_window(&run->net->config, layer),
-	    peft_packer_of(run->net->cpu) };
+	    peft_packer_of(run->net->cpu), run->net->layers[layer].sinks };
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 	size_t i;
 

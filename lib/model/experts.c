@@ -90,6 +90,15 @@ hear(struct peft_run *run, const struct peft_site *site,
 	}
 }
 
+/* y += the linear's bias, if it has one. */
+static void
+add_bias(struct peft_run *run, const struct peft_linear *lin, float *y,
+    size_t ld, size_t n)
+{
+	if (lin->bias != NULL)
+		peft_op_bias(run, y, ld, lin->bias, lin->site->out, n);
+}
+
 /* One expert over its visitors: gu is kept, vy its output. */
 static void
 forward_one(struct peft_run *run, size_t layer, struct peft_visits *v,
@@ -106,19 +115,22 @@ forward_one(struct peft_run *run, size_t layer, struct peft_visits *v,
 	if (n == 0)
 		return;
 	peft_products(run, run->vx + at * D, D, n, in, 2);
+	add_bias(run, &expert->gate, gu, 2 * I, n);
+	add_bias(run, &expert->up, gu + I, 2 * I, n);
 	peft_stack_forward(run, layer, PEFT_STACK_IN, v, e, run->vx, D, v->gu,
 	    2 * I);
 	peft_op_act(run, act, gu, I, n);
 	peft_products(run, act, I, n, &out, 1);
+	add_bias(run, &expert->down, out.y, D, n);
 	peft_stack_forward(run, layer, PEFT_STACK_OUT, v, e, run->vact, I,
 	    run->vy, D);
 }
 
 /* The gradient of an expert's output, vy, is scaled by its visitors' weights;
- * vdx = that of its input.  The output is linear in the activations, so that
- * a weight's own gradient is dy . output = (dy W) . activations, which is
- * known times the weight.  (A weight of 0 is of a probability of 0, by which
- * its gradient will be multiplied.) */
+ * vdx = that of its input.  The output is linear in the activations, but for
+ * a bias, so that a weight's own gradient is dy . output = (dy W) .
+ * activations + dy . bias, which is known times the weight.  (A weight of 0
+ * is of a probability of 0, by which its gradient will be multiplied.) */
 static void
 back_one(struct peft_run *run, size_t layer, struct peft_visits *v, size_t e)
 {
@@ -127,6 +139,7 @@ back_one(struct peft_run *run, size_t layer, struct peft_visits *v, size_t e)
 	size_t at = v->first[e], n = v->first[e + 1] - at, i;
 	float *gu = v->gu + at * 2 * I, *act = run->vact + at * I;
 	float *dact = run->vdact + at * I, *dy = run->vy + at * D;
+	const float *bias = expert->down.bias;
 	struct peft_product in[] = { { &expert->gate.w, gu, 2 * I },
 	    { &expert->up.w, gu + I, 2 * I } };
 	struct peft_product out = { &expert->down.w, dy, D };
@@ -139,9 +152,13 @@ back_one(struct peft_run *run, size_t layer, struct peft_visits *v, size_t e)
 	peft_products_back(run, dact, I, n, &out, 1, false);
 	peft_stack_backward(run, layer, PEFT_STACK_OUT, v, e, run->vact, I,
 	    run->vy, D, run->vdact, I);
-	for (i = 0; i < n; i++)
-		run->vdw[at + i] = run->vw[at + i] == 0 ? 0 : run->vec->dot(
-		    dact + i * I, act + i * I, I) / run->vw[at + i];
+	for (i = 0; i < n; i++) {
+		run->vdw[at + i] = run->vec->dot(dact + i * I, act + i * I, I);
+		if (bias != NULL)
+			run->vdw[at + i] += run->vec->dot(dy + i * D, bias, D);
+		run->vdw[at + i] = run->vw[at + i] == 0 ? 0 :
+		    run->vdw[at + i] / run->vw[at + i];
+	}
 	peft_op_act_back(run, gu, dact, I, n);
 	peft_products_back(run, run->vdx + at * D, D, n, in, 2, false);
 	peft_stack_backward(run, layer, PEFT_STACK_IN, v, e, run->vx, D,

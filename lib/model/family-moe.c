@@ -30,6 +30,7 @@
 
 static const char *const mixtral[PEFT_NSLOT] = SLOTS("block_sparse_moe.gate");
 static const char *const qwen[PEFT_NSLOT] = SLOTS("mlp.gate");
+static const char *const gpt_oss[PEFT_NSLOT] = SLOTS("mlp.router");
 
 static const char *const mixtral_expert[] = {
 	"block_sparse_moe.experts.#.w1", "block_sparse_moe.experts.#.w3",
@@ -102,6 +103,16 @@ static const struct peft_key deepseek_keys[] = {
 	INERT("ep_size"), END
 };
 
+/* OpenAI's: experts with biases, the stack of which a source takes apart. */
+static const struct peft_key gpt_oss_keys[] = {
+	ROUTING, { "sliding_window", PEFT_KEY_COUNT, AT(window), 0 },
+	{ "swiglu_alpha", PEFT_KEY_REAL, AT(t.act_alpha), 0 },
+	{ "swiglu_limit", PEFT_KEY_REAL, AT(t.act_limit), 0 },
+	/* what transformers calls otherwise, or fixes */
+	INERT("experts_per_token"), INERT("initial_context_length"),
+	INERT("hidden_act"), END
+};
+
 /* A key that must have this value, if it is there. */
 static int
 must_be(const cJSON *j, const char *key, const char *want,
@@ -135,6 +146,21 @@ finish_deepseek(struct peft_config *c, const cJSON *j, struct peft_err *err)
 	return 0;
 }
 
+static int
+finish_gpt_oss(struct peft_config *c, const cJSON *j, struct peft_err *err)
+{
+	if (must_be(j, "hidden_act", "silu", err) == -1)
+		return -1;
+	if (!(c->t.act_limit > 0))
+		return peft_seterr(err, "swiglu_limit is not above 0");
+	/* what transformers has where nothing is said */
+	if (c->head_dim == 0)
+		c->head_dim = 64;
+	if (peft_json_get(j, "sliding_window") == NULL)
+		c->window = 128;
+	return 0;
+}
+
 const struct peft_family peft_families_moe[] = {
 	{ .model_type = "mixtral", NAMES, .slot = mixtral,
 	  .expert = mixtral_expert, .usual = mixtral_usual,
@@ -154,5 +180,13 @@ const struct peft_family peft_families_moe[] = {
 	  .traits = { .has = OUTER | PRE | BIT(PEFT_Q) | BIT(PEFT_KV_A) |
 	  BIT(PEFT_KV_NORM) | BIT(PEFT_KV_B) | BIT(PEFT_O) | GATED |
 	  BIT(PEFT_ROUTER), .interleaved = true } },
+	{ .model_type = "gpt_oss", NAMES, .slot = gpt_oss,
+	  .expert = qwen_expert, .router = "mlp.router",
+	  .keys = gpt_oss_keys, .finish = finish_gpt_oss,
+	  .traits = { .has = MOE, .bias = ATTN | BIT(PEFT_ROUTER),
+	  .expert_bias = true, .expert_turns = true, .sinks = true,
+	  .topk_norm = true,
+	  .act = PEFT_SWIGLU_CLAMPED, .act_alpha = 1.702, .act_limit = 7,
+	  .eps = 1e-5, .theta = 150000, .window_period = 2 } },
 	{ .model_type = NULL }
 };

@@ -40,7 +40,8 @@ enum peft_norm_kind {
 };
 enum peft_act {
 	PEFT_SILU, PEFT_GELU, PEFT_GELU_TANH, PEFT_GELU_QUICK, PEFT_RELU,
-	PEFT_RELU2
+	PEFT_RELU2,
+	PEFT_SWIGLU_CLAMPED	/* of gate and up: see act.c */
 };
 /* What a q or k norm takes together, and its weights. */
 enum peft_qk_norm {
@@ -63,6 +64,11 @@ struct peft_traits {
 	bool	norope;		/* positions by ALiBi or a table alone */
 	bool	tied;		/* the head's weight is the embedding's */
 	bool	topk_norm;	/* weights of chosen experts sum to 1 */
+	bool	expert_bias;	/* their linears have biases */
+	bool	expert_turns;	/* in the stack of gate and up their outputs
+				 * stand in turns */
+	bool	sinks;		/* each head's softmax has one more score, learnt,
+				 * of a key without a value */
 	double	eps;		/* of norms */
 	double	theta, partial;	/* rope; share of a head that is turned */
 	double	embed_scale;	/* 0: 1 */
@@ -74,6 +80,7 @@ struct peft_traits {
 	double	alibi;		/* Press et al. 2021, 8 usually; 0: none */
 	double	alibi_scale;	/* 0: 1 */
 	double	router_scale;	/* of the experts' sum; 0: 1 */
+	double	act_alpha, act_limit;	/* of PEFT_SWIGLU_CLAMPED */
 	size_t	position_offset;	/* row of the first position */
 	size_t	window_period;	/* layer types where config.json has none:
 				 * full every n-th layer; 0: all alike; 1 with
@@ -117,6 +124,7 @@ struct peft_family {
 	/* experts' modules: "mlp.experts.#.gate_proj", ... */
 	const char	*const *expert;	/* [3]: gate, up, down */
 	const char	*const *shared;	/* [3] the same of one always used */
+	const char	*router;	/* of target_parameters; NULL: mlp.gate */
 	/* what PEFT targets where a config does not say; NULL ends.  NULL:
 	 * q_proj and v_proj */
 	const char	*const *usual;

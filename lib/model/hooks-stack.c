@@ -67,29 +67,50 @@ saved_of(const struct peft_hook *h, size_t rows)
 	return h->ops->saved == NULL ? 0 : h->ops->saved(h->self, rows);
 }
 
+/* One way: dy NULL is forward. */
+struct pass {
+	const float	*x, *dy;
+	float		*y, *dx;
+	size_t		 ldx, lddy, ldy, lddx;
+};
+
+/* Each hook on the rows of expert e whose tokens use its adapter. */
+static void
+each(struct peft_run *run, size_t layer, enum peft_stack which,
+    const struct peft_visits *v, size_t e, const struct pass *p)
+{
+	struct peft_hook *h = run->net->layers[layer].stack[which].hooks;
+	size_t end = v->first[e + 1];
+	float *saved = v->hook[which];
+
+	for (; h != NULL; h = h->next) {
+		struct peft_range r = stretch(run, v, v->first[e], end);
+
+		for (; r.n > 0; r = stretch(run, v, r.first + r.n, end)) {
+			struct peft_hook_call call = call_of(run, &r, e, p->x,
+			    p->ldx, saved + saved_of(h, r.first));
+
+			if (r.adapter != h->adapter)
+				continue;
+			if (p->dy == NULL)
+				h->ops->forward(h->self, &call,
+				    p->y + r.first * p->ldy, p->ldy);
+			else
+				h->ops->backward(h->self, &call,
+				    p->dy + r.first * p->lddy, p->lddy,
+				    p->dx + r.first * p->lddx, p->lddx);
+		}
+		saved += saved_of(h, rows_of(run, which));
+	}
+}
+
 void
 peft_stack_forward(struct peft_run *run, size_t layer, enum peft_stack which,
     const struct peft_visits *v, size_t e, const float *x, size_t ldx,
     float *y, size_t ldy)
 {
-	struct peft_hook *h = run->net->layers[layer].stack[which].hooks;
-	float *saved = v->hook[which];
-
-	for (; h != NULL; h = h->next) {
-		struct peft_range r = stretch(run, v, v->first[e],
-		    v->first[e + 1]);
-
-		for (; r.n > 0; r = stretch(run, v, r.first + r.n,
-		    v->first[e + 1])) {
-			struct peft_hook_call call = call_of(run, &r, e, x,
-			    ldx, saved + saved_of(h, r.first));
-
-			if (r.adapter == h->adapter)
-				h->ops->forward(h->self, &call,
-				    y + r.first * ldy, ldy);
-		}
-		saved += saved_of(h, rows_of(run, which));
-	}
+	each(run, layer, which, v, e, &(struct pass){ .x = x, .ldx = ldx,
+	    .y = y, .ldy = ldy });
 }
 
 void
@@ -98,23 +119,6 @@ peft_stack_backward(struct peft_run *run, size_t layer,
     const float *x, size_t ldx, const float *dy, size_t lddy, float *dx,
     size_t lddx)
 {
-	struct peft_hook *h = run->net->layers[layer].stack[which].hooks;
-	float *saved = v->hook[which];
-
-	for (; h != NULL; h = h->next) {
-		struct peft_range r = stretch(run, v, v->first[e],
-		    v->first[e + 1]);
-
-		for (; r.n > 0; r = stretch(run, v, r.first + r.n,
-		    v->first[e + 1])) {
-			struct peft_hook_call call = call_of(run, &r, e, x,
-			    ldx, saved + saved_of(h, r.first));
-
-			if (r.adapter == h->adapter)
-				h->ops->backward(h->self, &call,
-				    dy + r.first * lddy, lddy,
-				    dx + r.first * lddx, lddx);
-		}
-		saved += saved_of(h, rows_of(run, which));
-	}
+	each(run, layer, which, v, e, &(struct pass){ .x = x, .ldx = ldx,
+	    .dy = dy, .lddy = lddy, .dx = dx, .lddx = lddx });
 }

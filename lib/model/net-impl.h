@@ -49,6 +49,7 @@ struct peft_layer {
 							 * shared one */
 	struct peft_expert	*experts;		/* [config.experts] */
 	struct peft_site	*stack;			/* [PEFT_NSTACK] */
+	float			*sinks;			/* [heads] or NULL */
 };
 
 /* Where heads begin in a row of queries, keys and values. */

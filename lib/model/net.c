@@ -213,6 +213,19 @@ load(struct peft_net *net, struct peft_err *err)
 	return 0;
 }
 
+/* The scores that each layer's heads have besides those of keys. */
+static int
+load_sinks(struct peft_net *net, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < net->config.layers; i++)
+		if (load_vector(net, net->attention[i].sinks,
+		    &net->layers[i].sinks, err) == -1)
+			return -1;
+	return 0;
+}
+
 /* Where heads lie in a row of queries, keys and values. */
 static void
 set_heads(struct peft_net *net)
@@ -270,7 +283,8 @@ peft_net_open_head(struct peft_source *source, struct peft_cpu *cpu,
 	    sizeof(*net->layers), err)) == NULL)
 		goto fail;
 	set_heads(net);
-	if (load(net, err) == -1 || set_slopes(net, err) == -1) {
+	if (load(net, err) == -1 || load_sinks(net, err) == -1 ||
+	    set_slopes(net, err) == -1) {
 		peft_errprefix(err, "%s", peft_source_label(source));
 		goto fail;
 	}
@@ -289,6 +303,13 @@ close_linear(struct peft_linear *lin)
 }
 
 static void
+close_expert(struct peft_linear *lin)
+{
+	close_linear(lin);
+	free(lin->bias);
+}
+
+static void
 close_layer(struct peft_layer *l, size_t experts)
 {
 	size_t i;
@@ -301,11 +322,12 @@ close_layer(struct peft_layer *l, size_t experts)
 		close_linear(&l->lin[slot]);
 	}
 	for (i = 0; l->experts != NULL && i < experts; i++) {
-		close_linear(&l->experts[i].gate);
-		close_linear(&l->experts[i].up);
-		close_linear(&l->experts[i].down);
+		close_expert(&l->experts[i].gate);
+		close_expert(&l->experts[i].up);
+		close_expert(&l->experts[i].down);
 	}
 	free(l->experts);
+	free(l->sinks);
 }
 
 void

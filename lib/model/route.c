@@ -61,6 +61,9 @@ peft_route(struct peft_run *run, const struct peft_layer *l,
 	peft_product_forward_fine(run->net->cpu, x, c->hidden, run->T, &p,
 	    run->product);
 	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD, p.w->dtype, 0);
+	if (l->lin[PEFT_ROUTER].bias != NULL)
+		peft_op_bias(run, v->prob, E, l->lin[PEFT_ROUTER].bias, E,
+		    run->T);
 	peft_hooks_forward(run, site, run->ranges, run->nranges, run->ident,
 	    x, c->hidden, v->prob, E, v->hook[PEFT_STACK_ROUTER]);
 	for (i = 0; i < run->nranges; i++)

@@ -78,7 +78,7 @@ new_site(const struct fill *f, enum peft_site_kind kind, int layer, int slot,
 
 	*site = (struct peft_site){ .kind = kind, .layer = layer,
 	    .slot = slot, .in = shape.in, .out = shape.out,
-	    .weight = SIZE_MAX, .bias = SIZE_MAX,
+	    .weight = SIZE_MAX, .bias = SIZE_MAX, .sinks = SIZE_MAX,
 	    .fresh = kind == PEFT_HEAD && f->c->headless };
 	if ((site->path = site->stem = peft_strdup(path, err)) == NULL)
 		return NULL;
@@ -145,7 +145,9 @@ add_expert(const struct fill *f, size_t layer, const char *const *names,
 		    (int)layer, shared ? slots[i] : PEFT_NMODULE, path,
 		    shape[i], err);
 		if (site == NULL || claim(f, site, "weight", site->out,
-		    site->in, &site->weight, err) == -1)
+		    site->in, &site->weight, err) == -1 ||
+		    (f->c->t.expert_bias && !shared && claim(f, site, "bias",
+		    0, site->out, &site->bias, err) == -1))
 			return -1;
 	}
 	return 0;
@@ -205,6 +207,7 @@ add_places(const struct fill *f, struct peft_err *err)
 	const struct peft_form q = { c->heads * c->head_dim, c->heads *
 	    c->v_dim, 0 };
 	size_t i, n = c->layers;
+	struct peft_site *site;
 	char path[256];
 
 	for (i = 0; i < 3 * n; i++) {
@@ -215,8 +218,10 @@ add_places(const struct fill *f, struct peft_err *err)
 		    layer, join ? 64 : dot == NULL ? 0 : (int)(dot - o),
 		    !join ? o : (i - n) % 2 == 0 ? "attention_adapters" :
 		    "output_adapters");
-		if (new_site(f, join ? PEFT_JOIN : PEFT_ATTENTION, (int)layer,
-		    PEFT_NMODULE, path, join ? D : q, err) == NULL)
+		site = new_site(f, join ? PEFT_JOIN : PEFT_ATTENTION,
+		    (int)layer, PEFT_NMODULE, path, join ? D : q, err);
+		if (site == NULL || (!join && c->t.sinks && claim(f, site,
+		    "sinks", 0, c->heads, &site->sinks, err) == -1))
 			return -1;
 	}
 	return 0;
@@ -230,9 +235,10 @@ add_stacks(const struct fill *f, size_t layer, struct peft_err *err)
 	static const char *const names[PEFT_NSTACK] = {
 		[PEFT_STACK_IN] = "mlp.experts.gate_up_proj",
 		[PEFT_STACK_OUT] = "mlp.experts.down_proj",
-		[PEFT_STACK_ROUTER] = "mlp.gate.weight",
+		[PEFT_STACK_ROUTER] = ".weight",
 	};
 	const struct peft_config *c = f->c;
+	const char *router = c->family->router;
 	size_t D = c->hidden, I = c->expert_inter;
 	struct peft_form shape[PEFT_NSTACK] = { { D, 2 * I, 0 }, { I, D, 0 },
 	    { D, c->experts, 0 } };
@@ -244,13 +250,15 @@ add_stacks(const struct fill *f, size_t layer, struct peft_err *err)
 	while (s->layer != (int)layer || s->slot != PEFT_ROUTER)
 		s++;
 	for (k = 0; k < PEFT_NSTACK; k++) {
-		snprintf(path, sizeof(path), "%s.%zu.%s", c->family->layers,
-		    layer, names[k]);
+		snprintf(path, sizeof(path), "%s.%zu.%s%s", c->family->layers,
+		    layer, k != PEFT_STACK_ROUTER ? "" : router == NULL ?
+		    "mlp.gate" : router, names[k]);
 		site = new_site(f, PEFT_STACK, (int)layer, k, path, shape[k],
 		    err);
 		if (site == NULL)
 			return -1;
 		site->experts = k == PEFT_STACK_ROUTER ? 1 : c->experts;
+		site->turns = k == PEFT_STACK_IN && c->t.expert_turns;
 		site->part = k == PEFT_STACK_ROUTER ? s :
 		    s + 1 + (k == PEFT_STACK_OUT ? 2 : 0);
 	}

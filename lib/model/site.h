@@ -148,6 +148,7 @@ struct peft_site {
 	size_t		 weight;	/* index of path.weight in the source,
 					 * SIZE_MAX: tied, has none */
 	size_t		 bias;		/* SIZE_MAX: none */
+	size_t		 sinks;		/* of an attention: SIZE_MAX: none */
 	/* of a net that is loaded, else NULL: */
 	const struct peft_weight *w;
 	const float	*b;		/* [out] */
@@ -156,6 +157,9 @@ struct peft_site {
 	/* of a stack: its experts, and the first of their linears */
 	size_t		 experts;
 	const struct peft_site *part;
+	bool		 turns;		/* PEFT's outputs are the gate's and
+					 * up's in turns; here and in parts,
+					 * first all of the gate's */
 	bool		 fresh;		/* a head that the model has not: of
 					 * zeros, until adapters bring one */
 	struct peft_hook *hooks;	/* in order of attachment */

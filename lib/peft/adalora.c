@@ -10,74 +10,26 @@
 #include "math/vec.h"
 #include "peft/adalora.h"
 
-static const char *const keys[][2] = {
-	{ "r", "8" }, { "exclude_modules", "null" }, { "lora_alpha", "8" },
-	{ "lora_dropout", "0.0" }, { "fan_in_fan_out", "false" },
-	{ "bias", "\"none\"" }, { "use_rslora", "false" },
-	{ "modules_to_save", "null" }, { "init_lora_weights", "true" },
-	{ "layers_to_transform", "null" }, { "layers_pattern", "null" },
-	{ "rank_pattern", "null" }, { "alpha_pattern", "{}" },
-	{ "megatron_config", "null" }, { "megatron_core", "\"megatron.core\"" },
-	{ "trainable_token_indices", "null" }, { "loftq_config", "{}" },
-	{ "eva_config", "null" }, { "corda_config", "null" },
-	{ "lora_ga_config", "null" }, { "use_dora", "false" },
-	{ "velora_config", "null" }, { "alora_invocation_tokens", "null" },
-	{ "use_qalora", "false" }, { "qalora_group_size", "16" },
-	{ "monteclora_config", "null" }, { "layer_replication", "null" },
-	{ "lora_bias", "false" }, { "target_parameters", "null" },
-	{ "use_bdlora", "null" }, { "arrow_config", "null" },
-	{ "kasa_config", "null" }, { "ensure_weight_tying", "false" },
-	{ "target_r", "8" }, { "init_r", "12" }, { "tinit", "0" },
-	{ "tfinal", "0" }, { "deltaT", "1" }, { "beta1", "0.85" },
-	{ "beta2", "0.85" }, { "orth_reg_weight", "0.5" },
-	{ "total_step", "null" }, { NULL, NULL }
+/* Beside LoRA's keys, and instead of some of them. */
+#define AT(field)	offsetof(struct peft_adalora, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("init_r", "12", AT(init_r), 1, 1 << 20),
+	PEFT_SET_INT("target_r", "8", AT(target_r), 1, 1 << 20),
+	PEFT_SET_INT("tinit", "0", AT(tinit), 0, 1 << 30),
+	PEFT_SET_INT("tfinal", "0", AT(tfinal), 0, 1 << 30),
+	PEFT_SET_INT("deltaT", "1", AT(every), 1, 1 << 30),
+	PEFT_SET_INT("total_step", "null", AT(total), 1, 1 << 30),
+	PEFT_SET("beta1", "0.85", peft_set_real, AT(beta1)),
+	PEFT_SET("beta2", "0.85", peft_set_real, AT(beta2)),
+	PEFT_SET("orth_reg_weight", "0.5", peft_set_real, AT(orthogonal)),
+	PEFT_SET("init_lora_weights", "true", peft_set_not, AT(random)),
+	PEFT_SET("rank_pattern", "null", peft_set_json, AT(ranks)),
+	PEFT_SET_OFF("alpha_pattern", "{}"), PEFT_SET_OFF("use_dora", "false"),
+	PEFT_SET_OFF("lora_bias", "false"),
+	PEFT_SET_OFF("alora_invocation_tokens", "null"),
+	PEFT_SET_OFF("target_parameters", "null"),
+	PEFT_SET_OFF("loftq_config", "{}"), PEFT_SET_END
 };
-
-static const char *const off[] = {
-	"bias", "use_dora", "use_qalora", "lora_bias", "layer_replication",
-	"alora_invocation_tokens", "target_parameters", "velora_config",
-	"monteclora_config", "kasa_config", "arrow_config", "use_bdlora",
-	"megatron_config", "ensure_weight_tying", "alpha_pattern",
-	"loftq_config", NULL
-};
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct peft_adalora *l = peft_calloc(1, sizeof(*l), err);
-	bool start = true;
-	size_t i;
-
-	if ((*settings = l) == NULL)
-		return -1;
-	*l = (struct peft_adalora){ .init_r = 12, .target_r = 8, .alpha = 8,
-	    .every = 1, .beta1 = 0.85, .beta2 = 0.85, .orthogonal = 0.5 };
-	if (peft_json_int(config, "init_r", 1, 1 << 20, &l->init_r,
-	    err) == -1 || peft_json_int(config, "target_r", 1, 1 << 20,
-	    &l->target_r, err) == -1 ||
-	    peft_json_int(config, "tinit", 0, 1 << 30, &l->tinit,
-	    err) == -1 || peft_json_int(config, "tfinal", 0, 1 << 30,
-	    &l->tfinal, err) == -1 || peft_json_int(config, "deltaT", 1,
-	    1 << 30, &l->every, err) == -1 || peft_json_int(config,
-	    "total_step", 1, 1 << 30, &l->total, err) == -1 ||
-	    peft_json_real(config, "beta1", &l->beta1, err) == -1 ||
-	    peft_json_real(config, "beta2", &l->beta2, err) == -1 ||
-	    peft_json_real(config, "orth_reg_weight", &l->orthogonal,
-	    err) == -1 ||
-	    peft_json_real(config, "lora_alpha", &l->alpha, err) == -1 ||
-	    peft_config_dropout(config, "lora_dropout", &l->dropout,
-	    err) == -1 ||
-	    peft_json_bool(config, "init_lora_weights", &start, err) == -1)
-		return -1;
-	for (i = 0; off[i] != NULL; i++)
-		if (peft_config_off(config, off[i], err) == -1)
-			return -1;
-	l->random = !start;
-	l->ranks = peft_json_get(config, "rank_pattern");
-	if (cJSON_IsNull(l->ranks))
-		l->ranks = NULL;
-	return 0;
-}
 
 /* rank_pattern: "PATH.lora_E" to a list of which of init_r are left. */
 static int
@@ -120,9 +72,9 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	    l->tinit >= l->total - l->tfinal))
 		return peft_seterr(err, "AdaLoRA needs total_step, and tinit "
 		    "below total_step - tfinal");
-	m->scale = (float)((l->alpha > 0 ? l->alpha : (double)l->init_r) /
-	    ((double)l->init_r + 1e-5));
-	m->dropout = l->dropout;
+	m->scale = (float)((l->lora.alpha > 0 ? l->lora.alpha :
+	    (double)l->init_r) / ((double)l->init_r + 1e-5));
+	m->dropout = l->lora.dropout;
 	out[PEFT_ADA_A] = peft_shape2("lora_A", m->rank, m->site->in);
 	out[PEFT_ADA_B] = peft_shape2("lora_B", m->site->out, m->rank);
 	out[PEFT_ADA_E] = peft_shape2("lora_E", m->rank, 1);
@@ -176,11 +128,10 @@ static const struct peft_lowrank_ops ops = { make, back };
 const struct peft_method peft_adalora = {
 	.type = "ADALORA", .name = "adalora",
 	.knobs = { [PEFT_KNOB_RANK] = "init_r",
-	    [PEFT_KNOB_ALPHA] = "lora_alpha",
-	    [PEFT_KNOB_DROPOUT] = "lora_dropout" },
-	.keys = keys,
+	    [PEFT_KNOB_ALPHA] = "lora_alpha", [PEFT_KNOB_DROPOUT] = "lora_dropout" },
+	.keys = keys, .shared = peft_lora_keys,
+	.size = sizeof(struct peft_adalora),
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .bounded = true,
-	.parse = parse,
 	.shapes = shapes, .init = init, .prepare = peft_lowrank_prepare,
 	.hook = &peft_lowrank_hook, .ops = &ops,
 	.changes = peft_lowrank_changes, .merge = peft_lowrank_merge,

@@ -2,14 +2,15 @@
 #ifndef PEFT_PEFT_ADALORA_H
 #define PEFT_PEFT_ADALORA_H
 
-#include "peft/lowrank.h"
+#include "peft/lora.h"
 
 enum { PEFT_ADA_A, PEFT_ADA_B, PEFT_ADA_E };
 
 struct peft_adalora {
+	struct peft_lora lora;			/* first: its keys are read */
 	int64_t		 init_r, target_r;
 	int64_t		 tinit, tfinal, every, total;	/* steps; deltaT */
-	double		 alpha, dropout, beta1, beta2;
+	double		 beta1, beta2;
 	double		 orthogonal;		/* weight of the penalty */
 	bool		 random;
 	const cJSON	*ranks;			/* rank_pattern */

@@ -53,10 +53,9 @@ peft_adapter_make(const cJSON *config, const struct peft_sites *sites,
 		goto fail;
 	}
 	if ((a->method = peft_method_find(type, err)) == NULL ||
-	    peft_config_check(a->method, a->config, err) == -1 ||
 	    (a->method->hub && peft_hub_check(a->config, sites->config,
 	    err) == -1) ||
-	    a->method->parse(a->config, &a->settings, err) == -1 ||
+	    peft_settings_of(a->method, a->config, &a->settings, err) == -1 ||
 	    (a->method->gather != NULL && a->method->gather(a, sites, home,
 	    err) == -1) || peft_adapter_build(a, sites, err) == -1 ||
 	    peft_alora_open(a, err) == -1)
@@ -181,25 +180,6 @@ peft_adapter_nsites(const struct peft_adapter *a)
 	return n;
 }
 
-/* Loaded weights, as rows that the caller frees; 0 if there are none. */
-static int
-rows_of(const struct peft_site *site, struct peft_rows *rows,
-    struct peft_err *err)
-{
-	struct peft_rows stored;
-
-	*rows = (struct peft_rows){ 0 };
-	if (site == NULL || site->w == NULL)
-		return 0;
-	stored = peft_rows_of(site->w);
-	if (!site->transposed) {
-		*rows = stored;
-		return 1;
-	}
-	return peft_rows_turned(&stored, site->in, site->out, rows, err) ==
-	    -1 ? -1 : 1;
-}
-
 static int
 attach(struct peft_module *m, struct peft_sites *sites, int index,
     struct peft_err *err)
@@ -222,7 +202,7 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	m->state = NULL;
 	m->ready = false;
 	if (m->method->prepare != NULL) {
-		r = rows_of(site, &rows, err);
+		r = peft_site_rows(site, &rows, err);
 		if (r != -1)
 			r = m->method->prepare(m, r == 1 ? &rows : NULL, err);
 		peft_rows_turned_free(&rows);
@@ -287,37 +267,6 @@ peft_module_stale(struct peft_module *m)
 
 	m->ready = true;
 	return stale;
-}
-
-int
-peft_module_base(const struct peft_module *m, struct peft_rows *rows,
-    struct peft_err *err)
-{
-	int r = rows_of(m->site, rows, err);
-
-	if (r != 0)
-		return r == 1 ? 0 : -1;
-	return peft_seterr(err, "%s needs the model's weights to begin from",
-	    m->method->type == NULL ? "this" : m->method->type);
-}
-
-float *
-peft_module_weight(const struct peft_module *m, struct peft_err *err)
-{
-	bool rows_in = m->site->kind == PEFT_EMBEDDING;
-	size_t n = rows_in ? m->site->in : m->site->out;
-	struct peft_rows rows;
-	float *w;
-
-	if (peft_module_base(m, &rows, err) == -1)
-		return NULL;
-	w = peft_calloc(m->site->in * m->site->out, sizeof(*w), err);
-	if (w != NULL && rows.get(rows.ctx, 0, n, w, err) == -1) {
-		free(w);
-		w = NULL;
-	}
-	peft_rows_turned_free(&rows);
-	return w;
 }
 
 void

@@ -128,6 +128,10 @@ const char	*peft_adapter_unmergeable(const struct peft_adapter *);
 /* Is `name' one of them? */
 bool		 peft_adapter_touches(const struct peft_adapter *,
 		    const char *name);
+/* Does merging make of `name', the embedding or the head of a model where they
+ * are one, something that the other is not? */
+bool		 peft_adapter_unties(const struct peft_adapter *,
+		    const char *name);
 /* Merging.  1 if the adapter changes the tensor `name', 0 if not.  rows gives
  * f32 rows of base plus weight * delta; it borrows base and the adapter.
  * Close with _rows_free. */

@@ -20,26 +20,23 @@ struct adaption {
 	int64_t	len, layers;
 };
 
-static const char *const keys[][2] = {
-	{ "adapter_len", "null" }, { "adapter_layers", "null" }, { NULL, NULL }
-};
-
 static const char *const usual[] = { "self_attn", NULL };
 
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct adaption *a = peft_calloc(1, sizeof(*a), err);
+#define AT(field)	offsetof(struct adaption, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("adapter_len", "null", AT(len), 1, 65536),
+	PEFT_SET_INT("adapter_layers", "null", AT(layers), 1, 1 << 20),
+	PEFT_SET_END
+};
 
-	if ((*settings = a) == NULL ||
-	    peft_json_int(config, "adapter_len", 1, 65536, &a->len,
-	    err) == -1 || peft_json_int(config, "adapter_layers", 1, 1 << 20,
-	    &a->layers, err) == -1)
-		return -1;
-	if (a->len == 0 || a->layers == 0)
-		return peft_seterr(err, "adapter_len and adapter_layers must "
-		    "be given");
-	return 0;
+static int
+check(const cJSON *config, void *settings, struct peft_err *err)
+{
+	const struct adaption *a = settings;
+
+	(void)config;
+	return a->len > 0 && a->layers > 0 ? 0 : peft_seterr(err,
+	    "adapter_len and adapter_layers must be given");
 }
 
 /* The topmost layers only. */
@@ -326,8 +323,8 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 }
 
 const struct peft_method peft_adaption_prompt = {
-	.type = "ADAPTION_PROMPT", .name = "adaption-prompt", .keys = keys,
-	.usual = usual, .kinds = 1 << PEFT_ATTENTION, .parse = parse,
-	.wanted = wanted, .shapes = shapes, .init = init, .prepare = prepare,
-	.attach = attach,
+	.type = "ADAPTION_PROMPT", .name = "adaption-prompt",
+	.keys = keys, .size = sizeof(struct adaption), .check = check,
+	.usual = usual, .kinds = 1 << PEFT_ATTENTION, .wanted = wanted,
+	.shapes = shapes, .init = init, .prepare = prepare, .attach = attach,
 };

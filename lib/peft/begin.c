@@ -14,6 +14,7 @@ static const struct {
 			    struct peft_err *);
 } ways[] = {
 	{ "eva", NULL }, { "corda", peft_corda }, { "lora_ga", peft_lora_ga },
+	{ "loftq", peft_loftq },
 };
 enum { NWAY = sizeof(ways) / sizeof(ways[0]) };
 

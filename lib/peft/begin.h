@@ -8,15 +8,25 @@
 /*
  * LoRA that begins from data (init_lora_weights): from the directions in which
  * the inputs of modules vary (eva), from their covariance and the weight
- * (corda), or from the gradient of the weight (lora_ga).  The formulas, the
- * batches and their order are PEFT's.
+ * (corda), from the gradient of the weight (lora_ga), or from what quantising
+ * the base has lost (loftq).  The formulas, the batches and their order are
+ * PEFT's.
  */
+struct peft_lost {			/* squared norms: of the weights, */
+	size_t	weights;
+	double	value2;
+	double	before2, after2;	/* of what the base lacks of them, and
+					 * base and adapter do */
+};
 struct peft_calibration {
 	const struct peft_seq	*seqs;	/* their adapter is 0, their ident is
 					 * their number */
 	size_t			 n;
 	size_t			 batch;	/* sequences that are taken together */
 	size_t			 most;	/* of all, for corda and lora_ga */
+	struct peft_source	*whole;	/* the base before it was quantised,
+					 * for loftq; or NULL */
+	struct peft_lost	*lost;	/* by loftq; or NULL */
 };
 
 /* Does the config ask for it? */
@@ -67,10 +77,13 @@ int	peft_probes_pass(struct peft_probes *, size_t batch, bool train,
 int	peft_eva(struct peft_adapter *, struct peft_net *,
 	    const struct peft_calibration *, cJSON **config, float **values,
 	    struct peft_err *) PEFT_MUSTCHECK;
-/* corda.c, loraga.c: the values of A0 and B0, and of A and B. */
+/* corda.c, loraga.c: the values of A0 and B0, and of A and B; loftq.c: those of
+ * A and B. */
 int	peft_corda(struct peft_adapter *, struct peft_net *,
 	    const struct peft_calibration *, struct peft_err *) PEFT_MUSTCHECK;
 int	peft_lora_ga(struct peft_adapter *, struct peft_net *,
+	    const struct peft_calibration *, struct peft_err *) PEFT_MUSTCHECK;
+int	peft_loftq(struct peft_adapter *, struct peft_net *,
 	    const struct peft_calibration *, struct peft_err *) PEFT_MUSTCHECK;
 
 #endif

@@ -19,37 +19,27 @@ struct boft {
 	bool	random;
 };
 
-static const char *const keys[][2] = {
-	{ "boft_block_size", "4" }, { "boft_block_num", "0" },
-	{ "boft_n_butterfly_factor", "1" }, { "exclude_modules", "null" },
-	{ "boft_dropout", "0.0" }, { "fan_in_fan_out", "false" },
-	{ "bias", "\"none\"" }, { "modules_to_save", "null" },
-	{ "init_weights", "true" }, { "layers_to_transform", "null" },
-	{ "layers_pattern", "null" }, { NULL, NULL }
+#define AT(field)	offsetof(struct boft, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("boft_block_size", "4", AT(size), 0, 1 << 20),
+	PEFT_SET_INT("boft_block_num", "0", AT(blocks), 0, 1 << 20),
+	PEFT_SET_INT("boft_n_butterfly_factor", "1", AT(factor), 1, 64),
+	PEFT_SET("boft_dropout", "0.0", peft_set_share, AT(dropout)),
+	PEFT_SET("init_weights", "true", peft_set_not, AT(random)),
+	PEFT_SET_LATER("bias", "\"none\""),
+	PEFT_SET_LATER("fan_in_fan_out", "false"),
+	PEFT_SET_TARGETS, PEFT_SET_END
 };
 
 static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
+check(const cJSON *config, void *settings, struct peft_err *err)
 {
-	struct boft *o = peft_calloc(1, sizeof(*o), err);
-	bool start = true;
+	const struct boft *o = settings;
 
-	if ((*settings = o) == NULL)
-		return -1;
-	*o = (struct boft){ .size = 4, .factor = 1 };
-	if (peft_json_int(config, "boft_block_size", 0, 1 << 20, &o->size,
-	    err) == -1 || peft_json_int(config, "boft_block_num", 0, 1 << 20,
-	    &o->blocks, err) == -1 || peft_json_int(config,
-	    "boft_n_butterfly_factor", 1, 64, &o->factor, err) == -1 ||
-	    peft_json_bool(config, "init_weights", &start, err) == -1 ||
-	    peft_config_dropout(config, "boft_dropout", &o->dropout,
-	    err) == -1 || peft_config_off(config, "bias", err) == -1)
-		return -1;
-	o->random = !start;
-	if ((o->blocks == 0) == (o->size == 0))
-		return peft_seterr(err, "one of boft_block_size and "
-		    "boft_block_num must be 0, and the other not");
-	return 0;
+	(void)config;
+	return (o->blocks == 0) != (o->size == 0) ? 0 : peft_seterr(err, "one "
+	    "of boft_block_size and boft_block_num must be 0, and the other "
+	    "not");
 }
 
 static int
@@ -182,8 +172,9 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 }
 
 const struct peft_method peft_boft = {
-	.type = "BOFT", .name = "boft", .keys = keys,
-	.kinds = 1 << PEFT_LINEAR, .parse = parse, .shapes = shapes,
-	.init = init, .prepare = peft_turn_prepare, .hook = &hook,
-	.ops = &ops, .changes = peft_weight_changes, .merge = merge,
+	.type = "BOFT", .name = "boft",
+	.keys = keys, .size = sizeof(struct boft), .check = check,
+	.kinds = 1 << PEFT_LINEAR, .shapes = shapes, .init = init,
+	.prepare = peft_turn_prepare, .hook = &hook, .ops = &ops,
+	.changes = peft_weight_changes, .merge = merge,
 };

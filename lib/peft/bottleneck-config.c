@@ -7,80 +7,37 @@
 
 #include "peft/bottleneck.h"
 
-/* Where the library has no default, seq_bn's. */
-const char *const peft_bn_keys[][2] = {
-	{ "mh_adapter", "false" }, { "output_adapter", "true" },
-	{ "reduction_factor", "16" }, { "non_linearity", "\"relu\"" },
-	{ "original_ln_before", "false" }, { "original_ln_after", "true" },
-	{ "ln_before", "false" }, { "ln_after", "false" },
-	{ "init_weights", "\"bert\"" }, { "init_weights_seed", "null" },
-	{ "is_parallel", "false" }, { "scaling", "1.0" },
-	{ "use_gating", "false" }, { "residual_before_ln", "true" },
-	{ "adapter_residual_before_ln", "false" }, { "inv_adapter", "null" },
-	{ "inv_adapter_reduction_factor", "null" },
-	{ "cross_adapter", "false" }, { "leave_out", "[]" },
-	{ "dropout", "0.0" }, { "phm_layer", "false" }, { "phm_dim", "4" },
-	{ "factorized_phm_W", "true" }, { "shared_W_phm", "false" },
-	{ "shared_phm_rule", "true" }, { "factorized_phm_rule", "false" },
-	{ "phm_c_init", "\"normal\"" }, { "phm_init_range", "0.0001" },
-	{ "learn_phm", "true" },
-	{ "hypercomplex_nonlinearity", "\"glorot-uniform\"" },
-	{ "phm_rank", "1" }, { "phm_bias", "true" },
-	{ "stochastic_depth", "0.0" }, { NULL, NULL }
-};
-
-static int
-parse_bools(const cJSON *config, struct peft_bn *s, struct peft_err *err)
-{
-	const struct { const char *key; bool *at; } rows[] = {
-		{ "mh_adapter", &s->mh }, { "output_adapter", &s->output },
-		{ "is_parallel", &s->parallel }, { "use_gating", &s->gating },
-		{ "ln_before", &s->before }, { "ln_after", &s->after },
-		{ "original_ln_before", &s->with_stream },
-		{ "original_ln_after", &s->keep_stream },
-		{ "adapter_residual_before_ln", &s->residual_in_norm },
-		{ "phm_layer", &s->phm },
-		{ "shared_phm_rule", &s->shared_rule },
-		{ "factorized_phm_rule", &s->factorized_rule },
-		{ "learn_phm", &s->learn_rule },
-		{ "shared_W_phm", &s->shared_w },
-		{ "factorized_phm_W", &s->factorized_w },
-		{ "phm_bias", &s->phm_bias },
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (peft_json_bool(config, rows[i].key, rows[i].at, err) == -1)
-			return -1;
-	return 0;
-}
-
 /* A number, "learned" or "channel". */
 static int
-parse_scaling(const cJSON *config, struct peft_bn *s, struct peft_err *err)
+read_scaling(const struct peft_setting *key, const cJSON *config,
+    void *settings, struct peft_err *err)
 {
 	static const char *const words[] = { "learned", "channel", NULL };
+	const struct peft_setting in_words = { .key = key->key,
+	    .words = words };
+	struct peft_bn *s = settings;
 	int word = 0;
 
-	if (!cJSON_IsString(peft_json_get(config, "scaling")))
-		return peft_json_real(config, "scaling", &s->scale, err) ==
-		    -1 ? -1 : 0;
-	if (peft_config_choice(config, "scaling", words, &word, err) == -1)
+	if (!cJSON_IsString(peft_json_get(config, key->key)))
+		return peft_json_real(config, key->key, &s->scale, err);
+	if (peft_set_choice(&in_words, config, &word, err) == -1)
 		return -1;
 	s->scaling = word == 2 ? PEFT_BN_LEARNED : PEFT_BN_CHANNEL;
 	return 0;
 }
 
+/* A number, or one of each layer. */
 static int
-check_factor(const cJSON *f, struct peft_err *err)
+read_factor(const struct peft_setting *key, const cJSON *config,
+    void *settings, struct peft_err *err)
 {
-	const cJSON *e;
+	const cJSON *f = peft_json_get(config, key->key), *e;
+	struct peft_bn *s = settings;
 
-	if (f == NULL || cJSON_IsNumber(f)) {
-		if (f == NULL || f->valuedouble > 0)
-			return 0;
-		return peft_seterr(err, "reduction_factor %g is not above 0",
-		    f->valuedouble);
+	if (cJSON_IsNumber(f)) {
+		s->factor = f->valuedouble;
+		return s->factor > 0 ? 0 : peft_seterr(err, "reduction_factor "
+		    "%g is not above 0", s->factor);
 	}
 	if (!cJSON_IsObject(f))
 		return peft_seterr(err, "reduction_factor is neither a number "
@@ -89,85 +46,83 @@ check_factor(const cJSON *f, struct peft_err *err)
 		if (!cJSON_IsNumber(e) || !(e->valuedouble > 0))
 			return peft_seterr(err, "reduction_factor: of \"%s\" "
 			    "it is no number above 0", e->string);
+	s->factors = f;
 	return 0;
 }
 
-/* What the library itself cannot compute, or what we do not. */
 static int
-check_off(const cJSON *config, const struct peft_bn *s, struct peft_err *err)
+read_residual(const struct peft_setting *key, const cJSON *config,
+    void *at, struct peft_err *err)
 {
-	const cJSON *r = peft_json_get(config, "residual_before_ln");
+	const cJSON *r = peft_json_get(config, key->key);
 
-	if (peft_config_off(config, "inv_adapter", err) == -1 ||
-	    peft_config_off(config, "cross_adapter", err) == -1)
-		return -1;
-	if (cJSON_IsString(r))
-		return peft_seterr(err, "residual_before_ln \"%s\": there is "
-		    "no norm behind a branch here that it could be before",
-		    r->valuestring);
+	if (!cJSON_IsString(r))
+		return peft_set_bool(key, config, at, err);
+	return peft_seterr(err, "residual_before_ln \"%s\": there is no norm "
+	    "behind a branch here that it could be before", r->valuestring);
+}
+
+static const char *const starts[] = { "bert", "mam_adapter", "houlsby", NULL };
+static const char *const rules[] = { "normal", "uniform", NULL };
+
+/* Where the library has no default, seq_bn's. */
+#define AT(field)	offsetof(struct peft_bn, field)
+#define BOOL(key, usual, field) \
+	PEFT_SET(key, usual, peft_set_bool, AT(field))
+const struct peft_setting peft_bn_keys[] = {
+	BOOL("mh_adapter", "false", mh), BOOL("output_adapter", "true", output),
+	PEFT_SET("reduction_factor", "16", read_factor, 0),
+	PEFT_SET("non_linearity", "\"relu\"", peft_set_nonlinear, AT(act)),
+	BOOL("original_ln_before", "false", with_stream),
+	BOOL("original_ln_after", "true", keep_stream),
+	BOOL("ln_before", "false", before), BOOL("ln_after", "false", after),
+	PEFT_SET_WORD("init_weights", "\"bert\"", peft_set_choice, AT(start),
+	    starts),
+	PEFT_SET_LATER("init_weights_seed", "null"),
+	BOOL("is_parallel", "false", parallel),
+	PEFT_SET("scaling", "1.0", read_scaling, 0),
+	BOOL("use_gating", "false", gating),
+	PEFT_SET("residual_before_ln", "true", read_residual,
+	    AT(residual_is_branch)),
+	BOOL("adapter_residual_before_ln", "false", residual_in_norm),
+	PEFT_SET_OFF("inv_adapter", "null"),
+	PEFT_SET_LATER("inv_adapter_reduction_factor", "null"),
+	PEFT_SET_OFF("cross_adapter", "false"),
+	PEFT_SET("leave_out", "[]", peft_set_left_out, AT(leave_out)),
+	PEFT_SET("dropout", "0.0", peft_set_share, AT(dropout)),
+	PEFT_SET("stochastic_depth", "0.0", peft_set_share, AT(depth)),
+	BOOL("phm_layer", "false", phm),
+	PEFT_SET_INT("phm_dim", "4", AT(phm_dim), 1, 1 << 16),
+	PEFT_SET_INT("phm_rank", "1", AT(phm_rank), 1, 1 << 16),
+	BOOL("factorized_phm_W", "true", factorized_w),
+	BOOL("shared_W_phm", "false", shared_w),
+	BOOL("shared_phm_rule", "true", shared_rule),
+	BOOL("factorized_phm_rule", "false", factorized_rule),
+	PEFT_SET_WORD("phm_c_init", "\"normal\"", peft_set_choice, AT(rule),
+	    rules),
+	PEFT_SET("phm_init_range", "0.0001", peft_set_real, AT(phm_range)),
+	BOOL("learn_phm", "true", learn_rule),
+	PEFT_SET_LATER("hypercomplex_nonlinearity", "\"glorot-uniform\""),
+	BOOL("phm_bias", "true", phm_bias), PEFT_SET_END
+};
+
+int
+peft_bn_check(const cJSON *config, void *settings, struct peft_err *err)
+{
+	struct peft_bn *s = settings;
+
+	(void)config;
+	s->uniform_rule = s->rule == 3;
 	if (!s->mh && !s->output)
 		return peft_seterr(err, "neither mh_adapter nor "
 		    "output_adapter: the adapter is nowhere");
 	if (s->phm && s->start != PEFT_BN_BERT)
 		return peft_seterr(err, "init_weights must be \"bert\" "
 		    "with phm_layer");
-	if (s->phm && s->shared_w && (!s->factorized_w ||
-	    cJSON_IsObject(s->factor)))
+	if (s->phm && s->shared_w && (!s->factorized_w || s->factors != NULL))
 		return peft_seterr(err, "shared_W_phm needs factorized_phm_W "
 		    "and one reduction_factor");
 	return 0;
-}
-
-static int
-parse_words(const cJSON *config, struct peft_bn *s, struct peft_err *err)
-{
-	static const char *const starts[] = { "bert", "mam_adapter",
-	    "houlsby", NULL }, *const rules[] = { "normal", "uniform", NULL };
-	const char *act = "relu";
-	int start = 2, rule = 2;
-
-	if (peft_config_choice(config, "init_weights", starts, &start,
-	    err) == -1 || peft_config_choice(config, "phm_c_init", rules,
-	    &rule, err) == -1 || peft_json_str(config, "non_linearity", &act,
-	    err) == -1 || (s->act = peft_nonlinear_find(act, err)) == NULL)
-		return -1;
-	s->start = start == 3 ? PEFT_BN_MAM : start == 4 ? PEFT_BN_HOULSBY :
-	    PEFT_BN_BERT;
-	s->uniform_rule = rule == 3;
-	return 0;
-}
-
-int
-peft_bn_parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct peft_bn *s = peft_calloc(1, sizeof(*s), err);
-
-	if ((*settings = s) == NULL)
-		return -1;
-	*s = (struct peft_bn){ .output = true, .keep_stream = true,
-	    .scale = 1, .shared_rule = true, .learn_rule = true,
-	    .factorized_w = true, .phm_bias = true, .residual_is_branch =
-	    true, .phm_dim = 4, .phm_rank = 1, .phm_range = 0.0001 };
-	s->factor = peft_json_get(config, "reduction_factor");
-	s->leave_out = peft_json_get(config, "leave_out");
-	if (!cJSON_IsString(peft_json_get(config, "residual_before_ln")) &&
-	    peft_json_bool(config, "residual_before_ln",
-	    &s->residual_is_branch, err) == -1)
-		return -1;
-	if (parse_bools(config, s, err) == -1 ||
-	    parse_scaling(config, s, err) == -1 ||
-	    parse_words(config, s, err) == -1 ||
-	    peft_config_dropout(config, "dropout", &s->dropout, err) == -1 ||
-	    peft_config_dropout(config, "stochastic_depth", &s->depth,
-	    err) == -1 ||
-	    peft_json_int(config, "phm_dim", 1, 1 << 16, &s->phm_dim,
-	    err) == -1 || peft_json_int(config, "phm_rank", 1, 1 << 16,
-	    &s->phm_rank, err) == -1 || peft_json_real(config,
-	    "phm_init_range", &s->phm_range, err) == -1 ||
-	    peft_hub_check_left_out(s->leave_out, err) == -1 ||
-	    check_factor(s->factor, err) == -1)
-		return -1;
-	return check_off(config, s, err);
 }
 
 /* The floor of D / factor, at least 1. */
@@ -175,23 +130,24 @@ int
 peft_bn_width(const struct peft_bn *s, int layer, size_t hidden,
     size_t *width, struct peft_err *err)
 {
-	const cJSON *f = s->factor;
+	const cJSON *f;
+	double factor = s->factor, k;
 	char key[16];
-	double k;
 
-	if (cJSON_IsObject(f)) {
+	if (s->factors != NULL) {
 		snprintf(key, sizeof(key), "%d", layer);
-		f = peft_json_get(s->factor, key);
+		f = peft_json_get(s->factors, key);
 		if (f == NULL)
-			f = peft_json_get(s->factor, "default");
+			f = peft_json_get(s->factors, "default");
 		if (f == NULL)
 			return peft_seterr(err, "reduction_factor names "
 			    "neither layer %d nor a default", layer);
+		factor = f->valuedouble;
 	}
-	k = floor((double)hidden / (f == NULL ? 16 : f->valuedouble));
+	k = floor((double)hidden / factor);
 	if (k > 1 << 24)
 		return peft_seterr(err, "reduction_factor %g makes a "
-		    "bottleneck of %g", f->valuedouble, k);
+		    "bottleneck of %g", factor, k);
 	*width = k < 1 ? 1 : (size_t)k;
 	return 0;
 }

@@ -210,8 +210,9 @@ peft_bn_end(void *self, struct peft_cpu *cpu)
 const struct peft_method peft_bottleneck = {
 	.type = "BOTTLENECK", .name = "bottleneck", .hub = true,
 	.knobs = { [PEFT_KNOB_DROPOUT] = "dropout" },
-	.keys = peft_bn_keys, .kinds = 1 << PEFT_JOIN,
-	.parse = peft_bn_parse, .wanted = wanted, .shapes = shapes,
+	.keys = peft_bn_keys, .size = sizeof(struct peft_bn),
+	.check = peft_bn_check,
+	.kinds = 1 << PEFT_JOIN, .wanted = wanted, .shapes = shapes,
 	.common = peft_phm_common, .init = init, .prepare = peft_bn_prepare,
 	.hook = &peft_bn_hook,
 };

@@ -29,7 +29,7 @@ enum {
 enum { PEFT_BN_WIDTH };			/* own[]: k */
 
 enum peft_bn_scaling { PEFT_BN_NUMBER, PEFT_BN_LEARNED, PEFT_BN_CHANNEL };
-enum peft_bn_start { PEFT_BN_BERT, PEFT_BN_MAM, PEFT_BN_HOULSBY };
+enum peft_bn_start { PEFT_BN_BERT = 2, PEFT_BN_MAM, PEFT_BN_HOULSBY };
 
 struct peft_bn {
 	bool	mh, output;		/* behind attention, behind the MLP */
@@ -40,10 +40,12 @@ struct peft_bn {
 	bool	residual_is_branch;	/* residual_before_ln: f, else z */
 	bool	residual_in_norm;	/* adapter_residual_before_ln */
 	enum peft_bn_scaling scaling;
-	enum peft_bn_start start;
+	int	start, rule;		/* words: enum peft_bn_start */
 	double	scale, dropout, depth;
 	peft_nonlinear *act;
-	const cJSON *factor, *leave_out;	/* of the config */
+	double	factor;
+	const cJSON *factors;		/* by layers, or NULL */
+	const cJSON *leave_out;
 	/* Compacter */
 	bool	phm, shared_rule, factorized_rule, learn_rule, uniform_rule;
 	bool	shared_w, factorized_w, phm_bias;
@@ -52,8 +54,8 @@ struct peft_bn {
 };
 
 /* bottleneck-config.c */
-extern const char *const peft_bn_keys[][2];
-int	peft_bn_parse(const cJSON *config, void **settings,
+extern const struct peft_setting peft_bn_keys[];
+int	peft_bn_check(const cJSON *config, void *settings,
 	    struct peft_err *) PEFT_MUSTCHECK;
 /* k of a layer, given D. */
 int	peft_bn_width(const struct peft_bn *, int layer, size_t hidden,

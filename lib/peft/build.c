@@ -17,11 +17,14 @@ name_of(const struct peft_module *m, const struct peft_shape *s,
 	int n = (int)strlen(path);
 	char *name = NULL;
 
-	if (s->place == PEFT_AT_OWNER && (dot = strrchr(path, '.')) != NULL)
+	if (s->place == PEFT_AT_OUTPUT) {
+		path = m->adapter->model->family->head;
+		n = (int)strlen(path);
+	} else if (s->place == PEFT_AT_OWNER && (dot = strrchr(path, '.')) != NULL)
 		n = (int)(dot - path);
 	if (s->group != NULL)
 		peft_hub_name(m, s, &b);
-	else if (s->place == PEFT_AT_SITE || s->place == PEFT_AT_OWNER)
+	else if (s->place <= PEFT_AT_OUTPUT)
 		peft_buf_printf(&b, "%s%.*s.%s", m->adapter->method->kinds ==
 		    0 ? "base_model." : PEFT_PREFIX, n, path, s->suffix);
 	else
@@ -159,7 +162,7 @@ choose_sites(struct peft_adapter *a, const struct peft_sites *sites,
     struct peft_choice *chosen, size_t *n, struct peft_err *err)
 {
 	const struct peft_site **at = peft_calloc(sites->n, sizeof(*at), err);
-	const char *const *p = a->method->patterns;
+	const struct peft_setting *p = a->method->keys;
 	size_t i, k = 0;
 	int r = 0;
 
@@ -173,8 +176,10 @@ choose_sites(struct peft_adapter *a, const struct peft_sites *sites,
 	if (r == 0)
 		r = peft_target_parameters(a->config, sites, a->fresh, at, n,
 		    err);
-	for (; r == 0 && p != NULL && *p != NULL; p++)
-		r = peft_pattern_check(a->config, *p, a->fresh, at, *n, err);
+	for (; r == 0 && p->key != NULL; p++)
+		if (p->read == peft_set_pattern)
+			r = peft_pattern_check(a->config, p->key, a->fresh,
+			    at, *n, err);
 	for (i = 0; i < *n; i++)
 		if (a->method->wanted == NULL ||
 		    a->method->wanted(a->settings, a, at[i]))
@@ -244,7 +249,7 @@ peft_adapter_build(struct peft_adapter *a, const struct peft_sites *sites,
 	struct peft_part self;
 	size_t n = 0, nparts, i;
 	const struct peft_part *part = parts_of(a, &self, &nparts);
-	struct peft_choice *chosen = peft_calloc((2 + nparts) * sites->n +
+	struct peft_choice *chosen = peft_calloc((3 + nparts) * sites->n +
 	    nparts, sizeof(*chosen), err);
 	int r = -1;
 

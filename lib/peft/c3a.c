@@ -20,32 +20,19 @@ struct c3a {
 	const cJSON	*pattern;
 };
 
-static const char *const keys[][2] = {
-	{ "block_size", "256" }, { "bias", "\"none\"" },
-	{ "modules_to_save", "null" }, { "layers_to_transform", "null" },
-	{ "layers_pattern", "null" }, { "block_size_pattern", "{}" },
-	{ "init_weights", "\"xavier_uniform\"" }, { NULL, NULL }
-};
-
-static const char *const patterns[] = { "block_size_pattern", NULL };
 static const char *const starts[] = { "gaussian", "kaiming_uniform",
 	"xavier_uniform", NULL };
 
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct c3a *c = peft_calloc(1, sizeof(*c), err);
-
-	if ((*settings = c) == NULL)
-		return -1;
-	*c = (struct c3a){ .block = 256, .start = XAVIER };
-	c->pattern = peft_json_get(config, "block_size_pattern");
-	if (peft_json_int(config, "block_size", 1, 1 << 20, &c->block,
-	    err) == -1 || peft_config_off(config, "bias", err) == -1)
-		return -1;
-	return peft_config_choice(config, "init_weights", starts, &c->start,
-	    err);
-}
+#define AT(field)	offsetof(struct c3a, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("block_size", "256", AT(block), 1, 1 << 20),
+	PEFT_SET_LATER("bias", "\"none\""),
+	PEFT_SET_LAYERS,
+	PEFT_SET("block_size_pattern", "{}", peft_set_pattern, AT(pattern)),
+	PEFT_SET_WORD("init_weights", "\"xavier_uniform\"", peft_set_choice,
+	    AT(start), starts),
+	PEFT_SET_END
+};
 
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -131,8 +118,9 @@ back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 static const struct peft_dense_ops ops = { false, rows, back };
 
 const struct peft_method peft_c3a = {
-	.type = "C3A", .name = "c3a", .keys = keys, .patterns = patterns,
-	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
-	.shapes = shapes, .init = init, .hook = &peft_dense_hook, .ops = &ops,
+	.type = "C3A", .name = "c3a",
+	.keys = keys, .size = sizeof(struct c3a),
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .shapes = shapes,
+	.init = init, .hook = &peft_dense_hook, .ops = &ops,
 	.changes = peft_weight_changes, .merge = peft_dense_merge,
 };

@@ -10,26 +10,19 @@
 
 /* Keys that all classes have.  Those with a default are honoured only in
  * that they must have it; the others say nothing about the arithmetic. */
-static const char *const common[][2] = {
-	{ "peft_type", NULL }, { "auto_mapping", NULL },
-	{ "peft_version", NULL }, { "base_model_name_or_path", NULL },
-	{ "revision", NULL }, { "task_type", NULL },
-	{ "inference_mode", NULL }, { "runtime_config", "null" },
-	{ NULL, NULL }
+static const struct peft_setting common[] = {
+	PEFT_SET_LATER("peft_type", NULL),
+	PEFT_SET_LATER("auto_mapping", NULL),
+	PEFT_SET_LATER("peft_version", NULL),
+	PEFT_SET_LATER("base_model_name_or_path", NULL),
+	PEFT_SET_LATER("revision", NULL),
+	PEFT_SET_LATER("task_type", NULL),
+	PEFT_SET_LATER("inference_mode", NULL),
+	PEFT_SET_LATER("runtime_config", "null"), PEFT_SET_END
 };
 
-static const char *const *
-find_key(const char *const (*keys)[2], const char *name)
-{
-	for (; (*keys)[0] != NULL; keys++)
-		if (strcmp((*keys)[0], name) == 0)
-			return *keys;
-	return NULL;
-}
-
-/* null, false, {}, [] ask for nothing. */
-static bool
-is_off(const cJSON *j)
+bool
+peft_config_is_off(const cJSON *j)
 {
 	return cJSON_IsNull(j) || cJSON_IsFalse(j) ||
 	    ((cJSON_IsArray(j) || cJSON_IsObject(j)) && j->child == NULL);
@@ -47,30 +40,49 @@ is_default(const cJSON *j, const char *want)
 	return same;
 }
 
-int
-peft_config_check(const struct peft_method *m, const cJSON *config,
+static int
+check_keys(const struct peft_method *m, const cJSON *config,
     struct peft_err *err)
 {
 	const cJSON *e;
 
 	cJSON_ArrayForEach(e, config) {
-		const char *const *key = find_key(common, e->string);
+		const struct peft_setting *key = peft_setting_find(common,
+		    e->string);
 
-		if (key != NULL && key[1] == NULL)
+		if (key != NULL && key->usual == NULL)
 			continue;
 		if (m->hub ? peft_hub_is_outer(e->string) :
 		    (strcmp(e->string, "target_modules") == 0 && m->kinds !=
 		    0 && m->gather == NULL) ||
 		    strcmp(e->string, PEFT_INIT_IDS) == 0)
 			continue;
-		if (find_key(m->keys, e->string) != NULL || is_off(e))
+		if (peft_setting_find(m->keys, e->string) != NULL ||
+		    peft_setting_find(m->shared, e->string) != NULL ||
+		    peft_config_is_off(e))
 			continue;
-		if (key == NULL || !is_default(e, key[1]))
+		if (key == NULL || !is_default(e, key->usual))
 			return peft_seterr(err, "adapter_config.json: key "
 			    "\"%s\" is not honoured for %s here", e->string,
 			    m->type);
 	}
 	return 0;
+}
+
+int
+peft_settings_of(const struct peft_method *m, const cJSON *config,
+    void **settings, struct peft_err *err)
+{
+	if (check_keys(m, config, err) == -1)
+		return -1;
+	if (m->parse != NULL)
+		return m->parse(config, settings, err);
+	if ((*settings = peft_calloc(1, m->size + 1, err)) == NULL ||
+	    (m->shared != NULL && peft_settings_read(m->shared, config,
+	    *settings, err) == -1) ||
+	    peft_settings_read(m->keys, config, *settings, err) == -1)
+		return -1;
+	return m->check == NULL ? 0 : m->check(config, *settings, err);
 }
 
 cJSON *
@@ -111,7 +123,7 @@ target_list(const struct peft_adapter *a)
 cJSON *
 peft_config_to_save(const struct peft_adapter *a, struct peft_err *err)
 {
-	cJSON *c = cJSON_Duplicate(a->config, true), *def;
+	cJSON *c = cJSON_Duplicate(a->config, true);
 	const cJSON *t = peft_json_get(a->config, "target_modules");
 	size_t i;
 
@@ -121,12 +133,8 @@ peft_config_to_save(const struct peft_adapter *a, struct peft_err *err)
 	}
 	if (a->method->hub)
 		return peft_hub_to_save(a, c);
-	for (i = 0; a->method->keys[i][0] != NULL; i++) {
-		if (peft_json_get(c, a->method->keys[i][0]) != NULL)
-			continue;
-		def = cJSON_Parse(a->method->keys[i][1]);
-		cJSON_AddItemToObject(c, a->method->keys[i][0], def);
-	}
+	peft_settings_fill(a->method->keys, c);
+	peft_settings_fill(a->method->shared, c);
 	if (a->nsites > 0 && a->method->gather == NULL && (t == NULL ||
 	    cJSON_IsNull(t) || peft_target_is_all_linear(t)))
 		peft_json_set(c, "target_modules", a->method->kinds ==
@@ -137,10 +145,10 @@ peft_config_to_save(const struct peft_adapter *a, struct peft_err *err)
 	peft_json_set(c, "inference_mode", cJSON_CreateTrue());
 	if (peft_json_get(c, "task_type") == NULL)
 		peft_json_set(c, "task_type", cJSON_CreateString("CAUSAL_LM"));
-	for (i = 0; common[i][0] != NULL; i++)
-		if (common[i][1] == NULL && peft_json_get(c,
-		    common[i][0]) == NULL)
-			peft_json_set(c, common[i][0], cJSON_CreateNull());
+	for (i = 0; common[i].key != NULL; i++)
+		if (common[i].usual == NULL && peft_json_get(c,
+		    common[i].key) == NULL)
+			peft_json_set(c, common[i].key, cJSON_CreateNull());
 	cJSON_DeleteItemFromObjectCaseSensitive(c, "runtime_config");
 	if (cJSON_IsNull(peft_json_get(c, "peft_version")))
 		peft_json_set(c, "peft_version", cJSON_CreateString("0.21.2"));
@@ -170,43 +178,10 @@ peft_config_off(const cJSON *config, const char *key, struct peft_err *err)
 {
 	const cJSON *v = peft_json_get(config, key);
 
-	if (v == NULL || is_off(v) || (cJSON_IsString(v) &&
+	if (v == NULL || peft_config_is_off(v) || (cJSON_IsString(v) &&
 	    strcmp(v->valuestring, "none") == 0))
 		return 0;
 	return peft_seterr(err, "key \"%s\" is not honoured here", key);
-}
-
-int
-peft_config_dropout(const cJSON *config, const char *key, double *out,
-    struct peft_err *err)
-{
-	if (peft_json_real(config, key, out, err) == -1)
-		return -1;
-	if (!(*out >= 0) || !(*out < 1))
-		return peft_seterr(err, "%s %g is not in [0, 1)", key, *out);
-	return 0;
-}
-
-int
-peft_config_choice(const cJSON *config, const char *key,
-    const char *const *words, int *out, struct peft_err *err)
-{
-	const cJSON *v = peft_json_get(config, key);
-	int i;
-
-	if (v == NULL || cJSON_IsNull(v))
-		return 0;
-	if (cJSON_IsBool(v)) {
-		*out = cJSON_IsTrue(v);
-		return 0;
-	}
-	for (i = 0; cJSON_IsString(v) && words[i] != NULL; i++)
-		if (strcmp(words[i], v->valuestring) == 0) {
-			*out = i + 2;
-			return 0;
-		}
-	return peft_seterr(err, "%s \"%s\" is not honoured here", key,
-	    cJSON_IsString(v) ? v->valuestring : "?");
 }
 
 int

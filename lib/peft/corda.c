@@ -29,30 +29,20 @@ struct corda {
 	struct peft_probes	 probes;
 	struct sum		*sum;	/* [probes.n], of the first of equals */
 	double			*x;	/* shared by them */
-	bool			 kpm;
+	int			 kpm;		/* which of methods */
 };
 
-static int
-parse(const cJSON *config, bool *kpm, struct peft_err *err)
-{
-	const cJSON *c = peft_json_get(config, "corda_config");
-	const char *method = "ipm";
+static const char *const methods[] = { "ipm", "kpm", NULL };
 
-	*kpm = false;
-	if (c == NULL || cJSON_IsNull(c))
-		return 0;
-	if (!cJSON_IsObject(c))
-		return peft_seterr(err, "corda_config is no object");
-	if (peft_config_off(c, "cache_file", err) == -1 ||
-	    peft_config_off(c, "covariance_file", err) == -1 ||
-	    peft_config_off(c, "use_float16_for_covariance", err) == -1 ||
-	    peft_json_str(c, "corda_method", &method, err) == -1)
-		return peft_errprefix(err, "corda_config");
-	*kpm = strcmp(method, "kpm") == 0;
-	return *kpm || strcmp(method, "ipm") == 0 ? 0 : peft_seterr(err,
-	    "corda_config: corda_method \"%s\" is neither ipm nor kpm",
-	    method);
-}
+static const struct peft_setting keys[] = {
+	PEFT_SET_OFF("cache_file", "null"),
+	PEFT_SET_OFF("covariance_file", "null"),
+	PEFT_SET_OFF("use_float16_for_covariance", "false"),
+	PEFT_SET_LATER("prune_temporary_fields", "true"),
+	PEFT_SET_LATER("verbose", "false"),
+	PEFT_SET_WORD("corda_method", "\"ipm\"", peft_set_word, 0, methods),
+	PEFT_SET_END
+};
 
 /* A sample, divided by its largest entry. */
 static void
@@ -229,7 +219,8 @@ peft_corda(struct peft_adapter *a, struct peft_net *net,
 	size_t i;
 	int r;
 
-	if (parse(a->config, &k.kpm, err) == -1 || peft_probes_open(&k.probes,
+	if (peft_settings_inner(keys, a->config,
+	    "corda_config", &k.kpm, err) == -1 || peft_probes_open(&k.probes,
 	    net, a, data, 1, false, err) == -1)
 		return -1;
 	r = open_sums(&k, err) == 0 ? pass(&k, err) : -1;

@@ -4,24 +4,17 @@
 
 #include "peft/virtual.h"
 
-static const char *const keys[][2] = {
-	{ "num_virtual_tokens", "null" }, { "token_dim", "null" },
-	{ "num_transformer_submodules", "null" },
-	{ "num_attention_heads", "null" }, { "num_layers", "null" },
-	{ "cpt_token_ids", "null" }, { "cpt_mask", "null" },
-	{ "cpt_tokens_type_mask", "null" },
-	{ "opt_weighted_loss_type", "\"none\"" },
-	{ "opt_loss_decay_factor", "1.0" }, { "opt_projection_epsilon", "0.1" },
-	{ "opt_projection_format_epsilon", "0.1" },
-	{ "tokenizer_name_or_path", "null" }, { NULL, NULL }
+static const struct peft_setting keys[] = {
+	PEFT_SET_VIRTUAL, PEFT_SET_OFF("modules_to_save", "null"),
+	PEFT_SET_LATER("cpt_token_ids", "null"),
+	PEFT_SET_LATER("cpt_mask", "null"),
+	PEFT_SET_LATER("cpt_tokens_type_mask", "null"),
+	PEFT_SET_LATER("opt_weighted_loss_type", "\"none\""),
+	PEFT_SET_LATER("opt_loss_decay_factor", "1.0"),
+	PEFT_SET_LATER("opt_projection_epsilon", "0.1"),
+	PEFT_SET_LATER("opt_projection_format_epsilon", "0.1"),
+	PEFT_SET_LATER("tokenizer_name_or_path", "null"), PEFT_SET_END
 };
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	*settings = NULL;
-	return peft_config_off(config, "modules_to_save", err);
-}
 
 static int
 common(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -36,7 +29,8 @@ common(const void *settings, struct peft_module *m, struct peft_shape *out,
 }
 
 const struct peft_method peft_cpt = {
-	.type = "CPT", .name = "cpt", .keys = keys, .parse = parse,
+	.type = "CPT", .name = "cpt",
+	.keys = keys,
 	.common = common, .prepare = peft_virtual_plain_prepare,
 	.attach = peft_virtual_plain_attach,
 };

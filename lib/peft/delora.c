@@ -22,39 +22,18 @@ struct delora {
 	const cJSON	*rank_pattern, *lambda_pattern;
 };
 
-static const char *const keys[][2] = {
-	{ "r", "8" }, { "delora_lambda", "15" }, { "module_dropout", "0.0" },
-	{ "exclude_modules", "null" }, { "bias", "\"none\"" },
-	{ "init_weights", "true" }, { "layers_to_transform", "null" },
-	{ "layers_pattern", "null" }, { "rank_pattern", "{}" },
-	{ "lambda_pattern", "{}" }, { "modules_to_save", "null" },
-	{ NULL, NULL }
+#define AT(field)	offsetof(struct delora, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("r", "8", AT(r), 1, 1 << 20),
+	PEFT_SET("delora_lambda", "15", peft_set_real, AT(lambda)),
+	PEFT_SET("init_weights", "true", peft_set_not, AT(random)),
+	PEFT_SET_LATER("bias", "\"none\""),
+	PEFT_SET("module_dropout", "0.0", peft_set_share, AT(dropout)),
+	PEFT_SET("rank_pattern", "{}", peft_set_pattern, AT(rank_pattern)),
+	PEFT_SET("lambda_pattern", "{}", peft_set_pattern,
+	    AT(lambda_pattern)),
+	PEFT_SET_TARGETS, PEFT_SET_END
 };
-
-static const char *const patterns[] = { "rank_pattern", "lambda_pattern",
-	NULL };
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct delora *d = peft_calloc(1, sizeof(*d), err);
-	bool start = true;
-
-	if ((*settings = d) == NULL)
-		return -1;
-	*d = (struct delora){ .r = 8, .lambda = 15 };
-	if (peft_json_int(config, "r", 1, 1 << 20, &d->r, err) == -1 ||
-	    peft_json_real(config, "delora_lambda", &d->lambda, err) == -1 ||
-	    peft_json_bool(config, "init_weights", &start, err) == -1 ||
-	    peft_config_off(config, "bias", err) == -1 ||
-	    peft_config_dropout(config, "module_dropout", &d->dropout,
-	    err) == -1)
-		return -1;
-	d->random = !start;
-	d->rank_pattern = peft_json_get(config, "rank_pattern");
-	d->lambda_pattern = peft_json_get(config, "lambda_pattern");
-	return 0;
-}
 
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -186,11 +165,11 @@ static const struct peft_lowrank_ops ops = { make, back };
 
 const struct peft_method peft_delora = {
 	.type = "DELORA", .name = "delora",
-	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "module_dropout" },
-	.keys = keys,
-	.patterns = patterns, .kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD,
-	.bounded = true,
-	.parse = parse, .shapes = shapes, .init = init, .start = start,
+	.knobs = { [PEFT_KNOB_RANK] = "r",
+	    [PEFT_KNOB_DROPOUT] = "module_dropout" },
+	.keys = keys, .size = sizeof(struct delora),
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .bounded = true,
+	.shapes = shapes, .init = init, .start = start,
 	.prepare = peft_lowrank_prepare, .hook = &peft_lowrank_hook,
 	.ops = &ops, .changes = peft_lowrank_changes,
 	.merge = peft_lowrank_merge,

@@ -7,35 +7,23 @@
 #include "peft/eva.h"
 #include "peft/target.h"
 
+#define AT(field)	offsetof(struct peft_eva_settings, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET("rho", "2.0", peft_set_real, AT(rho)),
+	PEFT_SET("tau", "0.99", peft_set_real, AT(tau)),
+	PEFT_SET("use_label_mask", "true", peft_set_bool, AT(mask)),
+	PEFT_SET("whiten", "false", peft_set_bool, AT(whiten)),
+	PEFT_SET("adjust_scaling_factors", "true", peft_set_bool, AT(adjust)),
+	PEFT_SET_INT("label_mask_value", "-100", AT(ignore), INT32_MIN,
+	    INT32_MAX),
+	PEFT_SET_END
+};
+
 int
 peft_eva_settings(const cJSON *config, struct peft_eva_settings *s,
     struct peft_err *err)
 {
-	const cJSON *e = peft_json_get(config, "eva_config"), *k;
-	static const char *const known[] = { "rho", "tau", "use_label_mask",
-	    "label_mask_value", "whiten", "adjust_scaling_factors", NULL };
-	size_t i;
-
-	*s = (struct peft_eva_settings){ 2, 0.99, true, false, true, -100 };
-	if (e == NULL || cJSON_IsNull(e))
-		return 0;
-	if (!cJSON_IsObject(e))
-		return peft_seterr(err, "eva_config is no object");
-	cJSON_ArrayForEach(k, e) {
-		for (i = 0; known[i] != NULL &&
-		    strcmp(known[i], k->string) != 0; i++)
-			;
-		if (known[i] == NULL)
-			return peft_seterr(err, "eva_config: key \"%s\" is "
-			    "not honoured here", k->string);
-	}
-	if (peft_json_real(e, "rho", &s->rho, err) == -1 ||
-	    peft_json_real(e, "tau", &s->tau, err) == -1 ||
-	    peft_json_bool(e, "use_label_mask", &s->mask, err) == -1 ||
-	    peft_json_bool(e, "whiten", &s->whiten, err) == -1 ||
-	    peft_json_bool(e, "adjust_scaling_factors", &s->adjust,
-	    err) == -1 || peft_json_int(e, "label_mask_value", INT32_MIN,
-	    INT32_MAX, &s->ignore, err) == -1)
+	if (peft_settings_inner(keys, config, "eva_config", s, err) == -1)
 		return -1;
 	if (!(s->rho >= 1) || !(s->rho <= 1000))
 		return peft_seterr(err, "eva_config: rho %g is not in [1, "

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "peft/bias.h"
 #include "peft/target.h"
 #include "peft/tokens.h"
 
@@ -145,6 +146,8 @@ peft_extras(struct peft_adapter *a, const struct peft_sites *sites,
 	    !a->method->hub)
 		return peft_seterr(err, "modules_to_save leaves nothing to "
 		    "target");
+	if (r == 0)
+		r = peft_bias_add(a, sites, chosen, n, err);
 	return r == -1 ? -1 : add_tokens(a, sites, chosen, n, err);
 }
 

@@ -23,34 +23,17 @@ struct fourier {
 	const cJSON	*pattern;
 };
 
-static const char *const keys[][2] = {
-	{ "n_frequency", "1000" }, { "scaling", "150.0" },
-	{ "random_loc_seed", "777" }, { "fan_in_fan_out", "false" },
-	{ "exclude_modules", "null" }, { "bias", "\"none\"" },
-	{ "modules_to_save", "null" }, { "layers_to_transform", "null" },
-	{ "layers_pattern", "null" }, { "n_frequency_pattern", "{}" },
-	{ "init_weights", "false" }, { NULL, NULL }
+#define AT(field)	offsetof(struct fourier, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("n_frequency", "1000", AT(n), 1, 1 << 28),
+	PEFT_SET_INT("random_loc_seed", "777", AT(seed), 0, UINT32_MAX),
+	PEFT_SET("scaling", "150.0", peft_set_real, AT(scaling)),
+	PEFT_SET("init_weights", "false", peft_set_bool, AT(zero)),
+	PEFT_SET("n_frequency_pattern", "{}", peft_set_pattern, AT(pattern)),
+	PEFT_SET_LATER("bias", "\"none\""),
+	PEFT_SET_LATER("fan_in_fan_out", "false"),
+	PEFT_SET_TARGETS, PEFT_SET_END
 };
-
-static const char *const patterns[] = { "n_frequency_pattern", NULL };
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct fourier *f = peft_calloc(1, sizeof(*f), err);
-
-	if ((*settings = f) == NULL)
-		return -1;
-	*f = (struct fourier){ .n = 1000, .seed = 777, .scaling = 150 };
-	f->pattern = peft_json_get(config, "n_frequency_pattern");
-	if (peft_json_int(config, "n_frequency", 1, 1 << 28, &f->n,
-	    err) == -1 || peft_json_int(config, "random_loc_seed", 0,
-	    UINT32_MAX, &f->seed, err) == -1 ||
-	    peft_json_real(config, "scaling", &f->scaling, err) == -1 ||
-	    peft_json_bool(config, "init_weights", &f->zero, err) == -1)
-		return -1;
-	return peft_config_off(config, "bias", err);
-}
 
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -195,9 +178,9 @@ back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 static const struct peft_dense_ops ops = { false, rows_of, back };
 
 const struct peft_method peft_fourierft = {
-	.type = "FOURIERFT", .name = "fourierft", .keys = keys,
-	.patterns = patterns, .kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD,
-	.parse = parse, .shapes = shapes, .init = init, .prepare = prepare,
-	.hook = &peft_dense_hook, .ops = &ops, .changes = peft_weight_changes,
-	.merge = peft_dense_merge,
+	.type = "FOURIERFT", .name = "fourierft",
+	.keys = keys, .size = sizeof(struct fourier),
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .shapes = shapes,
+	.init = init, .prepare = prepare, .hook = &peft_dense_hook, .ops = &ops,
+	.changes = peft_weight_changes, .merge = peft_dense_merge,
 };

@@ -33,30 +33,27 @@ struct state {
 	struct peft_module	*member[MOST];
 };
 
-static const char *const keys[][2] = {
-	{ "key", "true" }, { "query", "true" }, { "value", "true" },
-	{ "query_before_ln", "false" }, { "regularization", "true" },
-	{ "residual_before", "false" }, { "temperature", "false" },
-	{ "value_before_softmax", "true" }, { "value_initialized", "true" },
-	{ "dropout_prob", "null" }, { NULL, NULL }
+#define AT(field)	offsetof(struct fusion, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET("key", "true", peft_set_bool, AT(key)),
+	PEFT_SET("query", "true", peft_set_bool, AT(query)),
+	PEFT_SET("value", "true", peft_set_bool, AT(value)),
+	PEFT_SET("query_before_ln", "false", peft_set_bool,
+	    AT(query_is_branch)),
+	PEFT_SET("residual_before", "false", peft_set_bool,
+	    AT(residual_first)),
+	PEFT_SET_OFF("temperature", "false"),
+	PEFT_SET_LATER("regularization", "true"),
+	PEFT_SET_LATER("value_before_softmax", "true"),
+	PEFT_SET_LATER("value_initialized", "true"),
+	PEFT_SET_LATER("dropout_prob", "null"), PEFT_SET_END
 };
 
 static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
+check(const cJSON *config, void *settings, struct peft_err *err)
 {
-	struct fusion *f = peft_calloc(1, sizeof(*f), err);
+	struct fusion *f = settings;
 
-	if ((*settings = f) == NULL)
-		return -1;
-	*f = (struct fusion){ .query = true, .key = true, .value = true };
-	if (peft_json_bool(config, "query", &f->query, err) == -1 ||
-	    peft_json_bool(config, "key", &f->key, err) == -1 ||
-	    peft_json_bool(config, "value", &f->value, err) == -1 ||
-	    peft_json_bool(config, "query_before_ln", &f->query_is_branch,
-	    err) == -1 || peft_json_bool(config, "residual_before",
-	    &f->residual_first, err) == -1 ||
-	    peft_config_off(config, "temperature", err) == -1)
-		return -1;
 	f->n = (size_t)cJSON_GetArraySize(peft_json_get(config,
 	    "adapter_names"));
 	return f->query || f->key || f->value ? 0 : peft_seterr(err,
@@ -325,7 +322,8 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 }
 
 const struct peft_method peft_hub_fusion = {
-	.type = "AH_FUSION", .name = "ah-fusion", .hub = true, .keys = keys,
-	.kinds = 1 << PEFT_JOIN, .parse = parse, .wanted = wanted,
-	.shapes = shapes, .prepare = prepare, .attach = attach,
+	.type = "AH_FUSION", .name = "ah-fusion", .hub = true,
+	.keys = keys, .size = sizeof(struct fusion), .check = check,
+	.kinds = 1 << PEFT_JOIN, .wanted = wanted, .shapes = shapes,
+	.prepare = prepare, .attach = attach,
 };

@@ -19,30 +19,18 @@ struct hira {
 	int		 start;
 };
 
-static const char *const keys[][2] = {
-	{ "r", "32" }, { "exclude_modules", "null" }, { "hira_dropout", "0.0" },
-	{ "fan_in_fan_out", "false" }, { "modules_to_save", "null" },
-	{ "init_weights", "true" }, { "layers_to_transform", "null" },
-	{ "layers_pattern", "null" }, { "rank_pattern", "{}" }, { NULL, NULL }
-};
-
 static const char *const starts[] = { "gaussian", NULL };
 
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct hira *h = peft_calloc(1, sizeof(*h), err);
-
-	if ((*settings = h) == NULL)
-		return -1;
-	*h = (struct hira){ .r = 32, .start = ZERO };
-	if (peft_json_int(config, "r", 1, 1 << 20, &h->r, err) == -1 ||
-	    peft_config_dropout(config, "hira_dropout", &h->dropout,
-	    err) == -1)
-		return -1;
-	return peft_config_choice(config, "init_weights", starts, &h->start,
-	    err);
-}
+#define AT(field)	offsetof(struct hira, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("r", "32", AT(r), 1, 1 << 20),
+	PEFT_SET("hira_dropout", "0.0", peft_set_share, AT(dropout)),
+	PEFT_SET_WORD("init_weights", "true", peft_set_choice, AT(start),
+	    starts),
+	PEFT_SET_LATER("rank_pattern", "{}"),
+	PEFT_SET_LATER("fan_in_fan_out", "false"),
+	PEFT_SET_TARGETS, PEFT_SET_END
+};
 
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -116,10 +104,10 @@ static const struct peft_dense_ops ops = { true, rows, back };
 
 const struct peft_method peft_hira = {
 	.type = "HIRA", .name = "hira",
-	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "hira_dropout" },
-	.keys = keys,
+	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "hira_dropout"
+	    },
+	.keys = keys, .size = sizeof(struct hira),
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .bounded = true,
-	.parse = parse,
 	.shapes = shapes, .init = init, .hook = &peft_dense_hook, .ops = &ops,
 	.changes = peft_weight_changes, .merge = peft_dense_merge,
 };

@@ -18,29 +18,14 @@ struct hra {
 	bool	gs, random;
 };
 
-static const char *const keys[][2] = {
-	{ "r", "8" }, { "apply_GS", "false" }, { "exclude_modules", "null" },
-	{ "init_weights", "true" }, { "layers_to_transform", "null" },
-	{ "layers_pattern", "null" }, { "bias", "\"none\"" },
-	{ "modules_to_save", "null" }, { NULL, NULL }
+#define AT(field)	offsetof(struct hra, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("r", "8", AT(r), 1, 1 << 20),
+	PEFT_SET("apply_GS", "false", peft_set_bool, AT(gs)),
+	PEFT_SET("init_weights", "true", peft_set_not, AT(random)),
+	PEFT_SET_LATER("bias", "\"none\""),
+	PEFT_SET_TARGETS, PEFT_SET_END
 };
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct hra *h = peft_calloc(1, sizeof(*h), err);
-	bool start = true;
-
-	if ((*settings = h) == NULL)
-		return -1;
-	h->r = 8;
-	if (peft_json_int(config, "r", 1, 1 << 20, &h->r, err) == -1 ||
-	    peft_json_bool(config, "apply_GS", &h->gs, err) == -1 ||
-	    peft_json_bool(config, "init_weights", &start, err) == -1)
-		return -1;
-	h->random = !start;
-	return peft_config_off(config, "bias", err);
-}
 
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -318,9 +303,9 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 }
 
 const struct peft_method peft_hra = {
-	.type = "HRA", .name = "hra",
-	.knobs = { [PEFT_KNOB_RANK] = "r" },
-	.keys = keys, .kinds = 1 << PEFT_LINEAR,
-	.parse = parse, .shapes = shapes, .init = init, .prepare = prepare,
-	.hook = &hook, .changes = peft_weight_changes, .merge = merge,
+	.type = "HRA", .name = "hra", .knobs = { [PEFT_KNOB_RANK] = "r" },
+	.keys = keys, .size = sizeof(struct hra),
+	.kinds = 1 << PEFT_LINEAR, .shapes = shapes, .init = init,
+	.prepare = prepare, .hook = &hook, .changes = peft_weight_changes,
+	.merge = merge,
 };

@@ -165,13 +165,7 @@ spell_float(cJSON *number)
 static void
 fill(const struct peft_method *m, cJSON *config)
 {
-	const char *const (*key)[2];
-	struct peft_err err;
-
-	for (key = m->keys; (*key)[0] != NULL; key++)
-		if (peft_json_get(config, (*key)[0]) == NULL)
-			cJSON_AddItemToObject(config, (*key)[0],
-			    peft_json((*key)[1], strlen((*key)[1]), &err));
+	peft_settings_fill(m->keys, config);
 	spell_float(cJSON_GetObjectItemCaseSensitive(config, "scaling"));
 }
 
@@ -249,18 +243,18 @@ peft_hub_left_out(const cJSON *list, int layer)
 }
 
 int
-peft_hub_check_left_out(const cJSON *list, struct peft_err *err)
+peft_set_left_out(const struct peft_setting *s, const cJSON *config, void *at,
+    struct peft_err *err)
 {
-	const cJSON *e;
+	const cJSON *list = peft_json_get(config, s->key), *e;
 
-	if (list == NULL || cJSON_IsNull(list))
-		return 0;
 	if (!cJSON_IsArray(list))
 		return peft_seterr(err, "leave_out is no list");
 	cJSON_ArrayForEach(e, list)
 		if (!cJSON_IsNumber(e))
 			return peft_seterr(err, "leave_out holds something "
 			    "that is no layer's number");
+	*(const cJSON **)at = list;
 	return 0;
 }
 

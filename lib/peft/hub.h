@@ -46,8 +46,8 @@ bool	peft_hub_is_alias(const char *name);
 
 /* leave_out: the layers without the adapter; 1: this is one of them. */
 int	peft_hub_left_out(const cJSON *list, int layer);
-int	peft_hub_check_left_out(const cJSON *list, struct peft_err *)
-	    PEFT_MUSTCHECK;
+int	peft_set_left_out(const struct peft_setting *, const cJSON *, void *,
+	    struct peft_err *);		/* const cJSON * */
 /* The module of the same settings that has what is common to its kind. */
 const struct peft_module *peft_hub_common(const struct peft_module *);
 

@@ -24,31 +24,23 @@ struct hublora {
 	bool	q, k, v;
 	int64_t	r;
 	double	alpha, dropout;
-	int	start;			/* words below */
+	int	start, mode;		/* words below */
 	const cJSON *leave_out;
-};
-
-static const char *const keys[][2] = {
-	{ "architecture", "\"lora\"" }, { "selfattn_lora", "true" },
-	{ "intermediate_lora", "false" }, { "output_lora", "false" },
-	{ "leave_out", "[]" }, { "r", "8" }, { "alpha", "8" },
-	{ "dropout", "0.0" }, { "attn_matrices", "[\"q\",\"v\"]" },
-	{ "composition_mode", "\"add\"" }, { "init_weights", "\"lora\"" },
-	{ "init_weights_seed", "null" }, { "use_gating", "false" },
-	{ "use_dora", "false" }, { "vera_d", "null" }, { "vera_b", "null" },
-	{ "dtype", "null" }, { NULL, NULL }
 };
 
 enum { START_LORA = 2, START_BERT, START_IA3 };
 static const char *const starts[] = { "lora", "bert", "ia3", NULL };
 
-static int
-parse_matrices(const cJSON *config, struct hublora *s, struct peft_err *err)
-{
-	const cJSON *list = peft_json_get(config, "attn_matrices"), *e;
+static const char *const modes[] = { "add", "scale", NULL };
 
-	s->q = s->v = list == NULL;
-	cJSON_ArrayForEach(e, list) {
+static int
+read_matrices(const struct peft_setting *key, const cJSON *config,
+    void *settings, struct peft_err *err)
+{
+	struct hublora *s = settings;
+	const cJSON *e;
+
+	cJSON_ArrayForEach(e, peft_json_get(config, key->key)) {
 		const char *w = cJSON_IsString(e) ? e->valuestring : "";
 
 		s->q |= strcmp(w, "q") == 0;
@@ -62,36 +54,34 @@ parse_matrices(const cJSON *config, struct hublora *s, struct peft_err *err)
 	return 0;
 }
 
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	static const char *const off[] = { "use_dora", "vera_d", "vera_b",
-	    "dtype", NULL }, *const modes[] = { "add", "scale", NULL };
-	struct hublora *s = peft_calloc(1, sizeof(*s), err);
-	int mode = 2, i;
+#define AT(field)	offsetof(struct hublora, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_LATER("architecture", "\"lora\""),
+	PEFT_SET("selfattn_lora", "true", peft_set_bool, AT(attention)),
+	PEFT_SET("intermediate_lora", "false", peft_set_bool, AT(inner)),
+	PEFT_SET("output_lora", "false", peft_set_bool, AT(outer)),
+	PEFT_SET("use_gating", "false", peft_set_bool, AT(gating)),
+	PEFT_SET_INT("r", "8", AT(r), 1, 1 << 20),
+	PEFT_SET("alpha", "8", peft_set_real, AT(alpha)),
+	PEFT_SET("dropout", "0.0", peft_set_share, AT(dropout)),
+	PEFT_SET_WORD("composition_mode", "\"add\"", peft_set_choice,
+	    AT(mode), modes),
+	PEFT_SET_WORD("init_weights", "\"lora\"", peft_set_choice, AT(start),
+	    starts),
+	PEFT_SET("attn_matrices", "[\"q\",\"v\"]", read_matrices, 0),
+	PEFT_SET("leave_out", "[]", peft_set_left_out, AT(leave_out)),
+	PEFT_SET_OFF("use_dora", "false"), PEFT_SET_OFF("vera_d", "null"),
+	PEFT_SET_OFF("vera_b", "null"), PEFT_SET_OFF("dtype", "null"),
+	PEFT_SET_LATER("init_weights_seed", "null"), PEFT_SET_END
+};
 
-	if ((*settings = s) == NULL)
-		return -1;
-	*s = (struct hublora){ .attention = true, .r = 8, .alpha = 8,
-	    .start = START_LORA };
-	s->leave_out = peft_json_get(config, "leave_out");
-	if (peft_json_bool(config, "selfattn_lora", &s->attention,
-	    err) == -1 || peft_json_bool(config, "intermediate_lora",
-	    &s->inner, err) == -1 || peft_json_bool(config, "output_lora",
-	    &s->outer, err) == -1 || peft_json_bool(config, "use_gating",
-	    &s->gating, err) == -1 || peft_json_int(config, "r", 1, 1 << 20,
-	    &s->r, err) == -1 || peft_json_real(config, "alpha", &s->alpha,
-	    err) == -1 || peft_config_dropout(config, "dropout",
-	    &s->dropout, err) == -1 || peft_config_choice(config,
-	    "composition_mode", modes, &mode, err) == -1 ||
-	    peft_config_choice(config, "init_weights", starts, &s->start,
-	    err) == -1 || parse_matrices(config, s, err) == -1 ||
-	    peft_hub_check_left_out(s->leave_out, err) == -1)
-		return -1;
-	s->scale = mode == 3;
-	for (i = 0; off[i] != NULL; i++)
-		if (peft_config_off(config, off[i], err) == -1)
-			return -1;
+static int
+check(const cJSON *config, void *settings, struct peft_err *err)
+{
+	struct hublora *s = settings;
+
+	(void)config;
+	s->scale = s->mode == 3;
 	if (s->scale && (s->r != 1 || s->dropout > 0 || s->gating))
 		return peft_seterr(err, "composition_mode \"scale\" is for "
 		    "r 1 without dropout and use_gating");
@@ -314,8 +304,8 @@ const struct peft_method peft_hub_lora = {
 	.type = "AH_LORA", .name = "ah-lora", .hub = true,
 	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_ALPHA] = "alpha",
 	    [PEFT_KNOB_DROPOUT] = "dropout" },
-	.keys = keys, .kinds = 1 << PEFT_LINEAR, .bounded = true,
-	.parse = parse,
-	.wanted = wanted, .shapes = shapes, .init = init, .prepare = prepare,
+	.keys = keys, .size = sizeof(struct hublora), .check = check,
+	.kinds = 1 << PEFT_LINEAR, .bounded = true, .wanted = wanted,
+	.shapes = shapes, .init = init, .prepare = prepare,
 	.hook_for = hook_for, .changes = changes, .merge = merge,
 };

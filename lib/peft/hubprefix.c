@@ -25,38 +25,21 @@ struct hubprefix {
 	peft_nonlinear	*act;
 };
 
-static const char *const keys[][2] = {
-	{ "architecture", "\"prefix_tuning\"" }, { "encoder_prefix", "true" },
-	{ "cross_prefix", "true" }, { "leave_out", "[]" },
-	{ "flat", "false" }, { "prefix_length", "30" },
-	{ "bottleneck_size", "512" }, { "non_linearity", "\"tanh\"" },
-	{ "dropout", "0.0" }, { "use_gating", "false" },
-	{ "shared_gating", "true" }, { "init_weights_seed", "null" },
-	{ NULL, NULL }
+#define AT(field)	offsetof(struct hubprefix, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_LATER("architecture", "\"prefix_tuning\""),
+	PEFT_SET_LATER("encoder_prefix", "true"),
+	PEFT_SET_LATER("cross_prefix", "true"),
+	PEFT_SET_OFF("leave_out", "[]"),
+	PEFT_SET("flat", "false", peft_set_bool, AT(flat)),
+	PEFT_SET_INT("prefix_length", "30", AT(n), 1, 65536),
+	PEFT_SET_INT("bottleneck_size", "512", AT(hidden), 1, 1 << 20),
+	PEFT_SET("non_linearity", "\"tanh\"", peft_set_nonlinear, AT(act)),
+	PEFT_SET("dropout", "0.0", peft_set_share, AT(dropout)),
+	PEFT_SET("use_gating", "false", peft_set_bool, AT(gating)),
+	PEFT_SET("shared_gating", "true", peft_set_bool, AT(shared)),
+	PEFT_SET_LATER("init_weights_seed", "null"), PEFT_SET_END
 };
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct hubprefix *s = peft_calloc(1, sizeof(*s), err);
-	const char *act = "tanh";
-
-	if ((*settings = s) == NULL)
-		return -1;
-	*s = (struct hubprefix){ .shared = true, .n = 30, .hidden = 512 };
-	if (peft_json_bool(config, "flat", &s->flat, err) == -1 ||
-	    peft_json_bool(config, "use_gating", &s->gating, err) == -1 ||
-	    peft_json_bool(config, "shared_gating", &s->shared, err) == -1 ||
-	    peft_json_int(config, "prefix_length", 1, 65536, &s->n,
-	    err) == -1 || peft_json_int(config, "bottleneck_size", 1, 1 << 20,
-	    &s->hidden, err) == -1 || peft_json_str(config, "non_linearity",
-	    &act, err) == -1 || peft_config_dropout(config, "dropout",
-	    &s->dropout, err) == -1 ||
-	    peft_config_off(config, "leave_out", err) == -1 ||
-	    (s->act = peft_nonlinear_find(act, err)) == NULL)
-		return -1;
-	return 0;
-}
 
 static bool
 wanted(const void *settings, const struct peft_adapter *a,
@@ -286,7 +269,8 @@ static const struct peft_hook_ops hook = {
 const struct peft_method peft_hub_prefix_tuning = {
 	.type = "AH_PREFIX_TUNING", .name = "ah-prefix-tuning", .hub = true,
 	.knobs = { [PEFT_KNOB_DROPOUT] = "dropout" },
-	.keys = keys, .kinds = 1 << PEFT_ATTENTION, .parse = parse,
-	.wanted = wanted, .shapes = shapes, .common = common, .init = init,
-	.prepare = prepare, .hook = &hook, .attach = attach,
+	.keys = keys, .size = sizeof(struct hubprefix),
+	.kinds = 1 << PEFT_ATTENTION, .wanted = wanted, .shapes = shapes,
+	.common = common, .init = init, .prepare = prepare, .hook = &hook,
+	.attach = attach,
 };

@@ -16,8 +16,9 @@ struct hubunion {
 	size_t			n;
 };
 
-static const char *const keys[][2] = {
-	{ "architecture", "\"union\"" }, { "configs", "[]" }, { NULL, NULL }
+static const struct peft_setting keys[] = {
+	PEFT_SET_LATER("architecture", "\"union\""),
+	PEFT_SET_LATER("configs", "[]"), PEFT_SET_END
 };
 
 static void
@@ -46,20 +47,16 @@ add(struct hubunion *u, const cJSON *config, struct peft_err *err)
 	if (p->method->parts != NULL)
 		return peft_seterr(err, "a union in a union");
 	u->n++;
-	if (peft_config_check(p->method, config, err) == -1)
-		return -1;
-	return p->method->parse(config, &p->settings, err);
+	return peft_settings_of(p->method, config, &p->settings, err);
 }
 
 static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
+check(const cJSON *config, void *settings, struct peft_err *err)
 {
 	const cJSON *list = peft_json_get(config, "configs"), *e;
-	struct hubunion *u = peft_calloc(1, sizeof(*u), err);
+	struct hubunion *u = settings;
 	int i = 0;
 
-	if ((*settings = u) == NULL)
-		return -1;
 	if (!cJSON_IsArray(list) || list->child == NULL)
 		return peft_seterr(err, "configs is no list of methods' "
 		    "settings");
@@ -81,6 +78,8 @@ parts(const void *settings, size_t *n)
 }
 
 const struct peft_method peft_hub_union = {
-	.type = "AH_UNION", .name = "ah-union", .hub = true, .keys = keys,
-	.kinds = 1 << PEFT_JOIN, .parse = parse, .drop = drop, .parts = parts,
+	.type = "AH_UNION", .name = "ah-union", .hub = true,
+	.keys = keys, .size = sizeof(struct hubunion), .check = check,
+	.drop = drop,
+	.kinds = 1 << PEFT_JOIN, .parts = parts,
 };

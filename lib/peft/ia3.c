@@ -17,28 +17,26 @@ struct ia3 {
 	const cJSON	*feedforward;
 };
 
-static const char *const keys[][2] = {
-	{ "exclude_modules", "null" }, { "feedforward_modules", "null" },
-	{ "fan_in_fan_out", "false" }, { "modules_to_save", "null" },
-	{ "init_ia3_weights", "true" }, { NULL, NULL }
-};
-
 static const char *const usual[] = { "k_proj", "v_proj", "down_proj", NULL };
 static const char *const usual_ff[] = { "down_proj", NULL };
 
+#define AT(field)	offsetof(struct ia3, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET("feedforward_modules", "null", peft_set_json,
+	    AT(feedforward)),
+	PEFT_SET("init_ia3_weights", "true", peft_set_not, AT(random)),
+	PEFT_SET_LATER("exclude_modules", "null"),
+	PEFT_SET_LATER("fan_in_fan_out", "false"),
+	PEFT_SET_LATER("modules_to_save", "null"), PEFT_SET_END
+};
+
 static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
+check(const cJSON *config, void *settings, struct peft_err *err)
 {
-	struct ia3 *s = peft_calloc(1, sizeof(*s), err);
-	bool start = true;
+	const struct ia3 *s = settings;
 	const cJSON *e;
 
-	if ((*settings = s) == NULL)
-		return -1;
-	s->feedforward = peft_json_get(config, "feedforward_modules");
-	if (peft_json_bool(config, "init_ia3_weights", &start, err) == -1)
-		return -1;
-	s->random = !start;
+	(void)config;
 	cJSON_ArrayForEach(e, s->feedforward)
 		if (!cJSON_IsString(e))
 			return peft_seterr(err, "feedforward_modules holds "
@@ -235,8 +233,9 @@ peft_ia3_merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 }
 
 const struct peft_method peft_ia3 = {
-	.type = "IA3", .name = "ia3", .keys = keys, .usual = usual,
-	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
+	.type = "IA3", .name = "ia3",
+	.keys = keys, .size = sizeof(struct ia3), .check = check,
+	.usual = usual, .kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD,
 	.shapes = shapes, .init = init, .hook_for = hook_for,
 	.changes = changes, .merge = peft_ia3_merge,
 };

@@ -256,7 +256,7 @@ save(const struct peft_layout *l, const struct peft_layout_out *o,
 	    .kind = "adapter", .file = l->file };
 	const char *meta[MOST_META] = { NULL };
 	struct peft_buf words = { 0 }, text = { 0 };
-	struct peft_side side = { "adapter_config.json", NULL, 0 };
+	struct peft_side side = { .name = "adapter_config.json" };
 	struct peft_sink *sink = NULL;
 	cJSON *config = l->config == NULL ? NULL : l->config(o, err);
 	size_t k;

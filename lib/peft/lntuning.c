@@ -3,22 +3,13 @@
 
 #include "peft/vector.h"
 
-static const char *const keys[][2] = {
-	{ "exclude_modules", "null" }, { "modules_to_save", "null" },
-	{ NULL, NULL }
+static const struct peft_setting keys[] = {
+	PEFT_SET_LATER("exclude_modules", "null"),
+	PEFT_SET_LATER("modules_to_save", "null"), PEFT_SET_END
 };
 
 static const char *const usual[] = { "input_layernorm",
 	"post_attention_layernorm", "norm", NULL };
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	(void)config;
-	(void)err;
-	*settings = NULL;
-	return 0;
-}
 
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -53,9 +44,10 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 }
 
 const struct peft_method peft_ln_tuning = {
-	.type = "LN_TUNING", .name = "ln-tuning", .keys = keys,
-	.usual = usual, .kinds = 1 << PEFT_NORM, .parse = parse,
-	.shapes = shapes, .init = init, .start = peft_vector_start,
-	.prepare = peft_vector_prepare, .hook = &peft_vector_hook,
-	.changes = peft_vector_changes, .merge = merge,
+	.type = "LN_TUNING", .name = "ln-tuning",
+	.keys = keys,
+	.usual = usual, .kinds = 1 << PEFT_NORM, .shapes = shapes, .init = init,
+	.start = peft_vector_start, .prepare = peft_vector_prepare,
+	.hook = &peft_vector_hook, .changes = peft_vector_changes,
+	.merge = merge,
 };

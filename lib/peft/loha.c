@@ -21,39 +21,18 @@ struct loha {
 	const cJSON	*rank_pattern, *alpha_pattern;
 };
 
-static const char *const keys[][2] = {
-	{ "rank_pattern", "{}" }, { "alpha_pattern", "{}" }, { "r", "8" },
-	{ "alpha", "8" }, { "rank_dropout", "0.0" },
-	{ "module_dropout", "0.0" }, { "use_effective_conv2d", "false" },
-	{ "exclude_modules", "null" }, { "init_weights", "true" },
-	{ "layers_to_transform", "null" }, { "layers_pattern", "null" },
-	{ "modules_to_save", "null" }, { NULL, NULL }
+#define AT(field)	offsetof(struct loha, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("r", "8", AT(r), 1, 1 << 20),
+	PEFT_SET("alpha", "8", peft_set_real, AT(alpha)),
+	PEFT_SET("rank_dropout", "0.0", peft_set_share, AT(rank_dropout)),
+	PEFT_SET("module_dropout", "0.0", peft_set_share, AT(module_dropout)),
+	PEFT_SET("init_weights", "true", peft_set_not, AT(random)),
+	PEFT_SET("rank_pattern", "{}", peft_set_pattern, AT(rank_pattern)),
+	PEFT_SET("alpha_pattern", "{}", peft_set_pattern, AT(alpha_pattern)),
+	PEFT_SET_LATER("use_effective_conv2d", "false"),
+	PEFT_SET_TARGETS, PEFT_SET_END
 };
-
-static const char *const patterns[] = { "rank_pattern", "alpha_pattern",
-	NULL };
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct loha *l = peft_calloc(1, sizeof(*l), err);
-	bool start = true;
-
-	if ((*settings = l) == NULL)
-		return -1;
-	*l = (struct loha){ .r = 8, .alpha = 8 };
-	if (peft_json_int(config, "r", 1, 1 << 20, &l->r, err) == -1 ||
-	    peft_json_real(config, "alpha", &l->alpha, err) == -1 ||
-	    peft_config_dropout(config, "rank_dropout", &l->rank_dropout,
-	    err) == -1 || peft_config_dropout(config, "module_dropout",
-	    &l->module_dropout, err) == -1 ||
-	    peft_json_bool(config, "init_weights", &start, err) == -1)
-		return -1;
-	l->random = !start;
-	l->rank_pattern = peft_json_get(config, "rank_pattern");
-	l->alpha_pattern = peft_json_get(config, "alpha_pattern");
-	return 0;
-}
 
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -172,9 +151,8 @@ static const struct peft_dense_ops ops = { false, rows, back };
 const struct peft_method peft_loha = {
 	.type = "LOHA", .name = "loha",
 	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_ALPHA] = "alpha" },
-	.keys = keys, .patterns = patterns,
+	.keys = keys, .size = sizeof(struct loha),
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .bounded = true,
-	.parse = parse,
 	.shapes = shapes, .init = init, .hook = &peft_dense_hook, .ops = &ops,
 	.changes = peft_weight_changes, .merge = peft_dense_merge,
 };

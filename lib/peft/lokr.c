@@ -25,47 +25,33 @@ struct lokr {
 
 enum { RANDOM, ZERO_FIRST, LYCORIS };
 
-static const char *const keys[][2] = {
-	{ "rank_pattern", "{}" }, { "alpha_pattern", "{}" }, { "r", "8" },
-	{ "alpha", "8" }, { "rank_dropout", "0.0" },
-	{ "module_dropout", "0.0" }, { "use_effective_conv2d", "false" },
-	{ "decompose_both", "false" }, { "decompose_factor", "-1" },
-	{ "rank_dropout_scale", "false" }, { "exclude_modules", "null" },
-	{ "init_weights", "true" }, { "layers_to_transform", "null" },
-	{ "layers_pattern", "null" }, { "modules_to_save", "null" },
-	{ NULL, NULL }
-};
-
-static const char *const patterns[] = { "rank_pattern", "alpha_pattern",
-	NULL };
 static const char *const starts[] = { "lycoris", NULL };
 
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct lokr *l = peft_calloc(1, sizeof(*l), err);
+#define AT(field)	offsetof(struct lokr, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("r", "8", AT(r), 1, 1 << 20),
+	PEFT_SET_INT("decompose_factor", "-1", AT(factor), -1, 1 << 20),
+	PEFT_SET("alpha", "8", peft_set_real, AT(alpha)),
+	PEFT_SET("decompose_both", "false", peft_set_bool, AT(both)),
+	PEFT_SET("rank_dropout", "0.0", peft_set_share, AT(rank_dropout)),
+	PEFT_SET("rank_dropout_scale", "false", peft_set_bool, AT(scaled)),
+	PEFT_SET("module_dropout", "0.0", peft_set_share, AT(module_dropout)),
+	PEFT_SET_WORD("init_weights", "true", peft_set_choice, AT(start),
+	    starts),
+	PEFT_SET("rank_pattern", "{}", peft_set_pattern, AT(rank_pattern)),
+	PEFT_SET("alpha_pattern", "{}", peft_set_pattern, AT(alpha_pattern)),
+	PEFT_SET_LATER("use_effective_conv2d", "false"),
+	PEFT_SET_TARGETS, PEFT_SET_END
+};
 
-	if ((*settings = l) == NULL)
-		return -1;
-	*l = (struct lokr){ .r = 8, .alpha = 8, .factor = -1,
-	    .start = ZERO_FIRST };
-	if (peft_json_int(config, "r", 1, 1 << 20, &l->r, err) == -1 ||
-	    peft_json_int(config, "decompose_factor", -1, 1 << 20, &l->factor,
-	    err) == -1 ||
-	    peft_json_real(config, "alpha", &l->alpha, err) == -1 ||
-	    peft_json_bool(config, "decompose_both", &l->both, err) == -1 ||
-	    peft_json_bool(config, "rank_dropout_scale", &l->scaled,
-	    err) == -1 ||
-	    peft_config_dropout(config, "rank_dropout", &l->rank_dropout,
-	    err) == -1 || peft_config_dropout(config, "module_dropout",
-	    &l->module_dropout, err) == -1 || peft_config_choice(config,
-	    "init_weights", starts, &l->start, err) == -1)
-		return -1;
-	if (l->factor == 0)
-		return peft_seterr(err, "decompose_factor 0 divides nothing");
-	l->rank_pattern = peft_json_get(config, "rank_pattern");
-	l->alpha_pattern = peft_json_get(config, "alpha_pattern");
-	return 0;
+static int
+check(const cJSON *config, void *settings, struct peft_err *err)
+{
+	const struct lokr *l = settings;
+
+	(void)config;
+	return l->factor != 0 ? 0 : peft_seterr(err, "decompose_factor 0 "
+	    "divides nothing");
 }
 
 /* The two factors of a dimension, the smaller one first, as alike as the
@@ -243,8 +229,8 @@ static const struct peft_dense_ops ops = { false, rows, back };
 const struct peft_method peft_lokr = {
 	.type = "LOKR", .name = "lokr",
 	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_ALPHA] = "alpha" },
-	.keys = keys, .patterns = patterns,
-	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
-	.shapes = shapes, .init = init, .hook = &peft_dense_hook, .ops = &ops,
+	.keys = keys, .size = sizeof(struct lokr), .check = check,
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .shapes = shapes,
+	.init = init, .hook = &peft_dense_hook, .ops = &ops,
 	.changes = peft_weight_changes, .merge = peft_dense_merge,
 };

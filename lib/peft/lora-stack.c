@@ -82,10 +82,13 @@ prepare(struct peft_module *m, const struct peft_rows *base,
 	return 0;
 }
 
-/* Where column k of expert e in row o of B [out, r E] is in [E, out, r]. */
+/* Where column k of expert e in row o of B [out, r E] is in [E, out, r], whose
+ * rows are in the order of the linears. */
 static size_t
 place(const struct peft_module *m, size_t o, size_t k, size_t e)
 {
+	if (m->site->turns)
+		o = o / 2 + o % 2 * (m->site->out / 2);
 	return (e * m->site->out + o) * m->rank + k;
 }
 

@@ -61,10 +61,6 @@ peft_lora_start(struct peft_module *m, struct peft_err *err)
 {
 	const struct peft_lora *l = m->settings;
 
-	if (l->start == PEFT_LORA_LOFTQ)
-		return peft_seterr(err, "init_lora_weights: peft-quantize "
-		    "--residual-rank makes what loftq begins from, the base "
-		    "and the adapter (--init)");
 	if (l->start >= PEFT_LORA_EVA && !m->adapter->from_data)
 		return peft_seterr(err, "init_lora_weights: adapters that "
 		    "begin so are begun from records or with PEFT, and go on "

@@ -15,37 +15,6 @@
 #include "peft/parameters.h"
 #include "peft/target.h"
 
-static const char *const keys[][2] = {
-	{ "r", "8" }, { "exclude_modules", "null" }, { "lora_alpha", "8" },
-	{ "lora_dropout", "0.0" }, { "fan_in_fan_out", "false" },
-	{ "bias", "\"none\"" }, { "use_rslora", "false" },
-	{ "modules_to_save", "null" }, { "init_lora_weights", "true" },
-	{ "layers_to_transform", "null" }, { "layers_pattern", "null" },
-	{ "rank_pattern", "{}" }, { "alpha_pattern", "{}" },
-	{ "megatron_config", "null" }, { "megatron_core", "\"megatron.core\"" },
-	{ "trainable_token_indices", "null" }, { "loftq_config", "{}" },
-	{ "eva_config", "null" }, { "corda_config", "null" },
-	{ "lora_ga_config", "null" }, { "use_dora", "false" },
-	{ "velora_config", "null" }, { "alora_invocation_tokens", "null" },
-	{ "use_qalora", "false" }, { "qalora_group_size", "16" },
-	{ "monteclora_config", "null" }, { "layer_replication", "null" },
-	{ "lora_bias", "false" }, { "target_parameters", "null" },
-	{ "use_bdlora", "null" }, { "arrow_config", "null" },
-	{ "kasa_config", "null" }, { "ensure_weight_tying", "false" },
-	{ NULL, NULL }
-};
-
-static const char *const patterns[] = { "rank_pattern", "alpha_pattern",
-	NULL };
-
-/* Variants of the arithmetic that are not known here. */
-static const char *const off[] = {
-	"bias", "use_qalora", "layer_replication",
-	"velora_config", "monteclora_config",
-	"kasa_config", "arrow_config", "use_bdlora", "megatron_config",
-	"ensure_weight_tying", NULL
-};
-
 /* init_lora_weights, from 2 on (false, true). */
 static const char *const starts[] = {
 	"gaussian", "orthogonal", "pissa", "olora", "eva", "mica", "corda",
@@ -54,42 +23,59 @@ static const char *const starts[] = {
 
 /* "pissa_niter_N" is a word with a number in it. */
 static int
-parse_start(const cJSON *config, struct peft_lora *l, struct peft_err *err)
+read_start(const struct peft_setting *s, const cJSON *config, void *at,
+    struct peft_err *err)
 {
-	const cJSON *v = peft_json_get(config, "init_lora_weights");
-	int start = PEFT_LORA_TRUE;
+	const cJSON *v = peft_json_get(config, s->key);
 
-	if (cJSON_IsString(v) &&
-	    strncmp(v->valuestring, "pissa_niter_", 12) == 0)
-		start = PEFT_LORA_NITER;
-	else if (peft_config_choice(config, "init_lora_weights", starts,
-	    &start, err) == -1)
-		return -1;
-	l->start = (enum peft_lora_start)start;
+	if (!cJSON_IsString(v) ||
+	    strncmp(v->valuestring, "pissa_niter_", 12) != 0)
+		return peft_set_choice(s, config, at, err);
+	*(int *)at = PEFT_LORA_NITER;
 	return 0;
 }
 
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct peft_lora *l = peft_calloc(1, sizeof(*l), err);
-	size_t i;
+#define AT(field)	offsetof(struct peft_lora, field)
+const struct peft_setting peft_lora_keys[] = {
+	PEFT_SET_INT("r", "8", AT(r), 1, 1 << 20),
+	PEFT_SET("lora_alpha", "8", peft_set_real, AT(alpha)),
+	PEFT_SET("lora_dropout", "0.0", peft_set_share, AT(dropout)),
+	PEFT_SET("use_rslora", "false", peft_set_bool, AT(rslora)),
+	PEFT_SET("lora_bias", "false", peft_set_bool, AT(bias)),
+	PEFT_SET("use_dora", "false", peft_set_bool, AT(dora)),
+	PEFT_SET_WORD("init_lora_weights", "true", read_start, AT(start),
+	    starts),
+	PEFT_SET("rank_pattern", "{}", peft_set_pattern, AT(rank_pattern)),
+	PEFT_SET("alpha_pattern", "{}", peft_set_pattern, AT(alpha_pattern)),
+	PEFT_SET_TARGETS,
+	PEFT_SET_LATER("fan_in_fan_out", "false"),
+	PEFT_SET_LATER("trainable_token_indices", "null"),
+	PEFT_SET_LATER("target_parameters", "null"),
+	PEFT_SET_LATER("alora_invocation_tokens", "null"),
+	PEFT_SET_LATER("loftq_config", "{}"),
+	PEFT_SET_LATER("eva_config", "null"),
+	PEFT_SET_LATER("corda_config", "null"),
+	PEFT_SET_LATER("lora_ga_config", "null"),
+	/* variants of the arithmetic that are not known here */
+	PEFT_SET_LATER("bias", "\"none\""),
+	PEFT_SET_OFF("use_qalora", "false"),
+	PEFT_SET_LATER("qalora_group_size", "16"),
+	PEFT_SET_OFF("layer_replication", "null"),
+	PEFT_SET_OFF("velora_config", "null"),
+	PEFT_SET_OFF("monteclora_config", "null"),
+	PEFT_SET_OFF("kasa_config", "null"),
+	PEFT_SET_OFF("arrow_config", "null"),
+	PEFT_SET_OFF("use_bdlora", "null"),
+	PEFT_SET_OFF("megatron_config", "null"),
+	PEFT_SET_LATER("megatron_core", "\"megatron.core\""),
+	PEFT_SET_OFF("ensure_weight_tying", "false"), PEFT_SET_END
+};
 
-	if ((*settings = l) == NULL)
-		return -1;
-	*l = (struct peft_lora){ .r = 8, .alpha = 8 };
-	if (peft_json_int(config, "r", 1, 1 << 20, &l->r, err) == -1 ||
-	    peft_json_real(config, "lora_alpha", &l->alpha, err) == -1 ||
-	    peft_config_dropout(config, "lora_dropout", &l->dropout,
-	    err) == -1 ||
-	    peft_json_bool(config, "use_rslora", &l->rslora, err) == -1 ||
-	    peft_json_bool(config, "lora_bias", &l->bias, err) == -1 ||
-	    peft_json_bool(config, "use_dora", &l->dora, err) == -1 ||
-	    parse_start(config, l, err) == -1)
-		return -1;
-	for (i = 0; off[i] != NULL; i++)
-		if (peft_config_off(config, off[i], err) == -1)
-			return -1;
+static int
+check(const cJSON *config, void *settings, struct peft_err *err)
+{
+	const struct peft_lora *l = settings;
+
 	if (l->dora && l->bias)
 		return peft_seterr(err, "use_dora and lora_bias exclude each "
 		    "other");
@@ -102,8 +88,6 @@ parse(const cJSON *config, void **settings, struct peft_err *err)
 	    (l->dropout > 0 || l->bias || l->dora))
 		return peft_seterr(err, "target_parameters excludes "
 		    "lora_dropout, lora_bias and use_dora");
-	l->rank_pattern = peft_json_get(config, "rank_pattern");
-	l->alpha_pattern = peft_json_get(config, "alpha_pattern");
 	return 0;
 }
 
@@ -304,13 +288,12 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 
 const struct peft_method peft_lora = {
 	.type = "LORA", .name = "lora",
-	.knobs = { [PEFT_KNOB_RANK] = "r",
-	    [PEFT_KNOB_ALPHA] = "lora_alpha",
+	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_ALPHA] = "lora_alpha",
 	    [PEFT_KNOB_DROPOUT] = "lora_dropout" },
-	.keys = keys, .patterns = patterns,
+	.keys = peft_lora_keys, .size = sizeof(struct peft_lora),
+	.check = check,
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD | 1 << PEFT_EMBEDDING,
-	.bounded = true,
-	.parse = parse, .shapes = shapes, .init = init,
+	.bounded = true, .shapes = shapes, .init = init,
 	.start = peft_lora_start, .prepare = prepare, .hook_for = hook_for,
 	.changes = peft_lowrank_changes, .merge = merge,
 	.finish = peft_lora_finish,

@@ -22,11 +22,12 @@ struct peft_lora {
 	int64_t		 r;
 	double		 alpha, dropout;
 	bool		 rslora, bias, dora;
-	enum peft_lora_start start;
+	int		 start;		/* enum peft_lora_start */
 	const cJSON	*rank_pattern, *alpha_pattern;	/* of the config */
 };
 
-/* lora.c: the module's rank and scale. */
+/* lora.c: its config's keys; the module's rank and scale. */
+extern const struct peft_setting peft_lora_keys[];
 int	peft_lora_scale(const struct peft_lora *, struct peft_module *,
 	    struct peft_err *);
 

@@ -32,33 +32,19 @@ struct gradient {
 	float			*w;	/* [out, in] summed */
 };
 
-static int
-word(const cJSON *c, const char *key, const char *const *words, int *out,
-    struct peft_err *err)
-{
-	int i = *out + 2;
-
-	if (peft_config_choice(c, key, words, &i, err) == -1)
-		return peft_errprefix(err, "lora_ga_config");
-	if (i < 2)
-		return peft_seterr(err, "lora_ga_config: %s is no word", key);
-	*out = i - 2;
-	return 0;
-}
+#define AT(field)	offsetof(struct settings, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_WORD("direction", "\"ArB2r\"", peft_set_word, AT(direction),
+	    directions),
+	PEFT_SET_WORD("scale", "\"stable\"", peft_set_word, AT(scale),
+	    scales),
+	PEFT_SET("stable_gamma", "16", peft_set_real, AT(gamma)), PEFT_SET_END
+};
 
 static int
 parse(const cJSON *config, struct settings *s, struct peft_err *err)
 {
-	const cJSON *c = peft_json_get(config, "lora_ga_config");
-
-	*s = (struct settings){ ARB2R, STABLE, 16 };
-	if (c == NULL || cJSON_IsNull(c))
-		return 0;
-	if (!cJSON_IsObject(c))
-		return peft_seterr(err, "lora_ga_config is no object");
-	if (word(c, "direction", directions, &s->direction, err) == -1 ||
-	    word(c, "scale", scales, &s->scale, err) == -1 ||
-	    peft_json_real(c, "stable_gamma", &s->gamma, err) == -1)
+	if (peft_settings_inner(keys, config, "lora_ga_config", s, err) == -1)
 		return -1;
 	return s->gamma > 0 ? 0 : peft_seterr(err, "lora_ga_config: "
 	    "stable_gamma %g is not above 0", s->gamma);

@@ -118,6 +118,8 @@ peft_lowrank_forward(void *self, const struct peft_hook_call *c, float *y,
 	    peft_thin_scratch(m, c->T), &ld);
 	float s = w.scale;
 
+	if (w.r == 0)			/* AdaLoRA has pruned it away */
+		return;
 	peft_thin_forward(c, &w, x, ld, y, ldy);
 	for (t = 0; ops_of(m) == NULL && m->param[BIAS] != NULL && t < c->T;
 	    t++)
@@ -153,6 +155,8 @@ peft_lowrank_backward(void *self, const struct peft_hook_call *c,
 	float *g = c->scratch + peft_thin_scratch(m, c->T) + c->T * w.in;
 	bool drop = peft_drop_on(m, c);
 
+	if (w.r == 0)
+		return;
 	peft_thin_hidden(c, &w, dy, lddy);
 	if (m->train)
 		gradients(m, c, dy, lddy);

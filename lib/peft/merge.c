@@ -18,6 +18,7 @@ struct merged {
 	size_t			 row;		/* of a stack: its first */
 	float			 weight;
 	float			*whole;		/* merged, as it is stored */
+	bool			 owns;		/* its base */
 };
 
 bool
@@ -92,6 +93,11 @@ place_of(const struct peft_module *m, size_t k, struct place *p)
 	const struct peft_site *s = m->site;
 
 	*p = (struct place){ .leaf = PEFT_LEAF_WEIGHT };
+	if (k == PEFT_NLEAF && m->method->both && s->kind == PEFT_EMBEDDING &&
+	    m->adapter->model != NULL && m->adapter->model->t.tied) {
+		p->stem = m->adapter->model->family->head;
+		return true;
+	}
 	if (s->kind == PEFT_STACK) {
 		if ((s = peft_stack_part(s, k, &p->row)) == NULL)
 			return false;
@@ -118,17 +124,19 @@ may_be(const struct peft_module *m, const char *name)
 	    (size_t)(end - stem)) == 0;
 }
 
-/* The module that changes the tensor `name' ("PATH.weight"), or NULL. */
+/* The last module before *i that changes the tensor `name' ("PATH.weight"), or
+ * NULL.  (Those that replace it come behind those that add to it.) */
 static struct peft_module *
-module_of(const struct peft_adapter *a, const char *name, struct place *p)
+module_of(const struct peft_adapter *a, const char *name, size_t *i,
+    struct place *p)
 {
 	const char *dot = strrchr(name, '.');
-	size_t n, i, k;
+	size_t n, k;
 
 	if (dot == NULL)
 		return NULL;
-	for (n = (size_t)(dot - name), i = 0; i < a->nmodules; i++) {
-		struct peft_module *m = &a->modules[i];
+	for (n = (size_t)(dot - name); *i > 0;) {
+		struct peft_module *m = &a->modules[--*i];
 
 		for (k = 0; may_be(m, name) && place_of(m, k, p); k++)
 			if (strncmp(name, p->stem, n) == 0 &&
@@ -197,6 +205,9 @@ peft_adapter_target(const struct peft_adapter *a, size_t i, char *name,
 		const struct peft_module *mod = &a->modules[m];
 
 		for (k = 0; mod->site != NULL && place_of(mod, k, &p); k++) {
+			/* not by name the head that it may still be */
+			if (k == PEFT_NLEAF && mod->method->both)
+				break;
 			if (!mod->method->changes(mod, p.leaf) || i-- > 0)
 				continue;
 			snprintf(name, size, "%s.%s", p.stem, leaves[p.leaf]);
@@ -218,38 +229,66 @@ bool
 peft_adapter_touches(const struct peft_adapter *a, const char *name)
 {
 	struct place p;
+	size_t i = a->nmodules;
 
-	return module_of(a, name, &p) != NULL;
+	return module_of(a, name, &i, &p) != NULL;
 }
 
-int
-peft_adapter_merge(struct peft_adapter *a, const char *name,
-    const struct peft_rows *base, float weight, struct peft_rows *rows,
-    struct peft_err *err)
+bool
+peft_adapter_unties(const struct peft_adapter *a, const char *name)
 {
+	struct peft_module *m;
 	struct place p;
-	struct peft_module *module = module_of(a, name, &p);
-	struct merged *m;
+	size_t i = a->nmodules;
 
-	if (module == NULL)
-		return 0;
-	if (make_ready(module, p.leaf == PEFT_LEAF_WEIGHT ? base : NULL,
-	    err) == -1)
-		return peft_errprefix(err, "%s", name);
-	if ((m = peft_calloc(1, sizeof(*m), err)) == NULL)
-		return -1;
-	*m = (struct merged){ *base, module, p.leaf, p.row,
-	    weight, NULL };
-	*rows = (struct peft_rows){ .get = get, .ctx = m };
-	return 1;
+	while ((m = module_of(a, name, &i, &p)) != NULL)
+		if (!m->method->both || m->site->kind != PEFT_EMBEDDING)
+			return true;
+	return false;
 }
 
 void
 peft_rows_free(struct peft_rows *rows)
 {
-	if (rows->get == get) {
-		free(((struct merged *)rows->ctx)->whole);
-		free(rows->ctx);
-	}
+	struct merged *m = rows->get == get ? rows->ctx : NULL;
+
+	if (m != NULL && m->owns)
+		peft_rows_free(&m->base);
+	if (m != NULL)
+		free(m->whole);
+	free(m);
 	memset(rows, 0, sizeof(*rows));
+}
+
+/* Several change the same: a bias, rows of an embedding. */
+int
+peft_adapter_merge(struct peft_adapter *a, const char *name,
+    const struct peft_rows *base, float weight, struct peft_rows *rows,
+    struct peft_err *err)
+{
+	struct peft_rows all = { 0 };
+	struct peft_module *module;
+	struct merged *m;
+	struct place p;
+	size_t i = a->nmodules;
+	int r = 0;
+
+	while (r != -1 && (module = module_of(a, name, &i, &p)) != NULL) {
+		if (make_ready(module, p.leaf == PEFT_LEAF_WEIGHT ? base :
+		    NULL, err) == -1)
+			r = peft_errprefix(err, "%s", name);
+		else if ((m = peft_calloc(1, sizeof(*m), err)) == NULL)
+			r = -1;
+		else {
+			*m = (struct merged){ r == 0 ? *base : all, module,
+			    p.leaf, p.row, weight, NULL, r == 1 };
+			all = (struct peft_rows){ .get = get, .ctx = m };
+			r = 1;
+		}
+	}
+	if (r == 1)
+		*rows = all;
+	else
+		peft_rows_free(&all);
+	return r;
 }

@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/rng.h"
 #include "peft/adapter.h"
+#include "peft/setting.h"
 
 /*
  * What a method is: one file and one row of the table in methods.c.  All
@@ -50,6 +51,7 @@ enum peft_leaf { PEFT_LEAF_WEIGHT, PEFT_LEAF_BIAS, PEFT_NLEAF };
 enum peft_place {
 	PEFT_AT_SITE,		/* base_model.model.PATH.SUFFIX */
 	PEFT_AT_OWNER,		/* the same of the module PATH is in */
+	PEFT_AT_OUTPUT,		/* the same of the model's head */
 	PEFT_AT_MODEL,		/* base_model.SUFFIX */
 	PEFT_AT_NONE		/* SUFFIX */
 };
@@ -81,16 +83,26 @@ struct peft_method {
 	const char	*type;		/* peft_type: "LORA" */
 	const char	*name;		/* --method */
 	const char	*knobs[PEFT_NKNOB];	/* keys of rank, ... */
-	/* Keys of the config that are honoured, beyond the common ones; the
-	 * default that PEFT's class has, as JSON; ends with NULL. */
-	const char *const (*keys)[2];
-	/* Of these the ones that give modules values of their own by pattern
-	 * (rank_pattern); ends with NULL; may be NULL. */
-	const char *const *patterns;
+	/* Keys of the config that are honoured, beyond the common ones, and
+	 * what they are read into: settings of this size.  shared: more of
+	 * them, of a method whose settings come first in these; where both
+	 * have a key, keys' row counts.  NULL: there are none. */
+	const struct peft_setting *keys, *shared;
+	size_t	size;
+	/* What no table says of the settings that were read; may be NULL. */
+	int	(*check)(const cJSON *config, void *settings,
+		    struct peft_err *);
+	/* Instead of all this, for settings of no fixed size: *settings, to
+	 * be freed; may be NULL. */
+	int	(*parse)(const cJSON *config, void **settings,
+		    struct peft_err *);
 	/* Its files are those of the adapters library, not PEFT's (hub.h). */
 	bool		 hub;
 	/* Kinds of site it may be put on, as bits; 0: it has no sites. */
 	unsigned	 kinds;
+	/* What it changes of an embedding that is the head, too, it changes of
+	 * both: they stay one. */
+	bool	 both;
 	/* A rank above that of the weight is of no use. */
 	bool		 bounded;
 	/* Training draws for each record, beside any dropout. */
@@ -101,9 +113,6 @@ struct peft_method {
 	/* Is a targeted site to be taken?  NULL: all are. */
 	bool	(*wanted)(const void *settings, const struct peft_adapter *,
 		    const struct peft_site *);
-	/* Settings from the config; kept in *settings (malloc'd). */
-	int	(*parse)(const cJSON *config, void **settings,
-		    struct peft_err *);
 	/* What they hold beside; may be NULL. */
 	void	(*drop)(void *settings);
 	/* The methods that this one is made of; NULL: itself alone. */
@@ -237,39 +246,40 @@ struct peft_choice {
 int	peft_extras(struct peft_adapter *, const struct peft_sites *,
 	    struct peft_choice *, size_t *n, struct peft_err *) PEFT_MUSTCHECK;
 
-/* turned.c: rows [out, in] of a weight stored [in, out], all in memory. */
+/* weight.c: rows [out, in] of a weight stored [in, out], all in memory. */
 int	peft_rows_turned(const struct peft_rows *stored, size_t in,
 	    size_t out, struct peft_rows *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_rows_turned_free(struct peft_rows *);
 
 /* Must begin() compute its state (again)? */
 bool	peft_module_stale(struct peft_module *);
-/* The rows of a loaded site's weight, [out, in] (an embedding's, [in, out]);
- * an error if it is not loaded.  The caller frees them. */
+/* The rows of a loaded site's weight, [out, in] (an embedding's, [in, out]):
+ * 1, or 0 if it is not loaded; of a module's it is an error then.  The caller
+ * frees them. */
+int	peft_site_rows(const struct peft_site *, struct peft_rows *,
+	    struct peft_err *) PEFT_MUSTCHECK;
 int	peft_module_base(const struct peft_module *, struct peft_rows *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 /* All rows of it, [out, in]; the caller frees them. */
 float	*peft_module_weight(const struct peft_module *, struct peft_err *);
+/* The same of a site, given its weight as it is stored. */
+float	*peft_site_weight(const struct peft_site *, const struct peft_weight *,
+	    struct peft_err *);
 
 /* config.c: a copy with the keys in the order they have on disk: of
  * patterns the first that matches counts. */
 cJSON	*peft_config_sorted(const cJSON *, struct peft_err *);
-/* Defaults filled in, every key honoured or off. */
-int	peft_config_check(const struct peft_method *, const cJSON *config,
-	    struct peft_err *) PEFT_MUSTCHECK;
+/* Every key must be honoured or off; what they say, *settings, is the
+ * caller's, filled in or not. */
+int	peft_settings_of(const struct peft_method *, const cJSON *config,
+	    void **settings, struct peft_err *) PEFT_MUSTCHECK;
 /* The config to be saved: as PEFT writes it. */
 cJSON	*peft_config_to_save(const struct peft_adapter *, struct peft_err *);
+/* null, false, {}, [] ask for nothing. */
+bool	peft_config_is_off(const cJSON *);
 /* An error unless the key is absent, null, false, "none" or empty. */
 int	peft_config_off(const cJSON *config, const char *key,
 	    struct peft_err *) PEFT_MUSTCHECK;
-/* A share in [0, 1). */
-int	peft_config_dropout(const cJSON *config, const char *key, double *out,
-	    struct peft_err *) PEFT_MUSTCHECK;
-/* true, false, or one of the words: its index + 2 (0 false, 1 true; absent:
- * *out untouched). */
-int	peft_config_choice(const cJSON *config, const char *key,
-	    const char *const *words, int *out, struct peft_err *)
-	    PEFT_MUSTCHECK;
 /* The module's rank: `r', or what a pattern says. */
 int	peft_config_rank(const cJSON *pattern, struct peft_module *, int64_t r,
 	    struct peft_err *) PEFT_MUSTCHECK;

@@ -6,27 +6,20 @@
 
 #include "peft/method.h"
 
-extern const struct peft_method peft_adalora, peft_adaption_prompt, peft_boft,
-	peft_bottleneck, peft_c3a, peft_cpt, peft_delora, peft_fourierft,
-	peft_hira, peft_hra, peft_hub_fusion, peft_hub_lora,
-	peft_hub_prefix_tuning,
-	peft_hub_union, peft_ia3, peft_ln_tuning, peft_loha, peft_lokr,
-	peft_lora, peft_miss, peft_multitask, peft_oft, peft_p_tuning,
-	peft_poly, peft_prefix_tuning, peft_prompt_tuning, peft_randlora,
-	peft_road, peft_shira, peft_trainable_tokens, peft_vblora, peft_vera,
-	peft_xlora;
+#define METHODS(row) \
+	row(lora) row(adalora) row(adaption_prompt) row(boft) row(bottleneck) \
+	row(c3a) row(cpt) row(delora) row(fourierft) row(hira) row(hra) \
+	row(hub_fusion) row(hub_lora) row(hub_prefix_tuning) row(hub_union) \
+	row(ia3) row(ln_tuning) row(loha) row(lokr) row(miss) row(multitask) \
+	row(oft) row(p_tuning) row(poly) row(prefix_tuning) \
+	row(prompt_tuning) row(randlora) row(road) row(shira) \
+	row(trainable_tokens) row(vblora) row(vera) row(xlora)
 
-static const struct peft_method *const methods[] = {
-	&peft_lora, &peft_adalora, &peft_adaption_prompt, &peft_boft,
-	&peft_bottleneck, &peft_c3a, &peft_cpt, &peft_delora, &peft_fourierft,
-	&peft_hira, &peft_hra, &peft_hub_fusion, &peft_hub_lora,
-	&peft_hub_prefix_tuning,
-	&peft_hub_union, &peft_ia3, &peft_ln_tuning, &peft_loha, &peft_lokr,
-	&peft_miss, &peft_multitask, &peft_oft, &peft_p_tuning, &peft_poly,
-	&peft_prefix_tuning, &peft_prompt_tuning, &peft_randlora, &peft_road,
-	&peft_shira, &peft_trainable_tokens, &peft_vblora, &peft_vera,
-	&peft_xlora,
-};
+#define DECLARE(method)	extern const struct peft_method peft_##method;
+#define POINT(method)	&peft_##method,
+
+METHODS(DECLARE)
+static const struct peft_method *const methods[] = { METHODS(POINT) };
 
 enum { NMETHOD = sizeof(methods) / sizeof(methods[0]) };
 

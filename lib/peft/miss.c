@@ -22,32 +22,18 @@ struct miss {
 	int	start;
 };
 
-static const char *const keys[][2] = {
-	{ "r", "64" }, { "miss_dropout", "0.0" }, { "mini_r", "1" },
-	{ "exclude_modules", "null" }, { "init_weights", "true" },
-	{ "layers_to_transform", "null" }, { "layers_pattern", "null" },
-	{ "bias", "\"none\"" }, { "modules_to_save", "null" }, { NULL, NULL }
-};
-
 static const char *const starts[] = { "bat", "mini", NULL };
 
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct miss *s = peft_calloc(1, sizeof(*s), err);
-
-	if ((*settings = s) == NULL)
-		return -1;
-	*s = (struct miss){ .r = 64, .mini = 1, .start = PLAIN };
-	if (peft_json_int(config, "r", 1, 1 << 20, &s->r, err) == -1 ||
-	    peft_json_int(config, "mini_r", 1, 1 << 20, &s->mini,
-	    err) == -1 || peft_config_off(config, "bias", err) == -1 ||
-	    peft_config_dropout(config, "miss_dropout", &s->dropout,
-	    err) == -1)
-		return -1;
-	return peft_config_choice(config, "init_weights", starts, &s->start,
-	    err);
-}
+#define AT(field)	offsetof(struct miss, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("r", "64", AT(r), 1, 1 << 20),
+	PEFT_SET_INT("mini_r", "1", AT(mini), 1, 1 << 20),
+	PEFT_SET("miss_dropout", "0.0", peft_set_share, AT(dropout)),
+	PEFT_SET_WORD("init_weights", "true", peft_set_choice, AT(start),
+	    starts),
+	PEFT_SET_LATER("bias", "\"none\""),
+	PEFT_SET_TARGETS, PEFT_SET_END
+};
 
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -160,9 +146,10 @@ static const struct peft_dense_ops ops = { true, rows_of, back };
 
 const struct peft_method peft_miss = {
 	.type = "MISS", .name = "miss",
-	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "miss_dropout" },
-	.keys = keys,
-	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
-	.shapes = shapes, .init = init, .hook = &peft_dense_hook, .ops = &ops,
+	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "miss_dropout"
+	    },
+	.keys = keys, .size = sizeof(struct miss),
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .shapes = shapes,
+	.init = init, .hook = &peft_dense_hook, .ops = &ops,
 	.changes = peft_weight_changes, .merge = peft_dense_merge,
 };

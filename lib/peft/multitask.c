@@ -22,45 +22,20 @@ static const char *const starts[] = {
 	[PEFT_TASK_SHARED] = "ONLY_SOURCE_SHARED", NULL
 };
 
-static const char *const keys[][2] = {
-	{ "num_virtual_tokens", "null" }, { "token_dim", "null" },
-	{ "num_transformer_submodules", "null" },
-	{ "num_attention_heads", "null" }, { "num_layers", "null" },
-	{ "prompt_tuning_init", "\"RANDOM\"" },
-	{ "prompt_tuning_init_text", "null" },
-	{ "tokenizer_name_or_path", "null" }, { "tokenizer_kwargs", "null" },
-	{ "prompt_tuning_init_state_dict_path", "null" },
-	{ "prompt_tuning_init_task", "0" }, { "num_ranks", "1" },
-	{ "num_tasks", "1" }, { NULL, NULL }
+#define AT(field)	offsetof(struct peft_multitask, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_VIRTUAL, PEFT_SET_OFF("modules_to_save", "null"),
+	PEFT_SET_INT("num_tasks", "1", AT(tasks), 1, 1 << 20),
+	PEFT_SET_INT("num_ranks", "1", AT(ranks), 1, 1 << 20),
+	PEFT_SET_WORD("prompt_tuning_init", "\"RANDOM\"", peft_set_word,
+	    AT(start), starts),
+	PEFT_SET_INT("prompt_tuning_init_task", "0", AT(task), 0, 1 << 20),
+	PEFT_SET("prompt_tuning_init_state_dict_path", "null",
+	    peft_set_string, AT(path)),
+	PEFT_SET_LATER("prompt_tuning_init_text", "null"),
+	PEFT_SET_LATER("tokenizer_name_or_path", "null"),
+	PEFT_SET_LATER("tokenizer_kwargs", "null"), PEFT_SET_END
 };
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct peft_multitask *t = peft_calloc(1, sizeof(*t), err);
-	const char *start = starts[0];
-	int i;
-
-	if ((*settings = t) == NULL)
-		return -1;
-	*t = (struct peft_multitask){ .tasks = 1, .ranks = 1 };
-	if (peft_json_int(config, "num_tasks", 1, 1 << 20, &t->tasks,
-	    err) == -1 || peft_json_int(config, "num_ranks", 1, 1 << 20,
-	    &t->ranks, err) == -1 || peft_json_int(config,
-	    "prompt_tuning_init_task", 0, 1 << 20, &t->task, err) == -1 ||
-	    peft_json_str(config, "prompt_tuning_init_state_dict_path",
-	    &t->path, err) == -1 ||
-	    peft_json_str(config, "prompt_tuning_init", &start, err) == -1 ||
-	    peft_config_off(config, "modules_to_save", err) == -1)
-		return -1;
-	for (i = 0; starts[i] != NULL && strcmp(starts[i], start) != 0; i++)
-		;
-	t->start = i;
-	return starts[i] != NULL ? 0 : peft_seterr(err, "prompt_tuning_init "
-	    "\"%s\" is none of RANDOM, TEXT, SAMPLE_VOCAB, "
-	    "AVERAGE_SOURCE_TASKS, EXACT_SOURCE_TASK, ONLY_SOURCE_SHARED",
-	    start);
-}
 
 static int
 common(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -208,6 +183,7 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 
 const struct peft_method peft_multitask = {
 	.type = "MULTITASK_PROMPT_TUNING", .name = "multitask-prompt-tuning",
-	.keys = keys, .parse = parse, .common = common, .init = init,
-	.start = peft_multitask_start, .prepare = prepare, .attach = attach,
+	.keys = keys, .size = sizeof(struct peft_multitask),
+	.common = common, .init = init, .start = peft_multitask_start,
+	.prepare = prepare, .attach = attach,
 };

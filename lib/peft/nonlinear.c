@@ -167,3 +167,15 @@ peft_nonlinear_find(const char *name, struct peft_err *err)
 	peft_seterr(err, "non_linearity \"%s\" is none of %s", name, names);
 	return NULL;
 }
+
+int
+peft_set_nonlinear(const struct peft_setting *s, const cJSON *config,
+    void *at, struct peft_err *err)
+{
+	peft_nonlinear **f = at;
+	const char *name = "";
+
+	if (peft_json_str(config, s->key, &name, err) == -1)
+		return -1;
+	return (*f = peft_nonlinear_find(name, err)) == NULL ? -1 : 0;
+}

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "base/err.h"
+#include "peft/setting.h"
 
 /*
  * The functions that the adapters library puts into a bottleneck, by the
@@ -17,5 +17,7 @@ peft_nonlinear	peft_nonlinear_tanh;
 
 /* NULL with *err naming those that are known.  Letters' case is ignored. */
 peft_nonlinear	*peft_nonlinear_find(const char *name, struct peft_err *);
+int		 peft_set_nonlinear(const struct peft_setting *, const cJSON *,
+		    void *, struct peft_err *);	/* peft_nonlinear * */
 
 #endif

@@ -18,46 +18,32 @@ struct oft {
 	bool	share, series, random, constrained;
 };
 
-static const char *const keys[][2] = {
-	{ "r", "0" }, { "oft_block_size", "32" }, { "module_dropout", "0.0" },
-	{ "fan_in_fan_out", "false" }, { "bias", "\"none\"" },
-	{ "exclude_modules", "null" }, { "init_weights", "true" },
-	{ "layers_to_transform", "null" }, { "layers_pattern", "null" },
-	{ "modules_to_save", "null" }, { "coft", "false" }, { "eps", "6e-05" },
-	{ "block_share", "false" }, { "use_cayley_neumann", "true" },
-	{ "num_cayley_neumann_terms", "5" }, { NULL, NULL }
+#define AT(field)	offsetof(struct oft, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("r", "0", AT(r), 0, 1 << 20),
+	PEFT_SET_INT("oft_block_size", "32", AT(size), 0, 1 << 20),
+	PEFT_SET_INT("num_cayley_neumann_terms", "5", AT(terms), 1, 64),
+	PEFT_SET("block_share", "false", peft_set_bool, AT(share)),
+	PEFT_SET("use_cayley_neumann", "true", peft_set_bool, AT(series)),
+	PEFT_SET("init_weights", "true", peft_set_not, AT(random)),
+	PEFT_SET("module_dropout", "0.0", peft_set_share, AT(dropout)),
+	PEFT_SET("coft", "false", peft_set_bool, AT(constrained)),
+	PEFT_SET("eps", "6e-05", peft_set_real, AT(eps)),
+	PEFT_SET_LATER("bias", "\"none\""),
+	PEFT_SET_LATER("fan_in_fan_out", "false"),
+	PEFT_SET_TARGETS, PEFT_SET_END
 };
 
 static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
+check(const cJSON *config, void *settings, struct peft_err *err)
 {
-	struct oft *o = peft_calloc(1, sizeof(*o), err);
-	bool start = true;
+	const struct oft *o = settings;
 
-	if ((*settings = o) == NULL)
-		return -1;
-	*o = (struct oft){ .size = 32, .terms = 5, .series = true,
-	    .eps = 6e-5 };
-	if (peft_json_int(config, "r", 0, 1 << 20, &o->r, err) == -1 ||
-	    peft_json_int(config, "oft_block_size", 0, 1 << 20, &o->size,
-	    err) == -1 || peft_json_int(config, "num_cayley_neumann_terms",
-	    1, 64, &o->terms, err) == -1 ||
-	    peft_json_bool(config, "block_share", &o->share, err) == -1 ||
-	    peft_json_bool(config, "use_cayley_neumann", &o->series,
-	    err) == -1 ||
-	    peft_json_bool(config, "init_weights", &start, err) == -1 ||
-	    peft_config_dropout(config, "module_dropout", &o->dropout,
-	    err) == -1 || peft_json_bool(config, "coft", &o->constrained,
-	    err) == -1 || peft_json_real(config, "eps", &o->eps, err) == -1 ||
-	    peft_config_off(config, "bias", err) == -1)
-		return -1;
-	o->random = !start;
+	(void)config;
 	if (!(o->eps > 0))
 		return peft_seterr(err, "eps is not above 0");
-	if ((o->r == 0) == (o->size == 0))
-		return peft_seterr(err, "one of r and oft_block_size must be "
-		    "0, and the other not");
-	return 0;
+	return (o->r == 0) != (o->size == 0) ? 0 : peft_seterr(err, "one of r "
+	    "and oft_block_size must be 0, and the other not");
 }
 
 /* The divisor of n that is next to want: of two the smaller one. */
@@ -183,10 +169,9 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 }
 
 const struct peft_method peft_oft = {
-	.type = "OFT", .name = "oft",
-	.knobs = { [PEFT_KNOB_RANK] = "r" },
-	.keys = keys, .kinds = 1 << PEFT_LINEAR,
-	.parse = parse, .shapes = shapes, .init = init,
+	.type = "OFT", .name = "oft", .knobs = { [PEFT_KNOB_RANK] = "r" },
+	.keys = keys, .size = sizeof(struct oft), .check = check,
+	.kinds = 1 << PEFT_LINEAR, .shapes = shapes, .init = init,
 	.prepare = peft_turn_prepare, .hook = &hook, .ops = &ops,
 	.changes = peft_weight_changes, .merge = merge,
 };

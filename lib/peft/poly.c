@@ -21,39 +21,24 @@ enum { A, B, LOGITS };
 
 struct poly {
 	int64_t	r, tasks, skills, splits;
+	int	type;			/* poly_type: there is one */
 	bool	zero;			/* B begins as zeros */
 };
 
-static const char *const keys[][2] = {
-	{ "r", "8" }, { "exclude_modules", "null" },
-	{ "modules_to_save", "null" }, { "init_weights", "true" },
-	{ "poly_type", "\"poly\"" }, { "n_tasks", "1" }, { "n_skills", "4" },
-	{ "n_splits", "1" }, { NULL, NULL }
+static const char *const types[] = { "poly", NULL };
+
+#define AT(field)	offsetof(struct poly, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("r", "8", AT(r), 1, 1 << 16),
+	PEFT_SET_INT("n_tasks", "1", AT(tasks), 1, 1 << 20),
+	PEFT_SET_INT("n_skills", "4", AT(skills), 1, 1 << 16),
+	PEFT_SET_INT("n_splits", "1", AT(splits), 1, 1 << 16),
+	PEFT_SET("init_weights", "true", peft_set_bool, AT(zero)),
+	PEFT_SET_WORD("poly_type", "\"poly\"", peft_set_word, AT(type),
+	    types),
+	PEFT_SET_LATER("exclude_modules", "null"),
+	PEFT_SET_LATER("modules_to_save", "null"), PEFT_SET_END
 };
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct poly *p = peft_calloc(1, sizeof(*p), err);
-	const char *type = "poly";
-
-	if ((*settings = p) == NULL)
-		return -1;
-	*p = (struct poly){ .r = 8, .tasks = 1, .skills = 4, .splits = 1,
-	    .zero = true };
-	if (peft_json_int(config, "r", 1, 1 << 16, &p->r, err) == -1 ||
-	    peft_json_int(config, "n_tasks", 1, 1 << 20, &p->tasks,
-	    err) == -1 || peft_json_int(config, "n_skills", 1, 1 << 16,
-	    &p->skills, err) == -1 || peft_json_int(config, "n_splits", 1,
-	    1 << 16, &p->splits, err) == -1 || peft_json_bool(config,
-	    "init_weights", &p->zero, err) == -1 || peft_json_str(config,
-	    "poly_type", &type, err) == -1)
-		return -1;
-	if (strcmp(type, "poly") != 0)
-		return peft_seterr(err, "poly_type \"%s\" is not \"poly\"",
-		    type);
-	return 0;
-}
 
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -93,14 +78,15 @@ init(const void *settings, const struct peft_module *m, int part,
 }
 
 /* Scratch: that of the products; A^T and B^T of the task, [r, in] and
- * [out, r]; their gradients. */
+ * [out, r]; their gradients; a part's weights [skills]. */
 static size_t
 scratch(const void *self, size_t T)
 {
 	const struct peft_module *m = self;
 
 	return peft_thin_scratch(m, T) +
-	    2 * m->rank * (m->site->in + m->site->out);
+	    2 * m->rank * (m->site->in + m->site->out) +
+	    m->param[A]->shape[1];
 }
 
 /* Without a seed nothing is drawn: the mean is used. */
@@ -127,16 +113,19 @@ share(const struct peft_module *m, const struct peft_hook_call *c, size_t q,
 	return (float)(1 / (1 + exp(-l)));
 }
 
-/* The weight of a skill in a part; sum: of the sigmoids of all of them. */
-static float
-weight(const struct peft_module *m, const struct peft_hook_call *c, size_t q,
-    size_t s, float *sum)
+/* The weights w [skills] in a part; sum: of their sigmoids. */
+static const float *
+weights(const struct peft_module *m, const struct peft_hook_call *c, size_t q,
+    float *sum)
 {
-	size_t skills = m->param[A]->shape[1], i;
+	size_t skills = m->param[A]->shape[1], s;
+	float *w = c->scratch + scratch(m, c->T) - skills;
 
-	for (*sum = 1e-12f, i = 0; i < skills; i++)
-		*sum += share(m, c, q, i);
-	return share(m, c, q, s) / *sum;
+	for (*sum = 1e-12f, s = 0; s < skills; s++)
+		*sum += w[s] = share(m, c, q, s);
+	for (s = 0; s < skills; s++)
+		w[s] /= *sum;
+	return w;
 }
 
 /* The rows from t on that have one mixture: a record's, or all. */
@@ -166,19 +155,20 @@ mix(const struct peft_module *m, const struct peft_hook_call *c)
 	const float *pa = m->param[A]->value, *pb = m->param[B]->value;
 
 	memset(a, 0, r * (in + out) * sizeof(*a));
-	for (q = 0; q < splits; q++)
-		for (s = 0; s < skills; s++) {
-			float w = weight(m, c, q, s, &sum);
+	for (q = 0; q < splits; q++) {
+		const float *w = weights(m, c, q, &sum);
 
+		for (s = 0; s < skills; s++) {
 			for (d = 0; d < in / splits; d++)
 				for (k = 0; k < r; k++)
 					a[k * in + q * (in / splits) + d] +=
-					    w * *pa++;
+					    w[s] * *pa++;
 			for (k = 0; k < r; k++)
 				for (d = 0; d < out / splits; d++)
 					b[(q * (out / splits) + d) * r + k] +=
-					    w * *pb++;
+					    w[s] * *pb++;
 		}
+	}
 	return (struct peft_thin){ r, in, out, a, b, m->weight / (float)r };
 }
 
@@ -232,17 +222,16 @@ mix_back(const struct peft_module *m, const struct peft_hook_call *c,
 {
 	size_t splits = m->param[A]->shape[0], skills = m->param[A]->shape[1];
 	float *gl = m->param[LOGITS]->grad + (size_t)c->task * splits * skills;
-	float sum, mean, w, p;
+	float sum, mean, p;
 	size_t q, s;
 
 	for (q = 0; q < splits; q++, gl += skills) {
-		for (mean = 0, s = 0; s < skills; s++) {
-			w = weight(m, c, q, s, &sum);
-			mean += w * skill_back(m, q, s, w, ga, gb);
-		}
+		const float *w = weights(m, c, q, &sum);
+
+		for (mean = 0, s = 0; s < skills; s++)
+			mean += w[s] * skill_back(m, q, s, w[s], ga, gb);
 		for (s = 0; s < skills; s++) {
-			w = weight(m, c, q, s, &sum);
-			p = w * sum;
+			p = w[s] * sum;
 			gl[s] += (skill_back(m, q, s, 0, ga, gb) - mean) /
 			    sum * p * (1 - p);
 		}
@@ -290,7 +279,7 @@ static const struct peft_hook_ops hook = {
 
 const struct peft_method peft_poly = {
 	.type = "POLY", .name = "poly", .knobs = { [PEFT_KNOB_RANK] = "r" },
-	.keys = keys, .kinds = 1 << PEFT_LINEAR, .draws = true, .bounded = true,
-	.parse = parse,
+	.keys = keys, .size = sizeof(struct poly),
+	.kinds = 1 << PEFT_LINEAR, .draws = true, .bounded = true,
 	.shapes = shapes, .init = init, .hook = &hook,
 };

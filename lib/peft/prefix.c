@@ -19,33 +19,26 @@ struct prefix {
 	bool	project, zero;
 };
 
-static const char *const keys[][2] = {
-	{ "modules_to_save", "null" },
-	{ "num_virtual_tokens", "null" }, { "token_dim", "null" },
-	{ "num_transformer_submodules", "null" },
-	{ "num_attention_heads", "null" }, { "num_layers", "null" },
-	{ "init_weights", "null" }, { "encoder_hidden_size", "null" },
-	{ "prefix_projection", "false" }, { NULL, NULL }
-};
-
 static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
+read_start(const struct peft_setting *s, const cJSON *config, void *at,
+    struct peft_err *err)
 {
-	struct prefix *p = peft_calloc(1, sizeof(*p), err);
 	const char *start = "";
 
-	if ((*settings = p) == NULL ||
-	    peft_json_int(config, "encoder_hidden_size", 1, 1 << 20,
-	    &p->hidden, err) == -1 || peft_json_bool(config,
-	    "prefix_projection", &p->project, err) == -1 ||
-	    peft_json_str(config, "init_weights", &start, err) == -1)
+	if (peft_json_str(config, s->key, &start, err) == -1)
 		return -1;
-	p->zero = strcmp(start, "zero") == 0;
-	if (!p->zero && start[0] != '\0')
-		return peft_seterr(err, "init_weights \"%s\" is neither null "
-		    "nor \"zero\"", start);
-	return 0;
+	*(bool *)at = strcmp(start, "zero") == 0;
+	return *(bool *)at || start[0] == '\0' ? 0 : peft_seterr(err, "%s "
+	    "\"%s\" is neither null nor \"zero\"", s->key, start);
 }
+
+#define AT(field)	offsetof(struct prefix, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_VIRTUAL, PEFT_SET_LATER("modules_to_save", "null"),
+	PEFT_SET_INT("encoder_hidden_size", "null", AT(hidden), 1, 1 << 20),
+	PEFT_SET("prefix_projection", "false", peft_set_bool, AT(project)),
+	PEFT_SET("init_weights", "null", read_start, AT(zero)), PEFT_SET_END
+};
 
 static struct peft_shape
 inner(struct peft_shape s)
@@ -133,7 +126,7 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 }
 
 const struct peft_method peft_prefix_tuning = {
-	.type = "PREFIX_TUNING", .name = "prefix-tuning", .keys = keys,
-	.parse = parse, .common = common, .init = init, .prepare = prepare,
-	.attach = attach,
+	.type = "PREFIX_TUNING", .name = "prefix-tuning",
+	.keys = keys, .size = sizeof(struct prefix),
+	.common = common, .init = init, .prepare = prepare, .attach = attach,
 };

@@ -10,38 +10,20 @@
 #include "peft/virtual.h"
 
 struct prompt {
-	enum peft_prompt_start	start;
+	int	start;		/* enum peft_prompt_start */
 };
 
-static const char *const keys[][2] = {
-	{ "modules_to_save", "null" },
-	{ "num_virtual_tokens", "null" }, { "token_dim", "null" },
-	{ "num_transformer_submodules", "null" },
-	{ "num_attention_heads", "null" }, { "num_layers", "null" },
-	{ "prompt_tuning_init", "\"RANDOM\"" },
-	{ "prompt_tuning_init_text", "null" },
-	{ "tokenizer_name_or_path", "null" }, { "tokenizer_kwargs", "null" },
-	{ NULL, NULL }
+static const char *const starts[] = { "RANDOM", "SAMPLE_VOCAB", "TEXT", NULL };
+
+#define AT(field)	offsetof(struct prompt, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_VIRTUAL, PEFT_SET_LATER("modules_to_save", "null"),
+	PEFT_SET_WORD("prompt_tuning_init", "\"RANDOM\"", peft_set_word,
+	    AT(start), starts),
+	PEFT_SET_LATER("prompt_tuning_init_text", "null"),
+	PEFT_SET_LATER("tokenizer_name_or_path", "null"),
+	PEFT_SET_LATER("tokenizer_kwargs", "null"), PEFT_SET_END
 };
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	static const char *const starts[] = { "RANDOM", "SAMPLE_VOCAB",
-	    "TEXT", NULL };
-	struct prompt *p = peft_calloc(1, sizeof(*p), err);
-	const char *start = starts[0];
-	int i;
-
-	if ((*settings = p) == NULL || peft_json_str(config,
-	    "prompt_tuning_init", &start, err) == -1)
-		return -1;
-	for (i = 0; starts[i] != NULL && strcmp(starts[i], start) != 0; i++)
-		;
-	p->start = (enum peft_prompt_start)i;
-	return starts[i] != NULL ? 0 : peft_seterr(err, "prompt_tuning_init "
-	    "\"%s\" is none of RANDOM, SAMPLE_VOCAB, TEXT", start);
-}
 
 static int
 common(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -119,12 +101,14 @@ start(struct peft_module *m, struct peft_err *err)
 {
 	const struct prompt *p = m->settings;
 
-	return peft_prompt_start(m, p->start, err);
+	return peft_prompt_start(m, (enum peft_prompt_start)p->start,
+	    err);
 }
 
 const struct peft_method peft_prompt_tuning = {
-	.type = "PROMPT_TUNING", .name = "prompt-tuning", .keys = keys,
-	.parse = parse, .common = common, .init = init, .start = start,
+	.type = "PROMPT_TUNING", .name = "prompt-tuning",
+	.keys = keys, .size = sizeof(struct prompt),
+	.common = common, .init = init, .start = start,
 	.prepare = peft_virtual_plain_prepare,
 	.attach = peft_virtual_plain_attach,
 };

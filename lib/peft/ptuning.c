@@ -20,41 +20,21 @@ enum { LSTM = W3 };			/* instead of the third layer */
 struct ptuning {
 	int64_t	hidden, layers;
 	double	dropout;
-	bool	lstm;
+	int	lstm;			/* encoder_reparameterization_type */
 };
 
-static const char *const keys[][2] = {
-	{ "modules_to_save", "null" },
-	{ "num_virtual_tokens", "null" }, { "token_dim", "null" },
-	{ "num_transformer_submodules", "null" },
-	{ "num_attention_heads", "null" }, { "num_layers", "null" },
-	{ "encoder_reparameterization_type", "\"MLP\"" },
-	{ "encoder_hidden_size", "null" }, { "encoder_num_layers", "2" },
-	{ "encoder_dropout", "0.0" }, { NULL, NULL }
+static const char *const kinds[] = { "MLP", "LSTM", NULL };
+
+#define AT(field)	offsetof(struct ptuning, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_VIRTUAL, PEFT_SET_LATER("modules_to_save", "null"),
+	PEFT_SET_WORD("encoder_reparameterization_type", "\"MLP\"",
+	    peft_set_word, AT(lstm), kinds),
+	PEFT_SET_INT("encoder_hidden_size", "null", AT(hidden), 1, 1 << 20),
+	PEFT_SET_INT("encoder_num_layers", "2", AT(layers), 1, 16),
+	PEFT_SET("encoder_dropout", "0.0", peft_set_share, AT(dropout)),
+	PEFT_SET_END
 };
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct ptuning *p = peft_calloc(1, sizeof(*p), err);
-	const char *kind = "MLP";
-
-	if ((*settings = p) == NULL)
-		return -1;
-	p->layers = 2;
-	if (peft_json_int(config, "encoder_hidden_size", 1, 1 << 20,
-	    &p->hidden, err) == -1 || peft_json_int(config,
-	    "encoder_num_layers", 1, 16, &p->layers, err) == -1 ||
-	    peft_json_str(config, "encoder_reparameterization_type", &kind,
-	    err) == -1 || peft_config_dropout(config, "encoder_dropout",
-	    &p->dropout, err) == -1)
-		return -1;
-	p->lstm = strcmp(kind, "LSTM") == 0;
-	if (!p->lstm && strcmp(kind, "MLP") != 0)
-		return peft_seterr(err, "encoder_reparameterization_type "
-		    "\"%s\" is neither MLP nor LSTM", kind);
-	return 0;
-}
 
 static struct peft_shape
 inner(const char *suffix, size_t n, size_t m)
@@ -273,6 +253,7 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 }
 
 const struct peft_method peft_p_tuning = {
-	.type = "P_TUNING", .name = "p-tuning", .keys = keys, .parse = parse,
+	.type = "P_TUNING", .name = "p-tuning",
+	.keys = keys, .size = sizeof(struct ptuning),
 	.common = common, .init = init, .prepare = prepare, .attach = attach,
 };

@@ -23,41 +23,20 @@ struct randlora {
 	bool	random, sparse, very, save;
 };
 
-static const char *const keys[][2] = {
-	{ "r", "32" }, { "projection_prng_key", "0" },
-	{ "save_projection", "true" }, { "sparse", "false" },
-	{ "very_sparse", "false" }, { "randlora_dropout", "0.0" },
-	{ "fan_in_fan_out", "false" }, { "randlora_alpha", "640" },
-	{ "bias", "\"none\"" }, { "modules_to_save", "null" },
-	{ "init_weights", "true" }, { "layers_to_transform", "null" },
-	{ "layers_pattern", "null" }, { NULL, NULL }
+#define AT(field)	offsetof(struct randlora, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("r", "32", AT(r), 1, 1 << 20),
+	PEFT_SET_INT("projection_prng_key", "0", AT(key), 0, UINT32_MAX),
+	PEFT_SET("randlora_alpha", "640", peft_set_real, AT(alpha)),
+	PEFT_SET("randlora_dropout", "0.0", peft_set_share, AT(dropout)),
+	PEFT_SET("init_weights", "true", peft_set_not, AT(random)),
+	PEFT_SET("save_projection", "true", peft_set_bool, AT(save)),
+	PEFT_SET("sparse", "false", peft_set_bool, AT(sparse)),
+	PEFT_SET("very_sparse", "false", peft_set_bool, AT(very)),
+	PEFT_SET_LATER("bias", "\"none\""),
+	PEFT_SET_LATER("fan_in_fan_out", "false"),
+	PEFT_SET_LAYERS, PEFT_SET_END
 };
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct randlora *l = peft_calloc(1, sizeof(*l), err);
-	bool start = true;
-
-	if ((*settings = l) == NULL)
-		return -1;
-	*l = (struct randlora){ .r = 32, .alpha = 640,
-	    .save = true };
-	if (peft_json_int(config, "r", 1, 1 << 20, &l->r, err) == -1 ||
-	    peft_json_int(config, "projection_prng_key", 0, UINT32_MAX,
-	    &l->key, err) == -1 ||
-	    peft_json_real(config, "randlora_alpha", &l->alpha, err) == -1 ||
-	    peft_json_bool(config, "init_weights", &start, err) == -1 ||
-	    peft_json_bool(config, "save_projection", &l->save, err) == -1 ||
-	    peft_json_bool(config, "sparse", &l->sparse, err) == -1 ||
-	    peft_json_bool(config, "very_sparse", &l->very, err) == -1 ||
-	    peft_config_off(config, "bias", err) == -1 ||
-	    peft_config_dropout(config, "randlora_dropout", &l->dropout,
-	    err) == -1)
-		return -1;
-	l->random = !start;
-	return 0;
-}
 
 static size_t
 least(const struct peft_site *s)
@@ -324,13 +303,11 @@ static const struct peft_lowrank_ops ops = { make, back };
 
 const struct peft_method peft_randlora = {
 	.type = "RANDLORA", .name = "randlora",
-	.knobs = { [PEFT_KNOB_RANK] = "r",
-	    [PEFT_KNOB_ALPHA] = "randlora_alpha",
+	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_ALPHA] = "randlora_alpha",
 	    [PEFT_KNOB_DROPOUT] = "randlora_dropout" },
-	.keys = keys,
-	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
-	.shapes = shapes, .common = common, .init = init,
-	.prepare = prepare, .hook = &peft_lowrank_hook,
-	.ops = &ops, .changes = peft_lowrank_changes,
-	.merge = peft_lowrank_merge,
+	.keys = keys, .size = sizeof(struct randlora),
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .shapes = shapes,
+	.common = common, .init = init, .prepare = prepare,
+	.hook = &peft_lowrank_hook, .ops = &ops,
+	.changes = peft_lowrank_changes, .merge = peft_lowrank_merge,
 };

@@ -22,33 +22,24 @@ struct road {
 	bool	random;
 };
 
-static const char *const keys[][2] = {
-	{ "variant", "\"road_1\"" }, { "group_size", "64" },
-	{ "init_weights", "true" }, { "modules_to_save", "null" },
-	{ NULL, NULL }
+static const char *const variants[] = { "road_1", "road_2", "road_4", NULL };
+
+#define AT(field)	offsetof(struct road, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("group_size", "64", AT(group), 2, 1 << 20),
+	PEFT_SET_WORD("variant", "\"road_1\"", peft_set_word, AT(variant),
+	    variants),
+	PEFT_SET("init_weights", "true", peft_set_not, AT(random)),
+	PEFT_SET_LATER("modules_to_save", "null"), PEFT_SET_END
 };
 
 static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
+check(const cJSON *config, void *settings, struct peft_err *err)
 {
-	struct road *s = peft_calloc(1, sizeof(*s), err);
-	const char *variant = "road_1";
-	bool start = true;
+	struct road *s = settings;
 
-	if ((*settings = s) == NULL)
-		return -1;
-	s->group = 64;
-	if (peft_json_int(config, "group_size", 2, 1 << 20, &s->group,
-	    err) == -1 ||
-	    peft_json_str(config, "variant", &variant, err) == -1 ||
-	    peft_json_bool(config, "init_weights", &start, err) == -1)
-		return -1;
-	s->random = !start;
-	if (strlen(variant) != 6 || strncmp(variant, "road_", 5) != 0 ||
-	    strchr("124", variant[5]) == NULL)
-		return peft_seterr(err, "variant \"%s\" is none of road_1, "
-		    "road_2, road_4", variant);
-	s->variant = variant[5] - '0';
+	(void)config;
+	s->variant = 1 << s->variant;
 	return s->group % 2 == 0 ? 0 : peft_seterr(err, "group_size %d is "
 	    "odd", (int)s->group);
 }
@@ -278,8 +269,9 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 }
 
 const struct peft_method peft_road = {
-	.type = "ROAD", .name = "road", .keys = keys,
-	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
-	.shapes = shapes, .init = init, .prepare = prepare, .hook = &hook,
-	.changes = changes, .merge = merge,
+	.type = "ROAD", .name = "road",
+	.keys = keys, .size = sizeof(struct road), .check = check,
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .shapes = shapes,
+	.init = init, .prepare = prepare, .hook = &hook, .changes = changes,
+	.merge = merge,
 };

@@ -111,8 +111,8 @@ peft_adapter_save(const struct peft_adapter *a, const char *path, bool force,
 		return -1;
 	peft_json_print(&text, config, 2, true);
 	cJSON_Delete(config);
-	side = (struct peft_side){ "adapter_config.json", text.data,
-	    text.len };
+	side = (struct peft_side){ .name = "adapter_config.json",
+	    .data = text.data, .len = text.len };
 	r = text.failed ? peft_seterr(err, "no memory for the config") :
 	    save(a, &o, &side, err);
 	peft_buf_free(&text);

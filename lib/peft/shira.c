@@ -16,32 +16,28 @@ struct shira {
 	bool	random;
 };
 
-static const char *const keys[][2] = {
-	{ "r", "32" }, { "mask_type", "\"random\"" }, { "random_seed", "null" },
-	{ "fan_in_fan_out", "false" }, { "init_weights", "true" },
-	{ "modules_to_save", "null" }, { NULL, NULL }
-};
-
 static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
+read_mask(const struct peft_setting *s, const cJSON *config, void *at,
+    struct peft_err *err)
 {
-	struct shira *s = peft_calloc(1, sizeof(*s), err);
-	const char *mask = "random";
-	bool start = true;
+	const char *mask = "";
 
-	if ((*settings = s) == NULL)
+	(void)at;
+	if (peft_json_str(config, s->key, &mask, err) == -1)
 		return -1;
-	s->r = 32;
-	if (peft_json_int(config, "r", 1, 1 << 20, &s->r, err) == -1 ||
-	    peft_json_bool(config, "init_weights", &start, err) == -1 ||
-	    peft_json_str(config, "mask_type", &mask, err) == -1)
-		return -1;
-	if (strcmp(mask, "random") != 0)
-		return peft_seterr(err, "mask_type \"%s\" is not honoured "
-		    "here", mask);
-	s->random = !start;
-	return 0;
+	return strcmp(mask, "random") == 0 ? 0 : peft_seterr(err, "%s \"%s\" "
+	    "is not honoured here", s->key, mask);
 }
+
+#define AT(field)	offsetof(struct shira, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("r", "32", AT(r), 1, 1 << 20),
+	PEFT_SET("init_weights", "true", peft_set_not, AT(random)),
+	PEFT_SET("mask_type", "\"random\"", read_mask, 0),
+	PEFT_SET_LATER("random_seed", "null"),
+	PEFT_SET_LATER("fan_in_fan_out", "false"),
+	PEFT_SET_LATER("modules_to_save", "null"), PEFT_SET_END
+};
 
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -144,11 +140,9 @@ back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 static const struct peft_dense_ops ops = { false, rows_of, back };
 
 const struct peft_method peft_shira = {
-	.type = "SHIRA", .name = "shira",
-	.knobs = { [PEFT_KNOB_RANK] = "r" },
-	.keys = keys,
-	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
-	.shapes = shapes, .init = init, .prepare = prepare,
-	.hook = &peft_dense_hook, .ops = &ops, .changes = peft_weight_changes,
-	.merge = peft_dense_merge,
+	.type = "SHIRA", .name = "shira", .knobs = { [PEFT_KNOB_RANK] = "r" },
+	.keys = keys, .size = sizeof(struct shira),
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .shapes = shapes,
+	.init = init, .prepare = prepare, .hook = &peft_dense_hook, .ops = &ops,
+	.changes = peft_weight_changes, .merge = peft_dense_merge,
 };

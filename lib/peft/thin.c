@@ -17,7 +17,7 @@ enum { MOSTRANK = 256, SLACK = 32 };
 static bool
 is_thin(const struct peft_thin *w)
 {
-	return w->r <= MOSTRANK && w->r + SLACK <= w->in &&
+	return w->r > 0 && w->r <= MOSTRANK && w->r + SLACK <= w->in &&
 	    w->r + SLACK <= w->out;
 }
 

@@ -12,8 +12,9 @@
 #include "peft/row.h"
 #include "peft/tokens.h"
 
-static const char *const keys[][2] = {
-	{ "token_indices", "[]" }, { "init_weights", "true" }, { NULL, NULL }
+static const struct peft_setting keys[] = {
+	PEFT_SET_LATER("token_indices", "[]"),
+	PEFT_SET_LATER("init_weights", "true"), PEFT_SET_END
 };
 
 static const char *const usual[] = { "embed_tokens", NULL };
@@ -100,7 +101,39 @@ static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
     struct peft_err *err)
 {
-	return shapes_as(settings, m, "trainable_tokens_delta", out, err);
+	const struct peft_config *model = m->adapter->model;
+
+	if (shapes_as(settings, m, "trainable_tokens_delta", out, err) == -1)
+		return -1;
+	/* PEFT writes them again for a head that is the embedding */
+	if (!m->adapter->fresh && m->site->kind == PEFT_EMBEDDING &&
+	    model != NULL && model->t.tied) {
+		out[1] = out[0];
+		out[1].place = PEFT_AT_OUTPUT;
+		out[1].fixed = out[1].droppable = true;
+	}
+	return 0;
+}
+
+static bool
+is_twice(const struct peft_module *m)
+{
+	return m->param[1] != NULL && m->param[1]->n > 0;
+}
+
+static int
+finish(struct peft_adapter *a, struct peft_err *err)
+{
+	size_t i;
+
+	(void)err;
+	for (i = 0; i < a->nmodules; i++)
+		if (is_twice(&a->modules[i]) &&
+		    a->modules[i].method == a->method)
+			memcpy(a->modules[i].param[1]->value,
+			    a->modules[i].param[0]->value,
+			    a->modules[i].param[0]->n * sizeof(float));
+	return 0;
 }
 
 static int
@@ -165,6 +198,10 @@ prepare(struct peft_module *m, const struct peft_rows *base,
 
 	if ((m->state = s) == NULL)
 		return -1;
+	if (is_twice(m) && !m->train && memcmp(m->param[0]->value,
+	    m->param[1]->value, m->param[0]->n * sizeof(float)) != 0)
+		return peft_setfail(err, PEFT_CHECK, "%s differs from that of "
+		    "the embedding, which the head is", m->param[1]->name);
 	s->row.row = row_of;
 	for (i = 0; base != NULL && i < t->n; i++)
 		if (base->get(base->ctx, (size_t)t->id[i], 1,
@@ -276,16 +313,18 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 }
 
 const struct peft_method peft_trainable_tokens = {
-	.type = "TRAINABLE_TOKENS", .name = "trainable-tokens", .keys = keys,
-	.kinds = 1 << PEFT_EMBEDDING | 1 << PEFT_HEAD, .usual = usual,
-	.parse = parse, .shapes = shapes, .start = start, .prepare = prepare,
+	.type = "TRAINABLE_TOKENS", .name = "trainable-tokens",
+	.keys = keys, .parse = parse,
+	.kinds = 1 << PEFT_EMBEDDING | 1 << PEFT_HEAD, .both = true,
+	.usual = usual, .shapes = shapes, .start = start, .prepare = prepare,
 	.attach = attach, .changes = peft_weight_changes, .merge = merge,
+	.finish = finish,
 };
 
 const struct peft_method peft_tokens_part = {
 	.type = "trainable_token_indices",
-	.kinds = 1 << PEFT_EMBEDDING | 1 << PEFT_HEAD,
-	.shapes = part_shapes, .start = start,
-	.prepare = prepare, .attach = attach, .changes = peft_weight_changes,
-	.merge = merge,
+	.kinds = 1 << PEFT_EMBEDDING | 1 << PEFT_HEAD, .both = true,
+	.shapes = part_shapes,
+	.start = start, .prepare = prepare, .attach = attach,
+	.changes = peft_weight_changes, .merge = merge,
 };

@@ -23,41 +23,30 @@ struct vblora {
 	bool	compact;
 };
 
-static const char *const keys[][2] = {
-	{ "r", "4" }, { "num_vectors", "256" }, { "vector_length", "256" },
-	{ "topk", "2" }, { "exclude_modules", "null" },
-	{ "save_only_topk_weights", "false" }, { "vblora_dropout", "0.0" },
-	{ "fan_in_fan_out", "false" }, { "bias", "\"none\"" },
-	{ "modules_to_save", "null" }, { "init_vector_bank_bound", "0.02" },
-	{ "init_logits_std", "0.1" }, { "layers_to_transform", "null" },
-	{ "layers_pattern", "null" }, { NULL, NULL }
+#define AT(field)	offsetof(struct vblora, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("r", "4", AT(r), 1, 1 << 20),
+	PEFT_SET_INT("num_vectors", "256", AT(vectors), 1, 1 << 20),
+	PEFT_SET_INT("vector_length", "256", AT(length), 1, 1 << 20),
+	PEFT_SET_INT("topk", "2", AT(topk), 1, MAXTOP),
+	PEFT_SET("init_logits_std", "0.1", peft_set_real, AT(std)),
+	PEFT_SET("init_vector_bank_bound", "0.02", peft_set_real, AT(bound)),
+	PEFT_SET("save_only_topk_weights", "false", peft_set_bool,
+	    AT(compact)),
+	PEFT_SET("vblora_dropout", "0.0", peft_set_share, AT(dropout)),
+	PEFT_SET_LATER("bias", "\"none\""),
+	PEFT_SET_LATER("fan_in_fan_out", "false"),
+	PEFT_SET_TARGETS, PEFT_SET_END
 };
 
 static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
+check(const cJSON *config, void *settings, struct peft_err *err)
 {
-	struct vblora *v = peft_calloc(1, sizeof(*v), err);
+	const struct vblora *v = settings;
 
-	if ((*settings = v) == NULL)
-		return -1;
-	*v = (struct vblora){ .r = 4, .vectors = 256, .length = 256,
-	    .topk = 2, .std = 0.1, .bound = 0.02 };
-	if (peft_json_int(config, "r", 1, 1 << 20, &v->r, err) == -1 ||
-	    peft_json_int(config, "num_vectors", 1, 1 << 20, &v->vectors,
-	    err) == -1 || peft_json_int(config, "vector_length", 1, 1 << 20,
-	    &v->length, err) == -1 || peft_json_int(config, "topk", 1,
-	    MAXTOP, &v->topk, err) == -1 ||
-	    peft_json_real(config, "init_logits_std", &v->std, err) == -1 ||
-	    peft_json_real(config, "init_vector_bank_bound", &v->bound,
-	    err) == -1 || peft_json_bool(config, "save_only_topk_weights",
-	    &v->compact, err) == -1 ||
-	    peft_config_off(config, "bias", err) == -1 ||
-	    peft_config_dropout(config, "vblora_dropout", &v->dropout,
-	    err) == -1)
-		return -1;
-	if (v->topk > v->vectors)
-		return peft_seterr(err, "topk is more than num_vectors");
-	return 0;
+	(void)config;
+	return v->topk <= v->vectors ? 0 : peft_seterr(err, "topk is more "
+	    "than num_vectors");
 }
 
 /* PEFT's smallest type for the numbers of vectors. */
@@ -284,11 +273,11 @@ static const struct peft_lowrank_ops ops = { make, back };
 
 const struct peft_method peft_vblora = {
 	.type = "VBLORA", .name = "vblora",
-	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "vblora_dropout" },
-	.keys = keys,
-	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
-	.shapes = shapes, .common = common, .init = init,
-	.prepare = prepare, .hook = &peft_lowrank_hook,
-	.ops = &ops, .changes = peft_lowrank_changes,
-	.merge = peft_lowrank_merge,
+	.knobs = { [PEFT_KNOB_RANK] = "r",
+	    [PEFT_KNOB_DROPOUT] = "vblora_dropout" },
+	.keys = keys, .size = sizeof(struct vblora), .check = check,
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .shapes = shapes,
+	.common = common, .init = init, .prepare = prepare,
+	.hook = &peft_lowrank_hook, .ops = &ops,
+	.changes = peft_lowrank_changes, .merge = peft_lowrank_merge,
 };

@@ -19,7 +19,8 @@ peft_vector_shapes(struct peft_module *m, const char *weight,
 	if (s->slot == PEFT_Q_NORM || s->slot == PEFT_K_NORM ||
 	    s->slot == PEFT_KV_NORM)
 		return peft_seterr(err, "norms of heads are not trained here");
-	out[WEIGHT] = peft_shape1(weight, s->in);
+	if (weight != NULL)
+		out[WEIGHT] = peft_shape1(weight, s->in);
 	if (s->bias != SIZE_MAX)
 		out[BIAS] = peft_shape1(bias, s->in);
 	return 0;
@@ -71,7 +72,8 @@ begin(void *self, struct peft_cpu *cpu, float *product)
 	if (cpu == NULL || !peft_module_stale(m))
 		return;
 	for (i = 0; i < s->in; i++) {
-		w[i] = m->param[WEIGHT]->value[i] + s->more;
+		w[i] = m->param[WEIGHT] == NULL ? s->norm[i] :
+		    m->param[WEIGHT]->value[i] + s->more;
 		if (a != 1)
 			w[i] = s->norm[i] + a * (w[i] - s->norm[i]);
 		if (m->param[BIAS] == NULL)
@@ -93,7 +95,9 @@ end(void *self, struct peft_cpu *cpu)
 	(void)cpu;
 	if (!m->train)
 		return;
-	peft_vec_best()->axpy(m->param[WEIGHT]->grad, m->weight, g, n);
+	if (m->param[WEIGHT] != NULL)
+		peft_vec_best()->axpy(m->param[WEIGHT]->grad, m->weight, g,
+		    n);
 	if (m->param[BIAS] != NULL)
 		peft_vec_best()->axpy(m->param[BIAS]->grad, m->weight, g + n,
 		    n);

@@ -6,7 +6,8 @@
 
 /*
  * Adapters that have a weight of their own for a norm, param[0] [in], and a
- * bias, param[1], if the norm has one: both as they are stored.
+ * bias, param[1], if the norm has one: both as they are stored.  Without a
+ * name for the weight the base's is used.
  */
 int	peft_vector_shapes(struct peft_module *, const char *weight,
 	    const char *bias, struct peft_shape *, struct peft_err *);

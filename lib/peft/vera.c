@@ -21,32 +21,18 @@ struct vera {
 	bool	save;
 };
 
-static const char *const keys[][2] = {
-	{ "r", "256" }, { "projection_prng_key", "0" },
-	{ "save_projection", "true" }, { "vera_dropout", "0.0" },
-	{ "d_initial", "0.1" }, { "fan_in_fan_out", "false" },
-	{ "bias", "\"none\"" }, { "modules_to_save", "null" },
-	{ "init_weights", "true" }, { "layers_to_transform", "null" },
-	{ "layers_pattern", "null" }, { NULL, NULL }
+#define AT(field)	offsetof(struct vera, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("r", "256", AT(r), 1, 1 << 20),
+	PEFT_SET_INT("projection_prng_key", "0", AT(key), 0, UINT32_MAX),
+	PEFT_SET("d_initial", "0.1", peft_set_real, AT(initial)),
+	PEFT_SET("save_projection", "true", peft_set_bool, AT(save)),
+	PEFT_SET("vera_dropout", "0.0", peft_set_share, AT(dropout)),
+	PEFT_SET_LATER("bias", "\"none\""),
+	PEFT_SET_LATER("init_weights", "true"),
+	PEFT_SET_LATER("fan_in_fan_out", "false"),
+	PEFT_SET_LAYERS, PEFT_SET_END
 };
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct vera *v = peft_calloc(1, sizeof(*v), err);
-
-	if ((*settings = v) == NULL)
-		return -1;
-	*v = (struct vera){ .r = 256, .initial = 0.1, .save = true };
-	if (peft_json_int(config, "r", 1, 1 << 20, &v->r, err) == -1 ||
-	    peft_json_int(config, "projection_prng_key", 0, UINT32_MAX,
-	    &v->key, err) == -1 ||
-	    peft_json_real(config, "d_initial", &v->initial, err) == -1 ||
-	    peft_json_bool(config, "save_projection", &v->save, err) == -1 ||
-	    peft_config_off(config, "bias", err) == -1)
-		return -1;
-	return peft_config_dropout(config, "vera_dropout", &v->dropout, err);
-}
 
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -155,11 +141,11 @@ static const struct peft_lowrank_ops ops = { make, back };
 
 const struct peft_method peft_vera = {
 	.type = "VERA", .name = "vera",
-	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "vera_dropout" },
-	.keys = keys,
-	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .parse = parse,
-	.shapes = shapes, .common = common, .init = init,
-	.prepare = peft_lowrank_prepare, .hook = &peft_lowrank_hook,
-	.ops = &ops, .changes = peft_lowrank_changes,
-	.merge = peft_lowrank_merge,
+	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "vera_dropout"
+	    },
+	.keys = keys, .size = sizeof(struct vera),
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .shapes = shapes,
+	.common = common, .init = init, .prepare = peft_lowrank_prepare,
+	.hook = &peft_lowrank_hook, .ops = &ops,
+	.changes = peft_lowrank_changes, .merge = peft_lowrank_merge,
 };

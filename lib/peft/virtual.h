@@ -11,6 +11,13 @@
  * is fixed, and the method's hook fills it in begin() and takes its gradient,
  * which is in the state, in end().
  */
+#define PEFT_SET_VIRTUAL \
+	PEFT_SET_LATER("num_virtual_tokens", "null"), \
+	PEFT_SET_LATER("token_dim", "null"), \
+	PEFT_SET_LATER("num_transformer_submodules", "null"), \
+	PEFT_SET_LATER("num_attention_heads", "null"), \
+	PEFT_SET_LATER("num_layers", "null")
+
 enum { PEFT_PROMPT };			/* param[] */
 enum { PEFT_VIRTUAL_N, PEFT_VIRTUAL_WIDTH };	/* own[] */
 

@@ -65,7 +65,7 @@ check_modules(const struct peft_adapter *a, struct peft_err *err)
 		const struct peft_module *m = &a->modules[i];
 		const struct peft_lora *l = m->settings;
 
-		if (m->method->type == NULL || m->site == NULL ||
+		if (m->method != a->method || m->site == NULL ||
 		    m->site->kind != PEFT_LINEAR || a->invocation.n > 0)
 			return peft_seterr(err, "it has more than LoRA on "
 			    "linear layers%s%s", m->site == NULL ? "" : ": ",

@@ -14,20 +14,47 @@
 #include "peft/thin.h"
 #include "peft/xlora.h"
 
-static const char *const keys[][2] = {
-	{ "hidden_size", "null" }, { "adapters", "{}" },
-	{ "enable_softmax", "true" }, { "enable_softmax_topk", "false" },
-	{ "layerwise_scalings", "false" }, { "xlora_depth", "1" },
-	{ "xlora_size", "2048" }, { "xlora_dropout_p", "0.2" },
-	{ "use_trainable_adapters", "false" },
-	{ "softmax_temperature", "1.0" }, { "top_k_lora", "null" },
-	{ "scaling_pass_value", "0.0" }, { "global_scaling_weight", "1.0" },
-	{ NULL, NULL }
+/* torch's Sequential counts what lies between its layers. */
+static void
+name_tensors(struct peft_xlora *x)
+{
+	int step = x->dropout > 0 ? 3 : 2, i;
+
+	for (i = 0; i < 2 * (int)x->depth; i++)
+		snprintf(x->names[i], sizeof(x->names[i]),
+		    "internal_xlora_classifier.layers.%d.%s", i / 2 * step,
+		    i % 2 == 0 ? "weight" : "bias");
+}
+
+#define AT(field)	offsetof(struct peft_xlora, field)
+static const struct peft_setting keys[] = {
+	PEFT_SET_INT("hidden_size", "null", AT(hidden), 1, 1 << 24),
+	PEFT_SET_LATER("adapters", "{}"),
+	PEFT_SET_INT("xlora_depth", "1", AT(depth), 1, PEFT_XLORA_DEPTH),
+	PEFT_SET_INT("xlora_size", "2048", AT(size), 1, 1 << 20),
+	PEFT_SET_INT("top_k_lora", "null", AT(top), 1, 1 << 16),
+	PEFT_SET("xlora_dropout_p", "0.2", peft_set_share, AT(dropout)),
+	PEFT_SET("softmax_temperature", "1.0", peft_set_real,
+	    AT(temperature)),
+	PEFT_SET("scaling_pass_value", "0.0", peft_set_real, AT(pass)),
+	PEFT_SET("global_scaling_weight", "1.0", peft_set_real, AT(weight)),
+	PEFT_SET("enable_softmax", "true", peft_set_bool, AT(softmax)),
+	PEFT_SET("enable_softmax_topk", "false", peft_set_bool,
+	    AT(softmax_top)),
+	PEFT_SET("layerwise_scalings", "false", peft_set_bool,
+	    AT(layerwise)),
+	PEFT_SET("use_trainable_adapters", "false", peft_set_bool,
+	    AT(trainable)),
+	PEFT_SET_END
 };
 
 static int
-check(const struct peft_xlora *x, struct peft_err *err)
+check(const cJSON *config, void *settings, struct peft_err *err)
 {
+	struct peft_xlora *x = settings;
+
+	name_tensors(x);
+	x->n = (size_t)cJSON_GetArraySize(peft_json_get(config, "adapters"));
 	if (x->n == 0)
 		return peft_seterr(err, "adapters names none: {\"0\": PATH, "
 		    "\"1\": PATH, ...}");
@@ -44,53 +71,6 @@ check(const struct peft_xlora *x, struct peft_err *err)
 		return peft_seterr(err, "which of equals are the top_k_lora "
 		    "is not defined: make scaling_pass_value 0");
 	return 0;
-}
-
-/* torch's Sequential counts what lies between its layers. */
-static void
-name_tensors(struct peft_xlora *x)
-{
-	int step = x->dropout > 0 ? 3 : 2, i;
-
-	for (i = 0; i < 2 * (int)x->depth; i++)
-		snprintf(x->names[i], sizeof(x->names[i]),
-		    "internal_xlora_classifier.layers.%d.%s", i / 2 * step,
-		    i % 2 == 0 ? "weight" : "bias");
-}
-
-static int
-parse(const cJSON *config, void **settings, struct peft_err *err)
-{
-	struct peft_xlora *x = peft_calloc(1, sizeof(*x), err);
-
-	if ((*settings = x) == NULL)
-		return -1;
-	x->depth = 1;
-	x->size = 2048;
-	x->temperature = x->weight = 1;
-	x->dropout = 0.2;
-	x->softmax = true;
-	x->n = (size_t)cJSON_GetArraySize(peft_json_get(config, "adapters"));
-	if (peft_json_int(config, "hidden_size", 1, 1 << 24, &x->hidden,
-	    err) == -1 || peft_json_int(config, "xlora_depth", 1,
-	    PEFT_XLORA_DEPTH, &x->depth, err) == -1 ||
-	    peft_json_int(config, "xlora_size", 1, 1 << 20, &x->size,
-	    err) == -1 || peft_json_int(config, "top_k_lora", 1, 1 << 16,
-	    &x->top, err) == -1 || peft_config_dropout(config,
-	    "xlora_dropout_p", &x->dropout, err) == -1 ||
-	    peft_json_real(config, "softmax_temperature", &x->temperature,
-	    err) == -1 || peft_json_real(config, "scaling_pass_value",
-	    &x->pass, err) == -1 || peft_json_real(config,
-	    "global_scaling_weight", &x->weight, err) == -1 ||
-	    peft_json_bool(config, "enable_softmax", &x->softmax,
-	    err) == -1 || peft_json_bool(config, "enable_softmax_topk",
-	    &x->softmax_top, err) == -1 || peft_json_bool(config,
-	    "layerwise_scalings", &x->layerwise, err) == -1 ||
-	    peft_json_bool(config, "use_trainable_adapters", &x->trainable,
-	    err) == -1)
-		return -1;
-	name_tensors(x);
-	return check(x, err);
 }
 
 static bool
@@ -342,8 +322,9 @@ static const struct peft_hook_ops hook = {
 };
 
 const struct peft_method peft_xlora = {
-	.type = "XLORA", .name = "xlora", .keys = keys,
-	.kinds = 1 << PEFT_LINEAR, .wanted = wanted, .parse = parse,
+	.type = "XLORA", .name = "xlora",
+	.keys = keys, .size = sizeof(struct peft_xlora), .check = check,
+	.kinds = 1 << PEFT_LINEAR, .wanted = wanted,
 	.gather = peft_xlora_gather, .shapes = shapes, .common = common,
 	.init = init, .prepare = prepare, .hook = &hook,
 	.attach = peft_xlora_attach,

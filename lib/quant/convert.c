@@ -43,7 +43,7 @@ static bool
 is_inner_linear(const struct peft_weight *w)
 {
 	static const char *const others[] = { "norm.weight", "ln.weight",
-	    "mlp.gate.weight", "moe.gate.weight" };
+	    "mlp.gate.weight", "moe.gate.weight", "mlp.router.weight" };
 	size_t n = strlen(w->name), i, k;
 
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {

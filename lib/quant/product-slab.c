@@ -13,10 +13,10 @@
 #include "quant/product-impl.h"
 
 enum {
-	DEPTH = 4096,		/* most of a slab's panels */
-	SLAB = 2 << 20,		/* elements of a slab: third cache */
+	DEPTH = 2048,		/* most of a slab's panels */
+	SLAB = 1 << 20,		/* elements of a slab: third cache */
 	MADE = 128,		/* panels in its place, if they are there */
-	ABREAST = 4,		/* panels of a tile, or some more */
+	ABREAST = 8,		/* panels of a tile, or some more */
 	TALLEST = 256, LOWEST = 64,	/* rows of a tile */
 	TILES = 16		/* at least, if it goes */
 };
@@ -220,11 +220,12 @@ tile(const struct peft_products *j, size_t of, size_t panel, size_t i,
 	multiply(j, &b, i, of, panel, t);
 }
 
+/* The rows of a tile stay in the second cache while groups pass. */
 static void
 tile_task(void *ctx, size_t task, int thread)
 {
 	const struct peft_products *j = ctx;
-	size_t group = task / j->down, groups = groups_of(j), n, of, panel;
+	size_t groups = groups_of(j), group = task % groups, n, of, panel;
 	size_t i = j->n * group / groups, end = j->n * (group + 1) / groups;
 
 	(void)thread;
@@ -232,7 +233,7 @@ tile_task(void *ctx, size_t task, int thread)
 		panel = j->first + i;
 		of = locate(j, &panel);
 		n = peft_least(end - i, panels_of(j, of) - panel);
-		tile(j, of, panel, i, n, task % j->down * j->m);
+		tile(j, of, panel, i, n, task / groups * j->m);
 	}
 }
 

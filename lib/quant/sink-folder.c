@@ -34,7 +34,8 @@ peft_sink_assign_shards(struct peft_sink *k, struct peft_err *err)
 	for (i = 0; i < k->n; i++) {
 		if (spec_bytes(k, i, &bytes, err) == -1)
 			return -1;
-		if (k->opt.shard > 0 && at > 0 && at + bytes > k->opt.shard) {
+		if (k->opt.shard > 0 && at > 0 && bytes > 0 &&
+		    at + bytes > k->opt.shard) {
 			k->nshards++;
 			at = 0;
 		}

@@ -33,12 +33,25 @@ struct peft_gguf_place {	/* where a weight goes in a GGUF file */
 					 * so many bytes */
 };
 
+/* A weight that is part of a tensor of all experts: the at-th of the n, `each'
+ * to an expert, that begin with weight `first' (which has n); each 0: not. */
+struct peft_joint {
+	size_t	first, at, n, each;
+};
+
+struct peft_slab {		/* of such a tensor, what an expert has */
+	float	*at;		/* [.., cols] */
+	size_t	 cols;
+};
+
 struct peft_sink {
 	struct peft_sinkopt	 opt;
 	enum peft_out_kind	 kind;
 	char			*path;
 	struct peft_spec	*specs;		/* names are copies */
 	bool			*turn;		/* is written turned over */
+	struct peft_joint	*joint;
+	struct peft_slab	 slab;
 	size_t			 n, next;
 	struct peft_sides	 sides;
 	struct peft_out		*out;		/* bundle, GGUF */
@@ -128,6 +141,14 @@ int	peft_sink_remake(struct peft_sink *, size_t i,
 	    const struct peft_rows *rows, struct peft_rows *made,
 	    struct peft_err *) PEFT_MUSTCHECK;
 void	peft_sink_remade_free(struct peft_rows *);
+
+/* sink-join.c: which weights are; name and shape [3] of the tensor that spec i
+ * begins; and a weight that is part of one. */
+int	peft_sink_join(struct peft_sink *, struct peft_err *) PEFT_MUSTCHECK;
+void	peft_sink_joined(const struct peft_sink *, size_t i, char name[512],
+	    size_t *shape);
+int	peft_sink_put_joined(struct peft_sink *, const struct peft_rows *,
+	    struct peft_err *) PEFT_MUSTCHECK;
 
 /* sink-write.c: bytes as they are. */
 int	peft_sink_write(struct peft_sink *, const void *, size_t,

@@ -166,6 +166,21 @@ add_head(struct list *l, const struct peft_sink *k, size_t from, size_t to,
 	return 0;
 }
 
+/* Of those that are parts of a tensor the first stands for all. */
+static int
+add_joined(struct list *l, const struct peft_sink *k, size_t i,
+    struct peft_err *err)
+{
+	const struct peft_spec *s = &k->specs[i];
+	size_t shape[3];
+	char name[512];
+
+	if (k->joint[i].at > 0)
+		return 0;
+	peft_sink_joined(k, i, name, shape);
+	return add(l, name, "", s->dtype, s->ndim + 1, shape, err);
+}
+
 int
 peft_sink_entries(struct peft_sink *k, size_t from, size_t to, bool sides,
     struct peft_st_entry **out, size_t *n, struct peft_err *err)
@@ -178,8 +193,9 @@ peft_sink_entries(struct peft_sink *k, size_t from, size_t to, bool sides,
 		const struct peft_spec *s = &k->specs[i];
 
 		r = is_4bit(s) ? add_4bit(&l, s, err) :
-		    peft_is_coded(s->dtype) ? add_coded(&l, s, err) : add(&l, s->name, "",
-		    s->dtype, s->ndim, s->shape, err);
+		    peft_is_coded(s->dtype) ? add_coded(&l, s, err) :
+		    k->joint[i].each > 0 ? add_joined(&l, k, i, err) :
+		    add(&l, s->name, "", s->dtype, s->ndim, s->shape, err);
 	}
 	if (r == -1) {
 		peft_sink_free_entries(l.at, l.n);

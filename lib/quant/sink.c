@@ -105,6 +105,8 @@ release(struct peft_sink *k)
 	peft_sides_free(&k->sides);
 	free(k->specs);
 	free(k->turn);
+	free(k->joint);
+	free(k->slab.at);
 	free(k->shard);
 	free(k->places);
 	free(k->begun);
@@ -154,7 +156,8 @@ peft_sink_prepare(const struct peft_sinkopt *opt,
 		k->label = k->path;
 	if (copy_specs(k, specs, nspecs, err) == -1 ||
 	    copy_sides(k, sides, nsides, err) == -1 ||
-	    check_types(k, err) == -1 || turn_back(k, err) == -1)
+	    check_types(k, err) == -1 || turn_back(k, err) == -1 ||
+	    peft_sink_join(k, err) == -1)
 		goto fail;
 	if (peft_sink_fix_config(k, err) == -1) {
 		peft_sink_blame(k, err);
@@ -225,9 +228,12 @@ peft_sink_put(struct peft_sink *k, const struct peft_rows *rows,
 	w->shard = k->shard != NULL ? k->shard[k->next] : 0;
 	w->begin = (uint64_t)ftello(k->fp);	/* of a pipe: not looked at */
 	k->sum = (struct peft_sum){ 0 };
-	if ((r = peft_sink_remake(k, k->next, rows, &made, err)) == 0)
+	if (k->joint[k->next].each > 0)
+		r = peft_sink_put_joined(k, rows, err);
+	else if ((r = peft_sink_remake(k, k->next, rows, &made, err)) == 0) {
 		r = peft_sink_encode(k, s, &made, err);
-	peft_sink_remade_free(&made);
+		peft_sink_remade_free(&made);
+	}
 	if (r == -1)
 		return peft_errprefix(err, "weight %s", s->name);
 	w->end = w->begin + (k->written - before);

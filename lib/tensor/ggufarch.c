@@ -83,6 +83,11 @@ static const struct peft_gguf_key olmoe_keys[] = {
 	{ "%s.attention.clamp_kqv", "clip_qkv", 'f', false }, KEYEND
 };
 
+static const struct peft_gguf_key gpt_oss_keys[] = {
+	ROUTING("num_local_experts"), WINDOW,
+	BIAS("attention_bias"), KEYEND
+};
+
 static const struct peft_gguf_key deepseek_keys[] = {
 	ROUTING("n_routed_experts"), { "%s.expert_feed_forward_length",
 	    "moe_intermediate_size", 'u', true },
@@ -148,6 +153,10 @@ const struct peft_arch peft_archs[] = {
 	  .layer = peft_pairs_deepseek,
 	  .alias = deepseek_names, .keys = deepseek_keys, RMS,
 	  .latent = true },
+	{ .gguf = "gpt-oss", .hf = "gpt_oss", .class = "GptOssForCausalLM",
+	  LIKE_LLAMA, .layer = peft_pairs_gpt_oss, .keys = gpt_oss_keys, RMS,
+	  .period = 2, .theta = 150000, .joined = true,
+	  .unrounded = true },
 	{ .gguf = "gemma", .hf = "gemma", .class = "GemmaForCausalLM",
 	  .hf_layer = "model.layers.", .whole = peft_pairs_plus_whole,
 	  .layer = peft_pairs_gemma,

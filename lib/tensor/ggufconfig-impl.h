@@ -14,7 +14,8 @@ struct peft_pair {
 				 * fused rows in another order; 'F': the same,
 				 * in three tensors, this being the queries',
 				 * with rows interleaved; 't': turned;
-				 * '+': 1 + value; 'e': experts; 0 */
+				 * '+': 1 + value; 'e': experts; '.': without
+				 * .weight in Hugging Face's; 0 */
 };
 
 /* ggufnames.c: of the whole model, and of a layer; each ends with a row of
@@ -26,6 +27,7 @@ extern const struct peft_pair peft_pairs_llama_whole[],
 	    peft_pairs_glm4[], peft_pairs_starcoder2[], peft_pairs_nemotron[],
 	    peft_pairs_phi[], peft_pairs_phi_whole[], peft_pairs_mixtral[],
 	    peft_pairs_qwen_moe[], peft_pairs_deepseek[],
+	    peft_pairs_gpt_oss[],
 	    peft_pairs_gpt2_whole[], peft_pairs_gpt2[],
 	    peft_pairs_neox_whole[], peft_pairs_neox[],
 	    peft_pairs_bloom_whole[], peft_pairs_bloom[], peft_pairs_falcon[],
@@ -67,6 +69,9 @@ struct peft_arch {
 					 * in llama.cpp; 0: no windows */
 	bool		 latent;	/* keys and values by way of something
 					 * narrow: heads have three widths */
+	bool		 joined;	/* see peft_arch_joined() */
+	bool		 unrounded;	/* YaRN's bounds are ("truncate": false),
+					 * and no key says so */
 	const char	*extra;		/* of config.json, always: ",..." */
 };
 extern const struct peft_arch peft_archs[];	/* gguf NULL ends */

@@ -162,6 +162,26 @@ put_minicpm(const struct peft_arch *a, const cJSON *j,
 	return 0;
 }
 
+/* What llama.cpp has of gpt-oss's activation without being told. */
+static int
+check_swiglu(const struct peft_arch *a, const cJSON *j, struct peft_err *err)
+{
+	static const struct { const char *key; double is; } fixed[] = {
+		{ "swiglu_alpha", 1.702 }, { "swiglu_limit", 7 } };
+	double v;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		v = fixed[i].is;
+		if (peft_json_real(j, fixed[i].key, &v, err) == -1)
+			return -1;
+		if (v != fixed[i].is)
+			return peft_seterr(err, "\"%s\" is %g, which GGUF's "
+			    "%s has no way to say", fixed[i].key, v, a->gguf);
+	}
+	return 0;
+}
+
 /* What only some families have. */
 static int
 put_special(const struct peft_arch *a, const cJSON *j,
@@ -174,6 +194,8 @@ put_special(const struct peft_arch *a, const cJSON *j,
 
 	if (strcmp(a->hf, "minicpm") == 0)
 		return put_minicpm(a, j, s, o, err);
+	if (a->joined)
+		return check_swiglu(a, j, err);
 	peft_gguf_full_key(key, "%s.attention.scale", a->gguf);
 	if (strcmp(a->hf, "gemma2") == 0 || strcmp(a->hf, "gemma3_text") ==
 	    0) {
@@ -209,6 +231,8 @@ put_sizes(const struct peft_arch *a, const struct peft_gguf_sizes *s,
 	put_u32(a, o, "%s.embedding_length", s->hidden);
 	put_u32(a, o, "%s.block_count", s->layers);
 	put_u32(a, o, "%s.feed_forward_length", s->inter);
+	if (a->joined)		/* which all layers have */
+		put_u32(a, o, "%s.expert_feed_forward_length", s->inter);
 	put_u32(a, o, "%s.attention.head_count", s->heads);
 	put_u32(a, o, "%s.attention.head_count_kv", s->kv);
 	if (!a->norope)

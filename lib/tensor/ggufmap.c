@@ -51,6 +51,12 @@ peft_arch_of_hf(const char *model_type)
 	return NULL;
 }
 
+bool
+peft_arch_joined(const struct peft_arch *a)
+{
+	return a->joined;
+}
+
 const char *
 peft_arch_gguf(const struct peft_arch *a)
 {
@@ -88,7 +94,7 @@ peft_arch_alias(const struct peft_arch *a, const char *key)
 	return key;
 }
 
-/* "STEM.weight" or "STEM.bias": the stem's length, or 0. */
+/* Of "STEM.weight" or "STEM.bias" the stem's length, else all of it. */
 static size_t
 stem(const char *name)
 {
@@ -96,7 +102,7 @@ stem(const char *name)
 
 	if (dot == NULL || (strcmp(dot, ".weight") != 0 &&
 	    strcmp(dot, ".bias") != 0))
-		return 0;
+		return strlen(name);
 	return (size_t)(dot - name);
 }
 
@@ -135,11 +141,15 @@ matches(const char *t, const char *s, size_t len)
 	    memcmp(hash + 1, s, len - head - n) == 0;
 }
 
+/* With a tail, or, in Hugging Face's names of some, without. */
 static const struct peft_pair *
-find_pair(const struct peft_pair *p, bool hf, const char *s, size_t len)
+find_pair(const struct peft_pair *p, bool hf, const char *s)
 {
+	size_t len = stem(s);
+
 	for (; p->gguf != NULL; p++)
-		if (matches(hf ? p->hf : p->gguf, s, len))
+		if (matches(hf ? p->hf : p->gguf, s, len) &&
+		    (s[len] == '\0') == (hf && p->as == '.'))
 			return p;
 	return NULL;
 }
@@ -150,17 +160,14 @@ locate(const struct peft_arch *a, const char *name, bool hf,
     const char **number, int *digits)
 {
 	const char *prefix = hf ? a->hf_layer : gguf_layer, *rest;
-	size_t len;
 
 	*digits = 0;
 	*number = "";
 	if ((rest = in_layer(name, prefix, digits)) != NULL) {
 		*number = name + strlen(prefix);
-		len = stem(rest);
-		return len == 0 ? NULL : find_pair(a->layer, hf, rest, len);
+		return find_pair(a->layer, hf, rest);
 	}
-	len = stem(name);
-	return len == 0 ? NULL : find_pair(a->whole, hf, name, len);
+	return find_pair(a->whole, hf, name);
 }
 
 static int
@@ -173,6 +180,8 @@ translate(const struct peft_arch *a, const char *name, bool hf, char *buf)
 	if ((p = locate(a, name, hf, &number, &digits)) == NULL)
 		return -1;
 	other = hf ? p->gguf : p->hf;
+	if (p->as == '.')
+		tail = hf ? ".weight" : "";
 	if (digits > 0)
 		snprintf(buf, 256, "%s%.*s.%s%s", hf ? gguf_layer :
 		    a->hf_layer, digits, number, other, tail);

@@ -20,6 +20,9 @@ struct peft_arch;
 const struct peft_arch *peft_arch_of_gguf(const struct peft_gguf *,
 		    const char *name);
 const struct peft_arch *peft_arch_of_hf(const char *model_type);
+/* Do its folders have all experts of a layer in one tensor, gate and up in
+ * turns (gpt-oss)? */
+bool		 peft_arch_joined(const struct peft_arch *);
 /* Its general.architecture. */
 const char	*peft_arch_gguf(const struct peft_arch *);
 /* "llama, ..." for messages: model_types or architectures. */

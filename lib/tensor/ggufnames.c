@@ -101,6 +101,14 @@ const struct peft_pair peft_pairs_qwen_moe[] = {
 	EXPERTS("mlp.experts.#.gate_proj", "mlp.experts.#.up_proj",
 	    "mlp.experts.#.down_proj"), END
 };
+const struct peft_pair peft_pairs_gpt_oss[] = {
+	{ "attn_norm", "input_layernorm", 0 },
+	{ "post_attention_norm", "post_attention_layernorm", 0 },
+	ATTN(0, 0), { "attn_sinks", "self_attn.sinks", '.' },
+	{ "ffn_gate_inp", "mlp.router", 0 },
+	EXPERTS("mlp.experts.#.gate_proj", "mlp.experts.#.up_proj",
+	    "mlp.experts.#.down_proj"), END
+};
 /* llama.cpp has the product that widens keys and values whole, as here, or in
  * two parts for attention over what is narrow (MLA). */
 const struct peft_pair peft_pairs_deepseek[] = {

@@ -62,9 +62,10 @@ put_sharpness(const struct peft_arch *a, const cJSON *s,
 
 	if (peft_json_bool(s, "truncate", &round, err) == -1)
 		return -1;
-	if (!round)
-		return peft_seterr(err, "rope scaling: \"truncate\": false "
-		    "cannot be told in GGUF");
+	if (round == a->unrounded)
+		return peft_seterr(err, "rope scaling: \"truncate\": %s "
+		    "cannot be told in GGUF for %s", round ? "true" : "false",
+		    a->hf);
 	if (m != all || (m != 0 && !a->latent))
 		return peft_seterr(err, "rope scaling: mscale %g and "
 		    "mscale_all_dim %g cannot be told in GGUF for %s", m, all,

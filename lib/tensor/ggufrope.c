@@ -106,6 +106,8 @@ get_yarn(const struct peft_arch *a, const struct peft_gguf *g,
 	    "original_max_position_embeddings");
 	get_real(a, g, b, "%s.rope.scaling.yarn_beta_fast", "beta_fast");
 	get_real(a, g, b, "%s.rope.scaling.yarn_beta_slow", "beta_slow");
+	if (a->unrounded)
+		peft_buf_puts(b, ",\"truncate\":false");
 	(void)peft_gguf_arch_real(a, g, "%s.rope.scaling.factor", &factor);
 	if (peft_gguf_arch_real(a, g, "%s.rope.scaling.attn_factor", &v))
 		peft_gguf_put_about(b, "attention_factor", v * (0.1 *

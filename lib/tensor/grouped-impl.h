@@ -13,7 +13,8 @@
  * compressed-tensors	M.weight_packed M.weight_scale M.weight_zero_point
  *			M.weight_shape M.weight_g_idx; or M.weight (I8, F8)
  * FP8			M.weight M.weight_scale or M.weight_scale_inv
- * MXFP4 (gpt-oss)	NAME_blocks NAME_scales: the weight NAME
+ * MXFP4		NAME_blocks NAME_scales: the weight NAME, or, of
+ *			gpt-oss, weights (source-experts.c)
  */
 
 /* source-packed.c: data is a raw tensor BASE.qweight or BASE.weight_packed. */
@@ -30,6 +31,9 @@ const struct peft_raw *peft_grouped_part(const struct peft_source *,
 	    const char *suffix);
 int	peft_grouped_missing(const char *base, const char *suffix,
 	    struct peft_err *);				/* -1 */
+/* MXFP4's codes, the data, and their exponents: are they such? */
+int	peft_grouped_mx(const struct peft_source *, const char *base,
+	    struct peft_whole *, struct peft_err *) PEFT_MUSTCHECK;
 /* Scales of activations, which weights do without. */
 void	peft_grouped_inputs(struct peft_source *, struct peft_whole *,
 	    const char *base);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Side files. */
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tensor/side.h"
 
@@ -12,29 +16,86 @@ const char *const peft_side_names[] = {
 	"special_tokens_map.json", "adapter_config.json", NULL
 };
 
+/* One more, whose data the caller puts in. */
+static struct peft_side *
+new_side(struct peft_sides *s, const char *name, struct peft_err *err)
+{
+	struct peft_side *grown;
+	char *copy;
+
+	grown = peft_grow(s->at, s->n, &s->cap, sizeof(*s->at), err);
+	if (grown == NULL)
+		return NULL;
+	s->at = grown;
+	if (peft_sides_find(s, name) != NULL) {
+		peft_seterr(err, "%s is there twice", name);
+		return NULL;
+	}
+	if ((copy = peft_strdup(name, err)) == NULL)
+		return NULL;
+	s->at[s->n] = (struct peft_side){ .name = copy };
+	return &s->at[s->n++];
+}
+
 int
 peft_sides_add(struct peft_sides *s, const char *name, struct peft_buf *data,
     struct peft_err *err)
 {
-	struct peft_side *grown;
-	char *copy = NULL;
+	struct peft_side *side = NULL;
 
-	grown = peft_grow(s->at, s->n, &s->cap, sizeof(*s->at), err);
-	if (grown != NULL)
-		s->at = grown;
 	if (data->failed)
 		peft_seterr(err, "%s: no memory", name);
-	else if (peft_sides_find(s, name) != NULL)
-		peft_seterr(err, "%s is there twice", name);
-	else if (grown != NULL)
-		copy = peft_strdup(name, err);
-	if (copy == NULL) {
+	else
+		side = new_side(s, name, err);
+	if (side == NULL) {
 		peft_buf_free(data);
 		return -1;
 	}
-	s->at[s->n++] = (struct peft_side){ copy, data->data, data->len };
+	side->data = data->data;
+	side->len = data->len;
 	*data = (struct peft_buf){ 0 };
 	return 0;
+}
+
+/* A file that ends within a page has zeros up to its end. */
+static void *
+map_large(const char *path, size_t *len)
+{
+	enum { LARGE = 1 << 20, LARGEST = 256 << 20 };
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	void *p = MAP_FAILED;
+	struct stat st;
+
+	if (fd == -1)
+		return MAP_FAILED;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_size >= LARGE && st.st_size <= LARGEST &&
+	    st.st_size % sysconf(_SC_PAGESIZE) != 0)
+		p = mmap(NULL, (size_t)st.st_size, PROT_READ,
+		    MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	*len = (size_t)st.st_size;
+	close(fd);
+	return p;
+}
+
+int
+peft_sides_map(struct peft_sides *s, const char *name, const char *path,
+    struct peft_err *err)
+{
+	struct peft_side *side;
+	size_t len = 0;
+	void *p = map_large(path, &len);
+
+	if (p == MAP_FAILED)
+		return 0;
+	if ((side = new_side(s, name, err)) == NULL) {
+		munmap(p, len);
+		return -1;
+	}
+	side->data = p;
+	side->len = len;
+	side->mapped = true;
+	return 1;
 }
 
 const struct peft_side *
@@ -55,7 +116,11 @@ peft_sides_free(struct peft_sides *s)
 
 	for (i = 0; i < s->n; i++) {
 		free((void *)(uintptr_t)s->at[i].name);
-		free((void *)(uintptr_t)s->at[i].data);
+		if (s->at[i].mapped)
+			munmap((void *)(uintptr_t)s->at[i].data,
+			    s->at[i].len);
+		else
+			free((void *)(uintptr_t)s->at[i].data);
 	}
 	free(s->at);
 	*s = (struct peft_sides){ 0 };

@@ -15,6 +15,11 @@ struct peft_sides {
  * The same name twice is an error. */
 int	peft_sides_add(struct peft_sides *, const char *name,
 	    struct peft_buf *data, struct peft_err *) PEFT_MUSTCHECK;
+/* A large file by its path: 1 it is mapped, which takes a fraction of the time
+ * of reading it; 0 it is not large, or cannot be mapped with a NUL behind
+ * it, and is to be read and added; -1. */
+int	peft_sides_map(struct peft_sides *, const char *name,
+	    const char *path, struct peft_err *) PEFT_MUSTCHECK;
 const struct peft_side *peft_sides_find(const struct peft_sides *,
 	    const char *name);
 void	peft_sides_free(struct peft_sides *);

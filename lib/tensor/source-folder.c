@@ -103,29 +103,33 @@ read_tokenizer(struct peft_source *s, const char *dir, struct peft_err *err)
 static const char fusion_config[] = "adapter_fusion_config.json";
 
 static int
+read_side(struct peft_source *s, const char *dir, const char *file,
+    const char *name, struct peft_err *err)
+{
+	char *path = join(dir, file, err);
+	struct peft_buf b = { 0 };
+	int r = path == NULL ? -1 : peft_sides_map(&s->sides, name, path, err);
+
+	free(path);
+	if (r != 0)
+		return r == 1 ? 0 : -1;
+	return slurp(dir, file, &b, err) == -1 ? -1 :
+	    peft_sides_add(&s->sides, name, &b, err);
+}
+
+static int
 read_sides(struct peft_source *s, const char *dir, struct peft_err *err)
 {
 	size_t i;
 
-	for (i = 0; peft_side_names[i] != NULL; i++) {
-		struct peft_buf b = { 0 };
-
-		if (!exists(dir, peft_side_names[i]))
-			continue;
-		if (slurp(dir, peft_side_names[i], &b, err) == -1 ||
-		    peft_sides_add(&s->sides, peft_side_names[i], &b,
-		    err) == -1)
+	for (i = 0; peft_side_names[i] != NULL; i++)
+		if (exists(dir, peft_side_names[i]) && read_side(s, dir,
+		    peft_side_names[i], peft_side_names[i], err) == -1)
 			return -1;
-	}
 	if (peft_sides_find(&s->sides, "adapter_config.json") == NULL &&
-	    exists(dir, fusion_config)) {
-		struct peft_buf b = { 0 };
-
-		if (slurp(dir, fusion_config, &b, err) == -1 ||
-		    peft_sides_add(&s->sides, "adapter_config.json", &b,
-		    err) == -1)
-			return -1;
-	}
+	    exists(dir, fusion_config) && read_side(s, dir, fusion_config,
+	    "adapter_config.json", err) == -1)
+		return -1;
 	return peft_sides_find(&s->sides, "tokenizer.json") != NULL ? 0 :
 	    read_tokenizer(s, dir, err);
 }

@@ -75,15 +75,16 @@ static int
 add_stack(struct peft_source *s, const struct peft_gguf_tensor *t,
     const char *name, struct peft_raw *raw, struct peft_err *err)
 {
-	const char *hash = strchr(name, '#');
+	const char *hash = strchr(name, '#'), *tail = strrchr(name, '.');
+	const int ndim = strcmp(tail, ".bias") == 0 ? 2 : 3;
 	char one[300];
 	size_t e;
 
-	if (t->ndim != 3 || t->shape[0] == 0 || t->shape[0] > 1 << 12)
+	if (t->ndim != ndim || t->shape[0] == 0 || t->shape[0] > 1 << 12)
 		return peft_seterr(err, "tensor %s is no stack of experts",
 		    t->name);
 	raw->name = one;
-	raw->ndim = 2;
+	raw->ndim = ndim - 1;
 	raw->shape[0] = t->shape[1];
 	raw->shape[1] = t->shape[2];
 	raw->nbytes = t->nbytes / t->shape[0];
@@ -231,6 +232,7 @@ convert(struct peft_source *s, const struct peft_gguf_part *parts,
 	int r;
 
 	s->gguf_file = parts[0].file;
+	s->arch = a;
 	if (a == NULL || add_meta(s, g, err) == -1)
 		return -1;
 	r = read_rope(s, parts, nparts, &rope, err);

@@ -212,15 +212,13 @@ make_scaled(struct peft_source *s, const char *base, struct peft_whole *w,
 	    peft_grouped_missing(base, ".weight_zero_point", err) : 0;
 }
 
-static int
-make_mx(struct peft_source *s, const char *base, struct peft_whole *w,
-    struct peft_err *err)
+int
+peft_grouped_mx(const struct peft_source *s, const char *base,
+    struct peft_whole *w, struct peft_err *err)
 {
 	const struct peft_raw *data = &s->raws[w->part[PEFT_DATA]];
 	const struct peft_raw *scale = peft_grouped_part(s, w, PEFT_ABSMAX,
 	    base, "_scales");
-	struct peft_scales *sc = &w->w.scales;
-	size_t shape[3];
 
 	if (s->quant.method != PEFT_QM_NONE &&
 	    s->quant.method != PEFT_QM_MXFP4)
@@ -236,6 +234,19 @@ make_mx(struct peft_source *s, const char *base, struct peft_whole *w,
 	    memcmp(scale->shape, data->shape, 3 * sizeof(size_t)) != 0)
 		return peft_seterr(err, "%s is not an u8 for each block of %s",
 		    scale->name, data->name);
+	return 0;
+}
+
+static int
+make_mx(struct peft_source *s, const char *base, struct peft_whole *w,
+    struct peft_err *err)
+{
+	const struct peft_raw *data = &s->raws[w->part[PEFT_DATA]];
+	struct peft_scales *sc = &w->w.scales;
+	size_t shape[3];
+
+	if (peft_grouped_mx(s, base, w, err) == -1)
+		return -1;
 	shape[0] = data->shape[0];
 	shape[1] = data->shape[2] * 32;
 	shape[2] = data->shape[1];

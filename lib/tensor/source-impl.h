@@ -59,6 +59,12 @@ enum peft_packing {
 	PEFT_PACK_MX		/* as struct peft_scales has it */
 };
 
+/* What of a tensor of all experts is one's (source-experts.c): outputs first,
+ * first + step, ... of its own; step 0: the whole is no such part. */
+struct peft_slice {
+	size_t	expert, first, step;
+};
+
 struct peft_whole {
 	struct peft_weight	 w;	/* data NULL */
 	char			*name;	/* w.name, if no raw tensor's */
@@ -67,6 +73,7 @@ struct peft_whole {
 	uint8_t			*tables;	/* scales, order, zeros */
 	size_t			 part[PEFT_NPART];
 	size_t			 missing;	/* parts still in the pipe */
+	struct peft_slice	 slice;
 	uint8_t			*permuted;	/* rows in order, codes by
 						 * rows; load keeps */
 };
@@ -181,6 +188,17 @@ int	peft_source_make_grouped(struct peft_source *, size_t i,
 	    struct peft_whole *, struct peft_err *) PEFT_MUSTCHECK;
 /* Is it a name that only goes with such codes, which are there? */
 bool	peft_source_is_companion(const struct peft_source *, const char *);
+/* source-experts.c: how many weights raw tensor i makes if it holds all
+ * experts of a layer, else 0; the k-th of them; and its data, in w->permuted.
+ * (Those of a pipe are read whole before: by the name alone.) */
+int	peft_source_experts(const struct peft_source *, size_t i, size_t *n,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_source_make_expert(struct peft_source *, size_t i, size_t k,
+	    struct peft_whole *, struct peft_err *) PEFT_MUSTCHECK;
+int	peft_source_slice(const struct peft_source *, struct peft_whole *,
+	    const void *const p[PEFT_NPART], struct peft_err *)
+	    PEFT_MUSTCHECK;
+bool	peft_source_is_experts(const char *name);
 /* source-repack.c: codes by rows, tables of scales and zeros; the parts are
  * at p. */
 int	peft_source_repack(const struct peft_source *, struct peft_whole *,

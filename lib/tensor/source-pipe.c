@@ -81,7 +81,8 @@ give_file(struct peft_file *f, struct peft_buf *b)
 	*b = (struct peft_buf){ 0 };
 }
 
-/* Bytes of the small tensors, if all of them come first; SIZE_MAX if not. */
+/* Bytes of the small tensors, if all of them come first; SIZE_MAX if not, or
+ * if a tensor makes several weights. */
 static size_t
 head_bytes(const struct peft_st *st)
 {
@@ -91,7 +92,8 @@ head_bytes(const struct peft_st *st)
 	for (i = 0; i < st->n; i++) {
 		bool head = peft_source_is_head(st->entries[i].name);
 
-		if (head && past)
+		if ((head && past) ||
+		    peft_source_is_experts(st->entries[i].name))
 			return SIZE_MAX;
 		past |= !head;
 		if (head)

@@ -233,16 +233,13 @@ find_state(const struct peft_source *s, const char *name)
 }
 
 static int
-make_weight(struct peft_source *s, size_t i, struct peft_whole *w,
+make_one(struct peft_source *s, size_t i, struct peft_whole *w,
     struct peft_err *err)
 {
-	struct peft_raw *raw = &s->raws[i];
+	const struct peft_raw *raw = &s->raws[i];
 	size_t state = find_state(s, raw->name), scb = find_scb(s, raw);
-	int p, r;
+	int r;
 
-	memset(w, 0, sizeof(*w));
-	for (p = 0; p < PEFT_NPART; p++)
-		w->part[p] = PEFT_NONE;
 	w->part[PEFT_DATA] = i;
 	w->w.name = raw->name;
 	w->w.dtype = raw->dtype;
@@ -264,13 +261,29 @@ make_weight(struct peft_source *s, size_t i, struct peft_whole *w,
 		    peft_arch_order(s->arch, w->w.name, &one).turned;
 		s->nquantised++;
 	}
+	return r == -1 ? -1 : 0;
+}
+
+/* The k-th of n that raw tensor i makes; n 0: the one. */
+static int
+make_weight(struct peft_source *s, size_t i, size_t k, size_t n,
+    struct peft_whole *w, struct peft_err *err)
+{
+	int p, r;
+
+	memset(w, 0, sizeof(*w));
+	for (p = 0; p < PEFT_NPART; p++)
+		w->part[p] = PEFT_NONE;
+	r = n > 0 ? peft_source_make_expert(s, i, k, w, err) :
+	    make_one(s, i, w, err);
 	for (p = 0; p < PEFT_NPART; p++)
 		if (w->part[p] != PEFT_NONE) {
-			raw = &s->raws[w->part[p]];
+			struct peft_raw *raw = &s->raws[w->part[p]];
+
 			raw->weight = s->nwholes;
 			w->missing += peft_source_bytes(s, raw) == NULL;
 		}
-	return r == -1 ? -1 : 0;
+	return r;
 }
 
 /* Names that belong to another tensor's quantisation. */
@@ -318,10 +331,11 @@ no_orphans(const struct peft_source *s, struct peft_err *err)
 }
 
 static int
-add_weight(struct peft_source *s, size_t i, struct peft_err *err)
+add_weight(struct peft_source *s, size_t i, size_t k, size_t n,
+    struct peft_err *err)
 {
 	struct peft_whole *w = &s->wholes[s->nwholes];
-	int r = make_weight(s, i, w, err);
+	int r = make_weight(s, i, k, n, w, err);
 
 	s->nwholes++;			/* and is freed, whatever it is */
 	if (r == 0)
@@ -332,17 +346,72 @@ add_weight(struct peft_source *s, size_t i, struct peft_err *err)
 	return r == -1 ? -1 : 0;
 }
 
+/* How many there may be. */
+static int
+count(const struct peft_source *s, size_t *most, struct peft_err *err)
+{
+	size_t i, n;
+
+	for (*most = 0, i = 0; i < s->nraws; i++) {
+		if (peft_source_experts(s, i, &n, err) == -1)
+			return -1;
+		*most += n > 0 ? n : 1;
+	}
+	return 0;
+}
+
+/* Where a family has them in one tensor, an expert's gate and up come one
+ * behind the other, in whatever order a container has them: the weight that
+ * comes with raw tensor i, or before it; PEFT_NONE. */
+static size_t
+find_mate(const struct peft_source *s, size_t i, const char *own,
+    const char *mate)
+{
+	const char *name = s->raws[i].name, *at = strstr(name, own);
+	char base[1024];
+
+	if (at == NULL || s->pipe != NULL || s->arch == NULL ||
+	    !peft_arch_joined(s->arch) ||
+	    (size_t)(at - name) + strlen(mate) >= sizeof(base))
+		return PEFT_NONE;
+	memcpy(base, name, (size_t)(at - name));
+	strcpy(base + (at - name), mate);
+	return peft_source_find_raw(s, base, at + strlen(own));
+}
+
+/* The weights that raw tensor i makes. */
+static int
+add_weights(struct peft_source *s, size_t i, struct peft_err *err)
+{
+	static const char gate[] = ".gate_proj.", up[] = ".up_proj.";
+	size_t n, k = 0, mate;
+
+	if (is_companion(s, s->raws[i].name) ||
+	    find_mate(s, i, up, gate) != PEFT_NONE)
+		return 0;
+	if ((mate = find_mate(s, i, gate, up)) != PEFT_NONE)
+		return add_weight(s, i, 0, 0, err) == -1 ? -1 :
+		    add_weight(s, mate, 0, 0, err);
+	if (peft_source_experts(s, i, &n, err) == -1)
+		return -1;
+	do
+		if (add_weight(s, i, k, n, err) == -1)
+			return -1;
+	while (++k < n);
+	return 0;
+}
+
 int
 peft_source_make_weights(struct peft_source *s, struct peft_err *err)
 {
-	size_t i;
+	size_t i, n;
 
-	s->wholes = peft_calloc(s->nraws, sizeof(*s->wholes), err);
-	if (s->wholes == NULL || peft_source_read_config(s, err) == -1)
+	if (peft_source_read_config(s, err) == -1 || count(s, &n, err) == -1)
+		return -1;
+	if ((s->wholes = peft_calloc(n, sizeof(*s->wholes), err)) == NULL)
 		return -1;
 	for (i = 0; i < s->nraws; i++)
-		if (!is_companion(s, s->raws[i].name) &&
-		    add_weight(s, i, err) == -1)
+		if (add_weights(s, i, err) == -1)
 			return -1;
 	if (no_orphans(s, err) == -1)
 		return -1;

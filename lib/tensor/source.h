@@ -35,6 +35,7 @@ struct peft_side {
 	const char	*name;		/* "config.json" */
 	const void	*data;
 	size_t		 len;
+	bool		 mapped;	/* of interest to its owner alone */
 };
 
 /* Opens and reads headers and side files; weights are not touched.  Every

@@ -11,18 +11,13 @@ static const uint32_t NONE = UINT32_MAX;
 enum { AHEAD = 16 };		/* of what is fetched into the cache */
 
 int
-peft_bpe_add(struct peft_bpe *b, struct peft_merge m, struct peft_err *err)
+peft_bpe_list(struct peft_bpe *b, size_t n, struct peft_err *err)
 {
-	struct peft_merge *grown;
-
-	if (b->n == b->cap) {
-		grown = peft_grow(b->merge, b->n, &b->cap, sizeof(*grown),
-		    err);
-		if (grown == NULL)
-			return -1;
-		b->merge = grown;
-	}
-	b->merge[b->n++] = m;
+	free(b->merge);
+	b->n = 0;
+	if ((b->merge = peft_table_alloc(n, sizeof(*b->merge), err)) == NULL)
+		return -1;
+	b->n = n;
 	return 0;
 }
 

@@ -17,7 +17,7 @@ struct peft_merge {		/* its rank is its place in the list */
 
 struct peft_bpe {
 	struct peft_merge	*merge;		/* n of them, by rank */
-	size_t			 n, cap;
+	size_t			 n;
 	struct peft_pair	*slots;
 	unsigned		 shift;
 };
@@ -29,8 +29,8 @@ struct peft_pair {
 };
 #define PEFT_NORANK	UINT32_MAX
 
-/* Append to the list. */
-int	peft_bpe_add(struct peft_bpe *, struct peft_merge, struct peft_err *)
+/* A list of n merges, to be filled in. */
+int	peft_bpe_list(struct peft_bpe *, size_t n, struct peft_err *)
 	    PEFT_MUSTCHECK;
 /* The list is complete: index it.  Of equal pairs the last counts. */
 int	peft_bpe_index(struct peft_bpe *, struct peft_err *) PEFT_MUSTCHECK;

@@ -166,12 +166,18 @@ peft_walk_string(struct peft_walk *w, char *dst, size_t *n)
 	return peft_walk_fail(w, "string without an end");
 }
 
+/* The bytes of a string that stand for themselves are passed together. */
 int
 peft_walk_skip_string(struct peft_walk *w)
 {
-	for (w->p++; w->p < w->end && *w->p != '"'; w->p++)
-		if (*w->p == '\\')
-			w->p++;
+	size_t n;
+
+	for (w->p++; w->p < w->end; w->p += *w->p == '\\' ? 2 : 1) {
+		for (n = 8; n == 8 && w->end - w->p >= 8; w->p += n)
+			n = peft_json_printed(w->p);
+		if (w->p == w->end || *w->p == '"')
+			break;
+	}
 	if (w->p >= w->end) {
 		w->p = w->end;
 		return peft_walk_fail(w, "string without an end");
@@ -200,9 +206,14 @@ peft_walk_skip(struct peft_walk *w)
 		else if ((c == '}' || c == ']') && depth-- == 0)
 			return peft_walk_fail(w, "a value is missing");
 		w->p++;
-		while (depth == 0 && w->p < w->end &&
-		    strchr(",]} \t\r\n", *w->p) == NULL)
-			w->p++;
+		if (depth > 0) {
+			while (w->p < w->end && *w->p >= '0' && *w->p <= 'z' &&
+			    *w->p != '[' && *w->p != ']')
+				w->p++;
+		} else
+			while (w->p < w->end && strchr(",]} \t\r\n",
+			    *w->p) == NULL)
+				w->p++;
 	} while (depth > 0);
 	return 0;
 }

@@ -2,7 +2,9 @@
 #ifndef PEFT_TEXT_JSONWALK_H
 #define PEFT_TEXT_JSONWALK_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -24,6 +26,32 @@ static inline int
 peft_walk_peek(struct peft_walk *w)
 {
 	return w->p < w->end && *w->p > ' ' ? *w->p : peft_walk_space(w);
+}
+/*
+ * What stands between two strings of a long list is mostly what stood there
+ * before, and then stands for the same: it is compared, and read only if it
+ * differs.  Start from { 0 }.
+ */
+struct peft_gap {
+	const char	*s;		/* in the file, n bytes */
+	size_t		 n;
+};
+
+/* Passes the gap, if it comes next. */
+static inline bool
+peft_walk_again(struct peft_walk *w, const struct peft_gap *g)
+{
+	if (g->n == 0 || (size_t)(w->end - w->p) < g->n ||
+	    memcmp(w->p, g->s, g->n) != 0)
+		return false;
+	w->p += g->n;
+	return true;
+}
+/* What was passed since `from' is one. */
+static inline void
+peft_walk_gap(const struct peft_walk *w, const char *from, struct peft_gap *g)
+{
+	*g = (struct peft_gap){ from, (size_t)(w->p - from) };
 }
 /* That character must be c, and is passed. */
 int	peft_walk_expect(struct peft_walk *, char c) PEFT_MUSTCHECK;

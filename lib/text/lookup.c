@@ -30,14 +30,13 @@ peft_lookup_close(struct peft_lookup *l)
 }
 
 int
-peft_lookup_add(struct peft_lookup *l, int32_t id)
+peft_lookup_add(struct peft_lookup *l, int32_t id, uint64_t key)
 {
 	const struct peft_str *str = &l->strs[id];
-	struct peft_lookup_slot *at = peft_lookup_slot(l, str->s, str->n);
+	struct peft_lookup_slot *at = peft_lookup_slot(l, key, str->s, str->n);
 
 	if (at->id >= 0)
 		return 0;
-	*at = (struct peft_lookup_slot){ peft_lookup_key(str->s, str->n),
-	    str->n, id };
+	*at = (struct peft_lookup_slot){ key, str->n, id };
 	return 1;
 }

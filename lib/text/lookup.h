@@ -35,8 +35,9 @@ struct peft_lookup_slot {
 int	peft_lookup_open(struct peft_lookup *, size_t n,
 	    const struct peft_str *strs, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_lookup_close(struct peft_lookup *);
-/* 1 added, 0 the string was there already (and keeps its id). */
-int	peft_lookup_add(struct peft_lookup *, int32_t id);
+/* 1 added, 0 the string was there already (and keeps its id).  key: of the
+ * string. */
+int	peft_lookup_add(struct peft_lookup *, int32_t id, uint64_t key);
 
 static inline uint64_t
 peft_lookup_key(const char *s, size_t n)
@@ -84,24 +85,33 @@ peft_lookup_same(const char *s, const char *t, size_t n)
 	return a == b;
 }
 
-/* The slot where the search for s[0..n) begins; n > 0. */
+/* The slot where the search for a string of n > 0 bytes begins. */
 static inline struct peft_lookup_slot *
-peft_lookup_place(const struct peft_lookup *l, const char *s, size_t n)
+peft_lookup_place(const struct peft_lookup *l, uint64_t key, size_t n)
 {
-	return &l->slots[(size_t)((peft_lookup_key(s, n) ^ n) *
-	    0x9e3779b97f4a7c15u >> l->shift)];
+	return &l->slots[(size_t)((key ^ n) * 0x9e3779b97f4a7c15u >>
+	    l->shift)];
+}
+
+/* A line of memory comes into the cache.  A function that does only that has
+ * no effect to gcc, which drops calls of it: the empty statement is one. */
+static inline void
+peft_lookup_fetch(const void *p)
+{
+	__builtin_prefetch(p);
+	__asm__ volatile ("" : : "r" (p));
 }
 
 /* What will be looked at comes into the cache before it is asked for: the
- * slot of s[0..n), and its address; when that is there, what tells long
- * strings apart, and when that is there, their text. */
+ * slot of a string of n bytes, and its address; when that is there, what
+ * tells long strings apart, and when that is there, their text. */
 static inline const struct peft_lookup_slot *
-peft_lookup_hint(const struct peft_lookup *l, const char *s, size_t n)
+peft_lookup_hint(const struct peft_lookup *l, uint64_t key, size_t n)
 {
 	const struct peft_lookup_slot *at = n == 0 ? l->slots :
-	    peft_lookup_place(l, s, n);
+	    peft_lookup_place(l, key, n);
 
-	__builtin_prefetch(at);
+	peft_lookup_fetch(at);
 	return at;
 }
 
@@ -110,7 +120,7 @@ peft_lookup_hint_long(const struct peft_lookup *l,
     const struct peft_lookup_slot *at)
 {
 	if (at->id >= 0 && at->len > 8)
-		__builtin_prefetch(&l->strs[at->id]);
+		peft_lookup_fetch(&l->strs[at->id]);
 }
 
 static inline void
@@ -118,15 +128,16 @@ peft_lookup_hint_text(const struct peft_lookup *l,
     const struct peft_lookup_slot *at)
 {
 	if (at->id >= 0 && at->len > 8)
-		__builtin_prefetch(l->strs[at->id].s);
+		peft_lookup_fetch(l->strs[at->id].s);
 }
 
-/* The slot of s[0..n), or the free one where it would be; n > 0. */
+/* The slot of s[0..n), whose key is there, or the free one where it would
+ * be; n > 0. */
 static inline struct peft_lookup_slot *
-peft_lookup_slot(const struct peft_lookup *l, const char *s, size_t n)
+peft_lookup_slot(const struct peft_lookup *l, uint64_t key, const char *s,
+    size_t n)
 {
-	uint64_t key = peft_lookup_key(s, n);
-	size_t i = (size_t)((key ^ n) * 0x9e3779b97f4a7c15u >> l->shift);
+	size_t i = (size_t)(peft_lookup_place(l, key, n) - l->slots);
 	size_t mask = (SIZE_MAX >> l->shift);
 	struct peft_lookup_slot *at;
 
@@ -142,7 +153,8 @@ peft_lookup_slot(const struct peft_lookup *l, const char *s, size_t n)
 static inline int32_t
 peft_lookup_find(const struct peft_lookup *l, const char *s, size_t n)
 {
-	return n == 0 ? -1 : peft_lookup_slot(l, s, n)->id;
+	return n == 0 ? -1 : peft_lookup_slot(l, peft_lookup_key(s, n), s,
+	    n)->id;
 }
 
 #endif

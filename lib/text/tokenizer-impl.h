@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "math/pool.h"
 #include "text/added.h"
 #include "text/bpe.h"
 #include "text/lookup.h"
@@ -115,7 +116,7 @@ struct peft_tokenizer {
 /* tokenizer-json.c: read the vocabulary, the merges, and into t->json the
  * rest, where null stands for them. */
 int	peft_tokenizer_read(struct peft_tokenizer *, const char *json,
-	    size_t len, struct peft_err *) PEFT_MUSTCHECK;
+	    size_t len, struct peft_pool *, struct peft_err *) PEFT_MUSTCHECK;
 /* tokenizer-vocab.c: room for ids below n; a token read; all are read. */
 int	peft_vocab_reserve(struct peft_tokenizer *, size_t n,
 	    struct peft_err *) PEFT_MUSTCHECK;
@@ -160,8 +161,8 @@ int	peft_tokenizer_model(struct peft_tokenizer *, struct peft_err *)
  * (peft_vocab_add, peft_vocab_index), bpe.merge or score, the model, its
  * options, the stages before it and the flags of special tokens are there,
  * wherever they came from. */
-int	peft_tokenizer_ready(struct peft_tokenizer *, struct peft_err *)
-	    PEFT_MUSTCHECK;
+int	peft_tokenizer_ready(struct peft_tokenizer *, struct peft_pool *,
+	    struct peft_err *) PEFT_MUSTCHECK;
 /* tokenizer-added.c */
 int	peft_tokenizer_added(struct peft_tokenizer *, struct peft_err *)
 	    PEFT_MUSTCHECK;

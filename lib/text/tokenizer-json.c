@@ -30,28 +30,70 @@ is_key(const char *from, const char *to, const char *key)
 	return (size_t)(to - from) == n + 2 && memcmp(from + 1, key, n) == 0;
 }
 
-/* Merges that come before the vocabulary wait for it. */
+/* Merges are looked up when all is read: they may come before the vocabulary,
+ * and what says how they are joined may come behind them. */
 static int
 read_merges(struct peft_reader *r)
 {
-	r->merges = r->w.p;
-	return r->t->has_vocab ? peft_read_merges(r) : peft_walk_skip(&r->w);
-}
-
-static int
-again(struct peft_reader *r)
-{
-	const char *end = r->w.p;
-
-	r->w.p = r->merges;
-	if (peft_read_merges(r) == -1)
-		return -1;
-	r->w.p = end;
+	if (r->merges.to == NULL)
+		return peft_spell_merges(&r->w, &r->merges);
+	r->w.p = r->merges.to;		/* read_ahead() read them */
 	return 0;
 }
 
-/* model.continuing_subword_prefix; merges that were read already are read
- * again. */
+struct lists {
+	struct peft_reader	*r;
+	struct peft_walk	 ahead;
+	int			 status;
+};
+
+/* Passes over the vocabulary to the merges, if they come next, and reads
+ * them.  What is not right there is met again. */
+static void
+read_ahead(struct lists *l)
+{
+	struct peft_spelt *merges = &l->r->merges;
+	struct peft_walk *w = &l->ahead;
+	struct peft_err ignored;
+	const char *from;
+
+	w->err = &ignored;
+	if (peft_walk_skip(w) == -1 || peft_walk_expect(w, ',') == -1 ||
+	    peft_walk_peek(w) != '"')
+		return;
+	from = w->p;
+	if (peft_walk_skip_string(w) == -1 || !is_key(from, w->p, "merges") ||
+	    peft_walk_expect(w, ':') == -1 || peft_walk_peek(w) != '[')
+		return;
+	if (peft_spell_merges(w, merges) == -1)
+		merges->from = NULL;
+}
+
+static void
+read_list(void *ctx, size_t task, int thread)
+{
+	struct lists *l = ctx;
+
+	(void)thread;
+	if (task == 0)
+		l->status = peft_read_vocab(l->r);
+	else
+		read_ahead(l);
+}
+
+/* The vocabulary, and by another thread the merges. */
+static int
+read_vocab(struct peft_reader *r)
+{
+	struct lists l = { .r = r, .ahead = r->w };
+
+	bool ahead = peft_pool_threads(r->pool) > 1 && r->merges.from == NULL;
+
+	peft_pool_run(r->pool, ahead ? 2 : 1, read_list, &l);
+	return l.status;
+}
+
+/* model.continuing_subword_prefix */
 static int
 read_prefix(struct peft_reader *r)
 {
@@ -64,7 +106,7 @@ read_prefix(struct peft_reader *r)
 	}
 	free(s);
 	r->w.p = w.p;
-	return r->prefix > 0 && r->t->has_merges ? again(r) : 0;
+	return 0;
 }
 
 static int members(struct peft_reader *, bool in_model);
@@ -88,12 +130,12 @@ member(struct peft_reader *r, bool in_model)
 		return members(r, true);
 	if (in_model && c == '{' && is_key(from, to, "vocab") &&
 	    !r->t->has_vocab)
-		return take(r, peft_read_vocab);
+		return take(r, read_vocab);
 	if (in_model && c == '[' && is_key(from, to, "vocab") &&
 	    !r->t->has_vocab)
 		return take(r, peft_read_scored);
 	if (in_model && c == '[' && is_key(from, to, "merges") &&
-	    r->merges == NULL)
+	    (r->merges.from == NULL || r->merges.from == r->w.p))
 		return take(r, read_merges);
 	if (in_model && c == '"' && r->prefix == 0 && is_key(from, to,
 	    "continuing_subword_prefix"))
@@ -118,36 +160,48 @@ members(struct peft_reader *r, bool in_model)
 	return 0;
 }
 
-static int
-late_merges(struct peft_reader *r)
+static void
+read_rest(struct peft_reader *r)
 {
-	if (r->merges == NULL || r->t->has_merges)
-		return 0;
-	if (!r->t->has_vocab)
-		return peft_seterr(r->w.err, "model.vocab is missing or not an "
+	r->t->json = peft_json(r->rest.data, r->rest.len, &r->wrong);
+	if (r->t->json == NULL)
+		peft_errprefix(&r->wrong, "without vocabulary and merges");
+}
+
+/* Behind the last brace, or what is not right.  Merges that name no tokens
+ * come before what is wrong behind them. */
+static int
+finish(struct peft_reader *r, bool read, struct peft_err *err)
+{
+	int status = 0;
+
+	peft_buf_put(&r->rest, r->copied, (size_t)(r->w.end - r->copied));
+	if (r->rest.failed)
+		return peft_seterr(err, "no memory for %zu bytes", r->rest.len);
+	if (r->merges.from != NULL && r->t->has_vocab)
+		status = peft_find_merges(r, read ? read_rest : NULL, err);
+	else if (r->merges.from != NULL && read)
+		status = peft_seterr(err, "model.vocab is missing or not an "
 		    "object");
-	return again(r);
+	else if (read)
+		read_rest(r);
+	if (status == -1 || r->t->json != NULL)
+		return status;
+	*err = r->wrong;
+	return -1;
 }
 
 int
 peft_tokenizer_read(struct peft_tokenizer *t, const char *json, size_t len,
-    struct peft_err *err)
+    struct peft_pool *pool, struct peft_err *err)
 {
-	struct peft_reader r = { .w = { json, json, json + len, err }, .t = t,
-	    .copied = json };
-	int status;
+	struct peft_reader r = { .w = { json, json, json + len, &r.wrong },
+	    .t = t, .pool = pool, .copied = json };
+	bool read = members(&r, false) == 0;
+	int status = finish(&r, read, err);
 
-	status = members(&r, false);
-	if (status == 0)
-		status = late_merges(&r);
-	peft_buf_put(&r.rest, r.copied, (size_t)(r.w.end - r.copied));
-	if (status == 0 && r.rest.failed)
-		status = peft_seterr(err, "no memory for %zu bytes", len);
-	if (status == 0 && (t->json = peft_json(r.rest.data, r.rest.len,
-	    err)) == NULL)
-		status = peft_errprefix(err, "without vocabulary and merges");
 	peft_buf_free(&r.rest);
-	free(r.key);
-	free(r.whole);
+	free(r.merges.at);
+	free(r.merges.copies);
 	return status;
 }

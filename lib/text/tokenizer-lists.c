@@ -21,7 +21,7 @@ id_number(struct peft_walk *w, const char *token, size_t *id)
 		v = v * 10 + (size_t)(*w->p - '0');
 	if (w->p == from || (*from == '0' && w->p - from > 1) ||
 	    v >= PEFT_MAXVOCAB || (w->p < w->end &&
-	    strchr(".eE", *w->p) != NULL))
+	    (*w->p == '.' || *w->p == 'e' || *w->p == 'E')))
 		return peft_seterr(w->err, "model.vocab: the id of token "
 		    "'%.100s' is not a whole number below %d", token,
 		    PEFT_MAXVOCAB);
@@ -29,22 +29,55 @@ id_number(struct peft_walk *w, const char *token, size_t *id)
 	return 0;
 }
 
+/* From a token to its id. */
+static inline int
+colon(struct peft_walk *w, struct peft_gap *g)
+{
+	const char *from = w->p;
+
+	if (peft_walk_again(w, g))
+		return 0;
+	if (peft_walk_expect(w, ':') == -1)
+		return -1;
+	peft_walk_space(w);
+	peft_walk_gap(w, from, g);
+	return 0;
+}
+
+/* From an id to the next token: 1, 0 there is none, -1. */
+static inline int
+comma(struct peft_walk *w, struct peft_gap *g)
+{
+	const char *from = w->p;
+
+	if (peft_walk_again(w, g))
+		return 1;
+	if (peft_walk_peek(w) == '}')
+		return 0;
+	if (w->p == w->end || *w->p != ',')
+		return peft_walk_fail(w, "expected ',' or '}'");
+	w->p++;
+	peft_walk_space(w);
+	peft_walk_gap(w, from, g);
+	return 1;
+}
+
 /* model.vocab: {"token": id, ...} */
 int
 peft_read_vocab(struct peft_reader *r)
 {
+	struct peft_gap before = { 0 }, between = { 0 };
 	struct peft_walk *w = &r->w;
 	size_t n = 0, id = 0;
 	char *dst;
+	int s = 1;
 
-	dst = peft_calloc((size_t)(w->end - w->p) + 1, 1, w->err);
+	dst = peft_table_alloc((size_t)(w->end - w->p) + 1, 1, w->err);
 	if ((r->t->arena = dst) == NULL)
 		return -1;
-	r->t->has_vocab = true;
-	for (w->p++;; w->p++) {
+	for (w->p++; s == 1; s = comma(w, &between)) {
 		if (peft_walk_string(w, dst, &n) == -1 ||
-		    peft_walk_expect(w, ':') == -1 ||
-		    id_number(w, dst, &id) == -1)
+		    colon(w, &before) == -1 || id_number(w, dst, &id) == -1)
 			return -1;
 		/* no more memory than the file gives reason for */
 		if (id >= (size_t)(w->end - w->begin))
@@ -52,13 +85,9 @@ peft_read_vocab(struct peft_reader *r)
 		if (peft_vocab_add(r->t, dst, n, id, w->err) == -1)
 			return -1;
 		dst += n + 1;
-		if (peft_walk_peek(w) == '}')
-			break;
-		if (w->p == w->end || *w->p != ',')
-			return peft_walk_fail(w, "expected ',' or '}'");
 	}
-	w->p++;
-	return peft_vocab_index(r->t, w->err);
+	w->p += s == 0;
+	return s == -1 ? -1 : peft_vocab_index(r->t, w->err);
 }
 
 static double
@@ -182,10 +211,9 @@ peft_read_scored(struct peft_reader *r)
 	size_t n = 0;
 	char *dst;
 
-	dst = peft_calloc((size_t)(w->end - w->p) + 1, 1, w->err);
+	dst = peft_table_alloc((size_t)(w->end - w->p) + 1, 1, w->err);
 	if ((r->t->arena = dst) == NULL)
 		return -1;
-	r->t->has_vocab = true;
 	for (w->p++; peft_walk_peek(w) != ']'; w->p++) {
 		if (scored(r, dst, &n) == -1)
 			return -1;

@@ -1,187 +1,185 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokenizer.json: model.merges. */
+/* tokenizer.json: the tokens of model.merges. */
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json-scan.h"
+#include "base/buf.h"
 #include "text/tokenizer-reader.h"
 
-enum { SOME = 32 };		/* merges that are looked up together */
-
-/* A merge as it is spelt: in the file, or in r->key if there are escapes. */
-struct spelt {
-	const char	*a, *b;
-	size_t		 na, nb;
-	const struct peft_lookup_slot *at[2];
+enum {
+	SOME = 32,		/* merges that are looked up together */
+	TASK = 8192		/* ... that are a task, whatever the threads:
+				 * what is found may depend on where one
+				 * begins, see made() */
 };
 
-/* The string that comes next.  It is not copied, and not read as UTF-8, unless
- * there are escapes: what is in the vocabulary was read strictly there, and
- * what is not is refused.  *key: room for copies. */
-static int
-part(struct peft_walk *w, char **key, const char **s, size_t *n)
-{
-	const char *from, *p;
-	size_t len = 8;
-
-	if (peft_walk_peek(w) != '"')
-		return peft_walk_fail(w, "a string is missing");
-	for (p = from = w->p + 1; len == 8 && w->end - p >= 8; p += len)
-		len = peft_json_printed(p);
-	if (len < 8 && *p == '"') {
-		w->p = p + 1;
-		*s = from;
-		*n = (size_t)(p - from);
-		return 0;
-	}
-	if (peft_walk_string(w, *key, n) == -1)
-		return -1;
-	*s = *key;
-	*key += *n + 1;
-	return 0;
-}
-
-/* "a b", cut at its single space, or ["a", "b"]. */
-static int
-merge_parts(struct peft_walk *w, char **key, struct spelt *m)
-{
-	const char *space;
-	size_t n = 0;
-
-	if (peft_walk_peek(w) == '[') {
-		w->p++;
-		return part(w, key, &m->a, &m->na) == -1 ||
-		    peft_walk_expect(w, ',') == -1 ||
-		    part(w, key, &m->b, &m->nb) == -1 ||
-		    peft_walk_expect(w, ']') == -1 ? -1 : 0;
-	}
-	if (part(w, key, &m->a, &n) == -1)
-		return -1;
-	space = memchr(m->a, ' ', n);
-	if (space == NULL || memchr(space + 1, ' ',
-	    n - (size_t)(space + 1 - m->a)) != NULL)
-		return !peft_utf8_all(m->a, n) ? peft_walk_fail(w, "not UTF-8") :
-		    peft_seterr(w->err, "model.merges: '%.*s' is not two "
-		    "tokens and a space", n < 100 ? (int)n : 100, m->a);
-	m->b = space + 1;
-	m->na = (size_t)(space - m->a);
-	m->nb = n - m->na - 1;
-	return 0;
-}
+struct search {
+	struct peft_reader		*r;
+	void				(*besides)(struct peft_reader *);
+	char				*whole;	/* [longest + 1] a thread */
+	size_t				*bad;	/* [task]: the first merge that
+						 * has none, SIZE_MAX */
+};
 
 /* The token that a merge makes: mostly the one of the merge before, or the
  * next, which need not be searched for. */
 static int32_t
-made(const struct peft_reader *r, const struct spelt *m)
+made(const struct peft_tokenizer *t, const struct peft_pair_of *m,
+    size_t before, char *whole)
 {
-	const struct peft_tokenizer *t = r->t;
+	size_t n = (size_t)m->na + m->nb;
 	const struct peft_str *str;
-	size_t id, n = m->na + m->nb;
 
-	id = t->bpe.n == 0 ? t->ntokens :
-	    (size_t)t->bpe.merge[t->bpe.n - 1].result;
-	for (str = &t->text[id]; str < t->text + t->ntokens &&
-	    str < &t->text[id + 2]; str++)
+	for (str = &t->text[before]; str < t->text + t->ntokens &&
+	    str < &t->text[before + 2]; str++)
 		if (str->s != NULL && str->n == n &&
 		    peft_lookup_same(str->s, m->a, m->na) &&
 		    peft_lookup_same(str->s + m->na, m->b, m->nb))
 			return (int32_t)(str - t->text);
-	memcpy(r->whole, m->a, m->na);
-	memcpy(r->whole + m->na, m->b, m->nb);
-	return peft_lookup_find(&t->vocab, r->whole, n);
+	memcpy(whole, m->a, m->na);
+	memcpy(whole + m->na, m->b, m->nb);
+	return peft_lookup_find(&t->vocab, whole, n);
 }
 
-static int
-merge(struct peft_reader *r, const struct spelt *spelt)
+static struct peft_pair_of
+without_prefix(const struct peft_reader *r, const struct peft_pair_of *m)
 {
-	struct peft_tokenizer *t = r->t;
-	struct spelt s = *spelt;
+	uint32_t cut = r->prefix < m->nb ? (uint32_t)r->prefix : m->nb;
+
+	return (struct peft_pair_of){ m->a, m->b + cut, m->na, m->nb - cut };
+}
+
+static int32_t
+known(const struct peft_lookup *l, uint64_t key, const char *s, size_t n)
+{
+	return n == 0 ? -1 : peft_lookup_slot(l, key, s, n)->id;
+}
+
+/* key: of the two.  before: the token that the merge before makes. */
+static struct peft_merge
+find(const struct peft_reader *r, const struct peft_pair_of *spelt,
+    const uint64_t key[2], size_t before, char *whole)
+{
+	const struct peft_pair_of s = without_prefix(r, spelt);
+	const struct peft_tokenizer *t = r->t;
 	struct peft_merge m;
-	size_t cut = r->prefix < s.nb ? r->prefix : s.nb;
 
-	m.left = peft_lookup_find(&t->vocab, s.a, s.na);
-	m.right = peft_lookup_find(&t->vocab, s.b, s.nb);
-	s.b += cut;
-	s.nb -= cut;
+	m.left = known(&t->vocab, key[0], spelt->a, spelt->na);
+	m.right = known(&t->vocab, key[1], spelt->b, spelt->nb);
 	/* what is longer than all tokens is none of them */
-	m.result = s.na + s.nb > t->longest ? -1 : made(r, &s);
-	if (m.left >= 0 && m.right >= 0 && m.result >= 0)
-		return peft_bpe_add(&t->bpe, m, r->w.err);
-	if (!peft_utf8_all(s.a, s.na) || !peft_utf8_all(s.b, s.nb))
-		return peft_seterr(r->w.err, "model.merges: merge %zu is not "
-		    "UTF-8", t->bpe.n + 1);
-	return peft_seterr(r->w.err, "model.merges: merge %zu, of '%.*s' and "
-	    "'%.*s': %s is not in the vocabulary", t->bpe.n + 1,
-	    (int)(s.na < 100 ? s.na : 100), s.a,
-	    (int)(s.nb < 100 ? s.nb : 100), s.b, m.left < 0 ? "the first" :
-	    m.right < 0 ? "the second" : "what they make");
+	m.result = (size_t)s.na + s.nb > t->longest ? -1 : made(t, &s, before,
+	    whole);
+	return m;
 }
 
-/* What is to be looked at comes into the cache, step by step. */
-static void
-hint(const struct peft_lookup *l, const struct spelt *m, size_t n)
+static bool
+is_whole(const struct peft_merge *m)
 {
+	return m->left >= 0 && m->right >= 0 && m->result >= 0;
+}
+
+/* The keys; and what is to be looked at comes into the cache, step by step. */
+static void
+hint(const struct peft_lookup *l, const struct peft_pair_of *m, size_t n,
+    uint64_t (*key)[2])
+{
+	const struct peft_lookup_slot *at[SOME][2];
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		peft_lookup_hint_long(l, m[i].at[0]);
-		peft_lookup_hint_long(l, m[i].at[1]);
+		key[i][0] = m[i].na == 0 ? 0 : peft_lookup_key(m[i].a,
+		    m[i].na);
+		key[i][1] = m[i].nb == 0 ? 0 : peft_lookup_key(m[i].b,
+		    m[i].nb);
+		at[i][0] = peft_lookup_hint(l, key[i][0], m[i].na);
+		at[i][1] = peft_lookup_hint(l, key[i][1], m[i].nb);
 	}
 	for (i = 0; i < n; i++) {
-		peft_lookup_hint_text(l, m[i].at[0]);
-		peft_lookup_hint_text(l, m[i].at[1]);
+		peft_lookup_hint_long(l, at[i][0]);
+		peft_lookup_hint_long(l, at[i][1]);
+	}
+	for (i = 0; i < n; i++) {
+		peft_lookup_hint_text(l, at[i][0]);
+		peft_lookup_hint_text(l, at[i][1]);
 	}
 }
 
-/* Some merges: they are read first and looked up then.  1 there are more, 0,
- * -1. */
-static int
-some_merges(struct peft_reader *r)
+/* Returns the first merge that has no tokens, SIZE_MAX. */
+static size_t
+find_some(const struct peft_reader *r, size_t i, size_t to, char *whole)
 {
-	struct peft_walk *w = &r->w;
-	struct spelt some[SOME];
-	char *key = r->key;
-	size_t n, i;
-	int c = ',';
+	const struct peft_pair_of *spelt = r->merges.at;
+	struct peft_merge *found = r->t->bpe.merge;
+	size_t before = r->t->ntokens, k, n;
+	uint64_t key[SOME][2];
 
-	for (n = 0; c == ',' && n < SOME; n++) {
-		if (merge_parts(w, &key, &some[n]) == -1)
-			return -1;
-		some[n].at[0] = peft_lookup_hint(&r->t->vocab, some[n].a,
-		    some[n].na);
-		some[n].at[1] = peft_lookup_hint(&r->t->vocab, some[n].b,
-		    some[n].nb);
-		if ((c = peft_walk_peek(w)) != ',' && c != ']')
-			return peft_walk_fail(w, "expected ',' or ']'");
-		w->p += c == ',';
+	for (; i < to; i += n) {
+		n = to - i < SOME ? to - i : SOME;
+		hint(&r->t->vocab, &spelt[i], n, key);
+		for (k = 0; k < n; k++) {
+			found[i + k] = find(r, &spelt[i + k], key[k], before,
+			    whole);
+			if (!is_whole(&found[i + k]))
+				return i + k;
+			before = (size_t)found[i + k].result;
+		}
 	}
-	hint(&r->t->vocab, some, n);
-	for (i = 0; i < n; i++)
-		if (merge(r, &some[i]) == -1)
-			return -1;
-	return c == ',';
+	return SIZE_MAX;
+}
+
+/* Task 0 is what is done besides. */
+static void
+do_task(void *ctx, size_t task, int thread)
+{
+	const struct search *s = ctx;
+	size_t n = s->r->merges.n, from = (task - 1) * TASK;
+
+	if (task > 0)
+		s->bad[task - 1] = find_some(s->r, from, from + TASK < n ?
+		    from + TASK : n, s->whole +
+		    (size_t)thread * (s->r->t->longest + 1));
+	else if (s->besides != NULL)
+		s->besides(s->r);
+}
+
+static int
+refuse(const struct peft_reader *r, size_t i, struct peft_err *err)
+{
+	const struct peft_pair_of m = without_prefix(r, &r->merges.at[i]);
+	const struct peft_merge *found = &r->t->bpe.merge[i];
+	int na = m.na < 100 ? (int)m.na : 100;
+	int nb = m.nb < 100 ? (int)m.nb : 100;
+
+	if (!peft_utf8_all(m.a, m.na) || !peft_utf8_all(m.b, m.nb))
+		return peft_seterr(err, "model.merges: merge %zu is not UTF-8",
+		    i + 1);
+	return peft_seterr(err, "model.merges: merge %zu, of '%.*s' and "
+	    "'%.*s': %s is not in the vocabulary", i + 1, na, m.a, nb, m.b,
+	    found->left < 0 ? "the first" : found->right < 0 ? "the second" :
+	    "what they make");
 }
 
 int
-peft_read_merges(struct peft_reader *r)
+peft_find_merges(struct peft_reader *r, void (*besides)(struct peft_reader *),
+    struct peft_err *err)
 {
-	struct peft_walk *w = &r->w;
-	int s = 1;
+	size_t n = r->merges.n, ntasks = (n + TASK - 1) / TASK, i;
+	struct search s = { .r = r, .besides = besides };
+	int status = -1;
 
-	free(r->key);
-	free(r->whole);
-	r->key = peft_calloc((size_t)(w->end - w->p) + 1, 1, w->err);
-	r->whole = peft_calloc(r->t->longest + 1, 1, w->err);
-	if (r->key == NULL || r->whole == NULL)
-		return -1;
-	r->t->has_merges = true;
-	r->t->bpe.n = 0;
-	w->p++;
-	if (peft_walk_peek(w) == ']')
-		s = 0;
-	while (s == 1)
-		s = some_merges(r);
-	w->p += s == 0;
-	return s;
+	s.whole = peft_calloc((size_t)peft_pool_threads(r->pool),
+	    r->t->longest + 1, err);
+	s.bad = peft_calloc(ntasks, sizeof(*s.bad), err);
+	if (s.whole != NULL && s.bad != NULL)
+		status = peft_bpe_list(&r->t->bpe, n, err);
+	if (status == 0)
+		peft_pool_run(r->pool, 1 + ntasks, do_task, &s);
+	for (i = 0; status == 0 && i < ntasks; i++)
+		if (s.bad[i] != SIZE_MAX)
+			status = refuse(r, s.bad[i], err);
+	r->t->has_merges = status == 0;
+	free(s.whole);
+	free(s.bad);
+	return status;
 }

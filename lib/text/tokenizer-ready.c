@@ -18,20 +18,24 @@ set_atoms(struct peft_tokenizer *t)
 			t->flags[t->byte_id[b]] |= PEFT_T_WHOLE;
 }
 
-/* Whole tokens are looked up where pieces are words; where a piece is a
- * whole text, the text is cut between words that nothing joins. */
+/* Where a piece is a whole text, it is cut between words that nothing
+ * joins. */
 static int
-shortcuts(struct peft_tokenizer *t, struct peft_err *err)
+joins(struct peft_tokenizer *t, struct peft_err *err)
+{
+	return t->model == PEFT_M_BPE && !t->byte_level && t->affix[0] ==
+	    NULL && t->affix[1] == NULL ? peft_joins_make(t, err) : 0;
+}
+
+/* Whole tokens are looked up where pieces are words. */
+static int
+wholes(struct peft_tokenizer *t, struct peft_err *err)
 {
 	unsigned char *whole;
 	size_t i;
 	int r;
 
-	if (t->affix[0] != NULL || t->affix[1] != NULL)
-		return 0;
-	if (!t->byte_level)
-		return peft_joins_make(t, err);
-	if (t->ignore_merges)
+	if (!t->byte_level || t->ignore_merges)
 		return 0;
 	if ((whole = peft_calloc(t->ntokens, 1, err)) == NULL)
 		return -1;
@@ -111,12 +115,102 @@ wordpiece(struct peft_tokenizer *t, struct peft_err *err)
 	return 0;
 }
 
-int
-peft_tokenizer_ready(struct peft_tokenizer *t, struct peft_err *err)
+static int
+index_merges(struct peft_tokenizer *t, struct peft_err *err)
 {
-	if (settle_bytes(t, err) == -1 || (t->model == PEFT_M_BPE &&
-	    peft_bpe_index(&t->bpe, err) == -1) ||
-	    peft_vocab_bytes(t, err) == -1)
+	return t->model == PEFT_M_BPE ? peft_bpe_index(&t->bpe, err) : 0;
+}
+
+/* Returns what is behind the digits. */
+static char *
+put_number(char *p, size_t v)
+{
+	char digits[20];
+	size_t n = 0;
+
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while ((v /= 10) > 0);
+	while (n > 0)
+		*p++ = digits[--n];
+	return p;
+}
+
+/* The vocabulary's meaning, whatever file it comes from: GGUF's metadata and
+ * the tokenizer.json they were made from hash alike. */
+static int
+hash_vocabulary(struct peft_tokenizer *t, struct peft_err *err)
+{
+	enum { NUMBER = 24 };
+	char some[4096], *const end = some + sizeof(some) - NUMBER, *p = some;
+	struct peft_sha256 sha;
+	size_t i;
+
+	(void)err;
+	peft_sha256_init(&sha);
+	for (i = 0; i < t->ntokens; i++) {
+		const struct peft_str *text = &t->text[i];
+
+		if (text->s == NULL)
+			continue;
+		p = put_number(p, i);
+		*p++ = ' ';
+		if (p < end && text->n < (size_t)(end - p)) {
+			memcpy(p, text->s, text->n + 1);
+			p += text->n + 1;
+			continue;
+		}
+		peft_sha256_add(&sha, some, (size_t)(p - some));
+		peft_sha256_add(&sha, text->s, text->n + 1);
+		p = some;
+	}
+	peft_sha256_add(&sha, some, (size_t)(p - some));
+	peft_sha256_hex(&sha, t->hash);
+	return 0;
+}
+
+/* Tables of which none needs another: they are made at once. */
+static int (*const tables[])(struct peft_tokenizer *, struct peft_err *) = {
+	joins, index_merges, hash_vocabulary, peft_vocab_bytes
+};
+enum { NTABLE = sizeof(tables) / sizeof(tables[0]) };
+
+struct making {
+	struct peft_tokenizer	*t;
+	int			 status[NTABLE];
+	struct peft_err		 err[NTABLE];
+};
+
+static void
+make(void *ctx, size_t task, int thread)
+{
+	struct making *m = ctx;
+
+	(void)thread;
+	m->status[task] = tables[task](m->t, &m->err[task]);
+}
+
+static int
+make_tables(struct peft_tokenizer *t, struct peft_pool *pool,
+    struct peft_err *err)
+{
+	struct making m = { .t = t };
+	size_t i;
+
+	peft_pool_run(pool, NTABLE, make, &m);
+	for (i = 0; i < NTABLE; i++)
+		if (m.status[i] == -1) {
+			*err = m.err[i];
+			return -1;
+		}
+	return 0;
+}
+
+int
+peft_tokenizer_ready(struct peft_tokenizer *t, struct peft_pool *pool,
+    struct peft_err *err)
+{
+	if (settle_bytes(t, err) == -1 || make_tables(t, pool, err) == -1)
 		return -1;
 	switch (t->model) {
 	case PEFT_M_UNIGRAM:
@@ -126,6 +220,6 @@ peft_tokenizer_ready(struct peft_tokenizer *t, struct peft_err *err)
 	case PEFT_M_WORDLEVEL:
 		return 0;
 	default:
-		return shortcuts(t, err);
+		return wholes(t, err);
 	}
 }

@@ -47,11 +47,31 @@ peft_fallback_byte(const char *s, size_t n)
 	return (int)value;
 }
 
+/* Texts are looked at in any order, as those of a table. */
+static int
+grow(struct peft_tokenizer *t, size_t cap, struct peft_err *err)
+{
+	struct peft_str *text = peft_table_alloc(cap, sizeof(*text), err);
+	unsigned char *flags = realloc(t->flags, cap);
+
+	if (flags != NULL)
+		t->flags = flags;
+	if (text == NULL || flags == NULL) {
+		free(text);
+		return peft_seterr(err, "no memory for %zu tokens", cap);
+	}
+	if (t->ntokens > 0)
+		memcpy(text, t->text, t->ntokens * sizeof(*text));
+	free(t->text);
+	t->vocab.strs = t->text = text;
+	t->cap = cap;
+	return 0;
+}
+
 int
 peft_vocab_reserve(struct peft_tokenizer *t, size_t n, struct peft_err *err)
 {
 	size_t cap = t->cap < 64 ? 64 : t->cap;
-	void *p;
 
 	if (n <= t->ntokens)
 		return 0;
@@ -59,16 +79,8 @@ peft_vocab_reserve(struct peft_tokenizer *t, size_t n, struct peft_err *err)
 		return peft_seterr(err, "an id of %zu", n - 1);
 	while (cap < n)
 		cap *= 2;
-	if (cap > t->cap) {
-		if ((p = realloc(t->text, cap * sizeof(*t->text))) != NULL) {
-			t->vocab.strs = t->text = p;
-			p = realloc(t->flags, cap);
-		}
-		if (p == NULL)
-			return peft_seterr(err, "no memory for %zu tokens", n);
-		t->flags = p;
-		t->cap = cap;
-	}
+	if (cap > t->cap && grow(t, cap, err) == -1)
+		return -1;
 	memset(t->text + t->ntokens, 0, (n - t->ntokens) * sizeof(*t->text));
 	memset(t->flags + t->ntokens, 0, n - t->ntokens);
 	t->ntokens = n;
@@ -91,35 +103,56 @@ peft_vocab_add(struct peft_tokenizer *t, const char *s, size_t n, size_t id,
 	return 0;
 }
 
-enum { AHEAD = 16 };		/* of what is fetched into the cache */
+enum { SOME = 32 };		/* that are added together */
 
-static inline void
-hint(const struct peft_lookup *l, size_t i, size_t n)
+/* The keys of ids from .. to - 1; their slots come into the cache. */
+static void
+keys(const struct peft_lookup *l, size_t from, size_t to, uint64_t *key)
 {
-	if (i + AHEAD < n)
-		peft_lookup_hint(l, l->strs[i + AHEAD].s, l->strs[i + AHEAD].n);
+	const struct peft_str *str;
+	size_t i;
+
+	for (i = from; i < to; i++) {
+		str = &l->strs[i];
+		key[i - from] = str->n == 0 ? 0 : peft_lookup_key(str->s,
+		    str->n);
+		peft_lookup_hint(l, key[i - from], str->n);
+	}
 }
 
 /* Where tokens have scores the same may be there twice, and the last one
  * counts. */
+static int
+index_one(struct peft_tokenizer *t, size_t id, uint64_t key,
+    struct peft_err *err)
+{
+	const struct peft_str *text = &t->text[id];
+
+	if (text->n == 0 || peft_lookup_add(&t->vocab, (int32_t)id, key) == 1)
+		return 0;
+	if (t->score == NULL)
+		return peft_seterr(err, "the token '%.100s' is in the "
+		    "vocabulary twice", text->s);
+	peft_lookup_slot(&t->vocab, key, text->s, text->n)->id = (int32_t)id;
+	return 0;
+}
+
 int
 peft_vocab_index(struct peft_tokenizer *t, struct peft_err *err)
 {
-	size_t i;
+	uint64_t key[SOME];
+	size_t i, k, n;
 
 	if (peft_lookup_open(&t->vocab, t->nvocab, t->text, err) == -1)
 		return -1;
-	for (i = 0; i < t->ntokens; i++) {
-		hint(&t->vocab, i, t->ntokens);
-		if (t->text[i].n == 0 || peft_lookup_add(&t->vocab,
-		    (int32_t)i) == 1)
-			continue;
-		if (t->score == NULL)
-			return peft_seterr(err, "the token '%.100s' is in the "
-			    "vocabulary twice", t->text[i].s);
-		peft_lookup_slot(&t->vocab, t->text[i].s, t->text[i].n)->id =
-		    (int32_t)i;
+	for (i = 0; i < t->ntokens; i += n) {
+		n = t->ntokens - i < SOME ? t->ntokens - i : SOME;
+		keys(&t->vocab, i, i + n, key);
+		for (k = 0; k < n; k++)
+			if (index_one(t, i + k, key[k], err) == -1)
+				return -1;
 	}
+	t->has_vocab = true;
 	return 0;
 }
 
@@ -139,19 +172,12 @@ peft_visible_bytes(const char *s, size_t n, char *dst)
 	return k;
 }
 
-static int
-byte_level(struct peft_tokenizer *t, struct peft_err *err)
+/* What each token stands for, if its characters are bytes. */
+static void
+all_bytes(struct peft_tokenizer *t, char *dst)
 {
-	size_t i, n, total = 1;
-	char *dst;
+	size_t i, n;
 
-	for (i = 0; i < t->ntokens; i++)
-		total += t->text[i].n;
-	t->bytes = peft_calloc(t->ntokens, sizeof(*t->bytes), err);
-	t->byte_arena = t->bytes == NULL ? NULL : peft_calloc(total, 1, err);
-	if ((dst = t->byte_arena) == NULL || peft_lookup_open(&t->pieces,
-	    t->nvocab, t->bytes, err) == -1)
-		return -1;
 	for (i = 0; i < t->ntokens; i++) {
 		t->bytes[i] = t->text[i];
 		n = peft_visible_bytes(t->text[i].s, t->text[i].n, dst);
@@ -160,11 +186,36 @@ byte_level(struct peft_tokenizer *t, struct peft_err *err)
 		t->bytes[i] = (struct peft_str){ dst, (uint32_t)n };
 		dst += n;
 	}
-	for (i = 0; i < t->ntokens; i++) {
-		hint(&t->pieces, i, t->ntokens);
-		if (t->bytes[i].n > 0 && t->bytes[i].s != t->text[i].s &&
-		    (t->flags[i] & PEFT_T_VOCAB))
-			peft_lookup_add(&t->pieces, (int32_t)i);
+}
+
+static bool
+is_piece(const struct peft_tokenizer *t, size_t id)
+{
+	return t->bytes[id].n > 0 && t->bytes[id].s != t->text[id].s &&
+	    (t->flags[id] & PEFT_T_VOCAB);
+}
+
+static int
+byte_level(struct peft_tokenizer *t, struct peft_err *err)
+{
+	size_t i, k, n, total = 1;
+	uint64_t key[SOME];
+
+	for (i = 0; i < t->ntokens; i++)
+		total += t->text[i].n;
+	t->bytes = peft_calloc(t->ntokens, sizeof(*t->bytes), err);
+	t->byte_arena = t->bytes == NULL ? NULL : peft_calloc(total, 1, err);
+	if (t->byte_arena == NULL || peft_lookup_open(&t->pieces, t->nvocab,
+	    t->bytes, err) == -1)
+		return -1;
+	all_bytes(t, t->byte_arena);
+	for (i = 0; i < t->ntokens; i += n) {
+		n = t->ntokens - i < SOME ? t->ntokens - i : SOME;
+		keys(&t->pieces, i, i + n, key);
+		for (k = 0; k < n; k++)
+			if (is_piece(t, i + k))
+				peft_lookup_add(&t->pieces, (int32_t)(i + k),
+				    key[k]);
 	}
 	return 0;
 }

@@ -43,13 +43,14 @@ read_names(struct peft_tokenizer *t, const cJSON *config,
 /* Stages in their order: added tokens are seen as normalisers leave them,
  * and what tokens stand for depends on the pre-tokenizer. */
 static int
-read_stages(struct peft_tokenizer *t, struct peft_err *err)
+read_stages(struct peft_tokenizer *t, struct peft_pool *pool,
+    struct peft_err *err)
 {
 	return peft_tokenizer_norm(t, err) == -1 ||
 	    peft_tokenizer_front(t, err) == -1 ||
 	    peft_tokenizer_added(t, err) == -1 ||
 	    peft_tokenizer_model(t, err) == -1 ||
-	    peft_tokenizer_ready(t, err) == -1 ||
+	    peft_tokenizer_ready(t, pool, err) == -1 ||
 	    peft_tokenizer_back(t, err) == -1 ||
 	    peft_tokenizer_decoder(t, err) == -1 ||
 	    peft_tokenizer_batch(t, err) == -1 ? -1 : 0;
@@ -57,55 +58,46 @@ read_stages(struct peft_tokenizer *t, struct peft_err *err)
 
 static int
 read_all(struct peft_tokenizer *t, const char *json, size_t len,
-    const cJSON *config, const char *model_type, struct peft_err *err)
+    const cJSON *config, const char *model_type, struct peft_pool *pool,
+    struct peft_err *err)
 {
-	if (peft_tokenizer_read(t, json, len, err) == -1)
+	if (peft_tokenizer_read(t, json, len, pool, err) == -1)
 		return peft_errprefix(err, "tokenizer.json");
 	if (config != NULL && peft_tokenizer_class(t, config, model_type,
 	    err) == -1)
 		return peft_errprefix(err, "tokenizer_config.json");
-	if (read_stages(t, err) == -1)
+	if (read_stages(t, pool, err) == -1)
 		return peft_errprefix(err, "tokenizer.json");
 	return config == NULL ? 0 : read_names(t, config, err);
 }
 
-/* The vocabulary's meaning, whatever file it comes from: GGUF's metadata and
- * the tokenizer.json they were made from hash alike. */
-static void
-hash_vocabulary(struct peft_tokenizer *t)
+/* A small file is read before another thread has begun; a large one has not
+ * enough to do for many. */
+static struct peft_pool *
+open_pool(size_t len, int threads, struct peft_err *err)
 {
-	struct peft_sha256 sha;
-	char id[24], *p;
-	size_t i, rest;
+	enum { LARGE = 1 << 20, MOST = 4 };
 
-	peft_sha256_init(&sha);
-	id[sizeof(id) - 1] = ' ';
-	for (i = 0; i < t->ntokens; i++) {
-		if (t->text[i].s == NULL)
-			continue;
-		p = id + sizeof(id) - 1;
-		for (rest = i; p == id + sizeof(id) - 1 || rest > 0;
-		    rest /= 10)
-			*--p = (char)('0' + rest % 10);
-		peft_sha256_add(&sha, p, (size_t)(id + sizeof(id) - p));
-		peft_sha256_add(&sha, t->text[i].s, t->text[i].n + 1);
-	}
-	peft_sha256_hex(&sha, t->hash);
+	if (threads == 0)
+		threads = peft_pool_cores();
+	return peft_pool_open(len < LARGE ? 1 : threads < MOST ? threads :
+	    MOST, err);
 }
 
 struct peft_tokenizer *
 peft_tokenizer_open(const char *json, size_t len, const char *config,
     size_t config_len, struct peft_err *err)
 {
-	return peft_tokenizer_open_for(NULL, json, len, config, config_len,
+	return peft_tokenizer_open_for(NULL, json, len, config, config_len, 1,
 	    err);
 }
 
 struct peft_tokenizer *
 peft_tokenizer_open_for(const char *model_type, const char *json, size_t len,
-    const char *config, size_t config_len, struct peft_err *err)
+    const char *config, size_t config_len, int threads, struct peft_err *err)
 {
 	struct peft_tokenizer *t = peft_calloc(1, sizeof(*t), err);
+	struct peft_pool *pool = NULL;
 	cJSON *j = NULL;
 
 	if (t == NULL)
@@ -116,12 +108,14 @@ peft_tokenizer_open_for(const char *model_type, const char *json, size_t len,
 		peft_errprefix(err, "tokenizer_config.json");
 		goto fail;
 	}
-	if (read_all(t, json, len, j, model_type, err) == -1)
+	if ((pool = open_pool(len, threads, err)) == NULL ||
+	    read_all(t, json, len, j, model_type, pool, err) == -1)
 		goto fail;
-	hash_vocabulary(t);
+	peft_pool_close(pool);
 	cJSON_Delete(j);
 	return t;
 fail:
+	peft_pool_close(pool);
 	cJSON_Delete(j);
 	peft_tokenizer_close(t);
 	return NULL;

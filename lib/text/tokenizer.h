@@ -22,10 +22,13 @@ struct peft_tokenizer *peft_tokenizer_open(const char *json, size_t len,
 		    const char *config, size_t config_len, struct peft_err *)
 		    PEFT_MUSTCHECK;
 /* The same for a model of config.json's model_type, or NULL: for some of them
- * transformers does not believe tokenizer_config.json's tokenizer_class. */
+ * transformers does not believe tokenizer_config.json's tokenizer_class.  A
+ * large one is read by that many threads (0: one a core), with the same
+ * result or error. */
 struct peft_tokenizer *peft_tokenizer_open_for(const char *model_type,
 		    const char *json, size_t len, const char *config,
-		    size_t config_len, struct peft_err *) PEFT_MUSTCHECK;
+		    size_t config_len, int threads, struct peft_err *)
+		    PEFT_MUSTCHECK;
 void		 peft_tokenizer_close(struct peft_tokenizer *);
 
 struct peft_token {

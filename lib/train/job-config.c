@@ -60,6 +60,26 @@ set_knobs(struct peft_trainjob *job, const char *type, struct peft_err *err)
 	return 0;
 }
 
+/* --loftq says how it begins. */
+static int
+set_loftq(struct peft_trainjob *job, const char *type, struct peft_err *err)
+{
+	const cJSON *start = peft_json_get(job->config, "init_lora_weights");
+
+	if (job->loftq == NULL)
+		return 0;
+	if (strcmp(type, "LORA") != 0)
+		return peft_setfail(err, PEFT_USAGE, "--loftq is for lora, not "
+		    "for %s", type);
+	if (start != NULL && (!cJSON_IsString(start) ||
+	    strcmp(start->valuestring, "loftq") != 0))
+		return peft_setfail(err, PEFT_USAGE, "--loftq: the config's "
+		    "init_lora_weights says otherwise");
+	peft_json_set(job->config, "init_lora_weights",
+	    cJSON_CreateString("loftq"));
+	return 0;
+}
+
 /* Where this program's defaults are others than PEFT's classes have. */
 static void
 set_defaults(cJSON *config, const char *type)
@@ -98,7 +118,7 @@ add_text(struct peft_trainjob *job, const struct peft_source *source,
 		return -1;
 	if (text == NULL)
 		return 0;
-	if (peft_codec_open(&codec, source, err) == -1)
+	if (peft_codec_open(&codec, source, job->common.threads, err) == -1)
 		return -1;
 	r = peft_tokenizer_encode(codec.tok, text, strlen(text),
 	    PEFT_TOK_SPECIAL, &ids, err);
@@ -134,7 +154,7 @@ peft_job_config(struct peft_trainjob *job, const struct peft_source *source,
 		    "peft_type");
 	if (peft_json_get(job->config, "peft_type") == NULL)
 		cJSON_AddStringToObject(job->config, "peft_type", type);
-	if (set_knobs(job, type, err) == -1)
+	if (set_loftq(job, type, err) == -1 || set_knobs(job, type, err) == -1)
 		return -1;
 	if (job->method != NULL)
 		peft_method_preset(job->method, job->config);

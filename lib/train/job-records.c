@@ -18,7 +18,7 @@ check_same(const char *made, const char *own, const char *what,
 
 /* Records made by another tokenizer or template teach another language. */
 static int
-check_info(const struct peft_source *model,
+check_info(const struct peft_trainjob *job, const struct peft_source *model,
     const struct peft_tokens_info *info, struct peft_err *err)
 {
 	struct peft_codec codec;
@@ -26,7 +26,7 @@ check_info(const struct peft_source *model,
 
 	if (!info->seen || peft_source_side(model, "tokenizer.json") == NULL)
 		return 0;
-	if (peft_codec_open(&codec, model, err) == -1)
+	if (peft_codec_open(&codec, model, job->common.threads, err) == -1)
 		return -1;
 	r = check_same(info->tokenizer, codec.info.tokenizer,
 	    "by another tokenizer", err);
@@ -46,13 +46,13 @@ peft_job_records(const struct peft_trainjob *job,
 
 	if (peft_records_read(data, job->paths, job->npaths, vocab,
 	    job->partial, err) == -1 ||
-	    check_info(model, &data->info, err) == -1)
+	    check_info(job, model, &data->info, err) == -1)
 		return -1;
 	for (i = 0; i < job->nevals; i++) {
 		evals[i].name = job->evals[i];
 		if (peft_records_read(&evals[i].records, &job->evals[i], 1,
 		    vocab, job->partial, err) == -1 ||
-		    check_info(model, &evals[i].records.info, err) == -1)
+		    check_info(job, model, &evals[i].records.info, err) == -1)
 			return -1;
 	}
 	return 0;

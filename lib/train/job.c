@@ -71,7 +71,8 @@ open_adapter(struct state *s, struct peft_err *err)
 	    peft_job_ask_head(s->job->config, &s->classes, err) == 0) {
 		if (peft_task_classes(s->classes.labels.task))
 			peft_head_ask(s->job->config, s->classes.labels.task);
-		s->adapter = peft_job_begin(s->job, s->net, &s->data, err);
+		s->adapter = peft_job_begin(s->job, s->source, s->net,
+		    &s->data, err);
 	}
 	return s->adapter == NULL ? -1 : 0;
 }

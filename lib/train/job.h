@@ -41,6 +41,8 @@ struct peft_trainjob {
 	const char		*method;	/* --method, or NULL */
 	double			 knobs[PEFT_NKNOB];	/* NAN: not given */
 	size_t			 begin;	/* records that it may begin from */
+	const char		*loftq;	/* the model that the base was
+					 * quantised from, or NULL */
 	char *const		*paths;
 	size_t			 npaths;
 	bool			 partial, any_base, profile;

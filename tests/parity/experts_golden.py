@@ -24,6 +24,8 @@ KINDS = {
     "qwen3_moe": dict(C, target_modules="all-linear"),
     "olmoe": dict(C, target_modules=[], target_parameters=[
         "layers.1." + DOWN, "o_proj.weight"]),
+    "gpt_oss": dict(C, target_modules=["o_proj"], target_parameters=[
+        UP, DOWN, "router.weight"], rank_pattern={"down_proj": 3}),
     "deepseek_v2": dict(C, target_modules=["q_proj"], use_rslora=True,
                         target_parameters=[UP]),
 }

@@ -96,6 +96,10 @@ FAMILIES = {
         routed_scaling_factor=1.5, topk_method="greedy", n_group=1,
         topk_group=1, **rope("yarn", factor=4.0, mscale=0.7,
         mscale_all_dim=0.9, original_max_position_embeddings=16))),
+    "gpt_oss": ("gpt_oss", dict(MOE, intermediate_size=32, head_dim=8,
+        num_local_experts=4, sliding_window=5, swiglu_limit=0.75,
+        **rope("yarn", factor=4.0, truncate=False,
+               original_max_position_embeddings=512))),
     # not in transformers, but the same as something that is: see disguise()
     "minicpm": ("granite", dict(GQA, embedding_multiplier=3.0,
                 logits_scaling=2.0, residual_multiplier=1.4 / 2 ** 0.5,
@@ -126,6 +130,8 @@ def fresh(kind, kw, seed):
                 p.normal_(0, 0.15)
             elif "norm" in n or "ln_" in n:
                 p.add_(0.2 * torch.randn_like(p))
+            elif "sinks" in n:
+                p.normal_(0.5, 1)
             else:
                 p.normal_(0, 0.1)
             p.copy_((p * 64).round().clamp(-127, 127) / 64 + 0.0)

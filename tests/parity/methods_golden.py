@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Adapters of all methods over one very small llama, with what PEFT computes.
+"""Adapters of all methods over one very small llama, with what PEFT computes;
+and those of --tied, over one that has biases and whose head is the embedding.
 
-usage: methods_golden.py OUT [METHOD...]
+usage: methods_golden.py [--tied] OUT [METHOD...]
 
 OUT/base/                    the model
 OUT/METHOD/                  adapter_config.json, adapter_model.safetensors
@@ -17,6 +18,7 @@ import torch
 import peft
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import StableLmConfig, StableLmForCausalLM
 
 C = dict(task_type="CAUSAL_LM")
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
@@ -122,6 +124,17 @@ METHODS = {
     "vera": lambda: peft.VeraConfig(r=3, target_modules=ALL,
                                     save_projection=False, **C),
 }
+TIED = {
+    "bias_all": lambda: L(r=2, target_modules=QV, bias="all", lora_bias=True,
+                          **C),
+    "bias_only": lambda: peft.OFTConfig(
+        oft_block_size=4, r=0, target_modules=["k_proj", "o_proj"],
+        bias="oft_only", **C),
+    "lora_tokens": lambda: L(r=2, target_modules=QV,
+                             trainable_token_indices=[5, 9, 30], **C),
+    "trainable_tokens": lambda: peft.TrainableTokensConfig(
+        token_indices=[5, 9, 30], **C),
+}
 # what X-LoRA mixes, and how: classifiers of one layer and of two
 X = dict(hidden_size=16, **C)
 MIXED = {
@@ -146,13 +159,19 @@ def batch():
     return torch.randint(3, 40, (2, 9))
 
 
-def base():
+SIZES = dict(vocab_size=40, hidden_size=16, intermediate_size=24,
+             num_hidden_layers=2, num_attention_heads=2,
+             num_key_value_heads=1, max_position_embeddings=64,
+             use_cache=False, attn_implementation="eager")
+
+
+def base(tied=False):
     torch.manual_seed(0)
-    m = LlamaForCausalLM(LlamaConfig(
-        vocab_size=40, hidden_size=16, intermediate_size=24,
-        num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
-        head_dim=8, max_position_embeddings=64, tie_word_embeddings=False,
-        use_cache=False, attn_implementation="eager")).float().eval()
+    m = StableLmForCausalLM(StableLmConfig(
+        use_qkv_bias=True, tie_word_embeddings=True, **SIZES)) if tied else \
+        LlamaForCausalLM(LlamaConfig(head_dim=8, tie_word_embeddings=False,
+                                     **SIZES))
+    m = m.float().eval()
     with torch.no_grad():
         for n, q in m.named_parameters():
             q.copy_(1 + 0.2 * torch.randn_like(q) if "norm" in n
@@ -192,7 +211,7 @@ def mixture(d, name):
     return p
 
 
-def write(out, name):
+def write(out, name, tied):
     d = os.path.join(out, name)
     ids = batch()
     labels = ids.clone()
@@ -200,7 +219,8 @@ def write(out, name):
     if name in MIXED:
         p = mixture(d, name)
     else:
-        p = peft.get_peft_model(base(), METHODS[name]()).eval()
+        p = peft.get_peft_model(base(tied), (TIED if tied else METHODS)[
+            name]()).eval()
         torch.manual_seed(2)
         shake(p)
         p.save_pretrained(d)
@@ -223,7 +243,7 @@ def write(out, name):
     for n, q in p.named_parameters():
         if q.requires_grad and q.grad is not None:
             g["grad." + n.replace(".default", "")] = q.grad
-    was = dict(base().named_parameters())
+    was = dict(base(tied).named_parameters())
     try:
         if name in MIXED:       # to be merged, its experts would all act
             raise ValueError
@@ -239,6 +259,8 @@ def write(out, name):
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    base().save_pretrained(os.path.join(sys.argv[1], "base"))
-    for each in sys.argv[2:] or [*METHODS, *MIXED]:
-        write(sys.argv[1], each)
+    args = [a for a in sys.argv[1:] if a != "--tied"]
+    tied = len(args) < len(sys.argv) - 1
+    base(tied).save_pretrained(os.path.join(args[0], "base"))
+    for each in args[1:] or (TIED if tied else [*METHODS, *MIXED]):
+        write(args[0], each, tied)

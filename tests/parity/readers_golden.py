@@ -224,12 +224,12 @@ put("fp8-row", f32, {"quant_method": "fbgemm_fp8", "activation_scale_ub": 1200.0
     fp8(lambda o, i: (o, 1), ".weight_scale"))
 
 # ---- MXFP4 ------------------------------------------------------------------------------------------------------------------------------------------
-def mx(name, w, g):
+def mx(name, w, g):  # -0 becomes 0: it is ggml's blocks that are computed with
     e, rows, cols = 2, w.shape[0], w.shape[1]
     blocks = torch.randint(0, 256, (e, rows, cols // 32, 16), generator=g).to(torch.uint8)
     scales = torch.randint(110, 130, (e, rows, cols // 32), generator=g).to(torch.uint8)
     scales[0, 0, 0], scales[1, 1, 0] = 0, 1
-    return {"_blocks": blocks, "_scales": scales}, convert_moe_packed_tensors(blocks, scales, dtype=f32)
+    return {"_blocks": blocks, "_scales": scales}, convert_moe_packed_tensors(blocks, scales, dtype=f32) + 0.0
 
 put("mxfp4", f32, {"quant_method": "mxfp4", "modules_to_not_convert": ["lm_head"]}, mx, config={"model_type": "gpt_oss", "vocab_size": V},
     names={"mlp.experts.gate_up_proj": (48, 64), "mlp.experts.down_proj": (40, 32)})

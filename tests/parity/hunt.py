@@ -1,0 +1,303 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Configurations at random, over tiny models of several families: what PEFT
+computes with an adapter, and what we do with the files it saves.
+
+usage: hunt.py DIR FIRST[,NUMBER...] [COUNT] [METHOD[,METHOD...]]
+    [FAMILY[,FAMILY...]]
+
+A number is a configuration; FIRST .. FIRST+COUNT-1 are tried, or those that
+are listed.  peft-unit
+(logits, loss, gradients, merged weights, out and in again), peft-merge,
+peft-train and logits-tool are on PATH.  Prints a line of JSON for each that
+is not the same, and the sums at the end.  DIR/NUMBER/ is kept of those.
+"""
+import collections
+import copy
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import peft
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+transformers.utils.logging.disable_progress_bar()
+import families
+from hunt_configs import MAKERS, facts
+
+BASES = {k: families.FAMILIES[k] for k in (
+    "qwen2", "gemma2", "gpt2", "phi", "bloom", "opt", "gpt_neox", "gptj",
+    "falcon_7b", "falcon_40b", "mixtral", "qwen3_moe", "qwen3", "phi3",
+    "stablelm", "starcoder2", "cohere", "olmo2", "gemma3", "granite", "mpt",
+    "glm4", "deepseek_v2")}
+BASES["llama"] = ("llama", dict(families.GQA))
+BASES["llama_tied"] = ("llama", dict(families.GQA, head_dim=12,
+                                     tie_word_embeddings=True,
+                                     attention_bias=True, mlp_bias=True))
+FROZEN = "ranknum", "w_norm", "prototype"
+LOOSE = "RANDLORA", "C3A"
+kept = {}
+
+
+def base_of(d, name):
+    """The model, and the folder it is in."""
+    if name not in kept:
+        kind, kw = BASES[name]
+        m, path = families.fresh(kind, kw, 0), os.path.join(d, "base", name)
+        if not os.path.isdir(path):
+            m.save_pretrained(path + ".new")
+            os.rename(path + ".new", path)
+        kept[name] = m, path, facts(m)
+    m, path, f = kept[name]
+    return copy.deepcopy(m), path, f
+
+
+def shake(p, much):
+    with torch.no_grad():
+        for n, q in p.named_parameters():
+            if q.requires_grad and q.is_floating_point() and \
+                    not any(f in n for f in FROZEN):
+                q.add_(much * torch.randn_like(q))
+
+
+def prune(p, ids):
+    """AdaLoRA after steps: ranks have gone from it."""
+    todo = [q for q in p.parameters() if q.requires_grad]
+    opt = torch.optim.AdamW(todo, lr=1e-2)
+    for i in range(p.peft_config["default"].total_step):
+        p(input_ids=ids, labels=ids).loss.backward()
+        opt.step()
+        p.base_model.update_and_allocate(i)
+        opt.zero_grad()
+
+
+def make(d, number, methods, names):
+    """The configuration of that number, PEFT's model of it and numbers."""
+    rng = random.Random(number)
+    method = rng.choice(methods)
+    family = rng.choice(names)
+    base, path, f = base_of(d, family)
+    kw = MAKERS[method](rng, f)
+    said = dict(number=number, method=method, family=family,
+                config={k: str(v) for k, v in kw.items() if k != "task_type"})
+    more = kw.pop("_tasks", None)
+    pruned = kw.pop("_prune", False)
+    much = kw.pop("_shake", 0.1)
+    kind = kw.pop("_class")
+    said["config"] = {k: repr(v) for k, v in kw.items() if k != "task_type"}
+    here = os.path.join(d, str(number))
+    os.makedirs(here, exist_ok=True)
+    torch.manual_seed(number)
+    ids, labels = families.batch(number)
+    if "alora_invocation_tokens" in kw and rng.random() < 0.8:
+        n, at = len(kw["alora_invocation_tokens"]), rng.randrange(9)
+        kw["alora_invocation_tokens"] = ids[0, at:at + n].tolist()
+    try:
+        p = peft.get_peft_model(base, kind(**kw)).eval()
+        shake(p, much)
+        if pruned:
+            prune(p, ids)
+            p.save_pretrained(here)
+            p = peft.PeftModel.from_pretrained(
+                base_of(d, family)[0], here, is_trainable=True).eval()
+        p.save_pretrained(here)
+    except Exception as e:
+        said["peft"] = "%s: %s" % (type(e).__name__, str(e)[:300])
+        return said, path, here, None, None
+    g = {"input_ids": ids, "labels": labels}
+    args = {}
+    if more:
+        g["task_ids"] = args["task_ids"] = torch.tensor(
+            [rng.randrange(more) for _ in range(len(ids))])
+    if method != "cpt":
+        args["labels"] = labels
+    try:
+        o = p(input_ids=ids, attention_mask=torch.ones_like(ids), **args)
+    except Exception as e:
+        said["peft"] = "forward: %s: %s" % (type(e).__name__, str(e)[:300])
+        return said, path, here, None, None
+    g["logits"] = o.logits.detach()
+    if "labels" in args:
+        try:
+            o.loss.backward()
+        except Exception as e:
+            said["peft"] = "backward: %s: %s" % (type(e).__name__, str(e)[:300])
+            return said, path, here, None, None
+        g["loss"] = o.loss.detach().reshape(1)
+    for n, q in p.named_parameters():
+        if q.requires_grad and q.grad is not None:
+            g["grad." + n.replace(".default", "")] = q.grad
+    logits = o.logits.detach()
+    merged = None
+    try:
+        if method == "xlora":
+            raise ValueError("its experts would act")
+        merged = dict(p.merge_and_unload().state_dict())
+    except Exception as e:
+        said["nomerge"] = "%s: %s" % (type(e).__name__, str(e)[:100])
+    clean = {k: v.detach().clone().contiguous() for k, v in g.items()}
+    save_file(clean, os.path.join(here, "golden.safetensors"))
+    return said, path, here, logits, merged
+
+
+def run(args, **kw):
+    try:
+        r = subprocess.run(args, capture_output=True, text=True, timeout=120,
+                           **kw)
+    except subprocess.TimeoutExpired:
+        return -99, "", "timeout"
+    return r.returncode, r.stdout, r.stderr
+
+
+def settled(here):
+    """The same without dropout, which PEFT's numbers are without."""
+    to = os.path.join(here, "settled")
+    os.makedirs(to, exist_ok=True)
+    with open(os.path.join(here, "adapter_config.json"), "rb") as f:
+        c = json.load(f)
+    c.update({k: 0.0 for k, v in c.items() if "dropout" in k and
+              isinstance(v, float)})
+    with open(os.path.join(to, "adapter_config.json"), "w",
+              encoding="utf-8") as f:
+        json.dump(c, f)
+    shutil.copy(os.path.join(here, "adapter_model.safetensors"), to)
+    return to
+
+
+def check_unit(path, here, alora, bad):
+    rc, out, err = run(["peft-unit", path, settled(here),
+                        os.path.join(here, "golden.safetensors")])
+    # the second part of a sequence may invoke what the first had already
+    lines = [x for x in out.splitlines() if x.startswith("not ok") and
+             "gains 0, the gradients say 0" not in x and
+             not ("through a cache" in x and alora)]
+    if lines or "Bail out" in out + err or rc not in (0, 1):
+        bad.append(["unit", rc, lines, (err or out)[-300:]])
+    return "peft-unit:" not in err
+
+
+def stored(path):
+    w = {}
+    for f in os.listdir(path):
+        if f.endswith(".safetensors"):
+            w.update(load_file(os.path.join(path, f)))
+    return w
+
+
+def check_merge(path, here, theirs, bad):
+    to = os.path.join(here, "merged")
+    rc, _, err = run(["peft-merge", "-q", "-f", "-m", path, "-a", here, "-o",
+                      to + "/"])
+    if rc != 0:
+        bad.append(["merge", rc, err[-300:]])
+        return
+    ours, was = stored(to), stored(path)
+    worst = 0, None
+    for k, v in theirs.items():
+        if k not in ours:
+            continue
+        a, b = ours.pop(k).float(), v.float()
+        if a.shape != b.shape:
+            bad.append(["merged shape", k, list(a.shape), list(b.shape)])
+            continue
+        off = ((a - b).abs().max() / b.abs().max().clamp_min(1e-9)).item()
+        worst = max(worst, (off, k), key=lambda x: x[0])
+    changed = [k for k, v in ours.items()
+               if k in was and not torch.equal(was[k].float(), v.float())]
+    if worst[0] > 1e-5:
+        bad.append(["merged", worst])
+    if changed:
+        bad.append(["merged, not in PEFT's", changed[:4]])
+    shutil.rmtree(to)
+
+
+def check_train(d, family, path, here, ids, tasks, bad):
+    to, tokens = os.path.join(here, "trained"), os.path.join(here, "tok")
+    with open(tokens, "w", encoding="utf-8") as f:
+        for i, row in enumerate(ids.tolist()):
+            f.write(json.dumps({"input_ids": row, "labels": [-100] + row[1:],
+                                "task_id": tasks[i] if tasks else 0}) + "\n")
+    rc, _, err = run(["peft-train", "-q", "-m", path, "--init", here, "--lr",
+                      "1e-2", "--steps", "2", "--batch", "2", "-f", "-o",
+                      to + "/", tokens])
+    if rc != 0:
+        bad.append(["train", rc, err[-300:]])
+        return
+    try:
+        p = peft.PeftModel.from_pretrained(base_of(d, family)[0], to).eval()
+        more = {"task_ids": torch.tensor(tasks)} if tasks else {}
+        with torch.no_grad():
+            want = p(input_ids=ids, attention_mask=torch.ones_like(ids),
+                     **more).logits[:, -ids.shape[1]:].numpy()
+    except Exception as e:
+        bad.append(["PEFT does not load ours", "%s: %s" %
+                    (type(e).__name__, str(e)[:400])])
+        return
+    with open(tokens, "rb") as f:
+        r = subprocess.run(["logits-tool", path, to], stdin=f,
+                           capture_output=True, check=False)
+    if r.returncode != 0:
+        bad.append(["ours does not load ours", r.stderr.decode()[-300:]])
+        return
+    got = np.frombuffer(r.stdout, np.float32).reshape(want.shape)
+    off = np.abs(got - want).max() / np.abs(want).max()
+    if not off < 1e-4:
+        bad.append(["after training", float(off)])
+    shutil.rmtree(to)
+
+
+def attempt(d, number, methods, names):
+    said, path, here, logits, merged = make(d, number, methods, names)
+    bad = []
+    if logits is None:
+        shutil.rmtree(here)
+        return said, None
+    g = load_file(os.path.join(here, "golden.safetensors"))
+    ids = g["input_ids"]
+    tasks = g["task_ids"].tolist() if "task_ids" in g else None
+    if check_unit(path, here, said["method"] == "alora", bad):
+        if merged is not None:
+            check_merge(path, here, merged, bad)
+        if said["method"] not in ("xlora", "cpt") and \
+                said["config"].get("save_only_topk_weights") != "True":
+            check_train(d, said["family"], path, here, ids, tasks, bad)
+    if not bad:
+        shutil.rmtree(here)
+    return said, bad
+
+
+def main():
+    d, numbers = sys.argv[1], [int(i) for i in sys.argv[2].split(",")]
+    n = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    if len(numbers) == 1:
+        numbers = range(numbers[0], numbers[0] + n)
+    methods = sys.argv[4].split(",") if len(sys.argv) > 4 and sys.argv[4] \
+        else sorted(MAKERS)
+    names = sys.argv[5].split(",") if len(sys.argv) > 5 else sorted(BASES)
+    sums = collections.Counter()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    for number in numbers:
+        try:
+            said, bad = attempt(d, number, methods, names)
+        except Exception as e:
+            said, bad = {"number": number}, ["hunt: %s: %s" % (
+                type(e).__name__, str(e)[:300])]
+        what = "refused by PEFT" if bad is None else "off" if bad else "same"
+        sums[what] += 1
+        if bad or "peft" in said:
+            print(json.dumps(dict(said, bad=bad)), flush=True)
+    print("#", json.dumps(sums), flush=True)
+    sys.exit(sums["off"] > 0)
+
+
+if __name__ == "__main__":
+    main()
