@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Adapters that are not for this model, or not whole: what is said of each.
-# shellcheck disable=SC2086
+# shellcheck disable=SC2016,SC2086
 . "$TOP/tests/lib.sh"
 
 golden=$TOP/tests/golden/methods
@@ -62,6 +62,20 @@ expect 2 "*rank_pattern: '(q': pattern*" peft-train -q -n -m "$base" \
     --set 'rank_pattern={"(q":2}' tok
 expect 2 "*rank_pattern: 'zz' matches none of the targeted modules*" \
     peft-train -q -n -m "$base" --set 'rank_pattern={"zz":2}' tok
+
+# of a model whose head is its embedding
+tied=$TOP/tests/golden/tied
+cp -r "$tied/trainable_tokens" odd-tokens
+chmod -R u+w odd-tokens
+W=base_model.model.lm_head.trainable_tokens_delta perl \
+    "$TOP/tests/st-edit.pl" 'put(0, f32(7), $w)' \
+    <"$tied/trainable_tokens/adapter_model.safetensors" \
+    >odd-tokens/adapter_model.safetensors
+expect 3 '*lm_head.trainable_tokens_delta differs from that of the embedding*' \
+    peft-eval -q -m "$tied/base" -a odd-tokens -o scores tok
+expect 2 '*embed_tokens: ensure_weight_tying is not honoured here*' \
+    peft-train -q -m "$tied/base" --steps 1 --target embed_tokens,q_proj \
+    --set ensure_weight_tying=true -o scores/ tok
 
 # what cannot be merged, asked to
 for m in prompt_tuning prefix_tuning p_tuning multitask_3 cpt adaption_prompt \

@@ -64,6 +64,8 @@ for f in "$TOP"/tests/golden/stack/*.logits; do
 done
 
 # fused, with weights of the library's
+fuse_train() { peft-train -q -m "$base" --batch 1 --optimizer sgd --beta1 0 \
+    --lr 0.2 --clip 0 --schedule constant --warmup 0 -f "$@" stack.tok; }
 fusions=$TOP/tests/golden/fusion
 for f in dynamic static before; do
 	set --
@@ -72,7 +74,37 @@ for f in dynamic static before; do
 	ok "a fusion: $f" floats_near "$fusions/$f/logits" ours
 	logits-tool "$base" "$@" <stack.tok >other || exit 1
 	ok "$f: no mere stack" sh -c '! cmp -s ours other'
+	# trained: the library's losses, with the term that its trainer adds
+	set --
+	for a in $(cat "$fusions/$f/members"); do set -- "$@" --frozen "$golden/$a"; done
+	fuse_train -o learnt/ "$@" --init "$fusions/$f" --log "$f.log" --steps 6
+	jq -r '.loss // empty' "$f.log" | awk '{ getline w <"'"$fusions/$f/curve"'"
+	    d = $1 - w; if (d < 0) d = -d; if (d > 2e-6 * w) exit 1; n++ }
+	    END { exit !(n == 6) }'
+	ok "$f: six steps of the library's" [ $? -eq 0 ]
+	ok "$f: written as it does" cmp learnt/adapter_fusion_config.json \
+	    "$fusions/$f/adapter_fusion_config.json"
 done
+# a new one, of what a name says
+fuse_train --method ah-fusion --frozen "$golden/seq_bn" --frozen \
+    "$golden/seq_bn_post" --steps 8 --lr 1e-2 --log new.log -o new/
+ok 'a new one learns' jq -se 'map(.loss // empty) | .[0] > .[-1]' new.log
+ok 'its members are told' jq -e '.name == "seq_bn,seq_bn_post" and
+    .adapter_names == ["seq_bn", "seq_bn_post"]' new/adapter_fusion_config.json
+ok 'and it is where they are' sh -c 'st-list new/model_adapter_fusion.safetensors |
+    grep -c output_adapters.adapter_fusion_layer.seq_bn,seq_bn_post. | grep -qx 10 &&
+    ! st-list new/model_adapter_fusion.safetensors | grep -q attention_adapters'
+peft-eval -q -m "$base" -a a="$golden/seq_bn" -a b="$golden/seq_bn_post" \
+    --combine x=a,b,./new --no-base --summary -f -o fused stack.tok
+ok 'it is used as it was trained' jq -se --slurpfile l new.log '
+    (map(.summary)[2].loss) < ([$l[].loss // empty][0])' fused
+expect 2 '*there is nothing to fuse: name two or more bottlenecks (--frozen)' \
+    fuse_train --method ah-fusion -o no/
+expect 3 '*a fusion of 1 adapters finds 1*' fuse_train --method ah-fusion \
+    --frozen "$golden/seq_bn" -o no/
+expect 2 '*dropout_prob is not honoured in training: set it to 0' fuse_train \
+    --method ah-fusion --set dropout_prob=0.1 --frozen "$golden/seq_bn" \
+    --frozen "$golden/seq_bn_post" -o no/
 # fuse RC WHAT-IT-SAYS FUSION ADAPTER...: a and b, or others, and it
 fuse() {
 	rc_=$1 says=$2 f=$3
@@ -87,7 +119,7 @@ fuse 3 'a fusion of 3 adapters finds 2: they stand before it, --combine NAME=A,B
 fuse 2 'a fusion is of sequential bottlenecks, each with weight 1' "$fusions/static" a,p
 fuse 2 'a fusion is of sequential bottlenecks, each with weight 1' "$fusions/static" a:0.5,b
 expect 3 '*a fusion of 2 adapters finds 0*' peft-eval -q -m "$base" -a "$fusions/static" tok
-expect 2 '*fusions are trained by the adapters library*' peft-train -q -m "$base" --init "$fusions/static" --steps 1 -o no/ tok
+expect 3 '*a fusion of 2 adapters finds 0*' peft-train -q -m "$base" --init "$fusions/static" --steps 1 -o no/ tok
 cp -r "$fusions/static" partly; chmod -R u+w partly
 sed 's/,seq_bn_post.key.bias/,seq_bn_post.key.bayz/' partly/model_adapter_fusion.safetensors >x && mv x partly/model_adapter_fusion.safetensors
 fuse 3 'tensor *key.bayz fits nothing that the config targets in this model' ./partly a,b

@@ -30,6 +30,8 @@ for m in loha:rank_dropout loha:module_dropout lokr:rank_dropout \
     lokr:module_dropout; do
 	try "$m" --method ${m%:*} --rank 2 --set ${m#*:}=0.4
 done
+try lora:lora_dropout --method lora --rank 2 --set lora_dropout=0.4 \
+    --set use_dora=true
 try oft:module_dropout --method oft --set oft_block_size=4 \
     --set module_dropout=0.5
 try boft:boft_dropout --method boft --set boft_block_size=4 \

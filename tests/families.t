@@ -38,6 +38,28 @@ to_gguf() {	# and back: the same logits, the same files
 }
 
 echo '{"input_ids":[3,7,1,9,30,12],"labels":[3,7,1,9,30,12]}' >six
+# kv_b NAME: a GGUF that has kv_b_proj in two parts (parity/kv_b_parts.py)
+kv_b() {
+	logits-tool "$1/parts.gguf" <six >parts.logits
+	ok "$1: kv_b_proj in two parts" cmp parts.logits model.logits
+	peft-quantize -q -t bf16 -o parts/ "$1/parts.gguf"
+	st-list parts/model.safetensors | sort >is
+	st-list "$1/back/model.safetensors" | sort >as
+	ok "$1: is one weight" cmp as is
+	ok "$1: and nothing else is said" \
+	    cmp parts/config.json "$1/back/config.json"
+	peft-quantize -q -o whole.gguf "$1/parts.gguf"
+	logits-tool whole.gguf <six >whole.logits
+	ok "$1: also in GGUF" cmp whole.logits model.logits
+	ok "$1: which says no more of two parts" sh -c \
+	    '! grep -aq -e _mla -e attn_k_b whole.gguf'
+	perl -0777 -pe 's/blk\.1\.attn_v_b/blk.7.attn_v_b/' \
+	    "$1/parts.gguf" >bad.gguf
+	expect 2 '*: of *layers.?.self_attn.kv_b_proj one half alone is there*' \
+	    peft-quantize -q -t f32 -o x.gguf bad.gguf
+	rm -r parts parts.logits whole.*
+}
+
 # mx4 NAME: with MXFP4 experts, as gpt-oss is published; some of them -0
 mx4() {
 	mkdir mx
@@ -124,6 +146,12 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 			    peft-quantize -q -t f32 -o x.gguf far
 			rm -r far
 		done
+		mkdir far; cp "$name/model/model.safetensors" far
+		sed 's/"rope_type": "yarn"/&, "original_max_position_embeddings": 1e99/
+		    s/"original_max_position_embeddings": [0-9]*,//' "$c" >far/config.json
+		expect 2 '*original_max_position_embeddings is not above 1 and up to 1e9' \
+		    peft-quantize -q -t f32 -o x.gguf far
+		rm -r far
 	fi
 	if [ "$name" = deepseek_v2 ]; then	# of which GGUF has but one
 		sed -i 's/"mscale": 0.7/"mscale": 0.9/' "$name/model/config.json"
@@ -132,13 +160,10 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 			logits-tool "$name/$m" <six >"$m.logits"
 		done
 		logits-tool "$name.gguf" <six >gguf.logits
-		perl -0777 -pe 's/attn_kv_b\.weight/attn_k_b.weights/' \
-		    "$name.gguf" >parts.gguf
-		expect 2 '*: tensor blk.?.attn_k_b.weights: kv_b_proj in two parts is not read*' \
-		    peft-quantize -q -t f32 -o x.gguf parts.gguf
 		ok "$name: the same logits, all three" sh -c \
 		    '[ -s model.logits ] && cmp model.logits back.logits &&
 		    cmp model.logits gguf.logits'
+		kv_b "$name"
 	fi
 	if [ "$name" = gpt_oss ]; then	# whose activation GGUF has one of
 		cp "$name/model/config.json" c	# of all experts: who is chosen

@@ -162,6 +162,48 @@ test_mx(const char *name, const struct peft_decoders *d)
 	ok(good, "%s: mxfp4 of experts", name);
 }
 
+/* kv_b_proj: of two heads, 32 keys stored as columns and 64 values. */
+static void
+test_kvb(void)
+{
+	enum { H = 2, KEYS = 32, VALUES = 64, RANK = 96, EACH = KEYS + VALUES,
+	    N = H * EACH * RANK, FIRST = H * RANK * KEYS / 32 * 34,
+	    BYTES = FIRST + H * VALUES * RANK / 32 * 18 };
+	static uint8_t data[BYTES];
+	static float want[N], got[N];
+	struct peft_weight w = { .dtype = PEFT_KVB, .data = data, .ndim = 2,
+	    .rows = H * EACH, .cols = RANK, .nelem = N, .scales.kvb = { H,
+	    KEYS, FIRST, { PEFT_Q8_0, PEFT_Q4_0 } } };
+	struct peft_weight k = { .dtype = PEFT_Q8_0, .data = data,
+	    .rows = H * RANK, .cols = KEYS };
+	struct peft_weight v = { .dtype = PEFT_Q4_0, .data = data + FIRST,
+	    .rows = H * VALUES, .cols = RANK };
+	bool good = true;
+	size_t i, r, c, n;
+
+	for (i = 0; i < BYTES; i++)	/* scales below 2: no Inf in them */
+		data[i] = bytes[i % sizeof(bytes)] & 0x3f;
+	for (r = 0; r < H * EACH; r++)
+		for (c = 0; c < RANK; c++)
+			if (r % EACH < KEYS)
+				peft_decode_part(&k, r / EACH * RANK + c,
+				    r % EACH, 1, &want[r * RANK + c]);
+			else
+				peft_decode_part(&v, r / EACH * VALUES +
+				    r % EACH - KEYS, c, 1,
+				    &want[r * RANK + c]);
+	peft_decode(&w, 0, N, got);
+	for (i = 0; i < N; i++)
+		good = good && same(got[i], want[i]);
+	for (i = 0; i < N; i += 997)
+		for (n = 1; i + n <= N && n < 700; n += n + 2) {
+			peft_decode(&w, i, n, got);
+			for (c = 0; c < n; c++)
+				good = good && same(got[c], want[i + c]);
+		}
+	ok(good, "kv_b_proj out of its halves");
+}
+
 /* ---- what is refused ---------------------------------------------------- */
 
 #define CONFIG(s)	"{\"quantization_config\":{" s "}}"
@@ -514,6 +556,7 @@ main(void)
 	test_parts();
 	test_configs();
 	test_mx_parts();
+	test_kvb();
 	test_order();
 	return tap_end();
 }

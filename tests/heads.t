@@ -13,6 +13,11 @@ for c in single multi value tokens prompt; do
 done
 for c in single tokens; do unit heads-unit golden/gpt2 "golden/gpt2_$c"; done
 unit heads-unit golden/scored - golden/llama_single
+# beside adapters of the adapters library's (parity/adapters_lib.py heads)
+hub=$TOP/tests/golden/hubheads
+for c in seq_bn_single union_single double_seq_bn_tokens; do
+	unit heads-unit golden/llama "$hub/$c"
+done
 
 # labels: records of stdin, as tokens
 tok() { peft-tokenize -q -m base "$@" | grep -v '^{"peft"'; }
@@ -137,6 +142,31 @@ for m in ia3 lokr prompt-tuning ln-tuning; do
 	ok "$m" peft-train -q -f -m base --method $m --steps 2 -o m/ train.tok
 	ok "$m: measured" peft-eval -q -m base -a m --summary some.jsonl
 done
+for m in seq-bn par-bn unipelt; do
+	expect 0 '*(SEQ_CLS, single)' peft-train -f -m base --method $m --lr 1e-2 \
+	    --epochs 8 --no-shuffle -o hub/ train.tok
+	run peft-eval -q -m base -a hub --summary train.jsonl
+	ok "$m: has learned" jq -e '.summary.accuracy > 0.7' out
+	ok "$m: goes on" peft-train -q -m base --init hub --steps 1 -f -o hub2/ \
+	    train.tok
+	ok "$m: with its classes" cmp hub/head_config.json hub2/head_config.json
+done
+ok 'the head is in files of its own' [ "$(cd hub; echo *)" = \
+    'adapter.safetensors adapter_config.json head_config.json model_head.safetensors' ]
+ok 'with the names of the classes' jq -e --rawfile n names '(.label2id |
+    to_entries | sort_by(.value) | map(.key)) == ($n | split("\n")[:-1]) and
+    .model_class == "LlamaForSequenceClassification" and .num_labels ==
+    (.label2id | length)' hub/head_config.json
+ok 'and nothing of it in the config' jq -e '.config | has("modules_to_save")
+    or has("task_type") | not' hub/adapter_config.json
+ok 'in one file, too' peft-train -q -m base --method seq-bn --lr 1e-2 \
+    --epochs 8 --no-shuffle -f -o hub.safetensors train.tok
+run peft-eval -q -m base -a hub.safetensors --summary train.jsonl
+ok 'which is measured' jq -e '.summary.accuracy > 0.7' out
+ok 'words' peft-train -q -m base --method double-seq-bn --lr 3e-2 --epochs 8 \
+    -f -o hubw/ words.tok
+run peft-eval -q -m base -a hubw --summary words.jsonl
+ok 'are measured' jq -e '.summary.accuracy > 0.7' out
 
 # refused
 line() { sed -n "${1}p" train.jsonl; }
@@ -188,6 +218,23 @@ cp -r merged bad2; jq 'del(.id2label["0"])' merged/config.json >bad2/config.json
 expect 2 '*weight score.weight has shape*' peft-eval -q -m bad2 train.jsonl
 jq '.problem_type = "guess"' merged/config.json >bad2/config.json
 expect 2 '*problem_type "guess" is not known' peft-eval -q -m bad2 train.jsonl
+
+badhub() { expect "$1" "$2" peft-eval -q -m golden/llama -a hb --no-base --summary train.jsonl; }
+rm -rf hb; cp -r "$hub/seq_bn_single" hb; chmod -R u+w hb
+echo '{' >hb/head_config.json
+badhub 2 '*hb/head_config.json: *'
+echo '{"model_class":3}' >hb/head_config.json
+badhub 2 '*"model_class" is not a string'
+jq '.label2id.LABEL_1 = 0' "$hub/seq_bn_single/head_config.json" >hb/head_config.json
+badhub 2 '*head_config.json: label2id: "LABEL_1" has no number of its own'
+jq 'del(.label2id.LABEL_1)' "$hub/seq_bn_single/head_config.json" >hb/head_config.json
+badhub 2 '*head_config.json: label2id: *'
+cp "$hub/seq_bn_single/head_config.json" hb; rm hb/model_head.safetensors
+badhub 2 '*the model has no head for classes, and there is none for it'
+printf 'PK\003\004' >hb/pytorch_model_head.bin
+badhub 2 '*pytorch_model_head.bin is a PyTorch pickle*'
+expect 2 '*there is a head for classes or nothing, not '\''lm_head'\' peft-train -q -m base --method seq-bn \
+    --set 'modules_to_save=["lm_head"]' -o no/ train.tok
 
 run make -s -C "$TOP/examples/routing" OUT="$scratch/routing" EPOCHS=3 MODEL="$scratch/base" table
 ok 'the example prints its table' grep -q '^router: 128 records, loss .*, accuracy 0\.[2-9]' out

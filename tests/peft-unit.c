@@ -145,19 +145,22 @@ check_patterns(void)
 {
 	static const struct {
 		const char	*patterns, *path;
-		double		 want;
+		double		 want, below;	/* FourierFT's, C3A's */
 	} rows[] = {
-	{ "{\"q_proj\":2}", "model.layers.0.self_attn.q_proj", 2 },
-	{ "{\"q_proj\":2}", "model.layers.0.self_attn.xq_proj", 8 },
-	{ "{\"layers.1.mlp.up_proj\":6}", "model.layers.1.mlp.up_proj", 6 },
+	{ "{\"q_proj\":2}", "model.layers.0.self_attn.q_proj", 2, 2 },
+	{ "{\"q_proj\":2}", "model.layers.0.self_attn.xq_proj", 8, 8 },
+	{ "{\"layers.1.mlp.up_proj\":6}", "model.layers.1.mlp.up_proj", 6,
+	    6 },
 	/* the dot is a regex dot, as in PEFT */
-	{ "{\"layers.1.mlp\":6}", "layers.1xmlp", 6 },
-	{ "{\"a\":1,\".*\":2}", "b.a", 1 },
-	{ "{\".*\":2,\"a\":1}", "b.a", 2 },
-	{ "{\"a|b\":3}", "x.b", 3 },
-	{ "{\"^model.*\":4}", "model.x", 4 },
-	{ "{\"^layers.*\":4}", "model.layers", 8 },
-	{ "{}", "b.a", 8 },
+	{ "{\"layers.1.mlp\":6}", "layers.1xmlp", 6, 8 },
+	{ "{\"a\":1,\".*\":2}", "b.a", 1, 1 },
+	{ "{\".*\":2,\"a\":1}", "b.a", 2, 2 },
+	{ "{\"a|b\":3}", "x.b", 3, 8 },
+	{ "{\"a|b\":3}", "x.ab", 8, 3 },
+	{ "{\"^model.*\":4}", "model.x", 4, 8 },
+	{ "{\"model.x\":4}", "model.x", 4, 4 },
+	{ "{\"^layers.*\":4}", "model.layers", 8, 8 },
+	{ "{}", "b.a", 8, 8 },
 	};
 	struct peft_err err = { 0 };
 	double v;
@@ -170,6 +173,10 @@ check_patterns(void)
 		    &err);
 		ok(v == rows[i].want, "%s of %s is %g", rows[i].patterns,
 		    rows[i].path, v);
+		need(peft_pattern_below(j, rows[i].path, 8, &v, &err) == 0,
+		    &err);
+		ok(v == rows[i].below, "%s of %s is %g there",
+		    rows[i].patterns, rows[i].path, v);
 		cJSON_Delete(j);
 	}
 }
@@ -203,6 +210,9 @@ check_configs(void)
 	    "2 model.layers.0.self_attn.q_proj: LORA needs the model's" },
 	{ "{\"peft_type\":\"LORA\",\"use_dora\":true,\"lora_bias\":true}",
 	    "2 use_dora and lora_bias exclude each other" },
+	{ "{\"peft_type\":\"LORA\",\"use_dora\":true,"
+	    "\"init_lora_weights\":\"olora\"}",
+	    "2 use_dora excludes an adapter that begins as a part" },
 	{ "{\"peft_type\":\"LORA\",\"bias\":\"lora\"}",
 	    "2 bias is neither \"none\", \"all\" nor \"METHOD_only\"" },
 	{ "{\"peft_type\":\"LORA\",\"r\":2,\"modules_to_save\":[\"lm_head\"]}",
@@ -776,6 +786,8 @@ check_gradients(struct world *w, struct peft_run *run, struct peft_seq *seqs,
 		tokens += loss[i].tokens;
 	need(peft_run_train(run, seqs, nseqs, 1 / (double)tokens, 0, loss,
 	    &err) == 0, &err);
+	if (peft_adapter_drops(w->adapter))
+		return;		/* PEFT's numbers are without */
 	for (d = 0, i = 0; i < nseqs; i++)
 		d += loss[i].nll / (double)tokens;
 	d += peft_adapter_penalty(w->adapter);
@@ -819,7 +831,10 @@ whole_loss(struct world *w, struct peft_run *run, struct peft_seq *seqs,
 	double nll = 0;
 	size_t i, tokens = 0;
 
-	need(peft_run_loss(run, seqs, nseqs, loss, &err) == 0, &err);
+	/* what drops out does so in training alone */
+	need((peft_adapter_drops(w->adapter) ? peft_run_train(run, seqs,
+	    nseqs, 1, 0, loss, &err) : peft_run_loss(run, seqs, nseqs, loss,
+	    &err)) == 0, &err);
 	for (i = 0; i < nseqs; i++) {
 		nll += loss[i].nll;
 		tokens += loss[i].tokens;
@@ -827,12 +842,27 @@ whole_loss(struct world *w, struct peft_run *run, struct peft_seq *seqs,
 	return nll / (double)tokens + peft_adapter_penalty(w->adapter);
 }
 
+/* Is the i-th value one of DoRA's A or B? */
+static bool
+stays(const struct peft_adapter *a, size_t i)
+{
+	size_t k = 0;
+
+	if (!cJSON_IsTrue(peft_json_get(a->config, "use_dora")))
+		return false;
+	while (i >= a->params[k].n)
+		i -= a->params[k++].n;
+	return strstr(a->params[k].name, ".lora_A") != NULL ||
+	    strstr(a->params[k].name, ".lora_B") != NULL ||
+	    strstr(a->params[k].name, ".lora_embedding_") != NULL;
+}
+
 /*
  * The gradient's product with a direction is what the loss gains along it:
  * its own direction, and as much of a random one.  The steps make a gain of
  * about 1/500, of which the loss's rounding (1e-7 of it) and the third order
- * are less than a two-hundredth.  (DoRA's gradient is not that of its loss:
- * it takes the norms for constants.)
+ * are less than a two-hundredth.  (DoRA's gradient of A and B is not that of
+ * its loss, as it takes the norms for constants: these stay.)
  */
 static void
 check_difference(struct world *w, struct peft_run *run,
@@ -844,13 +874,13 @@ check_difference(struct world *w, struct peft_run *run,
 	struct peft_rng rng = peft_rng_key(3, "direction");
 	double norm = 0, want = 0, got, step;
 
-	if (cJSON_IsTrue(peft_json_get(a->config, "use_dora")))
-		return;
 	was = calloc(n, sizeof(*was));
 	d = calloc(n, sizeof(*d));
 	for (i = 0; i < n; i++)
 		norm += (double)a->grads[i] * a->grads[i];
 	for (i = 0; i < n; i++) {
+		if (stays(a, i))
+			continue;
 		d[i] = a->grads[i] + (float)(sqrt(norm / (double)n) *
 		    peft_rng_normal(rng, 0, i));
 		want += (double)d[i] * a->grads[i];

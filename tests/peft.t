@@ -28,6 +28,16 @@ for d in "$golden"/tied/*/golden.safetensors; do
 	    "$d/golden.safetensors"
 done
 
+# over families that norm queries and keys
+for d in "$golden"/norms/*/golden.safetensors; do
+	d=${d%/golden.safetensors}
+	mkdir "norms-${d##*/}"
+	zstd -qdc "$golden/families/${d##*/}.tar.zst" |
+	    tar -xf - -C "norms-${d##*/}"
+	ok "norms: ${d##*/}" peft-unit "norms-${d##*/}/model" "$d" \
+	    "$d/golden.safetensors"
+done
+
 # more of the same, where the reference numbers are at hand
 shared=${PEFT_SHARED:-$TOP/../shared}/golden
 if [ -d "$shared/methods" ]; then

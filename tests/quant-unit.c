@@ -233,6 +233,10 @@ weight_of(enum peft_dtype t, const uint8_t *bytes, const float *absmax)
 		w.scales.group = 32;
 		w.scales.exponents = bytes;
 	}
+	if (t == PEFT_KVB)		/* of one head, two keys, a value */
+		w.scales.kvb = (struct peft_kvb){ .heads = 1,
+		    .keys = 2, .first = 2 * COLS * 2,
+		    .type = { PEFT_BF16, PEFT_F16 } };
 	return w;
 }
 

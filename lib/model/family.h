@@ -67,8 +67,8 @@ struct peft_traits {
 	bool	expert_bias;	/* their linears have biases */
 	bool	expert_turns;	/* in the stack of gate and up their outputs
 				 * stand in turns */
-	bool	sinks;		/* each head's softmax has one more score, learnt,
-				 * of a key without a value */
+	bool	sinks;		/* each head's softmax has one more score,
+				 * learnt, of a key without a value */
 	double	eps;		/* of norms */
 	double	theta, partial;	/* rope; share of a head that is turned */
 	double	embed_scale;	/* 0: 1 */
@@ -124,7 +124,8 @@ struct peft_family {
 	/* experts' modules: "mlp.experts.#.gate_proj", ... */
 	const char	*const *expert;	/* [3]: gate, up, down */
 	const char	*const *shared;	/* [3] the same of one always used */
-	const char	*router;	/* of target_parameters; NULL: mlp.gate */
+	const char	*router;	/* in target_parameters; NULL:
+					 * mlp.gate */
 	/* what PEFT targets where a config does not say; NULL ends.  NULL:
 	 * q_proj and v_proj */
 	const char	*const *usual;

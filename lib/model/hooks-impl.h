@@ -40,6 +40,13 @@ void	peft_hooks_keys_back(struct peft_run *, const struct peft_site *,
 	    const float *x, const float *y, float *dy, float *dx);
 struct peft_vectors peft_hooks_vectors(const struct peft_normal *,
 	    int adapter);
+/* norms.c: a norm as an adapter has it, *v being its vectors; and the gradient
+ * of these (v->dw is not NULL): += dy times what is multiplied with them. */
+struct peft_normal peft_norm_of(const struct peft_normal *, int adapter,
+	    struct peft_vectors *v);
+void	peft_norm_vectors_back(const struct peft_run *,
+	    const struct peft_normal *, const struct peft_vectors *,
+	    const float *dy, const float *x);
 size_t	peft_hooks_saved(const struct peft_site *, size_t T);
 size_t	peft_hooks_scratch(const struct peft_site *, size_t T);
 void	peft_hooks_forward(struct peft_run *, const struct peft_site *,

@@ -133,6 +133,17 @@ peft_hooks_have(const struct peft_site *site, enum peft_op_kind what)
 	return false;
 }
 
+/* The n-th hook, from 1 on, or NULL; *at: where what it saved begins. */
+static struct peft_hook *
+hook_at(const struct peft_site *site, size_t T, size_t n, size_t *at)
+{
+	struct peft_hook *h = n == 0 ? NULL : site->hooks;
+
+	for (*at = 0; h != NULL && --n > 0; h = h->next)
+		*at += floats_of(h, h->ops->saved, T);
+	return h;
+}
+
 void
 peft_hooks_output_back(struct peft_run *run, const struct peft_site *site,
     const struct peft_range *ranges, size_t nranges, const uint64_t *ident,
@@ -140,21 +151,22 @@ peft_hooks_output_back(struct peft_run *run, const struct peft_site *site,
 {
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 	struct peft_hook *h;
-	size_t i;
+	size_t i, n, at;
 
-	for (h = site->hooks; h != NULL; h = h->next) {
+	/* the last of them found what those before it had made */
+	for (n = 0, h = site->hooks; h != NULL; h = h->next)
+		n++;
+	for (; (h = hook_at(site, run->caps.tokens, n, &at)) != NULL; n--)
 		for (i = 0; h->ops->output_back != NULL && i < nranges; i++) {
 			const struct peft_range *r = &ranges[i];
 			struct peft_hook_call call = peft_hook_at(run, r, ident,
-			    x, ldx, saved + floats_of(h, h->ops->saved,
+			    x, ldx, saved + at + floats_of(h, h->ops->saved,
 			    r->first));
 
 			if (r->adapter == h->adapter)
 				h->ops->output_back(h->self, &call,
 				    dy + r->first * lddy, lddy);
 		}
-		saved += floats_of(h, h->ops->saved, run->caps.tokens);
-	}
 	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ADAPTER_BACK, 0, 0);
 }
 

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "model/hooks-impl.h"
 #include "model/latent-impl.h"
 #include "model/net-impl.h"
 
@@ -72,11 +73,46 @@ static void
 narrow(struct peft_run *run, const struct peft_layer *l, const float *kva)
 {
 	const struct peft_config *c = &run->net->config;
-	size_t ld = c->kv_rank + c->rope_dim, t;
+	size_t ld = c->kv_rank + c->rope_dim, t, i;
 
-	for (t = 0; t < run->T; t++)
-		peft_norm_row(run, &l->norm[PEFT_KV_NORM], 0,
-		    run->latent + t * c->kv_rank, kva + t * ld);
+	for (i = 0; i < run->nranges; i++) {
+		const struct peft_range *r = &run->ranges[i];
+		struct peft_vectors v;
+		struct peft_normal own = peft_norm_of(&l->norm[PEFT_KV_NORM],
+		    r->adapter, &v);
+
+		for (t = r->first; t < r->first + r->n; t++)
+			peft_norm_row(run, &own, 0, run->latent + t *
+			    c->kv_rank, kva + t * ld);
+	}
+}
+
+/* run->dkva's narrow part from run->dlatent. */
+static void
+narrow_back(struct peft_run *run, const struct peft_layer *l,
+    const float *kva)
+{
+	const struct peft_config *c = &run->net->config;
+	size_t ld = c->kv_rank + c->rope_dim, t, i;
+
+	for (i = 0; i < run->nranges; i++) {
+		const struct peft_range *r = &run->ranges[i];
+		struct peft_vectors v;
+		struct peft_normal own = peft_norm_of(&l->norm[PEFT_KV_NORM],
+		    r->adapter, &v);
+
+		for (t = r->first; t < r->first + r->n; t++) {
+			float *to = run->dkva + t * ld;
+			const float *dy = run->dlatent + t * c->kv_rank;
+
+			if (v.dw != NULL)
+				peft_norm_vectors_back(run, &own, &v, dy,
+				    kva + t * ld);
+			memset(to, 0, c->kv_rank * sizeof(*to));
+			peft_norm_back_row(run, &own, 0, to, dy, kva +
+			    t * ld);
+		}
+	}
 }
 
 void
@@ -107,7 +143,7 @@ peft_latent_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
-	size_t ld = c->kv_rank + c->rope_dim, t;
+	size_t ld = c->kv_rank + c->rope_dim;
 	struct peft_product q = { &l->lin[PEFT_Q].w, run->dqkv,
 	    run->net->at.ld };
 	struct peft_product a = { &l->lin[PEFT_KV_A].w, run->dkva, ld };
@@ -118,13 +154,7 @@ peft_latent_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	move(run, run->dqkv, run->dkva, true);
 	peft_linears_back(run, &l->lin[PEFT_KV_B], &s->hook[PEFT_KV_B],
 	    run->latent, c->kv_rank, run->dlatent, &b, 1);
-	for (t = 0; t < run->T; t++) {
-		memset(run->dkva + t * ld, 0, c->kv_rank *
-		    sizeof(*run->dkva));
-		peft_norm_back_row(run, &l->norm[PEFT_KV_NORM], 0,
-		    run->dkva + t * ld, run->dlatent + t * c->kv_rank,
-		    s->kva + t * ld);
-	}
+	narrow_back(run, l, s->kva);
 	peft_linears_back(run, &l->lin[PEFT_Q], &s->hook[PEFT_Q], x,
 	    c->hidden, dx, &q, 1);
 	peft_linears_back(run, &l->lin[PEFT_KV_A], &s->hook[PEFT_KV_A], x,

@@ -134,8 +134,8 @@ layout_back(struct peft_run *run)
 		run->djoin = floats(a, T, D);
 	if (c->t.parallel)
 		run->dparallel = floats(a, T, D);
-	run->ones = floats(a, 1, D);
-	run->unit = floats(a, 1, D);
+	run->ones = floats(a, 1, peft_norm_widest(c));
+	run->unit = floats(a, 1, peft_norm_widest(c));
 }
 
 static void

@@ -74,6 +74,13 @@ products_back(struct peft_run *run, const struct peft_site *site, float *dx,
 		peft_products_back(run, dx, ldx, run->T, dy, n, false);
 }
 
+/* Is W, as it is stored, the other way round? */
+static bool
+is_turned(const struct peft_site *site)
+{
+	return site->transposed || site->kind == PEFT_EMBEDDING;
+}
+
 void
 peft_site_product(struct peft_cpu *cpu, const struct peft_site *site,
     const float *x, size_t ldx, size_t T, float *y, size_t ldy,
@@ -82,11 +89,26 @@ peft_site_product(struct peft_cpu *cpu, const struct peft_site *site,
 	struct peft_product p = { site->w, y, ldy };
 	struct peft_product back = { site->w, (float *)(uintptr_t)x, ldx };
 
-	if (site->transposed || site->kind == PEFT_EMBEDDING)
+	if (is_turned(site))
 		peft_product_backward(cpu, y, ldy, T, &back, 1, false,
 		    scratch);
 	else
 		peft_product_forward(cpu, x, ldx, T, &p, 1, scratch);
+}
+
+void
+peft_site_product_back(struct peft_cpu *cpu, const struct peft_site *site,
+    const float *dy, size_t lddy, size_t T, float *dx, size_t lddx,
+    float *scratch)
+{
+	struct peft_product p = { site->w, dx, lddx };
+	struct peft_product back = { site->w, (float *)(uintptr_t)dy, lddy };
+
+	if (is_turned(site))
+		peft_product_forward(cpu, dy, lddy, T, &p, 1, scratch);
+	else
+		peft_product_backward(cpu, dx, lddx, T, &back, 1, false,
+		    scratch);
 }
 
 /* Is there one whose input is not x? */

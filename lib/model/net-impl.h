@@ -26,6 +26,7 @@ struct peft_linear {
 	uint16_t		*copy;		/* of it (settle.c), or NULL; */
 	void			*panels[2];	/* where those of w begin */
 	float			*bias;		/* [out] or NULL */
+	float			*wide;		/* w in f32, or NULL */
 };
 
 /* LayerNorm, or RMSNorm without b; weights are 1 where a norm has none, and
@@ -151,7 +152,7 @@ struct peft_run {
 	float	*dout;		/* [T, most] and of outputs' gradients */
 	float	*dhidden;	/* [T, most] of adapters beside weights */
 	float	*hidden;	/* what hooks are told of that, or NULL */
-	float	*ones, *unit;	/* [D], where norms are trained */
+	float	*ones, *unit;	/* [widest norm], where norms are trained */
 	float	*attention;			/* scratch, per thread */
 	size_t	 attention_stride;
 	float	*headhook;			/* kept by the hooks of head */
@@ -198,6 +199,8 @@ struct peft_run {
 	const char		*bad;		/* where it was seen */
 };
 
+/* net-load.c: everything that the sites and layers hold of the source. */
+int	peft_net_load(struct peft_net *, struct peft_err *) PEFT_MUSTCHECK;
 /* settle.c: the weights in the form that products of this compute type use,
  * for backward too, or not; a row of the embedding was read. */
 int	peft_net_settle(struct peft_net *, bool back, struct peft_err *)

@@ -4,9 +4,9 @@
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
-/* The norm as an adapter has it; *v: its vectors. */
-static struct peft_normal
-norm_of(const struct peft_normal *norm, int adapter, struct peft_vectors *v)
+struct peft_normal
+peft_norm_of(const struct peft_normal *norm, int adapter,
+    struct peft_vectors *v)
 {
 	struct peft_normal own = *norm;
 
@@ -16,6 +16,15 @@ norm_of(const struct peft_normal *norm, int adapter, struct peft_vectors *v)
 	own.w = (float *)(uintptr_t)v->w;
 	own.b = (float *)(uintptr_t)v->b;
 	return own;
+}
+
+size_t
+peft_norm_widest(const struct peft_config *c)
+{
+	size_t heads = c->heads * c->head_dim, n = c->hidden;
+
+	n = n > heads ? n : heads;
+	return n > c->kv_rank ? n : c->kv_rank;
 }
 
 void
@@ -28,7 +37,8 @@ peft_norm_rows(struct peft_run *run, const struct peft_normal *norm,
 	for (i = 0; i < nranges; i++) {
 		size_t first = ranges[i].first, end = first + ranges[i].n;
 		struct peft_vectors v;
-		struct peft_normal own = norm_of(norm, ranges[i].adapter, &v);
+		struct peft_normal own = peft_norm_of(norm,
+		    ranges[i].adapter, &v);
 
 		for (t = first; t < end; t++)
 			peft_norm_row(run, &own, 0, y + t * D,
@@ -36,9 +46,8 @@ peft_norm_rows(struct peft_run *run, const struct peft_normal *norm,
 	}
 }
 
-/* dw += dy times what is multiplied with w: the row normed with ones. */
-static void
-vectors_back(const struct peft_run *run, const struct peft_normal *norm,
+void
+peft_norm_vectors_back(const struct peft_run *run, const struct peft_normal *norm,
     const struct peft_vectors *v, const float *dy, const float *x)
 {
 	struct peft_normal plain = *norm;
@@ -63,14 +72,15 @@ peft_norm_rows_back(struct peft_run *run, const struct peft_normal *norm,
 	for (i = 0; i < nranges; i++) {
 		size_t first = ranges[i].first, end = first + ranges[i].n;
 		struct peft_vectors v;
-		struct peft_normal own = norm_of(norm, ranges[i].adapter, &v);
+		struct peft_normal own = peft_norm_of(norm,
+		    ranges[i].adapter, &v);
 
 		for (t = first; t < end; t++) {
 			size_t k = at == NULL ? t : at[t];
 
 			if (v.dw != NULL)
-				vectors_back(run, &own, &v, dy + t * D,
-				    x + k * D);
+				peft_norm_vectors_back(run, &own, &v,
+				    dy + t * D, x + k * D);
 			peft_norm_back_row(run, &own, 0, dx + k * D,
 			    dy + t * D, x + k * D);
 		}

@@ -27,6 +27,9 @@ void	peft_norm_row(const struct peft_run *, const struct peft_normal *,
 void	peft_norm_back_row(const struct peft_run *, const struct peft_normal *,
 	    size_t group, float *dx, const float *dy, const float *x);
 
+/* Features of the widest norm that a model may have. */
+size_t	peft_norm_widest(const struct peft_config *);
+
 /* act.c: y[T, n] = act(gate) up from gu = [gate | up] or [up]; its gradient
  * in place of gu. */
 void	peft_op_act(struct peft_run *, float *y, const float *gu, size_t n,

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
 enum { ROWS = 16 };
@@ -15,6 +16,9 @@ struct job {
 	const float		*raw;
 	float			*y;
 	float			 sign;
+	size_t			 first, end;	/* rows, of one adapter */
+	struct peft_normal	 norm[2];	/* of queries and keys */
+	struct peft_vectors	 vectors[2];	/* what the adapter made */
 };
 
 /* Turn one head (Su et al. 2021): halves, or neighbours. */
@@ -64,6 +68,12 @@ turn_row(const struct job *j, float *row, size_t t)
 		    j->angles->sin + at);
 }
 
+static const struct peft_normal *
+norm_at(const struct job *j, enum peft_slot slot)
+{
+	return &j->norm[slot == PEFT_K_NORM];
+}
+
 /* How many stretches of a row a norm takes by themselves, and the head that
  * the first begins with: queries come before keys. */
 static size_t
@@ -72,7 +82,7 @@ normed_heads(const struct job *j, enum peft_slot slot, size_t *first)
 	const struct peft_config *c = &j->run->net->config;
 
 	*first = slot == PEFT_Q_NORM ? 0 : c->heads;
-	if (j->layer->norm[slot].n == 0)
+	if (norm_at(j, slot)->n == 0)
 		return 0;
 	if (c->t.qk_norm == PEFT_QK_WHOLE)
 		return 1;
@@ -84,7 +94,7 @@ static void
 norm_heads(const struct job *j, enum peft_slot slot, float *y, const float *x)
 {
 	const struct peft_net *net = j->run->net;
-	const struct peft_normal *norm = &j->layer->norm[slot];
+	const struct peft_normal *norm = norm_at(j, slot);
 	size_t first, n = normed_heads(j, slot, &first), h;
 
 	for (h = 0; h < n; h++) {
@@ -127,12 +137,16 @@ norm_heads_back(const struct job *j, enum peft_slot slot, float *dy,
     const float *x, float *d)
 {
 	const struct peft_net *net = j->run->net;
-	const struct peft_normal *norm = &j->layer->norm[slot];
+	const struct peft_normal *norm = norm_at(j, slot);
+	const struct peft_vectors *v = &j->vectors[slot == PEFT_K_NORM];
 	size_t first, n = normed_heads(j, slot, &first), h;
 
 	for (h = 0; h < n; h++) {
 		float *at = head_of(net, dy, first + h);
 
+		if (v->dw != NULL)
+			peft_norm_vectors_back(j->run, norm, v, at,
+			    x + (at - dy));
 		memset(d, 0, norm->n * sizeof(*d));
 		peft_norm_back_row(j->run, norm, h, d, at, x + (at - dy));
 		memcpy(at, d, norm->n * sizeof(*d));
@@ -176,15 +190,47 @@ static void
 task(void *ctx, size_t i, int thread)
 {
 	const struct job *j = ctx;
-	size_t t = i * ROWS, end = t + ROWS;
+	size_t t = j->first + i * ROWS, end = t + ROWS;
 
 	(void)thread;
-	end = end < j->run->T ? end : j->run->T;
+	end = end < j->end ? end : j->end;
 	for (; t < end; t++)
 		if (j->sign > 0)
 			forward_row(j, t);
 		else
 			back_row(j, t);
+}
+
+/* Rows of one adapter.  Gradients of its norms are summed in order. */
+static void
+stretch(struct job *j, const struct peft_range *r)
+{
+	static const enum peft_slot slots[] = { PEFT_Q_NORM, PEFT_K_NORM };
+	size_t tasks = (r->n + ROWS - 1) / ROWS, i;
+
+	for (i = 0; i < 2; i++) {
+		const struct peft_normal *norm = &j->layer->norm[slots[i]];
+
+		j->norm[i] = norm->n == 0 ? *norm : peft_norm_of(norm,
+		    r->adapter, &j->vectors[i]);
+	}
+	j->first = r->first;
+	j->end = r->first + r->n;
+	if (j->sign > 0 || (j->vectors[0].dw == NULL &&
+	    j->vectors[1].dw == NULL)) {
+		peft_cpu_run(j->run->net->cpu, tasks, task, j);
+		return;
+	}
+	for (i = 0; i < tasks; i++)
+		task(j, i, 0);
+}
+
+/* Does an adapter have norms of its own there? */
+static bool
+is_hooked(const struct peft_layer *l, enum peft_slot slot)
+{
+	return l->norm[slot].n > 0 && l->norm[slot].site != NULL &&
+	    l->norm[slot].site->hooks != NULL;
 }
 
 static void
@@ -194,7 +240,11 @@ start(struct peft_run *run, size_t layer, const float *raw, float *y,
 	const struct peft_config *c = &run->net->config;
 	struct job j = { .run = run, .layer = &run->net->layers[layer],
 	    .raw = raw, .y = y, .sign = sign };
+	struct peft_range all = { .n = run->T, .adapter = -1 };
+	bool hooked = is_hooked(j.layer, PEFT_Q_NORM) ||
+	    is_hooked(j.layer, PEFT_K_NORM);
 	struct peft_lap lap;
+	size_t i;
 
 	if (!c->t.norope && !(c->layer[layer] & PEFT_LAYER_NOROPE))
 		j.angles = &run->angles[c->layer[layer] & PEFT_LAYER_WINDOW ?
@@ -202,7 +252,10 @@ start(struct peft_run *run, size_t layer, const float *raw, float *y,
 	if (j.angles == NULL && raw == NULL)
 		return;
 	lap = peft_lap_begin(run->net->cpu);
-	peft_cpu_run(run->net->cpu, (run->T + ROWS - 1) / ROWS, task, &j);
+	if (!hooked)
+		stretch(&j, &all);
+	for (i = 0; hooked && i < run->nranges; i++)
+		stretch(&j, &run->ranges[i]);
 	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ROPE, 0,
 	    (double)(run->T * run->net->at.ld * 2 * sizeof(float)));
 }

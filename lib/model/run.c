@@ -79,7 +79,8 @@ peft_run_open(struct peft_net *net, const struct peft_caps *caps,
 	}
 	peft_arena_large_pages(&run->arena);
 	peft_run_layout(run);
-	for (k = 0; run->ones != NULL && k < net->config.hidden; k++)
+	for (k = 0; run->ones != NULL && k < peft_norm_widest(&net->config);
+	    k++)
 		run->ones[k] = 1;
 	for (i = 0; i < 2; i++)
 		if (run->angles[i].cos != NULL)

@@ -259,5 +259,9 @@ const struct peft_site *peft_stack_part(const struct peft_site *, size_t i,
 void	peft_site_product(struct peft_cpu *, const struct peft_site *,
 	    const float *x, size_t ldx, size_t T, float *y, size_t ldy,
 	    float *scratch);
+/* dx [T, in] = dy W */
+void	peft_site_product_back(struct peft_cpu *, const struct peft_site *,
+	    const float *dy, size_t lddy, size_t T, float *dx, size_t lddx,
+	    float *scratch);
 
 #endif

@@ -70,22 +70,21 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 			y[t * ldy + i] += m->weight * (to[i] - from[i]);
 }
 
+/* Before a method that scales the output makes of dy what it had found. */
 static void
-backward(void *self, const struct peft_hook_call *c, const float *dy,
-    size_t lddy, float *dx, size_t lddx)
+output_back(void *self, const struct peft_hook_call *c, float *dy,
+    size_t lddy)
 {
 	const struct peft_module *m = self;
 	size_t t;
 
-	(void)dx;
-	(void)lddx;
 	for (t = 0; m->train && t < c->T; t++)
 		peft_vec_best()->axpy(m->param[BIAS]->grad, m->weight,
 		    dy + t * lddy, m->site->out);
 }
 
 static const struct peft_hook_ops linear = {
-	.forward = forward, .backward = backward,
+	.forward = forward, .output_back = output_back,
 };
 
 static const struct peft_hook_ops *
@@ -151,6 +150,20 @@ which(const cJSON *bias, int *out, struct peft_err *err)
 		return peft_seterr(err, "bias is neither \"none\", \"all\" nor "
 		    "\"METHOD_only\"");
 	return 0;
+}
+
+void
+peft_bias_again(const struct peft_module *m, struct peft_shape *kept,
+    struct peft_shape *copy)
+{
+	const cJSON *bias = peft_json_get(m->adapter->config, "bias");
+
+	if (!cJSON_IsString(bias) || strcmp(bias->valuestring, "all") != 0)
+		return;
+	*kept = peft_shape1("original_module.bias", m->site->out);
+	*copy = peft_shape1("modules_to_save.bias", m->site->out);
+	kept->fixed = copy->fixed = true;
+	kept->droppable = copy->droppable = true;
 }
 
 int

@@ -12,5 +12,9 @@
 int	peft_bias_add(struct peft_adapter *, const struct peft_sites *,
 	    struct peft_choice *, size_t *n, struct peft_err *)
 	    PEFT_MUSTCHECK;
+/* What PEFT writes with "all" of a module that is saved whole, beside its own
+ * bias: the base's, and its own once more, which nothing reads. */
+void	peft_bias_again(const struct peft_module *, struct peft_shape *kept,
+	    struct peft_shape *copy);
 
 #endif

@@ -4,24 +4,10 @@
 #include <string.h>
 
 #include "math/vec.h"
-#include "peft/bottleneck.h"
+#include "peft/bottleneck-pass.h"
 #include "peft/gate.h"
 #include "peft/layernorm.h"
 #include "peft/lowrank.h"
-
-/* One call, and where its rows are: z what goes in, [T, D], in the call's x
- * or saved; a its norm; u [T, k] before the function, saved; the rest is
- * scratch: h [T, k] behind it, d its derivative, o what comes out, v with the
- * residual, dz, dr the gradients of z and the residual, g [T] the gates. */
-struct pass {
-	const struct peft_module *m;
-	const struct peft_bn	*s;
-	const struct peft_bn_dense	*st;
-	const struct peft_hook_call *c;
-	size_t			 D, k, T, ldz;
-	const float		*z, *a;
-	float			*u, *h, *d, *o, *v, *dv, *dz, *dr, *g, *dg;
-};
 
 static size_t
 saved(const void *self, size_t T)
@@ -38,41 +24,6 @@ scratch(const void *self, size_t T)
 	const struct peft_module *m = self;
 
 	return T * (2 * m->own[PEFT_BN_WIDTH] + 6 * m->site->in + 2);
-}
-
-static struct pass
-pass_of(const struct peft_module *m, const struct peft_hook_call *c)
-{
-	size_t D = m->site->in, k = m->own[PEFT_BN_WIDTH], n = c->T * D;
-	const struct peft_bn *s = m->settings;
-	float *at = c->scratch;
-	struct pass p = { .m = m, .s = s, .st = m->state, .c = c, .D = D,
-	    .k = k, .T = c->T, .u = c->saved, .ldz = s->parallel ? c->ldx : D,
-	    .z = s->parallel ? c->x : c->saved + c->T * k };
-
-	p.a = s->before ? at : p.z;
-	p.o = at + n;
-	p.v = p.o + n;
-	p.dv = p.v + n;
-	p.dz = p.dv + n;
-	p.dr = p.dz + n;
-	p.h = p.dr + n;
-	p.d = p.h + c->T * k;
-	p.g = p.d + c->T * k;
-	p.dg = p.g + c->T;
-	return p;
-}
-
-static const float *
-value(const struct pass *p, int part)
-{
-	return p->m->param[part] == NULL ? NULL : p->m->param[part]->value;
-}
-
-static float *
-grad(const struct pass *p, int part)
-{
-	return p->m->param[part] == NULL ? NULL : p->m->param[part]->grad;
 }
 
 /* Is the residual added before the norm behind, or behind it? */
@@ -94,56 +45,15 @@ shares(const struct peft_bn *s, float *f, float *x)
 }
 
 static struct peft_gate
-gate_of(const struct pass *p)
+gate_of(const struct peft_bn_pass *p)
 {
 	return (struct peft_gate){ p->m->param[PEFT_BN_GATE],
 	    p->m->param[PEFT_BN_GATE_BIAS], 0 };
 }
 
-/* a, h, d from z and u; u first if it is not there yet. */
-static void
-inner(struct pass *p, bool forward)
-{
-	const float *b = value(p, PEFT_BN_DOWN_BIAS);
-	size_t lda = p->s->before ? p->D : p->ldz, t, i;
-
-	if (p->s->before)
-		peft_layernorm(p->m->param[PEFT_BN_BEFORE],
-		    p->m->param[PEFT_BN_BEFORE_BIAS], p->z, p->ldz,
-		    p->c->scratch, p->D, p->T);
-	if (forward)
-		peft_gemm(p->c->cpu, PEFT_N, PEFT_T, p->T, p->k, p->D, 1,
-		    p->a, lda, p->st->down, p->D, 0, p->u, p->k);
-	for (t = 0; forward && b != NULL && t < p->T; t++)
-		peft_vec_best()->add(p->u + t * p->k, b, p->k);
-	for (i = 0; i < p->T * p->k; i++)
-		p->h[i] = p->s->act(p->u[i], &p->d[i]);
-}
-
-/* s (U h + u) or, unscaled, what is in the brackets, in o. */
-static void
-outer(struct pass *p, bool scaled)
-{
-	const float *b = value(p, PEFT_BN_UP_BIAS);
-	const float *s = value(p, PEFT_BN_SCALING);
-	size_t t, i;
-
-	peft_gemm(p->c->cpu, PEFT_N, PEFT_T, p->T, p->D, p->k, 1, p->h, p->k,
-	    p->st->up, p->k, 0, p->o, p->D);
-	for (t = 0; t < p->T; t++) {
-		float *o = p->o + t * p->D;
-
-		if (b != NULL)
-			peft_vec_best()->add(o, b, p->D);
-		for (i = 0; scaled && i < p->D; i++)
-			o[i] *= s == NULL ? (float)p->s->scale :
-			    s[p->s->scaling == PEFT_BN_CHANNEL ? i : 0];
-	}
-}
-
 /* Dropped out and gated, in v; and the residual that the norm sees. */
 static void
-shut(struct pass *p, const float *f, size_t ldf)
+shut(struct peft_bn_pass *p, const float *f, size_t ldf)
 {
 	struct peft_hook_call c = *p->c;
 	struct peft_gate gate = gate_of(p);
@@ -168,7 +78,7 @@ shut(struct pass *p, const float *f, size_t ldf)
 static void
 forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 {
-	struct pass p = pass_of(self, c);
+	struct peft_bn_pass p = peft_bn_pass_of(self, c);
 	float *z = c->saved + c->T * p.k, w = p.m->weight, kf, kx;
 	size_t t, i;
 
@@ -178,8 +88,8 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 			peft_vec_best()->add(z + t * p.D, c->x + t * c->ldx,
 			    p.D);
 	}
-	inner(&p, true);
-	outer(&p, true);
+	peft_bn_inner(&p, true);
+	peft_bn_outer(&p, true);
 	shut(&p, y, ldy);
 	if (p.s->after)
 		peft_layernorm(p.m->param[PEFT_BN_AFTER],
@@ -194,28 +104,16 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 	}
 }
 
-void
-peft_bn_up(const struct peft_module *m, const struct peft_hook_call *c,
-    const float *z, float *y)
-{
-	struct pass p = pass_of(m, c);
-
-	memcpy(c->saved + c->T * p.k, z, c->T * p.D * sizeof(*z));
-	inner(&p, true);
-	outer(&p, true);
-	memcpy(y, p.o, c->T * p.D * sizeof(*y));
-}
-
 /* dv, that of v, through the norm behind. */
 static void
-norm_back(struct pass *p)
+norm_back(struct peft_bn_pass *p)
 {
-	size_t t, i;
+	size_t t;
 
-	outer(p, true);
+	peft_bn_outer(p, true);
 	for (t = 0; t < p->T; t++)
-		for (i = 0; i < p->D; i++)
-			p->dz[t * p->D + i] = p->z[t * p->ldz + i];
+		memcpy(p->dz + t * p->D, p->z + t * p->ldz, p->D *
+		    sizeof(*p->dz));
 	/* the branch is what went in, less the stream if it was added */
 	for (t = 0; p->s->with_stream && p->s->residual_is_branch &&
 	    t < p->T; t++)
@@ -228,7 +126,7 @@ norm_back(struct pass *p)
 
 /* dv becomes that of o, unscaled; the gate's gradient; dz what it says. */
 static void
-shut_back(struct pass *p)
+shut_back(struct peft_bn_pass *p)
 {
 	struct peft_hook_call c = *p->c;
 	struct peft_gate gate = gate_of(p);
@@ -240,7 +138,7 @@ shut_back(struct pass *p)
 	c.x = p->o;
 	c.ldx = p->D;
 	if (p->s->gating) {
-		outer(p, true);
+		peft_bn_outer(p, true);
 		from = peft_drop(p->m, &c, p->v, &ld);
 		peft_gate(&gate, p->c, p->z, p->ldz, p->g);
 		for (t = 0; t < p->T; t++) {
@@ -257,57 +155,9 @@ shut_back(struct pass *p)
 	}
 }
 
-/* Through the scale, U, the function and V: dz += the gradient of z. */
-static void
-inner_back(struct pass *p)
-{
-	const struct peft_vec *v = peft_vec_best();
-	float *gs = grad(p, PEFT_BN_SCALING), *gu = grad(p, PEFT_BN_UP_BIAS);
-	const float *s = value(p, PEFT_BN_SCALING);
-	bool channel = p->s->scaling == PEFT_BN_CHANNEL;
-	float *gd = grad(p, PEFT_BN_DOWN_BIAS);
-	size_t lda = p->s->before ? p->D : p->ldz, t, i;
-
-	if (gs != NULL)
-		outer(p, false);
-	for (t = 0; t < p->T; t++) {
-		float *dv = p->dv + t * p->D;
-
-		for (i = 0; i < p->D; i++) {
-			if (gs != NULL)
-				gs[channel ? i : 0] += dv[i] *
-				    p->o[t * p->D + i];
-			dv[i] *= s == NULL ? (float)p->s->scale :
-			    s[channel ? i : 0];
-		}
-		if (gu != NULL)
-			v->add(gu, dv, p->D);
-	}
-	if (p->m->train)
-		peft_gemm(p->c->cpu, PEFT_T, PEFT_N, p->D, p->k, p->T, 1,
-		    p->dv, p->D, p->h, p->k, 1, p->st->gup, p->k);
-	peft_gemm(p->c->cpu, PEFT_N, PEFT_N, p->T, p->k, p->D, 1, p->dv, p->D,
-	    p->st->up, p->k, 0, p->h, p->k);
-	for (i = 0; i < p->T * p->k; i++)
-		p->h[i] *= p->d[i];
-	for (t = 0; gd != NULL && t < p->T; t++)
-		v->add(gd, p->h + t * p->k, p->k);
-	if (p->m->train)
-		peft_gemm(p->c->cpu, PEFT_T, PEFT_N, p->k, p->D, p->T, 1,
-		    p->h, p->k, p->a, lda, 1, p->st->gdown, p->D);
-	peft_gemm(p->c->cpu, PEFT_N, PEFT_N, p->T, p->D, p->k, 1, p->h, p->k,
-	    p->st->down, p->D, p->s->before ? 0 : 1, p->s->before ? p->o :
-	    p->dz, p->D);
-	if (!p->s->before)
-		return;
-	peft_layernorm_back(p->m->param[PEFT_BN_BEFORE],
-	    p->m->param[PEFT_BN_BEFORE_BIAS], p->z, p->ldz, p->o, p->o, p->T);
-	v->add(p->dz, p->o, p->T * p->D);
-}
-
 /* dbranch holds dy and becomes the branch's gradient. */
 static void
-share_out(const struct pass *p, const float *inner_res, float *dx,
+share_out(const struct peft_bn_pass *p, const float *inner_res, float *dx,
     size_t lddx)
 {
 	float w = p->m->weight, kf, kx;
@@ -336,20 +186,20 @@ static void
 backward(void *self, const struct peft_hook_call *c, const float *dy,
     size_t lddy, float *dx, size_t lddx)
 {
-	struct pass p = pass_of(self, c);
+	struct peft_bn_pass p = peft_bn_pass_of(self, c);
 	const float *res = NULL;
 	size_t t, i;
 
 	for (t = 0; t < c->T; t++)
 		for (i = 0; i < p.D; i++)
 			p.dv[t * p.D + i] = p.m->weight * dy[t * lddy + i];
-	inner(&p, false);
+	peft_bn_inner(&p, false);
 	if (p.s->after)
 		norm_back(&p);
 	if (has_inner_residual(p.s))
 		res = memcpy(p.dr, p.dv, c->T * p.D * sizeof(*p.dv));
 	shut_back(&p);
-	inner_back(&p);
+	peft_bn_inner_back(&p);
 	share_out(&p, res, dx, lddx);
 }
 

@@ -92,5 +92,9 @@ extern const struct peft_hook_ops peft_bn_hook;
  * saved and scratch in the call; of one that is not parallel. */
 void	peft_bn_up(const struct peft_module *, const struct peft_hook_call *,
 	    const float *z, float *y);
+/* dz += the gradient of z, given that of y. */
+void	peft_bn_up_back(const struct peft_module *,
+	    const struct peft_hook_call *, const float *z, const float *dy,
+	    float *dz);
 
 #endif

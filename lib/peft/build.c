@@ -25,8 +25,9 @@ name_of(const struct peft_module *m, const struct peft_shape *s,
 	if (s->group != NULL)
 		peft_hub_name(m, s, &b);
 	else if (s->place <= PEFT_AT_OUTPUT)
-		peft_buf_printf(&b, "%s%.*s.%s", m->adapter->method->kinds ==
-		    0 ? "base_model." : PEFT_PREFIX, n, path, s->suffix);
+		peft_buf_printf(&b, "%s%.*s.%s", m->adapter->method->hub ?
+		    "" : m->adapter->method->kinds == 0 ? "base_model." :
+		    PEFT_PREFIX, n, path, s->suffix);
 	else
 		peft_buf_printf(&b, "%s%s", s->place == PEFT_AT_MODEL ?
 		    "base_model." : "", s->suffix);

@@ -41,7 +41,7 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	const struct c3a *c = settings;
 	double b;
 
-	if (peft_pattern_value(c->pattern, m->site->path, (double)c->block,
+	if (peft_pattern_below(c->pattern, m->site->path, (double)c->block,
 	    &b, err) == -1)
 		return -1;
 	if (!(b >= 1) || b != floor(b) || b > 1 << 20 ||

@@ -52,7 +52,8 @@ check_keys(const struct peft_method *m, const cJSON *config,
 
 		if (key != NULL && key->usual == NULL)
 			continue;
-		if (m->hub ? peft_hub_is_outer(e->string) :
+		if (m->hub ? peft_hub_is_outer(e->string) ||
+		    strcmp(e->string, "modules_to_save") == 0 :
 		    (strcmp(e->string, "target_modules") == 0 && m->kinds !=
 		    0 && m->gather == NULL) ||
 		    strcmp(e->string, PEFT_INIT_IDS) == 0)

@@ -35,9 +35,6 @@ peft_dora_open(struct peft_module *m, struct peft_err *err)
 		return -1;
 	if (m->train && m->weight != 1)
 		return peft_seterr(err, "it is trained with weight 1 only");
-	if (m->train && m->dropout > 0)
-		return peft_seterr(err, "lora_dropout is not honoured with "
-		    "use_dora in training: set it to 0");
 	d->low = (struct peft_lowrank){ m->param[PEFT_LORA_A]->value,
 	    m->param[PEFT_LORA_B]->value, m->param[PEFT_LORA_A]->grad,
 	    m->param[PEFT_LORA_B]->grad, NULL };

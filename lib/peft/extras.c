@@ -61,6 +61,10 @@ add_full(struct peft_adapter *a, const struct peft_sites *sites,
 		if (!cJSON_IsString(e))
 			return peft_seterr(err, "modules_to_save holds "
 			    "something that is no name");
+		if (a->method->hub && !is_head_name(sites, e->valuestring))
+			return peft_seterr(err, "modules_to_save: beside "
+			    "adapters of this format there is a head for "
+			    "classes or nothing, not '%s'", e->valuestring);
 		for (i = 0; i < sites->n; i++) {
 			const struct peft_site *s = &sites->at[i];
 
@@ -79,6 +83,16 @@ add_full(struct peft_adapter *a, const struct peft_sites *sites,
 			    "no module of this model", e->valuestring);
 	}
 	return 0;
+}
+
+/* The head is the embedding, of which these tokens are already: PEFT's way to
+ * say that both are to have them. */
+static bool
+is_said_again(const struct peft_site *s, const struct peft_token_ids *t)
+{
+	return s->kind == PEFT_HEAD && s->weight == SIZE_MAX &&
+	    t->next != NULL && t->next->n == t->n &&
+	    memcmp(t->next->id, t->id, t->n * sizeof(t->id[0])) == 0;
 }
 
 /* Tokens of the module of that name, or of the embedding (NULL). */
@@ -101,8 +115,9 @@ add_tokens_of(struct peft_adapter *a, const struct peft_sites *sites,
 		if (name == NULL ? s->kind == PEFT_EMBEDDING :
 		    (1 << s->kind & peft_tokens_part.kinds) != 0 &&
 		    ends_in(s->path, name)) {
-			chosen[(*n)++] = (struct peft_choice){ s,
-			    &peft_tokens_part, t };
+			if (!is_said_again(s, t))
+				chosen[(*n)++] = (struct peft_choice){ s,
+				    &peft_tokens_part, t };
 			return 0;
 		}
 	}
@@ -129,6 +144,31 @@ add_tokens(struct peft_adapter *a, const struct peft_sites *sites,
 	return 0;
 }
 
+/* ensure_weight_tying: tokens of a head that is the embedding are of both in
+ * any case; of a head that is not there is nothing to be tied. */
+static int
+check_tying(const struct peft_adapter *a, const struct peft_sites *sites,
+    const struct peft_choice *chosen, size_t n, struct peft_err *err)
+{
+	bool tie = false;
+	size_t i;
+
+	if (peft_json_bool(a->config, "ensure_weight_tying", &tie, err) == -1)
+		return -1;
+	if (!tie || sites->config == NULL || !sites->config->t.tied)
+		return 0;
+	for (i = 0; i < n; i++)
+		if ((chosen[i].site->kind == PEFT_EMBEDDING ||
+		    chosen[i].site->kind == PEFT_HEAD) &&
+		    chosen[i].method != &peft_tokens_part)
+			return peft_seterr(err, "%s: ensure_weight_tying is "
+			    "not honoured here for an embedding that is the "
+			    "head: train token rows "
+			    "(trainable_token_indices), or set it to false",
+			    chosen[i].site->path);
+	return 0;
+}
+
 int
 peft_extras(struct peft_adapter *a, const struct peft_sites *sites,
     struct peft_choice *chosen, size_t *n, struct peft_err *err)
@@ -146,6 +186,8 @@ peft_extras(struct peft_adapter *a, const struct peft_sites *sites,
 	    !a->method->hub)
 		return peft_seterr(err, "modules_to_save leaves nothing to "
 		    "target");
+	if (r == 0)
+		r = check_tying(a, sites, chosen, *n, err);
 	if (r == 0)
 		r = peft_bias_add(a, sites, chosen, n, err);
 	return r == -1 ? -1 : add_tokens(a, sites, chosen, n, err);

@@ -43,7 +43,7 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	size_t all = m->site->in * m->site->out;
 	double n;
 
-	if (peft_pattern_value(f->pattern, m->site->path, (double)f->n, &n,
+	if (peft_pattern_below(f->pattern, m->site->path, (double)f->n, &n,
 	    err) == -1)
 		return -1;
 	if (!(n >= 1) || n != floor(n) || n > (double)all)

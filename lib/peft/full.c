@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "math/vec.h"
+#include "peft/bias.h"
 #include "peft/dense.h"
 #include "peft/row.h"
 #include "peft/vector.h"
@@ -22,11 +23,12 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	bool rows_in = s->kind == PEFT_EMBEDDING;
 
 	(void)settings;
+	if (!m->adapter->fresh && s->bias != SIZE_MAX)
+		peft_bias_again(m, &out[2], &out[3]);
 	if (s->kind == PEFT_NORM)
 		return peft_vector_shapes(m, "weight", "bias", out, err);
-	if (s->transposed)
-		return peft_seterr(err, "modules_to_save: a weight that is "
-		    "stored the other way round is not honoured here");
+	if (s->transposed)		/* as PEFT copies it */
+		rows_in = true;
 	out[0] = peft_shape2("weight", rows_in ? s->in : s->out,
 	    rows_in ? s->out : s->in);
 	if (s->bias != SIZE_MAX)
@@ -44,6 +46,27 @@ init(const void *settings, const struct peft_module *m, int part,
 		peft_init_normal(rng, value, n, 0.02);
 }
 
+/* Where column k of row o of the weight [out, in] is. */
+static size_t
+place(const struct peft_module *m, size_t o, size_t k)
+{
+	return m->site->transposed ? k * m->site->out + o :
+	    o * m->site->in + k;
+}
+
+static int
+start_turned(struct peft_module *m, struct peft_err *err)
+{
+	size_t in = m->site->in, out = m->site->out, o, k;
+	float *w = peft_module_weight(m, err);
+
+	for (o = 0; w != NULL && o < out; o++)
+		for (k = 0; k < in; k++)
+			m->param[0]->value[place(m, o, k)] = w[o * in + k];
+	free(w);
+	return w == NULL ? -1 : 0;
+}
+
 static int
 start(struct peft_module *m, struct peft_err *err)
 {
@@ -57,6 +80,8 @@ start(struct peft_module *m, struct peft_err *err)
 	if (m->param[1] != NULL && m->site->b != NULL)
 		memcpy(m->param[1]->value, m->site->b, m->site->out *
 		    sizeof(float));
+	if (m->site->transposed)
+		return start_turned(m, err);
 	if (peft_module_base(m, &rows, err) == -1)
 		return -1;
 	return rows.get(rows.ctx, 0, p->shape[0], p->value, err);
@@ -66,19 +91,23 @@ static void
 rows_of(const struct peft_module *m, size_t first, size_t n, const float *w,
     float *delta)
 {
-	const float *to = m->param[0]->value + first * m->site->in;
-	size_t i;
+	const float *to = m->param[0]->value;
+	size_t in = m->site->in, i, k;
 
-	for (i = 0; i < n * m->site->in; i++)
-		delta[i] += to[i] - w[i];
+	for (i = 0; i < n; i++, w += in, delta += in)
+		for (k = 0; k < in; k++)
+			delta[k] += to[place(m, first + i, k)] - w[k];
 }
 
 static void
 back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 {
+	size_t in = m->site->in, i, k;
+
 	(void)w;
-	peft_vec_best()->add(m->param[0]->grad + first * m->site->in, g,
-	    n * m->site->in);
+	for (i = 0; i < n; i++, g += in)
+		for (k = 0; k < in; k++)
+			m->param[0]->grad[place(m, first + i, k)] += g[k];
 }
 
 static const struct peft_dense_ops ops = { true, rows_of, back };
@@ -172,6 +201,12 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 	(void)err;
 	if (m->site->kind == PEFT_NORM)
 		return peft_vector_merge(m, leaf, weight, rows);
+	if (leaf == PEFT_LEAF_WEIGHT && m->site->transposed) {
+		for (i = 0; i < n * m->site->in; i++)
+			rows[i] += weight * (p->value[place(m, first + i /
+			    m->site->in, i % m->site->in)] - rows[i]);
+		return 0;
+	}
 	for (i = 0; i < n * cols; i++)
 		rows[i] += weight * (to[i] - rows[i]);
 	return 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "peft/head.h"
+#include "peft/hub.h"
 
 static const char *const names[] = { "classifier", "score", NULL };
 
@@ -55,6 +56,10 @@ read_task(const struct peft_source *src, struct peft_headopt *head,
 	*head = (struct peft_headopt){ .task = PEFT_TASK_CAUSAL_LM };
 	if (side == NULL)
 		return 0;		/* who opens it says so */
+	r = peft_hub_head_task(src, &head->task, &j, err);
+	cJSON_Delete(j);
+	if (r == -1 || peft_task_classes(head->task))
+		return r;
 	if ((j = peft_json(side->data, side->len, err)) == NULL)
 		return peft_errprefix(err, "adapter_config.json");
 	r = peft_json_str(j, "task_type", &type, err);
@@ -72,6 +77,7 @@ read_labels(const struct peft_source *src, struct peft_headopt *head,
 {
 	const char *text = peft_source_meta(src, "peft.labels");
 	const char *problem = peft_source_meta(src, "peft.problem");
+	enum peft_task task;
 	cJSON *j;
 	int r, p;
 
@@ -83,8 +89,14 @@ read_labels(const struct peft_source *src, struct peft_headopt *head,
 		head->problem = PEFT_PROBLEM_VALUE;
 	labels->task = head->task;
 	labels->problem = head->problem;
-	if (text == NULL)
-		return 0;
+	if (text == NULL) {		/* the adapters library's */
+		r = peft_hub_head_task(src, &task, &j, err);
+		if (r == 0)
+			r = peft_hub_head_labels(j, labels, head->outputs,
+			    err);
+		cJSON_Delete(j);
+		return r;
+	}
 	if ((j = peft_json(text, strlen(text), err)) == NULL)
 		return peft_errprefix(err, "peft.labels");
 	r = peft_labels_read(labels, j, head->outputs, err);

@@ -177,6 +177,8 @@ peft_hub_to_save(const struct peft_adapter *a, cJSON *flat)
 	size_t i, n = 0;
 
 	cJSON_DeleteItemFromObjectCaseSensitive(flat, "peft_type");
+	cJSON_DeleteItemFromObjectCaseSensitive(flat, "task_type");
+	cJSON_DeleteItemFromObjectCaseSensitive(flat, "modules_to_save");
 	for (i = 0; outer[i] != NULL; i++) {
 		e = cJSON_DetachItemFromObjectCaseSensitive(flat, outer[i]);
 		if (e != NULL)

@@ -3,6 +3,7 @@
 #define PEFT_PEFT_HUB_H
 
 #include "base/buf.h"
+#include "data/labels.h"
 #include "peft/method.h"
 
 /*
@@ -20,6 +21,7 @@
  * saves it.
  */
 #define PEFT_HUB_FILE	"adapter.safetensors"
+#define PEFT_HUB_HEAD	"model_head.safetensors"	/* hubhead.c */
 
 /* Such a config is made flat by peft_hub_unpack() (adapter.h). */
 
@@ -34,6 +36,26 @@ int	peft_hub_check(cJSON *config, const struct peft_config *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 /* The config as the library writes it; takes the flat one. */
 cJSON	*peft_hub_to_save(const struct peft_adapter *, cJSON *flat);
+
+/* hubhead.c: what a file's head_config.json says of its task, and it itself,
+ * the caller's (NULL: there is none). */
+int	peft_hub_head_task(const struct peft_source *, enum peft_task *,
+	    cJSON **config, struct peft_err *) PEFT_MUSTCHECK;
+/* The names of the classes in it, if there are any. */
+int	peft_hub_head_labels(const cJSON *config, struct peft_labels *,
+	    size_t outputs, struct peft_err *) PEFT_MUSTCHECK;
+/* A config of the library's asks for the head that is beside it. */
+int	peft_hub_head_ask(const struct peft_source *, cJSON *config,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* Is it the head's, in a file of the library's format? */
+bool	peft_hub_is_head(const struct peft_adapter *,
+	    const struct peft_param *);
+/* Files beside the adapter, added to side, which has room for two; their data
+ * is the caller's to free, also after an error.  names: of the classes, as
+ * JSON, or NULL; apart: the head's tensors, too. */
+int	peft_hub_head_sides(const struct peft_adapter *, const char *names,
+	    bool apart, struct peft_side *, size_t *n, struct peft_err *)
+	    PEFT_MUSTCHECK;
 
 /* Names of tensors; what files of the bare model's lack of them. */
 void	peft_hub_name(const struct peft_module *, const struct peft_shape *,

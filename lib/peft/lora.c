@@ -68,7 +68,7 @@ const struct peft_setting peft_lora_keys[] = {
 	PEFT_SET_OFF("use_bdlora", "null"),
 	PEFT_SET_OFF("megatron_config", "null"),
 	PEFT_SET_LATER("megatron_core", "\"megatron.core\""),
-	PEFT_SET_OFF("ensure_weight_tying", "false"), PEFT_SET_END
+	PEFT_SET_LATER("ensure_weight_tying", "false"), PEFT_SET_END
 };
 
 static int
@@ -79,6 +79,12 @@ check(const cJSON *config, void *settings, struct peft_err *err)
 	if (l->dora && l->bias)
 		return peft_seterr(err, "use_dora and lora_bias exclude each "
 		    "other");
+	if (l->dora && (l->start == PEFT_LORA_PISSA || l->start ==
+	    PEFT_LORA_OLORA || l->start == PEFT_LORA_NITER))
+		return peft_seterr(err, "use_dora excludes an adapter that "
+		    "begins as a part of the weights (init_lora_weights "
+		    "\"pissa\", \"olora\"): its magnitudes are those of what "
+		    "is left of them");
 	if (l->start >= PEFT_LORA_PISSA && l->start != PEFT_LORA_EVA &&
 	    cJSON_GetArraySize(peft_json_get(config,
 	    "alora_invocation_tokens")) > 0)
@@ -215,7 +221,7 @@ hook_for(const struct peft_module *m)
 	if (m->site->kind == PEFT_EMBEDDING)
 		return l->dora ? &peft_dora_embedding_hook :
 		    &peft_lora_embedding_hook;
-	return l->dora ? &peft_dora_hook : is_residual(m) ?
+	return l->dora ? peft_dora_hook_for(m) : is_residual(m) ?
 	    &peft_residual_hook : &peft_lowrank_hook;
 }
 

@@ -48,6 +48,7 @@ int	peft_lora_embedding_merge(const struct peft_module *, size_t first,
 /* dora.c (Liu et al. 2024): y = g (W x + s B A x) + b, g = m / |W + s B A|
  * by rows, where the norm counts as a constant. */
 extern const struct peft_hook_ops peft_dora_hook;
+const struct peft_hook_ops *peft_dora_hook_for(const struct peft_module *);
 int	peft_dora_prepare(struct peft_module *, const struct peft_rows *,
 	    struct peft_err *);
 int	peft_dora_merge(const struct peft_module *, size_t first, size_t n,

@@ -96,8 +96,11 @@ struct peft_method {
 	 * be freed; may be NULL. */
 	int	(*parse)(const cJSON *config, void **settings,
 		    struct peft_err *);
-	/* Its files are those of the adapters library, not PEFT's (hub.h). */
+	/* Its files are those of the adapters library, not PEFT's (hub.h);
+	 * and what a folder's are called, if they have names of their own:
+	 * the tensors', the config's. */
 	bool		 hub;
+	const char	*files[2];
 	/* Kinds of site it may be put on, as bits; 0: it has no sites. */
 	unsigned	 kinds;
 	/* What it changes of an embedding that is the head, too, it changes of

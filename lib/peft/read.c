@@ -222,7 +222,7 @@ open_own(struct peft_source *src, const struct peft_sites *sites,
 		peft_seterr(err, "no adapter_config.json: not an adapter");
 	else if ((config = peft_json(side->data, side->len, err)) == NULL)
 		peft_errprefix(err, "adapter_config.json");
-	else
+	else if (peft_hub_head_ask(src, config, err) == 0)
 		a = peft_adapter_make(config, sites, peft_source_label(src),
 		    err);
 	cJSON_Delete(config);

@@ -43,8 +43,15 @@ put_whole(const struct peft_param *p, struct peft_sink *sink,
 	return r;
 }
 
+/* A head apart is in a file of its own. */
+static bool
+in_file(const struct peft_adapter *a, const struct peft_param *p, bool apart)
+{
+	return !p->unsaved && !(apart && peft_hub_is_head(a, p));
+}
+
 static int
-put_all(const struct peft_adapter *a, struct peft_sink *sink,
+put_all(const struct peft_adapter *a, struct peft_sink *sink, bool apart,
     struct peft_err *err)
 {
 	size_t i;
@@ -52,7 +59,7 @@ put_all(const struct peft_adapter *a, struct peft_sink *sink,
 	for (i = 0; i < a->nparams; i++) {
 		struct peft_rows rows = { .get = get, .ctx = &a->params[i] };
 
-		if (a->params[i].unsaved)
+		if (!in_file(a, &a->params[i], apart))
 			continue;
 		if (a->params[i].whole != 0) {
 			if (put_whole(&a->params[i], sink, err) == -1)
@@ -67,7 +74,8 @@ put_all(const struct peft_adapter *a, struct peft_sink *sink,
 
 static int
 save(const struct peft_adapter *a, const struct peft_sinkopt *o,
-    const struct peft_side *side, struct peft_err *err)
+    const struct peft_side *side, size_t nsides, bool apart,
+    struct peft_err *err)
 {
 	struct peft_spec *specs = peft_calloc(a->nparams, sizeof(*specs), err);
 	struct peft_sink *sink;
@@ -78,21 +86,31 @@ save(const struct peft_adapter *a, const struct peft_sinkopt *o,
 	for (i = 0; i < a->nparams; i++) {
 		const struct peft_param *p = &a->params[i];
 
-		if (p->unsaved)
+		if (!in_file(a, p, apart))
 			continue;
 		specs[n] = (struct peft_spec){ .name = p->name, .dtype =
 		    p->whole != 0 ? p->whole : PEFT_F32, .ndim = p->ndim };
 		memcpy(specs[n++].shape, p->shape, sizeof(p->shape));
 	}
-	sink = peft_sink_open(o, specs, n, side, 1, err);
+	sink = peft_sink_open(o, specs, n, side, nsides, err);
 	free(specs);
 	if (sink == NULL)
 		return -1;
-	if (put_all(a, sink, err) == -1) {
+	if (put_all(a, sink, apart, err) == -1) {
 		peft_sink_abort(sink);
 		return -1;
 	}
 	return peft_sink_commit(sink, err);
+}
+
+/* Of the classes, where the meta tells them. */
+static const char *
+class_names(const char *const *meta)
+{
+	for (; meta != NULL && meta[0] != NULL; meta += 2)
+		if (strcmp(meta[0], "peft.labels") == 0)
+			return meta[1];
+	return NULL;
 }
 
 int
@@ -101,20 +119,33 @@ peft_adapter_save(const struct peft_adapter *a, const char *path, bool force,
 {
 	struct peft_sinkopt o = { .path = path, .force = force,
 	    .kind = "adapter", .meta = meta,
-	    .file = a->method->hub ? PEFT_HUB_FILE : NULL };
+	    .file = a->method->files[0] != NULL ? a->method->files[0] :
+	    a->method->hub ? PEFT_HUB_FILE : NULL };
 	cJSON *config = peft_config_to_save(a, err);
+	bool apart = peft_sink_is_folder(&o);
 	struct peft_buf text = { 0 };
-	struct peft_side side;
-	int r;
+	struct peft_side side[3];
+	size_t n = 1, heads = 0, i;
+	int r = 0;
 
 	if (config == NULL)
 		return -1;
 	peft_json_print(&text, config, 2, true);
 	cJSON_Delete(config);
-	side = (struct peft_side){ .name = "adapter_config.json",
-	    .data = text.data, .len = text.len };
-	r = text.failed ? peft_seterr(err, "no memory for the config") :
-	    save(a, &o, &side, err);
-	peft_buf_free(&text);
+	side[0] = (struct peft_side){ .name = apart && a->method->files[1] !=
+	    NULL ? a->method->files[1] : "adapter_config.json", .data =
+	    text.data, .len = text.len };
+	if (text.failed)
+		r = peft_seterr(err, "no memory for the config");
+	for (i = 0; i < a->nparams; i++)
+		heads += peft_hub_is_head(a, &a->params[i]);
+	o.beside = apart ? heads : 0;
+	if (r == 0 && heads > 0)
+		r = peft_hub_head_sides(a, class_names(meta), apart, side, &n,
+		    err);
+	if (r == 0)
+		r = save(a, &o, side, n, apart, err);
+	for (i = 0; i < n; i++)
+		free((void *)(uintptr_t)side[i].data);
 	return r;
 }

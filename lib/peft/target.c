@@ -332,6 +332,29 @@ peft_pattern_value(const cJSON *patterns, const char *path, double absent,
 }
 
 int
+peft_pattern_below(const cJSON *patterns, const char *path, double absent,
+    double *value, struct peft_err *err)
+{
+	const cJSON *e, *self = peft_json_get(patterns, path);
+	struct peft_buf b = { 0 };
+	int r = 0;
+
+	cJSON_ArrayForEach(e, patterns) {
+		peft_buf_printf(&b, "(?:.*\\.%s$).*", e->string);
+		r = b.failed ? peft_seterr(err, "no memory for a pattern") :
+		    peft_regex_matches(b.data, path, err);
+		peft_buf_free(&b);
+		if (r == -1)
+			return peft_errprefix(err, "'%s'", e->string);
+		if (r == 1)
+			break;
+	}
+	e = r == 1 ? e : self;
+	*value = e == NULL ? absent : e->valuedouble;
+	return 0;
+}
+
+int
 peft_pattern_check(const cJSON *config, const char *key, bool strict,
     const struct peft_site *const *chosen, size_t n, struct peft_err *err)
 {

@@ -39,6 +39,10 @@ int	peft_regex_matches(const char *pattern, const char *key,
  * `(.*\.)?(KEY)$' matches path; `absent' if none does. */
 int	peft_pattern_value(const cJSON *patterns, const char *path,
 	    double absent, double *value, struct peft_err *) PEFT_MUSTCHECK;
+/* The same of FourierFT and C3A: of the first `.*\.KEY$' that matches path's
+ * beginning, or else of path itself. */
+int	peft_pattern_below(const cJSON *patterns, const char *path,
+	    double absent, double *value, struct peft_err *);
 /* config[key] is such an object, of numbers; and if strict, each of its keys
  * matches one of the n sites. */
 int	peft_pattern_check(const cJSON *config, const char *key, bool strict,

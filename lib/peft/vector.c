@@ -16,9 +16,11 @@ peft_vector_shapes(struct peft_module *m, const char *weight,
 {
 	const struct peft_site *s = m->site;
 
-	if (s->slot == PEFT_Q_NORM || s->slot == PEFT_K_NORM ||
-	    s->slot == PEFT_KV_NORM)
-		return peft_seterr(err, "norms of heads are not trained here");
+	if ((s->slot == PEFT_Q_NORM || s->slot == PEFT_K_NORM) &&
+	    m->adapter->model != NULL &&
+	    m->adapter->model->t.qk_norm == PEFT_QK_EACH)
+		return peft_seterr(err, "norms that each head has for itself "
+		    "are not trained here");
 	if (weight != NULL)
 		out[WEIGHT] = peft_shape1(weight, s->in);
 	if (s->bias != SIZE_MAX)

@@ -22,7 +22,7 @@ bool
 peft_can_decode(enum peft_dtype t)
 {
 	return t == PEFT_NF4 || t == PEFT_FP4 || t == PEFT_INT8 ||
-	    (t >= PEFT_U2G && t <= PEFT_MXFP4G) ||
+	    (t >= PEFT_U2G && t <= PEFT_KVB) ||
 	    peft_decoders_ref.plain[t] != NULL;
 }
 
@@ -78,6 +78,8 @@ decode(const struct peft_decoders *d, const struct peft_weight *w,
 		decode_4bit(d, w, first, n, dst);
 	else if (w->dtype == PEFT_INT8)
 		decode_int8(d, w, first, n, dst);
+	else if (w->dtype == PEFT_KVB)
+		peft_decode_kvb(w, first, n, dst);
 	else if (w->scales.group > 0)
 		peft_decode_grouped(d, w, first, n, dst);
 	else

@@ -72,5 +72,8 @@ peft_absmax_at(const struct peft_scales *s, size_t block)
 /* grouped.c: peft_decode() for weights that have scales.group. */
 void	peft_decode_grouped(const struct peft_decoders *,
 	    const struct peft_weight *, size_t first, size_t n, float *dst);
+/* kvb.c: peft_decode() of that type; a row's part may cut through blocks. */
+void	peft_decode_kvb(const struct peft_weight *, size_t first, size_t n,
+	    float *dst);
 
 #endif

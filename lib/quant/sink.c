@@ -27,6 +27,12 @@ kind_of(const struct peft_sinkopt *opt)
 	return PEFT_OUT_FOLDER;
 }
 
+bool
+peft_sink_is_folder(const struct peft_sinkopt *opt)
+{
+	return kind_of(opt) == PEFT_OUT_FOLDER;
+}
+
 static int
 copy_specs(struct peft_sink *k, const struct peft_spec *s, size_t n,
     struct peft_err *err)
@@ -251,12 +257,12 @@ read_back(void *ctx, const char *path, struct peft_err *err)
 {
 	const struct peft_sink *k = ctx;
 	struct peft_source *s = peft_source_open(path, err);
+	size_t n = k->n + k->more + k->opt.beside;
 	int r = 0;
 
-	if (s == NULL || peft_source_count(s) != k->n + k->more)
+	if (s == NULL || peft_source_count(s) != n)
 		r = s == NULL ? -1 : peft_seterr(err, "%zu weights were "
-		    "written, %zu can be read", k->n + k->more,
-		    peft_source_count(s));
+		    "written, %zu can be read", n, peft_source_count(s));
 	peft_source_close(s);
 	if (r == 0)
 		r = peft_sink_check(k, path, err);

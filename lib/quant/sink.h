@@ -73,6 +73,7 @@ struct peft_sinkopt {
 					 * always one file */
 	const char	*file;		/* that of an adapter's folder, if it
 					 * is not adapter_model.safetensors */
+	size_t		 beside;	/* weights that side files hold */
 	/* __metadata__ pairs beside format and peft.*: key, value, ..., NULL */
 	const char *const *meta;
 	int		 threads;	/* that encode; 0, 1: the caller's */
@@ -99,6 +100,8 @@ struct peft_sink *peft_sink_open(const struct peft_sinkopt *,
 /* Could path be written?  Asked before the work that it is to hold. */
 int		 peft_sink_probe(const struct peft_sinkopt *,
 		    struct peft_err *) PEFT_MUSTCHECK;
+/* Is it to be a folder? */
+bool		 peft_sink_is_folder(const struct peft_sinkopt *);
 /* The bytes of all files that these would make. */
 int		 peft_sink_size(const struct peft_sinkopt *,
 		    const struct peft_spec *, size_t nspecs,

@@ -56,6 +56,7 @@ const struct peft_dtype_info peft_dtypes[PEFT_NDTYPE] = {
 	[PEFT_F8G_E4M3] = { "fp8", NULL, -1, 1, 1 },
 	[PEFT_F8G_E5M2] = { "fp8_e5m2", NULL, -1, 1, 1 },
 	[PEFT_MXFP4G] = { "mxfp4g", NULL, -1, 1, 1 },
+	[PEFT_KVB] = { "kv_b", NULL, -1, 1, 1 },
 	[PEFT_Q4_0] = { "q4_0", NULL, 2, 32, 18 },
 	[PEFT_Q4_1] = { "q4_1", NULL, 3, 32, 20 },
 	[PEFT_Q5_0] = { "q5_0", NULL, 6, 32, 22 },

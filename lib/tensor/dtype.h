@@ -21,6 +21,7 @@ enum peft_dtype {
 	/* with scales for groups of elements, likewise: GPTQ, AWQ, FP8, ... */
 	PEFT_U2G, PEFT_U3G, PEFT_U4G, PEFT_U8G, PEFT_I8G,
 	PEFT_F8G_E4M3, PEFT_F8G_E5M2, PEFT_MXFP4G,
+	PEFT_KVB,			/* two types, likewise */
 	PEFT_Q4_0, PEFT_Q4_1, PEFT_Q5_0, PEFT_Q5_1, PEFT_Q8_0,
 	PEFT_Q2_K, PEFT_Q3_K, PEFT_Q4_K, PEFT_Q5_K, PEFT_Q6_K, PEFT_Q8_K,
 	PEFT_IQ4_NL, PEFT_IQ4_XS, PEFT_MXFP4, PEFT_TQ1_0, PEFT_TQ2_0,

@@ -57,6 +57,12 @@ peft_arch_joined(const struct peft_arch *a)
 	return a->joined;
 }
 
+bool
+peft_arch_latent(const struct peft_arch *a)
+{
+	return a->latent;
+}
+
 const char *
 peft_arch_gguf(const struct peft_arch *a)
 {

@@ -23,6 +23,8 @@ const struct peft_arch *peft_arch_of_hf(const char *model_type);
 /* Do its folders have all experts of a layer in one tensor, gate and up in
  * turns (gpt-oss)? */
 bool		 peft_arch_joined(const struct peft_arch *);
+/* Do keys and values come by way of something narrow (DeepSeek)? */
+bool		 peft_arch_latent(const struct peft_arch *);
 /* Its general.architecture. */
 const char	*peft_arch_gguf(const struct peft_arch *);
 /* "llama, ..." for messages: model_types or architectures. */

@@ -81,6 +81,23 @@ put_sharpness(const struct peft_arch *a, const cJSON *s,
 	return 0;
 }
 
+/* The context before it was scaled. */
+static int
+put_original(const struct peft_arch *a, struct peft_gguf_out *o, double orig,
+    struct peft_err *err)
+{
+	char key[128];
+
+	if (!(orig > 1) || orig > 1e9)
+		return peft_seterr(err, "rope scaling: "
+		    "original_max_position_embeddings is not above 1 and up "
+		    "to 1e9");
+	peft_gguf_full_key(key, "%s.rope.scaling.original_context_length",
+	    a->gguf);
+	peft_gguf_put_u32(o, key, (uint32_t)orig);
+	return 0;
+}
+
 /* linear and yarn, which have keys of their own. */
 static int
 put_scaling(const struct peft_arch *a, const cJSON *s, const char *type,
@@ -94,9 +111,8 @@ put_scaling(const struct peft_arch *a, const cJSON *s, const char *type,
 	put_real(a, o, "%s.rope.scaling.factor", number(s, "factor", 1));
 	if (strcmp(type, "yarn") != 0)
 		return 0;
-	peft_gguf_full_key(key, "%s.rope.scaling.original_context_length",
-	    a->gguf);
-	peft_gguf_put_u32(o, key, (uint32_t)orig);
+	if (put_original(a, o, orig, err) == -1)
+		return -1;
 	put_real(a, o, "%s.rope.scaling.yarn_beta_fast",
 	    number(s, "beta_fast", 32));
 	put_real(a, o, "%s.rope.scaling.yarn_beta_slow",
@@ -117,7 +133,6 @@ put_longrope(const struct peft_arch *a, const cJSON *j, const cJSON *s,
 	double orig = number(s, "original_max_position_embeddings", number(j,
 	    "original_max_position_embeddings", context)), f;
 	const cJSON *l, *e;
-	char key[128];
 	size_t k;
 	int i;
 
@@ -137,12 +152,8 @@ put_longrope(const struct peft_arch *a, const cJSON *j, const cJSON *s,
 			t->at[i][k++] = (float)e->valuedouble;
 		}
 	}
-	if (!(orig > 1) || orig > 1e9)
-		return peft_seterr(err, "rope scaling: "
-		    "original_max_position_embeddings is not above 1");
-	peft_gguf_full_key(key, "%s.rope.scaling.original_context_length",
-	    a->gguf);
-	peft_gguf_put_u32(o, key, (uint32_t)orig);
+	if (put_original(a, o, orig, err) == -1)
+		return -1;
 	f = number(s, "factor", context / orig);
 	put_real(a, o, "%s.rope.scaling.attn_factor",
 	    number(s, "attention_factor", peft_longrope_factor(f, orig)));

@@ -50,6 +50,8 @@ peft_pieces_check(const struct peft_pieces *p, struct peft_err *err)
 
 	if (n == 0)
 		return peft_seterr(err, "%s: no pieces", p->what);
+	if (peft_map_reserve(&seen, n, err) == -1)
+		return -1;
 	for (i = 0; r == 1 && i < n; i++) {
 		if (check_text(p, i, err) == -1) {
 			r = -1;

@@ -36,20 +36,41 @@ by_score(const void *a, const void *b)
 	return x->right < y->right ? -1 : x->right > y->right;
 }
 
+/* Where piece e may be cut into two, and the hashes of these. */
+struct cut {
+	size_t		at;
+	uint32_t	left, right;
+};
+
+static size_t
+cuts(const struct peft_piece *e, const struct peft_map *known,
+    struct cut cut[PEFT_MAXPIECE])
+{
+	size_t k, n = 0;
+
+	for (k = peft_utf8_len(e->s, e->len); k < e->len;
+	    k += peft_utf8_len(e->s + k, e->len - k))
+		cut[n++] = (struct cut){ k, peft_map_hint(known, e->s, k),
+		    peft_map_hint(known, e->s + k, e->len - k) };
+	return n;
+}
+
 /* All ways to make piece i of two others. */
 static int
 ways(const struct peft_pieces *p, size_t i, const struct peft_map *known,
     struct pairs *out, struct peft_err *err)
 {
 	const struct peft_piece *e = &p->at[i];
-	size_t k, *left, *right;
+	struct cut cut[PEFT_MAXPIECE];
+	size_t k, n = cuts(e, known, cut), *left, *right;
 	struct pair *grown;
 
-	for (k = peft_utf8_len(e->s, e->len); k < e->len;
-	    k += peft_utf8_len(e->s + k, e->len - k)) {
-		if ((left = peft_map_find(known, e->s, k)) == NULL ||
-		    (right = peft_map_find(known, e->s + k, e->len - k)) ==
-		    NULL)
+	for (k = 0; k < n; k++) {
+		const struct cut *c = &cut[k];
+
+		if ((left = peft_map_hinted(known, e->s, c->at,
+		    c->left)) == NULL || (right = peft_map_hinted(known,
+		    e->s + c->at, e->len - c->at, c->right)) == NULL)
 			continue;
 		grown = peft_grow(out->at, out->n, &out->cap, sizeof(*grown),
 		    err);
@@ -67,8 +88,8 @@ find_pairs(const struct peft_pieces *p, struct pairs *out,
     struct peft_err *err)
 {
 	struct peft_map known = { 0 };
+	int r = peft_map_reserve(&known, p->n, err);
 	size_t i;
-	int r = 0;
 
 	for (i = 0; r != -1 && i < p->n; i++)
 		if (p->at[i].type == PEFT_P_NORMAL)

@@ -13,7 +13,8 @@
 const char *const peft_side_names[] = {
 	"config.json", "generation_config.json", "tokenizer.json",
 	"tokenizer_config.json", "chat_template.jinja",
-	"special_tokens_map.json", "adapter_config.json", NULL
+	"special_tokens_map.json", "adapter_config.json",
+	"head_config.json", NULL
 };
 
 /* One more, whose data the caller puts in. */
@@ -70,10 +71,11 @@ map_large(const char *path, size_t *len)
 		return MAP_FAILED;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 	    st.st_size >= LARGE && st.st_size <= LARGEST &&
-	    st.st_size % sysconf(_SC_PAGESIZE) != 0)
-		p = mmap(NULL, (size_t)st.st_size, PROT_READ,
-		    MAP_PRIVATE | MAP_POPULATE, fd, 0);
-	*len = (size_t)st.st_size;
+	    st.st_size % sysconf(_SC_PAGESIZE) != 0) {
+		*len = (size_t)st.st_size;
+		p = mmap(NULL, *len, PROT_READ, MAP_PRIVATE | MAP_POPULATE,
+		    fd, 0);
+	}
 	close(fd);
 	return p;
 }

@@ -133,6 +133,8 @@ peft_source_assemble(struct peft_source *s, struct peft_whole *w,
 			return -1;
 	if (w->slice.step > 0)
 		return peft_source_slice(s, w, p, err);
+	if (w->part[PEFT_SECOND] != PEFT_NONE)
+		return peft_latent_join(s, w, p, err);
 	w->w.data = p[PEFT_DATA];
 	if (p[PEFT_FORMAT] != NULL && *(const uint8_t *)p[PEFT_FORMAT] != 0)
 		return peft_seterr(err, "%s: weight_format %u is not known "

@@ -306,6 +306,32 @@ read_quant(struct peft_source *s, const char *dir, struct peft_err *err)
 	return 0;
 }
 
+/* The adapters library's; beside the adapter there may be a head for classes.
+ * (One for text is the model's own.) */
+static int
+open_hub(struct peft_source *s, const char *dir, struct peft_err *err)
+{
+	static const char head[] = "model_head.safetensors";
+	const struct peft_side *side = peft_sides_find(&s->sides,
+	    "head_config.json");
+	const char *class = "";
+	cJSON *j;
+	int r;
+
+	if (open_in(s, dir, "adapter.safetensors", err) == -1)
+		return -1;
+	if (side == NULL)
+		return 0;
+	if ((j = peft_json(side->data, side->len, err)) == NULL)
+		return peft_errprefix(err, "%s/head_config.json", dir);
+	r = peft_json_str(j, "model_class", &class, err);
+	if (r != -1 && strstr(class, "Classification") != NULL)
+		r = !exists(dir, head) ? refuse_pickles(dir, err) :
+		    open_in(s, dir, head, err);
+	cJSON_Delete(j);
+	return r == -1 ? -1 : 0;
+}
+
 /* The weight files a folder may hold, the first that is there wins. */
 int
 peft_source_open_folder(struct peft_source *s, const char *dir,
@@ -320,8 +346,8 @@ peft_source_open_folder(struct peft_source *s, const char *dir,
 		return open_index(s, dir, "model.safetensors.index.json", err);
 	if (exists(dir, "adapter_model.safetensors"))
 		return open_in(s, dir, "adapter_model.safetensors", err);
-	if (exists(dir, "adapter.safetensors"))	/* the adapters library's */
-		return open_in(s, dir, "adapter.safetensors", err);
+	if (exists(dir, "adapter.safetensors"))
+		return open_hub(s, dir, err);
 	if (exists(dir, "model_adapter_fusion.safetensors"))
 		return open_in(s, dir, "model_adapter_fusion.safetensors",
 		    err);

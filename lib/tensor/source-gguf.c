@@ -108,10 +108,11 @@ add_tensor(struct peft_source *s, const struct peft_gguf_tensor *t,
 	    .ndim = t->ndim, .file = file, .at = t->begin,
 	    .nbytes = t->nbytes, .weight = PEFT_NONE };
 
-	if (strstr(t->name, ".attn_k_b.") != NULL ||
-	    strstr(t->name, ".attn_v_b.") != NULL)
-		return peft_seterr(err, "tensor %s: kv_b_proj in two parts is "
-		    "not read; take the Hugging Face folder", t->name);
+	if (peft_arch_latent(a) && peft_latent_half(t->name, name) != NULL) {
+		memcpy(raw.shape, t->shape, sizeof(raw.shape));
+		s->remade = true;
+		return peft_source_add_raw(s, &raw, err);
+	}
 	if (peft_arch_to_hf(a, t->name, name) == -1)
 		return peft_seterr(err, "tensor %s is not of this "
 		    "architecture", t->name);

@@ -45,6 +45,7 @@ enum peft_part {
 	PEFT_DATA, PEFT_ABSMAX, PEFT_QUANT_MAP, PEFT_NESTED_ABSMAX,
 	PEFT_NESTED_MAP, PEFT_QUANT_STATE, PEFT_FORMAT,
 	PEFT_ZEROS, PEFT_ORDER, PEFT_SHAPE,
+	PEFT_SECOND,			/* the other half of the data */
 	/* of activations: taken, and not used */
 	PEFT_INPUT_SCALE, PEFT_INPUT_ZERO, PEFT_NPART
 };
@@ -59,8 +60,8 @@ enum peft_packing {
 	PEFT_PACK_MX		/* as struct peft_scales has it */
 };
 
-/* What of a tensor of all experts is one's (source-experts.c): outputs first,
- * first + step, ... of its own; step 0: the whole is no such part. */
+/* What of a tensor of all experts is one's (source-experts.c): outputs
+ * first, first + step, ... of its own; step 0: the whole is no such part. */
 struct peft_slice {
 	size_t	expert, first, step;
 };
@@ -106,6 +107,8 @@ struct peft_source {
 	size_t			 nquantised;	/* weights */
 
 	size_t			 gguf_file;	/* that has the metadata */
+	bool			 remade;	/* some of its tensors are put
+						 * together here */
 
 	FILE			*opened;	/* a named pipe, to be closed */
 	FILE			*pipe;		/* being streamed, or NULL */
@@ -182,6 +185,11 @@ void	peft_source_drop(struct peft_source *, size_t i);
 int	peft_source_read_config(struct peft_source *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 
+/* source-bnb.c: the same of bitsandbytes, as of others below. */
+int	peft_source_make_bnb(struct peft_source *, size_t i,
+	    struct peft_whole *, struct peft_err *) PEFT_MUSTCHECK;
+bool	peft_source_is_bnb(const struct peft_source *, const char *name);
+
 /* source-grouped.c: if raw tensor i holds the codes of a weight with scales
  * for groups, *w is that weight: 1; 0 if not. */
 int	peft_source_make_grouped(struct peft_source *, size_t i,
@@ -199,6 +207,16 @@ int	peft_source_slice(const struct peft_source *, struct peft_whole *,
 	    const void *const p[PEFT_NPART], struct peft_err *)
 	    PEFT_MUSTCHECK;
 bool	peft_source_is_experts(const char *name);
+/* source-latent.c: what a GGUF's tensor is called here if it is half of a
+ * kv_b_proj, or NULL; is raw tensor i the second half of one; the weight that
+ * i is the first half of: 1; 0 if it is none; and its data. */
+const char *peft_latent_half(const char *gguf_name, char buf[256]);
+bool	peft_latent_is_second(const struct peft_source *, size_t i);
+int	peft_latent_make(struct peft_source *, size_t i, struct peft_whole *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+int	peft_latent_join(const struct peft_source *, struct peft_whole *,
+	    const void *const p[PEFT_NPART], struct peft_err *)
+	    PEFT_MUSTCHECK;
 /* source-repack.c: codes by rows, tables of scales and zeros; the parts are
  * at p. */
 int	peft_source_repack(const struct peft_source *, struct peft_whole *,

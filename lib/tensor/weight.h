@@ -27,9 +27,18 @@ enum { PEFT_MAXDIM = 8 };
  * Codes of `bits' bits follow each other from the lowest bit of a row's first
  * byte on; rows are `stride' bytes apart.
  *
- * MXFP4G (gpt-oss): shape [e, n, m], stored as e x m rows of n; 16 bytes are
+ * MXFP4G: shape [e, n, m], stored as e x m rows of n; 16 bytes are
  * 32 elements of a row, low nibble first, and have an exponent (OCP MX).
+ *
+ * KVB (DeepSeek's kv_b_proj in a GGUF): of each of its heads, `keys' rows,
+ * which are stored turned over, [heads, cols, keys] of type[0], and the
+ * others, [heads, .., cols] of type[1], `first' bytes behind.
  */
+struct peft_kvb {
+	size_t		heads, keys, first;
+	enum peft_dtype	type[2];
+};
+
 struct peft_scales {
 	size_t		 blocksize;		/* NF4, FP4; else 0 */
 	size_t		 nabsmax;
@@ -50,6 +59,7 @@ struct peft_scales {
 	int16_t		 zero0;
 	const uint32_t	*order;			/* [cols], or NULL */
 	const uint8_t	*exponents;		/* MXFP4G: [nabsmax] */
+	struct peft_kvb	 kvb;
 };
 
 /*

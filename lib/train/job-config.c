@@ -2,6 +2,7 @@
 /* The config of an adapter that is to be made: options, a file, defaults. */
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/in.h"
@@ -100,6 +101,33 @@ set_defaults(cJSON *config, const char *type)
 		cJSON_AddNumberToObject(config, "num_virtual_tokens", 20);
 }
 
+/* What a fusion is of, as the adapters library names it. */
+static int
+add_members(struct peft_trainjob *job, struct peft_err *err)
+{
+	cJSON *list = cJSON_CreateArray();
+	struct peft_buf all = { 0 };
+	const char *path;
+	char *name;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < job->nfrozen; i++) {
+		r = peft_split_name(job->frozen[i].path, &name, &path, err);
+		if (r == -1)
+			break;
+		peft_buf_printf(&all, "%s%s", i > 0 ? "," : "", name);
+		cJSON_AddItemToArray(list, cJSON_CreateString(name));
+		free(name);
+	}
+	peft_json_set(job->config, "adapter_names", list);
+	if (r == 0 && !all.failed && all.len > 0 &&
+	    peft_json_get(job->config, "name") == NULL)
+		cJSON_AddStringToObject(job->config, "name", all.data);
+	peft_buf_free(&all);
+	return r;
+}
+
 /* A prompt that begins as a text: the ids are made here, where there is a
  * tokenizer. */
 static int
@@ -159,5 +187,7 @@ peft_job_config(struct peft_trainjob *job, const struct peft_source *source,
 	if (job->method != NULL)
 		peft_method_preset(job->method, job->config);
 	set_defaults(job->config, type);
+	if (strcmp(type, "AH_FUSION") == 0 && add_members(job, err) == -1)
+		return -1;
 	return add_text(job, source, err);
 }

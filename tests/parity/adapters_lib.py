@@ -6,6 +6,8 @@ usage: adapters_lib.py golden BASE OUT [NAME...]
        adapters_lib.py load BASE DIR [NAME...]
        adapters_lib.py stack BASE OUT GOLDEN
        adapters_lib.py fuse BASE OUT GOLDEN
+       adapters_lib.py heads BASE OUT
+       adapters_lib.py load-heads BASE DIR
 
 golden: OUT/NAME/ adapter_config.json, adapter.safetensors as the library
 saves them, golden.safetensors: input_ids, labels, logits, loss, grad.NAME,
@@ -13,7 +15,10 @@ merged.NAME where it merges.  load: trains each kind with peft-train (on
 PATH, as logits-tool), loads the result with the library, and compares the
 logits.  stack: OUT/A+B.logits, f32 in the machine's order, of the ids below
 with Stack(A, B) of adapters in GOLDEN.  fuse: OUT/NAME, fusions of those in
-NAMES with random weights, as the library saves them, and their logits.  BASE: tests/golden/methods/base.  Needs the packages adapters (1.3)
+NAMES with random weights, as the library saves them, and their logits.
+heads: OUT/NAME, adapters beside a head for classes, and what heads-unit.c
+looks for; load-heads: such ones, trained with peft-train, loaded by the
+library.  BASE: tests/golden/methods/base.  Needs the packages adapters (1.3)
 and the transformers it asks for.
 """
 import json
@@ -139,6 +144,11 @@ def save(m, d):
                    "adapter_norm_before" not in k and ".pool." not in k},
                   os.path.join(d, "adapter.safetensors"))
         os.remove(f)
+        f = os.path.join(d, "pytorch_model_head.bin")
+        if os.path.exists(f):
+            save_file(torch.load(f, weights_only=True),
+                      os.path.join(d, "model_head.safetensors"))
+            os.remove(f)
 
 
 def golden(path, out, name):
@@ -270,6 +280,7 @@ def fuse(path, out, golden_dir):
             m.load_adapter(os.path.join(golden_dir, a), load_as=a,
                            use_safetensors=True)
         setup = Fuse(*members)
+        torch.manual_seed(5)
         m.add_adapter_fusion(setup, AdapterFusionConfig.load(kind, **more))
         torch.manual_seed(4)
         with torch.no_grad():
@@ -285,6 +296,153 @@ def fuse(path, out, golden_dir):
         logits.numpy().astype("<f4").tofile(os.path.join(d, "logits"))
         with open(os.path.join(d, "members"), "w") as f:
             f.write(" ".join(members) + "\n")
+        curve(m, setup, os.path.join(d, "curve"))
+
+
+def curve(m, setup, path):
+    """Losses of the first steps of plain SGD, with the term that the
+    library's trainer adds."""
+    m.train_adapter_fusion(setup)
+    m.set_active_adapters(setup)
+    m.eval()
+    ids = torch.tensor([STACK_IDS])
+    opt = torch.optim.SGD([p for p in m.parameters() if p.requires_grad], 0.2)
+    with open(path, "w") as f:
+        for _ in range(6):
+            opt.zero_grad()
+            loss = m(input_ids=ids, labels=ids).loss
+            more = m.base_model.get_fusion_regularization_loss()
+            loss = loss if more is None else loss + more
+            f.write("%.9g\n" % loss.item())
+            loss.backward()
+            opt.step()
+
+
+HEADS = {
+    "seq_bn_single": ("SEQ_CLS", 5, lambda: SeqBnConfig(**R)),
+    "union_single": ("SEQ_CLS", 3, lambda: ConfigUnion(
+        LoRAConfig(r=2, alpha=3),
+        BnConfig(mh_adapter=True, output_adapter=True, is_parallel=True,
+                 non_linearity="relu", **R))),
+    "double_seq_bn_tokens": ("TOKEN_CLS", 4, lambda: DoubleSeqBnConfig(**R)),
+}
+
+
+def headed(path, task, n):
+    from transformers import (AutoModelForSequenceClassification,
+                              AutoModelForTokenClassification)
+    auto = {"SEQ_CLS": AutoModelForSequenceClassification,
+            "TOKEN_CLS": AutoModelForTokenClassification}[task]
+    m = auto.from_pretrained(path, num_labels=n, dtype=torch.float32,
+                             attn_implementation="eager").eval()
+    m.config.use_cache = False
+    adapters.init(m)
+    return m
+
+
+def heads(path, out):
+    """One sequence after the other: there is no padding here."""
+    for k, (name, (task, n, config)) in enumerate(HEADS.items()):
+        torch.manual_seed(60 + k)
+        m = headed(path, task, n)
+        m.add_adapter("demo", config=config())
+        m.train_adapter("demo")
+        m.set_active_adapters("demo")
+        m.eval()
+        perturb(m)
+        d = os.path.join(out, name)
+        save(m, d)
+        g, total, count = {}, 0, 0
+        for i, length in enumerate((7, 4, 9, 6)):
+            ids = torch.randint(3, 32, (length,))
+            labels = torch.randint(0, n, (length if task == "TOKEN_CLS"
+                                          else 1,))
+            if task == "TOKEN_CLS":
+                labels[::3] = -100
+            used = int((labels >= 0).sum())
+            o = m(input_ids=ids[None], labels=labels[None] if
+                  task == "TOKEN_CLS" else labels)
+            total, count = total + used * o.loss, count + used
+            g["ids.%d" % i] = ids.to(torch.int32)
+            g["labels.%d" % i] = labels.float()
+            g["logits.%d" % i] = o.logits[0].detach()
+        loss = total / count
+        loss.backward()
+        g["loss"] = loss.detach().reshape(1)
+        for p, q in m.named_parameters():
+            if q.requires_grad and q.grad is not None:
+                g["grad." + p] = q.grad
+        save_file({p: v.clone().contiguous() for p, v in g.items()},
+                  os.path.join(d, "golden.safetensors"))
+        print(name, "loss %.6f" % g["loss"].item(), len(g), "tensors")
+
+
+def load_heads(path, d):
+    good = True
+    for method, each in (("seq-bn", False), ("unipelt", False),
+                         ("double-seq-bn", True)):
+        random.seed(2)
+        tokens, out = os.path.join(d, "t"), os.path.join(d, "h-" + method)
+        rows = [[random.randrange(3, 32) for _ in range(9)] for _ in range(8)]
+        with open(tokens, "w", encoding="utf-8") as f:
+            for i, ids in enumerate(rows):
+                c = {"classes": [t % 3 for t in ids]} if each else \
+                    {"class": "abc"[i % 3]}
+                f.write(json.dumps({"input_ids": ids, **c}) + "\n")
+        run("peft-train", "-q", "-m", path, "--method", method, "--lr",
+            "1e-1", "--steps", "6", "--batch", "4", "-f", "-o", out + "/",
+            tokens)
+        m = headed(path, "TOKEN_CLS" if each else "SEQ_CLS", 3)
+        m.load_adapter(out, use_safetensors=True, set_active=True)
+        m.eval()
+        told = json.loads(subprocess.run(
+            ["peft-eval", "-q", "-m", path, "-a", out, "--no-base",
+             "--summary", tokens], check=True, capture_output=True).stdout)
+        total = 0
+        for i, ids in enumerate(rows):
+            with torch.no_grad():
+                z = m(input_ids=torch.tensor([ids])).logits[0]
+            want = torch.tensor([t % 3 for t in ids] if each else [i % 3])
+            total += float(torch.nn.functional.cross_entropy(
+                z.reshape(len(want), -1), want)) / len(rows)
+        ours = told["summary"]["loss"]
+        names = m.config.id2label
+        ok = abs(ours - total) < 1e-4 * total and (each or [
+            names[i] for i in range(3)] == ["a", "b", "c"])
+        good = good and ok
+        print("%sok - %s beside a head: the library's loss is %.6f, ours "
+              "%.6f" % ("" if ok else "not ", method, total, ours))
+    return good
+
+
+def load_fusion(path, d):
+    """One that is trained here, over members of the library's."""
+    from adapters.composition import Fuse
+    members, paths = ["seq_bn", "seq_bn_post"], []
+    tokens, out = os.path.join(d, "f"), os.path.join(d, "fusion")
+    rows = records(tokens)
+    for a in members:
+        paths.append(os.path.join(os.path.dirname(os.path.dirname(path)),
+                                  "adapters", a))
+    run("peft-train", "-q", "-m", path, "--method", "ah-fusion", "--frozen",
+        paths[0], "--frozen", paths[1], "--lr", "5e-2", "--steps", "10",
+        "--batch", "4", "-f", "-o", out + "/", tokens)
+    m = base(path)
+    for a, p in zip(members, paths):
+        m.load_adapter(p, load_as=a, use_safetensors=True)
+    m.load_adapter_fusion(out, use_safetensors=True)
+    m.active_adapters = Fuse(*members)
+    m.eval()
+    with open(tokens, "rb") as f:
+        raw = subprocess.run(["logits-tool", path, *paths, out], stdin=f,
+                             check=True, capture_output=True).stdout
+    ours = np.frombuffer(raw, np.float32).reshape(len(rows), -1, 40)
+    with torch.no_grad():
+        theirs = m(input_ids=rows).logits.numpy()
+    off = np.abs(ours - theirs).max() / np.abs(theirs).max()
+    print("%sok - a fusion trained here: the library computes the same "
+          "logits (%.1e)" % ("" if off < 1e-4 else "not ", off))
+    return off < 1e-4
 
 
 def main():
@@ -301,8 +459,14 @@ def main():
     if what == "fuse":
         fuse(path, out, sys.argv[4])
         return
+    if what == "heads":
+        heads(path, out)
+        return
+    if what == "load-heads":
+        sys.exit(not (load_heads(path, out) and load_fusion(path, out)))
     names = sys.argv[4:] or LOAD
     good = [load(path, out, name) for name in names]
+    good += [load_heads(path, out), load_fusion(path, out)]
     print("1..%d" % len(good))
     sys.exit(not all(good))
 

@@ -13,6 +13,9 @@ agrees() {
 		skip "$1" "$(sed 's/^peft-quantize: //;s/(known.*//' err)"
 		return
 	fi
+	agrees_file "$1"
+}
+agrees_file() {
 	run "$PEERS/bin/python" "$TOP/tests/parity/families_llamacpp.py" "$1"
 	ok "$(sed 's/^[a-z]* //' out)" grep -q '^ok ' out
 }
@@ -21,7 +24,7 @@ agrees() {
 # and phi3; Gemma 2's scale of attention by its size alone; norms of
 # Command-R's queries from 64 layers on; OLMoE's of as many keys as queries.
 published="cohere cohere2 deepseek_v2 deepseek_v2_plain exaone4 gemma2 gemma3
-    mistral olmoe phi phi3 qwen3_moe smollm3 yarn_factor"
+    gpt_oss mistral olmoe phi phi3 qwen3_moe smollm3 yarn_factor"
 mkdir published
 # shellcheck disable=SC2086
 (cd published && "$PEERS/bin/python" "$TOP/tests/parity/gguf_models.py" \
@@ -30,11 +33,17 @@ for name in $published; do
 	mv "published/$name" .
 	agrees "$name"
 	[ -f "$name.gguf" ] || ok "$name is no GGUF" false
+	case $name in deepseek_v2*)	# with kv_b_proj in two parts
+		"$PEERS/bin/python" "$TOP/tests/parity/kv_b_parts.py" \
+		    "$name.gguf" parts.gguf
+		mv parts.gguf "$name.gguf"
+		agrees_file "$name" ;;
+	esac
 	rm -r "$name" "$name.gguf"
 done
 for f in "$TOP"/tests/golden/families/*.tar.zst; do
 	name=$(basename "$f" .tar.zst)
-	case $name in cohere|gemma2|mistral|olmoe|phi3) continue ;; esac
+	case $name in cohere|gemma2|gpt_oss|mistral|olmoe|phi3) continue ;; esac
 	mkdir "$name"
 	zstd -dqc "$f" | tar -C "$name" -xf -
 	agrees "$name"

@@ -55,6 +55,10 @@ MODELS = {
         num_hidden_layers=27, hidden_size=32, num_key_value_heads=4, q_lora_rank=None, kv_lora_rank=32, qk_nope_head_dim=16,
         qk_rope_head_dim=8, v_head_dim=8, n_routed_experts=4, n_shared_experts=1, num_experts_per_tok=2, moe_intermediate_size=32,
         first_k_dense_replace=2, topk_method="greedy", norm_topk_prob=False, routed_scaling_factor=1.5))),
+    # gpt-oss: the limits of the activation; of yarn bounds that rounding, which llama.cpp does, leaves as they are in effect
+    "gpt_oss": lambda: tf.GptOssForCausalLM(tf.GptOssConfig(**base(
+        num_hidden_layers=4, head_dim=16, num_local_experts=8, num_experts_per_tok=2, sliding_window=8, intermediate_size=32,
+        rope_parameters=dict(YARN, truncate=False, beta_fast=6.0, original_max_position_embeddings=16)))),
     # Llama with another sharpness than yarn's own
     "yarn_factor": lambda: tf.LlamaForCausalLM(tf.LlamaConfig(**base(rope_parameters=dict(YARN, attention_factor=1.3)))),
 }

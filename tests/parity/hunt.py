@@ -179,6 +179,9 @@ def check_unit(path, here, alora, bad):
     lines = [x for x in out.splitlines() if x.startswith("not ok") and
              "gains 0, the gradients say 0" not in x and
              not ("through a cache" in x and alora)]
+    if re.search("^ok .*gradients: off by", out, re.M):
+        # of PEFT's, too, a difference is not always fine enough
+        lines = [x for x in lines if "along a direction" not in x]
     if lines or "Bail out" in out + err or rc not in (0, 1):
         bad.append(["unit", rc, lines, (err or out)[-300:]])
     return "peft-unit:" not in err
@@ -201,6 +204,7 @@ def check_merge(path, here, theirs, bad):
         return
     ours, was = stored(to), stored(path)
     worst = 0, None
+    untied = "lm_head.weight" in ours and "lm_head.weight" not in was
     for k, v in theirs.items():
         if k not in ours:
             continue
@@ -209,9 +213,12 @@ def check_merge(path, here, theirs, bad):
             bad.append(["merged shape", k, list(a.shape), list(b.shape)])
             continue
         off = ((a - b).abs().max() / b.abs().max().clamp_min(1e-9)).item()
+        if untied and k == "lm_head.weight":
+            continue    # PEFT's changes with the embedding
         worst = max(worst, (off, k), key=lambda x: x[0])
     changed = [k for k, v in ours.items()
-               if k in was and not torch.equal(was[k].float(), v.float())]
+               if k in was and ".experts." not in k and
+               not torch.equal(was[k].float(), v.float())]
     if worst[0] > 1e-5:
         bad.append(["merged", worst])
     if changed:

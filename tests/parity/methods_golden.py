@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Adapters of all methods over one very small llama, with what PEFT computes;
-and those of --tied, over one that has biases and whose head is the embedding.
+those of --tied, over one that has biases and whose head is the embedding; and
+those of --norms, over models of families.py, which norm queries and keys.
 
-usage: methods_golden.py [--tied] OUT [METHOD...]
+usage: methods_golden.py [--tied | --norms] OUT [METHOD...]
 
 OUT/base/                    the model
 OUT/METHOD/                  adapter_config.json, adapter_model.safetensors
@@ -16,6 +17,7 @@ import warnings
 
 import torch
 import peft
+import families
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers import StableLmConfig, StableLmForCausalLM
@@ -32,6 +34,9 @@ METHODS = {
                        target_modules=ALL, **C),
     "lora_dora": lambda: L(r=2, lora_alpha=3, use_dora=True, use_rslora=True,
                            target_modules=ALL, **C),
+    "lora_dora_drop": lambda: L(r=2, lora_alpha=3, use_dora=True,
+                                lora_dropout=0.3, target_modules=ALL,
+                                modules_to_save=["embed_tokens"], **C),
     "lora_dora_embed": lambda: L(
         r=2, lora_alpha=3, use_dora=True,
         target_modules=["embed_tokens", "v_proj"], **C),
@@ -127,6 +132,13 @@ METHODS = {
 TIED = {
     "bias_all": lambda: L(r=2, target_modules=QV, bias="all", lora_bias=True,
                           **C),
+    "tying": lambda: L(r=2, target_modules=QV, bias="all",
+                       ensure_weight_tying=True,
+                       modules_to_save=["norm", "up_proj"],
+                       trainable_token_indices={"embed_tokens": [5, 9],
+                                                "lm_head": [5, 9]}, **C),
+    "bias_dora": lambda: L(r=2, target_modules=["q_proj", "down_proj"],
+                           use_dora=True, bias="all", **C),
     "bias_only": lambda: peft.OFTConfig(
         oft_block_size=4, r=0, target_modules=["k_proj", "o_proj"],
         bias="oft_only", **C),
@@ -134,6 +146,16 @@ TIED = {
                              trainable_token_indices=[5, 9, 30], **C),
     "trainable_tokens": lambda: peft.TrainableTokensConfig(
         token_indices=[5, 9, 30], **C),
+}
+N = ["q_norm", "k_norm"]
+NORMS = {       # by family, and what else is so there alone
+    "qwen3": lambda: peft.LNTuningConfig(target_modules=N, **C),
+    "olmo2": lambda: L(r=2, target_modules=QV, modules_to_save=["norm"], **C),
+    "phi": lambda: L(r=2, target_modules=["q_proj"], bias="all", **C),
+    "gpt2": lambda: L(r=2, target_modules=["c_attn"],
+                      modules_to_save=["h.0.mlp.c_fc"], **C),
+    "deepseek_v2": lambda: peft.LNTuningConfig(
+        target_modules=["kv_a_layernorm", "norm"], **C),
 }
 # what X-LoRA mixes, and how: classifiers of one layer and of two
 X = dict(hidden_size=16, **C)
@@ -211,7 +233,13 @@ def mixture(d, name):
     return p
 
 
-def write(out, name, tied):
+def model_of(name, how):
+    if how != "--norms":
+        return base(how == "--tied")
+    return families.fresh(*families.FAMILIES[name], 0)
+
+
+def write(out, name, how, configs):
     d = os.path.join(out, name)
     ids = batch()
     labels = ids.clone()
@@ -219,8 +247,7 @@ def write(out, name, tied):
     if name in MIXED:
         p = mixture(d, name)
     else:
-        p = peft.get_peft_model(base(tied), (TIED if tied else METHODS)[
-            name]()).eval()
+        p = peft.get_peft_model(model_of(name, how), configs[name]()).eval()
         torch.manual_seed(2)
         shake(p)
         p.save_pretrained(d)
@@ -243,7 +270,7 @@ def write(out, name, tied):
     for n, q in p.named_parameters():
         if q.requires_grad and q.grad is not None:
             g["grad." + n.replace(".default", "")] = q.grad
-    was = dict(base(tied).named_parameters())
+    was = dict(model_of(name, how).named_parameters())
     try:
         if name in MIXED:       # to be merged, its experts would all act
             raise ValueError
@@ -259,8 +286,10 @@ def write(out, name, tied):
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    args = [a for a in sys.argv[1:] if a != "--tied"]
-    tied = len(args) < len(sys.argv) - 1
-    base(tied).save_pretrained(os.path.join(args[0], "base"))
-    for each in args[1:] or (TIED if tied else [*METHODS, *MIXED]):
-        write(args[0], each, tied)
+    args = sys.argv[1:]
+    flag = args.pop(0) if args[0].startswith("--") else ""
+    named = {"": METHODS, "--tied": TIED, "--norms": NORMS}[flag]
+    if flag != "--norms":
+        base(flag == "--tied").save_pretrained(os.path.join(args[0], "base"))
+    for each in args[1:] or ([*METHODS, *MIXED] if flag == "" else named):
+        write(args[0], each, flag, named)
