@@ -61,6 +61,35 @@ test_pool(struct peft_cpu *cpu)
 	return !atomic_load(&t.stray);
 }
 
+/* The first task waits for the second, which is of the same thread's share:
+ * so another must take it. */
+static void
+wait_next(void *ctx, size_t task, int thread)
+{
+	struct tally *t = ctx;
+
+	(void)thread;
+	while (task == 0 && atomic_load(&t->done[1]) == 0)
+		usleep(10);
+	atomic_fetch_add(&t->done[task], 1);
+}
+
+static int
+test_shares(struct peft_cpu *cpu)
+{
+	static struct tally t;
+	size_t n = 2 * (size_t)peft_cpu_threads(cpu), run, i;
+
+	for (run = 0; n > 2 && run < 20; run++) {
+		memset(&t, 0, sizeof(t));
+		peft_cpu_run(cpu, n, wait_next, &t);
+		for (i = 0; i < n; i++)
+			if (atomic_load(&t.done[i]) != 1)
+				return 0;
+	}
+	return 1;
+}
+
 /* A product of op(A) m x k, op(B) k x n; rows are `gap' apart from touching. */
 struct product {
 	size_t		 m, n, k, lda, ldb, ldc;
@@ -264,6 +293,8 @@ main(void)
 			return 1;
 		}
 		ok(test_pool(cpus[i]), "a pool of %d", threads[i]);
+		ok(test_shares(cpus[i]), "threads take what others of %d have "
+		    "left", threads[i]);
 	}
 	printf("# %s\n", peft_cpu_describe(cpus[0]));
 	test_gemm(cpus);

@@ -7,6 +7,7 @@
  */
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -379,7 +380,33 @@ test_exp(const struct peft_vec *v)
 	return worst <= 2 && x == 0 && isnan(y);
 }
 
-/* One query against a page of keys, and a part of one's values. */
+/* Queries together have the bits that each has alone. */
+static bool
+test_together(const struct peft_vec *v, struct data *d, size_t n,
+    size_t tokens)
+{
+	enum { M = 7, GAP = 3 };
+	size_t i, lds = PEFT_PAGE + GAP, ld = n + GAP;
+	float *s = d->a[2], *y = d->a[3], *alone = d->b[3], row[PEFT_PAGE];
+	bool good = true;
+
+	if (M * ld > MOST || n * PEFT_PAGE > MOST)
+		return true;
+	v->page_scores(s, lds, d->a[0], ld, M, d->a[1], n, 0.25f);
+	for (i = 0; i < M; i++) {
+		v->page_scores(row, 0, d->a[0] + i * ld, 0, 1, d->a[1], n,
+		    0.25f);
+		good = good && memcmp(row, s + i * lds, sizeof(row)) == 0;
+	}
+	memcpy(alone, y, M * ld * sizeof(*y));
+	v->page_values(y, ld, s, lds, M, d->a[1], n, tokens);
+	for (i = 0; i < M; i++)
+		v->page_values(alone + i * ld, 0, s + i * lds, 0, 1, d->a[1],
+		    n, tokens);
+	return good && memcmp(alone, y, M * ld * sizeof(*y)) == 0;
+}
+
+/* Queries against a page of keys, and a part of one's values. */
 static int
 test_page(const struct peft_vec *v, struct data *d, size_t size)
 {
@@ -396,8 +423,9 @@ test_page(const struct peft_vec *v, struct data *d, size_t size)
 			    (double)d->a[1][i * PEFT_PAGE + t]);
 		d->tol[t] *= ((double)n + 4) * EPS;
 	}
-	v->page_scores(d->a[2], d->a[0], d->a[1], n, 0.25f);
-	peft_vec_ref.page_scores(d->b[2], d->a[0], d->a[1], n, 0.25f);
+	v->page_scores(d->a[2], 0, d->a[0], 0, 1, d->a[1], n, 0.25f);
+	peft_vec_ref.page_scores(d->b[2], 0, d->a[0], 0, 1, d->a[1], n,
+	    0.25f);
 	good = all_near(d->a[2], d->b[2], d->tol, PEFT_PAGE);
 	for (i = 0; i < n; i++) {
 		d->tol[i] = fabs((double)d->a[3][i]);
@@ -406,9 +434,11 @@ test_page(const struct peft_vec *v, struct data *d, size_t size)
 			    (double)d->a[1][t * n + i]);
 		d->tol[i] *= ((double)tokens + 2) * EPS;
 	}
-	v->page_values(d->a[3], d->a[4], d->a[1], n, tokens);
-	peft_vec_ref.page_values(d->b[3], d->a[4], d->a[1], n, tokens);
-	return all_near(d->a[3], d->b[3], d->tol, n) && good;
+	v->page_values(d->a[3], 0, d->a[4], 0, 1, d->a[1], n, tokens);
+	peft_vec_ref.page_values(d->b[3], 0, d->a[4], 0, 1, d->a[1], n,
+	    tokens);
+	good = all_near(d->a[3], d->b[3], d->tol, n) && good;
+	return test_together(v, d, n, tokens) && good;
 }
 
 static void

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -20,25 +21,34 @@
  */
 enum { SPIN = 1000 };
 
+/* Tasks of a run that are not taken: the first of them, and the one behind
+ * the last, as one number. */
+typedef atomic_ullong range;
+
 struct worker {
 	struct peft_pool	*pool;
 	pthread_t		 thread;
-	int			 number;	/* 1 .. threads-1 */
+	int			 number;	/* 0: who calls */
+	range			 left;
+	unsigned		 seen;		/* runs it has looked at */
 	atomic_ullong		 busy;		/* nanoseconds with tasks */
+	char			 apart[64];	/* others write elsewhere */
 };
 
 /*
- * A run is its two counts.  A task is taken by lowering `open', and only who
- * has taken one reads fn and ctx: they stay as they are until it is done,
- * since the run cannot end before.  So a run waits for the threads that have
- * a task and not for those that are still waking up.
+ * A run gives each thread a stretch of the tasks, the same for each run alike:
+ * so a thread's share of a weight is in its own caches, and what lies behind a
+ * task is likely the next.  Who is done with his own takes from the ends of
+ * others'.  Only who has taken a task reads fn and ctx: they stay as they are
+ * until it is done, since the run cannot end before.  So a run waits for the
+ * threads that have a task and not for those that are still waking up.
  *
  * Who goes to sleep says so first and looks again; who brings news looks for
  * sleepers after.  Both orders are sequentially consistent, so one of the
  * two sees the other.
  */
 struct peft_pool {
-	struct worker	*workers;
+	struct worker	*workers;	/* [started + 1] */
 	int		 started;
 	pthread_mutex_t	 lock;
 	pthread_cond_t	 wake;		/* tasks, or the end of all */
@@ -48,10 +58,9 @@ struct peft_pool {
 	atomic_bool	 quit;
 	atomic_bool	 watched;	/* times are taken */
 	double		 waited;	/* seconds of the caller for others */
-	atomic_size_t	 open;		/* tasks not taken */
+	atomic_uint	 runs;		/* so far */
 	atomic_size_t	 undone;	/* tasks not done */
 	/* the run */
-	size_t		 ntasks;
 	void		(*fn)(void *, size_t, int);
 	void		*ctx;
 };
@@ -67,16 +76,39 @@ peft_pool_cores(void)
 	return CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
 }
 
-static bool
-take(struct peft_pool *p, size_t *task)
+static unsigned long long
+pack(size_t first, size_t end)
 {
-	size_t n = atomic_load(&p->open);
+	return (unsigned long long)end << 32 | first;
+}
 
-	while (n > 0)
-		if (atomic_compare_exchange_weak(&p->open, &n, n - 1)) {
-			*task = p->ntasks - n;
+/* The first of a range, or the last. */
+static bool
+take(range *left, bool last, size_t *task)
+{
+	unsigned long long r = atomic_load(left);
+	size_t first, end;
+
+	while ((first = (uint32_t)r) < (end = r >> 32)) {
+		*task = last ? end - 1 : first;
+		if (atomic_compare_exchange_weak(left, &r, last ?
+		    pack(first, end - 1) : pack(first + 1, end)))
 			return true;
-		}
+	}
+	return false;
+}
+
+/* One's own, then what others have left. */
+static bool
+find_task(struct peft_pool *p, int number, size_t *task)
+{
+	int i, n = p->started + 1;
+
+	if (take(&p->workers[number].left, false, task))
+		return true;
+	for (i = 1; i < n; i++)
+		if (take(&p->workers[(number + i) % n].left, true, task))
+			return true;
 	return false;
 }
 
@@ -85,7 +117,7 @@ do_tasks(struct peft_pool *p, int number)
 {
 	size_t task;
 
-	while (take(p, &task)) {
+	while (find_task(p, number, &task)) {
 		p->fn(p->ctx, task, number);
 		if (atomic_fetch_sub(&p->undone, 1) == 1 &&
 		    atomic_load(&p->waiting)) {
@@ -97,25 +129,27 @@ do_tasks(struct peft_pool *p, int number)
 }
 
 static bool
-has_news(struct peft_pool *p)
+has_news(const struct worker *w)
 {
-	return atomic_load(&p->open) > 0 || atomic_load(&p->quit);
+	return atomic_load(&w->pool->runs) != w->seen ||
+	    atomic_load(&w->pool->quit);
 }
 
 /* Until there is something to do: first turning, then asleep. */
 static void
-wait_news(struct peft_pool *p)
+wait_news(const struct worker *w)
 {
+	struct peft_pool *p = w->pool;
 	int i;
 
 	for (i = 0; i < SPIN; i++) {
-		if (has_news(p))
+		if (has_news(w))
 			return;
 		__builtin_ia32_pause();
 	}
 	pthread_mutex_lock(&p->lock);
 	atomic_fetch_add(&p->sleepers, 1);
-	while (!has_news(p))
+	while (!has_news(w))
 		pthread_cond_wait(&p->wake, &p->lock);
 	atomic_fetch_sub(&p->sleepers, 1);
 	pthread_mutex_unlock(&p->lock);
@@ -155,7 +189,8 @@ work(void *arg)
 	struct worker *w = arg;
 	double t;
 
-	while (!atomic_load(&w->pool->quit)) {
+	for (wait_news(w); !atomic_load(&w->pool->quit); wait_news(w)) {
+		w->seen = atomic_load(&w->pool->runs);
 		if (atomic_load(&w->pool->watched)) {
 			t = peft_now();
 			do_tasks(w->pool, w->number);
@@ -163,7 +198,6 @@ work(void *arg)
 			    ((peft_now() - t) * 1e9));
 		} else
 			do_tasks(w->pool, w->number);
-		wait_news(w->pool);
 	}
 	return NULL;
 }
@@ -261,6 +295,17 @@ peft_pool_threads(const struct peft_pool *p)
 	return p->started + 1;
 }
 
+/* Whose tasks are which. */
+static void
+share(struct peft_pool *p, size_t ntasks)
+{
+	size_t n = (size_t)p->started + 1, i;
+
+	for (i = 0; i < n; i++)
+		atomic_store(&p->workers[i].left, pack(ntasks * i / n,
+		    ntasks * (i + 1) / n));
+}
+
 void
 peft_pool_run(struct peft_pool *p, size_t ntasks,
     void (*fn)(void *ctx, size_t task, int thread), void *ctx)
@@ -268,16 +313,16 @@ peft_pool_run(struct peft_pool *p, size_t ntasks,
 	double t;
 	size_t task;
 
-	if (p->started == 0 || ntasks <= 1) {
+	if (p->started == 0 || ntasks <= 1 || ntasks > UINT32_MAX) {
 		for (task = 0; task < ntasks; task++)
 			fn(ctx, task, 0);
 		return;
 	}
 	p->fn = fn;
 	p->ctx = ctx;
-	p->ntasks = ntasks;
 	atomic_store(&p->undone, ntasks);
-	atomic_store(&p->open, ntasks);
+	share(p, ntasks);
+	atomic_fetch_add(&p->runs, 1);
 	wake_all(p);
 	do_tasks(p, 0);
 	if (!atomic_load(&p->watched)) {

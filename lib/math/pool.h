@@ -7,9 +7,9 @@
 #include "base/err.h"
 
 /*
- * Threads that wait for work.  Tasks are handed out one by one as threads
- * come free; since every task writes its own part, who does which does not
- * show in the result.
+ * Threads that wait for work.  Each has a stretch of a run's tasks, and takes
+ * others' when it is done with them; since every task writes its own part,
+ * who does which does not show in the result.
  */
 struct peft_pool;
 

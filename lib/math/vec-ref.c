@@ -226,30 +226,36 @@ adamw(float *p, const float *g, float *m, float *v, size_t n, float gscale,
 }
 
 static void
-page_scores(float *s, const float *q, const float *k, size_t n, float scale)
+page_scores(float *s, size_t lds, const float *q, size_t ldq, size_t m,
+    const float *k, size_t n, float scale)
 {
-	double sum[PEFT_PAGE] = { 0 };
-	size_t d, t;
+	for (; m > 0; m--, s += lds, q += ldq) {
+		double sum[PEFT_PAGE] = { 0 };
+		size_t d, t;
 
-	for (d = 0; d < n; d++)
+		for (d = 0; d < n; d++)
+			for (t = 0; t < PEFT_PAGE; t++)
+				sum[t] += (double)q[d] *
+				    (double)k[d * PEFT_PAGE + t];
 		for (t = 0; t < PEFT_PAGE; t++)
-			sum[t] += (double)q[d] * (double)k[d * PEFT_PAGE + t];
-	for (t = 0; t < PEFT_PAGE; t++)
-		s[t] = (float)(sum[t] * (double)scale);
+			s[t] = (float)(sum[t] * (double)scale);
+	}
 }
 
 static void
-page_values(float *y, const float *p, const float *v, size_t n, size_t tokens)
+page_values(float *y, size_t ldy, const float *p, size_t ldp, size_t m,
+    const float *v, size_t n, size_t tokens)
 {
 	size_t i, t;
 
-	for (i = 0; i < n; i++) {
-		double sum = (double)y[i];
+	for (; m > 0; m--, y += ldy, p += ldp)
+		for (i = 0; i < n; i++) {
+			double sum = (double)y[i];
 
-		for (t = 0; t < tokens; t++)
-			sum += (double)p[t] * (double)v[t * n + i];
-		y[i] = (float)sum;
-	}
+			for (t = 0; t < tokens; t++)
+				sum += (double)p[t] * (double)v[t * n + i];
+			y[i] = (float)sum;
+		}
 }
 
 const struct peft_vec peft_vec_ref = {

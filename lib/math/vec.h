@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PEFT_PAGE = 16 };
+enum { PEFT_PAGE = 16 };	/* tokens */
+enum { PEFT_QUERIES = 4 };	/* worth meeting a page together */
 
 /*
  * Vector kernels, one table a processor path.  One source (vec.inc, plain
@@ -61,13 +62,16 @@ struct peft_vec {
 	/* The index of the largest (the first of equals). */
 	size_t	(*argmax)(const float *x, size_t n);
 
-	/* Attention over a page of PEFT_PAGE cached tokens, one query.
+	/* Attention over a page of PEFT_PAGE cached tokens, m queries whose
+	 * rows are ld* apart; each has the bits that it has alone.
 	 * s[PEFT_PAGE] = scale * sum over d of q[d] k[d][PEFT_PAGE];
 	 * y[n] += sum over t < tokens of p[t] v[t][n]. */
-	void	(*page_scores)(float *s, const float *q, const float *k,
-		    size_t n, float scale);
-	void	(*page_values)(float *y, const float *p, const float *v,
-		    size_t n, size_t tokens);
+	void	(*page_scores)(float *s, size_t lds, const float *q,
+		    size_t ldq, size_t m, const float *k, size_t n,
+		    float scale);
+	void	(*page_values)(float *y, size_t ldy, const float *p,
+		    size_t ldp, size_t m, const float *v, size_t n,
+		    size_t tokens);
 
 	/* Rotary positions (Su et al. 2021), one head, half-split:
 	 * (x1, x2) -> (x1 c - x2 s, x2 c + x1 s); c, s: [half].  sign -1

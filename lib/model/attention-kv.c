@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attention through a cache.  One query at a time against the pages of its
- * sequence: the sums are the same however many tokens come at once and
- * whosever the pages are, so that a text does not depend on what else is in
- * work.
+ * Attention through a cache: queries against the pages of their sequence.
+ * Some that follow each other meet a page together, with the sums that each
+ * has alone: they are the same however many tokens come at once and whosever
+ * the pages are, so that a text does not depend on what else is in work.
  */
 
 #include <math.h>
 #include <string.h>
 
+#include "math/pack.h"
 #include "model/net-impl.h"
 
 static struct peft_kv *
@@ -42,50 +43,96 @@ peft_attention_fill(struct peft_run *run, const struct peft_node *node,
 		}
 }
 
-/* One query of a head, which sees keys lo .. end of its sequence. */
+/* m queries of a head, of tokens one after the other, the first of which sees
+ * keys .. end of its sequence. */
 struct look {
 	const struct peft_kv	*kv;
 	size_t			 layer, head, group;
-	size_t			 lo, end;
+	size_t			 window, end, m;
+	size_t			 lds;		/* of a query's scores */
 };
 
-/* What a sink leaves of the weights: exp(lse) / (exp(lse) + exp(sink)). */
-static float
-share_left(float lse, float sink)
+/* Query i sees keys from .. from+n. */
+static size_t
+seen(const struct look *l, size_t i, size_t *from)
 {
-	return 1 / (1 + expf(sink - lse));
+	size_t end = l->end + i;
+
+	*from = end > l->window ? end - l->window : 0;
+	return end - *from;
 }
 
-static float
-attend(const struct peft_run *run, const struct look *l, const float *q,
-    float *out, float *s)
+static void
+weigh(const struct peft_run *run, const struct look *l, const float *q,
+    size_t ldq, float *s, float *lse)
 {
 	const struct peft_config *c = &run->net->config;
-	const float *sinks = run->net->layers[l->layer].sinks;
-	size_t first = l->lo / PEFT_PAGE, i, from, n;
-	float lse, less;
+	size_t from, n, i;
 
-	for (i = first; i * PEFT_PAGE < l->end; i++)
-		run->vec->page_scores(s + i * PEFT_PAGE, q,
+	(void)seen(l, 0, &from);
+	for (i = from / PEFT_PAGE; i * PEFT_PAGE < l->end + l->m - 1; i++)
+		run->vec->page_scores(s + i * PEFT_PAGE, l->lds, q, ldq, l->m,
 		    peft_page_keys(run, l->kv, i, l->layer, l->group),
 		    c->head_dim, (float)c->t.attn_scale);
-	peft_scores(run, l->head, s + l->lo, l->end - l->lo,
-	    l->end - l->lo - 1);
-	lse = run->vec->softmax(s + l->lo, l->end - l->lo);
-	memset(out, 0, c->v_dim * sizeof(*out));
-	for (i = first; i * PEFT_PAGE < l->end; i++) {
-		from = i == first ? l->lo % PEFT_PAGE : 0;
-		n = l->end - i * PEFT_PAGE;
-		n = (n < PEFT_PAGE ? n : PEFT_PAGE) - from;
-		run->vec->page_values(out, s + i * PEFT_PAGE + from,
-		    peft_page_values(run, l->kv, i, l->layer, l->group) +
-		    from * c->v_dim, c->v_dim, n);
+	for (i = 0; i < l->m; i++, s += l->lds) {
+		n = seen(l, i, &from);
+		peft_scores(run, l->head, s + from, n, n - 1);
+		lse[i * c->heads] = run->vec->softmax(s + from, n);
 	}
-	if (sinks == NULL)
-		return lse;
-	less = share_left(lse, sinks[l->head]);
-	run->vec->scale(out, less, c->v_dim);
-	return lse - logf(less);
+}
+
+/* The sum of a page's values for each query, of what it sees of them. */
+static void
+add_page(const struct peft_run *run, const struct look *l, size_t page,
+    const float *s, float *out, size_t ldo)
+{
+	const struct peft_config *c = &run->net->config;
+	const float *v = peft_page_values(run, l->kv, page, l->layer,
+	    l->group);
+	size_t first = page * PEFT_PAGE, i, from, end;
+
+	(void)seen(l, l->m - 1, &from);
+	if (from <= first && first + PEFT_PAGE <= l->end) {
+		run->vec->page_values(out, ldo, s + first, l->lds, l->m, v,
+		    c->v_dim, PEFT_PAGE);
+		return;
+	}
+	for (i = 0; i < l->m; i++, s += l->lds, out += ldo) {
+		end = seen(l, i, &from) + from;
+		from = from > first ? from : first;
+		end = end < first + PEFT_PAGE ? end : first + PEFT_PAGE;
+		if (from < end)
+			run->vec->page_values(out, 0, s + from, 0, 1,
+			    v + (from - first) * c->v_dim, c->v_dim,
+			    end - from);
+	}
+}
+
+static void
+attend(const struct peft_run *run, const struct look *l, const float *q,
+    size_t ldq, float *out, float *lse, float *s)
+{
+	const struct peft_config *c = &run->net->config;
+	size_t ldo = c->heads * c->v_dim, i, from;
+
+	weigh(run, l, q, ldq, s, lse);
+	for (i = 0; i < l->m; i++)
+		memset(out + i * ldo, 0, c->v_dim * sizeof(*out));
+	(void)seen(l, 0, &from);
+	for (i = from / PEFT_PAGE; i * PEFT_PAGE < l->end + l->m - 1; i++)
+		add_page(run, l, i, s, out, ldo);
+}
+
+/* How many that are asked for, from i on, follow each other. */
+static size_t
+together(const struct peft_asked *ask, size_t first, size_t i)
+{
+	size_t m = 1, at = peft_asked_at(ask, first, i);
+
+	while (m < PEFT_QUERIES && i + m < ask->n &&
+	    peft_asked_at(ask, first, i + m) == at + m)
+		m++;
+	return m;
 }
 
 void
@@ -96,18 +143,19 @@ peft_attention_kv(const struct peft_run *run, const struct peft_node *node,
 	const struct peft_config *c = &run->net->config;
 	const struct peft_heads_at *at = &run->net->at;
 	size_t rep = c->heads / c->kv_heads, i, at_node, row;
-	size_t window = peft_config_window(c, layer);
 	struct look l = { .kv = cache_of(run, node), .layer = layer,
-	    .head = head, .group = head / rep };
+	    .head = head, .group = head / rep,
+	    .window = peft_config_window(c, layer),
+	    .lds = peft_pack_up(run->caps.seq) };
 
-	for (i = 0; i < ask->n; i++) {
+	for (i = 0; i < ask->n; i += l.m) {
 		at_node = peft_asked_at(ask, node->first, i);
 		row = ask->first + i;
+		l.m = together(ask, node->first, i);
 		l.end = l.kv->len + at_node + 1;
-		l.lo = l.end > window ? l.end - window : 0;
-		lse[row * c->heads + head] = attend(run, &l, qkv +
-		    (node->first + at_node) * at->ld + l.group * at->group +
-		    head % rep * at->q, out + (row * c->heads + head) *
-		    c->v_dim, scores);
+		attend(run, &l, qkv + (node->first + at_node) * at->ld +
+		    l.group * at->group + head % rep * at->q, at->ld, out +
+		    (row * c->heads + head) * c->v_dim, lse + row * c->heads +
+		    head, scores);
 	}
 }

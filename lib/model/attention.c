@@ -243,7 +243,7 @@ peft_attention_scratch(const struct peft_run *run)
 		peft_attention_back_room(run, &a);
 		most = most > a.used ? most : a.used;
 	}
-	cached *= sizeof(float);
+	cached *= PEFT_QUERIES * sizeof(float);
 	return (most > cached ? most : cached) / sizeof(float);
 }
 

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "quant/expand.h"
+#include "quant/way.h"
 
 enum {
 	STRIP = PEFT_MAXBLOCK,	/* columns of a row that are decoded at a time:
@@ -19,13 +20,11 @@ struct peft_expander
 peft_expander_of(const struct peft_cpu *cpu, enum peft_compute compute)
 {
 	struct peft_expander e = { .f32 = peft_cpu_panel_f32(cpu),
+	    .decoders = peft_way_of(cpu)->decoders,
 	    .size = sizeof(float), .chunk = CHUNK, .whole = WHOLE,
 	    .step = PEFT_KSTEP, .part = WHOLE,
 	    .room = PEFT_PANEL * PEFT_PANEL * PEFT_ABREAST };
 
-	e.decoders = e.f32 == &peft_panel_f32_avx512 ? &peft_decoders_avx512 :
-	    e.f32 == &peft_panel_f32_avx2 ? &peft_decoders_avx2 :
-	    &peft_decoders_ref;
 	if (compute == PEFT_COMPUTE_INT8) {
 		e.int8 = peft_cpu_panel_int8(cpu);
 		e.size = e.int8->size;

@@ -77,7 +77,7 @@ l_sum4(const lanes *a, size_t step, float out[4])
 #endif
 
 #ifdef __AVX2__
-/* All lanes as a tree; the same of four, `step' apart. */
+/* All lanes as a tree; l_sum4 the same of four, `step' apart. */
 INLINE float
 l_sum(lanes a)
 {
@@ -85,19 +85,6 @@ l_sum(lanes a)
 
 	q = _mm_add_ps(q, _mm_movehl_ps(q, q));
 	return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
-}
-
-INLINE void
-l_sum4(const lanes *a, size_t step, float out[4])
-{
-	__m128 q0 = l_quarter(a[0]), q1 = l_quarter(a[step]);
-	__m128 q2 = l_quarter(a[2 * step]), q3 = l_quarter(a[3 * step]);
-
-	q0 = _mm_add_ps(_mm_movelh_ps(q0, q1), _mm_movehl_ps(q1, q0));
-	q2 = _mm_add_ps(_mm_movelh_ps(q2, q3), _mm_movehl_ps(q3, q2));
-	_mm_storeu_ps(out, _mm_add_ps(
-	    _mm_shuffle_ps(q0, q2, _MM_SHUFFLE(2, 0, 2, 0)),
-	    _mm_shuffle_ps(q0, q2, _MM_SHUFFLE(3, 1, 3, 1))));
 }
 #endif
 

@@ -8,8 +8,9 @@
 
 #include "quant/few.h"
 #include "quant/product-impl.h"
+#include "quant/way.h"
 
-enum { FEWROWS = 64 };		/* of a task */
+enum { FEWROWS = 32 };		/* of a task */
 
 struct few {
 	const struct peft_products	*j;
@@ -46,9 +47,7 @@ rows_task(void *ctx, size_t task, int thread)
 void
 peft_product_few(const struct peft_products *j)
 {
-	struct few f = { .j = j, .path = j->e.f32 == &peft_panel_f32_avx512 ?
-	    &peft_few_avx512 : j->e.f32 == &peft_panel_f32_avx2 ?
-	    &peft_few_avx2 : &peft_few_ref };
+	struct few f = { .j = j, .path = peft_way_of(j->cpu)->few };
 	size_t i, n = 0;
 
 	for (i = 0; i < j->np; i++)

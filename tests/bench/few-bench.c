@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Products with stored weights for a few tokens, on one thread: GB/s of
- * weights read and GF/s, beside what memory gives.  A hundred megabytes of
- * weights in turn, as a model's layers are.  usage: few-bench [TYPE ...]
+ * weights read and GF/s.  A hundred megabytes of weights in turn, as a model's
+ * layers are.  usage: few-bench [TYPE ...]
+ * or nothing but what memory gives to N threads: few-bench memory N
  */
 
 #include <stdint.h>
@@ -33,33 +34,6 @@ must(void *p)
 	if (p == NULL)
 		exit(2);
 	return p;
-}
-
-/* Nothing but reading, in GB/s. */
-static double
-reading(const uint8_t *data, size_t bytes)
-{
-	double best = 1e9, t;
-	volatile uint64_t sink;
-	int r;
-
-	for (r = 0; r < REPEAT; r++) {
-		uint64_t s[8] = { 0 }, v[8];
-		size_t i, k;
-
-		t = cpu_now();
-		for (i = 0; i + 64 <= bytes; i += 64) {
-			memcpy(v, data + i, 64);
-			for (k = 0; k < 8; k++)
-				s[k] += v[k];
-		}
-		for (k = 0; k < 8; k++)
-			sink = s[k];
-		(void)sink;
-		t = cpu_now() - t;
-		best = t < best ? t : best;
-	}
-	return (double)bytes / best * 1e-9;
 }
 
 static double
@@ -108,7 +82,7 @@ bench(struct peft_cpu *cpu, enum peft_dtype t)
 		exit(2);
 	for (i = 1; i < copies; i++)
 		memcpy(data + i * w.nbytes, data, w.nbytes);
-	printf("%-6s %6.1f", info->name, reading(data, copies * w.nbytes));
+	printf("%-6s", info->name);
 	for (i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
 		s = run(cpu, &w, data, copies, tokens[i], x, y, scratch);
 		printf("  %5.1f %5.0f", (double)(copies * w.nbytes) / s * 1e-9,
@@ -121,21 +95,39 @@ bench(struct peft_cpu *cpu, enum peft_dtype t)
 	free(data);
 }
 
+/* In GB/s. */
+static int
+memory(int threads)
+{
+	struct peft_err err;
+	struct peft_cpu *cpu = peft_cpu_open(threads, &err);
+	double bytes = cpu == NULL ? -1 : peft_peak_memory(cpu, &err);
+
+	peft_cpu_close(cpu);
+	if (bytes < 0)
+		return 2;
+	printf("%.1f\n", bytes / 1e9);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	static const char *const usual[] = { "q4_1", "q8_0", "q4_0", "q4_k",
 	    "q6_k", "bf16", "f32" };
 	struct peft_err err;
-	struct peft_cpu *cpu = peft_cpu_open(1, &err);
+	struct peft_cpu *cpu;
 	int i, n = argc > 1 ? argc - 1 : (int)(sizeof(usual) /
 	    sizeof(usual[0]));
 
-	if (cpu == NULL)
+	if (argc == 3 && strcmp(argv[1], "memory") == 0)
+		return memory(atoi(argv[2]));
+	if ((cpu = peft_cpu_open(1, &err)) == NULL)
 		return 2;
 	printf("one thread, %.0f GF/s at most; GB/s of weights and GF/s\n"
-	    "%-6s %6s  %11s  %11s  %11s  %11s  %11s  %11s\n", peft_peak_products(cpu) / 1e9,
-	    "type", "read", "1 token", "2", "4", "8", "16", "32");
+	    "%-6s  %11s  %11s  %11s  %11s  %11s  %11s\n",
+	    peft_peak_products(cpu) / 1e9, "type", "1 token", "2", "4", "8",
+	    "16", "32");
 	for (i = 0; i < n; i++) {
 		enum peft_dtype t = peft_dtype_of_name(argc > 1 ?
 		    argv[i + 1] : usual[i]);

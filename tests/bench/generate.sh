@@ -31,6 +31,11 @@ few-bench
 echo
 echo 'reading prompts, and one stream (tokens a second, by the clock):'
 printf '%-34s %10s %10s %8s\n' '' 'prompt' 'made' 'MB/token'
+# a token reads all of the model: so much of what memory gives
+share() { awk -v j="$1" -v b="$bytes" -v m="$(few-bench memory "$1")" '{
+	printf "%-34s %10d %10d %8.1f  %.1f of %.1f GB/s, %.0f %%\n",
+	    "peft-generate, threads " j, $2, $1, b / 1e6, $1 * b / 1e9, m,
+	    $1 * b / 1e7 / m }' "ours.$1"; }
 jq -nc '{prompt: ("word " * 1023), max_tokens: 1}' >long.jsonl
 head -n 1 none.jsonl >one.jsonl
 for j in 1 "$threads"; do
@@ -38,8 +43,7 @@ for j in 1 "$threads"; do
 	read=$(sed -n 's/.*shared, \([0-9]*\) a second.*/\1/p' stat)
 	gen "$j" 1 out one.jsonl
 	echo "$(rate) $read" >"ours.$j"
-	awk -v j="$j" -v b="$bytes" '{ printf "%-34s %10d %10d %8.1f  %.1f GB/s\n",
-	    "peft-generate, threads " j, $2, $1, b / 1e6, $1 * b / 1e9 }' "ours.$j"
+	share "$j"
 done
 awk 'NR == 1 { a = $2 } NR == 2 { printf "prompts, %d threads against one: %.2f\n", n, $2 / a }' \
     n="$threads" ours.1 "ours.$threads"
