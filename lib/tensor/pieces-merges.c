@@ -83,6 +83,26 @@ ways(const struct peft_pieces *p, size_t i, const struct peft_map *known,
 	return 0;
 }
 
+/* Scores fall from piece to piece in most vocabularies: then only the ways
+ * to make one piece have to change places. */
+static void
+sort(struct pairs *p)
+{
+	size_t i, end;
+
+	for (i = 0; i < p->n; i = end) {
+		for (end = i + 1; end < p->n && p->at[end].whole ==
+		    p->at[i].whole; end++)
+			;
+		if (end - i > 1)
+			qsort(&p->at[i], end - i, sizeof(*p->at), by_score);
+	}
+	for (i = 1; i < p->n && by_score(&p->at[i - 1], &p->at[i]) < 0; i++)
+		;
+	if (i < p->n)
+		qsort(p->at, p->n, sizeof(*p->at), by_score);
+}
+
 static int
 find_pairs(const struct peft_pieces *p, struct pairs *out,
     struct peft_err *err)
@@ -106,8 +126,8 @@ find_pairs(const struct peft_pieces *p, struct pairs *out,
 			r = ways(p, i, &known, out, err);
 	}
 	peft_map_free(&known);
-	if (r != -1 && out->n > 0)
-		qsort(out->at, out->n, sizeof(*out->at), by_score);
+	if (r != -1)
+		sort(out);
 	return r == -1 ? -1 : 0;
 }
 
