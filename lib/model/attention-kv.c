@@ -108,12 +108,21 @@ add_page(const struct peft_run *run, const struct look *l, size_t page,
 	}
 }
 
+/* What a sink leaves of the weights: exp(lse) / (exp(lse) + exp(sink)). */
+static float
+share_left(float lse, float sink)
+{
+	return 1 / (1 + expf(sink - lse));
+}
+
 static void
 attend(const struct peft_run *run, const struct look *l, const float *q,
     size_t ldq, float *out, float *lse, float *s)
 {
 	const struct peft_config *c = &run->net->config;
+	const float *sinks = run->net->layers[l->layer].sinks;
 	size_t ldo = c->heads * c->v_dim, i, from;
+	float less;
 
 	weigh(run, l, q, ldq, s, lse);
 	for (i = 0; i < l->m; i++)
@@ -121,6 +130,11 @@ attend(const struct peft_run *run, const struct look *l, const float *q,
 	(void)seen(l, 0, &from);
 	for (i = from / PEFT_PAGE; i * PEFT_PAGE < l->end + l->m - 1; i++)
 		add_page(run, l, i, s, out, ldo);
+	for (i = 0; sinks != NULL && i < l->m; i++) {
+		less = share_left(lse[i * c->heads], sinks[l->head]);
+		run->vec->scale(out + i * ldo, less, c->v_dim);
+		lse[i * c->heads] -= logf(less);
+	}
 }
 
 /* How many that are asked for, from i on, follow each other. */
