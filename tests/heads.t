@@ -151,7 +151,7 @@ for m in seq-bn par-bn unipelt; do
 	    train.tok
 	ok "$m: with its classes" cmp hub/head_config.json hub2/head_config.json
 done
-ok 'the head is in files of its own' [ "$(cd hub; echo *)" = \
+ok 'the head is in files of its own' [ "$(cd hub && echo *)" = \
     'adapter.safetensors adapter_config.json head_config.json model_head.safetensors' ]
 ok 'with the names of the classes' jq -e --rawfile n names '(.label2id |
     to_entries | sort_by(.value) | map(.key)) == ($n | split("\n")[:-1]) and

@@ -50,9 +50,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_parts p = fuzz_split(data, size,
 	    "\n=== generation ===\n");
-	struct peft_side config = { "config.json", p.first, p.nfirst };
+	struct peft_side config = { "config.json", p.first, p.nfirst,
+	    false };
 	struct peft_side gen = { "generation_config.json", p.second,
-	    p.nsecond };
+	    p.nsecond, false };
 	struct peft_config c = { 0 };
 	struct peft_err err = { 0 };
 
