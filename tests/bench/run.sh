@@ -108,9 +108,5 @@ if [ -n "${SHAPES:-}" ]; then
 	sh "$TOP/tests/bench/large.sh"
 	echo
 fi
-if [ -n "${SHAPES:-}" ]; then
-	sh "$TOP/tests/bench/large.sh"
-	echo
-fi
 echo 'products:'
 math-bench
