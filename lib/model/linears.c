@@ -156,17 +156,31 @@ peft_linears(struct peft_run *run, const struct peft_linear *lin,
 	}
 }
 
+struct copy {
+	const float	*src;
+	float		*dst;
+	size_t		 lds, ldd, n;	/* of a row */
+};
+
+static void
+copy_row(void *ctx, size_t t, int thread)
+{
+	const struct copy *c = ctx;
+
+	(void)thread;
+	memcpy(c->dst + t * c->ldd, c->src + t * c->lds, c->n *
+	    sizeof(*c->dst));
+}
+
 /* Hooks make of the output's gradient another, in a copy of it. */
 static void
 output_back(struct peft_run *run, const struct peft_site *site, float *saved,
     const float *x, size_t ldx, struct peft_product *dy, size_t *at)
 {
 	float *copy = run->dout + run->T * *at;
-	size_t t;
+	struct copy c = { dy->y, copy, dy->ldy, site->out, site->out };
 
-	for (t = 0; t < run->T; t++)
-		memcpy(copy + t * site->out, dy->y + t * dy->ldy,
-		    site->out * sizeof(*copy));
+	peft_cpu_run(run->net->cpu, run->T, copy_row, &c);
 	peft_hooks_output_back(run, site, run->ranges, run->nranges,
 	    run->ident, x, ldx, copy, site->out, saved);
 	dy->y = copy;

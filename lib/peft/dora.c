@@ -169,29 +169,46 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 	peft_cpu_run(c->cpu, c->T, scale_row, &k);
 }
 
-/* The scale's gradient, and the output's on its way in. */
+enum { STRIPE = 256 };		/* columns of a task */
+
+/* The scale's gradient, and the output's on its way in: some columns of all
+ * tokens, one after the other. */
+static void
+stripe_back(void *ctx, size_t task, int thread)
+{
+	const struct task *k = ctx;
+	const struct peft_module *m = k->m;
+	const struct peft_dora *d = m->state;
+	size_t out = m->site->out, from = task * STRIPE, t, i;
+	size_t end = out - from < STRIPE ? out : from + STRIPE;
+	const float *keep = k->c->saved + k->c->T * m->rank;
+	float *gm = m->param[PEFT_LORA_MAGNITUDE]->grad, a = m->weight;
+	float *dy = k->y;
+
+	(void)thread;
+	for (t = 0; t < k->c->T; t++, keep += out, dy += k->ldy) {
+		for (i = from; m->train && i < end; i++)
+			gm[i] += a * dy[i] * keep[i] * d->inverse[i];
+		for (i = from; i < end; i++)
+			dy[i] *= 1 + a * (d->scale[i] - 1);
+	}
+}
+
 static void
 output_back(void *self, const struct peft_hook_call *c, float *dy,
     size_t lddy)
 {
-	const struct peft_module *m = self;
-	const struct peft_dora *d = m->state;
-	size_t out = m->site->out, t, i;
-	const float *keep = c->saved + c->T * m->rank;
-	float *gm = m->param[PEFT_LORA_MAGNITUDE]->grad, a = m->weight;
+	struct task k = { self, c, dy, lddy };
 
-	for (t = 0; t < c->T; t++, keep += out, dy += lddy) {
-		for (i = 0; m->train && i < out; i++)
-			gm[i] += a * dy[i] * keep[i] * d->inverse[i];
-		for (i = 0; i < out; i++)
-			dy[i] *= 1 + a * (d->scale[i] - 1);
-	}
+	peft_cpu_run(c->cpu, (k.m->site->out + STRIPE - 1) / STRIPE,
+	    stripe_back, &k);
 }
 
 const struct peft_hook_ops peft_dora_hook = {
 	.memory = peft_dora_memory, .begin = peft_dora_begin, .saved = saved,
 	.scratch = peft_lowrank_scratch, .forward = forward,
 	.backward = peft_lowrank_backward, .output_back = output_back,
+	.thin = peft_lowrank_thin,
 };
 
 int

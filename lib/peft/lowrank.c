@@ -167,8 +167,9 @@ peft_lowrank_backward(void *self, const struct peft_hook_call *c,
 		peft_drop_back(m, c, g, dx, lddx);
 }
 
-static bool
-thin(const void *self, const struct peft_hook_call *c, struct peft_thin *w)
+bool
+peft_lowrank_thin(const void *self, const struct peft_hook_call *c,
+    struct peft_thin *w)
 {
 	const struct peft_module *m = self;
 
@@ -185,7 +186,7 @@ const struct peft_hook_ops peft_lowrank_hook = {
 	.memory = peft_lowrank_memory, .begin = peft_lowrank_begin,
 	.end = peft_lowrank_end, .saved = peft_lowrank_saved,
 	.scratch = peft_lowrank_scratch, .forward = peft_lowrank_forward,
-	.backward = peft_lowrank_backward, .thin = thin,
+	.backward = peft_lowrank_backward, .thin = peft_lowrank_thin,
 };
 
 bool

@@ -31,6 +31,8 @@ int	peft_lowrank_prepare(struct peft_module *, const struct peft_rows *,
 size_t	peft_lowrank_memory(const void *);
 size_t	peft_lowrank_saved(const void *, size_t T);
 size_t	peft_lowrank_scratch(const void *, size_t T);
+bool	peft_lowrank_thin(const void *, const struct peft_hook_call *,
+	    struct peft_thin *);
 void	peft_lowrank_begin(void *, struct peft_cpu *, float *product);
 void	peft_lowrank_end(void *, struct peft_cpu *);
 void	peft_lowrank_forward(void *, const struct peft_hook_call *, float *y,
