@@ -99,6 +99,8 @@ expect 2 '*no control is called*' bad '{"control":"stop"}'
 expect 2 '*needs --adapters' bad '{"control":"reload"}'
 expect 2 '*none: *' peft-generate -q -m base --adapters none -p x
 mkfifo in
+# who waits for lines may look before the other process has opened its files
+: >served; : >said
 peft-generate -m base --adapters voices --combine both=a,b --jsonl <in >served 2>said &
 pid=$!
 exec 7>in
