@@ -110,6 +110,18 @@ gelu_back_row(const struct peft_vec *v, float *g, float *up, const float *dy,
 	}
 }
 
+static float
+below(float x, float limit)
+{
+	return x < limit ? x : limit;
+}
+
+static float
+within(float x, float limit)
+{
+	return x > limit ? limit : x < -limit ? -limit : x;
+}
+
 /* gpt-oss's: y = (u' + 1) g' sigmoid(alpha g'), where g' = min(g, limit) and
  * u' is u within limit of 0.  s[n] = the sigmoids, n <= STRETCH. */
 static void
@@ -120,7 +132,7 @@ clamped_stretch(const struct peft_vec *v, const struct peft_traits *t,
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		s[i] = -alpha * (g[i] < limit ? g[i] : limit);
+		s[i] = -alpha * below(g[i], limit);
 	v->expsub(s, 0, n);
 	for (i = 0; i < n; i++)
 		s[i] = 1 / (1 + s[i]);
@@ -137,9 +149,8 @@ clamped_row(const struct peft_vec *v, const struct peft_traits *t, float *y,
 		m = n - k < STRETCH ? n - k : STRETCH;
 		clamped_stretch(v, t, s, g + k, m);
 		for (i = 0; i < m; i++) {
-			x = g[k + i] < limit ? g[k + i] : limit;
-			u = up[k + i];
-			u = u > limit ? limit : u < -limit ? -limit : u;
+			x = below(g[k + i], limit);
+			u = within(up[k + i], limit);
 			y[k + i] = (u + 1) * x * s[i];
 		}
 	}
@@ -158,9 +169,8 @@ clamped_back_row(const struct peft_vec *v, const struct peft_traits *t,
 		m = n - k < STRETCH ? n - k : STRETCH;
 		clamped_stretch(v, t, s, g + k, m);
 		for (i = 0; i < m; i++) {
-			x = g[k + i] < limit ? g[k + i] : limit;
-			u = up[k + i];
-			u = u > limit ? limit : u < -limit ? -limit : u;
+			x = below(g[k + i], limit);
+			u = within(up[k + i], limit);
 			d = s[i] * (1 + alpha * x * (1 - s[i]));
 			g[k + i] = g[k + i] > limit ? 0 :
 			    dy[k + i] * (u + 1) * d;

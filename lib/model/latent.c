@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include "model/hooks-impl.h"
 #include "model/latent-impl.h"
 #include "model/net-impl.h"
 
@@ -73,18 +72,9 @@ static void
 narrow(struct peft_run *run, const struct peft_layer *l, const float *kva)
 {
 	const struct peft_config *c = &run->net->config;
-	size_t ld = c->kv_rank + c->rope_dim, t, i;
 
-	for (i = 0; i < run->nranges; i++) {
-		const struct peft_range *r = &run->ranges[i];
-		struct peft_vectors v;
-		struct peft_normal own = peft_norm_of(&l->norm[PEFT_KV_NORM],
-		    r->adapter, &v);
-
-		for (t = r->first; t < r->first + r->n; t++)
-			peft_norm_row(run, &own, 0, run->latent + t *
-			    c->kv_rank, kva + t * ld);
-	}
+	peft_norm_rows(run, &l->norm[PEFT_KV_NORM], run->ranges,
+	    run->nranges, run->latent, kva, c->kv_rank + c->rope_dim, NULL);
 }
 
 /* run->dkva's narrow part from run->dlatent. */
@@ -93,26 +83,13 @@ narrow_back(struct peft_run *run, const struct peft_layer *l,
     const float *kva)
 {
 	const struct peft_config *c = &run->net->config;
-	size_t ld = c->kv_rank + c->rope_dim, t, i;
+	size_t ld = c->kv_rank + c->rope_dim, t;
 
-	for (i = 0; i < run->nranges; i++) {
-		const struct peft_range *r = &run->ranges[i];
-		struct peft_vectors v;
-		struct peft_normal own = peft_norm_of(&l->norm[PEFT_KV_NORM],
-		    r->adapter, &v);
-
-		for (t = r->first; t < r->first + r->n; t++) {
-			float *to = run->dkva + t * ld;
-			const float *dy = run->dlatent + t * c->kv_rank;
-
-			if (v.dw != NULL)
-				peft_norm_vectors_back(run, &own, &v, dy,
-				    kva + t * ld);
-			memset(to, 0, c->kv_rank * sizeof(*to));
-			peft_norm_back_row(run, &own, 0, to, dy, kva +
-			    t * ld);
-		}
-	}
+	for (t = 0; t < run->T; t++)
+		memset(run->dkva + t * ld, 0, c->kv_rank *
+		    sizeof(*run->dkva));
+	peft_norm_rows_back(run, &l->norm[PEFT_KV_NORM], run->ranges,
+	    run->nranges, run->dkva, run->dlatent, kva, ld, NULL);
 }
 
 void

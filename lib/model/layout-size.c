@@ -68,8 +68,7 @@ peft_run_product_scratch(const struct peft_run *run)
 
 	for (i = 0; i < s->n; i++) {
 		const struct peft_site *site = &s->at[i];
-		bool turned = site->transposed || site->kind ==
-		    PEFT_EMBEDDING;
+		bool turned = peft_site_is_turned(site);
 
 		if (site->kind == PEFT_NORM || (site->kind ==
 		    PEFT_EMBEDDING && site->hooks == NULL) ||

@@ -74,11 +74,20 @@ products_back(struct peft_run *run, const struct peft_site *site, float *dx,
 		peft_products_back(run, dx, ldx, run->T, dy, n, false);
 }
 
-/* Is W, as it is stored, the other way round? */
-static bool
-is_turned(const struct peft_site *site)
+/* y = x W^T, or x W with the weight as it is stored. */
+static void
+product(struct peft_cpu *cpu, const struct peft_weight *w, bool back,
+    const float *x, size_t ldx, size_t T, float *y, size_t ldy,
+    float *scratch)
 {
-	return site->transposed || site->kind == PEFT_EMBEDDING;
+	const struct peft_product p = { w, y, ldy };
+	const struct peft_product from = { w, (float *)(uintptr_t)x, ldx };
+
+	if (back)
+		peft_product_backward(cpu, y, ldy, T, &from, 1, false,
+		    scratch);
+	else
+		peft_product_forward(cpu, x, ldx, T, &p, 1, scratch);
 }
 
 void
@@ -86,14 +95,8 @@ peft_site_product(struct peft_cpu *cpu, const struct peft_site *site,
     const float *x, size_t ldx, size_t T, float *y, size_t ldy,
     float *scratch)
 {
-	struct peft_product p = { site->w, y, ldy };
-	struct peft_product back = { site->w, (float *)(uintptr_t)x, ldx };
-
-	if (is_turned(site))
-		peft_product_backward(cpu, y, ldy, T, &back, 1, false,
-		    scratch);
-	else
-		peft_product_forward(cpu, x, ldx, T, &p, 1, scratch);
+	product(cpu, site->w, peft_site_is_turned(site), x, ldx, T, y, ldy,
+	    scratch);
 }
 
 void
@@ -101,14 +104,8 @@ peft_site_product_back(struct peft_cpu *cpu, const struct peft_site *site,
     const float *dy, size_t lddy, size_t T, float *dx, size_t lddx,
     float *scratch)
 {
-	struct peft_product p = { site->w, dx, lddx };
-	struct peft_product back = { site->w, (float *)(uintptr_t)dy, lddy };
-
-	if (is_turned(site))
-		peft_product_forward(cpu, dy, lddy, T, &p, 1, scratch);
-	else
-		peft_product_backward(cpu, dx, lddx, T, &back, 1, false,
-		    scratch);
+	product(cpu, site->w, !peft_site_is_turned(site), dy, lddy, T, dx,
+	    lddx, scratch);
 }
 
 /* Is there one whose input is not x? */
@@ -159,7 +156,7 @@ peft_linears(struct peft_run *run, const struct peft_linear *lin,
 struct copy {
 	const float	*src;
 	float		*dst;
-	size_t		 lds, ldd, n;	/* of a row */
+	size_t		 lds, n;	/* of a row; they lie n apart in dst */
 };
 
 static void
@@ -168,7 +165,7 @@ copy_row(void *ctx, size_t t, int thread)
 	const struct copy *c = ctx;
 
 	(void)thread;
-	memcpy(c->dst + t * c->ldd, c->src + t * c->lds, c->n *
+	memcpy(c->dst + t * c->n, c->src + t * c->lds, c->n *
 	    sizeof(*c->dst));
 }
 
@@ -178,7 +175,7 @@ output_back(struct peft_run *run, const struct peft_site *site, float *saved,
     const float *x, size_t ldx, struct peft_product *dy, size_t *at)
 {
 	float *copy = run->dout + run->T * *at;
-	struct copy c = { dy->y, copy, dy->ldy, site->out, site->out };
+	struct copy c = { dy->y, copy, dy->ldy, site->out };
 
 	peft_cpu_run(run->net->cpu, run->T, copy_row, &c);
 	peft_hooks_output_back(run, site, run->ranges, run->nranges,

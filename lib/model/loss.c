@@ -30,7 +30,8 @@ head(struct peft_run *run, const size_t *rows, size_t n,
 	struct peft_product p = { &net->head.w, y, V };
 	struct peft_lap lap;
 
-	peft_norm_rows(run, &net->norm, ranges, nranges, hx, run->out, rows);
+	peft_norm_rows(run, &net->norm, ranges, nranges, hx, run->out, D,
+	    rows);
 	lap = peft_lap_begin(net->cpu);
 	if (is_fine(net))
 		peft_product_forward_fine(net->cpu, hx, D, n, &p,
@@ -162,7 +163,7 @@ tile_back(struct peft_run *run, const size_t *rows, size_t n,
 	    run->tileident, run->hx, D, run->logits, V, run->dhx, D,
 	    run->headhook);
 	peft_norm_rows_back(run, &net->norm, ranges, nranges, run->dx,
-	    run->dhx, run->out, rows);
+	    run->dhx, run->out, D, rows);
 }
 
 /* Add the tile's rows, base .. base+n of all, in order, to the sequences that

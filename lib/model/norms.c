@@ -30,9 +30,9 @@ peft_norm_widest(const struct peft_config *c)
 void
 peft_norm_rows(struct peft_run *run, const struct peft_normal *norm,
     const struct peft_range *ranges, size_t nranges, float *y,
-    const float *x, const size_t *at)
+    const float *x, size_t ldx, const size_t *at)
 {
-	size_t D = norm->n, i, t;
+	size_t i, t;
 
 	for (i = 0; i < nranges; i++) {
 		size_t first = ranges[i].first, end = first + ranges[i].n;
@@ -41,8 +41,8 @@ peft_norm_rows(struct peft_run *run, const struct peft_normal *norm,
 		    ranges[i].adapter, &v);
 
 		for (t = first; t < end; t++)
-			peft_norm_row(run, &own, 0, y + t * D,
-			    x + (at == NULL ? t : at[t]) * D);
+			peft_norm_row(run, &own, 0, y + t * norm->n,
+			    x + (at == NULL ? t : at[t]) * ldx);
 	}
 }
 
@@ -66,9 +66,9 @@ peft_norm_vectors_back(const struct peft_run *run,
 void
 peft_norm_rows_back(struct peft_run *run, const struct peft_normal *norm,
     const struct peft_range *ranges, size_t nranges, float *dx,
-    const float *dy, const float *x, const size_t *at)
+    const float *dy, const float *x, size_t ldx, const size_t *at)
 {
-	size_t D = norm->n, i, t;
+	size_t i, t;
 
 	for (i = 0; i < nranges; i++) {
 		size_t first = ranges[i].first, end = first + ranges[i].n;
@@ -77,13 +77,13 @@ peft_norm_rows_back(struct peft_run *run, const struct peft_normal *norm,
 		    ranges[i].adapter, &v);
 
 		for (t = first; t < end; t++) {
-			size_t k = at == NULL ? t : at[t];
+			const float *d = dy + t * norm->n;
+			size_t k = (at == NULL ? t : at[t]) * ldx;
 
 			if (v.dw != NULL)
-				peft_norm_vectors_back(run, &own, &v,
-				    dy + t * D, x + k * D);
-			peft_norm_back_row(run, &own, 0, dx + k * D,
-			    dy + t * D, x + k * D);
+				peft_norm_vectors_back(run, &own, &v, d,
+				    x + k);
+			peft_norm_back_row(run, &own, 0, dx + k, d, x + k);
 		}
 	}
 }

@@ -52,12 +52,13 @@ void	peft_virtual_keys(struct peft_run *, size_t layer, float *qkv);
 void	peft_virtual_keys_back(struct peft_run *, size_t layer, float *dqkv);
 
 /* norms.c: a norm of rows `at' (NULL: 0, 1, ...) of x with the vectors that
- * the rows' adapters give it; dx +=, as do the vectors' gradients. */
+ * the rows' adapters give it; dx +=, as do the vectors' gradients.  Rows of x
+ * and dx lie ldx apart, those of y and dy are dense. */
 void	peft_norm_rows(struct peft_run *, const struct peft_normal *,
 	    const struct peft_range *, size_t nranges, float *y,
-	    const float *x, const size_t *at);
+	    const float *x, size_t ldx, const size_t *at);
 void	peft_norm_rows_back(struct peft_run *, const struct peft_normal *,
 	    const struct peft_range *, size_t nranges, float *dx,
-	    const float *dy, const float *x, const size_t *at);
+	    const float *dy, const float *x, size_t ldx, const size_t *at);
 
 #endif

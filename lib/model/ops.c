@@ -133,7 +133,7 @@ peft_op_norm(struct peft_run *run, const struct peft_normal *norm, float *y,
 	if (norm->site != NULL && peft_hooks_have(norm->site,
 	    PEFT_HAS_VECTOR)) {
 		peft_norm_rows(run, norm, run->ranges, run->nranges, y, x,
-		    NULL);
+		    norm->n, NULL);
 		return;
 	}
 	op_run(run, &op);
@@ -172,7 +172,7 @@ peft_op_norm_back(struct peft_run *run, const struct peft_normal *norm,
 		if (set)
 			__builtin_memset(dx, 0, T * norm->n * sizeof(*dx));
 		peft_norm_rows_back(run, norm, run->ranges, run->nranges, dx,
-		    dy, x, NULL);
+		    dy, x, norm->n, NULL);
 		return;
 	}
 	op_run(run, &op);

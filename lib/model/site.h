@@ -254,6 +254,13 @@ enum peft_stack { PEFT_STACK_IN, PEFT_STACK_OUT, PEFT_STACK_ROUTER,
 	PEFT_NSTACK };		/* their slots */
 const struct peft_site *peft_stack_part(const struct peft_site *, size_t i,
 	    size_t *row);
+/* Is W, as it is stored, the other way round, [in, out]? */
+static inline bool
+peft_site_is_turned(const struct peft_site *s)
+{
+	return s->transposed || s->kind == PEFT_EMBEDDING;
+}
+
 /* y [T, out] = x W^T of a site that is loaded, without bias and hooks;
  * scratch as for begin(). */
 void	peft_site_product(struct peft_cpu *, const struct peft_site *,
