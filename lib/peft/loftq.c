@@ -9,7 +9,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "math/lowrank.h"
 #include "math/vec.h"
@@ -51,13 +50,9 @@ static float *
 whole_weight(struct peft_source *whole, const struct peft_sites *sites,
     const struct peft_site *like, struct peft_err *err)
 {
-	const struct peft_site *s = NULL;
+	const struct peft_site *s = peft_sites_find(sites, like->path);
 	struct peft_weight w;
-	size_t i;
 
-	for (i = 0; i < sites->n && s == NULL; i++)
-		if (strcmp(sites->at[i].path, like->path) == 0)
-			s = &sites->at[i];
 	if (s == NULL || s->in != like->in || s->out != like->out) {
 		peft_setfail(err, PEFT_CHECK, "%s has no such weight of %zu x "
 		    "%zu: the base is of another model",
