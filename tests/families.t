@@ -20,6 +20,7 @@ untold() {
 	qwen3_moe_dense)	echo '*"norm_topk_prob" is false, which*' ;;
 	rope_dynamic)	echo '*rope scaling *cannot be told*' ;;
 	gptj|opt)	echo '*cannot be told in GGUF: llama.cpp computes no *' ;;
+	gemma2_plain)	echo '*"attn_logit_softcapping" is null, which*' ;;
 	gpt_oss)	echo '*"swiglu_limit" is 0.75, which*' ;;
 	deepseek_v2)	echo '*mscale 0.7 and mscale_all_dim 0.9 cannot be told*' ;;
 	esac

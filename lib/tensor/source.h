@@ -124,10 +124,11 @@ int		 peft_source_hash_path(const char *path, int threads,
 
 /* The same hash while peft_source_next() goes through the source for another
  * purpose: begin() with each weight that it gives, of which a thread then
- * reads the data; wait() before the next one; end(), once all were given. */
+ * reads the data (of mapped ones two at a time, but with threads 1); wait()
+ * before the next one; end(), once all were given. */
 struct peft_hasher;
-struct peft_hasher *peft_hasher_open(struct peft_source *, struct peft_err *)
-		    PEFT_MUSTCHECK;
+struct peft_hasher *peft_hasher_open(struct peft_source *, int threads,
+		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_hasher_begin(struct peft_hasher *,
 		    const struct peft_weight *);
 void		 peft_hasher_wait(struct peft_hasher *);
