@@ -22,7 +22,6 @@ static peft_encoder *const encoders[PEFT_NDTYPE] = {
 	[PEFT_Q6_K] = peft_encode_q6_k,
 	[PEFT_IQ4_NL] = peft_encode_iq4_nl,
 	[PEFT_IQ4_XS] = peft_encode_iq4_xs,
-	[PEFT_MXFP4] = peft_encode_mxfp4,
 	[PEFT_TQ1_0] = peft_encode_tq1_0, [PEFT_TQ2_0] = peft_encode_tq2_0,
 };
 

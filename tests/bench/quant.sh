@@ -20,9 +20,11 @@ stored-bench "$threads"
 if [ -x "${PEERS:-}/bin/python" ]; then
 	"$PEERS/bin/python" "$TOP/tests/bench/quant_peer.py" "$threads" 2>/dev/null >theirs
 	echo
-	while read -r who what rate; do
-		awk -v who="$who" -v what="$what" -v theirs="$rate" \
-		    '$1 == "quantise" && $2 == what { printf "%-8s %6.0f M/s, %s %6.0f: x %.1f\n", what, $3, who, theirs, $3 / theirs }' ours
+	# whole numbers are of the first table
+	while read -r who how what rate; do
+		awk -v who="$who" -v how="$how" -v what="$what" \
+		    -v theirs="$rate" '$1 == how && $2 == what && \
+		    (NF > 3) == (theirs !~ /[.]/) { printf "%-8s %-8s %7.1f M/s, %s %7.1f: x %.2f\n", how, what, $3, who, theirs, $3 / theirs }' ours
 	done <theirs
 else
 	echo "*** SKIPPED: bitsandbytes and ggml (PEERS=VENV names where they are)" >&2
