@@ -106,6 +106,9 @@ void		 peft_source_passed(struct peft_source *, size_t i, size_t from,
 		    size_t to);
 /* Is it one, as it is in the file? */
 bool		 peft_source_is_mapped(const struct peft_source *, size_t i);
+/* Is the source of a family whose folders have all experts of a layer in one
+ * tensor (gpt_oss)? */
+bool		 peft_source_joined(const struct peft_source *);
 /* -1 if a file that is mapped is not what it was when it was opened.  Asked
  * when all was read and before anything is said to be done. */
 int		 peft_source_unchanged(const struct peft_source *,
