@@ -181,6 +181,10 @@ struct peft_virtual {
 	float		*dkv;
 	bool		 still;		/* the sequence's positions begin at 0
 					 * all the same */
+	/* What training wants these predicted as, [n] tokens or PEFT_IGNORE,
+	 * and what of that counts in the loss; NULL: nothing. */
+	const int32_t	*labels;
+	const float	*weights;
 	const struct peft_hook_ops *ops;	/* begin, end */
 	void		*self;
 	struct peft_virtual *next;
@@ -244,6 +248,8 @@ int	peft_sites_all_used(const struct peft_config *,
 	    PEFT_MUSTCHECK;
 /* How many virtual tokens an adapter has; adapter -1: the most any has. */
 size_t	peft_sites_virtual(const struct peft_sites *, int adapter);
+/* Supervised places that they may add to a sequence's in training. */
+size_t	peft_sites_prompted(const struct peft_sites *, int adapter);
 /*
  * A stack [experts * out, in] is what transformers keeps as one parameter
  * (mlp.experts.gate_up_proj, mlp.experts.down_proj, mlp.gate.weight: a stack
