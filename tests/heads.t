@@ -142,6 +142,8 @@ for m in ia3 lokr prompt-tuning ln-tuning p-tuning prefix-tuning multitask-promp
 	ok "$m" peft-train -q -f -m base --method $m --steps 2 -o m/ train.tok
 	ok "$m: measured" peft-eval -q -m base -a m --summary some.jsonl
 done
+expect 2 "*CPT is for task_type CAUSAL_LM*" peft-train -q -f -m base --method cpt --set "cpt_token_ids=[4]" \
+    --set "cpt_tokens_type_mask=[4]" --steps 1 -o m/ train.tok
 for m in seq-bn par-bn unipelt; do
 	expect 0 '*(SEQ_CLS, single)' peft-train -f -m base --method $m --lr 1e-2 \
 	    --epochs 8 --no-shuffle -o hub/ train.tok

@@ -145,6 +145,8 @@ struct peft_site {
 					 * expert */
 	bool		 transposed;	/* the weight is stored [in, out] */
 	size_t		 in, out;	/* features; embedding: vocab, dim */
+	size_t		 heads;		/* that a norm has such a weight for,
+					 * each; 0: one for all */
 	size_t		 weight;	/* index of path.weight in the source,
 					 * SIZE_MAX: tied, has none */
 	size_t		 bias;		/* SIZE_MAX: none */

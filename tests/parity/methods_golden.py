@@ -160,6 +160,7 @@ NORMS = {       # by family, and what else is so there alone
     "phi": lambda: L(r=2, target_modules=["q_proj"], bias="all", **C),
     "gpt2": lambda: L(r=2, target_modules=["c_attn"],
                       modules_to_save=["h.0.mlp.c_fc"], **C),
+    "cohere": lambda: peft.LNTuningConfig(target_modules=N, **C),
     "deepseek_v2": lambda: peft.LNTuningConfig(
         target_modules=["kv_a_layernorm", "norm"], **C),
 }
