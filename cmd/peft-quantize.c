@@ -160,7 +160,8 @@ run_plan(struct job *job, struct peft_source *src, struct peft_sinkopt *o,
     struct peft_origin *origin, struct peft_spec *specs, size_t n,
     struct peft_err *err)
 {
-	size_t nsides = peft_source_nsides(src);
+	const struct peft_side *sides;
+	size_t nsides;
 	struct peft_tune *tune = peft_tune_open(&job->tune, src,
 	    &job->convert, o, specs, n, err);
 	struct peft_sink *sink = NULL;
@@ -169,9 +170,9 @@ run_plan(struct job *job, struct peft_source *src, struct peft_sinkopt *o,
 	tell(job, tune, false);
 	if (r == 0 && job->tune.fit > 0)
 		r = peft_imatrix_needed(src, specs, n, err);
-	if (r == 0 && !job->common.dry && (sink = peft_sink_open(o, specs, n,
-	    nsides > 0 ? peft_source_side_at(src, 0) : NULL, nsides,
-	    err)) == NULL)
+	if (r == 0 && !job->common.dry && (peft_source_sides(src, &sides,
+	    &nsides, err) == -1 || (sink = peft_sink_open(o, specs, n, sides,
+	    nsides, err)) == NULL))
 		r = -1;
 	if (r == 0) {
 		say_misfits(job, specs, n);

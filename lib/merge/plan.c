@@ -212,14 +212,16 @@ untie_config(struct peft_merge *m, const struct peft_side *side,
 static int
 take_sides(struct peft_merge *m, struct peft_err *err)
 {
+	const struct peft_side *sides;
 	size_t i;
 
-	m->nsides = peft_source_nsides(m->base);
+	if (peft_source_sides(m->base, &sides, &m->nsides, err) == -1)
+		return -1;
 	m->sides = peft_calloc(m->nsides + 1, sizeof(*m->sides), err);
 	if (m->sides == NULL)
 		return -1;
 	for (i = 0; i < m->nsides; i++) {
-		m->sides[i] = *peft_source_side_at(m->base, i);
+		m->sides[i] = sides[i];
 		if ((!m->untied && !m->config.headless) ||
 		    strcmp(m->sides[i].name, "config.json") != 0)
 			continue;

@@ -184,7 +184,8 @@ gather(const struct peft_run *run, size_t base, size_t n,
 			if (peft_target_of(run, seq, next) !=
 			    run->targets[base + i])
 				continue;
-			loss[seq].nll += run->rownll[i];
+			loss[seq].nll += run->rownll[i] *
+			    (double)peft_target_weight(run, seq, next);
 			loss[seq].top1 += run->rowtop[i];
 			loss[seq].tokens++;
 		}

@@ -63,6 +63,9 @@ struct peft_layout {
 	/* All of it, instead of what is done with the tails. */
 	int	(*save)(const struct peft_layout *,
 		    const struct peft_layout_out *, struct peft_err *);
+	/* An adapter that is no LoRA, which others refuse; NULL: so do we. */
+	int	(*other)(const struct peft_layout *,
+		    const struct peft_layout_out *, struct peft_err *);
 	bool	 column;	/* the magnitude is [out, 1] */
 	bool	 alpha_elsewhere;	/* its tensors are read, not written */
 	bool	 uniform;	/* one rank and one alpha for all */
@@ -71,7 +74,7 @@ struct peft_layout {
 
 extern const struct peft_method peft_lora;
 extern const struct peft_layout peft_layout_gguf, peft_layout_kohya,
-	peft_layout_diffusers, peft_layout_diffusers_up,
+	peft_layout_adapters, peft_layout_diffusers, peft_layout_diffusers_up,
 	peft_layout_diffusers_linear, peft_layout_mlx, peft_layout_torchtune;
 
 /* The stem of a site as it is written. */

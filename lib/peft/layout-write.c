@@ -320,6 +320,8 @@ peft_layout_save(const struct peft_layout *l, struct peft_adapter *a,
 	const struct peft_lora *s = a->settings;
 	int r = -1;
 
+	if (l->other != NULL && a->method != &peft_lora)
+		return l->other(l, &o, err);
 	if (check_settings(l, a, err) == 0 && collect(&o, l, err) == 0) {
 		o.dora = s->dora;
 		o.dropout = s->dropout;

@@ -13,7 +13,7 @@
 static const struct peft_layout *const layouts[] = {
 	&peft_layout_gguf, &peft_layout_kohya, &peft_layout_diffusers,
 	&peft_layout_diffusers_up, &peft_layout_diffusers_linear,
-	&peft_layout_mlx, &peft_layout_torchtune, NULL
+	&peft_layout_mlx, &peft_layout_torchtune, &peft_layout_adapters, NULL
 };
 
 const struct peft_layout *

@@ -33,9 +33,11 @@ enum peft_kind { PEFT_FOLDER, PEFT_BUNDLE, PEFT_GGUF };
 
 struct peft_side {
 	const char	*name;		/* "config.json" */
-	const void	*data;
+	const void	*data;		/* NULL: only told, see below */
 	size_t		 len;
 	bool		 mapped;	/* of interest to its owner alone */
+	struct peft_tokjson *told;	/* a tokenizer.json made from another
+					 * format; or NULL */
 };
 
 /* Opens and reads headers and side files; weights are not touched.  Every
@@ -52,10 +54,14 @@ const struct peft_quantcfg *peft_source_quant(const struct peft_source *);
 /* adapter_config.json is among the side files (or a GGUF LoRA). */
 bool		 peft_source_is_adapter(const struct peft_source *);
 
-size_t		 peft_source_nsides(const struct peft_source *);
-const struct peft_side *peft_source_side_at(const struct peft_source *, size_t);
+/* All side files, n of them (NULL if there are none). */
+int		 peft_source_sides(const struct peft_source *,
+		    const struct peft_side **, size_t *n, struct peft_err *)
+		    PEFT_MUSTCHECK;
+/* By name, or NULL.  A tokenizer.json that only is told has no data before
+ * somebody asked for all of them. */
 const struct peft_side *peft_source_side(const struct peft_source *,
-		    const char *name);			/* or NULL */
+		    const char *name);
 /* A string of the safetensors __metadata__ ("peft.base"), or NULL. */
 const char	*peft_source_meta(const struct peft_source *, const char *key);
 /* For peft-inspect: raw metadata pairs (GGUF: keys with values as text,

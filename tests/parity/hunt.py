@@ -117,7 +117,7 @@ def make(d, number, methods, names):
     if more:
         g["task_ids"] = args["task_ids"] = torch.tensor(
             [rng.randrange(more) for _ in range(len(ids))])
-    if method != "cpt":
+    if method != "cpt" or max(kw["cpt_tokens_type_mask"]) % 4 == 0:
         args["labels"] = labels
     try:
         o = p(input_ids=ids, attention_mask=torch.ones_like(ids), **args)
@@ -273,7 +273,7 @@ def attempt(d, number, methods, names):
     if check_unit(path, here, said["method"] == "alora", bad):
         if merged is not None:
             check_merge(path, here, merged, bad)
-        if said["method"] not in ("xlora", "cpt") and \
+        if said["method"] != "xlora" and "loss" in g and \
                 said["config"].get("save_only_topk_weights") != "True":
             check_train(d, said["family"], path, here, ids, tasks, bad)
     if not bad:

@@ -593,11 +593,16 @@ def _(rng, f):
 
 @maker("cpt", peft.CPTConfig)
 def _(rng, f):
-    n = rng.choice([2, 4, 6])
+    n = rng.choice([2, 4, 6, 9])
+    types = sorted(rng.choices(range(rng.randint(0, 1), 13), k=n))
+    if rng.random() < 0.8:          # ends with an answer
+        types[-1] += -types[-1] % 4 or 4
     return dict(cpt_token_ids=[rng.randrange(3, f.vocab) for _ in range(n)],
-                cpt_mask=[1] * n,
-                cpt_tokens_type_mask=[rng.choice([1, 2, 3, 4])
-                                      for _ in range(n)])
+                cpt_mask=[1] * n, cpt_tokens_type_mask=types,
+                opt_weighted_loss_type=rng.choice(["none", "decay"]),
+                opt_loss_decay_factor=rng.choice([1.0, 0.5, 0.9]),
+                opt_projection_epsilon=rng.choice([0.1, 1.0, 0.0]),
+                opt_projection_format_epsilon=rng.choice([0.1, 3.0]))
 
 
 @maker("adaption", peft.AdaptionPromptConfig)

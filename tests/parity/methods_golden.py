@@ -68,6 +68,10 @@ METHODS = {
     "cpt": lambda: peft.CPTConfig(
         cpt_token_ids=[4, 5, 6], cpt_mask=[1, 1, 1],
         cpt_tokens_type_mask=[1, 2, 3], **P),
+    "cpt_answers": lambda: peft.CPTConfig(
+        cpt_token_ids=[4, 5, 6, 7, 9, 11, 6, 8],
+        cpt_tokens_type_mask=[1, 2, 3, 4, 5, 6, 8, 8],
+        opt_weighted_loss_type="decay", opt_loss_decay_factor=0.7, **C),
     "delora": lambda: peft.DeloraConfig(r=2, target_modules=ALL, **C),
     "fourierft": lambda: peft.FourierFTConfig(
         n_frequency=20, scaling=20.0, target_modules=ALL, **C),
@@ -156,6 +160,7 @@ NORMS = {       # by family, and what else is so there alone
     "phi": lambda: L(r=2, target_modules=["q_proj"], bias="all", **C),
     "gpt2": lambda: L(r=2, target_modules=["c_attn"],
                       modules_to_save=["h.0.mlp.c_fc"], **C),
+    "cohere": lambda: peft.LNTuningConfig(target_modules=N, **C),
     "deepseek_v2": lambda: peft.LNTuningConfig(
         target_modules=["kv_a_layernorm", "norm"], **C),
 }
@@ -259,8 +264,8 @@ def write(out, name, how, configs):
     more = {"task_ids": torch.tensor([0, 0])} if name == "multitask" else {}
     if name in ("poly", "multitask_3"):
         more = {"task_ids": torch.tensor([2, 0])}
-    if name == "cpt":       # its loss weighs the prompt's own labels
-        more, labels = {}, None
+    if name == "cpt":       # without an answer it predicts nothing
+        labels = None
     o = p(input_ids=ids, labels=labels, **more)
     g = {"input_ids": ids, "logits": o.logits.detach(),
          "labels": ids if labels is None else labels}
