@@ -154,11 +154,9 @@ add_all(struct peft_merge *m, struct peft_err *err)
 
 	if ((specs = peft_convert_plan(m->base, &o, &n, err)) == NULL)
 		return -1;
-	for (t = 0; t < PEFT_NDTYPE; t++)
+	for (t = 0; t <= PEFT_NDTYPE; t++)
 		if (peft_convert_note(specs, n, (enum peft_dtype)t, note))
 			peft_merge_say(m, "%s", note);
-	if (peft_convert_joint(specs, n, note))
-		peft_merge_say(m, "%s", note);
 	r = add_specs(m, specs, n, err);
 	free(specs);
 	return r;

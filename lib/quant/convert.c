@@ -95,6 +95,24 @@ fit_blocks(size_t cols, enum peft_dtype t)
 	return PEFT_F16;
 }
 
+static bool
+note_joint(const struct peft_spec *specs, size_t n,
+    char note[PEFT_CONVERT_NOTE])
+{
+	size_t i, many = 0;
+	enum peft_dtype t = PEFT_BF16;
+
+	for (i = 0; i < n; i++)
+		if (specs[i].why == joint) {
+			t = specs[i].dtype;
+			many++;
+		}
+	snprintf(note, PEFT_CONVERT_NOTE, "%zu weights of experts stay %s, as "
+	    "transformers reads them (-t 'experts.*weight=TYPE' is for these "
+	    "programs alone)", many, peft_dtypes[t].name);
+	return many > 0;
+}
+
 bool
 peft_convert_note(const struct peft_spec *specs, size_t n, enum peft_dtype t,
     char note[PEFT_CONVERT_NOTE])
@@ -103,6 +121,8 @@ peft_convert_note(const struct peft_spec *specs, size_t n, enum peft_dtype t,
 	struct peft_buf b = { 0 };
 	int to;
 
+	if (t == PEFT_NDTYPE)
+		return note_joint(specs, n, note);
 	for (i = 0; i < n; i++)
 		if (specs[i].asked == t && specs[i].why == misfit) {
 			got[specs[i].dtype]++;
@@ -117,24 +137,6 @@ peft_convert_note(const struct peft_spec *specs, size_t n, enum peft_dtype t,
 			    peft_dtypes[to].name);
 	snprintf(note, PEFT_CONVERT_NOTE, "%s", b.failed ? "" : b.data);
 	peft_buf_free(&b);
-	return many > 0;
-}
-
-bool
-peft_convert_joint(const struct peft_spec *specs, size_t n,
-    char note[PEFT_CONVERT_NOTE])
-{
-	size_t i, many = 0;
-	enum peft_dtype t = PEFT_BF16;
-
-	for (i = 0; i < n; i++)
-		if (specs[i].why == joint) {
-			t = specs[i].dtype;
-			many++;
-		}
-	snprintf(note, PEFT_CONVERT_NOTE, "%zu weights of experts stay %s, as "
-	    "transformers reads them (-t 'experts=TYPE' is for these programs "
-	    "alone)", many, peft_dtypes[t].name);
 	return many > 0;
 }
 
