@@ -130,6 +130,7 @@ PATHOPT	= -O3
 %-avxvnni.o: PATHFLAGS = $(PATHOPT) -mavx2 -mfma -mavxvnni
 %-avx512vnni.o: PATHFLAGS = $(PATHOPT) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
     -mavx512vnni -mfma -mprefer-vector-width=512
+$(BUILD)/lib/math/panel-%.o: PATHFLAGS += $(PANELOPT)
 $(BUILD)/lib/math/panel-%.o $(BUILD)/lib/math/vec-%.o: FUSE = -O3 -ffp-contract=fast \
     -fno-math-errno -fno-trapping-math
 
@@ -173,7 +174,7 @@ fuzz: FUZZFLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
     -fsanitize=address,undefined,float-cast-overflow
 fuzz:
 	$(MAKE) build/fuzz/libpeft.a CC=clang BUILD=build/fuzz PATHOPT=-O1 \
-	    CFLAGS="$(FUZZFLAGS) -fsanitize=fuzzer-no-link"
+	    PANELOPT=-fno-sanitize=all CFLAGS="$(FUZZFLAGS) -fsanitize=fuzzer-no-link"
 	r=0; for n in $(FUZZ); do \
 	    mkdir -p build/fuzz/corpus/$$n && \
 	    clang -std=c11 $(FUZZFLAGS) -fsanitize=fuzzer $(ALL_CPPFLAGS) \

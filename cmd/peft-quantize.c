@@ -75,6 +75,8 @@ say_misfits(const struct job *job, const struct peft_spec *specs, size_t n)
 	for (t = 0; !job->common.quiet && t < PEFT_NDTYPE; t++)
 		if (peft_convert_note(specs, n, (enum peft_dtype)t, note))
 			peft_warn("%s", note);
+	if (!job->common.quiet && peft_convert_joint(specs, n, note))
+		peft_warn("%s", note);
 }
 
 /* One weight, which the source has just given. */

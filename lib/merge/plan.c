@@ -157,6 +157,8 @@ add_all(struct peft_merge *m, struct peft_err *err)
 	for (t = 0; t < PEFT_NDTYPE; t++)
 		if (peft_convert_note(specs, n, (enum peft_dtype)t, note))
 			peft_merge_say(m, "%s", note);
+	if (peft_convert_joint(specs, n, note))
+		peft_merge_say(m, "%s", note);
 	r = add_specs(m, specs, n, err);
 	free(specs);
 	return r;

@@ -37,6 +37,11 @@ enum { PEFT_CONVERT_NOTE = 160 };
 bool		 peft_convert_note(const struct peft_spec *, size_t n,
 		    enum peft_dtype t, char note[PEFT_CONVERT_NOTE]);
 
+/* If some stay in a float type because transformers has them in one tensor,
+ * which bitsandbytes does not quantise: a line that says so. */
+bool		 peft_convert_joint(const struct peft_spec *, size_t n,
+		    char note[PEFT_CONVERT_NOTE]);
+
 /* Types by what they are for, then names of mixes: lines, appended. */
 void		 peft_convert_list(struct peft_buf *);
 
