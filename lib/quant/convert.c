@@ -95,8 +95,9 @@ fit_blocks(size_t cols, enum peft_dtype t)
 	return PEFT_F16;
 }
 
-bool
-peft_convert_note(const struct peft_spec *specs, size_t n, enum peft_dtype t,
+/* Whether some were to get type t and do not fit. */
+static bool
+note_misfits(const struct peft_spec *specs, size_t n, enum peft_dtype t,
     char note[PEFT_CONVERT_NOTE])
 {
 	size_t got[PEFT_NDTYPE] = { 0 }, i, many = 0;
@@ -120,8 +121,8 @@ peft_convert_note(const struct peft_spec *specs, size_t n, enum peft_dtype t,
 	return many > 0;
 }
 
-bool
-peft_convert_joint(const struct peft_spec *specs, size_t n,
+static bool
+note_joint(const struct peft_spec *specs, size_t n,
     char note[PEFT_CONVERT_NOTE])
 {
 	size_t i, many = 0;
@@ -136,6 +137,14 @@ peft_convert_joint(const struct peft_spec *specs, size_t n,
 	    "transformers reads them (-t 'experts=TYPE' is for these programs "
 	    "alone)", many, peft_dtypes[t].name);
 	return many > 0;
+}
+
+bool
+peft_convert_note(const struct peft_spec *specs, size_t n, int i,
+    char note[PEFT_CONVERT_NOTE])
+{
+	return i < PEFT_NDTYPE ? note_misfits(specs, n, (enum peft_dtype)i,
+	    note) : note_joint(specs, n, note);
 }
 
 /* What decides on types, besides the options. */
