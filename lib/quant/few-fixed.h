@@ -44,7 +44,7 @@ struct peft_few_fixed {
 };
 
 extern const struct peft_few_fixed peft_few_fixed_ref,
-    peft_few_fixed_avx512vnni;
+    peft_few_fixed_avx512vnni, peft_few_fixed_amx;
 
 /* What a group whose largest magnitude is `most' is multiplied by: the
  * largest power of two that leaves it within PEFT_FIXED_MOST, of those that
