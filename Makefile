@@ -220,13 +220,15 @@ bench-quant: all $(BENCHES)
 	    sh tests/bench/quant.sh
 
 #: make parity     trains as PEFT does (MODEL=SmolLM2.gguf); other software
-#:                 reads what we write (PEERS, ADAPTERS=virtual envs)
+#:                 reads what we write (PEERS, ADAPTERS=virtual envs; HUNT=N
+#:                 the first of HUNTS=N random configurations)
 parity: all $(BUILD)/bin/logits-tool $(BUILD)/bin/tokenizer-unit \
-    $(BUILD)/bin/side-tool $(BUILD)/bin/vocab-tool
+    $(BUILD)/bin/side-tool $(BUILD)/bin/vocab-tool $(BUILD)/bin/peft-unit
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
 	    $(PROVE) -v tests/parity/tokenizers.sh tests/parity/train.sh \
 	    tests/parity/run.sh tests/parity/vocab.sh tests/parity/readers.sh \
-	    tests/parity/methods.sh tests/parity/gguf.sh tests/parity/adapters_lib.sh \
+	    tests/parity/methods.sh tests/parity/hunt.sh tests/parity/gguf.sh \
+	    tests/parity/adapters_lib.sh \
 	    tests/parity/heads.sh tests/parity/layouts.sh tests/parity/svd.sh
 
 #: make completions  write completions/ anew from the option tables
