@@ -5,7 +5,7 @@
 
 #include "model/net-impl.h"
 
-enum { ROWS = 32, STRETCH = 256 };	/* whole steps of what is rounded */
+enum { STRETCH = 256 };
 
 static const float tanh_a = 0.7978845608028654f, tanh_b = 0.044715f;
 
@@ -192,65 +192,47 @@ peft_cap_row(const struct peft_vec *v, float *y, size_t n, float cap)
 		y[i] = cap * (1 - 2 / (y[i] + 1));
 }
 
-struct job {
-	const struct peft_run	*run;
-	void			(*rows)(const struct job *, size_t t,
-				    size_t end);
-	float			*y, *gu;
-	uint16_t		*kept;
-	const float		*dy;
-	size_t			 n, T;
-	bool			 gated;
-};
-
-/* Floats of a row of gu. */
-static size_t
-width(const struct job *j)
+void
+peft_act_row(const struct peft_run *run, float *y, const float *g,
+    const float *u, size_t n)
 {
-	return j->gated ? 2 * j->n : j->n;
-}
-
-/* u: NULL if nothing is gated. */
-static void
-forward_row(const struct job *j, float *y, const float *g, const float *u,
-    size_t n)
-{
-	const struct peft_traits *c = &j->run->net->config.t;
+	const struct peft_traits *c = &run->net->config.t;
 	size_t i;
 
 	if (u != NULL && c->act == PEFT_SILU) {
-		j->run->vec->swiglu(y, g, u, n);
+		run->vec->swiglu(y, g, u, n);
 		return;
 	}
 	if (c->act == PEFT_GELU_TANH) {
-		gelu_row(j->run->vec, y, g, u, n);
+		gelu_row(run->vec, y, g, u, n);
 		return;
 	}
 	if (c->act == PEFT_SWIGLU_CLAMPED) {
-		clamped_row(j->run->vec, c, y, g, u, n);
+		clamped_row(run->vec, c, y, g, u, n);
 		return;
 	}
 	for (i = 0; i < n; i++)
 		y[i] = value(c->act, g[i], NULL) * (u != NULL ? u[i] : 1);
 }
 
-static void
-back_row(const struct job *j, float *g, float *u, const float *dy, size_t n)
+void
+peft_act_back_row(const struct peft_run *run, float *g, float *u,
+    const float *dy, size_t n)
 {
-	const struct peft_traits *c = &j->run->net->config.t;
+	const struct peft_traits *c = &run->net->config.t;
 	float d = 0, a;
 	size_t i;
 
 	if (u != NULL && c->act == PEFT_SILU) {
-		j->run->vec->swiglu_back(g, u, dy, g, u, n);
+		run->vec->swiglu_back(g, u, dy, g, u, n);
 		return;
 	}
 	if (c->act == PEFT_GELU_TANH) {
-		gelu_back_row(j->run->vec, g, u, dy, n);
+		gelu_back_row(run->vec, g, u, dy, n);
 		return;
 	}
 	if (c->act == PEFT_SWIGLU_CLAMPED) {
-		clamped_back_row(j->run->vec, c, g, u, dy, n);
+		clamped_back_row(run->vec, c, g, u, dy, n);
 		return;
 	}
 	for (i = 0; i < n; i++) {
@@ -259,116 +241,4 @@ back_row(const struct job *j, float *g, float *u, const float *dy, size_t n)
 		if (u != NULL)
 			u[i] = dy[i] * a;
 	}
-}
-
-static void
-forward_rows(const struct job *j, size_t t, size_t end)
-{
-	size_t w = width(j), at = t * w;
-
-	for (; t < end; t++) {
-		const float *g = j->gu + t * w;
-
-		forward_row(j, j->y + t * j->n, g, j->gated ? g + j->n : NULL,
-		    j->n);
-	}
-	if (j->kept != NULL)
-		peft_stash_round(j->run, j->kept + at, j->gu + at,
-		    end * w - at);
-}
-
-/* What was kept is widened as it is used: it is never in memory in f32. */
-static void
-again_row(const struct job *j, size_t t)
-{
-	const uint16_t *kept = j->kept + t * width(j);
-	float g[STRETCH], u[STRETCH];
-	size_t i, m;
-
-	for (i = 0; i < j->n; i += m) {
-		m = j->n - i < STRETCH ? j->n - i : STRETCH;
-		peft_stash_widen(g, kept + i, m);
-		if (j->gated)
-			peft_stash_widen(u, kept + j->n + i, m);
-		forward_row(j, j->y + t * j->n + i, g, j->gated ? u : NULL,
-		    m);
-	}
-}
-
-static void
-again_rows(const struct job *j, size_t t, size_t end)
-{
-	for (; t < end; t++)
-		again_row(j, t);
-}
-
-static void
-back_rows(const struct job *j, size_t t, size_t end)
-{
-	size_t w = width(j);
-
-	for (; t < end; t++) {
-		float *g = j->gu + t * w;
-
-		if (j->kept != NULL)
-			peft_stash_widen(g, j->kept + t * w, w);
-		back_row(j, g, j->gated ? g + j->n : NULL, j->dy + t * j->n,
-		    j->n);
-	}
-}
-
-static void
-task(void *ctx, size_t i, int thread)
-{
-	const struct job *j = ctx;
-	size_t t = i * ROWS, end = t + ROWS < j->T ? t + ROWS : j->T;
-
-	(void)thread;
-	j->rows(j, t, end);
-}
-
-/* Floats passed over for a value: gate, up, result; and back. */
-enum { FORWARD = 3, BACKWARD = 5 };
-
-static void
-go(struct job *j, size_t passes)
-{
-	struct peft_cpu *cpu = j->run->net->cpu;
-	struct peft_lap lap = peft_lap_begin(cpu);
-
-	j->gated = j->run->net->config.t.has & (PEFT_BIT(PEFT_GATE) |
-	    PEFT_BIT(PEFT_GATE_UP));
-	peft_cpu_run(cpu, (j->T + ROWS - 1) / ROWS, task, j);
-	peft_lap_end(cpu, &lap, PEFT_WORK_ACT, 0, (double)(j->T * j->n *
-	    passes * sizeof(float)));
-}
-
-void
-peft_op_act(struct peft_run *run, float *y, const float *gu, uint16_t *keep,
-    size_t n, size_t T)
-{
-	struct job j = { .run = run, .rows = forward_rows, .y = y,
-	    .gu = (float *)(uintptr_t)gu, .kept = keep, .n = n, .T = T };
-
-	go(&j, FORWARD);
-}
-
-void
-peft_op_act_again(struct peft_run *run, float *y, const uint16_t *kept,
-    size_t n, size_t T)
-{
-	struct job j = { .run = run, .rows = again_rows, .y = y,
-	    .kept = (uint16_t *)(uintptr_t)kept, .n = n, .T = T };
-
-	go(&j, FORWARD);
-}
-
-void
-peft_op_act_back(struct peft_run *run, float *gu, const uint16_t *kept,
-    const float *dy, size_t n, size_t T)
-{
-	struct job j = { .run = run, .rows = back_rows, .gu = gu,
-	    .kept = (uint16_t *)(uintptr_t)kept, .dy = dy, .n = n, .T = T };
-
-	go(&j, BACKWARD);
 }

@@ -174,6 +174,8 @@ attention_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	peft_linears_back(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn,
 	    c->heads * c->v_dim, run->dattn, &out, 1);
 	peft_kept_end(run, layer, s);
+	peft_hooks_undo(run, site, s->qkv, run->net->at.ld, s->attn,
+	    c->heads * c->v_dim);
 	peft_attention_back(run, layer, s, run->dattn, run->dqkv);
 	peft_hooks_backward(run, site, run->ranges,
 	    run->nranges, run->ident, s->qkv, run->net->at.ld, run->dattn,

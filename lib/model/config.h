@@ -85,7 +85,7 @@ int	peft_config_read(struct peft_config *, const struct peft_source *,
  * it, or is not. */
 int	peft_config_sane(const struct peft_side *config, struct peft_err *)
 	    PEFT_MUSTCHECK;
-/* The same as _read() from the text of the files; generation may be NULL. */
+/* As _read() does, from the text of the two files; generation may be NULL. */
 int	peft_config_parse(struct peft_config *, const struct peft_side *config,
 	    const struct peft_side *generation, struct peft_err *)
 	    PEFT_MUSTCHECK;

@@ -52,6 +52,8 @@ size_t	peft_hooks_scratch(const struct peft_site *, size_t T);
 void	peft_hooks_forward(struct peft_run *, const struct peft_site *,
 	    const struct peft_range *, size_t nranges, const uint64_t *ident,
 	    const float *x, size_t ldx, float *y, size_t ldy, float *saved);
+void	peft_hooks_undo(struct peft_run *, const struct peft_site *,
+	    const float *x, size_t ldx, float *y, size_t ldy);
 /* For hooks that add nothing: the rows have no names, and nothing is kept. */
 void	peft_hooks_hear(struct peft_run *, const struct peft_site *,
 	    const struct peft_range *, const float *x, size_t ldx);

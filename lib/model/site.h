@@ -110,6 +110,10 @@ struct peft_hook_ops {
 	 * found there; before backward, which sees the new one. */
 	void	(*output_back)(void *self, const struct peft_hook_call *,
 		    float *dy, size_t lddy);
+	/* At an attention, whose backward looks at what it made itself: y is
+	 * again what forward found there. */
+	void	(*undo)(void *self, const struct peft_hook_call *, float *y,
+		    size_t ldy);
 	/* y [T, in] = what the base multiplies instead of x; dx += .. */
 	void	(*input)(void *self, const struct peft_hook_call *, float *y,
 		    size_t ldy);

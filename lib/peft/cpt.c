@@ -30,7 +30,7 @@ static const char *const weighings[] = { "none", "decay", NULL };
 
 #define AT(field)	offsetof(struct cpt, field)
 static const struct peft_setting keys[] = {
-	PEFT_SET_VIRTUAL, PEFT_SET_OFF("modules_to_save", "null"),
+	PEFT_SET_VIRTUAL, PEFT_SET_LATER("modules_to_save", "null"),
 	PEFT_SET("cpt_token_ids", "null", peft_set_json, AT(ids)),
 	PEFT_SET("cpt_mask", "null", peft_set_json, AT(mask)),
 	PEFT_SET("cpt_tokens_type_mask", "null", peft_set_json, AT(types)),
@@ -200,6 +200,8 @@ common(const void *settings, struct peft_module *m, struct peft_shape *out,
 	if (m->adapter->model->ahead == 0)
 		return peft_seterr(err, "CPT is for task_type CAUSAL_LM, in "
 		    "PEFT, too");
+	if (peft_config_off(config, "modules_to_save", err) == -1)
+		return -1;
 	out[PEFT_PROMPT].fixed = true;
 	out[DELTA] = peft_shape2("prompt_encoder.delta_embedding.weight",
 	    (size_t)n, m->own[PEFT_VIRTUAL_WIDTH]);

@@ -6,8 +6,8 @@
 
 /*
  * Adapters that have a weight of their own for a norm, param[0] [in] (or
- * [heads, in]), and a bias, param[1], if the norm has one: as they are stored.  Without a
- * name for the weight the base's is used.
+ * [heads, in]), and a bias, param[1], if the norm has one: as they are stored.
+ * Without a name for the weight the base's is used.
  */
 void	peft_vector_shapes(const struct peft_module *, const char *weight,
 	    const char *bias, struct peft_shape *);

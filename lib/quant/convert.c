@@ -95,6 +95,32 @@ fit_blocks(size_t cols, enum peft_dtype t)
 	return PEFT_F16;
 }
 
+/* Whether some were to get type t and do not fit. */
+static bool
+note_misfits(const struct peft_spec *specs, size_t n, enum peft_dtype t,
+    char note[PEFT_CONVERT_NOTE])
+{
+	size_t got[PEFT_NDTYPE] = { 0 }, i, many = 0;
+	struct peft_buf b = { 0 };
+	int to;
+
+	for (i = 0; i < n; i++)
+		if (specs[i].asked == t && specs[i].why == misfit) {
+			got[specs[i].dtype]++;
+			many++;
+		}
+	peft_buf_printf(&b, "%zu weights have rows that do not divide into "
+	    "blocks of %u (%s): they get", many, peft_dtypes[t].block,
+	    peft_dtypes[t].name);
+	for (i = 0, to = 0; to < PEFT_NDTYPE; to++)
+		if (got[to] > 0)
+			peft_buf_printf(&b, "%s %s", i++ > 0 ? " or" : "",
+			    peft_dtypes[to].name);
+	snprintf(note, PEFT_CONVERT_NOTE, "%s", b.failed ? "" : b.data);
+	peft_buf_free(&b);
+	return many > 0;
+}
+
 static bool
 note_joint(const struct peft_spec *specs, size_t n,
     char note[PEFT_CONVERT_NOTE])
@@ -114,30 +140,11 @@ note_joint(const struct peft_spec *specs, size_t n,
 }
 
 bool
-peft_convert_note(const struct peft_spec *specs, size_t n, enum peft_dtype t,
+peft_convert_note(const struct peft_spec *specs, size_t n, int i,
     char note[PEFT_CONVERT_NOTE])
 {
-	size_t got[PEFT_NDTYPE] = { 0 }, i, many = 0;
-	struct peft_buf b = { 0 };
-	int to;
-
-	if (t == PEFT_NDTYPE)
-		return note_joint(specs, n, note);
-	for (i = 0; i < n; i++)
-		if (specs[i].asked == t && specs[i].why == misfit) {
-			got[specs[i].dtype]++;
-			many++;
-		}
-	peft_buf_printf(&b, "%zu weights have rows that do not divide into "
-	    "blocks of %u (%s): they get", many, peft_dtypes[t].block,
-	    peft_dtypes[t].name);
-	for (i = 0, to = 0; to < PEFT_NDTYPE; to++)
-		if (got[to] > 0)
-			peft_buf_printf(&b, "%s %s", i++ > 0 ? " or" : "",
-			    peft_dtypes[to].name);
-	snprintf(note, PEFT_CONVERT_NOTE, "%s", b.failed ? "" : b.data);
-	peft_buf_free(&b);
-	return many > 0;
+	return i < PEFT_NDTYPE ? note_misfits(specs, n, (enum peft_dtype)i,
+	    note) : note_joint(specs, n, note);
 }
 
 /* What decides on types, besides the options. */

@@ -92,9 +92,11 @@ const void *peft_left_of(const struct peft_products *, size_t seg, size_t at,
 	    size_t t, size_t *ld);
 float	*peft_left_scales(const struct peft_products *, size_t seg, size_t at);
 
-/* y_i = x W_i^T for a few tokens; floats of room a thread needs. */
+/* y_i = x W_i^T for a few tokens; floats of room a thread needs, and that
+ * all share, where the slab would be. */
 void	peft_product_few(const struct peft_products *);
 size_t	peft_product_few_room(void);
+size_t	peft_product_few_shared(const struct peft_cpu *, size_t cols);
 
 static inline size_t
 peft_pieces(size_t n, size_t of)

@@ -33,14 +33,16 @@ scratch_of(const struct peft_cpu *cpu, enum peft_compute compute, size_t rows,
 	/* segments are padded each on its own */
 	size_t k = peft_left_stride(&e, rows > cols ? rows : cols) +
 	    peft_left_stride(&e, low) + 4 * PEFT_MOSTNP * e.step;
-	size_t n = rooms(cpu, &e) + peft_product_slab(&e);
+	size_t n = peft_product_slab(&e), few = peft_product_few_shared(cpu,
+	    cols);
 
-	if (!is_rounded(&e))
-		return n;
-	T = peft_pieces(peft_least(AT_ONCE, T), PEFT_LEFTROWS) *
-	    PEFT_LEFTROWS;
-	return n + T * k * e.size / sizeof(float) +
-	    T * (peft_product_scales(&e, k) + PEFT_MOSTNP);
+	if (is_rounded(&e)) {
+		T = peft_pieces(peft_least(AT_ONCE, T), PEFT_LEFTROWS) *
+		    PEFT_LEFTROWS;
+		n += T * k * e.size / sizeof(float) +
+		    T * (peft_product_scales(&e, k) + PEFT_MOSTNP);
+	}
+	return rooms(cpu, &e) + (few > n ? few : n);
 }
 
 size_t

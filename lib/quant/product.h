@@ -17,7 +17,7 @@
  * over have a scale of their own on both sides (math/int8.h): of a token or
  * its gradient, and of the weight's row, or its column where the gradient of
  * the input is computed.  Up to 32 tokens are computed from f32 by forward,
- * whatever the compute type.
+ * whatever the compute type, or as exactly (few-fixed.h).
  *
  * Results have the same bytes for every number of threads, and a token's
  * depend on no other token; more than 32 tokens are summed in another order

@@ -62,6 +62,8 @@ METHODS = {
                                           tfinal=20, target_modules=QV, **C),
     "adaption_prompt": lambda: peft.AdaptionPromptConfig(
         adapter_len=3, adapter_layers=1, **C),
+    "adaption_prompt_all": lambda: peft.AdaptionPromptConfig(
+        adapter_len=2, adapter_layers=2, **C),
     "boft": lambda: peft.BOFTConfig(boft_block_size=4, target_modules=QV,
                                     **C),
     "c3a": lambda: peft.C3AConfig(block_size=8, target_modules=QV, **C),
@@ -79,6 +81,11 @@ METHODS = {
     "hra": lambda: peft.HRAConfig(r=3, target_modules=QV, **C),
     "hra_gs": lambda: peft.HRAConfig(r=3, apply_GS=True, target_modules=ALL,
                                      **C),
+    "hra_head": lambda: peft.HRAConfig(
+        r=3, target_modules=["q_proj", "lm_head"], **C),
+    "ia3_head": lambda: peft.IA3Config(
+        target_modules=["k_proj", "lm_head"],
+        feedforward_modules=["lm_head"], **C),
     "ia3": lambda: peft.IA3Config(
         target_modules=["k_proj", "v_proj", "down_proj"],
         feedforward_modules=["down_proj"], **C),
@@ -157,6 +164,8 @@ N = ["q_norm", "k_norm"]
 NORMS = {       # by family, and what else is so there alone
     "qwen3": lambda: peft.LNTuningConfig(target_modules=N, **C),
     "olmo2": lambda: L(r=2, target_modules=QV, modules_to_save=["norm"], **C),
+    "gptj": lambda: peft.LoHaConfig(
+        r=2, target_modules=["v_proj", "lm_head"], **C),
     "phi": lambda: L(r=2, target_modules=["q_proj"], bias="all", **C),
     "gpt2": lambda: L(r=2, target_modules=["c_attn"],
                       modules_to_save=["h.0.mlp.c_fc"], **C),
