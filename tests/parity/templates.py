@@ -125,13 +125,13 @@ for path in sorted(glob.glob(FOLDER + "/**/*.jinja", recursive=True)):
         continue
     rng = random.Random("%d %s" % (SEED, os.path.basename(path)))
     lines = [json.dumps(rendered(src, chat(rng), json.loads(json.dumps(opts(rng)))), ensure_ascii=False) for _ in range(COUNT)]
-    text = ("\n".join(lines) + "\n").encode("utf-8", "surrogatepass")
-    r = subprocess.run([UNIT, path, "config.json"], input=text, capture_output=True)
+    given = ("\n".join(lines) + "\n").encode("utf-8", "surrogatepass")
+    r = subprocess.run([UNIT, path, "config.json"], input=given, capture_output=True)
     total += COUNT
     if r.returncode != 0:
         name = os.path.basename(path)[:-6]
         with open(name + ".jsonl", "wb") as f:
-            f.write(text)
+            f.write(given)
         with open(name + ".out", "wb") as f:
             f.write(r.stdout + r.stderr)
         n = r.stdout.count(b"\nnot ok") + r.stdout.startswith(b"not ok")
