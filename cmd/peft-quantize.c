@@ -70,10 +70,10 @@ static void
 say_misfits(const struct job *job, const struct peft_spec *specs, size_t n)
 {
 	char note[PEFT_CONVERT_NOTE];
-	int t;
+	int i;
 
-	for (t = 0; !job->common.quiet && t < PEFT_NDTYPE; t++)
-		if (peft_convert_note(specs, n, (enum peft_dtype)t, note))
+	for (i = 0; !job->common.quiet && i < PEFT_NNOTE; i++)
+		if (peft_convert_note(specs, n, i, note))
 			peft_warn("%s", note);
 }
 

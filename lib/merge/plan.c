@@ -150,12 +150,12 @@ add_all(struct peft_merge *m, struct peft_err *err)
 	char note[PEFT_CONVERT_NOTE];
 	struct peft_spec *specs;
 	size_t n;
-	int r, t;
+	int r, i;
 
 	if ((specs = peft_convert_plan(m->base, &o, &n, err)) == NULL)
 		return -1;
-	for (t = 0; t < PEFT_NDTYPE; t++)
-		if (peft_convert_note(specs, n, (enum peft_dtype)t, note))
+	for (i = 0; i < PEFT_NNOTE; i++)
+		if (peft_convert_note(specs, n, i, note))
 			peft_merge_say(m, "%s", note);
 	r = add_specs(m, specs, n, err);
 	free(specs);

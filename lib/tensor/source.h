@@ -112,6 +112,9 @@ void		 peft_source_passed(struct peft_source *, size_t i, size_t from,
 		    size_t to);
 /* Is it one, as it is in the file? */
 bool		 peft_source_is_mapped(const struct peft_source *, size_t i);
+/* Is the source of a family whose folders have all experts of a layer in one
+ * tensor (gpt_oss)? */
+bool		 peft_source_joined(const struct peft_source *);
 /* -1 if a file that is mapped is not what it was when it was opened.  Asked
  * when all was read and before anything is said to be done. */
 int		 peft_source_unchanged(const struct peft_source *,
@@ -130,10 +133,11 @@ int		 peft_source_hash_path(const char *path, int threads,
 
 /* The same hash while peft_source_next() goes through the source for another
  * purpose: begin() with each weight that it gives, of which a thread then
- * reads the data; wait() before the next one; end(), once all were given. */
+ * reads the data (of mapped ones two at a time, but with threads 1); wait()
+ * before the next one; end(), once all were given. */
 struct peft_hasher;
-struct peft_hasher *peft_hasher_open(struct peft_source *, struct peft_err *)
-		    PEFT_MUSTCHECK;
+struct peft_hasher *peft_hasher_open(struct peft_source *, int threads,
+		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_hasher_begin(struct peft_hasher *,
 		    const struct peft_weight *);
 void		 peft_hasher_wait(struct peft_hasher *);
