@@ -47,8 +47,8 @@ struct peft_hook_call {
 					 * shape (quant/product.h) */
 	bool		 train;		/* backward will follow */
 	float		*hidden;	/* h, or dh, of thin() below, if it is
-					 * there already; backward: dx, too,
-					 * has what is due to it */
+					 * there already; y, or dx, has what
+					 * is due to it then */
 	uint64_t	 step;	/* with site and ident: key of dropout */
 	int		 task;		/* of the rows; -1: none is named */
 	size_t		 expert;	/* of a stack, whose rows these are */
@@ -101,8 +101,8 @@ struct peft_hook_ops {
 	 * input needs none) */
 	void	(*backward)(void *self, const struct peft_hook_call *,
 		    const float *dy, size_t lddy, float *dx, size_t lddx);
-	/* Is what forward adds just this, so that h, dh and what is due to dx
-	 * may be computed with the weight's product, from one walk over x?
+	/* Is what forward adds just this, so that it, dh and what is due to
+	 * dx may be computed with the weight's product, in one walk over x?
 	 * Then h is what begins in `saved'.  (call NULL: ever?) */
 	bool	(*thin)(const void *self, const struct peft_hook_call *,
 		    struct peft_thin *);
