@@ -28,7 +28,8 @@ struct decoder {
 	struct peft_seat		**which;
 	size_t				 nrows;
 	float				*logits;	/* [width, vocab] */
-	uint32_t			*order;		/* [vocab] */
+	uint32_t			*order;		/* [threads, vocab] */
+	int32_t				*ids;		/* [width] */
 };
 
 static int
@@ -40,9 +41,11 @@ decoder_open(struct decoder *d, struct peft_err *err)
 	d->rows = peft_calloc(n, sizeof(*d->rows), err);
 	d->which = peft_calloc(n, sizeof(struct peft_seat *), err);
 	d->logits = peft_calloc(n * V, sizeof(*d->logits), err);
-	d->order = peft_calloc(V, sizeof(*d->order), err);
+	d->order = peft_calloc(V * (size_t)peft_cpu_threads(
+	    peft_net_cpu(d->net)), sizeof(*d->order), err);
+	d->ids = peft_calloc(n, sizeof(*d->ids), err);
 	if (d->seqs == NULL || d->rows == NULL || d->which == NULL ||
-	    d->logits == NULL || d->order == NULL)
+	    d->logits == NULL || d->order == NULL || d->ids == NULL)
 		return -1;
 	return peft_seats_open(&d->seats, d->net, n, d->opt->limit, err);
 }
@@ -58,6 +61,7 @@ decoder_close(struct decoder *d)
 	free(d->which);
 	free(d->logits);
 	free(d->order);
+	free(d->ids);
 }
 
 /* A workspace that is large enough; it holds nothing between calls.  Where
@@ -209,19 +213,26 @@ gather_tokens(struct decoder *d)
 	}
 }
 
+static void
+choose_token(void *ctx, size_t i, int thread)
+{
+	struct decoder *d = ctx;
+	size_t V = peft_net_config(d->net)->vocab;
+	const struct peft_request *r = d->which[i]->request;
+
+	d->ids[i] = peft_sample(&d->opt->sampling, d->logits + i * V, V,
+	    r->stream, r->nout, d->order + (size_t)thread * V);
+}
+
 static int
-take_token(struct decoder *d, struct peft_seat *s, float *logits,
+take_token(struct decoder *d, struct peft_seat *s, int32_t id,
     struct peft_err *err)
 {
-	const struct peft_config *c = peft_net_config(d->net);
 	struct peft_request *r = s->request;
-	int32_t id;
 
-	id = peft_sample(&d->opt->sampling, logits, c->vocab, r->stream,
-	    r->nout, d->order);
 	r->out[r->nout++] = id;
 	d->stat.made++;
-	r->ended = peft_config_is_eos(c, id);
+	r->ended = peft_config_is_eos(peft_net_config(d->net), id);
 	if (d->clerk->token != NULL &&
 	    d->clerk->token(d->clerk->ctx, r, err) == -1)
 		return -1;
@@ -260,17 +271,19 @@ sort(struct decoder *d)
 static int
 run(struct decoder *d, enum peft_order_of_sums sums, struct peft_err *err)
 {
-	size_t V = peft_net_config(d->net)->vocab, i;
+	struct peft_cpu *cpu = peft_net_cpu(d->net);
+	size_t i;
 
 	if (d->nseqs == 0)
 		return 0;
 	sort(d);
-	peft_cpu_sum(peft_net_cpu(d->net), sums);
+	peft_cpu_sum(cpu, sums);
 	if (peft_run_logits(d->run, d->seqs, d->nseqs, d->rows, d->nrows,
 	    d->logits, err) == -1)
 		return -1;
+	peft_cpu_run(cpu, d->nrows, choose_token, d);
 	for (i = 0; i < d->nrows; i++)
-		if (take_token(d, d->which[i], d->logits + i * V, err) == -1)
+		if (take_token(d, d->which[i], d->ids[i], err) == -1)
 			return -1;
 	return 0;
 }

@@ -25,6 +25,8 @@ enum {
 	PEFT_FEW_STEP = 512		/* columns at a time */
 };
 
+struct peft_fixed_piece;
+
 struct peft_few {
 	const struct peft_weight *w;
 	size_t		 row, n;	/* rows row .. row+n */
@@ -35,6 +37,7 @@ struct peft_few {
 	size_t		 ldy;
 	bool		 add;
 	float		*room;		/* PEFT_FEW_ROWS * PEFT_FEW_STEP */
+	const struct peft_fixed_piece *pieces;	/* x, for few-fixed.h */
 };
 
 struct peft_fews {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Products with frozen weights for a few tokens (generation): no panels, rows
- * go from memory to the sums (few.h).  In f32 whatever the compute type is:
- * it is reading the weights that takes the time, and to round them takes
- * more.
+ * go from memory to the sums, in f32 (few.h) or by whole numbers that are as
+ * exact (few-fixed.h), whatever the compute type is: it is reading the weights
+ * that takes the time, and to round them takes more.
  */
 
-#include "quant/few.h"
+#include "quant/few-fixed.h"
 #include "quant/product-impl.h"
 #include "quant/way.h"
 
@@ -15,6 +15,8 @@ enum { FEWROWS = 32 };		/* of a task */
 struct few {
 	const struct peft_products	*j;
 	const struct peft_fews		*path;
+	const struct peft_few_fixed	*fixed;	/* NULL: none, or none fits */
+	struct peft_fixed_piece		*pieces;
 	size_t				 first, T;
 };
 
@@ -22,6 +24,63 @@ size_t
 peft_product_few_room(void)
 {
 	return PEFT_FEW_ROWS * PEFT_FEW_STEP;
+}
+
+/* Pieces begin with a line of the cache. */
+size_t
+peft_product_few_shared(const struct peft_cpu *cpu, size_t cols)
+{
+	enum { LINE = 64 };
+
+	return peft_fixed_of(cpu) == NULL ? 0 : (LINE +
+	    PEFT_FEW_TOKENS / PEFT_FIXED_TOKENS * (cols / 32) *
+	    sizeof(struct peft_fixed_piece)) / sizeof(float);
+}
+
+static struct peft_fixed_piece *
+pieces_at(void *p)
+{
+	return (struct peft_fixed_piece *)(((uintptr_t)p + 63) & ~(uintptr_t)63);
+}
+
+static bool
+is_fixed(const struct few *f, const struct peft_weight *w)
+{
+	return f->fixed != NULL && !f->j->add && f->fixed->takes(w);
+}
+
+/* A piece, of all its tokens. */
+static void
+split_task(void *ctx, size_t task, int thread)
+{
+	const struct few *f = ctx;
+	size_t n = f->j->p->w->cols / 32, t;
+	size_t first = task / n * PEFT_FIXED_TOKENS;
+	size_t T = peft_least(PEFT_FIXED_TOKENS, f->T - first);
+	const float *x = f->j->x + (f->first + first) * f->j->ldx +
+	    task % n * 32;
+
+	(void)thread;
+	for (t = 0; t < T; t++, x += f->j->ldx)
+		f->fixed->split(x, T, t, &f->pieces[task]);
+}
+
+/* What whole numbers are multiplied by, if there is a weight for them. */
+static void
+split(struct few *f)
+{
+	size_t i, n = f->j->p->w->cols / 32 * peft_pieces(f->T,
+	    PEFT_FIXED_TOKENS), task;
+
+	for (i = 0; i < f->j->np && !is_fixed(f, f->j->p[i].w); i++)
+		continue;
+	if (i == f->j->np)
+		f->fixed = NULL;
+	else if (f->T > 4)
+		peft_cpu_run(f->j->cpu, n, split_task, f);
+	else	/* sooner done than given away */
+		for (task = 0; task < n; task++)
+			split_task(f, task, 0);
 }
 
 static void
@@ -38,22 +97,28 @@ rows_task(void *ctx, size_t task, int thread)
 	    .ldw = j->ldw > 0 ? j->ldw : p->w->cols,
 	    .x = j->x + f->first * j->ldx, .ldx = j->ldx, .T = f->T,
 	    .ldy = p->ldy, .add = j->add,
-	    .room = j->room + (size_t)thread * peft_product_few_room() };
+	    .room = j->room + (size_t)thread * peft_product_few_room(),
+	    .pieces = f->pieces };
 	part.n = peft_least(FEWROWS, p->w->rows - part.row);
 	part.y = p->y + f->first * p->ldy + part.row;
-	f->path->rows(&part);
+	if (is_fixed(f, p->w))
+		f->fixed->rows(&part);
+	else
+		f->path->rows(&part);
 }
 
 void
 peft_product_few(const struct peft_products *j)
 {
-	struct few f = { .j = j, .path = peft_way_of(j->cpu)->few };
+	struct few f = { .j = j, .path = peft_way_of(j->cpu)->few,
+	    .fixed = peft_fixed_of(j->cpu), .pieces = pieces_at(j->slab) };
 	size_t i, n = 0;
 
 	for (i = 0; i < j->np; i++)
 		n += peft_pieces(j->p[i].w->rows, FEWROWS);
 	for (; f.first < j->T; f.first += f.T) {
 		f.T = peft_least(PEFT_FEW_TOKENS, j->T - f.first);
+		split(&f);
 		peft_cpu_run(j->cpu, n, rows_task, &f);
 	}
 }

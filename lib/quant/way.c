@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Decoders and products of few tokens, by processor path. */
 
+#include "math/int8.h"
 #include "math/panel.h"
+#include "quant/few-fixed.h"
 #include "quant/way.h"
 
 static const struct peft_way ways[] = {
@@ -18,4 +20,13 @@ peft_way_of(const struct peft_cpu *cpu)
 	while (w->f32 != peft_cpu_panel_f32(cpu))
 		w++;
 	return w;
+}
+
+const struct peft_few_fixed *
+peft_fixed_of(const struct peft_cpu *cpu)
+{
+	const struct peft_panel_int8 *k = peft_cpu_panel_int8(cpu);
+
+	return k == &peft_int8_amx ? &peft_few_fixed_amx :
+	    k == &peft_int8_avx512vnni ? &peft_few_fixed_avx512vnni : NULL;
 }

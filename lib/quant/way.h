@@ -14,5 +14,7 @@ struct peft_way {
 };
 
 const struct peft_way *peft_way_of(const struct peft_cpu *);
+/* NULL: the path multiplies no whole numbers for few tokens. */
+const struct peft_few_fixed *peft_fixed_of(const struct peft_cpu *);
 
 #endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Few tokens by whole numbers (few-fixed.h) in plain C: what the other paths
+ * are tested against, bit by bit. */
+
+#include <math.h>
+#include <string.h>
+
+#include "quant/few-fixed.h"
+#include "quant/quant.h"
+
+enum { GROUP = 32 };
+
+/* A type's group: where the codes begin, which are less `zero' and of four or
+ * eight bits; the offset, if there is one, is behind the scale. */
+static const struct kind {
+	size_t	bytes, codes;
+	int	zero;
+	bool	wide, offset;
+} kinds[PEFT_NDTYPE] = {
+	[PEFT_Q4_0] = { 18, 2, 8, false, false },
+	[PEFT_Q4_1] = { 20, 4, 0, false, true },
+	[PEFT_Q8_0] = { 34, 2, 0, true, false },
+};
+
+static bool
+takes(const struct peft_weight *w)
+{
+	return kinds[w->dtype].bytes > 0 && w->cols % GROUP == 0;
+}
+
+static int
+code(const struct kind *k, const uint8_t *group, size_t i)
+{
+	const uint8_t *b = group + k->codes;
+
+	if (k->wide)
+		return (int8_t)b[i];
+	return (i < 16 ? b[i] & 15 : b[i - 16] >> 4) - k->zero;
+}
+
+/* The codes of a group times each of the bytes of a token. */
+static void
+dots(const struct kind *k, const uint8_t *group,
+    const struct peft_fixed_piece *x, size_t T, size_t t, int32_t sum[3])
+{
+	size_t b, i;
+
+	for (b = 0; b < 3; b++)
+		for (sum[b] = 0, i = 0; i < GROUP; i++)
+			sum[b] += code(k, group, i) *
+			    x->bytes[(b * T + t) * GROUP + i];
+}
+
+static float
+product(const struct peft_few *f, size_t row, size_t t)
+{
+	const struct kind *k = &kinds[f->w->dtype];
+	size_t groups = f->w->cols / GROUP, g, at = t % PEFT_FIXED_TOKENS;
+	size_t first = t - at, T = f->T - first;
+	const struct peft_fixed_piece *x = f->pieces + first /
+	    PEFT_FIXED_TOKENS * groups;
+	const uint8_t *group = (const uint8_t *)f->w->data + row * groups *
+	    k->bytes;
+	int32_t sum[3];
+	float y = 0, v;
+
+	T = T < PEFT_FIXED_TOKENS ? T : PEFT_FIXED_TOKENS;
+	for (g = 0; g < groups; g++, x++, group += k->bytes) {
+		dots(k, group, x, T, at, sum);
+		v = fmaf((float)(sum[0] * 256 + sum[1]), 256, (float)sum[2]);
+		y = fmaf(peft_half_f32(peft_load16(group)), v * x->scale[at],
+		    y);
+		if (k->offset)
+			y = fmaf(peft_half_f32(peft_load16(group + 2)),
+			    x->sums[at], y);
+	}
+	return y;
+}
+
+static void
+rows(const struct peft_few *f)
+{
+	size_t t, r;
+
+	for (t = 0; t < f->T; t++)
+		for (r = 0; r < f->n; r++)
+			f->y[t * f->ldy + r] = product(f, f->row + r, t);
+}
+
+static void
+split(const float *x, size_t T, size_t t, struct peft_fixed_piece *p)
+{
+	float most = 0, by;
+	bool finite = true;
+	int32_t whole, u;
+	size_t i, b;
+
+	for (i = 0; i < GROUP; i++) {
+		finite = finite && isfinite(x[i]);
+		most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
+	}
+	by = peft_fixed_power(most);
+	for (b = 0; b < 3; b++)
+		p->whole[b][t] = 0;
+	/* each byte of X + 0x808080 is 128 more than that of X */
+	for (i = 0; i < GROUP; i++) {
+		u = 0x808080 + (finite ? (int32_t)lrintf(x[i] * by) : 0);
+		for (b = 0; b < 3; b++) {
+			whole = (u >> (16 - 8 * b) & 255) - 128;
+			p->bytes[(b * T + t) * GROUP + i] = (int8_t)whole;
+			p->whole[b][t] += whole;
+		}
+	}
+	p->scale[t] = finite ? 1 / by : NAN;
+	p->sums[t] = p->scale[t] * (float)(p->whole[0][t] * 65536 +
+	    p->whole[1][t] * 256 + p->whole[2][t]);
+}
+
+const struct peft_few_fixed peft_few_fixed_ref = { takes, split, rows };

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Few tokens by whole numbers: every path has the bits of the plain one,
+ * whatever the number of tokens; and those are near sums in double.
+ */
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "quant/few-fixed.h"
+#include "quant/quant.h"
+#include "quant/way.h"
+#include "tap.h"
+
+#define EPS	0x1p-24
+
+enum { MOST = 32, GAP = 3, GROUP = 32 };
+
+static void *
+must(void *p)
+{
+	if (p == NULL) {
+		puts("Bail out! no memory");
+		exit(1);
+	}
+	return p;
+}
+
+/* What tokens hold. */
+enum fill { NOISE, OUTLIERS, TINY, EDGES };
+
+static float *
+values(size_t n, enum fill fill)
+{
+	struct peft_rng key = peft_rng_key(7, "few-unit");
+	/* around where the power of two changes, and where bytes carry */
+	static const float edges[] = { 0x1.fdfdfcp0f, 0x1.fdfdfep0f, 0, -1,
+	    0x1.fffffep0f, 0x1p-7f, -0x1.01p-7f, 0x1p-22f, 0x1p-23f };
+	float *x = must(malloc(n * sizeof(*x)));
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		x[i] = (float)(2 * peft_rng_uniform(key, 0, i) - 1);
+		if (fill == OUTLIERS && i % 41 == 0)
+			x[i] *= 3e4f;
+		if (fill == TINY)
+			x[i] *= i % 3 == 0 ? 1e-38f : 1e-30f;
+		if (fill == EDGES)
+			x[i] = edges[i * 7 % (sizeof(edges) /
+			    sizeof(edges[0]))];
+	}
+	return x;
+}
+
+static struct peft_weight
+stored(enum peft_dtype t, size_t rows, size_t cols)
+{
+	float *x = values(rows * cols, NOISE);
+	uint8_t *data = must(malloc(rows * cols * sizeof(float)));
+	struct peft_err err = { 0 };
+
+	if (peft_encode(t, x, rows * cols, data, &err) == -1)
+		exit(1);
+	free(x);
+	return (struct peft_weight){ .dtype = t, .ndim = 2, .rows = rows,
+	    .cols = cols, .nelem = rows * cols, .data = data };
+}
+
+/* y [T, rows] of one path, from x [T, cols]; in tasks of 32 rows. */
+static float *
+multiply(const struct peft_few_fixed *path, const struct peft_weight *w,
+    const float *x, size_t T)
+{
+	size_t groups = w->cols / GROUP, t, g, r, n, ldy = w->rows + GAP;
+	size_t size = 2 * groups * sizeof(struct peft_fixed_piece);
+	struct peft_fixed_piece *p = must(aligned_alloc(64, size));
+	float *y = must(calloc(T * ldy, sizeof(*y)));
+	struct peft_few f = { .w = w, .T = T, .ldy = ldy, .pieces = p };
+
+	memset(p, 0, size);
+	for (t = 0; t < T; t++) {
+		n = T - t / PEFT_FIXED_TOKENS * PEFT_FIXED_TOKENS;
+		n = n < PEFT_FIXED_TOKENS ? n : PEFT_FIXED_TOKENS;
+		for (g = 0; g < groups; g++)
+			path->split(x + t * w->cols + g * GROUP, n,
+			    t % PEFT_FIXED_TOKENS, p + t / PEFT_FIXED_TOKENS *
+			    groups + g);
+	}
+	for (r = 0; r < w->rows; r += 32) {
+		f.row = r;
+		f.n = w->rows - r < 32 ? w->rows - r : 32;
+		f.y = y + r;
+		path->rows(&f);
+	}
+	free(p);
+	return y;
+}
+
+/*
+ * Three roundings of a group's sum, and one for each that is added, of at most
+ * the sum of the magnitudes; and half a step of X, which is within 2^-23 of the
+ * group's largest, for each value.
+ */
+static bool
+is_near(const struct peft_weight *w, const float *x, size_t T, const float *y)
+{
+	float *row = must(malloc(w->cols * sizeof(*row)));
+	size_t t, r, c, i;
+	bool good = true;
+
+	for (r = 0; r < w->rows; r++) {
+		peft_decode(w, r * w->cols, w->cols, row);
+		for (t = 0; t < T; t++) {
+			const float *v = x + t * w->cols;
+			double sum = 0, slack = 0, all = 0;
+
+			for (c = 0; c < w->cols; c += GROUP) {
+				double most = 0, lowest = 0, m = 0;
+
+				for (i = c; i < c + GROUP; i++) {
+					sum += (double)row[i] * (double)v[i];
+					most = fmax(most, fabs((double)v[i]));
+					lowest = fmin(lowest, (double)row[i]);
+					m = fmax(m, fabs((double)row[i]));
+				}
+				/* codes and offset may each be as large as
+				 * all of the range */
+				m += fabs(lowest);
+				all += GROUP * m * most;
+				slack += GROUP * m * fmax(most * 0x1p-23,
+				    0x1p-101);
+			}
+			good = good && fabs(sum - (double)y[t * (w->rows + GAP)
+			    + r]) <= slack + EPS * all *
+			    (double)(2 * w->cols / GROUP + 4);
+		}
+	}
+	free(row);
+	return good;
+}
+
+static bool
+same_as_one(const struct peft_few_fixed *path, const struct peft_weight *w,
+    const float *x, size_t T, const float *y)
+{
+	size_t t, ldy = w->rows + GAP;
+	bool good = true;
+
+	for (t = 0; t < T; t++) {
+		float *one = multiply(path, w, x + t * w->cols, 1);
+
+		good = good && memcmp(one, y + t * ldy, ldy * sizeof(*y)) == 0;
+		free(one);
+	}
+	return good;
+}
+
+static const size_t tokens[] = { 1, 2, 3, 4, 5, 8, 9, 16, 17, 32 };
+enum { NTOKENS = sizeof(tokens) / sizeof(tokens[0]) };
+
+static void
+test_type(const struct peft_few_fixed *path, const char *name,
+    enum peft_dtype type)
+{
+	static const size_t shapes[][2] = { { 16, 32 }, { 17, 96 }, { 70, 64 },
+	    { 33, 576 } };
+	bool same = true, alone = true, near = true;
+	size_t s, i;
+	int fill;
+
+	for (s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++)
+		for (fill = NOISE; fill <= EDGES; fill++) {
+			struct peft_weight w = stored(type, shapes[s][0],
+			    shapes[s][1]);
+			float *x = values(MOST * w.cols, (enum fill)fill);
+
+			for (i = 0; i < NTOKENS; i++) {
+				size_t T = tokens[i], n = T * (w.rows + GAP);
+				float *y = multiply(path, &w, x, T);
+				float *want = multiply(&peft_few_fixed_ref, &w,
+				    x, T);
+
+				same = same && memcmp(y, want, n *
+				    sizeof(*y)) == 0;
+				near = near && is_near(&w, x, T, want);
+				if (T == 9 || T == 17)
+					alone = alone && same_as_one(path, &w,
+					    x, T, y);
+				free(y);
+				free(want);
+			}
+			free((void *)(uintptr_t)w.data);
+			free(x);
+		}
+	ok(same, "%s, %s: the bits of the plain path", name,
+	    peft_dtypes[type].name);
+	ok(alone, "%s, %s: those a token has alone", name,
+	    peft_dtypes[type].name);
+	ok(near, "%s, %s: near sums in double", name, peft_dtypes[type].name);
+}
+
+/* What has no bounds makes its token's results NaN, and no other's. */
+static void
+test_infinite(const struct peft_few_fixed *path, const char *name)
+{
+	struct peft_weight w = stored(PEFT_Q4_1, 20, 64);
+	float *x = values(6 * w.cols, NOISE), *y;
+	bool good = true;
+	size_t t, r;
+
+	x[2 * w.cols + 40] = INFINITY;
+	x[4 * w.cols] = NAN;
+	y = multiply(path, &w, x, 6);
+	for (t = 0; t < 6; t++)
+		for (r = 0; r < w.rows; r++)
+			good = good && (t == 2 || t == 4) ==
+			    !!isnan(y[t * (w.rows + GAP) + r]);
+	ok(good, "%s: what is not finite shows", name);
+	free((void *)(uintptr_t)w.data);
+	free(x);
+	free(y);
+}
+
+static void
+test_path(const struct peft_few_fixed *path, const char *name)
+{
+	static const enum peft_dtype types[] = { PEFT_Q4_0, PEFT_Q4_1,
+	    PEFT_Q8_0 };
+	size_t i;
+
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		test_type(path, name, types[i]);
+	test_infinite(path, name);
+}
+
+int
+main(void)
+{
+	static const char *const paths[] = { "avx512", "amx" };
+	struct peft_err err = { 0 };
+	struct peft_cpu *cpu;
+	size_t i;
+
+	test_path(&peft_few_fixed_ref, "ref");
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if ((cpu = peft_cpu_open(1, &err)) == NULL)
+			return 1;
+		if (peft_cpu_limit(cpu, paths[i], &err) == 0 &&
+		    peft_fixed_of(cpu) != NULL)
+			test_path(peft_fixed_of(cpu), paths[i]);
+		peft_cpu_close(cpu);
+	}
+	return tap_end();
+}
