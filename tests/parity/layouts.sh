@@ -31,7 +31,7 @@ of() {
 }
 of loha loha --rank 3 --alpha 5
 of lokr lokr --rank 2 --alpha 5
-of lokr8 lokr --rank 2 --alpha 5 --set decompose_factor=8
+of lokr8 lokr --rank 2 --alpha 5 --set decompose_factor=4
 of lokrboth lokr --rank 1 --alpha 3 --set decompose_both=true
 of lokrfull lokr --rank 16 --alpha 4
 for what in kohya kohya-dora kohya-loha kohya-lokr kohya-lokr8 kohya-lokrboth kohya-lokrfull diffusers mlx \
