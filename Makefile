@@ -130,6 +130,7 @@ PATHOPT	= -O3
 %-avxvnni.o: PATHFLAGS = $(PATHOPT) -mavx2 -mfma -mavxvnni
 %-avx512vnni.o: PATHFLAGS = $(PATHOPT) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
     -mavx512vnni -mfma -mf16c -mprefer-vector-width=512
+$(BUILD)/lib/math/panel-%.o: PATHFLAGS += $(PANELOPT)
 $(BUILD)/lib/math/panel-%.o $(BUILD)/lib/math/vec-%.o: FUSE = -O3 -ffp-contract=fast \
     -fno-math-errno -fno-trapping-math
 
@@ -173,7 +174,7 @@ fuzz: FUZZFLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
     -fsanitize=address,undefined,float-cast-overflow
 fuzz:
 	$(MAKE) build/fuzz/libpeft.a CC=clang BUILD=build/fuzz PATHOPT=-O1 \
-	    CFLAGS="$(FUZZFLAGS) -fsanitize=fuzzer-no-link"
+	    PANELOPT=-fno-sanitize=all CFLAGS="$(FUZZFLAGS) -fsanitize=fuzzer-no-link"
 	r=0; for n in $(FUZZ); do \
 	    mkdir -p build/fuzz/corpus/$$n && \
 	    clang -std=c11 $(FUZZFLAGS) -fsanitize=fuzzer $(ALL_CPPFLAGS) \
@@ -219,13 +220,15 @@ bench-quant: all $(BENCHES)
 	    sh tests/bench/quant.sh
 
 #: make parity     trains as PEFT does (MODEL=SmolLM2.gguf); other software
-#:                 reads what we write (PEERS, ADAPTERS=virtual envs)
+#:                 reads what we write (PEERS, ADAPTERS=virtual envs; HUNT=N
+#:                 the first of HUNTS=N random configurations)
 parity: all $(BUILD)/bin/logits-tool $(BUILD)/bin/tokenizer-unit \
-    $(BUILD)/bin/side-tool $(BUILD)/bin/vocab-tool
+    $(BUILD)/bin/side-tool $(BUILD)/bin/vocab-tool $(BUILD)/bin/peft-unit
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
 	    $(PROVE) -v tests/parity/tokenizers.sh tests/parity/train.sh \
 	    tests/parity/run.sh tests/parity/vocab.sh tests/parity/readers.sh \
-	    tests/parity/methods.sh tests/parity/gguf.sh tests/parity/adapters_lib.sh \
+	    tests/parity/methods.sh tests/parity/hunt.sh tests/parity/gguf.sh \
+	    tests/parity/adapters_lib.sh \
 	    tests/parity/heads.sh tests/parity/layouts.sh tests/parity/svd.sh
 
 #: make completions  write completions/ anew from the option tables

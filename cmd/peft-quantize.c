@@ -70,10 +70,10 @@ static void
 say_misfits(const struct job *job, const struct peft_spec *specs, size_t n)
 {
 	char note[PEFT_CONVERT_NOTE];
-	int t;
+	int i;
 
-	for (t = 0; !job->common.quiet && t < PEFT_NDTYPE; t++)
-		if (peft_convert_note(specs, n, (enum peft_dtype)t, note))
+	for (i = 0; !job->common.quiet && i < PEFT_NNOTE; i++)
+		if (peft_convert_note(specs, n, i, note))
 			peft_warn("%s", note);
 }
 
@@ -158,7 +158,8 @@ run_plan(struct job *job, struct peft_source *src, struct peft_sinkopt *o,
     struct peft_origin *origin, struct peft_spec *specs, size_t n,
     struct peft_err *err)
 {
-	size_t nsides = peft_source_nsides(src);
+	const struct peft_side *sides;
+	size_t nsides;
 	struct peft_tune *tune = peft_tune_open(&job->tune, src,
 	    &job->convert, o, specs, n, err);
 	struct peft_sink *sink = NULL;
@@ -167,9 +168,9 @@ run_plan(struct job *job, struct peft_source *src, struct peft_sinkopt *o,
 	tell(job, tune, false);
 	if (r == 0 && job->tune.fit > 0)
 		r = peft_imatrix_needed(src, specs, n, err);
-	if (r == 0 && !job->common.dry && (sink = peft_sink_open(o, specs, n,
-	    nsides > 0 ? peft_source_side_at(src, 0) : NULL, nsides,
-	    err)) == NULL)
+	if (r == 0 && !job->common.dry && (peft_source_sides(src, &sides,
+	    &nsides, err) == -1 || (sink = peft_sink_open(o, specs, n, sides,
+	    nsides, err)) == NULL))
 		r = -1;
 	if (r == 0) {
 		say_misfits(job, specs, n);

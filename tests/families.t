@@ -20,6 +20,7 @@ untold() {
 	qwen3_moe_dense)	echo '*"norm_topk_prob" is false, which*' ;;
 	rope_dynamic)	echo '*rope scaling *cannot be told*' ;;
 	gptj|opt)	echo '*cannot be told in GGUF: llama.cpp computes no *' ;;
+	gemma2_plain)	echo '*"attn_logit_softcapping" is null, which*' ;;
 	gpt_oss)	echo '*"swiglu_limit" is 0.75, which*' ;;
 	deepseek_v2)	echo '*mscale 0.7 and mscale_all_dim 0.9 cannot be told*' ;;
 	esac
@@ -102,7 +103,22 @@ mx4() {
 	ok "$1: MXFP4: the same logits, all three" sh -c \
 	    '[ -s mx.logits ] && cmp mx.logits mx.f32.logits &&
 	    cmp mx.logits mx.gguf.logits'
-	peft-quantize -q -t nf4 -o mx.nf4/ mx
+	expect 0 'peft-quantize: 24 weights of experts stay bf16, as *' \
+	    peft-quantize -t nf4 -o mx.bnb/ mx
+	ok "$1: experts of NF4 only if that is asked for" sh -c \
+	    'peft-inspect mx.bnb | grep -q "^types  *nf4  *weights 8 "'
+	st-list mx.bnb/model.safetensors >is
+	ok "$1: and in one tensor" grep -q \
+	    'layers.1.mlp.experts.gate_up_proj BF16 4x32x64' is
+	ok "$1: nothing is said of MXFP4" sh -c \
+	    '! grep -q mxfp4 mx.bnb/config.json'
+	ok "$1: nor of modules that are none" sh -c \
+	    '! grep -q "model.*experts" mx.bnb/config.json'
+	peft-quantize -q -t bf16 -o mx.bf16/ mx
+	st-list mx.bf16/model.safetensors | grep experts >as
+	ok "$1: as in bf16" sh -c 'grep experts is | sort >is.e; sort as |
+	    cmp - is.e'
+	expect 0 '' peft-quantize -t nf4 -t 'experts.*weight=nf4' -o mx.nf4/ mx
 	ok "$1: NF4 of each expert, not of its router" sh -c \
 	    'peft-inspect mx.nf4 | grep -q "^types  *nf4  *weights 32 "'
 	peft-quantize -q -t f32 -o mx.wide/ mx.nf4

@@ -46,12 +46,14 @@ same_floats(const struct peft_fast *p, size_t from, size_t n)
 	float most = ref->most(x + from, n);
 	bool good = p->most(x + from, n) == most;
 
-	p->f16(x + from, n, a);
-	ref->f16(x + from, n, b);
-	good = good && memcmp(a, b, 2 * n) == 0;
-	p->bf16(x + from, n, a);
-	ref->bf16(x + from, n, b);
-	good = good && memcmp(a, b, 2 * n) == 0;
+	good = good && p->f16(x + from, n, most, a) == 1 &&
+	    p->f16(x + from, n, nextafterf(most, INFINITY), a) == 0 &&
+	    ref->f16(x + from, n, INFINITY, b) == 0 &&
+	    memcmp(a, b, 2 * n) == 0;
+	good = good && p->bf16(x + from, n, most, a) == 1 &&
+	    p->bf16(x + from, n, nextafterf(most, INFINITY), a) == 0 &&
+	    ref->bf16(x + from, n, INFINITY, b) == 0 &&
+	    memcmp(a, b, 2 * n) == 0;
 	most = most > 0 ? most : 1;
 	p->f8(x + from, n, 448 / most, a);
 	ref->f8(x + from, n, 448 / most, b);

@@ -91,6 +91,12 @@ load(struct world *w, const char *base, const char *adapter, const char *dir)
 	    true, &err) == 0, &err);
 }
 
+static bool
+has_tasks(const struct world *w)
+{
+	return peft_source_find(w->golden, "task.0") != SIZE_MAX;
+}
+
 /* Labels where the head is looked at. */
 static void
 make_seq(struct world *w, int k, int adapter)
@@ -105,6 +111,8 @@ make_seq(struct world *w, int k, int adapter)
 		    (int32_t)v[i] : PEFT_IGNORE;
 	w->seqs[k] = (struct peft_seq){ .ids = ids.data, .n = ids.cols,
 	    .labels = w->at[k], .weight = 1, .adapter = adapter };
+	if (has_tasks(w))
+		w->seqs[k].task = *(const int32_t *)golden(w, "task", k).data;
 	if (w->c->task == PEFT_TASK_SEQ_CLS)
 		w->at[k][at] = (int32_t)v[0];
 	if (w->c->task == PEFT_TASK_SEQ_CLS &&

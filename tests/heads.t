@@ -8,7 +8,7 @@
 
 mkdir golden
 zstd -dqc "$TOP/tests/golden/heads.tar.zst" | tar -C golden -xf -
-for c in single multi value tokens prompt; do
+for c in single multi value tokens prompt tasks; do
 	unit heads-unit golden/llama "golden/llama_$c"
 done
 for c in single tokens; do unit heads-unit golden/gpt2 "golden/gpt2_$c"; done
@@ -138,10 +138,12 @@ jq -c '{tokens}' words.jsonl | peft-eval -q -m base -a words --predict >told
 ok 'each is told' jq -se 'all(.[]; (.tokens | length) == (.labels | length) and (.labels | length) == (.probabilities | length))' told
 expect 0 '' peft-merge -q -m base -a words --verify -o mwords/
 ok 'their head has a bias' sh -c 'st-list mwords/model.safetensors | grep -q "^score.bias F32"'
-for m in ia3 lokr prompt-tuning ln-tuning; do
+for m in ia3 lokr prompt-tuning ln-tuning p-tuning prefix-tuning multitask-prompt-tuning; do
 	ok "$m" peft-train -q -f -m base --method $m --steps 2 -o m/ train.tok
 	ok "$m: measured" peft-eval -q -m base -a m --summary some.jsonl
 done
+expect 2 "*CPT is for task_type CAUSAL_LM*" peft-train -q -f -m base --method cpt --set "cpt_token_ids=[4]" \
+    --set "cpt_tokens_type_mask=[4]" --steps 1 -o m/ train.tok
 for m in seq-bn par-bn unipelt; do
 	expect 0 '*(SEQ_CLS, single)' peft-train -f -m base --method $m --lr 1e-2 \
 	    --epochs 8 --no-shuffle -o hub/ train.tok

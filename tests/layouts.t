@@ -14,7 +14,7 @@ echo "{\"input_ids\":$ids,\"labels\":$ids}" >ids.tok
 # of WHAT: where the golden of that name is
 of() { if [ -d "$golden/$1/adapter" ]; then echo "$golden/$1/adapter"; else echo "$golden/$1/adapter.safetensors"; fi; }
 
-for what in kohya kohya-dora diffusers diffusers-old mlx mlx-dora torchtune torchtune-dora; do
+for what in kohya kohya-dora kohya-loha kohya-lokr kohya-lokrboth kohya-lokrfull diffusers diffusers-old mlx mlx-dora torchtune torchtune-dora; do
 	layout=${what%-*} from=$(of $what)
 	logits-tool base "$from" <ids.tok >ours || exit 1
 	ok "$what: the logits of its own model" floats_near "$golden/$what/logits" ours
@@ -28,6 +28,10 @@ for what in kohya kohya-dora diffusers diffusers-old mlx mlx-dora torchtune torc
 	logits-tool base $out <ids.tok >ours || exit 1
 	ok "$what: written here, the same logits" floats_near "$golden/$what/logits" ours
 	run peft-inspect --json "$from"
+	case $what in
+	*-lo*)	ok "$what: peft-inspect tells whose it is" jq -se "first | .holds == \"adapter\" and .layout == \"kohya\" and (.modules | length == 0)" out
+		continue ;;
+	esac
 	ok "$what: peft-inspect tells whose it is" jq -se "first | .holds == \"adapter\" and .layout == \"$layout\" and (.modules | length > 0) and all(.modules[]; .scale == 2.5 or (\"$what\" == \"diffusers-old\" and .scale == 1))" out
 done
 logits-tool base <ids.tok >none
@@ -111,6 +115,36 @@ bad 3 "$q.lora_down.weight is of rank 2, $q.lora_up.weight of rank 3" "$(t $q.lo
 bad 3 "tensor $q.lora_down.weight is of 4 dimensions, not 2: *" "$(t $q.lora_down.weight 2,64,1,1 0 512),$(t $q.lora_up.weight 64,2 512 1024)" 1024
 bad 3 "$q is for 64 x 32, model.layers.0.self_attn.q_proj is 64 x 64" "$(t $q.lora_down.weight 2,32 0 256),$(t $q.lora_up.weight 64,2 256 768),$(t $q.alpha '' 768 772)" 772
 bad 3 "tensor $q.lora_mid.weight is no part of a LoRA in the layout of kohya" "$pair,$(t $q.lora_mid.weight 2,2 1024 1040)" 1040
+# LoHa and LoKr
+w() { safetensors x.safetensors "{$1}" "$2"; }
+a="$(t $q.hada_w1_a 64,2 0 512),$(t $q.hada_w1_b 2,64 512 1024),$(t $q.hada_w2_a 64,2 1024 1536)"
+bad 3 "$q has no $q.hada_w2_b" "$a" 1536
+bad 3 "$q: the two products differ in shape or rank" "$a,$(t $q.hada_w2_b 2,32 1536 1792),$(t $q.alpha '' 1792 1796)" 1796
+bad 3 "$q.hada_w2_a is of rank 2, $q.hada_w2_b of rank 3" "$a,$(t $q.hada_w2_b 3,64 1536 2304)" 2304
+bad 3 "$q has no $q.alpha, and the file no ss_network_alpha*" "$a,$(t $q.hada_w2_b 2,64 1536 2048)" 2048
+bad 3 "tensor $q.hada_t1 is no part of a LOHA in the layout of kohya" "$a,$(t $q.hada_w2_b 2,64 1536 2048),$(t $q.hada_t1 2,2 2048 2064)" 2064
+bad 3 "tensor $q.dora_scale is no part of a LOHA in the layout of kohya" "$a,$(t $q.hada_w2_b 2,64 1536 2048),$(t $q.dora_scale 64,1 2048 2304)" 2304
+bad 3 "tensor $q.hada_w1_a is no matrix*" "$(t $q.hada_w1_a 64,2,1,1 0 512),$(t $q.hada_w1_b 2,64 512 1024)" 1024
+v=lora_te_model_layers_0_self_attn_k_proj
+bad 3 "tensor $q.hada_w1_a is no part of a LoRA in the layout of kohya" "$a,$(t $q.hada_w2_b 2,64 1536 2048),$(t $v.lora_up.weight 32,2 2048 2304)" 2304
+a="$(t $q.lokr_w1 8,8 0 256),$(t $q.alpha '' 256 260)"
+bad 3 "$q has no $q.lokr_w2_a" "$a" 260
+bad 3 "$q has both lokr_w2 and halves of it" "$a,$(t $q.lokr_w2 8,8 260 516),$(t $q.lokr_w2_a 8,2 516 580)" 580
+bad 3 "$q is for 64 x 128, model.layers.0.self_attn.q_proj is 64 x 64" "$a,$(t $q.lokr_w2 8,16 260 772)" 772
+a="$(t $q.lokr_w1 8,4 0 128),$(t $q.alpha '' 128 132)"
+bad 3 "no decompose_factor of PEFT's LOKR divides its modules as this file does ($q, ...)" "$a,$(t $q.lokr_w2 8,16 132 644)" 644
+a="$(t $q.lokr_w1 8,8 0 256),$(t $q.alpha '' 256 260)"
+bad 3 "no settings of PEFT's LOKR give $q and the others their tensors of these shapes" "$a,$(t $q.lokr_w2_a 8,6 260 452),$(t $q.lokr_w2_b 6,8 452 644)" 644
+w "$a,$(t $q.lokr_w2 8,8 260 516)" 516
+expect 3 '*the adapters add nothing*' peft-merge -q -m base -a x.safetensors -o no/
+peft-train -q -m base --method lokr --set decompose_both=true --set decompose_factor=16 --rank 4 --target q_proj --steps 1 -o odd/ ids.tok
+expect 3 '*odd: model.layers.0.self_attn.q_proj: LyCORIS reads no LoKr whose first factor is a product*' peft-merge -q -m base -a odd --layout kohya -o no.safetensors
+peft-train -q -m base --method lokr --alpha 4 --set 'alpha_pattern={"v_proj":3}' --target q_proj,v_proj --steps 2 --lr 0.1 -o lokr/ ids.tok
+expect 0 '' peft-merge -q -m base -a lokr --layout kohya -o lokr.safetensors
+logits-tool base lokr <ids.tok >want; logits-tool base lokr.safetensors <ids.tok >ours
+ok 'whole factors: the scale is in one of them' floats_near want ours
+ok 'kohya: what LyCORIS says of itself' grep -aq '"ss_network_module":"lycoris.kohya"' lokr.safetensors
+
 u=lora_unet_down_blocks_0_proj_in
 bad 3 "$u is a part of an image model*" "$(t $u.lora_down.weight 2,64 0 512),$(t $u.lora_up.weight 64,2 512 1024),$(t $u.alpha '' 1024 1028)" 1028
 c=lora_te_text_model_encoder_layers_0_mlp_fc1

@@ -10,6 +10,7 @@ unit panel-unit
 unit int8-unit
 unit product-unit
 unit few-unit
+unit low-unit
 unit lowrank-unit "$TOP/tests/golden/lowrank.safetensors"
 
 # what the user says wins; these kernels cannot do small products unpacked,

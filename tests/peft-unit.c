@@ -781,9 +781,8 @@ check_gradients(struct world *w, struct peft_run *run, struct peft_seq *seqs,
 	size_t k, i, tokens = 0, found = 0;
 	double d, most = 0;
 
-	need(peft_run_loss(run, seqs, nseqs, loss, &err) == 0, &err);
 	for (i = 0; i < nseqs; i++)
-		tokens += loss[i].tokens;
+		tokens += peft_run_targets(run, &seqs[i], true);
 	need(peft_run_train(run, seqs, nseqs, 1 / (double)tokens, 0, loss,
 	    &err) == 0, &err);
 	if (peft_adapter_drops(w->adapter))
@@ -831,10 +830,12 @@ whole_loss(struct world *w, struct peft_run *run, struct peft_seq *seqs,
 	double nll = 0;
 	size_t i, tokens = 0;
 
-	/* what drops out does so in training alone */
-	need((peft_adapter_drops(w->adapter) ? peft_run_train(run, seqs,
-	    nseqs, 1, 0, loss, &err) : peft_run_loss(run, seqs, nseqs, loss,
-	    &err)) == 0, &err);
+	/* what drops out does so in training alone, and CPT's prompt is
+	 * predicted there */
+	need((peft_adapter_drops(w->adapter) ||
+	    strcmp(peft_adapter_type(w->adapter), "CPT") == 0 ?
+	    peft_run_train(run, seqs, nseqs, 1, 0, loss, &err) :
+	    peft_run_loss(run, seqs, nseqs, loss, &err)) == 0, &err);
 	for (i = 0; i < nseqs; i++) {
 		nll += loss[i].nll;
 		tokens += loss[i].tokens;

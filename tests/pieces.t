@@ -29,6 +29,7 @@ for f in "$gold"/*.model.zst; do
 	expect 0 '' side-tool d tokenizer.json
 	cp out tok.json
 	sub "$name.model: as SentencePiece has it" golden "$gold/$name.jsonl.zst" tok.json
+	sub "$name.model, told" golden "$gold/$name.jsonl.zst" d
 done
 
 for f in "$gold"/*.gguf.zst; do
@@ -37,6 +38,7 @@ for f in "$gold"/*.gguf.zst; do
 	expect 0 '' side-tool x.gguf tokenizer.json
 	cp out tok.json
 	sub "$name.gguf: as SentencePiece has it" golden "$gold/$name.jsonl.zst" tok.json
+	sub "$name.gguf, told" golden "$gold/$name.jsonl.zst" x.gguf
 	side-tool x.gguf tokenizer_config.json >config.json
 	n=$(jq '.model.vocab | length' tok.json)
 	expect 0 '' vocab-tool tok.json config.json $((n + 7))

@@ -17,6 +17,7 @@ for f in "$gold"/*.gguf.zst; do
 	cp out tok.json
 	zstd -dqc "$gold/$name.jsonl.zst" >texts
 	sub "$name: as its expressions have it" sh -c 'tokenizer-unit tok.json <texts'
+	sub "$name, told" sh -c 'tokenizer-unit x.gguf <texts'
 	side-tool x.gguf tokenizer_config.json >config.json
 	expect 0 '' vocab-tool tok.json config.json 700
 	cp out y.gguf

@@ -165,7 +165,7 @@ scratch_for(struct peft_cpu *cpu, const struct set *s)
 	for (i = 0; i < s->np; i++)
 		rows += s->rows[i];
 	return must(malloc(peft_product_scratch(cpu, rows, s->cols,
-	    SIZE_MAX) * sizeof(float)));
+	    0, SIZE_MAX) * sizeof(float)));
 }
 
 /* In whatever order: products and sums are each off by EPS of at most the

@@ -112,6 +112,26 @@ for src in base base.gguf dq; do
 	ok "$src: the same bytes on standard output" [ ! -s same ]
 done
 
+# data that lies askew is copied to be read, and the copy does not last
+perl -0777 -pe 'my $n = unpack "Q<", $_; substr($_, 8 + $n, 0) = " ";
+    substr($_, 0, 8) = pack "Q<", $n + 1' <base/model.safetensors >askew
+cp -r base askew.d && mv askew askew.d/model.safetensors
+peft-quantize -q -t bf16 -f -o straight.safetensors base
+for j in 1 2 7; do
+	expect 0 '' peft-quantize -q -j $j -t bf16 -f -o o.safetensors askew.d
+	ok "askew, -j $j: the same bytes" cmp straight.safetensors o.safetensors
+done
+
+# sizes that are none, in a config.json that is only copied
+while IFS='|' read -r edit glob; do
+	rm -rf askew.d && cp -r base askew.d
+	sed "$edit" base/config.json >askew.d/config.json
+	expect 2 "$glob" peft-quantize -q -t bf16 -f -o o.safetensors askew.d
+done <<'END'
+s/"hidden_size": 64/"hidden_size": -1, "x": 1/|*askew.d: config.json: "hidden_size" is -1, not in *
+s/"num_hidden_layers": 2/"num_hidden_layers": 1e12, "x": 1/|*askew.d: config.json: "num_hidden_layers" is 1000000000000, not in *
+END
+
 # a source that changes while it is read, or is cut short
 make_source() { rm -rf big; cp -r base big; }
 slowly() {	# the writer waits on the pipe until it is changed

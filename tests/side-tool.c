@@ -12,10 +12,12 @@ main(int argc, char **argv)
 	struct peft_source *s;
 	const struct peft_side *side;
 	const char *why;
+	size_t n;
 
 	if (argc != 3)
 		return 1;
-	if ((s = peft_source_open(argv[1], &err)) == NULL) {
+	if ((s = peft_source_open(argv[1], &err)) == NULL ||
+	    peft_source_sides(s, &side, &n, &err) == -1) {
 		fprintf(stderr, "%s\n", err.msg);
 		return 2;
 	}

@@ -148,7 +148,7 @@ convert(const char *from, const char *path, bool nested, size_t shard,
 	struct peft_sinkopt opt = { .path = path, .force = true,
 	    .shard = shard, .kind = "model" };
 	const struct peft_side side = { "generation_config.json", "{}", 2,
-	    false };
+	    false, NULL };
 	struct peft_source *s = open_model(from);
 	struct peft_spec *specs;
 	struct peft_sink *k;

@@ -16,6 +16,7 @@ golden() {
 	cp out tok.json
 	zstd -dqc "$gold/$1.jsonl.zst" >texts
 	sub "$2: as tiktoken has it" sh -c 'tokenizer-unit tok.json <texts'
+	sub "$2, told" sh -c 'tokenizer-unit d <texts'
 }
 added='{"added_tokens_decoder":{"664":{"content":"<|odd|>","special":true},"665":{"content":"<|end|>","special":false}}}'
 for f in "$gold"/*.jsonl.zst; do

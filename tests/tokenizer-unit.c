@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A tokenizer against Hugging Face's: tokenizer-unit TOKENIZER.json
- * [TOKENIZER_CONFIG.json] < golden/text/NAME.jsonl. */
+ * [TOKENIZER_CONFIG.json] < golden/text/NAME.jsonl.  Or of a model, as programs
+ * open it: tokenizer-unit MODEL. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "base/in.h"
 #include "base/json.h"
+#include "data/encode.h"
 #include "text/tokenizer.h"
 
 static int
@@ -117,27 +119,64 @@ ok(int n, int bad, int of, const char *what)
 	    bad, of);
 }
 
+/* Of a model's codec only the tokenizer is taken; the source may go. */
+static struct peft_tokenizer *
+of_model(const char *path, struct peft_err *err)
+{
+	struct peft_source *s = peft_source_open(path, err);
+	struct peft_codec c = { 0 };
+	struct peft_tokenizer *t = NULL;
+
+	if (s != NULL && peft_codec_open(&c, s, 2, err) == 0) {
+		t = c.tok;
+		c.tok = NULL;
+		peft_codec_close(&c);
+	}
+	peft_source_close(s);
+	return t;
+}
+
+static struct peft_tokenizer *
+of_files(const char *path, const char *config_path, struct peft_err *err)
+{
+	struct peft_buf b = { 0 }, config = { 0 };
+	struct peft_tokenizer *t = NULL;
+
+	if (peft_in_slurp(path, 1 << 28, &b, err) == 0 &&
+	    (config_path == NULL || peft_in_slurp(config_path, 1 << 24,
+	    &config, err) == 0))
+		t = peft_tokenizer_open(b.data, b.len, config.data,
+		    config.len, err);
+	peft_buf_free(&b);
+	peft_buf_free(&config);
+	return t;
+}
+
+static bool
+is_json(const char *path)
+{
+	size_t n = strlen(path);
+
+	return n > 5 && strcmp(path + n - 5, ".json") == 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct peft_err err = { 0 };
-	struct peft_buf b = { 0 }, config = { 0 };
 	struct peft_tokenizer *tok = NULL;
 	struct count c = { 0 };
-	struct peft_in *in;
+	struct peft_in *in = NULL;
 	char *line;
 	size_t len;
 	cJSON *j;
 
-	if (argc < 2 || argc > 3 ||
-	    peft_in_slurp(argv[1], 1 << 28, &b, &err) == -1 || (argc == 3 &&
-	    peft_in_slurp(argv[2], 1 << 24, &config, &err) == -1) ||
-	    (tok = peft_tokenizer_open(b.data, b.len, config.data, config.len,
-	    &err)) == NULL || (in = peft_in_open(NULL, &err)) == NULL) {
+	if (argc == 2 || argc == 3)
+		tok = !is_json(argv[1]) ? of_model(argv[1], &err) :
+		    of_files(argv[1], argc == 3 ? argv[2] : NULL, &err);
+	if (tok == NULL || (in = peft_in_open(NULL, &err)) == NULL) {
 		printf("Bail out! %s\n", err.msg);
 		peft_tokenizer_close(tok);
-		peft_buf_free(&b);
-		peft_buf_free(&config);
 		return 1;
 	}
 	printf("1..5\n");
@@ -157,7 +196,5 @@ main(int argc, char **argv)
 	printf("%sok 5 - there were records\n", c.n > 0 ? "" : "not ");
 	peft_in_close(in);
 	peft_tokenizer_close(tok);
-	peft_buf_free(&b);
-	peft_buf_free(&config);
 	return c.ids + c.special + c.offsets + c.decoded != 0 || c.n == 0;
 }

@@ -14,7 +14,8 @@ slurp(const char *path, struct peft_buf *b, struct peft_side *side,
 {
 	if (peft_in_slurp(path, 1 << 28, b, err) == -1)
 		return -1;
-	*side = (struct peft_side){ path, b->data, b->len, false };
+	*side = (struct peft_side){ path, b->data, b->len, false,
+	    NULL };
 	return 0;
 }
 

@@ -33,6 +33,7 @@ static int
 get_group(struct peft_buf *b, const char *s, size_t pad)
 {
 	unsigned v = 0;
+	char out[3];
 	size_t i;
 
 	for (i = 0; i < 4; i++) {
@@ -46,8 +47,9 @@ get_group(struct peft_buf *b, const char *s, size_t pad)
 	/* bits that stand for nothing are 0 */
 	if ((v & ((1u << 8 * pad) - 1)) != 0)
 		return -1;
-	for (i = 0; i < 3 - pad; i++)
-		peft_buf_putc(b, (int)(v >> (16 - 8 * i) & 255));
+	for (i = 0; i < 3; i++)
+		out[i] = (char)(v >> (16 - 8 * i) & 255);
+	peft_buf_put(b, out, 3 - pad);
 	return 0;
 }
 

@@ -192,10 +192,17 @@ bool
 peft_utf8_all(const char *s, size_t n)
 {
 	size_t at, len;
+	uint64_t some;
 
-	for (at = 0; at < n; at += len)
+	for (at = 0; at < n; at += len) {
+		if (n - at >= sizeof(some)) {
+			memcpy(&some, s + at, len = sizeof(some));
+			if ((some & 0x8080808080808080u) == 0)
+				continue;
+		}
 		if ((len = peft_utf8_len(s + at, n - at)) == 0)
 			return false;
+	}
 	return true;
 }
 

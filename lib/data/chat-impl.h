@@ -7,7 +7,7 @@
 /* What chat.c and chat-mask.c share: a chat that is being rendered. */
 struct peft_chat {
 	const struct peft_codec	*codec;
-	const cJSON		*messages;	/* without weights */
+	const cJSON		*messages;	/* as templates see them */
 	cJSON			*vars;		/* of the template */
 	bool			 asks;		/* the whole ends with the
 						 * generation prompt */

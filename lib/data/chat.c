@@ -47,10 +47,13 @@ make_vars(const struct peft_codec *c, const cJSON *record,
 	const cJSON *e;
 	size_t i;
 
+	/* transformers has them defined, if as None */
 	for (i = 0; passed[i] != NULL; i++)
 		if ((e = peft_json_get(record, passed[i])) != NULL)
 			cJSON_AddItemReferenceToObject(v, passed[i],
 			    (cJSON *)(uintptr_t)e);
+		else
+			cJSON_AddNullToObject(v, passed[i]);
 	cJSON_ArrayForEach(e, o->set)
 		cJSON_AddItemReferenceToObject(v, e->string,
 		    (cJSON *)(uintptr_t)e);
@@ -84,19 +87,60 @@ peft_chat_render_some(const struct peft_chat *chat, size_t n, bool gen,
 	return r == -1 ? peft_errprefix(err, "chat template") : 0;
 }
 
-/* Without the weights, which are none of the template's business: a new
- * list, or NULL if there are none. */
+/* What was thought goes by three names. */
+static const cJSON *
+reasoning(const cJSON *message)
+{
+	static const char *const names[] = { "reasoning_content", "thinking",
+	    "reasoning" };
+	const cJSON *v;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if ((v = peft_json_get(message, names[i])) != NULL &&
+		    !cJSON_IsNull(v))
+			return v;
+	return NULL;
+}
+
+/* As transformers (5.23) has it: under the first name whatever it came by,
+ * and under the second too, in front, unless that is there. */
+static void
+name_reasoning(cJSON *m)
+{
+	const cJSON *v = reasoning(m);
+	cJSON *first, *copy;
+
+	if (v == NULL)
+		return;
+	copy = cJSON_Duplicate(v, 1);
+	if (peft_json_get(m, "thinking") == NULL)
+		cJSON_AddItemToObject(m, "thinking", cJSON_Duplicate(v, 1));
+	first = cJSON_DetachItemFromObjectCaseSensitive(m, "thinking");
+	cJSON_InsertItemInArray(m, 0, first);
+	if (peft_json_get(m, "reasoning_content") != NULL)
+		cJSON_ReplaceItemInObjectCaseSensitive(m, "reasoning_content",
+		    copy);
+	else
+		cJSON_AddItemToObject(m, "reasoning_content", copy);
+}
+
+/* The messages as templates see them, without weights: a new list, or NULL if
+ * that is what they are. */
 static cJSON *
-without_weights(const cJSON *messages)
+as_seen(const cJSON *messages)
 {
 	const cJSON *e;
 	cJSON *copy = NULL, *m;
 
 	cJSON_ArrayForEach(e, messages)
-		if (copy == NULL && peft_json_get(e, "weight") != NULL)
+		if (copy == NULL && (peft_json_get(e, "weight") != NULL ||
+		    reasoning(e) != NULL))
 			copy = cJSON_Duplicate(messages, 1);
-	cJSON_ArrayForEach(m, copy)
+	cJSON_ArrayForEach(m, copy) {
 		cJSON_DeleteItemFromObjectCaseSensitive(m, "weight");
+		name_reasoning(m);
+	}
 	return copy;
 }
 
@@ -212,7 +256,7 @@ peft_chat_render(const struct peft_codec *c, const cJSON *record,
 	    count_messages(weighed, o, &n, err) == -1)
 		return -1;
 	r = choose(&chat, n, weighed, o, err);
-	if ((own = without_weights(weighed)) != NULL)
+	if ((own = as_seen(weighed)) != NULL)
 		chat.messages = own;
 	chat.vars = make_vars(c, record, o);
 	if (r == 0)

@@ -71,6 +71,7 @@ open_tokenizer(const struct peft_source *src, const struct peft_side *tok,
     const struct peft_side *config, int threads, struct peft_err *err)
 {
 	const struct peft_side *model = peft_source_side(src, "config.json");
+	static const struct peft_side none = { 0 };
 	const char *type = NULL;
 	struct peft_tokenizer *t;
 	struct peft_err why;
@@ -79,9 +80,12 @@ open_tokenizer(const struct peft_source *src, const struct peft_side *tok,
 	if (model != NULL && (j = peft_json(model->data, model->len,
 	    &why)) != NULL && peft_json_str(j, "model_type", &type, &why) != 1)
 		type = NULL;
-	t = peft_tokenizer_open_for(type, tok->data, tok->len, config == NULL ?
-	    NULL : config->data, config == NULL ? 0 : config->len, threads,
-	    err);
+	if (config == NULL)
+		config = &none;
+	t = tok->told != NULL ? peft_tokenizer_open_told(type, tok->told,
+	    config->data, config->len, threads, err) :
+	    peft_tokenizer_open_for(type, tok->data, tok->len, config->data,
+	    config->len, threads, err);
 	cJSON_Delete(j);
 	return t;
 }

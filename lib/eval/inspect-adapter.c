@@ -252,7 +252,7 @@ add_all(struct ranks *k, bool *factors, struct peft_err *err)
 	double scale;
 	int r = 0;
 
-	if (layout != NULL) {
+	if (layout != NULL && peft_layout_is_lora(layout)) {
 		*factors = true;
 		return add_foreign(k, layout, err);
 	}

@@ -180,12 +180,16 @@ peft_inspect_tokenizer(cJSON *j, const struct peft_source *s,
     struct peft_err *err)
 {
 	const struct peft_side *tok = peft_source_side(s, "tokenizer.json");
+	const struct peft_side *sides;
+	size_t nsides;
 	const char *why = peft_source_meta(s, "peft.no_tokenizer");
 	char hex[7 + PEFT_SHA256_HEX] = "sha256:";
 	const cJSON *model, *type;
 	cJSON *c, *t;
-	int r = side_json(s, "tokenizer.json", &c, err);
+	int r = peft_source_sides(s, &sides, &nsides, err);
 
+	if (r == 0)
+		r = side_json(s, "tokenizer.json", &c, err);
 	if (r == -1)
 		return -1;
 	if (r == 1) {

@@ -31,10 +31,12 @@ size_of(void *ctx, const struct peft_spec *specs, size_t n, size_t *bytes,
     struct peft_err *err)
 {
 	const struct frame *f = ctx;
-	size_t nsides = peft_source_nsides(f->src);
+	const struct peft_side *sides;
+	size_t nsides;
 
-	return peft_sink_size(f->sink, specs, n, nsides > 0 ?
-	    peft_source_side_at(f->src, 0) : NULL, nsides, bytes, err);
+	if (peft_source_sides(f->src, &sides, &nsides, err) == -1)
+		return -1;
+	return peft_sink_size(f->sink, specs, n, sides, nsides, bytes, err);
 }
 
 static int

@@ -150,12 +150,12 @@ add_all(struct peft_merge *m, struct peft_err *err)
 	char note[PEFT_CONVERT_NOTE];
 	struct peft_spec *specs;
 	size_t n;
-	int r, t;
+	int r, i;
 
 	if ((specs = peft_convert_plan(m->base, &o, &n, err)) == NULL)
 		return -1;
-	for (t = 0; t < PEFT_NDTYPE; t++)
-		if (peft_convert_note(specs, n, (enum peft_dtype)t, note))
+	for (i = 0; i < PEFT_NNOTE; i++)
+		if (peft_convert_note(specs, n, i, note))
 			peft_merge_say(m, "%s", note);
 	r = add_specs(m, specs, n, err);
 	free(specs);
@@ -210,14 +210,16 @@ untie_config(struct peft_merge *m, const struct peft_side *side,
 static int
 take_sides(struct peft_merge *m, struct peft_err *err)
 {
+	const struct peft_side *sides;
 	size_t i;
 
-	m->nsides = peft_source_nsides(m->base);
+	if (peft_source_sides(m->base, &sides, &m->nsides, err) == -1)
+		return -1;
 	m->sides = peft_calloc(m->nsides + 1, sizeof(*m->sides), err);
 	if (m->sides == NULL)
 		return -1;
 	for (i = 0; i < m->nsides; i++) {
-		m->sides[i] = *peft_source_side_at(m->base, i);
+		m->sides[i] = sides[i];
 		if ((!m->untied && !m->config.headless) ||
 		    strcmp(m->sides[i].name, "config.json") != 0)
 			continue;

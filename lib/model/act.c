@@ -5,7 +5,7 @@
 
 #include "model/net-impl.h"
 
-enum { ROWS = 16, STRETCH = 256 };
+enum { STRETCH = 256 };
 
 static const float tanh_a = 0.7978845608028654f, tanh_b = 0.044715f;
 
@@ -192,110 +192,53 @@ peft_cap_row(const struct peft_vec *v, float *y, size_t n, float cap)
 		y[i] = cap * (1 - 2 / (y[i] + 1));
 }
 
-struct job {
-	const struct peft_run	*run;
-	float			*y, *gu;
-	const float		*dy;
-	size_t			 n, T;
-};
-
-static void
-forward_row(const struct job *j, size_t t)
+void
+peft_act_row(const struct peft_run *run, float *y, const float *g,
+    const float *u, size_t n)
 {
-	const struct peft_traits *c = &j->run->net->config.t;
-	bool gated = c->has & (PEFT_BIT(PEFT_GATE) | PEFT_BIT(PEFT_GATE_UP));
-	const float *g = j->gu + t * j->n * (gated ? 2 : 1), *u = g + j->n;
-	float *y = j->y + t * j->n;
+	const struct peft_traits *c = &run->net->config.t;
 	size_t i;
 
-	if (gated && c->act == PEFT_SILU) {
-		j->run->vec->swiglu(y, g, u, j->n);
+	if (u != NULL && c->act == PEFT_SILU) {
+		run->vec->swiglu(y, g, u, n);
 		return;
 	}
 	if (c->act == PEFT_GELU_TANH) {
-		gelu_row(j->run->vec, y, g, gated ? u : NULL, j->n);
+		gelu_row(run->vec, y, g, u, n);
 		return;
 	}
 	if (c->act == PEFT_SWIGLU_CLAMPED) {
-		clamped_row(j->run->vec, c, y, g, u, j->n);
+		clamped_row(run->vec, c, y, g, u, n);
 		return;
 	}
-	for (i = 0; i < j->n; i++)
-		y[i] = value(c->act, g[i], NULL) * (gated ? u[i] : 1);
+	for (i = 0; i < n; i++)
+		y[i] = value(c->act, g[i], NULL) * (u != NULL ? u[i] : 1);
 }
 
-static void
-back_row(const struct job *j, size_t t)
+void
+peft_act_back_row(const struct peft_run *run, float *g, float *u,
+    const float *dy, size_t n)
 {
-	const struct peft_traits *c = &j->run->net->config.t;
-	bool gated = c->has & (PEFT_BIT(PEFT_GATE) | PEFT_BIT(PEFT_GATE_UP));
-	float *g = j->gu + t * j->n * (gated ? 2 : 1), *u = g + j->n;
-	const float *dy = j->dy + t * j->n;
+	const struct peft_traits *c = &run->net->config.t;
 	float d = 0, a;
 	size_t i;
 
-	if (gated && c->act == PEFT_SILU) {
-		j->run->vec->swiglu_back(g, u, dy, g, u, j->n);
+	if (u != NULL && c->act == PEFT_SILU) {
+		run->vec->swiglu_back(g, u, dy, g, u, n);
 		return;
 	}
 	if (c->act == PEFT_GELU_TANH) {
-		gelu_back_row(j->run->vec, g, gated ? u : NULL, dy, j->n);
+		gelu_back_row(run->vec, g, u, dy, n);
 		return;
 	}
 	if (c->act == PEFT_SWIGLU_CLAMPED) {
-		clamped_back_row(j->run->vec, c, g, u, dy, j->n);
+		clamped_back_row(run->vec, c, g, u, dy, n);
 		return;
 	}
-	for (i = 0; i < j->n; i++) {
+	for (i = 0; i < n; i++) {
 		a = value(c->act, g[i], &d);
-		g[i] = dy[i] * d * (gated ? u[i] : 1);
-		if (gated)
+		g[i] = dy[i] * d * (u != NULL ? u[i] : 1);
+		if (u != NULL)
 			u[i] = dy[i] * a;
 	}
-}
-
-static void
-task(void *ctx, size_t i, int thread)
-{
-	const struct job *j = ctx;
-	size_t t = i * ROWS, end = t + ROWS < j->T ? t + ROWS : j->T;
-
-	(void)thread;
-	for (; t < end; t++)
-		if (j->dy == NULL)
-			forward_row(j, t);
-		else
-			back_row(j, t);
-}
-
-/* Floats passed over for a value: gate, up, result; and back. */
-enum { FORWARD = 3, BACKWARD = 5 };
-
-static void
-go(struct job *j, size_t passes)
-{
-	struct peft_cpu *cpu = j->run->net->cpu;
-	struct peft_lap lap = peft_lap_begin(cpu);
-
-	peft_cpu_run(cpu, (j->T + ROWS - 1) / ROWS, task, j);
-	peft_lap_end(cpu, &lap, PEFT_WORK_ACT, 0, (double)(j->T * j->n *
-	    passes * sizeof(float)));
-}
-
-void
-peft_op_act(struct peft_run *run, float *y, const float *gu, size_t n,
-    size_t T)
-{
-	struct job j = { run, y, (float *)(uintptr_t)gu, NULL, n, T };
-
-	go(&j, FORWARD);
-}
-
-void
-peft_op_act_back(struct peft_run *run, float *gu, const float *dy, size_t n,
-    size_t T)
-{
-	struct job j = { run, NULL, gu, dy, n, T };
-
-	go(&j, BACKWARD);
 }

@@ -66,11 +66,15 @@ mlp_in_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 		{ &l->lin[PEFT_GATE].w, s->gu, 2 * I },
 		{ &l->lin[PEFT_UP].w, s->gu + I, 2 * I },
 	}, up = { &l->lin[PEFT_UP].w, s->gu, I };
+	const uint16_t *kept = peft_stash_of_act(run, s);
 
-	peft_op_act(run, run->act, s->gu, I, run->T);
+	if (kept != NULL)
+		peft_op_act_again(run, run->act, kept, I, run->T);
+	else
+		peft_op_act(run, run->act, s->gu, NULL, I, run->T);
 	peft_linears_back(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
 	    run->act, I, run->dact, &out, 1);
-	peft_op_act_back(run, s->gu, run->dact, I, run->T);
+	peft_op_act_back(run, s->gu, kept, run->dact, I, run->T);
 	if (l->lin[PEFT_GATE_UP].site != NULL)
 		peft_linears_back(run, &l->lin[PEFT_GATE_UP],
 		    &s->hook[PEFT_GATE_UP], x, D, run->dnormed, &one, 1);
@@ -170,6 +174,8 @@ attention_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	peft_linears_back(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn,
 	    c->heads * c->v_dim, run->dattn, &out, 1);
 	peft_kept_end(run, layer, s);
+	peft_hooks_undo(run, site, s->qkv, run->net->at.ld, s->attn,
+	    c->heads * c->v_dim);
 	peft_attention_back(run, layer, s, run->dattn, run->dqkv);
 	peft_hooks_backward(run, site, run->ranges,
 	    run->nranges, run->ident, s->qkv, run->net->at.ld, run->dattn,

@@ -206,7 +206,9 @@ supervised(struct peft_run *run, double scale)
 
 				if (next != PEFT_IGNORE)
 					n = add_row(run, n, k, node->first + i,
-					    next, scale * (double)s->weight);
+					    next, scale * (double)(s->weight *
+					    peft_target_weight(run, seq,
+					    node->depth + i)));
 			}
 	}
 	return n;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Adapters of low rank beside the weight they adapt: h = x A^T is computed in
- * the same product as x W^T, so that x is walked through (and rounded) once,
- * and what is due to dx by dh A in the same as dy W.  So they are as exact,
- * and take the same way, as the frozen weight's product; with int8, which is
- * for frozen weights alone, they stay apart.
+ * Adapters of low rank beside the weight they adapt: what they add is summed
+ * in the same product as x W^T and dy W, so that x, dy and y are walked
+ * through (and rounded) once.  So they are as exact, and take the same way, as
+ * the frozen weight's product; with int8, which is for frozen weights alone,
+ * they stay apart.
  */
 
 #include "model/beside-impl.h"
@@ -29,73 +29,23 @@ is_beside(struct peft_run *run, const struct peft_site *site, const float *x,
 	return h->ops->thin(h->self, &call, w);
 }
 
-/* The product of A [r, in] behind those that are there. */
-static void
-append(struct peft_beside *b, const struct peft_thin *w, float *y)
-{
-	struct peft_weight *a = &b->a[b->n - b->linears];
-
-	*a = (struct peft_weight){ .dtype = PEFT_F32, .ndim = 2, .rows = w->r,
-	    .cols = w->in, .nelem = w->r * w->in, .data = w->a };
-	b->p[b->n++] = (struct peft_product){ a, y, w->r };
-}
-
-static void
-begin(struct peft_beside *b, const struct peft_product *p, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		b->p[i] = p[i];
-		b->hidden[i] = NULL;
-	}
-	b->n = b->linears = n;
-}
 
 void
-peft_beside_forward(struct peft_run *run, struct peft_beside *b,
+peft_beside(struct peft_run *run, struct peft_low *low,
     const struct peft_linear *lin, float *const *saved, const float *x,
-    size_t ldx, const struct peft_product *p, size_t n)
+    size_t ldx, size_t n, bool back)
 {
+	float *own = run->dhidden;
 	struct peft_thin w;
 	size_t i;
 
-	begin(b, p, n);
-	for (i = 0; i < n; i++)
-		if (is_beside(run, lin[i].site, x, ldx, saved[i], &w))
-			append(b, &w, b->hidden[i] = saved[i]);
-}
-
-/* dh = s dy B */
-static void
-hidden_back(struct peft_run *run, const struct peft_thin *w,
-    const struct peft_product *dy, float *dh)
-{
-	const struct peft_dense d = { w->b, w->out, w->r, w->r };
-	struct peft_lap lap = peft_lap_begin(run->net->cpu);
-
-	peft_dense_backward(run->net->cpu, dh, w->r, run->T, &d, false, dy->y,
-	    dy->ldy, run->product);
-	run->vec->scale(dh, w->scale, run->T * w->r);
-	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ADAPTER_BACK, 0, 0);
-}
-
-void
-peft_beside_backward(struct peft_run *run, struct peft_beside *b,
-    const struct peft_linear *lin, float *const *saved, const float *x,
-    size_t ldx, const struct peft_product *dy, size_t n)
-{
-	struct peft_thin w;
-	float *dh = run->dhidden;
-	size_t i;
-
-	begin(b, dy, n);
 	for (i = 0; i < n; i++) {
+		low[i] = (struct peft_low){ 0 };
 		if (!is_beside(run, lin[i].site, x, ldx, saved[i], &w))
 			continue;
-		hidden_back(run, &w, &dy[i], dh);
-		append(b, &w, b->hidden[i] = dh);
-		dh += run->T * w.r;
+		low[i] = (struct peft_low){ w.r, w.a, w.b, w.scale,
+		    back ? own : saved[i], own };
+		own += run->T * w.r;
 	}
 }
 

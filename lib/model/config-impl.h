@@ -10,6 +10,9 @@
 /* config-keys.c: every key by the tables; and an unknown one is refused. */
 int	peft_config_keys(struct peft_config *, const cJSON *,
 	    struct peft_err *) PEFT_MUSTCHECK;
+/* Of the family's keys the sizes alone; the rest may be anything. */
+int	peft_config_sizes(struct peft_config *, const cJSON *,
+	    struct peft_err *) PEFT_MUSTCHECK;
 /* One table over one object, whose keys must all be in it. */
 int	peft_config_table(struct peft_config *, const cJSON *,
 	    const struct peft_key *, struct peft_err *) PEFT_MUSTCHECK;

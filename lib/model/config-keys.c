@@ -231,6 +231,24 @@ peft_config_table(struct peft_config *c, const cJSON *j,
 }
 
 int
+peft_config_sizes(struct peft_config *c, const cJSON *j, struct peft_err *err)
+{
+	const struct peft_key *k;
+	const cJSON *e;
+
+	cJSON_ArrayForEach(e, j) {
+		k = find_key(c->family->keys, e->string);
+		if (k == NULL)
+			k = find_key(common, e->string);
+		if (k != NULL && (k->type == PEFT_KEY_SIZE || k->type ==
+		    PEFT_KEY_COUNT) && read_size((char *)c + k->offset, j, k,
+		    err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
 peft_config_keys(struct peft_config *c, const cJSON *j, struct peft_err *err)
 {
 	int64_t tp = 1;

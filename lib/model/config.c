@@ -185,6 +185,24 @@ read_config(struct peft_config *c, const cJSON *j, struct peft_err *err)
 }
 
 int
+peft_config_sane(const struct peft_side *config, struct peft_err *err)
+{
+	struct peft_config c = { .family = NULL };
+	const char *type = NULL;
+	int r = 0;
+	cJSON *j;
+
+	if ((j = peft_json(config->data, config->len, err)) == NULL)
+		return peft_errprefix(err, "config.json");
+	if (cJSON_IsObject(j) && peft_json_str(j, "model_type", &type,
+	    err) == 1 && (c.family = peft_family_find(type)) != NULL &&
+	    peft_config_sizes(&c, j, err) == -1)
+		r = peft_errprefix(err, "config.json");
+	cJSON_Delete(j);
+	return r;
+}
+
+int
 peft_config_parse(struct peft_config *c, const struct peft_side *config,
     const struct peft_side *generation, struct peft_err *err)
 {

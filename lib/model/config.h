@@ -81,7 +81,11 @@ struct peft_config {
 /* From the side files config.json and generation_config.json. */
 int	peft_config_read(struct peft_config *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;
-/* The same from the text of the two files; generation may be NULL. */
+/* Are the sizes in a config.json of a known family such?  Whatever else is in
+ * it, or is not. */
+int	peft_config_sane(const struct peft_side *config, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* As _read() does, from the text of the two files; generation may be NULL. */
 int	peft_config_parse(struct peft_config *, const struct peft_side *config,
 	    const struct peft_side *generation, struct peft_err *)
 	    PEFT_MUSTCHECK;

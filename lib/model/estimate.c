@@ -86,7 +86,7 @@ peft_net_rate(struct peft_net *net, size_t T, struct peft_err *err)
 	x = peft_calloc(T * s->in, sizeof(*x), err);
 	y = peft_calloc(T * s->out, sizeof(*y), err);
 	scratch = peft_calloc(peft_product_scratch(net->cpu, s->out, s->in,
-	    T), sizeof(*scratch), err);
+	    0, T), sizeof(*scratch), err);
 	if (x != NULL && y != NULL && scratch != NULL)
 		rate = measure(net->cpu, s, T, x, y, scratch);
 	free(x);

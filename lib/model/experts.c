@@ -119,7 +119,7 @@ forward_one(struct peft_run *run, size_t layer, struct peft_visits *v,
 	add_bias(run, &expert->up, gu + I, 2 * I, n);
 	peft_stack_forward(run, layer, PEFT_STACK_IN, v, e, run->vx, D, v->gu,
 	    2 * I);
-	peft_op_act(run, act, gu, I, n);
+	peft_op_act(run, act, gu, NULL, I, n);
 	peft_products(run, act, I, n, &out, 1);
 	add_bias(run, &expert->down, out.y, D, n);
 	peft_stack_forward(run, layer, PEFT_STACK_OUT, v, e, run->vact, I,
@@ -148,7 +148,7 @@ back_one(struct peft_run *run, size_t layer, struct peft_visits *v, size_t e)
 		return;
 	for (i = 0; i < n; i++)
 		run->vec->scale(dy + i * D, run->vw[at + i], D);
-	peft_op_act(run, act, gu, I, n);
+	peft_op_act(run, act, gu, NULL, I, n);
 	peft_products_back(run, dact, I, n, &out, 1, false);
 	peft_stack_backward(run, layer, PEFT_STACK_OUT, v, e, run->vact, I,
 	    run->vy, D, run->vdact, I);
@@ -159,7 +159,7 @@ back_one(struct peft_run *run, size_t layer, struct peft_visits *v, size_t e)
 		run->vdw[at + i] = run->vw[at + i] == 0 ? 0 :
 		    run->vdw[at + i] / run->vw[at + i];
 	}
-	peft_op_act_back(run, gu, dact, I, n);
+	peft_op_act_back(run, gu, NULL, dact, I, n);
 	peft_products_back(run, run->vdx + at * D, D, n, in, 2, false);
 	peft_stack_backward(run, layer, PEFT_STACK_IN, v, e, run->vx, D,
 	    v->gu, 2 * I, run->vdx, D);
@@ -179,7 +179,7 @@ shared(struct peft_run *run, const struct peft_layer *l, struct peft_saved *s,
 
 	peft_linears(run, &l->lin[PEFT_GATE], &s->hook[PEFT_GATE], x, D, in,
 	    2);
-	peft_op_act(run, run->vact, s->v.shared, S, run->T);
+	peft_op_act(run, run->vact, s->v.shared, NULL, S, run->T);
 	peft_linears(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN], run->vact,
 	    S, &out, 1);
 	peft_op_add(run, y, y, run->vy, 1);
@@ -195,10 +195,10 @@ shared_back(struct peft_run *run, const struct peft_layer *l,
 		{ &l->lin[PEFT_UP].w, s->v.shared + S, 2 * S },
 	}, out = { &l->lin[PEFT_DOWN].w, dy, D };
 
-	peft_op_act(run, run->vact, s->v.shared, S, run->T);
+	peft_op_act(run, run->vact, s->v.shared, NULL, S, run->T);
 	peft_linears_back(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
 	    run->vact, S, run->vdact, &out, 1);
-	peft_op_act_back(run, s->v.shared, run->vdact, S, run->T);
+	peft_op_act_back(run, s->v.shared, NULL, run->vdact, S, run->T);
 	peft_linears_back(run, &l->lin[PEFT_GATE], &s->hook[PEFT_GATE], x, D,
 	    run->vdx, in, 2);
 	peft_op_add(run, dx, dx, run->vdx, 1);

@@ -26,21 +26,33 @@ virtual_tokens(const void *ctx, const struct peft_seq *seq)
 	return v == NULL ? 0 : v->n;
 }
 
+size_t
+peft_run_targets(const struct peft_run *run, const struct peft_seq *s,
+    bool train)
+{
+	const struct peft_virtual *v = peft_virtual_of(run, s);
+	bool ahead = run->net->config.ahead > 0;
+	size_t n = 0, i;
+
+	/* the first is predicted where there is an embedding before it */
+	for (i = ahead && (v == NULL || v->embed == NULL); i < s->n; i++)
+		n += peft_seq_label(s, i) != PEFT_IGNORE;
+	for (i = 1; train && v != NULL && v->labels != NULL && i < v->n; i++)
+		n += v->labels[i] != PEFT_IGNORE;
+	return n;
+}
+
 /* Of these sequences, how many from the first on are supervised at no more
  * places than there are rows for?  (What they share is counted for each.) */
 static size_t
 rows_fit(const struct peft_run *run, const struct peft_seq *seqs, size_t n)
 {
-	size_t rows = 0, i, j;
+	size_t rows = 0, i;
 
 	if (run->caps.rows == 0 || run->caps.rows >= run->caps.tokens)
 		return n;
 	for (i = 0; i < n; i++) {
-		/* the first is predicted from virtual tokens */
-		j = peft_virtual_of(run, &seqs[i]) == NULL &&
-		    run->net->config.ahead > 0;
-		for (; j < seqs[i].n; j++)
-			rows += peft_seq_label(&seqs[i], j) != PEFT_IGNORE;
+		rows += peft_run_targets(run, &seqs[i], run->caps.train);
 		if (rows > run->caps.rows)
 			return i;
 	}

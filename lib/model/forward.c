@@ -134,7 +134,8 @@ mlp_in(struct peft_run *run, size_t layer, struct peft_saved *s,
 	else
 		peft_linears(run, &l->lin[PEFT_UP], &s->hook[PEFT_UP], x, D,
 		    &up, 1);
-	peft_op_act(run, run->act, s->gu, I, run->T);
+	peft_op_act(run, run->act, s->gu, peft_stash_of_act(run, s), I,
+	    run->T);
 }
 
 static void

@@ -45,13 +45,15 @@ struct peft_vectors peft_hooks_vectors(const struct peft_normal *,
 struct peft_normal peft_norm_of(const struct peft_normal *, int adapter,
 	    struct peft_vectors *v);
 void	peft_norm_vectors_back(const struct peft_run *,
-	    const struct peft_normal *, const struct peft_vectors *,
-	    const float *dy, const float *x);
+	    const struct peft_normal *, size_t group,
+	    const struct peft_vectors *, const float *dy, const float *x);
 size_t	peft_hooks_saved(const struct peft_site *, size_t T);
 size_t	peft_hooks_scratch(const struct peft_site *, size_t T);
 void	peft_hooks_forward(struct peft_run *, const struct peft_site *,
 	    const struct peft_range *, size_t nranges, const uint64_t *ident,
 	    const float *x, size_t ldx, float *y, size_t ldy, float *saved);
+void	peft_hooks_undo(struct peft_run *, const struct peft_site *,
+	    const float *x, size_t ldx, float *y, size_t ldy);
 /* For hooks that add nothing: the rows have no names, and nothing is kept. */
 void	peft_hooks_hear(struct peft_run *, const struct peft_site *,
 	    const struct peft_range *, const float *x, size_t ldx);

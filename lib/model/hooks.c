@@ -78,6 +78,25 @@ peft_hooks_forward(struct peft_run *run, const struct peft_site *site,
 }
 
 void
+peft_hooks_undo(struct peft_run *run, const struct peft_site *site,
+    const float *x, size_t ldx, float *y, size_t ldy)
+{
+	struct peft_hook *h;
+	size_t i;
+
+	for (h = site->hooks; h != NULL; h = h->next)
+		for (i = 0; h->ops->undo != NULL && i < run->nranges; i++) {
+			const struct peft_range *r = &run->ranges[i];
+			struct peft_hook_call call = peft_hook_at(run, r,
+			    run->ident, x, ldx, NULL);
+
+			if (r->adapter == h->adapter)
+				h->ops->undo(h->self, &call,
+				    y + r->first * ldy, ldy);
+		}
+}
+
+void
 peft_hooks_hear(struct peft_run *run, const struct peft_site *site,
     const struct peft_range *r, const float *x, size_t ldx)
 {
@@ -263,71 +282,6 @@ peft_hooks_vectors(const struct peft_normal *norm, int adapter)
 			v.b = h->ops->vector(h->self, true, &v.db);
 	}
 	return v;
-}
-
-/* On all sites, and for virtual tokens. */
-static void
-each(struct peft_run *run, bool end)
-{
-	struct peft_lap lap = peft_lap_begin(run->net->cpu);
-	struct peft_sites *s = &run->net->sites;
-	struct peft_virtual *v;
-	struct peft_scout *c;
-	struct peft_hook *h;
-	size_t i;
-
-	for (i = 0; i < s->n; i++)
-		for (h = s->at[i].hooks; h != NULL; h = h->next)
-			if (!end && h->ops->begin != NULL)
-				h->ops->begin(h->self, run->net->cpu,
-				    run->product);
-			else if (end && h->ops->end != NULL)
-				h->ops->end(h->self, run->net->cpu);
-	for (v = s->virtuals; v != NULL; v = v->next)
-		if (!end && v->ops->begin != NULL)
-			v->ops->begin(v->self, run->net->cpu, run->product);
-		else if (end && v->ops->end != NULL)
-			v->ops->end(v->self, run->net->cpu);
-	for (c = s->scouts; c != NULL; c = c->next)
-		if (!end && c->ops->begin != NULL)
-			c->ops->begin(c->self, run->net->cpu, run->product);
-		else if (end && c->ops->end != NULL)
-			c->ops->end(c->self, run->net->cpu);
-	peft_lap_end(run->net->cpu, &lap, end ? PEFT_WORK_ADAPTER_BACK :
-	    PEFT_WORK_ADAPTER, 0, 0);
-}
-
-void
-peft_hooks_begin(struct peft_run *run)
-{
-	each(run, false);
-}
-
-void
-peft_hooks_end(struct peft_run *run)
-{
-	each(run, true);
-}
-
-size_t
-peft_hooks_memory(const struct peft_sites *s)
-{
-	const struct peft_virtual *v;
-	const struct peft_scout *c;
-	const struct peft_hook *h;
-	size_t i, n = 0;
-
-	for (i = 0; i < s->n; i++)
-		for (h = s->at[i].hooks; h != NULL; h = h->next)
-			if (h->ops->memory != NULL)
-				n += h->ops->memory(h->self);
-	for (v = s->virtuals; v != NULL; v = v->next)
-		if (v->ops->memory != NULL)
-			n += v->ops->memory(v->self);
-	for (c = s->scouts; c != NULL; c = c->next)
-		if (c->ops->memory != NULL)
-			n += c->ops->memory(c->self);
-	return n;
 }
 
 /* Floats a row where hooks make an input, or the gradients of outputs, of

@@ -77,9 +77,9 @@ peft_run_product_scratch(const struct peft_run *run)
 		/* hooks may multiply more than the rows of a batch */
 		T = site->kind == PEFT_HEAD && site->hooks == NULL ?
 		    peft_run_tile(run) : SIZE_MAX;
-		rows = turned ? site->in : rows_at_once(s, i) + beside;
+		rows = turned ? site->in : rows_at_once(s, i);
 		n = peft_product_scratch(run->net->cpu, rows,
-		    turned ? site->out : site->in, T);
+		    turned ? site->out : site->in, beside, T);
 		most = n > most ? n : most;
 	}
 	return most;

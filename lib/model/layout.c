@@ -58,12 +58,12 @@ layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
 	if (has(run, PEFT_BIT(PEFT_ATTN_POST)))
 		s->o = floats(a, rows, D);
 	s->mid = floats(a, rows, D);
-	if (has(run, PEFT_BIT(PEFT_DOWN)))
-		s->gu = floats(a, rows, gu_width(run));
 	if (has(run, PEFT_BIT(PEFT_MLP_POST)))
 		s->down = floats(a, rows, D);
 	s->work = s->raw != NULL ? s->raw : s->qkv;
 	s->nwork = (a->used - at) / sizeof(float);
+	s->ngu = has(run, PEFT_BIT(PEFT_DOWN)) ? gu_width(run) : 0;
+	s->gu = floats(a, rows, s->ngu);
 	s->lse = floats(a, rows, c->heads);
 	if (c->experts > 0)
 		peft_experts_saved(run, s, l, end);

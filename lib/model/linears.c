@@ -26,32 +26,49 @@ peft_check_finite(struct peft_run *run, const char *where, const float *y,
 		}
 }
 
+static void
+forward(struct peft_run *run, const float *x, size_t ldx, size_t T,
+    const struct peft_product *p, const struct peft_low *low, size_t n)
+{
+	struct peft_lap lap = peft_lap_begin(run->net->cpu);
+
+	peft_product_forward_low(run->net->cpu, x, ldx, T, p, low, n,
+	    run->product);
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD, p->w->dtype, 0);
+}
+
 void
 peft_products(struct peft_run *run, const float *x, size_t ldx, size_t T,
     const struct peft_product *p, size_t n)
 {
+	forward(run, x, ldx, T, p, NULL, n);
+}
+
+static void
+backward(struct peft_run *run, float *dx, size_t ldx, size_t T,
+    const struct peft_product *dy, const struct peft_low *low, size_t n,
+    bool add)
+{
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 
-	peft_product_forward(run->net->cpu, x, ldx, T, p, n, run->product);
-	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD, p->w->dtype, 0);
+	peft_product_backward_low(run->net->cpu, dx, ldx, T, dy, low, n, add,
+	    run->product);
+	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_BACKWARD, dy->w->dtype, 0);
 }
 
 void
 peft_products_back(struct peft_run *run, float *dx, size_t ldx, size_t T,
     const struct peft_product *dy, size_t n, bool add)
 {
-	struct peft_lap lap = peft_lap_begin(run->net->cpu);
-
-	peft_product_backward(run->net->cpu, dx, ldx, T, dy, n, add,
-	    run->product);
-	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_BACKWARD, dy->w->dtype, 0);
+	backward(run, dx, ldx, T, dy, NULL, n, add);
 }
 
 /* A weight stored [in, out] is multiplied as the gradient of one stored
- * [out, in] is, and its gradient as that one is. */
+ * [out, in] is, and its gradient as that one is; nothing is beside it. */
 static void
 products(struct peft_run *run, const struct peft_site *site, const float *x,
-    size_t ldx, const struct peft_product *p, size_t n)
+    size_t ldx, const struct peft_product *p, const struct peft_low *low,
+    size_t n)
 {
 	struct peft_product back = { p->w, (float *)(uintptr_t)x, ldx };
 
@@ -59,19 +76,20 @@ products(struct peft_run *run, const struct peft_site *site, const float *x,
 		peft_products_back(run, p->y, p->ldy, run->T, &back, 1,
 		    false);
 	else
-		peft_products(run, x, ldx, run->T, p, n);
+		forward(run, x, ldx, run->T, p, low, n);
 }
 
 static void
 products_back(struct peft_run *run, const struct peft_site *site, float *dx,
-    size_t ldx, const struct peft_product *dy, size_t n)
+    size_t ldx, const struct peft_product *dy, const struct peft_low *low,
+    size_t n)
 {
 	struct peft_product forth = { dy->w, dx, ldx };
 
 	if (site->transposed)
 		peft_products(run, dy->y, dy->ldy, run->T, &forth, 1);
 	else
-		peft_products_back(run, dx, ldx, run->T, dy, n, false);
+		backward(run, dx, ldx, run->T, dy, low, n, false);
 }
 
 /* y = x W^T, or x W with the weight as it is stored. */
@@ -126,12 +144,12 @@ peft_linears(struct peft_run *run, const struct peft_linear *lin,
     const struct peft_product *p, size_t n)
 {
 	bool apart = inputs_differ(lin, n);
-	struct peft_beside b = { 0 };
+	struct peft_low low[PEFT_SHARING] = { { 0 } };
 	size_t i, ld;
 
 	if (!apart) {
-		peft_beside_forward(run, &b, lin, saved, x, ldx, p, n);
-		products(run, lin->site, x, ldx, b.p, b.n);
+		peft_beside(run, low, lin, saved, x, ldx, n, false);
+		products(run, lin->site, x, ldx, p, low, n);
 	}
 	for (i = 0; i < n; i++) {
 		size_t out = lin[i].site->out;
@@ -140,11 +158,11 @@ peft_linears(struct peft_run *run, const struct peft_linear *lin,
 		if (apart)
 			products(run, lin[i].site, peft_hooks_input(run,
 			    lin[i].site, run->ranges, run->nranges,
-			    run->ident, x, &ld), ld, &p[i], 1);
+			    run->ident, x, &ld), ld, &p[i], NULL, 1);
 		if (lin[i].bias != NULL)
 			peft_op_bias(run, p[i].y, p[i].ldy, lin[i].bias, out,
 			    run->T);
-		run->hidden = b.hidden[i];
+		run->hidden = low[i].h;
 		peft_hooks_forward(run, lin[i].site, run->ranges, run->nranges,
 		    run->ident, x, ldx, p[i].y, p[i].ldy, saved[i]);
 		run->hidden = NULL;
@@ -199,7 +217,8 @@ inputs_back(struct peft_run *run, const struct peft_linear *lin,
 		if (!peft_hooks_have(lin[i].site, PEFT_HAS_INPUT) &&
 		    dx == NULL)
 			continue;
-		products_back(run, lin[i].site, run->input, in, &dy[i], 1);
+		products_back(run, lin[i].site, run->input, in, &dy[i], NULL,
+		    1);
 		peft_hooks_input_back(run, lin[i].site, run->ranges,
 		    run->nranges, run->ident, x, ldx, run->input, dx, ldx);
 	}
@@ -210,7 +229,7 @@ peft_linears_back(struct peft_run *run, const struct peft_linear *lin,
     float *const *saved, const float *x, size_t ldx, float *dx,
     struct peft_product *dy, size_t n)
 {
-	struct peft_beside b = { 0 };
+	struct peft_low low[PEFT_SHARING] = { { 0 } };
 	size_t i, at = 0;
 
 	for (i = 0; i < n; i++)
@@ -220,11 +239,11 @@ peft_linears_back(struct peft_run *run, const struct peft_linear *lin,
 	if (inputs_differ(lin, n))
 		inputs_back(run, lin, x, ldx, dx, dy, n);
 	else if (dx != NULL) {
-		peft_beside_backward(run, &b, lin, saved, x, ldx, dy, n);
-		products_back(run, lin->site, dx, ldx, b.p, b.n);
+		peft_beside(run, low, lin, saved, x, ldx, n, true);
+		products_back(run, lin->site, dx, ldx, dy, low, n);
 	}
 	for (i = 0; i < n; i++) {
-		run->hidden = b.hidden[i];
+		run->hidden = low[i].h;
 		peft_hooks_backward(run, lin[i].site, run->ranges,
 		    run->nranges, run->ident, x, ldx, dy[i].y, dy[i].ldy, dx,
 		    ldx, saved[i]);

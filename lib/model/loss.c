@@ -29,20 +29,24 @@ head(struct peft_run *run, const size_t *rows, size_t n,
 	size_t D = net->config.hidden, V = net->config.outputs, i;
 	struct peft_product p = { &net->head.w, y, V };
 	struct peft_lap lap;
+	const float *x;
+	size_t ldx = D;
 
+	for (i = 0; i < n; i++)
+		run->tileident[i] = run->ident[rows[i]];
 	peft_norm_rows(run, &net->norm, ranges, nranges, hx, run->out, D,
 	    rows);
+	x = peft_hooks_input(run, net->head.site, ranges, nranges,
+	    run->tileident, hx, &ldx);
 	lap = peft_lap_begin(net->cpu);
 	if (is_fine(net))
-		peft_product_forward_fine(net->cpu, hx, D, n, &p,
+		peft_product_forward_fine(net->cpu, x, ldx, n, &p,
 		    run->product);
 	else
-		peft_product_forward(net->cpu, hx, D, n, &p, 1, run->product);
+		peft_product_forward(net->cpu, x, ldx, n, &p, 1, run->product);
 	peft_lap_end(net->cpu, &lap, PEFT_WORK_HEAD, p.w->dtype, 0);
 	if (net->head.bias != NULL)
 		peft_op_bias(run, y, V, net->head.bias, V, n);
-	for (i = 0; i < n; i++)
-		run->tileident[i] = run->ident[rows[i]];
 	peft_hooks_forward(run, net->head.site, ranges, nranges,
 	    run->tileident, hx, D, y, V, run->headhook);
 }
@@ -147,18 +151,25 @@ tile_back(struct peft_run *run, const size_t *rows, size_t n,
 	struct peft_net *net = run->net;
 	size_t D = net->config.hidden, V = net->config.outputs;
 	struct peft_product p = { &net->head.w, run->logits, V };
+	bool turned = peft_hooks_have(net->head.site, PEFT_HAS_INPUT);
+	float *dx = turned ? run->input : run->dhx;
 	struct peft_lap lap;
 
 	peft_hooks_output_back(run, net->head.site, ranges, nranges,
 	    run->tileident, run->hx, D, run->logits, V, run->headhook);
 	lap = peft_lap_begin(net->cpu);
 	if (is_fine(net))
-		peft_product_backward_fine(net->cpu, run->dhx, D, n, &p,
-		    false, run->product);
+		peft_product_backward_fine(net->cpu, dx, D, n, &p, false,
+		    run->product);
 	else
-		peft_product_backward(net->cpu, run->dhx, D, n, &p, 1, false,
+		peft_product_backward(net->cpu, dx, D, n, &p, 1, false,
 		    run->product);
 	peft_lap_end(net->cpu, &lap, PEFT_WORK_HEAD_BACK, p.w->dtype, 0);
+	if (turned) {
+		memset(run->dhx, 0, n * D * sizeof(*run->dhx));
+		peft_hooks_input_back(run, net->head.site, ranges, nranges,
+		    run->tileident, run->hx, D, dx, run->dhx, D);
+	}
 	peft_hooks_backward(run, net->head.site, ranges, nranges,
 	    run->tileident, run->hx, D, run->logits, V, run->dhx, D,
 	    run->headhook);
@@ -184,7 +195,8 @@ gather(const struct peft_run *run, size_t base, size_t n,
 			if (peft_target_of(run, seq, next) !=
 			    run->targets[base + i])
 				continue;
-			loss[seq].nll += run->rownll[i];
+			loss[seq].nll += run->rownll[i] *
+			    (double)peft_target_weight(run, seq, next);
 			loss[seq].top1 += run->rowtop[i];
 			loss[seq].tokens++;
 		}

@@ -109,11 +109,11 @@ struct peft_saved {
 	struct peft_visits v;
 	float	*hook[PEFT_NSLOT];	/* what the hooks of a slot keep */
 	float	*join[PEFT_NJOIN];	/* the same at the joins */
-	/* stash.c: x, and qkv to up (which lie end to end, nwork floats),
-	 * rounded; NULL: they are this layer's own */
+	/* stash.c: x, qkv to down (which lie end to end, nwork floats) and gu
+	 * (ngu floats a row), rounded; NULL: they are this layer's own */
 	float	*work;
-	size_t	 nwork;
-	uint16_t *stash_x, *stash;
+	size_t	 nwork, ngu;
+	uint16_t *stash_x, *stash, *stash_gu;
 };
 
 /* cos and sin [rows, rope_dim / 2] of one kind of layer. */
@@ -269,6 +269,13 @@ void	peft_stash_layout(struct peft_run *);	/* behind layer 0's */
 void	peft_stash(const struct peft_run *, const struct peft_saved *);
 void	peft_unstash(const struct peft_run *, const struct peft_saved *);
 void	peft_stash_trim(const struct peft_run *, float *x, size_t n);
+/* Where the activation's input is put away as it is used, and taken from; or
+ * NULL.  Rounding goes on to a multiple of PEFT_KSTEP. */
+uint16_t *peft_stash_of_act(const struct peft_run *,
+	    const struct peft_saved *);
+void	peft_stash_round(const struct peft_run *, uint16_t *to,
+	    const float *from, size_t n);
+void	peft_stash_widen(float *to, const uint16_t *from, size_t n);
 
 /* The first token of sequence i, where nothing is shared. */
 static inline size_t

@@ -113,6 +113,9 @@ struct peft_loss {
 /* How many of these sequences, from the first on, fit into a micro-batch by
  * their tokens and rows: at least one if it fits at all, else 0. */
 size_t	peft_run_fit(struct peft_run *, const struct peft_seq *, size_t nseqs);
+/* What a sequence is supervised at, virtual tokens included. */
+size_t	peft_run_targets(const struct peft_run *, const struct peft_seq *,
+	    bool train);
 /* Forward only; loss[nseqs].  A NaN or Inf is an error (PEFT_NUMERIC) that
  * names the sequence's index and the place. */
 int	peft_run_loss(struct peft_run *, const struct peft_seq *, size_t nseqs,

@@ -48,17 +48,19 @@ peft_norm_rows(struct peft_run *run, const struct peft_normal *norm,
 
 void
 peft_norm_vectors_back(const struct peft_run *run,
-    const struct peft_normal *norm, const struct peft_vectors *v,
-    const float *dy, const float *x)
+    const struct peft_normal *norm, size_t group,
+    const struct peft_vectors *v, const float *dy, const float *x)
 {
 	struct peft_normal plain = *norm;
+	float *dw = v->dw + group * norm->n;
 	size_t j;
 
 	plain.w = run->ones;
 	plain.b = NULL;
+	plain.groups = 1;
 	peft_norm_row(run, &plain, 0, run->unit, x);
 	for (j = 0; j < norm->n; j++)
-		v->dw[j] += dy[j] * run->unit[j];
+		dw[j] += dy[j] * run->unit[j];
 	if (v->db != NULL)
 		run->vec->add(v->db, dy, norm->n);
 }
@@ -81,8 +83,8 @@ peft_norm_rows_back(struct peft_run *run, const struct peft_normal *norm,
 			size_t k = (at == NULL ? t : at[t]) * ldx;
 
 			if (v.dw != NULL)
-				peft_norm_vectors_back(run, &own, &v, d,
-				    x + k);
+				peft_norm_vectors_back(run, &own, 0, &v,
+				    d, x + k);
 			peft_norm_back_row(run, &own, 0, dx + k, d, x + k);
 		}
 	}

@@ -30,12 +30,22 @@ void	peft_norm_back_row(const struct peft_run *, const struct peft_normal *,
 /* Features of the widest norm that a model may have. */
 size_t	peft_norm_widest(const struct peft_config *);
 
-/* act.c: y[T, n] = act(gate) up from gu = [gate | up] or [up]; its gradient
- * in place of gu. */
-void	peft_op_act(struct peft_run *, float *y, const float *gu, size_t n,
-	    size_t T);
-void	peft_op_act_back(struct peft_run *, float *gu, const float *dy,
+/* act.c: y = act(g) u of a row, or of a stretch of it (u NULL: nothing is
+ * gated); its gradient in place of g and u. */
+void	peft_act_row(const struct peft_run *, float *y, const float *g,
+	    const float *u, size_t n);
+void	peft_act_back_row(const struct peft_run *, float *g, float *u,
+	    const float *dy, size_t n);
+
+/* act-op.c: y[T, n] = act(gate) up from gu = [gate | up] or [up], which are put
+ * away rounded to bf16 (keep NULL: not); the same from what was; and from
+ * that (kept NULL: from gu) their gradient, to gu. */
+void	peft_op_act(struct peft_run *, float *y, const float *gu,
+	    uint16_t *keep, size_t n, size_t T);
+void	peft_op_act_again(struct peft_run *, float *y, const uint16_t *kept,
 	    size_t n, size_t T);
+void	peft_op_act_back(struct peft_run *, float *gu, const uint16_t *kept,
+	    const float *dy, size_t n, size_t T);
 
 /* A soft cap: y = cap tanh(y / cap), within 3e-7 cap. */
 void	peft_cap_row(const struct peft_vec *, float *y, size_t n, float cap);

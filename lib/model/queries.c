@@ -145,8 +145,8 @@ norm_heads_back(const struct job *j, enum peft_slot slot, float *dy,
 		float *at = head_of(net, dy, first + h);
 
 		if (v->dw != NULL)
-			peft_norm_vectors_back(j->run, norm, v, at,
-			    x + (at - dy));
+			peft_norm_vectors_back(j->run, norm, h % norm->groups,
+			    v, at, x + (at - dy));
 		memset(d, 0, norm->n * sizeof(*d));
 		peft_norm_back_row(j->run, norm, h, d, at, x + (at - dy));
 		memcpy(at, d, norm->n * sizeof(*d));

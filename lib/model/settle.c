@@ -98,7 +98,7 @@ make_panels(struct peft_net *net, struct peft_linear *lin, bool back,
     struct peft_err *err)
 {
 	size_t n = peft_product_panels_size(net->cpu, &lin->w, back);
-	float *scratch = peft_calloc(peft_product_scratch(net->cpu, 1, 1, 1),
+	float *scratch = peft_calloc(peft_product_scratch(net->cpu, 1, 1, 0, 1),
 	    sizeof(*scratch), err);
 	char *to = scratch == NULL ? NULL : peft_calloc(n + LINE, 1, err);
 

@@ -101,6 +101,7 @@ add_site(const struct fill *f, int layer, int slot, const char *path,
 	site->transposed = t->transposed & PEFT_BIT(slot) &&
 	    !is_turned(f, site);
 	table |= site->transposed;
+	site->heads = s.heads;
 	if (claim(f, site, "weight", kind == PEFT_NORM ? s.heads :
 	    table ? s.in : s.out, table ? s.out : s.in, &site->weight,
 	    err) == -1)

@@ -47,8 +47,8 @@ struct peft_hook_call {
 					 * shape (quant/product.h) */
 	bool		 train;		/* backward will follow */
 	float		*hidden;	/* h, or dh, of thin() below, if it is
-					 * there already; backward: dx, too,
-					 * has what is due to it */
+					 * there already; y, or dx, has what
+					 * is due to it then */
 	uint64_t	 step;	/* with site and ident: key of dropout */
 	int		 task;		/* of the rows; -1: none is named */
 	size_t		 expert;	/* of a stack, whose rows these are */
@@ -101,8 +101,8 @@ struct peft_hook_ops {
 	 * input needs none) */
 	void	(*backward)(void *self, const struct peft_hook_call *,
 		    const float *dy, size_t lddy, float *dx, size_t lddx);
-	/* Is what forward adds just this, so that h, dh and what is due to dx
-	 * may be computed with the weight's product, from one walk over x?
+	/* Is what forward adds just this, so that it, dh and what is due to
+	 * dx may be computed with the weight's product, in one walk over x?
 	 * Then h is what begins in `saved'.  (call NULL: ever?) */
 	bool	(*thin)(const void *self, const struct peft_hook_call *,
 		    struct peft_thin *);
@@ -110,6 +110,10 @@ struct peft_hook_ops {
 	 * found there; before backward, which sees the new one. */
 	void	(*output_back)(void *self, const struct peft_hook_call *,
 		    float *dy, size_t lddy);
+	/* At an attention, whose backward looks at what it made itself: y is
+	 * again what forward found there. */
+	void	(*undo)(void *self, const struct peft_hook_call *, float *y,
+		    size_t ldy);
 	/* y [T, in] = what the base multiplies instead of x; dx += .. */
 	void	(*input)(void *self, const struct peft_hook_call *, float *y,
 		    size_t ldy);
@@ -145,6 +149,8 @@ struct peft_site {
 					 * expert */
 	bool		 transposed;	/* the weight is stored [in, out] */
 	size_t		 in, out;	/* features; embedding: vocab, dim */
+	size_t		 heads;		/* that a norm has such a weight for,
+					 * each; 0: one for all */
 	size_t		 weight;	/* index of path.weight in the source,
 					 * SIZE_MAX: tied, has none */
 	size_t		 bias;		/* SIZE_MAX: none */
@@ -181,6 +187,10 @@ struct peft_virtual {
 	float		*dkv;
 	bool		 still;		/* the sequence's positions begin at 0
 					 * all the same */
+	/* What training wants these predicted as, [n] tokens or PEFT_IGNORE,
+	 * and what of that counts in the loss; NULL: nothing. */
+	const int32_t	*labels;
+	const float	*weights;
 	const struct peft_hook_ops *ops;	/* begin, end */
 	void		*self;
 	struct peft_virtual *next;
@@ -244,6 +254,8 @@ int	peft_sites_all_used(const struct peft_config *,
 	    PEFT_MUSTCHECK;
 /* How many virtual tokens an adapter has; adapter -1: the most any has. */
 size_t	peft_sites_virtual(const struct peft_sites *, int adapter);
+/* Supervised places that they may add to a sequence's in training. */
+size_t	peft_sites_prompted(const struct peft_sites *, int adapter);
 /*
  * A stack [experts * out, in] is what transformers keeps as one parameter
  * (mlp.experts.gate_up_proj, mlp.experts.down_proj, mlp.gate.weight: a stack

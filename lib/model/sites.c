@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/tokens.h"
 #include "model/site.h"
 
 void
@@ -77,6 +78,21 @@ peft_sites_detach(struct peft_sites *s, int adapter)
 			*c = (*c)->next;
 		else
 			c = &(*c)->next;
+}
+
+size_t
+peft_sites_prompted(const struct peft_sites *s, int adapter)
+{
+	const struct peft_virtual *v = s->virtuals;
+	size_t i, n = 1;		/* the first token is predicted */
+
+	while (v != NULL && v->adapter != adapter)
+		v = v->next;
+	if (v == NULL)
+		return 0;
+	for (i = 0; v->labels != NULL && i < v->n; i++)
+		n += v->labels[i] != PEFT_IGNORE;
+	return n;
 }
 
 size_t

@@ -31,23 +31,34 @@ piece_task(void *ctx, size_t task, int thread)
 	j->piece(j, at, j->n - at < PIECE ? j->n - at : PIECE);
 }
 
+void
+peft_stash_round(const struct peft_run *run, uint16_t *to, const float *from,
+    size_t n)
+{
+	const struct peft_panel_bf16 *p = peft_cpu_panel_bf16(run->net->cpu);
+
+	(p != NULL ? p : &peft_panel_bf16_ref)->round(to, from, n);
+}
+
+void
+peft_stash_widen(float *to, const uint16_t *from, size_t n)
+{
+	const struct peft_weight w = { .dtype = PEFT_BF16, .cols = n,
+	    .data = from };
+
+	peft_decode(&w, 0, n, to);
+}
+
 static void
 round_piece(const struct job *j, size_t at, size_t n)
 {
-	const struct peft_panel_bf16 *p = peft_cpu_panel_bf16(
-	    j->run->net->cpu);
-
-	(p != NULL ? p : &peft_panel_bf16_ref)->round(j->halves + at,
-	    j->floats + at, n);
+	peft_stash_round(j->run, j->halves + at, j->floats + at, n);
 }
 
 static void
 widen_piece(const struct job *j, size_t at, size_t n)
 {
-	const struct peft_weight w = { .dtype = PEFT_BF16, .cols = j->n,
-	    .data = j->halves };
-
-	peft_decode(&w, at, n, j->floats + at);
+	peft_stash_widen(j->floats + at, j->halves + at, n);
 }
 
 static void
@@ -85,6 +96,7 @@ peft_stash_layout(struct peft_run *run)
 
 		if (l > 0) {
 			*s = run->saved[0];
+			s->stash_gu = NULL;
 			s->x = l % 2 == 0 ? run->saved[0].x : other;
 			s->lse = peft_arena_get(a, T * c->heads,
 			    sizeof(*s->lse));
@@ -102,6 +114,8 @@ peft_stash_layout(struct peft_run *run)
 		    sizeof(*s->stash_x));
 		s->stash = peft_arena_get(a, s->nwork + PEFT_KSTEP,
 		    sizeof(*s->stash));
+		s->stash_gu = peft_arena_get(a, T * s->ngu + PEFT_KSTEP,
+		    sizeof(*s->stash_gu));
 	}
 }
 
@@ -140,10 +154,17 @@ peft_unstash(const struct peft_run *run, const struct peft_saved *s)
 	if (s->stash == NULL) {
 		go(run, s->x, NULL, n, trim_piece);
 		go(run, s->work, NULL, s->nwork, trim_piece);
+		go(run, s->gu, NULL, run->T * s->ngu, trim_piece);
 		return;
 	}
 	go(run, s->x, s->stash_x, n, widen_piece);
 	go(run, s->work, s->stash, s->nwork, widen_piece);
+}
+
+uint16_t *
+peft_stash_of_act(const struct peft_run *run, const struct peft_saved *s)
+{
+	return is_rounded(run) ? s->stash_gu : NULL;
 }
 
 void

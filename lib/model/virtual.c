@@ -152,7 +152,8 @@ peft_virtual_whole(struct peft_run *run, size_t i, size_t T)
 	run->whole[i].ids = run->ids + T;
 	for (j = 0; j < extra; j++) {
 		run->ids[T + j] = -1;
-		run->labels[T + j] = PEFT_IGNORE;
+		run->labels[T + j] = run->train && v->labels != NULL ?
+		    v->labels[j] : PEFT_IGNORE;
 	}
 	memcpy(run->ids + T + extra, s->ids, s->n * sizeof(*s->ids));
 	if (s->labels == NULL)

@@ -104,8 +104,8 @@ void		 peft_adapter_zerograd(struct peft_adapter *);
  * gradient is added, its value returned; 0 for most methods. */
 double		 peft_adapter_penalty(struct peft_adapter *);
 /* After the optimiser's step (from 1), which took the gradients times gscale;
- * and after the last one, before the
- * adapter is saved. */
+ * and after the last one, before the adapter, which is attached to train, is
+ * saved. */
 void		 peft_adapter_stepped(struct peft_adapter *, size_t step,
 		    double gscale);
 /* What such steps leave behind for the next ones, beside the values: the i-th
@@ -113,8 +113,8 @@ void		 peft_adapter_stepped(struct peft_adapter *, size_t step,
  * adapter is attached to train. */
 float		*peft_adapter_kept(struct peft_adapter *, int i,
 		    const char **name);
-int		 peft_adapter_finish(struct peft_adapter *, struct peft_err *)
-		    PEFT_MUSTCHECK;
+int		 peft_adapter_finish(struct peft_adapter *, struct peft_cpu *,
+		    struct peft_err *) PEFT_MUSTCHECK;
 /* What its user should know of what will be saved, or NULL. */
 const char	*peft_adapter_note(const struct peft_adapter *);
 

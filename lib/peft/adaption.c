@@ -168,6 +168,7 @@ struct task {
 	const struct peft_hook_call	*c;
 	float				*y;
 	size_t				 ldy;
+	float				 gate;
 };
 
 static void
@@ -178,7 +179,6 @@ attend_row(void *ctx, size_t t, int thread)
 	const struct state *s = m->state;
 	size_t heads = m->own[HEADS], hd = m->site->in / heads, h, i;
 	float *p = k->c->scratch + t * m->own[LEN];
-	float gate = m->weight * m->param[GATE]->value[0];
 
 	(void)thread;
 	for (h = 0; h < heads; h++) {
@@ -187,14 +187,25 @@ attend_row(void *ctx, size_t t, int thread)
 		weights(m, k->c->x + t * k->c->ldx + h * hd, h, p);
 		for (i = 0; i < m->own[LEN]; i++)
 			peft_vec_best()->axpy(k->y + t * k->ldy + h * hd,
-			    gate * p[i], v + i * s->ks->out, hd);
+			    k->gate * p[i], v + i * s->ks->out, hd);
 	}
 }
 
 static void
 forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 {
-	struct task k = { self, c, y, ldy };
+	const struct peft_module *m = self;
+	struct task k = { m, c, y, ldy, m->weight * m->param[GATE]->value[0] };
+
+	peft_cpu_run(c->cpu, c->T, attend_row, &k);
+}
+
+static void
+undo(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
+{
+	const struct peft_module *m = self;
+	struct task k = { m, c, y, ldy, -m->weight *
+	    m->param[GATE]->value[0] };
 
 	peft_cpu_run(c->cpu, c->T, attend_row, &k);
 }
@@ -279,7 +290,7 @@ end(void *self, struct peft_cpu *cpu)
 
 static const struct peft_hook_ops hook = {
 	.memory = memory, .begin = begin, .end = end, .scratch = scratch,
-	.forward = forward,
+	.forward = forward, .undo = undo,
 	.backward = backward,
 };
 

@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The base's own weight, which PEFT writes beside an adapter that targets the
- * embedding or the head. */
+/* The base's own weight and bias, which PEFT writes beside an adapter that
+ * targets the embedding or the head. */
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "peft/method.h"
 
+/* A bias that is trained has the name for itself. */
+static bool
+has_bias(const struct peft_module *m)
+{
+	const cJSON *bias = peft_json_get(m->adapter->config, "bias");
+
+	return m->site->bias != SIZE_MAX && (!cJSON_IsString(bias) ||
+	    strcmp(bias->valuestring, "none") == 0);
+}
+
 /* Fresh adapters do without. */
 void
-peft_beneath_shape(const struct peft_module *m, struct peft_shape *shape)
+peft_beneath_shapes(const struct peft_module *m, struct peft_shape *shapes)
 {
 	const struct peft_site *s = m->site;
 	bool embedding = s != NULL && s->kind == PEFT_EMBEDDING;
@@ -17,9 +28,29 @@ peft_beneath_shape(const struct peft_module *m, struct peft_shape *shape)
 	if (s == NULL || m->method != m->adapter->method || m->method->hub ||
 	    m->adapter->fresh || (!embedding && s->kind != PEFT_HEAD))
 		return;
-	*shape = (struct peft_shape){ "base_layer.weight", 2,
-	    { embedding ? s->in : s->out, embedding ? s->out : s->in },
-	    .fixed = true, .droppable = true };
+	shapes[PEFT_BENEATH] = peft_shape2("base_layer.weight",
+	    embedding ? s->in : s->out, embedding ? s->out : s->in);
+	shapes[PEFT_BENEATH].fixed = shapes[PEFT_BENEATH].droppable = true;
+	if (!has_bias(m))
+		return;
+	shapes[PEFT_BENEATH_BIAS] = peft_shape1("base_layer.bias", s->out);
+	shapes[PEFT_BENEATH_BIAS].fixed = true;
+	shapes[PEFT_BENEATH_BIAS].droppable = true;
+}
+
+/* As far as types of 16 bits tell. */
+static int
+same(const struct peft_param *p, const float *have, size_t first, size_t n,
+    struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (fabsf(have[i] - p->value[first + i]) > 1e-6f +
+		    0.01f * fabsf(have[i]))
+			return peft_setfail(err, PEFT_CHECK, "tensor %s is "
+			    "not that of this base", p->name);
+	return 0;
 }
 
 int
@@ -27,10 +58,14 @@ peft_beneath_check(const struct peft_module *m, const struct peft_rows *base,
     struct peft_err *err)
 {
 	const struct peft_param *p = m->param[PEFT_BENEATH];
-	size_t cols, i, k;
+	const struct peft_param *b = m->param[PEFT_BENEATH_BIAS];
+	size_t cols, i;
 	float *row;
 	int r = 0;
 
+	if (b != NULL && b->n > 0 && m->site->b != NULL &&
+	    same(b, m->site->b, 0, b->n, err) == -1)
+		return -1;
 	if (p == NULL || p->n == 0 || base == NULL)
 		return 0;
 	cols = p->shape[1];
@@ -38,12 +73,8 @@ peft_beneath_check(const struct peft_module *m, const struct peft_rows *base,
 		return -1;
 	for (i = 0; r == 0 && i < p->shape[0]; i++) {
 		r = base->get(base->ctx, i, 1, row, err);
-		for (k = 0; r == 0 && k < cols; k++)
-			if (fabsf(row[k] - p->value[i * cols + k]) >
-			    1e-6f + 0.01f * fabsf(row[k]))
-				r = peft_setfail(err, PEFT_CHECK, "tensor %s "
-				    "is not the weight of this base",
-				    p->name);
+		if (r == 0)
+			r = same(p, row, i * cols, cols, err);
 	}
 	free(row);
 	return r;

@@ -11,12 +11,12 @@
 enum { BIAS = 1 };	/* the part, as a norm's vector has it */
 
 static int
-shapes_as(struct peft_module *m, const char *suffix, struct peft_shape *out,
-    struct peft_err *err)
+shapes_as(struct peft_module *m, const char *suffix, struct peft_shape *out)
 {
 	if (m->site->kind == PEFT_NORM)
-		return peft_vector_shapes(m, NULL, suffix, out, err);
-	out[BIAS] = peft_shape1(suffix, m->site->out);
+		peft_vector_shapes(m, NULL, suffix, out);
+	else
+		out[BIAS] = peft_shape1(suffix, m->site->out);
 	return 0;
 }
 
@@ -25,7 +25,8 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
     struct peft_err *err)
 {
 	(void)settings;
-	return shapes_as(m, "bias", out, err);
+	(void)err;
+	return shapes_as(m, "bias", out);
 }
 
 /* A targeted module is inside of what PEFT puts around it. */
@@ -34,7 +35,8 @@ inner_shapes(const void *settings, struct peft_module *m,
     struct peft_shape *out, struct peft_err *err)
 {
 	(void)settings;
-	return shapes_as(m, "base_layer.bias", out, err);
+	(void)err;
+	return shapes_as(m, "base_layer.bias", out);
 }
 
 static int

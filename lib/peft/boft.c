@@ -174,7 +174,8 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 const struct peft_method peft_boft = {
 	.type = "BOFT", .name = "boft",
 	.keys = keys, .size = sizeof(struct boft), .check = check,
-	.kinds = 1 << PEFT_LINEAR, .shapes = shapes, .init = init,
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .shapes = shapes,
+	.init = init,
 	.prepare = peft_turn_prepare, .hook = &hook, .ops = &ops,
 	.changes = peft_weight_changes, .merge = merge,
 };

@@ -114,7 +114,7 @@ add_module(struct peft_adapter *a, const struct peft_choice *c,
 		return -1;
 	r = c->site == NULL ? c->method->common(c->settings, m, shapes, err) :
 	    c->method->shapes(c->settings, m, shapes, err);
-	peft_beneath_shape(m, &shapes[PEFT_BENEATH]);
+	peft_beneath_shapes(m, shapes);
 	if (r == 0 && c->site != NULL)
 		r = check_rank(m, err);
 	if (r == -1)

@@ -204,11 +204,20 @@ output_back(void *self, const struct peft_hook_call *c, float *dy,
 	    stripe_back, &k);
 }
 
+/* Weighted, it wants the base's output by itself. */
+static bool
+thin(const void *self, const struct peft_hook_call *c, struct peft_thin *w)
+{
+	const struct peft_module *m = self;
+
+	return peft_lowrank_thin(self, c, w) && (c == NULL || m->weight == 1);
+}
+
 const struct peft_hook_ops peft_dora_hook = {
 	.memory = peft_dora_memory, .begin = peft_dora_begin, .saved = saved,
 	.scratch = peft_lowrank_scratch, .forward = forward,
 	.backward = peft_lowrank_backward, .output_back = output_back,
-	.thin = peft_lowrank_thin,
+	.thin = thin,
 };
 
 int

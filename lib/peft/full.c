@@ -23,10 +23,13 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	bool rows_in = s->kind == PEFT_EMBEDDING;
 
 	(void)settings;
+	(void)err;
 	if (!m->adapter->fresh && s->bias != SIZE_MAX)
 		peft_bias_again(m, &out[2], &out[3]);
-	if (s->kind == PEFT_NORM)
-		return peft_vector_shapes(m, "weight", "bias", out, err);
+	if (s->kind == PEFT_NORM) {
+		peft_vector_shapes(m, "weight", "bias", out);
+		return 0;
+	}
 	if (s->transposed)		/* as PEFT copies it */
 		rows_in = true;
 	out[0] = peft_shape2("weight", rows_in ? s->in : s->out,
@@ -200,7 +203,8 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 	(void)base;
 	(void)err;
 	if (m->site->kind == PEFT_NORM)
-		return peft_vector_merge(m, leaf, weight, rows);
+		return peft_vector_merge(m, leaf, first, n, weight,
+		    rows);
 	if (leaf == PEFT_LEAF_WEIGHT && m->site->transposed) {
 		for (i = 0; i < n * m->site->in; i++)
 			rows[i] += weight * (p->value[place(m, first + i /

@@ -305,7 +305,8 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 const struct peft_method peft_hra = {
 	.type = "HRA", .name = "hra", .knobs = { [PEFT_KNOB_RANK] = "r" },
 	.keys = keys, .size = sizeof(struct hra),
-	.kinds = 1 << PEFT_LINEAR, .shapes = shapes, .init = init,
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .shapes = shapes,
+	.init = init,
 	.prepare = prepare, .hook = &hook, .changes = peft_weight_changes,
 	.merge = merge,
 };

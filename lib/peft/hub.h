@@ -57,6 +57,45 @@ int	peft_hub_head_sides(const struct peft_adapter *, const char *names,
 	    bool apart, struct peft_side *, size_t *n, struct peft_err *)
 	    PEFT_MUSTCHECK;
 
+/* Where the library's LoRA has a linear layer; of llama's kind (gated) it calls
+ * down_proj intermediate and up_proj output, of others it is the other way
+ * round. */
+enum peft_hub_at { PEFT_HUB_Q, PEFT_HUB_K, PEFT_HUB_V, PEFT_HUB_QKV,
+	PEFT_HUB_INNER, PEFT_HUB_OUTER, PEFT_HUB_NOWHERE };
+enum peft_hub_at peft_hub_at(const struct peft_config *,
+	    const struct peft_site *);
+bool	peft_hub_gated(const struct peft_config *);
+
+/* hubprefix.c: the keys and values that the two layers of such an adapter
+ * make, into its PEFT_PROMPT. */
+int	peft_hub_prefix_make(struct peft_module *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+
+/*
+ * The same adapter in PEFT's methods, new, the caller's (hubto.c); the way back
+ * is layout-adapters.c.  LoRA, IA3, and prefixes.  Whatever is not the same
+ * arithmetic there is refused (PEFT_CHECK) by name.
+ */
+struct peft_adapter *peft_hub_to_peft(struct peft_adapter *,
+	    const struct peft_sites *, struct peft_err *) PEFT_MUSTCHECK;
+/*
+ * hubturn.c, for both ways.  Parameters 0 .. parts-1 of each module of `from'
+ * become those of `to' at the same site, or at what place() says (NULL: the
+ * same), the last times `times'.
+ */
+int	peft_hub_move(const struct peft_adapter *from, struct peft_adapter *to,
+	    const struct peft_sites *, const struct peft_site *(*place)(
+	    const struct peft_sites *, const struct peft_module *), int parts,
+	    float times, struct peft_err *) PEFT_MUSTCHECK;
+/*
+ * PEFT's prefixes stand before the sequence, the library's beside it, and no
+ * rotation is in them: keys of n prefixes are the same if they are turned
+ * `by' positions (n: of the library's to PEFT's; -n).  values: as both keep
+ * them, [n, layers, 2, kv_heads, head_dim].
+ */
+int	peft_hub_turn(const struct peft_config *, float *values, size_t n,
+	    int by, struct peft_err *) PEFT_MUSTCHECK;
+
 /* Names of tensors; what files of the bare model's lack of them. */
 void	peft_hub_name(const struct peft_module *, const struct peft_shape *,
 	    struct peft_buf *);

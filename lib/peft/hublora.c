@@ -88,34 +88,60 @@ check(const cJSON *config, void *settings, struct peft_err *err)
 	return 0;
 }
 
-/* The library calls llama's down_proj intermediate and its up_proj output;
- * where there is no gate beside, it is the other way round. */
+bool
+peft_hub_gated(const struct peft_config *model)
+{
+	return model == NULL || model->t.has & (PEFT_BIT(PEFT_GATE) |
+	    PEFT_BIT(PEFT_GATE_UP));
+}
+
+enum peft_hub_at
+peft_hub_at(const struct peft_config *model, const struct peft_site *site)
+{
+	bool gated = peft_hub_gated(model);
+
+	switch (site->kind == PEFT_LINEAR ? site->slot : -1) {
+	case PEFT_Q:
+		return PEFT_HUB_Q;
+	case PEFT_K:
+		return PEFT_HUB_K;
+	case PEFT_V:
+		return PEFT_HUB_V;
+	case PEFT_QKV:
+		return PEFT_HUB_QKV;
+	case PEFT_UP:
+	case PEFT_GATE_UP:
+		return gated ? PEFT_HUB_OUTER : PEFT_HUB_INNER;
+	case PEFT_DOWN:
+		return gated ? PEFT_HUB_INNER : PEFT_HUB_OUTER;
+	}
+	return PEFT_HUB_NOWHERE;
+}
+
 static bool
 wanted(const void *settings, const struct peft_adapter *a,
     const struct peft_site *site)
 {
 	const struct hublora *s = settings;
-	bool gated = a->model == NULL || a->model->t.has &
-	    (PEFT_BIT(PEFT_GATE) | PEFT_BIT(PEFT_GATE_UP));
 
 	if (peft_hub_left_out(s->leave_out, site->layer))
 		return false;
-	switch (site->slot) {
-	case PEFT_Q:
+	switch (peft_hub_at(a->model, site)) {
+	case PEFT_HUB_Q:
 		return s->attention && s->q;
-	case PEFT_K:
+	case PEFT_HUB_K:
 		return s->attention && s->k;
-	case PEFT_V:
+	case PEFT_HUB_V:
 		return s->attention && s->v;
-	case PEFT_QKV:
+	case PEFT_HUB_QKV:
 		return s->attention;
-	case PEFT_UP:
-	case PEFT_GATE_UP:
-		return gated ? s->outer : s->inner;
-	case PEFT_DOWN:
-		return gated ? s->inner : s->outer;
+	case PEFT_HUB_INNER:
+		return s->inner;
+	case PEFT_HUB_OUTER:
+		return s->outer;
+	default:
+		return false;
 	}
-	return false;
 }
 
 static int

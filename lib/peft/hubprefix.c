@@ -172,6 +172,18 @@ end(void *self, struct peft_cpu *cpu)
 	    m->settings)->act);
 }
 
+int
+peft_hub_prefix_make(struct peft_module *m, struct peft_err *err)
+{
+	struct peft_cpu *cpu = peft_cpu_open(1, err);
+	int r = cpu == NULL ? -1 : prepare(m, NULL, err);
+
+	if (r == 0)
+		begin(m, cpu, NULL);
+	peft_cpu_close(cpu);
+	return r;
+}
+
 static const struct peft_hook_ops tokens = {
 	.memory = peft_virtual_memory, .begin = begin, .end = end,
 };

@@ -34,6 +34,20 @@ struct peft_layout {
 	const char	*name;		/* --layout */
 	const char	*about;		/* whose it is */
 	const char	*tails[PEFT_NHALF];
+	/* If it is not LoRA: the method; which of its parameters the halves
+	 * are; what a pair is (its ranks and features); what its config says
+	 * beyond ranks, alphas and modules (may be NULL). */
+	const struct peft_method *method;
+	int		parts[PEFT_NHALF];
+	int	(*check)(const struct peft_foreign *, struct peft_pair *,
+		    struct peft_err *);
+	int	(*adapt)(struct peft_foreign *, cJSON *config,
+		    struct peft_err *);
+	/* Can a module be written?  NULL: any can. */
+	int	(*can)(const struct peft_module *, struct peft_err *);
+	/* Has a module no scale there?  Then it is in half `scaled'. */
+	bool	(*bare)(const struct peft_module *);
+	int		scaled;
 	/* File and folder: NULL for a file of any name. */
 	const char	*file;
 	bool		 gguf;		/* the container */
@@ -63,6 +77,9 @@ struct peft_layout {
 	/* All of it, instead of what is done with the tails. */
 	int	(*save)(const struct peft_layout *,
 		    const struct peft_layout_out *, struct peft_err *);
+	/* An adapter that is no LoRA, which others refuse; NULL: so do we. */
+	int	(*other)(const struct peft_layout *,
+		    const struct peft_layout_out *, struct peft_err *);
 	bool	 column;	/* the magnitude is [out, 1] */
 	bool	 alpha_elsewhere;	/* its tensors are read, not written */
 	bool	 uniform;	/* one rank and one alpha for all */
@@ -71,7 +88,8 @@ struct peft_layout {
 
 extern const struct peft_method peft_lora;
 extern const struct peft_layout peft_layout_gguf, peft_layout_kohya,
-	peft_layout_diffusers, peft_layout_diffusers_up,
+	peft_layout_kohya_loha, peft_layout_kohya_lokr,
+	peft_layout_adapters, peft_layout_diffusers, peft_layout_diffusers_up,
 	peft_layout_diffusers_linear, peft_layout_mlx, peft_layout_torchtune;
 
 /* The stem of a site as it is written. */
@@ -83,7 +101,18 @@ size_t	peft_layout_row(const struct peft_order *, size_t i, size_t rows);
 struct peft_order peft_layout_order(const struct peft_layout *,
 	    const struct peft_sites *, const struct peft_site *);
 /* A module's parameter for PEFT_HALF_A, _B or _M; NULL: it has none. */
-struct peft_param *peft_layout_half(const struct peft_module *, int half);
+struct peft_param *peft_layout_half(const struct peft_layout *,
+	    const struct peft_module *, int half);
+/* The one of that name that is for a method; NULL: none. */
+const struct peft_layout *peft_layout_for(const struct peft_layout *,
+	    const struct peft_method *);
+/* layout-kohya.c, for layout-lycoris.c. */
+int	peft_kohya_stem(const struct peft_sites *, const struct peft_site *,
+	    int k, struct peft_buf *, struct peft_err *);
+int	peft_kohya_settings(struct peft_foreign *, struct peft_err *);
+void	peft_kohya_metadata(const struct peft_layout_out *,
+	    struct peft_buf *, const char **meta, size_t n,
+	    const char *module);
 /* The values of a part of a module, in the layout's order. */
 float	*peft_layout_values(const struct peft_layout *,
 	    const struct peft_layout_out *, const struct peft_module *,

@@ -19,9 +19,9 @@ static const char *const prefixes[] = { "lora_te", "lycoris", "lora_te1",
 
 /* Prefixes, each with the path and with what is behind its first part: some
  * programs have the bare model. */
-static int
-stem(const struct peft_sites *sites, const struct peft_site *s, int k,
-    struct peft_buf *b, struct peft_err *err)
+int
+peft_kohya_stem(const struct peft_sites *sites, const struct peft_site *s,
+    int k, struct peft_buf *b, struct peft_err *err)
 {
 	const char *prefix = prefixes[k / 2], *path = s->path, *dot;
 	size_t i;
@@ -54,8 +54,8 @@ refuse_images(const struct peft_foreign *f, struct peft_err *err)
 }
 
 /* The file's ss_network_alpha stands in for tensors that are not there. */
-static int
-settings(struct peft_foreign *f, struct peft_err *err)
+int
+peft_kohya_settings(struct peft_foreign *f, struct peft_err *err)
 {
 	const char *said = peft_source_meta(f->source, "ss_network_alpha");
 	double all = NAN;
@@ -82,9 +82,9 @@ settings(struct peft_foreign *f, struct peft_err *err)
 	return 0;
 }
 
-static void
-metadata(const struct peft_layout_out *o, struct peft_buf *b,
-    const char **meta, size_t n)
+void
+peft_kohya_metadata(const struct peft_layout_out *o, struct peft_buf *b,
+    const char **meta, size_t n, const char *module)
 {
 	size_t alpha;		/* behind the rank */
 
@@ -94,7 +94,7 @@ metadata(const struct peft_layout_out *o, struct peft_buf *b,
 	peft_json_putreal(b, o->alpha);
 	peft_buf_putc(b, '\0');
 	meta[n++] = "ss_network_module";
-	meta[n++] = "networks.lora";
+	meta[n++] = module;
 	if (o->rank > 0 && !b->failed) {
 		meta[n++] = "ss_network_dim";
 		meta[n++] = b->data;
@@ -106,10 +106,17 @@ metadata(const struct peft_layout_out *o, struct peft_buf *b,
 	meta[n] = NULL;
 }
 
+static void
+metadata(const struct peft_layout_out *o, struct peft_buf *b,
+    const char **meta, size_t n)
+{
+	peft_kohya_metadata(o, b, meta, n, "networks.lora");
+}
+
 const struct peft_layout peft_layout_kohya = {
 	.name = "kohya", .about = "kohya's sd-scripts, LyCORIS",
 	.tails = { ".lora_down.weight", ".lora_up.weight", ".dora_scale",
 	    ".alpha" },
-	.stem = stem, .settings = settings, .metadata = metadata,
+	.stem = peft_kohya_stem, .settings = peft_kohya_settings, .metadata = metadata,
 	.column = true,
 };

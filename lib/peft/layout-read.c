@@ -110,6 +110,15 @@ place(const struct peft_foreign *f, struct peft_pair *p,
 }
 
 static int
+by_site(const void *a, const void *b)
+{
+	const struct peft_pair *x = a, *y = b;
+
+	return x->site < y->site ? -1 : x->site > y->site;
+}
+
+/* In the order of the model, whatever the file's is. */
+static int
 place_all(struct peft_foreign *f, const struct peft_sites *sites, bool *taken,
     struct peft_err *err)
 {
@@ -120,6 +129,8 @@ place_all(struct peft_foreign *f, const struct peft_sites *sites, bool *taken,
 	for (i = 0; r == 0 && i < f->n; i++)
 		r = place(f, &f->pairs[i], &x, sites, taken, err);
 	free_index(&x);
+	if (r == 0)
+		qsort(f->pairs, f->n, sizeof(*f->pairs), by_site);
 	return r;
 }
 
@@ -157,8 +168,21 @@ add_magnitudes(const struct peft_foreign *f, cJSON *c, struct peft_err *err)
 	return 0;
 }
 
+/* Of another method than LoRA. */
+static int
+adapt(struct peft_foreign *f, cJSON *c, struct peft_err *err)
+{
+	cJSON *alpha = cJSON_DetachItemFromObjectCaseSensitive(c,
+	    "lora_alpha");
+
+	cJSON_AddItemToObject(c, "alpha", alpha);
+	peft_json_set(c, "peft_type", cJSON_CreateString(
+	    f->layout->method->type));
+	return f->layout->adapt == NULL ? 0 : f->layout->adapt(f, c, err);
+}
+
 static cJSON *
-config_of(const struct peft_foreign *f, const struct peft_sites *sites,
+config_of(struct peft_foreign *f, const struct peft_sites *sites,
     const bool *taken, struct peft_err *err)
 {
 	cJSON *c = peft_lora_config(sites, taken, f->pairs[0].rank, NULL);
@@ -167,7 +191,8 @@ config_of(const struct peft_foreign *f, const struct peft_sites *sites,
 	if (f->dropout > 0)
 		cJSON_AddNumberToObject(c, "lora_dropout", f->dropout);
 	add_patterns(f, c);
-	if (add_magnitudes(f, c, err) == 0)
+	if (f->layout->method != NULL ? adapt(f, c, err) == 0 :
+	    add_magnitudes(f, c, err) == 0)
 		return c;
 	cJSON_Delete(c);
 	return NULL;
@@ -227,13 +252,40 @@ pair_at(const struct peft_foreign *f, const struct peft_site *s)
 	return NULL;
 }
 
+/* All halves of a module; a shape that its settings do not give: an error. */
+static int
+take_all(const struct peft_foreign *f, const struct peft_pair *p,
+    const struct peft_module *m, const struct peft_order *order,
+    struct peft_err *err)
+{
+	const struct peft_order none = { 0 };
+	struct peft_param *q;
+	int h;
+
+	for (h = 0; h < PEFT_NHALF; h++) {
+		if (h == PEFT_HALF_ALPHA || f->layout->tails[h] == NULL)
+			continue;
+		q = peft_layout_half(f->layout, m, h);
+		if (f->layout->method != NULL && ((q != NULL) != (p->at[h] !=
+		    SIZE_MAX) || (q != NULL && (peft_source_at(f->source,
+		    p->at[h])->shape[0] != q->shape[0] || peft_source_at(
+		    f->source, p->at[h])->nelem != q->n))))
+			return peft_setfail(err, PEFT_CHECK, "no settings of "
+			    "PEFT's %s give %s and the others their tensors "
+			    "of these shapes", f->layout->method->type,
+			    p->stem);
+		if (p->at[h] != SIZE_MAX && take(f, p->at[h],
+		    h == PEFT_HALF_A ? &none : order, q, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 fill(const struct peft_foreign *f, const struct peft_sites *sites,
     struct peft_adapter *a, struct peft_err *err)
 {
-	const struct peft_order none = { 0 };
 	size_t i;
-	int h;
 
 	for (i = 0; i < a->nmodules; i++) {
 		const struct peft_module *m = &a->modules[i];
@@ -244,11 +296,8 @@ fill(const struct peft_foreign *f, const struct peft_sites *sites,
 			return peft_seterr(err, "%s has no part in the file",
 			    m->site == NULL ? "the model" : m->site->path);
 		order = peft_layout_order(f->layout, sites, m->site);
-		for (h = PEFT_HALF_A; h <= PEFT_HALF_M; h++)
-			if (p->at[h] != SIZE_MAX && take(f, p->at[h],
-			    h == PEFT_HALF_A ? &none : &order,
-			    peft_layout_half(m, h), err) == -1)
-				return -1;
+		if (take_all(f, p, m, &order, err) == -1)
+			return -1;
 	}
 	return 0;
 }

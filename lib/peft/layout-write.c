@@ -63,6 +63,8 @@ check_settings(const struct peft_layout *l, const struct peft_adapter *a,
 	const char *name = NULL;
 	size_t i;
 
+	if (l->method != NULL)
+		return 0;
 	if (a->method != &peft_lora)
 		return peft_setfail(err, PEFT_CHECK, "it is a %s adapter, the "
 		    "layout of %s holds LoRA (--as-lora makes one of it)",
@@ -82,10 +84,23 @@ check_settings(const struct peft_layout *l, const struct peft_adapter *a,
 }
 
 static int
-alpha_of(const struct peft_module *m, double *alpha, struct peft_err *err)
+alpha_of(const struct peft_layout *layout, const struct peft_module *m,
+    double *alpha, struct peft_err *err)
 {
 	const struct peft_lora *l = m->settings;
 
+	if (layout->bare != NULL && layout->bare(m)) {
+		*alpha = (double)m->rank;
+		return 0;
+	}
+	if (layout->method != NULL) {
+		const cJSON *c = m->adapter->config;
+		double all = 8;		/* PEFT's default */
+
+		return peft_json_real(c, "alpha", &all, err) == -1 ||
+		    peft_pattern_value(peft_json_get(c, "alpha_pattern"),
+		    m->site->path, all, alpha, err) == -1 ? -1 : 0;
+	}
 	if (peft_pattern_value(l->alpha_pattern, m->site->path, l->alpha,
 	    alpha, err) == -1)
 		return -1;
@@ -108,14 +123,17 @@ collect(struct peft_layout_out *o, const struct peft_layout *l,
 		const struct peft_module *m = &a->modules[i];
 		struct peft_written_pair *p = &o->pairs[o->n++];
 
-		if (m->method != &peft_lora)
+		if (m->method != a->method)
 			return peft_setfail(err, PEFT_CHECK, "%s is more than "
-			    "a LoRA (modules_to_save or "
+			    "a %s (modules_to_save or "
 			    "trainable_token_indices): it has no place in the "
 			    "layout of %s", m->site == NULL ? "a module" :
-			    m->site->path, l->name);
+			    m->site->path, a->method == &peft_lora ? "LoRA" :
+			    a->method->type, l->name);
+		if (l->can != NULL && l->can(m, err) == -1)
+			return -1;
 		p->module = m;
-		if (alpha_of(m, &p->alpha, err) == -1)
+		if (alpha_of(l, m, &p->alpha, err) == -1)
 			return -1;
 		o->rank = i == 0 || o->rank == m->rank ? m->rank : 0;
 		if (i == 0)
@@ -133,12 +151,15 @@ collect(struct peft_layout_out *o, const struct peft_layout *l,
 }
 
 struct peft_param *
-peft_layout_half(const struct peft_module *m, int half)
+peft_layout_half(const struct peft_layout *l, const struct peft_module *m,
+    int half)
 {
 	static const int params[] = { PEFT_LORA_A, PEFT_LORA_B,
 	    PEFT_LORA_MAGNITUDE };
 
-	return m->param[params[half]];
+	if (half == PEFT_HALF_ALPHA || l->tails[half] == NULL)
+		return NULL;
+	return m->param[l->method != NULL ? l->parts[half] : params[half]];
 }
 
 float *
@@ -146,7 +167,9 @@ peft_layout_values(const struct peft_layout *l,
     const struct peft_layout_out *o, const struct peft_module *m, int half,
     struct peft_err *err)
 {
-	const struct peft_param *p = peft_layout_half(m, half);
+	const struct peft_param *p = peft_layout_half(l, m, half);
+	float times = l->bare != NULL && half == l->scaled && l->bare(m) ?
+	    m->scale : 1;
 	size_t n = p->shape[0], cols = p->ndim > 1 ? p->shape[1] : 1, i, j;
 	struct peft_order order = { 0 };
 	float *v = peft_calloc(p->n + 1, sizeof(*v), err);
@@ -158,7 +181,7 @@ peft_layout_values(const struct peft_layout *l,
 
 		for (j = 0; j < cols; j++)
 			v[l->turned && p->ndim > 1 ? j * n + row :
-			    row * cols + j] = p->value[i * cols + j];
+			    row * cols + j] = times * p->value[i * cols + j];
 	}
 	return v;
 }
@@ -184,7 +207,7 @@ static bool
 has_half(const struct peft_layout *l, const struct peft_module *m, int h)
 {
 	return l->tails[h] != NULL && (h == PEFT_HALF_ALPHA ?
-	    !l->alpha_elsewhere : peft_layout_half(m, h) != NULL);
+	    !l->alpha_elsewhere : peft_layout_half(l, m, h) != NULL);
 }
 
 /* What half h of the i-th pair is called, and its shape: 1, 0 it has none. */
@@ -193,8 +216,7 @@ spec_of(const struct peft_layout *l, const struct peft_layout_out *o,
     size_t i, int h, struct peft_spec *s, struct peft_err *err)
 {
 	const struct peft_module *m = o->pairs[i].module;
-	const struct peft_param *p = h == PEFT_HALF_ALPHA ? NULL :
-	    peft_layout_half(m, h);
+	const struct peft_param *p = peft_layout_half(l, m, h);
 	struct peft_buf name = { 0 };
 	int r;
 
@@ -320,9 +342,13 @@ peft_layout_save(const struct peft_layout *l, struct peft_adapter *a,
 	const struct peft_lora *s = a->settings;
 	int r = -1;
 
+	if (l->other != NULL && a->method != &peft_lora)
+		return l->other(l, &o, err);
+	if (peft_layout_for(l, a->method) != NULL)
+		l = peft_layout_for(l, a->method);
 	if (check_settings(l, a, err) == 0 && collect(&o, l, err) == 0) {
-		o.dora = s->dora;
-		o.dropout = s->dropout;
+		o.dora = l->method == NULL && s->dora;
+		o.dropout = l->method == NULL ? s->dropout : 0;
 		r = l->save != NULL ? l->save(l, &o, err) :
 		    save_tensors(l, &o, err);
 	}

@@ -11,9 +11,10 @@
 
 /* The first of a name is the one that is written. */
 static const struct peft_layout *const layouts[] = {
-	&peft_layout_gguf, &peft_layout_kohya, &peft_layout_diffusers,
+	&peft_layout_gguf, &peft_layout_kohya, &peft_layout_kohya_loha,
+	&peft_layout_kohya_lokr, &peft_layout_diffusers,
 	&peft_layout_diffusers_up, &peft_layout_diffusers_linear,
-	&peft_layout_mlx, &peft_layout_torchtune, NULL
+	&peft_layout_mlx, &peft_layout_torchtune, &peft_layout_adapters, NULL
 };
 
 const struct peft_layout *
@@ -38,6 +39,25 @@ const char *
 peft_layout_name(const struct peft_layout *l)
 {
 	return l->name;
+}
+
+bool
+peft_layout_is_lora(const struct peft_layout *l)
+{
+	return l->method == NULL;
+}
+
+const struct peft_layout *
+peft_layout_for(const struct peft_layout *l, const struct peft_method *method)
+{
+	size_t i;
+
+	for (i = 0; layouts[i] != NULL; i++)
+		if (strcmp(layouts[i]->name, l->name) == 0 &&
+		    (layouts[i]->method == NULL ? &peft_lora :
+		    layouts[i]->method) == method)
+			return layouts[i];
+	return NULL;
 }
 
 /* Which half a name is of, -1: none; and how long the stem is. */
@@ -116,8 +136,9 @@ gather(struct peft_foreign *f, struct peft_map *map, struct peft_err *err)
 
 		if ((h = half_of(f->layout, name, &stem)) == -1)
 			return peft_setfail(err, PEFT_CHECK, "tensor %s is no "
-			    "part of a LoRA in the layout of %s", name,
-			    f->layout->name);
+			    "part of a %s in the layout of %s", name,
+			    peft_layout_is_lora(f->layout) ? "LoRA" :
+			    f->layout->method->type, f->layout->name);
 		if ((p = pair_of(f, map, name, stem, err)) == NULL)
 			return -1;
 		p->at[h] = i;
@@ -198,7 +219,8 @@ peft_foreign_open(struct peft_foreign *f, const struct peft_layout *layout,
 	r = gather(f, &map, err);
 	peft_map_free(&map);
 	for (i = 0; r == 0 && i < f->n; i++) {
-		r = check_pair(f, &f->pairs[i], err);
+		r = layout->check != NULL ? layout->check(f, &f->pairs[i],
+		    err) : check_pair(f, &f->pairs[i], err);
 		if (r == 0)
 			r = check_magnitude(f, &f->pairs[i], err);
 	}

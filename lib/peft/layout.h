@@ -10,7 +10,8 @@
 #include "peft/adapter.h"
 
 /*
- * LoRA adapters as other tools keep them.  The arithmetic is the same; what
+ * LoRA adapters (and of one tool LoHa and LoKr) as other tools keep them.  The
+ * arithmetic is the same; what
  * differs is the names of tensors, which way round they lie, the order of
  * rows, and where the scale is told.  One row of a table a layout: it is told
  * by content when it is read, and asked for by name when it is written.
@@ -23,9 +24,15 @@ struct peft_layout;
 const struct peft_layout *peft_layout_of_name(const char *name);
 const char	*peft_layout_at(size_t i, const char **about);
 const char	*peft_layout_name(const struct peft_layout *);
+/* Are its pairs LoRA's?  If not, halves are what the method's parts are. */
+bool		 peft_layout_is_lora(const struct peft_layout *);
 
 /* The pairs of such a file, as far as they can be known without a model. */
-enum { PEFT_HALF_A, PEFT_HALF_B, PEFT_HALF_M, PEFT_HALF_ALPHA, PEFT_NHALF };
+enum {
+	PEFT_HALF_A, PEFT_HALF_B, PEFT_HALF_M, PEFT_HALF_ALPHA,
+	PEFT_HALF_C, PEFT_HALF_D, PEFT_HALF_E, PEFT_HALF_F,	/* not LoRA's */
+	PEFT_NHALF
+};
 struct peft_pair {
 	char		*stem;		/* what names it, without the tails */
 	size_t		 at[PEFT_NHALF];	/* in the source; SIZE_MAX */

@@ -31,8 +31,14 @@ peft_adapter_kept(struct peft_adapter *a, int i, const char **name)
 }
 
 int
-peft_adapter_finish(struct peft_adapter *a, struct peft_err *err)
+peft_adapter_finish(struct peft_adapter *a, struct peft_cpu *cpu,
+    struct peft_err *err)
 {
+	const struct peft_virtual *v = &a->virtuals;
+
+	/* what an encoder makes of its last values is what is saved */
+	if (v->ops != NULL && v->ops->begin != NULL)
+		v->ops->begin(v->self, cpu, NULL);
 	return a->method->finish == NULL ? 0 : a->method->finish(a, err);
 }
 

@@ -16,8 +16,10 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
     struct peft_err *err)
 {
 	(void)settings;
-	return peft_vector_shapes(m, "ln_tuning_layers.weight",
-	    "ln_tuning_layers.bias", out, err);
+	(void)err;
+	peft_vector_shapes(m, "ln_tuning_layers.weight",
+	    "ln_tuning_layers.bias", out);
+	return 0;
 }
 
 static void
@@ -36,11 +38,9 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
     size_t n, float weight, float *rows, const struct peft_rows *base,
     struct peft_err *err)
 {
-	(void)first;
-	(void)n;
 	(void)base;
 	(void)err;
-	return peft_vector_merge(m, leaf, weight, rows);
+	return peft_vector_merge(m, leaf, first, n, weight, rows);
 }
 
 const struct peft_method peft_ln_tuning = {

@@ -10,9 +10,10 @@
 
 #include "math/vec.h"
 #include "peft/dense.h"
+#include "peft/lokr.h"
 #include "peft/target.h"
 
-enum { W1, W1A, W1B, W2, W2A, W2B };
+enum { W1 = PEFT_LOKR_W1, W1A, W1B, W2, W2A, W2B };
 enum { OL, OK, IM, JN };		/* own[] */
 
 struct lokr {
@@ -56,8 +57,8 @@ check(const cJSON *config, void *settings, struct peft_err *err)
 
 /* The two factors of a dimension, the smaller one first, as alike as the
  * limit allows; or just the limit, if it divides. */
-static void
-factors(size_t dim, int64_t limit, size_t *small, size_t *large)
+void
+peft_lokr_factors(size_t dim, int64_t limit, size_t *small, size_t *large)
 {
 	size_t most = limit < 0 ? dim : (size_t)limit, m = 1, n = dim, k;
 
@@ -95,8 +96,8 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	m->drop_all = l->module_dropout;
 	m->drop_rows = l->rank_dropout;
 	m->drop_scaled = l->scaled;
-	factors(m->site->out, l->factor, &own[OL], &own[OK]);
-	factors(m->site->in, l->factor, &own[IM], &own[JN]);
+	peft_lokr_factors(m->site->out, l->factor, &own[OL], &own[OK]);
+	peft_lokr_factors(m->site->in, l->factor, &own[IM], &own[JN]);
 	if (l->both && 2 * r < (own[OL] > own[IM] ? own[OL] : own[IM])) {
 		out[W1A] = peft_shape2("lokr_w1_a", own[OL], r);
 		out[W1B] = peft_shape2("lokr_w1_b", r, own[IM]);

@@ -14,7 +14,8 @@
  */
 enum {
 	PEFT_MAXPART = 24,	/* tensors a method has on one site */
-	PEFT_BENEATH = PEFT_MAXPART - 1	/* of them one that is the base's */
+	/* of them two that are the base's */
+	PEFT_BENEATH = PEFT_MAXPART - 2, PEFT_BENEATH_BIAS
 };
 struct peft_token_ids;		/* tokens.h */
 enum { PEFT_MAXOWN = 4 };	/* numbers a module keeps for its method */
@@ -296,9 +297,10 @@ struct peft_shape peft_shape2(const char *suffix, size_t n, size_t m);
 struct peft_shape peft_shape3(const char *suffix, size_t n, size_t m,
 	    size_t k);
 
-/* beneath.c: part PEFT_BENEATH of a module, if it may have one; it must be the
- * weight of this base, if it is there and base is not NULL. */
-void	peft_beneath_shape(const struct peft_module *, struct peft_shape *);
+/* beneath.c: parts PEFT_BENEATH and PEFT_BENEATH_BIAS of a module, if it may
+ * have such; they must be those of this base, if they are there and it is (of
+ * the weight, if base is not NULL). */
+void	peft_beneath_shapes(const struct peft_module *, struct peft_shape *);
 int	peft_beneath_check(const struct peft_module *,
 	    const struct peft_rows *base, struct peft_err *) PEFT_MUSTCHECK;
 

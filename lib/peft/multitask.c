@@ -24,7 +24,7 @@ static const char *const starts[] = {
 
 #define AT(field)	offsetof(struct peft_multitask, field)
 static const struct peft_setting keys[] = {
-	PEFT_SET_VIRTUAL, PEFT_SET_OFF("modules_to_save", "null"),
+	PEFT_SET_VIRTUAL, PEFT_SET_LATER("modules_to_save", "null"),
 	PEFT_SET_INT("num_tasks", "1", AT(tasks), 1, 1 << 20),
 	PEFT_SET_INT("num_ranks", "1", AT(ranks), 1, 1 << 20),
 	PEFT_SET_WORD("prompt_tuning_init", "\"RANDOM\"", peft_set_word,

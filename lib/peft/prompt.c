@@ -2,7 +2,7 @@
 /*
  * Prompt tuning (Lester et al. 2021): trained rows of the embedding stand
  * before each sequence.  They begin random, as rows of the vocabulary, or as
- * a text.  CPT (Blau et al. 2025) is the same once it is trained.
+ * a text.
  */
 
 #include <string.h>

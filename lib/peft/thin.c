@@ -11,13 +11,13 @@
 #include "peft/thin.h"
 #include "quant/product.h"
 
-/* Ranks up to which the scratch of products is enough whatever T is. */
-enum { MOSTRANK = 256, SLACK = 32 };
+/* What is less thin is no gain, and products have no scratch for it. */
+enum { SLACK = 32 };
 
 static bool
 is_thin(const struct peft_thin *w)
 {
-	return w->r > 0 && w->r <= MOSTRANK && w->r + SLACK <= w->in &&
+	return w->r > 0 && w->r <= PEFT_LOWEST && w->r + SLACK <= w->in &&
 	    w->r + SLACK <= w->out;
 }
 
@@ -94,21 +94,21 @@ peft_thin_forward(const struct peft_hook_call *c,
 	struct peft_dense a = a_of(w), b = b_of(w);
 	size_t r = w->r, i;
 
+	if (c->hidden != NULL)
+		return;
 	if (!c->train && peft_product_is_few(c->cpu, c->T)) {
 		forward_few(c, w, x, ldx, y, ldy);
 		return;
 	}
 	if (!in_bf16(c, w)) {
-		if (c->hidden == NULL)
-			peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, w->in, 1,
-			    x, ldx, w->a, w->in, 0, c->saved, r);
+		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, w->in, 1, x, ldx,
+		    w->a, w->in, 0, c->saved, r);
 		peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, w->out, r, w->scale,
 		    c->saved, r, w->b, r, 1, y, ldy);
 		return;
 	}
-	if (c->hidden == NULL)
-		peft_dense_forward(c->cpu, x, ldx, c->T, &a, false, c->saved,
-		    r, c->product);
+	peft_dense_forward(c->cpu, x, ldx, c->T, &a, false, c->saved, r,
+	    c->product);
 	for (i = 0; i < c->T * r; i++)
 		c->scratch[i] = w->scale * c->saved[i];
 	peft_dense_forward(c->cpu, c->scratch, r, c->T, &b, true, y, ldy,

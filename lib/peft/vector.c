@@ -10,22 +10,26 @@
 
 enum { WEIGHT, BIAS };
 
-int
-peft_vector_shapes(struct peft_module *m, const char *weight,
-    const char *bias, struct peft_shape *out, struct peft_err *err)
+/* What a norm multiplies with, of all heads that it tells apart. */
+static size_t
+weights_of(const struct peft_site *s)
+{
+	return s->heads > 0 ? s->heads * s->in : s->in;
+}
+
+void
+peft_vector_shapes(const struct peft_module *m, const char *weight,
+    const char *bias, struct peft_shape *out)
 {
 	const struct peft_site *s = m->site;
 
-	if ((s->slot == PEFT_Q_NORM || s->slot == PEFT_K_NORM) &&
-	    m->adapter->model != NULL &&
-	    m->adapter->model->t.qk_norm == PEFT_QK_EACH)
-		return peft_seterr(err, "norms that each head has for itself "
-		    "are not trained here");
-	if (weight != NULL)
+	if (weight != NULL && s->heads > 0) {
+		out[WEIGHT] = peft_shape2(weight, s->heads, s->in);
+		out[WEIGHT].decay = false;	/* as of any norm */
+	} else if (weight != NULL)
 		out[WEIGHT] = peft_shape1(weight, s->in);
 	if (s->bias != SIZE_MAX)
 		out[BIAS] = peft_shape1(bias, s->in);
-	return 0;
 }
 
 int
@@ -37,7 +41,7 @@ peft_vector_start(struct peft_module *m, struct peft_err *err)
 	if (s->norm == NULL)
 		return peft_seterr(err, "%s needs the model's weights to "
 		    "begin from", m->method->type);
-	for (i = 0; i < s->in; i++)
+	for (i = 0; i < weights_of(s); i++)
 		m->param[WEIGHT]->value[i] = s->norm[i] - s->more;
 	if (m->param[BIAS] != NULL)
 		memcpy(m->param[BIAS]->value, s->b, s->in * sizeof(float));
@@ -49,10 +53,10 @@ memory(const void *self)
 {
 	const struct peft_module *m = self;
 
-	return 4 * m->site->in * sizeof(float);
+	return 2 * (weights_of(m->site) + m->site->in) * sizeof(float);
 }
 
-/* State: weight and bias as they are used, and their gradients. */
+/* State: weight, bias as they are used, and their gradients. */
 int
 peft_vector_prepare(struct peft_module *m, const struct peft_rows *base,
     struct peft_err *err)
@@ -67,32 +71,32 @@ begin(void *self, struct peft_cpu *cpu, float *product)
 {
 	struct peft_module *m = self;
 	const struct peft_site *s = m->site;
-	float *w = m->state, *b = w + s->in, a = m->weight;
-	size_t i;
+	size_t n = weights_of(s), i;
+	float *w = m->state, *b = w + n, a = m->weight;
 
 	(void)product;
 	if (cpu == NULL || !peft_module_stale(m))
 		return;
-	for (i = 0; i < s->in; i++) {
+	for (i = 0; i < n; i++) {
 		w[i] = m->param[WEIGHT] == NULL ? s->norm[i] :
 		    m->param[WEIGHT]->value[i] + s->more;
 		if (a != 1)
 			w[i] = s->norm[i] + a * (w[i] - s->norm[i]);
-		if (m->param[BIAS] == NULL)
-			continue;
+	}
+	for (i = 0; m->param[BIAS] != NULL && i < s->in; i++) {
 		b[i] = m->param[BIAS]->value[i];
 		if (a != 1)
 			b[i] = s->b[i] + a * (b[i] - s->b[i]);
 	}
-	memset(b + s->in, 0, 2 * s->in * sizeof(*b));
+	memset(b + s->in, 0, (n + s->in) * sizeof(*b));
 }
 
 static void
 end(void *self, struct peft_cpu *cpu)
 {
 	const struct peft_module *m = self;
-	size_t n = m->site->in;
-	const float *g = (const float *)m->state + 2 * n;
+	size_t n = weights_of(m->site), in = m->site->in;
+	const float *g = (const float *)m->state + n + in;
 
 	(void)cpu;
 	if (!m->train)
@@ -102,16 +106,17 @@ end(void *self, struct peft_cpu *cpu)
 		    n);
 	if (m->param[BIAS] != NULL)
 		peft_vec_best()->axpy(m->param[BIAS]->grad, m->weight, g + n,
-		    n);
+		    in);
 }
 
 static const float *
 vector(void *self, bool bias, float **grad)
 {
 	struct peft_module *m = self;
-	float *v = (float *)m->state + (bias ? m->site->in : 0);
+	size_t n = weights_of(m->site);
+	float *v = (float *)m->state + (bias ? n : 0);
 
-	*grad = m->train ? v + 2 * m->site->in : NULL;
+	*grad = m->train ? v + n + m->site->in : NULL;
 	return v;
 }
 
@@ -127,13 +132,13 @@ peft_vector_changes(const struct peft_module *m, enum peft_leaf leaf)
 
 int
 peft_vector_merge(const struct peft_module *m, enum peft_leaf leaf,
-    float weight, float *row)
+    size_t first, size_t n, float weight, float *rows)
 {
 	const float *to = m->param[leaf == PEFT_LEAF_BIAS ? BIAS :
-	    WEIGHT]->value;
+	    WEIGHT]->value + first * m->site->in;
 	size_t i;
 
-	for (i = 0; i < m->site->in; i++)
-		row[i] += weight * (to[i] - row[i]);
+	for (i = 0; i < n * m->site->in; i++)
+		rows[i] += weight * (to[i] - rows[i]);
 	return 0;
 }

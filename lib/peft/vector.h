@@ -5,12 +5,12 @@
 #include "peft/method.h"
 
 /*
- * Adapters that have a weight of their own for a norm, param[0] [in], and a
- * bias, param[1], if the norm has one: both as they are stored.  Without a
- * name for the weight the base's is used.
+ * Adapters that have a weight of their own for a norm, param[0] [in] (or
+ * [heads, in]), and a bias, param[1], if the norm has one: as they are stored.
+ * Without a name for the weight the base's is used.
  */
-int	peft_vector_shapes(struct peft_module *, const char *weight,
-	    const char *bias, struct peft_shape *, struct peft_err *);
+void	peft_vector_shapes(const struct peft_module *, const char *weight,
+	    const char *bias, struct peft_shape *);
 /* The base's to begin from. */
 int	peft_vector_start(struct peft_module *, struct peft_err *);
 int	peft_vector_prepare(struct peft_module *, const struct peft_rows *,
@@ -18,6 +18,6 @@ int	peft_vector_prepare(struct peft_module *, const struct peft_rows *,
 extern const struct peft_hook_ops peft_vector_hook;
 bool	peft_vector_changes(const struct peft_module *, enum peft_leaf);
 int	peft_vector_merge(const struct peft_module *, enum peft_leaf,
-	    float weight, float *row);
+	    size_t first, size_t n, float weight, float *rows);
 
 #endif

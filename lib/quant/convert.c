@@ -69,6 +69,7 @@ plain_type(const struct peft_weight *w, const struct peft_convertopt *o)
 }
 
 static const char misfit[] = "rows do not divide";
+static const char joint[] = "experts in one tensor";
 
 /* For rows that do not divide into a type's blocks: the type that llama.cpp
  * takes, of about as many bits in blocks of 32. */
@@ -94,8 +95,9 @@ fit_blocks(size_t cols, enum peft_dtype t)
 	return PEFT_F16;
 }
 
-bool
-peft_convert_note(const struct peft_spec *specs, size_t n, enum peft_dtype t,
+/* Whether some were to get type t and do not fit. */
+static bool
+note_misfits(const struct peft_spec *specs, size_t n, enum peft_dtype t,
     char note[PEFT_CONVERT_NOTE])
 {
 	size_t got[PEFT_NDTYPE] = { 0 }, i, many = 0;
@@ -119,9 +121,37 @@ peft_convert_note(const struct peft_spec *specs, size_t n, enum peft_dtype t,
 	return many > 0;
 }
 
+static bool
+note_joint(const struct peft_spec *specs, size_t n,
+    char note[PEFT_CONVERT_NOTE])
+{
+	size_t i, many = 0;
+	enum peft_dtype t = PEFT_BF16;
+
+	for (i = 0; i < n; i++)
+		if (specs[i].why == joint) {
+			t = specs[i].dtype;
+			many++;
+		}
+	snprintf(note, PEFT_CONVERT_NOTE, "%zu weights of experts stay %s, as "
+	    "transformers reads them (-t 'experts=TYPE' is for these programs "
+	    "alone)", many, peft_dtypes[t].name);
+	return many > 0;
+}
+
+bool
+peft_convert_note(const struct peft_spec *specs, size_t n, int i,
+    char note[PEFT_CONVERT_NOTE])
+{
+	return i < PEFT_NDTYPE ? note_misfits(specs, n, (enum peft_dtype)i,
+	    note) : note_joint(specs, n, note);
+}
+
 /* What decides on types, besides the options. */
 struct plan {
 	const struct peft_convertopt *o;
+	bool			 joint;	/* experts are parameters: to others
+					 * they are not to be quantised */
 	struct peft_rules	*rules;
 	struct peft_mixer	*mixer;
 };
@@ -164,6 +194,11 @@ type_of(const struct plan *p, size_t i, const struct peft_weight *w,
 
 	if (o->dtype == PEFT_NDTYPE)
 		return kept_type(w, o);
+	if (p->joint && peft_is_coded(o->dtype) && !o->gguf && w->ndim == 2 &&
+	    strstr(w->name, ".experts.") != NULL) {
+		*why = joint;
+		return plain_type(w, o);
+	}
 	if ((peft_is_coded(o->dtype) && !is_inner_linear(w)) ||
 	    (w->ndim < 2 && !is_float(o->dtype))) {
 		*why = what_is(w);
@@ -279,7 +314,7 @@ struct peft_spec *
 peft_convert_plan(const struct peft_source *src,
     const struct peft_convertopt *o, size_t *n, struct peft_err *err)
 {
-	struct plan p = { .o = o };
+	struct plan p = { .o = o, .joint = peft_source_joined(src) };
 	struct peft_spec *specs = NULL;
 	size_t i;
 	int r = open_plan(&p, src, err);

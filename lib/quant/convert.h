@@ -31,11 +31,13 @@ struct peft_convertopt {
 struct peft_spec *peft_convert_plan(const struct peft_source *,
 		    const struct peft_convertopt *, size_t *n,
 		    struct peft_err *) PEFT_MUSTCHECK;
-/* If some of the planned weights were to get type t, and get another because
- * their rows do not divide into its blocks: a line that says so. */
-enum { PEFT_CONVERT_NOTE = 160 };
-bool		 peft_convert_note(const struct peft_spec *, size_t n,
-		    enum peft_dtype t, char note[PEFT_CONVERT_NOTE]);
+/* Lines that say of the planned weights which do not get what they were to:
+ * note i, if there is cause.  By type, those whose rows do not divide into its
+ * blocks; behind these, those that stay in a float type because transformers
+ * has them in one tensor, which bitsandbytes does not quantise. */
+enum { PEFT_CONVERT_NOTE = 160, PEFT_NNOTE = PEFT_NDTYPE + 1 };
+bool		 peft_convert_note(const struct peft_spec *, size_t n, int i,
+		    char note[PEFT_CONVERT_NOTE]);
 
 /* Types by what they are for, then names of mixes: lines, appended. */
 void		 peft_convert_list(struct peft_buf *);

@@ -162,47 +162,6 @@ peft_weigh_iq4_xs(const float *x, const float *w, size_t n, uint8_t *b)
 		iq4_xs(x, w, b);
 }
 
-/* The magnitude's code, 0 to 7, and its sign; the first of equally near ones
- * is the smaller. */
-static uint8_t
-nearest_e2m1(float x, float d)
-{
-	static const float twice[8] = { 0, 1, 2, 3, 4, 6, 8, 12 };
-	float least = fabsf(x), off;
-	uint8_t best = 0, i;
-
-	for (i = 1; i < 8; i++) {
-		off = fabsf(twice[i] * d - fabsf(x));
-		if (off < least) {
-			least = off;
-			best = i;
-		}
-	}
-	return (uint8_t)(best | (best > 0 && x < 0 ? 8 : 0));
-}
-
-void
-peft_encode_mxfp4(const float *x, size_t n, uint8_t *b)
-{
-	size_t j;
-
-	for (; n > 0; n -= 32, x += 32, b += 17) {
-		float amax = 0, d;
-		int e;
-
-		for (j = 0; j < 32; j++)
-			amax = fabsf(x[j]) > amax ? fabsf(x[j]) : amax;
-		/* below 2^-125 ggml's exponent wraps around; ours is 0 */
-		e = amax > 0 ? (int)floorf(log2f(amax)) + 125 : 0;
-		b[0] = (uint8_t)(e > 0 ? e : 0);
-		d = b[0] < 2 ? peft_bits_f32(0x00200000u << b[0]) :
-		    peft_bits_f32((uint32_t)(b[0] - 1) << 23);
-		for (j = 0; j < 16; j++)
-			b[1 + j] = (uint8_t)(nearest_e2m1(x[j], d) |
-			    nearest_e2m1(x[j + 16], d) << 4);
-	}
-}
-
 /* The largest magnitude of 256, and its inverse, 0 where there is none. */
 static float
 widest(const float *x, float *inverse)

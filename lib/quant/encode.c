@@ -22,7 +22,6 @@ static peft_encoder *const encoders[PEFT_NDTYPE] = {
 	[PEFT_Q6_K] = peft_encode_q6_k,
 	[PEFT_IQ4_NL] = peft_encode_iq4_nl,
 	[PEFT_IQ4_XS] = peft_encode_iq4_xs,
-	[PEFT_MXFP4] = peft_encode_mxfp4,
 	[PEFT_TQ1_0] = peft_encode_tq1_0, [PEFT_TQ2_0] = peft_encode_tq2_0,
 };
 
@@ -59,8 +58,8 @@ static const struct {
 bool
 peft_can_encode(enum peft_dtype t)
 {
-	return peft_is_coded(t) || encoders[t] != NULL ||
-	    peft_plain_ref.encode[t] != NULL ||
+	return t == PEFT_F16 || t == PEFT_BF16 || peft_is_coded(t) ||
+	    encoders[t] != NULL || peft_plain_ref.encode[t] != NULL ||
 	    gridders[t].grid != NULL;
 }
 
@@ -112,6 +111,22 @@ refuse(enum peft_dtype t, const struct unfit *u, struct peft_err *err)
 	return 0;
 }
 
+/* 16-bit floats are looked at while they are rounded: that is over as soon
+ * as memory has been read. */
+static int
+narrow(enum peft_dtype t, const float *src, size_t n, void *dst,
+    struct peft_err *err)
+{
+	const struct peft_fast *fast = peft_fast();
+	struct unfit unfit = { 0, 0 };
+
+	if (!(t == PEFT_F16 ? fast->f16 : fast->bf16)(src, n, too_large(t),
+	    dst))
+		return 0;
+	look(t, src, n, &unfit);
+	return refuse(t, &unfit, err);
+}
+
 /* Pieces are looked at, then encoded while they are in the first cache. */
 int
 peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
@@ -124,6 +139,8 @@ peft_encode(enum peft_dtype t, const float *src, size_t n, void *dst,
 	struct unfit unfit = { 0, 0 };
 	size_t at, m;
 
+	if (t == PEFT_F16 || t == PEFT_BF16)
+		return narrow(t, src, n, dst, err);
 	if (gridders[t].grid != NULL)
 		return peft_encode_rows(t, src, 1, n, NULL, dst, err);
 	for (at = 0; at < n; at += m) {

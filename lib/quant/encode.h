@@ -19,8 +19,7 @@ typedef void	peft_encoder(const float *x, size_t n, uint8_t *dst);
 
 peft_encoder	peft_encode_q2_k, peft_encode_q3_k, peft_encode_q4_k,
 		peft_encode_q5_k, peft_encode_q6_k, peft_encode_iq4_nl,
-		peft_encode_iq4_xs, peft_encode_mxfp4, peft_encode_tq1_0,
-		peft_encode_tq2_0;
+		peft_encode_iq4_xs, peft_encode_tq1_0, peft_encode_tq2_0;
 
 /* Those that need no search; one row a processor path, and the same bytes
  * from each.  check counts what is not finite, and what is limit or more in

@@ -20,8 +20,10 @@ struct peft_map4 {
 };
 
 struct peft_fast {
-	void	(*f16)(const float *x, size_t n, uint8_t *dst);
-	void	(*bf16)(const float *x, size_t n, uint8_t *dst);
+	/* Is a magnitude limit or more, or no number?  Finite ones are rounded
+	 * to nearest, ties to even. */
+	int	(*f16)(const float *x, size_t n, float limit, uint8_t *dst);
+	int	(*bf16)(const float *x, size_t n, float limit, uint8_t *dst);
 	/* The largest magnitude; infinite if a value is not finite. */
 	float	(*most)(const float *x, size_t n);
 	/* Codes of x / scale (n even), or of x * (1 / scale) by which whole

@@ -16,7 +16,7 @@ peft_origin_open(struct peft_origin *o, struct peft_source *src,
 	o->meta[1] = o->hex;
 	if (out == NULL || strcmp(out, "-") == 0)
 		return peft_source_hash_path(path, threads, o->hex, err);
-	o->hasher = peft_hasher_open(src, err);
+	o->hasher = peft_hasher_open(src, threads, err);
 	return o->hasher == NULL ? -1 : 0;
 }
 

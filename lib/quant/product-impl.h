@@ -9,13 +9,16 @@
 #include "quant/product.h"
 
 enum {
-	PEFT_LEFTROWS = 32	/* of the left-hand side to round at a time */
+	PEFT_LEFTROWS = 32,	/* of the left-hand side to round at a time */
+	PEFT_MOSTNP = 8		/* products at once */
 };
 
 /*
  * What is summed over is a row of segments: forward one (the columns of the
- * weights, which all products have), backward the rows of each weight in
- * turn.  A segment is cut into chunks, as deep as panels are.
+ * weights, which all products have) and behind it one for each product, of
+ * the adapter of low rank beside it; backward the rows of each weight in
+ * turn.  A segment is cut into chunks, as deep as panels are.  (Panels have
+ * the forward segments of adapters in one place: a panel is of one product.)
  */
 struct peft_chunk {
 	size_t	seg, at, deep;	/* deep 0: there is none */
@@ -26,9 +29,12 @@ struct peft_products {
 	struct peft_cpu			*cpu;
 	struct peft_expander		 e;
 	const struct peft_product	*p;
+	const struct peft_low		*lows;	/* [np] or NULL */
 	size_t				 np, T, ldx, lddx;
 	bool				 back, add;
 	bool				 made;	/* panels are there already */
+	size_t				 low;	/* the largest rank beside
+						 * products forward, or 0 */
 	size_t				 ldw;	/* of f32 weights; 0: cols */
 	const float			*x;
 	float				*dx;
@@ -41,15 +47,19 @@ struct peft_products {
 	size_t		 first, n, depth, nchunks;
 	struct peft_chunk from;
 	size_t		 m, down;	/* rows of a task; tasks down */
-	size_t		 nleft;		/* tasks that round */
+	unsigned	 fresh;		/* bits: segments to be rounded still */
 };
 
 /* product-slab.c: all of it, slab by slab. */
 void	peft_product_slabs(struct peft_products *);
 /* Floats of the slab. */
 size_t	peft_product_slab(const struct peft_expander *);
-size_t	peft_segments(const struct peft_products *);
-size_t	peft_segment_size(const struct peft_products *, size_t seg);
+
+/* product-low.c: the same, and peft_product_few(), with adapters of low rank
+ * beside; B [rows, r] of one as a weight. */
+void	peft_product_lows(struct peft_products *);
+void	peft_product_lows_few(struct peft_products *);
+struct peft_weight peft_low_b(const struct peft_products *, size_t of);
 /* The chunk that begins at c.at of c.seg, or the next segment's first; and
  * the one behind a chunk. */
 struct peft_chunk peft_chunk_settle(const struct peft_products *,
@@ -64,15 +74,22 @@ bool	peft_panels_are_made(const struct peft_products *);
 const void *peft_panel_made(const struct peft_products *,
 	    const struct peft_weight *, size_t i, size_t k, size_t *ld);
 
-/* product-left.c: elements from row to row of k, and scales of a row. */
+/* product-left.c: segments of the left-hand side, and what they are as deep
+ * as; elements from row to row of k, and scales of a row. */
+size_t	peft_left_segments(const struct peft_products *);
+size_t	peft_left_size(const struct peft_products *, size_t seg);
 size_t	peft_left_stride(const struct peft_expander *, size_t k);
 size_t	peft_product_scales(const struct peft_expander *, size_t k);
-/* Round PEFT_LEFTROWS rows of a segment: task row * segments + segment. */
+/* Where a segment begins, in elements. */
+size_t	peft_left_at(const struct peft_products *, size_t seg);
+/* Round PEFT_LEFTROWS rows of a segment: task row * segments + segment; and
+ * how many tasks that is. */
 void	peft_left_round(const struct peft_products *, size_t task);
-/* That of a chunk, from row t on; int8: the scales of all T rows, from the
- * part of a segment at `at' on. */
-const void *peft_left_of(const struct peft_products *,
-	    const struct peft_chunk *, size_t t, size_t *ld);
+size_t	peft_left_tasks(const struct peft_products *);
+/* A segment's from `at' on, from row t on; int8: the scales of all T rows,
+ * from the part of a segment at `at' on. */
+const void *peft_left_of(const struct peft_products *, size_t seg, size_t at,
+	    size_t t, size_t *ld);
 float	*peft_left_scales(const struct peft_products *, size_t seg, size_t at);
 
 /* y_i = x W_i^T for a few tokens; floats of room a thread needs, and that

@@ -35,16 +35,25 @@ panels_of(const struct peft_products *j, size_t i)
 	return peft_pieces(j->back ? w->cols : w->rows, PEFT_PANEL);
 }
 
-size_t
-peft_segments(const struct peft_products *j)
+/* What panels are made of, and how deep each is. */
+static size_t
+segments(const struct peft_products *j)
 {
-	return j->back ? j->np : 1;
+	return j->back ? j->np : j->low == 0 ? 1 : 2;
 }
 
-size_t
-peft_segment_size(const struct peft_products *j, size_t seg)
+static size_t
+segment_size(const struct peft_products *j, size_t seg)
 {
-	return j->back ? j->p[seg].w->rows : j->p[0].w->cols;
+	return j->back ? j->p[seg].w->rows : seg == 0 ? j->p[0].w->cols :
+	    j->low;
+}
+
+/* Is a chunk that of the adapters beside? */
+static bool
+is_low(const struct peft_products *j, const struct peft_chunk *c)
+{
+	return !j->back && c->seg > 0;
 }
 
 static size_t
@@ -64,7 +73,7 @@ rows_of(const struct peft_products *j, const struct peft_chunk *c)
 static bool
 is_whole(const struct peft_products *j, size_t seg)
 {
-	return peft_segment_size(j, seg) <= j->e.whole;
+	return segment_size(j, seg) <= j->e.whole;
 }
 
 /* The chunk that begins at c->at of c->seg, or the next segment's first. */
@@ -74,8 +83,8 @@ peft_chunk_settle(const struct peft_products *j, struct peft_chunk c)
 	size_t size, left;
 
 	c.deep = 0;
-	for (; c.seg < peft_segments(j); c.seg++, c.at = 0) {
-		size = peft_segment_size(j, c.seg);
+	for (; c.seg < segments(j); c.seg++, c.at = 0) {
+		size = segment_size(j, c.seg);
 		left = size - c.at;
 		if (left > 0) {
 			c.deep = is_whole(j, c.seg) ? left :
@@ -122,20 +131,36 @@ together(const struct peft_products *j)
 	return j->back ? PEFT_ABREAST : 1;
 }
 
+/* A panel of the adapter beside a product. */
+static void
+expand_low(const struct peft_products *j, size_t of, size_t panel, void *to,
+    float *room)
+{
+	struct peft_weight b = peft_low_b(j, of);
+	size_t at = panel * PEFT_PANEL;
+
+	if (b.cols > 0)
+		peft_expand_rows(&j->e, &b, b.cols, at, peft_least(PEFT_PANEL,
+		    b.rows - at), 0, b.cols, to, room);
+}
+
 static void
 expand(const struct peft_products *j, size_t task, float *room)
 {
 	size_t of = together(j), n = peft_pieces(j->n, of);
 	struct peft_chunk c = chunk_of(j, task / n);
 	size_t i = task % n * of, panel = j->first + i, m;
-	size_t ld = j->depth * PEFT_PANEL;
-	const struct peft_product *p = &j->p[j->back ? c.seg :
-	    locate(j, &panel)];
-	const struct peft_weight *w = p->w;
+	size_t ld = j->depth * PEFT_PANEL, p = j->back ? c.seg : locate(j,
+	    &panel);
+	const struct peft_weight *w = j->p[p].w;
 	size_t ldw = j->ldw > 0 ? j->ldw : w->cols;
 	void *to = (char *)j->slab + (i * ld + c.pos * PEFT_PANEL) *
 	    j->e.size;
 
+	if (is_low(j, &c)) {
+		expand_low(j, p, panel, to, room);
+		return;
+	}
 	if (j->back) {
 		m = peft_least(of, j->n - i) * PEFT_PANEL;
 		m = peft_least(m, w->cols - panel * PEFT_PANEL);
@@ -152,12 +177,12 @@ static void
 pack_task(void *ctx, size_t task, int thread)
 {
 	const struct peft_products *j = ctx;
+	size_t left = peft_left_tasks(j);
 
-	if (task < j->nleft)
+	if (task < left)
 		peft_left_round(j, task);
 	else
-		expand(j, task - j->nleft, j->room + (size_t)thread *
-		    j->e.room);
+		expand(j, task - left, j->room + (size_t)thread * j->e.room);
 }
 
 /* A chunk of panel i of the slab, which is a panel of product `of'. */
@@ -178,15 +203,19 @@ static void
 multiply(const struct peft_products *j, struct peft_block *b, size_t i,
     size_t of, size_t panel, size_t t)
 {
-	size_t k;
+	size_t k, seg;
 	struct peft_chunk c = j->from;
 
 	b->m = peft_least(j->m, j->T - t);
 	b->add = b->add || c.seg > 0 || c.at > 0;
 	for (k = 0; k < j->nchunks; k++, c = peft_chunk_next(j, c)) {
-		b->a = peft_left_of(j, &c, t, &b->lda);
+		seg = is_low(j, &c) ? 1 + of : c.seg;
+		b->k = is_low(j, &c) ? peft_left_size(j, seg) : c.deep;
+		if (b->k == 0)		/* there is none beside this one */
+			continue;
+		b->a = peft_left_of(j, seg, c.at, t, &b->lda);
 		b->b = panel_of(j, i, of, panel, &c, &b->ldb);
-		b->k = j->e.size < sizeof(float) ? padded(j, c.deep) : c.deep;
+		b->k = j->e.size < sizeof(float) ? padded(j, b->k) : b->k;
 		b->scale = j->e.int8 == NULL ? NULL :
 		    peft_left_scales(j, c.seg, c.at) + t;
 		b->lds = j->T;
@@ -197,8 +226,8 @@ multiply(const struct peft_products *j, struct peft_block *b, size_t i,
 }
 
 /* Groups of panels that tiles take are alike, whose they are: what has one
- * panel alone (an adapter's A) is multiplied beside others, while the rows of
- * the left-hand side are at hand. */
+ * panel alone is multiplied beside others, while the rows of the left-hand
+ * side are at hand. */
 static size_t
 groups_of(const struct peft_products *j)
 {
@@ -238,14 +267,16 @@ tile_task(void *ctx, size_t task, int thread)
 }
 
 /* The panels and chunks of the slab that begins at j->first and j->from; all
- * chunks, if they are there already. */
+ * chunks, if they are there already.  What adapters add comes with the last of
+ * the weight's. */
 static void
 shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 {
 	struct peft_chunk c = j->from;
 
 	for (j->nchunks = 0, j->depth = 0; c.deep > 0; j->nchunks++) {
-		if (!j->made && c.pos + rows_of(j, &c) > DEPTH)
+		if (!j->made && !is_low(j, &c) &&
+		    c.pos + rows_of(j, &c) > DEPTH)
 			break;
 		j->depth = c.pos + rows_of(j, &c);
 		c = peft_chunk_next(j, c);
@@ -263,7 +294,7 @@ run(struct peft_products *j)
 	size_t groups = groups_of(j), n = j->made ? 0 : j->nchunks *
 	    peft_pieces(j->n, together(j));
 
-	peft_cpu_run(j->cpu, j->nleft + n, pack_task, j);
+	peft_cpu_run(j->cpu, peft_left_tasks(j) + n, pack_task, j);
 	peft_lap_end(j->cpu, &lap, PEFT_WORK_PACK, 0, j->made ? 0 :
 	    (double)(j->n * j->depth * PEFT_PANEL * j->e.size));
 	for (j->m = TALLEST; j->m > LOWEST; j->m /= 2)
@@ -271,7 +302,7 @@ run(struct peft_products *j)
 			break;
 	j->down = peft_pieces(j->T, j->m);
 	peft_cpu_run(j->cpu, groups * j->down, tile_task, j);
-	j->nleft = 0;			/* once for all slabs */
+	j->fresh = 0;			/* once for all slabs */
 }
 
 void
@@ -283,8 +314,6 @@ peft_product_slabs(struct peft_products *j)
 	for (i = 0; !j->back && i < j->np; i++)
 		panels += panels_of(j, i);
 	j->made = peft_panels_are_made(j);
-	if (j->left != NULL)
-		j->nleft = peft_pieces(j->T, PEFT_LEFTROWS) * peft_segments(j);
 	for (j->from = peft_chunk_settle(j, (struct peft_chunk){ 0 });
 	    j->from.deep > 0; j->from = behind)
 		for (j->first = 0; j->first < panels; j->first += j->n) {

@@ -7,8 +7,7 @@
 #include "quant/product-impl.h"
 
 enum {
-	AT_ONCE = 1024,		/* tokens that are rounded, and multiplied */
-	MOSTNP = 8		/* products at once */
+	AT_ONCE = 1024		/* tokens that are rounded, and multiplied */
 };
 
 static size_t
@@ -28,12 +27,12 @@ is_rounded(const struct peft_expander *e)
 
 static size_t
 scratch_of(const struct peft_cpu *cpu, enum peft_compute compute, size_t rows,
-    size_t cols, size_t T)
+    size_t cols, size_t low, size_t T)
 {
 	struct peft_expander e = peft_expander_of(cpu, compute);
 	/* segments are padded each on its own */
 	size_t k = peft_left_stride(&e, rows > cols ? rows : cols) +
-	    2 * MOSTNP * e.step;
+	    peft_left_stride(&e, low) + 4 * PEFT_MOSTNP * e.step;
 	size_t n = peft_product_slab(&e), few = peft_product_few_shared(cpu,
 	    cols);
 
@@ -41,19 +40,19 @@ scratch_of(const struct peft_cpu *cpu, enum peft_compute compute, size_t rows,
 		T = peft_pieces(peft_least(AT_ONCE, T), PEFT_LEFTROWS) *
 		    PEFT_LEFTROWS;
 		n += T * k * e.size / sizeof(float) +
-		    T * (peft_product_scales(&e, k) + MOSTNP);
+		    T * (peft_product_scales(&e, k) + PEFT_MOSTNP);
 	}
 	return rooms(cpu, &e) + (few > n ? few : n);
 }
 
 size_t
 peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols,
-    size_t T)
+    size_t low, size_t T)
 {
 	size_t frozen = scratch_of(cpu, peft_cpu_computes(cpu), rows, cols,
-	    T);
+	    low, T);
 	size_t dense = scratch_of(cpu, peft_cpu_computes_dense(cpu), rows,
-	    cols, T);
+	    cols, low, T);
 
 	return frozen > dense ? frozen : dense;
 }
@@ -85,14 +84,16 @@ static void
 multiply(struct peft_products *j)
 {
 	struct peft_products part = *j;
-	struct peft_product p[MOSTNP];
+	struct peft_product p[PEFT_MOSTNP];
+	struct peft_low low[PEFT_MOSTNP];
 	size_t t, i;
 
 	if (j->left == NULL) {
-		peft_product_slabs(j);
+		peft_product_lows(j);
 		return;
 	}
 	part.p = p;
+	part.lows = j->lows == NULL ? NULL : low;
 	for (t = 0; t < j->T; t += part.T) {
 		part.T = peft_least(AT_ONCE, j->T - t);
 		if (j->back)
@@ -102,56 +103,71 @@ multiply(struct peft_products *j)
 		for (i = 0; i < j->np; i++) {
 			p[i] = j->p[i];
 			p[i].y += t * p[i].ldy;
+			if (j->lows == NULL)
+				continue;
+			low[i] = j->lows[i];
+			low[i].h += t * low[i].r;
+			low[i].scaled += t * low[i].r;
 		}
-		peft_product_slabs(&part);
+		peft_product_lows(&part);
 	}
 }
 
 /* Tell the cpu of a product's operations. */
 static void
-count(struct peft_cpu *cpu, size_t T, const struct peft_product *p, size_t np)
+count(struct peft_cpu *cpu, size_t T, const struct peft_product *p,
+    const struct peft_low *low, size_t np)
 {
-	size_t i;
+	size_t i, r, rows, cols;
 
-	for (i = 0; i < np; i++)
-		peft_cpu_count(cpu, 2 * (double)T * (double)p[i].w->rows *
-		    (double)p[i].w->cols);
+	for (i = 0; i < np; i++) {
+		rows = p[i].w->rows;
+		cols = p[i].w->cols;
+		r = low == NULL ? 0 : low[i].r;
+		peft_cpu_count(cpu, 2 * (double)T * (double)(rows * cols +
+		    r * (rows + cols)));
+	}
 }
 
 static void
 forward(struct peft_cpu *cpu, enum peft_compute compute, const float *x,
-    size_t ldx, size_t T, const struct peft_product *p, size_t np,
-    float *scratch)
+    size_t ldx, size_t T, const struct peft_product *p,
+    const struct peft_low *low, size_t np, float *scratch)
 {
 	struct peft_products j;
 
 	if (T == 0)
 		return;
-	for (; np > MOSTNP; np -= MOSTNP, p += MOSTNP)
-		forward(cpu, compute, x, ldx, T, p, MOSTNP, scratch);
-	count(cpu, T, p, np);
+	for (; np > PEFT_MOSTNP; np -= PEFT_MOSTNP, p += PEFT_MOSTNP)
+		forward(cpu, compute, x, ldx, T, p, NULL, PEFT_MOSTNP,
+		    scratch);
+	count(cpu, T, p, low, np);
 	j = start(cpu, compute, T, p, np, scratch);
+	j.lows = low;
 	j.x = x;
 	j.ldx = ldx;
 	if (peft_product_is_few(cpu, T))
-		peft_product_few(&j);
+		peft_product_lows_few(&j);
 	else
 		multiply(&j);
 }
 
 static void
 backward(struct peft_cpu *cpu, enum peft_compute compute, float *dx,
-    size_t ldx, size_t T, const struct peft_product *p, size_t np, bool add,
-    float *scratch)
+    size_t ldx, size_t T, const struct peft_product *p,
+    const struct peft_low *low, size_t np, bool add, float *scratch)
 {
 	struct peft_products j;
 
 	if (T == 0)
 		return;
-	for (; np > MOSTNP; np -= MOSTNP, p += MOSTNP, add = true)
-		backward(cpu, compute, dx, ldx, T, p, MOSTNP, add, scratch);
-	count(cpu, T, p, np);
+	for (; np > PEFT_MOSTNP; np -= PEFT_MOSTNP, p += PEFT_MOSTNP,
+	    add = true)
+		backward(cpu, compute, dx, ldx, T, p, NULL, PEFT_MOSTNP, add,
+		    scratch);
+	count(cpu, T, p, low, np);
 	j = start(cpu, compute, T, p, np, scratch);
+	j.lows = low;
 	j.back = true;
 	j.dx = dx;
 	j.lddx = ldx;
@@ -163,29 +179,48 @@ void
 peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
     size_t T, const struct peft_product *p, size_t np, float *scratch)
 {
-	forward(cpu, peft_cpu_computes(cpu), x, ldx, T, p, np, scratch);
+	forward(cpu, peft_cpu_computes(cpu), x, ldx, T, p, NULL, np, scratch);
 }
 
 void
 peft_product_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
     const struct peft_product *p, size_t np, bool add, float *scratch)
 {
-	backward(cpu, peft_cpu_computes(cpu), dx, ldx, T, p, np, add, scratch);
+	backward(cpu, peft_cpu_computes(cpu), dx, ldx, T, p, NULL, np, add,
+	    scratch);
+}
+
+void
+peft_product_forward_low(struct peft_cpu *cpu, const float *x, size_t ldx,
+    size_t T, const struct peft_product *p, const struct peft_low *low,
+    size_t np, float *scratch)
+{
+	forward(cpu, peft_cpu_computes(cpu), x, ldx, T, p, low, np, scratch);
+}
+
+void
+peft_product_backward_low(struct peft_cpu *cpu, float *dx, size_t ldx,
+    size_t T, const struct peft_product *p, const struct peft_low *low,
+    size_t np, bool add, float *scratch)
+{
+	backward(cpu, peft_cpu_computes(cpu), dx, ldx, T, p, low, np, add,
+	    scratch);
 }
 
 void
 peft_product_forward_fine(struct peft_cpu *cpu, const float *x, size_t ldx,
     size_t T, const struct peft_product *p, float *scratch)
 {
-	forward(cpu, peft_cpu_computes_dense(cpu), x, ldx, T, p, 1, scratch);
+	forward(cpu, peft_cpu_computes_dense(cpu), x, ldx, T, p, NULL, 1,
+	    scratch);
 }
 
 void
 peft_product_backward_fine(struct peft_cpu *cpu, float *dx, size_t ldx,
     size_t T, const struct peft_product *p, bool add, float *scratch)
 {
-	backward(cpu, peft_cpu_computes_dense(cpu), dx, ldx, T, p, 1, add,
-	    scratch);
+	backward(cpu, peft_cpu_computes_dense(cpu), dx, ldx, T, p, NULL, 1,
+	    add, scratch);
 }
 
 static struct peft_weight
@@ -210,7 +245,7 @@ peft_dense_forward(struct peft_cpu *cpu, const float *x, size_t ldx, size_t T,
 	j.ldx = ldx;
 	j.ldw = d->ld;
 	j.add = add;
-	count(cpu, T, &p, 1);
+	count(cpu, T, &p, NULL, 1);
 	if (T > 0 && peft_product_is_few(cpu, T))
 		peft_product_few(&j);
 	else if (T > 0)
@@ -233,7 +268,7 @@ peft_dense_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
 	j.lddx = ldx;
 	j.ldw = d->ld;
 	j.add = add;
-	count(cpu, T, &p, 1);
+	count(cpu, T, &p, NULL, 1);
 	if (T > 0)
 		multiply(&j);
 }

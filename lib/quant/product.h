@@ -30,6 +30,21 @@ struct peft_product {
 };
 
 /*
+ * What an adapter of low rank adds to a product, from the same walk over the
+ * left-hand side and into the same sums: forward h = x A^T and y += s h B^T,
+ * backward h = s y B and dx += h A.  In the compute type, not with int8.
+ */
+struct peft_low {
+	size_t		 r;		/* .. PEFT_LOWEST; 0: there is none */
+	const float	*a, *b;		/* [r, cols], [rows, r] */
+	float		 scale;		/* s */
+	float		*h;		/* [T, r] */
+	float		*scaled;	/* [T, r] for s h, forward alone */
+};
+
+enum { PEFT_LOWEST = 256 };
+
+/*
  * With int8, what becomes of a frozen weight may be made once: w->panels then,
  * for x W^T ([0]) and for the gradient g W ([1]), each if it is there.  What is
  * computed with them has the same bits.  (Products whose compute type differs,
@@ -48,9 +63,9 @@ bool	peft_product_is_few(const struct peft_cpu *, size_t T);
 
 /* Floats of scratch that products of up to T tokens with weights up to rows x
  * cols need, for all threads of the cpu together; rows: of all the weights of
- * a backward product together. */
+ * a backward product together, low: the ranks of what is beside them. */
 size_t	peft_product_scratch(const struct peft_cpu *, size_t rows, size_t cols,
-	    size_t T);
+	    size_t low, size_t T);
 
 /* y_i = x W_i^T for i < np, all from the same x [T, cols], in one go. */
 void	peft_product_forward(struct peft_cpu *, const float *x, size_t ldx,
@@ -60,6 +75,13 @@ void	peft_product_forward(struct peft_cpu *, const float *x, size_t ldx,
 void	peft_product_backward(struct peft_cpu *, float *dx, size_t ldx,
 	    size_t T, const struct peft_product *, size_t np, bool add,
 	    float *scratch);
+/* The same with what is beside each of the products, low[np]. */
+void	peft_product_forward_low(struct peft_cpu *, const float *x,
+	    size_t ldx, size_t T, const struct peft_product *,
+	    const struct peft_low *low, size_t np, float *scratch);
+void	peft_product_backward_low(struct peft_cpu *, float *dx, size_t ldx,
+	    size_t T, const struct peft_product *,
+	    const struct peft_low *low, size_t np, bool add, float *scratch);
 /* The same of one weight, never in int8, but in what an adapter's products
  * are: where what is small decides (scores of classes, routers). */
 void	peft_product_forward_fine(struct peft_cpu *, const float *x,

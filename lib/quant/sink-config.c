@@ -40,7 +40,8 @@ dtype_name(const struct peft_sink *k)
 	return torch_names[best];
 }
 
-/* Linear layers left as they were, beside the head, which always is. */
+/* Linear layers left as they were, beside the head, which always is.  Those in
+ * one tensor are no layers to others. */
 static cJSON *
 skipped(const struct peft_sink *k)
 {
@@ -53,8 +54,9 @@ skipped(const struct peft_sink *k)
 		char module[512];
 
 		n = strlen(s->name);
-		if (s->ndim != 2 || peft_is_coded(s->dtype) || n < 8 || n >=
-		    sizeof(module) || strstr(s->name, "embed") != NULL ||
+		if (s->ndim != 2 || peft_is_coded(s->dtype) ||
+		    k->joint[i].each > 0 || n < 8 || n >= sizeof(module) ||
+		    strstr(s->name, "embed") != NULL ||
 		    strcmp(s->name + n - 7, ".weight") != 0)
 			continue;
 		memcpy(module, s->name, n - 7);

@@ -117,6 +117,17 @@ encode_slice(const struct encoding *e, size_t first, size_t n, const float *x,
 	    scales_at(e, first), err);
 }
 
+/* Rows that are stored as f32 need not be copied to be encoded. */
+static const float *
+stored(const struct encoding *e, size_t first)
+{
+	const struct peft_weight *w = e->rows->raw;
+
+	return w == NULL || w->dtype != PEFT_F32 || e->order->heads != 0 ||
+	    (uintptr_t)w->data % sizeof(float) != 0 ? NULL :
+	    (const float *)w->data + first * e->cols;
+}
+
 /* Each slice has a place of its own in the window, so that it does not show
  * which thread made it. */
 static void
@@ -127,9 +138,10 @@ do_slice(void *ctx, size_t task, int thread)
 	size_t left = e->first + e->n - first;
 	size_t n = left < e->slice ? left : e->slice;
 	struct peft_err *err = &e->errs[task];
+	const float *direct = stored(e, first);
 	float *x = e->k->rows;
 
-	if (e->rows->shared) {
+	if (direct == NULL && e->rows->shared) {
 		x += (size_t)thread * e->slice * e->cols;
 		if (pull(e->s, e->rows, e->order, first, n, x, err) == -1) {
 			e->failed[task] = 1;
@@ -137,7 +149,8 @@ do_slice(void *ctx, size_t task, int thread)
 		}
 	} else
 		x += (first - e->first) * e->cols;
-	e->failed[task] = encode_slice(e, first, n, x, err) == -1;
+	e->failed[task] = encode_slice(e, first, n, direct != NULL ? direct :
+	    x, err) == -1;
 }
 
 static int

@@ -72,6 +72,7 @@ struct peft_sink {
 	uint64_t		 data_at;	/* the first place's */
 	uint64_t		 gguf_bytes;	/* from there to the end */
 	size_t			 written;	/* bytes of data */
+	size_t			 pushed;	/* of them, to the disk */
 	struct peft_pool	*pool;		/* NULL: this thread alone */
 	float			*rows;		/* a slice a thread, or a
 						 * window */

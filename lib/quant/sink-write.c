@@ -2,6 +2,7 @@
 /* Writing bytes: stored ones that stay, and the scales of 4-bit weights. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,13 +12,29 @@
 #include "quant/quant.h"
 #include "quant/sink-impl.h"
 
+/* The disk begins with what was written so far, so that there is little left
+ * to wait for at the end.  Pipes and some file systems know nothing of it. */
+static void
+push(struct peft_sink *k)
+{
+	enum { ENOUGH = 1 << 24 };
+
+	if (k->written - k->pushed < ENOUGH)
+		return;
+	(void)sync_file_range(fileno(k->fp), 0, 0, SYNC_FILE_RANGE_WRITE);
+	k->pushed = k->written;
+}
+
 int
 peft_sink_write(struct peft_sink *k, const void *p, size_t n,
     struct peft_err *err)
 {
 	k->written += n;
 	peft_sum_add(&k->sum, p, n);
-	return peft_fwrite(k->fp, k->label, p, n, err);
+	if (peft_fwrite(k->fp, k->label, p, n, err) == -1)
+		return -1;
+	push(k);
+	return 0;
 }
 
 /* Metadata stands at the beginning of a header, so that it is in what is read

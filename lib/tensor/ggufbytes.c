@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "tensor/ggufbytes.h"
+#include "tensor/side.h"
 
 enum { CONTROL = 3, USER = 4, UNUSED = 5 };	/* tokenizer.ggml.token_type */
 
@@ -75,66 +76,65 @@ read_vocab(const struct peft_gguf *g, struct vocab *v, struct peft_err *err)
 	return 0;
 }
 
-/* Call f for each token with its kind. */
 static void
-each_token(const struct vocab *v, struct peft_buf *b,
-    void (*f)(struct peft_buf *, uint64_t id, const char *s, size_t len,
-    int64_t type))
+put_added(const struct vocab *v, struct peft_buf *b)
 {
 	const uint8_t *p = v->tokens->value;
 	const char *s;
 	uint64_t id;
+	int64_t type;
 	size_t len;
 
 	for (id = 0; id < v->tokens->count; id++) {
 		peft_gguf_next_string(&p, &s, &len);
-		f(b, id, s, len, v->types == NULL ? 1 :
-		    peft_gguf_int_at(v->types, id));
+		type = v->types == NULL ? 1 : peft_gguf_int_at(v->types, id);
+		if (type != CONTROL && type != USER)
+			continue;
+		if (b->data[b->len - 1] != '[')
+			peft_buf_putc(b, ',');
+		peft_buf_printf(b, "{\"id\":%llu,\"content\":",
+		    (unsigned long long)id);
+		peft_json_putstr(b, s, len);
+		peft_buf_printf(b, ",\"single_word\":false,"
+		    "\"lstrip\":false,\"rstrip\":false,"
+		    "\"normalized\":false,\"special\":%s}",
+		    type == CONTROL ? "true" : "false");
 	}
 }
 
-static void
-put_added(struct peft_buf *b, uint64_t id, const char *s, size_t len,
-    int64_t type)
+static int
+put_tokens(const struct vocab *v, struct peft_tokjson *t, struct peft_err *err)
 {
-	if (type != CONTROL && type != USER)
-		return;
-	if (b->data[b->len - 1] != '[')
-		peft_buf_putc(b, ',');
-	peft_buf_printf(b, "{\"id\":%llu,\"content\":",
-	    (unsigned long long)id);
-	peft_json_putstr(b, s, len);
-	peft_buf_printf(b, ",\"single_word\":false,\"lstrip\":false,"
-	    "\"rstrip\":false,\"normalized\":false,\"special\":%s}",
-	    type == CONTROL ? "true" : "false");
-}
-
-static void
-put_entry(struct peft_buf *b, uint64_t id, const char *s, size_t len,
-    int64_t type)
-{
-	if (type == UNUSED)
-		return;
-	if (b->data[b->len - 1] != '{')
-		peft_buf_putc(b, ',');
-	peft_json_putstr(b, s, len);
-	peft_buf_printf(b, ":%llu", (unsigned long long)id);
-}
-
-static void
-put_merges(const struct vocab *v, struct peft_buf *b)
-{
-	const uint8_t *p = v->merges->value;
+	const uint8_t *p = v->tokens->value;
+	uint64_t id, n = v->tokens->count;
 	const char *s;
-	uint64_t i;
 	size_t len;
 
-	for (i = 0; i < v->merges->count; i++) {
+	if (peft_tokjson_open(t, (size_t)n, v->tokens->nbytes, err) == -1)
+		return -1;
+	for (id = 0; id < n; id++) {
 		peft_gguf_next_string(&p, &s, &len);
-		if (i > 0)
-			peft_buf_putc(b, ',');
-		peft_json_putstr(b, s, len);
+		if (v->types == NULL || peft_gguf_int_at(v->types, id) !=
+		    UNUSED)
+			peft_tokjson_put(t, (size_t)id, s, len);
 	}
+	return 0;
+}
+
+static int
+put_merges(const struct vocab *v, struct peft_tokjson *t, struct peft_err *err)
+{
+	const uint8_t *p = v->merges->value;
+	size_t i, n = (size_t)v->merges->count, len;
+
+	if ((t->spelt = peft_calloc(n, sizeof(*t->spelt), err)) == NULL)
+		return -1;
+	for (i = 0; i < n; i++) {
+		peft_gguf_next_string(&p, &t->spelt[i].s, &len);
+		t->spelt[i].n = (uint32_t)len;
+	}
+	t->nmerges = n;
+	return 0;
 }
 
 /* The text of token id. */
@@ -210,11 +210,13 @@ put_post(const struct vocab *v, struct peft_buf *b)
 }
 
 static void
-put_tokenizer(const struct vocab *v, struct peft_buf *b)
+put_tokenizer(const struct vocab *v, struct peft_tokjson *t)
 {
+	struct peft_buf *b = &t->text;
+
 	peft_buf_puts(b, "{\"version\":\"1.0\",\"truncation\":null,"
 	    "\"padding\":null,\"added_tokens\":[");
-	each_token(v, b, put_added);
+	put_added(v, b);
 	peft_buf_printf(b, "],\"normalizer\":%s,\"pre_tokenizer\":%s,"
 	    "\"post_processor\":", v->pre->normalizer, v->pre->json);
 	put_post(v, b);
@@ -224,12 +226,12 @@ put_tokenizer(const struct vocab *v, struct peft_buf *b)
 	    "\"dropout\":null,\"unk_token\":null,"
 	    "\"continuing_subword_prefix\":null,"
 	    "\"end_of_word_suffix\":null,\"fuse_unk\":false,"
-	    "\"byte_fallback\":false,\"ignore_merges\":%s,\"vocab\":{",
+	    "\"byte_fallback\":false,\"ignore_merges\":%s,\"vocab\":",
 	    v->pre->ignore_merges ? "true" : "false");
-	each_token(v, b, put_entry);
-	peft_buf_puts(b, "},\"merges\":[");
-	put_merges(v, b);
-	peft_buf_puts(b, "]}}\n");
+	peft_tokjson_list(t, &t->vocab_at);
+	peft_buf_puts(b, ",\"merges\":");
+	peft_tokjson_list(t, &t->merges_at);
+	peft_buf_puts(b, "}}\n");
 }
 
 static void
@@ -264,12 +266,17 @@ peft_gguf_bytes(const struct peft_gguf *g, const struct peft_pre *pre,
     struct peft_sides *sides, struct peft_err *err)
 {
 	struct vocab v = { .pre = pre };
+	struct peft_tokjson t = { 0 };
 	struct peft_buf b = { 0 };
 
 	if (read_vocab(g, &v, err) == -1)
 		return -1;
-	put_tokenizer(&v, &b);
-	if (peft_sides_add(sides, "tokenizer.json", &b, err) == -1)
+	if (put_tokens(&v, &t, err) == -1 || put_merges(&v, &t, err) == -1) {
+		peft_tokjson_free(&t);
+		return -1;
+	}
+	put_tokenizer(&v, &t);
+	if (peft_sides_tell(sides, &t, err) == -1)
 		return -1;
 	put_config(&v, &b);
 	return peft_sides_add(sides, "tokenizer_config.json", &b, err);

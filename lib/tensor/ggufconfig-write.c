@@ -182,6 +182,23 @@ check_swiglu(const struct peft_arch *a, const cJSON *j, struct peft_err *err)
 	return 0;
 }
 
+/* Nor is llama.cpp told that Gemma 2 has no caps: it takes those of the
+ * published models. */
+static int
+check_caps(const struct peft_arch *a, const cJSON *j, struct peft_err *err)
+{
+	static const char *const caps[] = { "attn_logit_softcapping",
+	    "final_logit_softcapping" };
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (strcmp(a->hf, "gemma2") == 0 &&
+		    cJSON_IsNull(peft_json_get(j, caps[i])))
+			return peft_seterr(err, "\"%s\" is null, which GGUF's "
+			    "%s has no way to say", caps[i], a->gguf);
+	return 0;
+}
+
 /* What only some families have. */
 static int
 put_special(const struct peft_arch *a, const cJSON *j,
@@ -203,6 +220,7 @@ put_special(const struct peft_arch *a, const cJSON *j,
 			return -1;
 		if (q > 0 && q != head_dim)
 			peft_gguf_put_f32(o, key, (float)(1 / sqrt(q)));
+		return check_caps(a, j, err);
 	}
 	if (strcmp(a->hf, "mpt") != 0)
 		return 0;

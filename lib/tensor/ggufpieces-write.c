@@ -71,8 +71,8 @@ static int
 read_merges(const cJSON *model, struct peft_pieces *p, struct peft_err *err)
 {
 	struct peft_map ids = { 0 };
-	struct peft_buf b = { 0 };
-	size_t i, n = 0, all = 0;
+	struct peft_tokjson all = { 0 };
+	size_t i, n = 0, nall;
 	int r = 0;
 
 	for (i = 0; r != -1 && i < p->n; i++)
@@ -83,12 +83,13 @@ read_merges(const cJSON *model, struct peft_pieces *p, struct peft_err *err)
 		r = score_merges(peft_json_get(model, "merges"), &ids, p, &n,
 		    err);
 	peft_map_free(&ids);
-	if (r == 0)
-		r = peft_pieces_merges(p, &b, &all, err);
-	peft_buf_free(&b);
-	if (r == 0 && n != all)
+	if (r == 0 && (r = peft_pieces_lists(p, &all, err)) == 0)
+		r = peft_tokjson_merges(&all, NULL, err);
+	nall = all.nmerges;
+	peft_tokjson_free(&all);
+	if (r == 0 && n != nall)
 		return peft_seterr(err, "tokenizer.json: %zu merges are there "
-		    "of %zu that scores of tokens mean", n, all);
+		    "of %zu that scores of tokens mean", n, nall);
 	return r;
 }
 
@@ -113,8 +114,10 @@ static int
 type_symbols(struct peft_vocab_table *t, struct peft_pieces *p,
     struct peft_err *err)
 {
+	struct peft_tokjson checked = { 0 };
 	size_t i, n = 1;
 	char *to;
+	int r;
 
 	for (i = 0; i < t->n; i++)
 		if (t->text[i] != NULL && t->type[i] == PEFT_P_USER)
@@ -128,7 +131,9 @@ type_symbols(struct peft_vocab_table *t, struct peft_pieces *p,
 			p->at[i].len = strlen(to);
 			to += p->at[i].len + 1;
 		}
-	return peft_pieces_check(p, err);
+	r = peft_pieces_lists(p, &checked, err);
+	peft_tokjson_free(&checked);
+	return r;
 }
 
 static bool

@@ -103,16 +103,18 @@ peft_gguf_pieces(const struct peft_gguf *g, bool t5, struct peft_sides *sides,
     struct peft_err *err)
 {
 	struct peft_pieces p = { .what = "tokenizer.ggml.tokens",
-	    .unigram = t5 };
+	    .unigram = t5, .are_text = true };
+	struct peft_tokjson t = { 0 };
 	struct peft_buf b = { 0 };
 	int r = -1;
 
 	if (read_tokens(g, &p, err) == 0 && read_options(g, t5, &p,
-	    err) == 0 && peft_pieces_tokenizer(&p, &b, err) == 0 &&
-	    peft_sides_add(sides, "tokenizer.json", &b, err) == 0) {
+	    err) == 0 && peft_pieces_tokenizer(&p, &t, err) == 0 &&
+	    peft_sides_tell(sides, &t, err) == 0) {
 		peft_pieces_config(&p, &b);
 		r = peft_sides_add(sides, "tokenizer_config.json", &b, err);
 	}
+	peft_tokjson_free(&t);
 	peft_buf_free(&b);
 	free(p.at);
 	return r;

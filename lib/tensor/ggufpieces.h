@@ -6,7 +6,7 @@
 #include "tensor/ggufmap.h"
 
 /* tokenizer.json and tokenizer_config.json of the kinds "llama" and "t5",
- * whose tokens are SentencePiece's pieces. */
+ * whose tokens are SentencePiece's pieces, UTF-8 without NUL. */
 int	peft_gguf_pieces(const struct peft_gguf *, bool t5,
 	    struct peft_sides *, struct peft_err *) PEFT_MUSTCHECK;
 

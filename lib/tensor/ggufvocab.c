@@ -14,7 +14,7 @@ all_text(const struct peft_gguf *g, const char *key)
 	const struct peft_gguf_kv *kv = peft_gguf_find(g, key);
 	const uint8_t *p;
 	const char *s;
-	size_t len, k, i;
+	size_t len;
 	uint64_t n;
 
 	if (kv == NULL || kv->type != PEFT_GGUF_ARRAY ||
@@ -22,10 +22,8 @@ all_text(const struct peft_gguf *g, const char *key)
 		return true;		/* which is refused later */
 	for (p = kv->value, n = kv->count; n > 0; n--) {
 		peft_gguf_next_string(&p, &s, &len);
-		for (i = 0; i < len; i += k)
-			if ((k = peft_utf8_len(s + i, len - i)) == 0 ||
-			    s[i] == '\0')
-				return false;
+		if (!peft_utf8_all(s, len) || memchr(s, '\0', len) != NULL)
+			return false;
 	}
 	return true;
 }

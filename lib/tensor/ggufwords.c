@@ -179,14 +179,28 @@ put_added(const struct words *w, struct peft_buf *b)
 	}
 }
 
-static void
-put_tokenizer(const struct words *w, const struct peft_gguf *g,
-    struct peft_buf *b)
+static int
+put_tokens(const struct words *w, struct peft_tokjson *t, struct peft_err *err)
 {
-	size_t i, n = w->n;
+	size_t i, n = w->n, bytes = 0;
 
 	while (n > 0 && w->type[n - 1] == UNUSED)
 		n--;
+	for (i = 0; i < n; i++)
+		bytes += strlen(w->text[i]);
+	if (peft_tokjson_open(t, n, bytes, err) == -1)
+		return -1;
+	for (i = 0; i < n; i++)
+		peft_tokjson_put(t, i, w->text[i], strlen(w->text[i]));
+	return 0;
+}
+
+static void
+put_tokenizer(const struct words *w, const struct peft_gguf *g,
+    struct peft_tokjson *t)
+{
+	struct peft_buf *b = &t->text;
+
 	peft_buf_puts(b, "{\"version\":\"1.0\",\"truncation\":null,"
 	    "\"padding\":null,\"added_tokens\":[");
 	put_added(w, b);
@@ -201,13 +215,9 @@ put_tokenizer(const struct words *w, const struct peft_gguf *g,
 	    "\"type\":\"WordPiece\",\"unk_token\":");
 	put_text(w, b, w->unk);
 	peft_buf_puts(b, ",\"continuing_subword_prefix\":\"##\","
-	    "\"max_input_chars_per_word\":100,\"vocab\":{");
-	for (i = 0; i < n; i++) {
-		peft_buf_puts(b, i > 0 ? "," : "");
-		put_text(w, b, i);
-		peft_buf_printf(b, ":%zu", i);
-	}
-	peft_buf_puts(b, "}}}\n");
+	    "\"max_input_chars_per_word\":100,\"vocab\":");
+	peft_tokjson_list(t, &t->vocab_at);
+	peft_buf_puts(b, "}}\n");
 }
 
 static void
@@ -237,18 +247,21 @@ peft_gguf_words(const struct peft_gguf *g, struct peft_sides *sides,
     struct peft_err *err)
 {
 	struct words w = { 0 };
+	struct peft_tokjson t = { 0 };
 	struct peft_buf b = { 0 };
 	size_t i;
 	int r = -1;
 
-	if (read_tokens(g, &w, err) == 0 && read_ids(g, &w, err) == 0) {
-		put_tokenizer(&w, g, &b);
-		if (peft_sides_add(sides, "tokenizer.json", &b, err) == 0) {
+	if (read_tokens(g, &w, err) == 0 && read_ids(g, &w, err) == 0 &&
+	    put_tokens(&w, &t, err) == 0) {
+		put_tokenizer(&w, g, &t);
+		if (peft_sides_tell(sides, &t, err) == 0) {
 			put_config(&w, &b);
 			r = peft_sides_add(sides, "tokenizer_config.json", &b,
 			    err);
 		}
 	}
+	peft_tokjson_free(&t);
 	peft_buf_free(&b);
 	for (i = 0; w.text != NULL && i < w.n; i++)
 		free(w.text[i]);

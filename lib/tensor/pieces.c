@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokenizer.json from SentencePiece's pieces. */
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -223,10 +222,10 @@ put_decoder(const struct peft_pieces *p, struct peft_buf *b)
 	peft_buf_puts(b, "]}");
 }
 
-static int
-put_bpe(const struct peft_pieces *p, struct peft_buf *b, struct peft_err *err)
+static void
+put_bpe(const struct peft_pieces *p, struct peft_tokjson *t)
 {
-	size_t i, n = peft_pieces_used(p), nmerges;
+	struct peft_buf *b = &t->text;
 
 	peft_buf_puts(b, "{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":");
 	if (p->unk == PEFT_NOPIECE)
@@ -235,67 +234,38 @@ put_bpe(const struct peft_pieces *p, struct peft_buf *b, struct peft_err *err)
 		peft_json_putstr(b, p->at[p->unk].s, p->at[p->unk].len);
 	peft_buf_printf(b, ",\"continuing_subword_prefix\":null,"
 	    "\"end_of_word_suffix\":null,\"fuse_unk\":true,"
-	    "\"byte_fallback\":%s,\"ignore_merges\":%s,\"vocab\":{",
+	    "\"byte_fallback\":%s,\"ignore_merges\":%s,\"vocab\":",
 	    p->byte_fallback ? "true" : "false", has_inline(p) ? "true" :
 	    "false");
-	for (i = 0; i < n; i++) {
-		if (i > 0)
-			peft_buf_putc(b, ',');
-		peft_json_putstr(b, p->at[i].s, p->at[i].len);
-		peft_buf_printf(b, ":%zu", i);
-	}
-	peft_buf_puts(b, "},\"merges\":");
-	if (peft_pieces_merges(p, b, &nmerges, err) == -1)
-		return -1;
+	peft_tokjson_list(t, &t->vocab_at);
+	peft_buf_puts(b, ",\"merges\":");
+	peft_tokjson_list(t, &t->merges_at);
 	peft_buf_putc(b, '}');
-	return 0;
-}
-
-/* Only the scores of normal pieces count.  The others get the worst of them:
- * the score of unknown characters hangs on the worst of all. */
-static float
-worst(const struct peft_pieces *p)
-{
-	float least = INFINITY;
-	size_t i;
-
-	for (i = 0; i < p->n; i++)
-		if (p->at[i].type == PEFT_P_NORMAL && p->at[i].score < least)
-			least = p->at[i].score;
-	return isinf(least) ? 0 : least;
 }
 
 static void
-put_unigram(const struct peft_pieces *p, struct peft_buf *b)
+put_unigram(const struct peft_pieces *p, struct peft_tokjson *t)
 {
-	size_t i, n = peft_pieces_used(p);
-	float least = worst(p);
+	struct peft_buf *b = &t->text;
 
 	peft_buf_puts(b, "{\"type\":\"Unigram\",\"unk_id\":");
 	if (p->unk == PEFT_NOPIECE)
 		peft_buf_puts(b, "null");
 	else
 		peft_buf_printf(b, "%zu", p->unk);
-	peft_buf_puts(b, ",\"vocab\":[");
-	for (i = 0; i < n; i++) {
-		peft_buf_puts(b, i > 0 ? ",[" : "[");
-		peft_json_putstr(b, p->at[i].s, p->at[i].len);
-		peft_buf_putc(b, ',');
-		peft_json_putreal(b, (double)(p->at[i].type == PEFT_P_NORMAL ?
-		    p->at[i].score : least));
-		peft_buf_putc(b, ']');
-	}
-	peft_buf_printf(b, "],\"byte_fallback\":%s}", p->byte_fallback ?
+	peft_buf_puts(b, ",\"vocab\":");
+	peft_tokjson_list(t, &t->vocab_at);
+	peft_buf_printf(b, ",\"byte_fallback\":%s}", p->byte_fallback ?
 	    "true" : "false");
 }
 
 int
-peft_pieces_tokenizer(const struct peft_pieces *p, struct peft_buf *b,
+peft_pieces_tokenizer(const struct peft_pieces *p, struct peft_tokjson *t,
     struct peft_err *err)
 {
-	int r = 0;
+	struct peft_buf *b = &t->text;
 
-	if (peft_pieces_check(p, err) == -1)
+	if (peft_pieces_lists(p, t, err) == -1)
 		return -1;
 	peft_buf_puts(b, "{\"version\":\"1.0\",\"truncation\":null,"
 	    "\"padding\":null,\"added_tokens\":[");
@@ -313,11 +283,11 @@ peft_pieces_tokenizer(const struct peft_pieces *p, struct peft_buf *b,
 	put_decoder(p, b);
 	peft_buf_puts(b, ",\"model\":");
 	if (p->unigram)
-		put_unigram(p, b);
+		put_unigram(p, t);
 	else
-		r = put_bpe(p, b, err);
+		put_bpe(p, t);
 	peft_buf_puts(b, "}\n");
-	return r;
+	return b->failed ? peft_seterr(err, "no memory") : 0;
 }
 
 static void

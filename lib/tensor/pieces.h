@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "tensor/tokjson.h"
 
 /*
  * A vocabulary as SentencePiece has it: pieces with scores and kinds, and how
@@ -19,8 +20,6 @@ enum peft_piece_type {		/* the numbers of both containers */
 	PEFT_P_UNUSED, PEFT_P_BYTE
 };
 
-enum { PEFT_MAXPIECE = 512 };	/* bytes of a piece that is merged */
-
 struct peft_piece {
 	const char	*s;		/* not NUL-terminated */
 	size_t		 len;
@@ -31,6 +30,8 @@ struct peft_piece {
 struct peft_pieces {
 	struct peft_piece	*at;
 	size_t			 n, cap;
+	bool			 are_text;	/* it is known that they are
+						 * UTF-8 without NUL */
 	const char		*what;		/* "tokenizer.model", for errors */
 	bool			 unigram;	/* else pairs are merged */
 	bool			 byte_fallback;
@@ -51,18 +52,14 @@ struct peft_pieces {
 
 /* How many there are but for unused ones at the end, which only fill up. */
 size_t	peft_pieces_used(const struct peft_pieces *);
-/* Are they UTF-8 without NUL, of finite scores and none there twice? */
-int	peft_pieces_check(const struct peft_pieces *, struct peft_err *)
-	    PEFT_MUSTCHECK;
-/* Append tokenizer.json's text, or tokenizer_config.json's.  The pieces are
- * checked. */
-int	peft_pieces_tokenizer(const struct peft_pieces *, struct peft_buf *,
+/* pieces-check.c: the lists that they are, but for unused ones at the end.
+ * Are they UTF-8 without NUL, of finite scores and none there twice? */
+int	peft_pieces_lists(const struct peft_pieces *, struct peft_tokjson *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* tokenizer.json; tokenizer_config.json's text, appended.  The pieces are
+ * checked; *told is to be freed also on failure. */
+int	peft_pieces_tokenizer(const struct peft_pieces *, struct peft_tokjson *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 void	peft_pieces_config(const struct peft_pieces *, struct peft_buf *);
-
-/* pieces-merges.c: the merges of pairs that scores mean, best score first, as
- * a JSON list of pairs; *n is how many. */
-int	peft_pieces_merges(const struct peft_pieces *, struct peft_buf *,
-	    size_t *n, struct peft_err *) PEFT_MUSTCHECK;
 
 #endif

@@ -59,6 +59,48 @@ peft_sides_add(struct peft_sides *s, const char *name, struct peft_buf *data,
 	return 0;
 }
 
+int
+peft_sides_tell(struct peft_sides *s, struct peft_tokjson *told,
+    struct peft_err *err)
+{
+	struct peft_tokjson *own = NULL;
+	struct peft_side *side = NULL;
+
+	if (told->text.failed)
+		peft_seterr(err, "tokenizer.json: no memory");
+	else if ((own = peft_calloc(1, sizeof(*own), err)) != NULL)
+		side = new_side(s, "tokenizer.json", err);
+	if (side == NULL) {
+		free(own);
+		peft_tokjson_free(told);
+		return -1;
+	}
+	*own = *told;
+	*told = (struct peft_tokjson){ 0 };
+	side->told = own;
+	return 0;
+}
+
+int
+peft_sides_spell(const struct peft_sides *s, struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		if (s->at[i].told == NULL || s->at[i].data != NULL)
+			continue;
+		if (peft_tokjson_spell(s->at[i].told, &b, err) == -1) {
+			peft_buf_free(&b);
+			return peft_errprefix(err, "%s", s->at[i].name);
+		}
+		s->at[i].data = b.data;
+		s->at[i].len = b.len;
+		b = (struct peft_buf){ 0 };
+	}
+	return 0;
+}
+
 /* A file that ends within a page has zeros up to its end. */
 static void *
 map_large(const char *path, size_t *len)
@@ -129,6 +171,8 @@ peft_sides_free(struct peft_sides *s)
 			    s->at[i].len);
 		else
 			free((void *)(uintptr_t)s->at[i].data);
+		peft_tokjson_free(s->at[i].told);
+		free(s->at[i].told);
 	}
 	free(s->at);
 	*s = (struct peft_sides){ 0 };

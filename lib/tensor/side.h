@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "tensor/source.h"
+#include "tensor/tokjson.h"
 
 /* A growing list of side files that owns names and data. */
 struct peft_sides {
@@ -21,6 +22,13 @@ int	peft_sides_add(struct peft_sides *, const char *name,
 enum { PEFT_MAXSIDE = 256 << 20 };
 int	peft_sides_read(struct peft_sides *, const char *name,
 	    const char *path, struct peft_err *) PEFT_MUSTCHECK;
+/* tokenizer.json: takes over *told, which is empty afterwards, also on
+ * failure. */
+int	peft_sides_tell(struct peft_sides *, struct peft_tokjson *told,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* All of them have their bytes: what was told is spelt. */
+int	peft_sides_spell(const struct peft_sides *, struct peft_err *)
+	    PEFT_MUSTCHECK;
 const struct peft_side *peft_sides_find(const struct peft_sides *,
 	    const char *name);
 void	peft_sides_free(struct peft_sides *);

@@ -47,6 +47,12 @@ kind_of(const char *name)
 }
 
 bool
+peft_source_joined(const struct peft_source *s)
+{
+	return s->arch != NULL && peft_arch_joined(s->arch);
+}
+
+bool
 peft_source_is_experts(const char *name)
 {
 	return kind_of(name) != NULL;
@@ -61,7 +67,7 @@ peft_source_experts(const struct peft_source *s, size_t i, size_t *n,
 	size_t each = k != NULL && k->parts[1] != NULL ? 2 : 1, out;
 
 	*n = 0;
-	if (k == NULL || s->arch == NULL || !peft_arch_joined(s->arch))
+	if (k == NULL || !peft_source_joined(s))
 		return 0;
 	out = raw->shape[k->codes ? 1 : k->ndim - 1];
 	if (raw->ndim != k->ndim || raw->nbytes == 0 || out % each != 0 ||

@@ -181,16 +181,20 @@ peft_source_hash(struct peft_source *s, int threads, char *hex,
 
 /* ---- on the way ---- */
 
+/* SHA-256 is the slowest that is done with most weights, and cannot be shared
+ * out within one; so that of one weight may go on while the next is begun. */
+enum { FLIGHT = 2 };
+
 struct peft_hasher {
 	struct peft_source	*source;
 	struct digest		*d;
 	size_t			 n, done;
-	pthread_t		 id;
-	bool			 started;
+	size_t			 most, flying;	/* the last of those done */
+	pthread_t		 id[FLIGHT];
 };
 
 struct peft_hasher *
-peft_hasher_open(struct peft_source *s, struct peft_err *err)
+peft_hasher_open(struct peft_source *s, int threads, struct peft_err *err)
 {
 	struct peft_hasher *h = peft_calloc(1, sizeof(*h), err);
 
@@ -198,6 +202,7 @@ peft_hasher_open(struct peft_source *s, struct peft_err *err)
 		return NULL;
 	h->source = s;
 	h->n = s->nwholes;
+	h->most = threads == 1 ? 1 : FLIGHT;
 	if ((h->d = peft_calloc(h->n, sizeof(*h->d), err)) == NULL) {
 		free(h);
 		return NULL;
@@ -212,29 +217,53 @@ run_one(void *d)
 	return NULL;
 }
 
+/* Wait until no more than `some' are under way. */
+static void
+land(struct peft_hasher *h, size_t some)
+{
+	for (; h->flying > some; h->flying--)
+		pthread_join(h->id[(h->done - h->flying) % FLIGHT], NULL);
+}
+
 void
 peft_hasher_begin(struct peft_hasher *h, const struct peft_weight *w)
 {
 	struct digest *d = &h->d[h->done];
 
+	land(h, h->most - 1);
 	*d = (struct digest){ .w = *w, .source = h->source, .i = h->done };
+	if (pthread_create(&h->id[h->done % FLIGHT], NULL, run_one, d) == 0) {
+		h->flying++;
+		h->done++;
+		return;
+	}
+	land(h, 0);
 	h->done++;
-	h->started = pthread_create(&h->id, NULL, run_one, d) == 0;
-	if (!h->started)
-		digest_weight(d);
+	digest_weight(d);
+}
+
+/* Does what the hash is of last until the source is closed? */
+static bool
+lasts(const struct digest *d)
+{
+	const struct peft_scales *s = &d->w.scales;
+
+	return s->absmax == NULL && s->qabsmax == NULL &&
+	    s->exponents == NULL && s->zero == NULL && s->order == NULL &&
+	    peft_source_is_mapped(d->source, d->i);
 }
 
 void
 peft_hasher_wait(struct peft_hasher *h)
 {
-	if (h->started)
-		pthread_join(h->id, NULL);
-	h->started = false;
+	if (h->done == 0 || !lasts(&h->d[h->done - 1]))
+		land(h, 0);
 }
 
 void
 peft_hasher_end(struct peft_hasher *h, char *hex)
 {
+	land(h, 0);
 	digest_of_all(h->d, h->done, hex);
 }
 
@@ -243,7 +272,7 @@ peft_hasher_close(struct peft_hasher *h)
 {
 	if (h == NULL)
 		return;
-	peft_hasher_wait(h);
+	land(h, 0);
 	free(h->d);
 	free(h);
 }

@@ -33,8 +33,9 @@ peft_source_is_mapped(const struct peft_source *s, size_t i)
 	const struct peft_raw *raw = &s->raws[w->part[PEFT_DATA]];
 	const struct peft_file *f = &s->files[raw->file];
 
-	return f->map != NULL && !f->heap && w->w.data ==
-	    peft_source_bytes(s, raw);
+	/* what lies askew in the file was copied */
+	return f->map != NULL && !f->heap && raw->copy == NULL &&
+	    w->w.data == peft_source_bytes(s, raw);
 }
 
 void

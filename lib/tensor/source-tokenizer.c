@@ -117,6 +117,7 @@ of_spm(struct peft_sides *sides, const char *name,
     const struct peft_buf *file, struct peft_err *err)
 {
 	struct peft_pieces p = { .what = name };
+	struct peft_tokjson t = { 0 };
 	struct peft_buf b = { 0 };
 	char *typed = NULL;
 	int r;
@@ -126,13 +127,14 @@ of_spm(struct peft_sides *sides, const char *name,
 	p.inline_symbols &= few_symbols(&p);
 	if (r == 0 && !p.inline_symbols && !p.spaces)
 		r = peft_spm_type(&p, &typed, err);
-	if (r == 0 && (r = peft_pieces_tokenizer(&p, &b, err)) == 0)
-		r = peft_sides_add(sides, "tokenizer.json", &b, err);
+	if (r == 0 && (r = peft_pieces_tokenizer(&p, &t, err)) == 0)
+		r = peft_sides_tell(sides, &t, err);
 	if (r == 0 && peft_sides_find(sides, "tokenizer_config.json") ==
 	    NULL) {
 		peft_pieces_config(&p, &b);
 		r = peft_sides_add(sides, "tokenizer_config.json", &b, err);
 	}
+	peft_tokjson_free(&t);
 	peft_buf_free(&b);
 	free(typed);
 	free(p.at);
@@ -169,6 +171,7 @@ of_ranks(struct peft_sides *sides, const char *name,
 	    "tokenizer_config.json");
 	const struct peft_tiktoken *k = kind_of(sides, name, err);
 	struct peft_ranks ranks = { .pieces.what = name };
+	struct peft_tokjson t = { 0 };
 	struct peft_buf b = { 0 };
 	cJSON *j = NULL;
 	int r = -1;
@@ -179,14 +182,15 @@ of_ranks(struct peft_sides *sides, const char *name,
 	    err)) == NULL)
 		return peft_errprefix(err, "tokenizer_config.json");
 	if (peft_ranks_read(&ranks, file->data, file->len, err) == 0)
-		r = peft_ranks_tokenizer(&ranks, k, j, &b, err) == -1 ?
+		r = peft_ranks_tokenizer(&ranks, k, j, &t, err) == -1 ?
 		    peft_errprefix(err, "%s", name) :
-		    peft_sides_add(sides, "tokenizer.json", &b, err);
+		    peft_sides_tell(sides, &t, err);
 	if (r == 0 && side == NULL) {
 		peft_ranks_config(k, &b);
 		r = peft_sides_add(sides, "tokenizer_config.json", &b, err);
 	}
 	cJSON_Delete(j);
+	peft_tokjson_free(&t);
 	peft_buf_free(&b);
 	peft_ranks_free(&ranks);
 	return r;

@@ -81,16 +81,15 @@ peft_source_is_adapter(const struct peft_source *s)
 	    peft_sides_find(&s->sides, "adapter_config.json") != NULL;
 }
 
-size_t
-peft_source_nsides(const struct peft_source *s)
+int
+peft_source_sides(const struct peft_source *s, const struct peft_side **sides,
+    size_t *n, struct peft_err *err)
 {
-	return s->sides.n;
-}
-
-const struct peft_side *
-peft_source_side_at(const struct peft_source *s, size_t i)
-{
-	return &s->sides.at[i];
+	if (peft_sides_spell(&s->sides, err) == -1)
+		return peft_errprefix(err, "%s", s->label);
+	*sides = s->sides.at;
+	*n = s->sides.n;
+	return 0;
 }
 
 const struct peft_side *

@@ -33,9 +33,11 @@ enum peft_kind { PEFT_FOLDER, PEFT_BUNDLE, PEFT_GGUF };
 
 struct peft_side {
 	const char	*name;		/* "config.json" */
-	const void	*data;
+	const void	*data;		/* NULL: only told, see below */
 	size_t		 len;
 	bool		 mapped;	/* of interest to its owner alone */
+	struct peft_tokjson *told;	/* a tokenizer.json made from another
+					 * format; or NULL */
 };
 
 /* Opens and reads headers and side files; weights are not touched.  Every
@@ -52,10 +54,14 @@ const struct peft_quantcfg *peft_source_quant(const struct peft_source *);
 /* adapter_config.json is among the side files (or a GGUF LoRA). */
 bool		 peft_source_is_adapter(const struct peft_source *);
 
-size_t		 peft_source_nsides(const struct peft_source *);
-const struct peft_side *peft_source_side_at(const struct peft_source *, size_t);
+/* All side files, n of them (NULL if there are none). */
+int		 peft_source_sides(const struct peft_source *,
+		    const struct peft_side **, size_t *n, struct peft_err *)
+		    PEFT_MUSTCHECK;
+/* By name, or NULL.  A tokenizer.json that only is told has no data before
+ * somebody asked for all of them. */
 const struct peft_side *peft_source_side(const struct peft_source *,
-		    const char *name);			/* or NULL */
+		    const char *name);
 /* A string of the safetensors __metadata__ ("peft.base"), or NULL. */
 const char	*peft_source_meta(const struct peft_source *, const char *key);
 /* For peft-inspect: raw metadata pairs (GGUF: keys with values as text,
@@ -106,6 +112,9 @@ void		 peft_source_passed(struct peft_source *, size_t i, size_t from,
 		    size_t to);
 /* Is it one, as it is in the file? */
 bool		 peft_source_is_mapped(const struct peft_source *, size_t i);
+/* Is the source of a family whose folders have all experts of a layer in one
+ * tensor (gpt_oss)? */
+bool		 peft_source_joined(const struct peft_source *);
 /* -1 if a file that is mapped is not what it was when it was opened.  Asked
  * when all was read and before anything is said to be done. */
 int		 peft_source_unchanged(const struct peft_source *,
@@ -124,10 +133,11 @@ int		 peft_source_hash_path(const char *path, int threads,
 
 /* The same hash while peft_source_next() goes through the source for another
  * purpose: begin() with each weight that it gives, of which a thread then
- * reads the data; wait() before the next one; end(), once all were given. */
+ * reads the data (of mapped ones two at a time, but with threads 1); wait()
+ * before the next one; end(), once all were given. */
 struct peft_hasher;
-struct peft_hasher *peft_hasher_open(struct peft_source *, struct peft_err *)
-		    PEFT_MUSTCHECK;
+struct peft_hasher *peft_hasher_open(struct peft_source *, int threads,
+		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_hasher_begin(struct peft_hasher *,
 		    const struct peft_weight *);
 void		 peft_hasher_wait(struct peft_hasher *);

@@ -31,11 +31,15 @@ struct spec {
 	bool			 trainer, normaliser;	/* are there */
 };
 
-static int
+static inline int
 varint(struct cursor *c, uint64_t *v)
 {
 	unsigned shift;
 
+	if (c->p < c->end && *c->p < 128) {	/* as most are */
+		*v = *c->p++;
+		return 0;
+	}
 	*v = 0;
 	for (shift = 0; c->p < c->end && shift < 64; shift += 7) {
 		*v |= (uint64_t)(*c->p & 127) << shift;
@@ -45,7 +49,7 @@ varint(struct cursor *c, uint64_t *v)
 	return -1;
 }
 
-static int
+static inline int
 fixed(struct cursor *c, size_t n, uint64_t *v)
 {
 	size_t i;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokenizer.json from tiktoken's ranks. */
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,26 +87,46 @@ of_config(struct specials *l, const cJSON *decoder, size_t n,
 	return 0;
 }
 
+/* Each token once, and one for each byte. */
+static int
+check_tokens(struct peft_tokjson *t, struct peft_err *err)
+{
+	struct peft_buf b = { 0 };
+	size_t same[2];
+	int r, byte;
+
+	if ((r = peft_tokjson_index(t, same, err)) == 1)
+		r = peft_seterr(err, "the tokens of ranks %zu and %zu are the "
+		    "same", same[0], same[1]);
+	for (byte = 0; r == 0 && byte < 256; byte++) {
+		peft_buf_clear(&b);
+		peft_ranks_visible(&b, (unsigned char)byte);
+		if (!b.failed && peft_lookup_find(&t->known, b.data,
+		    b.len) < 0)
+			r = peft_seterr(err, "no token is the byte 0x%02x",
+			    (unsigned)byte);
+	}
+	peft_buf_free(&b);
+	return r;
+}
+
 /* Special tokens take ids that no rank has, and texts that no token is. */
 static int
-check(const struct specials *l, const struct peft_pieces *p,
+check(const struct specials *l, const struct peft_tokjson *t,
     struct peft_err *err)
 {
 	struct peft_map seen = { 0 };
-	size_t i;
+	size_t i, n;
 	int r = 1;
 
-	for (i = 0; r == 1 && i < p->n; i++)
-		if (p->at[i].type != 0)
-			r = peft_map_add(&seen, p->at[i].s, p->at[i].len, i,
-			    err);
 	for (i = 0; r == 1 && i < l->n; i++) {
-		if (l->at[i].id < p->n && p->at[l->at[i].id].type != 0)
+		n = strlen(l->at[i].text);
+		if (l->at[i].id < t->n && t->token[l->at[i].id].s != NULL)
 			r = peft_seterr(err, "the special token '%.100s' has "
 			    "the id of another, %zu", l->at[i].text,
 			    l->at[i].id);
-		else if ((r = peft_map_add(&seen, l->at[i].text,
-		    strlen(l->at[i].text), 0, err)) == 0)
+		else if (peft_lookup_find(&t->known, l->at[i].text, n) >= 0 ||
+		    (r = peft_map_add(&seen, l->at[i].text, n, 0, err)) == 0)
 			r = peft_seterr(err, "the special token '%.100s' is "
 			    "there twice", l->at[i].text);
 	}
@@ -113,28 +134,54 @@ check(const struct specials *l, const struct peft_pieces *p,
 	return r == -1 ? -1 : 0;
 }
 
-static void
-put_vocab(const struct specials *l, const struct peft_pieces *p,
-    struct peft_buf *b)
+static int
+put_ranks(const struct peft_pieces *p, struct peft_tokjson *t,
+    struct peft_err *err)
 {
 	size_t i;
 
+	if ((t->rank = peft_calloc(p->n, sizeof(*t->rank), err)) == NULL)
+		return -1;
 	for (i = 0; i < p->n; i++) {
-		if (p->at[i].type == 0)
-			continue;
-		if (b->data[b->len - 1] != '{')
-			peft_buf_putc(b, ',');
-		peft_json_putstr(b, p->at[i].s, p->at[i].len);
-		peft_buf_printf(b, ":%zu", i);
+		t->rank[i] = p->at[i].type == 0 ? INFINITY : p->at[i].score;
+		if (p->at[i].len > PEFT_TOKJSON_LONGEST)
+			return peft_seterr(err, "the token of rank %zu has "
+			    "%zu bytes, more than %d", i, p->at[i].len,
+			    PEFT_TOKJSON_LONGEST);
+		if (p->at[i].type != 0)
+			peft_tokjson_put(t, i, p->at[i].s, p->at[i].len);
 	}
-	/* those between ranks, so that no id is left out */
+	return 0;
+}
+
+/* The vocabulary: ranks, and the special tokens between them, so that no id
+ * is left out. */
+static int
+put_tokens(const struct specials *l, const struct peft_pieces *p,
+    struct peft_tokjson *t, struct peft_err *err)
+{
+	size_t i, n, bytes = 0;
+	const char *s;
+
+	for (i = 0; i < p->n; i++)
+		bytes += p->at[i].len;
+	for (i = 0; i < l->n; i++)
+		bytes += strlen(l->at[i].text);
+	if (peft_tokjson_open(t, p->n, bytes, err) == -1 ||
+	    put_ranks(p, t, err) == -1 || check_tokens(t, err) == -1 ||
+	    check(l, t, err) == -1)
+		return -1;
 	for (i = 0; i < l->n; i++) {
 		if (l->at[i].id >= p->n)
 			continue;
-		peft_buf_putc(b, ',');
-		peft_json_putstr(b, l->at[i].text, strlen(l->at[i].text));
-		peft_buf_printf(b, ":%zu", l->at[i].id);
+		s = l->at[i].text;
+		n = strlen(s);
+		t->rank[l->at[i].id] = INFINITY;
+		peft_tokjson_put(t, l->at[i].id, s, n);
+		peft_lookup_add(&t->known, (int32_t)l->at[i].id,
+		    peft_lookup_key(s, n));
 	}
+	return 0;
 }
 
 static void
@@ -187,13 +234,12 @@ put_post(const struct special *bos, struct peft_buf *b)
 	peft_buf_puts(b, "]}}}");
 }
 
-static int
-put_all(const struct specials *l, const struct peft_ranks *r,
-    const struct peft_tiktoken *k, bool bos, struct peft_buf *b,
-    struct peft_err *err)
+static void
+put_all(const struct specials *l, const struct peft_tiktoken *k, bool bos,
+    struct peft_tokjson *t)
 {
 	const struct peft_pre *pre = peft_pre_of_gguf(k->pre, strlen(k->pre));
-	size_t n;
+	struct peft_buf *b = &t->text;
 
 	peft_buf_puts(b, "{\"version\":\"1.0\",\"truncation\":null,"
 	    "\"padding\":null,\"added_tokens\":[");
@@ -208,18 +254,17 @@ put_all(const struct specials *l, const struct peft_ranks *r,
 	    "\"dropout\":null,\"unk_token\":null,"
 	    "\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null,"
 	    "\"fuse_unk\":false,\"byte_fallback\":false,"
-	    "\"ignore_merges\":true,\"vocab\":{");
-	put_vocab(l, &r->pieces, b);
-	peft_buf_puts(b, "},\"merges\":");
-	if (peft_pieces_merges(&r->pieces, b, &n, err) == -1)
-		return -1;
+	    "\"ignore_merges\":true,\"vocab\":");
+	peft_tokjson_list(t, &t->vocab_at);
+	peft_buf_puts(b, ",\"merges\":");
+	peft_tokjson_list(t, &t->merges_at);
 	peft_buf_puts(b, "}}\n");
-	return 0;
 }
 
 int
-peft_ranks_tokenizer(struct peft_ranks *r, const struct peft_tiktoken *k,
-    const cJSON *config, struct peft_buf *b, struct peft_err *err)
+peft_ranks_tokenizer(const struct peft_ranks *r,
+    const struct peft_tiktoken *k, const cJSON *config, struct peft_tokjson *t,
+    struct peft_err *err)
 {
 	const cJSON *decoder = peft_json_get(config, "added_tokens_decoder");
 	struct specials l = { 0 };
@@ -233,9 +278,11 @@ peft_ranks_tokenizer(struct peft_ranks *r, const struct peft_tiktoken *k,
 	    err) == -1)
 		status = -1;
 	if (status == 0)
-		status = check(&l, &r->pieces, err);
+		status = put_tokens(&l, &r->pieces, t, err);
 	if (status == 0)
-		status = put_all(&l, r, k, bos, b, err);
+		put_all(&l, k, bos, t);
+	if (status == 0 && t->text.failed)
+		status = peft_seterr(err, "no memory");
 	for (i = 0; i < l.n; i++)
 		free(l.at[i].text);
 	free(l.at);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/base64.h"
-#include "base/map.h"
 #include "tensor/tiktoken.h"
 
 enum { MAXRANK = 1 << 22 };
@@ -72,9 +71,8 @@ peft_tiktoken_of_model(const char *model_type)
 	return NULL;
 }
 
-/* GPT-2's character for a byte. */
-static void
-put_visible(struct peft_buf *b, unsigned char byte)
+void
+peft_ranks_visible(struct peft_buf *b, unsigned char byte)
 {
 	char utf8[4];
 	unsigned c = byte;
@@ -88,12 +86,13 @@ put_visible(struct peft_buf *b, unsigned char byte)
 	peft_buf_put(b, utf8, peft_utf8_put(utf8, c));
 }
 
-/* A line without its end: what it says, the token appended to text. */
+/* A line without its end: what it says, the token appended to text.  raw: for
+ * its bytes. */
 static int
-read_line(const char *s, size_t n, struct peft_buf *text, size_t *rank)
+read_line(const char *s, size_t n, struct peft_buf *text, struct peft_buf *raw,
+    size_t *rank)
 {
 	const char *space = memchr(s, ' ', n);
-	struct peft_buf raw = { 0 };
 	const char *p, *end = s + n;
 	size_t i;
 	int r;
@@ -107,11 +106,11 @@ read_line(const char *s, size_t n, struct peft_buf *text, size_t *rank)
 		if (*rank >= MAXRANK)
 			return -1;
 	}
-	r = peft_base64_get(&raw, s, (size_t)(space - s));
-	for (i = 0; r == 0 && i < raw.len; i++)
-		put_visible(text, (unsigned char)raw.data[i]);
-	text->failed |= raw.failed;
-	peft_buf_free(&raw);
+	peft_buf_clear(raw);
+	r = peft_base64_get(raw, s, (size_t)(space - s));
+	for (i = 0; r == 0 && i < raw->len; i++)
+		peft_ranks_visible(text, (unsigned char)raw->data[i]);
+	text->failed |= raw->failed;
 	return r;
 }
 
@@ -123,6 +122,7 @@ struct line {
 struct lines {
 	struct line	*at;
 	size_t		 n, cap;
+	struct peft_buf	 raw;		/* a token's bytes */
 };
 
 static int
@@ -147,7 +147,7 @@ read_lines(struct peft_ranks *r, const char *s, size_t len, struct lines *l,
 		l->at = grown;
 		grown += l->n++;
 		grown->begin = r->text.len;
-		if (read_line(s, n, &r->text, &grown->rank) == -1)
+		if (read_line(s, n, &r->text, &l->raw, &grown->rank) == -1)
 			return peft_seterr(err, "line %zu is not a token in "
 			    "base64 and its rank", line);
 		grown->len = r->text.len - grown->begin;
@@ -185,37 +185,6 @@ point(struct peft_ranks *r, const struct lines *l, struct peft_err *err)
 	return 0;
 }
 
-/* Each token once, and one for each byte. */
-static int
-check_tokens(const struct peft_ranks *r, struct peft_err *err)
-{
-	const struct peft_pieces *p = &r->pieces;
-	struct peft_map seen = { 0 };
-	struct peft_buf b = { 0 };
-	int byte, status = 1;
-	size_t i;
-
-	for (i = 0; status == 1 && i < p->n; i++) {
-		if (p->at[i].type == 0)
-			continue;
-		status = peft_map_add(&seen, p->at[i].s, p->at[i].len, i, err);
-		if (status == 0)
-			status = peft_seterr(err, "the tokens of ranks %zu "
-			    "and %zu are the same", *peft_map_find(&seen,
-			    p->at[i].s, p->at[i].len), i);
-	}
-	for (byte = 0; status == 1 && byte < 256; byte++) {
-		peft_buf_clear(&b);
-		put_visible(&b, (unsigned char)byte);
-		if (!b.failed && peft_map_find(&seen, b.data, b.len) == NULL)
-			status = peft_seterr(err, "no token is the byte "
-			    "0x%02x", (unsigned)byte);
-	}
-	peft_buf_free(&b);
-	peft_map_free(&seen);
-	return status == -1 ? -1 : 0;
-}
-
 int
 peft_ranks_read(struct peft_ranks *r, const char *s, size_t len,
     struct peft_err *err)
@@ -223,8 +192,9 @@ peft_ranks_read(struct peft_ranks *r, const char *s, size_t len,
 	struct lines l = { 0 };
 	int status = -1;
 
-	if (read_lines(r, s, len, &l, err) == 0 && point(r, &l, err) == 0)
-		status = check_tokens(r, err);
+	if (read_lines(r, s, len, &l, err) == 0)
+		status = point(r, &l, err);
+	peft_buf_free(&l.raw);
 	free(l.at);
 	return status == 0 ? 0 : peft_errprefix(err, "%s", r->pieces.what);
 }

@@ -35,11 +35,14 @@ int	peft_ranks_read(struct peft_ranks *, const char *, size_t len,
 	    struct peft_err *) PEFT_MUSTCHECK;
 void	peft_ranks_free(struct peft_ranks *);
 
-/* Append tokenizer.json's text.  config: tokenizer_config.json, of which
- * added_tokens_decoder and add_bos_token count, or NULL. */
-int	peft_ranks_tokenizer(struct peft_ranks *, const struct peft_tiktoken *,
-	    const cJSON *config, struct peft_buf *, struct peft_err *)
-	    PEFT_MUSTCHECK;
+/* Append GPT-2's character for a byte. */
+void	peft_ranks_visible(struct peft_buf *, unsigned char byte);
+
+/* tokenizer.json, to be freed also on failure.  config: tokenizer_config.json,
+ * of which added_tokens_decoder and add_bos_token count, or NULL. */
+int	peft_ranks_tokenizer(const struct peft_ranks *,
+	    const struct peft_tiktoken *, const cJSON *config,
+	    struct peft_tokjson *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_ranks_config(const struct peft_tiktoken *, struct peft_buf *);
 
 #endif

@@ -47,7 +47,7 @@ peft_bpe_whole(const struct peft_bpe *b, unsigned char *whole,
 	if (made == NULL)
 		return -1;
 	for (i = 0; i < b->n; i++) {
-		const struct peft_merge *m = &b->merge[i];
+		const struct peft_bpe_merge *m = &b->merge[i];
 
 		if (!whole[m->left] || !whole[m->right] || whole[m->result] ||
 		    peft_bpe_find(b, m->left, m->right)->rank != i ||

@@ -34,7 +34,7 @@ peft_bpe_index(struct peft_bpe *b, struct peft_err *err)
 	/* of free slots all bits are set: ids, PEFT_NORANK and -1 */
 	memset(b->slots, 0xff, slots * sizeof(*b->slots));
 	for (i = 0; i < b->n; i++) {
-		const struct peft_merge *m = &b->merge[i];
+		const struct peft_bpe_merge *m = &b->merge[i];
 		struct peft_pair *p;
 
 		if (i + AHEAD < b->n)

@@ -6,17 +6,15 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "tensor/tokjson.h"
 
 /*
  * Byte-pair encoding (Sennrich et al. 2016): the pair of neighbours with the
  * lowest rank is merged, the leftmost among equals, until none is left.
  */
-struct peft_merge {		/* its rank is its place in the list */
-	int32_t	left, right, result;
-};
-
 struct peft_bpe {
-	struct peft_merge	*merge;		/* n of them, by rank */
+	struct peft_bpe_merge	*merge;		/* n of them; the rank of each
+						 * is its place here */
 	size_t			 n;
 	struct peft_pair	*slots;
 	unsigned		 shift;

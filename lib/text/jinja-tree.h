@@ -23,6 +23,13 @@ struct jj_token {
 int	peft_jj_lex(struct jj_pool *, const char *src, size_t len,
 	    struct jj_token **out, struct peft_err *) PEFT_MUSTCHECK;
 
+/* template-spell.c: behind a backslash at *p, which stays on the last byte of
+ * what was read; to s + *n, as Python reads it. */
+bool	peft_jj_unescape(const char **p, const char *end, char *s, size_t *n);
+/* The end of the tag of one word at p, or NULL if it is none. */
+const char *peft_jj_word_tag(const char *p, const char *end,
+	    const char *word);
+
 /* The tree: one struct for all nodes; what a, b, c, d and list mean is said
  * where they are parsed. */
 enum jj_op {
@@ -36,6 +43,7 @@ enum jj_op {
 	/* statements */
 	JN_TEXT = JN_NEXPR, JN_OUTPUT, JN_IF, JN_FOR, JN_SET, JN_SET_BLOCK,
 	JN_MACRO, JN_GENERATION, JN_BREAK, JN_CONTINUE, JN_BLOCK,
+	JN_FILTER_BLOCK, JN_WITH, JN_CALL_BLOCK,
 	JN_NOP
 };
 
@@ -64,6 +72,24 @@ enum { JJ_PARSE_DEPTH = 100 };
 
 /* All return NULL (with *err set) for what is not right. */
 struct jj_node *peft_jj_parse(struct jj_parser *);
+struct jj_node *peft_jj_parse_body(struct jj_parser *, const char *word);
+/* template-scopes.c: statements that have a scope of their own, behind their
+ * word; and their work. */
+struct jj_node *peft_jj_parse_filter(struct jj_parser *);
+struct jj_node *peft_jj_parse_with(struct jj_parser *);
+struct jj_node *peft_jj_parse_caller(struct jj_parser *);
+int	peft_jj_exec_filter(struct jj_render *, const struct jj_node *);
+int	peft_jj_exec_with(struct jj_render *, const struct jj_node *);
+int	peft_jj_exec_caller(struct jj_render *, const struct jj_node *);
+/* What a chain of filters makes of a string. */
+int	peft_jj_chain(struct jj_render *, const struct jj_node *,
+	    struct jj_value *);
+/* A body's output, as a string; names set in it end with it. */
+int	peft_jj_capture(struct jj_render *, const struct jj_node *,
+	    struct jj_value *out);
+/* A call, with one more argument, or NULL, called caller. */
+int	peft_jj_eval_call(struct jj_render *, const struct jj_node *,
+	    const struct jj_value *caller, struct jj_value *out);
 void	*peft_jj_wrong(struct jj_parser *, const char *what);
 struct jj_node *peft_jj_node(struct jj_parser *, enum jj_op);
 bool	peft_jj_is(const struct jj_token *, const char *);
@@ -76,6 +102,9 @@ bool	peft_jj_take_op(struct jj_parser *, const char *);
  * "a if b else c". */
 struct jj_node *peft_jj_parse_tuple(struct jj_parser *, bool whole);
 struct jj_node *peft_jj_parse_expr(struct jj_parser *);
+/* Filters, as of a variable called JJ_CAPTURED. */
+#define JJ_CAPTURED	"{captured}"
+struct jj_node *peft_jj_parse_chain(struct jj_parser *);
 struct jj_node *peft_jj_parse_atom(struct jj_parser *);
 struct jj_node *peft_jj_binary_node(struct jj_parser *, enum jj_op,
 	    struct jj_node *a, struct jj_node *b);

@@ -34,6 +34,11 @@ enum jj_kind {
 	JJ_NKIND
 };
 
+/* What filters and methods give instead of lists: it can be walked over, and
+ * is no list otherwise; a generator only once (and items[n], an int, is 1 when
+ * it was). */
+enum { JJ_OWN, JJ_GENERATOR, JJ_KEYS, JJ_VALUES, JJ_ITEMS, JJ_RANGE };
+
 /* Where a byte of a string comes from. */
 enum { JJ_USER = 1,		/* the caller's data */
     JJ_GENERATED = 2 };		/* written inside {% generation %} */
@@ -41,6 +46,9 @@ enum { JJ_USER = 1,		/* the caller's data */
 struct jj_value {
 	enum jj_kind	kind;
 	bool		tuple;			/* of a list: its repr */
+	bool		safe;			/* of a str: Markup, what is
+						 * added to it is escaped */
+	unsigned char	form;			/* of a list: what it is not */
 	bool		watched;		/* jinja-watch.h */
 	size_t		n;			/* str: bytes; list: items */
 	union {
@@ -119,6 +127,8 @@ struct jj_value	peft_jj_real(double);
  * (None without memory). */
 struct jj_value	peft_jj_list(struct jj_pool *, size_t n);
 struct jj_value	peft_jj_dict(struct jj_pool *, enum jj_kind);
+/* A list becomes a generator of its items. */
+int		peft_jj_generate(struct jj_render *, struct jj_value *);
 int		peft_jj_of_json(struct jj_render *, const cJSON *,
 		    struct jj_value *);
 bool		peft_jj_truth(const struct jj_value *);
@@ -166,7 +176,16 @@ int	peft_jj_contains(struct jj_render *, const struct jj_value *x,
 int	peft_jj_binary(struct jj_render *, int op, const struct jj_value *,
 	    const struct jj_value *, struct jj_value *out);
 
-/* template-print.c: Python's str() and json.dumps() */
+/* template-markup.c: & < > " ' as HTML has them, unless it is Markup; the
+ * sum of two strings. */
+int	peft_jj_escape(struct jj_render *, const struct jj_value *,
+	    struct jj_value *out);
+int	peft_jj_add(struct jj_render *, const struct jj_value *,
+	    const struct jj_value *, struct jj_value *out);
+
+/* template-print.c: Python's str(), repr() and json.dumps() */
+int	peft_jj_repr(struct jj_render *, const struct jj_value *,
+	    struct jj_value *out);
 int	peft_jj_tostr(struct jj_render *, const struct jj_value *,
 	    struct jj_value *out);
 struct jj_dumps {
@@ -228,6 +247,10 @@ int	peft_jj_path(struct jj_render *, const struct jj_value *,
 const struct jj_builtin *peft_jj_method(enum jj_kind, const char *name,
 		    size_t len);
 const struct jj_builtin *peft_jj_string_method(const char *name, size_t len);
+/* template-words.c, template-groups.c */
+const struct jj_builtin *peft_jj_word_method(const char *name, size_t len);
+const struct jj_builtin *peft_jj_group_filter(const char *name, size_t len);
+jj_function	peft_jj_center;
 const struct jj_builtin *peft_jj_global(const char *name, size_t len);
 int	peft_jj_test(struct jj_render *, const char *name, size_t len,
 	    const struct jj_value *, const struct jj_args *, bool *out);

@@ -82,7 +82,8 @@ peft_jj_item(struct jj_render *r, const struct jj_value *self,
 		return bound(r, self, key->s, key->n, out);
 	if (!peft_jj_is_whole(key, &i))
 		return 0;
-	if (self->kind == JJ_LIST && index_of(i, self->n, &at))
+	if (self->kind == JJ_LIST && (self->form == JJ_OWN ||
+	    self->form == JJ_RANGE) && index_of(i, self->n, &at))
 		*out = self->items[at];
 	if (self->kind == JJ_STR && index_of(i, peft_jj_chars(self), &at))
 		*out = peft_jj_sub(self, peft_jj_char_at(self, at),
@@ -143,6 +144,7 @@ slice_list(struct jj_render *r, const struct jj_value *a,
 
 	*out = peft_jj_list(&r->pool, s->n);
 	out->tuple = a->tuple;
+	out->form = a->form;
 	for (i = 0; i < out->n; i++)
 		out->items[i] = a->items[s->from + (int64_t)i * s->step];
 	return out->n < s->n ? peft_jj_nomem(r) : 0;
@@ -179,7 +181,8 @@ peft_jj_slice(struct jj_render *r, const struct jj_value *a,
 	size_t chars, from;
 	struct steps s = { 0, 1, 0 };
 
-	if (a->kind != JJ_LIST && a->kind != JJ_STR)
+	if ((a->kind != JJ_LIST && a->kind != JJ_STR) ||
+	    (a->form != JJ_OWN && a->form != JJ_RANGE))
 		return peft_jj_fail(r, "a slice of %s", peft_jj_kind_name(a));
 	chars = a->kind == JJ_LIST ? a->n : peft_jj_chars(a);
 	if (peft_jj_spend(r, a->n) == -1 ||
@@ -223,6 +226,10 @@ peft_jj_items(struct jj_render *r, const struct jj_value *in,
 		break;
 	case JJ_LIST:
 		*out = v;
+		if (v.form == JJ_GENERATOR) {
+			out->n = v.items[v.n].i == 0 ? v.n : 0;
+			v.items[v.n].i = 1;
+		}
 		break;
 	case JJ_DICT:
 		*out = peft_jj_list(&r->pool, v.dict->n);
@@ -238,5 +245,21 @@ peft_jj_items(struct jj_render *r, const struct jj_value *in,
 		    peft_jj_kind_name(&v));
 	}
 	out->tuple = false;
+	out->form = JJ_OWN;
 	return r->pool.failed ? peft_jj_nomem(r) : peft_jj_spend(r, out->n);
+}
+
+int
+peft_jj_generate(struct jj_render *r, struct jj_value *v)
+{
+	struct jj_value g = peft_jj_list(&r->pool, v->n + 1);
+
+	if (g.n != v->n + 1)
+		return peft_jj_nomem(r);
+	if (v->n > 0)
+		memcpy(g.items, v->items, v->n * sizeof(*v));
+	g.items[--g.n] = peft_jj_int(0);
+	g.form = JJ_GENERATOR;
+	*v = g;
+	return 0;
 }

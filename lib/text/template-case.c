@@ -81,7 +81,10 @@ change(struct jj_render *r, const struct jj_value *in, raises *rule,
 		    s.mark == NULL ? 0 : s.mark[i], loc);
 	}
 	freelocale(loc);
-	return peft_jj_take(r, &t, out);
+	if (peft_jj_take(r, &t, out) == -1)
+		return -1;
+	out->safe = s.safe;
+	return 0;
 }
 
 int

@@ -140,8 +140,9 @@ eval_args(struct jj_render *r, const struct jj_node *e, struct jj_args *a)
 	return 0;
 }
 
-static int
-eval_call(struct jj_render *r, const struct jj_node *n, struct jj_value *out)
+int
+peft_jj_eval_call(struct jj_render *r, const struct jj_node *n,
+    const struct jj_value *caller, struct jj_value *out)
 {
 	struct jj_value f;
 	struct jj_args args;
@@ -151,7 +152,21 @@ eval_call(struct jj_render *r, const struct jj_node *n, struct jj_value *out)
 	    eval_args(r, n->list, &args) == -1)
 		return -1;
 	r->line = n->line;
+	if (caller != NULL) {
+		if (args.n == JJ_MAXARGS)
+			return peft_jj_fail(r, "more arguments than there may "
+			    "be");
+		args.v[args.n] = *caller;
+		args.name[args.n] = "caller";
+		args.len[args.n++] = strlen("caller");
+	}
 	return peft_jj_call_value(r, &f, &args, out);
+}
+
+static int
+eval_call(struct jj_render *r, const struct jj_node *n, struct jj_value *out)
+{
+	return peft_jj_eval_call(r, n, NULL, out);
 }
 
 static int

@@ -71,10 +71,8 @@ assign_all(struct jj_render *r, const struct jj_node *targets,
 	return 0;
 }
 
-/* Run a body with its output caught, as a string.  Names set in it end with
- * it. */
-static int
-capture(struct jj_render *r, const struct jj_node *body,
+int
+peft_jj_capture(struct jj_render *r, const struct jj_node *body,
     struct jj_value *out)
 {
 	struct jj_text t = { .text = { 0 } }, *out_before = r->out;
@@ -213,7 +211,11 @@ exec_set(struct jj_render *r, const struct jj_node *n)
 	struct jj_value v;
 	bool plain = n->list->next == NULL && n->list->op == JN_NAME;
 
-	if ((n->op == JN_SET_BLOCK ? capture(r, n->b, &v) :
+	if (n->op == JN_SET_BLOCK && n->a != NULL) {
+		if (peft_jj_capture(r, n->b, &v) == -1 ||
+		    peft_jj_chain(r, n->a, &v) == -1)
+			return -1;
+	} else if ((n->op == JN_SET_BLOCK ? peft_jj_capture(r, n->b, &v) :
 	    plain ? peft_jj_eval_watched(r, n->a, &v) :
 	    peft_jj_eval(r, n->a, &v)) == -1)
 		return -1;
@@ -238,7 +240,7 @@ exec_generation(struct jj_render *r, const struct jj_node *n)
 	unsigned char *mark;
 	size_t i;
 
-	if (capture(r, n->b, &v) == -1)
+	if (peft_jj_capture(r, n->b, &v) == -1)
 		return -1;
 	if ((mark = peft_jj_alloc(&r->pool, v.n + 1)) == NULL)
 		return peft_jj_nomem(r);
@@ -269,7 +271,8 @@ static int (*const execs[])(struct jj_render *, const struct jj_node *) = {
 	[JN_FOR] = exec_for, [JN_SET] = exec_set, [JN_SET_BLOCK] = exec_set,
 	[JN_MACRO] = exec_macro, [JN_GENERATION] = exec_generation,
 	[JN_BREAK] = exec_break, [JN_CONTINUE] = exec_continue,
-	[JN_BLOCK] = exec_block,
+	[JN_BLOCK] = exec_block, [JN_FILTER_BLOCK] = peft_jj_exec_filter,
+	[JN_WITH] = peft_jj_exec_with, [JN_CALL_BLOCK] = peft_jj_exec_caller,
 };
 
 int
@@ -310,6 +313,7 @@ peft_jj_macro(struct jj_render *r, const struct jj_value *macro,
 {
 	const struct jj_node *m = macro->macro, *p;
 	struct jj_scope *outer = r->scope;
+	const struct jj_node caller = { .name = "caller", .len = 6 };
 	const struct jj_value *arg;
 	struct jj_value v;
 	size_t i = 0, used = 0;
@@ -317,6 +321,9 @@ peft_jj_macro(struct jj_render *r, const struct jj_value *macro,
 
 	r->scope = macro->scope;
 	s = peft_jj_push(r);
+	/* what call gives it; no parameter has that place */
+	if (s == 0 && (arg = given(args, SIZE_MAX, &caller, &used)) != NULL)
+		s = peft_jj_set(r, caller.name, caller.len, arg);
 	for (p = m->list; s == 0 && p != NULL; p = p->next, i++) {
 		v = peft_jj_undefined;
 		if ((arg = given(args, i, p, &used)) != NULL)
@@ -330,7 +337,7 @@ peft_jj_macro(struct jj_render *r, const struct jj_value *macro,
 		s = peft_jj_fail(r, "%.*s is given arguments that it does not "
 		    "have", (int)m->len, m->name);
 	if (s == 0)
-		s = capture(r, m->b, out);
+		s = peft_jj_capture(r, m->b, out);
 	r->scope = outer;
 	return s;
 }

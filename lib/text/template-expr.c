@@ -58,6 +58,22 @@ filter(struct jj_parser *p, struct jj_node *a)
 	return n;
 }
 
+/* "trim|upper" of what is captured, which has a name that none can write. */
+struct jj_node *
+peft_jj_parse_chain(struct jj_parser *p)
+{
+	struct jj_node *n = peft_jj_node(p, JN_NAME);
+
+	if (n == NULL)
+		return NULL;
+	n->name = JJ_CAPTURED;
+	n->len = strlen(JJ_CAPTURED);
+	do
+		n = filter(p, n);
+	while (n != NULL && peft_jj_take_op(p, "|"));
+	return n;
+}
+
 static struct jj_node *
 filters(struct jj_parser *p, struct jj_node *n)
 {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/jinja.h"
+#include "text/jinja-format.h"
 
 #define FILTER(name)							\
 static int								\
@@ -74,6 +74,8 @@ FILTER(f_length)
 		n = peft_jj_chars(in);
 		break;
 	case JJ_LIST:
+		if (in->form == JJ_GENERATOR)
+			return peft_jj_fail(r, "the length of a generator");
 		n = in->n;
 		break;
 	case JJ_DICT:
@@ -181,32 +183,69 @@ FILTER(f_round)
 	return 0;
 }
 
-/* & < > " ' as HTML has them */
 FILTER(f_escape)
 {
-	static const struct {
-		char		 c;
-		const char	*s;
-	} names[] = { { '&', "&amp;" }, { '<', "&lt;" }, { '>', "&gt;" },
-	    { '\'', "&#39;" }, { '"', "&#34;" } };
-	struct jj_text t = { .text = { 0 } };
+	(void)a;
+	return peft_jj_escape(r, in, out);
+}
+
+FILTER(f_forceescape)
+{
 	struct jj_value s;
-	size_t i, k;
 
 	(void)a;
 	if (peft_jj_tostr(r, in, &s) == -1)
 		return -1;
-	for (i = 0; i < s.n; i++) {
-		int mark = s.mark == NULL ? 0 : s.mark[i];
+	s.safe = false;
+	return peft_jj_escape(r, &s, out);
+}
 
-		for (k = 0; k < 5 && names[k].c != s.s[i]; k++)
-			;
-		if (k < 5)
-			peft_jj_put(&t, names[k].s, strlen(names[k].s), mark);
-		else
-			peft_jj_put(&t, s.s + i, 1, mark);
+FILTER(f_safe)
+{
+	(void)a;
+	if (peft_jj_tostr(r, in, out) == -1)
+		return -1;
+	out->safe = true;
+	return 0;
+}
+
+/* "%s"|format(x) */
+FILTER(f_format)
+{
+	struct jj_value s, all = peft_jj_list(&r->pool, a->n);
+	size_t i;
+
+	if (peft_jj_tostr(r, in, &s) == -1)
+		return -1;
+	all.tuple = true;
+	for (i = 0; i < all.n; i++) {
+		if (a->name[i] != NULL)
+			return peft_jj_fail(r, "format by names is not known "
+			    "here");
+		all.items[i] = a->v[i];
 	}
-	return peft_jj_take(r, &t, out);
+	return peft_jj_percent(r, &s, &all, out);
+}
+
+/* Runs of letters, digits and underscores. */
+FILTER(f_wordcount)
+{
+	bool in_word = false, word;
+	struct jj_value s;
+	int64_t n = 0;
+	size_t i;
+
+	(void)a;
+	if (peft_jj_tostr(r, in, &s) == -1)
+		return -1;
+	for (i = 0; i < s.n; i++, in_word = word) {
+		word = (s.s[i] & 0x80) != 0 || s.s[i] == '_' ||
+		    (s.s[i] >= '0' && s.s[i] <= '9') ||
+		    ((s.s[i] | 32) >= 'a' && (s.s[i] | 32) <= 'z');
+		n += word && !in_word;
+	}
+	*out = peft_jj_int(n);
+	return 0;
 }
 
 /* Lines after the first, indented; width first blank */
@@ -254,6 +293,15 @@ FILTER(f_attr)
 	    peft_jj_attr(r, in, name->s, name->n, out);
 }
 
+/* Unlike the method's, a generator. */
+FILTER(f_items)
+{
+	if (peft_jj_items_of(r, in, a, out) == -1)
+		return -1;
+	out->form = JJ_OWN;
+	return peft_jj_generate(r, out);
+}
+
 static const struct jj_builtin filters[] = {
 	{ .name = "trim", .f = f_trim, .params = "chars" },
 	{ .name = "tojson", .f = f_tojson,
@@ -261,7 +309,7 @@ static const struct jj_builtin filters[] = {
 	{ .name = "length", .f = f_length, .params = "" },
 	{ .name = "count", .f = f_length, .params = "" },
 	{ .name = "string", .f = f_string, .params = "" },
-	{ .name = "safe", .f = f_string, .params = "" },
+	{ .name = "safe", .f = f_safe, .params = "" },
 	{ .name = "default", .f = f_default,
 	    .params = "default_value boolean" },
 	{ .name = "d", .f = f_default, .params = "default_value boolean" },
@@ -271,6 +319,10 @@ static const struct jj_builtin filters[] = {
 	{ .name = "round", .f = f_round, .params = "precision" },
 	{ .name = "escape", .f = f_escape, .params = "" },
 	{ .name = "e", .f = f_escape, .params = "" },
+	{ .name = "forceescape", .f = f_forceescape, .params = "" },
+	{ .name = "format", .f = f_format, .params = "*" },
+	{ .name = "wordcount", .f = f_wordcount, .params = "" },
+	{ .name = "center", .f = peft_jj_center, .params = "width" },
 	{ .name = "indent", .f = f_indent, .params = "width first blank" },
 	{ .name = "attr", .f = f_attr, .params = "name", .need = 1 },
 	{ .name = "upper", .f = peft_jj_upper, .params = "" },
@@ -279,7 +331,7 @@ static const struct jj_builtin filters[] = {
 	{ .name = "title", .f = peft_jj_title, .params = "" },
 	{ .name = "replace", .f = peft_jj_replace, .params = "old new count",
 	    .need = 2 },
-	{ .name = "items", .f = peft_jj_items_of, .params = "" },
+	{ .name = "items", .f = f_items, .params = "" },
 };
 
 const struct jj_builtin *

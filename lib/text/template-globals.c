@@ -33,13 +33,17 @@ peft_jj_items_of(struct jj_render *r, const struct jj_value *in,
 		pair.items[1] = in->dict->values[i];
 		out->items[i] = pair;
 	}
+	out->form = JJ_ITEMS;
 	return 0;
 }
 
 METHOD(m_keys)
 {
 	(void)a;
-	return peft_jj_items(r, self, out);
+	if (peft_jj_items(r, self, out) == -1)
+		return -1;
+	out->form = JJ_KEYS;
+	return 0;
 }
 
 METHOD(m_values)
@@ -50,6 +54,7 @@ METHOD(m_values)
 	*out = peft_jj_list(&r->pool, self->dict->n);
 	for (i = 0; i < out->n; i++)
 		out->items[i] = self->dict->values[i];
+	out->form = JJ_VALUES;
 	return 0;
 }
 
@@ -302,6 +307,7 @@ METHOD(g_range)
 	*out = peft_jj_list(&r->pool, n);
 	for (i = 0; i < out->n; i++)
 		out->items[i] = peft_jj_int(v[0] + (int64_t)i * v[2]);
+	out->form = JJ_RANGE;
 	return 0;
 }
 

@@ -186,7 +186,7 @@ dump(struct dumper *d, const struct jj_value *v, int depth)
 		return -1;
 	if (v->kind == JJ_STR)
 		put_string(d, v);
-	else if (v->kind == JJ_LIST)
+	else if (v->kind == JJ_LIST && v->form == JJ_OWN)
 		s = dump_list(d, v, depth);
 	else if (v->kind == JJ_DICT)
 		s = dump_dict(d, v->dict, depth);

@@ -120,51 +120,6 @@ skip_comment(struct lexer *l)
 	return 0;
 }
 
-/* Digits of a code point behind \x, \u, \U; moves *p to the last of them. */
-static bool
-code_point(const char **p, const char *end, int digits, unsigned *cp)
-{
-	static const char hex[] = "0123456789abcdef";
-	const char *d;
-
-	for (*cp = 0; digits > 0; digits--) {
-		if (*p + 1 >= end || *++*p == '\0' ||
-		    (d = strchr(hex, **p | (**p > '9' ? 32 : 0))) == NULL)
-			return false;
-		*cp = *cp << 4 | (unsigned)(d - hex);
-	}
-	return *cp != 0 && *cp < 0x110000 && (*cp < 0xd800 || *cp > 0xdfff);
-}
-
-/* Behind a backslash, as Python reads it; *p stays on the last byte. */
-static bool
-unescape(const char **p, const char *end, char *s, size_t *n)
-{
-	static const char names[] = "n\nt\tr\rb\bf\fv\va\a\\\\''\"\"";
-	static const char wide[] = "xuU";
-	const char *name, *w;
-	unsigned cp;
-
-	if (**p == '\n')			/* a joined line */
-		return true;
-	for (name = names; *name != '\0'; name += 2)
-		if (*name == **p) {
-			s[(*n)++] = name[1];
-			return true;
-		}
-	if ((w = memchr(wide, **p, 3)) != NULL) {
-		if (!code_point(p, end, 2 << (w - wide), &cp))
-			return false;
-		*n += peft_utf8_put(s + *n, cp);
-		return true;
-	}
-	if ((**p >= '0' && **p <= '7') || **p == 'N')
-		return false;		/* nobody has written one yet */
-	s[(*n)++] = '\\';
-	s[(*n)++] = **p;
-	return true;
-}
-
 static int
 lex_string(struct lexer *l)
 {
@@ -182,7 +137,7 @@ lex_string(struct lexer *l)
 	for (; p < close; p++) {
 		if (*p != '\\')
 			s[n++] = *p;
-		else if (p++, !unescape(&p, close, s, &n))
+		else if (p++, !peft_jj_unescape(&p, close, s, &n))
 			return wrong(l, "an escape that is not known here");
 	}
 	if (put(l, JT_STRING, s, n) == -1)
@@ -324,9 +279,41 @@ lex_code(struct lexer *l, char close, enum jj_tok open, enum jj_tok end)
 	}
 }
 
+static void
+behind_tag(struct lexer *l, const char *from, const char *to)
+{
+	count_lines(l, from, to);
+	l->trim = to[-3] == '-';
+	l->newline = to[-3] != '-' && to[-3] != '+';
+	l->p = to;
+}
+
+/* {% raw %}: what is written up to {% endraw %} is text.  1, 0 it is not
+ * there, -1. */
+static int
+lex_raw(struct lexer *l)
+{
+	const char *text = peft_jj_word_tag(l->p, l->end, "raw"), *p, *after = NULL;
+
+	if (text == NULL)
+		return 0;
+	for (p = text; p < l->end && (after = peft_jj_word_tag(p, l->end,
+	    "endraw")) == NULL; p++)
+		;
+	if (after == NULL)
+		return wrong(l, "a tag is not closed, at 'raw'");
+	behind_tag(l, l->p, text);
+	if (put_text(l, p) == -1)
+		return -1;
+	behind_tag(l, p, after);
+	return 1;
+}
+
 static int
 lex_all(struct lexer *l)
 {
+	int raw;
+
 	while (l->p < l->end) {
 		const char *tag = find_open(l);
 
@@ -336,6 +323,10 @@ lex_all(struct lexer *l)
 		l->trim = l->newline = false;
 		if (tag == l->end)
 			break;
+		if ((raw = lex_raw(l)) == -1)
+			return -1;
+		if (raw == 1)
+			continue;
 		if ((tag[1] == '#' ? skip_comment(l) : tag[1] == '{' ?
 		    lex_code(l, '}', JT_BEGIN_EXPR, JT_END_EXPR) :
 		    lex_code(l, '%', JT_BEGIN_STMT, JT_END_STMT)) == -1)

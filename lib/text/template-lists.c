@@ -91,6 +91,8 @@ FILTER(f_last)
 	struct jj_value list;
 
 	(void)a;
+	if (in->kind == JJ_LIST && in->form == JJ_GENERATOR)
+		return peft_jj_fail(r, "the last of a generator");
 	if (peft_jj_items(r, in, &list) == -1)
 		return -1;
 	*out = list.n > 0 ? list.items[list.n - 1] : peft_jj_undefined;
@@ -105,8 +107,9 @@ FILTER(f_reverse)
 	(void)a;
 	if (in->kind == JJ_STR)
 		return peft_jj_slice(r, in, back, out);
-	return peft_jj_items(r, in, &list) == -1 ? -1 :
-	    peft_jj_slice(r, &list, back, out);
+	return peft_jj_items(r, in, &list) == -1 ||
+	    peft_jj_slice(r, &list, back, out) == -1 ? -1 :
+	    peft_jj_generate(r, out);
 }
 
 /* What is sorted: an item and what it is sorted by. */
@@ -207,8 +210,10 @@ FILTER(f_dictsort)
 		which = peft_jj_int(1);
 	if (in->kind != JJ_DICT)
 		return peft_jj_fail(r, "dictsort of %s", peft_jj_kind_name(in));
-	return peft_jj_items_of(r, in, a, &list) == -1 ? -1 : sort(r, &list,
-	    &which, asked(a->at[0]), asked(a->at[2]), out);
+	if (peft_jj_items_of(r, in, a, &list) == -1)
+		return -1;
+	list.form = JJ_OWN;
+	return sort(r, &list, &which, asked(a->at[0]), asked(a->at[2]), out);
 }
 
 /* case_sensitive attribute */
@@ -238,7 +243,7 @@ FILTER(f_unique)
 		out->items[n++] = list.items[i];
 	}
 	out->n = n;
-	return 0;
+	return peft_jj_generate(r, out);
 }
 
 static int

@@ -178,6 +178,25 @@ peft_jj_replace(struct jj_render *r, const struct jj_value *in,
 	return peft_jj_take(r, &t, out);
 }
 
+/* What is put into Markup is escaped. */
+METHOD(m_replace)
+{
+	struct jj_args b = *a;
+	struct jj_value old, new;
+
+	if (!self->safe)
+		return peft_jj_replace(r, self, a, out);
+	if (peft_jj_escape(r, a->at[0], &old) == -1 ||
+	    peft_jj_escape(r, a->at[1], &new) == -1)
+		return -1;
+	b.at[0] = &old;
+	b.at[1] = &new;
+	if (peft_jj_replace(r, self, &b, out) == -1)
+		return -1;
+	out->safe = true;
+	return 0;
+}
+
 METHOD(m_join)
 {
 	const struct jj_builtin *join = peft_jj_list_filter("join", 4);
@@ -232,7 +251,7 @@ static const struct jj_builtin methods[] = {
 	ROW("removesuffix", m_removesuffix, "suffix", 1),
 	ROW("find", m_find, "sub", 1), ROW("rfind", m_rfind, "sub", 1),
 	ROW("count", m_count, "sub", 1),
-	ROW("replace", peft_jj_replace, "old new count", 2),
+	ROW("replace", m_replace, "old new count", 2),
 	ROW("join", m_join, "iterable", 1),
 	ROW("isdigit", m_isdigit, "", 0), ROW("isspace", m_isspace, "", 0),
 	ROW("upper", peft_jj_upper, "", 0),
@@ -244,6 +263,8 @@ static const struct jj_builtin methods[] = {
 const struct jj_builtin *
 peft_jj_string_method(const char *name, size_t len)
 {
-	return peft_jj_find(methods, sizeof(methods) / sizeof(methods[0]),
-	    name, len, JJ_STR);
+	const struct jj_builtin *m = peft_jj_find(methods,
+	    sizeof(methods) / sizeof(methods[0]), name, len, JJ_STR);
+
+	return m != NULL ? m : peft_jj_word_method(name, len);
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "text/jinja-format.h"
 #include "text/jinja-tree.h"
 
 /* Lists and dicts within each other, compared in step; the depth is bounded
@@ -266,9 +267,10 @@ repeat(struct jj_render *r, const struct jj_value *v, int64_t times,
 		return peft_jj_fail(r, "a repetition that is too long");
 	if (peft_jj_spend(r, n) == -1)
 		return -1;
-	if (v->kind == JJ_STR)
+	if (v->kind == JJ_STR) {
 		*out = peft_jj_repeat(&r->pool, v, (size_t)times);
-	else {
+		out->safe = v->safe;
+	} else {
 		*out = peft_jj_list(&r->pool, n);
 		out->tuple = v->tuple;
 		for (i = 0; i < out->n; i++)
@@ -290,29 +292,22 @@ join_lists(struct jj_render *r, const struct jj_value *a,
 	return peft_jj_spend(r, out->n);
 }
 
-static int
-concat(struct jj_render *r, const struct jj_value *a,
-    const struct jj_value *b, struct jj_value *out)
-{
-	if (a->n + b->n > JJ_MAXOUT)
-		return peft_jj_fail(r, "a string that is too long");
-	*out = peft_jj_concat(&r->pool, a, b);
-	return peft_jj_spend(r, out->n);
-}
-
 /* What + and * mean for strings and lists; else numbers. */
 static int
 sequences(struct jj_render *r, int op, const struct jj_value *a,
     const struct jj_value *b, struct jj_value *out)
 {
-	bool s = a->kind == JJ_STR || a->kind == JJ_LIST;
-	bool t = b->kind == JJ_STR || b->kind == JJ_LIST;
+	bool x = a->kind == JJ_LIST && a->form == JJ_OWN;
+	bool y = b->kind == JJ_LIST && b->form == JJ_OWN;
+	bool s = a->kind == JJ_STR || x;
+	bool t = b->kind == JJ_STR || y;
 	int64_t times;
 
 	if (op == JN_ADD && a->kind == JJ_STR && b->kind == JJ_STR)
-		return concat(r, a, b, out);
-	if (op == JN_ADD && a->kind == JJ_LIST && b->kind == JJ_LIST &&
-	    a->tuple == b->tuple)
+		return peft_jj_add(r, a, b, out);
+	if (op == JN_MOD && a->kind == JJ_STR)
+		return peft_jj_percent(r, a, b, out);
+	if (op == JN_ADD && x && y && a->tuple == b->tuple)
 		return join_lists(r, a, b, out);
 	if (op == JN_MUL && s && peft_jj_is_whole(b, &times))
 		return repeat(r, a, times, out);
@@ -329,10 +324,13 @@ peft_jj_binary(struct jj_render *r, int op, const struct jj_value *a,
 	bool yes;
 	int c;
 
-	if (op == JN_TILDE)
-		return peft_jj_tostr(r, a, &s) == -1 ||
-		    peft_jj_tostr(r, b, &t) == -1 ? -1 :
-		    concat(r, &s, &t, out);
+	if (op == JN_TILDE) {
+		if (peft_jj_tostr(r, a, &s) == -1 ||
+		    peft_jj_tostr(r, b, &t) == -1)
+			return -1;
+		s.safe = t.safe = false;
+		return peft_jj_add(r, &s, &t, out);
+	}
 	if (op == JN_EQ || op == JN_NE || op == JN_IN || op == JN_NOTIN) {
 		if ((op == JN_EQ || op == JN_NE ? peft_jj_equal(r, a, b,
 		    &yes) : peft_jj_contains(r, a, b, &yes)) == -1)

@@ -47,10 +47,14 @@ static int
 append(struct jj_render *r, const struct jj_node *n, struct sum *s,
     struct jj_value *v)
 {
-	if (n->op == JN_TILDE && (peft_jj_tostr(r, v, v) == -1 ||
-	    (s->n == 1 && peft_jj_tostr(r, &s->v[0], &s->v[0]) == -1)))
-		return -1;
+	if (n->op == JN_TILDE) {
+		if (peft_jj_tostr(r, v, v) == -1 || (s->n == 1 &&
+		    peft_jj_tostr(r, &s->v[0], &s->v[0]) == -1))
+			return -1;
+		v->safe = s->v[0].safe = false;
+	}
 	if (s->v[0].kind == JJ_STR && v->kind == JJ_STR &&
+	    !s->v[0].safe && !v->safe &&
 	    s->n < sizeof(s->v) / sizeof(s->v[0])) {
 		s->v[s->n++] = *v;
 		return 0;

@@ -28,8 +28,8 @@ body_until(struct jj_parser *p, const char *const *ends)
 }
 
 /* The same up to one word, whole tag consumed. */
-static struct jj_node *
-body_of(struct jj_parser *p, const char *word)
+struct jj_node *
+peft_jj_parse_body(struct jj_parser *p, const char *word)
 {
 	const char *const ends[] = { word, NULL };
 	struct jj_node *n = body_until(p, ends);
@@ -58,7 +58,7 @@ if_stmt(struct jj_parser *p)
 		return n->c == NULL ? NULL : n;
 	}
 	if (peft_jj_take_name(p, "else"))
-		return (n->c = body_of(p, "endif")) == NULL ? NULL : n;
+		return (n->c = peft_jj_parse_body(p, "endif")) == NULL ? NULL : n;
 	p->t++;
 	return close_tag(p) ? n : NULL;
 }
@@ -116,12 +116,12 @@ for_stmt(struct jj_parser *p)
 		return NULL;
 	p->loops--;
 	if (peft_jj_take_name(p, "else"))
-		return (n->d = body_of(p, "endfor")) == NULL ? NULL : n;
+		return (n->d = peft_jj_parse_body(p, "endfor")) == NULL ? NULL : n;
 	p->t++;
 	return close_tag(p) ? n : NULL;
 }
 
-/* list: targets, a: value, or (JN_SET_BLOCK) b: body. */
+/* list: targets, a: value, or (JN_SET_BLOCK) b: body and a: its filters. */
 static struct jj_node *
 set_stmt(struct jj_parser *p)
 {
@@ -135,7 +135,9 @@ set_stmt(struct jj_parser *p)
 		return close_tag(p) ? n : NULL;
 	}
 	n->op = JN_SET_BLOCK;
-	return (n->b = body_of(p, "endset")) == NULL ? NULL : n;
+	if (peft_jj_take_op(p, "|") && (n->a = peft_jj_parse_chain(p)) == NULL)
+		return NULL;
+	return (n->b = peft_jj_parse_body(p, "endset")) == NULL ? NULL : n;
 }
 
 /* name; list: parameters, JN_NAME or, with a default in a, JN_KWARG; b: body */
@@ -155,7 +157,7 @@ macro_stmt(struct jj_parser *p)
 		if (e->op != JN_NAME && e->op != JN_KWARG)
 			return peft_jj_wrong(p, "a parameter is not a name");
 	p->loops = 0;
-	n->b = body_of(p, "endmacro");
+	n->b = peft_jj_parse_body(p, "endmacro");
 	p->loops = loops;
 	return n->b == NULL ? NULL : n;
 }
@@ -170,7 +172,7 @@ generation_stmt(struct jj_parser *p)
 		return NULL;
 	p->generates = true;
 	p->loops = 0;
-	n->b = body_of(p, "endgeneration");
+	n->b = peft_jj_parse_body(p, "endgeneration");
 	p->loops = loops;
 	return n->b == NULL ? NULL : n;
 }
@@ -208,7 +210,8 @@ statement(struct jj_parser *p)
 	} words[] = { { "if", if_stmt }, { "for", for_stmt },
 	    { "set", set_stmt }, { "macro", macro_stmt },
 	    { "generation", generation_stmt }, { "break", break_stmt },
-	    { "continue", continue_stmt } };
+	    { "continue", continue_stmt }, { "filter", peft_jj_parse_filter },
+	    { "with", peft_jj_parse_with }, { "call", peft_jj_parse_caller } };
 	size_t i;
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)

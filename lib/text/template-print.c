@@ -154,6 +154,37 @@ print_list(struct jj_render *r, struct jj_text *t, const struct jj_value *v)
 	return 0;
 }
 
+/* Of most ranges it is known where they end. */
+static int
+print_range(struct jj_render *r, struct jj_text *t, const struct jj_value *v)
+{
+	char text[64];
+
+	if (v->n == 0 || (v->n > 1 && v->items[1].i != v->items[0].i + 1))
+		return peft_jj_fail(r, "a range that is empty or has steps "
+		    "cannot be printed");
+	snprintf(text, sizeof(text), "range(%lld, %lld)",
+	    (long long)v->items[0].i, (long long)v->items[v->n - 1].i + 1);
+	puts_plain(t, text);
+	return 0;
+}
+
+/* Where a generator lies in memory is for nobody to see. */
+static int
+print_view(struct jj_render *r, struct jj_text *t, const struct jj_value *v)
+{
+	if (v->form == JJ_GENERATOR)
+		return peft_jj_fail(r, "a generator cannot be printed");
+	if (v->form == JJ_RANGE)
+		return print_range(r, t, v);
+	puts_plain(t, v->form == JJ_KEYS ? "dict_keys(" : v->form ==
+	    JJ_VALUES ? "dict_values(" : "dict_items(");
+	if (print_list(r, t, v) == -1)
+		return -1;
+	puts_plain(t, ")");
+	return 0;
+}
+
 static int
 print_dict(struct jj_render *r, struct jj_text *t, const struct jj_dict *d)
 {
@@ -187,6 +218,8 @@ print(struct jj_render *r, struct jj_text *t, const struct jj_value *v)
 		put_repr(t, v);
 	else if (v->kind == JJ_UNDEFINED)
 		puts_plain(t, "Undefined");
+	else if (v->kind == JJ_LIST && v->form != JJ_OWN)
+		s = print_view(r, t, v);
 	else if (v->kind == JJ_LIST)
 		s = print_list(r, t, v);
 	else if (v->kind == JJ_DICT)
@@ -196,6 +229,19 @@ print(struct jj_render *r, struct jj_text *t, const struct jj_value *v)
 		    peft_jj_kind_name(v));
 	r->depth--;
 	return s;
+}
+
+int
+peft_jj_repr(struct jj_render *r, const struct jj_value *v,
+    struct jj_value *out)
+{
+	struct jj_text t = { .text = { 0 } };
+
+	if (print(r, &t, v) == -1) {
+		peft_jj_text_free(&t);
+		return -1;
+	}
+	return peft_jj_take(r, &t, out);
 }
 
 int
@@ -212,15 +258,9 @@ int
 peft_jj_tostr(struct jj_render *r, const struct jj_value *v,
     struct jj_value *out)
 {
-	struct jj_text t = { .text = { 0 } };
-
 	if (v->kind == JJ_STR || v->kind == JJ_UNDEFINED) {
 		*out = v->kind == JJ_STR ? *v : peft_jj_cstr("");
 		return 0;
 	}
-	if (print(r, &t, v) == -1) {
-		peft_jj_text_free(&t);
-		return -1;
-	}
-	return peft_jj_take(r, &t, out);
+	return peft_jj_repr(r, v, out);
 }

@@ -51,7 +51,7 @@ choose(struct jj_render *r, const struct jj_value *in,
 			out->items[k++] = list.items[i];
 	}
 	out->n = k;
-	return 0;
+	return peft_jj_generate(r, out);
 }
 
 FILTER(f_select)
@@ -124,7 +124,7 @@ FILTER(f_map)
 		    &out->items[i]) == -1)
 			return -1;
 	}
-	return 0;
+	return peft_jj_generate(r, out);
 }
 
 /* attribute start */
@@ -166,6 +166,8 @@ static const struct jj_builtin filters[] = {
 const struct jj_builtin *
 peft_jj_select_filter(const char *name, size_t len)
 {
-	return peft_jj_find(filters, sizeof(filters) / sizeof(filters[0]),
-	    name, len, JJ_UNDEFINED);
+	const struct jj_builtin *b = peft_jj_find(filters,
+	    sizeof(filters) / sizeof(filters[0]), name, len, JJ_UNDEFINED);
+
+	return b != NULL ? b : peft_jj_group_filter(name, len);
 }

@@ -32,8 +32,11 @@ peft_jj_concat(struct jj_pool *p, const struct jj_value *a,
 struct jj_value
 peft_jj_sub(const struct jj_value *v, size_t from, size_t to)
 {
-	return peft_jj_str(v->s + from, to - from,
+	struct jj_value part = peft_jj_str(v->s + from, to - from,
 	    v->mark == NULL ? NULL : v->mark + from);
+
+	part.safe = v->safe;
+	return part;
 }
 
 struct jj_value

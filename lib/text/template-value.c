@@ -328,7 +328,7 @@ peft_jj_truth(const struct jj_value *v)
 	if (peft_jj_is_number(v, &d))
 		return d != 0;
 	if (v->kind == JJ_STR || v->kind == JJ_LIST)
-		return v->n > 0;
+		return v->n > 0 || v->form == JJ_GENERATOR;
 	if (v->kind == JJ_DICT)
 		return v->dict->n > 0;
 	return v->kind != JJ_UNDEFINED && v->kind != JJ_NONE;
@@ -342,5 +342,6 @@ peft_jj_kind_name(const struct jj_value *v)
 	    "a dict", "a namespace", "a loop", "a macro", "a method",
 	    "a function" };
 
-	return names[v->kind];
+	return v->form != JJ_OWN ? "something that is no list" :
+	    names[v->kind];
 }

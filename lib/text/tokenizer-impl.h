@@ -7,7 +7,7 @@
 #include "math/pool.h"
 #include "text/added.h"
 #include "text/bpe.h"
-#include "text/lookup.h"
+#include "base/lookup.h"
 #include "text/mapped.h"
 #include "text/pattern.h"
 #include "text/scan.h"
@@ -117,6 +117,9 @@ struct peft_tokenizer {
  * rest, where null stands for them. */
 int	peft_tokenizer_read(struct peft_tokenizer *, const char *json,
 	    size_t len, struct peft_pool *, struct peft_err *) PEFT_MUSTCHECK;
+/* tokenizer-told.c: the same of one that is told. */
+int	peft_tokenizer_take(struct peft_tokenizer *, struct peft_tokjson *,
+	    struct peft_pool *, struct peft_err *) PEFT_MUSTCHECK;
 /* tokenizer-vocab.c: room for ids below n; a token read; all are read. */
 int	peft_vocab_reserve(struct peft_tokenizer *, size_t n,
 	    struct peft_err *) PEFT_MUSTCHECK;

@@ -57,13 +57,13 @@ known(const struct peft_lookup *l, uint64_t key, const char *s, size_t n)
 }
 
 /* key: of the two.  before: the token that the merge before makes. */
-static struct peft_merge
+static struct peft_bpe_merge
 find(const struct peft_reader *r, const struct peft_pair_of *spelt,
     const uint64_t key[2], size_t before, char *whole)
 {
 	const struct peft_pair_of s = without_prefix(r, spelt);
 	const struct peft_tokenizer *t = r->t;
-	struct peft_merge m;
+	struct peft_bpe_merge m;
 
 	m.left = known(&t->vocab, key[0], spelt->a, spelt->na);
 	m.right = known(&t->vocab, key[1], spelt->b, spelt->nb);
@@ -74,7 +74,7 @@ find(const struct peft_reader *r, const struct peft_pair_of *spelt,
 }
 
 static bool
-is_whole(const struct peft_merge *m)
+is_whole(const struct peft_bpe_merge *m)
 {
 	return m->left >= 0 && m->right >= 0 && m->result >= 0;
 }
@@ -110,7 +110,7 @@ static size_t
 find_some(const struct peft_reader *r, size_t i, size_t to, char *whole)
 {
 	const struct peft_pair_of *spelt = r->merges.at;
-	struct peft_merge *found = r->t->bpe.merge;
+	struct peft_bpe_merge *found = r->t->bpe.merge;
 	size_t before = r->t->ntokens, k, n;
 	uint64_t key[SOME][2];
 
@@ -147,7 +147,7 @@ static int
 refuse(const struct peft_reader *r, size_t i, struct peft_err *err)
 {
 	const struct peft_pair_of m = without_prefix(r, &r->merges.at[i]);
-	const struct peft_merge *found = &r->t->bpe.merge[i];
+	const struct peft_bpe_merge *found = &r->t->bpe.merge[i];
 	int na = m.na < 100 ? (int)m.na : 100;
 	int nb = m.nb < 100 ? (int)m.nb : 100;
 

@@ -26,6 +26,12 @@ struct peft_spelt {
 int	peft_spell_merges(struct peft_walk *, struct peft_spelt *)
 	    PEFT_MUSTCHECK;
 
+/* "a b", cut at its single space; -1: it has none, or several. */
+int	peft_spell_cut(const char *s, size_t n, struct peft_pair_of *)
+	    PEFT_MUSTCHECK;
+/* The error that says so. */
+int	peft_spell_refuse(const char *s, size_t n, struct peft_err *);
+
 /* tokenizer.json on its way. */
 struct peft_reader {
 	struct peft_walk	 w;

@@ -34,22 +34,35 @@ string(struct peft_walk *w, char **copy, const char **s, size_t *n)
 	return 0;
 }
 
-/* "a b" is cut at its single space. */
-static int
-cut(struct peft_walk *w, const char *s, size_t n, struct peft_pair_of *m)
+int
+peft_spell_refuse(const char *s, size_t n, struct peft_err *err)
+{
+	return peft_seterr(err, "model.merges: '%.*s' is not two tokens and a "
+	    "space", n < 100 ? (int)n : 100, s);
+}
+
+int
+peft_spell_cut(const char *s, size_t n, struct peft_pair_of *m)
 {
 	const char *space = memchr(s, ' ', n);
 
 	if (space == NULL || memchr(space + 1, ' ',
 	    n - (size_t)(space + 1 - s)) != NULL)
-		return !peft_utf8_all(s, n) ? peft_walk_fail(w, "not UTF-8") :
-		    peft_seterr(w->err, "model.merges: '%.*s' is not two "
-		    "tokens and a space", n < 100 ? (int)n : 100, s);
+		return -1;
 	m->a = s;
 	m->na = (uint32_t)(space - s);
 	m->b = space + 1;
 	m->nb = (uint32_t)(n - m->na - 1);
 	return 0;
+}
+
+static int
+cut(struct peft_walk *w, const char *s, size_t n, struct peft_pair_of *m)
+{
+	if (peft_spell_cut(s, n, m) == 0)
+		return 0;
+	return !peft_utf8_all(s, n) ? peft_walk_fail(w, "not UTF-8") :
+	    peft_spell_refuse(s, n, w->err);
 }
 
 /* ["a", "b"], behind the bracket and up to the second. */

@@ -77,6 +77,8 @@ peft_vocab_reserve(struct peft_tokenizer *t, size_t n, struct peft_err *err)
 		return 0;
 	if (n > PEFT_MAXVOCAB)
 		return peft_seterr(err, "an id of %zu", n - 1);
+	if (cap * 2 < n)
+		cap = n + n / 16;	/* all at once, and some behind */
 	while (cap < n)
 		cap *= 2;
 	if (cap > t->cap && grow(t, cap, err) == -1)
@@ -122,35 +124,22 @@ keys(const struct peft_lookup *l, size_t from, size_t to, uint64_t *key)
 
 /* Where tokens have scores the same may be there twice, and the last one
  * counts. */
-static int
-index_one(struct peft_tokenizer *t, size_t id, uint64_t key,
-    struct peft_err *err)
-{
-	const struct peft_str *text = &t->text[id];
-
-	if (text->n == 0 || peft_lookup_add(&t->vocab, (int32_t)id, key) == 1)
-		return 0;
-	if (t->score == NULL)
-		return peft_seterr(err, "the token '%.100s' is in the "
-		    "vocabulary twice", text->s);
-	peft_lookup_slot(&t->vocab, key, text->s, text->n)->id = (int32_t)id;
-	return 0;
-}
-
 int
 peft_vocab_index(struct peft_tokenizer *t, struct peft_err *err)
 {
-	uint64_t key[SOME];
-	size_t i, k, n;
+	const struct peft_str *text;
+	size_t i;
 
 	if (peft_lookup_open(&t->vocab, t->nvocab, t->text, err) == -1)
 		return -1;
-	for (i = 0; i < t->ntokens; i += n) {
-		n = t->ntokens - i < SOME ? t->ntokens - i : SOME;
-		keys(&t->vocab, i, i + n, key);
-		for (k = 0; k < n; k++)
-			if (index_one(t, i + k, key[k], err) == -1)
-				return -1;
+	for (i = 0; (i = peft_lookup_add_all(&t->vocab, i, t->ntokens)) <
+	    t->ntokens; i++) {
+		text = &t->text[i];
+		if (t->score == NULL)
+			return peft_seterr(err, "the token '%.100s' is in the "
+			    "vocabulary twice", text->s);
+		peft_lookup_slot(&t->vocab, peft_lookup_key(text->s, text->n),
+		    text->s, text->n)->id = (int32_t)i;
 	}
 	t->has_vocab = true;
 	return 0;

@@ -56,15 +56,25 @@ read_stages(struct peft_tokenizer *t, struct peft_pool *pool,
 	    peft_tokenizer_batch(t, err) == -1 ? -1 : 0;
 }
 
+/* What a tokenizer is opened from. */
+struct origin {
+	const char		*json;		/* tokenizer.json, */
+	size_t			 len;
+	struct peft_tokjson	*told;		/* or what is told instead */
+	const char		*config;	/* tokenizer_config.json */
+	size_t			 config_len;
+	const char		*model_type;
+};
+
 static int
-read_all(struct peft_tokenizer *t, const char *json, size_t len,
-    const cJSON *config, const char *model_type, struct peft_pool *pool,
-    struct peft_err *err)
+read_all(struct peft_tokenizer *t, const struct origin *o,
+    const cJSON *config, struct peft_pool *pool, struct peft_err *err)
 {
-	if (peft_tokenizer_read(t, json, len, pool, err) == -1)
+	if ((o->told != NULL ? peft_tokenizer_take(t, o->told, pool, err) :
+	    peft_tokenizer_read(t, o->json, o->len, pool, err)) == -1)
 		return peft_errprefix(err, "tokenizer.json");
-	if (config != NULL && peft_tokenizer_class(t, config, model_type,
-	    err) == -1)
+	if (config != NULL && peft_tokenizer_class(t, config,
+	    o->model_type, err) == -1)
 		return peft_errprefix(err, "tokenizer_config.json");
 	if (read_stages(t, pool, err) == -1)
 		return peft_errprefix(err, "tokenizer.json");
@@ -76,12 +86,41 @@ read_all(struct peft_tokenizer *t, const char *json, size_t len,
 static struct peft_pool *
 open_pool(size_t len, int threads, struct peft_err *err)
 {
-	enum { LARGE = 1 << 20, MOST = 4 };
+	enum { LARGE = 1 << 19, MOST = 4 };
 
 	if (threads == 0)
 		threads = peft_pool_cores();
 	return peft_pool_open(len < LARGE ? 1 : threads < MOST ? threads :
 	    MOST, err);
+}
+
+static struct peft_tokenizer *
+open_origin(const struct origin *o, int threads, struct peft_err *err)
+{
+	struct peft_tokenizer *t = peft_calloc(1, sizeof(*t), err);
+	size_t len = o->told != NULL ? o->told->used : o->len;
+	struct peft_pool *pool = NULL;
+	cJSON *j = NULL;
+
+	if (t == NULL)
+		return NULL;
+	t->unk = t->bos = t->eos = t->pad = t->unk_named = -1;
+	if (o->config != NULL && (j = peft_json(o->config, o->config_len,
+	    err)) == NULL) {
+		peft_errprefix(err, "tokenizer_config.json");
+		goto fail;
+	}
+	if ((pool = open_pool(len, threads, err)) == NULL ||
+	    read_all(t, o, j, pool, err) == -1)
+		goto fail;
+	peft_pool_close(pool);
+	cJSON_Delete(j);
+	return t;
+fail:
+	peft_pool_close(pool);
+	cJSON_Delete(j);
+	peft_tokenizer_close(t);
+	return NULL;
 }
 
 struct peft_tokenizer *
@@ -96,29 +135,20 @@ struct peft_tokenizer *
 peft_tokenizer_open_for(const char *model_type, const char *json, size_t len,
     const char *config, size_t config_len, int threads, struct peft_err *err)
 {
-	struct peft_tokenizer *t = peft_calloc(1, sizeof(*t), err);
-	struct peft_pool *pool = NULL;
-	cJSON *j = NULL;
+	const struct origin o = { .json = json, .len = len, .config = config,
+	    .config_len = config_len, .model_type = model_type };
 
-	if (t == NULL)
-		return NULL;
-	t->unk = t->bos = t->eos = t->pad = t->unk_named = -1;
-	if (config != NULL && (j = peft_json(config, config_len, err)) ==
-	    NULL) {
-		peft_errprefix(err, "tokenizer_config.json");
-		goto fail;
-	}
-	if ((pool = open_pool(len, threads, err)) == NULL ||
-	    read_all(t, json, len, j, model_type, pool, err) == -1)
-		goto fail;
-	peft_pool_close(pool);
-	cJSON_Delete(j);
-	return t;
-fail:
-	peft_pool_close(pool);
-	cJSON_Delete(j);
-	peft_tokenizer_close(t);
-	return NULL;
+	return open_origin(&o, threads, err);
+}
+
+struct peft_tokenizer *
+peft_tokenizer_open_told(const char *model_type, struct peft_tokjson *told,
+    const char *config, size_t config_len, int threads, struct peft_err *err)
+{
+	const struct origin o = { .told = told, .config = config,
+	    .config_len = config_len, .model_type = model_type };
+
+	return open_origin(&o, threads, err);
 }
 
 static void

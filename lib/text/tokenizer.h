@@ -29,6 +29,13 @@ struct peft_tokenizer *peft_tokenizer_open_for(const char *model_type,
 		    const char *json, size_t len, const char *config,
 		    size_t config_len, int threads, struct peft_err *)
 		    PEFT_MUSTCHECK;
+/* The same of a tokenizer.json in parts, of which some are taken over: what
+ * then is left can still be spelt. */
+struct peft_tokjson;
+struct peft_tokenizer *peft_tokenizer_open_told(const char *model_type,
+		    struct peft_tokjson *, const char *config,
+		    size_t config_len, int threads, struct peft_err *)
+		    PEFT_MUSTCHECK;
 void		 peft_tokenizer_close(struct peft_tokenizer *);
 
 struct peft_token {

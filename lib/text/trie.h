@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "text/lookup.h"
+#include "base/lookup.h"
 
 /*
  * Strings as a tree of bytes, kept as a double array (Aoe 1989): the child of

@@ -96,7 +96,7 @@ set_defaults(cJSON *config, const char *type)
 	    peft_json_get(config, "target_modules") == NULL)
 		cJSON_AddStringToObject(config, "target_modules",
 		    "all-linear");
-	if (peft_method_is_virtual(type) &&
+	if (peft_method_is_virtual(type) && strcmp(type, "CPT") != 0 &&
 	    peft_json_get(config, "num_virtual_tokens") == NULL)
 		cJSON_AddNumberToObject(config, "num_virtual_tokens", 20);
 }

@@ -211,7 +211,8 @@ train(struct state *s, struct peft_err *err)
 			    "stopped; --resume goes on");
 		return 128 + atomic_load(&s->signals.stop);
 	}
-	if (r == 0 && (r = peft_adapter_finish(s->adapter, err)) == 0 &&
+	if (r == 0 && (r = peft_adapter_finish(s->adapter, s->cpu,
+	    err)) == 0 &&
 	    (r = save_adapter(s, err)) == 0) {
 		if (peft_adapter_note(s->adapter) != NULL &&
 		    !job->common.quiet)

@@ -56,7 +56,7 @@ look_step(struct look *l, const size_t *which, size_t n)
 		const struct peft_record *r = &t->data->at[which[i]];
 
 		tokens += r->n + t->extra;
-		rows += r->supervised + (t->extra > 0);
+		rows += r->supervised + t->prompted;
 		l->seqs[i] = peft_train_seq(r, which[i], 0);
 	}
 	t->rows = rows > t->rows ? rows : t->rows;

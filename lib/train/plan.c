@@ -104,7 +104,7 @@ peft_train_plan(struct peft_trainer *t, struct peft_err *err)
 	for (i = 0; i < t->nevals; i++)
 		t->rows = longest(&t->evals[i].records, supervised_of,
 		    t->rows);
-	t->rows++;		/* virtual tokens predict a first one, too */
+	t->rows += t->prompted;
 	seq += t->extra;
 	p->adapter = t->nvalues * sizeof(float) * (2u + (t->nevals > 0) +
 	    (t->opt.ema > 0)) + t->opt.beside;

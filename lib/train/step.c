@@ -85,8 +85,10 @@ forward_backward(struct peft_trainer *t, const size_t *which, size_t n,
 
 	for (i = 0; i < n; i++) {
 		const struct peft_record *r = &t->data->at[which[i]];
+		struct peft_seq s = peft_train_seq(r, which[i], 0);
 
-		weight += r->weight * (double)r->supervised;
+		weight += r->weight * (double)peft_run_targets(t->run, &s,
+		    true);
 		info->tokens += r->supervised;
 		info->all_tokens += r->n;
 	}

@@ -29,6 +29,7 @@ prepare(struct peft_trainer *t, struct peft_err *err)
 		return -1;
 	peft_adapter_seed(t->adapter, t->opt.seed);
 	t->extra = peft_sites_virtual(peft_net_sites(t->net), 0);
+	t->prompted = peft_sites_prompted(peft_net_sites(t->net), 0);
 	t->params = peft_adapter_params(t->adapter, &t->nparams);
 	for (i = 0; i < t->nparams; i++)
 		t->nvalues += t->params[i].n;

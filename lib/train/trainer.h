@@ -17,6 +17,8 @@ struct peft_trainer {
 	struct peft_param		*params;
 	size_t				 nparams, nvalues;
 	size_t				 extra;	/* virtual tokens a record */
+	size_t				 prompted; /* and what they add to what
+						 * is supervised */
 	size_t				 tokens; /* of the largest step, or as
 						 * many as fill a plan */
 	size_t				 rows;	/* most that are supervised in

@@ -67,7 +67,7 @@ bench(struct peft_cpu *cpu, enum peft_dtype t)
 	float *x = must(aligned_alloc(64, (size_t)ROWS * COLS * sizeof(*x)));
 	float *y = must(calloc(32 * ROWS, sizeof(*y)));
 	float *scratch = must(aligned_alloc(64, sizeof(*scratch) *
-	    peft_product_scratch(cpu, ROWS, COLS, 32)));
+	    peft_product_scratch(cpu, ROWS, COLS, 0, 32)));
 	struct peft_err err;
 	uint8_t *data;
 	size_t copies, i;

@@ -302,7 +302,7 @@ bench_large(struct bench *b, double top)
 	float *x = noise(LARGE_T * MOSTSIDE, "x");
 	float *y = noise(LARGE_T * MOSTSIDE, "y");
 	float *scratch = must(peft_product_scratch(b->cpu, MOSTSIDE,
-	    MOSTSIDE, LARGE_T) * sizeof(float));
+	    MOSTSIDE, 0, LARGE_T) * sizeof(float));
 	size_t i, t, r;
 	int back;
 
@@ -360,7 +360,7 @@ bench_compute(struct bench *b, enum peft_compute compute, bool large)
 	if (compute == PEFT_COMPUTE_F32)
 		bench_gemm(b->cpu, top);
 	b->scratch = must(peft_product_scratch(b->cpu, 2 * MOST, MOST,
-	    SIZE_MAX) *
+	    0, SIZE_MAX) *
 	    sizeof(float));
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		bench_type(b, types[i], f32, top);

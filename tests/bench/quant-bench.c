@@ -18,12 +18,16 @@
 #include "quant/quant.h"
 
 enum { COLS = 4096, ROWS = 16, SLICE = COLS * ROWS, RUNS = 5 };
+/* Types that look for points of a grid make lists of near ones, which are for
+ * many slices: they come in larger ones, as in peft-quantize. */
+enum { LARGE = 16, SLOW = 4 * LARGE };
 
 struct bench {
 	struct peft_pool	*pool;
 	size_t			 n;		/* values, whole slices */
 	enum peft_dtype		 type;
 	float			*x, *back, *scales;
+	float			*importance;	/* [COLS] */
 	uint8_t			*bytes;
 	size_t			 per_slice;	/* bytes */
 };
@@ -65,6 +69,29 @@ do_encode(void *ctx, size_t task, int thread)
 	if (peft_encode_weight(&w, b->x + task * SLICE, true, b->bytes +
 	    task * b->per_slice, b->scales + task * (SLICE / 64), &err) == -1)
 		die(err.msg);
+}
+
+/* With an importance matrix; of a large slice. */
+static void
+do_weigh(void *ctx, size_t task, int thread)
+{
+	const struct bench *b = ctx;
+	struct peft_err err;
+
+	(void)thread;
+	if (peft_encode_rows(b->type, b->x + task * LARGE * SLICE, LARGE *
+	    ROWS, COLS, b->importance, b->bytes + task * LARGE * b->per_slice,
+	    &err) == -1)
+		die(err.msg);
+}
+
+static void
+do_search(void *ctx, size_t task, int thread)
+{
+	struct bench b = *(const struct bench *)ctx;
+
+	b.importance = NULL;
+	do_weigh(&b, task, thread);
 }
 
 static void
@@ -148,11 +175,44 @@ one_type(struct bench *b, enum peft_dtype t, double bandwidth)
 	line(b, "expand", i->name, best(b, do_decode, false), bandwidth);
 }
 
+/* Millions of values a second of some of them, without and with importances:
+ * the best of three. */
+static void
+slow_type(const struct bench *b, enum peft_dtype t)
+{
+	static const struct {
+		const char	*what;
+		void		(*fn)(void *, size_t, int);
+	} how[] = { { "quantise", do_search }, { "weigh", do_weigh } };
+	struct bench some = *b;
+	double s, least;
+	int i, r;
+
+	some.type = t;
+	some.per_slice = SLICE / peft_dtypes[t].block * peft_dtypes[t].bytes;
+	for (i = peft_needs_importance(t); i < 1 + peft_can_weigh(t); i++) {
+		for (least = 1e9, r = 0; r < 3; r++) {
+			s = used();
+			peft_pool_run(b->pool, SLOW / LARGE, how[i].fn, &some);
+			s = used() - s;
+			least = s < least ? s : least;
+		}
+		printf("%-10s %-8s %8.1f\n", how[i].what, peft_dtypes[t].name,
+		    SLOW * (double)SLICE / least / 1e6);
+		fflush(stdout);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
 	static const enum peft_dtype types[] = { PEFT_F16, PEFT_BF16,
-	    PEFT_NF4, PEFT_INT8, PEFT_Q8_0, PEFT_Q4_0, PEFT_Q4_K, PEFT_Q6_K };
+	    PEFT_NF4, PEFT_INT8, PEFT_Q8_0, PEFT_Q4_0, PEFT_Q4_K, PEFT_Q6_K },
+	    slow[] = { PEFT_Q4_0, PEFT_Q4_1, PEFT_Q5_0, PEFT_Q5_1, PEFT_Q2_K,
+	    PEFT_Q3_K, PEFT_Q4_K, PEFT_Q5_K, PEFT_Q6_K, PEFT_IQ4_NL,
+	    PEFT_IQ4_XS, PEFT_MXFP4, PEFT_TQ1_0, PEFT_TQ2_0, PEFT_IQ3_S,
+	    PEFT_IQ3_XXS, PEFT_IQ2_S, PEFT_IQ2_XS, PEFT_IQ2_XXS, PEFT_IQ1_M,
+	    PEFT_IQ1_S };
 	int threads = argc > 1 ? atoi(argv[1]) : peft_pool_cores();
 	struct peft_rng key = peft_rng_key(1, "quant-bench");
 	struct bench b = { .n = (argc > 2 ? strtoul(argv[2], NULL, 10) : 32) *
@@ -166,12 +226,15 @@ main(int argc, char **argv)
 	b.back = peft_calloc(b.n, sizeof(float), &err);
 	b.bytes = peft_calloc(b.n, sizeof(float), &err);
 	b.scales = peft_calloc(b.n / 64, sizeof(float), &err);
+	b.importance = peft_calloc(COLS, sizeof(float), &err);
 	if (b.pool == NULL || b.x == NULL || b.back == NULL ||
-	    b.bytes == NULL || b.scales == NULL)
+	    b.bytes == NULL || b.scales == NULL || b.importance == NULL)
 		die(err.msg);
 	for (i = 0; i < b.n; i++)
 		b.x[i] = i < SLICE ? (float)peft_rng_normal(key, 0, i) :
 		    b.x[i - SLICE];
+	for (i = 0; i < COLS; i++)
+		b.importance[i] = (float)(1 + i % 7);
 	b.per_slice = SLICE * sizeof(float);
 	bandwidth = 8 * (double)b.n / best(&b, do_copy, false);
 	printf("%d threads, %.0f million values, processor seconds; memcpy %.2f GB/s read and "
@@ -179,10 +242,14 @@ main(int argc, char **argv)
 	    bandwidth / 1e9, "", "", "M/s", "GB/s", "of it");
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		one_type(&b, types[i], bandwidth);
+	for (i = 0; b.n >= SLOW * SLICE && i < sizeof(slow) / sizeof(slow[0]);
+	    i++)
+		slow_type(&b, slow[i]);
 	peft_pool_close(b.pool);
 	free(b.x);
 	free(b.back);
 	free(b.bytes);
 	free(b.scales);
+	free(b.importance);
 	return 0;
 }

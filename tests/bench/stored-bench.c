@@ -187,7 +187,7 @@ main(int argc, char **argv)
 	b.x = noise(MOSTTOKENS * MOSTSIDE, "stored-bench");
 	b.y = noise(MOSTTOKENS * MOSTSIDE, "stored-bench");
 	b.scratch = must(peft_product_scratch(b.cpu, MOSTSIDE, MOSTSIDE,
-	    MOSTTOKENS) * sizeof(float));
+	    0, MOSTTOKENS) * sizeof(float));
 	printf("%s\n%42s", peft_cpu_describe(b.cpu), "bf16");
 	for (i = 1; i < b.n; i++)
 		printf(" %6s", peft_dtypes[b.types[i]].name);

@@ -51,9 +51,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_parts p = fuzz_split(data, size,
 	    "\n=== generation ===\n");
 	struct peft_side config = { "config.json", p.first, p.nfirst,
-	    false };
+	    false, NULL };
 	struct peft_side gen = { "generation_config.json", p.second,
-	    p.nsecond, false };
+	    p.nsecond, false, NULL };
 	struct peft_config c = { 0 };
 	struct peft_err err = { 0 };
 

@@ -96,17 +96,17 @@ convert(const char *from, const char *folder, const struct target *t)
 	struct peft_source *src = peft_source_open(from, &err);
 	struct peft_spec *specs = NULL;
 	struct peft_sink *sink = NULL;
+	const struct peft_side *sides;
 	uint64_t sum = 0;
-	size_t n = 0;
+	size_t n = 0, nsides;
 	int r;
 
 	snprintf(path, sizeof(path), "%s/%s", folder, t->name);
 	if (src != NULL && peft_source_count(src) > 0)
 		specs = peft_convert_plan(src, &c, &n, &err);
 	if (specs != NULL)
-		sink = peft_sink_open(&o, specs, n, peft_source_nsides(src) >
-		    0 ? peft_source_side_at(src, 0) : NULL,
-		    peft_source_nsides(src), &err);
+		sink = peft_source_sides(src, &sides, &nsides, &err) == -1 ?
+		    NULL : peft_sink_open(&o, specs, n, sides, nsides, &err);
 	if (sink != NULL) {
 		r = put_all(src, sink, &sum, &err);
 		if (r == -1)

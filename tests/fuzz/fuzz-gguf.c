@@ -53,10 +53,11 @@ check_sides(const uint8_t *data, size_t size)
 	struct fuzz_path file = fuzz_file(data, size);
 	struct peft_err err = { 0 };
 	struct peft_source *s = peft_source_open(file.path, &err);
-	size_t i;
+	const struct peft_side *side = NULL;
+	size_t n = 0;
 
-	for (i = 0; s != NULL && i < peft_source_nsides(s); i++) {
-		const struct peft_side *side = peft_source_side_at(s, i);
+	FUZZ_CLAIM(s == NULL || peft_source_sides(s, &side, &n, &err) == 0);
+	for (; n > 0; n--, side++) {
 		cJSON *j;
 
 		if (strstr(side->name, ".json") == NULL)

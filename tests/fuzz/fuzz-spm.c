@@ -28,37 +28,47 @@ encode(const struct peft_tokenizer *t, const char *text, size_t len)
 	peft_tokens_free(&out);
 }
 
-/* tokenizer.json's text, which may be refused when it is opened. */
+/* The same tokenizer as it is told and by its text, or neither: what is told
+ * may be refused when it is opened. */
 static void
-use(const struct peft_buf *b, const struct fuzz_parts *in)
+use(struct peft_tokjson *told, const struct fuzz_parts *in)
 {
+	struct peft_buf b = { 0 };
 	struct peft_err err = { 0 };
-	struct peft_tokenizer *t;
-	cJSON *j = peft_json(b->data, b->len, &err);
+	struct peft_tokenizer *t, *u;
+	cJSON *j;
 
-	FUZZ_CLAIM(j != NULL);
+	t = peft_tokenizer_open_told(NULL, told, NULL, 0, 1, &err);
+	FUZZ_CLAIM(peft_tokjson_spell(told, &b, &err) == 0);
+	FUZZ_CLAIM((j = peft_json(b.data, b.len, &err)) != NULL);
 	cJSON_Delete(j);
-	t = peft_tokenizer_open(b->data, b->len, NULL, 0, &err);
+	u = peft_tokenizer_open(b.data, b.len, NULL, 0, &err);
+	FUZZ_CLAIM((t == NULL) == (u == NULL));
+	FUZZ_CLAIM(t == NULL || strcmp(peft_tokenizer_hash(t),
+	    peft_tokenizer_hash(u)) == 0);
 	if (t != NULL)
 		encode(t, in->second == NULL ? "" : in->second, in->nsecond);
 	peft_tokenizer_close(t);
+	peft_tokenizer_close(u);
+	peft_buf_free(&b);
 }
 
 static void
 tell(const struct peft_pieces *p, const struct fuzz_parts *in)
 {
+	struct peft_tokjson told = { 0 };
 	struct peft_buf b = { 0 };
 	struct peft_err err = { 0 };
 	cJSON *j;
 
-	if (peft_pieces_tokenizer(p, &b, &err) == 0) {
-		use(&b, in);
-		peft_buf_clear(&b);
+	if (peft_pieces_tokenizer(p, &told, &err) == 0) {
+		use(&told, in);
 		peft_pieces_config(p, &b);
 		j = peft_json(b.data, b.len, &err);
 		FUZZ_CLAIM(j != NULL);
 		cJSON_Delete(j);
 	}
+	peft_tokjson_free(&told);
 	peft_buf_free(&b);
 }
 
@@ -66,14 +76,14 @@ static void
 read_ranks(const struct fuzz_parts *in)
 {
 	struct peft_ranks r = { .pieces.what = "tokenizer.model" };
-	struct peft_buf b = { 0 };
+	struct peft_tokjson told = { 0 };
 	struct peft_err err = { 0 };
 
 	if (peft_ranks_read(&r, in->first, in->nfirst, &err) == 0 &&
 	    peft_ranks_tokenizer(&r, peft_tiktoken_of_model("llama"), NULL,
-	    &b, &err) == 0)
-		use(&b, in);
-	peft_buf_free(&b);
+	    &told, &err) == 0)
+		use(&told, in);
+	peft_tokjson_free(&told);
 	peft_ranks_free(&r);
 }
 

@@ -72,7 +72,8 @@ read_gguf(const char *data, size_t n)
 static void
 to_gguf(const char *json, size_t len, size_t vocab)
 {
-	struct peft_side side = { "tokenizer.json", json, len, false };
+	struct peft_side side = { "tokenizer.json", json, len, false,
+	    NULL };
 	struct peft_gguf_out out = { 0 };
 	struct peft_err err = { 0 };
 	char *data = NULL;

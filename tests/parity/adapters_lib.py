@@ -214,13 +214,45 @@ def load(path, d, name):
     run("peft-train", "-q", "-m", path, "--method", name, *LOAD[name],
         "--lr", "1e-1", "--steps", "10", "--batch", "4", "-f", "-o",
         out + "/", tokens)
+    return agrees(path, out, out, tokens, rows, name)
+
+
+CONVERT = {
+    "lora": ["--rank", "3", "--alpha", "5", "--target", "q_proj,v_proj"],
+    "lora of layers": ["--rank", "2", "--set", "layers_to_transform=[1]",
+                       "--target", "q_proj,up_proj,down_proj"],
+    "rslora": ["--rank", "4", "--set", "use_rslora=true", "--target",
+               "k_proj,v_proj,down_proj"],
+    "ia3": [],
+    "ia3 of outputs": ["--target", "q_proj,v_proj,up_proj", "--set",
+                       "feedforward_modules=[]"],
+    "prefix-tuning": ["--set", "num_virtual_tokens=3"],
+    "prefix-tuning by two layers": [
+        "--set", "num_virtual_tokens=5", "--set", "prefix_projection=true"],
+}
+
+
+def convert(path, d, name):
+    """The same of PEFT's methods, whose logits are those of before."""
+    peft, tokens = os.path.join(d, "peft"), os.path.join(d, "tokens")
+    rows, out = records(tokens), os.path.join(d, "converted")
+    run("peft-train", "-q", "-m", path, "--method", name.split()[0].replace(
+        "rslora", "lora"), *CONVERT[name], "--lr", "1e-1", "--steps", "10",
+        "--batch", "4", "-f", "-o", peft + "/", tokens)
+    run("peft-merge", "-q", "-f", "-m", path, "-a", peft, "--layout",
+        "adapters", "-o", out + "/")
+    return agrees(path, peft, out, tokens, rows, name + " of PEFT's")
+
+
+def agrees(path, ours, out, tokens, rows, name):
+    """Our logits with one, the library's with the other."""
     m = base(path)
     info = {}
     m.load_adapter(out, use_safetensors=True, set_active=True,
                    loading_info=info)
     m.set_active_adapters("default")
     with open(tokens, "rb") as f:
-        raw = subprocess.run(["logits-tool", path, out], stdin=f, check=True,
+        raw = subprocess.run(["logits-tool", path, ours], stdin=f, check=True,
                              capture_output=True).stdout
     ours = np.frombuffer(raw, np.float32).reshape(len(rows), -1, 40)
     bare = subprocess.run(["logits-tool", path], input=open(
@@ -462,10 +494,13 @@ def main():
     if what == "heads":
         heads(path, out)
         return
+    if what == "convert":
+        sys.exit(not all([convert(path, out, name) for name in CONVERT]))
     if what == "load-heads":
         sys.exit(not (load_heads(path, out) and load_fusion(path, out)))
     names = sys.argv[4:] or LOAD
     good = [load(path, out, name) for name in names]
+    good += [convert(path, out, name) for name in CONVERT]
     good += [load_heads(path, out), load_fusion(path, out)]
     print("1..%d" % len(good))
     sys.exit(not all(good))

@@ -52,6 +52,12 @@ CASES = {
     "llama_prompt": ("llama", "SEQ_CLS", 5, "single_label_classification"),
     "gpt2_single": ("gpt2", "SEQ_CLS", 3, "single_label_classification"),
     "gpt2_tokens": ("gpt2", "TOKEN_CLS", 4, None),
+    "llama_tasks": ("llama", "SEQ_CLS", 3, "single_label_classification"),
+}
+PROMPTS = {
+    "llama_prompt": peft.PromptTuningConfig,
+    "llama_tasks": lambda **kw: peft.MultitaskPromptTuningConfig(
+        num_tasks=2, num_ranks=2, **kw),
 }
 AUTO = {"SEQ_CLS": AutoModelForSequenceClassification,
         "TOKEN_CLS": AutoModelForTokenClassification}
@@ -101,12 +107,14 @@ def case(name, seed):
     model = AUTO[task].from_pretrained(
         base, num_labels=n, problem_type=problem,
         attn_implementation="eager", dtype=torch.float32)
-    prompt = name == "llama_prompt"
-    config = peft.PromptTuningConfig(
-        task_type=task, num_virtual_tokens=3) if prompt else peft.LoraConfig(task_type=task, r=2, lora_alpha=3,
-                             target_modules=["q_proj", "down_proj"] if
-                             base == "llama" else ["c_attn", "c_proj"],
-                             fan_in_fan_out=base == "gpt2")
+    prompt, tasks = name in PROMPTS, [0, 1, 1, 0]
+    config = PROMPTS[name](
+        task_type=task, num_virtual_tokens=3) if prompt else peft.LoraConfig(
+            task_type=task, r=2, lora_alpha=3, target_modules=[
+                "q_proj", "down_proj"] if base == "llama" else
+            ["c_attn", "c_proj"], fan_in_fan_out=base == "gpt2")
+    more = [{"task_ids": torch.tensor([i])} if name == "llama_tasks" else {}
+            for i in tasks]
     model = peft.get_peft_model(model, config).eval()
     for key, p in model.named_parameters():
         if p.requires_grad:
@@ -117,7 +125,8 @@ def case(name, seed):
     labels = labels_of(ids, task, n, problem, g)
     x, mask, y = batch(ids, labels, task)
     if prompt:                  # one by one, for it is a pad token else
-        r = [model(input_ids=i[None], labels=l) for i, l in zip(ids, labels)]
+        r = [model(input_ids=i[None], labels=l, **m)
+             for i, l, m in zip(ids, labels, more)]
         loss = sum(one.loss for one in r) / len(r)
         logits = [one.logits[0] for one in r]
     else:
@@ -127,6 +136,8 @@ def case(name, seed):
     t = {"loss": loss.detach().reshape(1)}
     for k, i in enumerate(ids):
         t[f"ids.{k}"] = i.to(torch.int32)
+        if name == "llama_tasks":
+            t[f"task.{k}"] = torch.tensor([tasks[k]], dtype=torch.int32)
         t[f"labels.{k}"] = labels[k].float()
         z = logits[k]
         t[f"logits.{k}"] = (z[:len(i)] if task == "TOKEN_CLS" else
@@ -135,7 +146,7 @@ def case(name, seed):
         if p.requires_grad:
             key = key.replace(".modules_to_save.default", "").replace(
                 "prompt_encoder.default.embedding.weight",
-                "prompt_embeddings")
+                "prompt_embeddings").replace("prompt_encoder.default.", "")
             t["grad." + key.replace(".default", "")] = p.grad.clone()
     d = name
     model.save_pretrained(d)

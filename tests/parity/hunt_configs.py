@@ -159,7 +159,8 @@ def _(rng, f):
     if rng.random() < 0.15:
         kw["bias"] = rng.choice(["all", "lora_only"])
     if rng.random() < 0.2:
-        kw["lora_bias"] = True
+        # of keys that are not turned a bias changes nothing: no gradient
+        kw["lora_bias"] = f.kind not in ("gpt2", "opt", "bloom", "mpt")
     if rng.random() < 0.2:
         kw["init_lora_weights"] = rng.choice(
             [False, "gaussian", "orthogonal", "pissa", "olora", "mica"])
@@ -176,7 +177,8 @@ def _(rng, f):
     if rng.random() < 0.2:
         kw["use_dora"] = True
     elif rng.random() < 0.2:
-        kw["lora_bias"] = True
+        # of keys that are not turned a bias changes nothing: no gradient
+        kw["lora_bias"] = f.kind not in ("gpt2", "opt", "bloom", "mpt")
     if rng.random() < 0.3:
         kw["ensure_weight_tying"] = True
     if rng.random() < 0.2:
@@ -238,7 +240,8 @@ def _(rng, f):
     kw["alora_invocation_tokens"] = [rng.randrange(3, f.vocab)
                                      for _ in range(rng.choice([1, 1, 2]))]
     if rng.random() < 0.2:
-        kw["lora_bias"] = True
+        # of keys that are not turned a bias changes nothing: no gradient
+        kw["lora_bias"] = f.kind not in ("gpt2", "opt", "bloom", "mpt")
     return kw
 
 
@@ -593,11 +596,16 @@ def _(rng, f):
 
 @maker("cpt", peft.CPTConfig)
 def _(rng, f):
-    n = rng.choice([2, 4, 6])
+    n = rng.choice([2, 4, 6, 9])
+    types = sorted(rng.choices(range(rng.randint(0, 1), 13), k=n))
+    if rng.random() < 0.8:          # ends with an answer
+        types[-1] += -types[-1] % 4 or 4
     return dict(cpt_token_ids=[rng.randrange(3, f.vocab) for _ in range(n)],
-                cpt_mask=[1] * n,
-                cpt_tokens_type_mask=[rng.choice([1, 2, 3, 4])
-                                      for _ in range(n)])
+                cpt_mask=[1] * n, cpt_tokens_type_mask=types,
+                opt_weighted_loss_type=rng.choice(["none", "decay"]),
+                opt_loss_decay_factor=rng.choice([1.0, 0.5, 0.9]),
+                opt_projection_epsilon=rng.choice([0.1, 1.0, 0.0]),
+                opt_projection_format_epsilon=rng.choice([0.1, 3.0]))
 
 
 @maker("adaption", peft.AdaptionPromptConfig)

@@ -57,8 +57,8 @@ def shake(params):
 class Lycoris:
     module = "lycoris"
 
-    def __init__(self, dora):
-        self.dora = dora
+    def __init__(self, dora, algo="lora", **settings):
+        self.dora, self.algo, self.settings = dora, algo, settings
 
     def make(self, model, out):
         import torch
@@ -68,7 +68,8 @@ class Lycoris:
             r"model\.layers\.\d+\.(self_attn\.[qk]|mlp\.down)_proj"]}
         m = torch_model(model)
         net = create_lycoris(m, 1.0, linear_dim=RANK, linear_alpha=ALPHA,
-                             algo="lora", preset="these", dora_wd=self.dora)
+                             algo=self.algo, preset="these",
+                             dora_wd=self.dora, **self.settings)
         assert net.loras
         net.apply_to()
         shake([(k, p) for k, p in net.named_parameters()])
@@ -270,6 +271,12 @@ class Torchtune:
 
 
 WHAT = {"kohya": Lycoris(False), "kohya-dora": Lycoris(True),
+        "kohya-loha": Lycoris(False, "loha"),
+        "kohya-lokr": Lycoris(False, "lokr"),
+        "kohya-lokr8": Lycoris(False, "lokr", factor=8),
+        "kohya-lokrboth": Lycoris(False, "lokr", factor=8,
+                                  decompose_both=True),
+        "kohya-lokrfull": Lycoris(False, "lokr", full_matrix=True),
         "diffusers": Diffusers(False), "diffusers-old": Diffusers(True),
         "mlx": Mlx(False), "mlx-dora": Mlx(True),
         "torchtune": Torchtune(False), "torchtune-dora": Torchtune(True)}

@@ -23,9 +23,21 @@ peft-train -q -m "$model" --rank 3 --alpha 5 --steps 4 --lr 0.05 -o lora/ ids.to
 peft-train -q -m "$model" --set use_dora=true --rank 3 --steps 4 --lr 0.05 \
     -o dora/ ids.tok
 there=$("$python" "$TOP/tests/parity/layouts.py" list 2>/dev/null)
-for what in kohya kohya-dora diffusers mlx mlx-dora torchtune torchtune-dora; do
+# of NAME METHOD OPTION...: a short training, into NAME/
+of() {
+	name=$1 method=$2; shift 2
+	peft-train -q -m "$model" --method "$method" "$@" --steps 4 --lr 0.05 \
+	    -o "$name/" ids.tok
+}
+of loha loha --rank 3 --alpha 5
+of lokr lokr --rank 2 --alpha 5
+of lokr8 lokr --rank 2 --alpha 5 --set decompose_factor=8
+of lokrboth lokr --rank 1 --alpha 3 --set decompose_both=true
+of lokrfull lokr --rank 16 --alpha 4
+for what in kohya kohya-dora kohya-loha kohya-lokr kohya-lokr8 kohya-lokrboth kohya-lokrfull diffusers mlx \
+    mlx-dora torchtune torchtune-dora; do
 	layout=${what%-*} from=lora to=$what.safetensors
-	[ "$layout" = "$what" ] || from=dora
+	[ "$layout" = "$what" ] || from=${what##*-}
 	case $layout in mlx|torchtune) to=$what/;; esac
 	if ! echo "$there" | grep -qx "$what"; then
 		skip "$what" "it is not in LAYOUTS=${LAYOUTS:-}"

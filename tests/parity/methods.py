@@ -22,6 +22,10 @@ from transformers import AutoModelForCausalLM
 
 C = dict(task_type="CAUSAL_LM")
 QV = ["q_proj", "v_proj"]
+CPT = dict(cpt_token_ids=[4, 5, 6, 7, 9, 11, 6, 8],
+           cpt_tokens_type_mask=[1, 2, 3, 4, 5, 6, 8, 8],
+           opt_weighted_loss_type="decay", opt_loss_decay_factor=0.7,
+           opt_projection_epsilon=0.5)
 TRAIN = {
     "lora": lambda: peft.LoraConfig(r=2, target_modules=QV, **C),
     "dora": lambda: peft.LoraConfig(r=2, use_dora=True, target_modules=QV,
@@ -49,6 +53,7 @@ TRAIN = {
     "miss": lambda: peft.MissConfig(r=4, target_modules=QV, **C),
     "adaption_prompt": lambda: peft.AdaptionPromptConfig(
         adapter_len=3, adapter_layers=1, **C),
+    "cpt": lambda: peft.CPTConfig(**CPT, **C),
 }
 LOAD = {
     "lora": [], "ia3": [], "loha": [], "lokr": [], "oft": [], "hra": [],
@@ -65,6 +70,8 @@ LOAD = {
               '"1":"BASE/../xlora/1"}'],
     "adaption-prompt": ["--set", "adapter_len=3", "--set",
                         "adapter_layers=1"],
+    "cpt": [x for k, v in CPT.items() for x in (
+        "--set", "%s=%s" % (k, json.dumps(v)))],
     "adalora": ["--set", "total_step=10", "--set", "tinit=2", "--set",
                 "tfinal=3", "--set", "init_r=4", "--set", "target_r=2"],
 }
@@ -151,6 +158,11 @@ def check_train(base, d, name):
             if q.requires_grad and "ranknum" not in n:
                 q.add_(0.05 * torch.randn_like(q))
     p.save_pretrained(start)
+    if name == "cpt":       # a file's prompt is where its delta begins anew
+        e = p.prompt_encoder["default"]
+        with torch.no_grad():
+            e.embedding.weight += e.get_projection()
+            e.delta_embedding.weight.zero_()
     losses = steps(p, rows, 20, lr)
     p.save_pretrained(end)
     run("peft-train", "-q", "-m", base, "--init", start, "--lr", str(lr),

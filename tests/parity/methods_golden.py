@@ -62,12 +62,18 @@ METHODS = {
                                           tfinal=20, target_modules=QV, **C),
     "adaption_prompt": lambda: peft.AdaptionPromptConfig(
         adapter_len=3, adapter_layers=1, **C),
+    "adaption_prompt_all": lambda: peft.AdaptionPromptConfig(
+        adapter_len=2, adapter_layers=2, **C),
     "boft": lambda: peft.BOFTConfig(boft_block_size=4, target_modules=QV,
                                     **C),
     "c3a": lambda: peft.C3AConfig(block_size=8, target_modules=QV, **C),
     "cpt": lambda: peft.CPTConfig(
         cpt_token_ids=[4, 5, 6], cpt_mask=[1, 1, 1],
         cpt_tokens_type_mask=[1, 2, 3], **P),
+    "cpt_answers": lambda: peft.CPTConfig(
+        cpt_token_ids=[4, 5, 6, 7, 9, 11, 6, 8],
+        cpt_tokens_type_mask=[1, 2, 3, 4, 5, 6, 8, 8],
+        opt_weighted_loss_type="decay", opt_loss_decay_factor=0.7, **C),
     "delora": lambda: peft.DeloraConfig(r=2, target_modules=ALL, **C),
     "fourierft": lambda: peft.FourierFTConfig(
         n_frequency=20, scaling=20.0, target_modules=ALL, **C),
@@ -75,6 +81,11 @@ METHODS = {
     "hra": lambda: peft.HRAConfig(r=3, target_modules=QV, **C),
     "hra_gs": lambda: peft.HRAConfig(r=3, apply_GS=True, target_modules=ALL,
                                      **C),
+    "hra_head": lambda: peft.HRAConfig(
+        r=3, target_modules=["q_proj", "lm_head"], **C),
+    "ia3_head": lambda: peft.IA3Config(
+        target_modules=["k_proj", "lm_head"],
+        feedforward_modules=["lm_head"], **C),
     "ia3": lambda: peft.IA3Config(
         target_modules=["k_proj", "v_proj", "down_proj"],
         feedforward_modules=["down_proj"], **C),
@@ -153,9 +164,12 @@ N = ["q_norm", "k_norm"]
 NORMS = {       # by family, and what else is so there alone
     "qwen3": lambda: peft.LNTuningConfig(target_modules=N, **C),
     "olmo2": lambda: L(r=2, target_modules=QV, modules_to_save=["norm"], **C),
+    "gptj": lambda: peft.LoHaConfig(
+        r=2, target_modules=["v_proj", "lm_head"], **C),
     "phi": lambda: L(r=2, target_modules=["q_proj"], bias="all", **C),
     "gpt2": lambda: L(r=2, target_modules=["c_attn"],
                       modules_to_save=["h.0.mlp.c_fc"], **C),
+    "cohere": lambda: peft.LNTuningConfig(target_modules=N, **C),
     "deepseek_v2": lambda: peft.LNTuningConfig(
         target_modules=["kv_a_layernorm", "norm"], **C),
 }
@@ -259,8 +273,8 @@ def write(out, name, how, configs):
     more = {"task_ids": torch.tensor([0, 0])} if name == "multitask" else {}
     if name in ("poly", "multitask_3"):
         more = {"task_ids": torch.tensor([2, 0])}
-    if name == "cpt":       # its loss weighs the prompt's own labels
-        more, labels = {}, None
+    if name == "cpt":       # without an answer it predicts nothing
+        labels = None
     o = p(input_ids=ids, labels=labels, **more)
     g = {"input_ids": ids, "logits": o.logits.detach(),
          "labels": ids if labels is None else labels}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PEFT_TEXT_LOOKUP_H
-#define PEFT_TEXT_LOOKUP_H
+#ifndef PEFT_BASE_LOOKUP_H
+#define PEFT_BASE_LOOKUP_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +38,10 @@ void	peft_lookup_close(struct peft_lookup *);
 /* 1 added, 0 the string was there already (and keeps its id).  key: of the
  * string. */
 int	peft_lookup_add(struct peft_lookup *, int32_t id, uint64_t key);
+
+/* Add strs[from .. to), but for empty ones, up to the first that is there
+ * already: its number is returned, or to. */
+size_t	peft_lookup_add_all(struct peft_lookup *, size_t from, size_t to);
 
 static inline uint64_t
 peft_lookup_key(const char *s, size_t n)

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The activation of all rows; what goes into it is put away for backward, and
+ * taken out, as it is used. */
+
+#include "model/net-impl.h"
+
+enum {
+	ROWS = 32,		/* whole steps of what is rounded */
+	STRETCH = 256
+};
+
+struct job {
+	const struct peft_run	*run;
+	void			(*rows)(const struct job *, size_t t,
+				    size_t end);
+	float			*y, *gu;
+	uint16_t		*kept;
+	const float		*dy;
+	size_t			 n, T;
+	bool			 gated;
+};
+
+/* Floats of a row of gu. */
+static size_t
+width(const struct job *j)
+{
+	return j->gated ? 2 * j->n : j->n;
+}
+
+static void
+forward_rows(const struct job *j, size_t t, size_t end)
+{
+	size_t w = width(j), at = t * w;
+
+	for (; t < end; t++) {
+		const float *g = j->gu + t * w;
+
+		peft_act_row(j->run, j->y + t * j->n, g,
+		    j->gated ? g + j->n : NULL, j->n);
+	}
+	if (j->kept != NULL)
+		peft_stash_round(j->run, j->kept + at, j->gu + at,
+		    end * w - at);
+}
+
+/* What was kept is widened as it is used: it is never in memory in f32. */
+static void
+again_row(const struct job *j, size_t t)
+{
+	const uint16_t *kept = j->kept + t * width(j);
+	float g[STRETCH], u[STRETCH];
+	size_t i, m;
+
+	for (i = 0; i < j->n; i += m) {
+		m = j->n - i < STRETCH ? j->n - i : STRETCH;
+		peft_stash_widen(g, kept + i, m);
+		if (j->gated)
+			peft_stash_widen(u, kept + j->n + i, m);
+		peft_act_row(j->run, j->y + t * j->n + i, g,
+		    j->gated ? u : NULL, m);
+	}
+}
+
+static void
+again_rows(const struct job *j, size_t t, size_t end)
+{
+	for (; t < end; t++)
+		again_row(j, t);
+}
+
+static void
+back_rows(const struct job *j, size_t t, size_t end)
+{
+	size_t w = width(j);
+
+	for (; t < end; t++) {
+		float *g = j->gu + t * w;
+
+		if (j->kept != NULL)
+			peft_stash_widen(g, j->kept + t * w, w);
+		peft_act_back_row(j->run, g, j->gated ? g + j->n : NULL,
+		    j->dy + t * j->n, j->n);
+	}
+}
+
+static void
+task(void *ctx, size_t i, int thread)
+{
+	const struct job *j = ctx;
+	size_t t = i * ROWS, end = t + ROWS < j->T ? t + ROWS : j->T;
+
+	(void)thread;
+	j->rows(j, t, end);
+}
+
+/* Floats passed over for a value: gate, up, result; and back. */
+enum { FORWARD = 3, BACKWARD = 5 };
+
+static void
+go(struct job *j, size_t passes)
+{
+	struct peft_cpu *cpu = j->run->net->cpu;
+	struct peft_lap lap = peft_lap_begin(cpu);
+
+	j->gated = j->run->net->config.t.has & (PEFT_BIT(PEFT_GATE) |
+	    PEFT_BIT(PEFT_GATE_UP));
+	peft_cpu_run(cpu, (j->T + ROWS - 1) / ROWS, task, j);
+	peft_lap_end(cpu, &lap, PEFT_WORK_ACT, 0, (double)(j->T * j->n *
+	    passes * sizeof(float)));
+}
+
+void
+peft_op_act(struct peft_run *run, float *y, const float *gu, uint16_t *keep,
+    size_t n, size_t T)
+{
+	struct job j = { .run = run, .rows = forward_rows, .y = y,
+	    .gu = (float *)(uintptr_t)gu, .kept = keep, .n = n, .T = T };
+
+	go(&j, FORWARD);
+}
+
+void
+peft_op_act_again(struct peft_run *run, float *y, const uint16_t *kept,
+    size_t n, size_t T)
+{
+	struct job j = { .run = run, .rows = again_rows, .y = y,
+	    .kept = (uint16_t *)(uintptr_t)kept, .n = n, .T = T };
+
+	go(&j, FORWARD);
+}
+
+void
+peft_op_act_back(struct peft_run *run, float *gu, const uint16_t *kept,
+    const float *dy, size_t n, size_t T)
+{
+	struct job j = { .run = run, .rows = back_rows, .gu = gu,
+	    .kept = (uint16_t *)(uintptr_t)kept, .dy = dy, .n = n, .T = T };
+
+	go(&j, BACKWARD);
+}

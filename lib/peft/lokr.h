@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PEFT_PEFT_LOKR_H
+#define PEFT_PEFT_LOKR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A LoKr module's param[]: each factor whole, or the two halves of it. */
+enum { PEFT_LOKR_W1, PEFT_LOKR_W1A, PEFT_LOKR_W1B, PEFT_LOKR_W2,
+	PEFT_LOKR_W2A, PEFT_LOKR_W2B };
+
+/* How decompose_factor (-1: none) divides a dimension, as LyCORIS and PEFT
+ * do: the part of w1 (the smaller one, or the limit), and that of w2. */
+void	peft_lokr_factors(size_t dim, int64_t limit, size_t *first,
+	    size_t *second);
+
+#endif
