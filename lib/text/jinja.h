@@ -252,6 +252,9 @@ int	peft_jj_path(struct jj_render *, const struct jj_value *,
 const struct jj_builtin *peft_jj_method(enum jj_kind, const char *name,
 		    size_t len);
 const struct jj_builtin *peft_jj_string_method(const char *name, size_t len);
+/* template-kinds.c, template-search.c */
+const struct jj_builtin *peft_jj_kind_method(const char *name, size_t len);
+const struct jj_builtin *peft_jj_search_method(const char *name, size_t len);
 /* template-turns.c: cycler, joiner */
 const struct jj_builtin *peft_jj_turns_global(const char *name, size_t len);
 const struct jj_builtin *peft_jj_cycler_method(const char *name, size_t len);
