@@ -252,7 +252,12 @@ int	peft_jj_path(struct jj_render *, const struct jj_value *,
 const struct jj_builtin *peft_jj_method(enum jj_kind, const char *name,
 		    size_t len);
 const struct jj_builtin *peft_jj_string_method(const char *name, size_t len);
-/* template-kinds.c, template-search.c */
+/* template-numbers.c, template-shape.c, template-urls.c */
+const struct jj_builtin *peft_jj_number_filter(const char *name, size_t len);
+const struct jj_builtin *peft_jj_shape_filter(const char *name, size_t len);
+jj_function	peft_jj_urlencode;
+/* template-kinds.c, template-search.c; of words, as \w; letters of them */
+bool	peft_jj_is_word(unsigned cp, bool letter);
 const struct jj_builtin *peft_jj_kind_method(const char *name, size_t len);
 const struct jj_builtin *peft_jj_search_method(const char *name, size_t len);
 /* template-turns.c: cycler, joiner */
@@ -277,7 +282,7 @@ int64_t	peft_jj_search(const struct jj_value *in, const struct jj_value *x,
 size_t	peft_jj_count(const struct jj_value *in, const struct jj_value *x);
 jj_function	peft_jj_split, peft_jj_rsplit, peft_jj_splitlines;
 jj_function	peft_jj_replace, peft_jj_items_of, peft_jj_upper,
-		peft_jj_lower, peft_jj_capitalize, peft_jj_title;
+		peft_jj_lower, peft_jj_capitalize, peft_jj_title, peft_jj_headline;
 
 /* template-eval.c, template-exec.c, -loop.c, -macro.c */
 struct jj_node;

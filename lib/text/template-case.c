@@ -40,6 +40,18 @@ behind_others(unsigned before, locale_t loc)
 	return iswalpha_l((wint_t)before, loc) == 0;
 }
 
+/* The filter title, which has its own mind of what a word begins behind. */
+static bool
+behind_breaks(unsigned before, locale_t loc)
+{
+	char utf8[4];
+
+	(void)loc;
+	return before == 0 || (before < 0x80 &&
+	    strchr("-({[<", (int)before) != NULL) ||
+	    peft_jj_space(utf8, peft_utf8_put(utf8, before)) > 0;
+}
+
 /* One character; ß is the one letter of use whose capital is two. */
 static void
 put_char(struct jj_text *t, unsigned cp, bool up, int mark, locale_t loc)
@@ -117,4 +129,12 @@ peft_jj_title(struct jj_render *r, const struct jj_value *in,
 {
 	(void)a;
 	return change(r, in, behind_others, out);
+}
+
+int
+peft_jj_headline(struct jj_render *r, const struct jj_value *in,
+    const struct jj_args *a, struct jj_value *out)
+{
+	(void)a;
+	return change(r, in, behind_breaks, out);
 }

@@ -64,6 +64,15 @@ kinds_of(unsigned cp)
 	    (IN(more_lower, cp) ? LOWER : 0) | (IN(more_upper, cp) ? UPPER : 0);
 }
 
+bool
+peft_jj_is_word(unsigned cp, bool letter)
+{
+	unsigned kinds = kinds_of(cp);
+
+	return ((kinds & ALNUM) != 0 || cp == '_') &&
+	    !(letter && (kinds & DECIMAL) != 0);
+}
+
 /* What holds of the string: of some of its characters, of all. */
 struct seen {
 	unsigned	some, all, first;

@@ -50,35 +50,6 @@ string_arg(struct jj_render *r, const struct jj_args *a, size_t i)
 	return NULL;
 }
 
-static bool
-is_at(const struct jj_value *self, const struct jj_value *x, bool start)
-{
-	return x->kind == JJ_STR && x->n <= self->n && memcmp(start ?
-	    self->s : self->s + self->n - x->n, x->s, x->n) == 0;
-}
-
-METHOD(m_removeprefix)
-{
-	const struct jj_value *w = string_arg(r, a, 0);
-
-	if (w == NULL)
-		return -1;
-	*out = is_at(self, w, true) ? peft_jj_sub(self, w->n, self->n) :
-	    *self;
-	return 0;
-}
-
-METHOD(m_removesuffix)
-{
-	const struct jj_value *w = string_arg(r, a, 0);
-
-	if (w == NULL)
-		return -1;
-	*out = is_at(self, w, false) ? peft_jj_sub(self, 0,
-	    self->n - w->n) : *self;
-	return 0;
-}
-
 /* Also a filter: old, new, count */
 int
 peft_jj_replace(struct jj_render *r, const struct jj_value *in,
@@ -167,8 +138,6 @@ static const struct jj_builtin methods[] = {
 	ROW("split", peft_jj_split, "sep maxsplit", 0),
 	ROW("rsplit", peft_jj_rsplit, "sep maxsplit", 0),
 	ROW("splitlines", peft_jj_splitlines, "keepends", 0),
-	ROW("removeprefix", m_removeprefix, "prefix", 1),
-	ROW("removesuffix", m_removesuffix, "suffix", 1),
 	ROW("replace", m_replace, "old new count", 2),
 	ROW("join", m_join, "iterable", 1),
 	ROW("isspace", m_isspace, "", 0),

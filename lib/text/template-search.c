@@ -162,12 +162,38 @@ METHOD(m_endswith)
 	return ends(r, self, a, false, out);
 }
 
+METHOD(m_removeprefix)
+{
+	const struct jj_value *w = a->at[0];
+
+	if (must_be_string(r, w) == -1)
+		return -1;
+	*out = is_at(self, w, true) ? peft_jj_sub(self, w->n, self->n) :
+	    *self;
+	return 0;
+}
+
+METHOD(m_removesuffix)
+{
+	const struct jj_value *w = a->at[0];
+
+	if (must_be_string(r, w) == -1)
+		return -1;
+	*out = is_at(self, w, false) ? peft_jj_sub(self, 0, self->n - w->n) :
+	    *self;
+	return 0;
+}
+
 #define ROW(n, fn)	{ .name = n, .f = fn, .params = "sub start end",	\
 	.need = 1, .of = JJ_STR }
 static const struct jj_builtin methods[] = {
 	ROW("startswith", m_startswith), ROW("endswith", m_endswith),
 	ROW("find", m_find), ROW("rfind", m_rfind), ROW("index", m_index),
 	ROW("rindex", m_rindex), ROW("count", m_count),
+	{ .name = "removeprefix", .f = m_removeprefix, .params = "prefix",
+	    .need = 1, .of = JJ_STR },
+	{ .name = "removesuffix", .f = m_removesuffix, .params = "suffix",
+	    .need = 1, .of = JJ_STR },
 };
 
 const struct jj_builtin *
