@@ -254,6 +254,8 @@ const struct jj_builtin *peft_jj_method(enum jj_kind, const char *name,
 const struct jj_builtin *peft_jj_string_method(const char *name, size_t len);
 /* template-numbers.c, template-shape.c, template-urls.c */
 const struct jj_builtin *peft_jj_number_filter(const char *name, size_t len);
+const struct jj_builtin *peft_jj_number_method(enum jj_kind, const char *name,
+		    size_t len);
 const struct jj_builtin *peft_jj_shape_filter(const char *name, size_t len);
 jj_function	peft_jj_urlencode;
 /* template-kinds.c, template-search.c; of words, as \w; letters of them */
@@ -282,7 +284,8 @@ int64_t	peft_jj_search(const struct jj_value *in, const struct jj_value *x,
 size_t	peft_jj_count(const struct jj_value *in, const struct jj_value *x);
 jj_function	peft_jj_split, peft_jj_rsplit, peft_jj_splitlines;
 jj_function	peft_jj_replace, peft_jj_items_of, peft_jj_upper,
-		peft_jj_lower, peft_jj_capitalize, peft_jj_title, peft_jj_headline;
+		peft_jj_lower, peft_jj_capitalize, peft_jj_title, peft_jj_headline,
+		peft_jj_swapcase, peft_jj_casefold;
 
 /* template-eval.c, template-exec.c, -loop.c, -macro.c */
 struct jj_node;

@@ -132,19 +132,26 @@ FILTER(f_safe)
 /* "%s"|format(x) */
 FILTER(f_format)
 {
-	struct jj_value s, all = peft_jj_list(&r->pool, a->n);
-	size_t i;
+	struct jj_value s, all = peft_jj_list(&r->pool, a->n), names, key;
+	size_t i, named = 0;
 
 	if (peft_jj_tostr(r, in, &s) == -1)
 		return -1;
+	names = peft_jj_dict(&r->pool, JJ_DICT);
+	if (names.kind == JJ_NONE)
+		return peft_jj_nomem(r);
 	all.tuple = true;
 	for (i = 0; i < all.n; i++) {
-		if (a->name[i] != NULL)
-			return peft_jj_fail(r, "format by names is not known "
-			    "here");
+		key = peft_jj_str(a->name[i], a->len[i], NULL);
+		named += a->name[i] != NULL;
+		if (a->name[i] != NULL && peft_jj_dict_set(r, names.dict,
+		    &key, &a->v[i]) == -1)
+			return -1;
 		all.items[i] = a->v[i];
 	}
-	return peft_jj_percent(r, &s, &all, out);
+	if (named > 0 && named < all.n)
+		return peft_jj_fail(r, "format by names and by places");
+	return peft_jj_percent(r, &s, named > 0 ? &names : &all, out);
 }
 
 /* Runs of letters, digits and underscores. */
@@ -184,10 +191,11 @@ FILTER(f_indent)
 	if (a->at[0] != NULL && a->at[0]->kind == JJ_STR)
 		space = *a->at[0];
 	else if (a->at[0] != NULL && (!peft_jj_is_whole(a->at[0], &n) ||
-	    n < 0 || n > 256))
+	    n > 256))
 		return peft_jj_fail(r, "indent by more than there may be");
 	else
-		space = peft_jj_repeat(&r->pool, &space, (size_t)n);
+		space = peft_jj_repeat(&r->pool, &space, n < 0 ? 0 :
+		    (size_t)n);
 	for (i = 0; i < s.n; i++) {
 		if ((i == 0 ? first : s.s[i - 1] == '\n') &&
 		    (blank || i == 0 || s.s[i] != '\n'))

@@ -140,6 +140,8 @@ static const struct jj_builtin methods[] = {
 const struct jj_builtin *
 peft_jj_method(enum jj_kind of, const char *name, size_t len)
 {
+	if (of == JJ_INT || of == JJ_FLOAT)
+		return peft_jj_number_method(of, name, len);
 	if (of == JJ_CYCLER)
 		return peft_jj_cycler_method(name, len);
 	if (of == JJ_STR)

@@ -45,17 +45,25 @@ FILTER(f_join)
 {
 	struct jj_text t = { .text = { 0 } };
 	struct jj_value list, sep = peft_jj_cstr(""), v;
+	bool safe = false;
 	size_t i;
 
 	if (peft_jj_items(r, in, &list) == -1 || (a->at[0] != NULL &&
 	    peft_jj_tostr(r, a->at[0], &sep) == -1))
+		return -1;
+	/* under autoescape one Markup makes the others so */
+	for (i = 0; r->escape && i < list.n; i++)
+		safe |= sep.safe || (list.items[i].kind == JJ_STR &&
+		    list.items[i].safe);
+	if (safe && peft_jj_escape(r, &sep, &sep) == -1)
 		return -1;
 	for (i = 0; i < list.n; i++) {
 		if (i > 0)
 			peft_jj_put_str(&t, &sep);
 		v = list.items[i];
 		if ((a->at[1] != NULL && peft_jj_path(r, &list.items[i],
-		    a->at[1], &v) == -1) || peft_jj_tostr(r, &v, &v) == -1)
+		    a->at[1], &v) == -1) || (safe ? peft_jj_escape(r, &v, &v) :
+		    peft_jj_tostr(r, &v, &v)) == -1)
 			break;
 		peft_jj_put_str(&t, &v);
 		if (t.text.len > JJ_MAXOUT) {
@@ -63,10 +71,14 @@ FILTER(f_join)
 			break;
 		}
 	}
-	if (i == list.n)
-		return peft_jj_take(r, &t, out);
-	peft_jj_text_free(&t);
-	return -1;
+	if (i < list.n || t.text.len > JJ_MAXOUT) {
+		peft_jj_text_free(&t);
+		return -1;
+	}
+	if (peft_jj_take(r, &t, out) == -1)
+		return -1;
+	out->safe = safe;
+	return 0;
 }
 
 FILTER(f_list)

@@ -145,6 +145,8 @@ static const struct jj_builtin methods[] = {
 	ROW("lower", peft_jj_lower, "", 0),
 	ROW("capitalize", peft_jj_capitalize, "", 0),
 	ROW("title", peft_jj_title, "", 0),
+	ROW("swapcase", peft_jj_swapcase, "", 0),
+	ROW("casefold", peft_jj_casefold, "", 0),
 };
 
 const struct jj_builtin *

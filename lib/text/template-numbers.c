@@ -195,3 +195,56 @@ peft_jj_number_filter(const char *name, size_t len)
 	return peft_jj_find(filters, sizeof(filters) / sizeof(filters[0]),
 	    name, len, JJ_UNDEFINED);
 }
+
+static int
+m_is_integer(struct jj_render *r, const struct jj_value *in,
+    const struct jj_args *a, struct jj_value *out)
+{
+	(void)r;
+	(void)a;
+	*out = peft_jj_bool(in->f == floor(in->f) && isfinite(in->f));
+	return 0;
+}
+
+static uint64_t
+magnitude(const struct jj_value *v)
+{
+	return v->i < 0 ? 0 - (uint64_t)v->i : (uint64_t)v->i;
+}
+
+static int
+m_bit_length(struct jj_render *r, const struct jj_value *in,
+    const struct jj_args *a, struct jj_value *out)
+{
+	uint64_t n = magnitude(in);
+
+	(void)r;
+	(void)a;
+	*out = peft_jj_int(n == 0 ? 0 : 64 - __builtin_clzll(n));
+	return 0;
+}
+
+static int
+m_bit_count(struct jj_render *r, const struct jj_value *in,
+    const struct jj_args *a, struct jj_value *out)
+{
+	(void)r;
+	(void)a;
+	*out = peft_jj_int(__builtin_popcountll(magnitude(in)));
+	return 0;
+}
+
+static const struct jj_builtin methods[] = {
+	{ .name = "is_integer", .f = m_is_integer, .params = "",
+	    .of = JJ_FLOAT },
+	{ .name = "bit_length", .f = m_bit_length, .params = "",
+	    .of = JJ_INT },
+	{ .name = "bit_count", .f = m_bit_count, .params = "", .of = JJ_INT },
+};
+
+const struct jj_builtin *
+peft_jj_number_method(enum jj_kind of, const char *name, size_t len)
+{
+	return peft_jj_find(methods, sizeof(methods) / sizeof(methods[0]),
+	    name, len, of);
+}

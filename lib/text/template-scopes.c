@@ -79,6 +79,9 @@ peft_jj_parse_escape(struct jj_parser *p)
 
 	if (n == NULL || (n->a = peft_jj_parse_expr(p)) == NULL)
 		return NULL;
+	/* known beforehand or not makes a difference to Jinja */
+	if (n->a->op != JN_CONST)
+		return peft_jj_wrong(p, "autoescape by what is no constant");
 	n->b = peft_jj_parse_body(p, "endautoescape");
 	return n->b == NULL ? NULL : n;
 }

@@ -8,6 +8,7 @@ Each template is rendered by transformers, or raises; template-unit is given wha
 """
 import json
 import random
+import re
 import subprocess
 import sys
 from transformers.utils.chat_template_utils import render_jinja_template
@@ -19,7 +20,7 @@ STRINGS = ["", "a", "A", "aB", "hello World foo-bar", "12", "-7", "3.5", "0x1f",
            "one two three four five six seven eight", "foo/bar?x=1&y=é", "<b>&", "a,b,,c", "The quick-brown fox (jumps) over", "supercalifragilistic", "line one\\nline two\\n\\nlast", "Ünï Çode", "if", "e\\u0301", "\\x41\\u00e9\\U0001F600", "\\101\\7z", "\\q\\'", "TITLE Case", "Title Case", "a\\u2028b", "%20", "~.-_"]
 NUMBERS = ["0", "1", "2", "-1", "3", "7", "10", "80", "0x1F", "0b101", "0o17", "1_000", "0XfF", "0B1", "1_0.5_0", "1e3", "2.5", "-0.5", "1.5e-3", "1000", "999999", "1500000", "1048576", "00", "1_", "0x", "1__0", "12345678901234567", "3.14159", "5e-324"]
 METHODS = ["isdigit", "isalpha", "isspace", "isupper", "islower", "isalnum", "istitle", "isnumeric", "isdecimal", "isidentifier", "isascii", "isprintable", "swapcase", "casefold", "upper", "lower", "title", "capitalize", "strip", "splitlines", "split"]
-FILTERS = ["truncate", "wordwrap", "urlencode", "filesizeformat", "center", "title", "capitalize", "wordcount", "length", "trim", "upper", "lower", "int", "float", "string", "first", "last", "list", "reverse", "indent", "striptags", "e", "tojson", "abs", "round", "max", "min", "sum", "unique", "sort", "xmlattr", "pprint", "random" "x"]
+FILTERS = ["truncate", "wordwrap", "urlencode", "filesizeformat", "center", "title", "capitalize", "wordcount", "length", "trim", "upper", "lower", "int", "float", "string", "first", "last", "list", "reverse", "indent", "e", "tojson", "abs", "round", "max", "min", "sum", "unique", "sort", "nosuch"]
 TESTS = ["upper", "lower", "string", "number", "integer", "float", "iterable", "sequence", "mapping", "odd", "even", "none", "defined", "true", "false", "callable", "boolean", "escaped", "filter", "test"]
 r = random.Random()
 
@@ -59,11 +60,11 @@ def text(): return string() if r.random() < .85 else "messages[%d].content" % r.
 def method():
     return r.choice([
         lambda: "%s.%s()" % (text(), r.choice(METHODS)), lambda: "%s.%s()" % (text(), r.choice(METHODS[:14])),
-        lambda: "%s.center%s" % (text(), opt(("width", small), ("fillchar", lambda: "'*'"))), lambda: "%s.zfill(%s)" % (text(), small()),
+        lambda: "%s.center(%s%s)" % (text(), small(), r.choice(["", ", '*'"])), lambda: "%s.zfill(%s)" % (text(), small()),
         lambda: "%s.%s(%s%s)" % (text(), r.choice(["find", "rfind", "count", "startswith", "endswith", "index", "rindex"]), string() if r.random() < .5 else "'%s'" % r.choice("abeot "), r.choice(["", "", ", " + small(), ", %s, %s" % (small(), small())])),
         lambda: "%s.%s(%s)" % (text(), r.choice(["strip", "lstrip", "rstrip", "split", "rsplit", "partition", "join", "removeprefix", "removesuffix"]), string()),
         lambda: "%s.splitlines(%s)" % (text(), boolean()), lambda: "%s.replace(%s, %s)" % (text(), string(), string()),
-        lambda: "(%s).%s()" % (number(), r.choice(["is_integer", "bit_length", "conjugate", "bit_count"])),
+        lambda: "(%s).%s()" % (number(), r.choice(["is_integer", "bit_length", "bit_count"])),
         lambda: "%s.expandtabs(%s)" % (text(), small()), lambda: "'{%s}'.format(%s)" % (r.choice(["", "0", ":5", ":>4", "!r"]), value()),
     ])()
 def expr():
@@ -92,8 +93,8 @@ def state():
         "{%% set c = cycler(%s) %%}{{ c.current }}{%% for x in [1,2,3] %%}{{ c.next() }}{%% endfor %%}{{ c.current }}{{ c.reset() }}{{ c.next() }}" % r.choice(["1", "'a','b'", "1,2,3", ""]),
         "{% set ns = namespace(a=1) %}{% set ns.b = 2 %}{{ ns.a + ns.b }}{{ ns.c is defined }}{{ ns['b'] }}", "{% set ns = namespace() %}{% set ns._x = 2 %}{{ ns._x }}", "{% set ns = namespace({'k': 1}, j=2) %}{% set ns.k %}abc{% endset %}{{ ns.k }}{{ ns.j }}"])
 def escape():
-    on = r.choice(["true", "true", "false", "1", "messages"])
-    return "{%% autoescape %s %%}%s{%% endautoescape %%}{{ '<' }}" % (on, r.choice(["{{ '<' }}&", "{{ '<' | safe }}{{ '>' | e }}", "{% set x %}<{{ '>' }}{% endset %}{{ x }}", "{{ '<' ~ ('>' | safe) }}{{ '<' ~ '>' }}", "{{ ['<', '>'] | join('&') }}", "{{ ['<', '>' | safe] | join('&') }}", "{{ messages[0] }}", "{% filter upper %}<{{ 'a>' }}{% endfilter %}", "{% macro m() %}<{{ '>' }}{% endmacro %}{{ m() }}", "{{ '<' | replace('<', '>') }}", "{{ ('<' | safe) | replace('<', '>') }}", "{{ ['<'] | tojson }}", "{{ 1 }}{{ none }}{{ q }}", "{{ ('<' | safe) + '<' }}", "{% for x in ['<'] %}{{ x }}{% endfor %}"]))
+    on = r.choice(["true", "true", "false", "1"])
+    return "{%% autoescape %s %%}%s{%% endautoescape %%}{{ '<' }}" % (on, r.choice(["{{ '<' }}&", "{{ '<' | safe }}{{ '>' | e }}", "{% set x %}<{{ '>' }}{% endset %}{{ x }}", "{% set s = '>' | safe %}{{ messages[0].role ~ '<' ~ s }}{{ '<' ~ '>' }}", "{{ ['<', '>'] | join('&') }}", "{{ ['<', '>' | safe] | join('&') }}", "{{ messages[0] }}", "{% filter upper %}<{{ 'a>' }}{% endfilter %}", "{% macro m() %}<{{ '>' }}{% endmacro %}{{ m() }}", "{{ '<' | replace('<', '>') }}", "{{ ('<' | safe) | replace('<', '>') }}", "{{ ['<'] | tojson }}", "{{ 1 }}{{ none }}{{ q }}", "{{ ('<' | safe) + '<' }}", "{% for x in ['<'] %}{{ x }}{% endfor %}"]))
 LINES = []
 TOP = [expr] * 10 + [macro] * 2 + [loop] * 2 + [block, state, escape]
 for i in range(COUNT):
@@ -105,7 +106,9 @@ for i in range(COUNT):
         line["rendered"] = render_jinja_template([M], chat_template=t)[0][0]
     except Exception as e:
         line["error"] = "%s: %s" % (type(e).__name__, e)
-    LINES.append(line)
+    # objects as Python shows them, and numbers of more than 64 bits, are refused
+    if not re.search(r"<generator|<Macro|\d{19}", line.get("rendered", "")):
+        LINES.append(line)
 out = subprocess.run([UNIT], input="".join(json.dumps(x) + "\n" for x in LINES), capture_output=True, text=True).stdout.split("\n")
 n = bad = 0
 for k, s in enumerate(out):
