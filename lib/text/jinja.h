@@ -284,8 +284,8 @@ int64_t	peft_jj_search(const struct jj_value *in, const struct jj_value *x,
 size_t	peft_jj_count(const struct jj_value *in, const struct jj_value *x);
 jj_function	peft_jj_split, peft_jj_rsplit, peft_jj_splitlines;
 jj_function	peft_jj_replace, peft_jj_items_of, peft_jj_upper,
-		peft_jj_lower, peft_jj_capitalize, peft_jj_title, peft_jj_headline,
-		peft_jj_swapcase, peft_jj_casefold;
+		peft_jj_lower, peft_jj_capitalize, peft_jj_title,
+		peft_jj_headline, peft_jj_swapcase, peft_jj_casefold;
 
 /* template-eval.c, template-exec.c, -loop.c, -macro.c */
 struct jj_node;

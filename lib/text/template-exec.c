@@ -186,7 +186,8 @@ exec_continue(struct jj_render *r, const struct jj_node *n)
 
 static int (*const execs[])(struct jj_render *, const struct jj_node *) = {
 	[JN_TEXT] = exec_text, [JN_OUTPUT] = peft_jj_output, [JN_IF] = exec_if,
-	[JN_FOR] = peft_jj_exec_for, [JN_SET] = exec_set, [JN_SET_BLOCK] = exec_set,
+	[JN_FOR] = peft_jj_exec_for, [JN_SET] = exec_set,
+	[JN_SET_BLOCK] = exec_set,
 	[JN_MACRO] = peft_jj_exec_macro, [JN_GENERATION] = exec_generation,
 	[JN_BREAK] = exec_break, [JN_CONTINUE] = exec_continue,
 	[JN_BLOCK] = exec_block, [JN_FILTER_BLOCK] = peft_jj_exec_filter,

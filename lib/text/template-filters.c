@@ -196,6 +196,8 @@ FILTER(f_indent)
 	else
 		space = peft_jj_repeat(&r->pool, &space, n < 0 ? 0 :
 		    (size_t)n);
+	if (s.n == 0 && first)
+		peft_jj_put_str(&t, &space);
 	for (i = 0; i < s.n; i++) {
 		if ((i == 0 ? first : s.s[i - 1] == '\n') &&
 		    (blank || i == 0 || s.s[i] != '\n'))

@@ -67,13 +67,19 @@ peft_jj_replace(struct jj_render *r, const struct jj_value *in,
 	    !peft_jj_is_whole(a->at[2], &left))
 		return peft_jj_fail(r, "replace %s times",
 		    peft_jj_kind_name(a->at[2]));
-	if (from->n == 0)
-		return peft_jj_fail(r, "replace of nothing");
 	while (left-- != 0 && (at = peft_jj_search(&self, from, false)) >= 0) {
 		part = peft_jj_sub(&self, 0, (size_t)at);
 		peft_jj_put_str(&t, &part);
 		peft_jj_put_str(&t, to);
 		self = peft_jj_sub(&self, (size_t)at + from->n, self.n);
+		/* nothing is before each character, and at the end */
+		if (from->n == 0) {
+			if (self.n == 0)
+				break;
+			part = peft_jj_sub(&self, 0, peft_jj_char_at(&self, 1));
+			peft_jj_put_str(&t, &part);
+			self = peft_jj_sub(&self, part.n, self.n);
+		}
 		if (t.text.len > JJ_MAXOUT ||
 		    peft_jj_spend(r, 16 + to->n) == -1) {
 			peft_jj_text_free(&t);

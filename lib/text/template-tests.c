@@ -40,12 +40,16 @@ static int
 divides(struct jj_render *r, const struct jj_value *v, double by,
     double rest, bool *out)
 {
+	int64_t i;
 	double d;
 
 	if (!peft_jj_is_number(v, &d) || by == 0)
 		return peft_jj_fail(r, "%s divided by %g",
 		    peft_jj_kind_name(v), by);
-	d = fmod(d, by);
+	if (peft_jj_is_whole(v, &i) && by == floor(by) && fabs(by) < 0x1p53)
+		d = (double)(i % (int64_t)by);	/* more than a double holds */
+	else
+		d = fmod(d, by);
 	*out = d == rest || d == rest - by;
 	return 0;
 }
