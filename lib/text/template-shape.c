@@ -161,8 +161,9 @@ cut(const struct line *l, const struct wrap *w, size_t i, size_t room)
 	return i + room;
 }
 
-/* One line from *i on, which is moved: [from, to). */
-static void
+/* One line from *i on, which is moved: [from, to).  true: it ends in the midst
+ * of a piece, and what is before that stays, white space or not. */
+static bool
 one_line(const struct line *l, const struct wrap *w, bool first, size_t *i,
     size_t *end, size_t *from, size_t *to)
 {
@@ -176,13 +177,16 @@ one_line(const struct line *l, const struct wrap *w, bool first, size_t *i,
 		*end = *i < l->n ? piece(l, *i, w->hyphens) : *i;
 	}
 	if (*i < l->n && *end - *i > w->width) {
-		if (w->breaks)
+		if (w->breaks) {
 			*to = *i = cut(l, w, *i, w->width - (*i - *from));
-		else if (*i == *from) {
+			return true;
+		}
+		if (*i == *from) {
 			*to = *i = *end;
 			*end = *i < l->n ? piece(l, *i, w->hyphens) : *i;
 		}
 	}
+	return false;
 }
 
 static int
@@ -198,9 +202,10 @@ wrap_line(struct jj_render *r, const struct jj_value *s, const struct wrap *w,
 		return -1;
 	end = l.n > 0 ? piece(&l, 0, w->hyphens) : 0;
 	while (i < l.n) {
-		one_line(&l, w, first, &i, &end, &from, &to);
+		bool midst = one_line(&l, w, first, &i, &end, &from, &to);
+
 		/* the last piece of it, if that is white space */
-		for (begun = to; begun > from && is(&l, begun - 1, SPACE);)
+		for (begun = to; !midst && begun > from && is(&l, begun - 1, SPACE);)
 			begun--;
 		if (begun == from)
 			continue;
