@@ -49,6 +49,11 @@ struct peft_source *peft_source_open(const char *path, struct peft_err *)
  * now, not mapped, or it is an error. */
 struct peft_source *peft_source_open_copy(const char *path, struct peft_err *)
 		    PEFT_MUSTCHECK;
+/* Its side files alone, for who needs a tokenizer and no model: there are no
+ * weights in a GGUF then, and its family need not be known, nor its
+ * config.json be made. */
+struct peft_source *peft_source_open_sides(const char *path,
+		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_source_close(struct peft_source *);
 
 const char	*peft_source_label(const struct peft_source *);
