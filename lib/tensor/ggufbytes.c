@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* BPE with a list of merges, of bytes or of characters, from GGUF's metadata. */
+/* BPE with a list of merges, of bytes or characters, from GGUF's metadata. */
 
 #include <string.h>
 
