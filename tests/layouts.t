@@ -138,7 +138,7 @@ bad 3 "no settings of PEFT's LOKR give $q and the others their tensors of these 
 w "$a,$(t $q.lokr_w2 8,8 260 516)" 516
 expect 3 '*the adapters add nothing*' peft-merge -q -m base -a x.safetensors -o no/
 peft-train -q -m base --method lokr --set decompose_both=true --set decompose_factor=16 --rank 4 --target q_proj --steps 1 -o odd/ ids.tok
-expect 3 '*odd: model.layers.0.self_attn.q_proj: LyCORIS reads no LoKr whose first factor is a product*' peft-merge -q -m base -a odd --layout kohya -o no.safetensors
+expect 3 '*odd: model.layers.0.self_attn.q_proj: its first factor is 16 x 16, its second 4 x 4 (decompose_factor): LyCORIS has none whose first is larger' peft-merge -q -m base -a odd --layout kohya -o no.safetensors
 peft-train -q -m base --method lokr --alpha 4 --set 'alpha_pattern={"v_proj":3}' --target q_proj,v_proj --steps 2 --lr 0.1 -o lokr/ ids.tok
 expect 0 '' peft-merge -q -m base -a lokr --layout kohya -o lokr.safetensors
 logits-tool base lokr <ids.tok >want; logits-tool base lokr.safetensors <ids.tok >ours

@@ -6,6 +6,8 @@
 . "$TOP/tests/lib.sh"
 . "$TOP/tests/fixtures.sh"
 
+unit sample-unit
+
 peft-tokenize -q -m base -o tok test.jsonl
 new() { peft-train -q -f -m base --rank 4 --set init_lora_weights=false --lr 1e-9 --steps 1 -s "$1" -o "$2" tok; }
 new 1 b/
@@ -98,6 +100,14 @@ ask c | peft-generate -q -m base -a c=c --jsonl >c.want
 expect 2 '*no control is called*' bad '{"control":"stop"}'
 expect 2 '*needs --adapters' bad '{"control":"reload"}'
 expect 2 '*none: *' peft-generate -q -m base --adapters none -p x
+# two of one name: at the start an error, later the one before stays
+mkdir two; cp -r adapter two/a; cp -r b two/b
+peft-merge -q -m base -a b --layout kohya -o two/b.safetensors
+expect 2 '*adapter b: two/b has this name, too: two/b.safetensors' peft-generate -q -m base --adapters two -p x
+mv two/b.safetensors two/.b
+{ ask b; sleep 1; mv two/.b two/b.safetensors; for i in 1 2; do echo '{"control":"reload"}'; ask b; done; } |
+    peft-generate -m base --adapters two --jsonl >served 2>said
+ok 'two of one name: named, and the one that was there stays' sh -c '[ "$(grep -c "two/b has this name, too: two/b.safetensors; what was there before stays" said)" = 2 ] && [ "$(grep -c "read again: 0 changed" said)" = 2 ] && [ "$(sort -u served | wc -l)" = 1 ]'
 mkfifo in
 # who waits for lines may look before the other process has opened its files
 : >served; : >said

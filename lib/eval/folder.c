@@ -99,9 +99,15 @@ load(struct reload *r, const char *name, struct peft_part *part)
 		r->tell(r->ctx, name, "another adapter has this name");
 		return;
 	}
+	if (old != -1 && strcmp(part->path,
+	    s->adapters[old].parts[0].path) != 0) {
+		peft_seterr(&err, "%s has this name, too: %s",
+		    s->adapters[old].parts[0].path, part->path);
+		r->tell(r->ctx, name, err.msg);
+		return;
+	}
 	if (old != -1 && same(part->changed,
-	    s->adapters[old].parts[0].changed) && strcmp(part->path,
-	    s->adapters[old].parts[0].path) == 0)
+	    s->adapters[old].parts[0].changed))
 		return;
 	i = peft_session_add(s, old == -1 ? name : " ", part, 1, NULL, &err);
 	if (i == -1) {

@@ -59,7 +59,7 @@ open_part(struct peft_session *s, struct peft_part *p,
 	*p = (struct peft_part){ .weight = from->weight,
 	    .changed = from->changed };
 	if ((p->path = peft_strdup(from->path, err)) == NULL ||
-	    (p->source = peft_source_open(p->path, err)) == NULL ||
+	    (p->source = peft_source_open_copy(p->path, err)) == NULL ||
 	    peft_head_of_adapter(p->source, &head, &p->labels, err) == -1 ||
 	    peft_session_welcomes(s, head.task, name, err) == -1 ||
 	    (p->adapter = peft_adapter_open(p->source, peft_net_sites(s->net),
@@ -67,6 +67,19 @@ open_part(struct peft_session *s, struct peft_part *p,
 	    peft_net_config(s->net), err) == -1)
 		return -1;
 	return check_base(s, p->adapter, name, err);
+}
+
+/* An adapter holds copies of what it was read from, and who runs for long may
+ * find another file there. */
+static int
+open_one(struct peft_session *s, struct peft_part *p,
+    const struct peft_part *from, const char *name, struct peft_err *err)
+{
+	int r = open_part(s, p, from, name, err);
+
+	peft_source_close(p->source);
+	p->source = NULL;
+	return r;
 }
 
 /* Hooks of all parts under number i; of virtual tokens there is one kind. */
@@ -120,7 +133,7 @@ make(struct peft_session *s, const char *name, const struct peft_part *from,
 		return -1;
 	for (k = 0; k < n; k++) {
 		a->nparts++;
-		if (open_part(s, &a->parts[k], &from[k], name, err) == -1)
+		if (open_one(s, &a->parts[k], &from[k], name, err) == -1)
 			return -1;
 	}
 	if (name[0] == '\0' || strcmp(name, "base") == 0)

@@ -117,6 +117,7 @@ const struct peft_layout peft_layout_kohya = {
 	.name = "kohya", .about = "kohya's sd-scripts, LyCORIS",
 	.tails = { ".lora_down.weight", ".lora_up.weight", ".dora_scale",
 	    ".alpha" },
-	.stem = peft_kohya_stem, .settings = peft_kohya_settings, .metadata = metadata,
+	.stem = peft_kohya_stem, .settings = peft_kohya_settings,
+	.metadata = metadata,
 	.column = true,
 };

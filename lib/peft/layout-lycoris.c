@@ -205,10 +205,14 @@ settings_lokr(struct peft_foreign *f, struct peft_err *err)
 static int
 can(const struct peft_module *m, struct peft_err *err)
 {
-	return m->param[PEFT_LOKR_W1] != NULL ||
-	    m->param[PEFT_LOKR_W2] == NULL ? 0 : peft_setfail(err, PEFT_CHECK,
-	    "%s: LyCORIS reads no LoKr whose first factor is a product and "
-	    "whose second is whole", m->site->path);
+	const size_t *o = m->own;
+
+	return o[PEFT_LOKR_OL] <= o[PEFT_LOKR_OK] &&
+	    o[PEFT_LOKR_IM] <= o[PEFT_LOKR_JN] ? 0 : peft_setfail(err,
+	    PEFT_CHECK, "%s: its first factor is %zu x %zu, its second %zu x "
+	    "%zu (decompose_factor): LyCORIS has none whose first is larger",
+	    m->site->path, o[PEFT_LOKR_OL], o[PEFT_LOKR_IM], o[PEFT_LOKR_OK],
+	    o[PEFT_LOKR_JN]);
 }
 
 static bool

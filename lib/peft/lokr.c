@@ -14,7 +14,7 @@
 #include "peft/target.h"
 
 enum { W1 = PEFT_LOKR_W1, W1A, W1B, W2, W2A, W2B };
-enum { OL, OK, IM, JN };		/* own[] */
+enum { OL = PEFT_LOKR_OL, OK, IM, JN };	/* own[] */
 
 struct lokr {
 	int64_t		 r, factor;

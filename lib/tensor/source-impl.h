@@ -107,6 +107,7 @@ struct peft_source {
 	size_t			 nquantised;	/* weights */
 
 	size_t			 gguf_file;	/* that has the metadata */
+	bool			 copies;	/* of files, instead of maps */
 	bool			 remade;	/* some of its tensors are put
 						 * together here */
 
@@ -156,6 +157,10 @@ int	peft_tokenizer_of(struct peft_sides *, const char *name,
 /* source-pages.c: what a file is, to see later whether it still is. */
 struct stat;
 struct peft_stamp peft_source_stamp(const struct stat *);
+/* All of a file whose stamp is known, as it was then: an error if it is being
+ * written. */
+int	peft_source_copy_file(struct peft_file *, int fd, struct peft_err *)
+	    PEFT_MUSTCHECK;
 
 /* source-weights.c: from raw tensors to weights, once all are known. */
 int	peft_source_make_weights(struct peft_source *, struct peft_err *)
@@ -177,6 +182,9 @@ void	peft_source_give_up(struct peft_source *, struct peft_whole *,
 /* Mapped pages count as resident memory until they are given up. */
 void	peft_source_drop_pages(struct peft_source *,
 	    const struct peft_whole *);
+/* Bytes from .. to of weight i, which is mapped; by any thread. */
+void	peft_source_drop_range(struct peft_source *, size_t i, size_t from,
+	    size_t to);
 /* source.c: undo _load, if nobody has the data. */
 void	peft_source_drop(struct peft_source *, size_t i);
 

@@ -238,6 +238,13 @@ peft_source_map_file(struct peft_source *s, const char *path,
 		close(fd);
 		return peft_seterr(err, "%s: not a file", path);
 	}
+	f->stamp = peft_source_stamp(&st);
+	if (s->copies && st.st_size > 0) {
+		int r = peft_source_copy_file(f, fd, err);
+
+		close(fd);
+		return r;
+	}
 	if (st.st_size > 0)
 		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE,
 		    fd, 0);
@@ -246,7 +253,6 @@ peft_source_map_file(struct peft_source *s, const char *path,
 		return peft_seterrno(err, "%s", path);
 	f->map = map;
 	f->len = (size_t)st.st_size;
-	f->stamp = peft_source_stamp(&st);
 	if (map == NULL)
 		return peft_seterr(err, "%s: is empty", path);
 	return 0;
@@ -282,14 +288,15 @@ open_path(struct peft_source *s, const char *path, struct peft_err *err)
 	return peft_source_open_file(s, path, err);
 }
 
-struct peft_source *
-peft_source_open(const char *path, struct peft_err *err)
+static struct peft_source *
+open_source(const char *path, bool copies, struct peft_err *err)
 {
 	struct peft_source *s = peft_calloc(1, sizeof(*s), err);
 
 	if (s == NULL)
 		return NULL;
 	s->kind = PEFT_BUNDLE;
+	s->copies = copies;
 	s->label = peft_strdup(strcmp(path, "-") == 0 ? "standard input" :
 	    path, err);
 	if (s->label == NULL || open_path(s, path, err) == -1)
@@ -302,4 +309,16 @@ peft_source_open(const char *path, struct peft_err *err)
 fail:
 	peft_source_close(s);
 	return NULL;
+}
+
+struct peft_source *
+peft_source_open(const char *path, struct peft_err *err)
+{
+	return open_source(path, false, err);
+}
+
+struct peft_source *
+peft_source_open_copy(const char *path, struct peft_err *err)
+{
+	return open_source(path, true, err);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tensor/source-impl.h"
 
@@ -24,6 +25,13 @@ drop_range(const struct peft_source *s, const struct peft_raw *raw,
 	if (to > from)
 		(void)madvise((void *)(uintptr_t)(f->map + from), to - from,
 		    MADV_DONTNEED);
+}
+
+void
+peft_source_drop_range(struct peft_source *s, size_t i, size_t from,
+    size_t to)
+{
+	drop_range(s, &s->raws[s->wholes[i].part[PEFT_DATA]], from, to);
 }
 
 bool
@@ -60,6 +68,38 @@ peft_source_stamp(const struct stat *st)
 	    .changed = st->st_mtim };
 }
 
+static bool
+differs(const struct peft_stamp *a, const struct peft_stamp *b)
+{
+	return a->size != b->size || a->changed.tv_sec != b->changed.tv_sec ||
+	    a->changed.tv_nsec != b->changed.tv_nsec;
+}
+
+int
+peft_source_copy_file(struct peft_file *f, int fd, struct peft_err *err)
+{
+	size_t n = (size_t)f->stamp.size, at = 0;
+	uint8_t *copy = peft_calloc(n, 1, err);
+	struct peft_stamp now;
+	struct stat st;
+	ssize_t k = 1;
+
+	if (copy == NULL)
+		return -1;
+	f->map = copy;
+	f->heap = true;
+	f->len = n;
+	while (at < n && (k = read(fd, copy + at, n - at)) > 0)
+		at += (size_t)k;
+	if (k == -1 || fstat(fd, &st) == -1)
+		return peft_seterrno(err, "%s", f->label);
+	now = peft_source_stamp(&st);
+	if (at < n || differs(&f->stamp, &now))
+		return peft_seterr(err, "%s: was changed while it was read",
+		    f->label);
+	return 0;
+}
+
 /* A file of the same name that took its place is another: the mapping still
  * shows the one that was opened, and nothing is wrong with that. */
 int
@@ -77,9 +117,7 @@ peft_source_unchanged(const struct peft_source *s, struct peft_err *err)
 		now = peft_source_stamp(&st);
 		if (now.dev != f->stamp.dev || now.ino != f->stamp.ino)
 			continue;
-		if (now.size != f->stamp.size || now.changed.tv_sec !=
-		    f->stamp.changed.tv_sec || now.changed.tv_nsec !=
-		    f->stamp.changed.tv_nsec)
+		if (differs(&now, &f->stamp))
 			return peft_seterr(err, "%s: was changed while it was "
 			    "read", f->label);
 	}

@@ -45,6 +45,10 @@ struct peft_side {
  * duplicate names, companions, the GGUF's names known to its family). */
 struct peft_source *peft_source_open(const char *path, struct peft_err *)
 		    PEFT_MUSTCHECK;
+/* The same of files that others may write to meanwhile: they are read whole
+ * now, not mapped, or it is an error. */
+struct peft_source *peft_source_open_copy(const char *path, struct peft_err *)
+		    PEFT_MUSTCHECK;
 void		 peft_source_close(struct peft_source *);
 
 const char	*peft_source_label(const struct peft_source *);

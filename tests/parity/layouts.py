@@ -5,6 +5,7 @@ and read by these programs themselves.
 
 usage: layouts.py make MODEL DIR [WHAT ...]
        layouts.py read MODEL WHAT ADAPTER LOGITS
+       layouts.py tiny FAMILY DIR
        layouts.py list
 
 make: for each WHAT, DIR/WHAT/adapter (a folder, or adapter.safetensors) with
@@ -270,6 +271,74 @@ class Torchtune:
         return torch_logits(m)
 
 
+class TorchtuneOf(Torchtune):
+    """Other families, over a small model of one's own (tiny)."""
+
+    def __init__(self, family):
+        super().__init__(False)
+        self.family = family
+
+    def model(self, path, rank, alpha):
+        import importlib
+        import safetensors.torch
+        from torchtune.models import convert_weights
+        with open(path + "/config.json") as f:
+            c = json.load(f)
+        heads = {"num_heads": c["num_attention_heads"],
+                 "num_kv_heads": c["num_key_value_heads"]}
+        kw = {"vocab_size": c["vocab_size"], **heads,
+              "num_layers": c["num_hidden_layers"],
+              "embed_dim": c["hidden_size"],
+              "max_seq_len": c["max_position_embeddings"],
+              "intermediate_dim": c["intermediate_size"],
+              "norm_eps": c["rms_norm_eps"],
+              "rope_base": int(c["rope_parameters"]["rope_theta"])}
+        top = "torchtune.models." + self.family
+        if self.family.startswith("gemma"):
+            kw["head_dim"] = c["head_dim"]
+        if self.family == "gemma2":
+            kw.update(hidden_capping_value=c["attn_logit_softcapping"],
+                      final_capping_value=c["final_logit_softcapping"],
+                      sliding_window_size=c["sliding_window"],
+                      query_pre_attn_scalar=c["query_pre_attn_scalar"])
+        build = getattr(importlib.import_module(
+            top + "._component_builders"), "lora_" + self.family)
+        m = build(["q_proj", "k_proj", "v_proj", "output_proj"], True,
+                  lora_rank=rank, lora_alpha=alpha, **kw)
+        to = convert_weights.hf_to_tune
+        if self.family in ("qwen2", "gemma2"):
+            to = getattr(importlib.import_module(top + "._convert_weights"),
+                         self.family + "_hf_to_tune")
+        sd = to(safetensors.torch.load_file(path + "/model.safetensors"),
+                dim=c["hidden_size"], head_dim=c.get("head_dim"), **heads)
+        r = m.load_state_dict(sd, strict=False)
+        assert not r.unexpected_keys, r.unexpected_keys
+        assert all("lora_" in k for k in r.missing_keys), r.missing_keys
+        return m.eval()
+
+
+def tiny(family, out):
+    """Two layers with random weights.  torchtune 0.6 caps what Gemma 2's last
+    norm gives, not the logits: caps here are too large to matter."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+    torch.manual_seed(11)
+    more = {"gemma": {"head_dim": 16}, "gemma2": {
+        "head_dim": 16, "sliding_window": 5, "attn_logit_softcapping": 1e5,
+        "final_logit_softcapping": 1e5, "query_pre_attn_scalar": 20},
+        "mistral": {"sliding_window": None}}.get(family, {})
+    c = AutoConfig.for_model(
+        family, vocab_size=320, hidden_size=32, intermediate_size=40,
+        num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        max_position_embeddings=64, initializer_range=0.2, bos_token_id=1,
+        eos_token_id=2, pad_token_id=0, **more)
+    m = AutoModelForCausalLM.from_config(c, dtype=torch.float32)
+    for n, p in m.named_parameters():
+        if "norm" in n or n.endswith("bias"):
+            p.data.add_(0.2 * torch.randn(p.shape))
+    m.save_pretrained(out)
+
+
 WHAT = {"kohya": Lycoris(False), "kohya-dora": Lycoris(True),
         "kohya-loha": Lycoris(False, "loha"),
         "kohya-lokr": Lycoris(False, "lokr"),
@@ -279,7 +348,9 @@ WHAT = {"kohya": Lycoris(False), "kohya-dora": Lycoris(True),
         "kohya-lokrfull": Lycoris(False, "lokr", full_matrix=True),
         "diffusers": Diffusers(False), "diffusers-old": Diffusers(True),
         "mlx": Mlx(False), "mlx-dora": Mlx(True),
-        "torchtune": Torchtune(False), "torchtune-dora": Torchtune(True)}
+        "torchtune": Torchtune(False), "torchtune-dora": Torchtune(True),
+        **{"torchtune-" + f: TorchtuneOf(f)
+           for f in ("qwen2", "gemma", "gemma2", "mistral")}}
 
 
 def of_torchtune():
@@ -301,6 +372,8 @@ def there(what):
 def main():
     if sys.argv[1] == "list":
         print("\n".join(w for w in WHAT if there(w)))
+    elif sys.argv[1] == "tiny":
+        tiny(*sys.argv[2:])
     elif sys.argv[1] == "make":
         model, top = sys.argv[2:4]
         for what in sys.argv[4:] or WHAT:

@@ -31,7 +31,7 @@ of() {
 }
 of loha loha --rank 3 --alpha 5
 of lokr lokr --rank 2 --alpha 5
-of lokr8 lokr --rank 2 --alpha 5 --set decompose_factor=8
+of lokr8 lokr --rank 2 --alpha 5 --set decompose_factor=4
 of lokrboth lokr --rank 1 --alpha 3 --set decompose_both=true
 of lokrfull lokr --rank 16 --alpha 4
 for what in kohya kohya-dora kohya-loha kohya-lokr kohya-lokr8 kohya-lokrboth kohya-lokrfull diffusers mlx \
@@ -48,5 +48,25 @@ for what in kohya kohya-dora kohya-loha kohya-lokr kohya-lokr8 kohya-lokrboth ko
 	run "$python" -W ignore "$TOP/tests/parity/layouts.py" read "$model" "$what" "$to" theirs.f
 	ok "$what: loaded there, the same logits" "$python" off.py ours.f theirs.f none.f
 	cat ok.log
+done
+# torchtune's other families, over small models of their own
+targets=q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj
+for family in qwen2 gemma gemma2 mistral; do
+	what=torchtune-$family
+	if ! echo "$there" | grep -qx "$what"; then
+		skip "$what" "it is not in LAYOUTS=${LAYOUTS:-}"
+		continue
+	fi
+	"$python" -W ignore "$TOP/tests/parity/layouts.py" tiny $family m-$family 2>err || exit 1
+	peft-train -q -m m-$family --rank 3 --alpha 5 --steps 4 --lr 0.05 \
+	    --target $targets -o a-$family/ ids.tok
+	expect 0 '*' peft-merge -q -m m-$family -a a-$family --layout torchtune -o t-$family/
+	logits-tool m-$family <ids.tok >none.f
+	logits-tool m-$family a-$family <ids.tok >ours.f
+	run "$python" -W ignore "$TOP/tests/parity/layouts.py" read m-$family "$what" t-$family theirs.f
+	ok "$what: loaded there, the same logits" "$python" off.py ours.f theirs.f none.f
+	cat ok.log
+	expect 0 '*' peft-merge -q -m m-$family -a t-$family --layout peft -o b-$family/
+	ok "$what: and back, bit by bit" cmp a-$family/adapter_model.safetensors b-$family/adapter_model.safetensors
 done
 done_testing
