@@ -9,6 +9,7 @@ unit math-unit
 unit panel-unit
 unit int8-unit
 unit product-unit
+unit few-unit
 unit low-unit
 unit lowrank-unit "$TOP/tests/golden/lowrank.safetensors"
 

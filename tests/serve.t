@@ -6,6 +6,8 @@
 . "$TOP/tests/lib.sh"
 . "$TOP/tests/fixtures.sh"
 
+unit sample-unit
+
 peft-tokenize -q -m base -o tok test.jsonl
 new() { peft-train -q -f -m base --rank 4 --set init_lora_weights=false --lr 1e-9 --steps 1 -s "$1" -o "$2" tok; }
 new 1 b/

@@ -119,6 +119,8 @@ struct peft_family {
 	const char	*model_type;	/* config.json's */
 	const char	*embed, *position, *embed_norm;	/* module paths */
 	const char	*layers, *norm, *head;
+	const char	*module;	/* what adapters call the head, if not
+					 * as its weight is called; NULL: so */
 	const char	*each;		/* head for classes of tokens; NULL:
 					 * score, as that of sequences is */
 	const char	*const *slot;	/* [PEFT_NSLOT] behind layers.N. */

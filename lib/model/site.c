@@ -182,6 +182,24 @@ add_layer(const struct fill *f, size_t layer, struct peft_err *err)
 	    0, c->shared_inter, true, err);
 }
 
+/* transformers has given a module another name, and the weight not. */
+static int
+rename_head(const struct fill *f, struct peft_err *err)
+{
+	const struct peft_family *family = f->c->family;
+	struct peft_site *site = &f->sites->at[f->sites->n - 1];
+	char *path;
+
+	if (family->module == NULL || strcmp(site->path, family->head) != 0)
+		return 0;
+	if ((path = peft_strdup(family->module, err)) == NULL)
+		return -1;
+	free((char *)(uintptr_t)site->path);
+	site->path = path;
+	site->stem = family->head;
+	return 0;
+}
+
 /* A tied head has no weight of its own; a copy of the embedding's that some
  * files hold all the same is allowed, and is then the head's weight. */
 static int
@@ -192,7 +210,8 @@ add_head(const struct fill *f, struct peft_err *err)
 
 	snprintf(name, sizeof(name), "%s.weight", head);
 	if (!f->c->t.tied || peft_source_find(f->src, name) != SIZE_MAX)
-		return add_site(f, -1, PEFT_AT_HEAD, head, err);
+		return add_site(f, -1, PEFT_AT_HEAD, head, err) == -1 ? -1 :
+		    rename_head(f, err);
 	return new_site(f, PEFT_HEAD, -1, PEFT_AT_HEAD, head,
 	    peft_slot_of(f->c, PEFT_AT_HEAD), err) == NULL ? -1 : 0;
 }

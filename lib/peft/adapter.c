@@ -43,6 +43,7 @@ peft_adapter_make(const cJSON *config, const struct peft_sites *sites,
 		peft_seterr(err, "no memory for the adapter's config");
 		goto fail;
 	}
+	peft_config_renamed(a->config, sites->config);
 	if (peft_hub_unpack(&a->config, err) == -1 ||
 	    peft_json_str(a->config, "peft_type", &type, err) == -1)
 		goto fail;

@@ -18,7 +18,9 @@ name_of(const struct peft_module *m, const struct peft_shape *s,
 	char *name = NULL;
 
 	if (s->place == PEFT_AT_OUTPUT) {
-		path = m->adapter->model->family->head;
+		path = m->adapter->model->family->module != NULL ?
+		    m->adapter->model->family->module :
+		    m->adapter->model->family->head;
 		n = (int)strlen(path);
 	} else if (s->place == PEFT_AT_OWNER &&
 	    (dot = strrchr(path, '.')) != NULL)

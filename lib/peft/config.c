@@ -28,6 +28,29 @@ peft_config_is_off(const cJSON *j)
 	    ((cJSON_IsArray(j) || cJSON_IsObject(j)) && j->child == NULL);
 }
 
+void
+peft_config_renamed(cJSON *config, const struct peft_config *c)
+{
+	static const char *const keys[] = { "target_modules",
+	    "exclude_modules", "modules_to_save" };
+	cJSON *list, *e, *next;
+	size_t i;
+
+	if (c == NULL || c->family->module == NULL)
+		return;
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		list = cJSON_GetObjectItemCaseSensitive(config, keys[i]);
+		for (e = cJSON_IsArray(list) ? list->child : NULL; e != NULL;
+		    e = next) {
+			next = e->next;
+			if (cJSON_IsString(e) && strcmp(e->valuestring,
+			    c->family->head) == 0)
+				cJSON_ReplaceItemViaPointer(list, e,
+				    cJSON_CreateString(c->family->module));
+		}
+	}
+}
+
 static bool
 is_default(const cJSON *j, const char *want)
 {

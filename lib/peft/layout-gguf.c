@@ -29,7 +29,8 @@ arch_of(const struct peft_sites *sites, struct peft_err *err)
 static void
 hf_name(const struct peft_site *s, char *name, size_t size)
 {
-	snprintf(name, size, "%s.weight", s->path);
+	snprintf(name, size, "%s.weight", s->kind == PEFT_HEAD ? s->stem :
+	    s->path);
 }
 
 static struct peft_order

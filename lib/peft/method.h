@@ -276,6 +276,8 @@ float	*peft_site_weight(const struct peft_site *, const struct peft_weight *,
 /* config.c: a copy with the keys in the order they have on disk: of
  * patterns the first that matches counts. */
 cJSON	*peft_config_sorted(const cJSON *, struct peft_err *);
+/* Lists of modules, with the name that the head has now for what it had. */
+void	peft_config_renamed(cJSON *, const struct peft_config *);
 /* Every key must be honoured or off; what they say, *settings, is the
  * caller's, filled in or not. */
 int	peft_settings_of(const struct peft_method *, const cJSON *config,

@@ -11,6 +11,25 @@
 #include "peft/layout.h"
 #include "quant/quant.h"
 
+/* Of a head that had another name once. */
+static const size_t *
+find_renamed(const struct peft_adapter *a, const char *name)
+{
+	const struct peft_family *f = a->model->family;
+	const char *at = strstr(name, f->head);
+	struct peft_buf b = { 0 };
+	const size_t *k = NULL;
+
+	if (at == NULL)
+		return NULL;
+	peft_buf_printf(&b, "%.*s%s%s", (int)(at - name), name, f->module,
+	    at + strlen(f->head));
+	if (!b.failed)
+		k = peft_map_find(&a->index, b.data, b.len);
+	peft_buf_free(&b);
+	return k;
+}
+
 /* The param of a tensor's name, which may lack the prefix. */
 static int
 find_param(const struct peft_adapter *a, const char *name, size_t *out,
@@ -29,6 +48,8 @@ find_param(const struct peft_adapter *a, const char *name, size_t *out,
 	k = peft_map_find(&a->index, name, strlen(name));
 	if (k == NULL)
 		k = peft_map_find(&a->index, full.data, full.len);
+	if (k == NULL && a->model != NULL && a->model->family->module != NULL)
+		k = find_renamed(a, name);
 	peft_buf_free(&full);
 	if (k == NULL)
 		return peft_setfail(err, PEFT_CHECK, "tensor %s fits nothing "

@@ -134,8 +134,8 @@ note_joint(const struct peft_spec *specs, size_t n,
 			many++;
 		}
 	snprintf(note, PEFT_CONVERT_NOTE, "%zu weights of experts stay %s, as "
-	    "transformers reads them (-t 'experts=TYPE' is for these programs "
-	    "alone)", many, peft_dtypes[t].name);
+	    "transformers reads them (-t 'experts.*weight=TYPE' is for these "
+	    "programs alone)", many, peft_dtypes[t].name);
 	return many > 0;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* More of encode-fit.c in lanes: code by code, codes anew, nearest points. */
 
+#include <immintrin.h>
+
 #include "quant/encode-lanes.inc"
 
 /* One code of each group, where another is better for the scale that the
@@ -97,8 +99,9 @@ peft_nearest_avx2(const struct peft_near *near, size_t dims, const float *x,
 	for (j = 0; j < near->room; j += 8, place += 8) {
 		sum = (lanes){ 0 };
 		for (i = 0; i < dims; i++) {
-			off = scale * __builtin_shuffle(v, widen(near->coords +
-			    i * near->room + j)) - x[i];
+			off = (lanes)_mm256_permutevar8x32_ps((__m256)v,
+			    (__m256i)widen(near->coords + i * near->room + j));
+			off = scale * off - x[i];
 			sum += w[i] * off * off;
 		}
 		better = sum < least;

@@ -28,7 +28,7 @@ static peft_encoder *const encoders[PEFT_NDTYPE] = {
 static const struct peft_plain *
 plain(void)
 {
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c")
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
 	    ? &peft_plain_avx2 : &peft_plain_ref;
 }
 

@@ -23,12 +23,12 @@
  */
 enum { PEFT_FIXED_TOKENS = 16 };	/* together */
 
-/* A group of 32 columns of T tokens: [3][T][32] bytes, the highest first. */
+/* A group of 32 columns of T tokens: bytes [3][T][32], H first. */
 struct peft_fixed_piece {
 	int8_t	bytes[3 * PEFT_FIXED_TOKENS * 32];
 	int32_t	whole[3][PEFT_FIXED_TOKENS];	/* sums of the bytes */
-	float	scale[PEFT_FIXED_TOKENS];	/* s; NaN where x has no bounds */
-	float	sums[PEFT_FIXED_TOKENS];	/* s times the sum of X */
+	float	scale[PEFT_FIXED_TOKENS];	/* s; NaN: x has no bounds */
+	float	sums[PEFT_FIXED_TOKENS];	/* s (sum of X) */
 };
 
 /* X is at most this: three bytes of at most 127. */

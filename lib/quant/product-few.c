@@ -10,7 +10,10 @@
 #include "quant/product-impl.h"
 #include "quant/way.h"
 
-enum { FEWROWS = 32 };		/* of a task */
+enum {
+	FEWROWS = 32,		/* of a task */
+	LINE = 64		/* of the cache: pieces begin with one */
+};
 
 struct few {
 	const struct peft_products	*j;
@@ -26,12 +29,9 @@ peft_product_few_room(void)
 	return PEFT_FEW_ROWS * PEFT_FEW_STEP;
 }
 
-/* Pieces begin with a line of the cache. */
 size_t
 peft_product_few_shared(const struct peft_cpu *cpu, size_t cols)
 {
-	enum { LINE = 64 };
-
 	return peft_fixed_of(cpu) == NULL ? 0 : (LINE +
 	    PEFT_FEW_TOKENS / PEFT_FIXED_TOKENS * (cols / 32) *
 	    sizeof(struct peft_fixed_piece)) / sizeof(float);
@@ -40,7 +40,8 @@ peft_product_few_shared(const struct peft_cpu *cpu, size_t cols)
 static struct peft_fixed_piece *
 pieces_at(void *p)
 {
-	return (struct peft_fixed_piece *)(((uintptr_t)p + 63) & ~(uintptr_t)63);
+	return (struct peft_fixed_piece *)(((uintptr_t)p + LINE - 1) &
+	    ~(uintptr_t)(LINE - 1));
 }
 
 static bool

@@ -16,6 +16,7 @@ struct digest {
 	struct peft_source	*source;
 	size_t			 i;		/* there */
 	bool			 had;		/* and its data, already */
+	bool			 lasts;		/* as long as the source */
 };
 
 /* Weights are at hand for this many bytes at a time (one may have more). */
@@ -39,7 +40,10 @@ digest_weight(struct digest *d)
 	for (at = 0; at < d->w.nbytes; at += n) {
 		n = d->w.nbytes - at < CHUNK ? d->w.nbytes - at : CHUNK;
 		peft_sha256_add(&h, (const char *)d->w.data + at, n);
-		if (!d->had)
+		/* the source may be at another weight already */
+		if (d->lasts)
+			peft_source_drop_range(d->source, d->i, at, at + n);
+		else if (!d->had)
 			peft_source_passed(d->source, d->i, at, at + n);
 	}
 	if (s->absmax != NULL)
@@ -225,23 +229,6 @@ land(struct peft_hasher *h, size_t some)
 		pthread_join(h->id[(h->done - h->flying) % FLIGHT], NULL);
 }
 
-void
-peft_hasher_begin(struct peft_hasher *h, const struct peft_weight *w)
-{
-	struct digest *d = &h->d[h->done];
-
-	land(h, h->most - 1);
-	*d = (struct digest){ .w = *w, .source = h->source, .i = h->done };
-	if (pthread_create(&h->id[h->done % FLIGHT], NULL, run_one, d) == 0) {
-		h->flying++;
-		h->done++;
-		return;
-	}
-	land(h, 0);
-	h->done++;
-	digest_weight(d);
-}
-
 /* Does what the hash is of last until the source is closed? */
 static bool
 lasts(const struct digest *d)
@@ -254,9 +241,27 @@ lasts(const struct digest *d)
 }
 
 void
+peft_hasher_begin(struct peft_hasher *h, const struct peft_weight *w)
+{
+	struct digest *d = &h->d[h->done];
+
+	land(h, h->most - 1);
+	*d = (struct digest){ .w = *w, .source = h->source, .i = h->done };
+	d->lasts = lasts(d);
+	if (pthread_create(&h->id[h->done % FLIGHT], NULL, run_one, d) == 0) {
+		h->flying++;
+		h->done++;
+		return;
+	}
+	land(h, 0);
+	h->done++;
+	digest_weight(d);
+}
+
+void
 peft_hasher_wait(struct peft_hasher *h)
 {
-	if (h->done == 0 || !lasts(&h->d[h->done - 1]))
+	if (h->done == 0 || !h->d[h->done - 1].lasts)
 		land(h, 0);
 }
 

@@ -182,6 +182,9 @@ void	peft_source_give_up(struct peft_source *, struct peft_whole *,
 /* Mapped pages count as resident memory until they are given up. */
 void	peft_source_drop_pages(struct peft_source *,
 	    const struct peft_whole *);
+/* Bytes from .. to of weight i, which is mapped; by any thread. */
+void	peft_source_drop_range(struct peft_source *, size_t i, size_t from,
+	    size_t to);
 /* source.c: undo _load, if nobody has the data. */
 void	peft_source_drop(struct peft_source *, size_t i);
 

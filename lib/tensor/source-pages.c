@@ -27,6 +27,13 @@ drop_range(const struct peft_source *s, const struct peft_raw *raw,
 		    MADV_DONTNEED);
 }
 
+void
+peft_source_drop_range(struct peft_source *s, size_t i, size_t from,
+    size_t to)
+{
+	drop_range(s, &s->raws[s->wholes[i].part[PEFT_DATA]], from, to);
+}
+
 bool
 peft_source_is_mapped(const struct peft_source *s, size_t i)
 {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/lookup.h"
 #include "text/bpe.h"
 
 /*
@@ -41,6 +42,7 @@ int
 peft_bpe_whole(const struct peft_bpe *b, unsigned char *whole,
     size_t ntokens, struct peft_err *err)
 {
+	enum { AHEAD = 16 };	/* that are on their way into the cache */
 	uint32_t *made = peft_calloc(ntokens, sizeof(*made), err);
 	size_t i;
 
@@ -49,6 +51,9 @@ peft_bpe_whole(const struct peft_bpe *b, unsigned char *whole,
 	for (i = 0; i < b->n; i++) {
 		const struct peft_bpe_merge *m = &b->merge[i];
 
+		if (i + AHEAD < b->n)
+			peft_lookup_fetch(&b->slots[peft_bpe_place(b,
+			    m[AHEAD].left, m[AHEAD].right)]);
 		if (!whole[m->left] || !whole[m->right] || whole[m->result] ||
 		    peft_bpe_find(b, m->left, m->right)->rank != i ||
 		    !seam_holds(b, made, m->left, m->right, (uint32_t)i))

@@ -10,6 +10,7 @@
 enum { TRIES = 256, ROOM = 256 };
 
 struct key {
+	uint64_t	 first;		/* eight bytes, as a number */
 	const char	*s;
 	uint32_t	 n;
 	int32_t		 id;
@@ -31,14 +32,28 @@ struct builder {
 	struct peft_err		*err;
 };
 
+/* The first bytes in order of weight, zeros behind short strings. */
+static uint64_t
+first_bytes(const char *s, size_t n)
+{
+	uint64_t v = 0;
+	size_t i;
+
+	for (i = 0; i < 8; i++)
+		v = v << 8 | (i < n ? (unsigned char)s[i] : 0);
+	return v;
+}
+
 static int
 by_bytes(const void *a, const void *b)
 {
 	const struct key *x = a, *y = b;
 	uint32_t n = x->n < y->n ? x->n : y->n;
-	int c = memcmp(x->s, y->s, n);
+	int c;
 
-	if (c != 0)
+	if (x->first != y->first)
+		return x->first < y->first ? -1 : 1;
+	if ((c = memcmp(x->s, y->s, n)) != 0)
 		return c;
 	if (x->n != y->n)
 		return x->n < y->n ? -1 : 1;
@@ -192,8 +207,8 @@ peft_trie_open(struct peft_trie *t, const struct peft_str *strs, size_t n,
 		return -1;
 	for (i = 0; i < n; i++)
 		if (strs[i].n > 0)
-			b.key[k++] = (struct key){ strs[i].s, strs[i].n,
-			    (int32_t)i };
+			b.key[k++] = (struct key){ first_bytes(strs[i].s,
+			    strs[i].n), strs[i].s, strs[i].n, (int32_t)i };
 	if (k > 1)
 		qsort(b.key, k, sizeof(*b.key), by_bytes);
 	r = build(&b, k);

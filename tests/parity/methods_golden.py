@@ -164,6 +164,8 @@ N = ["q_norm", "k_norm"]
 NORMS = {       # by family, and what else is so there alone
     "qwen3": lambda: peft.LNTuningConfig(target_modules=N, **C),
     "olmo2": lambda: L(r=2, target_modules=QV, modules_to_save=["norm"], **C),
+    "gpt_neox": lambda: L(r=2, target_modules=["query_key_value", "lm_head"],
+                          **C),
     "gptj": lambda: peft.LoHaConfig(
         r=2, target_modules=["v_proj", "lm_head"], **C),
     "phi": lambda: L(r=2, target_modules=["q_proj"], bias="all", **C),
