@@ -199,8 +199,8 @@ const struct peft_hook_ops peft_ia3_output_hook = {
 	.output_back = output_back,
 };
 
-static const struct peft_hook_ops input_hook = { .scratch = scratch, .input = input,
-	.input_back = input_back,
+static const struct peft_hook_ops input_hook = {
+	.scratch = scratch, .input = input, .input_back = input_back,
 };
 
 static const struct peft_hook_ops *
