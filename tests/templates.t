@@ -48,4 +48,21 @@ refuse 'template line 1: not enough arguments for %' "{{ '%s %s' % ('a',) }}"
 refuse 'template line 1: a substring is not found' "{{ 'abc'.index('z') }}"
 refuse 'template line 1: parts of an int' '{{ [1] | batch(0) }}'
 refuse 'template line 1: a width that is no number up to 10000' "{{ 'a'.center(99999) }}"
+refuse "template line 1: a loop that is not recursive cannot be called" '{% for x in [1] %}{{ loop([2]) }}{% endfor %}'
+refuse 'template line 1: nested too deep' '{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}'
+refuse 'template line 1: more output than a template may make' "{% macro m(a) %}{{ a }}{{ varargs[0] }}{% endmacro %}{% set s = 'x' * 40000000 %}{{ m(s, s) }}"
+refuse 'template line 1: m is given arguments that it does not have' '{% macro m(a) %}{{ a }}{% endmacro %}{{ m(1, 2) }}'
+refuse "template line 1: a block's name that another has" '{% block a %}{% endblock %}{% block a %}{% endblock %}'
+refuse 'template line 1: a block that another template is to fill' '{% block a required %}{% endblock %}'
+refuse 'template line 1: autoescape by what is no constant' '{% autoescape messages %}{% endautoescape %}'
+refuse "template line 1: a tag that is not known here, at 'include'" '{% include "x" %}'
+refuse "template line 1: a namespace with a name that begins with '_'" '{{ namespace(_x=1) }}'
+refuse 'template line 1: a dict of what are no pairs' '{{ dict([[1]]) }}'
+refuse 'template line 1: truncate to less than its end has' '{{ "abcdefghijk" | truncate(2) }}'
+refuse 'template line 1: lines of no width' '{{ "a" | wordwrap(0) }}'
+refuse 'template line 1: urlencode of what are no pairs' '{{ [[1]] | urlencode }}'
+refuse 'template line 1: the size of a list' '{{ [] | filesizeformat }}'
+refuse 'template line 1: a format of None' '{{ "{:5}".format(none) }}'
+refuse 'template line 1: a number that is not understood' '{{ 007 }}'
+refuse 'template line 1: an escape that is not known here' "{{ '\\x4' }}"
 done_testing

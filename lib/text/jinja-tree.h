@@ -26,6 +26,8 @@ int	peft_jj_lex(struct jj_pool *, const char *src, size_t len,
 /* template-spell.c: behind a backslash at *p, which stays on the last byte of
  * what was read; to s + *n, as Python reads it. */
 bool	peft_jj_unescape(const char **p, const char *end, char *s, size_t *n);
+/* A number at p: its kind and value in *t; its end, or NULL. */
+const char *peft_jj_number(const char *p, const char *end, struct jj_token *t);
 /* The end of the tag of one word at p, or NULL if it is none. */
 const char *peft_jj_word_tag(const char *p, const char *end,
 	    const char *word);
@@ -43,7 +45,7 @@ enum jj_op {
 	/* statements */
 	JN_TEXT = JN_NEXPR, JN_OUTPUT, JN_IF, JN_FOR, JN_SET, JN_SET_BLOCK,
 	JN_MACRO, JN_GENERATION, JN_BREAK, JN_CONTINUE, JN_BLOCK,
-	JN_FILTER_BLOCK, JN_WITH, JN_CALL_BLOCK,
+	JN_FILTER_BLOCK, JN_WITH, JN_CALL_BLOCK, JN_NAMED_BLOCK, JN_AUTOESCAPE,
 	JN_NOP
 };
 
@@ -65,6 +67,8 @@ struct jj_parser {
 	struct peft_err		*err;
 	int			 depth;
 	int			 loops;		/* around break and continue */
+	unsigned		 asked, own;	/* special names of macros */
+	struct jj_node		*blocks;	/* the last; c: another */
 	bool			 generates;	/* {% generation %} was seen */
 };
 
@@ -73,14 +77,35 @@ enum { JJ_PARSE_DEPTH = 100 };
 /* All return NULL (with *err set) for what is not right. */
 struct jj_node *peft_jj_parse(struct jj_parser *);
 struct jj_node *peft_jj_parse_body(struct jj_parser *, const char *word);
+/* A tag's end; the rest of a tag and what follows it, up to a tag of `ends',
+ * of which "{%" is consumed and the word is not; names that are set. */
+bool	peft_jj_close_tag(struct jj_parser *);
+struct jj_node *peft_jj_parse_until(struct jj_parser *,
+	    const char *const *ends);
+bool	peft_jj_parse_targets(struct jj_parser *, struct jj_node **first);
+/* template-loop.c, template-macro.c */
+struct jj_node *peft_jj_parse_for(struct jj_parser *);
+struct jj_node *peft_jj_parse_macro(struct jj_parser *);
+struct jj_node *peft_jj_parse_caller(struct jj_parser *);
+int	peft_jj_exec_for(struct jj_render *, const struct jj_node *);
+int	peft_jj_exec_macro(struct jj_render *, const struct jj_node *);
+int	peft_jj_exec_caller(struct jj_render *, const struct jj_node *);
+/* A name is used, or set: caller, varargs and kwargs are not there if the
+ * macro does not use them. */
+void	peft_jj_named(struct jj_parser *, const struct jj_node *, bool set);
 /* template-scopes.c: statements that have a scope of their own, behind their
  * word; and their work. */
 struct jj_node *peft_jj_parse_filter(struct jj_parser *);
 struct jj_node *peft_jj_parse_with(struct jj_parser *);
-struct jj_node *peft_jj_parse_caller(struct jj_parser *);
+struct jj_node *peft_jj_parse_block(struct jj_parser *);
+struct jj_node *peft_jj_parse_escape(struct jj_parser *);
 int	peft_jj_exec_filter(struct jj_render *, const struct jj_node *);
 int	peft_jj_exec_with(struct jj_render *, const struct jj_node *);
-int	peft_jj_exec_caller(struct jj_render *, const struct jj_node *);
+int	peft_jj_exec_block(struct jj_render *, const struct jj_node *);
+int	peft_jj_exec_escape(struct jj_render *, const struct jj_node *);
+/* Values for names, from the one on the right of "=". */
+int	peft_jj_assign(struct jj_render *, const struct jj_node *names,
+	    const struct jj_value *);
 /* What a chain of filters makes of a string. */
 int	peft_jj_chain(struct jj_render *, const struct jj_node *,
 	    struct jj_value *);

@@ -31,6 +31,7 @@ void	 peft_jj_pool_free(struct jj_pool *);
 enum jj_kind {
 	JJ_UNDEFINED, JJ_NONE, JJ_BOOL, JJ_INT, JJ_FLOAT, JJ_STR, JJ_LIST,
 	JJ_DICT, JJ_NAMESPACE, JJ_LOOP, JJ_MACRO, JJ_METHOD, JJ_GLOBAL,
+	JJ_CYCLER,
 	JJ_NKIND
 };
 
@@ -60,7 +61,7 @@ struct jj_value {
 			const unsigned char	*mark;	/* [n], or NULL: 0 */
 		};
 		struct jj_value	 *items;	/* list: [n] */
-		struct jj_dict	 *dict;		/* also of a namespace */
+		struct jj_dict	 *dict;		/* namespace, cycler: too */
 		struct jj_loop	 *loop;
 		struct {
 			const struct jj_node	*macro;
@@ -82,6 +83,9 @@ struct jj_loop {
 	struct jj_value	seq;		/* the list that is walked */
 	struct jj_value	seen;		/* what loop.changed() saw last */
 	size_t		i;
+	const struct jj_node *node;	/* NULL: it is not recursive */
+	struct jj_scope	*scope;		/* around it */
+	int		depth;		/* of recursion */
 };
 
 struct jj_scope {
@@ -103,6 +107,7 @@ struct jj_render {
 	struct peft_err		*err;
 	const double		*now;		/* of strftime_now, or NULL */
 	size_t			 steps;
+	bool			 escape;	/* autoescape */
 	int			 depth, line;
 	enum jj_flow		 flow;
 	struct jj_watch		*watch;		/* or NULL */
@@ -247,10 +252,25 @@ int	peft_jj_path(struct jj_render *, const struct jj_value *,
 const struct jj_builtin *peft_jj_method(enum jj_kind, const char *name,
 		    size_t len);
 const struct jj_builtin *peft_jj_string_method(const char *name, size_t len);
+/* template-numbers.c, template-shape.c, template-urls.c */
+const struct jj_builtin *peft_jj_number_filter(const char *name, size_t len);
+const struct jj_builtin *peft_jj_number_method(enum jj_kind, const char *name,
+		    size_t len);
+const struct jj_builtin *peft_jj_shape_filter(const char *name, size_t len);
+jj_function	peft_jj_urlencode;
+/* template-kinds.c, template-search.c; of words, as \w; letters of them */
+bool	peft_jj_is_word(unsigned cp, bool letter);
+const struct jj_builtin *peft_jj_kind_method(const char *name, size_t len);
+const struct jj_builtin *peft_jj_search_method(const char *name, size_t len);
+/* template-turns.c: cycler, joiner */
+const struct jj_builtin *peft_jj_turns_global(const char *name, size_t len);
+const struct jj_builtin *peft_jj_cycler_method(const char *name, size_t len);
+int	peft_jj_cycler_get(struct jj_render *, const struct jj_value *,
+	    const char *name, size_t len, struct jj_value *out);
 /* template-words.c, template-groups.c */
 const struct jj_builtin *peft_jj_word_method(const char *name, size_t len);
 const struct jj_builtin *peft_jj_group_filter(const char *name, size_t len);
-jj_function	peft_jj_center;
+jj_function	peft_jj_center, peft_jj_loop_cycle, peft_jj_loop_changed;
 const struct jj_builtin *peft_jj_global(const char *name, size_t len);
 int	peft_jj_test(struct jj_render *, const char *name, size_t len,
 	    const struct jj_value *, const struct jj_args *, bool *out);
@@ -264,12 +284,20 @@ int64_t	peft_jj_search(const struct jj_value *in, const struct jj_value *x,
 size_t	peft_jj_count(const struct jj_value *in, const struct jj_value *x);
 jj_function	peft_jj_split, peft_jj_rsplit, peft_jj_splitlines;
 jj_function	peft_jj_replace, peft_jj_items_of, peft_jj_upper,
-		peft_jj_lower, peft_jj_capitalize, peft_jj_title;
+		peft_jj_lower, peft_jj_capitalize, peft_jj_title,
+		peft_jj_headline, peft_jj_swapcase, peft_jj_casefold;
 
-/* template-eval.c, template-exec.c */
+/* template-eval.c, template-exec.c, -loop.c, -macro.c */
 struct jj_node;
 int	peft_jj_eval(struct jj_render *, const struct jj_node *,
 	    struct jj_value *out);
+/* What was written into a text (s: 0, or -1 if that went wrong). */
+int	peft_jj_taken(struct jj_render *, int s, struct jj_text *,
+	    struct jj_value *out);
+int	peft_jj_loop_call(struct jj_render *, const struct jj_value *loop,
+	    const struct jj_args *, struct jj_value *out);
+int	peft_jj_macro_get(struct jj_render *, const struct jj_node *,
+	    const char *name, size_t len, struct jj_value *out);
 int	peft_jj_exec(struct jj_render *, const struct jj_node *);
 int	peft_jj_push(struct jj_render *);
 int	peft_jj_set(struct jj_render *, const char *name, size_t len,

@@ -35,7 +35,11 @@ bound(struct jj_render *r, const struct jj_value *self, const char *name,
 	} else if (self->kind == JJ_NAMESPACE) {
 		v = peft_jj_dict_find(self->dict, name, len);
 		*out = v != NULL ? *v : peft_jj_undefined;
-	} else if (self->kind == JJ_LOOP)
+	} else if (self->kind == JJ_MACRO)
+		return peft_jj_macro_get(r, self->macro, name, len, out);
+	else if (self->kind == JJ_CYCLER)
+		return peft_jj_cycler_get(r, self, name, len, out);
+	else if (self->kind == JJ_LOOP)
 		peft_jj_loop_get(r, self->loop, name, len, out);
 	return 0;
 }

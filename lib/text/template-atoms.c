@@ -188,13 +188,16 @@ name(struct jj_parser *p)
 	} words[] = { { "true", JJ_BOOL, true }, { "True", JJ_BOOL, true },
 	    { "false", JJ_BOOL, false }, { "False", JJ_BOOL, false },
 	    { "none", JJ_NONE, false }, { "None", JJ_NONE, false } };
+	struct jj_node *n;
 	size_t i;
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (peft_jj_take_name(p, words[i].s))
 			return constant(p, words[i].kind == JJ_NONE ?
 			    peft_jj_none : peft_jj_bool(words[i].b));
-	return peft_jj_parse_name(p, JN_NAME);
+	if ((n = peft_jj_parse_name(p, JN_NAME)) != NULL)
+		peft_jj_named(p, n, false);
+	return n;
 }
 
 static struct jj_node *

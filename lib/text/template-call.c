@@ -131,6 +131,8 @@ int
 peft_jj_call_value(struct jj_render *r, const struct jj_value *f,
     struct jj_args *a, struct jj_value *out)
 {
+	if (f->kind == JJ_LOOP)
+		return peft_jj_loop_call(r, f, a, out);
 	if (f->kind == JJ_MACRO)
 		return peft_jj_macro(r, f, a, out);
 	if (f->kind == JJ_METHOD || f->kind == JJ_GLOBAL)

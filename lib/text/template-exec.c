@@ -43,14 +43,17 @@ assign(struct jj_render *r, const struct jj_node *target,
 	if (ns.kind != JJ_NAMESPACE)
 		return peft_jj_fail(r, "an attribute of %s cannot be set",
 		    peft_jj_kind_name(&ns));
+	if (*target->name == '_')
+		return peft_jj_fail(r, "a name that begins with '_' in a "
+		    "namespace");
 	key = peft_jj_str(target->name, target->len, NULL);
 	if (peft_jj_log(r, ns.dict, &key) == -1)
 		return -1;
 	return peft_jj_dict_set(r, ns.dict, &key, v);
 }
 
-static int
-assign_all(struct jj_render *r, const struct jj_node *targets,
+int
+peft_jj_assign(struct jj_render *r, const struct jj_node *targets,
     const struct jj_value *v)
 {
 	const struct jj_node *t;
@@ -71,6 +74,21 @@ assign_all(struct jj_render *r, const struct jj_node *targets,
 	return 0;
 }
 
+/* What was written into t, if all went well; under autoescape, Markup. */
+int
+peft_jj_taken(struct jj_render *r, int s, struct jj_text *t,
+    struct jj_value *out)
+{
+	if (s == -1) {
+		peft_jj_text_free(t);
+		return -1;
+	}
+	if (peft_jj_take(r, t, out) == -1)
+		return -1;
+	out->safe = r->escape;
+	return 0;
+}
+
 int
 peft_jj_capture(struct jj_render *r, const struct jj_node *body,
     struct jj_value *out)
@@ -83,97 +101,7 @@ peft_jj_capture(struct jj_render *r, const struct jj_node *body,
 	s = peft_jj_push(r) == -1 ? -1 : peft_jj_exec(r, body);
 	r->scope = outer;
 	r->out = out_before;
-	if (s == 0)
-		return peft_jj_take(r, &t, out);
-	peft_jj_text_free(&t);
-	return -1;
-}
-
-/* Items that pass "if", which may use the loop's names. */
-static int
-filter_items(struct jj_render *r, const struct jj_node *n,
-    struct jj_value *v)
-{
-	struct jj_value kept = peft_jj_list(&r->pool, v->n), c;
-	size_t i, k = 0;
-
-	if (kept.n != v->n)
-		return peft_jj_nomem(r);
-	for (i = 0; i < v->n; i++) {
-		r->scope->vars.n = 0;
-		if (assign_all(r, n->list, &v->items[i]) == -1 ||
-		    peft_jj_eval(r, n->b, &c) == -1)
-			return -1;
-		if (peft_jj_truth(&c))
-			kept.items[k++] = v->items[i];
-	}
-	kept.n = k;
-	*v = kept;
-	return 0;
-}
-
-/* One turn of a loop, in a scope that is emptied for it: names that are set
- * in a turn end with it. */
-int
-peft_jj_turn(struct jj_render *r, const struct jj_node *n,
-    const struct jj_value *loop)
-{
-	r->flow = JF_NEXT;
-	r->scope->vars.n = 0;
-	return peft_jj_set(r, "loop", 4, loop) == -1 || assign_all(r, n->list,
-	    &loop->loop->seq.items[loop->loop->i]) == -1 ? -1 :
-	    peft_jj_exec(r, n->c);
-}
-
-static int
-run_loop(struct jj_render *r, const struct jj_node *n,
-    const struct jj_value *seq)
-{
-	struct jj_value loop = { .kind = JJ_LOOP, .watched = seq->watched };
-	bool chat = seq->watched && r->watch != NULL && r->watch->on;
-
-	loop.loop = peft_jj_alloc(&r->pool, sizeof(*loop.loop));
-	if (loop.loop == NULL)
-		return peft_jj_nomem(r);
-	loop.loop->seq = *seq;
-	for (; loop.loop->i < seq->n && r->flow != JF_BREAK; loop.loop->i++) {
-		if (chat)
-			peft_jj_turn_begins(r, loop.loop);
-		if (peft_jj_turn(r, n, &loop) == -1)
-			return -1;
-		if (chat)
-			peft_jj_turn_ended(r, n, loop.loop);
-	}
-	if (chat && r->flow == JF_BREAK)
-		peft_jj_look_to(r, seq, loop.loop->i);
-	else if (chat)
-		peft_jj_look(r, seq);
-	r->flow = JF_NEXT;
-	return 0;
-}
-
-static int
-exec_for(struct jj_render *r, const struct jj_node *n)
-{
-	struct jj_scope *outer = r->scope;
-	struct jj_value v;
-	int s = 0;
-
-	/* the loop over the chat is one at the top */
-	if ((r->depth == PEFT_JJ_TOP && n->b == NULL ?
-	    peft_jj_eval_watched(r, n->a, &v) :
-	    peft_jj_eval(r, n->a, &v)) == -1 ||
-	    peft_jj_items(r, &v, &v) == -1 || peft_jj_push(r) == -1)
-		return -1;
-	if (n->b != NULL)
-		s = filter_items(r, n, &v);
-	r->scope->vars.n = 0;
-	if (s == 0 && v.n > 0)
-		s = run_loop(r, n, &v);
-	else if (s == 0 && n->d != NULL)
-		s = peft_jj_exec(r, n->d);
-	r->scope = outer;
-	return s;
+	return peft_jj_taken(r, s, &t, out);
 }
 
 static int
@@ -219,17 +147,7 @@ exec_set(struct jj_render *r, const struct jj_node *n)
 	    plain ? peft_jj_eval_watched(r, n->a, &v) :
 	    peft_jj_eval(r, n->a, &v)) == -1)
 		return -1;
-	return assign_all(r, n->list, &v);
-}
-
-static int
-exec_macro(struct jj_render *r, const struct jj_node *n)
-{
-	struct jj_value v = { .kind = JJ_MACRO };
-
-	v.macro = n;
-	v.scope = r->scope;
-	return peft_jj_set(r, n->name, n->len, &v);
+	return peft_jj_assign(r, n->list, &v);
 }
 
 /* What the assistant says: marked so, wherever it goes from here. */
@@ -268,11 +186,14 @@ exec_continue(struct jj_render *r, const struct jj_node *n)
 
 static int (*const execs[])(struct jj_render *, const struct jj_node *) = {
 	[JN_TEXT] = exec_text, [JN_OUTPUT] = peft_jj_output, [JN_IF] = exec_if,
-	[JN_FOR] = exec_for, [JN_SET] = exec_set, [JN_SET_BLOCK] = exec_set,
-	[JN_MACRO] = exec_macro, [JN_GENERATION] = exec_generation,
+	[JN_FOR] = peft_jj_exec_for, [JN_SET] = exec_set,
+	[JN_SET_BLOCK] = exec_set,
+	[JN_MACRO] = peft_jj_exec_macro, [JN_GENERATION] = exec_generation,
 	[JN_BREAK] = exec_break, [JN_CONTINUE] = exec_continue,
 	[JN_BLOCK] = exec_block, [JN_FILTER_BLOCK] = peft_jj_exec_filter,
 	[JN_WITH] = peft_jj_exec_with, [JN_CALL_BLOCK] = peft_jj_exec_caller,
+	[JN_NAMED_BLOCK] = peft_jj_exec_block,
+	[JN_AUTOESCAPE] = peft_jj_exec_escape,
 };
 
 int
@@ -287,57 +208,5 @@ peft_jj_exec(struct jj_render *r, const struct jj_node *n)
 		return peft_jj_fail(r, "nested too deep");
 	s = execs[n->op](r, n);
 	r->depth--;
-	return s;
-}
-
-/* The argument that a parameter gets: by its place or its name; NULL: none. */
-static const struct jj_value *
-given(const struct jj_args *a, size_t pos, const struct jj_node *param,
-    size_t *used)
-{
-	size_t i;
-
-	for (i = 0; i < a->n; i++)
-		if (a->name[i] == NULL ? i == pos : a->len[i] == param->len &&
-		    memcmp(a->name[i], param->name, param->len) == 0) {
-			++*used;
-			return &a->v[i];
-		}
-	return NULL;
-}
-
-/* A macro sees the names of where it was made, not its caller's. */
-int
-peft_jj_macro(struct jj_render *r, const struct jj_value *macro,
-    const struct jj_args *args, struct jj_value *out)
-{
-	const struct jj_node *m = macro->macro, *p;
-	struct jj_scope *outer = r->scope;
-	const struct jj_node caller = { .name = "caller", .len = 6 };
-	const struct jj_value *arg;
-	struct jj_value v;
-	size_t i = 0, used = 0;
-	int s;
-
-	r->scope = macro->scope;
-	s = peft_jj_push(r);
-	/* what call gives it; no parameter has that place */
-	if (s == 0 && (arg = given(args, SIZE_MAX, &caller, &used)) != NULL)
-		s = peft_jj_set(r, caller.name, caller.len, arg);
-	for (p = m->list; s == 0 && p != NULL; p = p->next, i++) {
-		v = peft_jj_undefined;
-		if ((arg = given(args, i, p, &used)) != NULL)
-			v = *arg;
-		else if (p->op == JN_KWARG)
-			s = peft_jj_eval(r, p->a, &v);
-		if (s == 0)
-			s = peft_jj_set(r, p->name, p->len, &v);
-	}
-	if (s == 0 && used != args->n)
-		s = peft_jj_fail(r, "%.*s is given arguments that it does not "
-		    "have", (int)m->len, m->name);
-	if (s == 0)
-		s = peft_jj_capture(r, m->b, out);
-	r->scope = outer;
 	return s;
 }

@@ -138,6 +138,10 @@ put_field(struct fields *f, const char *s, size_t n)
 	if (peft_jj_spec(f->r, colon == NULL ? end : colon + 1,
 	    colon == NULL ? 0 : (size_t)(end - colon - 1), &spec) == -1)
 		return -1;
+	if (colon != NULL && colon + 1 < end && v.kind != JJ_STR &&
+	    !peft_jj_is_number(&v, &(double){ 0 }))
+		return peft_jj_fail(f->r, "a format of %s",
+		    peft_jj_kind_name(&v));
 	return put_value(f, &spec, &v);
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Templates: filters of single values, a table row each. */
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "text/jinja-format.h"
@@ -105,84 +103,6 @@ FILTER(f_default)
 	return 0;
 }
 
-/* The number that a string spells, white space around it allowed. */
-static bool
-parse_number(const struct jj_value *v, double *d)
-{
-	struct jj_value s = peft_jj_strip(v, NULL, true, true);
-	char text[64], *end;
-
-	if (s.n == 0 || s.n >= sizeof(text))
-		return false;
-	memcpy(text, s.s, s.n);
-	text[s.n] = '\0';
-	if (strspn(text, "+-.0123456789eE") != s.n)
-		return false;
-	*d = strtod(text, &end);
-	return *end == '\0';
-}
-
-FILTER(f_int)
-{
-	double d = 0;
-
-	if (in->kind == JJ_UNDEFINED)
-		return peft_jj_fail(r, "int of something undefined");
-	if (in->kind == JJ_INT)
-		*out = *in;
-	else if ((in->kind == JJ_STR ? parse_number(in, &d) :
-	    peft_jj_is_number(in, &d)) && fabs(d) < 0x1p62)
-		*out = peft_jj_int((int64_t)d);
-	else
-		*out = a->at[0] != NULL ? *a->at[0] : peft_jj_int(0);
-	return 0;
-}
-
-FILTER(f_float)
-{
-	double d = 0;
-
-	if (in->kind == JJ_UNDEFINED)
-		return peft_jj_fail(r, "float of something undefined");
-	if (in->kind == JJ_STR ? parse_number(in, &d) :
-	    peft_jj_is_number(in, &d))
-		*out = peft_jj_real(d);
-	else
-		*out = a->at[0] != NULL ? *a->at[0] : peft_jj_real(0);
-	return 0;
-}
-
-FILTER(f_abs)
-{
-	int64_t i;
-	double d;
-
-	(void)a;
-	if (!peft_jj_is_number(in, &d) || (in->kind == JJ_INT &&
-	    in->i == INT64_MIN))
-		return peft_jj_fail(r, "abs of %s", peft_jj_kind_name(in));
-	*out = peft_jj_is_whole(in, &i) ? peft_jj_int(i < 0 ? -i : i) :
-	    peft_jj_real(fabs(d));
-	return 0;
-}
-
-/* Round half to even to so many digits, as Python does; whole numbers stay
- * as they are. */
-FILTER(f_round)
-{
-	int64_t digits = 0, whole;
-	double d, p;
-
-	if (!peft_jj_is_number(in, &d) || (a->at[0] != NULL &&
-	    !peft_jj_is_whole(a->at[0], &digits)) || digits < 0 ||
-	    digits > 15)
-		return peft_jj_fail(r, "round of %s", peft_jj_kind_name(in));
-	p = pow(10, (double)digits);
-	*out = peft_jj_is_whole(in, &whole) ? peft_jj_int(whole) :
-	    peft_jj_real(nearbyint(d * p) / p);
-	return 0;
-}
-
 FILTER(f_escape)
 {
 	(void)a;
@@ -212,19 +132,26 @@ FILTER(f_safe)
 /* "%s"|format(x) */
 FILTER(f_format)
 {
-	struct jj_value s, all = peft_jj_list(&r->pool, a->n);
-	size_t i;
+	struct jj_value s, all = peft_jj_list(&r->pool, a->n), names, key;
+	size_t i, named = 0;
 
 	if (peft_jj_tostr(r, in, &s) == -1)
 		return -1;
+	names = peft_jj_dict(&r->pool, JJ_DICT);
+	if (names.kind == JJ_NONE)
+		return peft_jj_nomem(r);
 	all.tuple = true;
 	for (i = 0; i < all.n; i++) {
-		if (a->name[i] != NULL)
-			return peft_jj_fail(r, "format by names is not known "
-			    "here");
+		key = peft_jj_str(a->name[i], a->len[i], NULL);
+		named += a->name[i] != NULL;
+		if (a->name[i] != NULL && peft_jj_dict_set(r, names.dict,
+		    &key, &a->v[i]) == -1)
+			return -1;
 		all.items[i] = a->v[i];
 	}
-	return peft_jj_percent(r, &s, &all, out);
+	if (named > 0 && named < all.n)
+		return peft_jj_fail(r, "format by names and by places");
+	return peft_jj_percent(r, &s, named > 0 ? &names : &all, out);
 }
 
 /* Runs of letters, digits and underscores. */
@@ -233,15 +160,15 @@ FILTER(f_wordcount)
 	bool in_word = false, word;
 	struct jj_value s;
 	int64_t n = 0;
-	size_t i;
+	size_t i, len;
 
 	(void)a;
 	if (peft_jj_tostr(r, in, &s) == -1)
 		return -1;
-	for (i = 0; i < s.n; i++, in_word = word) {
-		word = (s.s[i] & 0x80) != 0 || s.s[i] == '_' ||
-		    (s.s[i] >= '0' && s.s[i] <= '9') ||
-		    ((s.s[i] | 32) >= 'a' && (s.s[i] | 32) <= 'z');
+	for (i = 0; i < s.n; i += len, in_word = word) {
+		len = peft_utf8_len(s.s + i, s.n - i);
+		len = len == 0 ? 1 : len;
+		word = peft_jj_is_word(peft_utf8_get(s.s + i, len), false);
 		n += word && !in_word;
 	}
 	*out = peft_jj_int(n);
@@ -264,10 +191,13 @@ FILTER(f_indent)
 	if (a->at[0] != NULL && a->at[0]->kind == JJ_STR)
 		space = *a->at[0];
 	else if (a->at[0] != NULL && (!peft_jj_is_whole(a->at[0], &n) ||
-	    n < 0 || n > 256))
+	    n > 256))
 		return peft_jj_fail(r, "indent by more than there may be");
 	else
-		space = peft_jj_repeat(&r->pool, &space, (size_t)n);
+		space = peft_jj_repeat(&r->pool, &space, n < 0 ? 0 :
+		    (size_t)n);
+	if (s.n == 0 && first)
+		peft_jj_put_str(&t, &space);
 	for (i = 0; i < s.n; i++) {
 		if ((i == 0 ? first : s.s[i - 1] == '\n') &&
 		    (blank || i == 0 || s.s[i] != '\n'))
@@ -313,10 +243,6 @@ static const struct jj_builtin filters[] = {
 	{ .name = "default", .f = f_default,
 	    .params = "default_value boolean" },
 	{ .name = "d", .f = f_default, .params = "default_value boolean" },
-	{ .name = "int", .f = f_int, .params = "default base" },
-	{ .name = "float", .f = f_float, .params = "default" },
-	{ .name = "abs", .f = f_abs, .params = "" },
-	{ .name = "round", .f = f_round, .params = "precision" },
 	{ .name = "escape", .f = f_escape, .params = "" },
 	{ .name = "e", .f = f_escape, .params = "" },
 	{ .name = "forceescape", .f = f_forceescape, .params = "" },
@@ -328,9 +254,10 @@ static const struct jj_builtin filters[] = {
 	{ .name = "upper", .f = peft_jj_upper, .params = "" },
 	{ .name = "lower", .f = peft_jj_lower, .params = "" },
 	{ .name = "capitalize", .f = peft_jj_capitalize, .params = "" },
-	{ .name = "title", .f = peft_jj_title, .params = "" },
+	{ .name = "title", .f = peft_jj_headline, .params = "" },
 	{ .name = "replace", .f = peft_jj_replace, .params = "old new count",
 	    .need = 2 },
+	{ .name = "urlencode", .f = peft_jj_urlencode, .params = "" },
 	{ .name = "items", .f = f_items, .params = "" },
 };
 
@@ -342,5 +269,9 @@ peft_jj_filter(const char *name, size_t len)
 
 	if (b == NULL)
 		b = peft_jj_list_filter(name, len);
+	if (b == NULL)
+		b = peft_jj_number_filter(name, len);
+	if (b == NULL)
+		b = peft_jj_shape_filter(name, len);
 	return b != NULL ? b : peft_jj_select_filter(name, len);
 }

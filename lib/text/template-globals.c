@@ -119,29 +119,6 @@ METHOD(m_index)
 	return n > 0 ? 0 : peft_jj_fail(r, "it is not in the list");
 }
 
-METHOD(m_cycle)
-{
-	(void)r;
-	*out = a->v[self->loop->i % a->n];
-	return 0;
-}
-
-/* Is it another value than the last time? */
-METHOD(m_changed)
-{
-	struct jj_value now = peft_jj_list(&r->pool, a->n);
-	bool same;
-
-	if (now.n != a->n)
-		return peft_jj_nomem(r);
-	memcpy(now.items, a->v, a->n * sizeof(now));
-	if (peft_jj_equal(r, &now, &self->loop->seen, &same) == -1)
-		return -1;
-	self->loop->seen = now;
-	*out = peft_jj_bool(!same);
-	return 0;
-}
-
 static const struct jj_builtin methods[] = {
 	{ .name = "items", .f = peft_jj_items_of, .params = "",
 	    .of = JJ_DICT },
@@ -154,89 +131,23 @@ static const struct jj_builtin methods[] = {
 	    .of = JJ_LIST },
 	{ .name = "index", .f = m_index, .params = "value", .need = 1,
 	    .of = JJ_LIST },
-	{ .name = "cycle", .f = m_cycle, .params = "*", .need = 1,
+	{ .name = "cycle", .f = peft_jj_loop_cycle, .params = "*", .need = 1,
 	    .of = JJ_LOOP },
-	{ .name = "changed", .f = m_changed, .params = "*", .need = 1,
+	{ .name = "changed", .f = peft_jj_loop_changed, .params = "*",
 	    .of = JJ_LOOP },
 };
 
 const struct jj_builtin *
 peft_jj_method(enum jj_kind of, const char *name, size_t len)
 {
+	if (of == JJ_INT || of == JJ_FLOAT)
+		return peft_jj_number_method(of, name, len);
+	if (of == JJ_CYCLER)
+		return peft_jj_cycler_method(name, len);
 	if (of == JJ_STR)
 		return peft_jj_string_method(name, len);
 	return peft_jj_find(methods, sizeof(methods) / sizeof(methods[0]),
 	    name, len, of);
-}
-
-enum { INDEX, INDEX0, REVINDEX, REVINDEX0, IS_FIRST, IS_LAST, LENGTH, DEPTH,
-    DEPTH0, PREVITEM, NEXTITEM };
-
-static const struct {
-	const char	*name;
-	size_t		 len;
-	unsigned char	 what;
-	bool		 ahead;		/* by one item */
-	bool		 all;		/* tells how many there are */
-} loop_names[] = {
-	{ "first", 5, IS_FIRST, false, false },
-	{ "last", 4, IS_LAST, true, false },
-	{ "index", 5, INDEX, false, false },
-	{ "index0", 6, INDEX0, false, false },
-	{ "length", 6, LENGTH, false, true },
-	{ "revindex", 8, REVINDEX, false, true },
-	{ "revindex0", 9, REVINDEX0, false, true },
-	{ "previtem", 8, PREVITEM, false, false },
-	{ "nextitem", 8, NEXTITEM, true, false },
-	{ "depth", 5, DEPTH, false, false },
-	{ "depth0", 6, DEPTH0, false, false },
-};
-
-static struct jj_value
-loop_value(const struct jj_loop *l, int what)
-{
-	const struct jj_value *seq = &l->seq;
-	size_t n = seq->n, i = l->i;
-
-	switch (what) {
-	case IS_FIRST:
-		return peft_jj_bool(i == 0);
-	case IS_LAST:
-		return peft_jj_bool(i + 1 == n);
-	case PREVITEM:
-		return i > 0 ? seq->items[i - 1] : peft_jj_undefined;
-	case NEXTITEM:
-		return i + 1 < n ? seq->items[i + 1] : peft_jj_undefined;
-	case LENGTH:
-		return peft_jj_int((int64_t)n);
-	case REVINDEX:
-	case REVINDEX0:
-		return peft_jj_int((int64_t)(n - i - (what == REVINDEX0)));
-	case INDEX:
-	case INDEX0:
-		return peft_jj_int((int64_t)i + (what == INDEX));
-	}
-	return peft_jj_int(what == DEPTH);
-}
-
-void
-peft_jj_loop_get(struct jj_render *r, const struct jj_loop *l,
-    const char *name, size_t len, struct jj_value *out)
-{
-	size_t k, n = sizeof(loop_names) / sizeof(loop_names[0]);
-
-	for (k = 0; k < n; k++)
-		if (loop_names[k].len == len &&
-		    memcmp(loop_names[k].name, name, len) == 0)
-			break;
-	*out = peft_jj_undefined;
-	if (k == n)
-		return;
-	*out = loop_value(l, loop_names[k].what);
-	if (loop_names[k].all)
-		peft_jj_look(r, &l->seq);
-	else if (loop_names[k].ahead)
-		peft_jj_look_to(r, &l->seq, l->i + 2);
 }
 
 METHOD(g_raise)
@@ -249,8 +160,30 @@ METHOD(g_raise)
 	    peft_jj_fail(r, "%.*s", s.n < 380 ? (int)s.n : 380, s.s);
 }
 
+/* The pairs of a dict, or of a list of them. */
 static int
-from_kwargs(struct jj_render *r, const struct jj_args *a, enum jj_kind kind,
+add_pairs(struct jj_render *r, struct jj_dict *d, const struct jj_value *from)
+{
+	struct jj_value list, pair;
+	size_t i;
+
+	if ((from->kind == JJ_DICT ? peft_jj_items_of(r, from, NULL, &list) :
+	    peft_jj_items(r, from, &list)) == -1)
+		return -1;
+	for (i = 0; i < list.n; i++) {
+		if (peft_jj_items(r, &list.items[i], &pair) == -1)
+			return -1;
+		if (pair.n != 2)
+			return peft_jj_fail(r, "a dict of what are no pairs");
+		if (peft_jj_dict_set(r, d, &pair.items[0], &pair.items[1]) ==
+		    -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+from_args(struct jj_render *r, const struct jj_args *a, enum jj_kind kind,
     struct jj_value *out)
 {
 	struct jj_value key;
@@ -260,25 +193,38 @@ from_kwargs(struct jj_render *r, const struct jj_args *a, enum jj_kind kind,
 	if (out->kind == JJ_NONE)
 		return peft_jj_nomem(r);
 	for (i = 0; i < a->n; i++) {
-		if (a->name[i] == NULL)
-			return peft_jj_fail(r, "a value without a name");
 		key = peft_jj_str(a->name[i], a->len[i], NULL);
-		if (peft_jj_dict_set(r, out->dict, &key, &a->v[i]) == -1)
+		if (a->name[i] == NULL && i > 0)
+			return peft_jj_fail(r, "a dict of several");
+		if ((a->name[i] == NULL ? add_pairs(r, out->dict, &a->v[i]) :
+		    peft_jj_dict_set(r, out->dict, &key, &a->v[i])) == -1)
 			return -1;
 	}
 	return 0;
 }
 
+/* Names with "_" are refused, as transformers does. */
 METHOD(g_namespace)
 {
+	const struct jj_value *k;
+	size_t i;
+
 	(void)self;
-	return from_kwargs(r, a, JJ_NAMESPACE, out);
+	if (from_args(r, a, JJ_NAMESPACE, out) == -1)
+		return -1;
+	for (i = 0; i < out->dict->n; i++) {
+		k = &out->dict->keys[i];
+		if (k->kind == JJ_STR && k->n > 0 && *k->s == '_')
+			return peft_jj_fail(r, "a namespace with a name that "
+			    "begins with '_'");
+	}
+	return 0;
 }
 
 METHOD(g_dict)
 {
 	(void)self;
-	return from_kwargs(r, a, JJ_DICT, out);
+	return from_args(r, a, JJ_DICT, out);
 }
 
 /* range(n), range(from, to), range(from, to, step) */
@@ -351,6 +297,8 @@ static const struct jj_builtin globals[] = {
 const struct jj_builtin *
 peft_jj_global(const char *name, size_t len)
 {
-	return peft_jj_find(globals, sizeof(globals) / sizeof(globals[0]),
-	    name, len, JJ_UNDEFINED);
+	const struct jj_builtin *b = peft_jj_find(globals,
+	    sizeof(globals) / sizeof(globals[0]), name, len, JJ_UNDEFINED);
+
+	return b != NULL ? b : peft_jj_turns_global(name, len);
 }

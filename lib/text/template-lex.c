@@ -160,46 +160,22 @@ is_name(char c)
 	    (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80) != 0;
 }
 
-/* Digits into text, without their underscores. */
-static size_t
-digits(const struct lexer *l, const char **p, char *text, size_t n, size_t max)
-{
-	for (; *p < l->end && (is_digit(**p) || **p == '_'); ++*p)
-		if (**p != '_' && n < max)
-			text[n++] = **p;
-	return n;
-}
-
+/* Literals are read by peft_jj_number. */
 static int
 lex_number(struct lexer *l)
 {
-	const char *p = l->p;
-	char text[64] = "", *end;
-	size_t n = digits(l, &p, text, 0, sizeof(text) - 3);
-	bool real = false;
+	struct jj_token t = { .kind = JT_END };
+	const char *from = l->p;
 
-	if (p + 1 < l->end && *p == '.' && is_digit(p[1])) {
-		real = true;
-		text[n++] = *p++;
-		n = digits(l, &p, text, n, sizeof(text) - 3);
-	}
-	if (p + 1 < l->end && (*p | 32) == 'e' && (is_digit(p[1]) ||
-	    (p + 2 < l->end && (p[1] == '-' || p[1] == '+') &&
-	    is_digit(p[2])))) {
-		real = true;
-		text[n++] = *p++;
-		text[n++] = *p++;
-		n = digits(l, &p, text, n, sizeof(text) - 1);
-	}
-	if (n + 3 >= sizeof(text) || (!real && n > 18) ||
-	    (p < l->end && is_name(*p)))
+	if ((l->p = peft_jj_number(from, l->end, &t)) == NULL ||
+	    (l->p < l->end && is_name(*l->p))) {
+		l->p = from;
 		return wrong(l, "a number that is not understood");
-	text[n] = '\0';
-	if (put(l, real ? JT_FLOAT : JT_INT, l->p, (size_t)(p - l->p)) == -1)
+	}
+	if (put(l, t.kind, from, (size_t)(l->p - from)) == -1)
 		return -1;
-	l->out[l->n - 1].i = real ? 0 : strtoll(text, &end, 10);
-	l->out[l->n - 1].f = strtod(text, &end);
-	l->p = p;
+	l->out[l->n - 1].i = t.i;
+	l->out[l->n - 1].f = t.f;
 	return 0;
 }
 

@@ -45,17 +45,25 @@ FILTER(f_join)
 {
 	struct jj_text t = { .text = { 0 } };
 	struct jj_value list, sep = peft_jj_cstr(""), v;
+	bool safe = false;
 	size_t i;
 
 	if (peft_jj_items(r, in, &list) == -1 || (a->at[0] != NULL &&
 	    peft_jj_tostr(r, a->at[0], &sep) == -1))
+		return -1;
+	/* under autoescape one Markup makes the others so */
+	for (i = 0; r->escape && i < list.n; i++)
+		safe |= sep.safe || (list.items[i].kind == JJ_STR &&
+		    list.items[i].safe);
+	if (safe && peft_jj_escape(r, &sep, &sep) == -1)
 		return -1;
 	for (i = 0; i < list.n; i++) {
 		if (i > 0)
 			peft_jj_put_str(&t, &sep);
 		v = list.items[i];
 		if ((a->at[1] != NULL && peft_jj_path(r, &list.items[i],
-		    a->at[1], &v) == -1) || peft_jj_tostr(r, &v, &v) == -1)
+		    a->at[1], &v) == -1) || (safe ? peft_jj_escape(r, &v, &v) :
+		    peft_jj_tostr(r, &v, &v)) == -1)
 			break;
 		peft_jj_put_str(&t, &v);
 		if (t.text.len > JJ_MAXOUT) {
@@ -63,10 +71,14 @@ FILTER(f_join)
 			break;
 		}
 	}
-	if (i == list.n)
-		return peft_jj_take(r, &t, out);
-	peft_jj_text_free(&t);
-	return -1;
+	if (i < list.n || t.text.len > JJ_MAXOUT) {
+		peft_jj_text_free(&t);
+		return -1;
+	}
+	if (peft_jj_take(r, &t, out) == -1)
+		return -1;
+	out->safe = safe;
+	return 0;
 }
 
 FILTER(f_list)
@@ -247,35 +259,40 @@ FILTER(f_unique)
 }
 
 static int
-extreme(struct jj_render *r, const struct jj_value *in, int sign,
-    struct jj_value *out)
+extreme(struct jj_render *r, const struct jj_value *in,
+    const struct jj_args *a, int sign, struct jj_value *out)
 {
-	struct jj_value list;
+	struct jj_value list, best = peft_jj_undefined, key;
 	size_t i;
 	int c;
 
 	if (peft_jj_items(r, in, &list) == -1)
 		return -1;
-	*out = list.n > 0 ? list.items[0] : peft_jj_undefined;
-	for (i = 1; i < list.n; i++) {
-		if (peft_jj_compare(r, &list.items[i], out, &c) == -1)
+	*out = peft_jj_undefined;
+	for (i = 0; i < list.n; i++) {
+		key = list.items[i];
+		c = sign;
+		if ((a->at[1] != NULL && peft_jj_path(r, &list.items[i],
+		    a->at[1], &key) == -1) ||
+		    fold(r, asked(a->at[0]), &key) == -1 || (i > 0 &&
+		    peft_jj_compare(r, &key, &best, &c) == -1))
 			return -1;
-		if (c * sign > 0)
-			*out = list.items[i];
+		if (c * sign <= 0)
+			continue;
+		*out = list.items[i];
+		best = key;
 	}
 	return 0;
 }
 
 FILTER(f_max)
 {
-	(void)a;
-	return extreme(r, in, 1, out);
+	return extreme(r, in, a, 1, out);
 }
 
 FILTER(f_min)
 {
-	(void)a;
-	return extreme(r, in, -1, out);
+	return extreme(r, in, a, -1, out);
 }
 
 static const struct jj_builtin filters[] = {
@@ -290,8 +307,10 @@ static const struct jj_builtin filters[] = {
 	    .params = "case_sensitive by reverse" },
 	{ .name = "unique", .f = f_unique,
 	    .params = "case_sensitive attribute" },
-	{ .name = "max", .f = f_max, .params = "" },
-	{ .name = "min", .f = f_min, .params = "" },
+	{ .name = "max", .f = f_max,
+	    .params = "case_sensitive attribute" },
+	{ .name = "min", .f = f_min,
+	    .params = "case_sensitive attribute" },
 };
 
 const struct jj_builtin *

@@ -50,100 +50,6 @@ string_arg(struct jj_render *r, const struct jj_args *a, size_t i)
 	return NULL;
 }
 
-static bool
-is_at(const struct jj_value *self, const struct jj_value *x, bool start)
-{
-	return x->kind == JJ_STR && x->n <= self->n && memcmp(start ?
-	    self->s : self->s + self->n - x->n, x->s, x->n) == 0;
-}
-
-/* A word, or one of a tuple of words, at an end. */
-static int
-ends(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, bool start, struct jj_value *out)
-{
-	const struct jj_value *w = a->at[0];
-	bool yes = false;
-	size_t i;
-
-	if (w->kind != JJ_STR && !(w->kind == JJ_LIST && w->tuple))
-		return peft_jj_fail(r, "%s where a string or tuple belongs",
-		    peft_jj_kind_name(w));
-	if (w->kind == JJ_STR)
-		yes = is_at(self, w, start);
-	for (i = 0; w->kind == JJ_LIST && i < w->n && !yes; i++)
-		yes = is_at(self, &w->items[i], start);
-	*out = peft_jj_bool(yes);
-	return 0;
-}
-
-METHOD(m_startswith)
-{
-	return ends(r, self, a, true, out);
-}
-
-METHOD(m_endswith)
-{
-	return ends(r, self, a, false, out);
-}
-
-METHOD(m_removeprefix)
-{
-	const struct jj_value *w = string_arg(r, a, 0);
-
-	if (w == NULL)
-		return -1;
-	*out = is_at(self, w, true) ? peft_jj_sub(self, w->n, self->n) :
-	    *self;
-	return 0;
-}
-
-METHOD(m_removesuffix)
-{
-	const struct jj_value *w = string_arg(r, a, 0);
-
-	if (w == NULL)
-		return -1;
-	*out = is_at(self, w, false) ? peft_jj_sub(self, 0,
-	    self->n - w->n) : *self;
-	return 0;
-}
-
-/* Bytes to characters; -1 stays. */
-static int
-place(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, bool last, struct jj_value *out)
-{
-	struct jj_value before;
-	int64_t at;
-
-	if (string_arg(r, a, 0) == NULL)
-		return -1;
-	at = peft_jj_search(self, a->at[0], last);
-	before = peft_jj_sub(self, 0, at < 0 ? 0 : (size_t)at);
-	*out = peft_jj_int(at < 0 ? -1 : (int64_t)peft_jj_chars(&before));
-	return peft_jj_spend(r, self->n);
-}
-
-METHOD(m_find)
-{
-	return place(r, self, a, false, out);
-}
-
-METHOD(m_rfind)
-{
-	return place(r, self, a, true, out);
-}
-
-METHOD(m_count)
-{
-	if (string_arg(r, a, 0) == NULL)
-		return -1;
-	*out = peft_jj_int((int64_t)(a->at[0]->n == 0 ?
-	    peft_jj_chars(self) + 1 : peft_jj_count(self, a->at[0])));
-	return 0;
-}
-
 /* Also a filter: old, new, count */
 int
 peft_jj_replace(struct jj_render *r, const struct jj_value *in,
@@ -161,13 +67,19 @@ peft_jj_replace(struct jj_render *r, const struct jj_value *in,
 	    !peft_jj_is_whole(a->at[2], &left))
 		return peft_jj_fail(r, "replace %s times",
 		    peft_jj_kind_name(a->at[2]));
-	if (from->n == 0)
-		return peft_jj_fail(r, "replace of nothing");
 	while (left-- != 0 && (at = peft_jj_search(&self, from, false)) >= 0) {
 		part = peft_jj_sub(&self, 0, (size_t)at);
 		peft_jj_put_str(&t, &part);
 		peft_jj_put_str(&t, to);
 		self = peft_jj_sub(&self, (size_t)at + from->n, self.n);
+		/* nothing is before each character, and at the end */
+		if (from->n == 0) {
+			if (self.n == 0)
+				break;
+			part = peft_jj_sub(&self, 0, peft_jj_char_at(&self, 1));
+			peft_jj_put_str(&t, &part);
+			self = peft_jj_sub(&self, part.n, self.n);
+		}
 		if (t.text.len > JJ_MAXOUT ||
 		    peft_jj_spend(r, 16 + to->n) == -1) {
 			peft_jj_text_free(&t);
@@ -213,19 +125,6 @@ METHOD(m_join)
 	return peft_jj_call(r, join, a->at[0], &sep, out);
 }
 
-METHOD(m_isdigit)
-{
-	size_t i;
-
-	(void)r;
-	(void)a;
-	for (i = 0; i < self->n; i++)
-		if (self->s[i] < '0' || self->s[i] > '9')
-			break;
-	*out = peft_jj_bool(self->n > 0 && i == self->n);
-	return 0;
-}
-
 METHOD(m_isspace)
 {
 	struct jj_value s = peft_jj_strip(self, NULL, true, false);
@@ -245,19 +144,15 @@ static const struct jj_builtin methods[] = {
 	ROW("split", peft_jj_split, "sep maxsplit", 0),
 	ROW("rsplit", peft_jj_rsplit, "sep maxsplit", 0),
 	ROW("splitlines", peft_jj_splitlines, "keepends", 0),
-	ROW("startswith", m_startswith, "prefix", 1),
-	ROW("endswith", m_endswith, "suffix", 1),
-	ROW("removeprefix", m_removeprefix, "prefix", 1),
-	ROW("removesuffix", m_removesuffix, "suffix", 1),
-	ROW("find", m_find, "sub", 1), ROW("rfind", m_rfind, "sub", 1),
-	ROW("count", m_count, "sub", 1),
 	ROW("replace", m_replace, "old new count", 2),
 	ROW("join", m_join, "iterable", 1),
-	ROW("isdigit", m_isdigit, "", 0), ROW("isspace", m_isspace, "", 0),
+	ROW("isspace", m_isspace, "", 0),
 	ROW("upper", peft_jj_upper, "", 0),
 	ROW("lower", peft_jj_lower, "", 0),
 	ROW("capitalize", peft_jj_capitalize, "", 0),
 	ROW("title", peft_jj_title, "", 0),
+	ROW("swapcase", peft_jj_swapcase, "", 0),
+	ROW("casefold", peft_jj_casefold, "", 0),
 };
 
 const struct jj_builtin *
@@ -266,5 +161,9 @@ peft_jj_string_method(const char *name, size_t len)
 	const struct jj_builtin *m = peft_jj_find(methods,
 	    sizeof(methods) / sizeof(methods[0]), name, len, JJ_STR);
 
-	return m != NULL ? m : peft_jj_word_method(name, len);
+	if (m == NULL)
+		m = peft_jj_search_method(name, len);
+	if (m == NULL)
+		m = peft_jj_word_method(name, len);
+	return m != NULL ? m : peft_jj_kind_method(name, len);
 }

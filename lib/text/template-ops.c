@@ -328,7 +328,8 @@ peft_jj_binary(struct jj_render *r, int op, const struct jj_value *a,
 		if (peft_jj_tostr(r, a, &s) == -1 ||
 		    peft_jj_tostr(r, b, &t) == -1)
 			return -1;
-		s.safe = t.safe = false;
+		if (!r->escape)
+			s.safe = t.safe = false;
 		return peft_jj_add(r, &s, &t, out);
 	}
 	if (op == JN_EQ || op == JN_NE || op == JN_IN || op == JN_NOTIN) {

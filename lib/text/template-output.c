@@ -87,12 +87,23 @@ eval_sum(struct jj_render *r, const struct jj_node *n, struct sum *s)
 	return 0;
 }
 
+static int
+emit_escaped(struct jj_render *r, const struct jj_node *n)
+{
+	struct jj_value v;
+
+	return peft_jj_eval(r, n, &v) == -1 ||
+	    peft_jj_escape(r, &v, &v) == -1 ? -1 : peft_jj_emit(r, &v);
+}
+
 int
 peft_jj_output(struct jj_render *r, const struct jj_node *n)
 {
 	struct sum s;
 	size_t i;
 
+	if (r->escape)
+		return emit_escaped(r, n->a);
 	if (eval_sum(r, n->a, &s) == -1)
 		return -1;
 	for (i = 0; i < s.n; i++)

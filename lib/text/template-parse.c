@@ -8,8 +8,8 @@
 static struct jj_node *body(struct jj_parser *, const char *const *ends);
 
 /* A tag's end. */
-static bool
-close_tag(struct jj_parser *p)
+bool
+peft_jj_close_tag(struct jj_parser *p)
 {
 	if (p->t->kind != JT_END_STMT) {
 		peft_jj_wrong(p, "the tag goes on");
@@ -21,10 +21,10 @@ close_tag(struct jj_parser *p)
 
 /* The rest of a tag and what follows it, up to a tag of `ends', of which
  * "{%" is consumed and the word is not. */
-static struct jj_node *
-body_until(struct jj_parser *p, const char *const *ends)
+struct jj_node *
+peft_jj_parse_until(struct jj_parser *p, const char *const *ends)
 {
-	return close_tag(p) ? body(p, ends) : NULL;
+	return peft_jj_close_tag(p) ? body(p, ends) : NULL;
 }
 
 /* The same up to one word, whole tag consumed. */
@@ -32,12 +32,12 @@ struct jj_node *
 peft_jj_parse_body(struct jj_parser *p, const char *word)
 {
 	const char *const ends[] = { word, NULL };
-	struct jj_node *n = body_until(p, ends);
+	struct jj_node *n = peft_jj_parse_until(p, ends);
 
 	if (n == NULL)
 		return NULL;
 	p->t++;
-	return close_tag(p) ? n : NULL;
+	return peft_jj_close_tag(p) ? n : NULL;
 }
 
 /* a: condition, b: then, c: else. */
@@ -48,7 +48,7 @@ if_stmt(struct jj_parser *p)
 	struct jj_node *n = peft_jj_node(p, JN_IF);
 
 	if (n == NULL || (n->a = peft_jj_parse_tuple(p, true)) == NULL ||
-	    (n->b = body_until(p, ends)) == NULL)
+	    (n->b = peft_jj_parse_until(p, ends)) == NULL)
 		return NULL;
 	if (peft_jj_take_name(p, "elif")) {
 		if (++p->depth > JJ_PARSE_DEPTH)
@@ -60,7 +60,7 @@ if_stmt(struct jj_parser *p)
 	if (peft_jj_take_name(p, "else"))
 		return (n->c = peft_jj_parse_body(p, "endif")) == NULL ? NULL : n;
 	p->t++;
-	return close_tag(p) ? n : NULL;
+	return peft_jj_close_tag(p) ? n : NULL;
 }
 
 /* A name to be set: JN_NAME, or JN_ATTR of one (ns.x). */
@@ -69,16 +69,20 @@ target(struct jj_parser *p)
 {
 	struct jj_node *n = peft_jj_parse_name(p, JN_NAME), *attr;
 
-	if (n == NULL || !peft_jj_take_op(p, "."))
+	if (n == NULL)
+		return NULL;
+	if (!peft_jj_take_op(p, ".")) {
+		peft_jj_named(p, n, true);
 		return n;
+	}
 	if ((attr = peft_jj_parse_name(p, JN_ATTR)) != NULL)
 		attr->a = n;
 	return attr;
 }
 
 /* Names to be set, between commas, in parentheses or not. */
-static bool
-targets(struct jj_parser *p, struct jj_node **first)
+bool
+peft_jj_parse_targets(struct jj_parser *p, struct jj_node **first)
 {
 	bool paren = peft_jj_take_op(p, "(");
 	struct jj_node **end = first;
@@ -95,71 +99,23 @@ targets(struct jj_parser *p, struct jj_node **first)
 	return true;
 }
 
-/* list: targets, a: what is walked, b: condition, c: body, d: else. */
-static struct jj_node *
-for_stmt(struct jj_parser *p)
-{
-	static const char *const ends[] = { "else", "endfor", NULL };
-	struct jj_node *n = peft_jj_node(p, JN_FOR);
-
-	if (n == NULL || !targets(p, &n->list))
-		return NULL;
-	if (!peft_jj_take_name(p, "in"))
-		return peft_jj_wrong(p, "'in' is missing");
-	if ((n->a = peft_jj_parse_tuple(p, false)) == NULL)
-		return NULL;
-	if (peft_jj_take_name(p, "if") &&
-	    (n->b = peft_jj_parse_expr(p)) == NULL)
-		return NULL;
-	p->loops++;
-	if ((n->c = body_until(p, ends)) == NULL)
-		return NULL;
-	p->loops--;
-	if (peft_jj_take_name(p, "else"))
-		return (n->d = peft_jj_parse_body(p, "endfor")) == NULL ? NULL : n;
-	p->t++;
-	return close_tag(p) ? n : NULL;
-}
-
 /* list: targets, a: value, or (JN_SET_BLOCK) b: body and a: its filters. */
 static struct jj_node *
 set_stmt(struct jj_parser *p)
 {
 	struct jj_node *n = peft_jj_node(p, JN_SET);
 
-	if (n == NULL || !targets(p, &n->list))
+	if (n == NULL || !peft_jj_parse_targets(p, &n->list))
 		return NULL;
 	if (peft_jj_take_op(p, "=")) {
 		if ((n->a = peft_jj_parse_tuple(p, true)) == NULL)
 			return NULL;
-		return close_tag(p) ? n : NULL;
+		return peft_jj_close_tag(p) ? n : NULL;
 	}
 	n->op = JN_SET_BLOCK;
 	if (peft_jj_take_op(p, "|") && (n->a = peft_jj_parse_chain(p)) == NULL)
 		return NULL;
 	return (n->b = peft_jj_parse_body(p, "endset")) == NULL ? NULL : n;
-}
-
-/* name; list: parameters, JN_NAME or, with a default in a, JN_KWARG; b: body */
-static struct jj_node *
-macro_stmt(struct jj_parser *p)
-{
-	struct jj_node *n = peft_jj_parse_name(p, JN_MACRO), *e;
-	int loops = p->loops;
-
-	if (n == NULL)
-		return NULL;
-	if (!peft_jj_take_op(p, "("))
-		return peft_jj_wrong(p, "'(' is missing");
-	if (!peft_jj_parse_args(p, &n->list))
-		return NULL;
-	for (e = n->list; e != NULL; e = e->next)
-		if (e->op != JN_NAME && e->op != JN_KWARG)
-			return peft_jj_wrong(p, "a parameter is not a name");
-	p->loops = 0;
-	n->b = peft_jj_parse_body(p, "endmacro");
-	p->loops = loops;
-	return n->b == NULL ? NULL : n;
 }
 
 static struct jj_node *
@@ -186,7 +142,7 @@ jump(struct jj_parser *p, enum jj_op op)
 		return NULL;
 	if (p->loops == 0)
 		return peft_jj_wrong(p, "outside of a loop");
-	return close_tag(p) ? n : NULL;
+	return peft_jj_close_tag(p) ? n : NULL;
 }
 
 static struct jj_node *
@@ -207,11 +163,13 @@ statement(struct jj_parser *p)
 	static const struct {
 		const char	*word;
 		struct jj_node	*(*parse)(struct jj_parser *);
-	} words[] = { { "if", if_stmt }, { "for", for_stmt },
-	    { "set", set_stmt }, { "macro", macro_stmt },
+	} words[] = { { "if", if_stmt }, { "for", peft_jj_parse_for },
+	    { "set", set_stmt }, { "macro", peft_jj_parse_macro },
 	    { "generation", generation_stmt }, { "break", break_stmt },
 	    { "continue", continue_stmt }, { "filter", peft_jj_parse_filter },
-	    { "with", peft_jj_parse_with }, { "call", peft_jj_parse_caller } };
+	    { "with", peft_jj_parse_with }, { "call", peft_jj_parse_caller },
+	    { "block", peft_jj_parse_block },
+	    { "autoescape", peft_jj_parse_escape } };
 	size_t i;
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Templates: filter, with and call, whose bodies have scopes of their own. */
+/* Templates: filter, with, block and autoescape, whose bodies have scopes of
+ * their own. */
 
 #include <string.h>
 
@@ -37,30 +38,52 @@ peft_jj_parse_with(struct jj_parser *p)
 	return (n->b = peft_jj_parse_body(p, "endwith")) == NULL ? NULL : n;
 }
 
-/* a: the call; b: a macro of the body, called caller. */
+/* name; b: body; value: it sees the names around it ("scoped"). */
 struct jj_node *
-peft_jj_parse_caller(struct jj_parser *p)
+peft_jj_parse_block(struct jj_parser *p)
 {
-	struct jj_node *n = peft_jj_node(p, JN_CALL_BLOCK), *m, *e;
+	struct jj_node *n = peft_jj_parse_name(p, JN_NAMED_BLOCK);
+	static const char *const ends[] = { "endblock", NULL };
+	const struct jj_node *e;
 	int loops = p->loops;
 
-	if (n == NULL || (n->b = m = peft_jj_node(p, JN_MACRO)) == NULL)
+	if (n == NULL)
 		return NULL;
-	m->name = "caller";
-	m->len = strlen(m->name);
-	if (peft_jj_take_op(p, "(") && !peft_jj_parse_args(p, &m->list))
-		return NULL;
-	for (e = m->list; e != NULL; e = e->next)
-		if (e->op != JN_NAME && e->op != JN_KWARG)
-			return peft_jj_wrong(p, "a parameter is not a name");
-	if ((n->a = peft_jj_parse_expr(p)) == NULL)
-		return NULL;
-	if (n->a->op != JN_CALL)
-		return peft_jj_wrong(p, "a call is missing");
+	for (e = p->blocks; e != NULL; e = e->c)
+		if (e->len == n->len && memcmp(e->name, n->name, n->len) == 0)
+			return peft_jj_wrong(p, "a block's name that another "
+			    "has");
+	n->c = p->blocks;
+	p->blocks = n;
+	n->value = peft_jj_bool(peft_jj_take_name(p, "scoped"));
+	if (peft_jj_at_name(p, 0, "required"))
+		return peft_jj_wrong(p, "a block that another template is to "
+		    "fill");
 	p->loops = 0;
-	m->b = peft_jj_parse_body(p, "endcall");
+	n->b = peft_jj_parse_until(p, ends);
 	p->loops = loops;
-	return m->b == NULL ? NULL : n;
+	if (n->b == NULL)
+		return NULL;
+	p->t++;
+	if (p->t->kind == JT_NAME && p->t->n == n->len &&
+	    memcmp(p->t->s, n->name, n->len) == 0)
+		p->t++;
+	return peft_jj_close_tag(p) ? n : NULL;
+}
+
+/* a: is it on?; b: body */
+struct jj_node *
+peft_jj_parse_escape(struct jj_parser *p)
+{
+	struct jj_node *n = peft_jj_node(p, JN_AUTOESCAPE);
+
+	if (n == NULL || (n->a = peft_jj_parse_expr(p)) == NULL)
+		return NULL;
+	/* known beforehand or not makes a difference to Jinja */
+	if (n->a->op != JN_CONST)
+		return peft_jj_wrong(p, "autoescape by what is no constant");
+	n->b = peft_jj_parse_body(p, "endautoescape");
+	return n->b == NULL ? NULL : n;
 }
 
 int
@@ -113,13 +136,33 @@ peft_jj_exec_with(struct jj_render *r, const struct jj_node *n)
 	return s;
 }
 
+/* Not scoped, it sees no more than the template's own names. */
 int
-peft_jj_exec_caller(struct jj_render *r, const struct jj_node *n)
+peft_jj_exec_block(struct jj_render *r, const struct jj_node *n)
 {
-	struct jj_value caller = { .kind = JJ_MACRO }, v;
+	struct jj_scope *outer = r->scope;
+	int s;
 
-	caller.macro = n->b;
-	caller.scope = r->scope;
-	return peft_jj_eval_call(r, n->a, &caller, &v) == -1 ? -1 :
-	    peft_jj_emit(r, &v);
+	while (!n->value.b && r->scope->up != NULL)
+		r->scope = r->scope->up;
+	s = peft_jj_push(r) == -1 ? -1 : peft_jj_exec(r, n->b);
+	r->scope = outer;
+	return s;
+}
+
+int
+peft_jj_exec_escape(struct jj_render *r, const struct jj_node *n)
+{
+	struct jj_scope *outer = r->scope;
+	bool escape = r->escape;
+	struct jj_value on;
+	int s;
+
+	if (peft_jj_eval(r, n->a, &on) == -1 || peft_jj_push(r) == -1)
+		return -1;
+	r->escape = peft_jj_truth(&on);
+	s = peft_jj_exec(r, n->b);
+	r->escape = escape;
+	r->scope = outer;
+	return s;
 }

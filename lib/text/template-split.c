@@ -132,6 +132,26 @@ peft_jj_rsplit(struct jj_render *r, const struct jj_value *self,
 	return split(r, self, a, true, out);
 }
 
+/* The length of a character at i that ends a line, or 0. */
+static size_t
+line_end(const struct jj_value *s, size_t i)
+{
+	static const struct {
+		const char	*s;
+		size_t		 len;
+	} wide[] = { { "\302\205", 2 }, { "\u2028", 3 }, { "\u2029", 3 } };
+	unsigned char c = (unsigned char)s->s[i];
+	size_t k;
+
+	if (c < 0x80)
+		return (c >= '\n' && c <= '\r') || (c >= 0x1c && c <= 0x1e);
+	for (k = 0; k < 3; k++)
+		if (s->n - i >= wide[k].len &&
+		    memcmp(s->s + i, wide[k].s, wide[k].len) == 0)
+			return wide[k].len;
+	return 0;
+}
+
 int
 peft_jj_splitlines(struct jj_render *r, const struct jj_value *self,
     const struct jj_args *a, struct jj_value *out)
@@ -144,10 +164,11 @@ peft_jj_splitlines(struct jj_render *r, const struct jj_value *self,
 		return peft_jj_nomem(r);
 	out->n = 0;
 	for (i = 0; i < self->n; i++) {
-		size_t end = i;
+		size_t end = i, len = line_end(self, i);
 
-		if (self->s[i] != '\n' && self->s[i] != '\r')
+		if (len == 0)
 			continue;
+		i += len - 1;
 		i += self->s[i] == '\r' && i + 1 < self->n &&
 		    self->s[i + 1] == '\n';
 		add(out, self, b, keep ? i + 1 : end);

@@ -14,6 +14,8 @@ typedef int predicate(struct jj_render *, const struct jj_value *,
 #define ALL	(IS(JJ_NKIND) - 1)
 #define WALKED	(IS(JJ_STR) | IS(JJ_LIST) | IS(JJ_DICT) | IS(JJ_UNDEFINED))
 
+static const struct test *find(const char *name, size_t len);
+
 static int
 t_true(struct jj_render *r, const struct jj_value *v,
     const struct jj_value *arg, bool *out)
@@ -38,12 +40,16 @@ static int
 divides(struct jj_render *r, const struct jj_value *v, double by,
     double rest, bool *out)
 {
+	int64_t i;
 	double d;
 
 	if (!peft_jj_is_number(v, &d) || by == 0)
 		return peft_jj_fail(r, "%s divided by %g",
 		    peft_jj_kind_name(v), by);
-	d = fmod(d, by);
+	if (peft_jj_is_whole(v, &i) && by == floor(by) && fabs(by) < 0x1p53)
+		d = (double)(i % (int64_t)by);	/* more than a double holds */
+	else
+		d = fmod(d, by);
 	*out = d == rest || d == rest - by;
 	return 0;
 }
@@ -148,7 +154,37 @@ t_lower(struct jj_render *r, const struct jj_value *v,
 	return case_is(r, v, peft_jj_lower, peft_jj_upper, out);
 }
 
-static const struct {
+static int
+t_escaped(struct jj_render *r, const struct jj_value *v,
+    const struct jj_value *arg, bool *out)
+{
+	(void)r;
+	(void)arg;
+	*out = v->safe;
+	return 0;
+}
+
+static int
+t_filter(struct jj_render *r, const struct jj_value *v,
+    const struct jj_value *arg, bool *out)
+{
+	(void)r;
+	(void)arg;
+	*out = peft_jj_filter(v->s, v->n) != NULL;
+	return 0;
+}
+
+static int
+t_test(struct jj_render *r, const struct jj_value *v,
+    const struct jj_value *arg, bool *out)
+{
+	(void)r;
+	(void)arg;
+	*out = find(v->s, v->n) != NULL;
+	return 0;
+}
+
+static const struct test {
 	const char	*name;
 	unsigned	 kinds;		/* the value must be one of these */
 	predicate	*f;		/* and this must hold, if not NULL */
@@ -181,26 +217,35 @@ static const struct {
 	{ ">=", ALL, t_ge, true }, { "in", ALL, t_in, true },
 	{ "sameas", ALL, t_same, true }, { "upper", ALL, t_upper, false },
 	{ "lower", ALL, t_lower, false },
+	{ "escaped", IS(JJ_STR), t_escaped, false },
+	{ "filter", IS(JJ_STR), t_filter, false },
+	{ "test", IS(JJ_STR), t_test, false },
 };
 
-int
-peft_jj_test(struct jj_render *r, const char *name, size_t len,
-    const struct jj_value *v, const struct jj_args *a, bool *out)
+static const struct test *
+find(const char *name, size_t len)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		if (strlen(tests[i].name) == len &&
 		    memcmp(tests[i].name, name, len) == 0)
-			break;
-	if (i == sizeof(tests) / sizeof(tests[0]))
+			return &tests[i];
+	return NULL;
+}
+
+int
+peft_jj_test(struct jj_render *r, const char *name, size_t len,
+    const struct jj_value *v, const struct jj_args *a, bool *out)
+{
+	const struct test *t = find(name, len);
+
+	if (t == NULL)
 		return peft_jj_fail(r, "the test '%.*s' is not known here",
 		    (int)len, name);
-	if (a->n != (size_t)tests[i].takes)
-		return peft_jj_fail(r, "%s takes %s", tests[i].name,
-		    tests[i].takes ?
+	if (a->n != (size_t)t->takes)
+		return peft_jj_fail(r, "%s takes %s", t->name, t->takes ?
 		    "one argument" : "no arguments");
-	*out = (tests[i].kinds & IS(v->kind)) != 0;
-	return !*out || tests[i].f == NULL ? 0 :
-	    tests[i].f(r, v, &a->v[0], out);
+	*out = (t->kinds & IS(v->kind)) != 0;
+	return !*out || t->f == NULL ? 0 : t->f(r, v, &a->v[0], out);
 }

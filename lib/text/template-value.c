@@ -340,7 +340,8 @@ peft_jj_kind_name(const struct jj_value *v)
 	static const char *const names[JJ_NKIND] = { "something undefined",
 	    "None", "a bool", "an int", "a float", "a str", "a list",
 	    "a dict", "a namespace", "a loop", "a macro", "a method",
-	    "a function" };
+	    "a function",
+	    "a cycler" };
 
 	return v->form != JJ_OWN ? "something that is no list" :
 	    names[v->kind];

@@ -123,34 +123,6 @@ METHOD(m_rpartition)
 	return partition(r, self, a, true, out);
 }
 
-/* As find and rfind, but what is not there is an error. */
-static int
-must_find(struct jj_render *r, const struct jj_value *self,
-    const struct jj_args *a, bool last, struct jj_value *out)
-{
-	struct jj_value before;
-	int64_t at;
-
-	if (a->at[0]->kind != JJ_STR)
-		return peft_jj_fail(r, "index of %s",
-		    peft_jj_kind_name(a->at[0]));
-	if ((at = peft_jj_search(self, a->at[0], last)) < 0)
-		return peft_jj_fail(r, "a substring is not found");
-	before = peft_jj_sub(self, 0, (size_t)at);
-	*out = peft_jj_int((int64_t)peft_jj_chars(&before));
-	return 0;
-}
-
-METHOD(m_index)
-{
-	return must_find(r, self, a, false, out);
-}
-
-METHOD(m_rindex)
-{
-	return must_find(r, self, a, true, out);
-}
-
 /* Tabs to spaces, from line to line. */
 METHOD(m_expandtabs)
 {
@@ -188,7 +160,6 @@ static const struct jj_builtin methods[] = {
 	ROW("zfill", m_zfill, "width", 1),
 	ROW("partition", m_partition, "sep", 1),
 	ROW("rpartition", m_rpartition, "sep", 1),
-	ROW("index", m_index, "sub", 1), ROW("rindex", m_rindex, "sub", 1),
 	ROW("expandtabs", m_expandtabs, "tabsize", 0),
 };
 
