@@ -141,8 +141,8 @@ int		 peft_source_hash_path(const char *path, int threads,
 		    char *hex, struct peft_err *) PEFT_MUSTCHECK;
 
 /* The same hash while peft_source_next() goes through the source for another
- * purpose: begin() with each weight that it gives, of which a thread then
- * reads the data (of mapped ones two at a time, but with threads 1); wait()
+ * purpose: begin() with each weight that it gives, of which threads then read
+ * the data (of mapped ones two, some way behind, but with threads 1); wait()
  * before the next one; end(), once all were given. */
 struct peft_hasher;
 struct peft_hasher *peft_hasher_open(struct peft_source *, int threads,
