@@ -130,7 +130,7 @@ PATHOPT	= -O3
 %-avxvnni.o: PATHFLAGS = $(PATHOPT) -mavx2 -mfma -mavxvnni
 %-avx512vnni.o: PATHFLAGS = $(PATHOPT) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
     -mavx512vnni -mfma -mf16c -mprefer-vector-width=512
-$(BUILD)/lib/math/panel-%.o: PATHFLAGS += $(PANELOPT)
+$(BUILD)/lib/math/panel-%.o $(BUILD)/lib/quant/few-%.o: PATHFLAGS += $(PANELOPT)
 $(BUILD)/lib/math/panel-%.o $(BUILD)/lib/math/vec-%.o: FUSE = -O3 -ffp-contract=fast \
     -fno-math-errno -fno-trapping-math
 

@@ -296,16 +296,20 @@ main(int argc, char **argv)
 	struct peft_codec codec = { 0 };
 	struct peft_err err = { 0 };
 	struct peft_source *src;
+	const char *why;
 	int r;
 
 	peft_setname(argv[0]);
 	parse(&job, argc, argv);
 	argc -= optind, argv += optind;
 	check_inputs(&job, argv, argc);
-	if ((src = peft_source_open(job.model, &err)) == NULL ||
+	if ((src = peft_source_open_sides(job.model, &err)) == NULL ||
 	    peft_codec_open(&codec, src, job.common.threads, &err) == -1 ||
 	    peft_source_finish(src, &err) == -1)
 		peft_die(err.status, "%s", err.msg);
+	if ((why = peft_source_meta(src, "peft.tokenizer_note")) != NULL &&
+	    !job.common.quiet)
+		peft_warn("%s: %s", job.model, why);
 	open_outs(&job, outs);
 	peft_source_close(src);
 	job.prep.codec = &codec;

@@ -30,6 +30,7 @@ done <<-'END'
 	hra|2|a rank of 4096 is above its input's dimension, 16|.r = 4096
 	oft|2|one of r and oft_block_size must be 0|.oft_block_size = 0
 	fourierft|2|n_frequency|.n_frequency = 99999999
+	adalora|2|rank_pattern is no object|.rank_pattern = "x"
 	prompt_tuning|3|prompt_embeddings has shape *|.num_virtual_tokens = 4
 	prompt_tuning|3|token_dim is 32, this model's is 16: the adapter is for another model|.token_dim = 32
 	prompt_tuning|2|key "target_modules" is not honoured for PROMPT_TUNING|.target_modules = ["q_proj"]

@@ -49,6 +49,11 @@ wrong 'no map' "$u.weight.quant_map is missing" 'delete $t{"$w.quant_map"}'
 wrong 'no map of the scales' "$u.weight.nested_quant_map is missing" \
     'delete $t{"$w.nested_quant_map"}'
 wrong 'no codes' "tensor $u.weight.* belongs to no weight" 'delete $t{$w}'
+wrong 'codes that are truths' "$u.weight is bool: codes of 4 bits are stored *" \
+    'be($w, "BOOL", 3072)'
+wrong 'a state that is none either' \
+    "$u.weight.quant_state.bitsandbytes__nf4 is bool, not the u8 of a text" \
+    'my $s = "$w.quant_state.bitsandbytes__nf4"; $t{$s}{dtype} = "BOOL"'
 wrong 'scales of another type' "$u.weight.absmax is not a list of 192 u8" \
     'be("$w.absmax", "I8", 192)'
 wrong 'half of the scales' "$u.weight.absmax is not a list of 192 u8" \
@@ -87,6 +92,9 @@ wrong 'codes of another type' "tensor $u.SCB belongs to no weight" \
 wrong 'another order of codes' \
     "$u.weight: weight_format 1 is not known (0: row)" \
     'put(0, "\1", "$w.weight_format")'
+
+wrong 'an order that is a truth' "$u.weight_format is not one u8" \
+    'be("$w.weight_format", "BOOL")'
 
 # ---- GPTQ and AWQ ------------------------------------------------------------
 

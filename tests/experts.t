@@ -54,6 +54,11 @@ cp -r mixtral/ours mixtral/were
 train mixtral --set target_modules=[] --set "$both" -j 2
 ok 'the same bytes on other threads' cmp mixtral/ours/adapter_model.safetensors \
     mixtral/were/adapter_model.safetensors
+train mixtral --set target_modules=[] --set 'target_parameters=["gate_up_proj","down_proj",
+    "layers.1.mlp.experts.down_proj"]'
+run peft-eval -q -m mixtral/model -a mixtral/ours tokens
+sed -n 's/.*"summary".*"ours".*"loss":\([0-9.]\{7\}\).*/\1/p' out >third
+ok 'one that two entries name is one' cmp first third
 train mixtral --set target_modules=[] --set "$both" --compute bf16
 ok 'trained in bf16' [ "$rc" -eq 0 ]
 run peft-quantize -q -t nf4 -o nf4.safetensors mixtral/model

@@ -14,21 +14,12 @@
 #include "quant/few-fixed.h"
 #include "quant/quant.h"
 #include "quant/way.h"
+#include "noise.h"
 #include "tap.h"
 
 #define EPS	0x1p-24
 
 enum { MOST = 32, GAP = 3, GROUP = 32 };
-
-static void *
-must(void *p)
-{
-	if (p == NULL) {
-		puts("Bail out! no memory");
-		exit(1);
-	}
-	return p;
-}
 
 /* What tokens hold. */
 enum fill { NOISE, OUTLIERS, TINY, EDGES };

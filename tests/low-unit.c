@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "math/cpu.h"
 #include "quant/product.h"
 #include "quant/quant.h"
+#include "noise.h"
 #include "tap.h"
 
 #define EPS	0x1p-24
@@ -42,28 +42,6 @@ struct set {
 	struct peft_low		 low[MOSTNP];
 	float			*x, *dx;
 };
-
-static void *
-must(void *p)
-{
-	if (p == NULL) {
-		puts("Bail out! no memory");
-		exit(1);
-	}
-	return p;
-}
-
-static float *
-noise(size_t size, size_t seed)
-{
-	struct peft_rng key = peft_rng_key(seed, "low-unit");
-	float *x = must(malloc((size + 1) * sizeof(*x)));
-	size_t i;
-
-	for (i = 0; i < size; i++)
-		x[i] = (float)(2 * peft_rng_uniform(key, 0, i) - 1);
-	return x;
-}
 
 static struct set
 set_of(const struct shape *s, bool bf16)

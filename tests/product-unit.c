@@ -11,38 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "math/cpu.h"
 #include "quant/product.h"
 #include "quant/quant.h"
+#include "noise.h"
 #include "tap.h"
 
 #define EPS	0x1p-24
 
 static const int threads[] = { 1, 2, 3, 5 };
 enum { NCPU = sizeof(threads) / sizeof(threads[0]), MOSTNP = 3, GAP = 5 };
-
-static void *
-must(void *p)
-{
-	if (p == NULL) {
-		puts("Bail out! no memory");
-		exit(1);
-	}
-	return p;
-}
-
-static float *
-noise(size_t size, size_t seed)
-{
-	struct peft_rng key = peft_rng_key(seed, "product-unit");
-	float *x = must(malloc(size * sizeof(*x)));
-	size_t i;
-
-	for (i = 0; i < size; i++)
-		x[i] = (float)(2 * peft_rng_uniform(key, 0, i) - 1);
-	return x;
-}
 
 /* One set of weights with a common input. */
 struct set {

@@ -130,7 +130,15 @@ while IFS='|' read -r edit glob; do
 done <<'END'
 s/"hidden_size": 64/"hidden_size": -1, "x": 1/|*askew.d: config.json: "hidden_size" is -1, not in *
 s/"num_hidden_layers": 2/"num_hidden_layers": 1e12, "x": 1/|*askew.d: config.json: "num_hidden_layers" is 1000000000000, not in *
+/"hidden_size"/d|*askew.d: config.json: key "hidden_size" is missing
+/"num_hidden_layers"/d|*askew.d: config.json: key "num_hidden_layers" is missing
+/"num_attention_heads"/d|*askew.d: config.json: key "num_attention_heads" is missing
+s/"vocab_size"/"x"/|*askew.d: config.json: key "vocab_size" is missing
 END
+# of a family that is not known here nothing is asked
+sed '/"hidden_size"/d; s/"model_type": "[a-z]*"/"model_type": "another"/' \
+    base/config.json >askew.d/config.json
+expect 0 '' peft-quantize -q -t bf16 -f -o o.safetensors askew.d
 
 # a source that changes while it is read, or is cut short
 make_source() { rm -rf big; cp -r base big; }

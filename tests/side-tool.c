@@ -16,7 +16,7 @@ main(int argc, char **argv)
 
 	if (argc != 3)
 		return 1;
-	if ((s = peft_source_open(argv[1], &err)) == NULL ||
+	if ((s = peft_source_open_sides(argv[1], &err)) == NULL ||
 	    peft_source_sides(s, &side, &n, &err) == -1) {
 		fprintf(stderr, "%s\n", err.msg);
 		return 2;

@@ -123,7 +123,7 @@ ok(int n, int bad, int of, const char *what)
 static struct peft_tokenizer *
 of_model(const char *path, struct peft_err *err)
 {
-	struct peft_source *s = peft_source_open(path, err);
+	struct peft_source *s = peft_source_open_sides(path, err);
 	struct peft_codec c = { 0 };
 	struct peft_tokenizer *t = NULL;
 

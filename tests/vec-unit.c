@@ -92,17 +92,31 @@ test_sums(const struct peft_vec *v, struct data *d, size_t size)
 static int
 test_plain(const struct peft_vec *v, struct data *d, size_t size)
 {
-	float *y = d->a[0], *x = d->a[1], *want = d->b[0];
+	float *y = d->a[0], *x = d->a[1], *w = d->a[2], *want = d->b[0];
 	int good;
 	size_t i;
 
+	fill(d, size, 3);
+	for (i = 0; i < size; i++)
+		d->tol[i] = 2 * EPS * (fabs((double)y[i]) +
+		    fabs((double)x[i] * (double)w[i]));
+	memcpy(want, y, size * sizeof(*y));
+	v->muladd(y, x, w, size);
+	peft_vec_ref.muladd(want, x, w, size);
+	good = all_near(y, want, d->tol, size);
+	v->mul(want, x, w, size);
+	peft_vec_ref.mul(y, x, w, size);
+	good = good && memcmp(y, want, size * sizeof(*y)) == 0;
+	memcpy(want, x, size * sizeof(*x));
+	v->mul(want, want, w, size);
+	good = good && memcmp(y, want, size * sizeof(*y)) == 0;
 	fill(d, size, 3);
 	for (i = 0; i < size; i++)
 		d->tol[i] = EPS * (2 * fabs((double)y[i]) + 3 * 1.7 *
 		    fabs((double)x[i]));
 	v->axpy(y, 1.7f, x, size);
 	peft_vec_ref.axpy(want, 1.7f, x, size);
-	good = all_near(y, want, d->tol, size);
+	good = all_near(y, want, d->tol, size) && good;
 	memcpy(y, want, size * sizeof(*y));
 	v->scale(y, 0.3f, size);
 	v->add(y, x, size);

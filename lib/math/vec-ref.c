@@ -43,6 +43,24 @@ add(float *y, const float *x, size_t n)
 		y[i] += x[i];
 }
 
+static void
+mul(float *y, const float *x, const float *w, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		y[i] = x[i] * w[i];
+}
+
+static void
+muladd(float *y, const float *x, const float *w, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		y[i] = (float)((double)y[i] + (double)x[i] * (double)w[i]);
+}
+
 static double
 sumsq(const float *x, size_t n)
 {
@@ -261,6 +279,7 @@ page_values(float *y, size_t ldy, const float *p, size_t ldp, size_t m,
 const struct peft_vec peft_vec_ref = {
 	.page_scores = page_scores, .page_values = page_values,
 	.name = "ref", .dot = dot, .axpy = axpy, .scale = scale, .add = add,
+	.mul = mul, .muladd = muladd,
 	.sumsq = sumsq, .nonfinite = nonfinite, .rmsnorm = rmsnorm,
 	.rmsnorm_back = rmsnorm_back, .swiglu = swiglu,
 	.swiglu_back = swiglu_back, .softmax = softmax, .expsub = expsub,

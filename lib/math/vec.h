@@ -26,6 +26,10 @@ struct peft_vec {
 	void	(*scale)(float *y, float a, size_t n);
 	/* y += x */
 	void	(*add)(float *y, const float *x, size_t n);
+	/* y = x w, element by element; y may be x */
+	void	(*mul)(float *y, const float *x, const float *w, size_t n);
+	/* y += x w */
+	void	(*muladd)(float *y, const float *x, const float *w, size_t n);
 	double	(*sumsq)(const float *x, size_t n);
 	/* 0 if all are finite */
 	int	(*nonfinite)(const float *x, size_t n);

@@ -30,9 +30,10 @@ read_eos(const cJSON *j, struct peft_config *c, struct peft_err *err)
 	return 0;
 }
 
-/* Sizes that must be there, as the common names have them. */
+/* Sizes that must be there, as the common names have them; the last only when
+ * what follows from others (finished) is there, too. */
 static int
-check_sizes(const struct peft_config *c, struct peft_err *err)
+check_sizes(const struct peft_config *c, bool finished, struct peft_err *err)
 {
 	const struct {
 		const char	*name;
@@ -44,9 +45,9 @@ check_sizes(const struct peft_config *c, struct peft_err *err)
 		{ "num_attention_heads", c->heads, 1 << 14 },
 		{ "intermediate_size", c->inter, 1 << 22 },
 	};
-	size_t i;
+	size_t n = sizeof(need) / sizeof(need[0]) - !finished, i;
 
-	for (i = 0; i < sizeof(need) / sizeof(need[0]); i++) {
+	for (i = 0; i < n; i++) {
 		if (need[i].value == 0)
 			return peft_seterr(err, "key \"%s\" is missing",
 			    need[i].name);
@@ -168,7 +169,7 @@ read_config(struct peft_config *c, const cJSON *j, struct peft_err *err)
 		return -1;
 	if (c->family->finish != NULL && c->family->finish(c, j, err) == -1)
 		return -1;
-	if (check_sizes(c, err) == -1 || derive(c, err) == -1 ||
+	if (check_sizes(c, true, err) == -1 || derive(c, err) == -1 ||
 	    peft_json_int(j, "bos_token_id", 0, (int64_t)c->vocab - 1, &bos,
 	    err) == -1 || peft_json_int(j, "pad_token_id", INT32_MIN,
 	    INT32_MAX, &pad, err) == -1)
@@ -184,6 +185,14 @@ read_config(struct peft_config *c, const cJSON *j, struct peft_err *err)
 	return read_eos(j, c, err);
 }
 
+/* Any at all?  Without, the weights are of no model to be run, or of one that
+ * has the sizes that are transformers' defaults. */
+static bool
+has_sizes(const struct peft_config *c)
+{
+	return c->hidden > 0 || c->layers > 0 || c->heads > 0;
+}
+
 int
 peft_config_sane(const struct peft_side *config, struct peft_err *err)
 {
@@ -196,7 +205,8 @@ peft_config_sane(const struct peft_side *config, struct peft_err *err)
 		return peft_errprefix(err, "config.json");
 	if (cJSON_IsObject(j) && peft_json_str(j, "model_type", &type,
 	    err) == 1 && (c.family = peft_family_find(type)) != NULL &&
-	    peft_config_sizes(&c, j, err) == -1)
+	    (peft_config_sizes(&c, j, err) == -1 ||
+	    (has_sizes(&c) && check_sizes(&c, false, err) == -1)))
 		r = peft_errprefix(err, "config.json");
 	cJSON_Delete(j);
 	return r;

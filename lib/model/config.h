@@ -81,8 +81,8 @@ struct peft_config {
 /* From the side files config.json and generation_config.json. */
 int	peft_config_read(struct peft_config *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;
-/* Are the sizes in a config.json of a known family such?  Whatever else is in
- * it, or is not. */
+/* Are the sizes in a config.json of a known family such, and all there if any
+ * is?  Whatever else is in it, or is not. */
 int	peft_config_sane(const struct peft_side *config, struct peft_err *)
 	    PEFT_MUSTCHECK;
 /* As _read() does, from the text of the two files; generation may be NULL. */

@@ -40,6 +40,10 @@ module_rank(const struct peft_adalora *l, const struct peft_site *s,
 	const cJSON *list, *e;
 
 	*rank = (size_t)l->init_r;
+	if (l->ranks != NULL && !cJSON_IsObject(l->ranks) &&
+	    !cJSON_IsNull(l->ranks))
+		return peft_seterr(err, "rank_pattern is no object of modules "
+		    "and lists");
 	peft_buf_printf(&b, "%s.lora_E", s->path);
 	list = l->ranks == NULL || b.failed ? NULL :
 	    peft_json_get(l->ranks, b.data);

@@ -263,6 +263,17 @@ peft_adapter_attach(struct peft_adapter *a, struct peft_sites *sites,
 	return 0;
 }
 
+const struct peft_module *
+peft_module_at(const struct peft_adapter *a, const struct peft_site *site)
+{
+	size_t i;
+
+	for (i = 0; i < a->nmodules; i++)
+		if (a->modules[i].site == site)
+			return &a->modules[i];
+	return NULL;
+}
+
 bool
 peft_module_stale(struct peft_module *m)
 {

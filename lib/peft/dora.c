@@ -14,6 +14,7 @@
 
 #include "math/vec.h"
 #include "peft/dora.h"
+#include "peft/rows.h"
 
 size_t
 peft_dora_memory(const void *self)
@@ -21,7 +22,7 @@ peft_dora_memory(const void *self)
 	const struct peft_module *m = self;
 	size_t r = m->rank, out = m->site->out;
 
-	return sizeof(struct peft_dora) + (3 * out + r * out + r * r) *
+	return sizeof(struct peft_dora) + (4 * out + r * out + r * r) *
 	    sizeof(float);
 }
 
@@ -40,7 +41,8 @@ peft_dora_open(struct peft_module *m, struct peft_err *err)
 	    m->param[PEFT_LORA_B]->grad, NULL };
 	d->norm2 = (float *)(d + 1);
 	d->scale = d->norm2 + out;
-	d->inverse = d->scale + out;
+	d->back = d->scale + out;
+	d->inverse = d->back + out;
 	d->wa = d->inverse + out;
 	d->aa = d->wa + m->rank * out;
 	return 0;
@@ -105,6 +107,8 @@ peft_dora_scales(const struct peft_module *m)
 		d->inverse[o] = n > 0 ? (float)(1 / n) : 0;
 		d->scale[o] = m->param[PEFT_LORA_MAGNITUDE]->value[o] *
 		    d->inverse[o];
+		d->back[o] = m->weight == 1 ? d->scale[o] :
+		    1 + m->weight * (d->scale[o] - 1);
 	}
 }
 
@@ -124,84 +128,51 @@ peft_dora_begin(void *self, struct peft_cpu *cpu, float *product)
 	peft_dora_scales(m);
 }
 
-struct task {
-	const struct peft_module	*m;
-	const struct peft_hook_call	*c;
-	float				*y;
-	size_t				 ldy;
-};
-
 /* z = (1 - a) x + a (g (y - b) + b): x is the base's output, y that with the
- * low-rank part, a the adapter's weight.  y - b is kept. */
-static void
-scale_row(void *ctx, size_t t, int thread)
-{
-	const struct task *k = ctx;
-	const struct peft_dora *d = k->m->state;
-	const float *b = k->m->site->b;
-	size_t out = k->m->site->out, i;
-	float *y = k->y + t * k->ldy, a = k->m->weight;
-	float *keep = k->c->saved + k->c->T * k->m->rank + t * out;
-
-	(void)thread;
-	for (i = 0; i < out; i++) {
-		float x = keep[i], bias = b == NULL ? 0 : b[i];
-
-		keep[i] = y[i] - bias;
-		y[i] = a * (d->scale[i] * keep[i] + bias);
-		if (a != 1)
-			y[i] += (1 - a) * x;
-	}
-}
-
+ * low-rank part, a the adapter's weight.  y - b is kept for the magnitude's
+ * gradient, which only weight 1 has. */
 static void
 forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 {
 	struct peft_module whole = *(struct peft_module *)self;
-	struct task k = { self, c, y, ldy };
+	const struct peft_dora *d = whole.state;
+	const struct peft_vec *v = peft_cpu_vec(c->cpu);
 	size_t out = whole.site->out, t;
-	float *keep = c->saved + c->T * whole.rank;
+	float *keep = c->saved + c->T * whole.rank, a = whole.weight;
+	struct peft_rows_times r = { .T = c->T, .n = out, .w = d->scale,
+	    .b = whole.site->b, .x = y, .ldx = ldy, .y = y, .ldy = ldy,
+	    .keep = a == 1 ? keep : NULL };
 
 	whole.weight = 1;
-	for (t = 0; k.m->weight != 1 && t < c->T; t++)
+	for (t = 0; a != 1 && t < c->T; t++)
 		memcpy(keep + t * out, y + t * ldy, out * sizeof(*keep));
 	peft_lowrank_forward(&whole, c, y, ldy);
-	peft_cpu_run(c->cpu, c->T, scale_row, &k);
-}
-
-enum { STRIPE = 256 };		/* columns of a task */
-
-/* The scale's gradient, and the output's on its way in: some columns of all
- * tokens, one after the other. */
-static void
-stripe_back(void *ctx, size_t task, int thread)
-{
-	const struct task *k = ctx;
-	const struct peft_module *m = k->m;
-	const struct peft_dora *d = m->state;
-	size_t out = m->site->out, from = task * STRIPE, t, i;
-	size_t end = out - from < STRIPE ? out : from + STRIPE;
-	const float *keep = k->c->saved + k->c->T * m->rank;
-	float *gm = m->param[PEFT_LORA_MAGNITUDE]->grad, a = m->weight;
-	float *dy = k->y;
-
-	(void)thread;
-	for (t = 0; t < k->c->T; t++, keep += out, dy += k->ldy) {
-		for (i = from; m->train && i < end; i++)
-			gm[i] += a * dy[i] * keep[i] * d->inverse[i];
-		for (i = from; i < end; i++)
-			dy[i] *= 1 + a * (d->scale[i] - 1);
+	peft_rows_times(c->cpu, &r);
+	for (t = 0; a != 1 && t < c->T; t++) {
+		v->scale(y + t * ldy, a, out);
+		v->axpy(y + t * ldy, 1 - a, keep + t * out, out);
 	}
 }
 
+/* The magnitude's gradient, and the output's on its way in. */
 static void
 output_back(void *self, const struct peft_hook_call *c, float *dy,
     size_t lddy)
 {
-	struct task k = { self, c, dy, lddy };
+	const struct peft_module *m = self;
+	const struct peft_dora *d = m->state;
+	size_t out = m->site->out;
+	float *sum = c->scratch;
+	struct peft_rows_back r = { .T = c->T, .n = out, .w = d->back,
+	    .v = c->saved + c->T * m->rank, .ldv = out, .g = m->train ? sum :
+	    NULL, .dy = dy, .lddy = lddy, .dx = dy, .lddx = lddy };
 
-	peft_cpu_run(c->cpu, (k.m->site->out + STRIPE - 1) / STRIPE,
-	    stripe_back, &k);
+	memset(sum, 0, out * sizeof(*sum));
+	peft_rows_back(c->cpu, &r);
+	if (m->train)
+		peft_cpu_vec(c->cpu)->muladd(
+		    m->param[PEFT_LORA_MAGNITUDE]->grad, sum, d->inverse,
+		    out);
 }
 
 /* Weighted, it wants the base's output by itself. */

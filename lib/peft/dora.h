@@ -9,6 +9,7 @@ struct peft_dora {
 	struct peft_lowrank	 low;
 	float			*norm2;		/* [out] |W_o|^2 */
 	float			*scale;		/* [out] g */
+	float			*back;		/* [out] 1 + weight (g - 1) */
 	float			*inverse;	/* [out] 1 / |W + s B A| */
 	float			*wa;		/* [r, out] A W^T */
 	float			*aa;		/* [r, r] */
@@ -17,7 +18,8 @@ struct peft_dora {
 /* All of it zeros but low. */
 int	peft_dora_open(struct peft_module *, struct peft_err *);
 size_t	peft_dora_memory(const void *);
-/* scale and inverse from the others; begin: from wa and aa of now, too. */
+/* scale, back and inverse from the others; begin: from wa and aa of now,
+ * too. */
 void	peft_dora_scales(const struct peft_module *);
 void	peft_dora_begin(void *, struct peft_cpu *, float *product);
 

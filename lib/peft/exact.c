@@ -73,22 +73,11 @@ scale_of(const struct peft_module *m, double *scale, struct peft_err *err)
 	return 0;
 }
 
-static const struct peft_module *
-module_at(const struct peft_adapter *a, const struct peft_site *s)
-{
-	size_t i;
-
-	for (i = 0; i < a->nmodules; i++)
-		if (a->modules[i].site == s)
-			return &a->modules[i];
-	return NULL;
-}
-
 int
 peft_exact_rank(const struct peft_adapter *a, const struct peft_site *s,
     size_t *rank, double *scale, struct peft_err *err)
 {
-	const struct peft_module *m = module_at(a, s);
+	const struct peft_module *m = peft_module_at(a, s);
 	size_t i;
 
 	for (i = 0; i < a->nmodules; i++)
@@ -117,7 +106,7 @@ peft_exact_factors(const struct peft_adapter *a, const struct peft_site *s,
     float *w, float times, float *to_a, float *to_b, size_t ldb, size_t at,
     struct peft_err *err)
 {
-	const struct peft_module *m = module_at(a, s);
+	const struct peft_module *m = peft_module_at(a, s);
 	size_t r = m->rank;
 	float *began;
 	int st;

@@ -8,17 +8,6 @@
 #include "model/rope.h"
 #include "peft/hub.h"
 
-static const struct peft_module *
-module_at(const struct peft_adapter *a, const struct peft_site *s)
-{
-	size_t i;
-
-	for (i = 0; i < a->nmodules; i++)
-		if (a->modules[i].site == s)
-			return &a->modules[i];
-	return NULL;
-}
-
 int
 peft_hub_move(const struct peft_adapter *from, struct peft_adapter *to,
     const struct peft_sites *sites, const struct peft_site *(*place)(
@@ -36,7 +25,7 @@ peft_hub_move(const struct peft_adapter *from, struct peft_adapter *to,
 		const struct peft_site *s = place == NULL ? m->site :
 		    place(sites, m);
 
-		if (s == NULL || (t = module_at(to, s)) == NULL)
+		if (s == NULL || (t = peft_module_at(to, s)) == NULL)
 			return peft_setfail(err, PEFT_CHECK, "%s has no place "
 			    "there", m->site->path);
 		for (k = 0; k < parts; k++) {

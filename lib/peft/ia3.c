@@ -8,6 +8,7 @@
 
 #include "math/vec.h"
 #include "peft/ia3.h"
+#include "peft/rows.h"
 #include "peft/target.h"
 
 enum { L };
@@ -103,61 +104,64 @@ init(const void *settings, const struct peft_module *m, int part,
 		peft_init_const(value, n, 1);
 }
 
-struct task {
-	const struct peft_module	*m;
-	const struct peft_hook_call	*c;
-	const float	*x;
-	float		*y;
-	size_t		 ldx, ldy;
-	bool		 add;
-};
-
-/* y (or y +=) x o (1 + a (s l - 1)), a being the adapter's weight. */
-static void
-scale_row(void *ctx, size_t t, int thread)
+/* 1 + a (s l - 1), a being the adapter's weight; and behind it sums. */
+static size_t
+scratch(const void *self, size_t T)
 {
-	const struct task *k = ctx;
-	const float *l = k->m->param[L]->value, *x = k->x + t * k->ldx;
-	float *y = k->y + t * k->ldy, a = k->m->weight, s = k->m->scale;
-	size_t i, n = k->m->param[L]->n;
+	const struct peft_module *m = self;
 
-	(void)thread;
-	for (i = 0; i < n; i++) {
-		float v = x[i] * (1 + a * (s * l[i] - 1));
-
-		y[i] = k->add ? y[i] + v : v;
-	}
+	(void)T;
+	return 2 * m->param[L]->n;
 }
 
-static void
-gradient(const struct peft_module *m, const float *dy, size_t lddy,
-    const float *x, size_t ldx, size_t T)
+static const float *
+factors(const struct peft_module *m, const struct peft_hook_call *c)
 {
-	size_t n = m->param[L]->n, t, i;
+	const float *l = m->param[L]->value;
+	float a = m->weight, s = m->scale;
+	size_t i, n = m->param[L]->n;
 
-	for (t = 0; m->train && t < T; t++, dy += lddy, x += ldx)
-		for (i = 0; i < n; i++)
-			m->param[L]->grad[i] += m->weight * m->scale *
-			    dy[i] * x[i];
+	for (i = 0; i < n; i++)
+		c->scratch[i] = 1 + a * (s * l[i] - 1);
+	return c->scratch;
+}
+
+/* Back through y = v times the factors: to dx, which may be dy. */
+static void
+back(const struct peft_module *m, const struct peft_hook_call *c,
+    struct peft_rows_back *r)
+{
+	size_t n = m->param[L]->n;
+
+	r->T = c->T;
+	r->n = n;
+	r->w = factors(m, c);
+	r->g = m->train ? memset(c->scratch + n, 0, n * sizeof(float)) : NULL;
+	peft_rows_back(c->cpu, r);
+	if (m->train)
+		peft_cpu_vec(c->cpu)->axpy(m->param[L]->grad, m->weight *
+		    m->scale, r->g, n);
 }
 
 static void
 input(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 {
-	struct task k = { self, c, c->x, y, c->ldx, ldy, false };
+	const struct peft_module *m = self;
+	struct peft_rows_times r = { .T = c->T, .n = m->param[L]->n,
+	    .w = factors(m, c), .x = c->x, .ldx = c->ldx, .y = y,
+	    .ldy = ldy };
 
-	peft_cpu_run(c->cpu, c->T, scale_row, &k);
+	peft_rows_times(c->cpu, &r);
 }
 
 static void
 input_back(void *self, const struct peft_hook_call *c, const float *dy,
     size_t lddy, float *dx, size_t lddx)
 {
-	struct task k = { self, c, dy, dx, lddy, lddx, true };
+	struct peft_rows_back r = { .v = c->x, .ldv = c->ldx, .dy = dy,
+	    .lddy = lddy, .dx = dx, .lddx = lddx, .add = true };
 
-	gradient(self, dy, lddy, c->x, c->ldx, c->T);
-	if (dx != NULL)
-		peft_cpu_run(c->cpu, c->T, scale_row, &k);
+	back(self, c, &r);
 }
 
 static size_t
@@ -172,12 +176,11 @@ static void
 forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 {
 	const struct peft_module *m = self;
-	struct task k = { m, c, y, y, ldy, ldy, false };
-	size_t out = m->site->out, t;
+	struct peft_rows_times r = { .T = c->T, .n = m->param[L]->n,
+	    .w = factors(m, c), .x = y, .ldx = ldy, .y = y, .ldy = ldy,
+	    .keep = m->train ? c->saved : NULL };
 
-	for (t = 0; m->train && t < c->T; t++)
-		memcpy(c->saved + t * out, y + t * ldy, out * sizeof(*y));
-	peft_cpu_run(c->cpu, c->T, scale_row, &k);
+	peft_rows_times(c->cpu, &r);
 }
 
 static void
@@ -185,19 +188,19 @@ output_back(void *self, const struct peft_hook_call *c, float *dy,
     size_t lddy)
 {
 	const struct peft_module *m = self;
-	struct task k = { m, c, dy, dy, lddy, lddy, false };
+	struct peft_rows_back r = { .v = c->saved, .ldv = m->site->out,
+	    .dy = dy, .lddy = lddy, .dx = dy, .lddx = lddy };
 
-	gradient(m, dy, lddy, c->saved, m->site->out, c->T);
-	peft_cpu_run(c->cpu, c->T, scale_row, &k);
+	back(m, c, &r);
 }
 
 const struct peft_hook_ops peft_ia3_output_hook = {
-	.saved = saved, .forward = forward,
+	.saved = saved, .scratch = scratch, .forward = forward,
 	.output_back = output_back,
 };
 
-static const struct peft_hook_ops input_hook = { .input = input,
-	.input_back = input_back,
+static const struct peft_hook_ops input_hook = {
+	.scratch = scratch, .input = input, .input_back = input_back,
 };
 
 static const struct peft_hook_ops *

@@ -258,6 +258,9 @@ int	peft_rows_turned(const struct peft_rows *stored, size_t in,
 	    size_t out, struct peft_rows *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_rows_turned_free(struct peft_rows *);
 
+/* That of a site, or NULL. */
+const struct peft_module *peft_module_at(const struct peft_adapter *,
+	    const struct peft_site *);
 /* Must begin() compute its state (again)? */
 bool	peft_module_stale(struct peft_module *);
 /* The rows of a loaded site's weight, [out, in] (an embedding's, [in, out]):

@@ -36,28 +36,38 @@ key_of(const struct peft_site *s, char *key, size_t size)
 	    ".weight");
 }
 
+static bool
+is_among(const struct peft_site *s, const struct peft_site *const *chosen,
+    size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (chosen[i] == s)
+			return true;
+	return false;
+}
+
+/* chosen[0..n): by target_modules */
 static int
 check_site(const struct peft_site *s, const cJSON *e,
     const struct peft_site *const *chosen, size_t n, struct peft_err *err)
 {
-	size_t i;
-
 	if (s->kind != PEFT_STACK && (s->kind != PEFT_LINEAR ||
 	    s->transposed))
 		return peft_seterr(err, "target_parameters: '%s' is neither "
 		    "of experts nor a linear layer's weight [out, in]",
 		    e->valuestring);
-	for (i = 0; i < n; i++)
-		if (chosen[i] == s)
-			return peft_seterr(err, "target_parameters: '%s' is "
-			    "of a module that target_modules has already",
-			    e->valuestring);
-	return 0;
+	return !is_among(s, chosen, n) ? 0 : peft_seterr(err,
+	    "target_parameters: '%s' is of a module that target_modules has "
+	    "already", e->valuestring);
 }
 
+/* Entries may name the same one. */
 static int
 add(const cJSON *e, const struct peft_sites *sites, bool strict,
-    const struct peft_site **chosen, size_t *n, struct peft_err *err)
+    const struct peft_site **chosen, size_t modules, size_t *n,
+    struct peft_err *err)
 {
 	char key[512];
 	bool hit = false;
@@ -72,10 +82,12 @@ add(const cJSON *e, const struct peft_sites *sites, bool strict,
 		key_of(s, key, sizeof(key));
 		if (s->kind == PEFT_EXPERT || !is_end(key, e))
 			continue;
-		if (check_site(s, e, chosen, *n, err) == -1)
+		hit = true;
+		if (is_among(s, chosen + modules, *n - modules))
+			continue;
+		if (check_site(s, e, chosen, modules, err) == -1)
 			return -1;
 		chosen[(*n)++] = s;
-		hit = true;
 	}
 	return hit || !strict ? 0 : peft_seterr(err, "target_parameters: '%s' "
 	    "matches no parameter of this model's linear layers and experts",
@@ -96,7 +108,7 @@ peft_target_parameters(const cJSON *config, const struct peft_sites *sites,
 		return peft_seterr(err, "target_parameters is no list of "
 		    "names");
 	cJSON_ArrayForEach(e, list)
-		if (add(e, sites, strict, chosen, n, err) == -1)
+		if (add(e, sites, strict, chosen, before, n, err) == -1)
 			return -1;
 	return *n > before ? 0 : peft_setfail(err, PEFT_CHECK,
 	    "target_parameters matches nothing of this model");

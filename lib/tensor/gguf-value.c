@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GGUF's metadata values. */
 
+#include <endian.h>
 #include <math.h>
 #include <string.h>
 
@@ -110,7 +111,10 @@ peft_gguf_token(const struct peft_gguf *g, const char *key, size_t usual,
 void
 peft_gguf_next_string(const uint8_t **p, const char **s, size_t *len)
 {
-	*len = (size_t)little(*p, 8);
+	uint64_t n;
+
+	memcpy(&n, *p, sizeof(n));
+	*len = (size_t)le64toh(n);
 	*s = (const char *)*p + 8;
 	*p += 8 + *len;
 }

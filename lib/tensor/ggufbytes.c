@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Byte-level BPE from GGUF's metadata. */
+/* BPE with a list of merges, of bytes or characters, from GGUF's metadata. */
 
 #include <string.h>
 
@@ -13,7 +13,7 @@ enum { CONTROL = 3, USER = 4, UNUSED = 5 };	/* tokenizer.ggml.token_type */
 struct vocab {
 	const struct peft_gguf_kv	*tokens, *types, *merges;
 	const struct peft_pre		*pre;
-	bool				 bos_first, eos_last;
+	bool				 chars, bos_first, eos_last;
 	uint64_t			 bos, eos, pad, unk;	/* or NONE */
 };
 
@@ -59,7 +59,7 @@ read_vocab(const struct peft_gguf *g, struct vocab *v, struct peft_err *err)
 		    "fit %llu tokens", (unsigned long long)n);
 	v->bos_first = v->pre->add_bos;
 	kv = peft_gguf_find(g, "tokenizer.ggml.add_bos_token");
-	if (kv != NULL && kv->type == PEFT_GGUF_BOOL)
+	if (kv != NULL && kv->type == PEFT_GGUF_BOOL && !v->chars)
 		v->bos_first = kv->value[0] != 0;
 	kv = peft_gguf_find(g, "tokenizer.ggml.add_eos_token");
 	v->eos_last = kv != NULL && kv->type == PEFT_GGUF_BOOL &&
@@ -182,7 +182,7 @@ put_post(const struct vocab *v, struct peft_buf *b)
 	bool both = v->bos_first && v->eos_last;
 
 	if (!v->bos_first && !v->eos_last) {
-		peft_buf_puts(b, "{\"type\":\"ByteLevel\","
+		peft_buf_puts(b, v->chars ? "null" : "{\"type\":\"ByteLevel\","
 		    "\"add_prefix_space\":false,\"trim_offsets\":false,"
 		    "\"use_regex\":false}");
 		return;
@@ -212,6 +212,12 @@ put_post(const struct vocab *v, struct peft_buf *b)
 static void
 put_tokenizer(const struct vocab *v, struct peft_tokjson *t)
 {
+	static const char bytes[] = "{\"type\":\"ByteLevel\","
+	    "\"add_prefix_space\":true,\"trim_offsets\":true,"
+	    "\"use_regex\":true}", chars[] = "{\"type\":\"Sequence\","
+	    "\"decoders\":[{\"type\":\"Replace\",\"pattern\":{"
+	    "\"String\":\"\u2581\"},\"content\":\" \"},"
+	    "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}]}";
 	struct peft_buf *b = &t->text;
 
 	peft_buf_puts(b, "{\"version\":\"1.0\",\"truncation\":null,"
@@ -220,13 +226,12 @@ put_tokenizer(const struct vocab *v, struct peft_tokjson *t)
 	peft_buf_printf(b, "],\"normalizer\":%s,\"pre_tokenizer\":%s,"
 	    "\"post_processor\":", v->pre->normalizer, v->pre->json);
 	put_post(v, b);
-	peft_buf_printf(b, ",\"decoder\":{\"type\":\"ByteLevel\","
-	    "\"add_prefix_space\":true,\"trim_offsets\":true,"
-	    "\"use_regex\":true},\"model\":{\"type\":\"BPE\","
+	peft_buf_printf(b, ",\"decoder\":%s,\"model\":{\"type\":\"BPE\","
 	    "\"dropout\":null,\"unk_token\":null,"
 	    "\"continuing_subword_prefix\":null,"
 	    "\"end_of_word_suffix\":null,\"fuse_unk\":false,"
-	    "\"byte_fallback\":false,\"ignore_merges\":%s,\"vocab\":",
+	    "\"byte_fallback\":%s,\"ignore_merges\":%s,\"vocab\":",
+	    v->chars ? chars : bytes, v->chars ? "true" : "false",
 	    v->pre->ignore_merges ? "true" : "false");
 	peft_tokjson_list(t, &t->vocab_at);
 	peft_buf_puts(b, ",\"merges\":");
@@ -265,7 +270,8 @@ int
 peft_gguf_bytes(const struct peft_gguf *g, const struct peft_pre *pre,
     struct peft_sides *sides, struct peft_err *err)
 {
-	struct vocab v = { .pre = pre };
+	struct vocab v = { .pre = pre,
+	    .chars = pre == peft_pre_of_chars() };
 	struct peft_tokjson t = { 0 };
 	struct peft_buf b = { 0 };
 

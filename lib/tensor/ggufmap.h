@@ -98,10 +98,10 @@ int		 peft_arch_metadata(const struct peft_arch *,
 /* ggufvocab.c: tokenizer.json, tokenizer_config.json and the template from
  * metadata.  0 with a reason in *why (static or NULL) when the vocabulary is
  * of a kind that cannot be told in tokenizer.json here: the weights can
- * still be read. */
+ * still be read.  *note (static or NULL): what the file leaves open. */
 int		 peft_vocab_sides(const struct peft_gguf *,
-		    struct peft_sides *, const char **why, struct peft_err *)
-		    PEFT_MUSTCHECK;
+		    struct peft_sides *, const char **why, const char **note,
+		    struct peft_err *) PEFT_MUSTCHECK;
 /* And back, from the sides that are there; vocab: rows of the embedding,
  * more than the tokenizer has get unused tokens. */
 int		 peft_vocab_metadata(const struct peft_side *tokenizer,

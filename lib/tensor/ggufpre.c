@@ -192,6 +192,19 @@ peft_pre_of_gguf(const char *name, size_t len)
 	return NULL;
 }
 
+/* Runs of newlines are apart; a text always begins with bos. */
+const struct peft_pre *
+peft_pre_of_chars(void)
+{
+	static const struct peft_pre chars = { "gemma4",
+	    "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\n+\"},"
+	    "\"behavior\":\"Isolated\",\"invert\":false}",
+	    "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
+	    "\"content\":\"\u2581\"}", false, true };
+
+	return &chars;
+}
+
 /* Offsets are not GGUF's business: rows differ in trim_offsets alone from
  * what a tokenizer.json may say. */
 static bool

@@ -16,6 +16,9 @@ struct peft_pre {
 };
 
 const struct peft_pre *peft_pre_of_gguf(const char *name, size_t len);
+/* Of the kind "gemma4", whose symbols are characters, U+2581 for a space, and
+ * the bytes of what has no token; it is not written. */
+const struct peft_pre *peft_pre_of_chars(void);
 /* By what distinguishes them: the compact JSON of pre_tokenizer and of
  * normalizer ("null": none), and model.ignore_merges. */
 const struct peft_pre *peft_pre_of_json(const char *json,

@@ -28,13 +28,34 @@ all_text(const struct peft_gguf *g, const char *key)
 	return true;
 }
 
-static const char *const models[] = { "gpt2", "llama", "t5", "bert" };
-enum { BYTES, PIECES, UNIGRAM, WORDS, NMODEL };
+static const char *const models[] = { "gpt2", "gemma4", "llama", "t5",
+    "bert" };
+enum { BYTES, CHARS, PIECES, UNIGRAM, WORDS, NMODEL };
+
+/* How a text is cut before merging.  Older files do not say; llama.cpp then
+ * takes a default, and so is done here. */
+static const struct peft_pre *
+pre_of(const struct peft_gguf *g, int model, const char **note)
+{
+	static const char fallback[] = "default";
+	const char *s = fallback;
+	size_t len = sizeof(fallback) - 1;
+
+	if (model == CHARS)
+		return peft_pre_of_chars();
+	if (peft_gguf_find(g, "tokenizer.ggml.pre") == NULL)
+		*note = "the file does not say how texts are cut before "
+		    "merging (tokenizer.ggml.pre): taken is 'default', as "
+		    "llama.cpp does, which may not be the model's own";
+	else if (!peft_gguf_string(g, "tokenizer.ggml.pre", &s, &len))
+		return NULL;
+	return peft_pre_of_gguf(s, len);
+}
 
 /* Is the vocabulary one that tokenizer.json can tell here?  *why if not. */
 static bool
 known_kind(const struct peft_gguf *g, const struct peft_pre **pre,
-    int *model, const char **why)
+    int *model, const char **why, const char **note)
 {
 	const char *s = "";
 	size_t len = 0;
@@ -49,20 +70,18 @@ known_kind(const struct peft_gguf *g, const struct peft_pre **pre,
 		if (strlen(models[i]) == len && memcmp(models[i], s, len) == 0)
 			break;
 	if (i == NMODEL) {
-		*why = "the tokenizer is of none of the kinds gpt2, llama, t5 "
-		    "and bert";
+		*why = "the tokenizer is of none of the kinds gpt2, gemma4, "
+		    "llama, t5 and bert";
 		return false;
 	}
 	*model = i;
-	if (i != BYTES) {
+	if (i > CHARS) {
 		if (all_text(g, "tokenizer.ggml.tokens"))
 			return true;
 		*why = "the tokenizer has tokens that are not UTF-8";
 		return false;
 	}
-	len = 0;
-	(void)peft_gguf_string(g, "tokenizer.ggml.pre", &s, &len);
-	if ((*pre = peft_pre_of_gguf(s, len)) == NULL) {
+	if ((*pre = pre_of(g, i, note)) == NULL) {
 		*why = "tokenizer.ggml.pre is of a kind that is not known";
 		return false;
 	}
@@ -76,7 +95,7 @@ known_kind(const struct peft_gguf *g, const struct peft_pre **pre,
 
 int
 peft_vocab_sides(const struct peft_gguf *g, struct peft_sides *sides,
-    const char **why, struct peft_err *err)
+    const char **why, const char **note, struct peft_err *err)
 {
 	struct peft_buf b = { 0 };
 	const struct peft_pre *pre = NULL;
@@ -84,18 +103,18 @@ peft_vocab_sides(const struct peft_gguf *g, struct peft_sides *sides,
 	size_t len;
 	int model;
 
-	*why = NULL;
+	*why = *note = NULL;
 	if (peft_gguf_string(g, "tokenizer.chat_template", &s, &len)) {
 		peft_buf_put(&b, s, len);
 		if (peft_sides_add(sides, "chat_template.jinja", &b,
 		    err) == -1)
 			return -1;
 	}
-	if (!known_kind(g, &pre, &model, why))
+	if (!known_kind(g, &pre, &model, why, note))
 		return 0;
 	if (model == WORDS)
 		return peft_gguf_words(g, sides, err);
-	if (model != BYTES)
+	if (model > CHARS)
 		return peft_gguf_pieces(g, model == UNIGRAM, sides, err);
 	return peft_gguf_bytes(g, pre, sides, err);
 }

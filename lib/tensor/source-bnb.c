@@ -76,12 +76,25 @@ read_state(struct peft_whole *w, const cJSON *j, struct peft_err *err)
 	return peft_weight_set_shape(&w->w, n, dims, err);
 }
 
+/* Codes are bytes, or are told as one of the types that a trainer shards by
+ * (bnb_4bit_quant_storage). */
+static bool
+stores_codes(enum peft_dtype t)
+{
+	return t == PEFT_U8 || t == PEFT_I8 || t == PEFT_F16 ||
+	    t == PEFT_BF16 || t == PEFT_F32;
+}
+
 static int
 claim_4bit(struct peft_source *s, struct peft_whole *w, struct peft_err *err)
 {
 	struct peft_scales *sc = &w->w.scales;
 	const struct peft_raw *data = &s->raws[w->part[PEFT_DATA]];
 
+	if (!stores_codes(data->dtype))
+		return peft_seterr(err, "%s is %s: codes of 4 bits are stored "
+		    "as u8, i8, f16, bf16 or f32", data->name,
+		    peft_dtypes[data->dtype].name);
 	if (data->nbytes != w->w.nelem / 2 + w->w.nelem % 2)
 		return peft_seterr(err, "%s has %zu bytes, its quant_state "
 		    "calls for %zu values", data->name, data->nbytes,
@@ -113,6 +126,9 @@ make_4bit(struct peft_source *s, size_t state, struct peft_whole *w,
 	int r;
 
 	w->part[PEFT_QUANT_STATE] = state;
+	if (raw->dtype != PEFT_U8)
+		return peft_seterr(err, "%s is %s, not the u8 of a text",
+		    raw->name, peft_dtypes[raw->dtype].name);
 	if (text == NULL)
 		return peft_seterr(err, "%s comes too late in the pipe",
 		    raw->name);
@@ -150,8 +166,8 @@ make_int8(struct peft_source *s, size_t scb, struct peft_whole *w,
 	snprintf(name, sizeof(name), "%s_format", data->name);
 	if ((i = peft_source_find_raw(s, name, "")) != PEFT_NONE) {
 		fmt = &s->raws[i];
-		if (fmt->nbytes != 1)
-			return peft_seterr(err, "%s is not one byte", name);
+		if (fmt->nbytes != 1 || fmt->dtype != PEFT_U8)
+			return peft_seterr(err, "%s is not one u8", name);
 		w->part[PEFT_FORMAT] = i;
 	}
 	return 0;

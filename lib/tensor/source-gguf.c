@@ -218,6 +218,31 @@ is_adapter(const struct peft_gguf *g)
 	    memcmp(s, "adapter", 7) == 0;
 }
 
+static int
+add_vocab(struct peft_source *s, const struct peft_gguf *g,
+    struct peft_err *err)
+{
+	const char *why, *note;
+
+	if (peft_vocab_sides(g, &s->sides, &why, &note, err) == -1)
+		return -1;
+	if (why != NULL && peft_source_add_meta(s, "peft.no_tokenizer", why,
+	    err) == -1)
+		return -1;
+	return note == NULL ? 0 : peft_source_add_meta(s,
+	    "peft.tokenizer_note", note, err);
+}
+
+/* Tokenizers need nothing that depends on the family. */
+static int
+add_sides(struct peft_source *s, const struct peft_gguf_part *part,
+    struct peft_err *err)
+{
+	s->gguf_file = part->file;
+	return add_meta(s, &part->g, err) == -1 ? -1 : add_vocab(s, &part->g,
+	    err);
+}
+
 /* The metadata is the first part's. */
 static int
 convert(struct peft_source *s, const struct peft_gguf_part *parts,
@@ -227,7 +252,6 @@ convert(struct peft_source *s, const struct peft_gguf_part *parts,
 	const struct peft_arch *a = arch_of(g, err);
 	struct peft_rope_tensors rope = { 0 };
 	struct peft_heads heads = { 0 };
-	const char *why;
 	size_t file = 0, k;
 	bool tied = find_tensor(parts, nparts, "output.weight", &file) == NULL;
 	int r;
@@ -241,10 +265,7 @@ convert(struct peft_source *s, const struct peft_gguf_part *parts,
 		r = peft_arch_config(a, g, tied, &rope, &s->sides, &heads,
 		    err);
 	peft_rope_tensors_free(&rope);
-	if (r == -1 || peft_vocab_sides(g, &s->sides, &why, err) == -1)
-		return -1;
-	if (why != NULL && peft_source_add_meta(s, "peft.no_tokenizer", why,
-	    err) == -1)
+	if (r == -1 || add_vocab(s, g, err) == -1)
 		return -1;
 	for (k = 0; r == 0 && k < nparts; k++)
 		r = add_tensors(s, &parts[k].g, a, &heads, parts[k].file, err);
@@ -261,8 +282,11 @@ peft_source_open_gguf(struct peft_source *s, size_t file,
 
 	if ((parts = peft_parts_open(s, file, &n, err)) == NULL)
 		return -1;
-	r = n == 1 && is_adapter(&parts[0].g) ? add_adapter(s, &parts[0],
-	    err) : convert(s, parts, n, err);
+	if (s->sides_only)
+		r = add_sides(s, &parts[0], err);
+	else
+		r = n == 1 && is_adapter(&parts[0].g) ? add_adapter(s,
+		    &parts[0], err) : convert(s, parts, n, err);
 	for (i = 0; i < n; i++)
 		peft_gguf_free(&parts[i].g);
 	free(parts);

@@ -108,6 +108,7 @@ struct peft_source {
 
 	size_t			 gguf_file;	/* that has the metadata */
 	bool			 copies;	/* of files, instead of maps */
+	bool			 sides_only;	/* no weights of a GGUF */
 	bool			 remade;	/* some of its tensors are put
 						 * together here */
 

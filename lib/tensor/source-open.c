@@ -289,7 +289,8 @@ open_path(struct peft_source *s, const char *path, struct peft_err *err)
 }
 
 static struct peft_source *
-open_source(const char *path, bool copies, struct peft_err *err)
+open_source(const char *path, bool copies, bool sides_only,
+    struct peft_err *err)
 {
 	struct peft_source *s = peft_calloc(1, sizeof(*s), err);
 
@@ -297,6 +298,7 @@ open_source(const char *path, bool copies, struct peft_err *err)
 		return NULL;
 	s->kind = PEFT_BUNDLE;
 	s->copies = copies;
+	s->sides_only = sides_only;
 	s->label = peft_strdup(strcmp(path, "-") == 0 ? "standard input" :
 	    path, err);
 	if (s->label == NULL || open_path(s, path, err) == -1)
@@ -314,11 +316,17 @@ fail:
 struct peft_source *
 peft_source_open(const char *path, struct peft_err *err)
 {
-	return open_source(path, false, err);
+	return open_source(path, false, false, err);
 }
 
 struct peft_source *
 peft_source_open_copy(const char *path, struct peft_err *err)
 {
-	return open_source(path, true, err);
+	return open_source(path, true, false, err);
+}
+
+struct peft_source *
+peft_source_open_sides(const char *path, struct peft_err *err)
+{
+	return open_source(path, false, true, err);
 }

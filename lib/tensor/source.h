@@ -49,6 +49,11 @@ struct peft_source *peft_source_open(const char *path, struct peft_err *)
  * now, not mapped, or it is an error. */
 struct peft_source *peft_source_open_copy(const char *path, struct peft_err *)
 		    PEFT_MUSTCHECK;
+/* Its side files alone, for who needs a tokenizer and no model: there are no
+ * weights in a GGUF then, and its family need not be known, nor its
+ * config.json be made. */
+struct peft_source *peft_source_open_sides(const char *path,
+		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_source_close(struct peft_source *);
 
 const char	*peft_source_label(const struct peft_source *);
@@ -136,8 +141,8 @@ int		 peft_source_hash_path(const char *path, int threads,
 		    char *hex, struct peft_err *) PEFT_MUSTCHECK;
 
 /* The same hash while peft_source_next() goes through the source for another
- * purpose: begin() with each weight that it gives, of which a thread then
- * reads the data (of mapped ones two at a time, but with threads 1); wait()
+ * purpose: begin() with each weight that it gives, of which threads then read
+ * the data (of mapped ones two, some way behind, but with threads 1); wait()
  * before the next one; end(), once all were given. */
 struct peft_hasher;
 struct peft_hasher *peft_hasher_open(struct peft_source *, int threads,

@@ -86,6 +86,8 @@ unigram(struct peft_tokenizer *t, struct peft_err *err)
 {
 	double *score = t->score;
 
+	if (t->model != PEFT_M_UNIGRAM)
+		return 0;
 	t->score = NULL;
 	/* ids of added tokens may lie behind the model's */
 	return peft_unigram_open(&t->unigram, t->text, score, t->nvocab,
@@ -173,7 +175,7 @@ hash_vocabulary(struct peft_tokenizer *t, struct peft_err *err)
 
 /* Tables of which none needs another: they are made at once. */
 static int (*const tables[])(struct peft_tokenizer *, struct peft_err *) = {
-	joins, index_merges, hash_vocabulary, peft_vocab_bytes
+	unigram, joins, index_merges, hash_vocabulary, peft_vocab_bytes
 };
 enum { NTABLE = sizeof(tables) / sizeof(tables[0]) };
 
@@ -215,10 +217,9 @@ peft_tokenizer_ready(struct peft_tokenizer *t, struct peft_pool *pool,
 	if (settle_bytes(t, err) == -1 || make_tables(t, pool, err) == -1)
 		return -1;
 	switch (t->model) {
-	case PEFT_M_UNIGRAM:
-		return unigram(t, err);
 	case PEFT_M_WORDPIECE:
 		return wordpiece(t, err);
+	case PEFT_M_UNIGRAM:
 	case PEFT_M_WORDLEVEL:
 		return 0;
 	default:

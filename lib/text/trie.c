@@ -16,6 +16,11 @@ struct key {
 	int32_t		 id;
 };
 
+struct ranked {
+	uint64_t	first;
+	int32_t		id;
+};
+
 /* The keys [lo, hi) agree in their first `depth' bytes, which lead to node. */
 struct range {
 	uint32_t	node, depth;
@@ -58,6 +63,59 @@ by_bytes(const void *a, const void *b)
 	if (x->n != y->n)
 		return x->n < y->n ? -1 : 1;
 	return x->id < y->id ? -1 : 1;
+}
+
+/* By a byte of the first eight; what is equal stays as it stands. */
+static void
+sort_byte(const struct ranked *from, struct ranked *to, size_t n,
+    unsigned shift)
+{
+	size_t at[257] = { 0 }, i;
+
+	for (i = 0; i < n; i++)
+		at[(from[i].first >> shift & 255) + 1]++;
+	for (i = 1; i < 257; i++)
+		at[i] += at[i - 1];
+	for (i = 0; i < n; i++)
+		to[at[from[i].first >> shift & 255]++] = from[i];
+}
+
+/* By their first bytes in steps that compare nothing, and those that agree in
+ * them by the others. */
+static struct key *
+sorted(const struct peft_str *strs, size_t n, size_t *nkeys,
+    struct peft_err *err)
+{
+	struct ranked *r = peft_calloc(n + 1, 2 * sizeof(*r), err);
+	struct key *key = peft_calloc(n + 1, sizeof(*key), err);
+	size_t i, k = 0, run;
+	unsigned shift;
+
+	for (i = 0; r != NULL && i < n; i++)
+		if (strs[i].n > 0)
+			r[k++] = (struct ranked){ first_bytes(strs[i].s,
+			    strs[i].n), (int32_t)i };
+	for (shift = 0; r != NULL && shift < 64; shift += 16) {
+		sort_byte(r, r + k, k, shift);
+		sort_byte(r + k, r, k, shift + 8);
+	}
+	for (i = 0; r != NULL && key != NULL && i < k; i++)
+		key[i] = (struct key){ r[i].first, strs[r[i].id].s,
+		    strs[r[i].id].n, r[i].id };
+	for (i = 0; r != NULL && key != NULL && i < k; i += run) {
+		for (run = 1; i + run < k && key[i + run].first ==
+		    key[i].first; run++)
+			;
+		if (run > 1)
+			qsort(&key[i], run, sizeof(*key), by_bytes);
+	}
+	*nkeys = k;
+	if (r == NULL) {
+		free(key);
+		key = NULL;
+	}
+	free(r);
+	return key;
 }
 
 /* Units up to n, and ROOM more, so that a step never leaves the array. */
@@ -199,18 +257,12 @@ peft_trie_open(struct peft_trie *t, const struct peft_str *strs, size_t n,
     struct peft_err *err)
 {
 	struct builder b = { .t = t, .err = err };
-	size_t i, k = 0;
+	size_t k;
 	int r = -1;
 
 	*t = (struct peft_trie){ 0 };
-	if ((b.key = peft_calloc(n + 1, sizeof(*b.key), err)) == NULL)
+	if ((b.key = sorted(strs, n, &k, err)) == NULL)
 		return -1;
-	for (i = 0; i < n; i++)
-		if (strs[i].n > 0)
-			b.key[k++] = (struct key){ first_bytes(strs[i].s,
-			    strs[i].n), strs[i].s, strs[i].n, (int32_t)i };
-	if (k > 1)
-		qsort(b.key, k, sizeof(*b.key), by_bytes);
 	r = build(&b, k);
 	free(b.key);
 	free(b.todo);

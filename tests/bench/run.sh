@@ -92,6 +92,8 @@ if [ -f "$model" ]; then
 			echo "*** SKIPPED: $i (not in $shared)" >&2
 		fi
 	done
+	cp f32/tokenizer.json smollm2.json
+	sh "$TOP/tests/bench/load.sh" smollm2 llama3_1 qwen3 gemma3
 	if [ -n "$with" ] && [ -f llama3_1.json ]; then
 		"$PEERS/bin/python" "$TOP/tests/bench/tok-peers.py" \
 		    llama3_1.json code.c prose

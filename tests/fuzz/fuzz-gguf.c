@@ -48,11 +48,9 @@ parse(const uint8_t *data, size_t size)
 }
 
 static void
-check_sides(const uint8_t *data, size_t size)
+check_sides(struct peft_source *s)
 {
-	struct fuzz_path file = fuzz_file(data, size);
 	struct peft_err err = { 0 };
-	struct peft_source *s = peft_source_open(file.path, &err);
 	const struct peft_side *side = NULL;
 	size_t n = 0;
 
@@ -68,6 +66,17 @@ check_sides(const uint8_t *data, size_t size)
 		cJSON_Delete(j);
 	}
 	peft_source_close(s);
+}
+
+/* With its weights, and without. */
+static void
+open_both(const uint8_t *data, size_t size)
+{
+	struct fuzz_path file = fuzz_file(data, size);
+	struct peft_err err = { 0 };
+
+	check_sides(peft_source_open(file.path, &err));
+	check_sides(peft_source_open_sides(file.path, &err));
 	fuzz_close(&file);
 }
 
@@ -77,7 +86,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	parse(data, size);
 	if (size < 4 || memcmp(data, "GGUF", 4) != 0)
 		return 0;
-	check_sides(data, size);
+	open_both(data, size);
 	fuzz_source(data, size);
 	return 0;
 }

@@ -59,10 +59,11 @@ read_gguf(const char *data, size_t n)
 	struct peft_sides sides = { 0 };
 	struct peft_gguf g;
 	struct peft_err err = { 0 };
-	const char *why;
+	const char *why, *note;
 
 	if (peft_gguf_parse(&g, (const uint8_t *)data, n, &err) == -1 ||
-	    peft_vocab_sides(&g, &sides, &why, &err) == -1 || why != NULL ||
+	    peft_vocab_sides(&g, &sides, &why, &note, &err) == -1 ||
+	    why != NULL ||
 	    peft_sides_find(&sides, "tokenizer.json") == NULL)
 		abort();
 	peft_sides_free(&sides);

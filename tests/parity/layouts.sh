@@ -51,7 +51,7 @@ for what in kohya kohya-dora kohya-loha kohya-lokr kohya-lokr8 kohya-lokrboth ko
 done
 # torchtune's other families, over small models of their own
 targets=q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj
-for family in qwen2 gemma gemma2 mistral; do
+for family in qwen2 gemma mistral; do
 	what=torchtune-$family
 	if ! echo "$there" | grep -qx "$what"; then
 		skip "$what" "it is not in LAYOUTS=${LAYOUTS:-}"

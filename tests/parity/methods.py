@@ -58,7 +58,7 @@ TRAIN = {
 LOAD = {
     "lora": [], "ia3": [], "loha": [], "lokr": [], "oft": [], "hra": [],
     "vera": ["--rank", "4"], "randlora": ["--rank", "4"], "delora": [],
-    "miss": ["--rank", "4"], "shira": ["--rank", "2"], "hira": [],
+    "miss": ["--rank", "4"], "shira": ["--rank", "2"], "hira": ["--rank", "4"],
     "road": ["--set", "group_size=4"], "c3a": ["--set", "block_size=4"],
     "fourierft": ["--set", "n_frequency=20"], "ln-tuning": [],
     "vblora": ["--set", "vector_length=8", "--set", "num_vectors=6"],
