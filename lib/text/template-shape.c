@@ -205,9 +205,8 @@ wrap_line(struct jj_render *r, const struct jj_value *s, const struct wrap *w,
 		bool midst = one_line(&l, w, first, &i, &end, &from, &to);
 
 		/* the last piece of it, if that is white space */
-		bool midst;
-
-		midst = one_line(&l, w, first, &i, &end, &from, &to);
+		for (begun = to; !midst && begun > from &&
+		    is(&l, begun - 1, SPACE);)
 			begun--;
 		if (begun == from)
 			continue;
