@@ -203,7 +203,7 @@ lint:
 	! grep -nE '[[:space:]]+$$' man/* tests/*.t tests/*.sh
 
 #: make bench      speed and memory against the peers (PEERS=virtual env)
-bench: all $(BENCHES)
+bench: all $(BENCHES) $(BUILD)/bin/vocab-tool
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
 	    sh tests/bench/run.sh
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
