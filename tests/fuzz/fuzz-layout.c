@@ -87,9 +87,11 @@ close_adapter(struct opened *o)
 	peft_source_close(o->source);
 }
 
+/* In the adapters library's layout the method, and names, are its own. */
 static void
 same_values(struct peft_adapter *a, struct peft_adapter *b)
 {
+	bool named = strcmp(peft_adapter_type(a), peft_adapter_type(b)) == 0;
 	struct peft_param *p, *q;
 	size_t n, m, i;
 
@@ -97,7 +99,7 @@ same_values(struct peft_adapter *a, struct peft_adapter *b)
 	q = peft_adapter_params(b, &m);
 	FUZZ_CLAIM(n == m);
 	for (i = 0; i < n; i++)
-		FUZZ_CLAIM(strcmp(p[i].name, q[i].name) == 0 &&
+		FUZZ_CLAIM((!named || strcmp(p[i].name, q[i].name) == 0) &&
 		    p[i].n == q[i].n && memcmp(p[i].value, q[i].value,
 		    p[i].n * sizeof(float)) == 0);
 }
