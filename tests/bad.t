@@ -231,23 +231,26 @@ gguf 'an offset of 2^64 - 32' \
 gguf 'data that ends early' 'ends early: tensor * needs byte * of *' \
     '$_ = substr($_, 0, length($_) - 100)'
 gguf 'bytes behind the data' 'has trailing bytes: *, the tensors end at *' '$_ .= "x" x 33'
+# a tokenizer is of use whatever the model is that it comes with
+models='inspect quantize train merge eval generate'
 gguf 'another architecture' 'architecture alama is not known (known: *' \
-    's/(general.architecture.{12})llama/$1alama/s'
+    's/(general.architecture.{12})llama/$1alama/s' "$models"
 gguf 'an adapter' 'holds no model but a GGUF modes' \
-    's/(general.type.{12})model/$1modes/s'
+    's/(general.type.{12})model/$1modes/s' "$models"
 gguf 'a float for a count' \
     'the key llama.block_count is missing or no number' \
-    'put(at("llama.block_count"), v(6))'
-gguf 'no layers' 'the key llama.block_count is 0, not in *' 'put(at("llama.block_count") + 4, v(0))'
+    'put(at("llama.block_count"), v(6))' "$models"
+gguf 'no layers' 'the key llama.block_count is 0, not in *' \
+    'put(at("llama.block_count") + 4, v(0))' "$models"
 gguf '2^31 layers' 'the key llama.block_count is 2147483648, not in *' \
-    'put(at("llama.block_count") + 4, v(1 << 31))'
+    'put(at("llama.block_count") + 4, v(1 << 31))' "$models"
 gguf 'no heads' 'the key llama.attention.head_count is 0, not in *' \
-    'put(at("llama.attention.head_count") + 4, v(0))'
+    'put(at("llama.attention.head_count") + 4, v(0))' "$models"
 gguf 'heads that do not divide the rows' \
     'tensor blk.0.attn_q.weight: 64 rows do not divide into 3 heads' \
-    'put(at("llama.attention.head_count") + 4, v(3))'
+    'put(at("llama.attention.head_count") + 4, v(3))' "$models"
 gguf 'a width of 0' 'the key llama.embedding_length is 0, not in *' \
-    'put(at("llama.embedding_length") + 4, v(0))'
+    'put(at("llama.embedding_length") + 4, v(0))' "$models"
 
 # ---- what is no model at all ------------------------------------------------
 
