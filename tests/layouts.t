@@ -129,6 +129,8 @@ v=lora_te_model_layers_0_self_attn_k_proj
 bad 3 "tensor $q.hada_w1_a is no part of a LoRA in the layout of kohya" "$a,$(t $q.hada_w2_b 2,64 1536 2048),$(t $v.lora_up.weight 32,2 2048 2304)" 2304
 a="$(t $q.lokr_w1 8,8 0 256),$(t $q.alpha '' 256 260)"
 bad 3 "$q has no $q.lokr_w2_a" "$a" 260
+n=${q}x
+bad 3 "tensor $n.lokr_w1_a fits no linear layer of this model" "$(t $n.lokr_w1_a 8,2 0 64),$(t $n.lokr_w1_b 2,8 64 128),$(t $n.lokr_w2 8,8 128 384),$(t $n.alpha '' 384 388)" 388
 bad 3 "$q has both lokr_w2 and halves of it" "$a,$(t $q.lokr_w2 8,8 260 516),$(t $q.lokr_w2_a 8,2 516 580)" 580
 bad 3 "$q is for 64 x 128, model.layers.0.self_attn.q_proj is 64 x 64" "$a,$(t $q.lokr_w2 8,16 260 772)" 772
 a="$(t $q.lokr_w1 8,4 0 128),$(t $q.alpha '' 128 132)"

@@ -81,13 +81,24 @@ make_index(struct index *x, const struct peft_layout *l,
 	return r == -1 ? -1 : 0;
 }
 
+/* A tensor of a pair, which has one at least. */
+static const char *
+tensor_of(const struct peft_foreign *f, const struct peft_pair *p)
+{
+	int h = 0;
+
+	while (p->at[h] == SIZE_MAX)
+		h++;
+	return peft_source_at(f->source, p->at[h])->name;
+}
+
 static int
 place(const struct peft_foreign *f, struct peft_pair *p,
     const struct index *x, const struct peft_sites *sites, bool *taken,
     struct peft_err *err)
 {
 	const size_t *k = peft_map_find(&x->map, p->stem, strlen(p->stem));
-	const char *a = peft_source_at(f->source, p->at[PEFT_HALF_A])->name;
+	const char *a = tensor_of(f, p);
 	const struct peft_site *s;
 
 	if (k == NULL)
