@@ -43,28 +43,27 @@ struct set {
 	float			*x, *dx;
 };
 
-static struct set
-set_of(const struct shape *s, bool bf16)
+static void
+fill(struct set *set, const struct shape *s, bool bf16)
 {
-	struct set set = { .s = s, .bf16 = bf16 };
 	size_t i, n;
 
-	set.x = noise(s->T * s->cols, 1);
-	set.dx = noise(s->T * s->cols, 2);
+	*set = (struct set){ .s = s, .bf16 = bf16 };
+	set->x = noise(s->T * s->cols, 1);
+	set->dx = noise(s->T * s->cols, 2);
 	for (i = 0; i < s->np; i++) {
 		n = s->rows[i] * s->cols;
-		set.w[i] = (struct peft_weight){ .dtype = PEFT_F32, .ndim = 2,
-		    .rows = s->rows[i], .cols = s->cols, .nelem = n,
-		    .data = noise(n, 10 + i) };
-		set.p[i] = (struct peft_product){ &set.w[i], noise(s->T *
+		set->w[i] = (struct peft_weight){ .dtype = PEFT_F32,
+		    .ndim = 2, .rows = s->rows[i], .cols = s->cols,
+		    .nelem = n, .data = noise(n, 10 + i) };
+		set->p[i] = (struct peft_product){ &set->w[i], noise(s->T *
 		    (s->rows[i] + GAP), 20 + i), s->rows[i] + GAP };
-		set.low[i] = (struct peft_low){ s->r[i],
+		set->low[i] = (struct peft_low){ s->r[i],
 		    noise(s->r[i] * s->cols, 30 + i),
 		    noise(s->r[i] * s->rows[i], 40 + i), 0.75f,
 		    noise(s->T * s->r[i], 50 + i),
 		    noise(s->T * s->r[i], 60 + i) };
 	}
-	return set;
 }
 
 static void
@@ -271,7 +270,7 @@ test(struct peft_cpu *cpu[NCPU], const char *path, enum peft_compute compute)
 	for (i = 0; i < 2 * sizeof(shapes) / sizeof(shapes[0]); i++) {
 		back = i % 2 == 1;
 		for (c = 0; c < NCPU; c++) {
-			set[c] = set_of(&shapes[i / 2], compute ==
+			fill(&set[c], &shapes[i / 2], compute ==
 			    PEFT_COMPUTE_BF16);
 			pass(cpu[c], &set[c], back);
 			alike = alike && same(&set[0], &set[c]);
