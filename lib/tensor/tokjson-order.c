@@ -4,14 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/radix.h"
 #include "tensor/tokjson.h"
 
-struct ranked {
-	uint32_t	key;		/* the better the score the less */
-	int32_t		id;
-};
-
-/* Bits of floats have the order of the floats, but for the sign. */
+/* The better the score the less: bits of floats have the order of the floats,
+ * but for the sign. */
 static uint32_t
 key_of(float score)
 {
@@ -22,36 +19,19 @@ key_of(float score)
 	return bits >> 31 != 0 ? bits : ~bits & 0x7fffffff;
 }
 
-/* By a byte of the keys; what is equal stays as it stands. */
-static void
-sort_byte(const struct ranked *from, struct ranked *to, size_t n,
-    unsigned shift)
-{
-	size_t at[257] = { 0 }, i;
-
-	for (i = 0; i < n; i++)
-		at[(from[i].key >> shift & 255) + 1]++;
-	for (i = 1; i < 257; i++)
-		at[i] += at[i - 1];
-	for (i = 0; i < n; i++)
-		to[at[from[i].key >> shift & 255]++] = from[i];
-}
-
 static int
 sort(const struct peft_tokjson *t, int32_t *order, size_t n,
     struct peft_err *err)
 {
-	struct ranked *r = peft_calloc(n, 2 * sizeof(*r), err);
+	struct peft_ranked *r = peft_calloc(n, 2 * sizeof(*r), err);
 	size_t i;
 
 	if (r == NULL)
 		return -1;
 	for (i = 0; i < n; i++)
-		r[i] = (struct ranked){ key_of(t->rank[order[i]]), order[i] };
-	sort_byte(r, r + n, n, 0);
-	sort_byte(r + n, r, n, 8);
-	sort_byte(r, r + n, n, 16);
-	sort_byte(r + n, r, n, 24);
+		r[i] = (struct peft_ranked){ key_of(t->rank[order[i]]),
+		    order[i] };
+	peft_radix_sort(r, n, sizeof(uint32_t));
 	for (i = 0; i < n; i++)
 		order[i] = r[i].id;
 	free(r);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/radix.h"
 #include "text/trie.h"
 
 enum { TRIES = 256, ROOM = 256 };
@@ -14,11 +15,6 @@ struct key {
 	const char	*s;
 	uint32_t	 n;
 	int32_t		 id;
-};
-
-struct ranked {
-	uint64_t	first;
-	int32_t		id;
 };
 
 /* The keys [lo, hi) agree in their first `depth' bytes, which lead to node. */
@@ -65,42 +61,24 @@ by_bytes(const void *a, const void *b)
 	return x->id < y->id ? -1 : 1;
 }
 
-/* By a byte of the first eight; what is equal stays as it stands. */
-static void
-sort_byte(const struct ranked *from, struct ranked *to, size_t n,
-    unsigned shift)
-{
-	size_t at[257] = { 0 }, i;
-
-	for (i = 0; i < n; i++)
-		at[(from[i].first >> shift & 255) + 1]++;
-	for (i = 1; i < 257; i++)
-		at[i] += at[i - 1];
-	for (i = 0; i < n; i++)
-		to[at[from[i].first >> shift & 255]++] = from[i];
-}
-
 /* By their first bytes in steps that compare nothing, and those that agree in
  * them by the others. */
 static struct key *
 sorted(const struct peft_str *strs, size_t n, size_t *nkeys,
     struct peft_err *err)
 {
-	struct ranked *r = peft_calloc(n + 1, 2 * sizeof(*r), err);
+	struct peft_ranked *r = peft_calloc(n + 1, 2 * sizeof(*r), err);
 	struct key *key = peft_calloc(n + 1, sizeof(*key), err);
 	size_t i, k = 0, run;
-	unsigned shift;
 
 	for (i = 0; r != NULL && i < n; i++)
 		if (strs[i].n > 0)
-			r[k++] = (struct ranked){ first_bytes(strs[i].s,
+			r[k++] = (struct peft_ranked){ first_bytes(strs[i].s,
 			    strs[i].n), (int32_t)i };
-	for (shift = 0; r != NULL && shift < 64; shift += 16) {
-		sort_byte(r, r + k, k, shift);
-		sort_byte(r + k, r, k, shift + 8);
-	}
+	if (r != NULL)
+		peft_radix_sort(r, k, sizeof(uint64_t));
 	for (i = 0; r != NULL && key != NULL && i < k; i++)
-		key[i] = (struct key){ r[i].first, strs[r[i].id].s,
+		key[i] = (struct key){ r[i].key, strs[r[i].id].s,
 		    strs[r[i].id].n, r[i].id };
 	for (i = 0; r != NULL && key != NULL && i < k; i += run) {
 		for (run = 1; i + run < k && key[i + run].first ==
