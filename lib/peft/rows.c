@@ -77,14 +77,12 @@ back_task(void *ctx, size_t task, int thread)
 	(void)thread;
 	for (t = 0; t < r->T; t++) {
 		const float *dy = r->dy + t * r->lddy + from;
-		float *dx = r->dx + t * r->lddx + from;
 
 		if (r->g != NULL)
 			k->vec->muladd(sum, dy, r->v + t * r->ldv + from, n);
-		if (r->dx != NULL && r->add)
-			k->vec->muladd(dx, dy, w, n);
-		else if (r->dx != NULL)
-			k->vec->mul(dx, dy, w, n);
+		if (r->dx != NULL)
+			(r->add ? k->vec->muladd : k->vec->mul)(r->dx +
+			    t * r->lddx + from, dy, w, n);
 	}
 	if (r->g != NULL)
 		k->vec->add(r->g + from, sum, n);
