@@ -79,12 +79,6 @@ check(const cJSON *config, void *settings, struct peft_err *err)
 	if (l->dora && l->bias)
 		return peft_seterr(err, "use_dora and lora_bias exclude each "
 		    "other");
-	if (l->dora && (l->start == PEFT_LORA_PISSA || l->start ==
-	    PEFT_LORA_OLORA || l->start == PEFT_LORA_NITER))
-		return peft_seterr(err, "use_dora excludes an adapter that "
-		    "begins as a part of the weights (init_lora_weights "
-		    "\"pissa\", \"olora\"): its magnitudes are those of what "
-		    "is left of them");
 	if (l->start >= PEFT_LORA_PISSA && l->start != PEFT_LORA_EVA &&
 	    cJSON_GetArraySize(peft_json_get(config,
 	    "alora_invocation_tokens")) > 0)
@@ -136,9 +130,9 @@ static int
 begin_shapes(const struct peft_lora *l, struct peft_shape *out,
     struct peft_err *err)
 {
-	if (l->dora || l->bias)
+	if (l->bias)
 		return peft_seterr(err, "an adapter that begins as a part of "
-		    "the weight excludes use_dora and lora_bias");
+		    "the weight excludes lora_bias");
 	out[PEFT_LORA_A0] = out[PEFT_LORA_A];
 	out[PEFT_LORA_B0] = out[PEFT_LORA_B];
 	out[PEFT_LORA_A0].suffix = "lora_A0";
@@ -198,15 +192,6 @@ init(const void *settings, const struct peft_module *m, int part,
 		peft_init_uniform(rng, value, n, 1 / sqrt(in));
 }
 
-static bool
-is_residual(const struct peft_module *m)
-{
-	const struct peft_lora *l = m->settings;
-
-	return l->start == PEFT_LORA_PISSA || l->start == PEFT_LORA_OLORA ||
-	    m->param[PEFT_LORA_A0] != NULL;
-}
-
 static const struct peft_hook_ops *
 hook_for(const struct peft_module *m)
 {
@@ -215,7 +200,7 @@ hook_for(const struct peft_module *m)
 	if (m->site->kind == PEFT_EMBEDDING)
 		return l->dora ? &peft_dora_embedding_hook :
 		    &peft_lora_embedding_hook;
-	return l->dora ? peft_dora_hook_for(m) : is_residual(m) ?
+	return l->dora ? peft_dora_hook_for(m) : peft_is_residual(m) ?
 	    &peft_residual_hook : &peft_lowrank_hook;
 }
 
@@ -230,7 +215,7 @@ prepare(struct peft_module *m, const struct peft_rows *base,
 		    0;
 	if (l->dora)
 		return peft_dora_prepare(m, base, err);
-	return is_residual(m) ? peft_residual_prepare(m, base, err) :
+	return peft_is_residual(m) ? peft_residual_prepare(m, base, err) :
 	    peft_lowrank_prepare(m, base, err);
 }
 
@@ -251,7 +236,7 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 	if (peft_lowrank_merge(m, leaf, first, n, weight, rows, base,
 	    err) == -1)
 		return -1;
-	if (leaf == PEFT_LEAF_WEIGHT && is_residual(m))
+	if (leaf == PEFT_LEAF_WEIGHT && peft_is_residual(m))
 		peft_residual_merge(m, first, n, weight, rows);
 	return 0;
 }

@@ -93,9 +93,6 @@ def apart(method, family, kw):
         return "not done here: fused projections"
     if method == "lora_tokens" and "lm_head" in names[1]:
         return "a tied head's rows are the embedding's here"
-    if kw.get("use_dora") and kw.get("init_lora_weights") in (
-            "pissa", "olora"):
-        return "not done here: magnitudes of what is left of the weights"
     if kw.get("ensure_weight_tying") and method in ("lora_embed",
                                                     "lora_save"):
         return "not done here: an adapter for both of what is tied"
