@@ -48,6 +48,14 @@ peft_dora_open(struct peft_module *m, const struct peft_rows *base,
 	    m->rank * m->rank, &d->began, err) : 0;
 }
 
+const struct peft_residual *
+peft_dora_began(const struct peft_module *m)
+{
+	const struct peft_dora *d = m->state;
+
+	return &d->began;
+}
+
 int
 peft_dora_prepare(struct peft_module *m, const struct peft_rows *base,
     struct peft_err *err)

@@ -155,6 +155,11 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	m->dropout = embedding ? 0 : l->dropout;
 	if (embedding)
 		return embedding_shapes(l, m, out, err);
+	if (s->kind == PEFT_HEAD && s->weight == SIZE_MAX &&
+	    (l->start == PEFT_LORA_PISSA || l->start == PEFT_LORA_OLORA))
+		return peft_seterr(err, "it is the embedding, which an "
+		    "adapter that begins as a part of the weight would take "
+		    "that part from as well");
 	out[PEFT_LORA_A] = peft_shape2("lora_A.weight", m->rank, s->in);
 	out[PEFT_LORA_B] = peft_shape2("lora_B.weight", s->out, m->rank);
 	if (l->bias)
@@ -219,6 +224,16 @@ prepare(struct peft_module *m, const struct peft_rows *base,
 	    peft_lowrank_prepare(m, base, err);
 }
 
+static void
+lacks(const struct peft_module *m, size_t i, float *row)
+{
+	const struct peft_lora *l = m->settings;
+
+	if (peft_is_residual(m))
+		peft_residual_row(m, l->dora ? peft_dora_began(m) :
+		    peft_residual_began(m), i, 1, row);
+}
+
 static int
 merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
     size_t n, float weight, float *rows, const struct peft_rows *base,
@@ -249,7 +264,8 @@ const struct peft_method peft_lora = {
 	.check = check,
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD | 1 << PEFT_EMBEDDING,
 	.bounded = true, .shapes = shapes, .init = init,
-	.start = peft_lora_start, .prepare = prepare, .hook_for = hook_for,
+	.start = peft_lora_start, .prepare = prepare, .lacks = lacks,
+	.hook_for = hook_for,
 	.changes = peft_lowrank_changes, .merge = merge,
 	.finish = peft_lora_finish,
 };

@@ -71,6 +71,9 @@ bool	peft_is_residual(const struct peft_module *);
 struct peft_residual {
 	const float	*a, *b;		/* NULL: it is none */
 };
+/* That of a module that is prepared; of one with use_dora (dora.c). */
+const struct peft_residual *peft_residual_began(const struct peft_module *);
+const struct peft_residual *peft_dora_began(const struct peft_module *);
 size_t	peft_residual_room(const struct peft_module *);
 int	peft_residual_find(const struct peft_module *,
 	    const struct peft_rows *base, float *room,

@@ -157,6 +157,14 @@ struct residual {
 	struct peft_residual	 began;
 };
 
+const struct peft_residual *
+peft_residual_began(const struct peft_module *m)
+{
+	const struct residual *s = m->state;
+
+	return &s->began;
+}
+
 static size_t
 memory(const void *self)
 {

@@ -49,6 +49,10 @@ METHODS = {
     "dora_pissa_drop": lambda: L(r=2, lora_alpha=3, use_dora=True,
                                  lora_dropout=0.3, init_lora_weights="pissa",
                                  target_modules=["v_proj", "down_proj"], **C),
+    # beside it PEFT writes what is left of the head
+    "dora_pissa_head": lambda: L(r=2, use_dora=True,
+                                 init_lora_weights="pissa",
+                                 target_modules=["lm_head"], **C),
     "lora_embed": lambda: L(r=2, target_modules=["q_proj", "embed_tokens"],
                             **C),
     "lora_head": lambda: L(r=2, target_modules=["q_proj", "lm_head"],
