@@ -74,6 +74,9 @@ W=base_model.model.lm_head.trainable_tokens_delta perl \
     >odd-tokens/adapter_model.safetensors
 expect 3 '*lm_head.trainable_tokens_delta differs from that of the embedding*' \
     peft-eval -q -m "$tied/base" -a odd-tokens -o scores tok
+expect 2 '*lm_head: it is the embedding, which an adapter that begins as*' \
+    peft-train -q -m "$tied/base" --steps 1 --target lm_head,q_proj \
+    --set init_lora_weights=pissa -o scores/ tok
 expect 2 '*embed_tokens: ensure_weight_tying is not honoured here*' \
     peft-train -q -m "$tied/base" --steps 1 --target embed_tokens,q_proj \
     --set ensure_weight_tying=true -o scores/ tok

@@ -188,6 +188,7 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	struct peft_site *site = NULL;
 	struct peft_hook **end;
 	struct peft_rows rows;
+	bool loaded;
 	int r;
 
 	if (m->site == NULL && m->method->attach == NULL)
@@ -204,10 +205,11 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	m->ready = false;
 	if (m->method->prepare != NULL || m->param[PEFT_BENEATH] != NULL) {
 		r = peft_site_rows(site, &rows, err);
-		if (r == 1 && peft_beneath_check(m, &rows, err) == -1)
-			r = -1;
+		loaded = r == 1;
 		if (r != -1 && m->method->prepare != NULL)
-			r = m->method->prepare(m, r == 1 ? &rows : NULL, err);
+			r = m->method->prepare(m, loaded ? &rows : NULL, err);
+		if (r != -1 && loaded)
+			r = peft_beneath_check(m, &rows, err);
 		peft_rows_turned_free(&rows);
 		if (r == -1)
 			return -1;

@@ -38,19 +38,34 @@ peft_beneath_shapes(const struct peft_module *m, struct peft_shape *shapes)
 	shapes[PEFT_BENEATH_BIAS].droppable = true;
 }
 
-/* As far as types of 16 bits tell. */
+/* As far as types of 16 bits tell, and up to `slack'. */
 static int
 same(const struct peft_param *p, const float *have, size_t first, size_t n,
-    struct peft_err *err)
+    float slack, struct peft_err *err)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (fabsf(have[i] - p->value[first + i]) > 1e-6f +
+		if (fabsf(have[i] - p->value[first + i]) > 1e-6f + slack +
 		    0.01f * fabsf(have[i]))
 			return peft_setfail(err, PEFT_CHECK, "tensor %s is "
 			    "not that of this base", p->name);
 	return 0;
+}
+
+/* Row i as the base is beneath the adapter, and what its rounding may be. */
+static float
+less_part(const struct peft_module *m, size_t i, float *row, size_t n)
+{
+	float most = 0;
+	size_t k;
+
+	if (m->method->lacks == NULL || m->site->kind == PEFT_EMBEDDING)
+		return 0;
+	for (k = 0; k < n; k++)
+		most = fmaxf(most, fabsf(row[k]));
+	m->method->lacks(m, i, row);
+	return 1e-5f * most;
 }
 
 int
@@ -64,7 +79,7 @@ peft_beneath_check(const struct peft_module *m, const struct peft_rows *base,
 	int r = 0;
 
 	if (b != NULL && b->n > 0 && m->site->b != NULL &&
-	    same(b, m->site->b, 0, b->n, err) == -1)
+	    same(b, m->site->b, 0, b->n, 0, err) == -1)
 		return -1;
 	if (p == NULL || p->n == 0 || base == NULL)
 		return 0;
@@ -74,7 +89,8 @@ peft_beneath_check(const struct peft_module *m, const struct peft_rows *base,
 	for (i = 0; r == 0 && i < p->shape[0]; i++) {
 		r = base->get(base->ctx, i, 1, row, err);
 		if (r == 0)
-			r = same(p, row, i * cols, cols, err);
+			r = same(p, row, i * cols, cols, less_part(m, i, row,
+			    cols), err);
 	}
 	free(row);
 	return r;

@@ -182,10 +182,10 @@ make_ready(struct peft_module *m, const struct peft_rows *base,
 		    err);
 		base = &turned;
 	}
-	if (r == 0)
-		r = peft_beneath_check(m, base, err);
 	if (r == 0 && m->method->prepare != NULL)
 		r = m->method->prepare(m, base, err);
+	if (r == 0)
+		r = peft_beneath_check(m, base, err);
 	peft_rows_turned_free(&turned);
 	if (r == -1)
 		return -1;

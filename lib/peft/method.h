@@ -147,6 +147,9 @@ struct peft_method {
 	 * weight's rows, if there are any (NULL: none).  May be NULL. */
 	int	(*prepare)(struct peft_module *, const struct peft_rows *base,
 		    struct peft_err *);
+	/* What the base lacks beneath a module that is prepared, which began
+	 * as a part of it: row i of the weight -= that; may be NULL. */
+	void	(*lacks)(const struct peft_module *, size_t i, float *row);
 	/* At the site; self is the module. */
 	const struct peft_hook_ops *hook;
 	/* If it is not the same for all; may be NULL. */
@@ -303,8 +306,8 @@ struct peft_shape peft_shape3(const char *suffix, size_t n, size_t m,
 	    size_t k);
 
 /* beneath.c: parts PEFT_BENEATH and PEFT_BENEATH_BIAS of a module, if it may
- * have such; they must be those of this base, if they are there and it is (of
- * the weight, if base is not NULL). */
+ * have such; when it is prepared they must be those of this base, if they are
+ * there and it is (of the weight, if base is not NULL). */
 void	peft_beneath_shapes(const struct peft_module *, struct peft_shape *);
 int	peft_beneath_check(const struct peft_module *,
 	    const struct peft_rows *base, struct peft_err *) PEFT_MUSTCHECK;

@@ -80,7 +80,7 @@ def prune(p, ids):
         opt.zero_grad()
 
 
-def apart(method, family, kw):
+def apart(method, family, kw, tied):
     """Why the two are not compared, or None."""
     names = [str(kw.get(k)) for k in ("target_modules",
                                       "trainable_token_indices")]
@@ -93,9 +93,9 @@ def apart(method, family, kw):
         return "not done here: fused projections"
     if method == "lora_tokens" and "lm_head" in names[1]:
         return "a tied head's rows are the embedding's here"
-    if kw.get("use_dora") and kw.get("init_lora_weights") in (
-            "pissa", "olora"):
-        return "not done here: magnitudes of what is left of the weights"
+    if kw.get("init_lora_weights") in ("pissa", "olora") and any(
+            "lm_head" in n for n in names) and tied:
+        return "PEFT takes the part from the embedding, too"
     if kw.get("ensure_weight_tying") and method in ("lora_embed",
                                                     "lora_save"):
         return "not done here: an adapter for both of what is tied"
@@ -116,7 +116,7 @@ def make(d, number, methods, names):
     much = kw.pop("_shake", 0.1)
     kind = kw.pop("_class")
     said["config"] = {k: repr(v) for k, v in kw.items() if k != "task_type"}
-    why = apart(method, family, kw)
+    why = apart(method, family, kw, base.config.tie_word_embeddings)
     if why is not None:
         return dict(said, apart=why), path, None, None, None
     here = os.path.join(d, str(number))
