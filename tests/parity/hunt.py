@@ -96,10 +96,27 @@ def apart(method, family, kw, tied):
     if kw.get("init_lora_weights") in ("pissa", "olora") and any(
             "lm_head" in n for n in names) and tied:
         return "PEFT takes the part from the embedding, too"
-    if kw.get("ensure_weight_tying") and method in ("lora_embed",
-                                                    "lora_save"):
-        return "not done here: an adapter for both of what is tied"
+    names.append(str(kw.get("modules_to_save")))
+    if tied and kw.get("ensure_weight_tying") and family in (
+            "gpt2", "bloom", "falcon_7b", "mpt") and any(
+            "lm_head" in n for n in names):
+        return "the config that PEFT saves does not name the head any more"
+    if tied and kw.get("ensure_weight_tying") and (kw.get("use_dora") or (
+            kw.get("alpha_pattern") or kw.get("rank_pattern"))):
+        return "refused here: what tells two apart that are one"
     return None
+
+
+def one_of_two(g, head):
+    """Gradients of what PEFT has in one place of memory twice."""
+    name = "grad.base_model.model.%s.lora_%%s.weight" % head
+    for a in [k for k in g if "lora_embedding_A" in k]:
+        b = a[:-1] + "B"
+        if name % "A" in g:
+            g[a] = g[a] + g.pop(name % "B").T
+            g[b] = g[b] + g.pop(name % "A").T
+            return True
+    return False
 
 
 def make(d, number, methods, names):
@@ -163,7 +180,11 @@ def make(d, number, methods, names):
             g["grad." + n.replace(".default", "")] = q.grad
     logits = o.logits.detach()
     merged = None
+    twice = kw.get("ensure_weight_tying") and \
+        base.config.tie_word_embeddings and one_of_two(g, f.head)
     try:
+        if twice:
+            raise ValueError("the change of both would be added twice")
         if method == "xlora":
             raise ValueError("its experts would act")
         merged = dict(p.merge_and_unload().state_dict())
