@@ -77,9 +77,22 @@ expect 3 '*lm_head.trainable_tokens_delta differs from that of the embedding*' \
 expect 2 '*lm_head: it is the embedding, which an adapter that begins as*' \
     peft-train -q -m "$tied/base" --steps 1 --target lm_head,q_proj \
     --set init_lora_weights=pissa -o scores/ tok
-expect 2 '*embed_tokens: ensure_weight_tying is not honoured here*' \
-    peft-train -q -m "$tied/base" --steps 1 --target embed_tokens,q_proj \
-    --set ensure_weight_tying=true -o scores/ tok
+tie() {
+	peft-train -q -m "$tied/base" --steps 1 --target "$1,q_proj" \
+	    --set ensure_weight_tying=true -o scores/ --set "$2" tok
+}
+expect 2 '*embed_tokens: ensure_weight_tying excludes use_dora*' \
+    tie lm_head use_dora=true
+expect 2 '*embed_tokens: ensure_weight_tying: alpha_pattern*' \
+    tie embed_tokens,lm_head 'alpha_pattern={"lm_head":3}'
+cp -r "$tied/tied_target" odd-tied
+chmod -R u+w odd-tied
+W=base_model.model.lm_head.lora_B.weight perl \
+    "$TOP/tests/st-edit.pl" 'put(4, f32(7), $w)' \
+    <"$tied/tied_target/adapter_model.safetensors" \
+    >odd-tied/adapter_model.safetensors
+expect 3 '*lm_head.lora_B.weight differs from that of the embedding*' \
+    peft-eval -q -m "$tied/base" -a odd-tied -o scores tok
 
 # what cannot be merged, asked to
 for m in prompt_tuning prefix_tuning p_tuning multitask_3 cpt adaption_prompt \

@@ -7,6 +7,7 @@
 #include "peft/alora.h"
 #include "peft/hub.h"
 #include "peft/target.h"
+#include "peft/tied.h"
 #include "peft/tokens.h"
 
 int
@@ -119,8 +120,10 @@ peft_adapter_close(struct peft_adapter *a)
 	}
 	for (i = 0; i < a->nparams; i++)
 		free((char *)(uintptr_t)a->params[i].name);
-	for (i = 0; i < a->nmodules; i++)
+	for (i = 0; i < a->nmodules; i++) {
+		peft_tied_free(&a->modules[i]);
 		free(a->modules[i].state);
+	}
 	for (i = 0; a->meta != NULL && a->meta[i] != NULL; i++)
 		free(a->meta[i]);
 	peft_map_free(&a->index);
@@ -230,7 +233,7 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	for (end = &site->hooks; *end != NULL; end = &(*end)->next)
 		;
 	*end = &m->hook;
-	return 0;
+	return peft_tied_attach(m, sites, index, err);
 }
 
 int
@@ -295,6 +298,8 @@ peft_adapter_seed(struct peft_adapter *a, uint64_t seed)
 
 		m->rng = peft_rng_key(seed ^ UINT64_C(0xd509),
 		    m->site != NULL ? m->site->path : m->method->type);
+		if (m->head != NULL)
+			m->head->rng = m->rng;
 	}
 	for (i = 0; i < a->nexperts; i++)
 		peft_adapter_seed(a->experts[i], seed + i + 1);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "peft/method.h"
+#include "peft/tied.h"
 
 /* A bias that is trained has the name for itself. */
 static bool
@@ -31,6 +31,9 @@ peft_beneath_shapes(const struct peft_module *m, struct peft_shape *shapes)
 	shapes[PEFT_BENEATH] = peft_shape2("base_layer.weight",
 	    embedding ? s->in : s->out, embedding ? s->out : s->in);
 	shapes[PEFT_BENEATH].fixed = shapes[PEFT_BENEATH].droppable = true;
+	if (m->both && embedding && m->method->tie != NULL)
+		shapes[PEFT_BENEATH_HEAD] = peft_tied_shape(m,
+		    shapes[PEFT_BENEATH], "base_layer.weight");
 	if (!has_bias(m))
 		return;
 	shapes[PEFT_BENEATH_BIAS] = peft_shape1("base_layer.bias", s->out);
@@ -68,20 +71,15 @@ less_part(const struct peft_module *m, size_t i, float *row, size_t n)
 	return 1e-5f * most;
 }
 
-int
-peft_beneath_check(const struct peft_module *m, const struct peft_rows *base,
-    struct peft_err *err)
+static int
+check_weight(const struct peft_module *m, const struct peft_param *p,
+    const struct peft_rows *base, struct peft_err *err)
 {
-	const struct peft_param *p = m->param[PEFT_BENEATH];
-	const struct peft_param *b = m->param[PEFT_BENEATH_BIAS];
 	size_t cols, i;
 	float *row;
 	int r = 0;
 
-	if (b != NULL && b->n > 0 && m->site->b != NULL &&
-	    same(b, m->site->b, 0, b->n, 0, err) == -1)
-		return -1;
-	if (p == NULL || p->n == 0 || base == NULL)
+	if (p == NULL || p->n == 0)
 		return 0;
 	cols = p->shape[1];
 	if ((row = peft_calloc(cols, sizeof(*row), err)) == NULL)
@@ -94,4 +92,20 @@ peft_beneath_check(const struct peft_module *m, const struct peft_rows *base,
 	}
 	free(row);
 	return r;
+}
+
+int
+peft_beneath_check(const struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	const struct peft_param *b = m->param[PEFT_BENEATH_BIAS];
+
+	if (b != NULL && b->n > 0 && m->site->b != NULL &&
+	    same(b, m->site->b, 0, b->n, 0, err) == -1)
+		return -1;
+	if (base == NULL)
+		return 0;
+	if (check_weight(m, m->param[PEFT_BENEATH], base, err) == -1)
+		return -1;
+	return check_weight(m, m->param[PEFT_BENEATH_HEAD], base, err);
 }

@@ -107,7 +107,7 @@ embedding_shapes(const struct peft_lora *l, struct peft_module *m,
 	if (l->dora)
 		out[PEFT_LORA_MAGNITUDE] = peft_shape1(
 		    "lora_magnitude_vector", m->site->out);
-	return 0;
+	return m->both ? peft_lora_tied_shapes(l, m, out, err) : 0;
 }
 
 int
@@ -176,7 +176,7 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 /* A: kaiming_uniform(a = sqrt 5), which is U(-1/sqrt(in), 1/sqrt(in)), or
  * N(0, 1/r^2); B and b: zero, so that the adapter begins as nothing, or as
  * torch's Linear has them (init_lora_weights false).  On an embedding A is
- * zero and B ~ N(0, 1). */
+ * zero and B ~ N(0, 1), or what A is on its head, if it is that. */
 static void
 init(const void *settings, const struct peft_module *m, int part,
     struct peft_rng rng, float *value, size_t n)
@@ -186,6 +186,12 @@ init(const void *settings, const struct peft_module *m, int part,
 
 	if (part > PEFT_LORA_BIAS)
 		peft_init_const(value, n, 0);
+	else if (m->both && part == PEFT_LORA_B && l->start == PEFT_LORA_TRUE)
+		peft_init_uniform(rng, value, n, 1 / sqrt(
+		    (double)m->site->out));
+	else if (m->both && part == PEFT_LORA_B &&
+	    l->start == PEFT_LORA_GAUSSIAN)
+		peft_init_normal(rng, value, n, 1 / (double)m->rank);
 	else if (m->site->kind == PEFT_EMBEDDING) {
 		if (part == PEFT_LORA_B || l->start == PEFT_LORA_FALSE)
 			peft_init_normal(rng, value, n, 1);
@@ -267,5 +273,6 @@ const struct peft_method peft_lora = {
 	.start = peft_lora_start, .prepare = prepare, .lacks = lacks,
 	.hook_for = hook_for,
 	.changes = peft_lowrank_changes, .merge = merge,
-	.finish = peft_lora_finish,
+	.finish = peft_lora_finish, .tie = peft_lora_tie,
+	.twins = peft_lora_twins,
 };

@@ -6,7 +6,8 @@
 
 /* What LoRA's files share. */
 enum { PEFT_LORA_A, PEFT_LORA_B, PEFT_LORA_BIAS, PEFT_LORA_MAGNITUDE,
-	PEFT_LORA_A0, PEFT_LORA_B0	/* as it began, if the base lacks it */
+	PEFT_LORA_A0, PEFT_LORA_B0,	/* as it began, if the base lacks it */
+	PEFT_LORA_HEAD_A, PEFT_LORA_HEAD_B	/* see lora-tied.c */
 };
 
 enum peft_lora_start {		/* init_lora_weights */
@@ -43,6 +44,13 @@ int	peft_lora_start(struct peft_module *, struct peft_err *);
 extern const struct peft_hook_ops peft_lora_embedding_hook;
 int	peft_lora_embedding_merge(const struct peft_module *, size_t first,
 	    size_t n, float weight, float *rows);
+
+/* lora-tied.c: on an embedding that is the head. */
+extern const struct peft_twin peft_lora_twins[];
+int	peft_lora_tied_shapes(const struct peft_lora *, struct peft_module *,
+	    struct peft_shape *, struct peft_err *);
+const struct peft_hook_ops *peft_lora_tie(struct peft_module *head,
+	    struct peft_err *);
 
 /* dora.c (Liu et al. 2024): y = g (W x + s B A x) + b, g = m / |W + s B A|
  * by rows, where the norm counts as a constant. */

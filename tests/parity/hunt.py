@@ -60,27 +60,22 @@ def base_of(d, name, store=None):
         if not os.path.isdir(path):
             m.save_pretrained(path + ".new")
             os.rename(path + ".new", path)
-        if store and told(name, store):
-            m, path = stored_as(path, store)
+        if store:
+            m, path = stored_as(path, store) or (m, path)
         kept[name, store] = m, path, facts(m)
     m, path, f = kept[name, store]
     return copy.deepcopy(m), path, f
 
 
-def told(name, store):
-    """Is there such a file of that model?"""
-    return not STORES[store].startswith(".") or \
-        name not in ("opt", "gptj", "gemma3", "glm4")
-
-
 def stored_as(path, store):
-    """The model as what is left of it in that type."""
+    """The model as what is left of it in that type, if it can be."""
     to = path + "-" + store + STORES[store].rstrip("/")
     plain = to + "-f32"
     for kind, out, what in (store, to + STORES[store].strip(".guf"), path), (
             "f32", plain + "/", to):
-        subprocess.run(["peft-quantize", "-q", "-f", "-t", kind, "-o", out,
-                        what], check=True)
+        if subprocess.run(["peft-quantize", "-q", "-f", "-t", kind, "-o", out,
+                           what], check=False).returncode != 0:
+            return None
     m = transformers.AutoModelForCausalLM.from_pretrained(
         plain, dtype=torch.float32, attn_implementation="eager").eval()
     m.config.use_cache = False
@@ -122,10 +117,27 @@ def apart(method, family, kw, tied):
     if kw.get("init_lora_weights") in ("pissa", "olora") and any(
             "lm_head" in n for n in names) and tied:
         return "PEFT takes the part from the embedding, too"
-    if kw.get("ensure_weight_tying") and method in ("lora_embed",
-                                                    "lora_save"):
-        return "not done here: an adapter for both of what is tied"
+    names.append(str(kw.get("modules_to_save")))
+    if tied and kw.get("ensure_weight_tying") and family in (
+            "gpt2", "bloom", "falcon_7b", "mpt") and any(
+            "lm_head" in n for n in names):
+        return "the config that PEFT saves does not name the head any more"
+    if tied and kw.get("ensure_weight_tying") and (kw.get("use_dora") or (
+            kw.get("alpha_pattern") or kw.get("rank_pattern"))):
+        return "refused here: what tells two apart that are one"
     return None
+
+
+def one_of_two(g, head):
+    """Gradients of what PEFT has in one place of memory twice."""
+    name = "grad.base_model.model.%s.lora_%%s.weight" % head
+    for a in [k for k in g if "lora_embedding_A" in k]:
+        b = a[:-1] + "B"
+        if name % "A" in g:
+            g[a] = g[a] + g.pop(name % "B").T
+            g[b] = g[b] + g.pop(name % "A").T
+            return True
+    return False
 
 
 def make(d, number, methods, names):
@@ -190,7 +202,11 @@ def make(d, number, methods, names):
             g["grad." + n.replace(".default", "")] = q.grad
     logits = o.logits.detach()
     merged = None
+    twice = kw.get("ensure_weight_tying") and \
+        base.config.tie_word_embeddings and one_of_two(g, f.head)
     try:
+        if twice:
+            raise ValueError("the change of both would be added twice")
         if method == "xlora":
             raise ValueError("its experts would act")
         merged = dict(p.merge_and_unload().state_dict())
@@ -394,7 +410,8 @@ def check_train(d, said, path, here, ids, tasks, bad):
     if not off < 1e-4:
         bad.append(["after training", float(off)])
     check_steps(base, said, start, log, rows, tasks, bad)
-    check_resume(args, here, to, bad)
+    if said["number"] % 3 == 0:
+        check_resume(args, here, to, bad)
     shutil.rmtree(to)
 
 
@@ -414,10 +431,10 @@ def trainable(m, start):
 
 def check_steps(base, said, start, log, rows, tasks, bad):
     """The three losses are PEFT's."""
-    if said["method"] == "cpt" or "rank_pattern" in json.load(
+    if said["method"] in ("cpt", "poly") or "rank_pattern" in json.load(
             open(os.path.join(start, "adapter_config.json"))) and \
             said["method"] == "adalora":
-        return          # of which a file says less than there was
+        return          # more than a file says, or what is drawn
     try:
         p = trainable(base(), start)
         want = peft_steps(p, rows, tasks, 3)
