@@ -3,9 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/in.h"
+
+int
+peft_in_regular(const char *path, struct peft_err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) == -1)
+		return peft_seterrno(err, "%s", path);
+	return S_ISREG(st.st_mode) ? 0 :
+	    peft_seterr(err, "%s: not a file", path);
+}
 
 int
 peft_in_slurp(const char *path, size_t max, struct peft_buf *b,
