@@ -64,6 +64,17 @@ expect 2 "*rank_pattern: '(q': pattern*" peft-train -q -n -m "$base" \
 expect 2 "*rank_pattern: 'zz' matches none of the targeted modules*" \
     peft-train -q -n -m "$base" --set 'rank_pattern={"zz":2}' tok
 
+# methods that PEFT has besides
+for m in ADAMSS BEFT CARTRIDGE DEFT FROD GLORA GRALORA LILY OSF PEANUT PSOFT \
+    PVERA SHADOW SUPERTUNING TINYLORA UNILORA WAVEFT; do
+	rm -rf newer
+	cp -r "$golden/ia3" newer
+	chmod -R u+w newer
+	echo "{\"peft_type\":\"$m\"}" >newer/adapter_config.json
+	expect 2 "*newer: peft_type \"$m\" is a method of PEFT's that is not*" \
+	    peft-eval -q -m "$base" -a newer -o scores tok
+done
+
 # of a model whose head is its embedding
 tied=$TOP/tests/golden/tied
 cp -r "$tied/trainable_tokens" odd-tokens
