@@ -4,13 +4,11 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/hash-impl.h"
 #include "base/map.h"
 #include "base/regex.h"
 #include "tap.h"
@@ -48,61 +46,6 @@ test_errors(void)
 	peft_errprefix(&err, "%s", text);
 	ok(strlen(err.msg) == sizeof(err.msg) - 1 && err.msg[3] == 'x',
 	    "a prefix too long is cut as well");
-}
-
-/* The definition, one piece after the other. */
-static void
-by_pieces(const uint8_t *p, size_t n, char hex[PEFT_SHA256_HEX])
-{
-	uint8_t digest[SHA256_DIGEST_SIZE];
-	struct sha256_ctx all, one;
-	struct peft_sha256 h;
-	size_t m;
-
-	for (sha256_init(&all); n > 0; p += m, n -= m) {
-		m = n < PEFT_SHA256_PIECE ? n : PEFT_SHA256_PIECE;
-		sha256_init(&one);
-		sha256_update(&one, m, p);
-		sha256_digest(&one, sizeof(digest), digest);
-		sha256_update(&all, sizeof(digest), digest);
-	}
-	h.ctx = all;
-	peft_sha256_hex(&h, hex);
-}
-
-static void
-test_hash(void)
-{
-	enum { P = PEFT_SHA256_PIECE, GROUP = P * PEFT_SHA256_LANES,
-	    MOST = 2 * GROUP + P + 1 };
-	static const size_t sizes[] = { 0, 1, P - 1, P, P + 1, GROUP - 1,
-	    GROUP, GROUP + 7, MOST };
-	char hex[PEFT_SHA256_HEX], want[PEFT_SHA256_HEX];
-	struct peft_sha256 h;
-	uint8_t *p = calloc(MOST + 1, 1);
-	size_t i, n;
-
-	ok(p != NULL, "memory");
-	for (i = 0; p != NULL && i <= MOST; i++)
-		p[i] = (uint8_t)(i * 2654435761u >> 11);
-	peft_sha256_of("abc", 3, hex);
-	ok(strcmp(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff6"
-	    "1f20015ad") == 0, "sha256 of FIPS 180-4's abc");
-	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		n = sizes[i];
-		by_pieces(p + 1, n, want);
-		peft_sha256_init(&h);
-		peft_sha256_add_pieces(&h, p + 1, n);
-		peft_sha256_hex(&h, hex);
-		ok(strcmp(hex, want) == 0, "sha256 of %zu bytes by pieces", n);
-	}
-	by_pieces(p, MOST, want);
-	peft_sha256_init(&h);
-	peft_sha256_add_pieces(&h, p, GROUP + 3 * P);
-	peft_sha256_add_pieces(&h, p + GROUP + 3 * P, MOST - GROUP - 3 * P);
-	peft_sha256_hex(&h, hex);
-	ok(strcmp(hex, want) == 0, "and the same in two parts");
-	free(p);
 }
 
 static void
@@ -357,7 +300,6 @@ main(void)
 {
 	test_errors();
 	test_name();
-	test_hash();
 	test_arena();
 	test_buf();
 	test_alloc();

@@ -18,12 +18,4 @@ void	peft_sha256_add(struct peft_sha256 *, const void *, size_t);
 void	peft_sha256_hex(struct peft_sha256 *, char hex[PEFT_SHA256_HEX]);
 void	peft_sha256_of(const void *, size_t, char hex[PEFT_SHA256_HEX]);
 
-/* Of much: adds the hashes, of 32 bytes, of all its pieces of so many bytes,
- * the last of which may have fewer.  As safe as the hash of the whole, and
- * with AVX-512, which hashes sixteen at once, in less than half the time.  The
- * same in parts, each but the last of whole pieces. */
-#define PEFT_SHA256_PIECE	16384
-
-void	peft_sha256_add_pieces(struct peft_sha256 *, const void *, size_t);
-
 #endif

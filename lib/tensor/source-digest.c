@@ -7,19 +7,19 @@
 #include "base/buf.h"
 #include "tensor/digest-impl.h"
 
-/* The bytes in row order, by pieces, then whatever scales there are. */
+/* The bytes in row order, then whatever scales there are. */
 void
 peft_digest_weight(struct peft_digest *d)
 {
 	const struct peft_scales *s = &d->w.scales;
-	enum { CHUNK = 1 << 22 };	/* whole pieces */
+	enum { CHUNK = 1 << 22 };
 	struct peft_sha256 h;
 	size_t at, n;
 
 	peft_sha256_init(&h);
 	for (at = 0; at < d->w.nbytes; at += n) {
 		n = d->w.nbytes - at < CHUNK ? d->w.nbytes - at : CHUNK;
-		peft_sha256_add_pieces(&h, (const char *)d->w.data + at, n);
+		peft_sha256_add(&h, (const char *)d->w.data + at, n);
 		/* the source may be at another weight already */
 		if (d->lasts)
 			peft_source_drop_range(d->source, d->i, at, at + n);

@@ -7,11 +7,12 @@
 
 #include "tensor/digest-impl.h"
 
-/* SHA-256 is the slowest that is done with most weights, and a weight's is one
- * thread's work.  So those of several go on while others are converted, which
- * is not to wait for them: a weight of half the model would hold up all.  Of
- * files, what is ahead of them costs no memory but the system's cache; two
- * weights may be as large as they are. */
+/* SHA-256 is the slowest that is done with most weights (a core's instructions
+ * for it take all of their unit's time: two at once are no faster there), and
+ * cannot be shared out within one.  So those of several go on while others are
+ * converted, which is not to wait for them: a weight of half the model would
+ * hold up all.  Of files, what is ahead of them costs no memory but the
+ * system's cache; two weights may be as large as they are. */
 enum { WORKERS = 2 };
 static const size_t ahead_bytes = (size_t)192 << 20;
 

@@ -130,9 +130,8 @@ int		 peft_source_unchanged(const struct peft_source *,
 		    struct peft_err *) PEFT_MUSTCHECK;
 
 /* The base hash, independent of container and order: "sha256:" + hex of the
- * lines "NAME DTYPE SHAPE sha256(DATA)" sorted by name, where DATA are the
- * hashes of the data's pieces (peft_sha256_add_pieces()) and behind them the
- * bytes of the scales.  Reads everything once, on `threads' threads; of
+ * lines "NAME DTYPE SHAPE sha256(DATA)" sorted by name, with the bytes of the
+ * scales behind the data.  Reads everything once, on `threads' threads; of
  * files, a weight's pages at most are in memory for it.  hex has room for
  * 7 + PEFT_SHA256_HEX. */
 int		 peft_source_hash(struct peft_source *, int threads,
