@@ -264,8 +264,8 @@ decide(const struct plan *p, size_t i, const struct peft_weight *w,
 	if (is_4bit(s->dtype) && (s->dtype != w->dtype || !same)) {
 		s->blocksize = p->o->blocksize;
 		s->nested = p->o->nested;
-		s->orig = peft_is_float(w->dtype) ? w->dtype : is_4bit(w->dtype) ?
-		    w->scales.orig : PEFT_BF16;
+		s->orig = peft_is_float(w->dtype) ? w->dtype :
+		    is_4bit(w->dtype) ? w->scales.orig : PEFT_BF16;
 	}
 	if (s->dtype == PEFT_F8G_E4M3)
 		s->blocksize = same ? w->scales.group : 0;
