@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "quant/sink-impl.h"
 
 /* What a weight's name says: PATH.experts.EXPERT.gate_proj.weight */
@@ -66,9 +67,20 @@ continues(const struct peft_sink *k, size_t first, size_t i, size_t m)
 static bool
 is_joined_family(const struct peft_sink *k)
 {
-	const struct peft_arch *a = peft_sink_family(k);
+	const struct peft_side *side = peft_sides_find(&k->sides,
+	    "config.json");
+	const struct peft_arch *a = NULL;
+	const char *type = NULL;
+	struct peft_err none;
+	cJSON *j;
 
-	return k->kind == PEFT_OUT_FOLDER && a != NULL && peft_arch_joined(a);
+	if (k->kind != PEFT_OUT_FOLDER || side == NULL ||
+	    (j = peft_json(side->data, side->len, &none)) == NULL)
+		return false;	/* who reads the family says what is wrong */
+	if (peft_json_str(j, "model_type", &type, &none) == 1)
+		a = peft_arch_of_hf(type);
+	cJSON_Delete(j);
+	return a != NULL && peft_arch_joined(a);
 }
 
 /* Weights that follow each other expert by expert are joined; others keep

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "quant/quant.h"
 #include "quant/sink-impl.h"
 
@@ -28,41 +27,22 @@ peft_sink_turn(struct peft_sink *k, size_t i, struct peft_err *err)
 	return 0;
 }
 
-const struct peft_arch *
-peft_sink_family(const struct peft_sink *k)
-{
-	const struct peft_side *side = peft_sides_find(&k->sides,
-	    "config.json");
-	const struct peft_arch *a = NULL;
-	const char *type = NULL;
-	struct peft_err none;
-	cJSON *j;
-
-	if (side == NULL ||
-	    (j = peft_json(side->data, side->len, &none)) == NULL)
-		return NULL;	/* who reads the family says what is wrong */
-	if (peft_json_str(j, "model_type", &type, &none) == 1)
-		a = peft_arch_of_hf(type);
-	cJSON_Delete(j);
-	return a;
-}
-
-/* Floats lie as Hugging Face has them, codes as a linear's: bitsandbytes
- * turns what GPT-2 has [in, out] before it quantises. */
 int
-peft_sink_turn_back(struct peft_sink *k, struct peft_err *err)
+peft_sink_turn_all(struct peft_sink *k, struct peft_err *err)
 {
+	const struct peft_side *config = peft_sides_find(&k->sides,
+	    "config.json");
+	const struct peft_arch *a = config == NULL ? NULL :
+	    peft_arch_of_config(config);
 	const struct peft_heads one = { 1, 1 };
-	const struct peft_arch *a = peft_sink_family(k);
-	bool linear;
+	bool over;
 	size_t i;
 
 	for (i = 0; i < k->n && k->kind != PEFT_OUT_GGUF; i++) {
-		const struct peft_spec *s = &k->specs[i];
-
-		linear = peft_is_coded(s->dtype) && (s->turned || (a != NULL &&
-		    peft_arch_order(a, s->name, &one).turned));
-		if (s->turned != linear && peft_sink_turn(k, i, err) == -1)
+		over = a != NULL && peft_is_coded(k->specs[i].dtype) &&
+		    peft_arch_order(a, k->specs[i].name, &one).turned;
+		if (k->specs[i].turned != over &&
+		    peft_sink_turn(k, i, err) == -1)
 			return -1;
 	}
 	return 0;

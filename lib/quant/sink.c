@@ -150,7 +150,7 @@ peft_sink_prepare(const struct peft_sinkopt *opt,
 		k->label = k->path;
 	if (copy_specs(k, specs, nspecs, err) == -1 ||
 	    copy_sides(k, sides, nsides, err) == -1 ||
-	    check_types(k, err) == -1 || peft_sink_turn_back(k, err) == -1 ||
+	    check_types(k, err) == -1 || peft_sink_turn_all(k, err) == -1 ||
 	    peft_sink_join(k, err) == -1)
 		goto fail;
 	if (peft_sink_fix_config(k, err) == -1) {
