@@ -97,9 +97,9 @@ for t in nf4 int8 fp8; do
 		peft-quantize -q -f -o g2.safetensors g2.d
 		expect 0 '' peft-inspect --diff g2.d g2.safetensors
 		peft-quantize -q -t f32 -f -o values/ g2.d
-		peft-inspect --json --diff gpt2/model values >far
+		run peft-inspect --json --diff gpt2/model values
 		ok "gpt2 from $from in $t: near what it was" jq -s -e \
-		    'map(.rms) | max | . > 1e-3 and . < 0.12' far
+		    'map(.rms) | max | . > 1e-3 and . < 0.12' out
 	done
 	ok "gpt2 in $t: rows are outputs" sh -c \
 	    "peft-inspect g2.d | grep -q 'h.0.attn.c_attn.weight  *$t  *\[96,32\]'"
