@@ -20,6 +20,7 @@ struct few {
 	const struct peft_fews		*path;
 	const struct peft_few_fixed	*fixed;	/* NULL: none, or none fits */
 	struct peft_fixed_piece		*pieces;
+	unsigned			 forms;	/* that are wanted of x */
 	size_t				 first, T;
 };
 
@@ -47,7 +48,7 @@ pieces_at(void *p)
 static bool
 is_fixed(const struct few *f, const struct peft_weight *w)
 {
-	return f->fixed != NULL && !f->j->add && f->fixed->takes(w);
+	return f->fixed != NULL && !f->j->add && f->fixed->form(w) != 0;
 }
 
 /* A piece, of all its tokens. */
@@ -55,15 +56,13 @@ static void
 split_task(void *ctx, size_t task, int thread)
 {
 	const struct few *f = ctx;
-	size_t n = f->j->p->w->cols / 32, t;
+	size_t n = f->j->p->w->cols / 32;
 	size_t first = task / n * PEFT_FIXED_TOKENS;
 	size_t T = peft_least(PEFT_FIXED_TOKENS, f->T - first);
-	const float *x = f->j->x + (f->first + first) * f->j->ldx +
-	    task % n * 32;
 
 	(void)thread;
-	for (t = 0; t < T; t++, x += f->j->ldx)
-		f->fixed->split(x, T, t, &f->pieces[task]);
+	f->fixed->split(f->j->x + (f->first + first) * f->j->ldx +
+	    task % n * 32, f->j->ldx, T, f->forms, &f->pieces[task]);
 }
 
 /* What whole numbers are multiplied by, if there is a weight for them. */
@@ -73,9 +72,11 @@ split(struct few *f)
 	size_t i, n = f->j->p->w->cols / 32 * peft_pieces(f->T,
 	    PEFT_FIXED_TOKENS), task;
 
-	for (i = 0; i < f->j->np && !is_fixed(f, f->j->p[i].w); i++)
-		continue;
-	if (i == f->j->np)
+	f->forms = 0;
+	for (i = 0; i < f->j->np; i++)
+		if (is_fixed(f, f->j->p[i].w))
+			f->forms |= f->fixed->form(f->j->p[i].w);
+	if (f->forms == 0)
 		f->fixed = NULL;
 	else if (f->T > 4)
 		peft_cpu_run(f->j->cpu, n, split_task, f);
