@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Few tokens by whole numbers for the path "amx" (flags: Makefile): as with
- * VNNI up to four tokens; with more a tile is 16 rows of the weight, another
+ * VNNI for a few tokens; with eight or more a tile is 16 rows of the weight, another
  * up to 16 tokens, and the sums are a row of the weight to a register.
  *
  * A tile has 64 bytes of a row, twice what a group has.  So codes of 4 bits q
@@ -17,7 +17,7 @@
 #include "math/tiles.h"
 #include "quant/few-fixed.inc"
 
-enum { TILED = 5 };		/* tokens for which tiles pay */
+enum { TILED = 8 };		/* tokens for which tiles pay */
 
 /* What becomes of X. */
 enum { BYTES = 1, DIGITS = 2 };
@@ -188,14 +188,16 @@ struct sums {
 } __attribute__((aligned(64)));
 
 typedef void fill_fn(const struct strip *, size_t g, struct tile *);
-typedef void multiply_fn(const struct strip *, size_t g, const struct tile *,
-    const struct peft_fixed_piece *, struct sums *);
+typedef void multiply_fn(const struct strip[2], size_t g,
+    const struct tile[2], const struct peft_fixed_piece *);
+typedef void store_fn(struct sums[2]);
 typedef lanes join_fn(const struct sums *, int row);
 
 /* What differs from type to type. */
 struct tiled {
 	fill_fn		*fill;
 	multiply_fn	*multiply;
+	store_fn	*store;
 	join_fn		*join;
 	bool		 offset;
 };
@@ -255,61 +257,99 @@ f_q8_0(const struct strip *s, size_t g, struct tile *to)
 	put_halves(s, s->at + 34 * g, to);
 }
 
-/* Tiles 0 .. 2: sums; 3: codes; 4, 5: tokens.  of[0] is the upper half. */
+/*
+ * Two strips, 32 rows, so that a tile of the tokens is used twice.  Of digits,
+ * tiles 0, 1 are the first strip's sums of upper and lower half, 2, 3 the
+ * second's; 4, 5 their codes; 6, 7 tokens.
+ */
 INLINE void
-multiply_signed(const struct strip *s, size_t g, const struct tile *w,
-    const struct peft_fixed_piece *x, struct sums *to)
+load_digits(const struct tile w[2], const struct peft_fixed_piece *x)
+{
+	_tile_loadd(4, w[0].codes, LINE);
+	_tile_loadd(6, x->digits, LINE);
+	_tile_loadd(5, w[1].codes, LINE);
+	_tile_loadd(7, x->digits + 16 * LINE, LINE);
+	_tile_zero(0);
+	_tile_zero(1);
+	_tile_zero(2);
+	_tile_zero(3);
+}
+
+INLINE void
+multiply_signed(const struct strip s[2], size_t g, const struct tile w[2],
+    const struct peft_fixed_piece *x)
 {
 	(void)s;
 	(void)g;
-	_tile_loadd(3, w->codes, LINE);
-	_tile_zero(0);
-	_tile_loadd(4, x->digits, LINE);
-	_tile_dpbssd(0, 3, 4);
-	_tile_zero(1);
-	_tile_loadd(5, x->digits + 16 * LINE, LINE);
-	_tile_dpbssd(1, 3, 5);
-	_tile_stored(0, to->of[0], LINE);
-	_tile_stored(1, to->of[1], LINE);
+	load_digits(w, x);
+	_tile_dpbssd(0, 4, 6);
+	_tile_dpbssd(2, 5, 6);
+	_tile_dpbssd(1, 4, 7);
+	_tile_dpbssd(3, 5, 7);
 }
 
 /* Of codes that reach above 127. */
 INLINE void
-multiply_unsigned(const struct strip *s, size_t g, const struct tile *w,
-    const struct peft_fixed_piece *x, struct sums *to)
+multiply_unsigned(const struct strip s[2], size_t g, const struct tile w[2],
+    const struct peft_fixed_piece *x)
 {
 	(void)s;
 	(void)g;
-	_tile_loadd(3, w->codes, LINE);
-	_tile_zero(0);
-	_tile_loadd(4, x->digits, LINE);
-	_tile_dpbusd(0, 3, 4);
-	_tile_zero(1);
-	_tile_loadd(5, x->digits + 16 * LINE, LINE);
-	_tile_dpbusd(1, 3, 5);
-	_tile_stored(0, to->of[0], LINE);
-	_tile_stored(1, to->of[1], LINE);
+	load_digits(w, x);
+	_tile_dpbusd(0, 4, 6);
+	_tile_dpbusd(2, 5, 6);
+	_tile_dpbusd(1, 4, 7);
+	_tile_dpbusd(3, 5, 7);
 }
 
-/* Tile 6: codes of 32 columns; 7: a byte of the tokens. */
 INLINE void
-multiply_bytes(const struct strip *s, size_t g, const struct tile *w,
-    const struct peft_fixed_piece *x, struct sums *to)
+store_digits(struct sums to[2])
 {
+	_tile_stored(0, to[0].of[0], LINE);
+	_tile_stored(1, to[0].of[1], LINE);
+	_tile_stored(2, to[1].of[0], LINE);
+	_tile_stored(3, to[1].of[1], LINE);
+}
+
+/* Tiles 0 .. 2: sums of the first strip, by byte; 3 .. 5: of the second; 6:
+ * codes of 32 columns, 7: a byte of the tokens. */
+INLINE void
+multiply_bytes(const struct strip s[2], size_t g, const struct tile w[2],
+    const struct peft_fixed_piece *x)
+{
+	const uint8_t *a = s[0].at + 34 * g + 2, *b = s[1].at + 34 * g + 2;
+
 	(void)w;
-	_tile_loadd(6, s->at + 34 * g + 2, s->ld);
-	_tile_zero(0);
 	_tile_loadd(7, x->bytes, LINE);
+	_tile_loadd(6, a, s[0].ld);
+	_tile_zero(0);
 	_tile_dpbssd(0, 6, 7);
-	_tile_zero(1);
+	_tile_loadd(6, b, s[0].ld);
+	_tile_zero(3);
+	_tile_dpbssd(3, 6, 7);
 	_tile_loadd(7, x->bytes + 8 * LINE, LINE);
+	_tile_zero(4);
+	_tile_dpbssd(4, 6, 7);
+	_tile_loadd(6, a, s[0].ld);
+	_tile_zero(1);
 	_tile_dpbssd(1, 6, 7);
-	_tile_zero(2);
 	_tile_loadd(7, x->bytes + 16 * LINE, LINE);
+	_tile_zero(2);
 	_tile_dpbssd(2, 6, 7);
-	_tile_stored(0, to->of[0], LINE);
-	_tile_stored(1, to->of[1], LINE);
-	_tile_stored(2, to->of[2], LINE);
+	_tile_loadd(6, b, s[0].ld);
+	_tile_zero(5);
+	_tile_dpbssd(5, 6, 7);
+}
+
+INLINE void
+store_bytes(struct sums to[2])
+{
+	_tile_stored(0, to[0].of[0], LINE);
+	_tile_stored(1, to[0].of[1], LINE);
+	_tile_stored(2, to[0].of[2], LINE);
+	_tile_stored(3, to[1].of[0], LINE);
+	_tile_stored(4, to[1].of[1], LINE);
+	_tile_stored(5, to[1].of[2], LINE);
 }
 
 #define SUM(i)	_mm512_load_si512(s->of[i][row])
@@ -342,47 +382,51 @@ collect(const struct tiled k, const struct sums *s, const struct tile *w,
 	}
 }
 
-/* While tiles multiply a group, the one before is collected and the next is
- * made: what is loaded was stored long ago. */
+/* Two strips.  While tiles multiply a group, the one before is collected and
+ * the next is made; sums are stored when they have long been ready. */
 INLINE void
-tiled_strip(const struct tiled k, const struct strip *s, size_t groups,
-    size_t size, const struct peft_fixed_piece *x, lanes to[ROWS])
+tiled_strips(const struct tiled k, const struct strip s[2], size_t groups,
+    size_t size, const struct peft_fixed_piece *x, lanes acc[2][ROWS])
 {
 	enum { RING = 4 };
-	struct tile w[RING];
+	struct tile w[RING][2];
 	struct sums sums[2];
-	lanes acc[ROWS];
 	size_t g;
 	int r;
 
 #pragma GCC unroll 16
 	for (r = 0; r < ROWS; r++)
-		acc[r] = l_zero();
-	k.fill(s, 0, &w[0]);
-	for (g = 0; g < groups; g++) {
-		k.multiply(s, g, &w[g % RING], x + g, &sums[g % 2]);
-		if (g + 1 < groups)
-			k.fill(s, g + 1, &w[(g + 1) % RING]);
+		acc[0][r] = acc[1][r] = l_zero();
+	k.fill(&s[0], 0, &w[0][0]);
+	k.fill(&s[1], 0, &w[0][1]);
+	for (g = 0; g <= groups; g++) {
 		if (g > 0)
-			collect(k, &sums[!(g % 2)], &w[(g - 1) % RING],
-			    x + g - 1, acc);
-		ahead(s, g, size);
+			k.store(sums);
+		if (g < groups)
+			k.multiply(s, g, w[g % RING], x + g);
+		if (g + 1 < groups) {
+			k.fill(&s[0], g + 1, &w[(g + 1) % RING][0]);
+			k.fill(&s[1], g + 1, &w[(g + 1) % RING][1]);
+		}
+		if (g > 0) {
+			collect(k, &sums[0], &w[(g - 1) % RING][0], x + g - 1,
+			    acc[0]);
+			collect(k, &sums[1], &w[(g - 1) % RING][1], x + g - 1,
+			    acc[1]);
+		}
+		ahead(&s[0], g, size, 2 * ROWS);
 	}
-	collect(k, &sums[!(g % 2)], &w[(g - 1) % RING], x + g - 1, acc);
-#pragma GCC unroll 16
-	for (r = 0; r < ROWS; r++)
-		to[r] = acc[r];
 }
 
 static void
-configure(void)
+configure(bool bytes)
 {
 	struct peft_tiles c = { .palette = 1 };
 	int i;
 
 	for (i = 0; i < 8; i++) {
-		c.width[i] = i == 6 ? 32 : LINE;
-		c.height[i] = i == 7 ? 8 : ROWS;
+		c.width[i] = bytes && i == 6 ? 32 : LINE;
+		c.height[i] = bytes && i == 7 ? 8 : ROWS;
 	}
 	__asm__ volatile("" : : "r"(&c) : "memory");	/* tiles.h says why */
 	_tile_loadconfig(&c);
@@ -403,40 +447,54 @@ turn_sums(lanes acc[ROWS], float to[PEFT_FIXED_TOKENS][ROWS])
 }
 
 INLINE void
+put_strip(const struct peft_few *f, size_t r, size_t before, size_t first,
+    size_t T, lanes acc[ROWS])
+{
+	float y[PEFT_FIXED_TOKENS][ROWS];
+	size_t t;
+
+	turn_sums(acc, y);
+	for (t = 0; t < T; t++)
+		_mm512_mask_storeu_ps(f->y + (first + t) * f->ldy + r - before,
+		    (__mmask16)(0xffff << before), l_load(y[t]));
+}
+
+INLINE void
 tiles(const struct tiled k, const struct peft_few *f, size_t first, size_t T)
 {
 	size_t size = group_bytes(f->w), groups = f->w->cols / 32;
 	const struct peft_fixed_piece *x = f->pieces + first /
 	    PEFT_FIXED_TOKENS * groups;
-	struct strip s = { .ld = groups * size };
-	float y[PEFT_FIXED_TOKENS][ROWS];
-	lanes acc[ROWS];
-	size_t r, t, before;
+	struct strip s[2] = { { .ld = groups * size }, { .ld = groups *
+	    size } };
+	size_t r, before[2];
+	lanes acc[2][ROWS];
 
-	configure();
-	for (r = 0; r < f->n; r += ROWS) {
-		before = begin(&s, f, r);
-		tiled_strip(k, &s, groups, size, x, acc);
-		turn_sums(acc, y);
-		for (t = 0; t < T; t++)
-			_mm512_mask_storeu_ps(f->y + (first + t) * f->ldy + r -
-			    before, (__mmask16)(0xffff << before),
-			    l_load(y[t]));
+	configure(k.store == store_bytes);
+	for (r = 0; r < f->n; r += 2 * ROWS) {
+		size_t next = r + ROWS < f->n ? r + ROWS : r;
+
+		before[0] = begin(&s[0], f, r);
+		before[1] = begin(&s[1], f, next);
+		tiled_strips(k, s, groups, size, x, acc);
+		put_strip(f, r, before[0], first, T, acc[0]);
+		put_strip(f, next, before[1], first, T, acc[1]);
 	}
 	_tile_release();
 }
 
-#define KERNEL(type, multiply, join, offset) \
+#define KERNEL(type, multiply, as, offset) \
 static void \
 tiles_##type(const struct peft_few *f, size_t first, size_t T) \
 { \
-	tiles((struct tiled){ f_##type, multiply, join, offset }, f, first, \
-	    T); \
+	tiles((struct tiled){ f_##type, multiply, store_##as, join_##as, \
+	    offset }, f, first, T); \
 }
 
-KERNEL(q4_0, multiply_signed, join_digits, false)
-KERNEL(q4_1, multiply_unsigned, join_digits, true)
-KERNEL(q8_0, multiply_bytes, join_bytes, false)
+KERNEL(q4_0, multiply_signed, digits, false)
+KERNEL(q4_1, multiply_unsigned, digits, true)
+KERNEL(q8_0, multiply_bytes, bytes, false)
+#undef KERNEL
 
 static const struct tiled_kernel {
 	some_fn		*tiles;
