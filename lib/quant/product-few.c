@@ -11,7 +11,7 @@
 #include "quant/way.h"
 
 enum {
-	FEWROWS = 32,		/* of a task */
+	FEWROWS = 32,		/* of a task, or some times more */
 	LINE = 64		/* of the cache: pieces begin with one */
 };
 
@@ -22,6 +22,7 @@ struct few {
 	struct peft_fixed_piece		*pieces;
 	unsigned			 forms;	/* that are wanted of x */
 	size_t				 first, T;
+	size_t				 rows;	/* of a task */
 };
 
 size_t
@@ -93,20 +94,35 @@ rows_task(void *ctx, size_t task, int thread)
 	const struct peft_product *p = j->p;
 	struct peft_few part;
 
-	for (; task >= peft_pieces(p->w->rows, FEWROWS); p++)
-		task -= peft_pieces(p->w->rows, FEWROWS);
-	part = (struct peft_few){ .w = p->w, .row = task * FEWROWS,
+	for (; task >= peft_pieces(p->w->rows, f->rows); p++)
+		task -= peft_pieces(p->w->rows, f->rows);
+	part = (struct peft_few){ .w = p->w, .row = task * f->rows,
 	    .ldw = j->ldw > 0 ? j->ldw : p->w->cols,
 	    .x = j->x + f->first * j->ldx, .ldx = j->ldx, .T = f->T,
 	    .ldy = p->ldy, .add = j->add,
 	    .room = j->room + (size_t)thread * peft_product_few_room(),
 	    .pieces = f->pieces };
-	part.n = peft_least(FEWROWS, p->w->rows - part.row);
+	part.n = peft_least(f->rows, p->w->rows - part.row);
 	part.y = p->y + f->first * p->ldy + part.row;
 	if (is_fixed(f, p->w))
 		f->fixed->rows(&part);
 	else
 		f->path->rows(&part);
+}
+
+/* To take a task takes as long as some rows times one token: where there are
+ * enough of them for each thread they are larger. */
+static size_t
+rows_of_task(const struct peft_products *j)
+{
+	enum { ENOUGH = 8, MOST = 4 };		/* tasks; times FEWROWS */
+	size_t i, rows = 0, times;
+	size_t enough = ENOUGH * (size_t)peft_cpu_threads(j->cpu);
+
+	for (i = 0; i < j->np; i++)
+		rows += j->p[i].w->rows;
+	times = rows / FEWROWS / enough;
+	return FEWROWS * (times < 1 ? 1 : times < MOST ? times : MOST);
 }
 
 void
@@ -116,8 +132,9 @@ peft_product_few(const struct peft_products *j)
 	    .fixed = peft_fixed_of(j->cpu), .pieces = pieces_at(j->slab) };
 	size_t i, n = 0;
 
+	f.rows = rows_of_task(j);
 	for (i = 0; i < j->np; i++)
-		n += peft_pieces(j->p[i].w->rows, FEWROWS);
+		n += peft_pieces(j->p[i].w->rows, f.rows);
 	for (; f.first < j->T; f.first += f.T) {
 		f.T = peft_least(PEFT_FEW_TOKENS, j->T - f.first);
 		split(&f);
