@@ -149,7 +149,7 @@ same_as_one(const struct peft_few_fixed *path, const struct peft_weight *w,
 	return good;
 }
 
-static const size_t tokens[] = { 1, 2, 3, 4, 5, 8, 9, 16, 17, 32 };
+static const size_t tokens[] = { 1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 25, 32 };
 enum { NTOKENS = sizeof(tokens) / sizeof(tokens[0]) };
 
 static void
