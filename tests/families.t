@@ -289,9 +289,49 @@ refuse deepseek_v2 q_lora_rank 8 "key \"q_lora_rank\" $no"
 refuse gpt_oss hidden_act '"gelu"' 'hidden_act "gelu" is not honoured*'
 refuse gpt_oss swiglu_limit 0 'swiglu_limit is not above 0'
 refuse gpt_oss norm_topk_prob true "key \"norm_topk_prob\" $no"
+refuse mistral layer_types '["full_attention","full_attention"]' \
+    "key \"layer_types\" $no"
+refuse mistral sliding_window 0 'sliding_window 0 is not honoured (null: none)'
+refuse qwen2 attention_bias true "key \"attention_bias\" $no"
+refuse phi3 mlp_bias true "key \"mlp_bias\" $no"
+refuse qwen3 partial_rotary_factor 0.5 "key \"partial_rotary_factor\" $no"
+refuse qwen3 rope_theta '50, "partial_rotary_factor": 0.5' \
+    "partial_rotary_factor 0.5 $no"
+refuse gemma final_logit_softcapping 2 "key \"final_logit_softcapping\" $no"
+refuse gemma query_pre_attn_scalar 20 "key \"query_pre_attn_scalar\" $no"
+refuse gemma hidden_activation '"relu"' \
+    'hidden_activation "relu" is not honoured (known: gelu_pytorch_tanh)'
+refuse gemma3 attn_logit_softcapping 2 "key \"attn_logit_softcapping\" $no"
+refuse gemma2 sliding_window_pattern 3 "key \"sliding_window_pattern\" $no"
+refuse cohere2 use_qk_norm true "key \"use_qk_norm\" $no"
+refuse exaone4 sliding_window_pattern '"LGLG"' \
+    'sliding_window_pattern "LGLG" is not honoured*'
+refuse deepseek_v2 mlp_bias true "key \"mlp_bias\" $no"
 refuse rope_yarn factor 0 'rope scaling "yarn" needs a factor above 0'
 refuse rope_yarn rope_type '"ntk"' 'rope scaling "ntk" is not honoured*'
 refuse rope_longrope short_factor '[1]' '*short_factor is no list *'
+
+# What is not said is what transformers has in its place, which the golden
+# numbers were made with
+left_out() {
+	rm -rf bad; mkdir bad
+	zstd -dqc "$TOP/tests/golden/families/$1.tar.zst" | tar -C bad -xf -
+	jq -e "has(\"$2\")" bad/model/config.json >/dev/null || echo "no $2"
+	jq "del(.$2)" bad/model/config.json >c
+	mv c bad/model/config.json
+	ok "$1 without $2" model-unit bad bad/model logits
+}
+left_out gemma3 rope_parameters
+left_out cohere rope_parameters
+left_out glm attention_bias
+left_out glm4 attention_bias
+left_out gemma hidden_act
+
+rm -rf bad; mkdir bad
+zstd -dqc "$TOP/tests/golden/families/gpt_oss.tar.zst" | tar -C bad -xf -
+jq 'del(.rope_parameters)' bad/model/config.json >c; mv c bad/model/config.json
+expect 2 '*bad/model: config.json: key "rope_scaling" is missing' \
+    peft-eval -q -m bad/model /dev/null
 
 # More tokens than there are positions
 rm -rf bad; mkdir bad

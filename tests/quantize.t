@@ -42,6 +42,20 @@ ok 'config.json says how' grep -q '"bnb_4bit_quant_type": "nf4"' nf4/config.json
 ok 'floats are spelt as floats: transformers refuses 6 for 6.0' grep -q '"llm_int8_threshold": 6\.0,' nf4/config.json
 expect 0 '' peft-quantize -q -t f32 -o back/ nf4
 ok 'and no longer, afterwards' sh -c '! grep -q quantization_config back/config.json'
+# GPT-2's linears are [in, out], and quantised ones [out, in]
+mkdir gpt2; zstd -dqc "$TOP/tests/golden/families/gpt2.tar.zst" | tar -C gpt2 -xf -
+for t in nf4 int8 fp8; do
+	expect 0 '' peft-quantize -q -t $t -o turned/ gpt2/model
+	ok "$t: a linear of GPT-2 is turned over" sh -c 'peft-inspect turned |
+	    grep -q "h.0.attn.c_attn.weight .*\[96,32\]"'
+	expect 0 '' peft-quantize -q -t f32 -o plain/ turned
+	expect 0 '' peft-quantize -q -t $t -o again/ turned
+	expect 0 '' peft-inspect --diff turned again
+	expect 0 '' peft-quantize -q -t $t -o again/ -f plain
+	expect 0 '' peft-quantize -q -t f32 -o plainer/ again
+	expect 0 '' peft-inspect --diff plain plainer
+	rm -rf turned plain again plainer
+done
 expect 0 '*rms*' peft-quantize -n -t q4_0 --report base
 ok 'a dry run writes nothing' [ ! -s out ]
 expect 0 '' peft-quantize -q --shard 100K -o shards/ base

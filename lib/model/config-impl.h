@@ -17,6 +17,10 @@ int	peft_config_sizes(struct peft_config *, const cJSON *,
 int	peft_config_table(struct peft_config *, const cJSON *,
 	    const struct peft_key *, struct peft_err *) PEFT_MUSTCHECK;
 
+/* A key that must have this value, if it is there. */
+int	peft_config_must_be(const cJSON *, const char *key, const char *want,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
 /* config-layers.c: windows, ropes and experts of each layer. */
 int	peft_config_layers(struct peft_config *, const cJSON *,
 	    struct peft_err *) PEFT_MUSTCHECK;

@@ -7,9 +7,6 @@
 #include "model/config-impl.h"
 
 #define AT(field)	offsetof(struct peft_config, field)
-#define ATTN	(PEFT_BIT(PEFT_Q) | PEFT_BIT(PEFT_K) | PEFT_BIT(PEFT_V) | \
-		PEFT_BIT(PEFT_O))
-#define MLP	(PEFT_BIT(PEFT_GATE) | PEFT_BIT(PEFT_UP) | PEFT_BIT(PEFT_DOWN))
 
 #define INERT(name)	{ name, PEFT_KEY_INERT, 0, 0 }
 
@@ -26,14 +23,11 @@ static const struct peft_key common[] = {
 	{ "rms_norm_eps", PEFT_KEY_REAL, AT(t.eps), 0 },
 	{ "tie_word_embeddings", PEFT_KEY_BOOL, AT(t.tied), 0 },
 	{ "hidden_act", PEFT_KEY_ACT, 0, 0 },
-	{ "attention_bias", PEFT_KEY_BIAS, 0, ATTN },
-	{ "mlp_bias", PEFT_KEY_BIAS, 0, MLP },
 	/* read elsewhere */
 	INERT("model_type"),
 	INERT("rope_theta"),
 	INERT("rope_scaling"),
 	INERT("rope_parameters"),
-	INERT("layer_types"),
 	INERT("bos_token_id"),
 	INERT("eos_token_id"),
 	INERT("pretraining_tp"),
@@ -228,6 +222,18 @@ peft_config_table(struct peft_config *c, const cJSON *j,
 			return -1;
 	}
 	return 0;
+}
+
+int
+peft_config_must_be(const cJSON *j, const char *key, const char *want,
+    struct peft_err *err)
+{
+	const char *s = want;
+
+	if (peft_json_str(j, key, &s, err) == -1)
+		return -1;
+	return strcmp(s, want) == 0 ? 0 : peft_seterr(err, "%s \"%s\" is not "
+	    "honoured (known: %s)", key, s, want);
 }
 
 int

@@ -40,8 +40,23 @@ by_pattern(struct peft_config *c)
 
 	for (i = 0; i < c->layers && c->window > 0; i++)
 		if (i >= c->window_layers && (p == 1 ||
-		    (p > 1 && (i + 1) % p != 0)))
+		    (p > 1 && (i + 1) % p != 0) || (c->t.norope_window &&
+		    c->layer[i] & PEFT_LAYER_NOROPE)))
 			c->layer[i] |= PEFT_LAYER_WINDOW;
+}
+
+/* null is none, whatever the family has; 0 would see nothing at all. */
+static int
+read_window(struct peft_config *c, const cJSON *j, struct peft_err *err)
+{
+	const cJSON *w = peft_json_get(j, "sliding_window");
+
+	if (!c->use_window || cJSON_IsNull(w))
+		c->window = 0;
+	if (c->use_window && cJSON_IsNumber(w) && c->window == 0)
+		return peft_seterr(err, "sliding_window 0 is not honoured "
+		    "(null: none)");
+	return 0;
 }
 
 /* no_rope_layers: 1 where there is rope (the name is wrong). */
@@ -105,14 +120,14 @@ peft_config_layers(struct peft_config *c, const cJSON *j,
 	const cJSON *types = peft_json_get(j, "layer_types");
 	size_t i;
 
-	if (!c->use_window)
-		c->window = 0;
+	if (read_window(c, j, err) == -1 || read_norope(c, j, err) == -1)
+		return -1;
 	if (types != NULL && !cJSON_IsNull(types)) {
 		if (read_types(c, types, err) == -1)
 			return -1;
 	} else
 		by_pattern(c);
-	if (read_norope(c, j, err) == -1 || read_experts(c, j, err) == -1)
+	if (read_experts(c, j, err) == -1)
 		return -1;
 	for (i = 0; i < c->layers && c->t.full_norope && c->window > 0; i++)
 		if (!(c->layer[i] & PEFT_LAYER_WINDOW))

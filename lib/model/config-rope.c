@@ -178,7 +178,7 @@ read_all(struct peft_config *c, const cJSON *j, struct peft_err *err)
 {
 	const cJSON *p = peft_json_get(j, "rope_parameters"), *s;
 	struct peft_rope *r = c->rope;
-	double local = 0;
+	double local = c->t.theta_local;
 
 	if (peft_json_real(j, "rope_theta", &r[0].theta, err) == -1 ||
 	    peft_json_real(j, "rope_local_base_freq", &local, err) == -1 ||
@@ -186,7 +186,8 @@ read_all(struct peft_config *c, const cJSON *j, struct peft_err *err)
 	    &r[0].original_max_position, err) == -1)
 		return -1;
 	r[1] = r[0];
-	if (p != NULL && (peft_json_get(p, "full_attention") != NULL ||
+	r[1].theta = local > 0 ? local : r[0].theta;
+	if (c->t.theta_local > 0 && p != NULL && (peft_json_get(p, "full_attention") != NULL ||
 	    peft_json_get(p, "sliding_attention") != NULL))
 		return read_each(c, p, r, err);
 	s = p != NULL && !cJSON_IsNull(p) ? p :
@@ -212,6 +213,18 @@ scale_yarn(struct peft_config *c, const struct peft_rope *r)
 	c->t.attn_scale *= m * m;
 }
 
+/* Turns the family parts of heads at all? */
+static bool
+knows_parts(const struct peft_family *f)
+{
+	const struct peft_key *k = f->keys;
+
+	while (k->name != NULL && k->offset != offsetof(struct peft_config,
+	    t.partial))
+		k++;
+	return k->name != NULL || f->traits.partial > 0;
+}
+
 int
 peft_config_rope(struct peft_config *c, const cJSON *j, struct peft_err *err)
 {
@@ -228,6 +241,10 @@ peft_config_rope(struct peft_config *c, const cJSON *j, struct peft_err *err)
 		if (!(c->rope[i].partial > 0) || c->rope[i].partial > 1)
 			return peft_seterr(err, "partial_rotary_factor is not "
 			    "in (0, 1]");
+		if (c->rope[i].partial < 1 && !knows_parts(c->family))
+			return peft_seterr(err, "partial_rotary_factor %g is "
+			    "not honoured by this family's code",
+			    c->rope[i].partial);
 	}
 	if (c->t.norope)
 		return 0;

@@ -117,6 +117,7 @@ defaults(struct peft_config *c)
 	c->max_position = 2048;
 	c->bos = -1;
 	c->use_window = !has_switch(c->family);
+	c->window = t->window;
 	c->window_period = t->window_period;
 	c->norope_period = t->norope_period;
 	c->sparse_step = 1;

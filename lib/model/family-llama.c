@@ -2,6 +2,7 @@
 /* Families that name their modules as llama does. */
 
 #include <stddef.h>
+#include <string.h>
 
 #include "model/config-impl.h"
 
@@ -73,35 +74,67 @@ static const uint8_t phi3_listed[PEFT_NSLOT] = {
 	[PEFT_QKV] = PEFT_O, [PEFT_O] = PEFT_QKV,
 };
 
-static const struct peft_key none[] = { { NULL, 0, 0, 0 } };
-
 #define WINDOW	{ "sliding_window", PEFT_KEY_COUNT, AT(window), 0 }
 #define INERT(name)	{ name, PEFT_KEY_INERT, 0, 0 }
 #define END	{ NULL, 0, 0, 0 }
-#define QWEN_WINDOW \
-	WINDOW, { "use_sliding_window", PEFT_KEY_BOOL, AT(use_window), 0 }, \
+#define ATTN_BIAS { "attention_bias", PEFT_KEY_BIAS, 0, ATTN }
+#define MLP_BIAS { "mlp_bias", PEFT_KEY_BIAS, 0, GATED }
+/* what the layers are is read elsewhere (config-layers.c) */
+#define TYPES	WINDOW, INERT("layer_types")
+#define SWITCH	{ "use_sliding_window", PEFT_KEY_BOOL, AT(use_window), 0 }
+#define QWEN_WINDOW TYPES, SWITCH, \
 	{ "max_window_layers", PEFT_KEY_COUNT, AT(window_layers), 0 }
 
+static const struct peft_key llama_keys[] = { ATTN_BIAS, MLP_BIAS, END };
 static const struct peft_key mistral_keys[] = { WINDOW, END };
-static const struct peft_key qwen_keys[] = { QWEN_WINDOW, END };
+static const struct peft_key qwen2_keys[] = { QWEN_WINDOW, END };
+static const struct peft_key qwen3_keys[] = { QWEN_WINDOW, ATTN_BIAS, END };
+static const struct peft_key olmo2_keys[] = { ATTN_BIAS, END };
 
 static const struct peft_key olmo_keys[] = {
-	{ "clip_qkv", PEFT_KEY_REAL, AT(t.qkv_clip), 0 }, END
+	{ "clip_qkv", PEFT_KEY_REAL, AT(t.qkv_clip), 0 }, ATTN_BIAS, END
 };
 
 static const struct peft_key gemma_keys[] = {
-	{ "hidden_activation", PEFT_KEY_ACT, 0, 0 },
-	/* "gelu" in old files, which means the other one */
-	INERT("hidden_act"),
-	{ "query_pre_attn_scalar", PEFT_KEY_RSQRT, AT(t.attn_scale), 0 },
+	INERT("hidden_activation"),	/* see finish_gemma */
+	INERT("cache_implementation"), ATTN_BIAS, END
+};
+
+#define GEMMA_KEYS \
+	{ "hidden_activation", PEFT_KEY_ACT, 0, 0 }, \
+	/* "gelu" in old files, which means the other one */ \
+	INERT("hidden_act"), \
+	{ "query_pre_attn_scalar", PEFT_KEY_RSQRT, AT(t.attn_scale), 0 }, \
+	{ "final_logit_softcapping", PEFT_KEY_CAP, AT(t.final_cap), 0 }, \
+	INERT("sliding_window_size"), INERT("cache_implementation"), \
+	TYPES, ATTN_BIAS
+
+static const struct peft_key gemma2_keys[] = {
 	{ "attn_logit_softcapping", PEFT_KEY_CAP, AT(t.attn_cap), 0 },
-	{ "final_logit_softcapping", PEFT_KEY_CAP, AT(t.final_cap), 0 },
+	GEMMA_KEYS, END
+};
+
+static const struct peft_key gemma3_keys[] = {
 	{ "sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
 	{ "_sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
-	INERT("rope_local_base_freq"), INERT("sliding_window_size"),
-	INERT("cache_implementation"),
-	WINDOW, END
+	INERT("rope_local_base_freq"), GEMMA_KEYS, END
 };
+
+/* Its "gelu" means the other one, and the second key the same, if it is
+ * there. */
+static int
+finish_gemma(struct peft_config *c, const cJSON *j, struct peft_err *err)
+{
+	const char *act = "gelu";
+
+	if (peft_json_str(j, "hidden_act", &act, err) == -1 ||
+	    peft_config_must_be(j, "hidden_activation", "gelu_pytorch_tanh",
+	    err) == -1)
+		return -1;
+	if (strcmp(act, "gelu") == 0)
+		c->t.act = PEFT_GELU_TANH;
+	return 0;
+}
 
 static const struct peft_key phi3_keys[] = {
 	INERT("original_max_position_embeddings"),
@@ -115,7 +148,9 @@ static const struct peft_key phi3_keys[] = {
 static const struct peft_key smollm3_keys[] = {
 	INERT("no_rope_layers"),
 	{ "no_rope_layer_interval", PEFT_KEY_SIZE, AT(norope_period), 0 },
-	QWEN_WINDOW, END
+	/* in files, and not in its code */
+	INERT("max_window_layers"),
+	TYPES, SWITCH, ATTN_BIAS, MLP_BIAS, END
 };
 
 static const struct peft_key granite_keys[] = {
@@ -123,7 +158,7 @@ static const struct peft_key granite_keys[] = {
 	{ "logits_scaling", PEFT_KEY_INVERSE, AT(t.logit_scale), 0 },
 	{ "residual_multiplier", PEFT_KEY_REAL, AT(t.residual_scale), 0 },
 	{ "attention_multiplier", PEFT_KEY_REAL, AT(t.attn_scale), 0 },
-	END
+	ATTN_BIAS, MLP_BIAS, END
 };
 
 static const struct peft_key stablelm_keys[] = {
@@ -175,36 +210,64 @@ static const struct peft_key glm_keys[] = {
 	END
 };
 
+#define COHERE_KEYS \
+	{ "layer_norm_eps", PEFT_KEY_REAL, AT(t.eps), 0 }, \
+	{ "logit_scale", PEFT_KEY_REAL, AT(t.logit_scale), 0 }, \
+	INERT("cache_implementation"), \
+	INERT("order_of_interleaved_layers"), INERT("layer_switch"), \
+	INERT("position_embedding_type"), \
+	INERT("rotary_pct"), \
+	INERT("use_embedding_sharing"), \
+	{ "use_gated_activation", PEFT_KEY_TRUE, 0, 0 }, \
+	{ "use_parallel_block", PEFT_KEY_TRUE, 0, 0 }, \
+	INERT("use_parallel_embedding"), \
+	ATTN_BIAS
+
 static const struct peft_key cohere_keys[] = {
-	{ "layer_norm_eps", PEFT_KEY_REAL, AT(t.eps), 0 },
-	{ "logit_scale", PEFT_KEY_REAL, AT(t.logit_scale), 0 },
-	{ "use_qk_norm", PEFT_KEY_HAS, 0, QK },
+	{ "use_qk_norm", PEFT_KEY_HAS, 0, QK }, COHERE_KEYS, END
+};
+
+static const struct peft_key cohere2_keys[] = {
 	{ "sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
 	{ "_sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
-	INERT("cache_implementation"),
-	INERT("order_of_interleaved_layers"), INERT("layer_switch"),
-	INERT("position_embedding_type"),
-	INERT("rotary_pct"),
-	INERT("use_embedding_sharing"),
-	{ "use_gated_activation", PEFT_KEY_TRUE, 0, 0 },
-	{ "use_parallel_block", PEFT_KEY_TRUE, 0, 0 },
-	INERT("use_parallel_embedding"),
-	WINDOW, END
+	COHERE_KEYS, TYPES, END
 };
 
 static const struct peft_key exaone4_keys[] = {
-	/* "LLLG", or a number */
-	INERT("sliding_window_pattern"),
+	INERT("sliding_window_pattern"),	/* see finish_exaone4 */
 	INERT("cache_implementation"),
-	WINDOW, END
+	TYPES, END
 };
+
+/* "LLLG" or 4: the fourth sees all. */
+static int
+finish_exaone4(struct peft_config *c, const cJSON *j, struct peft_err *err)
+{
+	static const char key[] = "sliding_window_pattern";
+	const cJSON *p = peft_json_get(j, key);
+	int64_t n = (int64_t)c->window_period;
+	size_t local;
+
+	if (!cJSON_IsString(p)) {
+		if (peft_json_int(j, key, 1, PEFT_MAXLAYER, &n, err) == -1)
+			return -1;
+	} else {
+		local = strspn(p->valuestring, "L");
+		if (strcmp(p->valuestring + local, "G") != 0)
+			return peft_seterr(err, "%s \"%.60s\" is not honoured "
+			    "(known: as \"LLLG\")", key, p->valuestring);
+		n = (int64_t)local + 1;
+	}
+	c->window_period = (size_t)n;
+	return 0;
+}
 
 /* MiniCPM's muP (finish_minicpm). */
 static const struct peft_key minicpm_keys[] = {
 	{ "scale_emb", PEFT_KEY_REAL, AT(t.embed_scale), 0 },
 	{ "scale_depth", PEFT_KEY_REAL, AT(t.residual_scale), 0 },
 	{ "dim_model_base", PEFT_KEY_REAL, AT(t.logit_scale), 0 },
-	END
+	ATTN_BIAS, END
 };
 
 static int
@@ -222,32 +285,36 @@ finish_minicpm(struct peft_config *c, const cJSON *j, struct peft_err *err)
 static const struct peft_key nemotron_keys[] = {
 	{ "norm_eps", PEFT_KEY_REAL, AT(t.eps), 0 },
 	{ "partial_rotary_factor", PEFT_KEY_REAL, AT(t.partial), 0 },
-	END
+	ATTN_BIAS, MLP_BIAS, END
 };
 
 const struct peft_family peft_families_llama[] = {
-	{ .model_type = "llama", NAMES, .slot = llama, .keys = none,
+	{ .model_type = "llama", NAMES, .slot = llama, .keys = llama_keys,
 	  .traits = { .has = LLAMA } },
 	{ .model_type = "mistral", NAMES, .slot = llama,
 	  .keys = mistral_keys,
-	  .traits = { .has = LLAMA, .window_period = 1 } },
-	{ .model_type = "qwen2", NAMES, .slot = llama, .keys = qwen_keys,
-	  .traits = { .has = LLAMA, .bias = QKV, .window_period = 1 } },
-	{ .model_type = "qwen3", NAMES, .slot = llama, .keys = qwen_keys,
-	  .traits = { .has = LLAMA | QK, .window_period = 1 } },
+	  .traits = { .has = LLAMA, .window_period = 1, .window = 4096 } },
+	{ .model_type = "qwen2", NAMES, .slot = llama, .keys = qwen2_keys,
+	  .traits = { .has = LLAMA, .bias = QKV, .window_period = 1,
+	  .window = 4096 } },
+	{ .model_type = "qwen3", NAMES, .slot = llama, .keys = qwen3_keys,
+	  .traits = { .has = LLAMA | QK, .window_period = 1,
+	  .window = 4096 } },
 	{ .model_type = "gemma", NAMES, .slot = llama, .keys = gemma_keys,
+	  .finish = finish_gemma,
 	  .traits = { .has = LLAMA, .norm = PEFT_RMS1,
 	  .act = PEFT_GELU_TANH, .embed_sqrt = true, .tied = true } },
-	{ .model_type = "gemma2", NAMES, .slot = gemma2, .keys = gemma_keys,
+	{ .model_type = "gemma2", NAMES, .slot = gemma2, .keys = gemma2_keys,
 	  .traits = { .has = LLAMA | POST, .norm = PEFT_RMS1,
 	  .act = PEFT_GELU_TANH, .embed_sqrt = true, .tied = true,
 	  .attn_cap = 50, .final_cap = 30, .attn_scale = 1. / 16,
-	  .window_period = 2 } },
+	  .window_period = 2, .window = 4096 } },
 	{ .model_type = "gemma3_text", NAMES, .slot = gemma2,
-	  .keys = gemma_keys,
+	  .keys = gemma3_keys,
 	  .traits = { .has = LLAMA | POST | QK, .norm = PEFT_RMS1,
 	  .act = PEFT_GELU_TANH, .embed_sqrt = true, .tied = true,
-	  .attn_scale = 1. / 16, .theta = 1e6, .window_period = 6 } },
+	  .attn_scale = 1. / 16, .theta = 1e6, .theta_local = 1e4,
+	  .window_period = 6, .window = 4096 } },
 	{ .model_type = "phi", .embed = "model.embed_tokens",
 	  .layers = "model.layers", .norm = "model.final_layernorm",
 	  .head = "lm_head", .slot = phi, .usual = phi_usual, .keys = phi_keys,
@@ -262,13 +329,13 @@ const struct peft_family peft_families_llama[] = {
 	{ .model_type = "olmo", NAMES, .slot = llama, .keys = olmo_keys,
 	  .traits = { .has = LLAMA, .norm = PEFT_LAYER,
 	  .bare = PRE | BIT(PEFT_AT_NORM) } },
-	{ .model_type = "olmo2", NAMES, .slot = gemma2, .keys = none,
+	{ .model_type = "olmo2", NAMES, .slot = gemma2, .keys = olmo2_keys,
 	  .traits = { .has = OUTER | POST | QK | ATTN | GATED, .eps = 1e-5,
 	  .qk_norm = PEFT_QK_WHOLE } },
 	{ .model_type = "smollm3", NAMES, .slot = llama,
 	  .keys = smollm3_keys,
 	  .traits = { .has = LLAMA, .tied = true, .theta = 2e6,
-	  .window_period = 1, .norope_period = 4 } },
+	  .norope_window = true, .norope_period = 4 } },
 	{ .model_type = "granite", NAMES, .slot = llama,
 	  .keys = granite_keys,
 	  .traits = { .has = LLAMA, .attn_scale = 1 } },
@@ -285,25 +352,27 @@ const struct peft_family peft_families_llama[] = {
 	{ .model_type = "cohere", NAMES, .slot = llama, .keys = cohere_keys,
 	  .traits = { .has = OUTER | BIT(PEFT_ATTN_NORM) | ATTN | GATED,
 	  .norm = PEFT_LAYER, .qk_norm = PEFT_QK_EACH, .parallel = true,
-	  .interleaved = true, .tied = true, .logit_scale = 0.0625 } },
+	  .interleaved = true, .tied = true, .logit_scale = 0.0625,
+	  .theta = 5e5 } },
 	{ .model_type = "cohere2", NAMES, .slot = llama,
-	  .keys = cohere_keys,
+	  .keys = cohere2_keys,
 	  .traits = { .has = OUTER | BIT(PEFT_ATTN_NORM) | ATTN | GATED,
 	  .norm = PEFT_LAYER, .parallel = true, .interleaved = true,
 	  .tied = true, .logit_scale = 0.0625, .window_period = 4,
+	  .window = 4096,
 	  .full_norope = true } },
 	{ .model_type = "glm", NAMES, .slot = llama, .keys = glm_keys,
 	  .traits = { .has = OUTER | PRE | ATTN | BIT(PEFT_GATE_UP) |
-	  BIT(PEFT_DOWN), .eps = 1.5625e-7, .interleaved = true,
-	  .partial = 0.5 } },
+	  BIT(PEFT_DOWN), .bias = QKV, .eps = 1.5625e-7,
+	  .interleaved = true, .partial = 0.5 } },
 	{ .model_type = "glm4", NAMES, .slot = glm4, .keys = glm_keys,
 	  .traits = { .has = OUTER | PRE | POST | ATTN |
-	  BIT(PEFT_GATE_UP) | BIT(PEFT_DOWN), .eps = 1.5625e-7,
-	  .interleaved = true, .partial = 0.5 } },
+	  BIT(PEFT_GATE_UP) | BIT(PEFT_DOWN), .bias = QKV,
+	  .eps = 1.5625e-7, .interleaved = true, .partial = 0.5 } },
 	{ .model_type = "exaone4", NAMES, .slot = gemma2,
-	  .keys = exaone4_keys,
+	  .keys = exaone4_keys, .finish = finish_exaone4,
 	  .traits = { .has = OUTER | POST | QK | ATTN | GATED, .eps = 1e-5,
-	  .window_period = 4, .full_norope = true } },
+	  .window_period = 4, .window = 4096, .full_norope = true } },
 	{ .model_type = "nemotron", NAMES, .slot = llama,
 	  .keys = nemotron_keys,
 	  .traits = { .has = OUTER | PRE | ATTN | BIT(PEFT_UP) |

@@ -48,6 +48,7 @@ static const char *const qwen_expert[] = {
 	{ "num_local_experts", PEFT_KEY_SIZE, AT(experts), 0 }, \
 	INERT("output_router_logits"), INERT("router_aux_loss_coef"), \
 	INERT("router_jitter_noise")
+#define ATTN_BIAS { "attention_bias", PEFT_KEY_BIAS, 0, ATTN }
 
 static const char *const mixtral_usual[] = { "q_proj", "v_proj", NULL };
 
@@ -62,12 +63,13 @@ static const struct peft_key qwen3_keys[] = {
 	{ "moe_intermediate_size", PEFT_KEY_SIZE, AT(expert_inter), 0 },
 	{ "norm_topk_prob", PEFT_KEY_BOOL, AT(t.topk_norm), 0 },
 	{ "decoder_sparse_step", PEFT_KEY_SIZE, AT(sparse_step), 0 },
-	INERT("mlp_only_layers"), END
+	INERT("mlp_only_layers"), ATTN_BIAS, END
 };
 
 static const struct peft_key olmoe_keys[] = {
 	ROUTING, { "clip_qkv", PEFT_KEY_REAL, AT(t.qkv_clip), 0 },
-	{ "norm_topk_prob", PEFT_KEY_BOOL, AT(t.topk_norm), 0 }, END
+	{ "norm_topk_prob", PEFT_KEY_BOOL, AT(t.topk_norm), 0 }, ATTN_BIAS,
+	END
 };
 
 static const char *const deepseek[PEFT_NSLOT] = {
@@ -110,29 +112,16 @@ static const struct peft_key gpt_oss_keys[] = {
 	{ "swiglu_limit", PEFT_KEY_REAL, AT(t.act_limit), 0 },
 	/* what transformers calls otherwise, or fixes */
 	INERT("experts_per_token"), INERT("initial_context_length"),
-	INERT("hidden_act"), END
+	INERT("hidden_act"), INERT("layer_types"), ATTN_BIAS, END
 };
-
-/* A key that must have this value, if it is there. */
-static int
-must_be(const cJSON *j, const char *key, const char *want,
-    struct peft_err *err)
-{
-	const char *s = want;
-
-	if (peft_json_str(j, key, &s, err) == -1)
-		return -1;
-	return strcmp(s, want) == 0 ? 0 : peft_seterr(err, "%s \"%s\" is not "
-	    "honoured (known: %s)", key, s, want);
-}
 
 static int
 finish_deepseek(struct peft_config *c, const cJSON *j, struct peft_err *err)
 {
 	int64_t every = 1;
 
-	if (must_be(j, "topk_method", "greedy", err) == -1 ||
-	    must_be(j, "scoring_func", "softmax", err) == -1 ||
+	if (peft_config_must_be(j, "topk_method", "greedy", err) == -1 ||
+	    peft_config_must_be(j, "scoring_func", "softmax", err) == -1 ||
 	    peft_json_int(j, "moe_layer_freq", 1, 1, &every, err) == -1)
 		return -1;
 	if (c->kv_rank == 0 || c->rope_dim == 0 || c->rope_at == 0)
@@ -149,15 +138,16 @@ finish_deepseek(struct peft_config *c, const cJSON *j, struct peft_err *err)
 static int
 finish_gpt_oss(struct peft_config *c, const cJSON *j, struct peft_err *err)
 {
-	if (must_be(j, "hidden_act", "silu", err) == -1)
+	if (peft_config_must_be(j, "hidden_act", "silu", err) == -1)
 		return -1;
+	if (peft_json_get(j, "rope_parameters") == NULL &&
+	    peft_json_get(j, "rope_scaling") == NULL)
+		return peft_seterr(err, "key \"rope_scaling\" is missing");
 	if (!(c->t.act_limit > 0))
 		return peft_seterr(err, "swiglu_limit is not above 0");
 	/* what transformers has where nothing is said */
 	if (c->head_dim == 0)
 		c->head_dim = 64;
-	if (peft_json_get(j, "sliding_window") == NULL)
-		c->window = 128;
 	return 0;
 }
 
@@ -169,7 +159,8 @@ const struct peft_family peft_families_moe[] = {
 	  .topk_norm = true, .window_period = 1 } },
 	{ .model_type = "qwen3_moe", NAMES, .slot = qwen,
 	  .expert = qwen_expert, .keys = qwen3_keys,
-	  .traits = { .has = MOE | QK, .window_period = 1 } },
+	  .traits = { .has = MOE | QK, .window_period = 1,
+	  .window = 4096 } },
 	{ .model_type = "olmoe", NAMES, .slot = qwen, .expert = qwen_expert,
 	  .keys = olmoe_keys,
 	  .traits = { .has = MOE | QK, .eps = 1e-5,
@@ -187,6 +178,7 @@ const struct peft_family peft_families_moe[] = {
 	  .expert_bias = true, .expert_turns = true, .sinks = true,
 	  .topk_norm = true,
 	  .act = PEFT_SWIGLU_CLAMPED, .act_alpha = 1.702, .act_limit = 7,
-	  .eps = 1e-5, .theta = 150000, .window_period = 2 } },
+	  .eps = 1e-5, .theta = 150000, .window_period = 2,
+	  .window = 128 } },
 	{ .model_type = NULL }
 };

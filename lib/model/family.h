@@ -71,6 +71,7 @@ struct peft_traits {
 				 * learnt, of a key without a value */
 	double	eps;		/* of norms */
 	double	theta, partial;	/* rope; share of a head that is turned */
+	double	theta_local;	/* of layers with a window; 0: theta */
 	double	embed_scale;	/* 0: 1 */
 	bool	embed_sqrt;	/* sqrt(hidden) */
 	double	residual_scale, logit_scale;	/* 0: 1 */
@@ -82,12 +83,15 @@ struct peft_traits {
 	double	router_scale;	/* of the experts' sum; 0: 1 */
 	double	act_alpha, act_limit;	/* of PEFT_SWIGLU_CLAMPED */
 	size_t	position_offset;	/* row of the first position */
+	size_t	window;		/* where config.json says nothing; 0: none */
 	size_t	window_period;	/* layer types where config.json has none:
 				 * full every n-th layer; 0: all alike; 1 with
 				 * a window: all have it */
 	size_t	norope_period;	/* no rope every n-th layer; 0: none */
 	bool	full_norope;	/* nor in layers that see all, if some have a
 				 * window */
+	bool	norope_window;	/* without layer types: a window where there
+				 * is no rope */
 };
 
 /* What a key of config.json sets. */

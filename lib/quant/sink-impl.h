@@ -133,7 +133,11 @@ int	peft_sink_tensors(struct peft_sink *, struct peft_gguf_tensor *t,
 /* To the place of the next weight: experts come in any order. */
 int	peft_sink_seek(struct peft_sink *, struct peft_err *) PEFT_MUSTCHECK;
 
-/* sink-turn.c: the weight is written with rows for columns. */
+/* sink-turn.c: Hugging Face's way, unless the container is a GGUF: linears of
+ * GPT-2 are [in, out], but quantised ones [out, in]. */
+int	peft_sink_turn_all(struct peft_sink *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* The weight is written with rows for columns. */
 int	peft_sink_turn(struct peft_sink *, size_t i, struct peft_err *)
 	    PEFT_MUSTCHECK;
 /* Rows of specs[i] as its container has them: turned over, or 1 more.  *made

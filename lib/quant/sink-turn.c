@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quant/quant.h"
 #include "quant/sink-impl.h"
 
 struct remade {
@@ -23,6 +24,27 @@ peft_sink_turn(struct peft_sink *k, size_t i, struct peft_err *err)
 	s->shape[0] = s->shape[1];
 	s->shape[1] = rows;
 	k->turn[i] = true;
+	return 0;
+}
+
+int
+peft_sink_turn_all(struct peft_sink *k, struct peft_err *err)
+{
+	const struct peft_side *config = peft_sides_find(&k->sides,
+	    "config.json");
+	const struct peft_arch *a = config == NULL ? NULL :
+	    peft_arch_of_config(config);
+	const struct peft_heads one = { 1, 1 };
+	bool over;
+	size_t i;
+
+	for (i = 0; i < k->n && k->kind != PEFT_OUT_GGUF; i++) {
+		over = a != NULL && peft_is_coded(k->specs[i].dtype) &&
+		    peft_arch_order(a, k->specs[i].name, &one).turned;
+		if (k->specs[i].turned != over &&
+		    peft_sink_turn(k, i, err) == -1)
+			return -1;
+	}
 	return 0;
 }
 

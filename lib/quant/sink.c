@@ -87,18 +87,6 @@ check_types(const struct peft_sink *k, struct peft_err *err)
 	return 0;
 }
 
-/* Hugging Face's way, unless the container is a GGUF. */
-static int
-turn_back(struct peft_sink *k, struct peft_err *err)
-{
-	size_t i;
-
-	for (i = 0; i < k->n && k->kind != PEFT_OUT_GGUF; i++)
-		if (k->specs[i].turned && peft_sink_turn(k, i, err) == -1)
-			return -1;
-	return 0;
-}
-
 static void
 release(struct peft_sink *k)
 {
@@ -162,7 +150,7 @@ peft_sink_prepare(const struct peft_sinkopt *opt,
 		k->label = k->path;
 	if (copy_specs(k, specs, nspecs, err) == -1 ||
 	    copy_sides(k, sides, nsides, err) == -1 ||
-	    check_types(k, err) == -1 || turn_back(k, err) == -1 ||
+	    check_types(k, err) == -1 || peft_sink_turn_all(k, err) == -1 ||
 	    peft_sink_join(k, err) == -1)
 		goto fail;
 	if (peft_sink_fix_config(k, err) == -1) {

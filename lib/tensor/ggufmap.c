@@ -51,6 +51,20 @@ peft_arch_of_hf(const char *model_type)
 	return NULL;
 }
 
+const struct peft_arch *
+peft_arch_of_config(const struct peft_side *config)
+{
+	struct peft_err none;
+	cJSON *j = peft_json(config->data, config->len, &none);
+	const struct peft_arch *a = NULL;
+	const char *type = NULL;
+
+	if (j != NULL && peft_json_str(j, "model_type", &type, &none) == 1)
+		a = peft_arch_of_hf(type);
+	cJSON_Delete(j);
+	return a;
+}
+
 bool
 peft_arch_joined(const struct peft_arch *a)
 {

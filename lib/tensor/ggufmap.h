@@ -20,6 +20,8 @@ struct peft_arch;
 const struct peft_arch *peft_arch_of_gguf(const struct peft_gguf *,
 		    const char *name);
 const struct peft_arch *peft_arch_of_hf(const char *model_type);
+/* By config.json's text; NULL, too, where that is none. */
+const struct peft_arch *peft_arch_of_config(const struct peft_side *);
 /* Do its folders have all experts of a layer in one tensor, gate and up in
  * turns (gpt-oss)? */
 bool		 peft_arch_joined(const struct peft_arch *);

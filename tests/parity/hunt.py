@@ -7,10 +7,12 @@ usage: hunt.py DIR FIRST[,NUMBER...] [COUNT] [METHOD[,METHOD...]]
     [FAMILY[,FAMILY...]]
 
 A number is a configuration; FIRST .. FIRST+COUNT-1 are tried, or those that
-are listed.  peft-unit
-(logits, loss, gradients, merged weights, out and in again), peft-merge,
-peft-train and logits-tool are on PATH.  Prints a line of JSON for each that
-is not the same, and the sums at the end.  DIR/NUMBER/ is kept of those.
+are listed.  Some are over a quantised base, and PEFT's then over what is in
+it.  peft-unit (logits, loss, gradients, out and in again), peft-merge,
+peft-train (three steps as PEFT takes them, of records of different length;
+and to the same bytes after an interruption), peft-quantize and logits-tool
+are on PATH.  Prints a line of JSON for each that is not the same, and the
+sums at the end.  DIR/NUMBER/ is kept of those.
 """
 import collections
 import copy
@@ -44,21 +46,40 @@ BASES["llama_tied"] = ("llama", dict(families.GQA, head_dim=12,
                                      attention_bias=True, mlp_bias=True))
 MOE = "mixtral", "qwen3_moe", "deepseek_v2"
 FROZEN = "ranknum", "w_norm", "prototype"
-LOOSE = "RANDLORA", "C3A"
-kept = {}
+# how the base is stored, besides f32, and the end of its name
+STORES = {"nf4": "/", "fp4": "/", "int8": "/", "q8_0": ".gguf",
+          "q5_1": ".gguf"}
+kept, resumed = {}, [0]
 
 
-def base_of(d, name):
-    """The model, and the folder it is in."""
-    if name not in kept:
+def base_of(d, name, store=None):
+    """The model, and the folder or file it is in."""
+    if (name, store) not in kept:
         kind, kw = BASES[name]
         m, path = families.fresh(kind, kw, 0), os.path.join(d, "base", name)
         if not os.path.isdir(path):
             m.save_pretrained(path + ".new")
             os.rename(path + ".new", path)
-        kept[name] = m, path, facts(m)
-    m, path, f = kept[name]
+        if store:
+            m, path = stored_as(path, store) or (m, path)
+        kept[name, store] = m, path, facts(m)
+    m, path, f = kept[name, store]
     return copy.deepcopy(m), path, f
+
+
+def stored_as(path, store):
+    """The model as what is left of it in that type, if it can be."""
+    to = path + "-" + store + STORES[store].rstrip("/")
+    plain = to + "-f32"
+    for kind, out, what in (store, to + STORES[store].strip(".guf"), path), (
+            "f32", plain + "/", to):
+        if subprocess.run(["peft-quantize", "-q", "-f", "-t", kind, "-o", out,
+                           what], check=False).returncode != 0:
+            return None
+    m = transformers.AutoModelForCausalLM.from_pretrained(
+        plain, dtype=torch.float32, attn_implementation="eager").eval()
+    m.config.use_cache = False
+    return m, to
 
 
 def shake(p, much):
@@ -80,7 +101,7 @@ def prune(p, ids):
         opt.zero_grad()
 
 
-def apart(method, family, kw):
+def apart(method, family, kw, tied):
     """Why the two are not compared, or None."""
     names = [str(kw.get(k)) for k in ("target_modules",
                                       "trainable_token_indices")]
@@ -93,13 +114,30 @@ def apart(method, family, kw):
         return "not done here: fused projections"
     if method == "lora_tokens" and "lm_head" in names[1]:
         return "a tied head's rows are the embedding's here"
-    if kw.get("use_dora") and kw.get("init_lora_weights") in (
-            "pissa", "olora"):
-        return "not done here: magnitudes of what is left of the weights"
-    if kw.get("ensure_weight_tying") and method in ("lora_embed",
-                                                    "lora_save"):
-        return "not done here: an adapter for both of what is tied"
+    if kw.get("init_lora_weights") in ("pissa", "olora") and any(
+            "lm_head" in n for n in names) and tied:
+        return "PEFT takes the part from the embedding, too"
+    names.append(str(kw.get("modules_to_save")))
+    if tied and kw.get("ensure_weight_tying") and family in (
+            "gpt2", "bloom", "falcon_7b", "mpt") and any(
+            "lm_head" in n for n in names):
+        return "the config that PEFT saves does not name the head any more"
+    if tied and kw.get("ensure_weight_tying") and (kw.get("use_dora") or (
+            kw.get("alpha_pattern") or kw.get("rank_pattern"))):
+        return "refused here: what tells two apart that are one"
     return None
+
+
+def one_of_two(g, head):
+    """Gradients of what PEFT has in one place of memory twice."""
+    name = "grad.base_model.model.%s.lora_%%s.weight" % head
+    for a in [k for k in g if "lora_embedding_A" in k]:
+        b = a[:-1] + "B"
+        if name % "A" in g:
+            g[a] = g[a] + g.pop(name % "B").T
+            g[b] = g[b] + g.pop(name % "A").T
+            return True
+    return False
 
 
 def make(d, number, methods, names):
@@ -107,16 +145,17 @@ def make(d, number, methods, names):
     rng = random.Random(number)
     method = rng.choice(methods)
     family = rng.choice(names)
-    base, path, f = base_of(d, family)
+    store = random.Random("store %d" % number).choice(
+        [None] * len(STORES) + list(STORES))
+    base, path, f = base_of(d, family, store)
     kw = MAKERS[method](rng, f)
-    said = dict(number=number, method=method, family=family,
-                config={k: str(v) for k, v in kw.items() if k != "task_type"})
+    said = dict(number=number, method=method, family=family, store=store)
     more = kw.pop("_tasks", None)
     pruned = kw.pop("_prune", False)
     much = kw.pop("_shake", 0.1)
     kind = kw.pop("_class")
     said["config"] = {k: repr(v) for k, v in kw.items() if k != "task_type"}
-    why = apart(method, family, kw)
+    why = apart(method, family, kw, base.config.tie_word_embeddings)
     if why is not None:
         return dict(said, apart=why), path, None, None, None
     here = os.path.join(d, str(number))
@@ -133,7 +172,7 @@ def make(d, number, methods, names):
             prune(p, ids)
             p.save_pretrained(here)
             p = peft.PeftModel.from_pretrained(
-                base_of(d, family)[0], here, is_trainable=True).eval()
+                base_of(d, family, store)[0], here, is_trainable=True).eval()
         p.save_pretrained(here)
     except Exception as e:
         said["peft"] = "%s: %s" % (type(e).__name__, str(e)[:300])
@@ -163,7 +202,11 @@ def make(d, number, methods, names):
             g["grad." + n.replace(".default", "")] = q.grad
     logits = o.logits.detach()
     merged = None
+    twice = kw.get("ensure_weight_tying") and \
+        base.config.tie_word_embeddings and one_of_two(g, f.head)
     try:
+        if twice:
+            raise ValueError("the change of both would be added twice")
         if method == "xlora":
             raise ValueError("its experts would act")
         merged = dict(p.merge_and_unload().state_dict())
@@ -250,13 +293,15 @@ def check_untied(to, ids, want, bad):
 def check_merge(path, here, theirs, g, quirk, bad):
     """quirk: PEFT's LN tuning forgets modules_to_save when it is merged."""
     to = os.path.join(here, "merged")
-    rc, _, err = run(["peft-merge", "-q", "-f", "-m", path, "-a", here, "-o",
-                      to + "/"])
+    rc, _, err = run(["peft-merge", "-q", "-f", "-t", "f32", "-m", path, "-a",
+                      here, "-o", to + "/"])
     if rc != 0:
         bad.append(["merge", rc, err[-300:]])
         return
-    ours, was = ({k.replace("embed_out.", "lm_head."): v
-                  for k, v in stored(p).items()} for p in (to, path))
+    was = path + "-f32" if os.path.isdir(path + "-f32") else path
+    ours, was = ({k.replace("embed_out.", "lm_head.").replace(
+        "block_sparse_moe.", "mlp."): v for k, v in stored(p).items()}
+        for p in (to, was))
     worst = 0, None
     tied = [k for k in ours if "lm_head.weight" in ours and k not in was or
             any(e in k for e in ("embed_tokens", "wte", "word_embeddings"))]
@@ -286,21 +331,69 @@ def check_merge(path, here, theirs, g, quirk, bad):
     shutil.rmtree(to)
 
 
-def check_train(d, family, path, here, ids, tasks, bad):
-    to, tokens = os.path.join(here, "trained"), os.path.join(here, "tok")
-    with open(tokens, "w", encoding="utf-8") as f:
-        for i, row in enumerate(ids.tolist()):
+def write_tokens(here, rows, tasks):
+    to = os.path.join(here, "tok")
+    with open(to, "w", encoding="utf-8") as f:
+        for i, row in enumerate(rows):
             f.write(json.dumps({"input_ids": row, "labels": [-100] + row[1:],
                                 "task_id": tasks[i] if tasks else 0}) + "\n")
-    rc, _, err = run(["peft-train", "-q", "-m", path, "--init", here, "--lr",
-                      "1e-2", "--steps", "2", "--batch", "2", "-f", "-o",
-                      to + "/", tokens])
+    return to
+
+
+def uneven(ids, number):
+    """Of different lengths, at random."""
+    rng = random.Random("uneven %d" % number)
+    rows = ids.tolist()
+    cut = rng.randrange(len(rows))
+    rows[cut] = rows[cut][:rng.randint(2, len(rows[cut]) - 1)]
+    return rows
+
+
+def padded(rows):
+    n = max(map(len, rows))
+    x = torch.tensor([r + [0] * (n - len(r)) for r in rows])
+    mask = torch.tensor([[1] * len(r) + [0] * (n - len(r)) for r in rows])
+    return x, mask
+
+
+def peft_steps(p, rows, tasks, n):
+    """Losses of PEFT's, and the model behind them."""
+    x, mask = padded(rows)
+    labels = x.masked_fill(mask == 0, -100)
+    labels[:, 0] = -100
+    more = {"task_ids": torch.tensor(tasks)} if tasks else {}
+    todo = [q for q in p.parameters() if q.requires_grad]
+    opt = torch.optim.AdamW(todo, lr=1e-2, weight_decay=0)
+    losses = []
+    for i in range(n):
+        opt.zero_grad()
+        loss = p(input_ids=x, attention_mask=mask, labels=labels, **more).loss
+        loss.backward()
+        losses.append(loss.item())
+        torch.nn.utils.clip_grad_norm_(todo, 1.0)
+        opt.step()
+        if hasattr(p.base_model, "update_and_allocate"):
+            p.base_model.update_and_allocate(i + 1)
+    return losses
+
+
+def check_train(d, said, path, here, ids, tasks, bad):
+    """Three steps; what comes of them, PEFT loads."""
+    start, to = settled(here), os.path.join(here, "trained")
+    log = os.path.join(here, "log")
+    base = lambda: base_of(d, said["family"], said["store"])[0]
+    rows = uneven(ids, said["number"])
+    args = ["peft-train", "-q", "-m", path, "--init", start, "--lr", "1e-2",
+            "--steps", "3", "--batch", "2", "--no-shuffle", "--schedule",
+            "constant", "--warmup", "0", "--log", log, "-f", "-o", to + "/",
+            write_tokens(here, rows, tasks)]
+    rc, _, err = run(args)
     if rc != 0:
         bad.append(["train", rc, err[-300:]])
         return
+    more = {"task_ids": torch.tensor(tasks)} if tasks else {}
     try:
-        p = peft.PeftModel.from_pretrained(base_of(d, family)[0], to).eval()
-        more = {"task_ids": torch.tensor(tasks)} if tasks else {}
+        p = peft.PeftModel.from_pretrained(base(), to).eval()
         with torch.no_grad():
             want = p(input_ids=ids, attention_mask=torch.ones_like(ids),
                      **more).logits[:, -ids.shape[1]:].numpy()
@@ -316,7 +409,67 @@ def check_train(d, family, path, here, ids, tasks, bad):
     off = np.abs(got - want).max() / np.abs(want).max()
     if not off < 1e-4:
         bad.append(["after training", float(off)])
+    check_steps(base, said, start, log, rows, tasks, bad)
+    if said["number"] % 3 == 0:
+        check_resume(args, here, to, bad)
     shutil.rmtree(to)
+
+
+def trainable(m, start):
+    """PEFT refuses to go on with prompts, for no reason."""
+    with open(os.path.join(start, "adapter_config.json"),
+              encoding="utf-8") as f:
+        prompt = "num_virtual_tokens" in json.load(f)
+    p = peft.PeftModel.from_pretrained(m, start,
+                                       is_trainable=not prompt).eval()
+    if prompt:
+        for n, q in p.named_parameters():
+            if n.startswith("prompt_encoder.") and "transformer" not in n:
+                q.requires_grad_(True)
+    return p
+
+
+def check_steps(base, said, start, log, rows, tasks, bad):
+    """The three losses are PEFT's."""
+    if said["method"] in ("cpt", "poly") or "rank_pattern" in json.load(
+            open(os.path.join(start, "adapter_config.json"))) and \
+            said["method"] == "adalora":
+        return          # more than a file says, or what is drawn
+    try:
+        p = trainable(base(), start)
+        want = peft_steps(p, rows, tasks, 3)
+    except Exception as e:
+        said["nosteps"] = "%s: %s" % (type(e).__name__, str(e)[:200])
+        return
+    with open(log, encoding="utf-8") as f:
+        got = [j["loss"] for j in map(json.loads, f) if "loss" in j]
+    off = [abs(a - b) / abs(b) for a, b in zip(got, want)]
+    if len(got) != 3 or not max(off) < 1e-3 or not off[0] < 1e-5:
+        bad.append(["steps", got, want])
+
+
+def check_resume(args, here, to, bad):
+    """Stopped and gone on with: the same bytes."""
+    args, ck = list(args), os.path.join(here, "ckpt")
+    part = os.path.join(here, "part")
+    args[args.index("3")] = "150"
+    whole = run(args)
+    args[args.index(to + "/")] = part + "/"
+    args[1:1] = ["--save-every", "1", "--checkpoint", ck]
+    p = subprocess.Popen(args, stderr=subprocess.DEVNULL)
+    while p.poll() is None and not os.path.exists(ck):
+        pass
+    p.terminate()
+    p.wait()
+    if os.path.exists(ck) and not os.path.isdir(part):
+        rc, _, err = run(["peft-train", "--resume"] + args[1:])
+        a, b = (os.path.join(x, "adapter_model.safetensors")
+                for x in (to, part))
+        if rc != whole[0] or rc == 0 and \
+                open(a, "rb").read() != open(b, "rb").read():
+            bad.append(["resume", rc, err[-300:]])
+        resumed[0] += 1
+    shutil.rmtree(part, ignore_errors=True)
 
 
 def attempt(d, number, methods, names):
@@ -337,7 +490,7 @@ def attempt(d, number, methods, names):
                         bad)
         if said["method"] != "xlora" and "loss" in g and \
                 said["config"].get("save_only_topk_weights") != "True":
-            check_train(d, said["family"], path, here, ids, tasks, bad)
+            check_train(d, said, path, here, ids, tasks, bad)
     if not bad:
         shutil.rmtree(here)
     return said, bad
@@ -363,8 +516,9 @@ def main():
         what = "apart" if "apart" in said else "refused by PEFT" \
             if bad is None else "off" if bad else "same"
         sums[what] += 1
-        if bad or "peft" in said or "apart" in said:
+        if bad or "peft" in said or "apart" in said or "nosteps" in said:
             print(json.dumps(dict(said, bad=bad)), flush=True)
+    sums["resumed"] = resumed[0]
     print("#", json.dumps(sums), flush=True)
     sys.exit(sums["off"] > 0)
 

@@ -12,6 +12,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 import warnings
 
 import numpy as np
@@ -54,6 +55,11 @@ TRAIN = {
     "adaption_prompt": lambda: peft.AdaptionPromptConfig(
         adapter_len=3, adapter_layers=1, **C),
     "cpt": lambda: peft.CPTConfig(**CPT, **C),
+}
+ENCODERS = {            # of which PEFT saves only what they make
+    "p_tuning": dict(encoder_hidden_size=8),
+    "p_tuning_lstm": dict(encoder_hidden_size=8, encoder_num_layers=2,
+                          encoder_reparameterization_type="LSTM"),
 }
 LOAD = {
     "lora": [], "ia3": [], "loha": [], "lokr": [], "oft": [], "hra": [],
@@ -145,12 +151,49 @@ def steps(p, rows, n, lr):
     return losses
 
 
-def check_train(base, d, name):
-    start, end = os.path.join(d, "start-" + name), os.path.join(d, "end-" +
-                                                                 name)
-    ours, tokens = os.path.join(d, "ours-" + name), os.path.join(d, "tokens")
-    log, lr = os.path.join(d, "log-" + name), 1e-2
-    rows = records(tokens)
+def begun(base, d, name, tokens):
+    """An encoder as peft-train begins one, from a checkpoint before which
+    nothing moved; and what makes the same again."""
+    ck = os.path.join(d, "ck-" + name)
+    args = ["peft-train", "-q", "-m", base, "--method", "p-tuning", "-f",
+            "--set", "num_virtual_tokens=3"]
+    for k, v in ENCODERS[name].items():
+        args += ["--set", "%s=%s" % (k, v)]
+    p = subprocess.Popen(args + ["--lr", "1e-30", "--steps", "1000000",
+                                 "--save-every", "1", "--checkpoint", ck,
+                                 "-o", ck + ".none", tokens])
+    while p.poll() is None and not os.path.exists(ck):
+        time.sleep(0.01)
+    p.terminate()
+    p.wait()
+    return args, {k[len("value/prompt_encoder."):]: torch.from_numpy(v)
+                  for k, v in load_file(ck).items()
+                  if k.startswith("value/")}
+
+
+def put(encoder, values):
+    """Into PEFT's: an LSTM's weights lie one behind the other."""
+    with torch.no_grad():
+        for n, q in encoder.named_parameters():
+            if not n.startswith("lstm_head"):
+                q.copy_(values[n].view_as(q))
+        if "lstm_head" in values:
+            flat = values["lstm_head"]
+            for q in encoder.lstm_head._flat_weights:
+                q.copy_(flat[:q.numel()].view_as(q))
+                flat = flat[q.numel():]
+            assert flat.numel() == 0
+
+
+def start_of(base, d, name, tokens):
+    """PEFT's model, and how peft-train begins with the same."""
+    start = os.path.join(d, "start-" + name)
+    if name in ENCODERS:
+        p = peft.get_peft_model(model(base), peft.PromptEncoderConfig(
+            num_virtual_tokens=3, **ENCODERS[name], **C))
+        args, values = begun(base, d, name, tokens)
+        put(p.prompt_encoder["default"], values)
+        return p, args
     torch.manual_seed(3)
     p = peft.get_peft_model(model(base), TRAIN[name]())
     with torch.no_grad():
@@ -163,12 +206,20 @@ def check_train(base, d, name):
         with torch.no_grad():
             e.embedding.weight += e.get_projection()
             e.delta_embedding.weight.zero_()
+    return p, ["peft-train", "-q", "-m", base, "-f", "--init", start]
+
+
+def check_train(base, d, name):
+    end, ours = os.path.join(d, "end-" + name), os.path.join(d, "ours-" + name)
+    tokens, log = os.path.join(d, "tokens"), os.path.join(d, "log-" + name)
+    lr = 1e-2
+    rows = records(tokens)
+    p, args = start_of(base, d, name, tokens)
     losses = steps(p, rows, 20, lr)
     p.save_pretrained(end)
-    run("peft-train", "-q", "-m", base, "--init", start, "--lr", str(lr),
+    run(*args, "--lr", str(lr),
         "--steps", "20", "--batch", "4", "--no-shuffle", "--schedule",
-        "constant", "--warmup", "0", "--log", log, "-f", "-o", ours + "/",
-        tokens)
+        "constant", "--warmup", "0", "--log", log, "-o", ours + "/", tokens)
     with open(log, encoding="utf-8") as f:
         mine = [j["loss"] for j in map(json.loads, f) if "loss" in j]
     off = max(abs(a - b) / abs(b) for a, b in zip(mine, losses))
@@ -191,7 +242,7 @@ def main():
     for name in sys.argv[4:] or LOAD:
         if what in ("", "load"):
             check_load(base, d, name)
-    for name in sys.argv[4:] or TRAIN:
+    for name in sys.argv[4:] or [*TRAIN, *ENCODERS]:
         if what in ("", "train"):
             check_train(base, d, name)
     print("1..%d" % count)
