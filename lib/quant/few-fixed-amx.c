@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Few tokens by whole numbers for the path "amx" (flags: Makefile): as with
- * VNNI for a few tokens; with eight or more a tile is 16 rows of the weight, another
- * up to 16 tokens, and the sums are a row of the weight to a register.
+ * VNNI up to seven tokens; from eight on a tile is 16 rows of the weight,
+ * another up to 16 tokens, and the sums are a row of the weight to a register.
+ * It takes as long for eight tokens as for 16.
  *
  * A tile has 64 bytes of a row, twice what a group has.  So codes of 4 bits q
  * are there as 16 q and as q, and numbers X as four digits,
@@ -16,153 +17,10 @@
 
 #include "math/tiles.h"
 #include "quant/few-fixed.inc"
+#include "quant/few-fixed-split.inc"
+#include "quant/few-fixed-tiles.inc"
 
 enum { TILED = 8 };		/* tokens for which tiles pay */
-
-/* What becomes of X. */
-enum { BYTES = 1, DIGITS = 2 };
-
-/* ------------------------------------------------------------- tokens */
-
-/* 16 tokens, 4 columns: a column to a register, of T tokens. */
-INLINE void
-turn_floats(const float *x, size_t ldx, size_t T, words out[4])
-{
-	static const float none[4];
-	const float *at[PEFT_FIXED_TOKENS];
-	words z[4], t[4];
-	size_t i;
-
-#pragma GCC unroll 16
-	for (i = 0; i < PEFT_FIXED_TOKENS; i++)
-		at[i] = i < T ? x + i * ldx : none;
-#define ROW(r)	_mm_loadu_si128((const __m128i *)(const void *)at[r])
-#pragma GCC unroll 4
-	for (i = 0; i < 4; i++) {
-		z[i] = _mm512_inserti32x4(_mm512_castsi128_si512(ROW(i)),
-		    ROW(4 + i), 1);
-		z[i] = _mm512_inserti32x4(_mm512_inserti32x4(z[i], ROW(8 + i),
-		    2), ROW(12 + i), 3);
-	}
-#undef ROW
-	t[0] = _mm512_unpacklo_epi32(z[0], z[1]);
-	t[1] = _mm512_unpacklo_epi32(z[2], z[3]);
-	t[2] = _mm512_unpackhi_epi32(z[0], z[1]);
-	t[3] = _mm512_unpackhi_epi32(z[2], z[3]);
-	out[0] = _mm512_unpacklo_epi64(t[0], t[1]);
-	out[1] = _mm512_unpackhi_epi64(t[0], t[1]);
-	out[2] = _mm512_unpacklo_epi64(t[2], t[3]);
-	out[3] = _mm512_unpackhi_epi64(t[2], t[3]);
-}
-
-/* peft_fixed_power() of 16 tokens. */
-INLINE lanes
-powers(lanes most)
-{
-	words u = _mm512_castps_si512(most), k;
-
-	k = _mm512_sub_epi32(l_word(127 + 22 + 127), _mm512_srli_epi32(u, 23));
-	k = _mm512_mask_sub_epi32(k, _mm512_cmpgt_epi32_mask(_mm512_and_si512(
-	    u, l_word(0x7fffff)), l_word(0x7efefe)), k, l_word(1));
-	return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_min_epu32(k,
-	    l_word(227)), 23));
-}
-
-/* Bits from `shift' on of four words, eight each: a byte of each. */
-INLINE words
-bytes_of(const words u[4], const int shift)
-{
-	words b[4];
-	int i;
-
-#pragma GCC unroll 4
-	for (i = 0; i < 4; i++)
-		b[i] = shift > 8 * i ? _mm512_srli_epi32(u[i],
-		    (unsigned)(shift - 8 * i)) : _mm512_slli_epi32(u[i],
-		    (unsigned)(8 * i - shift));
-	/* 0xca: bits of the second where the first's are set, else of the
-	 * third */
-	b[0] = _mm512_ternarylogic_epi32(l_word(0xff), b[0], b[1], 0xca);
-	b[2] = _mm512_ternarylogic_epi32(l_word(0xff0000), b[2], b[3], 0xca);
-	return _mm512_ternarylogic_epi32(l_word(0xffff), b[0], b[2], 0xca);
-}
-
-INLINE void
-put(int8_t *to, words w)
-{
-	_mm512_store_si512((void *)to, w);
-}
-
-/* X of four columns of 16 tokens to word i of each form. */
-INLINE void
-put_forms(const words X[4], unsigned forms, size_t i,
-    struct peft_fixed_piece *p)
-{
-	const words sign = l_word((int)0x80808080), nibble =
-	    l_word(0x0f0f0f0f);
-	words u[4];
-	int b, k;
-
-	if (forms & BYTES) {
-#pragma GCC unroll 4
-		for (k = 0; k < 4; k++)
-			u[k] = _mm512_add_epi32(X[k], l_word(0x808080));
-#pragma GCC unroll 3
-		for (b = 0; b < 3; b++)
-			put(p->bytes + LINE * (8 * (size_t)b + i),
-			    _mm512_xor_si512(bytes_of(u, 16 - 8 * b), sign));
-	}
-	if (forms & DIGITS) {
-#pragma GCC unroll 4
-		for (k = 0; k < 4; k++)
-			u[k] = _mm512_add_epi32(X[k], l_word(0x800800));
-#pragma GCC unroll 2
-		for (b = 0; b < 2; b++) {
-			put(p->digits + LINE * (16 * (size_t)b + i),
-			    _mm512_xor_si512(bytes_of(u, 16 - 12 * b), sign));
-			put(p->digits + LINE * (16 * (size_t)b + 8 + i),
-			    _mm512_and_si512(bytes_of(u, 12 - 12 * b),
-			    nibble));
-		}
-	}
-}
-
-/* A lane to a token. */
-static void
-split_tiles(const float *x, size_t ldx, size_t T, unsigned forms,
-    struct peft_fixed_piece *p)
-{
-	words v[32], X[4], sum = l_word(0);
-	lanes most = l_zero(), by, scale;
-	__mmask16 endless = 0;
-	size_t i, k;
-
-#pragma GCC unroll 8
-	for (i = 0; i < 8; i++)
-		turn_floats(x + 4 * i, ldx, T, v + 4 * i);
-#pragma GCC unroll 32
-	for (i = 0; i < 32; i++) {
-		lanes f = _mm512_castsi512_ps(v[i]);
-
-		most = _mm512_max_ps(most, _mm512_abs_ps(f));
-		endless |= _mm512_fpclass_ps_mask(f, 0x99);
-	}
-	by = powers(most);
-#pragma GCC unroll 8
-	for (i = 0; i < 8; i++) {
-#pragma GCC unroll 4
-		for (k = 0; k < 4; k++) {
-			X[k] = _mm512_maskz_cvtps_epi32((__mmask16)~endless,
-			    l_mul(_mm512_castsi512_ps(v[4 * i + k]), by));
-			sum = _mm512_add_epi32(sum, X[k]);
-		}
-		put_forms(X, forms, i, p);
-	}
-	scale = _mm512_mask_mov_ps(_mm512_div_ps(l_set(1), by), endless,
-	    l_set(peft_bits_f32(0x7fc00000)));
-	l_store(p->scale, scale);
-	l_store(p->sums, l_mul(scale, l_float(sum)));
-}
 
 static void
 split(const float *x, size_t ldx, size_t T, unsigned forms,
@@ -173,19 +31,6 @@ split(const float *x, size_t ldx, size_t T, unsigned forms,
 	else
 		split_tiles(x, ldx, T, forms, p);
 }
-
-/* --------------------------------------------------------------- rows */
-
-/* A group of 16 rows: their codes, for a tile; scales and offsets. */
-struct tile {
-	uint8_t	codes[ROWS][LINE];
-	float	d[ROWS], m[ROWS];
-} __attribute__((aligned(64)));
-
-/* The products of a tile and a piece. */
-struct sums {
-	int32_t	of[3][ROWS][PEFT_FIXED_TOKENS];
-} __attribute__((aligned(64)));
 
 typedef void fill_fn(const struct strip *, size_t g, struct tile *);
 typedef void multiply_fn(const struct strip[2], size_t g,
@@ -255,101 +100,6 @@ INLINE void
 f_q8_0(const struct strip *s, size_t g, struct tile *to)
 {
 	put_halves(s, s->at + 34 * g, to);
-}
-
-/*
- * Two strips, 32 rows, so that a tile of the tokens is used twice.  Of digits,
- * tiles 0, 1 are the first strip's sums of upper and lower half, 2, 3 the
- * second's; 4, 5 their codes; 6, 7 tokens.
- */
-INLINE void
-load_digits(const struct tile w[2], const struct peft_fixed_piece *x)
-{
-	_tile_loadd(4, w[0].codes, LINE);
-	_tile_loadd(6, x->digits, LINE);
-	_tile_loadd(5, w[1].codes, LINE);
-	_tile_loadd(7, x->digits + 16 * LINE, LINE);
-	_tile_zero(0);
-	_tile_zero(1);
-	_tile_zero(2);
-	_tile_zero(3);
-}
-
-INLINE void
-multiply_signed(const struct strip s[2], size_t g, const struct tile w[2],
-    const struct peft_fixed_piece *x)
-{
-	(void)s;
-	(void)g;
-	load_digits(w, x);
-	_tile_dpbssd(0, 4, 6);
-	_tile_dpbssd(2, 5, 6);
-	_tile_dpbssd(1, 4, 7);
-	_tile_dpbssd(3, 5, 7);
-}
-
-/* Of codes that reach above 127. */
-INLINE void
-multiply_unsigned(const struct strip s[2], size_t g, const struct tile w[2],
-    const struct peft_fixed_piece *x)
-{
-	(void)s;
-	(void)g;
-	load_digits(w, x);
-	_tile_dpbusd(0, 4, 6);
-	_tile_dpbusd(2, 5, 6);
-	_tile_dpbusd(1, 4, 7);
-	_tile_dpbusd(3, 5, 7);
-}
-
-INLINE void
-store_digits(struct sums to[2])
-{
-	_tile_stored(0, to[0].of[0], LINE);
-	_tile_stored(1, to[0].of[1], LINE);
-	_tile_stored(2, to[1].of[0], LINE);
-	_tile_stored(3, to[1].of[1], LINE);
-}
-
-/* Tiles 0 .. 2: sums of the first strip, by byte; 3 .. 5: of the second; 6:
- * codes of 32 columns, 7: a byte of the tokens. */
-INLINE void
-multiply_bytes(const struct strip s[2], size_t g, const struct tile w[2],
-    const struct peft_fixed_piece *x)
-{
-	const uint8_t *a = s[0].at + 34 * g + 2, *b = s[1].at + 34 * g + 2;
-
-	(void)w;
-	_tile_loadd(7, x->bytes, LINE);
-	_tile_loadd(6, a, s[0].ld);
-	_tile_zero(0);
-	_tile_dpbssd(0, 6, 7);
-	_tile_loadd(6, b, s[0].ld);
-	_tile_zero(3);
-	_tile_dpbssd(3, 6, 7);
-	_tile_loadd(7, x->bytes + 8 * LINE, LINE);
-	_tile_zero(4);
-	_tile_dpbssd(4, 6, 7);
-	_tile_loadd(6, a, s[0].ld);
-	_tile_zero(1);
-	_tile_dpbssd(1, 6, 7);
-	_tile_loadd(7, x->bytes + 16 * LINE, LINE);
-	_tile_zero(2);
-	_tile_dpbssd(2, 6, 7);
-	_tile_loadd(6, b, s[0].ld);
-	_tile_zero(5);
-	_tile_dpbssd(5, 6, 7);
-}
-
-INLINE void
-store_bytes(struct sums to[2])
-{
-	_tile_stored(0, to[0].of[0], LINE);
-	_tile_stored(1, to[0].of[1], LINE);
-	_tile_stored(2, to[0].of[2], LINE);
-	_tile_stored(3, to[1].of[0], LINE);
-	_tile_stored(4, to[1].of[1], LINE);
-	_tile_stored(5, to[1].of[2], LINE);
 }
 
 #define SUM(i)	_mm512_load_si512(s->of[i][row])
