@@ -80,13 +80,15 @@ streams() {
 		for run in '1 1' '16 1' '1 2' '16 2'; do
 			w=${run% *} j=${run#* }
 			head -n "$w" none.jsonl >now.jsonl
-			PEFT_CPU=$1 gen "$j" "$w" out now.jsonl
+			export PEFT_CPU="$1"
+			gen "$j" "$w" out now.jsonl
 			made=$(sed -n 's/.*: \([0-9]*\) tokens made.*/\1/p' stat)
 			[ "$made" -eq $((65 * w)) ] || { echo "$w streams made $made tokens" >&2; exit 1; }
 			rates="$rates $(rate)"
 		done
 		echo "$rates" >>turns
 	done
+	unset PEFT_CPU
 	awk -v path="${1:-best path}" -v bytes="$bytes" -v memory="$(few-bench memory 1)" '
 	function median(a, b, i, k, n, v, x) {	# of column a through b
 		for (n = 0; n < NR; n++) {
