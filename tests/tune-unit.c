@@ -221,10 +221,47 @@ test_fisher(const char *model)
 	free(y);
 }
 
+/* Most of what rows matter is in a few of them, as in a head: what is foretold
+ * from some rows is what all say. */
+static void
+test_sample(void)
+{
+	enum { ROWS = 4096, COLS = 64, HEAVY = 7 };
+	struct peft_spec s = { .name = "head", .dtype = PEFT_Q4_0 };
+	struct peft_weight w = { .name = "head", .dtype = PEFT_F32, .ndim = 2,
+	    .shape = { ROWS, COLS }, .rows = ROWS, .cols = COLS,
+	    .nelem = ROWS * COLS, .nbytes = ROWS * COLS * sizeof(float) };
+	float *x = calloc(ROWS * COLS, sizeof(*x));
+	double *rows = calloc(ROWS, sizeof(*rows));
+	struct peft_sensitivity sens = { .rows = rows, .scale = 1 };
+	struct peft_rng rng = peft_rng_key(1, "sample");
+	struct peft_fidelity some, all;
+	struct peft_err err = { 0 };
+	size_t i;
+	int r = -1;
+
+	for (i = 0; x != NULL && i < ROWS * COLS; i++)
+		x[i] = (float)peft_rng_normal(rng, 0, i);
+	for (i = 0; rows != NULL && i < ROWS; i++)
+		rows[i] = i < HEAVY ? 1000 : i % 3 == 0;
+	w.data = (void *)x;
+	if (x != NULL && rows != NULL)
+		r = peft_fidelity(&w, &s, &sens, 0, &all, &err) == -1 ? -1 :
+		    peft_fidelity(&w, &s, &sens, 1 << 14, &some, &err);
+	ok(r == 0 && all.n == ROWS * COLS && some.n < all.n / 8,
+	    "an eighth of a weight is looked at");
+	ok(r == 0 && fabs(some.weighted / all.weighted - 1) < 0.1,
+	    "and foretells what all of it is: %.3f", r == 0 ? some.weighted /
+	    all.weighted : 0.0);
+	free(x);
+	free(rows);
+}
+
 int
 main(int argc, char **argv)
 {
 	test_choose();
+	test_sample();
 	if (argc == 2)
 		test_fisher(argv[1]);
 	return tap_end();

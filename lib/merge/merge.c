@@ -99,12 +99,6 @@ base_hash(struct peft_merge *m, struct peft_err *err)
 	return r;
 }
 
-static bool
-is_float(enum peft_dtype t)
-{
-	return t == PEFT_F32 || t == PEFT_F16 || t == PEFT_BF16;
-}
-
 /* The original of a quantised model is not quantised itself. */
 static int
 check_original(const struct peft_merge *m, struct peft_err *err)
@@ -114,7 +108,7 @@ check_original(const struct peft_merge *m, struct peft_err *err)
 	for (i = 0; i < peft_source_count(m->base); i++) {
 		const struct peft_weight *w = peft_source_at(m->base, i);
 
-		if (!is_float(w->dtype))
+		if (!peft_is_float(w->dtype))
 			return peft_setfail(err, PEFT_CHECK, "--onto: %s is "
 			    "not in its original precision (%s is %s)",
 			    peft_source_label(m->base), w->name,

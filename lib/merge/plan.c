@@ -20,13 +20,6 @@ touched(const struct peft_merge *m, const char *name)
 	return false;
 }
 
-/* All but what safetensors has a name for, which are plain numbers. */
-static bool
-is_quantised(enum peft_dtype t)
-{
-	return peft_dtypes[t].st == NULL;
-}
-
 bool
 peft_is_gguf_name(const char *path)
 {
@@ -47,7 +40,7 @@ static void
 widen(const struct peft_merge *m, const struct peft_weight *w,
     struct peft_spec *s)
 {
-	if (is_quantised(s->dtype))
+	if (peft_is_quantised(s->dtype))
 		s->dtype = to_gguf(m) ? PEFT_F16 : w->scales.group > 0 ?
 		    w->scales.orig : PEFT_BF16;
 	if (to_gguf(m) && s->ndim == 1)
@@ -65,7 +58,7 @@ head_type(const struct peft_merge *m)
 	snprintf(name, sizeof(name), "%s.weight", m->config.family->embed);
 	if ((i = peft_source_find(m->base, name)) != SIZE_MAX)
 		w = peft_source_at(m->base, i);
-	return w == NULL || is_quantised(w->dtype) ? PEFT_BF16 : w->dtype;
+	return w == NULL || peft_is_quantised(w->dtype) ? PEFT_BF16 : w->dtype;
 }
 
 static int
@@ -248,7 +241,7 @@ say_types(struct peft_merge *m)
 	for (i = 0; i < m->nmade && m->opt.type == PEFT_NDTYPE; i++) {
 		const struct peft_made *p = &m->made[i];
 
-		if (p->merged && is_quantised(from_type(m, p))) {
+		if (p->merged && peft_is_quantised(from_type(m, p))) {
 			most = p;
 			big++;
 		}

@@ -31,8 +31,7 @@ struct peft_residual {
 static bool
 loses(const struct peft_spec *s, const struct peft_weight *w)
 {
-	return s->dtype != w->dtype && s->dtype != PEFT_F32 &&
-	    s->dtype != PEFT_F16 && s->dtype != PEFT_BF16;
+	return s->dtype != w->dtype && peft_is_quantised(s->dtype);
 }
 
 static int

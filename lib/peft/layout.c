@@ -152,8 +152,7 @@ check_type(const struct peft_foreign *f, size_t i, struct peft_err *err)
 	const struct peft_weight *w = peft_source_at(f->source, i);
 
 	if (!peft_can_decode(w->dtype) || (!f->layout->gguf &&
-	    w->dtype != PEFT_F32 && w->dtype != PEFT_F16 &&
-	    w->dtype != PEFT_BF16))
+	    !peft_is_float(w->dtype)))
 		return peft_seterr(err, "tensor %s is of type %s, not f32, "
 		    "f16 or bf16", w->name, peft_dtypes[w->dtype].name);
 	return 0;

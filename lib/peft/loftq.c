@@ -25,14 +25,6 @@ static const struct peft_setting keys[] = {
 	PEFT_SET_INT("loftq_iter", "1", AT(iters), 1, 1000), PEFT_SET_END
 };
 
-/* Does its type lose something? */
-static bool
-is_quantised(const struct peft_weight *w)
-{
-	return w != NULL && w->dtype != PEFT_F32 && w->dtype != PEFT_F16 &&
-	    w->dtype != PEFT_BF16 && w->dtype != PEFT_F64;
-}
-
 static int
 check_bits(const struct loftq *l, const struct peft_weight *w,
     struct peft_err *err)
@@ -124,7 +116,8 @@ begin_all(struct peft_adapter *a, struct peft_cpu *cpu, const struct loftq *l,
 
 		if (m->method != a->method ||
 		    m->site->kind == PEFT_EMBEDDING ||
-		    !is_quantised(m->site->w))
+		    m->site->w == NULL ||
+		    !peft_is_quantised(m->site->w->dtype))
 			continue;
 		if (check_bits(l, m->site->w, err) == -1 ||
 		    begin_module(m, cpu, data->whole, sites, &sums, err) == -1)

@@ -23,8 +23,7 @@ load(struct peft_source *src, const char *name, size_t n, size_t *tasks,
 	}
 	if (peft_source_load(src, i, &w, err) == -1)
 		return NULL;
-	if (w.nelem == 0 || w.nelem % n != 0 || (w.dtype != PEFT_F32 &&
-	    w.dtype != PEFT_F16 && w.dtype != PEFT_BF16)) {
+	if (w.nelem == 0 || w.nelem % n != 0 || !peft_is_float(w.dtype)) {
 		peft_setfail(err, PEFT_CHECK, "tensor %s has %zu values, %zu "
 		    "a task are called for", name, w.nelem, n);
 		return NULL;

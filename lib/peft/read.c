@@ -110,8 +110,7 @@ match(struct peft_adapter *a, const struct peft_source *src,
 		    check_shape(w, &a->params[which[i]], err) == -1)
 			return -1;
 		whole = a->params[which[i]].whole;
-		if (whole != 0 ? w->dtype != whole : w->dtype != PEFT_F32 &&
-		    w->dtype != PEFT_F16 && w->dtype != PEFT_BF16)
+		if (whole != 0 ? w->dtype != whole : !peft_is_float(w->dtype))
 			return peft_seterr(err, "tensor %s is of type %s, not "
 			    "%s", w->name, peft_dtypes[w->dtype].name,
 			    whole != 0 ? peft_dtypes[whole].name :

@@ -16,12 +16,6 @@ is_4bit(enum peft_dtype t)
 	return t == PEFT_NF4 || t == PEFT_FP4;
 }
 
-static bool
-is_float(enum peft_dtype t)
-{
-	return t == PEFT_F32 || t == PEFT_F16 || t == PEFT_BF16;
-}
-
 /* Is one of the path's parts a number, as a layer's is? */
 static bool
 in_layer(const char *name)
@@ -61,7 +55,7 @@ is_inner_linear(const struct peft_weight *w)
 static enum peft_dtype
 plain_type(const struct peft_weight *w, const struct peft_convertopt *o)
 {
-	if (is_float(w->dtype))
+	if (peft_is_float(w->dtype))
 		return w->dtype;
 	if (w->scales.group > 0)	/* what it was made from */
 		return o->gguf ? PEFT_F16 : w->scales.orig;
@@ -200,7 +194,7 @@ type_of(const struct plan *p, size_t i, const struct peft_weight *w,
 		return plain_type(w, o);
 	}
 	if ((peft_is_coded(o->dtype) && !is_inner_linear(w)) ||
-	    (w->ndim < 2 && !is_float(o->dtype))) {
+	    (w->ndim < 2 && !peft_is_float(o->dtype))) {
 		*why = what_is(w);
 		if (w->ndim < 2 && o->gguf)
 			return PEFT_F32;
@@ -270,8 +264,8 @@ decide(const struct plan *p, size_t i, const struct peft_weight *w,
 	if (is_4bit(s->dtype) && (s->dtype != w->dtype || !same)) {
 		s->blocksize = p->o->blocksize;
 		s->nested = p->o->nested;
-		s->orig = is_float(w->dtype) ? w->dtype : is_4bit(w->dtype) ?
-		    w->scales.orig : PEFT_BF16;
+		s->orig = peft_is_float(w->dtype) ? w->dtype :
+		    is_4bit(w->dtype) ? w->scales.orig : PEFT_BF16;
 	}
 	if (s->dtype == PEFT_F8G_E4M3)
 		s->blocksize = same ? w->scales.group : 0;

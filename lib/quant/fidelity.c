@@ -107,9 +107,10 @@ nest(struct trip *t, size_t n)
 	s->nnested = (s->nabsmax + 255) / 256;
 }
 
-/* Which rows are looked at: every step-th piece of `rows' rows. */
+/* Which rows are looked at: of pieces of `rows' rows, some. */
 struct sample {
-	size_t	rows, step, pieces;
+	size_t	rows, pieces, count;
+	double	each;		/* of what all rows matter: a place a piece */
 };
 
 /* A part of a weight is many small pieces, all of it few large ones. */
@@ -126,8 +127,39 @@ sample_of(const struct peft_spec *spec, size_t rows, size_t cols, size_t most)
 	s.rows = s.rows > rows ? rows : s.rows;
 	s.pieces = (rows + s.rows - 1) / s.rows;
 	want = part ? most / (s.rows * cols) : s.pieces;
-	s.step = want == 0 ? s.pieces : (s.pieces + want - 1) / want;
+	s.count = want == 0 ? 1 : want < s.pieces ? want : s.pieces;
+	s.each = 0;
 	return s;
+}
+
+/* How much rows matter, all columns alike. */
+static double
+mass_of(const struct peft_sensitivity *s, size_t first, size_t n)
+{
+	double sum = 0;
+	size_t i;
+
+	if (s == NULL || s->rows == NULL)
+		return (double)n;
+	for (i = 0; i < n; i++)
+		sum += s->rows[first + i];
+	return sum;
+}
+
+/* What a piece counts for others too, 0: it is not looked at.  A head's rows
+ * matter by how often their tokens are met, a few more than all others: so
+ * places are even not in rows but in what these matter. */
+static double
+share_of(const struct sample *s, double mass, double *at)
+{
+	double from, to;
+
+	if (!(s->each > 0))
+		return 1;
+	from = ceil(*at / s->each - 0.5);
+	*at += mass;
+	to = ceil(*at / s->each - 0.5);
+	return mass > 0 ? (to - from) * s->each / mass : 0;
 }
 
 /* The sum of (d . z)^2. */
@@ -149,7 +181,7 @@ through(const float *d, const float *sketch, size_t n)
 /* Rows of x and of back, sensitivities applied; back becomes the errors. */
 static void
 add_rows(struct peft_fidelity *f, const struct trip *t,
-    const struct peft_sensitivity *s, size_t first, size_t n)
+    const struct peft_sensitivity *s, size_t first, size_t n, double share)
 {
 	size_t i, j;
 
@@ -169,7 +201,7 @@ add_rows(struct peft_fidelity *f, const struct trip *t,
 		}
 		f->error2 += error2;
 		if (s != NULL)
-			f->weighted += s->scale *
+			f->weighted += share * s->scale *
 			    (s->rows != NULL ? s->rows[first + i] : 1) *
 			    (s->sketch != NULL ? through(y, s->sketch,
 			    t->cols) : error2);
@@ -183,22 +215,24 @@ compare(struct trip *t, const struct peft_weight *w, struct sample s,
     struct peft_err *err)
 {
 	bool nested = is_nested(t->spec);
-	size_t p, rows, at, pass;
+	size_t r, rows, at, pass;
+	double place, share;
 
 	/* nested: all is encoded, then all decoded; else piece by piece */
 	for (pass = 0; pass < (nested ? 2 : 1); pass++) {
-		for (p = 0, at = 0; p < s.pieces; p += s.step) {
-			size_t r = p * s.rows;
-
+		for (r = 0, at = 0, place = 0; r < w->rows; r += rows) {
 			rows = w->rows - r < s.rows ? w->rows - r : s.rows;
+			share = share_of(&s, mass_of(sens, r, rows), &place);
+			if (share <= 0)
+				continue;
 			peft_decode(w, r * w->cols, rows * w->cols, t->x);
 			if (pass == 0 && encode(t, t->x, r, at, rows,
-			    p + s.step >= s.pieces, err) == -1)
+			    r + rows == w->rows, err) == -1)
 				return -1;
 			if (!nested || pass == 1) {
 				peft_decode(&t->w, nested ? at : 0,
 				    rows * w->cols, t->back);
-				add_rows(f, t, sens, r, rows);
+				add_rows(f, t, sens, r, rows, share);
 			}
 			at += rows * w->cols;
 		}
@@ -223,13 +257,13 @@ peft_fidelity(const struct peft_weight *w, const struct peft_spec *spec,
 		return 0;
 	s = sample_of(spec, w->rows, w->cols, most);
 	t.rows = s.rows;
-	seen = (s.pieces + s.step - 1) / s.step * s.rows * w->cols;
+	if (s.count < s.pieces)
+		s.each = mass_of(sens, 0, w->rows) / (double)s.count;
+	seen = (s.each > 0 ? s.count : s.pieces) * s.rows * w->cols;
 	if ((r = open_trip(&t, is_nested(spec) ? seen : s.rows * w->cols,
 	    err)) == 0)
 		r = compare(&t, w, s, sens, f, err);
 	close_trip(&t);
-	if (f->n > 0)
-		f->weighted *= (double)w->nelem / (double)f->n;
 	return r;
 }
 

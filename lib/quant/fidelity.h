@@ -39,9 +39,9 @@ double	peft_fidelity_cosine(const struct peft_fidelity *);
 void	peft_fidelity_add(struct peft_fidelity *sum,
 	    const struct peft_fidelity *);
 
-/* Compare.  most: about how many values to look at, spread evenly over the
- * rows (0: all).  sensitivity may be NULL.  Thread-safe; memory for a piece
- * of rows, and for 4-bit types for the weight's codes. */
+/* Compare.  most: about how many values to look at, in rows spread evenly over
+ * what all of them matter (0: all).  sensitivity may be NULL.  Thread-safe;
+ * memory for a piece of rows, and for 4-bit types for the weight's codes. */
 int	peft_fidelity(const struct peft_weight *, const struct peft_spec *,
 	    const struct peft_sensitivity *, size_t most,
 	    struct peft_fidelity *, struct peft_err *) PEFT_MUSTCHECK;

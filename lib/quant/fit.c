@@ -118,8 +118,7 @@ add_choices(struct fit *f, size_t i, const struct peft_spec *probe, bool gguf,
 {
 	const struct peft_weight *w = &f->weights[i];
 	struct peft_spec own = f->specs[i];
-	bool there = w->dtype != PEFT_F32 && w->dtype != PEFT_BF16 &&
-	    w->dtype != PEFT_F16;
+	bool there = !peft_is_float(w->dtype);
 	size_t k;
 
 	for (k = 0; k < f->o->ntypes; k++) {

@@ -116,3 +116,17 @@ peft_dtype_of_ggml(uint32_t number)
 			return (enum peft_dtype)t;
 	return PEFT_NDTYPE;
 }
+
+bool
+peft_is_float(enum peft_dtype t)
+{
+	return t == PEFT_F32 || t == PEFT_F16 || t == PEFT_BF16;
+}
+
+/* Of types that safetensors has a name for only fp8 holds weights so. */
+bool
+peft_is_quantised(enum peft_dtype t)
+{
+	return peft_dtypes[t].st == NULL || t == PEFT_F8_E4M3 ||
+	    t == PEFT_F8_E5M2;
+}

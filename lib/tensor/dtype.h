@@ -2,6 +2,7 @@
 #ifndef PEFT_TENSOR_DTYPE_H
 #define PEFT_TENSOR_DTYPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,5 +47,10 @@ extern const struct peft_dtype_info peft_dtypes[PEFT_NDTYPE];
 enum peft_dtype	peft_dtype_of_name(const char *);
 enum peft_dtype	peft_dtype_of_st(const char *);
 enum peft_dtype	peft_dtype_of_ggml(uint32_t);
+
+/* The floats that weights are trained and kept in: f32, f16, bf16. */
+bool	peft_is_float(enum peft_dtype);
+/* What is made of those at a loss: blocks, codes with scales, and fp8. */
+bool	peft_is_quantised(enum peft_dtype);
 
 #endif
