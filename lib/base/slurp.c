@@ -15,8 +15,12 @@ peft_in_regular(const char *path, struct peft_err *err)
 
 	if (stat(path, &st) == -1)
 		return peft_seterrno(err, "%s", path);
-	return S_ISREG(st.st_mode) ? 0 :
-	    peft_seterr(err, "%s: not a file", path);
+	if (S_ISREG(st.st_mode))
+		return 0;
+	if (!S_ISDIR(st.st_mode))
+		return peft_seterr(err, "%s: not a file", path);
+	errno = EISDIR;
+	return peft_seterrno(err, "%s", path);
 }
 
 int
