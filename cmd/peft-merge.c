@@ -15,7 +15,8 @@
 
 enum {
 	O_ONTO = PEFT_O_OWN, O_ANYBASE, O_LOSSY, O_VERIFY, O_TOKENS, O_SHARD,
-	O_KEEP, O_DOUBLE, O_ASLORA, O_TUNED, O_LAYOUT
+	O_KEEP, O_DOUBLE, O_ASLORA, O_TUNED, O_LAYOUT,
+	O_RSLORA
 };
 
 static const struct peft_opt opts[] = {
@@ -25,6 +26,7 @@ static const struct peft_opt opts[] = {
 	{ O_KEEP, "keep", "REGEX", "-t leaves weights whose name matches as they are" },
 	{ O_DOUBLE, "double-quant", NULL, "nf4, fp4: quantise the scales too" },
 	{ O_ASLORA, "as-lora", "RANK|auto|exact", "write what would change as a LoRA adapter instead" },
+	{ O_RSLORA, "rslora", NULL, "with --as-lora: scaled by alpha / sqrt(rank)" },
 	{ O_TUNED, "tuned", "MODEL", "with --as-lora: what this model has more than the base" },
 	{ O_LAYOUT, "layout", "NAME", "write the adapter as another tool has it (man page)" },
 	{ O_ONTO, "onto", NULL, "the base is the original of the quantised one trained on" },
@@ -237,6 +239,8 @@ check_pipes(const struct job *job)
 static void
 check_adapter(const struct job *job)
 {
+	if (job->lora.rslora && !job->as_lora)
+		peft_die(PEFT_USAGE, "--rslora is for --as-lora");
 	if (job->lora.tuned != NULL && job->lora.exact)
 		peft_die(PEFT_USAGE, "--tuned needs --as-lora RANK or auto");
 	if (job->convert && (job->nadapters != 1 || job->weights[0] != 1))
@@ -293,6 +297,9 @@ parse(struct job *job, int argc, char **argv)
 			break;
 		case O_DOUBLE:
 			job->merge.nested = true;
+			break;
+		case O_RSLORA:
+			job->lora.rslora = true;
 			break;
 		case O_ONTO:
 			job->merge.base = PEFT_MERGE_ONTO;

@@ -7,7 +7,7 @@ _peft_merge() {
 	--completion) COMPREPLY=($(compgen -W 'bash zsh' -- "$cur")); return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		COMPREPLY=($(compgen -W ' -m --model= -a --adapter= -t --type= --keep= --double-quant --as-lora= --tuned= --layout= --onto --any-base --force-lossy --verify --tokens= --shard= -o --output= -f --force -n --dry-run -j --threads= -q --quiet -v --verbose --log-json --completion= -h --help -V --version' -- "$cur"))
+		COMPREPLY=($(compgen -W ' -m --model= -a --adapter= -t --type= --keep= --double-quant --as-lora= --rslora --tuned= --layout= --onto --any-base --force-lossy --verify --tokens= --shard= -o --output= -f --force -n --dry-run -j --threads= -q --quiet -v --verbose --log-json --completion= -h --help -V --version' -- "$cur"))
 		[[ ${COMPREPLY-} == *= ]] && compopt -o nospace
 	else
 		compopt -o filenames

@@ -64,6 +64,17 @@ expect 2 "*rank_pattern: '(q': pattern*" peft-train -q -n -m "$base" \
 expect 2 "*rank_pattern: 'zz' matches none of the targeted modules*" \
     peft-train -q -n -m "$base" --set 'rank_pattern={"zz":2}' tok
 
+# methods that PEFT has besides
+for m in ADAMSS BEFT CARTRIDGE DEFT FROD GLORA GRALORA LILY OSF PEANUT PSOFT \
+    PVERA SHADOW SUPERTUNING TINYLORA UNILORA WAVEFT; do
+	rm -rf newer
+	cp -r "$golden/ia3" newer
+	chmod -R u+w newer
+	echo "{\"peft_type\":\"$m\"}" >newer/adapter_config.json
+	expect 2 "*newer: peft_type \"$m\" is a method of PEFT's that is not*" \
+	    peft-eval -q -m "$base" -a newer -o scores tok
+done
+
 # of a model whose head is its embedding
 tied=$TOP/tests/golden/tied
 cp -r "$tied/trainable_tokens" odd-tokens
@@ -74,9 +85,25 @@ W=base_model.model.lm_head.trainable_tokens_delta perl \
     >odd-tokens/adapter_model.safetensors
 expect 3 '*lm_head.trainable_tokens_delta differs from that of the embedding*' \
     peft-eval -q -m "$tied/base" -a odd-tokens -o scores tok
-expect 2 '*embed_tokens: ensure_weight_tying is not honoured here*' \
-    peft-train -q -m "$tied/base" --steps 1 --target embed_tokens,q_proj \
-    --set ensure_weight_tying=true -o scores/ tok
+expect 2 '*lm_head: it is the embedding, which an adapter that begins as*' \
+    peft-train -q -m "$tied/base" --steps 1 --target lm_head,q_proj \
+    --set init_lora_weights=pissa -o scores/ tok
+tie() {
+	peft-train -q -m "$tied/base" --steps 1 --target "$1,q_proj" \
+	    --set ensure_weight_tying=true -o scores/ --set "$2" tok
+}
+expect 2 '*embed_tokens: ensure_weight_tying excludes use_dora*' \
+    tie lm_head use_dora=true
+expect 2 '*embed_tokens: ensure_weight_tying: alpha_pattern*' \
+    tie embed_tokens,lm_head 'alpha_pattern={"lm_head":3}'
+cp -r "$tied/tied_target" odd-tied
+chmod -R u+w odd-tied
+W=base_model.model.lm_head.lora_B.weight perl \
+    "$TOP/tests/st-edit.pl" 'put(4, f32(7), $w)' \
+    <"$tied/tied_target/adapter_model.safetensors" \
+    >odd-tied/adapter_model.safetensors
+expect 3 '*lm_head.lora_B.weight differs from that of the embedding*' \
+    peft-eval -q -m "$tied/base" -a odd-tied -o scores tok
 
 # what cannot be merged, asked to
 for m in prompt_tuning prefix_tuning p_tuning multitask_3 cpt adaption_prompt \

@@ -192,7 +192,10 @@ for v in 0 -32 1e300 2.5; do
 done
 wrong 'blocks that do not divide' '*.weight_scale_inv fits no block size *' 1 \
     s/32,/48,/
-config 'another float' 'fmt "e5m2" is not honoured' s/e4m3/e5m2/
+wrong 'another float than it says' \
+    "*.weight is of type f8_e4m3, which the quantization_config (fp8) does *" \
+    1 s/e4m3/e5m2/
+config 'no such float' 'fmt "e3m4" is not honoured' s/e4m3/e3m4/
 layout fp8-ue8m0 $u
 wrong 'an exponent of NaN' "the scales of $u.weight are not finite: scale 0 *" \
     'put(0, "\xff", "$w.weight_scale_inv")'
@@ -230,7 +233,7 @@ wrong 'zeros turned' "$u.weight_zero_point is not 12 x 2 words (i32)" \
     'be("$w.weight_zero_point", "I32", 2, 12)'
 wrong 'a group below zero' "$u.weight: g_idx: column 0 is of group -1 of 2" \
     '$t{"$w.weight_g_idx"} = { dtype => "I32", shape => [64],
-    data => pack("l<", -1) x 64 }'
+    data => pack("l<", -1) . "\0" x 252 }'
 wrong 'fewer columns in order' "$u.weight_g_idx is not a list of 64 i32" \
     '$t{"$w.weight_g_idx"} = { dtype => "I32", shape => [32],
     data => "\0" x 128 }'

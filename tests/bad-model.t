@@ -292,4 +292,17 @@ each pipe 'GGUF cut in a pipe' 2 'standard input: ends early: tensor *' bad.pipe
 printf 'PK\003\004xxxxxxxx' >bad.pipe
 each pipe 'a pickle in a pipe' 2 'standard input: is a PyTorch pickle*' bad.pipe
 
+# of a folder, what is no file is not waited for
+peft-quantize -q --shard 60K -o shards/ base
+for f in config.json model.safetensors.index.json \
+    "$(basename shards/model-00002-*)"; do
+	rm -rf bad.d; cp -r shards bad.d
+	rm "bad.d/$f"; mkfifo "bad.d/$f"
+	for cmd in 'quantize -n' inspect; do
+		# shellcheck disable=SC2086
+		expect 2 "peft-*: bad.d/$f: not a file" \
+		    timeout 20 peft-$cmd bad.d
+	done
+done
+
 done_testing

@@ -83,7 +83,7 @@ refuse 'lora_ga_config: stable_gamma 0 is not *' lora_ga \
     'lora_ga_config={"stable_gamma":0}'
 expect 2 'peft-train: *lora_ga needs twice the rank, 18, of *' train \
     --rank 9 --target "$all" --set init_lora_weights=lora_ga -o never
-refuse '*excludes use_dora and lora_bias' corda use_dora=true
+refuse '*excludes lora_bias' corda lora_bias=true
 refuse '*can only be put on linear layers' eva \
     'target_modules=["q_proj","lm_head"]'
 # LoftQ over a base that is quantised already: what numpy's SVD leaves, and

@@ -51,6 +51,20 @@ exact LoRA 4 lora --rank 4
 ok 'LoRA: the same bytes' sh -c 'st-list own/adapter_model.safetensors >a; st-list plain/adapter_model.safetensors | cmp a -'
 exact rsLoRA 4 lora --rank 4 --rslora
 ok 'rsLoRA: the same bytes, another alpha' sh -c 'st-list own/adapter_model.safetensors >a; st-list plain/adapter_model.safetensors | cmp a - && jq -ne --argjson a "$(jq .lora_alpha own/adapter_config.json)" --argjson b "$(jq .lora_alpha plain/adapter_config.json)" "(\$b / 4 - \$a / 2) | fabs < 1e-12"'
+# and back, of several ranks and alphas, too
+try='-q -f -m base --rank 4 --target q_proj,v_proj,up_proj --set rank_pattern={"v_proj":2} --set alpha_pattern={"up_proj":5} --lr 2e-2 --steps 3'
+peft-train $try -o own/ chats.tok
+expect 0 '*: a LoRA of rank 4 on * weights, exactly' peft-merge -f -m base -a own --as-lora exact --rslora -o rs/
+ok 'LoRA to rsLoRA' jq -e '.use_rslora == true' rs/adapter_config.json
+ok 'LoRA to rsLoRA: the same bytes' sh -c 'st-list own/adapter_model.safetensors >a; st-list rs/adapter_model.safetensors | cmp a -'
+ok 'LoRA to rsLoRA: the same loss' near "$(loss own)" "$(loss rs)" 1e-6
+ok 'which is not the base'"'"'s' sh -c "! jq -ne '($(loss rs) - $(cat before)) | fabs < 0.001'"
+peft-merge -q -f -m base -a rs --as-lora exact -o own2/
+ok 'and to LoRA again' near "$(loss own)" "$(loss own2)" 1e-6
+peft-merge -q -f -m base -a own --as-lora 2 -o few/; peft-merge -q -f -m base -a own --as-lora 2 --rslora -o few-rs/
+ok 'approximated, too' near "$(loss few)" "$(loss few-rs)" 1e-6
+expect 1 '*--rslora is for --as-lora' peft-merge -q -m base -a own --rslora -o no/
+rm -rf own2
 exact PiSSA 4 lora --rank 2 --set init_lora_weights=pissa
 exact OLoRA 4 lora --rank 2 --set init_lora_weights=olora
 exact 'the library'"'"'s' 4 ah-lora --rank 4

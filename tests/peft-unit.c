@@ -210,9 +210,9 @@ check_configs(void)
 	    "2 model.layers.0.self_attn.q_proj: LORA needs the model's" },
 	{ "{\"peft_type\":\"LORA\",\"use_dora\":true,\"lora_bias\":true}",
 	    "2 use_dora and lora_bias exclude each other" },
-	{ "{\"peft_type\":\"LORA\",\"use_dora\":true,"
+	{ "{\"peft_type\":\"LORA\",\"r\":2,\"use_dora\":true,"
 	    "\"init_lora_weights\":\"olora\"}",
-	    "2 use_dora excludes an adapter that begins as a part" },
+	    "2 model.layers.0.self_attn.q_proj: LORA needs the model's" },
 	{ "{\"peft_type\":\"LORA\",\"bias\":\"lora\"}",
 	    "2 bias is neither \"none\", \"all\" nor \"METHOD_only\"" },
 	{ "{\"peft_type\":\"LORA\",\"r\":2,\"modules_to_save\":[\"lm_head\"]}",

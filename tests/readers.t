@@ -46,6 +46,31 @@ for c in gptq4 gptq3 awq ct-int4 ct-w8a8 fp8-block mxfp4; do
 	ok "$c: something" [ -s pipe ]
 done
 
+# edited CASE NEW CODE [SED-SCRIPT]: another model, with its values in NEW.f32
+edited() {
+	mkdir "$2"
+	sed "${4-}" "$1/config.json" >"$2/config.json"
+	perl "$TOP/tests/st-edit.pl" "$3" <"$1/model.safetensors" \
+	    >"$2/model.safetensors"
+	expect 0 '' peft-quantize -q -t f32 -o "$2.f32/" "$2"
+	st-list "$2.f32/model.safetensors" | sort >"$2.list"
+}
+# compressed-tensors leaves a g_idx of -1 where columns are in order
+edited ct-int4 inorder 1
+edited ct-int4 unset 'for my $p (grep /packed$/, keys %t) {
+    (my $s = $p) =~ s/packed/shape/; (my $g = $p) =~ s/packed/g_idx/;
+    my $n = (unpack "q<2", $t{$s}{data})[1];
+    $t{$g} = { dtype => "I32", shape => [$n], data => pack("l<", -1) x $n } }'
+ok 'a g_idx that was never set is none' cmp inorder.list unset.list
+# 1.0 in both kinds of 8-bit floats
+ones='for (grep /proj.weight$/, keys %t) {
+    $t{$_}{data} =~ s/./$c/gs; $t{$_}{dtype} = $d }'
+edited fp8-block e4m3 "my (\$c, \$d) = ('8', 'F8_E4M3'); $ones"
+edited fp8-block e5m2 "my (\$c, \$d) = ('<', 'F8_E5M2'); $ones" s/e4m3/e5m2/
+edited fp8-block either "my (\$c, \$d) = ('<', 'F8_E5M2'); $ones" /fmt/d
+ok 'fp8: of five bits of exponent, if that is said' cmp e4m3.list e5m2.list
+ok 'or if nothing is' cmp e4m3.list either.list
+
 # ---- other types, other containers ------------------------------------------
 
 values() { st-list "$1" | grep -v '^peft.file' | sort; }

@@ -188,6 +188,29 @@ sh -c 'peft-quantize -t f32 base | peft-quantize -q -t nf4 --residual-rank 4 \
     --residual-out rp/ -o rpq/ -'
 ok 'a model from a pipe' cmp rp/adapter_model.safetensors one/adapter_model.safetensors
 
+# of models that others have quantised: both hashes are right
+hash_of() { peft-inspect --json --hash "$1" | jq -r .hash; }
+told() { strings -n 60 "$1" | grep -o "\"$2\":\"[^\"]*\"" | cut -d'"' -f4; }
+for c in gptq4 bnb-int8 fp8-block; do
+	mkdir $c
+	cp "$TOP/tests/golden/readers/$c.json" $c/config.json
+	zstd -dq "$TOP/tests/golden/readers/$c.safetensors.zst" \
+	    -o $c/model.safetensors
+	for out in lq.$c/ lq.$c.gguf; do
+		expect 0 '*' peft-quantize -q --pure -t \
+		    "$([ $out = lq.$c/ ] && echo nf4 || echo q4_0)" \
+		    --residual-rank 4 --residual-out ad.$c/ -f -o $out $c
+		ok "$c, $out: the adapter knows its base" \
+		    [ "$(told ad.$c/adapter_model.safetensors peft.base)" = \
+		    "$(hash_of ${out%/})" ]
+		peft-merge -q -f -m ${out%/} -a ad.$c -t f32 -o mg/
+		ok "$c, $out: with it, it is near" sh -c "peft-inspect --diff --json \
+		    $c mg | jq -s -e 'map(.rms) | max | . > 0.01 and . < 0.09'"
+	done
+	ok "$c: the base knows what it is made from" \
+	    [ "$(told lq.$c/model.safetensors peft.origin)" = "$(hash_of $c)" ]
+done
+
 # ---- usage
 for o in '--calibrate t.tok' '--fit-types q4_0' '--fail-above kl=1' \
     '--residual-rank 2' '--residual-out x' '--residual-iters 2' \

@@ -46,6 +46,10 @@ bool		 peft_in_ready(struct peft_in *, int fd, bool wait);
 ssize_t		 peft_in_read(struct peft_in *, void *, size_t n,
 		    struct peft_err *) PEFT_MUSTCHECK;
 
+/* 0: a file, which is there to be read; what is in a folder may also be a pipe
+ * that nobody writes to, or a device. */
+int		 peft_in_regular(const char *path, struct peft_err *)
+		    PEFT_MUSTCHECK;
 /* A whole file, at most max bytes, as it is on disk (not unpacked). */
 int		 peft_in_slurp(const char *path, size_t max, struct peft_buf *,
 		    struct peft_err *) PEFT_MUSTCHECK;

@@ -3,9 +3,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/in.h"
+
+int
+peft_in_regular(const char *path, struct peft_err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) == -1)
+		return peft_seterrno(err, "%s", path);
+	if (S_ISREG(st.st_mode))
+		return 0;
+	if (!S_ISDIR(st.st_mode))
+		return peft_seterr(err, "%s: not a file", path);
+	errno = EISDIR;
+	return peft_seterrno(err, "%s", path);
+}
 
 int
 peft_in_slurp(const char *path, size_t max, struct peft_buf *b,

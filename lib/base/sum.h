@@ -9,8 +9,8 @@
  * fast as memory is read.  The same bytes in other pieces have the same sum;
  * begin with a struct of zeros. */
 struct peft_sum {
-	uint64_t	lane[4], n;
-	uint8_t		rest[32];
+	uint64_t	lane[8], n;
+	uint8_t		rest[64];
 };
 
 void		peft_sum_add(struct peft_sum *, const void *, size_t);

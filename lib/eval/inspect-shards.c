@@ -3,6 +3,7 @@
  * source refuses at the first thing that is wrong is listed here. */
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,8 @@ read_header(FILE *fp, struct peft_st *st, struct peft_err *err)
 	char *text;
 	int r = -1;
 
+	if (fstat(fileno(fp), &sb) == -1 || !S_ISREG(sb.st_mode))
+		return peft_seterr(err, "it is not a file");
 	if (fread(prefix, 1, sizeof(prefix), fp) != sizeof(prefix))
 		return peft_seterr(err, "it ends within the length of the "
 		    "header");
@@ -65,7 +68,7 @@ read_header(FILE *fp, struct peft_st *st, struct peft_err *err)
 	else
 		r = peft_st_parse(st, text, len, err);
 	free(text);
-	if (r == 0 && fstat(fileno(fp), &sb) == 0 && (uintmax_t)sb.st_size !=
+	if (r == 0 && (uintmax_t)sb.st_size !=
 	    (uintmax_t)st->nbytes + len + sizeof(prefix)) {
 		peft_st_free(st);
 		r = peft_seterr(err, "it has %jd bytes, its header calls for "
@@ -81,10 +84,12 @@ open_shard(const struct shards *s, const char *file, struct peft_st *st,
 {
 	struct peft_buf path = { 0 };
 	FILE *fp;
-	int r;
+	int fd = -1, r;
 
 	peft_buf_printf(&path, "%s/%s", s->folder, file);
-	fp = path.failed ? NULL : fopen(path.data, "rbe");
+	if (!path.failed)		/* it may be a pipe */
+		fd = open(path.data, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fp = fd == -1 ? NULL : fdopen(fd, "rb");
 	r = fp == NULL ? peft_seterrno(err, "it cannot be opened") :
 	    read_header(fp, st, err);
 	if (fp != NULL)
@@ -227,7 +232,8 @@ peft_inspect_shards(cJSON *j, const char *folder, size_t *bad,
 	}
 	out = cJSON_AddObjectToObject(j, "shards");
 	s.problems = cJSON_CreateArray();
-	if (peft_in_slurp(path.data, max_index, &text, &why) == -1 ||
+	if (peft_in_regular(path.data, &why) == -1 ||
+	    peft_in_slurp(path.data, max_index, &text, &why) == -1 ||
 	    (index = peft_json(text.data == NULL ? "" : text.data, text.len,
 	    &why)) == NULL)
 		problem(&s, "%s: %s", index_name, why.msg);

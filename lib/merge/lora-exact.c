@@ -15,6 +15,7 @@ struct exact {
 	size_t			*rank;		/* [sites]; 0: no part */
 	double			*scale;		/* [sites] the first's */
 	bool			*taken;		/* [sites] */
+	bool			 rslora;
 	struct peft_adapter	*adapter;
 };
 
@@ -71,6 +72,8 @@ config_of(const struct exact *x, struct peft_lorasum *sum)
 		peft_lora_pattern(ranks, alphas, sites->at[i].path, x->rank[i],
 		    sum->rank, alpha, first);
 	}
+	if (x->rslora)
+		peft_lora_config_rslora(c, sites, x->taken);
 	return c;
 }
 
@@ -142,7 +145,7 @@ peft_merge_exact_lora(struct peft_merge *m, const struct peft_loraopt *opt,
     bool dry, void (*line)(void *, const struct peft_loraline *), void *ctx,
     struct peft_lorasum *sum, struct peft_err *err)
 {
-	struct exact x = { .m = m };
+	struct exact x = { .m = m, .rslora = opt->rslora };
 	size_t n = m->sites.n + 1;
 	int r = -1;
 

@@ -21,6 +21,7 @@ struct peft_loraopt {
 	bool		 exact;		/* the adapters' own factors, side by
 					 * side; those that have none are
 					 * refused */
+	bool		 rslora;	/* with use_rslora, and alphas for it */
 	const struct peft_layout *layout;	/* to write it in; NULL: PEFT's,
 					 * or GGUF if output is called so */
 	bool		 lossy;		/* leave out what LoRA has no place for

@@ -308,6 +308,8 @@ to_lora(struct work *w, bool dry,
 		w->rank = w->full;	/* no more is needed by any */
 	w->sum->rank = w->rank;
 	config = peft_lora_config(&w->m->sites, w->taken, w->rank, NULL);
+	if (w->opt->rslora)
+		peft_lora_config_rslora(config, &w->m->sites, w->taken);
 	w->adapter = peft_adapter_new(config, &w->m->sites, 0, err);
 	cJSON_Delete(config);
 	if (w->adapter == NULL || make_all(w, line, ctx, err) == -1)

@@ -7,6 +7,7 @@
 #include "peft/alora.h"
 #include "peft/hub.h"
 #include "peft/target.h"
+#include "peft/tied.h"
 #include "peft/tokens.h"
 
 int
@@ -119,8 +120,10 @@ peft_adapter_close(struct peft_adapter *a)
 	}
 	for (i = 0; i < a->nparams; i++)
 		free((char *)(uintptr_t)a->params[i].name);
-	for (i = 0; i < a->nmodules; i++)
+	for (i = 0; i < a->nmodules; i++) {
+		peft_tied_free(&a->modules[i]);
 		free(a->modules[i].state);
+	}
 	for (i = 0; a->meta != NULL && a->meta[i] != NULL; i++)
 		free(a->meta[i]);
 	peft_map_free(&a->index);
@@ -188,6 +191,7 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	struct peft_site *site = NULL;
 	struct peft_hook **end;
 	struct peft_rows rows;
+	bool loaded;
 	int r;
 
 	if (m->site == NULL && m->method->attach == NULL)
@@ -204,10 +208,11 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	m->ready = false;
 	if (m->method->prepare != NULL || m->param[PEFT_BENEATH] != NULL) {
 		r = peft_site_rows(site, &rows, err);
-		if (r == 1 && peft_beneath_check(m, &rows, err) == -1)
-			r = -1;
+		loaded = r == 1;
 		if (r != -1 && m->method->prepare != NULL)
-			r = m->method->prepare(m, r == 1 ? &rows : NULL, err);
+			r = m->method->prepare(m, loaded ? &rows : NULL, err);
+		if (r != -1 && loaded)
+			r = peft_beneath_check(m, &rows, err);
 		peft_rows_turned_free(&rows);
 		if (r == -1)
 			return -1;
@@ -228,7 +233,7 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	for (end = &site->hooks; *end != NULL; end = &(*end)->next)
 		;
 	*end = &m->hook;
-	return 0;
+	return peft_tied_attach(m, sites, index, err);
 }
 
 int
@@ -293,6 +298,8 @@ peft_adapter_seed(struct peft_adapter *a, uint64_t seed)
 
 		m->rng = peft_rng_key(seed ^ UINT64_C(0xd509),
 		    m->site != NULL ? m->site->path : m->method->type);
+		if (m->head != NULL)
+			m->head->rng = m->rng;
 	}
 	for (i = 0; i < a->nexperts; i++)
 		peft_adapter_seed(a->experts[i], seed + i + 1);

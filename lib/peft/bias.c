@@ -191,7 +191,8 @@ peft_bias_add(struct peft_adapter *a, const struct peft_sites *sites,
 			continue;
 		if (k < had || all == 1)
 			chosen[(*n)++] = (struct peft_choice){ s, k < had ?
-			    &inner : &outer, NULL };
+			    &inner : &outer, NULL,
+			    false };
 	}
 	return 0;
 }

@@ -129,21 +129,46 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 		}
 }
 
-static void
-output_back(void *self, const struct peft_hook_call *c, float *dy,
-    size_t lddy)
-{
-	const struct peft_module *m = self;
-	const float *s = m->param[S]->value, *keep = c->saved;
-	size_t out = m->site->out, t, i;
+/* Some columns of all rows, so that their sums are one thread's. */
+enum { STRIPE = 256 };
 
-	for (t = 0; t < c->T; t++, dy += lddy, keep += m->train ? out : 0)
-		for (i = 0; i < out; i++) {
+struct back {
+	const struct peft_module	*m;
+	const struct peft_hook_call	*call;
+	float				*dy;
+	size_t				 lddy;
+};
+
+static void
+back_task(void *ctx, size_t task, int thread)
+{
+	const struct back *b = ctx;
+	const struct peft_module *m = b->m;
+	size_t out = m->site->out, from = task * STRIPE, t, i;
+	size_t end = out - from < STRIPE ? out : from + STRIPE;
+	const float *s = m->param[S]->value, *keep = b->call->saved;
+	float *dy = b->dy;
+
+	(void)thread;
+	for (t = 0; t < b->call->T; t++, dy += b->lddy,
+	    keep += m->train ? out : 0)
+		for (i = from; i < end; i++) {
 			if (m->train)
 				m->param[S]->grad[i] += m->weight * dy[i] *
 				    keep[i];
 			dy[i] *= 1 + m->weight * (s[i] - 1);
 		}
+}
+
+static void
+output_back(void *self, const struct peft_hook_call *c, float *dy,
+    size_t lddy)
+{
+	const struct peft_module *m = self;
+	struct back b = { m, c, dy, lddy };
+
+	peft_cpu_run(c->cpu, (m->site->out + STRIPE - 1) / STRIPE, back_task,
+	    &b);
 }
 
 static const struct peft_hook_ops hook = {

@@ -111,7 +111,8 @@ add_module(struct peft_adapter *a, const struct peft_choice *c,
 
 	memset(shapes, 0, sizeof(shapes));
 	*m = (struct peft_module){ .adapter = a, .method = c->method,
-	    .settings = c->settings, .site = c->site, .weight = 1 };
+	    .settings = c->settings, .site = c->site, .weight = 1,
+	    .both = c->both || c->method->both };
 	if (c->site != NULL && check_kind(c->method, c->site, err) == -1)
 		return -1;
 	r = c->site == NULL ? c->method->common(c->settings, m, shapes, err) :
@@ -158,7 +159,7 @@ choose_wanted(const struct peft_adapter *a, const struct peft_sites *sites,
 			if (p->method->kinds >> s->kind & 1 &&
 			    p->method->wanted(p->settings, a, s))
 				chosen[(*n)++] = (struct peft_choice){ s,
-				    p->method, p->settings };
+				    p->method, p->settings, false };
 		}
 }
 
@@ -190,7 +191,7 @@ choose_sites(struct peft_adapter *a, const struct peft_sites *sites,
 		    a->method->wanted(a->settings, a, at[i]))
 			chosen[k++] = (struct peft_choice){ at[i],
 			    at[i]->kind == PEFT_STACK ? &peft_lora_stack :
-			    a->method, a->settings };
+			    a->method, a->settings, false };
 	*n = k;
 	free(at);
 	return r;
@@ -279,7 +280,7 @@ peft_adapter_build(struct peft_adapter *a, const struct peft_sites *sites,
 	for (i = 0; r == 0 && i < nparts; i++)
 		if (part[i].method->common != NULL)
 			chosen[n++] = (struct peft_choice){ NULL,
-			    part[i].method, part[i].settings };
+			    part[i].method, part[i].settings, false };
 	if (r == 0) {
 		a->modules = peft_calloc(n, sizeof(*a->modules), err);
 		a->params = peft_calloc(n * PEFT_MAXPART, sizeof(*a->params),

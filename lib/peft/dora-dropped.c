@@ -9,6 +9,7 @@
 
 #include "math/vec.h"
 #include "peft/dora.h"
+#include "peft/rows.h"
 
 /* Scratch behind that of the low rank: [T, in], then [T, out]. */
 struct room {
@@ -18,7 +19,7 @@ struct room {
 static struct room
 room_of(const struct peft_module *m, const struct peft_hook_call *c)
 {
-	float *in = c->scratch + peft_lowrank_scratch(m, c->T);
+	float *in = c->scratch + peft_dora_hook.scratch(m, c->T);
 
 	return (struct room){ in, in + c->T * m->site->in };
 }
@@ -28,7 +29,8 @@ scratch(const void *self, size_t T)
 {
 	const struct peft_module *m = self;
 
-	return peft_lowrank_scratch(m, T) + T * (m->site->in + m->site->out);
+	return peft_dora_hook.scratch(m, T) + T * (m->site->in +
+	    m->site->out);
 }
 
 /* W x' + s B A x' is kept, for the gradient of the magnitude. */
@@ -40,6 +42,7 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 	struct room room = room_of(m, c);
 	float *keep = c->saved + c->T * m->rank, *base = room.out;
 	size_t out = m->site->out, ld, t, i;
+	const struct peft_residual *began = &d->began;
 	const float *x;
 
 	if (!peft_drop_on(m, c)) {
@@ -49,6 +52,12 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 	x = peft_drop(m, c, room.in, &ld);
 	peft_site_product(c->cpu, m->site, x, ld, c->T, base, out,
 	    c->product);
+	if (began->a != NULL) {
+		peft_residual_less(m, c->cpu, began, 1, c->T, x, ld,
+		    c->scratch, base, out);
+		peft_residual_less(m, c->cpu, began, 1, c->T, c->x, c->ldx,
+		    c->scratch, y, ldy);
+	}
 	memcpy(keep, base, c->T * out * sizeof(*keep));
 	peft_lowrank_forward(self, c, keep, out);
 	for (t = 0; t < c->T; t++, y += ldy, keep += out, base += out)
@@ -62,17 +71,20 @@ output_back(void *self, const struct peft_hook_call *c, float *dy,
 {
 	const struct peft_module *m = self;
 	const struct peft_dora *d = m->state;
-	const float *keep = c->saved + c->T * m->rank;
-	float *gm = m->param[PEFT_LORA_MAGNITUDE]->grad;
-	size_t out = m->site->out, t, i;
+	size_t out = m->site->out;
+	float *sum = room_of(m, c).out;
+	struct peft_rows_back r = { .T = c->T, .n = out, .w = d->back,
+	    .v = c->saved + c->T * m->rank, .ldv = out, .g = sum, .dy = dy,
+	    .lddy = lddy };
 
 	if (!peft_drop_on(m, c)) {
 		peft_dora_hook.output_back(self, c, dy, lddy);
 		return;
 	}
-	for (t = 0; t < c->T; t++, keep += out, dy += lddy)
-		for (i = 0; i < out; i++)
-			gm[i] += dy[i] * keep[i] * d->inverse[i];
+	memset(sum, 0, out * sizeof(*sum));
+	peft_rows_back(c->cpu, &r);
+	peft_cpu_vec(c->cpu)->muladd(m->param[PEFT_LORA_MAGNITUDE]->grad, sum,
+	    d->inverse, out);
 }
 
 static void
@@ -85,7 +97,7 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 	size_t in = m->site->in, out = m->site->out, t, i;
 
 	if (!peft_drop_on(m, c)) {
-		peft_lowrank_backward(self, c, dy, lddy, dx, lddx);
+		peft_dora_hook.backward(self, c, dy, lddy, dx, lddx);
 		return;
 	}
 	for (t = 0; t < c->T; t++)
@@ -100,6 +112,12 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 			room.out[t * out + i] -= dy[t * lddy + i];
 	peft_site_product_back(c->cpu, m->site, room.out, out, c->T, room.in,
 	    in, c->product);
+	if (d->began.a != NULL) {
+		peft_residual_back(m, c->cpu, &d->began, 1, c->T, room.out,
+		    out, c->scratch, room.in, in);
+		peft_residual_back(m, c->cpu, &d->began, 1, c->T, dy, lddy,
+		    c->scratch, dx, lddx);
+	}
 	peft_drop_back(m, c, room.in, dx, lddx);
 }
 

@@ -43,7 +43,7 @@ peft_dora_embedding_prepare(struct peft_module *m,
 	float *row;
 	int r;
 
-	if (peft_dora_open(m, err) == -1)
+	if (peft_dora_open(m, base, err) == -1)
 		return -1;
 	if (base == NULL)
 		return 0;

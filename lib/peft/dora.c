@@ -22,20 +22,19 @@ peft_dora_memory(const void *self)
 	const struct peft_module *m = self;
 	size_t r = m->rank, out = m->site->out;
 
-	return sizeof(struct peft_dora) + (4 * out + r * out + r * r) *
-	    sizeof(float);
+	return sizeof(struct peft_dora) + (4 * out + r * out + r * r +
+	    peft_residual_room(m)) * sizeof(float);
 }
 
 int
-peft_dora_open(struct peft_module *m, struct peft_err *err)
+peft_dora_open(struct peft_module *m, const struct peft_rows *base,
+    struct peft_err *err)
 {
 	struct peft_dora *d = peft_calloc(1, peft_dora_memory(m), err);
 	size_t out = m->site->out;
 
 	if ((m->state = d) == NULL)
 		return -1;
-	if (m->train && m->weight != 1)
-		return peft_seterr(err, "it is trained with weight 1 only");
 	d->low = (struct peft_lowrank){ m->param[PEFT_LORA_A]->value,
 	    m->param[PEFT_LORA_B]->value, m->param[PEFT_LORA_A]->grad,
 	    m->param[PEFT_LORA_B]->grad, NULL };
@@ -45,7 +44,16 @@ peft_dora_open(struct peft_module *m, struct peft_err *err)
 	d->inverse = d->back + out;
 	d->wa = d->inverse + out;
 	d->aa = d->wa + m->rank * out;
-	return 0;
+	return peft_is_residual(m) ? peft_residual_find(m, base, d->aa +
+	    m->rank * m->rank, &d->began, err) : 0;
+}
+
+const struct peft_residual *
+peft_dora_began(const struct peft_module *m)
+{
+	const struct peft_dora *d = m->state;
+
+	return &d->began;
 }
 
 int
@@ -56,7 +64,7 @@ peft_dora_prepare(struct peft_module *m, const struct peft_rows *base,
 	struct peft_dora *d;
 	float *row;
 
-	if (peft_dora_open(m, err) == -1)
+	if (peft_dora_open(m, base, err) == -1)
 		return -1;
 	d = m->state;
 	if (base == NULL)
@@ -68,10 +76,21 @@ peft_dora_prepare(struct peft_module *m, const struct peft_rows *base,
 			free(row);
 			return -1;
 		}
+		if (d->began.a != NULL)
+			peft_residual_row(m, &d->began, i, 1, row);
 		d->norm2[i] = (float)peft_vec_best()->sumsq(row, m->site->in);
 	}
 	free(row);
 	return 0;
+}
+
+static size_t
+scratch(const void *self, size_t T)
+{
+	const struct peft_module *m = self;
+	size_t low = peft_lowrank_scratch(m, T);
+
+	return low > T * m->rank ? low : T * m->rank;
 }
 
 static size_t
@@ -112,6 +131,20 @@ peft_dora_scales(const struct peft_module *m)
 	}
 }
 
+/* A (W - s B0 A0)^T = A W^T - s (A A0^T) B0^T, given the first; aa is
+ * room. */
+static void
+less_residual(const struct peft_module *m, struct peft_cpu *cpu,
+    struct peft_dora *d)
+{
+	size_t r = m->rank, in = m->site->in, out = m->site->out;
+
+	peft_gemm(cpu, PEFT_N, PEFT_T, r, r, in, 1, d->low.a, in, d->began.a,
+	    in, 0, d->aa, r);
+	peft_gemm(cpu, PEFT_N, PEFT_T, r, out, r, -m->scale, d->aa, r,
+	    d->began.b, r, 1, d->wa, out);
+}
+
 /* Without a processor a merge is being prepared, for which it is done. */
 void
 peft_dora_begin(void *self, struct peft_cpu *cpu, float *product)
@@ -123,6 +156,8 @@ peft_dora_begin(void *self, struct peft_cpu *cpu, float *product)
 	if (cpu == NULL || !peft_module_stale(m))
 		return;
 	peft_site_product(cpu, m->site, d->low.a, in, r, d->wa, out, product);
+	if (d->began.a != NULL)
+		less_residual(m, cpu, d);
 	peft_gemm(cpu, PEFT_N, PEFT_T, r, r, in, 1, d->low.a, in, d->low.a,
 	    in, 0, d->aa, r);
 	peft_dora_scales(m);
@@ -146,6 +181,9 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 	whole.weight = 1;
 	for (t = 0; a != 1 && t < c->T; t++)
 		memcpy(keep + t * out, y + t * ldy, out * sizeof(*keep));
+	if (d->began.a != NULL)
+		peft_residual_less(&whole, c->cpu, &d->began, 1, c->T, c->x,
+		    c->ldx, c->scratch, y, ldy);
 	peft_lowrank_forward(&whole, c, y, ldy);
 	peft_rows_times(c->cpu, &r);
 	for (t = 0; a != 1 && t < c->T; t++) {
@@ -154,25 +192,50 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 	}
 }
 
-/* The magnitude's gradient, and the output's on its way in. */
+/* The magnitude's gradient, and the output's on its way in.  (In part it is
+ * frozen, beneath another.) */
 static void
 output_back(void *self, const struct peft_hook_call *c, float *dy,
     size_t lddy)
 {
 	const struct peft_module *m = self;
 	const struct peft_dora *d = m->state;
-	size_t out = m->site->out;
-	float *sum = c->scratch;
+	const struct peft_vec *v = peft_cpu_vec(c->cpu);
+	size_t out = m->site->out, t;
+	float *sum = c->scratch, *keep = c->saved + c->T * m->rank;
+	bool learns = m->train && m->weight == 1;
 	struct peft_rows_back r = { .T = c->T, .n = out, .w = d->back,
-	    .v = c->saved + c->T * m->rank, .ldv = out, .g = m->train ? sum :
-	    NULL, .dy = dy, .lddy = lddy, .dx = dy, .lddx = lddy };
+	    .v = keep, .ldv = out, .g = learns ? sum : NULL, .dy = dy,
+	    .lddy = lddy, .dx = dy, .lddx = lddy };
 
+	for (t = 0; m->weight != 1 && t < c->T; t++, keep += out) {
+		v->mul(keep, dy + t * lddy, d->scale, out);
+		v->scale(keep, m->weight, out);
+	}
 	memset(sum, 0, out * sizeof(*sum));
 	peft_rows_back(c->cpu, &r);
-	if (m->train)
-		peft_cpu_vec(c->cpu)->muladd(
-		    m->param[PEFT_LORA_MAGNITUDE]->grad, sum, d->inverse,
-		    out);
+	if (learns)
+		v->muladd(m->param[PEFT_LORA_MAGNITUDE]->grad, sum,
+		    d->inverse, out);
+}
+
+/* Weighted, the low rank's own gradient is what output_back() kept. */
+static void
+backward(void *self, const struct peft_hook_call *c, const float *dy,
+    size_t lddy, float *dx, size_t lddx)
+{
+	struct peft_module whole = *(struct peft_module *)self;
+	const struct peft_dora *d = whole.state;
+
+	if (whole.weight != 1) {
+		dy = c->saved + c->T * whole.rank;
+		lddy = whole.site->out;
+	}
+	whole.weight = 1;
+	peft_lowrank_backward(&whole, c, dy, lddy, dx, lddx);
+	if (dx != NULL && d->began.a != NULL)
+		peft_residual_back(&whole, c->cpu, &d->began, 1, c->T, dy,
+		    lddy, c->scratch, dx, lddx);
 }
 
 /* Weighted, it wants the base's output by itself. */
@@ -186,40 +249,52 @@ thin(const void *self, const struct peft_hook_call *c, struct peft_thin *w)
 
 const struct peft_hook_ops peft_dora_hook = {
 	.memory = peft_dora_memory, .begin = peft_dora_begin, .saved = saved,
-	.scratch = peft_lowrank_scratch, .forward = forward,
-	.backward = peft_lowrank_backward, .output_back = output_back,
+	.scratch = scratch, .forward = forward, .backward = backward,
+	.output_back = output_back,
 	.thin = thin,
 };
+
+/* |W_i + s B_i A|, or |W_i - s B0_i A0 + s B_i A| */
+static double
+norm_of(const struct peft_module *m, size_t i, const float *row)
+{
+	const struct peft_dora *d = m->state;
+	size_t in = m->site->in, r = m->rank, j, k;
+	const float *b = d->low.b + i * r;
+	double norm = 0, sum;
+
+	for (j = 0; j < in; j++) {
+		for (sum = 0, k = 0; k < r; k++)
+			sum += (double)b[k] * d->low.a[k * in + j];
+		for (k = 0; d->began.a != NULL && k < r; k++)
+			sum -= (double)d->began.b[i * r + k] *
+			    d->began.a[k * in + j];
+		sum = row[j] + m->scale * sum;
+		norm += sum * sum;
+	}
+	return sqrt(norm);
+}
 
 int
 peft_dora_merge(const struct peft_module *m, size_t first, size_t n,
     float weight, float *rows)
 {
 	const struct peft_dora *d = m->state;
-	const struct peft_vec *v = peft_vec_best();
-	size_t in = m->site->in, r = m->rank, i, j;
+	size_t in = m->site->in, r = m->rank, i;
 	float *row = rows;
 
 	for (i = first; i < first + n; i++, row += in) {
-		const float *b = d->low.b + i * r;
-		double norm;
-		float g;
+		double norm = norm_of(m, i, row);
+		float g = norm > 0 ?
+		    (float)(m->param[PEFT_LORA_MAGNITUDE]->value[i] / norm) :
+		    0;
 
 		/* (1 - a) W + a g (W + s B A): scaled, then the update */
-		for (norm = 0, j = 0; j < in; j++) {
-			double sum = 0;
-			size_t k;
-
-			for (k = 0; k < r; k++)
-				sum += (double)b[k] * d->low.a[k * in + j];
-			sum = row[j] + m->scale * sum;
-			norm += sum * sum;
-		}
-		g = norm > 0 ? (float)(m->param[PEFT_LORA_MAGNITUDE]->value[i] /
-		    sqrt(norm)) : 0;
-		v->scale(row, 1 - weight + weight * g, in);
-		peft_lowrank_row(b, d->low.a, r, in, weight * g * m->scale,
-		    row);
+		peft_vec_best()->scale(row, 1 - weight + weight * g, in);
+		if (d->began.a != NULL)
+			peft_residual_row(m, &d->began, i, weight * g, row);
+		peft_lowrank_row(d->low.b + i * r, d->low.a, r, in,
+		    weight * g * m->scale, row);
 	}
 	return 0;
 }

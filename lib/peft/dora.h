@@ -13,10 +13,12 @@ struct peft_dora {
 	float			*inverse;	/* [out] 1 / |W + s B A| */
 	float			*wa;		/* [r, out] A W^T */
 	float			*aa;		/* [r, r] */
+	struct peft_residual	 began;		/* W is W - s B0 A0, then */
 };
 
-/* All of it zeros but low. */
-int	peft_dora_open(struct peft_module *, struct peft_err *);
+/* All of it zeros but low and began. */
+int	peft_dora_open(struct peft_module *, const struct peft_rows *base,
+	    struct peft_err *);
 size_t	peft_dora_memory(const void *);
 /* scale, back and inverse from the others; begin: from wa and aa of now,
  * too. */

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "peft/bias.h"
 #include "peft/target.h"
+#include "peft/tied.h"
 #include "peft/tokens.h"
 
 /* PEFT's rule for modules_to_save: the path ends so. */
@@ -75,7 +76,7 @@ add_full(struct peft_adapter *a, const struct peft_sites *sites,
 			for (k = 0; k < *n && chosen[k].site != s; k++)
 				;
 			chosen[*n] = (struct peft_choice){ s, &peft_full,
-			    NULL };
+			    NULL, false };
 			*n += k == *n;
 		}
 		if (!hit && !is_head_name(sites, e->valuestring))
@@ -117,7 +118,7 @@ add_tokens_of(struct peft_adapter *a, const struct peft_sites *sites,
 		    ends_in(s->path, name)) {
 			if (!is_said_again(s, t))
 				chosen[(*n)++] = (struct peft_choice){ s,
-				    &peft_tokens_part, t };
+				    &peft_tokens_part, t, false };
 			return 0;
 		}
 	}
@@ -144,31 +145,6 @@ add_tokens(struct peft_adapter *a, const struct peft_sites *sites,
 	return 0;
 }
 
-/* ensure_weight_tying: tokens of a head that is the embedding are of both in
- * any case; of a head that is not there is nothing to be tied. */
-static int
-check_tying(const struct peft_adapter *a, const struct peft_sites *sites,
-    const struct peft_choice *chosen, size_t n, struct peft_err *err)
-{
-	bool tie = false;
-	size_t i;
-
-	if (peft_json_bool(a->config, "ensure_weight_tying", &tie, err) == -1)
-		return -1;
-	if (!tie || sites->config == NULL || !sites->config->t.tied)
-		return 0;
-	for (i = 0; i < n; i++)
-		if ((chosen[i].site->kind == PEFT_EMBEDDING ||
-		    chosen[i].site->kind == PEFT_HEAD) &&
-		    chosen[i].method != &peft_tokens_part)
-			return peft_seterr(err, "%s: ensure_weight_tying is "
-			    "not honoured here for an embedding that is the "
-			    "head: train token rows "
-			    "(trainable_token_indices), or set it to false",
-			    chosen[i].site->path);
-	return 0;
-}
-
 int
 peft_extras(struct peft_adapter *a, const struct peft_sites *sites,
     struct peft_choice *chosen, size_t *n, struct peft_err *err)
@@ -176,6 +152,8 @@ peft_extras(struct peft_adapter *a, const struct peft_sites *sites,
 	size_t before = *n, i;
 	int r = add_full(a, sites, chosen, n, err);
 
+	if (r == 0)
+		r = peft_tied_choose(a, sites, chosen, n, err);
 	while (before > 0 && (before > *n ||
 	    chosen[before - 1].method != a->method))
 		before--;
@@ -186,8 +164,6 @@ peft_extras(struct peft_adapter *a, const struct peft_sites *sites,
 	    !a->method->hub)
 		return peft_seterr(err, "modules_to_save leaves nothing to "
 		    "target");
-	if (r == 0)
-		r = check_tying(a, sites, chosen, *n, err);
 	if (r == 0)
 		r = peft_bias_add(a, sites, chosen, n, err);
 	return r == -1 ? -1 : add_tokens(a, sites, chosen, n, err);

@@ -13,7 +13,12 @@
 #include "peft/bias.h"
 #include "peft/dense.h"
 #include "peft/row.h"
+#include "peft/tied.h"
 #include "peft/vector.h"
+
+enum { HEAD = 4 };		/* its weight again, for the head */
+
+static const struct peft_twin twins[] = { { 0, HEAD, false }, { 0 } };
 
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
@@ -36,6 +41,8 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	    rows_in ? s->out : s->in);
 	if (s->bias != SIZE_MAX)
 		out[1] = peft_shape1("bias", s->out);
+	if (m->both)
+		out[HEAD] = peft_tied_shape(m, out[0], "weight");
 	return 0;
 }
 
@@ -216,10 +223,20 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 	return 0;
 }
 
+/* The head's rows are the embedding's. */
+static const struct peft_hook_ops *
+tie(struct peft_module *head, struct peft_err *err)
+{
+	if (head->site->bias == SIZE_MAX)
+		return &peft_dense_hook;
+	peft_seterr(err, "ensure_weight_tying excludes a head with a bias");
+	return NULL;
+}
+
 const struct peft_method peft_full = {
 	.type = "modules_to_save", .kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD |
 	    1 << PEFT_EMBEDDING | 1 << PEFT_NORM,
 	.shapes = shapes, .init = init, .start = start, .prepare = prepare,
 	.hook_for = hook_for, .ops = &ops, .changes = changes,
-	.merge = merge,
+	.merge = merge, .tie = tie, .twins = twins,
 };

@@ -82,6 +82,10 @@ cJSON		*peft_lora_config(const struct peft_sites *,
 		    const bool *taken, size_t rank, const char *base);
 /* Into its rank_pattern and alpha_pattern: what a module has otherwise than
  * all. */
+/* The same scales with use_rslora, alpha / sqrt(r) instead of alpha / r; its
+ * patterns are of paths. */
+void		 peft_lora_config_rslora(cJSON *, const struct peft_sites *,
+		    const bool *taken);
 void		 peft_lora_pattern(cJSON *ranks, cJSON *alphas,
 		    const char *path, size_t rank, size_t all_rank,
 		    double alpha, double all_alpha);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "peft/method.h"
+#include "peft/tied.h"
 
 void
 peft_adapter_zerograd(struct peft_adapter *a)
@@ -39,6 +40,7 @@ peft_adapter_finish(struct peft_adapter *a, struct peft_cpu *cpu,
 	/* what an encoder makes of its last values is what is saved */
 	if (v->ops != NULL && v->ops->begin != NULL)
 		v->ops->begin(v->self, cpu, NULL);
+	peft_tied_finish(a);
 	return a->method->finish == NULL ? 0 : a->method->finish(a, err);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LoRA adapters made of changes: their configs, their factors. */
 
+#include <math.h>
 #include <string.h>
 
 #include "peft/layout.h"
@@ -68,6 +69,41 @@ peft_lora_pattern(cJSON *ranks, cJSON *alphas, const char *path, size_t rank,
 		cJSON_AddNumberToObject(ranks, path, (double)rank);
 	if (alpha != all_alpha)
 		cJSON_AddNumberToObject(alphas, path, alpha);
+}
+
+/* What a pattern says of the path itself, or else the key does. */
+static double
+number_of(const cJSON *config, const char *pattern, const char *path,
+    const char *key)
+{
+	const cJSON *v = peft_json_get(peft_json_get(config, pattern), path);
+
+	return v != NULL ? v->valuedouble :
+	    peft_json_get(config, key)->valuedouble;
+}
+
+void
+peft_lora_config_rslora(cJSON *c, const struct peft_sites *s,
+    const bool *taken)
+{
+	double all = peft_json_get(c, "lora_alpha")->valuedouble /
+	    sqrt(peft_json_get(c, "r")->valuedouble), alpha;
+	cJSON *alphas = cJSON_CreateObject();
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		const char *path = s->at[i].path;
+
+		if (!taken[i])
+			continue;
+		alpha = number_of(c, "alpha_pattern", path, "lora_alpha") /
+		    sqrt(number_of(c, "rank_pattern", path, "r"));
+		if (alpha != all)
+			cJSON_AddNumberToObject(alphas, path, alpha);
+	}
+	peft_json_set(c, "use_rslora", cJSON_CreateTrue());
+	peft_json_set(c, "lora_alpha", cJSON_CreateNumber(all));
+	peft_json_set(c, "alpha_pattern", alphas);
 }
 
 float *

@@ -69,8 +69,10 @@ peft_lora_start(struct peft_module *m, struct peft_err *err)
 		return l->dora ? peft_dora_embedding_start(m, err) : 0;
 	if (l->start == PEFT_LORA_ORTHOGONAL && orthogonal(m, err) == -1)
 		return -1;
-	if ((l->start == PEFT_LORA_PISSA || l->start == PEFT_LORA_OLORA) &&
-	    from_weight(m, false, err) == -1)
+	/* before a part of the weight goes into A and B: then it is B A that
+	 * is nothing, and the norms are those of the whole weight */
+	if (l->dora && from_weight(m, true, err) == -1)
 		return -1;
-	return l->dora ? from_weight(m, true, err) : 0;
+	return l->start == PEFT_LORA_PISSA || l->start == PEFT_LORA_OLORA ?
+	    from_weight(m, false, err) : 0;
 }

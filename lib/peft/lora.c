@@ -79,12 +79,6 @@ check(const cJSON *config, void *settings, struct peft_err *err)
 	if (l->dora && l->bias)
 		return peft_seterr(err, "use_dora and lora_bias exclude each "
 		    "other");
-	if (l->dora && (l->start == PEFT_LORA_PISSA || l->start ==
-	    PEFT_LORA_OLORA || l->start == PEFT_LORA_NITER))
-		return peft_seterr(err, "use_dora excludes an adapter that "
-		    "begins as a part of the weights (init_lora_weights "
-		    "\"pissa\", \"olora\"): its magnitudes are those of what "
-		    "is left of them");
 	if (l->start >= PEFT_LORA_PISSA && l->start != PEFT_LORA_EVA &&
 	    cJSON_GetArraySize(peft_json_get(config,
 	    "alora_invocation_tokens")) > 0)
@@ -113,7 +107,7 @@ embedding_shapes(const struct peft_lora *l, struct peft_module *m,
 	if (l->dora)
 		out[PEFT_LORA_MAGNITUDE] = peft_shape1(
 		    "lora_magnitude_vector", m->site->out);
-	return 0;
+	return m->both ? peft_lora_tied_shapes(l, m, out, err) : 0;
 }
 
 int
@@ -136,9 +130,9 @@ static int
 begin_shapes(const struct peft_lora *l, struct peft_shape *out,
     struct peft_err *err)
 {
-	if (l->dora || l->bias)
+	if (l->bias)
 		return peft_seterr(err, "an adapter that begins as a part of "
-		    "the weight excludes use_dora and lora_bias");
+		    "the weight excludes lora_bias");
 	out[PEFT_LORA_A0] = out[PEFT_LORA_A];
 	out[PEFT_LORA_B0] = out[PEFT_LORA_B];
 	out[PEFT_LORA_A0].suffix = "lora_A0";
@@ -161,6 +155,11 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 	m->dropout = embedding ? 0 : l->dropout;
 	if (embedding)
 		return embedding_shapes(l, m, out, err);
+	if (s->kind == PEFT_HEAD && s->weight == SIZE_MAX &&
+	    (l->start == PEFT_LORA_PISSA || l->start == PEFT_LORA_OLORA))
+		return peft_seterr(err, "it is the embedding, which an "
+		    "adapter that begins as a part of the weight would take "
+		    "that part from as well");
 	out[PEFT_LORA_A] = peft_shape2("lora_A.weight", m->rank, s->in);
 	out[PEFT_LORA_B] = peft_shape2("lora_B.weight", s->out, m->rank);
 	if (l->bias)
@@ -177,7 +176,7 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 /* A: kaiming_uniform(a = sqrt 5), which is U(-1/sqrt(in), 1/sqrt(in)), or
  * N(0, 1/r^2); B and b: zero, so that the adapter begins as nothing, or as
  * torch's Linear has them (init_lora_weights false).  On an embedding A is
- * zero and B ~ N(0, 1). */
+ * zero and B ~ N(0, 1), or what A is on its head, if it is that. */
 static void
 init(const void *settings, const struct peft_module *m, int part,
     struct peft_rng rng, float *value, size_t n)
@@ -187,6 +186,12 @@ init(const void *settings, const struct peft_module *m, int part,
 
 	if (part > PEFT_LORA_BIAS)
 		peft_init_const(value, n, 0);
+	else if (m->both && part == PEFT_LORA_B && l->start == PEFT_LORA_TRUE)
+		peft_init_uniform(rng, value, n, 1 / sqrt(
+		    (double)m->site->out));
+	else if (m->both && part == PEFT_LORA_B &&
+	    l->start == PEFT_LORA_GAUSSIAN)
+		peft_init_normal(rng, value, n, 1 / (double)m->rank);
 	else if (m->site->kind == PEFT_EMBEDDING) {
 		if (part == PEFT_LORA_B || l->start == PEFT_LORA_FALSE)
 			peft_init_normal(rng, value, n, 1);
@@ -198,15 +203,6 @@ init(const void *settings, const struct peft_module *m, int part,
 		peft_init_uniform(rng, value, n, 1 / sqrt(in));
 }
 
-static bool
-is_residual(const struct peft_module *m)
-{
-	const struct peft_lora *l = m->settings;
-
-	return l->start == PEFT_LORA_PISSA || l->start == PEFT_LORA_OLORA ||
-	    m->param[PEFT_LORA_A0] != NULL;
-}
-
 static const struct peft_hook_ops *
 hook_for(const struct peft_module *m)
 {
@@ -215,7 +211,7 @@ hook_for(const struct peft_module *m)
 	if (m->site->kind == PEFT_EMBEDDING)
 		return l->dora ? &peft_dora_embedding_hook :
 		    &peft_lora_embedding_hook;
-	return l->dora ? peft_dora_hook_for(m) : is_residual(m) ?
+	return l->dora ? peft_dora_hook_for(m) : peft_is_residual(m) ?
 	    &peft_residual_hook : &peft_lowrank_hook;
 }
 
@@ -230,8 +226,18 @@ prepare(struct peft_module *m, const struct peft_rows *base,
 		    0;
 	if (l->dora)
 		return peft_dora_prepare(m, base, err);
-	return is_residual(m) ? peft_residual_prepare(m, base, err) :
+	return peft_is_residual(m) ? peft_residual_prepare(m, base, err) :
 	    peft_lowrank_prepare(m, base, err);
+}
+
+static void
+lacks(const struct peft_module *m, size_t i, float *row)
+{
+	const struct peft_lora *l = m->settings;
+
+	if (peft_is_residual(m))
+		peft_residual_row(m, l->dora ? peft_dora_began(m) :
+		    peft_residual_began(m), i, 1, row);
 }
 
 static int
@@ -251,7 +257,7 @@ merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
 	if (peft_lowrank_merge(m, leaf, first, n, weight, rows, base,
 	    err) == -1)
 		return -1;
-	if (leaf == PEFT_LEAF_WEIGHT && is_residual(m))
+	if (leaf == PEFT_LEAF_WEIGHT && peft_is_residual(m))
 		peft_residual_merge(m, first, n, weight, rows);
 	return 0;
 }
@@ -264,7 +270,9 @@ const struct peft_method peft_lora = {
 	.check = check,
 	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD | 1 << PEFT_EMBEDDING,
 	.bounded = true, .shapes = shapes, .init = init,
-	.start = peft_lora_start, .prepare = prepare, .hook_for = hook_for,
+	.start = peft_lora_start, .prepare = prepare, .lacks = lacks,
+	.hook_for = hook_for,
 	.changes = peft_lowrank_changes, .merge = merge,
-	.finish = peft_lora_finish,
+	.finish = peft_lora_finish, .tie = peft_lora_tie,
+	.twins = peft_lora_twins,
 };

@@ -93,7 +93,7 @@ place_of(const struct peft_module *m, size_t k, struct place *p)
 	const struct peft_site *s = m->site;
 
 	*p = (struct place){ .leaf = PEFT_LEAF_WEIGHT };
-	if (k == PEFT_NLEAF && m->method->both && s->kind == PEFT_EMBEDDING &&
+	if (k == PEFT_NLEAF && m->both && s->kind == PEFT_EMBEDDING &&
 	    m->adapter->model != NULL && m->adapter->model->t.tied) {
 		p->stem = m->adapter->model->family->head;
 		return true;
@@ -182,10 +182,10 @@ make_ready(struct peft_module *m, const struct peft_rows *base,
 		    err);
 		base = &turned;
 	}
-	if (r == 0)
-		r = peft_beneath_check(m, base, err);
 	if (r == 0 && m->method->prepare != NULL)
 		r = m->method->prepare(m, base, err);
+	if (r == 0)
+		r = peft_beneath_check(m, base, err);
 	peft_rows_turned_free(&turned);
 	if (r == -1)
 		return -1;
@@ -208,7 +208,7 @@ peft_adapter_target(const struct peft_adapter *a, size_t i, char *name,
 
 		for (k = 0; mod->site != NULL && place_of(mod, k, &p); k++) {
 			/* not by name the head that it may still be */
-			if (k == PEFT_NLEAF && mod->method->both)
+			if (k == PEFT_NLEAF && mod->both)
 				break;
 			if (!mod->method->changes(mod, p.leaf) || i-- > 0)
 				continue;
@@ -244,7 +244,7 @@ peft_adapter_unties(const struct peft_adapter *a, const char *name)
 	size_t i = a->nmodules;
 
 	while ((m = module_of(a, name, &i, &p)) != NULL)
-		if (!m->method->both || m->site->kind != PEFT_EMBEDDING)
+		if (!m->both || m->site->kind != PEFT_EMBEDDING)
 			return true;
 	return false;
 }

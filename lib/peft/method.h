@@ -14,8 +14,8 @@
  */
 enum {
 	PEFT_MAXPART = 24,	/* tensors a method has on one site */
-	/* of them two that are the base's */
-	PEFT_BENEATH = PEFT_MAXPART - 2, PEFT_BENEATH_BIAS
+	/* of them those that are the base's */
+	PEFT_BENEATH = PEFT_MAXPART - 3, PEFT_BENEATH_BIAS, PEFT_BENEATH_HEAD
 };
 struct peft_token_ids;		/* tokens.h */
 enum { PEFT_MAXOWN = 4 };	/* numbers a module keeps for its method */
@@ -44,6 +44,10 @@ struct peft_module {
 	bool			 whole;		/* looks at whole sequences */
 	struct peft_rng		 rng;		/* for it */
 	struct peft_hook	 hook;
+	bool			 both;		/* of an embedding: acts on the
+						 * head that it is, too */
+	struct peft_module	*head;		/* there, when attached (tied.h)
+						 */
 	void			*state;		/* of the method; freed */
 	bool			 ready;		/* state is up to date */
 };
@@ -77,6 +81,13 @@ struct peft_shape {
 					 * names have before the adapter's */
 };
 
+/* A tensor that files have again under the head's name, where a module acts on
+ * both; turned: its transpose, of two dimensions.  part == twin: the end. */
+struct peft_twin {
+	int	part, twin;
+	bool	turned;
+};
+
 /* A method and its settings. */
 struct peft_part {
 	const struct peft_method *method;
@@ -108,8 +119,12 @@ struct peft_method {
 	/* Kinds of site it may be put on, as bits; 0: it has no sites. */
 	unsigned	 kinds;
 	/* What it changes of an embedding that is the head, too, it changes of
-	 * both: they stay one. */
+	 * both: they stay one.  (Others do so if they are told to, and then
+	 * tie() makes a module that acts at the head ready.) */
 	bool	 both;
+	const struct peft_hook_ops *(*tie)(struct peft_module *head,
+		    struct peft_err *);
+	const struct peft_twin *twins;
 	/* A rank above that of the weight is of no use. */
 	bool		 bounded;
 	/* Training draws for each record, beside any dropout. */
@@ -147,6 +162,9 @@ struct peft_method {
 	 * weight's rows, if there are any (NULL: none).  May be NULL. */
 	int	(*prepare)(struct peft_module *, const struct peft_rows *base,
 		    struct peft_err *);
+	/* What the base lacks beneath a module that is prepared, which began
+	 * as a part of it: row i of the weight -= that; may be NULL. */
+	void	(*lacks)(const struct peft_module *, size_t i, float *row);
 	/* At the site; self is the module. */
 	const struct peft_hook_ops *hook;
 	/* If it is not the same for all; may be NULL. */
@@ -249,6 +267,7 @@ struct peft_choice {
 	const struct peft_site	*site;
 	const struct peft_method *method;
 	const void		*settings;
+	bool			 both;		/* see struct peft_module */
 };
 int	peft_extras(struct peft_adapter *, const struct peft_sites *,
 	    struct peft_choice *, size_t *n, struct peft_err *) PEFT_MUSTCHECK;
@@ -302,9 +321,9 @@ struct peft_shape peft_shape2(const char *suffix, size_t n, size_t m);
 struct peft_shape peft_shape3(const char *suffix, size_t n, size_t m,
 	    size_t k);
 
-/* beneath.c: parts PEFT_BENEATH and PEFT_BENEATH_BIAS of a module, if it may
- * have such; they must be those of this base, if they are there and it is (of
- * the weight, if base is not NULL). */
+/* beneath.c: parts PEFT_BENEATH and the like of a module, if it may
+ * have such; when it is prepared they must be those of this base, if they are
+ * there and it is (of the weight, if base is not NULL). */
 void	peft_beneath_shapes(const struct peft_module *, struct peft_shape *);
 int	peft_beneath_check(const struct peft_module *,
 	    const struct peft_rows *base, struct peft_err *) PEFT_MUSTCHECK;

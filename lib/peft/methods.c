@@ -23,6 +23,22 @@ static const struct peft_method *const methods[] = { METHODS(POINT) };
 
 enum { NMETHOD = sizeof(methods) / sizeof(methods[0]) };
 
+/* Of PEFT 0.21. */
+static bool
+is_newer(const char *type)
+{
+	static const char *const types[] = { "ADAMSS", "BEFT", "CARTRIDGE",
+	    "DEFT", "FROD", "GLORA", "GRALORA", "LILY", "OSF", "PEANUT",
+	    "PSOFT", "PVERA", "SHADOW", "SUPERTUNING", "TINYLORA", "UNILORA",
+	    "WAVEFT" };
+	size_t i;
+
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(types[i], type) == 0)
+			return true;
+	return false;
+}
+
 const struct peft_method *
 peft_method_find(const char *type, struct peft_err *err)
 {
@@ -35,8 +51,9 @@ peft_method_find(const char *type, struct peft_err *err)
 		snprintf(known + strlen(known), sizeof(known) - strlen(known),
 		    "%s%s", i > 0 ? ", " : "", methods[i]->type);
 	}
-	peft_seterr(err, "peft_type \"%s\" is not known (known: %s)", type,
-	    known);
+	peft_seterr(err, "peft_type \"%s\" is %s (known: %s)", type,
+	    is_newer(type) ? "a method of PEFT's that is not done here" :
+	    "not known", known);
 	return NULL;
 }
 

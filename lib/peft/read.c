@@ -9,6 +9,7 @@
 #include "math/vec.h"
 #include "peft/hub.h"
 #include "peft/layout.h"
+#include "peft/tied.h"
 #include "quant/quant.h"
 
 /* Of a head that had another name once. */
@@ -204,8 +205,10 @@ read_tensors(struct peft_adapter *a, struct peft_source *src,
 	if (seen != NULL && which != NULL &&
 	    match(a, src, which, seen, err) == 0 &&
 	    peft_adapter_lay_out(a, err) == 0 &&
-	    (r = read_values(a, src, which, err)) == 0)
+	    (r = read_values(a, src, which, err)) == 0) {
 		fill_in(a, seen);
+		r = peft_tied_check(a, err);
+	}
 	free(seen);
 	free(which);
 	return r;

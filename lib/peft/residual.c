@@ -76,19 +76,100 @@ peft_residual_factors(const struct peft_module *m, float *w, float *a,
 	    by_qr(m, w, a, b, err);
 }
 
+bool
+peft_is_residual(const struct peft_module *m)
+{
+	const struct peft_lora *l = m->settings;
+
+	return m->site->kind != PEFT_EMBEDDING &&
+	    (l->start == PEFT_LORA_PISSA || l->start == PEFT_LORA_OLORA ||
+	    m->param[PEFT_LORA_A0] != NULL);
+}
+
+size_t
+peft_residual_room(const struct peft_module *m)
+{
+	return peft_is_residual(m) && m->param[PEFT_LORA_A0] == NULL ?
+	    m->rank * (m->site->in + m->site->out) : 0;
+}
+
+int
+peft_residual_find(const struct peft_module *m, const struct peft_rows *base,
+    float *room, struct peft_residual *began, struct peft_err *err)
+{
+	float *w, *b = room + m->rank * m->site->in;
+	int r;
+
+	if (m->param[PEFT_LORA_A0] != NULL) {
+		*began = (struct peft_residual){ m->param[PEFT_LORA_A0]->value,
+		    m->param[PEFT_LORA_B0]->value };
+		return 0;
+	}
+	if (base == NULL)
+		return peft_seterr(err, "it cannot be used without the "
+		    "weights that it began from");
+	w = peft_calloc(m->site->in * m->site->out, sizeof(*w), err);
+	r = w == NULL ? -1 : base->get(base->ctx, 0, m->site->out, w, err);
+	if (r == 0)
+		r = peft_residual_factors(m, w, room, b, err);
+	free(w);
+	*began = (struct peft_residual){ room, b };
+	return r;
+}
+
+void
+peft_residual_less(const struct peft_module *m, struct peft_cpu *cpu,
+    const struct peft_residual *began, float f, size_t T, const float *x,
+    size_t ldx, float *h, float *y, size_t ldy)
+{
+	size_t r = m->rank, in = m->site->in;
+
+	peft_gemm(cpu, PEFT_N, PEFT_T, T, r, in, 1, x, ldx, began->a, in, 0,
+	    h, r);
+	peft_gemm(cpu, PEFT_N, PEFT_T, T, m->site->out, r, -m->scale * f, h,
+	    r, began->b, r, 1, y, ldy);
+}
+
+void
+peft_residual_back(const struct peft_module *m, struct peft_cpu *cpu,
+    const struct peft_residual *began, float f, size_t T, const float *dy,
+    size_t lddy, float *h, float *dx, size_t lddx)
+{
+	size_t r = m->rank, in = m->site->in;
+
+	peft_gemm(cpu, PEFT_N, PEFT_N, T, r, m->site->out, -m->scale * f, dy,
+	    lddy, began->b, r, 0, h, r);
+	peft_gemm(cpu, PEFT_N, PEFT_N, T, in, r, 1, h, r, began->a, in, 1,
+	    dx, lddx);
+}
+
+void
+peft_residual_row(const struct peft_module *m,
+    const struct peft_residual *began, size_t i, float f, float *row)
+{
+	peft_lowrank_row(began->b + i * m->rank, began->a, m->rank,
+	    m->site->in, -m->scale * f, row);
+}
+
+/* The state of a LoRA that is one. */
 struct residual {
 	struct peft_lowrank	 low;
-	float			*a0, *b0;
-	bool			 known;		/* a0, b0 are */
+	struct peft_residual	 began;
 };
+
+const struct peft_residual *
+peft_residual_began(const struct peft_module *m)
+{
+	const struct residual *s = m->state;
+
+	return &s->began;
+}
 
 static size_t
 memory(const void *self)
 {
-	const struct peft_module *m = self;
-
-	return sizeof(struct residual) + m->rank * (m->site->in +
-	    m->site->out) * sizeof(float);
+	return sizeof(struct residual) + peft_residual_room(self) *
+	    sizeof(float);
 }
 
 static size_t
@@ -105,30 +186,13 @@ peft_residual_prepare(struct peft_module *m, const struct peft_rows *base,
     struct peft_err *err)
 {
 	struct residual *s = peft_calloc(1, memory(m), err);
-	float *w;
-	int r;
 
 	if ((m->state = s) == NULL)
 		return -1;
-	if (base == NULL && m->param[PEFT_LORA_A0] == NULL)
-		return peft_seterr(err, "it cannot be used without the "
-		    "weights that it began from");
 	s->low = (struct peft_lowrank){ m->param[PEFT_LORA_A]->value,
 	    m->param[PEFT_LORA_B]->value, m->param[PEFT_LORA_A]->grad,
 	    m->param[PEFT_LORA_B]->grad, NULL };
-	if (m->param[PEFT_LORA_A0] != NULL) {
-		s->a0 = m->param[PEFT_LORA_A0]->value;
-		s->b0 = m->param[PEFT_LORA_B0]->value;
-		return 0;
-	}
-	s->a0 = (float *)(s + 1);
-	s->b0 = s->a0 + m->rank * m->site->in;
-	w = peft_calloc(m->site->in * m->site->out, sizeof(*w), err);
-	r = w == NULL ? -1 : base->get(base->ctx, 0, m->site->out, w, err);
-	if (r == 0)
-		r = peft_residual_factors(m, w, s->a0, s->b0, err);
-	free(w);
-	return r;
+	return peft_residual_find(m, base, (float *)(s + 1), &s->began, err);
 }
 
 static void
@@ -136,12 +200,9 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 {
 	const struct peft_module *m = self;
 	const struct residual *s = m->state;
-	size_t r = m->rank, in = m->site->in;
 
-	peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, r, in, 1, c->x, c->ldx, s->a0,
-	    in, 0, c->scratch, r);
-	peft_gemm(c->cpu, PEFT_N, PEFT_T, c->T, m->site->out, r,
-	    -m->scale * m->weight, c->scratch, r, s->b0, r, 1, y, ldy);
+	peft_residual_less(m, c->cpu, &s->began, m->weight, c->T, c->x,
+	    c->ldx, c->scratch, y, ldy);
 	peft_lowrank_forward(self, c, y, ldy);
 }
 
@@ -151,15 +212,11 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 {
 	const struct peft_module *m = self;
 	const struct residual *s = m->state;
-	size_t r = m->rank, in = m->site->in;
 
 	peft_lowrank_backward(self, c, dy, lddy, dx, lddx);
-	if (dx == NULL)
-		return;
-	peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, r, m->site->out,
-	    -m->scale * m->weight, dy, lddy, s->b0, r, 0, c->scratch, r);
-	peft_gemm(c->cpu, PEFT_N, PEFT_N, c->T, in, r, 1, c->scratch, r,
-	    s->a0, in, 1, dx, lddx);
+	if (dx != NULL)
+		peft_residual_back(m, c->cpu, &s->began, m->weight, c->T, dy,
+		    lddy, c->scratch, dx, lddx);
 }
 
 const struct peft_hook_ops peft_residual_hook = {
@@ -172,9 +229,9 @@ peft_residual_merge(const struct peft_module *m, size_t first, size_t n,
     float weight, float *rows)
 {
 	const struct residual *s = m->state;
-	size_t in = m->site->in, r = m->rank, i;
+	size_t i;
 
 	for (i = 0; i < n; i++)
-		peft_lowrank_row(s->b0 + (first + i) * r, s->a0, r, in,
-		    -m->scale * weight, rows + i * in);
+		peft_residual_row(m, &s->began, first + i, weight, rows +
+		    i * m->site->in);
 }

@@ -190,37 +190,75 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 	}
 }
 
-/* dy becomes that of y, a group at a time: y[i] is in z[i], and turned in
- * that of its partner. */
+/* The gradients of p and q of outputs from .. end, by a row. */
+static void
+gradients(const struct peft_module *m, size_t from, size_t end,
+    const float *x, const float *dy)
+{
+	size_t out = m->site->out, i, k;
+	float *g = (float *)m->state + 2 * out, sign, a = m->weight;
+
+	for (i = from; m->train && i < end; i++) {
+		k = partner(m->settings, i, &sign);
+		g[i] += a * dy[i] * x[i];
+		g[out + i] += a * dy[i] * sign * x[k];
+	}
+}
+
+/* dy becomes that of y: y[i] is in z[i], and turned in that of its partner. */
+static void
+row_back(const struct peft_module *m, size_t from, size_t end, float *dy)
+{
+	const float *p = m->state, *q = p + m->site->out;
+	float sign, a = m->weight, di, dk;
+	size_t i, k;
+
+	for (i = from; i < end; i++) {
+		k = partner(m->settings, i, &sign);
+		if (k < i)
+			continue;	/* done with its partner */
+		di = dy[i];
+		dk = dy[k];
+		dy[i] += a * ((p[i] - 1) * di + q[k] * dk);
+		dy[k] += a * ((p[k] - 1) * dk - q[i] * di);
+	}
+}
+
+struct back {
+	const struct peft_module	*m;
+	const struct peft_hook_call	*call;
+	float				*dy;
+	size_t				 lddy, width;	/* of a task: groups */
+};
+
+/* Some columns of all rows, so that their sums are one thread's. */
+static void
+back_task(void *ctx, size_t task, int thread)
+{
+	const struct back *b = ctx;
+	size_t out = b->m->site->out, from = task * b->width, t;
+	size_t end = out - from < b->width ? out : from + b->width;
+	float *dy = b->dy;
+
+	(void)thread;
+	for (t = 0; t < b->call->T; t++, dy += b->lddy) {
+		gradients(b->m, from, end, b->call->saved + t * out, dy);
+		row_back(b->m, from, end, dy);
+	}
+}
+
 static void
 output_back(void *self, const struct peft_hook_call *c, float *dy,
     size_t lddy)
 {
+	enum { STRIPE = 256 };
 	const struct peft_module *m = self;
-	float *p = m->state, *q = p + m->site->out, *g = q + m->site->out;
-	size_t out = m->site->out, t, i, k;
-	float sign, a = m->weight;
+	const struct road *s = m->settings;
+	size_t g = (size_t)s->group;
+	struct back b = { m, c, dy, lddy, (STRIPE + g - 1) / g * g };
 
-	for (t = 0; t < c->T; t++, dy += lddy) {
-		const float *x = c->saved + t * out;
-
-		for (i = 0; m->train && i < out; i++) {
-			k = partner(m->settings, i, &sign);
-			g[i] += a * dy[i] * x[i];
-			g[out + i] += a * dy[i] * sign * x[k];
-		}
-		for (i = 0; i < out; i++) {
-			float di, dk;
-
-			k = partner(m->settings, i, &sign);
-			if (k < i)
-				continue;	/* done with its partner */
-			di = dy[i];
-			dk = dy[k];
-			dy[i] += a * ((p[i] - 1) * di + q[k] * dk);
-			dy[k] += a * ((p[k] - 1) * dk - q[i] * di);
-		}
-	}
+	peft_cpu_run(c->cpu, (m->site->out + b.width - 1) / b.width,
+	    back_task, &b);
 }
 
 static const struct peft_hook_ops hook = {

@@ -10,6 +10,7 @@
 
 #include "math/vec.h"
 #include "peft/row.h"
+#include "peft/tied.h"
 #include "peft/tokens.h"
 
 static const struct peft_setting keys[] = {
@@ -107,34 +108,12 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 		return -1;
 	/* PEFT writes them again for a head that is the embedding */
 	if (!m->adapter->fresh && m->site->kind == PEFT_EMBEDDING &&
-	    model != NULL && model->t.tied) {
-		out[1] = out[0];
-		out[1].place = PEFT_AT_OUTPUT;
-		out[1].fixed = out[1].droppable = true;
-	}
+	    model != NULL && model->t.tied)
+		out[1] = peft_tied_shape(m, out[0], out[0].suffix);
 	return 0;
 }
 
-static bool
-is_twice(const struct peft_module *m)
-{
-	return m->param[1] != NULL && m->param[1]->n > 0;
-}
-
-static int
-finish(struct peft_adapter *a, struct peft_err *err)
-{
-	size_t i;
-
-	(void)err;
-	for (i = 0; i < a->nmodules; i++)
-		if (is_twice(&a->modules[i]) &&
-		    a->modules[i].method == a->method)
-			memcpy(a->modules[i].param[1]->value,
-			    a->modules[i].param[0]->value,
-			    a->modules[i].param[0]->n * sizeof(float));
-	return 0;
-}
+static const struct peft_twin twins[] = { { 0, 1, false }, { 0 } };
 
 static int
 part_shapes(const void *settings, struct peft_module *m,
@@ -198,10 +177,6 @@ prepare(struct peft_module *m, const struct peft_rows *base,
 
 	if ((m->state = s) == NULL)
 		return -1;
-	if (is_twice(m) && !m->train && memcmp(m->param[0]->value,
-	    m->param[1]->value, m->param[0]->n * sizeof(float)) != 0)
-		return peft_setfail(err, PEFT_CHECK, "%s differs from that of "
-		    "the embedding, which the head is", m->param[1]->name);
 	s->row.row = row_of;
 	for (i = 0; base != NULL && i < t->n; i++)
 		if (base->get(base->ctx, (size_t)t->id[i], 1,
@@ -318,7 +293,7 @@ const struct peft_method peft_trainable_tokens = {
 	.kinds = 1 << PEFT_EMBEDDING | 1 << PEFT_HEAD, .both = true,
 	.usual = usual, .shapes = shapes, .start = start, .prepare = prepare,
 	.attach = attach, .changes = peft_weight_changes, .merge = merge,
-	.finish = finish,
+	.twins = twins,
 };
 
 const struct peft_method peft_tokens_part = {

@@ -57,32 +57,66 @@ open_shard(const struct peft_sink *k, const char *path, size_t shard,
 	return fd;
 }
 
+struct check {
+	const struct peft_sink	*k;
+	const char		*path;
+	uint8_t			*chunks;	/* CHUNK a thread */
+	struct peft_err		*errs;		/* one a weight */
+	int			*failed;
+};
+
+static void
+check_weight(void *ctx, size_t i, int thread)
+{
+	const struct check *c = ctx;
+	const struct peft_written *w = &c->k->weights[i];
+	int fd = open_shard(c->k, c->path, w->shard, &c->errs[i]);
+	uint64_t sum = 0;
+
+	c->failed[i] = fd == -1;
+	if (fd == -1)
+		return;
+	if (sum_again(fd, w, c->chunks + (size_t)thread * CHUNK, &sum) ==
+	    -1 || sum != w->sum)
+		c->failed[i] = peft_seterr(&c->errs[i], "weight %s does not "
+		    "read as it was written: is the disk sound?",
+		    c->k->specs[i].name);
+	close(fd);
+}
+
+static int
+check_all(struct check *c, struct peft_err *err)
+{
+	const struct peft_sink *k = c->k;
+	size_t i;
+
+	if (k->pool != NULL)
+		peft_pool_run(k->pool, k->n, check_weight, c);
+	else
+		for (i = 0; i < k->n; i++)
+			check_weight(c, i, 0);
+	for (i = 0; i < k->n; i++)
+		if (c->failed[i]) {
+			*err = c->errs[i];
+			return -1;
+		}
+	return 0;
+}
+
 int
 peft_sink_check(const struct peft_sink *k, const char *path,
     struct peft_err *err)
 {
-	uint8_t *chunk = peft_calloc(CHUNK, 1, err);
-	size_t i, shard = SIZE_MAX;
-	uint64_t sum = 0;
-	int fd = -1, r = chunk == NULL ? -1 : 0;
+	int threads = k->pool == NULL ? 1 : peft_pool_threads(k->pool), r = -1;
+	struct check c = { .k = k, .path = path };
 
-	for (i = 0; r == 0 && i < k->n; i++) {
-		const struct peft_written *w = &k->weights[i];
-
-		if (w->shard != shard) {
-			if (fd != -1)
-				close(fd);
-			fd = open_shard(k, path, shard = w->shard, err);
-			r = fd == -1 ? -1 : 0;
-		}
-		if (r == 0 && (sum_again(fd, w, chunk, &sum) == -1 ||
-		    sum != w->sum))
-			r = peft_seterr(err, "weight %s does not read as it "
-			    "was written: is the disk sound?",
-			    k->specs[i].name);
-	}
-	if (fd != -1)
-		close(fd);
-	free(chunk);
+	c.chunks = peft_calloc((size_t)threads * CHUNK, 1, err);
+	c.errs = peft_calloc(k->n + 1, sizeof(*c.errs), err);
+	c.failed = peft_calloc(k->n + 1, sizeof(*c.failed), err);
+	if (c.chunks != NULL && c.errs != NULL && c.failed != NULL)
+		r = check_all(&c, err);
+	free(c.chunks);
+	free(c.errs);
+	free(c.failed);
 	return r;
 }

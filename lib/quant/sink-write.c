@@ -25,14 +25,21 @@ push(struct peft_sink *k)
 	k->pushed = k->written;
 }
 
+/* Summed and written while it is in the cache. */
 int
 peft_sink_write(struct peft_sink *k, const void *p, size_t n,
     struct peft_err *err)
 {
-	k->written += n;
-	peft_sum_add(&k->sum, p, n);
-	if (peft_fwrite(k->fp, k->label, p, n, err) == -1)
-		return -1;
+	enum { PIECE = 1 << 18 };
+	const uint8_t *at = p;
+	size_t m;
+
+	for (k->written += n; n > 0; n -= m, at += m) {
+		m = n < PIECE ? n : PIECE;
+		peft_sum_add(&k->sum, at, m);
+		if (peft_fwrite(k->fp, k->label, at, m, err) == -1)
+			return -1;
+	}
 	push(k);
 	return 0;
 }

@@ -36,8 +36,12 @@ peft_quantcfg_has(const struct peft_quantcfg *c, enum peft_dtype t)
 
 	if (c->method == PEFT_QM_NONE)
 		return true;
-	for (i = 0; t != PEFT_F8_E5M2 && i < c->nschemes; i++)
-		if (c->scheme[i].is_float == (t != PEFT_I8))
+	for (i = 0; i < c->nschemes; i++) {
+		const struct peft_quantscheme *q = &c->scheme[i];
+
+		if (q->is_float ? t == q->f8 ||
+		    (t != PEFT_I8 && q->f8 == PEFT_F32) : t == PEFT_I8)
 			return true;
+	}
 	return false;
 }

@@ -83,6 +83,7 @@ read_weights(struct peft_quantscheme *s, const cJSON *j, struct peft_err *err)
 		    types[type]);
 	s->bits = (unsigned)bits;
 	s->is_float = type == 1;
+	s->f8 = PEFT_F8_E4M3;		/* if so */
 	return read_scope(s, j, err);
 }
 

@@ -219,10 +219,12 @@ static int
 read_fp8(struct peft_quantcfg *c, const cJSON *j, struct peft_err *err)
 {
 	static const char *const schemes[] = { "dynamic", "static", NULL };
-	static const char *const formats[] = { "e4m3", "float8_e4m3fn", NULL };
+	static const char *const formats[] = { "e4m3", "float8_e4m3fn",
+	    "e5m2", "float8_e5m2", NULL };
 	static const char *const scales[] = { "float", "ue8m0", NULL };
 	static const char *const experts[] = { "fp8", NULL };
-	size_t i;
+	size_t i, fmt;
+	int has;
 
 	c->activations = true;
 	c->nschemes = 1;
@@ -230,12 +232,14 @@ read_fp8(struct peft_quantcfg *c, const cJSON *j, struct peft_err *err)
 	    .symmetric = true };
 	if (peft_quantcfg_word(j, "activation_scheme", schemes, &i,
 	    err) == -1 ||
-	    peft_quantcfg_word(j, "fmt", formats, &i, err) == -1 ||
+	    (has = peft_quantcfg_word(j, "fmt", formats, &fmt, err)) == -1 ||
 	    peft_quantcfg_word(j, "scale_fmt", scales, &i, err) == -1 ||
 	    peft_quantcfg_word(j, "expert_dtype", experts, &i, err) == -1 ||
 	    peft_quantcfg_pair(j, "weight_block_size", c->scheme[0].block,
 	    err) == -1)
 		return -1;
+	if (has == 1)
+		c->scheme[0].f8 = fmt < 2 ? PEFT_F8_E4M3 : PEFT_F8_E5M2;
 	return 0;
 }
 

@@ -28,6 +28,7 @@ struct peft_quantscheme {
 	bool		is_float, symmetric;
 	size_t		group;		/* columns; 0: the whole row */
 	size_t		block[2];	/* rows, columns; or 0 */
+	enum peft_dtype	f8;		/* if is_float; F32: either kind */
 };
 
 enum { PEFT_MAXSCHEME = 16 };
@@ -59,7 +60,7 @@ bool	peft_quantcfg_needs_zeros(const struct peft_quantcfg *, unsigned bits);
 /* Have all weights of so many bits several scales to a row, or to a column? */
 bool	peft_quantcfg_all_blocks(const struct peft_quantcfg *, unsigned bits);
 /* Has it weights of that type of 8 bits?  All have, where no method is
- * named; E5M2 is nobody's. */
+ * named. */
 bool	peft_quantcfg_has(const struct peft_quantcfg *, enum peft_dtype);
 
 #endif

@@ -38,7 +38,8 @@ slurp(const char *dir, const char *name, struct peft_buf *b,
     struct peft_err *err)
 {
 	char *path = join(dir, name, err);
-	int r = path == NULL ? -1 : peft_in_slurp(path, PEFT_MAXSIDE, b, err);
+	int r = path == NULL || peft_in_regular(path, err) == -1 ? -1 :
+	    peft_in_slurp(path, PEFT_MAXSIDE, b, err);
 
 	free(path);
 	if (r == -1)
@@ -105,8 +106,8 @@ read_side(struct peft_source *s, const char *dir, const char *file,
     const char *name, struct peft_err *err)
 {
 	char *path = join(dir, file, err);
-	int r = path == NULL ? -1 : peft_sides_read(&s->sides, name, path,
-	    err);
+	int r = path == NULL || peft_in_regular(path, err) == -1 ? -1 :
+	    peft_sides_read(&s->sides, name, path, err);
 
 	free(path);
 	return r;
@@ -215,7 +216,7 @@ open_index(struct peft_source *s, const char *dir, const char *name,
 
 	if (path == NULL)
 		return -1;
-	if (peft_in_slurp(path, PEFT_MAXSIDE, &b, err) == 0) {
+	if (slurp(dir, name, &b, err) == 0) {
 		if ((j = peft_json(b.data == NULL ? "" : b.data, b.len,
 		    err)) == NULL)
 			peft_errprefix(err, "%s", path);

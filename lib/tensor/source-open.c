@@ -232,7 +232,8 @@ peft_source_map_file(struct peft_source *s, const char *path,
 	if (peft_source_add_file(s, path, err) == -1)
 		return -1;
 	f = &s->files[s->nfiles - 1];
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+	/* what a folder or a split model names may be a pipe */
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) == -1)
 		return peft_seterrno(err, "%s", path);
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
 		close(fd);

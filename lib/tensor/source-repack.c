@@ -167,6 +167,18 @@ fill_zeros(struct peft_whole *w, const uint8_t *p, int16_t *zero)
 	sc->zero0 = zero[0];
 }
 
+/* compressed-tensors makes weight_g_idx of -1 and leaves it at that where
+ * groups are in the order of columns. */
+static bool
+never_set(const struct peft_whole *w, const uint8_t *p)
+{
+	size_t c;
+
+	for (c = 0; c < w->w.cols && load32(p + 4 * c) == UINT32_MAX; c++)
+		;
+	return w->packing == PEFT_PACK_PLAIN && c == w->w.cols;
+}
+
 /* The group of each column; NULL if they only count. */
 static int
 fill_order(struct peft_whole *w, const uint8_t *p, uint32_t *order,
@@ -176,6 +188,8 @@ fill_order(struct peft_whole *w, const uint8_t *p, uint32_t *order,
 	bool counts = true;
 	size_t c;
 
+	if (never_set(w, p))
+		return 0;		/* order is NULL */
 	for (c = 0; c < w->w.cols; c++) {
 		order[c] = load32(p + 4 * c);
 		if (order[c] >= sc->ngroups)

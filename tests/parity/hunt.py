@@ -101,7 +101,7 @@ def prune(p, ids):
         opt.zero_grad()
 
 
-def apart(method, family, kw):
+def apart(method, family, kw, tied):
     """Why the two are not compared, or None."""
     names = [str(kw.get(k)) for k in ("target_modules",
                                       "trainable_token_indices")]
@@ -114,13 +114,30 @@ def apart(method, family, kw):
         return "not done here: fused projections"
     if method == "lora_tokens" and "lm_head" in names[1]:
         return "a tied head's rows are the embedding's here"
-    if kw.get("use_dora") and kw.get("init_lora_weights") in (
-            "pissa", "olora"):
-        return "not done here: magnitudes of what is left of the weights"
-    if kw.get("ensure_weight_tying") and method in ("lora_embed",
-                                                    "lora_save"):
-        return "not done here: an adapter for both of what is tied"
+    if kw.get("init_lora_weights") in ("pissa", "olora") and any(
+            "lm_head" in n for n in names) and tied:
+        return "PEFT takes the part from the embedding, too"
+    names.append(str(kw.get("modules_to_save")))
+    if tied and kw.get("ensure_weight_tying") and family in (
+            "gpt2", "bloom", "falcon_7b", "mpt") and any(
+            "lm_head" in n for n in names):
+        return "the config that PEFT saves does not name the head any more"
+    if tied and kw.get("ensure_weight_tying") and (kw.get("use_dora") or (
+            kw.get("alpha_pattern") or kw.get("rank_pattern"))):
+        return "refused here: what tells two apart that are one"
     return None
+
+
+def one_of_two(g, head):
+    """Gradients of what PEFT has in one place of memory twice."""
+    name = "grad.base_model.model.%s.lora_%%s.weight" % head
+    for a in [k for k in g if "lora_embedding_A" in k]:
+        b = a[:-1] + "B"
+        if name % "A" in g:
+            g[a] = g[a] + g.pop(name % "B").T
+            g[b] = g[b] + g.pop(name % "A").T
+            return True
+    return False
 
 
 def make(d, number, methods, names):
@@ -138,7 +155,7 @@ def make(d, number, methods, names):
     much = kw.pop("_shake", 0.1)
     kind = kw.pop("_class")
     said["config"] = {k: repr(v) for k, v in kw.items() if k != "task_type"}
-    why = apart(method, family, kw)
+    why = apart(method, family, kw, base.config.tie_word_embeddings)
     if why is not None:
         return dict(said, apart=why), path, None, None, None
     here = os.path.join(d, str(number))
@@ -185,7 +202,11 @@ def make(d, number, methods, names):
             g["grad." + n.replace(".default", "")] = q.grad
     logits = o.logits.detach()
     merged = None
+    twice = kw.get("ensure_weight_tying") and \
+        base.config.tie_word_embeddings and one_of_two(g, f.head)
     try:
+        if twice:
+            raise ValueError("the change of both would be added twice")
         if method == "xlora":
             raise ValueError("its experts would act")
         merged = dict(p.merge_and_unload().state_dict())

@@ -40,6 +40,19 @@ METHODS = {
     "lora_dora_embed": lambda: L(
         r=2, lora_alpha=3, use_dora=True,
         target_modules=["embed_tokens", "v_proj"], **C),
+    "dora_pissa": lambda: L(r=2, lora_alpha=3, use_dora=True,
+                            init_lora_weights="pissa", target_modules=ALL,
+                            **C),
+    "dora_olora": lambda: L(r=2, lora_alpha=3, use_dora=True, use_rslora=True,
+                            init_lora_weights="olora", target_modules=ALL,
+                            **C),
+    "dora_pissa_drop": lambda: L(r=2, lora_alpha=3, use_dora=True,
+                                 lora_dropout=0.3, init_lora_weights="pissa",
+                                 target_modules=["v_proj", "down_proj"], **C),
+    # beside it PEFT writes what is left of the head
+    "dora_pissa_head": lambda: L(r=2, use_dora=True,
+                                 init_lora_weights="pissa",
+                                 target_modules=["lm_head"], **C),
     "lora_embed": lambda: L(r=2, target_modules=["q_proj", "embed_tokens"],
                             **C),
     "lora_head": lambda: L(r=2, target_modules=["q_proj", "lm_head"],
@@ -150,6 +163,14 @@ TIED = {
                        modules_to_save=["norm", "up_proj"],
                        trainable_token_indices={"embed_tokens": [5, 9],
                                                 "lm_head": [5, 9]}, **C),
+    "tied_target": lambda: L(r=2, lora_alpha=3, ensure_weight_tying=True,
+                             target_modules=["q_proj", "embed_tokens"], **C),
+    "tied_head": lambda: L(r=2, use_rslora=True, lora_dropout=0.2,
+                           ensure_weight_tying=True,
+                           target_modules=["q_proj", "lm_head"], **C),
+    "tied_saved": lambda: L(r=2, ensure_weight_tying=True,
+                            target_modules=["q_proj"],
+                            modules_to_save=["lm_head"], **C),
     "bias_dora": lambda: L(r=2, target_modules=["q_proj", "down_proj"],
                            use_dora=True, bias="all", **C),
     "bias_only": lambda: peft.OFTConfig(
@@ -257,6 +278,19 @@ def model_of(name, how):
     return families.fresh(*families.FAMILIES[name], 0)
 
 
+def one_of_two(g, was, config):
+    """PEFT has an adapter at the embedding and one at the head, in the same
+    memory, and adds both to the weight when it merges: of what is one the
+    gradient is the sum, and the change is added once."""
+    e = "base_model.model.model.embed_tokens.lora_embedding_"
+    h = "base_model.model.lm_head.lora_"
+    g["grad.%sA" % e] = g["grad.%sA" % e] + g.pop("grad.%sB.weight" % h).T
+    g["grad.%sB" % e] = g["grad.%sB" % e] + g.pop("grad.%sA.weight" % h).T
+    twice = g["merged.model.embed_tokens.weight"]
+    once = was["model.embed_tokens.weight"]
+    g["merged.model.embed_tokens.weight"] = (twice + once) / 2
+
+
 def write(out, name, how, configs):
     d = os.path.join(out, name)
     ids = batch()
@@ -297,6 +331,8 @@ def write(out, name, how, configs):
                 g["merged." + n] = q.detach()
     except (AttributeError, TypeError, ValueError, RuntimeError):
         pass
+    if name in ("tied_target", "tied_head"):
+        one_of_two(g, was, p.peft_config["default"])
     save_file({k: v.detach().clone().contiguous() for k, v in g.items()},
               os.path.join(d, "golden.safetensors"))
     print(name, "loss %s, %d tensors" % (g.get("loss"), len(g)))
