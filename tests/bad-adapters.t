@@ -105,6 +105,12 @@ W=base_model.model.lm_head.lora_B.weight perl \
 expect 3 '*lm_head.lora_B.weight differs from that of the embedding*' \
     peft-eval -q -m "$tied/base" -a odd-tied -o scores tok
 
+# a head with a bias
+zstd -qdc "$TOP/tests/golden/families/phi.tar.zst" | tar -xf -
+expect 2 '*lm_head: it has a bias, which PEFT leaves out where token rows*' \
+    peft-train -q -m model --steps 1 --target q_proj -o scores/ \
+    --set 'trainable_token_indices={"lm_head":[5]}' tok
+
 # what cannot be merged, asked to
 for m in prompt_tuning prefix_tuning p_tuning multitask_3 cpt adaption_prompt \
     poly xlora alora; do

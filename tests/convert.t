@@ -52,8 +52,7 @@ ok 'LoRA: the same bytes' sh -c 'st-list own/adapter_model.safetensors >a; st-li
 exact rsLoRA 4 lora --rank 4 --rslora
 ok 'rsLoRA: the same bytes, another alpha' sh -c 'st-list own/adapter_model.safetensors >a; st-list plain/adapter_model.safetensors | cmp a - && jq -ne --argjson a "$(jq .lora_alpha own/adapter_config.json)" --argjson b "$(jq .lora_alpha plain/adapter_config.json)" "(\$b / 4 - \$a / 2) | fabs < 1e-12"'
 # and back, of several ranks and alphas, too
-try='-q -f -m base --rank 4 --target q_proj,v_proj,up_proj --set rank_pattern={"v_proj":2} --set alpha_pattern={"up_proj":5} --lr 2e-2 --steps 3'
-peft-train $try -o own/ chats.tok
+peft-train -q -f -m base --rank 4 --target q_proj,v_proj,up_proj --set 'rank_pattern={"v_proj":2}' --set 'alpha_pattern={"up_proj":5}' --lr 2e-2 --steps 3 -o own/ chats.tok
 expect 0 '*: a LoRA of rank 4 on * weights, exactly' peft-merge -f -m base -a own --as-lora exact --rslora -o rs/
 ok 'LoRA to rsLoRA' jq -e '.use_rslora == true' rs/adapter_config.json
 ok 'LoRA to rsLoRA: the same bytes' sh -c 'st-list own/adapter_model.safetensors >a; st-list rs/adapter_model.safetensors | cmp a -'

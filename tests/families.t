@@ -35,6 +35,7 @@ to_gguf() {	# and back: the same logits, the same files
 	    st-list "$1/is.safetensors" | grep -v peft.file | sort >is &&
 	    case $1 in
 	    internlm2)	grep -q '"model_type": "llama"' "$1/back/config.json" ;;
+	    gemma2)	cmp as is && grep -q '"final_logit_softcapping": 3\.0,' "$1/back/config.json" ;;
 	    *)	cmp as is ;;
 	    esac
 }
@@ -273,6 +274,9 @@ refuse falcon_40b parallel_attn false 'new_decoder_architecture without *'
 refuse bloom apply_residual_connection_post_layernorm true \
     "key \"apply_residual_connection_post_layernorm\" $no"
 refuse mpt expansion_ratio 3 'expansion_ratio 3 is not honoured*'
+refuse mpt alibi_bias_max 4 \
+    'alibi_bias_max 4 is not honoured (transformers has 8)'
+refuse phi tie_word_embeddings true 'tie_word_embeddings with a head that *'
 refuse mpt prefix_lm true "attn_config: key \"prefix_lm\" $no"
 refuse stablelm qk_layernorm true "key \"qk_layernorm\" $no"
 refuse gptj rotary_dim null 'key "rotary_dim" is missing'
@@ -310,6 +314,22 @@ refuse deepseek_v2 mlp_bias true "key \"mlp_bias\" $no"
 refuse rope_yarn factor 0 'rope scaling "yarn" needs a factor above 0'
 refuse rope_yarn rope_type '"ntk"' 'rope scaling "ntk" is not honoured*'
 refuse rope_longrope short_factor '[1]' '*short_factor is no list *'
+
+# What llama.cpp's graph of a family has built in cannot be told in GGUF
+untold() {	# FAMILY JQ GLOB
+	rm -rf bad; mkdir bad
+	zstd -dqc "$TOP/tests/golden/families/$1.tar.zst" | tar -C bad -xf -
+	jq "$2" bad/model/config.json >c
+	mv c bad/model/config.json
+	expect 2 "peft-quantize: bad/model: config.json: $3" peft-quantize -q \
+	    -t f32 -o untold.gguf bad/model
+	ok 'nothing is left' [ ! -e untold.gguf ]
+}
+untold qwen2 '.hidden_act = "gelu"' \
+    'hidden_act "gelu" cannot be told in GGUF for qwen2, which has silu there'
+untold gpt2 '.activation_function = "relu"' 'activation_function "relu" cannot *'
+untold gemma2 '.hidden_activation = "silu"' 'hidden_activation "silu" cannot *'
+untold mpt '.attn_config.softmax_scale = 0.3' 'the key "softmax_scale" cannot *'
 
 # What is not said is what transformers has in its place, which the golden
 # numbers were made with

@@ -73,13 +73,12 @@ multiply(const struct peft_few_fixed *path, const struct peft_weight *w,
 	struct peft_few f = { .w = w, .T = T, .ldy = ldy, .pieces = p };
 
 	memset(p, 0, size);
-	for (t = 0; t < T; t++) {
-		n = T - t / PEFT_FIXED_TOKENS * PEFT_FIXED_TOKENS;
-		n = n < PEFT_FIXED_TOKENS ? n : PEFT_FIXED_TOKENS;
+	for (t = 0; t < T; t += n) {
+		n = T - t < PEFT_FIXED_TOKENS ? T - t : PEFT_FIXED_TOKENS;
 		for (g = 0; g < groups; g++)
-			path->split(x + t * w->cols + g * GROUP, n,
-			    t % PEFT_FIXED_TOKENS, p + t / PEFT_FIXED_TOKENS *
-			    groups + g);
+			path->split(x + t * w->cols + g * GROUP, w->cols, n,
+			    path->form(w), p + t / PEFT_FIXED_TOKENS * groups +
+			    g);
 	}
 	for (r = 0; r < w->rows; r += 32) {
 		f.row = r;
@@ -150,7 +149,7 @@ same_as_one(const struct peft_few_fixed *path, const struct peft_weight *w,
 	return good;
 }
 
-static const size_t tokens[] = { 1, 2, 3, 4, 5, 8, 9, 16, 17, 32 };
+static const size_t tokens[] = { 1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 25, 32 };
 enum { NTOKENS = sizeof(tokens) / sizeof(tokens[0]) };
 
 static void

@@ -160,6 +160,20 @@ ok 'a tensor in another shard' json '.[0].shards.problems | length == 2 and
 expect 2 '*' peft-inspect --json -o left less
 ok 'and a file is not left behind' [ ! -e left ]
 
+# what GPT-2 has the other way round in a GGUF
+mkdir gpt2; tar --zstd -C gpt2 -xf "$TOP/tests/golden/families/gpt2.tar.zst"
+peft-quantize -q -t f32 -o turned.d/ gpt2/model
+peft-quantize -q -t f32 -o turned.gguf gpt2/model
+peft-quantize -q -t f16 -o half.gguf gpt2/model
+for f in turned.d turned.gguf; do peft-inspect --hash $f | grep '^hash'; done |
+    sort -u >hashes
+ok 'gpt2: one hash for folder and GGUF' [ "$(wc -l <hashes)" -eq 1 ]
+expect 0 '' peft-inspect --diff turned.d turned.gguf
+expect 0 '' peft-inspect --diff turned.gguf turned.d
+expect 3 '*' peft-inspect --json --diff gpt2/model half.gguf
+ok 'gpt2: values are compared with their own' json 'length > 20 and
+    all(.rms < 1e-3)' out
+
 # two
 expect 0 '' peft-inspect --diff base one.gguf
 ok 'no difference, no word' [ ! -s out ]

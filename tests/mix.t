@@ -106,6 +106,18 @@ expect 1 "*type 'q4_k_m' cannot be written*" peft-quantize -t q4_k -t mlp=q4_k_m
 expect 2 '*missing terminating*' peft-quantize -t '[=q4_k' -o x.gguf shared
 expect 2 "*weight model.layers.0.mlp.up_proj.weight: rows of 64 do not divide into blocks of 256, as --type 'up=q4_k' needs them" \
     peft-quantize -t up=q4_k -o x.gguf "$TOP/tests/golden/tiny/model"
+# sizes are under keys of the family's own; what llama.cpp makes of these files
+# (rows of 32: q5_0 stands for q4_k, q8_0 for q6_k)
+for m in gpt2 falcon_7b; do
+	mkdir $m; tar --zstd -C $m -xf "$TOP/tests/golden/families/$m.tar.zst"
+done
+run peft-quantize --log-json -n -t q4_k_m -o x.gguf gpt2/model
+ok 'gpt2: of two layers the second gets more bits' [ \
+    "$(to transformer.h.0.mlp.c_proj.weight)$(to transformer.h.1.mlp.c_proj.weight)" = q5_0q8_0 ]
+ok 'positions are not quantised' [ "$(to transformer.wpe.weight)" = f32 ]
+run peft-quantize --log-json -n -t q2_k -o x.gguf falcon_7b/model
+ok 'falcon: all queries share a key, by multi_query' [ \
+    "$(to transformer.h.0.self_attention.query_key_value.weight)" = q5_0 ]
 # memory: a further layer takes what its names take in headers, not its weights
 peak_of() { peft-quantize -v -j 2 -t nf4 -f -o "$1.out.safetensors" "$1" 2>&1 | sed -n 's/.*peak memory \([0-9]*\).*/\1/p'; }
 if sanitized; then

@@ -88,6 +88,23 @@ ok 'fp8: no f32 beside what is expanded to bf16' sh -c '! grep -v weight_scale_i
 expect 2 '*of two quantised types*' peft-quantize -q -t nf4 -t 'q_proj=fp8' -o x/ base
 expect 2 '*type int8 does not exist in GGUF*' peft-quantize -q -t int8 -o y.gguf base
 
+# what GPT-2 has [in, out] is a linear's in these, as bitsandbytes turns it
+mkdir gpt2; tar --zstd -C gpt2 -xf "$TOP/tests/golden/families/gpt2.tar.zst"
+peft-quantize -q -t f32 -o gpt2.gguf gpt2/model
+for t in nf4 int8 fp8; do
+	for from in gpt2/model gpt2.gguf; do
+		expect 0 '' peft-quantize -q -t $t -f -o g2.d/ $from
+		peft-quantize -q -f -o g2.safetensors g2.d
+		expect 0 '' peft-inspect --diff g2.d g2.safetensors
+		peft-quantize -q -t f32 -f -o values/ g2.d
+		run peft-inspect --json --diff gpt2/model values
+		ok "gpt2 from $from in $t: near what it was" jq -s -e \
+		    'map(.rms) | max | . > 1e-3 and . < 0.12' out
+	done
+	ok "gpt2 in $t: rows are outputs" sh -c \
+	    "peft-inspect g2.d | grep -q 'h.0.attn.c_attn.weight  *$t  *\[96,32\]'"
+done
+
 # the types of blocks from 64 to 4096
 for n in 64 128 256 512 1024 2048 4096; do
 	peft-quantize -q -t nf4 --block-size $n -f -o block.safetensors base

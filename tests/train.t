@@ -150,6 +150,14 @@ ok 'and keeps to it' sh -c "awk -v l=${limit%K} '/^total/ { exit !((\$2 - 0.05) 
 expect 0 '' train --dropout 0.1 --micro-tokens 1 -o kept/ long
 expect 0 '' train --dropout 0.1 --micro-tokens 1 --mem-limit "$limit" -o again/ long
 ok 'the same bytes' cmp kept/adapter_model.safetensors again/adapter_model.safetensors
+# without dropout adapters lie beside the weights' products
+train -n --micro-tokens 1 long >plan
+limit=$(awk '/^total/ { printf "%dK", ($2 - 0.2) * 1024 }' plan)
+expect 0 '' train --micro-tokens 1 -o kept1/ long
+expect 0 '' train -n --micro-tokens 1 --mem-limit "$limit" long
+ok 'beside products: the plan says so' grep -q 'activations computed again' out
+expect 0 '' train --micro-tokens 1 --mem-limit "$limit" -o again1/ long
+ok 'beside products: the same bytes' cmp kept1/adapter_model.safetensors again1/adapter_model.safetensors
 # bf16: rounding only, of another kind; and all that holds for f32
 train --log f.log --epochs 2 t >f.st
 expect 0 '' train --compute bf16 --log h.log --epochs 2 -o h/ t

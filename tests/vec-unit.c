@@ -394,12 +394,12 @@ test_exp(const struct peft_vec *v)
 	return worst <= 2 && x == 0 && isnan(y);
 }
 
-/* Queries together have the bits that each has alone. */
+/* M queries together have the bits that each has alone. */
 static bool
 test_together(const struct peft_vec *v, struct data *d, size_t n,
-    size_t tokens)
+    size_t tokens, size_t M)
 {
-	enum { M = 7, GAP = 3 };
+	enum { GAP = 3 };
 	size_t i, lds = PEFT_PAGE + GAP, ld = n + GAP;
 	float *s = d->a[2], *y = d->a[3], *alone = d->b[3], row[PEFT_PAGE];
 	bool good = true;
@@ -452,7 +452,9 @@ test_page(const struct peft_vec *v, struct data *d, size_t size)
 	peft_vec_ref.page_values(d->b[3], 0, d->a[4], 0, 1, d->a[1], n,
 	    tokens);
 	good = all_near(d->a[3], d->b[3], d->tol, n) && good;
-	return test_together(v, d, n, tokens) && good;
+	for (i = 5; i <= 8; i++)
+		good = test_together(v, d, n, tokens, i) && good;
+	return good;
 }
 
 static void

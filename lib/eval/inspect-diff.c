@@ -16,22 +16,46 @@ struct distance {
 	double	max, cosine;
 };
 
+/* All values of a matrix as they are where it lies the other way round. */
+static float *
+turn(const struct peft_weight *w, struct peft_err *err)
+{
+	float *x = peft_calloc(w->nelem + w->cols, sizeof(*x), err);
+	size_t r, c;
+
+	for (r = 0; x != NULL && r < w->rows; r++) {
+		float *row = x + w->nelem;
+
+		peft_decode(w, r * w->cols, w->cols, row);
+		for (c = 0; c < w->cols; c++)
+			x[c * w->rows + r] = row[c];
+	}
+	return x;
+}
+
 static int
 compare(const struct peft_weight *a, const struct peft_weight *b,
     struct distance *e, struct peft_err *err)
 {
 	enum { PIECE = 4096 * 16 };
 	float *x = peft_calloc(2 * PIECE, sizeof(*x), err), *y = x + PIECE;
+	float *over = NULL;
 	double sum = 0, xx = 0, yy = 0, xy = 0, d, u, v;
 	size_t at, n, i;
 
-	if (x == NULL)
+	if (x == NULL || (a->turned != b->turned && (over = turn(b,
+	    err)) == NULL)) {
+		free(x);
 		return -1;
+	}
 	e->max = 0;
 	for (at = 0; at < a->nelem; at += n) {
 		n = a->nelem - at < PIECE ? a->nelem - at : PIECE;
 		peft_decode(a, at, n, x);
-		peft_decode(b, at, n, y);
+		if (over != NULL)
+			memcpy(y, over + at, n * sizeof(*y));
+		else
+			peft_decode(b, at, n, y);
 		for (i = 0; i < n; i++) {
 			u = (double)x[i];
 			v = (double)y[i];
@@ -47,6 +71,7 @@ compare(const struct peft_weight *a, const struct peft_weight *b,
 	}
 	e->rms = sqrt(sum / (xx > 0 ? xx : 1));
 	e->cosine = xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : xx == yy;
+	free(over);
 	free(x);
 	return 0;
 }
@@ -95,7 +120,8 @@ same_shape(const struct peft_weight *x, const struct peft_weight *y)
 	if (x->ndim != y->ndim)
 		return false;
 	for (d = 0; d < x->ndim; d++)
-		if (x->shape[d] != y->shape[d])
+		if (x->shape[d] != y->shape[x->turned != y->turned ?
+		    x->ndim - 1 - d : d])
 			return false;
 	return true;
 }

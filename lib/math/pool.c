@@ -48,6 +48,10 @@ struct worker {
  * two sees the other.
  */
 struct peft_pool {
+	/* read again and again by who waits, written once a run */
+	atomic_uint	 runs;		/* so far */
+	atomic_bool	 quit;
+	char		 apart[64];
 	struct worker	*workers;	/* [started + 1] */
 	int		 started;
 	pthread_mutex_t	 lock;
@@ -55,14 +59,13 @@ struct peft_pool {
 	pthread_cond_t	 done;		/* the run's last task is done */
 	atomic_int	 sleepers;	/* workers asleep */
 	atomic_bool	 waiting;	/* the caller is */
-	atomic_bool	 quit;
 	atomic_bool	 watched;	/* times are taken */
 	double		 waited;	/* seconds of the caller for others */
-	atomic_uint	 runs;		/* so far */
-	atomic_size_t	 undone;	/* tasks not done */
 	/* the run */
 	void		(*fn)(void *, size_t, int);
 	void		*ctx;
+	char		 apart_too[64];
+	atomic_size_t	 undone;	/* tasks not done */
 };
 
 int
@@ -98,33 +101,42 @@ take(range *left, bool last, size_t *task)
 	return false;
 }
 
-/* One's own, then what others have left. */
 static bool
-find_task(struct peft_pool *p, int number, size_t *task)
+steal(struct peft_pool *p, int number, size_t *task)
 {
 	int i, n = p->started + 1;
 
-	if (take(&p->workers[number].left, false, task))
-		return true;
 	for (i = 1; i < n; i++)
 		if (take(&p->workers[(number + i) % n].left, true, task))
 			return true;
 	return false;
 }
 
+/* So many more tasks are done. */
+static void
+report(struct peft_pool *p, size_t done)
+{
+	if (done == 0 || atomic_fetch_sub(&p->undone, done) != done ||
+	    !atomic_load(&p->waiting))
+		return;
+	pthread_mutex_lock(&p->lock);
+	pthread_cond_signal(&p->done);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* One's own, of which others hear when all are done; then what others have
+ * left, one by one. */
 static void
 do_tasks(struct peft_pool *p, int number)
 {
-	size_t task;
+	size_t task, done;
 
-	while (find_task(p, number, &task)) {
+	for (done = 0; take(&p->workers[number].left, false, &task); done++)
 		p->fn(p->ctx, task, number);
-		if (atomic_fetch_sub(&p->undone, 1) == 1 &&
-		    atomic_load(&p->waiting)) {
-			pthread_mutex_lock(&p->lock);
-			pthread_cond_signal(&p->done);
-			pthread_mutex_unlock(&p->lock);
-		}
+	report(p, done);
+	while (steal(p, number, &task)) {
+		p->fn(p->ctx, task, number);
+		report(p, 1);
 	}
 }
 

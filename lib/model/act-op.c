@@ -16,7 +16,7 @@ struct job {
 	float			*y, *gu;
 	uint16_t		*kept;
 	const float		*dy;
-	size_t			 n, T;
+	size_t			 n, T, each;	/* rows of a task */
 	bool			 gated;
 };
 
@@ -87,10 +87,21 @@ static void
 task(void *ctx, size_t i, int thread)
 {
 	const struct job *j = ctx;
-	size_t t = i * ROWS, end = t + ROWS < j->T ? t + ROWS : j->T;
+	size_t t = i * j->each, end = t + j->each < j->T ? t + j->each : j->T;
 
 	(void)thread;
 	j->rows(j, t, end);
+}
+
+/* Few rows, of generation, are shared out too if that is worth waking others,
+ * where nothing is rounded. */
+static size_t
+rows_of_task(const struct job *j)
+{
+	enum { SHARES = 8, WORTH = 8192 };
+
+	return j->kept != NULL || j->T > ROWS || j->T * j->n < WORTH ? ROWS :
+	    (j->T + SHARES - 1) / SHARES;
 }
 
 /* Floats passed over for a value: gate, up, result; and back. */
@@ -104,7 +115,8 @@ go(struct job *j, size_t passes)
 
 	j->gated = j->run->net->config.t.has & (PEFT_BIT(PEFT_GATE) |
 	    PEFT_BIT(PEFT_GATE_UP));
-	peft_cpu_run(cpu, (j->T + ROWS - 1) / ROWS, task, j);
+	j->each = rows_of_task(j);
+	peft_cpu_run(cpu, (j->T + j->each - 1) / j->each, task, j);
 	peft_lap_end(cpu, &lap, PEFT_WORK_ACT, 0, (double)(j->T * j->n *
 	    passes * sizeof(float)));
 }

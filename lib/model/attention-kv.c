@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Attention through a cache: queries against the pages of their sequence.
- * Some that follow each other meet a page together, with the sums that each
- * has alone: they are the same however many tokens come at once and whosever
- * the pages are, so that a text does not depend on what else is in work.
+ * Some that follow each other meet a page together, or those of one token that
+ * have the same keys, with the sums that each has alone: they are the same
+ * however many tokens come at once and whosever the pages are, so that a text
+ * does not depend on what else is in work.
  */
 
 #include <math.h>
@@ -43,48 +44,97 @@ peft_attention_fill(struct peft_run *run, const struct peft_node *node,
 		}
 }
 
-/* m queries of a head, of tokens one after the other, the first of which sees
- * keys .. end of its sequence. */
+/*
+ * m queries: of a head and tokens one after the other, the first of which sees
+ * keys .. end of its sequence; or of one token, and as many heads from one on
+ * that have the same keys.
+ */
 struct look {
 	const struct peft_kv	*kv;
 	size_t			 layer, head, group;
 	size_t			 window, end, m;
+	bool			 heads;
 	size_t			 lds;		/* of a query's scores */
+	size_t			 ldq, ldo, ldl;	/* queries, sums, lse */
 };
+
+static size_t
+head_of(const struct look *l, size_t i)
+{
+	return l->heads ? l->head + i : l->head;
+}
 
 /* Query i sees keys from .. from+n. */
 static size_t
 seen(const struct look *l, size_t i, size_t *from)
 {
-	size_t end = l->end + i;
+	size_t end = l->heads ? l->end : l->end + i;
 
 	*from = end > l->window ? end - l->window : 0;
 	return end - *from;
 }
 
+/* The first page that any sees, and the one behind the last. */
+static size_t
+pages(const struct look *l, size_t *end)
+{
+	size_t from, n = seen(l, l->m - 1, &from);
+
+	*end = (from + n + PEFT_PAGE - 1) / PEFT_PAGE;
+	(void)seen(l, 0, &from);
+	return from / PEFT_PAGE;
+}
+
+/* Pages lie far apart: the processor does not guess which comes next. */
+static void
+ask_for(const float *page, size_t width)
+{
+	enum { LINE = 64 / sizeof(float) };
+	size_t i;
+
+	for (i = 0; i < width * PEFT_PAGE; i += LINE)
+		__builtin_prefetch(page + i, 0, 2);
+}
+
+static void
+ask_for_values(const struct peft_run *run, const struct look *l, size_t page)
+{
+	ask_for(peft_page_values(run, l->kv, page, l->layer, l->group),
+	    run->net->config.v_dim);
+}
+
 static void
 weigh(const struct peft_run *run, const struct look *l, const float *q,
-    size_t ldq, float *s, float *lse)
+    float *s, float *lse)
 {
 	const struct peft_config *c = &run->net->config;
-	size_t from, n, i;
+	size_t first, end, from, n, i;
+	const float *k, *next;
 
-	(void)seen(l, 0, &from);
-	for (i = from / PEFT_PAGE; i * PEFT_PAGE < l->end + l->m - 1; i++)
-		run->vec->page_scores(s + i * PEFT_PAGE, l->lds, q, ldq, l->m,
-		    peft_page_keys(run, l->kv, i, l->layer, l->group),
-		    c->head_dim, (float)c->t.attn_scale);
+	first = pages(l, &end);
+	next = peft_page_keys(run, l->kv, first, l->layer, l->group);
+	for (i = first; i < end; i++) {
+		k = next;
+		if (i + 1 < end) {
+			next = peft_page_keys(run, l->kv, i + 1, l->layer,
+			    l->group);
+			ask_for(next, c->head_dim);
+		} else
+			ask_for_values(run, l, first);
+		run->vec->page_scores(s + i * PEFT_PAGE, l->lds, q, l->ldq,
+		    l->m, k, c->head_dim, (float)c->t.attn_scale);
+	}
 	for (i = 0; i < l->m; i++, s += l->lds) {
 		n = seen(l, i, &from);
-		peft_scores(run, l->head, s + from, n, n - 1);
-		lse[i * c->heads] = run->vec->softmax(s + from, n);
+		peft_scores(run, head_of(l, i), s + from, n, n - 1);
+		lse[i * l->ldl] = run->vec->softmax(s + from, n);
 	}
 }
 
 /* The sum of a page's values for each query, of what it sees of them. */
 static void
 add_page(const struct peft_run *run, const struct look *l, size_t page,
-    const float *s, float *out, size_t ldo)
+    const float *s, float *out)
 {
 	const struct peft_config *c = &run->net->config;
 	const float *v = peft_page_values(run, l->kv, page, l->layer,
@@ -93,11 +143,11 @@ add_page(const struct peft_run *run, const struct look *l, size_t page,
 
 	(void)seen(l, l->m - 1, &from);
 	if (from <= first && first + PEFT_PAGE <= l->end) {
-		run->vec->page_values(out, ldo, s + first, l->lds, l->m, v,
+		run->vec->page_values(out, l->ldo, s + first, l->lds, l->m, v,
 		    c->v_dim, PEFT_PAGE);
 		return;
 	}
-	for (i = 0; i < l->m; i++, s += l->lds, out += ldo) {
+	for (i = 0; i < l->m; i++, s += l->lds, out += l->ldo) {
 		end = seen(l, i, &from) + from;
 		from = from > first ? from : first;
 		end = end < first + PEFT_PAGE ? end : first + PEFT_PAGE;
@@ -117,23 +167,25 @@ share_left(float lse, float sink)
 
 static void
 attend(const struct peft_run *run, const struct look *l, const float *q,
-    size_t ldq, float *out, float *lse, float *s)
+    float *out, float *lse, float *s)
 {
 	const struct peft_config *c = &run->net->config;
 	const float *sinks = run->net->layers[l->layer].sinks;
-	size_t ldo = c->heads * c->v_dim, i, from;
+	size_t i, end;
 	float less;
 
-	weigh(run, l, q, ldq, s, lse);
+	weigh(run, l, q, s, lse);
 	for (i = 0; i < l->m; i++)
-		memset(out + i * ldo, 0, c->v_dim * sizeof(*out));
-	(void)seen(l, 0, &from);
-	for (i = from / PEFT_PAGE; i * PEFT_PAGE < l->end + l->m - 1; i++)
-		add_page(run, l, i, s, out, ldo);
+		memset(out + i * l->ldo, 0, c->v_dim * sizeof(*out));
+	for (i = pages(l, &end); i < end; i++) {
+		if (i + 1 < end)
+			ask_for_values(run, l, i + 1);
+		add_page(run, l, i, s, out);
+	}
 	for (i = 0; sinks != NULL && i < l->m; i++) {
-		less = share_left(lse[i * c->heads], sinks[l->head]);
-		run->vec->scale(out + i * ldo, less, c->v_dim);
-		lse[i * c->heads] -= logf(less);
+		less = share_left(lse[i * l->ldl], sinks[head_of(l, i)]);
+		run->vec->scale(out + i * l->ldo, less, c->v_dim);
+		lse[i * l->ldl] -= logf(less);
 	}
 }
 
@@ -158,17 +210,27 @@ peft_attention_kv(const struct peft_run *run, const struct peft_node *node,
 	const struct peft_heads_at *at = &run->net->at;
 	size_t rep = c->heads / c->kv_heads, i, at_node, row;
 	struct look l = { .kv = cache_of(run, node), .layer = layer,
-	    .head = head, .group = head / rep,
+	    .head = head, .group = head / rep, .heads = ask->n == 1,
 	    .window = peft_config_window(c, layer),
-	    .lds = peft_pack_up(run->caps.seq) };
+	    .lds = peft_pack_up(run->caps.seq), .ldq = at->ld,
+	    .ldo = c->heads * c->v_dim, .ldl = c->heads };
 
-	for (i = 0; i < ask->n; i += l.m) {
+	if (l.heads) {
+		if (head % rep % PEFT_QUERIES != 0)
+			return;		/* it went with one before */
+		l.ldq = at->q;
+		l.ldo = c->v_dim;
+		l.ldl = 1;
+	}
+	for (i = 0; i < ask->n; i += l.heads ? 1 : l.m) {
 		at_node = peft_asked_at(ask, node->first, i);
 		row = ask->first + i;
-		l.m = together(ask, node->first, i);
+		l.m = !l.heads ? together(ask, node->first, i) :
+		    rep - head % rep < PEFT_QUERIES ? rep - head % rep :
+		    PEFT_QUERIES;
 		l.end = l.kv->len + at_node + 1;
 		attend(run, &l, qkv + (node->first + at_node) * at->ld +
-		    l.group * at->group + head % rep * at->q, at->ld, out +
+		    l.group * at->group + head % rep * at->q, out +
 		    (row * c->heads + head) * c->v_dim, lse + row * c->heads +
 		    head, scores);
 	}

@@ -280,6 +280,17 @@ peft_attention_work(const struct peft_run *run, size_t layer)
 	return 2 * pairs * (double)(c->heads * (c->head_dim + c->v_dim));
 }
 
+/* The keys and values of a node go to its cache. */
+static void
+fill_task(void *ctx, size_t node, int thread)
+{
+	const struct job *job = ctx;
+
+	(void)thread;
+	peft_attention_fill(job->run, &job->run->tree.nodes[node], job->layer,
+	    job->qkv);
+}
+
 void
 peft_attention(struct peft_run *run, size_t layer, const float *qkv,
     float *out, float *lse)
@@ -291,7 +302,12 @@ peft_attention(struct peft_run *run, size_t layer, const float *qkv,
 	size_t i;
 
 	for (i = 0; i < run->tree.n; i++)
-		peft_attention_fill(run, &run->tree.nodes[i], layer, qkv);
+		if (run->seqs[run->tree.order[run->tree.nodes[i].lo]].kv !=
+		    NULL) {
+			peft_cpu_run(run->net->cpu, run->tree.n, fill_task,
+			    &job);
+			break;
+		}
 	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads,
 	    head_task, &job);
 	if (peft_is_kept(run, layer)) {	/* of padding come zeros */

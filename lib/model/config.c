@@ -81,6 +81,9 @@ derive(struct peft_config *c, struct peft_err *err)
 	if (c->t.attn_cap > 0 && c->t.alibi > 0)
 		return peft_seterr(err, "ALiBi with capped scores is not "
 		    "honoured");
+	if (c->t.tied && c->t.bias & PEFT_BIT(PEFT_AT_HEAD))
+		return peft_seterr(err, "tie_word_embeddings with a head that "
+		    "has a bias is not honoured");
 	if (!(c->t.eps > 0))
 		return peft_seterr(err, "the epsilon of norms is not above 0");
 	if (c->t.embed_sqrt)

@@ -257,6 +257,9 @@ finish_mpt(struct peft_config *c, const cJSON *j, struct peft_err *err)
 	    peft_json_str(a, "attn_type", &type, err) == -1))
 		return cJSON_IsObject(a) ? peft_errprefix(err, "attn_config") :
 		    peft_seterr(err, "attn_config is no object");
+	if (c->t.alibi != 8)
+		return peft_seterr(err, "alibi_bias_max %g is not honoured "
+		    "(transformers has 8)", c->t.alibi);
 	if (type[0] != 'm' || type[5] != 'h')	/* not "multiquery_..." */
 		return peft_seterr(err, "attn_type \"%s\" is not honoured",
 		    type);

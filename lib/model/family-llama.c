@@ -29,13 +29,13 @@
 	[PEFT_GATE] = "mlp.gate_proj", [PEFT_UP] = "mlp.up_proj", \
 	[PEFT_GATE_UP] = "mlp.gate_up_proj", [PEFT_DOWN] = "mlp.down_proj"
 
-static const char *const llama[PEFT_NSLOT] = {
+const char *const peft_slots_llama[PEFT_NSLOT] = {
 	[PEFT_ATTN_NORM] = "input_layernorm", ATTN_NAMES,
 	[PEFT_MLP_NORM] = "post_attention_layernorm", MLP_NAMES,
 };
 
 /* Norms before and behind. */
-static const char *const gemma2[PEFT_NSLOT] = {
+const char *const peft_slots_gemma[PEFT_NSLOT] = {
 	[PEFT_ATTN_NORM] = "input_layernorm", ATTN_NAMES,
 	[PEFT_ATTN_POST] = "post_attention_layernorm",
 	[PEFT_MLP_NORM] = "pre_feedforward_layernorm", MLP_NAMES,
@@ -94,47 +94,6 @@ static const struct peft_key olmo2_keys[] = { ATTN_BIAS, END };
 static const struct peft_key olmo_keys[] = {
 	{ "clip_qkv", PEFT_KEY_REAL, AT(t.qkv_clip), 0 }, ATTN_BIAS, END
 };
-
-static const struct peft_key gemma_keys[] = {
-	INERT("hidden_activation"),	/* see finish_gemma */
-	INERT("cache_implementation"), ATTN_BIAS, END
-};
-
-#define GEMMA_KEYS \
-	{ "hidden_activation", PEFT_KEY_ACT, 0, 0 }, \
-	/* "gelu" in old files, which means the other one */ \
-	INERT("hidden_act"), \
-	{ "query_pre_attn_scalar", PEFT_KEY_RSQRT, AT(t.attn_scale), 0 }, \
-	{ "final_logit_softcapping", PEFT_KEY_CAP, AT(t.final_cap), 0 }, \
-	INERT("sliding_window_size"), INERT("cache_implementation"), \
-	TYPES, ATTN_BIAS
-
-static const struct peft_key gemma2_keys[] = {
-	{ "attn_logit_softcapping", PEFT_KEY_CAP, AT(t.attn_cap), 0 },
-	GEMMA_KEYS, END
-};
-
-static const struct peft_key gemma3_keys[] = {
-	{ "sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
-	{ "_sliding_window_pattern", PEFT_KEY_SIZE, AT(window_period), 0 },
-	INERT("rope_local_base_freq"), GEMMA_KEYS, END
-};
-
-/* Its "gelu" means the other one, and the second key the same, if it is
- * there. */
-static int
-finish_gemma(struct peft_config *c, const cJSON *j, struct peft_err *err)
-{
-	const char *act = "gelu";
-
-	if (peft_json_str(j, "hidden_act", &act, err) == -1 ||
-	    peft_config_must_be(j, "hidden_activation", "gelu_pytorch_tanh",
-	    err) == -1)
-		return -1;
-	if (strcmp(act, "gelu") == 0)
-		c->t.act = PEFT_GELU_TANH;
-	return 0;
-}
 
 static const struct peft_key phi3_keys[] = {
 	INERT("original_max_position_embeddings"),
@@ -289,57 +248,48 @@ static const struct peft_key nemotron_keys[] = {
 };
 
 const struct peft_family peft_families_llama[] = {
-	{ .model_type = "llama", NAMES, .slot = llama, .keys = llama_keys,
+	{ .model_type = "llama", NAMES, .slot = peft_slots_llama,
+	  .keys = llama_keys,
 	  .traits = { .has = LLAMA } },
-	{ .model_type = "mistral", NAMES, .slot = llama,
+	{ .model_type = "mistral", NAMES, .slot = peft_slots_llama,
 	  .keys = mistral_keys,
 	  .traits = { .has = LLAMA, .window_period = 1, .window = 4096 } },
-	{ .model_type = "qwen2", NAMES, .slot = llama, .keys = qwen2_keys,
+	{ .model_type = "qwen2", NAMES, .slot = peft_slots_llama,
+	  .keys = qwen2_keys,
 	  .traits = { .has = LLAMA, .bias = QKV, .window_period = 1,
 	  .window = 4096 } },
-	{ .model_type = "qwen3", NAMES, .slot = llama, .keys = qwen3_keys,
+	{ .model_type = "qwen3", NAMES, .slot = peft_slots_llama,
+	  .keys = qwen3_keys,
 	  .traits = { .has = LLAMA | QK, .window_period = 1,
 	  .window = 4096 } },
-	{ .model_type = "gemma", NAMES, .slot = llama, .keys = gemma_keys,
-	  .finish = finish_gemma,
-	  .traits = { .has = LLAMA, .norm = PEFT_RMS1,
-	  .act = PEFT_GELU_TANH, .embed_sqrt = true, .tied = true } },
-	{ .model_type = "gemma2", NAMES, .slot = gemma2, .keys = gemma2_keys,
-	  .traits = { .has = LLAMA | POST, .norm = PEFT_RMS1,
-	  .act = PEFT_GELU_TANH, .embed_sqrt = true, .tied = true,
-	  .attn_cap = 50, .final_cap = 30, .attn_scale = 1. / 16,
-	  .window_period = 2, .window = 4096 } },
-	{ .model_type = "gemma3_text", NAMES, .slot = gemma2,
-	  .keys = gemma3_keys,
-	  .traits = { .has = LLAMA | POST | QK, .norm = PEFT_RMS1,
-	  .act = PEFT_GELU_TANH, .embed_sqrt = true, .tied = true,
-	  .attn_scale = 1. / 16, .theta = 1e6, .theta_local = 1e4,
-	  .window_period = 6, .window = 4096 } },
 	{ .model_type = "phi", .embed = "model.embed_tokens",
 	  .layers = "model.layers", .norm = "model.final_layernorm",
 	  .head = "lm_head", .slot = phi, .usual = phi_usual, .keys = phi_keys,
 	  .traits = { .has = OUTER | BIT(PEFT_ATTN_NORM) | ATTN |
 	  BIT(PEFT_UP) | BIT(PEFT_DOWN), .bias = ~0u, .norm = PEFT_LAYER,
 	  .act = PEFT_GELU_TANH, .parallel = true, .partial = 0.5 } },
-	{ .model_type = "phi3", NAMES, .slot = llama, .usual = phi3_usual,
+	{ .model_type = "phi3", NAMES, .slot = peft_slots_llama,
+	  .usual = phi3_usual,
 	  .listed = phi3_listed, .keys = phi3_keys,
 	  .traits = { .has = OUTER | PRE | BIT(PEFT_QKV) | BIT(PEFT_O) |
 	  BIT(PEFT_GATE_UP) | BIT(PEFT_DOWN), .eps = 1e-5,
 	  .window_period = 1 } },
-	{ .model_type = "olmo", NAMES, .slot = llama, .keys = olmo_keys,
+	{ .model_type = "olmo", NAMES, .slot = peft_slots_llama,
+	  .keys = olmo_keys,
 	  .traits = { .has = LLAMA, .norm = PEFT_LAYER,
 	  .bare = PRE | BIT(PEFT_AT_NORM) } },
-	{ .model_type = "olmo2", NAMES, .slot = gemma2, .keys = olmo2_keys,
+	{ .model_type = "olmo2", NAMES, .slot = peft_slots_gemma,
+	  .keys = olmo2_keys,
 	  .traits = { .has = OUTER | POST | QK | ATTN | GATED, .eps = 1e-5,
 	  .qk_norm = PEFT_QK_WHOLE } },
-	{ .model_type = "smollm3", NAMES, .slot = llama,
+	{ .model_type = "smollm3", NAMES, .slot = peft_slots_llama,
 	  .keys = smollm3_keys,
 	  .traits = { .has = LLAMA, .tied = true, .theta = 2e6,
 	  .norope_window = true, .norope_period = 4 } },
-	{ .model_type = "granite", NAMES, .slot = llama,
+	{ .model_type = "granite", NAMES, .slot = peft_slots_llama,
 	  .keys = granite_keys,
 	  .traits = { .has = LLAMA, .attn_scale = 1 } },
-	{ .model_type = "stablelm", NAMES, .slot = llama,
+	{ .model_type = "stablelm", NAMES, .slot = peft_slots_llama,
 	  .keys = stablelm_keys, .finish = finish_stablelm,
 	  .traits = { .has = LLAMA, .norm = PEFT_LAYER,
 	  .bias = PRE | BIT(PEFT_AT_NORM), .partial = 0.25 } },
@@ -349,19 +299,21 @@ const struct peft_family peft_families_llama[] = {
 	  BIT(PEFT_DOWN), .bias = PRE | BIT(PEFT_AT_NORM) | ATTN |
 	  BIT(PEFT_UP) | BIT(PEFT_DOWN), .norm = PEFT_LAYER,
 	  .act = PEFT_GELU_TANH, .tied = true, .window_period = 1 } },
-	{ .model_type = "cohere", NAMES, .slot = llama, .keys = cohere_keys,
+	{ .model_type = "cohere", NAMES, .slot = peft_slots_llama,
+	  .keys = cohere_keys,
 	  .traits = { .has = OUTER | BIT(PEFT_ATTN_NORM) | ATTN | GATED,
 	  .norm = PEFT_LAYER, .qk_norm = PEFT_QK_EACH, .parallel = true,
 	  .interleaved = true, .tied = true, .logit_scale = 0.0625,
 	  .theta = 5e5 } },
-	{ .model_type = "cohere2", NAMES, .slot = llama,
+	{ .model_type = "cohere2", NAMES, .slot = peft_slots_llama,
 	  .keys = cohere2_keys,
 	  .traits = { .has = OUTER | BIT(PEFT_ATTN_NORM) | ATTN | GATED,
 	  .norm = PEFT_LAYER, .parallel = true, .interleaved = true,
 	  .tied = true, .logit_scale = 0.0625, .window_period = 4,
 	  .window = 4096,
 	  .full_norope = true } },
-	{ .model_type = "glm", NAMES, .slot = llama, .keys = glm_keys,
+	{ .model_type = "glm", NAMES, .slot = peft_slots_llama,
+	  .keys = glm_keys,
 	  .traits = { .has = OUTER | PRE | ATTN | BIT(PEFT_GATE_UP) |
 	  BIT(PEFT_DOWN), .bias = QKV, .eps = 1.5625e-7,
 	  .interleaved = true, .partial = 0.5 } },
@@ -369,16 +321,16 @@ const struct peft_family peft_families_llama[] = {
 	  .traits = { .has = OUTER | PRE | POST | ATTN |
 	  BIT(PEFT_GATE_UP) | BIT(PEFT_DOWN), .bias = QKV,
 	  .eps = 1.5625e-7, .interleaved = true, .partial = 0.5 } },
-	{ .model_type = "exaone4", NAMES, .slot = gemma2,
+	{ .model_type = "exaone4", NAMES, .slot = peft_slots_gemma,
 	  .keys = exaone4_keys, .finish = finish_exaone4,
 	  .traits = { .has = OUTER | POST | QK | ATTN | GATED, .eps = 1e-5,
 	  .window_period = 4, .window = 4096, .full_norope = true } },
-	{ .model_type = "nemotron", NAMES, .slot = llama,
+	{ .model_type = "nemotron", NAMES, .slot = peft_slots_llama,
 	  .keys = nemotron_keys,
 	  .traits = { .has = OUTER | PRE | ATTN | BIT(PEFT_UP) |
 	  BIT(PEFT_DOWN), .bias = PRE | BIT(PEFT_AT_NORM),
 	  .norm = PEFT_LAYER1, .act = PEFT_RELU2, .partial = 0.5 } },
-	{ .model_type = "minicpm", NAMES, .slot = llama,
+	{ .model_type = "minicpm", NAMES, .slot = peft_slots_llama,
 	  .keys = minicpm_keys, .finish = finish_minicpm,
 	  .traits = { .has = LLAMA } },
 	{ .model_type = NULL }

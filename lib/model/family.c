@@ -7,7 +7,8 @@
 #include "model/family.h"
 
 static const struct peft_family *const tables[] = {
-	peft_families_llama, peft_families_gpt, peft_families_moe,
+	peft_families_llama, peft_families_gemma, peft_families_gpt,
+	peft_families_moe,
 };
 
 enum { NTABLE = sizeof(tables) / sizeof(tables[0]) };

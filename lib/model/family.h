@@ -152,7 +152,9 @@ const struct peft_family *peft_family_find(const char *model_type);
 void	peft_family_names(char *buf, size_t size);
 
 /* The rows, by kind; each ends with model_type NULL. */
-extern const struct peft_family peft_families_llama[], peft_families_gpt[],
-    peft_families_moe[];
+extern const struct peft_family peft_families_llama[], peft_families_gemma[],
+    peft_families_gpt[], peft_families_moe[];
+/* Slots that several have: [PEFT_NSLOT]; gemma: norms before and behind. */
+extern const char *const peft_slots_llama[], *const peft_slots_gemma[];
 
 #endif

@@ -276,7 +276,6 @@ peft_forward_again(struct peft_run *run, size_t layer)
 		return;
 	}
 	mlp_in(run, layer, s, mlp_x(run, layer, s));
-	peft_hooks_forward(run, l->lin[PEFT_DOWN].site, run->ranges,
-	    run->nranges, run->ident, run->act, c->inter, run->tmp, c->hidden,
-	    s->hook[PEFT_DOWN]);
+	peft_linear_again(run, &l->lin[PEFT_DOWN], s->hook[PEFT_DOWN],
+	    run->act, c->inter, run->tmp, c->hidden);
 }

@@ -171,6 +171,32 @@ peft_linears(struct peft_run *run, const struct peft_linear *lin,
 	}
 }
 
+/* h of an adapter beside the weight is the product with its A that it is
+ * there, to the bit. */
+void
+peft_linear_again(struct peft_run *run, const struct peft_linear *lin,
+    float *saved, const float *x, size_t ldx, float *y, size_t ldy)
+{
+	struct peft_weight a = { .dtype = PEFT_F32, .ndim = 2,
+	    .cols = lin->site->in };
+	struct peft_low low = { 0 };
+	struct peft_product h;
+
+	if (!inputs_differ(lin, 1))
+		peft_beside(run, &low, lin, &saved, x, ldx, 1, false);
+	if (low.r > 0) {
+		a.rows = low.r;
+		a.nelem = a.rows * a.cols;
+		a.data = low.a;
+		h = (struct peft_product){ &a, low.h, low.r };
+		peft_products(run, x, ldx, run->T, &h, 1);
+	}
+	run->hidden = low.h;
+	peft_hooks_forward(run, lin->site, run->ranges, run->nranges,
+	    run->ident, x, ldx, y, ldy, saved);
+	run->hidden = NULL;
+}
+
 struct copy {
 	const float	*src;
 	float		*dst;

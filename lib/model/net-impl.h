@@ -244,6 +244,9 @@ void	peft_embed(struct peft_run *, float *x);
 void	peft_linears(struct peft_run *, const struct peft_linear *,
 	    float *const *saved, const float *x, size_t ldx,
 	    const struct peft_product *, size_t n);
+/* What its hooks keep, without the product that they are beside. */
+void	peft_linear_again(struct peft_run *, const struct peft_linear *,
+	    float *saved, const float *x, size_t ldx, float *y, size_t ldy);
 void	peft_linears_back(struct peft_run *, const struct peft_linear *,
 	    float *const *saved, const float *x, size_t ldx, float *dx,
 	    struct peft_product *dy, size_t n);

@@ -90,6 +90,10 @@ shapes_as(const void *settings, struct peft_module *m, const char *suffix,
 	if (is_head(m) && m->site->weight == SIZE_MAX)
 		return peft_seterr(err, "%s is the embedding, whose tokens "
 		    "it has", m->site->path);
+	if (is_head(m) && m->site->bias != SIZE_MAX)
+		return peft_seterr(err, "it has a bias, which PEFT leaves out "
+		    "where token rows of a head are trained: it would compute "
+		    "something else");
 	for (i = 0; i < t->n; i++)
 		if ((size_t)t->id[i] >= words(m))
 			return peft_seterr(err, "token %d is not in the "

@@ -22,8 +22,8 @@ static const struct kind {
 	[PEFT_Q8_0] = { 34, 2, 0, true, false },
 };
 
-static bool
-takes(const struct peft_weight *w)
+static unsigned
+form(const struct peft_weight *w)
 {
 	return kinds[w->dtype].bytes > 0 && w->cols % GROUP == 0;
 }
@@ -88,7 +88,7 @@ rows(const struct peft_few *f)
 }
 
 static void
-split(const float *x, size_t T, size_t t, struct peft_fixed_piece *p)
+split_token(const float *x, size_t T, size_t t, struct peft_fixed_piece *p)
 {
 	float most = 0, by;
 	bool finite = true;
@@ -116,4 +116,15 @@ split(const float *x, size_t T, size_t t, struct peft_fixed_piece *p)
 	    p->whole[1][t] * 256 + p->whole[2][t]);
 }
 
-const struct peft_few_fixed peft_few_fixed_ref = { takes, split, rows };
+static void
+split(const float *x, size_t ldx, size_t T, unsigned forms,
+    struct peft_fixed_piece *p)
+{
+	size_t t;
+
+	(void)forms;
+	for (t = 0; t < T; t++)
+		split_token(x + t * ldx, T, t, p);
+}
+
+const struct peft_few_fixed peft_few_fixed_ref = { form, split, rows };

@@ -23,9 +23,11 @@
  */
 enum { PEFT_FIXED_TOKENS = 16 };	/* together */
 
-/* A group of 32 columns of T tokens: bytes [3][T][32], H first. */
+/* A group of 32 columns of T tokens: bytes [3][T][32], H first, or as tiles
+ * want them. */
 struct peft_fixed_piece {
 	int8_t	bytes[3 * PEFT_FIXED_TOKENS * 32];
+	int8_t	digits[4 * PEFT_FIXED_TOKENS * 32];
 	int32_t	whole[3][PEFT_FIXED_TOKENS];	/* sums of the bytes */
 	float	scale[PEFT_FIXED_TOKENS];	/* s; NaN: x has no bounds */
 	float	sums[PEFT_FIXED_TOKENS];	/* s (sum of X) */
@@ -34,11 +36,12 @@ struct peft_fixed_piece {
 /* X is at most this: three bytes of at most 127. */
 #define PEFT_FIXED_MOST	0x7f7f7f
 
-/* Which weights; 32 columns of token t of T to a piece; rows of f, times its
- * pieces.  All paths give the same bits. */
+/* Which of its forms of X a weight is multiplied by, one bit, or 0: it is none
+ * of those; 32 columns of T tokens to a piece, in all of some forms; rows of
+ * f, times its pieces.  All paths give the same bits. */
 struct peft_few_fixed {
-	bool	(*takes)(const struct peft_weight *);
-	void	(*split)(const float *x, size_t T, size_t t,
+	unsigned (*form)(const struct peft_weight *);
+	void	(*split)(const float *x, size_t ldx, size_t T, unsigned forms,
 		    struct peft_fixed_piece *);
 	void	(*rows)(const struct peft_few *);
 };

@@ -3,6 +3,7 @@
 #define PEFT_QUANT_MIX_IMPL_H
 
 #include "quant/mix.h"
+#include "tensor/ggufmap.h"
 
 /* What mix.c finds out of a model, for the table of mix-table.c. */
 
@@ -25,7 +26,8 @@ struct peft_mixer {
 	const struct peft_source *src;
 	struct peft_mix_place	*at;		/* a place a weight */
 	bool			 tied, imatrix, falcon;
-	int64_t			 layers, heads, kv_heads, experts;
+	int64_t			 layers, experts;
+	struct peft_heads	 heads;
 };
 
 /* Of a matrix that is neither small nor a head. */

@@ -85,7 +85,7 @@ holds(const struct peft_mixer *m, const struct peft_mix_place *p,
 {
 	int i = p->rank, n = p->of;
 	bool more = i < n / 8 || i >= 7 * n / 8 || (i - n / 8) % 3 == 2;
-	bool shared = m->heads / m->kv_heads >= 4;
+	bool shared = m->heads.heads / m->heads.kv_heads >= 4;
 
 	switch (when) {
 	case ALWAYS: return true;
@@ -192,7 +192,7 @@ static const struct {
 static bool
 is_70b(const struct peft_mixer *m)
 {
-	return m->layers == 80 && m->heads != m->kv_heads;
+	return m->layers == 80 && m->heads.heads != m->heads.kv_heads;
 }
 
 enum peft_dtype

@@ -8,7 +8,6 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "quant/mix-impl.h"
-#include "tensor/ggufmap.h"
 
 static enum peft_role
 role_of(const char *name)
@@ -24,6 +23,7 @@ role_of(const char *name)
 		{ "attn_q.weight", PEFT_M_QUERY },
 		{ "attn_output.weight", PEFT_M_JOINED },
 		{ "ffn_gate_inp.weight", PEFT_M_PLAIN },
+		{ "position_embd.weight", PEFT_M_PLAIN },
 		{ "_norm.weight", PEFT_M_PLAIN },
 		{ "ffn_down", PEFT_M_DOWN },
 		{ "ffn_up", PEFT_M_GATE_UP },
@@ -83,27 +83,23 @@ static int
 read_config(struct peft_mixer *m, const cJSON *j,
     const struct peft_arch **arch, struct peft_err *err)
 {
+	static const char *const experts[] = { "num_experts",
+	    "num_local_experts", "n_routed_experts" };
 	const char *type = "";
 	char names[400];
+	size_t i;
 
 	if (!cJSON_IsObject(j))
 		return peft_seterr(err, "not an object");
-	m->layers = 1;
-	m->heads = 1;
-	if (peft_json_str(j, "model_type", &type, err) == -1 ||
-	    peft_json_int(j, "num_hidden_layers", 1, 1 << 20, &m->layers,
-	    err) == -1 || peft_json_int(j, "num_attention_heads", 1, 1 << 20,
-	    &m->heads, err) == -1)
+	if (peft_json_str(j, "model_type", &type, err) == -1)
 		return -1;
-	m->kv_heads = m->heads;
-	if (peft_json_int(j, "num_key_value_heads", 1, m->heads, &m->kv_heads,
-	    err) == -1 || peft_json_int(j, "num_experts", 0, 1 << 20,
-	    &m->experts, err) == -1 || peft_json_int(j, "num_local_experts",
-	    0, 1 << 20, &m->experts, err) == -1)
-		return -1;
+	for (i = 0; i < sizeof(experts) / sizeof(experts[0]); i++)
+		if (peft_json_int(j, experts[i], 0, 1 << 20, &m->experts,
+		    err) == -1)
+			return -1;
 	m->falcon = strcmp(type, "falcon") == 0;
 	if ((*arch = peft_arch_of_hf(type)) != NULL)
-		return 0;
+		return peft_arch_sizes(*arch, j, &m->layers, &m->heads, err);
 	peft_arch_names(true, names, sizeof(names));
 	return peft_seterr(err, "model_type \"%s\" cannot be told in GGUF here "
 	    "(known: %s)", type, names);

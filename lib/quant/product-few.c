@@ -11,7 +11,7 @@
 #include "quant/way.h"
 
 enum {
-	FEWROWS = 32,		/* of a task */
+	FEWROWS = 32,		/* of a task, or some times more */
 	LINE = 64		/* of the cache: pieces begin with one */
 };
 
@@ -20,7 +20,9 @@ struct few {
 	const struct peft_fews		*path;
 	const struct peft_few_fixed	*fixed;	/* NULL: none, or none fits */
 	struct peft_fixed_piece		*pieces;
+	unsigned			 forms;	/* that are wanted of x */
 	size_t				 first, T;
+	size_t				 rows;	/* of a task */
 };
 
 size_t
@@ -47,7 +49,7 @@ pieces_at(void *p)
 static bool
 is_fixed(const struct few *f, const struct peft_weight *w)
 {
-	return f->fixed != NULL && !f->j->add && f->fixed->takes(w);
+	return f->fixed != NULL && !f->j->add && f->fixed->form(w) != 0;
 }
 
 /* A piece, of all its tokens. */
@@ -55,15 +57,13 @@ static void
 split_task(void *ctx, size_t task, int thread)
 {
 	const struct few *f = ctx;
-	size_t n = f->j->p->w->cols / 32, t;
+	size_t n = f->j->p->w->cols / 32;
 	size_t first = task / n * PEFT_FIXED_TOKENS;
 	size_t T = peft_least(PEFT_FIXED_TOKENS, f->T - first);
-	const float *x = f->j->x + (f->first + first) * f->j->ldx +
-	    task % n * 32;
 
 	(void)thread;
-	for (t = 0; t < T; t++, x += f->j->ldx)
-		f->fixed->split(x, T, t, &f->pieces[task]);
+	f->fixed->split(f->j->x + (f->first + first) * f->j->ldx +
+	    task % n * 32, f->j->ldx, T, f->forms, &f->pieces[task]);
 }
 
 /* What whole numbers are multiplied by, if there is a weight for them. */
@@ -73,9 +73,11 @@ split(struct few *f)
 	size_t i, n = f->j->p->w->cols / 32 * peft_pieces(f->T,
 	    PEFT_FIXED_TOKENS), task;
 
-	for (i = 0; i < f->j->np && !is_fixed(f, f->j->p[i].w); i++)
-		continue;
-	if (i == f->j->np)
+	f->forms = 0;
+	for (i = 0; i < f->j->np; i++)
+		if (is_fixed(f, f->j->p[i].w))
+			f->forms |= f->fixed->form(f->j->p[i].w);
+	if (f->forms == 0)
 		f->fixed = NULL;
 	else if (f->T > 4)
 		peft_cpu_run(f->j->cpu, n, split_task, f);
@@ -92,20 +94,35 @@ rows_task(void *ctx, size_t task, int thread)
 	const struct peft_product *p = j->p;
 	struct peft_few part;
 
-	for (; task >= peft_pieces(p->w->rows, FEWROWS); p++)
-		task -= peft_pieces(p->w->rows, FEWROWS);
-	part = (struct peft_few){ .w = p->w, .row = task * FEWROWS,
+	for (; task >= peft_pieces(p->w->rows, f->rows); p++)
+		task -= peft_pieces(p->w->rows, f->rows);
+	part = (struct peft_few){ .w = p->w, .row = task * f->rows,
 	    .ldw = j->ldw > 0 ? j->ldw : p->w->cols,
 	    .x = j->x + f->first * j->ldx, .ldx = j->ldx, .T = f->T,
 	    .ldy = p->ldy, .add = j->add,
 	    .room = j->room + (size_t)thread * peft_product_few_room(),
 	    .pieces = f->pieces };
-	part.n = peft_least(FEWROWS, p->w->rows - part.row);
+	part.n = peft_least(f->rows, p->w->rows - part.row);
 	part.y = p->y + f->first * p->ldy + part.row;
 	if (is_fixed(f, p->w))
 		f->fixed->rows(&part);
 	else
 		f->path->rows(&part);
+}
+
+/* To take a task takes as long as some rows times one token: where there are
+ * enough of them for each thread they are larger. */
+static size_t
+rows_of_task(const struct peft_products *j)
+{
+	enum { ENOUGH = 8, MOST = 4 };		/* tasks; times FEWROWS */
+	size_t i, rows = 0, times;
+	size_t enough = ENOUGH * (size_t)peft_cpu_threads(j->cpu);
+
+	for (i = 0; i < j->np; i++)
+		rows += j->p[i].w->rows;
+	times = rows / FEWROWS / enough;
+	return FEWROWS * (times < 1 ? 1 : times < MOST ? times : MOST);
 }
 
 void
@@ -115,8 +132,9 @@ peft_product_few(const struct peft_products *j)
 	    .fixed = peft_fixed_of(j->cpu), .pieces = pieces_at(j->slab) };
 	size_t i, n = 0;
 
+	f.rows = rows_of_task(j);
 	for (i = 0; i < j->np; i++)
-		n += peft_pieces(j->p[i].w->rows, FEWROWS);
+		n += peft_pieces(j->p[i].w->rows, f.rows);
 	for (; f.first < j->T; f.first += f.T) {
 		f.T = peft_least(PEFT_FEW_TOKENS, j->T - f.first);
 		split(&f);

@@ -73,6 +73,7 @@ struct peft_arch {
 	bool		 unrounded;	/* YaRN's bounds are ("truncate": false),
 					 * and no key says so */
 	const char	*extra;		/* of config.json, always: ",..." */
+	const char	*act;		/* its activation; NULL: silu */
 };
 extern const struct peft_arch peft_archs[];	/* gguf NULL ends */
 
@@ -91,6 +92,10 @@ struct peft_gguf_sizes {
 int	peft_gguf_sizes(const struct peft_arch *, const cJSON *,
 	    struct peft_gguf_sizes *, struct peft_err *) PEFT_MUSTCHECK;
 
+/* ggufbuiltin.c: config.json against what is built into llama.cpp's graph. */
+int	peft_gguf_check_built_in(const struct peft_arch *, const cJSON *,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
 /* ggufrope.c: theta and scaling, from config.json to metadata and back
  * (",..." appended). */
 int	peft_gguf_put_rope(const struct peft_arch *, const cJSON *,
@@ -106,7 +111,8 @@ int	peft_gguf_get_own(struct peft_buf *, const struct peft_gguf *,
 	    uint64_t hidden, uint64_t dim, struct peft_err *) PEFT_MUSTCHECK;
 int	peft_gguf_refuse_others(const struct peft_gguf *,
 	    const struct peft_arch *, struct peft_err *) PEFT_MUSTCHECK;
-/* A float's shortest decimal: 1e-5 does not become 9.99999975e-06. */
+/* A float's shortest decimal: 1e-5 does not become 9.99999975e-06, nor 30.0 a
+ * whole number, which transformers refuses in its place. */
 void	peft_gguf_put_short(struct peft_buf *, double);
 /* A pair with a number that was divided or rooted, without what that left of
  * noise. */

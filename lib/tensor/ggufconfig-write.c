@@ -89,54 +89,6 @@ put_key(const struct peft_arch *a, const cJSON *j,
 	return 0;
 }
 
-/* A list in which element i is b where (i + 1) % period == 0, else a. */
-static bool
-has_period(const cJSON *list, const char *a, const char *b, unsigned period)
-{
-	const cJSON *e;
-	size_t i = 0;
-
-	cJSON_ArrayForEach(e, list) {
-		const char *want = period > 1 && ++i % period == 0 ? b : a;
-		char digit[8];
-
-		snprintf(digit, sizeof(digit), "%.0f", cJSON_IsNumber(e) ?
-		    e->valuedouble : -1.0);
-		if (strcmp(cJSON_IsString(e) ? e->valuestring : digit,
-		    want) != 0)
-			return false;
-	}
-	return true;
-}
-
-/* Patterns of layers are built into llama.cpp: others cannot be told. */
-static int
-check_patterns(const struct peft_arch *a, const cJSON *j,
-    struct peft_err *err)
-{
-	const cJSON *types = peft_json_get(j, "layer_types");
-	const cJSON *norope = peft_json_get(j, "no_rope_layers");
-	const cJSON *window = peft_json_get(j, "sliding_window");
-	bool windows = cJSON_IsNumber(window) && window->valuedouble > 0;
-	bool use = true;
-
-	if (peft_json_bool(j, "use_sliding_window", &use, err) == -1)
-		return -1;
-	windows = windows && use;
-	if (windows && a->period == 0)
-		return peft_seterr(err, "the key \"sliding_window\" cannot be "
-		    "told in GGUF for %s", a->hf);
-	if (cJSON_IsArray(types) && !has_period(types, windows ?
-	    "sliding_attention" : "full_attention", "full_attention",
-	    a->period))
-		return peft_seterr(err, "layer_types is not the pattern that "
-		    "GGUF's %s has", a->gguf);
-	if (cJSON_IsArray(norope) && !has_period(norope, "1", "0", 4))
-		return peft_seterr(err, "no_rope_layers is not the pattern "
-		    "that GGUF's %s has", a->gguf);
-	return 0;
-}
-
 /* MiniCPM's muP: what llama.cpp has as factors. */
 static int
 put_minicpm(const struct peft_arch *a, const cJSON *j,
@@ -272,7 +224,7 @@ metadata(const struct peft_arch *a, const cJSON *j, struct peft_gguf_out *o,
 	char key[128];
 
 	if (peft_gguf_sizes(a, j, &s, err) == -1 ||
-	    check_patterns(a, j, err) == -1)
+	    peft_gguf_check_built_in(a, j, err) == -1)
 		return -1;
 	heads->heads = (size_t)s.heads;
 	heads->kv_heads = (size_t)s.kv;

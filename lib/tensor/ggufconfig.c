@@ -45,7 +45,9 @@ peft_gguf_put_short(struct peft_buf *b, double v)
 		if (strtof(text, NULL) == (float)v)
 			break;
 	}
-	peft_json_putreal(b, strtod(text, NULL));
+	peft_json_putreal(b, v = strtod(text, NULL));
+	if (v == rint(v) && fabs(v) < 1e15)
+		peft_buf_puts(b, ".0");
 }
 
 /* A whole number above 0 that must be there, or may be. */

@@ -162,7 +162,7 @@ put_special(struct peft_buf *b, const struct peft_gguf *g,
 	peft_buf_puts(b, ",\"attn_config\":{\"alibi\":true");
 	if (peft_gguf_arch_real(a, g, "%s.attention.max_alibi_bias", &v)) {
 		peft_buf_puts(b, ",\"alibi_bias_max\":");
-		peft_gguf_put_short(b, v);
+		peft_json_putreal(b, v);
 	}
 	if (peft_gguf_arch_real(a, g, "%s.attention.clamp_kqv", &v) && v > 0) {
 		peft_buf_puts(b, ",\"clip_qkv\":");

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/json.h"
 #include "tensor/gguf.h"
 #include "tensor/side.h"
 
@@ -91,6 +92,10 @@ int		 peft_arch_config(const struct peft_arch *,
 		    const struct peft_gguf *, bool tied,
 		    const struct peft_rope_tensors *, struct peft_sides *,
 		    struct peft_heads *, struct peft_err *) PEFT_MUSTCHECK;
+/* Layers and heads that config.json tells of, by the family's own keys. */
+int		 peft_arch_sizes(const struct peft_arch *, const cJSON *,
+		    int64_t *layers, struct peft_heads *, struct peft_err *)
+		    PEFT_MUSTCHECK;
 /* Metadata from config.json's text. */
 int		 peft_arch_metadata(const struct peft_arch *,
 		    const struct peft_side *config, struct peft_gguf_out *,

@@ -78,7 +78,7 @@ get_llama3(struct peft_buf *b, double theta, const float *freqs, size_t n,
 		    "scaling");
 	peft_buf_puts(b, ",\"rope_scaling\":{\"rope_type\":\"llama3\","
 	    "\"factor\":");
-	peft_json_putreal(b, factor);
+	peft_gguf_put_short(b, factor);
 	peft_buf_printf(b, ",\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
 	    "\"original_max_position_embeddings\":%.0f}", orig);
 	return 0;
@@ -102,8 +102,10 @@ get_yarn(const struct peft_arch *a, const struct peft_gguf *g,
 {
 	double factor = 1, v;
 
-	get_real(a, g, b, "%s.rope.scaling.original_context_length",
-	    "original_max_position_embeddings");
+	if (peft_gguf_arch_real(a, g,
+	    "%s.rope.scaling.original_context_length", &v))
+		peft_buf_printf(b, ",\"original_max_position_embeddings\":%.0f",
+		    v);
 	get_real(a, g, b, "%s.rope.scaling.yarn_beta_fast", "beta_fast");
 	get_real(a, g, b, "%s.rope.scaling.yarn_beta_slow", "beta_slow");
 	if (a->unrounded)

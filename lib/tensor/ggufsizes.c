@@ -99,3 +99,17 @@ peft_gguf_sizes(const struct peft_arch *a, const cJSON *j,
 		return latent_heads(j, s, err);
 	return falcon_heads(a, j, s->heads, &s->kv, err);
 }
+
+int
+peft_arch_sizes(const struct peft_arch *a, const cJSON *j, int64_t *layers,
+    struct peft_heads *heads, struct peft_err *err)
+{
+	struct peft_gguf_sizes s;
+
+	if (peft_gguf_sizes(a, j, &s, err) == -1)
+		return -1;
+	*layers = s.layers;
+	heads->heads = (size_t)s.heads;
+	heads->kv_heads = (size_t)s.kv;
+	return 0;
+}

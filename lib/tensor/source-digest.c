@@ -7,25 +7,64 @@
 #include "base/buf.h"
 #include "tensor/digest-impl.h"
 
-/* The bytes in row order, then whatever scales there are. */
-void
-peft_digest_weight(struct peft_digest *d)
+/* GPT-2's matrices are [in, out] in Hugging Face's files and [out, in] in
+ * GGUF: of floats, which both can have, the former is what counts. */
+static bool
+is_turned(const struct peft_weight *w)
 {
-	const struct peft_scales *s = &d->w.scales;
+	return w->turned && w->ndim == 2 && (w->dtype == PEFT_F32 ||
+	    w->dtype == PEFT_F16 || w->dtype == PEFT_BF16);
+}
+
+static void
+add_turned(struct peft_sha256 *h, const struct peft_weight *w)
+{
+	enum { MANY = 1 << 12 };
+	const size_t size = peft_dtypes[w->dtype].bytes;
+	const char *p = w->data;
+	char some[MANY];
+	size_t n = 0, r, c;
+
+	for (c = 0; c < w->cols; c++)
+		for (r = 0; r < w->rows; r++) {
+			memcpy(some + n, p + (r * w->cols + c) * size, size);
+			if ((n += size) == MANY) {
+				peft_sha256_add(h, some, n);
+				n = 0;
+			}
+		}
+	peft_sha256_add(h, some, n);
+}
+
+static void
+add_bytes(struct peft_sha256 *h, const struct peft_digest *d)
+{
 	enum { CHUNK = 1 << 22 };
-	struct peft_sha256 h;
 	size_t at, n;
 
-	peft_sha256_init(&h);
 	for (at = 0; at < d->w.nbytes; at += n) {
 		n = d->w.nbytes - at < CHUNK ? d->w.nbytes - at : CHUNK;
-		peft_sha256_add(&h, (const char *)d->w.data + at, n);
+		peft_sha256_add(h, (const char *)d->w.data + at, n);
 		/* the source may be at another weight already */
 		if (d->lasts)
 			peft_source_drop_range(d->source, d->i, at, at + n);
 		else if (!d->had)
 			peft_source_passed(d->source, d->i, at, at + n);
 	}
+}
+
+/* The bytes in row order, then whatever scales there are. */
+void
+peft_digest_weight(struct peft_digest *d)
+{
+	const struct peft_scales *s = &d->w.scales;
+	struct peft_sha256 h;
+
+	peft_sha256_init(&h);
+	if (is_turned(&d->w))
+		add_turned(&h, &d->w);
+	else
+		add_bytes(&h, d);
 	if (s->absmax != NULL)
 		peft_sha256_add(&h, s->absmax, s->nabsmax * sizeof(float));
 	if (s->qabsmax != NULL) {
@@ -62,7 +101,8 @@ add_line(struct peft_sha256 *h, const struct peft_digest *d)
 
 	peft_buf_printf(&b, "%s %s", d->w.name, peft_dtypes[d->w.dtype].name);
 	for (i = 0; i < d->w.ndim; i++)
-		peft_buf_printf(&b, "%c%zu", i > 0 ? 'x' : ' ', d->w.shape[i]);
+		peft_buf_printf(&b, "%c%zu", i > 0 ? 'x' : ' ',
+		    d->w.shape[is_turned(&d->w) ? 1 - i : i]);
 	peft_buf_printf(&b, " %s\n", d->hex);
 	peft_sha256_add(h, b.data, b.len);
 	peft_buf_free(&b);

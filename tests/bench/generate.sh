@@ -4,15 +4,16 @@
 # llama.cpp in the same run: 1,024 tokens at once, one stream, sixteen, two
 # threads against one, and sixteen records with adapters of their own.
 # On a machine that others use too only what is told in seconds of the
-# processor means something.
+# processor means something, and ratios of runs in turns.
 # usage: generate.sh MODEL.gguf; PEERS=VENV with llama_cpp, THREADS=N
 set -eu
 model=$1 threads=${THREADS:-$(nproc)}
 bytes=$(stat -Lc %s "$model")
 
 tokens() { jq -nc "[range($1) | (. * 7919 + 17) % 49152] | {input_ids: ., labels: .}"; }
-jq -nc '[range(16) | {prompt: "Number \(.): a long story about the banks of country \(.)",
-    max_tokens: 96, adapter: ["a", "b", "c"][. % 3]}][]' >own.jsonl
+# what none of them ends before it has all its tokens
+jq -nc '[range(16) | {prompt: "Write the numbers from \(7 * . + 1) to 500, one on each line, and a word about each.",
+    max_tokens: 65, adapter: ["a", "b", "c"][. % 3]}][]' >own.jsonl
 jq -c '.adapter = "a"' own.jsonl >same.jsonl
 jq -c '.adapter = null' own.jsonl >none.jsonl
 
@@ -69,6 +70,50 @@ cpu() {
 	cat took.1 took.33 | awk -v w="$1" 'NR == 1 { a = $2 } NR == 2 {
 	    printf "%.2f\n", ($2 - a) / 32 * 1000 / (w == 1 ? 16 : 1) }'
 }
+# streams PATH: tokens a second by the clock, of one stream and of sixteen, on one
+# thread and on two, in turns; medians, of ratios too.  A stream that ends early
+# would leave fewer for the steps that are counted: it is refused.
+streams() {
+	: >turns
+	while [ "$(wc -l <turns)" -lt 5 ]; do
+		rates=
+		for run in '1 1' '16 1' '1 2' '16 2'; do
+			w=${run% *} j=${run#* }
+			head -n "$w" none.jsonl >now.jsonl
+			export PEFT_CPU="$1"
+			gen "$j" "$w" out now.jsonl
+			made=$(sed -n 's/.*: \([0-9]*\) tokens made.*/\1/p' stat)
+			[ "$made" -eq $((65 * w)) ] || { echo "$w streams made $made tokens" >&2; exit 1; }
+			rates="$rates $(rate)"
+		done
+		echo "$rates" >>turns
+	done
+	unset PEFT_CPU
+	awk -v path="${1:-best path}" -v bytes="$bytes" -v memory="$(few-bench memory 1)" '
+	function median(a, b, i, k, n, v, x) {	# of column a through b
+		for (n = 0; n < NR; n++) {
+			x = b ? at[n + 1, a] / at[n + 1, b] : at[n + 1, a]
+			for (i = n; i > 0 && v[i] > x; i--)
+				v[i + 1] = v[i]
+			v[i + 1] = x
+		}
+		return v[int((NR + 1) / 2)]
+	}
+	{ for (k = 1; k <= 4; k++) at[NR, k] = $k }
+	END {
+		printf "%-14s one %.0f, sixteen %.0f: %.2f x; on two threads %.2f x, %.2f x as much\n", path,
+		    median(1), median(2), median(2, 1), median(3, 1), median(4, 2)
+		printf "%-14s weights read at %.1f, %.1f of %.1f GB/s\n", "",
+		    median(1) * bytes / 1e9, median(2) / 16 * bytes / 1e9, memory
+	}' turns
+}
+echo 'sixteen streams and one, 65 tokens each (tokens a second, by the clock):'
+for path in '' avx512-bf16 avx2; do
+	if PEFT_CPU=$path peft-generate -q -m "$model" -p a --max-tokens 1 >out 2>&1; then
+		streams "$path"
+	fi
+done
+echo
 echo 'sixteen records, one thread, milliseconds of the processor for a token each:'
 one=$(cpu 1 f32 none)
 for compute in f32 bf16; do

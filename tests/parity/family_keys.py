@@ -3,7 +3,9 @@
 """Each key of each family's config, at another value and left out: either we
 compute what transformers computes, or we refuse and name the key.
 
-usage: family_keys.py DIR [FAMILY...]
+usage: family_keys.py DIR [-a] [FAMILY...]
+
+-a: and those keys that others have.
 
 logits-tool is on PATH.  Prints a line of JSON for each key that is neither
 honoured nor refused by its name, and the sums at the end.
@@ -164,7 +166,9 @@ def attempt(d, kind, kw, key, val, drop):
 
 
 def main():
-    d = sys.argv[1]
+    d, names = sys.argv[1], sys.argv[2:]
+    others = "-a" in names
+    names = [n for n in names if n != "-a"]
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     sums = collections.Counter()
@@ -173,7 +177,7 @@ def main():
         for k, v in AutoConfig.for_model(kind, **kw).to_dict().items():
             if k not in SKIP:
                 union.setdefault(k, v)
-    for name in sys.argv[2:] or families.FAMILIES:
+    for name in names or families.FAMILIES:
         if name in ("minicpm", "internlm2"):
             continue
         kind, kw = families.FAMILIES[name]
@@ -181,7 +185,7 @@ def main():
         kw.setdefault("use_cache", False)
         full = AutoConfig.for_model(kind, **kw).to_dict()
         todo = []
-        for k in sorted(set(full) | set(union)):
+        for k in sorted(set(full) | set(union if others else ())):
             if k in SKIP or isinstance(k, tuple):
                 continue
             v = full.get(k, union.get(k))

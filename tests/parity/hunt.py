@@ -109,7 +109,7 @@ def apart(method, family, kw, tied):
         return "PEFT's forward of mpt looks for no invocation"
     if method in ("trainable_tokens", "lora_tokens") and \
             family in ("gptj", "phi") and any("lm_head" in n for n in names):
-        return "PEFT leaves out the head's bias"
+        return "refused here: PEFT leaves out the head's bias"
     if method == "adaption" and family == "gpt2":
         return "not done here: fused projections"
     if method == "lora_tokens" and "lm_head" in names[1]:
