@@ -12,8 +12,7 @@
 static bool
 is_turned(const struct peft_weight *w)
 {
-	return w->turned && w->ndim == 2 && (w->dtype == PEFT_F32 ||
-	    w->dtype == PEFT_F16 || w->dtype == PEFT_BF16);
+	return w->turned && w->ndim == 2 && peft_is_float(w->dtype);
 }
 
 static void
