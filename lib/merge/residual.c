@@ -143,7 +143,8 @@ subtract(struct peft_residual *k, const float *src, const float *b,
 	    k->opt.rank, a, n, 1, dst, n);
 }
 
-/* The turns.  w: the weight, [out, in] as quantised types are stored; k->rows becomes what is stored; rest: scratch. */
+/* The turns.  w: the weight, [out, in] as quantised types are stored; k->rows
+ * becomes what is stored; rest: scratch. */
 static int
 alternate(struct peft_residual *k, const struct peft_spec *spec,
     const struct peft_site *site, const float *w, float *rest,
