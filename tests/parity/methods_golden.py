@@ -91,6 +91,8 @@ METHODS = {
     "fourierft": lambda: peft.FourierFTConfig(
         n_frequency=20, scaling=20.0, target_modules=ALL, **C),
     "hira": lambda: peft.HiraConfig(r=2, target_modules=ALL, **C),
+    "hira_embed": lambda: peft.HiraConfig(
+        r=2, target_modules=["embed_tokens", "k_proj"], **C),
     "hra": lambda: peft.HRAConfig(r=3, target_modules=QV, **C),
     "hra_gs": lambda: peft.HRAConfig(r=3, apply_GS=True, target_modules=ALL,
                                      **C),
