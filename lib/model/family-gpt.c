@@ -233,6 +233,8 @@ finish_falcon(struct peft_config *c, const cJSON *j, struct peft_err *err)
 	if (!fresh)
 		c->kv_heads = multi ? 1 : c->heads;
 	c->t.grouped = fresh || !multi;
+	c->t.each_cached = fresh && c->kv_heads != 0 &&
+	    c->kv_heads < c->heads;
 	if (c->t.parallel && norms == 1)
 		c->t.has &= ~BIT(PEFT_MLP_NORM);
 	else if (c->t.parallel)
