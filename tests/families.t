@@ -16,6 +16,7 @@ untold() {
 	smollm3)	echo '*: no_rope_layers is not the pattern*' ;;
 	qwen2_window|qwen3_moe_window)
 		echo '*: the key "sliding_window" cannot be told*' ;;
+	falcon_alibi)	echo '*"alibi" is true, which *falcon has no way to say' ;;
 	falcon_serial|phi)	echo '*has no name in GGUF*' ;;
 	qwen3_moe_dense)	echo '*"norm_topk_prob" is false, which*' ;;
 	rope_dynamic)	echo '*rope scaling *cannot be told*' ;;
@@ -138,7 +139,7 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 	unit model-unit "$name"
 	unit kept-unit "$name/model"
 	case $name in	# windows and caps, slopes, one head of keys
-	gemma[23]|mpt|falcon_7b|mistral)	unit long-unit "$name" ;;
+	gemma[23]|mpt|falcon_7b|falcon_alibi|mistral)	unit long-unit "$name" ;;
 	esac
 	run peft-merge -q -m "$name/model" -a "$name/adapter" -t f32 \
 	    -o "$name/merged/"
@@ -269,7 +270,7 @@ refuse gpt2 activation_function '"mish"' 'activation_function "mish" is not*'
 refuse gpt2 rope_theta '"a"' '"rope_theta" is not a number'
 refuse opt do_layer_norm_before false "key \"do_layer_norm_before\": false $no"
 refuse opt word_embed_proj_dim 16 'word_embed_proj_dim 16, other than *'
-refuse falcon_7b alibi true "key \"alibi\" $no"
+refuse falcon_7b alibi 8 '*"alibi" is not *'
 refuse falcon_40b parallel_attn false 'new_decoder_architecture without *'
 refuse bloom apply_residual_connection_post_layernorm true \
     "key \"apply_residual_connection_post_layernorm\" $no"

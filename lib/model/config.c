@@ -134,7 +134,7 @@ static void
 ones(struct peft_traits *t)
 {
 	double *one[] = { &t->embed_scale, &t->residual_scale,
-	    &t->logit_scale, &t->alibi_scale, &t->router_scale };
+	    &t->logit_scale, &t->router_scale };
 	size_t i;
 
 	for (i = 0; i < sizeof(one) / sizeof(one[0]); i++)

@@ -62,7 +62,8 @@ static const struct peft_gguf_key neox_keys[] = {
 	KEYEND
 };
 static const struct peft_gguf_key falcon_keys[] = {
-	{ "attn_qkv.bias", "bias", 't', false }, KEYEND
+	{ "attn_qkv.bias", "bias", 't', false },
+	{ "%s.", "alibi", 'F', false }, KEYEND
 };
 static const struct peft_gguf_key olmo_keys[] = {
 	{ "%s.attention.clamp_kqv", "clip_qkv", 'f', false }, KEYEND

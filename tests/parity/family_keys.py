@@ -85,7 +85,8 @@ def values(key, v, kw):
 
 
 def model_of(config):
-    m = AutoModelForCausalLM.from_config(config, attn_implementation="eager",
+    how = "sdpa" if getattr(config, "alibi", False) else "eager"
+    m = AutoModelForCausalLM.from_config(config, attn_implementation=how,
                                          dtype=torch.float32)
     g = torch.Generator().manual_seed(1)
     with torch.no_grad():
