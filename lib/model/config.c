@@ -65,7 +65,8 @@ derive(struct peft_config *c, struct peft_err *err)
 	if (c->kv_heads == 0)
 		c->kv_heads = c->heads;
 	if (c->head_dim == 0)
-		c->head_dim = c->hidden / c->heads;
+		c->head_dim = c->t.head_dim > 0 ? c->t.head_dim :
+		    c->hidden / c->heads;
 	if (c->v_dim == 0)
 		c->v_dim = c->head_dim;
 	if (c->kv_heads > c->heads || c->heads % c->kv_heads != 0)

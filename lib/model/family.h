@@ -83,6 +83,8 @@ struct peft_traits {
 	double	router_scale;	/* of the experts' sum; 0: 1 */
 	double	act_alpha, act_limit;	/* of PEFT_SWIGLU_CLAMPED */
 	size_t	position_offset;	/* row of the first position */
+	size_t	head_dim;	/* where config.json says nothing; 0: hidden /
+				 * heads */
 	size_t	window;		/* where config.json says nothing; 0: none */
 	size_t	window_period;	/* layer types where config.json has none:
 				 * full every n-th layer; 0: all alike; 1 with
