@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gemma and what followed it. */
 
-#include <stddef.h>
 #include <string.h>
 
-#include "model/config-impl.h"
-
-#define AT(field)	offsetof(struct peft_config, field)
-#define BIT		PEFT_BIT
-#define OUTER	(BIT(PEFT_AT_EMBED) | BIT(PEFT_AT_NORM) | BIT(PEFT_AT_HEAD))
-#define ATTN	(BIT(PEFT_Q) | BIT(PEFT_K) | BIT(PEFT_V) | BIT(PEFT_O))
-#define GATED	(BIT(PEFT_GATE) | BIT(PEFT_UP) | BIT(PEFT_DOWN))
-#define PRE	(BIT(PEFT_ATTN_NORM) | BIT(PEFT_MLP_NORM))
-#define POST	(BIT(PEFT_ATTN_POST) | BIT(PEFT_MLP_POST))
-#define QK	(BIT(PEFT_Q_NORM) | BIT(PEFT_K_NORM))
-#define LLAMA	(OUTER | PRE | ATTN | GATED)
-#define INERT(name)	{ name, PEFT_KEY_INERT, 0, 0 }
-#define END	{ NULL, 0, 0, 0 }
-#define ATTN_BIAS { "attention_bias", PEFT_KEY_BIAS, 0, ATTN }
-
-#define NAMES	.embed = "model.embed_tokens", .layers = "model.layers", \
-		.norm = "model.norm", .head = "lm_head"
+#include "model/family-impl.h"
 
 static const struct peft_key gemma_keys[] = {
 	INERT("hidden_activation"),	/* see finish_gemma */

@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Families that came before llama, with names of their own. */
 
-#include <stddef.h>
+#include "model/family-impl.h"
 
-#include "model/config-impl.h"
-
-#define AT(field)	offsetof(struct peft_config, field)
-#define BIT		PEFT_BIT
-#define OUTER	(BIT(PEFT_AT_EMBED) | BIT(PEFT_AT_NORM) | BIT(PEFT_AT_HEAD))
 #define PLAIN	(BIT(PEFT_UP) | BIT(PEFT_DOWN))
-#define PRE	(BIT(PEFT_ATTN_NORM) | BIT(PEFT_MLP_NORM))
 #define NORMS	(PRE | BIT(PEFT_AT_NORM) | BIT(PEFT_AT_EMBED_NORM))
-#define ATTN	(BIT(PEFT_Q) | BIT(PEFT_K) | BIT(PEFT_V) | BIT(PEFT_O))
 #define FUSED	(BIT(PEFT_QKV) | BIT(PEFT_O))
-#define INERT(name)	{ name, PEFT_KEY_INERT, 0, 0 }
-#define END	{ NULL, 0, 0, 0 }
 
 static const char *const gpt2[PEFT_NSLOT] = {
 	[PEFT_ATTN_NORM] = "ln_1", [PEFT_QKV] = "attn.c_attn",

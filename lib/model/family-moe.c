@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Families whose layers choose among experts. */
 
-#include <stddef.h>
 #include <string.h>
 
-#include "model/config-impl.h"
+#include "model/family-impl.h"
 
-#define AT(field)	offsetof(struct peft_config, field)
-#define BIT		PEFT_BIT
-#define OUTER	(BIT(PEFT_AT_EMBED) | BIT(PEFT_AT_NORM) | BIT(PEFT_AT_HEAD))
-#define ATTN	(BIT(PEFT_Q) | BIT(PEFT_K) | BIT(PEFT_V) | BIT(PEFT_O))
-#define GATED	(BIT(PEFT_GATE) | BIT(PEFT_UP) | BIT(PEFT_DOWN))
-#define PRE	(BIT(PEFT_ATTN_NORM) | BIT(PEFT_MLP_NORM))
-#define QK	(BIT(PEFT_Q_NORM) | BIT(PEFT_K_NORM))
 #define MOE	(OUTER | PRE | ATTN | GATED | BIT(PEFT_ROUTER))
-#define INERT(name)	{ name, PEFT_KEY_INERT, 0, 0 }
-#define END	{ NULL, 0, 0, 0 }
 
-#define NAMES	.embed = "model.embed_tokens", .layers = "model.layers", \
-		.norm = "model.norm", .head = "lm_head"
 #define SLOTS(router) { \
 	[PEFT_ATTN_NORM] = "input_layernorm", \
 	[PEFT_Q] = "self_attn.q_proj", [PEFT_K] = "self_attn.k_proj", \
@@ -48,7 +36,6 @@ static const char *const qwen_expert[] = {
 	{ "num_local_experts", PEFT_KEY_SIZE, AT(experts), 0 }, \
 	INERT("output_router_logits"), INERT("router_aux_loss_coef"), \
 	INERT("router_jitter_noise")
-#define ATTN_BIAS { "attention_bias", PEFT_KEY_BIAS, 0, ATTN }
 
 static const char *const mixtral_usual[] = { "q_proj", "v_proj", NULL };
 
