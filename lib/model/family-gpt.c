@@ -139,6 +139,7 @@ static const struct peft_key falcon_keys[] = {
 	{ "activation", PEFT_KEY_ACT, 0, 0 },
 	{ "parallel_attn", PEFT_KEY_BOOL, AT(t.parallel), 0 },
 	{ "bias", PEFT_KEY_BIAS, 0, FUSED | PLAIN },
+	{ "alibi", PEFT_KEY_BOOL, AT(t.alibi_coarse), 0 },
 	INERT("new_decoder_architecture"), INERT("multi_query"),
 	INERT("num_ln_in_parallel_attn"), END
 };
@@ -235,6 +236,8 @@ finish_falcon(struct peft_config *c, const cJSON *j, struct peft_err *err)
 	c->t.grouped = fresh || !multi;
 	c->t.each_cached = fresh && c->kv_heads != 0 &&
 	    c->kv_heads < c->heads;
+	c->t.norope = c->t.alibi_coarse;	/* Falcon-RW's */
+	c->t.alibi = c->t.alibi_coarse ? 8 : 0;
 	if (c->t.parallel && norms == 1)
 		c->t.has &= ~BIT(PEFT_MLP_NORM);
 	else if (c->t.parallel)

@@ -260,7 +260,7 @@ const struct peft_family peft_families_llama[] = {
 	  .window = 4096 } },
 	{ .model_type = "qwen3", NAMES, .slot = peft_slots_llama,
 	  .keys = qwen3_keys,
-	  .traits = { .has = LLAMA | QK, .window_period = 1,
+	  .traits = { .has = LLAMA | QK, .head_dim = 128, .window_period = 1,
 	  .window = 4096 } },
 	{ .model_type = "phi", .embed = "model.embed_tokens",
 	  .layers = "model.layers", .norm = "model.final_layernorm",
@@ -315,11 +315,11 @@ const struct peft_family peft_families_llama[] = {
 	{ .model_type = "glm", NAMES, .slot = peft_slots_llama,
 	  .keys = glm_keys,
 	  .traits = { .has = OUTER | PRE | ATTN | BIT(PEFT_GATE_UP) |
-	  BIT(PEFT_DOWN), .bias = QKV, .eps = 1.5625e-7,
+	  BIT(PEFT_DOWN), .bias = QKV, .eps = 1.5625e-7, .head_dim = 128,
 	  .interleaved = true, .partial = 0.5 } },
 	{ .model_type = "glm4", NAMES, .slot = glm4, .keys = glm_keys,
 	  .traits = { .has = OUTER | PRE | POST | ATTN |
-	  BIT(PEFT_GATE_UP) | BIT(PEFT_DOWN), .bias = QKV,
+	  BIT(PEFT_GATE_UP) | BIT(PEFT_DOWN), .bias = QKV, .head_dim = 128,
 	  .eps = 1.5625e-7, .interleaved = true, .partial = 0.5 } },
 	{ .model_type = "exaone4", NAMES, .slot = peft_slots_gemma,
 	  .keys = exaone4_keys, .finish = finish_exaone4,

@@ -145,9 +145,6 @@ finish_gpt_oss(struct peft_config *c, const cJSON *j, struct peft_err *err)
 		return peft_seterr(err, "key \"rope_scaling\" is missing");
 	if (!(c->t.act_limit > 0))
 		return peft_seterr(err, "swiglu_limit is not above 0");
-	/* what transformers has where nothing is said */
-	if (c->head_dim == 0)
-		c->head_dim = 64;
 	return 0;
 }
 
@@ -179,6 +176,6 @@ const struct peft_family peft_families_moe[] = {
 	  .topk_norm = true,
 	  .act = PEFT_SWIGLU_CLAMPED, .act_alpha = 1.702, .act_limit = 7,
 	  .eps = 1e-5, .theta = 150000, .window_period = 2,
-	  .window = 128 } },
+	  .head_dim = 64, .window = 128 } },
 	{ .model_type = NULL }
 };

@@ -42,6 +42,12 @@ OTHERS = {"hidden_act": ["relu", "gelu", "gelu_new", "silu", "relu2",
           "topk_method": ["group_limited_greedy", "noaux_tc"]}
 for k in ("hidden_activation", "activation_function", "activation"):
     OTHERS[k] = OTHERS["hidden_act"]
+# what a refusal speaks of instead of the key
+SPEAKS = {"rope_parameters": ["rope scaling", "partial_rotary_factor"],
+          "rope_scaling": ["rope scaling", "partial_rotary_factor"],
+          "hidden_size": ["head_dim"], "n_embd": ["head_dim"],
+          "num_attention_heads": ["head_dim", "attention heads"],
+          "n_head": ["head_dim"]}
 # nested: rope parameters of each kind
 ROPES = [dict(rope_type="default", rope_theta=777.0),
          dict(rope_type="linear", rope_theta=50.0, factor=2.5),
@@ -85,7 +91,8 @@ def values(key, v, kw):
 
 
 def model_of(config):
-    m = AutoModelForCausalLM.from_config(config, attn_implementation="eager",
+    how = "sdpa" if getattr(config, "alibi", False) else "eager"
+    m = AutoModelForCausalLM.from_config(config, attn_implementation=how,
                                          dtype=torch.float32)
     g = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -135,7 +142,8 @@ def say(config, path, change=None, drop=None):
 def verdict(path, key, ids, want):
     got = ours(path, ids)
     if isinstance(got, str):
-        return "refused" if key in got else "refused, key not named: " + got
+        said = [key] + SPEAKS.get(key, [])
+        return "refused" if any(s in got for s in said) else "refused, key not named: " + got
     if got.size != want.size:
         return "shapes"
     off = np.abs(got.reshape(want.shape) - want).max() / np.abs(want).max()
