@@ -183,6 +183,12 @@ TIED = {
                              trainable_token_indices=[5, 9, 30], **C),
     "trainable_tokens": lambda: peft.TrainableTokensConfig(
         token_indices=[5, 9, 30], **C),
+    "tokens_own": lambda: L(r=2, target_modules=QV,
+                            trainable_token_indices={"embed_tokens": [5, 9],
+                                                     "lm_head": [9, 30, 7]},
+                            **C),
+    "tokens_head": lambda: peft.TrainableTokensConfig(
+        token_indices=[5, 9, 30], target_modules=["lm_head"], **C),
 }
 N = ["q_norm", "k_norm"]
 NORMS = {       # by family, and what else is so there alone
@@ -338,6 +344,8 @@ def write(out, name, how, configs):
                 g["merged." + n] = q.detach()
     except (AttributeError, TypeError, ValueError, RuntimeError):
         pass
+    if name in ("tokens_own", "tokens_head"):   # it has one weight for both
+        g.pop("merged.model.embed_tokens.weight")
     if name in ("tied_target", "tied_head"):
         one_of_two(g, was, p.peft_config["default"])
     save_file({k: v.detach().clone().contiguous() for k, v in g.items()},
