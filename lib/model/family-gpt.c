@@ -234,6 +234,8 @@ finish_falcon(struct peft_config *c, const cJSON *j, struct peft_err *err)
 	if (!fresh)
 		c->kv_heads = multi ? 1 : c->heads;
 	c->t.grouped = fresh || !multi;
+	c->t.each_cached = fresh && c->kv_heads != 0 &&
+	    c->kv_heads < c->heads;
 	c->t.norope = c->t.alibi_coarse;	/* Falcon-RW's */
 	c->t.alibi = c->t.alibi_coarse ? 8 : 0;
 	if (c->t.parallel && norms == 1)

@@ -60,6 +60,8 @@ struct peft_traits {
 	bool	parallel;	/* the MLP reads what attention reads, before
 				 * (its own norm or, without one, the same) */
 	bool	grouped;	/* rows of QKV lie by key head: queries, k, v */
+	bool	each_cached;	/* transformers caches the keys and values of a
+				 * group once for each of its queries */
 	bool	interleaved;	/* rope turns pairs (2i, 2i + 1) */
 	bool	norope;		/* positions by ALiBi or a table alone */
 	bool	tied;		/* the head's weight is the embedding's */
