@@ -48,6 +48,7 @@ SPEAKS = {"rope_parameters": ["rope scaling", "partial_rotary_factor"],
           "hidden_size": ["head_dim"], "n_embd": ["head_dim"],
           "num_attention_heads": ["head_dim", "attention heads"],
           "n_head": ["head_dim"],
+          "num_key_value_heads": ["key-value heads", "the config calls for"],
           "num_hidden_layers": ["no_rope_layers", "layer_types"]}
 # what transformers writes into a key: gone from the file with it
 INTO = {"rope_parameters": ("partial_rotary_factor", "rotary_pct")}
