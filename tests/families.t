@@ -281,6 +281,8 @@ refuse mpt alibi_bias_max 4 \
 refuse phi tie_word_embeddings true 'tie_word_embeddings with a head that *'
 refuse mpt prefix_lm true "attn_config: key \"prefix_lm\" $no"
 refuse stablelm qk_layernorm true "key \"qk_layernorm\" $no"
+refuse stablelm rms_norm_eps 0.3 "key \"rms_norm_eps\" $no"
+refuse gpt2 rms_norm_eps 1e-5 "key \"rms_norm_eps\" $no"
 refuse gptj rotary_dim null 'key "rotary_dim" is missing'
 refuse gptj rotary_dim 5 'head_dim 8 is not even, or the part of it *'
 refuse smollm3 no_rope_layers '[1]' 'no_rope_layers is no list of 2*'

@@ -111,10 +111,11 @@ def family(*names):
 
 @family("llama", "granite", "nemotron")
 def _(r, n):
-    kw = rope(r, sizes(r), "" if n == "nemotron" else "linear dynamic llama3 "
-              "yarn", [0.5, 1.0] if n == "nemotron" else None)
-    if n == "nemotron" and kw.get("head_dim") == 10:
+    kw = sizes(r)
+    if n == "nemotron" and dim_of(kw) % 4 > 0:
         kw["head_dim"] = 16         # a half of it is turned
+    rope(r, kw, "" if n == "nemotron" else "linear dynamic llama3 yarn",
+         [0.5, 1.0] if n == "nemotron" else None)
     kw.update(maybe(r, attention_bias=BOOL, mlp_bias=BOOL))
     if n == "granite":
         kw.update(maybe(r, embedding_multiplier=[3.0, 0.5],
