@@ -221,13 +221,15 @@ bench-quant: all $(BENCHES)
 
 #: make parity     trains as PEFT does (MODEL=SmolLM2.gguf); other software
 #:                 reads what we write (PEERS, ADAPTERS=virtual envs; HUNT=N
-#:                 the first of HUNTS=N random configurations)
+#:                 the first of HUNTS=N random configurations, FAMILY_HUNT=
+#:                 of FAMILY_HUNTS= families)
 parity: all $(BUILD)/bin/logits-tool $(BUILD)/bin/tokenizer-unit \
     $(BUILD)/bin/side-tool $(BUILD)/bin/vocab-tool $(BUILD)/bin/peft-unit
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
 	    $(PROVE) -v tests/parity/tokenizers.sh tests/parity/train.sh \
 	    tests/parity/run.sh tests/parity/vocab.sh tests/parity/readers.sh \
 	    tests/parity/methods.sh tests/parity/hunt.sh tests/parity/gguf.sh \
+	    tests/parity/families.sh \
 	    tests/parity/adapters_lib.sh \
 	    tests/parity/heads.sh tests/parity/layouts.sh tests/parity/svd.sh
 

@@ -15,7 +15,8 @@
 
 enum {
 	O_MAX = PEFT_O_OWN, O_TEMP, O_TOPP, O_TOPK, O_JSONL, O_SYSTEM, O_RAW,
-	O_WIDTH, O_KVLIMIT, O_ANYBASE, O_COMPUTE, O_FOLDER, O_COMBINE
+	O_WIDTH, O_KVLIMIT, O_ANYBASE, O_COMPUTE, O_FOLDER, O_COMBINE,
+	O_KEEPGOING
 };
 
 static const struct peft_opt opts[] = {
@@ -31,6 +32,7 @@ static const struct peft_opt opts[] = {
 	{ O_TOPP, "top-p", "P", "sample among the likeliest tokens that reach P (1)" },
 	{ O_TOPK, "top-k", "K", "sample among the K likeliest tokens (0: all)" },
 	{ O_JSONL, "jsonl", NULL, "write a JSON object a line" },
+	{ O_KEEPGOING, "keep-going", NULL, "answer a record that is refused with its error, and go on (--jsonl)" },
 	{ O_WIDTH, "width", "N", "records in work at once (16)" },
 	{ O_KVLIMIT, "kv-limit", "SIZE", "memory for the keys and values of records in work (4G)" },
 	{ O_COMPUTE, "compute", "f32|bf16|int8", "type of what the products with the model's weights are made from (f32)" },
@@ -55,6 +57,8 @@ struct job {
 	struct peft_promptopt	 prompt;
 	struct peft_sampling	 sampling;
 	size_t			 width, kvlimit;
+	bool			 keep_going;
+	size_t			 refused;
 };
 
 static void
@@ -68,12 +72,13 @@ say(const struct peft_decodestat *s)
 }
 
 static int
-generate(const struct job *job, struct peft_prompts *prompts,
+generate(struct job *job, struct peft_prompts *prompts,
     struct peft_out *out, struct peft_err *err)
 {
 	struct peft_answeropt how = { .sampling = job->sampling,
 	    .width = job->width, .limit = job->kvlimit,
-	    .jsonl = job->prompt.jsonl };
+	    .jsonl = job->prompt.jsonl, .keep_going = job->keep_going,
+	    .refused = &job->refused };
 	struct peft_decodestat stat = { 0 };
 	struct peft_progress bar;
 	int r;
@@ -94,7 +99,7 @@ generate(const struct job *job, struct peft_prompts *prompts,
 }
 
 static int
-run(const struct job *job, struct peft_out *out, struct peft_err *err)
+run(struct job *job, struct peft_out *out, struct peft_err *err)
 {
 	struct peft_prompts prompts;
 	struct peft_session ses;
@@ -188,6 +193,9 @@ option(struct job *job, int ch)
 	case O_JSONL:
 		job->prompt.jsonl = true;
 		break;
+	case O_KEEPGOING:
+		job->keep_going = true;
+		break;
 	case O_COMPUTE:
 		job->session.compute = (enum peft_compute)peft_optword(
 		    "--compute", optarg, peft_compute_names);
@@ -208,6 +216,10 @@ check(const struct job *job)
 	if (job->prompt.prompt == NULL &&
 	    (job->prompt.system != NULL || job->prompt.raw))
 		peft_die(PEFT_USAGE, "--system and --raw go with -p");
+	if (job->keep_going && (!job->prompt.jsonl ||
+	    job->prompt.prompt != NULL))
+		peft_die(PEFT_USAGE, "--keep-going goes with --jsonl and "
+		    "records");
 	if (job->prompt.raw && job->prompt.system != NULL)
 		peft_die(PEFT_USAGE, "--system and --raw exclude each other");
 }
@@ -251,5 +263,8 @@ main(int argc, char **argv)
 	}
 	if (peft_out_commit(out, &err) == -1)
 		peft_die(err.status, "%s", err.msg);
-	return peft_finish(PEFT_OK);
+	if (job.refused > 0)
+		peft_warn("%zu of the records were refused: see \"error\" in "
+		    "the answers", job.refused);
+	return peft_finish(job.refused > 0 ? PEFT_INPUT : PEFT_OK);
 }

@@ -7,7 +7,7 @@ _peft_generate() {
 	--completion) COMPREPLY=($(compgen -W 'bash zsh' -- "$cur")); return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		COMPREPLY=($(compgen -W ' -m --model= -a --adapter= --adapters= --combine= -p --prompt= --system= --raw --max-tokens= --temperature= --top-p= --top-k= --jsonl --width= --kv-limit= --compute= --any-base -o --output= -f --force -j --threads= -s --seed= -q --quiet -v --verbose --log-json --completion= -h --help -V --version' -- "$cur"))
+		COMPREPLY=($(compgen -W ' -m --model= -a --adapter= --adapters= --combine= -p --prompt= --system= --raw --max-tokens= --temperature= --top-p= --top-k= --jsonl --keep-going --width= --kv-limit= --compute= --any-base -o --output= -f --force -j --threads= -s --seed= -q --quiet -v --verbose --log-json --completion= -h --help -V --version' -- "$cur"))
 		[[ ${COMPREPLY-} == *= ]] && compopt -o nospace
 	else
 		compopt -o filenames

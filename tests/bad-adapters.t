@@ -54,6 +54,11 @@ mixed lora_dora lora_orthogonal 3 'tensor * is missing'
 mixed prompt_tuning prefix_tuning 3 'prompt_embeddings has shape'
 mixed vera vblora 3 'fits nothing'
 
+# PEFT has two results for it
+mkdir scaled; zstd -dqc "$TOP/tests/golden/families/gemma.tar.zst" | tar -C scaled -xf -
+expect 2 '*model.embed_tokens: it scales its rows, which PEFT*' peft-train -q -n \
+    -m scaled/model --method hira --rank 2 --target embed_tokens tok
+
 # a rank that no change of the weight has
 for m in lora loha hira delora ah-lora poly; do
 	expect 2 '*a rank of 100 is above both dimensions of the weight, *' \

@@ -16,6 +16,7 @@ untold() {
 	smollm3)	echo '*: no_rope_layers is not the pattern*' ;;
 	qwen2_window|qwen3_moe_window)
 		echo '*: the key "sliding_window" cannot be told*' ;;
+	falcon_alibi)	echo '*"alibi" is true, which *falcon has no way to say' ;;
 	falcon_serial|phi)	echo '*has no name in GGUF*' ;;
 	qwen3_moe_dense)	echo '*"norm_topk_prob" is false, which*' ;;
 	rope_dynamic)	echo '*rope scaling *cannot be told*' ;;
@@ -138,7 +139,7 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 	unit model-unit "$name"
 	unit kept-unit "$name/model"
 	case $name in	# windows and caps, slopes, one head of keys
-	gemma[23]|mpt|falcon_7b|mistral)	unit long-unit "$name" ;;
+	gemma[23]|mpt|falcon_7b|falcon_alibi|mistral)	unit long-unit "$name" ;;
 	esac
 	run peft-merge -q -m "$name/model" -a "$name/adapter" -t f32 \
 	    -o "$name/merged/"
@@ -152,6 +153,7 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 		ok "$name: to GGUF and back" to_gguf "$name"
 		same "$name" "$name.gguf" logits
 		same "$name" "$name/back" logits
+		cp "$name/back/config.json" "$name-config.json"
 	fi
 	if [ "$name" = rope_yarn ]; then	# how much attention is sharpened
 		c=$name/model/config.json
@@ -269,7 +271,7 @@ refuse gpt2 activation_function '"mish"' 'activation_function "mish" is not*'
 refuse gpt2 rope_theta '"a"' '"rope_theta" is not a number'
 refuse opt do_layer_norm_before false "key \"do_layer_norm_before\": false $no"
 refuse opt word_embed_proj_dim 16 'word_embed_proj_dim 16, other than *'
-refuse falcon_7b alibi true "key \"alibi\" $no"
+refuse falcon_7b alibi 8 '*"alibi" is not *'
 refuse falcon_40b parallel_attn false 'new_decoder_architecture without *'
 refuse bloom apply_residual_connection_post_layernorm true \
     "key \"apply_residual_connection_post_layernorm\" $no"
@@ -279,6 +281,8 @@ refuse mpt alibi_bias_max 4 \
 refuse phi tie_word_embeddings true 'tie_word_embeddings with a head that *'
 refuse mpt prefix_lm true "attn_config: key \"prefix_lm\" $no"
 refuse stablelm qk_layernorm true "key \"qk_layernorm\" $no"
+refuse stablelm rms_norm_eps 0.3 "key \"rms_norm_eps\" $no"
+refuse gpt2 rms_norm_eps 1e-5 "key \"rms_norm_eps\" $no"
 refuse gptj rotary_dim null 'key "rotary_dim" is missing'
 refuse gptj rotary_dim 5 'head_dim 8 is not even, or the part of it *'
 refuse smollm3 no_rope_layers '[1]' 'no_rope_layers is no list of 2*'
@@ -314,6 +318,25 @@ refuse deepseek_v2 mlp_bias true "key \"mlp_bias\" $no"
 refuse rope_yarn factor 0 'rope scaling "yarn" needs a factor above 0'
 refuse rope_yarn rope_type '"ntk"' 'rope scaling "ntk" is not honoured*'
 refuse rope_longrope short_factor '[1]' '*short_factor is no list *'
+
+# Heads are as wide as transformers has them where nothing is said
+for f in gemma:1024 gemma2:1024 gemma3:1024 qwen3:512 glm:512 glm4:512 \
+    gpt_oss:256 cohere:; do
+	rm -rf bad; mkdir bad
+	zstd -dqc "$TOP/tests/golden/families/${f%:*}.tar.zst" | tar -C bad -xf -
+	jq 'del(.head_dim)' bad/model/config.json >c
+	mv c bad/model/config.json
+	if [ -n "${f#*:}" ]; then
+		expect 2 "*q_proj.weight has shape *, the config calls for [[]${f#*:}, 32]" \
+		    peft-merge -q -m bad/model -a bad/adapter -o x.safetensors
+	else
+		same bad bad/model logits
+	fi
+done
+for f in gemma gemma2 qwen3 glm glm4; do
+	ok "$f: a GGUF's width is said" grep -q '"head_dim": [18][2,]' \
+	    "$f-config.json"
+done
 
 # What llama.cpp's graph of a family has built in cannot be told in GGUF
 untold() {	# FAMILY JQ GLOB

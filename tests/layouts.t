@@ -211,5 +211,14 @@ for out in m.gguf m.safetensors; do
 done
 expect 0 '' peft-train -q -m base --set init_lora_weights=pissa --rank 2 --steps 1 -o pissa/ ids.tok
 expect 3 '*pissa: it is what was made of the part of the base*--as-lora exact*' peft-merge -q -m base -a pissa --layout kohya -o no.safetensors
+# llama.cpp would take it and compute as if it were not there
+mkdir ds; zstd -dqc "$TOP/tests/golden/families/deepseek_v2.tar.zst" | tar -C ds -xf -
+echo '{"input_ids":[1,5,9,7],"labels":[1,5,9,7]}' >ds.tok
+for t in q_proj kv_a_proj_with_mqa kv_b_proj; do
+	peft-train -q -f -m ds/model --target "o_proj,$t" --steps 1 -o of-ds/ ds.tok
+	expect 3 "*of-ds: model.layers.0.self_attn.$t: llama.cpp passes over a LoRA of it*: merge it into a model" peft-merge -q -m ds/model -a of-ds --layout gguf -o no.gguf
+done
+peft-train -q -f -m ds/model --target o_proj,down_proj --steps 1 -o of-ds/ ds.tok
+expect 0 '' peft-merge -q -m ds/model -a of-ds --layout gguf -o ds.gguf
 ok 'nothing is left' sh -c '[ ! -e no ] && [ ! -e no.gguf ] && [ ! -e no.safetensors ]'
 done_testing

@@ -115,6 +115,22 @@ run peft-quantize --log-json -n -t q4_k_m -o x.gguf gpt2/model
 ok 'gpt2: of two layers the second gets more bits' [ \
     "$(to transformer.h.0.mlp.c_proj.weight)$(to transformer.h.1.mlp.c_proj.weight)" = q5_0q8_0 ]
 ok 'positions are not quantised' [ "$(to transformer.wpe.weight)" = f32 ]
+# so for plain types, which llama.cpp's converter leaves alike, and for the
+# pure; a router is f32, but where a pattern asks for other
+run peft-quantize --log-json -n -t bf16 -o x.gguf gpt2/model
+ok 'nor in 16 bits' [ "$(to transformer.wpe.weight)$(to transformer.wte.weight)" = f32bf16 ]
+router=model.layers.3.block_sparse_moe.gate.weight
+for how in '-t f16' '-t bf16' '--pure -t q8_0' ''; do
+	# shellcheck disable=SC2086
+	run peft-quantize --log-json -n $how -o x.gguf experts
+	ok "routers are f32: ${how:-kept}" [ "$(to $router)" = f32 ]
+	ok 'and it is said why' grep -q '"to":"f32","why":"small"' err
+done
+ok 'others keep their type' [ "$(to model.layers.3.self_attn.q_proj.weight)" = bf16 ]
+run peft-quantize --log-json -n -t f16 -t 'moe\.gate=f16' -o x.gguf experts
+ok 'a pattern has a router in f16' [ "$(to $router)" = f16 ]
+run peft-quantize --log-json -n -t f16 -o x.safetensors experts
+ok 'a folder, too' [ "$(to $router)" = f16 ]
 run peft-quantize --log-json -n -t q2_k -o x.gguf falcon_7b/model
 ok 'falcon: all queries share a key, by multi_query' [ \
     "$(to transformer.h.0.self_attention.query_key_value.weight)" = q5_0 ]

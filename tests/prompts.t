@@ -80,4 +80,9 @@ bad '*opt_projection_epsilon*must not be below 0*' '--set cpt_token_ids=[4,9] --
 bad '*opt_weighted_loss_type "x" is*' '--set cpt_token_ids=[4,9] --set opt_weighted_loss_type="x"'
 ok 'nothing is left' [ ! -e bad ]
 
+
+# PEFT's would have other shapes, and cannot be loaded with these
+mkdir grouped; zstd -dqc "$TOP/tests/golden/families/falcon_40b.tar.zst" | tar -C grouped -xf -
+expect 2 '*PREFIX_TUNING: transformers has the keys and values of a group once for each of its queries*' \
+    peft-train -q -n -m grouped/model --method prefix-tuning "$tokens"
 done_testing

@@ -153,6 +153,18 @@ for c in gptq4 awq mxfp4; do
 	ok "$c: a hash, twice the same" cmp first second
 done
 
+# as many scales of the same values, for blocks of 16 x 32 and of 32 x 16
+grid='for (grep /_scale_inv$/, keys %t) { (my $w = $_) =~ s/_scale_inv//;
+    my ($r, $c) = @{$t{$w}{shape}}; $t{$_}{shape} = [$r / $a, $c / $b];
+    $t{$_}{data} = pack "f<*", map $_ / 8, 1 .. $r / $a * $c / $b }'
+edited fp8-block flat "(\$a, \$b) = (16, 32); $grid" 's/^ *32,$/16,/'
+edited fp8-block tall "(\$a, \$b) = (32, 16); $grid" 's/^ *32$/16/'
+ok 'blocks of another form are other values' sh -c '! cmp -s flat.list tall.list'
+for c in flat tall; do
+	peft-inspect --hash $c | grep '^hash' >$c.hash
+done
+ok 'and another hash' sh -c '! cmp -s flat.hash tall.hash'
+
 # ---- a file of its own for the quantization ---------------------------------
 
 cp -r gptq4 old

@@ -91,6 +91,21 @@ expect 2 '*adapters is not*' bad '{"prompt":"x","adapters":"a"}'
 expect 2 '*adapters is not*' bad '{"prompt":"x","adapters":[["a",0]]}'
 expect 2 '*adapters is empty*' bad '{"prompt":"x","adapters":[]}'
 
+# --keep-going: what is refused is answered, too, in its place
+hello() { printf '{"id":"%s","prompt":"hello","adapter":"%s","max_tokens":%s}\n' "$@"; }
+{ echo 'no JSON'; hello 1 a 8; hello 2 none 8; hello 3 b 8; hello 4 a 1000000; hello 5 a -1
+    echo '{"id":6.50,"prompt":""}'; echo '{"control":"stop"}'; hello 8 c 8; } >mixed
+{ hello 1 a 8; hello 3 b 8; hello 8 c 8; } | g >want
+for width in 1 2 16; do
+	expect 2 '*6 of the records were refused*' sh -c "peft-generate -m base -a a=adapter -a b=b -a c=c --jsonl --keep-going --kv-limit 1M --width $width mixed"
+	ok "--keep-going, width $width: others have their answers" sh -c 'jq -c "select(.text)" out | cmp - want'
+	ok 'each in its place' [ "$(jq -r '.id // "-"' out | tr '\n' ' ')" = '- 1 2 3 4 5 6.50 - 8 ' ]
+	ok 'by id' jq -s -e '(.[2].error | test("^mixed:3: .*no adapter is called none")) and (.[4].error | test("keys and values of"))' out
+done
+expect 0 '' sh -c 'sed -n 2p mixed | peft-generate -q -m base -a a=adapter --jsonl --keep-going'
+expect 1 '*--keep-going goes with --jsonl*' peft-generate -m base --keep-going mixed
+expect 1 '*--keep-going goes with --jsonl*' peft-generate -m base --keep-going --jsonl -p x
+
 # a folder of adapters, read again
 mkdir voices; cp -r adapter voices/a; cp -r b voices/b
 ask() { printf '{"prompt":"hello","adapter":"%s","max_tokens":8}\n' "$1"; }

@@ -184,6 +184,33 @@ expect 2 '*no linear layer is quantised*' peft-quantize -t bf16 \
 expect 2 '*exists*' peft-quantize -t nf4 --residual-rank 2 \
     --residual-out one/ -o rq2/ base
 ok 'and nothing of these' [ ! -e rq2 ]
+# GPT-2 has its linears [in, out], and quantised [out, in]: base and adapter
+# together are as far from the weights as was said
+mkdir gpt2
+zstd -dqc "$TOP/tests/golden/families/gpt2.tar.zst" | tar -C gpt2 -xf -
+for n in 1 2 3 4 5 6; do
+	echo "{\"input_ids\":[$n,2$n,3$n,1$n],\"labels\":[$n,2$n,3$n,1$n]}"
+done >gpt2.tok
+for t in nf4 int8 fp8 q4_0 q4_1+; do
+	out=lg/ weighed=
+	case $t in q*) out=lg.gguf ;; esac
+	case $t in *+)
+		weighed='--imatrix lg.dat'
+		peft-eval -q -m gpt2/model --imatrix lg.dat --summary \
+		    gpt2.tok >/dev/null ;;
+	esac
+	# shellcheck disable=SC2086
+	expect 0 '*' peft-quantize -f --pure -t "${t%+}" $weighed \
+	    --residual-rank 4 --residual-iters 2 --residual-out la/ --report \
+	    --log-json -o $out gpt2/model
+	peft-merge -q -f -m ${out%/} -a la -t f32 -o lm/
+	peft-inspect --diff --json gpt2/model lm >diff.log
+	ok "gpt2, $t: with the adapter it is as near as was said" jq -n -e \
+	    --slurpfile r err --slurpfile d diff.log '
+	    [$d[] | select(.name) | {(.name): .rms}] | add as $got |
+	    [$r[] | select(.residual_rms)] | length == 8 and
+	    all(.residual_rms as $v | $got[.weight] - $v | fabs <= 1e-4 * $v)'
+done
 sh -c 'peft-quantize -t f32 base | peft-quantize -q -t nf4 --residual-rank 4 \
     --residual-out rp/ -o rpq/ -'
 ok 'a model from a pipe' cmp rp/adapter_model.safetensors one/adapter_model.safetensors

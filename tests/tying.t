@@ -53,4 +53,38 @@ peft-train -q -m "$base" --rank 2 --target embed_tokens,q_proj --steps 2 \
 ok 'without it the embedding has its own' sh -c \
     '! st-list own/adapter_model.safetensors | grep -q lm_head'
 
+# token rows of the head alone, and others there: merged they are two
+rows() {	# name, options
+	name=$1
+	shift
+	peft-train -q -f -m "$base" "$@" --steps 8 --lr 0.05 -o rows/ tok
+	ok "$name: it learns" jq -n -e \
+	    "$(loss "$base" rows) < $(loss "$base") - 0.1"
+	peft-merge -q -f -m "$base" -a rows -o merged/
+	ok "$name: merged it computes the same" near "$(loss merged)" \
+	    "$(loss "$base" rows)"
+	ok "$name: the head is one of its own" sh -c \
+	    'st-list merged/model.safetensors | grep -q lm_head'
+}
+set_tokens() { echo "trainable_token_indices={$1}"; }
+rows 'head only' --rank 2 --set "$(set_tokens '"lm_head":[5,11,4]')"
+rows 'others' --rank 2 --set \
+    "$(set_tokens '"lm_head":[11,4],"embed_tokens":[5,11]')"
+rows 'the method' --method trainable-tokens --set 'token_indices=[11,4,9]' \
+    --target lm_head
+for order in '"lm_head":[5,9],"embed_tokens":[5,9]' \
+    '"embed_tokens":[5,9],"lm_head":[5,9]'; do
+	peft-train -q -f -m "$base" --rank 2 --set "$(set_tokens "$order")" \
+	    --steps 2 --lr 0.05 -o same/ tok
+	peft-merge -q -f -m "$base" -a same -o merged/
+	ok "$order: they stay one" sh -c \
+	    '! st-list merged/model.safetensors | grep -q lm_head'
+done
+expect 2 '*: ensure_weight_tying, and other tokens of the head than of the embedding' \
+    peft-train -q -n -m "$base" --rank 2 --set ensure_weight_tying=true \
+    --set "$(set_tokens '"lm_head":[5],"embed_tokens":[6]')" tok
+expect 2 '*lm_head: it is the embedding, which is targeted, too*' \
+    peft-train -q -n -m "$base" --method trainable-tokens \
+    --set 'token_indices=[5]' --target embed_tokens,lm_head tok
+
 done_testing

@@ -105,23 +105,33 @@ read_label(const cJSON *j, struct peft_record *r)
 		r->label = cJSON_IsTrue(label) ? PEFT_WANTED : PEFT_UNWANTED;
 }
 
+int
+peft_record_id(const cJSON *j, char **id, struct peft_err *err)
+{
+	const cJSON *v = peft_json_get(j, "id");
+	const char *s = NULL;
+	char number[32];
+
+	*id = NULL;
+	if (cJSON_IsNumber(v)) {	/* as it is spelt, if that says more */
+		snprintf(number, sizeof(number), "%.15g", v->valuedouble);
+		s = v->valuestring != NULL ? v->valuestring : number;
+	} else if (peft_json_str(j, "id", &s, err) == -1)
+		return -1;
+	return s != NULL && (*id = peft_strdup(s, err)) == NULL ? -1 : 0;
+}
+
 /* What a record carries along. */
 static int
 extras(const cJSON *j, bool classes, struct peft_record *r,
     struct peft_err *err)
 {
-	const cJSON *id = peft_json_get(j, "id");
-	const char *s = NULL, *adapter = NULL;
-	char number[32];
+	const char *adapter = NULL;
 	int64_t task = -1;
 
 	r->weight = 1;
-	if (cJSON_IsNumber(id)) {	/* as it is spelt, if that says more */
-		snprintf(number, sizeof(number), "%.15g", id->valuedouble);
-		s = id->valuestring != NULL ? id->valuestring : number;
-	} else if (peft_json_str(j, "id", &s, err) == -1)
-		return -1;
-	if (peft_json_real(j, "weight", &r->weight, err) == -1 ||
+	if (peft_record_id(j, &r->id, err) == -1 ||
+	    peft_json_real(j, "weight", &r->weight, err) == -1 ||
 	    peft_json_int(j, "task_id", 0, 1 << 20, &task, err) == -1 ||
 	    peft_json_str(j, "adapter", &adapter, err) == -1)
 		return -1;
@@ -130,8 +140,6 @@ extras(const cJSON *j, bool classes, struct peft_record *r,
 		return peft_seterr(err, "\"weight\" is below 0");
 	if (peft_json_get(j, "text") == NULL && !classes)
 		read_label(j, r);
-	if (s != NULL && (r->id = peft_strdup(s, err)) == NULL)
-		return -1;
 	if (adapter != NULL && (r->adapter = peft_strdup(adapter,
 	    err)) == NULL)
 		return -1;

@@ -79,6 +79,9 @@ int	peft_encode_turns(const cJSON *, const struct peft_encopt *,
  * what it holds, one with classes is the text alone, without an end token.  A
  * chat and a prompt may have {"choices","answer"} instead of an answer;
  * messages may have a "weight" (0: this turn is not learnt, 1). */
+/* Its "id", numbers as they are spelt; NULL: it has none.  The caller frees
+ * it. */
+int	peft_record_id(const cJSON *, char **id, struct peft_err *);
 int	peft_encode_record(const struct peft_codec *, const cJSON *,
 	    const struct peft_encopt *, struct peft_record *, struct peft_err *)
 	    PEFT_MUSTCHECK;

@@ -15,6 +15,7 @@ struct answer {
 	struct peft_request	 request;	/* first: it is handed out */
 	struct peft_prompt	 prompt;
 	bool			 done;
+	char			*error;		/* why there is none */
 	struct answer		*next;
 };
 
@@ -103,6 +104,28 @@ name_of(const struct writer *w, int adapter)
 	return adapter < 0 ? "base" : w->ses->adapters[adapter].name;
 }
 
+static void
+put_id(const struct answer *a, struct peft_buf *b)
+{
+	const char *id = a->prompt.record.id;
+
+	peft_buf_putc(b, '{');
+	if (id == NULL)
+		return;
+	peft_buf_puts(b, "\"id\":");
+	peft_json_putstr(b, id, strlen(id));
+	peft_buf_putc(b, ',');
+}
+
+static void
+put_error(const struct answer *a, struct peft_buf *b)
+{
+	put_id(a, b);
+	peft_buf_puts(b, "\"error\":");
+	peft_json_putstr(b, a->error, strlen(a->error));
+	peft_buf_puts(b, "}\n");
+}
+
 /* The adapter that made the answer: the last of several. */
 static void
 put_json(const struct writer *w, const struct answer *a,
@@ -112,12 +135,7 @@ put_json(const struct writer *w, const struct answer *a,
 	const struct peft_request *q = &a->request;
 	const char *name = name_of(w, p->stretch[p->nstretch - 1].adapter);
 
-	peft_buf_putc(b, '{');
-	if (p->record.id != NULL) {
-		peft_buf_puts(b, "\"id\":");
-		peft_json_putstr(b, p->record.id, strlen(p->record.id));
-		peft_buf_putc(b, ',');
-	}
+	put_id(a, b);
 	peft_buf_puts(b, "\"adapter\":");
 	peft_json_putstr(b, name, strlen(name));
 	peft_buf_puts(b, ",\"text\":");
@@ -134,8 +152,10 @@ write_answer(const struct writer *w, const struct answer *a,
 	struct peft_buf text = { 0 }, line = { 0 };
 	int r = -1;
 
-	if (text_of(w, &a->request, &text, err) == 0) {
-		if (w->how->jsonl)
+	if (a->error != NULL || text_of(w, &a->request, &text, err) == 0) {
+		if (a->error != NULL)
+			put_error(a, &line);
+		else if (w->how->jsonl)
 			put_json(w, a, &text, &line);
 		else {
 			peft_buf_put(&line, text.data, text.len);
@@ -150,6 +170,15 @@ write_answer(const struct writer *w, const struct answer *a,
 }
 
 static void
+free_answer(struct answer *a)
+{
+	free(a->request.out);
+	peft_record_free(&a->prompt.record);
+	free(a->error);
+	free(a);
+}
+
+static void
 drop_first(struct writer *w)
 {
 	struct answer *a = w->head;
@@ -157,19 +186,16 @@ drop_first(struct writer *w)
 	if ((w->head = a->next) == NULL)
 		w->tail = &w->head;
 	w->waiting--;
-	free(a->request.out);
-	peft_record_free(&a->prompt.record);
-	free(a);
+	free_answer(a);
 }
 
-/* Answers at the head of the queue that are done. */
+/* An answer is done: those at the head of the queue that are. */
 static int
-on_done(void *ctx, struct peft_request *q, struct peft_err *err)
+settle(struct writer *w, struct answer *a, struct peft_err *err)
 {
-	struct writer *w = ctx;
 	bool any = false;
 
-	((struct answer *)q)->done = true;
+	a->done = true;
 	w->done++;
 	if (w->how->progress != NULL)
 		peft_progress_set(w->how->progress, (double)w->done, NULL);
@@ -179,6 +205,31 @@ on_done(void *ctx, struct peft_request *q, struct peft_err *err)
 		any = true;
 	}
 	return any ? flush(w, err) : 0;
+}
+
+static int
+on_done(void *ctx, struct peft_request *q, struct peft_err *err)
+{
+	return settle(ctx, (struct answer *)q, err);
+}
+
+/* *err is told in the place of an answer. */
+static int
+refuse(struct writer *w, struct answer *a, struct peft_err *err)
+{
+	if (!w->how->keep_going)
+		return -1;
+	if ((a->error = strdup(err->msg)) == NULL)
+		return peft_seterr(err, "no memory");
+	*err = (struct peft_err){ 0 };
+	++*w->how->refused;
+	return settle(w, a, err);
+}
+
+static int
+on_refused(void *ctx, struct peft_request *q, struct peft_err *err)
+{
+	return refuse(ctx, (struct answer *)q, err);
 }
 
 /*
@@ -228,6 +279,16 @@ make_request(struct writer *w, struct answer *a, struct peft_err *err)
 	return w->how->sampling.temperature > 0 ? choose_stream(w, a, err) : 0;
 }
 
+static void
+append(struct writer *w, struct answer *a)
+{
+	*w->tail = a;
+	w->tail = &a->next;
+	w->waiting++;
+	if (w->how->progress != NULL)
+		w->how->progress->total++;
+}
+
 static int
 on_next(void *ctx, bool idle, struct peft_request **q, bool *changed,
     struct peft_err *err)
@@ -241,15 +302,13 @@ on_next(void *ctx, bool idle, struct peft_request **q, bool *changed,
 	if ((a = peft_calloc(1, sizeof(*a), err)) == NULL)
 		return -1;
 	r = peft_prompts_next(w->prompts, idle, &a->prompt, changed, err);
-	if (r != PEFT_REQUEST) {
-		free(a);
+	if (r != PEFT_REQUEST && r != PEFT_BAD_RECORD) {
+		free_answer(a);
 		return r;
 	}
-	*w->tail = a;
-	w->tail = &a->next;
-	w->waiting++;
-	if (w->how->progress != NULL)
-		w->how->progress->total++;
+	append(w, a);
+	if (r == PEFT_BAD_RECORD)
+		return refuse(w, a, err) == -1 ? -1 : PEFT_NOT_YET;
 	*q = &a->request;
 	return make_request(w, a, err) == -1 ? -1 : PEFT_REQUEST;
 }
@@ -262,7 +321,7 @@ peft_answer_prompts(struct peft_prompts *prompts,
 	struct writer w = { .ses = prompts->ses, .prompts = prompts,
 	    .how = how, .out = out, .tail = &w.head };
 	const struct peft_clerk clerk = { .ctx = &w, .next = on_next,
-	    .token = on_token, .done = on_done };
+	    .token = on_token, .done = on_done, .refused = on_refused };
 	const struct peft_decodeopt opt = { .sampling = how->sampling,
 	    .width = how->width, .limit = how->limit, .stat = how->stat };
 	size_t i;

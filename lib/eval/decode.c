@@ -99,6 +99,15 @@ renew(struct decoder *d, struct peft_err *err)
 	return peft_seats_forget(&d->seats, d->net, d->opt->limit, err);
 }
 
+/* The one that waits, whose error is in *err. */
+static int
+refuse(const struct decoder *d, struct peft_err *err)
+{
+	const struct peft_clerk *c = d->clerk;
+
+	return c->refused == NULL ? -1 : c->refused(c->ctx, d->waiting, err);
+}
+
 /* Requests into free places, as many as there are. */
 static int
 fill(struct decoder *d, struct peft_err *err)
@@ -128,9 +137,10 @@ fill(struct decoder *d, struct peft_err *err)
 		if (make_run(d, d->waiting, err) == -1)
 			return -1;
 		r = peft_seats_take(&d->seats, d->waiting, err);
-		if (r != 1)
+		if (r == 0 || (r == -1 && refuse(d, err) == -1))
 			return r;
-		d->stat.prompts += d->waiting->n;
+		if (r == 1)
+			d->stat.prompts += d->waiting->n;
 		d->waiting = NULL;
 	}
 	return 0;

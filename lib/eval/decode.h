@@ -59,6 +59,10 @@ struct peft_clerk {
 	/* A token more; may be NULL.  Then: it is done. */
 	int	(*token)(void *ctx, struct peft_request *, struct peft_err *);
 	int	(*done)(void *ctx, struct peft_request *, struct peft_err *);
+	/* There is never room for it: 0, it is told and forgotten; -1, or no
+	 * such function: an error. */
+	int	(*refused)(void *ctx, struct peft_request *,
+		    struct peft_err *);
 };
 
 /* What it came to. */

@@ -133,6 +133,16 @@ reload(struct peft_prompts *p, bool *changed)
 	    (peft_now() - t) * 1e3);
 }
 
+/* *err is about the record that was read last. */
+static int
+bad(const struct peft_prompts *p, struct peft_err *err)
+{
+	if (p->in != NULL)
+		peft_errprefix(err, "%s:%zu", peft_in_label(p->in),
+		    peft_in_lineno(p->in));
+	return PEFT_BAD_RECORD;
+}
+
 /* Has somebody asked for it with a signal? */
 static bool
 is_asked(const struct peft_prompts *p)
@@ -167,6 +177,7 @@ static int
 read_record(struct peft_prompts *p, cJSON *j, bool idle,
     struct peft_prompt *q, bool *changed, struct peft_err *err)
 {
+	struct peft_err none = { 0 };
 	int r;
 
 	if (!idle && peft_json_get(j, "control") != NULL)
@@ -175,14 +186,15 @@ read_record(struct peft_prompts *p, cJSON *j, bool idle,
 		r = PEFT_NOT_YET;
 	else if (r == 0)
 		r = prompt_of(p, j, idle, q, changed, err);
+	if (r == -1) {
+		memset(q, 0, sizeof(*q));
+		(void)peft_record_id(j, &q->record.id, &none);
+	}
 	if (r == PEFT_FINISH_FIRST)
 		p->held = j;
 	else
 		cJSON_Delete(j);
-	if (r == -1 && p->in != NULL)
-		peft_errprefix(err, "%s:%zu", peft_in_label(p->in),
-		    peft_in_lineno(p->in));
-	return r;
+	return r == -1 ? bad(p, err) : r;
 }
 
 /* The next line of all files: 1, *j; PEFT_NO_MORE and PEFT_NOT_YET. */
@@ -211,8 +223,7 @@ next_line(struct peft_prompts *p, bool idle, cJSON **j, struct peft_err *err)
 	}
 	if ((*j = peft_json_said(line, len, err)) != NULL)
 		return PEFT_REQUEST;
-	return peft_errprefix(err, "%s:%zu", peft_in_label(p->in),
-	    peft_in_lineno(p->in));
+	return bad(p, err);
 }
 
 int

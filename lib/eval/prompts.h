@@ -43,6 +43,11 @@ struct peft_prompts {
 	cJSON			*held;	/* to be read again when idle */
 };
 
+/* What peft_prompts_next() returns beside enum peft_supply: *err says what a
+ * record is refused for, whose id, if it has one, is in the prompt's record;
+ * the next can be read. */
+enum { PEFT_BAD_RECORD = PEFT_FINISH_FIRST + 1 };
+
 int	peft_prompts_open(struct peft_prompts *, struct peft_session *,
 	    const struct peft_promptopt *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_prompts_close(struct peft_prompts *);
@@ -68,13 +73,17 @@ struct peft_answeropt {
 	size_t			 limit;		/* bytes of their caches */
 	bool			 jsonl;
 	bool			 stream;	/* write the text as it comes */
+	bool			 keep_going;	/* JSON lines: of a record that
+						 * is refused, an error; */
+	size_t			*refused;	/* so many are added here */
 	struct peft_progress	*progress;	/* or NULL */
 	struct peft_decodestat	*stat;		/* or NULL */
 };
 
 /* The answers, in the order of the prompts, each as soon as it and those
  * before it are done: as text, each ended by a newline, or as JSON lines
- * {"id","adapter","text","tokens","finish"} as peft-results(5) says. */
+ * {"id","adapter","text","tokens","finish"} or {"id","error"} as
+ * peft-results(5) says. */
 int	peft_answer_prompts(struct peft_prompts *,
 	    const struct peft_answeropt *, struct peft_out *,
 	    struct peft_err *) PEFT_MUSTCHECK;

@@ -23,7 +23,7 @@ struct peft_residual {
 	const struct peft_site	**site;		/* [n], NULL: no part */
 	size_t			 n;
 	float			*rows;		/* what is to be stored */
-	size_t			 cols;
+	const struct peft_site	*of;		/* of these */
 	struct peft_residual_sums total;
 };
 
@@ -52,9 +52,11 @@ find_sites(struct peft_residual *k, const struct peft_source *src,
 		w = peft_source_at(src, s->weight);
 		if (!loses(&k->specs[s->weight], w))
 			continue;
-		if (s->transposed || w->rows != s->out || w->cols != s->in)
-			return peft_seterr(err, "weight %s is not stored as "
-			    "[out, in]: no residual of it here", w->name);
+		if (w->rows != (s->transposed ? s->in : s->out) ||
+		    w->nelem != s->in * s->out)
+			return peft_seterr(err, "weight %s is no matrix of "
+			    "%zu inputs and %zu outputs: no residual of it "
+			    "here", w->name, s->in, s->out);
 		if (k->opt.rank > (s->in < s->out ? s->in : s->out))
 			return peft_seterr(err, "weight %s is %zu x %zu: a "
 			    "rank of %zu is more than it has", w->name,
@@ -141,24 +143,28 @@ subtract(struct peft_residual *k, const float *src, const float *b,
 	    k->opt.rank, a, n, 1, dst, n);
 }
 
-/* The turns.  w: the weight; k->rows becomes what is stored; rest: scratch. */
+/* The turns.  w: the weight, [out, in] as quantised types are stored; k->rows
+ * becomes what is stored; rest: scratch. */
 static int
 alternate(struct peft_residual *k, const struct peft_spec *spec,
     const struct peft_site *site, const float *w, float *rest,
     struct peft_residual_sums *sums, struct peft_err *err)
 {
 	size_t m = site->out, n = site->in, i;
+	struct peft_spec as = *spec;
 	float *a = peft_lora_factor(k->adapter, site, 0, err);
 	float *b = peft_lora_factor(k->adapter, site, 1, err);
 	int turn;
 
 	if (a == NULL || b == NULL)
 		return -1;
+	as.shape[0] = m;
+	as.shape[1] = n;
 	memcpy(k->rows, w, m * n * sizeof(*w));
 	for (turn = 0; turn < k->opt.iters; turn++) {
 		if (turn > 0)
 			subtract(k, w, b, a, m, n, k->rows);
-		if (peft_as_stored(spec, k->rows, m, n, rest, err) == -1)
+		if (peft_as_stored(&as, k->rows, m, n, rest, err) == -1)
 			return -1;
 		for (i = 0; i < m * n; i++)
 			rest[i] = w[i] - rest[i];
@@ -179,10 +185,34 @@ static int
 get(void *ctx, size_t first, size_t n, float *dst, struct peft_err *err)
 {
 	const struct peft_residual *k = ctx;
+	size_t in = k->of->in, out = k->of->out, i, c;
 
 	(void)err;
-	memcpy(dst, k->rows + first * k->cols, n * k->cols * sizeof(*dst));
+	if (!k->of->transposed) {
+		memcpy(dst, k->rows + first * in, n * in * sizeof(*dst));
+		return 0;
+	}
+	for (i = 0; i < n; i++)
+		for (c = 0; c < out; c++)
+			dst[i * out + c] = k->rows[c * in + first + i];
 	return 0;
+}
+
+/* x is w, [out, in]; room: as large. */
+static void
+decode(const struct peft_weight *w, const struct peft_site *site, float *room,
+    float *x)
+{
+	size_t i, c;
+
+	if (!site->transposed) {
+		peft_decode(w, 0, w->nelem, x);
+		return;
+	}
+	peft_decode(w, 0, w->nelem, room);
+	for (i = 0; i < site->in; i++)
+		for (c = 0; c < site->out; c++)
+			x[c * site->in + i] = room[i * site->out + c];
 }
 
 int
@@ -201,9 +231,9 @@ peft_residual_take(struct peft_residual *k, size_t i,
 	k->rows = peft_calloc(w->nelem, sizeof(float), err);
 	x = peft_calloc(w->nelem, sizeof(*x), err);
 	rest = peft_calloc(w->nelem, sizeof(*rest), err);
-	k->cols = w->cols;
+	k->of = site;
 	if (k->rows != NULL && x != NULL && rest != NULL) {
-		peft_decode(w, 0, w->nelem, x);
+		decode(w, site, rest, x);
 		if (!isfinite(peft_vec_ref.sumsq(x, w->nelem)))
 			peft_setfail(err, PEFT_NUMERIC, "its values are not "
 			    "finite");

@@ -48,10 +48,11 @@ struct peft_tile_of_keys {
 bool	peft_tile_next(const struct peft_bunch *,
 	    struct peft_tile_of_keys *);
 
-/* Which keys of a tile row i of the block sees: from .. end of them, and how
- * far it is ahead of the first of these; false: none. */
+/* Which keys of a tile row i of the block sees: from .. end of them, the
+ * place of the first of these, and how far the row is ahead of it; false:
+ * none. */
 struct peft_seen {
-	size_t	from, end, ahead;
+	size_t	from, end, first, ahead;
 };
 
 bool	peft_tile_seen(const struct peft_bunch *,

@@ -126,7 +126,7 @@ weigh(const struct peft_run *run, const struct look *l, const float *q,
 	}
 	for (i = 0; i < l->m; i++, s += l->lds) {
 		n = seen(l, i, &from);
-		peft_scores(run, head_of(l, i), s + from, n, n - 1);
+		peft_scores(run, head_of(l, i), s + from, n, from, n - 1);
 		lse[i * l->ldl] = run->vec->softmax(s + from, n);
 	}
 }

@@ -71,7 +71,8 @@ peft_tile_seen(const struct peft_bunch *q,
 		return false;
 	s->from = from > t->k0 ? from - t->k0 : 0;
 	s->end = peft_least(end, t->k1) - t->k0;
-	s->ahead = end - 1 - t->k0 - s->from;
+	s->first = t->k0 + s->from;
+	s->ahead = end - 1 - s->first;
 	return true;
 }
 
@@ -86,7 +87,7 @@ peft_tile_mask(const struct peft_run *run, size_t head, float *s, size_t n,
 	if (t->attn_cap > 0 || run->net->slopes != NULL || !(scale >= 0)) {
 		run->vec->scale(s + seen->from, scale, seen->end - seen->from);
 		peft_scores(run, head, s + seen->from, seen->end - seen->from,
-		    seen->ahead);
+		    seen->first, seen->ahead);
 		scale = 1;
 	}
 	for (j = 0; j < seen->from; j++)

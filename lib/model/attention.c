@@ -57,38 +57,6 @@ room_of(const struct peft_run *run, struct peft_arena *a)
 	};
 }
 
-/* The slopes for n heads, n a power of two, are 2^(-max i / n); for others
- * those of the next power of two, every second one first (as MPT and BLOOM
- * have it). */
-void
-peft_slopes(const struct peft_config *c, float *slope)
-{
-	size_t n = 1, h, i;
-
-	while (n < c->heads)
-		n *= 2;
-	for (h = 0; h < c->heads; h++) {
-		i = n == c->heads ? h + 1 : h < n / 2 ? 2 * (h + 1) :
-		    2 * (h - n / 2) + 1;
-		slope[h] = (float)(c->t.alibi_scale * exp2(-c->t.alibi *
-		    (double)i / (double)n));
-	}
-}
-
-void
-peft_scores(const struct peft_run *run, size_t head, float *s, size_t n,
-    size_t ahead)
-{
-	const struct peft_net *net = run->net;
-	float cap = (float)net->config.t.attn_cap;
-	size_t j;
-
-	if (cap > 0)
-		peft_cap_row(run->vec, s, n, cap);
-	for (j = 0; net->slopes != NULL && j < n; j++)
-		s[j] -= net->slopes[head] * (float)(ahead - j);
-}
-
 /* One query head of a node: q of its first token; out and lse of the first
  * that is asked for. */
 struct view {

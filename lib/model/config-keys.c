@@ -254,12 +254,26 @@ peft_config_sizes(struct peft_config *c, const cJSON *j, struct peft_err *err)
 	return 0;
 }
 
+/* Whose norms are no RMS norms has another key for their epsilon, or none. */
+static int
+check_eps(const struct peft_config *c, const cJSON *j, struct peft_err *err)
+{
+	static const char key[] = "rms_norm_eps";
+	const cJSON *e = peft_json_get(j, key);
+
+	if (c->t.norm < PEFT_LAYER || e == NULL || peft_json_off(e))
+		return 0;
+	return peft_seterr(err, "key \"%s\" is not honoured by this family's "
+	    "code", key);
+}
+
 int
 peft_config_keys(struct peft_config *c, const cJSON *j, struct peft_err *err)
 {
 	int64_t tp = 1;
 
-	if (peft_config_table(c, j, c->family->keys, err) == -1)
+	if (peft_config_table(c, j, c->family->keys, err) == -1 ||
+	    check_eps(c, j, err) == -1)
 		return -1;
 	if (strcmp(c->family->model_type, "llama") != 0)
 		return 0;		/* others never did */

@@ -65,7 +65,8 @@ derive(struct peft_config *c, struct peft_err *err)
 	if (c->kv_heads == 0)
 		c->kv_heads = c->heads;
 	if (c->head_dim == 0)
-		c->head_dim = c->hidden / c->heads;
+		c->head_dim = c->t.head_dim > 0 ? c->t.head_dim :
+		    c->hidden / c->heads;
 	if (c->v_dim == 0)
 		c->v_dim = c->head_dim;
 	if (c->kv_heads > c->heads || c->heads % c->kv_heads != 0)
@@ -134,7 +135,7 @@ static void
 ones(struct peft_traits *t)
 {
 	double *one[] = { &t->embed_scale, &t->residual_scale,
-	    &t->logit_scale, &t->alibi_scale, &t->router_scale };
+	    &t->logit_scale, &t->router_scale };
 	size_t i;
 
 	for (i = 0; i < sizeof(one) / sizeof(one[0]); i++)

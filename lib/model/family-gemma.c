@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gemma and what followed it. */
 
-#include <stddef.h>
 #include <string.h>
 
-#include "model/config-impl.h"
-
-#define AT(field)	offsetof(struct peft_config, field)
-#define BIT		PEFT_BIT
-#define OUTER	(BIT(PEFT_AT_EMBED) | BIT(PEFT_AT_NORM) | BIT(PEFT_AT_HEAD))
-#define ATTN	(BIT(PEFT_Q) | BIT(PEFT_K) | BIT(PEFT_V) | BIT(PEFT_O))
-#define GATED	(BIT(PEFT_GATE) | BIT(PEFT_UP) | BIT(PEFT_DOWN))
-#define PRE	(BIT(PEFT_ATTN_NORM) | BIT(PEFT_MLP_NORM))
-#define POST	(BIT(PEFT_ATTN_POST) | BIT(PEFT_MLP_POST))
-#define QK	(BIT(PEFT_Q_NORM) | BIT(PEFT_K_NORM))
-#define LLAMA	(OUTER | PRE | ATTN | GATED)
-#define INERT(name)	{ name, PEFT_KEY_INERT, 0, 0 }
-#define END	{ NULL, 0, 0, 0 }
-#define ATTN_BIAS { "attention_bias", PEFT_KEY_BIAS, 0, ATTN }
-
-#define NAMES	.embed = "model.embed_tokens", .layers = "model.layers", \
-		.norm = "model.norm", .head = "lm_head"
+#include "model/family-impl.h"
 
 static const struct peft_key gemma_keys[] = {
 	INERT("hidden_activation"),	/* see finish_gemma */
@@ -69,17 +52,20 @@ const struct peft_family peft_families_gemma[] = {
 	  .keys = gemma_keys,
 	  .finish = finish_gemma,
 	  .traits = { .has = LLAMA, .norm = PEFT_RMS1,
-	  .act = PEFT_GELU_TANH, .embed_sqrt = true, .tied = true } },
+	  .act = PEFT_GELU_TANH, .embed_sqrt = true, .tied = true,
+	  .head_dim = 256 } },
 	{ .model_type = "gemma2", NAMES, .slot = peft_slots_gemma,
 	  .keys = gemma2_keys,
 	  .traits = { .has = LLAMA | POST, .norm = PEFT_RMS1,
 	  .act = PEFT_GELU_TANH, .embed_sqrt = true, .tied = true,
+	  .head_dim = 256,
 	  .attn_cap = 50, .final_cap = 30, .attn_scale = 1. / 16,
 	  .window_period = 2, .window = 4096 } },
 	{ .model_type = "gemma3_text", NAMES, .slot = peft_slots_gemma,
 	  .keys = gemma3_keys,
 	  .traits = { .has = LLAMA | POST | QK, .norm = PEFT_RMS1,
 	  .act = PEFT_GELU_TANH, .embed_sqrt = true, .tied = true,
+	  .head_dim = 256,
 	  .attn_scale = 1. / 16, .theta = 1e6, .theta_local = 1e4,
 	  .window_period = 6, .window = 4096 } },
 	{ .model_type = NULL }

@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Families that came before llama, with names of their own. */
 
-#include <stddef.h>
+#include "model/family-impl.h"
 
-#include "model/config-impl.h"
-
-#define AT(field)	offsetof(struct peft_config, field)
-#define BIT		PEFT_BIT
-#define OUTER	(BIT(PEFT_AT_EMBED) | BIT(PEFT_AT_NORM) | BIT(PEFT_AT_HEAD))
 #define PLAIN	(BIT(PEFT_UP) | BIT(PEFT_DOWN))
-#define PRE	(BIT(PEFT_ATTN_NORM) | BIT(PEFT_MLP_NORM))
 #define NORMS	(PRE | BIT(PEFT_AT_NORM) | BIT(PEFT_AT_EMBED_NORM))
-#define ATTN	(BIT(PEFT_Q) | BIT(PEFT_K) | BIT(PEFT_V) | BIT(PEFT_O))
 #define FUSED	(BIT(PEFT_QKV) | BIT(PEFT_O))
-#define INERT(name)	{ name, PEFT_KEY_INERT, 0, 0 }
-#define END	{ NULL, 0, 0, 0 }
 
 static const char *const gpt2[PEFT_NSLOT] = {
 	[PEFT_ATTN_NORM] = "ln_1", [PEFT_QKV] = "attn.c_attn",
@@ -139,6 +130,7 @@ static const struct peft_key falcon_keys[] = {
 	{ "activation", PEFT_KEY_ACT, 0, 0 },
 	{ "parallel_attn", PEFT_KEY_BOOL, AT(t.parallel), 0 },
 	{ "bias", PEFT_KEY_BIAS, 0, FUSED | PLAIN },
+	{ "alibi", PEFT_KEY_BOOL, AT(t.alibi_coarse), 0 },
 	INERT("new_decoder_architecture"), INERT("multi_query"),
 	INERT("num_ln_in_parallel_attn"), END
 };
@@ -233,6 +225,10 @@ finish_falcon(struct peft_config *c, const cJSON *j, struct peft_err *err)
 	if (!fresh)
 		c->kv_heads = multi ? 1 : c->heads;
 	c->t.grouped = fresh || !multi;
+	c->t.each_cached = fresh && c->kv_heads != 0 &&
+	    c->kv_heads < c->heads;
+	c->t.norope = c->t.alibi_coarse;	/* Falcon-RW's */
+	c->t.alibi = c->t.alibi_coarse ? 8 : 0;
 	if (c->t.parallel && norms == 1)
 		c->t.has &= ~BIT(PEFT_MLP_NORM);
 	else if (c->t.parallel)

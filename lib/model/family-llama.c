@@ -1,24 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Families that name their modules as llama does. */
 
-#include <stddef.h>
 #include <string.h>
 
-#include "model/config-impl.h"
-
-#define AT(field)	offsetof(struct peft_config, field)
-#define BIT		PEFT_BIT
-#define OUTER	(BIT(PEFT_AT_EMBED) | BIT(PEFT_AT_NORM) | BIT(PEFT_AT_HEAD))
-#define QKV	(BIT(PEFT_Q) | BIT(PEFT_K) | BIT(PEFT_V))
-#define ATTN	(QKV | BIT(PEFT_O))
-#define GATED	(BIT(PEFT_GATE) | BIT(PEFT_UP) | BIT(PEFT_DOWN))
-#define PRE	(BIT(PEFT_ATTN_NORM) | BIT(PEFT_MLP_NORM))
-#define POST	(BIT(PEFT_ATTN_POST) | BIT(PEFT_MLP_POST))
-#define QK	(BIT(PEFT_Q_NORM) | BIT(PEFT_K_NORM))
-#define LLAMA	(OUTER | PRE | ATTN | GATED)
-
-#define NAMES	.embed = "model.embed_tokens", .layers = "model.layers", \
-		.norm = "model.norm", .head = "lm_head"
+#include "model/family-impl.h"
 
 #define ATTN_NAMES \
 	[PEFT_Q] = "self_attn.q_proj", [PEFT_K] = "self_attn.k_proj", \
@@ -74,13 +59,6 @@ static const uint8_t phi3_listed[PEFT_NSLOT] = {
 	[PEFT_QKV] = PEFT_O, [PEFT_O] = PEFT_QKV,
 };
 
-#define WINDOW	{ "sliding_window", PEFT_KEY_COUNT, AT(window), 0 }
-#define INERT(name)	{ name, PEFT_KEY_INERT, 0, 0 }
-#define END	{ NULL, 0, 0, 0 }
-#define ATTN_BIAS { "attention_bias", PEFT_KEY_BIAS, 0, ATTN }
-#define MLP_BIAS { "mlp_bias", PEFT_KEY_BIAS, 0, GATED }
-/* what the layers are is read elsewhere (config-layers.c) */
-#define TYPES	WINDOW, INERT("layer_types")
 #define SWITCH	{ "use_sliding_window", PEFT_KEY_BOOL, AT(use_window), 0 }
 #define QWEN_WINDOW TYPES, SWITCH, \
 	{ "max_window_layers", PEFT_KEY_COUNT, AT(window_layers), 0 }
@@ -260,7 +238,7 @@ const struct peft_family peft_families_llama[] = {
 	  .window = 4096 } },
 	{ .model_type = "qwen3", NAMES, .slot = peft_slots_llama,
 	  .keys = qwen3_keys,
-	  .traits = { .has = LLAMA | QK, .window_period = 1,
+	  .traits = { .has = LLAMA | QK, .head_dim = 128, .window_period = 1,
 	  .window = 4096 } },
 	{ .model_type = "phi", .embed = "model.embed_tokens",
 	  .layers = "model.layers", .norm = "model.final_layernorm",
@@ -315,11 +293,11 @@ const struct peft_family peft_families_llama[] = {
 	{ .model_type = "glm", NAMES, .slot = peft_slots_llama,
 	  .keys = glm_keys,
 	  .traits = { .has = OUTER | PRE | ATTN | BIT(PEFT_GATE_UP) |
-	  BIT(PEFT_DOWN), .bias = QKV, .eps = 1.5625e-7,
+	  BIT(PEFT_DOWN), .bias = QKV, .eps = 1.5625e-7, .head_dim = 128,
 	  .interleaved = true, .partial = 0.5 } },
 	{ .model_type = "glm4", NAMES, .slot = glm4, .keys = glm_keys,
 	  .traits = { .has = OUTER | PRE | POST | ATTN |
-	  BIT(PEFT_GATE_UP) | BIT(PEFT_DOWN), .bias = QKV,
+	  BIT(PEFT_GATE_UP) | BIT(PEFT_DOWN), .bias = QKV, .head_dim = 128,
 	  .eps = 1.5625e-7, .interleaved = true, .partial = 0.5 } },
 	{ .model_type = "exaone4", NAMES, .slot = peft_slots_gemma,
 	  .keys = exaone4_keys, .finish = finish_exaone4,

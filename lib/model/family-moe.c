@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Families whose layers choose among experts. */
 
-#include <stddef.h>
 #include <string.h>
 
-#include "model/config-impl.h"
+#include "model/family-impl.h"
 
-#define AT(field)	offsetof(struct peft_config, field)
-#define BIT		PEFT_BIT
-#define OUTER	(BIT(PEFT_AT_EMBED) | BIT(PEFT_AT_NORM) | BIT(PEFT_AT_HEAD))
-#define ATTN	(BIT(PEFT_Q) | BIT(PEFT_K) | BIT(PEFT_V) | BIT(PEFT_O))
-#define GATED	(BIT(PEFT_GATE) | BIT(PEFT_UP) | BIT(PEFT_DOWN))
-#define PRE	(BIT(PEFT_ATTN_NORM) | BIT(PEFT_MLP_NORM))
-#define QK	(BIT(PEFT_Q_NORM) | BIT(PEFT_K_NORM))
 #define MOE	(OUTER | PRE | ATTN | GATED | BIT(PEFT_ROUTER))
-#define INERT(name)	{ name, PEFT_KEY_INERT, 0, 0 }
-#define END	{ NULL, 0, 0, 0 }
 
-#define NAMES	.embed = "model.embed_tokens", .layers = "model.layers", \
-		.norm = "model.norm", .head = "lm_head"
 #define SLOTS(router) { \
 	[PEFT_ATTN_NORM] = "input_layernorm", \
 	[PEFT_Q] = "self_attn.q_proj", [PEFT_K] = "self_attn.k_proj", \
@@ -48,7 +36,6 @@ static const char *const qwen_expert[] = {
 	{ "num_local_experts", PEFT_KEY_SIZE, AT(experts), 0 }, \
 	INERT("output_router_logits"), INERT("router_aux_loss_coef"), \
 	INERT("router_jitter_noise")
-#define ATTN_BIAS { "attention_bias", PEFT_KEY_BIAS, 0, ATTN }
 
 static const char *const mixtral_usual[] = { "q_proj", "v_proj", NULL };
 
@@ -145,9 +132,6 @@ finish_gpt_oss(struct peft_config *c, const cJSON *j, struct peft_err *err)
 		return peft_seterr(err, "key \"rope_scaling\" is missing");
 	if (!(c->t.act_limit > 0))
 		return peft_seterr(err, "swiglu_limit is not above 0");
-	/* what transformers has where nothing is said */
-	if (c->head_dim == 0)
-		c->head_dim = 64;
 	return 0;
 }
 
@@ -179,6 +163,6 @@ const struct peft_family peft_families_moe[] = {
 	  .topk_norm = true,
 	  .act = PEFT_SWIGLU_CLAMPED, .act_alpha = 1.702, .act_limit = 7,
 	  .eps = 1e-5, .theta = 150000, .window_period = 2,
-	  .window = 128 } },
+	  .head_dim = 64, .window = 128 } },
 	{ .model_type = NULL }
 };

@@ -60,6 +60,8 @@ struct peft_traits {
 	bool	parallel;	/* the MLP reads what attention reads, before
 				 * (its own norm or, without one, the same) */
 	bool	grouped;	/* rows of QKV lie by key head: queries, k, v */
+	bool	each_cached;	/* transformers caches the keys and values of a
+				 * group once for each of its queries */
 	bool	interleaved;	/* rope turns pairs (2i, 2i + 1) */
 	bool	norope;		/* positions by ALiBi or a table alone */
 	bool	tied;		/* the head's weight is the embedding's */
@@ -79,10 +81,12 @@ struct peft_traits {
 	double	attn_cap, final_cap;		/* c tanh(x / c); 0: none */
 	double	qkv_clip;	/* 0: none */
 	double	alibi;		/* Press et al. 2021, 8 usually; 0: none */
-	double	alibi_scale;	/* 0: 1 */
+	bool	alibi_coarse;	/* Falcon's way: alibi.c */
 	double	router_scale;	/* of the experts' sum; 0: 1 */
 	double	act_alpha, act_limit;	/* of PEFT_SWIGLU_CLAMPED */
 	size_t	position_offset;	/* row of the first position */
+	size_t	head_dim;	/* where config.json says nothing; 0: hidden /
+				 * heads */
 	size_t	window;		/* where config.json says nothing; 0: none */
 	size_t	window_period;	/* layer types where config.json has none:
 				 * full every n-th layer; 0: all alike; 1 with

@@ -305,10 +305,10 @@ void	peft_attention(struct peft_run *, size_t layer, const float *qkv,
 	    float *out, float *lse);
 void	peft_attention_back(struct peft_run *, size_t layer,
 	    const struct peft_saved *, const float *dout, float *dqkv);
-/* Scores s[n] of a query, which is `ahead' tokens behind the first of these
- * keys: capped, with ALiBi. */
+/* alibi.c: scores s[n] of a query, which is `ahead' tokens behind the first of
+ * these keys, the sequence's first'th: capped, with ALiBi. */
 void	peft_scores(const struct peft_run *, size_t head, float *s, size_t n,
-	    size_t ahead);
+	    size_t first, size_t ahead);
 /* ALiBi's slopes [heads] (Press et al. 2021). */
 void	peft_slopes(const struct peft_config *, float *);
 

@@ -86,16 +86,6 @@ add_full(struct peft_adapter *a, const struct peft_sites *sites,
 	return 0;
 }
 
-/* The head is the embedding, of which these tokens are already: PEFT's way to
- * say that both are to have them. */
-static bool
-is_said_again(const struct peft_site *s, const struct peft_token_ids *t)
-{
-	return s->kind == PEFT_HEAD && s->weight == SIZE_MAX &&
-	    t->next != NULL && t->next->n == t->n &&
-	    memcmp(t->next->id, t->id, t->n * sizeof(t->id[0])) == 0;
-}
-
 /* Tokens of the module of that name, or of the embedding (NULL). */
 static int
 add_tokens_of(struct peft_adapter *a, const struct peft_sites *sites,
@@ -116,9 +106,8 @@ add_tokens_of(struct peft_adapter *a, const struct peft_sites *sites,
 		if (name == NULL ? s->kind == PEFT_EMBEDDING :
 		    (1 << s->kind & peft_tokens_part.kinds) != 0 &&
 		    ends_in(s->path, name)) {
-			if (!is_said_again(s, t))
-				chosen[(*n)++] = (struct peft_choice){ s,
-				    &peft_tokens_part, t, false };
+			chosen[(*n)++] = (struct peft_choice){ s,
+			    &peft_tokens_part, t, false };
 			return 0;
 		}
 	}
@@ -127,22 +116,60 @@ add_tokens_of(struct peft_adapter *a, const struct peft_sites *sites,
 	    "embed_tokens");
 }
 
+/* Of the rows from chosen[first] on, those of an embedding that is the head are
+ * the head's as well; unless it has others, which it cannot have if they are
+ * to stay one.  The same ids for both are PEFT's way to say that, too. */
+static int
+tie_tokens(const struct peft_adapter *a, struct peft_choice *chosen,
+    size_t first, size_t *n, struct peft_err *err)
+{
+	const struct peft_token_ids *ids[2];
+	size_t at[2] = { SIZE_MAX, SIZE_MAX }, i;
+	bool tie = false;
+
+	for (i = first; i < *n; i++)
+		if (chosen[i].site->kind == PEFT_EMBEDDING)
+			at[0] = i;
+		else if (chosen[i].site->weight == SIZE_MAX)
+			at[1] = i;
+	if (at[0] != SIZE_MAX)
+		chosen[at[0]].both = at[1] == SIZE_MAX;
+	if (at[0] == SIZE_MAX || at[1] == SIZE_MAX)
+		return 0;
+	ids[0] = chosen[at[0]].settings;
+	ids[1] = chosen[at[1]].settings;
+	if (ids[0]->n == ids[1]->n && memcmp(ids[0]->id, ids[1]->id,
+	    ids[0]->n * sizeof(ids[0]->id[0])) == 0) {
+		chosen[at[0]].both = true;
+		chosen[at[1]] = chosen[--*n];
+		return 0;
+	}
+	if (peft_json_bool(a->config, "ensure_weight_tying", &tie, err) == -1)
+		return -1;
+	return !tie ? 0 : peft_seterr(err, "trainable_token_indices: "
+	    "ensure_weight_tying, and other tokens of the head than of the "
+	    "embedding");
+}
+
 static int
 add_tokens(struct peft_adapter *a, const struct peft_sites *sites,
     struct peft_choice *chosen, size_t *n, struct peft_err *err)
 {
 	const cJSON *t = peft_json_get(a->config, "trainable_token_indices");
 	const cJSON *e;
+	size_t first = *n;
+	int r = 0;
 
 	if (t == NULL || cJSON_IsNull(t))
 		return 0;
 	if (!cJSON_IsObject(t))
-		return add_tokens_of(a, sites, t, NULL, chosen, n, err);
-	cJSON_ArrayForEach(e, t)
-		if (add_tokens_of(a, sites, e, e->string, chosen, n,
-		    err) == -1)
-			return -1;
-	return 0;
+		r = add_tokens_of(a, sites, t, NULL, chosen, n, err);
+	else
+		cJSON_ArrayForEach(e, t)
+			if (r == 0)
+				r = add_tokens_of(a, sites, e, e->string,
+				    chosen, n, err);
+	return r == -1 ? -1 : tie_tokens(a, chosen, first, n, err);
 }
 
 int

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HiRA (Huang et al. 2025): the change of a weight is its elementwise product
- * with a low-rank matrix, W o (B A); A [r, in], B [out, r].
+ * with a low-rank matrix, W o (B A); A [r, in], B [out, r].  On an embedding
+ * A is zero at first, and B N(0, 1).
  */
 
 #include <math.h>
@@ -9,6 +10,7 @@
 
 #include "math/vec.h"
 #include "peft/dense.h"
+#include "peft/hira.h"
 
 enum { A, B };
 enum { RANDOM, ZERO, GAUSSIAN };	/* init_weights */
@@ -32,6 +34,24 @@ static const struct peft_setting keys[] = {
 	PEFT_SET_TARGETS, PEFT_SET_END
 };
 
+static bool
+is_embedding(const struct peft_module *m)
+{
+	return m->site->kind == PEFT_EMBEDDING;
+}
+
+static int
+embedding_shapes(const struct peft_module *m, struct peft_shape *out,
+    struct peft_err *err)
+{
+	if (m->adapter->model != NULL && m->adapter->model->t.embed_sqrt)
+		return peft_seterr(err, "it scales its rows, which PEFT's HiRA "
+		    "forgets until it is merged: it has two results for this");
+	out[A] = peft_shape2("hira_embedding_A", m->rank, m->site->in);
+	out[B] = peft_shape2("hira_embedding_B", m->site->out, m->rank);
+	return 0;
+}
+
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
     struct peft_err *err)
@@ -43,6 +63,9 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 		return peft_seterr(err, "rank_pattern: PEFT takes no notice "
 		    "of it in a HiRA adapter");
 	m->rank = (size_t)h->r;
+	m->scale = 1;
+	if (is_embedding(m))
+		return embedding_shapes(m, out, err);
 	m->dropout = h->dropout;
 	out[A] = peft_shape2("hira_A", m->rank, m->site->in);
 	out[B] = peft_shape2("hira_B", m->site->out, m->rank);
@@ -55,9 +78,9 @@ init(const void *settings, const struct peft_module *m, int part,
 {
 	const struct hira *h = settings;
 
-	if (h->start == RANDOM)
+	if (h->start == RANDOM || (is_embedding(m) && part == B))
 		peft_init_normal(rng, value, n, 1);
-	else if (part == B)
+	else if (part == B || is_embedding(m))
 		peft_init_const(value, n, 0);
 	else if (h->start == GAUSSIAN)
 		peft_init_normal(rng, value, n, 1 / (double)m->rank);
@@ -102,12 +125,28 @@ back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 
 static const struct peft_dense_ops ops = { true, rows, back };
 
+static const struct peft_hook_ops *
+hook_for(const struct peft_module *m)
+{
+	return is_embedding(m) ? &peft_hira_embedding_hook : &peft_dense_hook;
+}
+
+static int
+merge(const struct peft_module *m, enum peft_leaf leaf, size_t first,
+    size_t n, float weight, float *rows, const struct peft_rows *base,
+    struct peft_err *err)
+{
+	return is_embedding(m) ? peft_hira_embedding_merge(m, first, n, weight,
+	    rows, err) : peft_dense_merge(m, leaf, first, n, weight, rows,
+	    base, err);
+}
+
 const struct peft_method peft_hira = {
 	.type = "HIRA", .name = "hira",
 	.knobs = { [PEFT_KNOB_RANK] = "r", [PEFT_KNOB_DROPOUT] = "hira_dropout"
 	    },
 	.keys = keys, .size = sizeof(struct hira),
-	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD, .bounded = true,
-	.shapes = shapes, .init = init, .hook = &peft_dense_hook, .ops = &ops,
-	.changes = peft_weight_changes, .merge = peft_dense_merge,
+	.kinds = 1 << PEFT_LINEAR | 1 << PEFT_HEAD | 1 << PEFT_EMBEDDING,
+	.bounded = true, .shapes = shapes, .init = init, .hook_for = hook_for,
+	.ops = &ops, .changes = peft_weight_changes, .merge = merge,
 };

@@ -178,12 +178,35 @@ write_all(const struct peft_layout *l, const struct peft_layout_out *o,
 	return r;
 }
 
+/* What llama.cpp would take and pass over: its attention by way of something
+ * narrow multiplies by the weights alone (models/deepseek2.cpp). */
+static int
+heeded(const struct peft_layout_out *o, struct peft_err *err)
+{
+	const struct peft_arch *arch = arch_of(o->sites, err);
+	size_t i;
+
+	if (arch == NULL)
+		return -1;
+	for (i = 0; peft_arch_latent(arch) && i < o->n; i++) {
+		const struct peft_site *s = o->pairs[i].module->site;
+
+		if (s->kind == PEFT_LINEAR && (s->slot == PEFT_Q ||
+		    s->slot == PEFT_KV_A || s->slot == PEFT_KV_B))
+			return peft_setfail(err, PEFT_CHECK, "%s: llama.cpp "
+			    "passes over a LoRA of it (in %s it does so for "
+			    "q_proj, kv_a_proj_with_mqa and kv_b_proj): merge "
+			    "it into a model", s->path, peft_arch_gguf(arch));
+	}
+	return 0;
+}
+
 static int
 save(const struct peft_layout *l, const struct peft_layout_out *o,
     struct peft_err *err)
 {
-	struct peft_gguf_tensor *t = peft_calloc(2 * o->n + 1, sizeof(*t),
-	    err);
+	struct peft_gguf_tensor *t = heeded(o, err) == -1 ? NULL :
+	    peft_calloc(2 * o->n + 1, sizeof(*t), err);
 	struct peft_out *out = t == NULL ? NULL : peft_out_open(o->path,
 	    o->force, err);
 	size_t i;

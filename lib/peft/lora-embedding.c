@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LoRA on an embedding: row(id) += s B A[:, id]. */
 
-#include "math/vec.h"
 #include "peft/lora.h"
 #include "peft/row.h"
 
-/* row[D] += s B A[:, id] */
-static void
-add(const struct peft_module *m, size_t id, float s, float *row)
+void
+peft_lora_embedding_row(const struct peft_module *m, size_t id, float s,
+    float *row)
 {
 	size_t r = m->rank, vocab = m->site->in, i, k;
 	const float *a = m->param[PEFT_LORA_A]->value + id;
@@ -30,8 +29,27 @@ forward(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 
 	for (t = 0; t < c->T; t++)
 		if (c->ids[t] >= 0)
-			add(m, (size_t)c->ids[t], m->scale * m->weight,
-			    y + t * ldy);
+			peft_lora_embedding_row(m, (size_t)c->ids[t],
+			    m->scale * m->weight, y + t * ldy);
+}
+
+void
+peft_lora_embedding_row_back(const struct peft_module *m, size_t id, float s,
+    const float *dy)
+{
+	size_t r = m->rank, vocab = m->site->in, i, k;
+	const float *a = m->param[PEFT_LORA_A]->value + id;
+	const float *b = m->param[PEFT_LORA_B]->value;
+	float *ga = m->param[PEFT_LORA_A]->grad + id;
+	float *gb = m->param[PEFT_LORA_B]->grad;
+
+	for (i = 0; i < m->site->out; i++)
+		for (k = 0; k < r; k++) {
+			float g = s * dy[i];
+
+			gb[i * r + k] += g * a[k * vocab];
+			ga[k * vocab] += g * b[i * r + k];
+		}
 }
 
 static void
@@ -39,27 +57,14 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
     size_t lddy, float *dx, size_t lddx)
 {
 	const struct peft_module *m = self;
-	size_t r = m->rank, vocab = m->site->in, t, i, k;
-	const float *a = m->param[PEFT_LORA_A]->value;
-	const float *b = m->param[PEFT_LORA_B]->value;
-	float *ga = m->param[PEFT_LORA_A]->grad;
-	float *gb = m->param[PEFT_LORA_B]->grad, s = m->scale * m->weight;
+	size_t t;
 
 	(void)dx;
 	(void)lddx;
-	for (t = 0; m->train && t < c->T; t++) {
-		size_t id = (size_t)c->ids[t];
-
-		if (c->ids[t] < 0)
-			continue;
-		for (i = 0; i < m->site->out; i++)
-			for (k = 0; k < r; k++) {
-				float g = s * dy[t * lddy + i];
-
-				gb[i * r + k] += g * a[k * vocab + id];
-				ga[k * vocab + id] += g * b[i * r + k];
-			}
-	}
+	for (t = 0; m->train && t < c->T; t++)
+		if (c->ids[t] >= 0)
+			peft_lora_embedding_row_back(m, (size_t)c->ids[t],
+			    m->scale * m->weight, dy + t * lddy);
 }
 
 const struct peft_hook_ops peft_lora_embedding_hook = {
@@ -73,6 +78,7 @@ peft_lora_embedding_merge(const struct peft_module *m, size_t first, size_t n,
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		add(m, first + i, m->scale * weight, rows + i * m->site->out);
+		peft_lora_embedding_row(m, first + i, m->scale * weight,
+		    rows + i * m->site->out);
 	return 0;
 }

@@ -40,7 +40,12 @@ int	peft_lora_finish(struct peft_adapter *, struct peft_err *);
  * other. */
 int	peft_lora_start(struct peft_module *, struct peft_err *);
 
-/* lora-embedding.c */
+/* lora-embedding.c; of one id: row[dim] += s B A[:, id], and back, the factors'
+ * gradients from dy[dim]. */
+void	peft_lora_embedding_row(const struct peft_module *, size_t id, float s,
+	    float *row);
+void	peft_lora_embedding_row_back(const struct peft_module *, size_t id,
+	    float s, const float *dy);
 extern const struct peft_hook_ops peft_lora_embedding_hook;
 int	peft_lora_embedding_merge(const struct peft_module *, size_t first,
 	    size_t n, float weight, float *rows);

@@ -2,7 +2,8 @@
 /*
  * Trainable tokens: rows of the embedding or of the head that are trained,
  * the method of that name or a part of a LoRA adapter.  Where the head is the
- * embedding, it has the same rows.
+ * embedding, it has the same rows; or rows of its own, and then merging makes
+ * two of them.
  */
 
 #include <stdlib.h>
@@ -87,9 +88,6 @@ shapes_as(const void *settings, struct peft_module *m, const char *suffix,
 	const struct peft_token_ids *t = settings;
 	size_t i;
 
-	if (is_head(m) && m->site->weight == SIZE_MAX)
-		return peft_seterr(err, "%s is the embedding, whose tokens "
-		    "it has", m->site->path);
 	if (is_head(m) && m->site->bias != SIZE_MAX)
 		return peft_seterr(err, "it has a bias, which PEFT leaves out "
 		    "where token rows of a head are trained: it would compute "
@@ -102,6 +100,19 @@ shapes_as(const void *settings, struct peft_module *m, const char *suffix,
 	return 0;
 }
 
+/* Is it a head that is the embedding, and that is in the adapter? */
+static bool
+has_embedding(const struct peft_module *m)
+{
+	size_t i;
+
+	for (i = 0; m->site->weight == SIZE_MAX && i < m->adapter->nmodules;
+	    i++)
+		if (m->adapter->modules[i].site->kind == PEFT_EMBEDDING)
+			return true;
+	return false;
+}
+
 static int
 shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
     struct peft_err *err)
@@ -110,6 +121,13 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 
 	if (shapes_as(settings, m, "trainable_tokens_delta", out, err) == -1)
 		return -1;
+	if (is_head(m)) {
+		m->both = false;
+		return has_embedding(m) ? peft_seterr(err, "it is the "
+		    "embedding, which is targeted, too: PEFT fails at that "
+		    "(trainable_token_indices of another method may have "
+		    "both)") : 0;
+	}
 	/* PEFT writes them again for a head that is the embedding */
 	if (!m->adapter->fresh && m->site->kind == PEFT_EMBEDDING &&
 	    model != NULL && model->t.tied)
@@ -261,7 +279,7 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	for (i = 0; i < sites->n; i++)
 		if (&sites->at[i] == m->site)
 			hook_up(&sites->at[i], &m->hook);
-		else if (!is_head(m) && sites->at[i].kind == PEFT_HEAD &&
+		else if (m->both && sites->at[i].kind == PEFT_HEAD &&
 		    sites->at[i].weight == SIZE_MAX)
 			hook_up(&sites->at[i], &s->head);
 	return 0;
@@ -302,7 +320,7 @@ const struct peft_method peft_trainable_tokens = {
 
 const struct peft_method peft_tokens_part = {
 	.type = "trainable_token_indices",
-	.kinds = 1 << PEFT_EMBEDDING | 1 << PEFT_HEAD, .both = true,
+	.kinds = 1 << PEFT_EMBEDDING | 1 << PEFT_HEAD,
 	.shapes = part_shapes,
 	.start = start, .prepare = prepare, .attach = attach,
 	.changes = peft_weight_changes, .merge = merge,

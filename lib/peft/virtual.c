@@ -46,6 +46,11 @@ peft_virtual_common(struct peft_module *m, bool kv, struct peft_shape *out,
 	if (kv && c->v_dim != c->head_dim)
 		return peft_seterr(err, "%s is not for models whose values "
 		    "are of another size than their keys", m->method->type);
+	if (kv && c->t.each_cached)
+		return peft_seterr(err, "%s: transformers has the keys and "
+		    "values of a group once for each of its queries in this "
+		    "family's cache, where PEFT puts prefixes: they are not "
+		    "shared there, as they are here", m->method->type);
 	dim = kv ? c->kv_heads * c->head_dim : c->hidden;
 	width = kv ? c->layers * 2 * dim : dim;
 	if (agree(m, "token_dim", dim, err) == -1 ||

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "quant/convert.h"
 #include "quant/quant.h"
+#include "tensor/ggufmap.h"
 
 static bool
 is_4bit(enum peft_dtype t)
@@ -57,9 +58,8 @@ plain_type(const struct peft_weight *w, const struct peft_convertopt *o)
 {
 	if (peft_is_float(w->dtype))
 		return w->dtype;
-	if (w->scales.group > 0)	/* what it was made from */
-		return o->gguf ? PEFT_F16 : w->scales.orig;
-	return o->gguf ? PEFT_F16 : PEFT_BF16;
+	return o->gguf ? PEFT_F16 : w->scales.group > 0 ? w->scales.orig :
+	    PEFT_BF16;
 }
 
 static const char misfit[] = "rows do not divide";
@@ -148,6 +148,7 @@ struct plan {
 					 * they are not to be quantised */
 	struct peft_rules	*rules;
 	struct peft_mixer	*mixer;
+	const struct peft_arch	*arch;	/* in GGUF; NULL: not known */
 };
 
 static const char *
@@ -179,6 +180,14 @@ kept_type(const struct peft_weight *w, const struct peft_convertopt *o)
 	return keeps_scales(w) && !o->gguf ? w->dtype : plain_type(w, o);
 }
 
+/* In f32 in GGUF, unless it came quantised and is to keep its type. */
+static bool
+is_small(const struct plan *p, const struct peft_weight *w)
+{
+	return p->arch != NULL && (p->o->dtype != PEFT_NDTYPE ||
+	    peft_is_float(w->dtype)) && peft_mix_is_small(p->arch, w->name);
+}
+
 /* By the options alone. */
 static enum peft_dtype
 type_of(const struct plan *p, size_t i, const struct peft_weight *w,
@@ -186,6 +195,10 @@ type_of(const struct plan *p, size_t i, const struct peft_weight *w,
 {
 	const struct peft_convertopt *o = p->o;
 
+	if (o->gguf && (w->ndim < 2 || is_small(p, w))) {
+		*why = w->ndim < 2 ? what_is(w) : "small";
+		return PEFT_F32;
+	}
 	if (o->dtype == PEFT_NDTYPE)
 		return kept_type(w, o);
 	if (p->joint && peft_is_coded(o->dtype) && !o->gguf && w->ndim == 2 &&
@@ -196,16 +209,10 @@ type_of(const struct plan *p, size_t i, const struct peft_weight *w,
 	if ((peft_is_coded(o->dtype) && !is_inner_linear(w)) ||
 	    (w->ndim < 2 && !peft_is_float(o->dtype))) {
 		*why = what_is(w);
-		if (w->ndim < 2 && o->gguf)
-			return PEFT_F32;
 		/* transformers expands FP8 to bf16 and leaves the rest as it
 		 * is: products of two types are an error in torch */
 		return o->dtype == PEFT_F8G_E4M3 && w->dtype == PEFT_F32 ?
 		    PEFT_BF16 : plain_type(w, o);
-	}
-	if (w->ndim < 2 && o->gguf) {
-		*why = what_is(w);
-		return PEFT_F32;
 	}
 	if (p->mixer != NULL)
 		return peft_mixer_type(p->mixer, i, why);
@@ -293,8 +300,11 @@ static int
 open_plan(struct plan *p, const struct peft_source *src,
     struct peft_err *err)
 {
+	const struct peft_side *config = peft_source_side(src, "config.json");
 	const struct peft_convertopt *o = p->o;
 
+	if (o->gguf && config != NULL)
+		p->arch = peft_arch_of_config(config);
 	if (o->nrules > 0 && (p->rules = peft_rules_open(o->rules, o->nrules,
 	    o->gguf, err)) == NULL)
 		return -1;

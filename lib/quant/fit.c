@@ -140,12 +140,12 @@ add_choices(struct fit *f, size_t i, const struct peft_spec *probe, bool gguf,
 	return 0;
 }
 
-/* Has a rule decided? */
+/* Has a rule decided, or what it is? */
 static bool
-is_ruled(const struct peft_spec *s)
+is_settled(const struct peft_spec *s)
 {
 	return s->why != NULL && (strcmp(s->why, "kept") == 0 ||
-	    strcmp(s->why, "rule") == 0);
+	    strcmp(s->why, "rule") == 0 || strcmp(s->why, "small") == 0);
 }
 
 /* What a plan for a quantised type changes is free. */
@@ -163,7 +163,7 @@ find_free(struct fit *f, const struct peft_convertopt *convert,
 	if ((probe = peft_convert_plan(f->src, &o, &n, err)) == NULL)
 		return -1;
 	for (i = 0; r == 0 && i < f->n; i++) {
-		if (probe[i].ndim < 2 || is_ruled(&probe[i]))
+		if (probe[i].ndim < 2 || is_settled(&probe[i]))
 			continue;
 		r = peft_source_load(f->src, i, &f->weights[i], err);
 		if (r == 0)

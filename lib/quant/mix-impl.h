@@ -11,7 +11,7 @@
 enum peft_role {
 	PEFT_M_OTHER, PEFT_M_EMBED, PEFT_M_HEAD, PEFT_M_QUERY, PEFT_M_KEY,
 	PEFT_M_VALUE, PEFT_M_JOINED, PEFT_M_GATE_UP, PEFT_M_DOWN,
-	PEFT_M_PLAIN		/* never quantised */
+	PEFT_M_PLAIN		/* small: in no mix */
 };
 
 struct peft_mix_place {

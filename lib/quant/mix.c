@@ -41,6 +41,15 @@ role_of(const char *name)
 	return PEFT_M_OTHER;
 }
 
+bool
+peft_mix_is_small(const struct peft_arch *arch, const char *hf_name)
+{
+	char name[256];
+
+	return peft_arch_to_gguf(arch, hf_name, name) == 0 &&
+	    role_of(name) == PEFT_M_PLAIN;
+}
+
 /* Names become roles; a layer's rank is how many before it have the like. */
 static int
 place_all(struct peft_mixer *m, const struct peft_arch *arch,
@@ -112,10 +121,6 @@ peft_mixer_type(const struct peft_mixer *m, size_t i, const char **why)
 	enum peft_dtype t;
 
 	*why = NULL;
-	if (p->role == PEFT_M_PLAIN) {
-		*why = "small";
-		return PEFT_F32;
-	}
 	if (p->role == PEFT_M_HEAD || (p->role == PEFT_M_EMBED && m->tied)) {
 		*why = p->role == PEFT_M_HEAD ? "head" : "embedding and head";
 		return peft_mix_head_type(m, peft_source_at(m->src, i)->cols);

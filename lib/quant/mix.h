@@ -26,6 +26,15 @@ extern const struct peft_mix peft_mixes[];
 /* Also by llama-quantize's other names: q4_k for q4_k_m.  NULL: none. */
 const struct peft_mix *peft_mix_of_name(const char *);
 
+struct peft_arch;
+
+/* Matrices that llama.cpp has in f32, whatever the type of the rest: routers
+ * among experts, positions, norms of several heads.  Its converter leaves
+ * them so and its quantiser passes over them; products of norms with numbers
+ * of 16 bits its CPU code does not have at all. */
+bool		 peft_mix_is_small(const struct peft_arch *,
+		    const char *hf_name);
+
 struct peft_mixer;
 
 /* config.json tells of the model; imatrix: there are importances, for which
@@ -33,8 +42,9 @@ struct peft_mixer;
 struct peft_mixer *peft_mixer_open(const struct peft_mix *,
 		    const struct peft_source *, bool imatrix,
 		    struct peft_err *) PEFT_MUSTCHECK;
-/* The type of weight i of the source, which is a matrix, before a look at
- * whether its rows divide; *why is told if it is not what most get. */
+/* The type of weight i of the source, which is a matrix and not small,
+ * before a look at whether its rows divide; *why is told if it is not what
+ * most get. */
 enum peft_dtype	 peft_mixer_type(const struct peft_mixer *, size_t i,
 		    const char **why);
 void		 peft_mixer_close(struct peft_mixer *);

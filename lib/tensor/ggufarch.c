@@ -62,7 +62,8 @@ static const struct peft_gguf_key neox_keys[] = {
 	KEYEND
 };
 static const struct peft_gguf_key falcon_keys[] = {
-	{ "attn_qkv.bias", "bias", 't', false }, KEYEND
+	{ "attn_qkv.bias", "bias", 't', false },
+	{ "%s.", "alibi", 'F', false }, KEYEND
 };
 static const struct peft_gguf_key olmo_keys[] = {
 	{ "%s.attention.clamp_kqv", "clip_qkv", 'f', false }, KEYEND
@@ -141,7 +142,8 @@ const struct peft_arch peft_archs[] = {
 	{ .gguf = "qwen2", .hf = "qwen2", .class = "Qwen2ForCausalLM",
 	  LIKE_LLAMA, .layer = peft_pairs_qwen, .keys = none, RMS },
 	{ .gguf = "qwen3", .hf = "qwen3", .class = "Qwen3ForCausalLM",
-	  LIKE_LLAMA, .layer = peft_pairs_qwen, .keys = bias_keys, RMS },
+	  LIKE_LLAMA, .layer = peft_pairs_qwen, .keys = bias_keys, RMS,
+	  .head_dim = 128 },
 	{ .gguf = "qwen3moe", .hf = "qwen3_moe",
 	  .class = "Qwen3MoeForCausalLM", LIKE_LLAMA,
 	  .layer = peft_pairs_qwen_moe,
@@ -155,23 +157,23 @@ const struct peft_arch peft_archs[] = {
 	  .latent = true },
 	{ .gguf = "gpt-oss", .hf = "gpt_oss", .class = "GptOssForCausalLM",
 	  LIKE_LLAMA, .layer = peft_pairs_gpt_oss, .keys = gpt_oss_keys, RMS,
-	  .period = 2, .theta = 150000, .joined = true,
+	  .period = 2, .theta = 150000, .joined = true, .head_dim = 64,
 	  .unrounded = true },
 	{ .gguf = "gemma", .hf = "gemma",
 	  .act = "gelu_pytorch_tanh", .class = "GemmaForCausalLM",
 	  .hf_layer = "model.layers.", .whole = peft_pairs_plus_whole,
 	  .layer = peft_pairs_gemma,
-	  .keys = none, RMS },
+	  .keys = none, RMS, .head_dim = 256 },
 	{ .gguf = "gemma2", .hf = "gemma2",
 	  .act = "gelu_pytorch_tanh", .class = "Gemma2ForCausalLM",
 	  .hf_layer = "model.layers.", .whole = peft_pairs_plus_whole,
 	  .layer = peft_pairs_gemma2,
-	  .keys = gemma2_keys, RMS, .period = 2 },
+	  .keys = gemma2_keys, RMS, .period = 2, .head_dim = 256 },
 	{ .gguf = "gemma3", .hf = "gemma3_text", .act = "gelu_pytorch_tanh",
 	  .class = "Gemma3ForCausalLM", .hf_layer = "model.layers.",
 	  .whole = peft_pairs_plus_whole,
 	  .layer = peft_pairs_gemma2, .keys = gemma2_keys, RMS,
-	  .period = 6, .theta = 1e6, .local = 10000 },
+	  .period = 6, .theta = 1e6, .local = 10000, .head_dim = 256 },
 	{ .gguf = "phi2", .hf = "phi",
 	  .act = "gelu_pytorch_tanh", .partial = 0.5, .class = "PhiForCausalLM",
 	  .hf_layer = "model.layers.", .whole = peft_pairs_phi_whole,
@@ -207,9 +209,10 @@ const struct peft_arch peft_archs[] = {
 	  LAYER("layer_norm_eps"), .period = 4 },
 	{ .gguf = "chatglm", .hf = "glm", .partial = 0.5,
 	  .class = "GlmForCausalLM", LIKE_LLAMA, .layer = peft_pairs_glm,
-	  .keys = bias_keys, RMS },
+	  .keys = bias_keys, RMS, .head_dim = 128 },
 	{ .gguf = "glm4", .hf = "glm4", .partial = 0.5, .class = "Glm4ForCausalLM",
-	  LIKE_LLAMA, .layer = peft_pairs_glm4, .keys = bias_keys, RMS },
+	  LIKE_LLAMA, .layer = peft_pairs_glm4, .keys = bias_keys, RMS,
+	  .head_dim = 128 },
 	{ .gguf = "exaone4", .hf = "exaone4", .class = "Exaone4ForCausalLM",
 	  LIKE_LLAMA, .layer = peft_pairs_olmo2, .keys = window_keys, RMS,
 	  .period = 4 },

@@ -65,6 +65,7 @@ struct peft_arch {
 					 * theta */
 	double		 partial;	/* the turned part of a head where
 					 * config.json does not say; 0: 1 */
+	unsigned	 head_dim;	/* the same; 0: hidden / heads */
 	unsigned	 period;	/* full attention every n-th layer, as
 					 * in llama.cpp; 0: no windows */
 	bool		 latent;	/* keys and values by way of something

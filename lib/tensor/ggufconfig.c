@@ -169,8 +169,8 @@ put_heads(struct peft_buf *b, const struct peft_gguf *g,
 		return peft_seterr(err, "heads of %llu values (the key %s)",
 		    (unsigned long long)hd, key);
 	*dim = hd;
-	/* where it is not said, it is what follows, but 64 for gpt-oss */
-	if (llama || a->joined || hd * heads->heads != hidden)
+	/* where it is not said, it is what follows, or the family's own */
+	if (llama || a->head_dim > 0 || hd * heads->heads != hidden)
 		peft_buf_printf(b, ",\"head_dim\":%llu",
 		    (unsigned long long)hd);
 	if (rope == 0 || a->norope || (rope == hd && a->partial == 0))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the hash of a model's weights is made of. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +13,7 @@
 static bool
 is_turned(const struct peft_weight *w)
 {
-	return w->turned && w->ndim == 2 && (w->dtype == PEFT_F32 ||
-	    w->dtype == PEFT_F16 || w->dtype == PEFT_BF16);
+	return w->turned && w->ndim == 2 && peft_is_float(w->dtype);
 }
 
 static void
@@ -53,6 +53,23 @@ add_bytes(struct peft_sha256 *h, const struct peft_digest *d)
 	}
 }
 
+/* Scales of blocks of several rows: as many of the same values may stand for
+ * blocks of another form. */
+static void
+add_blocks(struct peft_sha256 *h, const struct peft_weight *w)
+{
+	const struct peft_scales *s = &w->scales;
+	size_t rows = s->group_rows < w->rows ? s->group_rows : w->rows;
+	size_t cols = s->group < w->cols ? s->group : w->cols;
+	char text[64];
+	int n;
+
+	if (s->group_rows <= 1 || (rows == w->rows && cols == w->cols))
+		return;
+	n = snprintf(text, sizeof(text), "%zux%zu", rows, cols);
+	peft_sha256_add(h, text, (size_t)n);
+}
+
 /* The bytes in row order, then whatever scales there are. */
 void
 peft_digest_weight(struct peft_digest *d)
@@ -82,6 +99,7 @@ peft_digest_weight(struct peft_digest *d)
 		peft_sha256_add(&h, s->zero, s->nabsmax * sizeof(*s->zero));
 	if (s->order != NULL)
 		peft_sha256_add(&h, s->order, d->w.cols * sizeof(*s->order));
+	add_blocks(&h, &d->w);
 	peft_sha256_hex(&h, d->hex);
 }
 

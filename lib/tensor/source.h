@@ -131,9 +131,9 @@ int		 peft_source_unchanged(const struct peft_source *,
 
 /* The base hash, independent of container and order: "sha256:" + hex of the
  * lines "NAME DTYPE SHAPE sha256(DATA)" sorted by name, with the bytes of the
- * scales behind the data.  Reads everything once, on `threads' threads; of
- * files, a weight's pages at most are in memory for it.  hex has room for
- * 7 + PEFT_SHA256_HEX. */
+ * scales, and the form of FP8 blocks, behind the data.  Reads everything once,
+ * on `threads' threads; of files, a weight's pages at most are in memory for
+ * it.  hex has room for 7 + PEFT_SHA256_HEX. */
 int		 peft_source_hash(struct peft_source *, int threads,
 		    char *hex, struct peft_err *) PEFT_MUSTCHECK;
 /* The same of what is at a path, opened and closed. */

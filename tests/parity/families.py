@@ -73,6 +73,9 @@ FAMILIES = {
                                   num_kv_heads=2)),
     "falcon_serial": ("falcon", dict(FALCON, multi_query=False,
                                      parallel_attn=False, bias=True)),
+    "falcon_alibi": ("falcon", dict(FALCON, alibi=True, multi_query=False,
+        parallel_attn=False, bias=True, hidden_size=24, num_attention_heads=6,
+        num_hidden_layers=1)),
     "mpt": ("mpt", dict(vocab_size=V, d_model=32, n_layers=2, n_heads=4,
             max_seq_len=64, attn_config=dict(clip_qkv=0.7,
                                              attn_impl="torch"))),
@@ -128,7 +131,9 @@ FAMILIES = {
 def fresh(kind, kw, seed):
     torch.manual_seed(seed)
     c = AutoConfig.for_model(kind, **kw)
-    m = AutoModelForCausalLM.from_config(c, attn_implementation="eager",
+    # whose "eager" adds Falcon's ALiBi twice: to the scores and to the mask
+    how = "sdpa" if kind == "falcon" and kw.get("alibi") else "eager"
+    m = AutoModelForCausalLM.from_config(c, attn_implementation=how,
                                          dtype=torch.float32)
     with torch.no_grad():       # defaults are too tame: make each term count
         for n, p in m.named_parameters():

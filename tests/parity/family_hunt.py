@@ -111,8 +111,11 @@ def family(*names):
 
 @family("llama", "granite", "nemotron")
 def _(r, n):
-    kw = rope(r, sizes(r), "" if n == "nemotron" else "linear dynamic llama3 "
-              "yarn", [0.5, 1.0] if n == "nemotron" else None)
+    kw = sizes(r)
+    if n == "nemotron" and dim_of(kw) % 4 > 0:
+        kw["head_dim"] = 16         # a half of it is turned
+    rope(r, kw, "" if n == "nemotron" else "linear dynamic llama3 yarn",
+         [0.5, 1.0] if n == "nemotron" else None)
     kw.update(maybe(r, attention_bias=BOOL, mlp_bias=BOOL))
     if n == "granite":
         kw.update(maybe(r, embedding_multiplier=[3.0, 0.5],
@@ -190,8 +193,8 @@ def _(r, n):
         o = kw["rope_parameters"].get("original_max_position_embeddings")
         if o:
             kw["original_max_position_embeddings"] = o
-    if n == "phi":
-        kw.update(maybe(r, qk_layernorm=BOOL, hidden_act=ACTS,
+    if n == "phi":      # whose head has a bias, and is nobody's
+        kw.update(tie_word_embeddings=False, **maybe(r, qk_layernorm=BOOL, hidden_act=ACTS,
                         layer_norm_eps=[1e-2]))
     if n == "stablelm":
         kw.update(maybe(r, use_qkv_bias=BOOL, use_parallel_residual=BOOL))
@@ -225,6 +228,15 @@ def _(r, n):
     return kw
 
 
+def experts_somewhere(r, kw):
+    """In one layer at least: PEFT speaks of experts in the adapter's config,
+    and that nothing is meant is an error here."""
+    if kw["num_hidden_layers"] == 1:
+        return dict(decoder_sparse_step=1, mlp_only_layers=[])
+    return dict(decoder_sparse_step=r.choice([1, 2]),
+                mlp_only_layers=r.choice([[], [0]]))
+
+
 @family("qwen3_moe", "gpt_oss", "deepseek_v2")
 def _(r, n):
     kw = sizes(r)
@@ -235,14 +247,13 @@ def _(r, n):
         return rope(r, kw, "yarn")
     if n == "qwen3_moe":
         kw.update(num_experts=r.choice([3, 5]), moe_intermediate_size=16,
-                  norm_topk_prob=r.choice(BOOL), decoder_sparse_step=r.choice(
-                      [1, 2]), mlp_only_layers=r.choice([[], [0]]))
+                  norm_topk_prob=r.choice(BOOL), **experts_somewhere(r, kw))
         return rope(r, kw, "yarn linear")
     kw.pop("head_dim", 0)
     kw.update(num_key_value_heads=kw["num_attention_heads"],
               n_routed_experts=4, moe_intermediate_size=12,
               n_shared_experts=r.choice([1, 2]), first_k_dense_replace=r.choice(
-                  [0, 1]), kv_lora_rank=r.choice([8, 12]), q_lora_rank=None,
+                  [0, 1]) if kw["num_hidden_layers"] > 1 else 0, kv_lora_rank=r.choice([8, 12]), q_lora_rank=None,
               qk_nope_head_dim=r.choice([4, 8]), qk_rope_head_dim=4,
               v_head_dim=r.choice([4, 6, 8]), n_group=1, topk_group=1,
               routed_scaling_factor=r.choice([1.0, 1.5]))
@@ -265,6 +276,7 @@ def _(r, n):
                         r, activation_function=ACTS,
                         layer_norm_epsilon=[1e-2]))
         if n == "gptj":
+            flat["tie_word_embeddings"] = False
             flat["rotary_dim"] = r.choice([2, 4])
         return flat
     if n == "gpt_neox":
@@ -285,8 +297,8 @@ def _(r, n):
         return flat
     if n == "mpt":
         flat.update(d_model=d, n_layers=deep, n_heads=heads, max_seq_len=64,
-                    attn_config=maybe(r, clip_qkv=[0.4, 2.0], alibi_bias_max=[
-                        4, 16], softmax_scale=[0.3]))
+                    attn_config=maybe(r, clip_qkv=[0.4, 2.0],
+                                      softmax_scale=[0.3]))
         return flat
     flat.update(hidden_size=d, num_hidden_layers=deep,
                 num_attention_heads=heads, ffn_hidden_size=r.choice(
@@ -299,6 +311,7 @@ def _(r, n):
     else:
         flat.update(multi_query=how == 1, parallel_attn=r.choice(BOOL),
                     activation=r.choice(["gelu", "relu", "gelu_new"]))
+    flat.update(maybe(r, alibi=BOOL))
     return flat
 
 

@@ -22,6 +22,9 @@ def base(**kw):
 MODELS = {
     # logits times a number, no norms of queries and keys, one norm for attention and MLP, tied
     "cohere": lambda: tf.CohereForCausalLM(tf.CohereConfig(**base(logit_scale=0.0625, use_qk_norm=False, tie_word_embeddings=True))),
+    # Command-R+: norms of each head's queries and keys, which llama.cpp knows by 64 layers
+    "cohere_norms": lambda: tf.CohereForCausalLM(tf.CohereConfig(**base(
+        num_hidden_layers=64, hidden_size=32, logit_scale=0.0625, use_qk_norm=True, tie_word_embeddings=True))),
     # soft caps of 50 and 30, windows in every other layer, scale of queries by the head
     "gemma2": lambda: tf.Gemma2ForCausalLM(tf.Gemma2Config(**base(
         num_hidden_layers=4, head_dim=16, query_pre_attn_scalar=16, attn_logit_softcapping=50.0, final_logit_softcapping=30.0,
@@ -70,7 +73,7 @@ def spread(model):
     with torch.no_grad():
         for name, p in model.named_parameters():
             noise = torch.randn(p.shape, generator=gen)
-            if p.dim() == 1:
+            if p.dim() == 1 or "norm" in name:
                 p.add_(0.1 * noise)
             else:
                 p.copy_(noise * (0.5 if "embed" in name else 0.2))

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Adapters of all methods over one very small llama, with what PEFT computes;
 those of --tied, over one that has biases and whose head is the embedding; and
-those of --norms, over models of families.py, which norm queries and keys.
+those of --norms, over models of families.py, which norm queries and keys, or
+what is so in some families alone.
 
 usage: methods_golden.py [--tied | --norms] OUT [METHOD...]
 
@@ -91,6 +92,8 @@ METHODS = {
     "fourierft": lambda: peft.FourierFTConfig(
         n_frequency=20, scaling=20.0, target_modules=ALL, **C),
     "hira": lambda: peft.HiraConfig(r=2, target_modules=ALL, **C),
+    "hira_embed": lambda: peft.HiraConfig(
+        r=2, target_modules=["embed_tokens", "k_proj"], **C),
     "hra": lambda: peft.HRAConfig(r=3, target_modules=QV, **C),
     "hra_gs": lambda: peft.HRAConfig(r=3, apply_GS=True, target_modules=ALL,
                                      **C),
@@ -180,6 +183,12 @@ TIED = {
                              trainable_token_indices=[5, 9, 30], **C),
     "trainable_tokens": lambda: peft.TrainableTokensConfig(
         token_indices=[5, 9, 30], **C),
+    "tokens_own": lambda: L(r=2, target_modules=QV,
+                            trainable_token_indices={"embed_tokens": [5, 9],
+                                                     "lm_head": [9, 30, 7]},
+                            **C),
+    "tokens_head": lambda: peft.TrainableTokensConfig(
+        token_indices=[5, 9, 30], target_modules=["lm_head"], **C),
 }
 N = ["q_norm", "k_norm"]
 NORMS = {       # by family, and what else is so there alone
@@ -195,6 +204,10 @@ NORMS = {       # by family, and what else is so there alone
     "cohere": lambda: peft.LNTuningConfig(target_modules=N, **C),
     "deepseek_v2": lambda: peft.LNTuningConfig(
         target_modules=["kv_a_layernorm", "norm"], **C),
+    # PEFT takes it for one with four key heads, and fails, if not told
+    "falcon_7b": lambda: peft.PrefixTuningConfig(
+        token_dim=8, num_attention_heads=1, **P),
+    "falcon_serial": lambda: peft.PrefixTuningConfig(**P),
 }
 # what X-LoRA mixes, and how: classifiers of one layer and of two
 X = dict(hidden_size=16, **C)
@@ -331,6 +344,8 @@ def write(out, name, how, configs):
                 g["merged." + n] = q.detach()
     except (AttributeError, TypeError, ValueError, RuntimeError):
         pass
+    if name in ("tokens_own", "tokens_head"):   # it has one weight for both
+        g.pop("merged.model.embed_tokens.weight")
     if name in ("tied_target", "tied_head"):
         one_of_two(g, was, p.peft_config["default"])
     save_file({k: v.detach().clone().contiguous() for k, v in g.items()},
