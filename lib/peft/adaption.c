@@ -321,7 +321,8 @@ attach(struct peft_module *m, struct peft_sites *sites, int index,
 	if (s->ks == NULL || s->vs == NULL || s->ks->w == NULL || o == NULL ||
 	    s->ks->transposed)
 		return peft_seterr(err, "ADAPTION_PROMPT is for models with "
-		    "k_proj, v_proj and o_proj, as llama has them");
+		    "k_proj, v_proj and o_proj, as llama has them (GPT-2's, "
+		    "which PEFT adds behind c_proj, is not known here)");
 	if (o->b != NULL)
 		return peft_seterr(err, "ADAPTION_PROMPT is not for models "
 		    "whose o_proj has a bias");
