@@ -89,7 +89,6 @@ expect 2 '*of two quantised types*' peft-quantize -q -t nf4 -t 'q_proj=fp8' -o x
 expect 2 '*type int8 does not exist in GGUF*' peft-quantize -q -t int8 -o y.gguf base
 
 # what GPT-2 has [in, out] is a linear's in these, as bitsandbytes turns it
-mkdir gpt2; tar --zstd -C gpt2 -xf "$TOP/tests/golden/families/gpt2.tar.zst"
 peft-quantize -q -t f32 -o gpt2.gguf gpt2/model
 for t in nf4 int8 fp8; do
 	for from in gpt2/model gpt2.gguf; do
@@ -104,6 +103,20 @@ for t in nf4 int8 fp8; do
 	ok "gpt2 in $t: rows are outputs" sh -c \
 	    "peft-inspect g2.d | grep -q 'h.0.attn.c_attn.weight  *$t  *\[96,32\]'"
 done
+
+# and what its rows divide into is seen as they are stored
+cp -r gpt2/model wide
+jq '.n_inner = 256' gpt2/model/config.json >wide/config.json
+perl "$TOP/tests/st-edit.pl" 'for (keys %t) {
+	my @s = /mlp.c_fc.weight/ ? (32, 256) : /mlp.c_fc.bias/ ? (256) : /mlp.c_proj.weight/ ? (256, 32) : next;
+	my $n = $s[0] * ($s[1] // 1);
+	$t{$_} = { dtype => "F32", shape => [@s], data => pack "f<*", map { sin } 1 .. $n };
+}' <gpt2/model/model.safetensors >wide/model.safetensors
+run peft-quantize -f -t q4_k --pure -o wide.gguf wide
+ok "gpt2, rows of 32 and of 256: $(cat err)" sh -c \
+    "[ $rc = 0 ] && peft-inspect wide.gguf >got && grep -q 'h.0.mlp.c_fc.weight  *q5_0' got && grep -q 'h.0.mlp.c_proj.weight  *q4_k' got"
+expect 0 '' peft-quantize -q -f --fit 48K -o wide.gguf wide
+expect 2 '*rows of 32 do not divide into blocks of 256*' peft-quantize -f -t 'c_fc=q4_k' -o wide.gguf wide
 
 # the types of blocks from 64 to 4096
 for n in 64 128 256 512 1024 2048 4096; do

@@ -2,12 +2,10 @@
 /* Which type each weight gets, and what that costs. */
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
-#include "quant/convert.h"
+#include "quant/convert-impl.h"
 #include "quant/quant.h"
 #include "tensor/ggufmap.h"
 
@@ -62,9 +60,6 @@ plain_type(const struct peft_weight *w, const struct peft_convertopt *o)
 	    PEFT_BF16;
 }
 
-static const char misfit[] = "rows do not divide";
-static const char joint[] = "experts in one tensor";
-
 /* For rows that do not divide into a type's blocks: the type that llama.cpp
  * takes, of about as many bits in blocks of 32. */
 static enum peft_dtype
@@ -87,58 +82,6 @@ fit_blocks(size_t cols, enum peft_dtype t)
 		if (rows[i].big == t && cols % 32 == 0)
 			return rows[i].small;
 	return PEFT_F16;
-}
-
-/* Whether some were to get type t and do not fit. */
-static bool
-note_misfits(const struct peft_spec *specs, size_t n, enum peft_dtype t,
-    char note[PEFT_CONVERT_NOTE])
-{
-	size_t got[PEFT_NDTYPE] = { 0 }, i, many = 0;
-	struct peft_buf b = { 0 };
-	int to;
-
-	for (i = 0; i < n; i++)
-		if (specs[i].asked == t && specs[i].why == misfit) {
-			got[specs[i].dtype]++;
-			many++;
-		}
-	peft_buf_printf(&b, "%zu weights have rows that do not divide into "
-	    "blocks of %u (%s): they get", many, peft_dtypes[t].block,
-	    peft_dtypes[t].name);
-	for (i = 0, to = 0; to < PEFT_NDTYPE; to++)
-		if (got[to] > 0)
-			peft_buf_printf(&b, "%s %s", i++ > 0 ? " or" : "",
-			    peft_dtypes[to].name);
-	snprintf(note, PEFT_CONVERT_NOTE, "%s", b.failed ? "" : b.data);
-	peft_buf_free(&b);
-	return many > 0;
-}
-
-static bool
-note_joint(const struct peft_spec *specs, size_t n,
-    char note[PEFT_CONVERT_NOTE])
-{
-	size_t i, many = 0;
-	enum peft_dtype t = PEFT_BF16;
-
-	for (i = 0; i < n; i++)
-		if (specs[i].why == joint) {
-			t = specs[i].dtype;
-			many++;
-		}
-	snprintf(note, PEFT_CONVERT_NOTE, "%zu weights of experts stay %s, as "
-	    "transformers reads them (-t 'experts.*weight=TYPE' is for these "
-	    "programs alone)", many, peft_dtypes[t].name);
-	return many > 0;
-}
-
-bool
-peft_convert_note(const struct peft_spec *specs, size_t n, int i,
-    char note[PEFT_CONVERT_NOTE])
-{
-	return i < PEFT_NDTYPE ? note_misfits(specs, n, (enum peft_dtype)i,
-	    note) : note_joint(specs, n, note);
 }
 
 /* What decides on types, besides the options. */
@@ -203,7 +146,7 @@ type_of(const struct plan *p, size_t i, const struct peft_weight *w,
 		return kept_type(w, o);
 	if (p->joint && peft_is_coded(o->dtype) && !o->gguf && w->ndim == 2 &&
 	    strstr(w->name, ".experts.") != NULL) {
-		*why = joint;
+		*why = peft_why_joint;
 		return plain_type(w, o);
 	}
 	if ((peft_is_coded(o->dtype) && !is_inner_linear(w)) ||
@@ -217,6 +160,16 @@ type_of(const struct plan *p, size_t i, const struct peft_weight *w,
 	if (p->mixer != NULL)
 		return peft_mixer_type(p->mixer, i, why);
 	return o->dtype;
+}
+
+/* Is it [in, out] here, and [out, in] in GGUF? */
+static bool
+will_turn(const struct plan *p, const struct peft_weight *w)
+{
+	const struct peft_heads one = { 1, 1 };
+
+	return p->arch != NULL && w->ndim == 2 && !w->turned &&
+	    peft_arch_order(p->arch, w->name, &one).turned;
 }
 
 /* A rule's type is given, or it is an error. */
@@ -236,10 +189,10 @@ by_rule(const struct plan *p, const struct peft_weight *w,
 		    "'%s=%s' needs it", w->name, rule->pattern,
 		    peft_dtypes[rule->dtype].name);
 	if (!is_4bit(rule->dtype) &&
-	    w->cols % peft_dtypes[rule->dtype].block != 0)
+	    s->cols % peft_dtypes[rule->dtype].block != 0)
 		return peft_seterr(err, "weight %s: rows of %zu do not divide "
 		    "into blocks of %u, as --type '%s=%s' needs them", w->name,
-		    w->cols, peft_dtypes[rule->dtype].block, rule->pattern,
+		    s->cols, peft_dtypes[rule->dtype].block, rule->pattern,
 		    peft_dtypes[rule->dtype].name);
 	return 0;
 }
@@ -252,6 +205,8 @@ decide(const struct plan *p, size_t i, const struct peft_weight *w,
 	bool same;
 
 	*s = peft_spec_of(w);
+	if (will_turn(p, w))
+		s->cols = w->rows;
 	if (p->rules != NULL && peft_rules_match(p->rules, w, &rule,
 	    err) == -1)
 		return -1;
@@ -263,9 +218,9 @@ decide(const struct plan *p, size_t i, const struct peft_weight *w,
 		s->asked = type_of(p, i, w, &s->why);
 		s->dtype = peft_is_coded(s->asked) ||
 		    p->o->dtype == PEFT_NDTYPE ? s->asked :
-		    fit_blocks(w->cols, s->asked);
+		    fit_blocks(s->cols, s->asked);
 		if (s->dtype != s->asked)
-			s->why = misfit;
+			s->why = peft_why_misfit;
 		same = p->o->dtype == PEFT_NDTYPE;
 	}
 	if (is_4bit(s->dtype) && (s->dtype != w->dtype || !same)) {

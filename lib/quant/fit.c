@@ -96,14 +96,15 @@ add_choice(struct fit *f, size_t i, const struct peft_spec *s,
 	return 0;
 }
 
-/* Can weight w, which would be stored as `probe' if quantised, have type t? */
+/* Can a weight of rows of so many, which would be stored as `probe' if
+ * quantised, have type t? */
 static bool
-may_have(const struct peft_weight *w, const struct peft_spec *probe,
-    bool gguf, enum peft_dtype t)
+may_have(size_t cols, const struct peft_spec *probe, bool gguf,
+    enum peft_dtype t)
 {
 	const struct peft_dtype_info *d = &peft_dtypes[t];
 
-	if (!peft_can_encode(t) || w->cols % d->block != 0)
+	if (!peft_can_encode(t) || cols % d->block != 0)
 		return false;
 	if (gguf)
 		return d->ggml >= 0;
@@ -127,7 +128,7 @@ add_choices(struct fit *f, size_t i, const struct peft_spec *probe, bool gguf,
 		s.dtype = f->o->types[k];
 		if (s.dtype == PEFT_INT8)
 			s.blocksize = 0;
-		if (!may_have(w, probe, gguf, s.dtype) ||
+		if (!may_have(own.cols, probe, gguf, s.dtype) ||
 		    (peft_needs_importance(s.dtype) && own.importance == NULL))
 			continue;
 		there |= s.dtype == w->dtype;
@@ -135,7 +136,7 @@ add_choices(struct fit *f, size_t i, const struct peft_spec *probe, bool gguf,
 			return -1;
 	}
 	own.dtype = w->dtype;
-	if (!there && may_have(w, probe, gguf, own.dtype))
+	if (!there && may_have(own.cols, probe, gguf, own.dtype))
 		return add_choice(f, i, &own, err);
 	return 0;
 }

@@ -335,7 +335,7 @@ struct peft_spec
 peft_spec_of(const struct peft_weight *w)
 {
 	struct peft_spec s = { .name = w->name, .dtype = w->dtype,
-	    .ndim = w->ndim, .turned = w->turned,
+	    .ndim = w->ndim, .turned = w->turned, .cols = w->cols,
 	    .blocksize = w->scales.blocksize,
 	    .nested = w->scales.qabsmax != NULL ||
 	    w->scales.nested_blocksize > 0,

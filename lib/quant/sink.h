@@ -43,7 +43,9 @@ struct peft_spec {
 	bool		 nested;	/* doubly quantised */
 	enum peft_dtype	 orig;		/* NF4, FP4: dtype to name in the
 					 * quant_state; else ignored */
-	/* For people, of specs that peft_convert_plan() made. */
+	/* Of specs that peft_convert_plan() made: columns as they are stored
+	 * (GPT-2's matrices lie the other way in GGUF); for people. */
+	size_t		 cols;
 	enum peft_dtype	 asked;		/* unless its rows did not divide */
 	const char	*why;		/* it differs from most; or NULL */
 	bool		 turned;	/* rows come [out, in], where Hugging
