@@ -134,49 +134,48 @@ twin_value(const struct peft_twin *t, const struct peft_param *p, size_t i)
 	return p->value[t->turned ? i % rows * cols + i / rows : i];
 }
 
+/* Twins of one module: written from their tensors, or compared with these. */
+static int
+go_through(const struct peft_module *m, bool write, struct peft_err *err)
+{
+	const struct peft_twin *t;
+	size_t k;
+
+	for (t = m->method->twins; t != NULL && t->part != t->twin; t++) {
+		struct peft_param *p = m->param[t->twin];
+
+		for (k = 0; p != NULL && k < p->n; k++) {
+			float v = twin_value(t, m->param[t->part], k);
+
+			if (write)
+				p->value[k] = v;
+			else if (p->value[k] != v)
+				return peft_setfail(err, PEFT_CHECK,
+				    "%s differs from that of the embedding, "
+				    "which the head is", p->name);
+		}
+	}
+	return 0;
+}
+
 int
 peft_tied_check(const struct peft_adapter *a, struct peft_err *err)
 {
-	const struct peft_twin *t;
-	size_t i, k;
+	size_t i;
 
-	for (i = 0; i < a->nmodules; i++) {
-		const struct peft_module *m = &a->modules[i];
-
-		for (t = m->method->twins; t != NULL && t->part != t->twin;
-		    t++) {
-			const struct peft_param *p = m->param[t->twin];
-
-			for (k = 0; p != NULL && k < p->n; k++)
-				if (p->value[k] != twin_value(t,
-				    m->param[t->part], k))
-					return peft_setfail(err, PEFT_CHECK,
-					    "%s differs from that of the "
-					    "embedding, which the head is",
-					    p->name);
-		}
-	}
+	for (i = 0; i < a->nmodules; i++)
+		if (go_through(&a->modules[i], false, err) == -1)
+			return -1;
 	return 0;
 }
 
 void
 peft_tied_finish(struct peft_adapter *a)
 {
-	const struct peft_twin *t;
-	size_t i, k;
+	size_t i;
 
-	for (i = 0; i < a->nmodules; i++) {
-		const struct peft_module *m = &a->modules[i];
-
-		for (t = m->method->twins; t != NULL && t->part != t->twin;
-		    t++) {
-			struct peft_param *p = m->param[t->twin];
-
-			for (k = 0; p != NULL && k < p->n; k++)
-				p->value[k] = twin_value(t,
-				    m->param[t->part], k);
-		}
-	}
+	for (i = 0; i < a->nmodules; i++)
+		(void)go_through(&a->modules[i], true, NULL);
 }
 
 void

@@ -261,19 +261,10 @@ form(const struct peft_weight *w)
 	return takes(w) ? tiled_kernels[w->dtype].form : 0;
 }
 
-static void
-rows(const struct peft_few *f)
+static some_fn *
+kernel_for(enum peft_dtype type, size_t T)
 {
-	size_t t, T;
-
-	for (t = 0; t < f->T; t += T) {
-		T = f->T - t < PEFT_FIXED_TOKENS ? f->T - t :
-		    PEFT_FIXED_TOKENS;
-		if (T < TILED)
-			some_kernels[f->w->dtype](f, t, T);
-		else
-			tiled_kernels[f->w->dtype].tiles(f, t, T);
-	}
+	return T < TILED ? some_kernels[type] : tiled_kernels[type].tiles;
 }
 
 const struct peft_few_fixed peft_few_fixed_amx = { form, split, rows };

@@ -11,16 +11,11 @@ split(const float *x, size_t ldx, size_t T, unsigned forms,
 	split_tokens(x, ldx, T, p);
 }
 
-static void
-rows(const struct peft_few *f)
+static some_fn *
+kernel_for(enum peft_dtype type, size_t T)
 {
-	size_t t, T;
-
-	for (t = 0; t < f->T; t += T) {
-		T = f->T - t < PEFT_FIXED_TOKENS ? f->T - t :
-		    PEFT_FIXED_TOKENS;
-		some_kernels[f->w->dtype](f, t, T);
-	}
+	(void)T;
+	return some_kernels[type];
 }
 
 static unsigned

@@ -3,14 +3,7 @@
 # at other values: FAMILY_HUNT=N begins with the N-th (1), FAMILY_HUNTS=N are
 # tried (60); FAMILY_KEYS names families of families.py.
 # PEERS: a virtual environment with torch, transformers and peft.
-here=$TOP/tests/parity
-python=${PEERS:+$PEERS/bin/}python3
-if ! "$python" -c 'import peft' 2>/dev/null; then
-	echo '1..0 # SKIP no PEFT: PEERS names a virtual environment with it'
-	exit 0
-fi
-scratch=$(mktemp -d) || exit 1
-trap 'rm -rf "$scratch"' EXIT
+. "$TOP/tests/parity/begin.sh"
 n=0
 
 claim() {	# WHAT COMMAND...
