@@ -354,6 +354,11 @@ static const struct set deep[] = {
 	{ .np = 1, .rows = { 540 }, .cols = 4200, .T = 33 },
 };
 
+/* Wider than a slab, which 46 panels would fill: 5.75 blocks of 256. */
+static const struct set wide[] = {
+	{ .np = 1, .rows = { 700 }, .cols = 1792, .T = 33 },
+};
+
 static void
 test_type(struct peft_cpu *cpus[NCPU], enum peft_dtype t, enum nested nested,
     const struct set *of, size_t n)
@@ -365,7 +370,7 @@ test_type(struct peft_cpu *cpus[NCPU], enum peft_dtype t, enum nested nested,
 	size_t i;
 
 	snprintf(name, sizeof(name), "%s%s in %s", peft_dtypes[t].name,
-	    of == deep ? ", deep" : "", peft_compute_names[compute]);
+	    of == deep ? ", deep" : of == wide ? ", wide" : "", peft_compute_names[compute]);
 	for (i = 0; i < n; i++) {
 		struct set s = of[i];
 
@@ -526,6 +531,8 @@ test_paths(struct peft_cpu *cpus[NCPU])
 			test_dense(cpus[0], 40);
 		}
 		set_compute(cpus, PEFT_COMPUTE_BF16);
+		if (i > 2)		/* straight to bf16 */
+			test_type(cpus, PEFT_Q4_K, PLAIN, wide, 1);
 		test_few(cpus, PEFT_Q4_1, 96);
 		set_compute(cpus, PEFT_COMPUTE_F32);
 		if (i < 3)		/* the vector kernels' own paths */

@@ -272,6 +272,7 @@ tile_task(void *ctx, size_t task, int thread)
 static void
 shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 {
+	size_t of = together(j), most = MADE;
 	struct peft_chunk c = j->from;
 
 	for (j->nchunks = 0, j->depth = 0; c.deep > 0; j->nchunks++) {
@@ -283,8 +284,9 @@ shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 	}
 	*behind = c;
 	behind->pos = 0;
-	j->n = peft_least(j->made ? MADE : SLAB / (j->depth * PEFT_PANEL),
-	    panels - j->first);
+	if (!j->made)		/* the next slab begins with a block, too */
+		most = SLAB / (j->depth * PEFT_PANEL) / of * of;
+	j->n = peft_least(most, panels - j->first);
 }
 
 static void
