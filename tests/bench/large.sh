@@ -51,7 +51,7 @@ theirs() {
 	how=nf4
 	[ "$1" != llama-7b ] || how=nf4-recompute
 	folder=$models/$1.nf4
-	[ -d "$folder" ] || peft-quantize -q -t keep -o "$folder/" "$file"
+	[ -d "$folder" ] || peft-quantize -q -o "$folder/" "$file"
 	peak one env OMP_NUM_THREADS="${THREADS:-$(nproc)}" "$PEERS/bin/python" \
 	    "$TOP/tests/bench/peer.py" "$how" "$folder" long.tok 1 "${STEPS:-3}" \
 	    >log 2>err || { tail -n 3 err >&2; return; }

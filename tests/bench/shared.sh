@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Chats that share a system prompt of 575 tokens: examples a second of
 # training, LoRA of rank 16 on all linear layers, beside TRL's.
-# usage: shared.sh MODEL TABLE.csv [EXAMPLES]; PEERS=VENV, THREADS=N
+# usage: shared.sh MODEL TABLE.csv [EXAMPLES]; PEERS=VENV, THREADS=N,
+#	COMPUTE="f32 bf16"
 set -eu
 model=$1 table=$2 examples=${3:-64}
 # rows of the table from all over it, as chats under one list of all intents
@@ -24,7 +25,7 @@ line() {
 }
 printf '%-28s %6s %12s %9s\n' "$examples chats, shared prompt:" batch examples/s 'peak MiB'
 for b in 8 32; do
-	for compute in ${COMPUTE:-f32}; do
+	for compute in ${COMPUTE:-f32 bf16}; do
 		peak one peft-train -q -f ${THREADS:+-j "$THREADS"} -m "$model" --rank 16 --alpha 32 \
 		    --compute "$compute" --batch $b --log log -o out/ shared.tok
 		line "peft-train $compute" $b "$examples" "$(jq -s 'map(.seconds // 0) | add' log)" \
