@@ -17,7 +17,7 @@
 
 #define EPS	0x1p-24
 
-enum { MOSTNP = 8, NCPU = 4 };
+enum { MOSTNP = 10, NCPU = 4 };	/* 8 are multiplied together */
 
 enum kind { FORWARD, BACKWARD, FINE, FINE_BACK, DENSE, DENSE_BACK, NKIND };
 
@@ -103,7 +103,7 @@ choose_weights(struct set *s)
 		1024, 1100, 0 };
 	const size_t ntypes = sizeof(stored_types) / sizeof(stored_types[0]);
 	enum peft_dtype t = stored_types[roll(s->d, 0, ntypes - 1)], u;
-	size_t i, rows, most = 1u << 27, work;
+	size_t i, rows, most = one_in(s->d, 16) ? 1u << 30 : 1u << 27, work;
 
 	s->np = s->kind > BACKWARD || one_in(s->d, 2) ? 1 :
 	    roll(s->d, 1, MOSTNP);

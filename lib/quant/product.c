@@ -129,6 +129,13 @@ count(struct peft_cpu *cpu, size_t T, const struct peft_product *p,
 	}
 }
 
+/* What is beside the products behind those that are taken at once. */
+static const struct peft_low *
+behind(const struct peft_low *low)
+{
+	return low == NULL ? NULL : low + PEFT_MOSTNP;
+}
+
 static void
 forward(struct peft_cpu *cpu, enum peft_compute compute, const float *x,
     size_t ldx, size_t T, const struct peft_product *p,
@@ -138,8 +145,9 @@ forward(struct peft_cpu *cpu, enum peft_compute compute, const float *x,
 
 	if (T == 0)
 		return;
-	for (; np > PEFT_MOSTNP; np -= PEFT_MOSTNP, p += PEFT_MOSTNP)
-		forward(cpu, compute, x, ldx, T, p, NULL, PEFT_MOSTNP,
+	for (; np > PEFT_MOSTNP; np -= PEFT_MOSTNP, p += PEFT_MOSTNP,
+	    low = behind(low))
+		forward(cpu, compute, x, ldx, T, p, low, PEFT_MOSTNP,
 		    scratch);
 	count(cpu, T, p, low, np);
 	j = start(cpu, compute, T, p, np, scratch);
@@ -162,8 +170,8 @@ backward(struct peft_cpu *cpu, enum peft_compute compute, float *dx,
 	if (T == 0)
 		return;
 	for (; np > PEFT_MOSTNP; np -= PEFT_MOSTNP, p += PEFT_MOSTNP,
-	    add = true)
-		backward(cpu, compute, dx, ldx, T, p, NULL, PEFT_MOSTNP, add,
+	    low = behind(low), add = true)
+		backward(cpu, compute, dx, ldx, T, p, low, PEFT_MOSTNP, add,
 		    scratch);
 	count(cpu, T, p, low, np);
 	j = start(cpu, compute, T, p, np, scratch);
