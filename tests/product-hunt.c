@@ -11,6 +11,7 @@
 #include <math.h>
 
 #include "math/cpu.h"
+#include "math/int8.h"
 #include "quant/product.h"
 #include "stored.h"
 #include "tap.h"
@@ -49,6 +50,7 @@ struct set {
 	struct peft_low		 low[MOSTNP];
 	size_t			 r[MOSTNP];
 	float			*x, *y[MOSTNP];		/* [T, ..], filled */
+	float			*apart;			/* dense, [.., ldw] */
 };
 
 static bool
@@ -155,6 +157,23 @@ as_used(const struct set *s, float *x, size_t n)
 		x[i] = peft_bf16_to_f32(peft_f32_to_bf16(x[i]));
 }
 
+/* Rows of many magnitudes, with some values that stand out: what is quantised
+ * or made a whole number goes by the largest. */
+static void
+roughen(struct dice *d, float *x, size_t ld, size_t T, size_t n)
+{
+	size_t t, i;
+
+	for (t = 0; t < T; t++) {
+		float by = ldexpf(1, (int)roll(d, 0, 24) - 12);
+
+		for (i = 0; i < n; i++)
+			x[t * ld + i] *= by;
+		for (i = roll(d, 0, 3); i > 0; i--)
+			x[t * ld + roll(d, 0, n - 1)] *= 100;
+	}
+}
+
 static void
 fill(struct set *s)
 {
@@ -163,6 +182,8 @@ fill(struct set *s)
 	size_t i;
 
 	s->x = pen_noise(p, d, (s->T - 1) * ldx(s) + s->cols);
+	if (one_in(d, 2))
+		roughen(d, s->x, ldx(s), s->T, s->cols);
 	for (i = 0; i < s->np; i++) {
 		struct peft_weight *w = &s->w[i];
 		size_t r = s->r[i];
@@ -171,10 +192,26 @@ fill(struct set *s)
 		stored_values(w, s->values[i]);
 		as_used(s, s->values[i], w->nelem);
 		s->y[i] = pen_noise(p, d, (s->T - 1) * ldy(s, i) + w->rows);
+		if (one_in(d, 3))
+			roughen(d, s->y[i], ldy(s, i), s->T, w->rows);
 		s->low[i] = (struct peft_low){ r, pen_noise(p, d, r * s->cols),
 		    pen_noise(p, d, r * w->rows), roll_float(d, 0.25f, 4),
 		    NULL, NULL };
 	}
+}
+
+/* A dense matrix whose rows do not touch. */
+static void
+part(struct set *s)
+{
+	const float *w = s->w[0].data;
+	size_t r, rows = s->w[0].rows;
+
+	s->ldw = s->cols + (one_in(s->d, 2) ? 0 : roll(s->d, 1, 70));
+	s->apart = pen_floats(&s->pen, s->d, (rows - 1) * s->ldw + s->cols);
+	for (r = 0; r < rows; r++)
+		memcpy(s->apart + r * s->ldw, w + r * s->cols, s->cols *
+		    sizeof(*w));
 }
 
 /* ---- what is made of it ------------------------------------------------- */
@@ -255,8 +292,7 @@ static void
 multiply(const struct set *s, struct peft_cpu *cpu, struct outcome *o,
     size_t T, float *scratch)
 {
-	struct peft_dense dense = { s->w[0].data, s->w[0].rows, s->cols,
-	    s->cols };
+	struct peft_dense dense = { s->apart, s->w[0].rows, s->cols, s->ldw };
 	struct peft_product p[MOSTNP];
 	struct peft_low low[MOSTNP];
 	size_t i, ld = ldx(s);
@@ -339,7 +375,8 @@ turn(const float *x, size_t n, size_t k, float *to)
 			to[j * n + i] = x[i * k + j];
 }
 
-/* What is wanted, and by how much it may be missed. */
+/* What is wanted, and by how much it may be missed: what is added to is a
+ * part of every sum. */
 struct wanted {
 	float	*is;		/* [T, n] */
 	double	*by;		/* the same */
@@ -347,7 +384,7 @@ struct wanted {
 };
 
 static struct wanted
-want(struct set *s, const float *old, size_t ld, size_t n)
+want(struct set *s, const float *old, size_t ld, size_t n, size_t terms)
 {
 	struct wanted w = { pen_floats(&s->pen, s->d, s->T * n),
 	    pen_get(&s->pen, s->d, s->T * n * sizeof(double), 8), n };
@@ -356,10 +393,43 @@ want(struct set *s, const float *old, size_t ld, size_t n)
 	for (t = 0; t < s->T; t++)
 		for (i = 0; i < n; i++) {
 			w.is[t * n + i] = old == NULL ? 0 : old[t * ld + i];
-			w.by[t * n + i] = old == NULL ? 0 : 4 * EPS *
-			    fabs((double)old[t * ld + i]);
+			w.by[t * n + i] = old == NULL ? 0 : 16 * EPS * sqrt(
+			    (double)terms) * fabs((double)old[t * ld + i]);
 		}
 	return w;
+}
+
+/*
+ * Both sides of a part of 128 are off by steps: a step is at most the length
+ * of 64 values, which are turned, / 127, so an error has the deviation step /
+ * sqrt(12), that of a part's sum 1 / 440 of the product of the lengths for
+ * each side.  Eight times what parts make together.
+ */
+static void
+add_steps(struct set *s, struct wanted *w, const float *a, const float *b,
+    size_t k)
+{
+	size_t parts = (k + PEFT_INT8_DEEP - 1) / PEFT_INT8_DEEP, t, i, p;
+	double *la = pen_get(&s->pen, s->d, s->T * parts * sizeof(*la), 8);
+	double *lb = pen_get(&s->pen, s->d, w->n * parts * sizeof(*lb), 8);
+
+	for (p = 0; p < parts; p++) {
+		size_t at = p * PEFT_INT8_DEEP, n = k - at < PEFT_INT8_DEEP ?
+		    k - at : PEFT_INT8_DEEP;
+
+		lengths(a + at, k, s->T, n, la + p * s->T);
+		lengths(b + at, k, w->n, n, lb + p * w->n);
+	}
+	for (t = 0; t < s->T; t++)
+		for (i = 0; i < w->n; i++) {
+			double sum = 0, v;
+
+			for (p = 0; p < parts; p++) {
+				v = la[p * s->T + t] * lb[p * w->n + i];
+				sum += v * v;
+			}
+			w->by[t * w->n + i] += 8 * sqrt(2 * sum) / 440;
+		}
 }
 
 /*
@@ -367,7 +437,7 @@ want(struct set *s, const float *old, size_t ld, size_t n)
  * and sums are off by some sqrt(k) EPS of the magnitudes, if each of the
  * errors is as likely above as below (Higham and Mary 2019: eight times that
  * nearly never), here and in OpenBLAS; magnitudes are at most the product of
- * the lengths.  int8: see steps() in product-unit.c.
+ * the lengths.
  */
 static void
 want_product(struct set *s, struct wanted *w, const float *a, size_t lda,
@@ -375,8 +445,9 @@ want_product(struct set *s, struct wanted *w, const float *a, size_t lda,
 {
 	struct pen *p = &s->pen;
 	float *trimmed = pen_floats(p, s->d, s->T * k);
-	double *la = pen_get(p, s->d, s->T * sizeof(*la), 8), each;
+	double *la = pen_get(p, s->d, s->T * sizeof(*la), 8);
 	double *lb = pen_get(p, s->d, w->n * sizeof(*lb), 8);
+	double each = 16 * EPS * sqrt((double)k + 16) * fabs((double)scale);
 	size_t t, i;
 
 	for (t = 0; t < s->T; t++)
@@ -386,13 +457,11 @@ want_product(struct set *s, struct wanted *w, const float *a, size_t lda,
 	    k, b, k, 1, w->is, w->n);
 	lengths(trimmed, k, s->T, k, la);
 	lengths(b, k, w->n, k, lb);
-	each = 16 * EPS * sqrt((double)k + 16);
-	if (int8)
-		each += 0.12 / sqrt((double)k);
 	for (t = 0; t < s->T; t++)
 		for (i = 0; i < w->n; i++)
-			w->by[t * w->n + i] += each * la[t] * lb[i] *
-			    fabs((double)scale);
+			w->by[t * w->n + i] += each * la[t] * lb[i];
+	if (int8)
+		add_steps(s, w, trimmed, b, k);
 }
 
 static bool
@@ -449,7 +518,8 @@ forward_right(struct set *s, const struct outcome *o)
 	for (i = 0; good && i < s->np; i++) {
 		const struct peft_low *low = &s->low[i];
 		struct wanted y = want(s, s->add ? s->y[i] : NULL, ldy(s, i),
-		    s->w[i].rows), h = want(s, NULL, 0, low->r);
+		    s->w[i].rows, s->cols + 16), h = want(s, NULL, 0, low->r,
+		    0);
 
 		want_product(s, &y, s->x, ldx(s), s->values[i], s->cols, 1,
 		    is_int8(s));
@@ -473,14 +543,17 @@ forward_right(struct set *s, const struct outcome *o)
 static bool
 backward_right(struct set *s, const struct outcome *o)
 {
-	struct wanted x = want(s, s->add ? s->x : NULL, ldx(s), s->cols);
+	size_t i, terms = 16;
+	struct wanted x;
 	bool good = true;
 	float *turned;
-	size_t i;
 
+	for (i = 0; i < s->np; i++)
+		terms += s->w[i].rows + s->r[i];
+	x = want(s, s->add ? s->x : NULL, ldx(s), s->cols, terms);
 	for (i = 0; good && i < s->np; i++) {
 		const struct peft_low *low = &s->low[i];
-		struct wanted h = want(s, NULL, 0, low->r);
+		struct wanted h = want(s, NULL, 0, low->r, 0);
 		size_t rows = s->w[i].rows, r = low->r;
 
 		turned = pen_floats(&s->pen, s->d, rows * s->cols);
@@ -604,6 +677,8 @@ try(void *ctx, struct dice *d)
 		tell(&s);
 	fflush(stdout);
 	fill(&s);
+	if (s.kind >= DENSE)
+		part(&s);
 	good = right(&s);
 	if (!good)
 		tell(&s);

@@ -341,6 +341,10 @@ def widen(r, kw, wide, long):
             kw[k] = v * long
         elif k == "clip_qkv":
             kw[k] = None
+        elif k == "swiglu_limit":
+            kw[k] = 7.0
+        elif k == "softmax_scale":
+            kw[k] = v * wide ** -0.5
         elif k in ("short_factor", "long_factor"):
             kw[k] = [x for x in v for _ in range(wide)]
     return kw
