@@ -134,11 +134,29 @@ planned
 planned --dropout 0.1
 planned --dropout 0.1 --compute bf16
 planned --dropout 0.1 --mem-limit 90M --optimizer sgd
-# a refusal names what would do, and that does
-run peft-train -m base --batch 40 --mem-limit 13M -o n/ wide
-ok 'refused' [ "$rc" -eq 3 ]
-need=$(sed -n 's/.* needs \([0-9]*\)\..*/\1/p' err)
-expect 0 '' train -n --batch 40 --mem-limit $((need + 1))M -o n/ wide
+# a refusal names what would do, and that does, as does the total of a plan:
+# to the digit that is printed
+enough() {
+	run peft-train -m base --mem-limit 5M -n -o n/ "$@"
+	need=$(sed -n 's/.* needs \([0-9.]*\) MiB.*/\1/p' err)
+	[ "$rc" -eq 3 ] || return
+	peft-train -q -m base --mem-limit "${need}M" -n -o n/ "$@" >fits || return
+	run peft-train -m base --mem-limit "$(awk "BEGIN { print $need - .1 }")M" -n -o n/ "$@"
+	[ "$rc" -eq 3 ] || return
+	peft-train -q -m base --micro-tokens 1 -n -o n/ "$@" >fits || return
+	peft-train -q -m base --micro-tokens 1 -n -o n/ "$@" >again \
+	    --mem-limit "$(awk '/^total/ { print $2 "M" }' fits)" &&
+	! grep -q 'computed again' again
+}
+# shellcheck disable=SC2086	# words are what they are
+for o in '--rank 8' '--rank 9' '--rank 11' '--method oft' '--rank 64' \
+    '--compute bf16' '--dropout 0.1' '--method prompt-tuning'; do
+	ok "what a refusal names is enough: $o" enough --batch 40 $o wide
+done
+# one layer that is computed again takes no less
+mkdir one && cp base/* one && jq '.num_hidden_layers = 1' base/config.json >one/config.json
+perl "$TOP/tests/st-edit.pl" 'delete @t{grep /layers\.1\./, keys %t}' <base/model.safetensors >one/model.safetensors
+expect 3 '*of one record, needs*' peft-train -m one --method hra --batch 40 --mem-limit 5M -n -o n/ wide
 # too little memory for the activations: they are computed again
 jq -nc '[range(8) as $r | [range(400) | (. * 7 + $r * 31) % 500 + 3] |
     {input_ids: ., labels: .}][]' >long
