@@ -99,7 +99,11 @@ ok 'a checkpoint is there when the run is killed' [ -f killed.ckpt ]
 if [ -f killed.ckpt ]; then
 	expect 2 '*earlier run*' train --epochs 40 -o killed/ t
 	expect 3 '*differs in lr*' peft-train -q -m base --lr 1e-3 --rank 4 --batch 4 --epochs 40 --resume -o killed/ t
+	cp killed.ckpt late.ckpt; cp -r whole late
 	expect 0 '' train --epochs 40 --resume -o killed/ t
+	# killed after the adapter was written, and before the checkpoint went
+	expect 0 '' train --epochs 40 --resume -o late/ t
+	ok 'an adapter beside its checkpoint is no hindrance' cmp whole/adapter_model.safetensors late/adapter_model.safetensors
 fi
 ok 'kill -9 and --resume: the same bytes' cmp whole/adapter_model.safetensors killed/adapter_model.safetensors
 ok 'the checkpoint is gone afterwards' [ ! -e killed.ckpt ]

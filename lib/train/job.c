@@ -105,6 +105,15 @@ name_checkpoint(struct state *s, struct peft_err *err)
 	return 0;
 }
 
+/* May what is at the output be replaced?  A run that ended between its output
+ * and its checkpoint, OUT.ckpt, has both. */
+static bool
+replaces(const struct state *s)
+{
+	return s->job->common.force || (s->job->opt.resume &&
+	    s->checkpoint != NULL);
+}
+
 static int
 on_step(void *ctx, const struct peft_stepinfo *info, struct peft_err *err)
 {
@@ -161,17 +170,18 @@ save_adapter(const struct state *s, struct peft_err *err)
 	snprintf(step, sizeof(step), "%zu", peft_trainer_step(s->trainer));
 	r = names.failed ? peft_seterr(err, "no memory for the labels") :
 	    peft_adapter_save(s->adapter, s->job->common.output,
-	    s->job->common.force, meta, err);
+	    replaces(s), meta, err);
 	peft_buf_free(&names);
 	return r;
 }
 
 /* Refuse an output that cannot be written before hours are spent. */
 static int
-check_output(const struct peft_trainjob *job, struct peft_err *err)
+check_output(const struct state *s, struct peft_err *err)
 {
+	const struct peft_trainjob *job = s->job;
 	const struct peft_sinkopt adapter = { .path = job->common.output,
-	    .force = job->common.force, .kind = "adapter" };
+	    .force = replaces(s), .kind = "adapter" };
 	const struct peft_sinkopt checkpoint = { .path = job->opt.checkpoint,
 	    .force = true, .kind = "checkpoint" };
 
@@ -296,7 +306,7 @@ run(struct state *s, struct peft_err *err)
 	s->evals = peft_calloc(job->nevals + 1, sizeof(*s->evals), err);
 	if (s->evals == NULL || peft_job_names(job, err) == -1 ||
 	    name_checkpoint(s, err) == -1 ||
-	    check_output(job, err) == -1 ||
+	    check_output(s, err) == -1 ||
 	    peft_signals_open(&s->signals, err) == -1 ||
 	    (s->source = peft_source_open(job->model, err)) == NULL ||
 	    (s->cpu = peft_cpu_open(job->common.threads, err)) == NULL)
