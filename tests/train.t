@@ -100,6 +100,7 @@ if [ -f killed.ckpt ]; then
 	expect 2 '*earlier run*' train --epochs 40 -o killed/ t
 	expect 3 '*differs in lr*' peft-train -q -m base --lr 1e-3 --rank 4 --batch 4 --epochs 40 --resume -o killed/ t
 	cp killed.ckpt late.ckpt; cp -r whole late
+	cp killed.ckpt split.ckpt
 	expect 0 '' train --epochs 40 --resume -o killed/ t
 	# killed after the adapter was written, and before the checkpoint went
 	expect 0 '' train --epochs 40 --resume -o late/ t
@@ -107,6 +108,32 @@ if [ -f killed.ckpt ]; then
 fi
 ok 'kill -9 and --resume: the same bytes' cmp whole/adapter_model.safetensors killed/adapter_model.safetensors
 ok 'the checkpoint is gone afterwards' [ ! -e killed.ckpt ]
+# what a run goes on with is of that run; a plan is not
+stopped() {	# NAME options...: killed when it has a checkpoint
+	stopped=$1; shift
+	peft-train -q -m base --lr 1e-2 --batch 4 --epochs 400 --save-every 1 -o "$stopped"/ "$@" & pid=$!
+	while [ ! -f "$stopped".ckpt ] && kill -0 $pid 2>/dev/null; do :; done
+	kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
+}
+goes_on() { peft-train -q -m base --lr 1e-2 --batch 4 --epochs 400 --resume -o "$@"; }
+corda='--rank 2 --set init_lora_weights=corda'
+poly='--method poly --rank 2 --set n_skills=2 --set n_tasks=2 --set n_splits=2'
+jq -c 'select(.input_ids) | .task_id = .input_ids[9] % 2' t >tasks
+jq -c '.task_id = 1 - .task_id' tasks >other
+# shellcheck disable=SC2086	# words are what they are
+{
+stopped begun $corda --init-records 4 t
+expect 3 '*differs in init_records' goes_on begun/ $corda --init-records 9 t
+stopped skills $poly tasks
+expect 3 '*differs in data' goes_on skills/ $poly other
+stopped plan --rank 4 t
+expect 3 '*differs in seed' goes_on plan/ --rank 4 -s 1 t
+expect 3 '*differs in batch' goes_on plan/ --rank 4 --batch 5 t
+expect 3 '*differs in steps' goes_on plan/ --rank 4 --epochs 4 t
+}
+expect 0 '*of other sizes*rounding' peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 40 --micro-tokens 70 --resume -o split/ t
+expect 3 '*differ*' peft-inspect --diff --json whole split
+ok 'another plan after an interruption: rounding only' sh -c "jq -s -e 'all(.rms < 1e-3)' out >/dev/null"
 peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 400 -q -o int/ t & pid=$!
 sleep 1; kill -TERM $pid; wait $pid; rc=$?
 ok 'SIGTERM: status 143 and a checkpoint' [ $rc -eq 143 ] && [ -f int.ckpt ]

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/progress.h"
+#include "peft/begin.h"
 #include "peft/head.h"
 #include "quant/sink.h"
 #include "train/forecast.h"
@@ -192,6 +193,17 @@ check_output(const struct state *s, struct peft_err *err)
 }
 
 static int
+restore(struct state *s, size_t *step, struct peft_err *err)
+{
+	int r = peft_trainer_restore(s->trainer, step, err);
+
+	if (r == 1 && !s->job->common.quiet)
+		peft_warn("goes on with micro-batches of other sizes than it "
+		    "began with: the result differs by rounding");
+	return r == -1 ? -1 : 0;
+}
+
+static int
 train(struct state *s, struct peft_err *err)
 {
 	const struct peft_watch watch = { on_step, on_order, s };
@@ -199,8 +211,7 @@ train(struct state *s, struct peft_err *err)
 	size_t step = 0;
 	int r;
 
-	if (job->opt.resume && peft_trainer_restore(s->trainer, &step,
-	    err) == -1)
+	if (job->opt.resume && restore(s, &step, err) == -1)
 		return -1;
 	if (job->log != NULL && (peft_log_open(&s->log, job->log,
 	    job->common.force, job->opt.resume, step, err) == -1 ||
@@ -318,6 +329,7 @@ run(struct state *s, struct peft_err *err)
 	    job->init, s->adapter, s->base, err) == -1) ||
 	    peft_job_frozen(job, peft_net_sites(s->net), s->base, err) == -1)
 		return -1;
+	job->opt.begun = peft_begin_wants_data(job->config) ? job->begin : 0;
 	s->trainer = peft_trainer_open(s->net, s->adapter, &s->data,
 	    s->evals, job->nevals, &job->opt, err);
 	if (s->trainer == NULL || peft_job_frozen_check(job,
