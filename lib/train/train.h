@@ -50,6 +50,8 @@ struct peft_trainopt {
 	const char	*base;		/* the base's hash, for checkpoints,
 					 * and those of frozen adapters */
 	size_t		 beside;	/* bytes of these, for the plan */
+	size_t		 begun;		/* records that the adapter began
+					 * from; 0: from none */
 };
 /* transformers' and PEFT's defaults, where they are not bad ones. */
 struct peft_trainopt peft_trainopt_default(void);
@@ -130,7 +132,9 @@ int		 peft_trainer_run(struct peft_trainer *,
 		    PEFT_MUSTCHECK;
 /* The step that the adapter's values are of. */
 size_t		 peft_trainer_step(const struct peft_trainer *);
-/* The step that a run begins behind (after peft_trainer_restore). */
+/* Read the checkpoint; *step: what the run begins behind.  1: by another plan,
+ * with micro-batches of other sizes, which changes the rest of it by rounding;
+ * one of other settings is refused by the name of one (PEFT_CHECK). */
 int		 peft_trainer_restore(struct peft_trainer *, size_t *step,
 		    struct peft_err *) PEFT_MUSTCHECK;
 
