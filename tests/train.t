@@ -165,6 +165,8 @@ planned
 planned --dropout 0.1
 planned --dropout 0.1 --compute bf16
 planned --dropout 0.1 --mem-limit 90M --optimizer sgd
+# what LoRA-GA begins from is a whole batch at a time
+planned --micro-tokens 512 --rank 4 --set init_lora_weights=lora_ga
 # a refusal names what would do, and that does, as does the total of a plan:
 # to the digit that is printed
 enough() {
@@ -181,7 +183,8 @@ enough() {
 }
 # shellcheck disable=SC2086	# words are what they are
 for o in '--rank 8' '--rank 9' '--rank 11' '--method oft' '--rank 64' \
-    '--compute bf16' '--dropout 0.1' '--method prompt-tuning'; do
+    '--compute bf16' '--dropout 0.1' '--method prompt-tuning' \
+    '--set init_lora_weights=lora_ga'; do
 	ok "what a refusal names is enough: $o" enough --batch 40 $o wide
 done
 # one layer that is computed again takes no less

@@ -258,6 +258,12 @@ peft_optint(const char *opt, const char *s, int64_t min, int64_t max)
 	return v;
 }
 
+double
+peft_mib(size_t bytes)
+{
+	return ceil((double)bytes / 0x1p20 * 10) / 10;
+}
+
 uint64_t
 peft_optsize(const char *opt, const char *s)
 {

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/opt.h"
 #include "math/peak.h"
 #include "model/estimate.h"
 #include "train/forecast.h"
@@ -62,16 +63,17 @@ peft_trainer_print(const struct peft_trainer *t, const struct peft_forecast *f)
 		{ "logits", p->run.logits },
 		{ "what the adapter makes", p->run.hooks },
 		{ "program and records", p->program },
+		{ "more, to begin from records", p->begun },
 	};
 	size_t i;
 
 	printf("%zu steps, micro-batches of %zu tokens%s\n", t->total,
 	    p->micro_tokens, p->recompute ? ", activations computed again" :
 	    "");
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]) - (p->begun == 0); i++)
 		printf("%-28s %10.1f MiB\n", rows[i].what,
 		    (double)rows[i].bytes / 0x1p20);
-	printf("%-28s %10.1f MiB\n", "total", peft_trainplan_mib(p->total));
+	printf("%-28s %10.1f MiB\n", "total", peft_mib(p->total));
 	if (f == NULL)
 		return;
 	printf("%-28s %10.3f s of %.0f tokens, %.0f tokens/s\n",

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/opt.h"
 #include "train/trainer.h"
 
 /* Code, BLAS and threads, config and names: as measured, within 4 MiB. */
@@ -43,13 +44,6 @@ longest(const struct peft_records *r, size_t (*of)(const struct peft_record *),
 	return most;
 }
 
-/* Not less than it is: what is printed is given to --mem-limit. */
-double
-peft_trainplan_mib(size_t bytes)
-{
-	return ceil((double)bytes / 0x1p20 * 10) / 10;
-}
-
 static bool
 fits(const struct peft_trainer *t)
 {
@@ -68,7 +62,18 @@ plan_for(struct peft_trainer *t, size_t tokens, struct peft_err *err)
 	p->micro_tokens = tokens;
 	p->total = p->weights + p->adapter + p->optimiser + p->program +
 	    p->run.total;
+	p->begun = 0;
+	if (t->opt.begun_bytes > p->total) {
+		p->begun = t->opt.begun_bytes - p->total;
+		p->total = t->opt.begun_bytes;
+	}
 	return 0;
+}
+
+size_t
+peft_train_before(struct peft_net *net, const struct peft_records *data)
+{
+	return peft_net_weight_bytes(net) + PROGRAM + bytes_of(data);
 }
 
 /* The largest micro-batch that fits, of at least one record. */
@@ -108,7 +113,7 @@ refuse(const struct peft_trainer *t, size_t kept, struct peft_err *err)
 	return peft_setfail(err, PEFT_CHECK, "the smallest plan, with "
 	    "micro-batches of one record%s, needs %.1f MiB, the limit is "
 	    "%.1f MiB", again < kept ? " and activations computed again" : "",
-	    peft_trainplan_mib(again < kept ? again : kept),
+	    peft_mib(again < kept ? again : kept),
 	    floor((double)t->opt.mem_limit / 0x1p20 * 10) / 10);
 }
 

@@ -72,7 +72,6 @@ void	peft_train_update(struct peft_trainer *, double lr, double norm);
 /* plan.c */
 int	peft_train_plan(struct peft_trainer *, struct peft_err *)
 	    PEFT_MUSTCHECK;
-double	peft_trainplan_mib(size_t bytes);	/* in tenths, rounded up */
 /* settings.c: checks the records, fills in total, warmup, settings. */
 int	peft_train_settings(struct peft_trainer *, struct peft_err *)
 	    PEFT_MUSTCHECK;
