@@ -3,7 +3,9 @@
  * Few tokens by whole numbers for the path "amx" (flags: Makefile): as with
  * VNNI up to seven tokens; from eight on a tile is 16 rows of the weight,
  * another up to 16 tokens, and the sums are a row of the weight to a register.
- * It takes as long for eight tokens as for 16.
+ * It takes as long for eight tokens as for 16.  What tokens are multiplied by
+ * is larger than the first cache: some groups of it at a time meet all rows of
+ * a task, whose sums wait in memory meanwhile.
  *
  * A tile has 64 bytes of a row, twice what a group has.  So codes of 4 bits q
  * are there as 16 q and as q, and numbers X as four digits,
@@ -20,7 +22,11 @@
 #include "quant/few-fixed-split.inc"
 #include "quant/few-fixed-tiles.inc"
 
-enum { TILED = 8 };		/* tokens for which tiles pay */
+enum {
+	TILED = 8,		/* tokens for which tiles pay */
+	DEEP = 8,		/* groups at a time */
+	MOSTROWS = 128		/* whose sums wait */
+};
 
 static void
 split(const float *x, size_t ldx, size_t T, unsigned forms,
@@ -33,9 +39,8 @@ split(const float *x, size_t ldx, size_t T, unsigned forms,
 }
 
 typedef void fill_fn(const struct strip *, size_t g, struct tile *);
-typedef void multiply_fn(const struct strip[2], size_t g,
-    const struct tile[2], const struct peft_fixed_piece *);
-typedef void store_fn(struct sums[2]);
+typedef void multiply_fn(const struct tile *, const struct peft_fixed_piece *);
+typedef void store_fn(struct sums *);
 typedef lanes join_fn(const struct sums *, int row);
 
 /* What differs from type to type. */
@@ -95,10 +100,16 @@ f_q4_1(const struct strip *s, size_t g, struct tile *to)
 	put_halves(s, s->at + 20 * g, to);
 }
 
-/* Codes are taken from where they are. */
 INLINE void
 f_q8_0(const struct strip *s, size_t g, struct tile *to)
 {
+	const uint8_t *at = s->at + 34 * g + 2;
+	int r;
+
+#pragma GCC unroll 16
+	for (r = 0; r < ROWS; r++, at += s->ld)
+		_mm256_store_si256((__m256i *)(void *)to->codes[r],
+		    _mm256_loadu_si256((const __m256i *)(const void *)at));
 	put_halves(s, s->at + 34 * g, to);
 }
 
@@ -132,40 +143,50 @@ collect(const struct tiled k, const struct sums *s, const struct tile *w,
 	}
 }
 
-/* Two strips.  While tiles multiply a group, the one before is collected and
- * the next is made; sums are stored when they have long been ready. */
+/* A row's part of some groups is asked for with one of them. */
+struct next {
+	const uint8_t	*at;		/* NULL: nothing is */
+	size_t		 ld, n;		/* bytes of the part */
+};
+
 INLINE void
-tiled_strips(const struct tiled k, const struct strip s[2], size_t groups,
-    size_t size, const struct peft_fixed_piece *x, lanes acc[2][ROWS])
+ask(const struct next *next, size_t row)
 {
-	enum { RING = 4 };
-	struct tile w[RING][2];
-	struct sums sums[2];
+	const uint8_t *at = next->at + row * next->ld;
+	size_t i;
+
+	for (i = 0; next->at != NULL && i < next->n + LINE; i += LINE)
+		__builtin_prefetch(at + i, 0, 2);
+}
+
+/* n groups of a strip, times 16 tokens.  While tiles multiply a group, the one
+ * before is collected. */
+INLINE void
+tiled_strip(const struct tiled k, const struct tile *w, size_t n,
+    const struct peft_fixed_piece *x, const struct next *next,
+    lanes sums_of[ROWS])
+{
+	struct sums sums;
+	lanes acc[ROWS];
 	size_t g;
 	int r;
 
 #pragma GCC unroll 16
 	for (r = 0; r < ROWS; r++)
-		acc[0][r] = acc[1][r] = l_zero();
-	k.fill(&s[0], 0, &w[0][0]);
-	k.fill(&s[1], 0, &w[0][1]);
-	for (g = 0; g <= groups; g++) {
+		acc[r] = sums_of[r];
+	for (g = 0; g <= n; g++) {
 		if (g > 0)
-			k.store(sums);
-		if (g < groups)
-			k.multiply(s, g, w[g % RING], x + g);
-		if (g + 1 < groups) {
-			k.fill(&s[0], g + 1, &w[(g + 1) % RING][0]);
-			k.fill(&s[1], g + 1, &w[(g + 1) % RING][1]);
-		}
-		if (g > 0) {
-			collect(k, &sums[0], &w[(g - 1) % RING][0], x + g - 1,
-			    acc[0]);
-			collect(k, &sums[1], &w[(g - 1) % RING][1], x + g - 1,
-			    acc[1]);
-		}
-		ahead(&s[0], g, size, 2 * ROWS);
+			k.store(&sums);
+		if (g < n)
+			k.multiply(&w[g], &x[g]);
+		if (g > 0)
+			collect(k, &sums, &w[g - 1], &x[g - 1], acc);
+		ask(next, 2 * g);
+		ask(next, 2 * g + 1);
 	}
+#pragma GCC unroll 16
+	for (r = 0; r < ROWS; r++)
+		sums_of[r] = acc[r];
 }
 
 static void
@@ -176,7 +197,7 @@ configure(bool bytes)
 
 	for (i = 0; i < 8; i++) {
 		c.width[i] = bytes && i == 6 ? 32 : LINE;
-		c.height[i] = bytes && i == 7 ? 8 : ROWS;
+		c.height[i] = bytes && i >= 3 && i <= 5 ? 8 : ROWS;
 	}
 	__asm__ volatile("" : : "r"(&c) : "memory");	/* tiles.h says why */
 	_tile_loadconfig(&c);
@@ -196,6 +217,7 @@ turn_sums(lanes acc[ROWS], float to[PEFT_FIXED_TOKENS][ROWS])
 	}
 }
 
+/* The task's rows from r on: `before' of the strip are not meant. */
 INLINE void
 put_strip(const struct peft_few *f, size_t r, size_t before, size_t first,
     size_t T, lanes acc[ROWS])
@@ -209,27 +231,47 @@ put_strip(const struct peft_few *f, size_t r, size_t before, size_t first,
 		    (__mmask16)(0xffff << before), l_load(y[t]));
 }
 
+/* Up to MOSTROWS rows of f, from `row' on. */
 INLINE void
-tiles(const struct tiled k, const struct peft_few *f, size_t first, size_t T)
+tiles(const struct tiled k, const struct peft_few *f, size_t row, size_t first,
+    size_t T)
 {
 	size_t size = group_bytes(f->w), groups = f->w->cols / 32;
 	const struct peft_fixed_piece *x = f->pieces + first /
 	    PEFT_FIXED_TOKENS * groups;
-	struct strip s[2] = { { .ld = groups * size }, { .ld = groups *
-	    size } };
-	size_t r, before[2];
-	lanes acc[2][ROWS];
+	size_t end = row + MOSTROWS < f->n ? row + MOSTROWS : f->n;
+	struct strip s = { .ld = groups * size };
+	lanes acc[MOSTROWS];
+	struct tile w[DEEP];
+	size_t r, g, i, n;
+
+	for (r = 0; r < MOSTROWS; r++)
+		acc[r] = l_zero();
+	for (g = 0; g < groups; g += n) {
+		n = groups - g < DEEP ? groups - g : DEEP;
+		for (r = row; r < end; r += ROWS) {
+			struct next next = { NULL, s.ld, n * size };
+
+			begin(&s, f, r);
+			next.at = s.at + ROWS * s.ld + g * size;
+			for (i = 0; i < n; i++)
+				k.fill(&s, g + i, &w[i]);
+			tiled_strip(k, w, n, x + g, &next, acc + r - row);
+		}
+	}
+	for (r = row; r < end; r += ROWS)
+		put_strip(f, r, begin(&s, f, r), first, T, acc + r - row);
+}
+
+INLINE void
+all_tiles(const struct tiled k, const struct peft_few *f, size_t first,
+    size_t T)
+{
+	size_t r;
 
 	configure(k.store == store_bytes);
-	for (r = 0; r < f->n; r += 2 * ROWS) {
-		size_t next = r + ROWS < f->n ? r + ROWS : r;
-
-		before[0] = begin(&s[0], f, r);
-		before[1] = begin(&s[1], f, next);
-		tiled_strips(k, s, groups, size, x, acc);
-		put_strip(f, r, before[0], first, T, acc[0]);
-		put_strip(f, next, before[1], first, T, acc[1]);
-	}
+	for (r = 0; r < f->n; r += MOSTROWS)
+		tiles(k, f, r, first, T);
 	_tile_release();
 }
 
@@ -237,8 +279,8 @@ tiles(const struct tiled k, const struct peft_few *f, size_t first, size_t T)
 static void \
 tiles_##type(const struct peft_few *f, size_t first, size_t T) \
 { \
-	tiles((struct tiled){ f_##type, multiply, store_##as, join_##as, \
-	    offset }, f, first, T); \
+	all_tiles((struct tiled){ f_##type, multiply, store_##as, \
+	    join_##as, offset }, f, first, T); \
 }
 
 KERNEL(q4_0, multiply_signed, digits, false)
