@@ -5,7 +5,8 @@
  * another up to 16 tokens, and the sums are a row of the weight to a register.
  * It takes as long for eight tokens as for 16.  What tokens are multiplied by
  * is larger than the first cache: some groups of it at a time meet all rows of
- * a task, whose sums wait in memory meanwhile.
+ * a task, whose sums wait in memory meanwhile.  For many tokens this is sooner
+ * done than in f32, too.
  *
  * A tile has 64 bytes of a row, twice what a group has.  So codes of 4 bits q
  * are there as 16 q and as q, and numbers X as four digits,
@@ -25,7 +26,7 @@
 enum {
 	TILED = 8,		/* tokens for which tiles pay */
 	DEEP = 8,		/* groups at a time */
-	MOSTROWS = 128		/* whose sums wait */
+	SUMS = 16		/* strips times pieces, whose sums wait */
 };
 
 static void
@@ -205,7 +206,7 @@ configure(bool bytes)
 
 /* A lane a token, to a lane a row. */
 static void
-turn_sums(lanes acc[ROWS], float to[PEFT_FIXED_TOKENS][ROWS])
+turn_sums(const lanes acc[ROWS], float to[PEFT_FIXED_TOKENS][ROWS])
 {
 	words out[4];
 	int i, k;
@@ -217,70 +218,97 @@ turn_sums(lanes acc[ROWS], float to[PEFT_FIXED_TOKENS][ROWS])
 	}
 }
 
-/* The task's rows from r on: `before' of the strip are not meant. */
-INLINE void
-put_strip(const struct peft_few *f, size_t r, size_t before, size_t first,
-    size_t T, lanes acc[ROWS])
-{
-	float y[PEFT_FIXED_TOKENS][ROWS];
-	size_t t;
+/* Some strips of f times its first T tokens. */
+struct block {
+	const struct peft_few	*f;
+	size_t			 row, strips;	/* of f; the first's row */
+	size_t			 T, pieces;
+	size_t			 size, groups;
+	lanes			 sums[SUMS][ROWS];	/* by strip */
+};
 
-	turn_sums(acc, y);
-	for (t = 0; t < T; t++)
-		_mm512_mask_storeu_ps(f->y + (first + t) * f->ldy + r - before,
-		    (__mmask16)(0xffff << before), l_load(y[t]));
+static size_t
+begin_strip(const struct block *b, size_t i, struct strip *s)
+{
+	s->ld = b->groups * b->size;
+	return begin(s, b->f, b->row + i * ROWS);
 }
 
-/* Up to MOSTROWS rows of f, from `row' on. */
+/* n groups of a strip from g on, made once for all tokens. */
 INLINE void
-tiles(const struct tiled k, const struct peft_few *f, size_t row, size_t first,
-    size_t T)
+add_strip(const struct tiled k, struct block *b, size_t i, size_t g, size_t n)
 {
-	size_t size = group_bytes(f->w), groups = f->w->cols / 32;
-	const struct peft_fixed_piece *x = f->pieces + first /
-	    PEFT_FIXED_TOKENS * groups;
-	size_t end = row + MOSTROWS < f->n ? row + MOSTROWS : f->n;
-	struct strip s = { .ld = groups * size };
-	lanes acc[MOSTROWS];
+	struct strip s;
 	struct tile w[DEEP];
-	size_t r, g, i, n;
+	struct next next = { .n = n * b->size };
+	size_t j, t;
 
-	for (r = 0; r < MOSTROWS; r++)
-		acc[r] = l_zero();
-	for (g = 0; g < groups; g += n) {
-		n = groups - g < DEEP ? groups - g : DEEP;
-		for (r = row; r < end; r += ROWS) {
-			struct next next = { NULL, s.ld, n * size };
+	begin_strip(b, i, &s);
+	for (j = 0; j < n; j++)
+		k.fill(&s, g + j, &w[j]);
+	next.ld = s.ld;
+	next.at = s.at + ROWS * s.ld + g * b->size;
+	for (t = 0; t < b->pieces; t++, next.at = NULL)
+		tiled_strip(k, w, n, b->f->pieces + t * b->groups + g, &next,
+		    b->sums[i * b->pieces + t]);
+}
 
-			begin(&s, f, r);
-			next.at = s.at + ROWS * s.ld + g * size;
-			for (i = 0; i < n; i++)
-				k.fill(&s, g + i, &w[i]);
-			tiled_strip(k, w, n, x + g, &next, acc + r - row);
-		}
-	}
-	for (r = row; r < end; r += ROWS)
-		put_strip(f, r, begin(&s, f, r), first, T, acc + r - row);
+/* A strip times a piece, less the rows that are not the task's. */
+static void
+put_sums(const struct block *b, size_t i, size_t t)
+{
+	struct strip s;
+	size_t before = begin_strip(b, i, &s);
+	float y[PEFT_FIXED_TOKENS][ROWS];
+	float *to = b->f->y + t * PEFT_FIXED_TOKENS * b->f->ldy + b->row +
+	    i * ROWS - before;
+	size_t n = b->T - t * PEFT_FIXED_TOKENS, k;
+
+	turn_sums(b->sums[i * b->pieces + t], y);
+	for (k = 0; k < PEFT_FIXED_TOKENS && k < n; k++)
+		_mm512_mask_storeu_ps(to + k * b->f->ldy,
+		    (__mmask16)(0xffff << before), l_load(y[k]));
 }
 
 INLINE void
-all_tiles(const struct tiled k, const struct peft_few *f, size_t first,
-    size_t T)
+tiled_block(const struct tiled k, struct block *b)
 {
-	size_t r;
+	size_t g, n, i, t;
+
+	memset(b->sums, 0, sizeof(b->sums));
+	for (g = 0; g < b->groups; g += n) {
+		n = b->groups - g < DEEP ? b->groups - g : DEEP;
+		for (i = 0; i < b->strips; i++)
+			add_strip(k, b, i, g, n);
+	}
+	for (i = 0; i < b->strips; i++)
+		for (t = 0; t < b->pieces; t++)
+			put_sums(b, i, t);
+}
+
+INLINE void
+tiles(const struct tiled k, const struct peft_few *f, size_t T)
+{
+	struct block b = { .f = f, .T = T, .size = group_bytes(f->w),
+	    .groups = f->w->cols / 32, .pieces = (T + PEFT_FIXED_TOKENS - 1) /
+	    PEFT_FIXED_TOKENS };
+	size_t strips = (f->n + ROWS - 1) / ROWS, most = SUMS / b.pieces, i;
 
 	configure(k.store == store_bytes);
-	for (r = 0; r < f->n; r += MOSTROWS)
-		tiles(k, f, r, first, T);
+	for (i = 0; i < strips; i += b.strips) {
+		b.row = i * ROWS;
+		b.strips = strips - i < most ? strips - i : most;
+		tiled_block(k, &b);
+	}
 	_tile_release();
 }
 
 #define KERNEL(type, multiply, as, offset) \
 static void \
-tiles_##type(const struct peft_few *f, size_t first, size_t T) \
+tiles_##type(const struct peft_few *f, size_t T) \
 { \
-	all_tiles((struct tiled){ f_##type, multiply, store_##as, \
-	    join_##as, offset }, f, first, T); \
+	tiles((struct tiled){ f_##type, multiply, store_##as, join_##as, \
+	    offset }, f, T); \
 }
 
 KERNEL(q4_0, multiply_signed, digits, false)
@@ -289,7 +317,7 @@ KERNEL(q8_0, multiply_bytes, bytes, false)
 #undef KERNEL
 
 static const struct tiled_kernel {
-	some_fn		*tiles;
+	void		(*tiles)(const struct peft_few *, size_t T);
 	unsigned	 form;
 } tiled_kernels[PEFT_NDTYPE] = {
 	[PEFT_Q4_0] = { tiles_q4_0, DIGITS },
@@ -303,10 +331,18 @@ form(const struct peft_weight *w)
 	return takes(w) ? tiled_kernels[w->dtype].form : 0;
 }
 
-static some_fn *
-kernel_for(enum peft_dtype type, size_t T)
+/* What tiles do not pay for is the last few. */
+static void
+rows(const struct peft_few *f)
 {
-	return T < TILED ? some_kernels[type] : tiled_kernels[type].tiles;
+	size_t rest = f->T % PEFT_FIXED_TOKENS;
+	size_t T = rest < TILED ? f->T - rest : f->T;
+
+	if (T > 0)
+		tiled_kernels[f->w->dtype].tiles(f, T);
+	if (T < f->T)
+		some_kernels[f->w->dtype](f, T, rest);
 }
 
-const struct peft_few_fixed peft_few_fixed_amx = { form, split, rows };
+const struct peft_few_fixed peft_few_fixed_amx = { form, split, rows,
+    PEFT_FIXED_MANY };
