@@ -6,6 +6,7 @@
 #include "model/experts.h"
 #include "model/hooks-impl.h"
 #include "model/latent-impl.h"
+#include "model/mlp-impl.h"
 #include "model/net-impl.h"
 
 /* dx += the gradient through a norm (or none) of dy. */
@@ -68,10 +69,7 @@ mlp_in_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	}, up = { &l->lin[PEFT_UP].w, s->gu, I };
 	const uint16_t *kept = peft_stash_of_act(run, s);
 
-	if (kept != NULL)
-		peft_op_act_again(run, run->act, kept, I, run->T);
-	else
-		peft_op_act(run, run->act, s->gu, NULL, I, run->T);
+	peft_op_act_again(run, run->act, s->gu, kept, I, run->T);
 	peft_linears_back(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
 	    run->act, I, run->dact, &out, 1);
 	peft_op_act_back(run, s->gu, kept, run->dact, I, run->T);
@@ -102,6 +100,8 @@ mlp_back(struct peft_run *run, size_t layer, struct peft_saved *s)
 	x = peft_normed(run, norm, stream);
 	if (l->experts != NULL)
 		peft_experts_back(run, layer, s, x, run->dnormed, dy);
+	else if (peft_mlp_is_tiled(run, layer, s))
+		peft_mlp_tiled_back(run, layer, s, x, dy);
 	else
 		mlp_in_back(run, layer, s, x, dy);
 	unnormed(run, norm, run->dx, run->dnormed, stream);

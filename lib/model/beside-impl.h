@@ -11,6 +11,8 @@ enum { PEFT_SHARING = 3 };	/* most linears that share an input */
 void	peft_beside(struct peft_run *, struct peft_low *,
 	    const struct peft_linear *, float *const *saved, const float *x,
 	    size_t ldx, size_t n, bool back);
+/* Has a site no hooks but one that adds just that? */
+bool	peft_is_alone(struct peft_run *, const struct peft_site *);
 /* Floats a row of run->dhidden. */
 size_t	peft_beside_width(const struct peft_run *);
 

@@ -7,6 +7,7 @@
 #include "model/experts.h"
 #include "model/hooks-impl.h"
 #include "model/latent-impl.h"
+#include "model/mlp-impl.h"
 #include "model/net-impl.h"
 #include "quant/quant.h"
 
@@ -150,6 +151,8 @@ mlp(struct peft_run *run, size_t layer, struct peft_saved *s, float *y)
 
 	if (l->experts != NULL)
 		peft_experts(run, layer, s, x, down);
+	else if (peft_mlp_is_tiled(run, layer, s))
+		peft_mlp_tiled(run, layer, s, x, down);
 	else {
 		mlp_in(run, layer, s, x);
 		peft_linears(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],

@@ -38,12 +38,13 @@ void	peft_act_back_row(const struct peft_run *, float *g, float *u,
 	    const float *dy, size_t n);
 
 /* act-op.c: y[T, n] = act(gate) up from gu = [gate | up] or [up], which are put
- * away rounded to bf16 (keep NULL: not); the same from what was; and from
- * that (kept NULL: from gu) their gradient, to gu. */
+ * away rounded to bf16 (keep NULL: not).  For backward, the same from what was
+ * (kept NULL: from gu), and from that their gradient, to gu; with bf16 both
+ * are rounded, as products and adapters use them (mlp-tiles.c). */
 void	peft_op_act(struct peft_run *, float *y, const float *gu,
 	    uint16_t *keep, size_t n, size_t T);
-void	peft_op_act_again(struct peft_run *, float *y, const uint16_t *kept,
-	    size_t n, size_t T);
+void	peft_op_act_again(struct peft_run *, float *y, const float *gu,
+	    const uint16_t *kept, size_t n, size_t T);
 void	peft_op_act_back(struct peft_run *, float *gu, const uint16_t *kept,
 	    const float *dy, size_t n, size_t T);
 

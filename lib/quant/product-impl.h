@@ -10,7 +10,9 @@
 
 enum {
 	PEFT_LEFTROWS = 32,	/* of the left-hand side to round at a time */
-	PEFT_MOSTNP = 8		/* products at once */
+	PEFT_MOSTNP = 8,	/* products at once */
+	PEFT_TALLEST = 256,	/* rows of a tile, */
+	PEFT_TILEPANELS = 8	/* and panels, if it has room of its own */
 };
 
 /*
@@ -30,6 +32,11 @@ struct peft_products {
 	struct peft_expander		 e;
 	const struct peft_product	*p;
 	const struct peft_low		*lows;	/* [np] or NULL */
+	const uint16_t	*halves[2 * PEFT_MOSTNP]; /* left-hand segments that
+						 * came rounded, or NULL */
+	const struct peft_along		*along;	/* whose made() is called, or
+						 * NULL */
+	size_t				 behind; /* rows of earlier parts */
 	size_t				 np, T, ldx, lddx;
 	bool				 back, add;
 	bool				 made;	/* panels are there already */
@@ -39,6 +46,7 @@ struct peft_products {
 	const float			*x;
 	float				*dx;
 	float		*room;		/* per thread */
+	float		*tiles;		/* the same, peft_product_tile() */
 	void		*slab;		/* panels */
 	void		*left;		/* the left-hand side rounded, one
 					 * segment behind the other; NULL:
@@ -46,14 +54,16 @@ struct peft_products {
 	/* the slab at hand: panels first .. first+n, chunks from .. on */
 	size_t		 first, n, depth, nchunks;
 	struct peft_chunk from;
+	bool		 begins, ends;	/* it has the first, the last chunk */
 	size_t		 m, down;	/* rows of a task; tasks down */
 	unsigned	 fresh;		/* bits: segments to be rounded still */
 };
 
 /* product-slab.c: all of it, slab by slab. */
 void	peft_product_slabs(struct peft_products *);
-/* Floats of the slab. */
+/* Floats of the slab, and of a thread's tile of up to T tokens. */
 size_t	peft_product_slab(const struct peft_expander *);
+size_t	peft_product_tile(const struct peft_expander *, size_t T);
 
 /* product-low.c: the same, and peft_product_few(), with adapters of low rank
  * beside; B [rows, r] of one as a weight. */

@@ -17,14 +17,23 @@ enum {
 	SLAB = 1 << 20,		/* elements of a slab: third cache */
 	MADE = 128,		/* panels in its place, if they are there */
 	ABREAST = 8,		/* panels of a tile, or some more */
-	TALLEST = 256, LOWEST = 64,	/* rows of a tile */
+	LOWEST = 64,		/* rows of a tile */
 	TILES = 16		/* at least, if it goes */
 };
+
+/* A row of a tile that has room of its own: no power of two. */
+enum { TILEROW = PEFT_TILEPANELS * PEFT_PANEL + 16 };
 
 size_t
 peft_product_slab(const struct peft_expander *e)
 {
 	return SLAB * e->size / sizeof(float);
+}
+
+size_t
+peft_product_tile(const struct peft_expander *e, size_t T)
+{
+	return e->bf16 == NULL ? 0 : peft_least(T, PEFT_TALLEST) * TILEROW;
 }
 
 static size_t
@@ -113,12 +122,25 @@ chunk_of(const struct peft_products *j, size_t i)
 	return c;
 }
 
+/* How many products' panels lie in turns: what is made of the same columns of
+ * all is a task's then. */
+static size_t
+turns(const struct peft_products *j)
+{
+	return j->along != NULL && !j->back ? j->np : 1;
+}
+
 /* Where a panel of the slab is: of which product, which of its panels. */
 static size_t
 locate(const struct peft_products *j, size_t *panel)
 {
-	size_t i = 0;
+	size_t i = 0, np = turns(j);
 
+	if (np > 1) {
+		i = *panel % np;
+		*panel /= np;
+		return i;
+	}
 	for (; !j->back && *panel >= panels_of(j, i); i++)
 		*panel -= panels_of(j, i);
 	return i;
@@ -193,8 +215,8 @@ panel_of(const struct peft_products *j, size_t i, size_t of, size_t panel,
 	if (j->made)
 		return peft_panel_made(j, j->p[j->back ? c->seg : of].w,
 		    panel, c->at, ld);
-	*ld = j->depth * PEFT_PANEL;
-	return (const char *)j->slab + (i * *ld + c->pos * PEFT_PANEL) *
+	*ld = j->depth * PEFT_PANEL * turns(j);
+	return (const char *)j->slab + (i * j->depth + c->pos) * PEFT_PANEL *
 	    j->e.size;
 }
 
@@ -231,13 +253,16 @@ multiply(const struct peft_products *j, struct peft_block *b, size_t i,
 static size_t
 groups_of(const struct peft_products *j)
 {
+	if (j->along != NULL)
+		return peft_pieces(j->n, PEFT_TILEPANELS / turns(j) *
+		    turns(j));
 	return j->n < ABREAST ? 1 : j->n / ABREAST;
 }
 
 /* n panels of one product, from panel i of the slab on; rows from t on. */
-static void
-tile(const struct peft_products *j, size_t of, size_t panel, size_t i,
-    size_t n, size_t t)
+static struct peft_block
+block_of(const struct peft_products *j, size_t of, size_t panel, size_t n,
+    size_t t)
 {
 	const struct peft_product *p = &j->p[of];
 	struct peft_block b = { .ldc = j->back ? j->lddx : p->ldy,
@@ -246,7 +271,36 @@ tile(const struct peft_products *j, size_t of, size_t panel, size_t i,
 	b.n = peft_least(n * PEFT_PANEL, (j->back ? p->w->cols : p->w->rows) -
 	    panel * PEFT_PANEL);
 	b.c = (j->back ? j->dx : p->y) + t * b.ldc + panel * PEFT_PANEL;
-	multiply(j, &b, i, of, panel, t);
+	return b;
+}
+
+/* The panels i .. end in the same rows, and what is made of them: if the slab
+ * has all that is summed, they are nowhere else. */
+static void
+tile_along(const struct peft_products *j, size_t i, size_t end, size_t t,
+    float *room)
+{
+	size_t np = turns(j), n = (end - i) / np, k, of, panel = 0;
+	struct peft_made made = { .t = j->behind + t,
+	    .m = peft_least(j->m, j->T - t) };
+	struct peft_block b;
+
+	for (k = 0; k < np; k++, room += PEFT_TILEPANELS / np * PEFT_PANEL) {
+		panel = j->first + i + k;
+		of = locate(j, &panel);
+		b = block_of(j, of, panel, n, t);
+		if (j->begins && j->ends) {
+			b.c = room;
+			b.ldc = TILEROW;
+		}
+		made.c[k] = b.c;
+		multiply(j, &b, i + k, of, panel, t);
+	}
+	made.col = panel * PEFT_PANEL;
+	made.n = b.n;
+	made.ldc = b.ldc;
+	if (j->ends)
+		j->along->made(j->along->ctx, &made);
 }
 
 /* The rows of a tile stay in the second cache while groups pass. */
@@ -255,14 +309,22 @@ tile_task(void *ctx, size_t task, int thread)
 {
 	const struct peft_products *j = ctx;
 	size_t groups = groups_of(j), group = task % groups, n, of, panel;
-	size_t i = j->n * group / groups, end = j->n * (group + 1) / groups;
+	size_t np = turns(j), all = j->n / np, t = task / groups * j->m;
+	size_t i = all * group / groups * np;
+	size_t end = all * (group + 1) / groups * np;
+	struct peft_block b;
 
-	(void)thread;
+	if (j->along != NULL) {
+		tile_along(j, i, end, t, j->tiles + (size_t)thread *
+		    peft_product_tile(&j->e, j->T));
+		return;
+	}
 	for (; i < end; i += n) {
 		panel = j->first + i;
 		of = locate(j, &panel);
 		n = peft_least(end - i, panels_of(j, of) - panel);
-		tile(j, of, panel, i, n, task / groups * j->m);
+		b = block_of(j, of, panel, n, t);
+		multiply(j, &b, i, of, panel, t);
 	}
 }
 
@@ -272,7 +334,7 @@ tile_task(void *ctx, size_t task, int thread)
 static void
 shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 {
-	size_t of = together(j), most = MADE;
+	size_t of = j->back ? together(j) : turns(j), most = MADE;
 	struct peft_chunk c = j->from;
 
 	for (j->nchunks = 0, j->depth = 0; c.deep > 0; j->nchunks++) {
@@ -284,6 +346,8 @@ shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 	}
 	*behind = c;
 	behind->pos = 0;
+	j->begins = j->from.seg == 0 && j->from.at == 0;
+	j->ends = c.deep == 0;
 	if (!j->made)		/* the next slab begins with a block, too */
 		most = SLAB / (j->depth * PEFT_PANEL) / of * of;
 	j->n = peft_least(most, panels - j->first);
@@ -299,7 +363,7 @@ run(struct peft_products *j)
 	peft_cpu_run(j->cpu, peft_left_tasks(j) + n, pack_task, j);
 	peft_lap_end(j->cpu, &lap, PEFT_WORK_PACK, 0, j->made ? 0 :
 	    (double)(j->n * j->depth * PEFT_PANEL * j->e.size));
-	for (j->m = TALLEST; j->m > LOWEST; j->m /= 2)
+	for (j->m = PEFT_TALLEST; j->m > LOWEST; j->m /= 2)
 		if (groups * peft_pieces(j->T, j->m) >= TILES)
 			break;
 	j->down = peft_pieces(j->T, j->m);

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The MLP with bf16, by the tiles of its products: the activation, and its
+ * gradient, are made of a tile while it is in the cache, and written rounded
+ * as the next product reads them.  So gate and up, and the gradients of these
+ * and of the activation, are never in memory in f32.  To the bit what comes of
+ * whole matrices (act-op.c), which is for adapters that look at these, for
+ * biases and for all else.
+ */
+
+#include <string.h>
+
+#include "model/beside-impl.h"
+#include "model/hooks-impl.h"
+#include "model/mlp-impl.h"
+
+enum { STRETCH = 256 };
+
+/* Rows rounded: [T, n], ld apart. */
+struct job {
+	const struct peft_run	*run;
+	uint16_t		*kept;		/* [T, gate | up], or NULL */
+	uint16_t		*act, *dgate, *dup;
+	size_t			 n, ld;
+	bool			 gated;
+};
+
+/* Nothing but what is beside the weight makes of a linear's output what it
+ * is. */
+static bool
+is_bare(struct peft_run *run, const struct peft_linear *l)
+{
+	return l->site != NULL && l->bias == NULL && !l->site->transposed &&
+	    peft_is_alone(run, l->site);
+}
+
+/* Has what was of floats room for halves? */
+static bool
+has_room(const struct peft_run *run, size_t n, size_t ld)
+{
+	size_t rows = (run->T + PEFT_KSTEP - 1) / PEFT_KSTEP * PEFT_KSTEP;
+
+	return ld > 0 && rows * ld * sizeof(uint16_t) <=
+	    run->caps.tokens * n * sizeof(float);
+}
+
+bool
+peft_mlp_is_tiled(struct peft_run *run, size_t layer,
+    const struct peft_saved *s)
+{
+	const struct peft_layer *l = &run->net->layers[layer];
+	size_t I = run->net->config.inter;
+	bool gated = l->lin[PEFT_GATE].site != NULL;
+
+	return l->experts == NULL && !run->checking &&
+	    !peft_product_is_few(run->net->cpu, run->T) &&
+	    (!run->train || peft_stash_of_act(run, s) != NULL) &&
+	    has_room(run, I, peft_product_halves(run->net->cpu, I)) &&
+	    (!gated || is_bare(run, &l->lin[PEFT_GATE])) &&
+	    is_bare(run, &l->lin[PEFT_UP]) && is_bare(run, &l->lin[PEFT_DOWN]);
+}
+
+static struct job
+job_of(const struct peft_run *run, size_t layer, const struct peft_saved *s)
+{
+	size_t I = run->net->config.inter;
+	struct job j = { .run = run, .n = I,
+	    .kept = peft_stash_of_act(run, s),
+	    .act = (uint16_t *)(void *)run->act,
+	    .dgate = (uint16_t *)(void *)s->gu,
+	    .ld = peft_product_halves(run->net->cpu, I),
+	    .gated = run->net->layers[layer].lin[PEFT_GATE].site != NULL };
+
+	j.dup = j.gated ? j.dgate + run->caps.tokens * 2 * I : j.dgate;
+	return j;
+}
+
+/* What is kept is as wide as it is: there, rounding goes no further. */
+static void
+keep(const struct peft_run *run, uint16_t *to, const float *from, size_t n)
+{
+	uint16_t whole[STRETCH];
+
+	if (n % PEFT_KSTEP == 0) {
+		peft_stash_round(run, to, from, n);
+		return;
+	}
+	peft_stash_round(run, whole, from, n);
+	memcpy(to, whole, n * sizeof(*to));
+}
+
+/* n elements from column c of row t on. */
+static void
+forward_part(const struct job *j, size_t t, size_t c, const float *gate,
+    const float *up, size_t n)
+{
+	uint16_t *kept = j->kept + t * j->n * (j->gated ? 2 : 1) + c;
+	float y[STRETCH];
+
+	peft_act_row(j->run, y, gate, up, n);
+	peft_stash_round(j->run, j->act + t * j->ld + c, y, n);
+	if (j->kept == NULL)
+		return;
+	keep(j->run, kept, gate, n);
+	if (j->gated)
+		keep(j->run, kept + j->n, up, n);
+}
+
+static void
+back_part(const struct job *j, size_t t, size_t c, const float *dy, size_t n)
+{
+	const uint16_t *kept = j->kept + t * j->n * (j->gated ? 2 : 1) + c;
+	size_t at = t * j->ld + c;
+	float y[STRETCH], gate[STRETCH], up[STRETCH];
+
+	peft_stash_widen(gate, kept, n);
+	if (j->gated)
+		peft_stash_widen(up, kept + j->n, n);
+	peft_act_row(j->run, y, gate, j->gated ? up : NULL, n);
+	peft_stash_round(j->run, j->act + at, y, n);
+	peft_act_back_row(j->run, gate, j->gated ? up : NULL, dy, n);
+	peft_stash_round(j->run, j->dgate + at, gate, n);
+	if (j->gated)
+		peft_stash_round(j->run, j->dup + at, up, n);
+}
+
+static void
+forward_tile(const void *ctx, const struct peft_made *m)
+{
+	const struct job *j = ctx;
+	size_t i, k, n;
+
+	for (i = 0; i < m->m; i++)
+		for (k = 0; k < m->n; k += n) {
+			const float *g = m->c[0] + i * m->ldc + k;
+
+			n = peft_least(STRETCH, m->n - k);
+			forward_part(j, m->t + i, m->col + k, g, j->gated ?
+			    m->c[1] + i * m->ldc + k : NULL, n);
+		}
+}
+
+static void
+back_tile(const void *ctx, const struct peft_made *m)
+{
+	size_t i, k, n;
+
+	for (i = 0; i < m->m; i++)
+		for (k = 0; k < m->n; k += n) {
+			n = peft_least(STRETCH, m->n - k);
+			back_part(ctx, m->t + i, m->col + k, m->c[0] +
+			    i * m->ldc + k, n);
+		}
+}
+
+void
+peft_mlp_tiled(struct peft_run *run, size_t layer, struct peft_saved *s,
+    const float *x, float *y)
+{
+	const struct peft_layer *l = &run->net->layers[layer];
+	size_t I = run->net->config.inter, D = run->net->config.hidden;
+	struct job j = job_of(run, layer, s);
+	struct peft_along in = { .made = forward_tile, .ctx = &j };
+	struct peft_along out = { .halves = { j.act } };
+	size_t ld = j.gated ? 2 * I : I;
+	struct peft_product p[] = {
+		{ &l->lin[PEFT_GATE].w, s->gu, ld },
+		{ &l->lin[PEFT_UP].w, s->gu + (j.gated ? I : 0), ld },
+	}, down = { &l->lin[PEFT_DOWN].w, y, D };
+	int first = j.gated ? PEFT_GATE : PEFT_UP;
+
+	peft_linears_along(run, &l->lin[first], &s->hook[first], x, D, &in,
+	    j.gated ? p : p + 1, j.gated ? 2 : 1);
+	peft_linears_along(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
+	    run->act, I, &out, &down, 1);
+}
+
+void
+peft_mlp_tiled_back(struct peft_run *run, size_t layer, struct peft_saved *s,
+    const float *x, float *dy)
+{
+	const struct peft_layer *l = &run->net->layers[layer];
+	size_t D = run->net->config.hidden;
+	struct job j = job_of(run, layer, s);
+	struct peft_along out = { .made = back_tile, .ctx = &j };
+	struct peft_along in = { .halves = { j.dgate, j.dup } };
+	struct peft_product down = { &l->lin[PEFT_DOWN].w, dy, D }, p[] = {
+		{ &l->lin[PEFT_GATE].w, s->gu, j.ld },
+		{ &l->lin[PEFT_UP].w, s->gu, j.ld },
+	};
+	int first = j.gated ? PEFT_GATE : PEFT_UP;
+
+	peft_linears_along_back(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
+	    NULL, j.act, j.ld, run->dact, &out, &down, 1);
+	peft_linears_along_back(run, &l->lin[first], &s->hook[first], x, NULL,
+	    D, run->dnormed, &in, j.gated ? p : p + 1, j.gated ? 2 : 1);
+}
