@@ -10,9 +10,7 @@
 
 enum {
 	PEFT_LEFTROWS = 32,	/* of the left-hand side to round at a time */
-	PEFT_MOSTNP = 8,	/* products at once */
-	PEFT_TALLEST = 256,	/* rows of a tile, */
-	PEFT_TILEPANELS = 8	/* and panels, if it has room of its own */
+	PEFT_MOSTNP = 8		/* products at once */
 };
 
 /*
@@ -61,9 +59,15 @@ struct peft_products {
 
 /* product-slab.c: all of it, slab by slab. */
 void	peft_product_slabs(struct peft_products *);
-/* Floats of the slab, and of a thread's tile of up to T tokens. */
+/* Floats of the slab. */
 size_t	peft_product_slab(const struct peft_expander *);
+
+/* product-tile.c: the products of the slab at hand; floats of a thread's tile
+ * of up to T tokens. */
+void	peft_product_tiles(struct peft_products *);
 size_t	peft_product_tile(const struct peft_expander *, size_t T);
+/* Where a panel of the slab is: of which product, which of its panels. */
+size_t	peft_locate(const struct peft_products *, size_t *panel);
 
 /* product-low.c: the same, and peft_product_few(), with adapters of low rank
  * beside; B [rows, r] of one as a weight. */
@@ -112,6 +116,35 @@ static inline size_t
 peft_pieces(size_t n, size_t of)
 {
 	return (n + of - 1) / of;
+}
+
+static inline size_t
+peft_panels_of(const struct peft_products *j, size_t i)
+{
+	const struct peft_weight *w = j->p[i].w;
+
+	return peft_pieces(j->back ? w->cols : w->rows, PEFT_PANEL);
+}
+
+/* Is a chunk that of the adapters beside? */
+static inline bool
+peft_is_low(const struct peft_products *j, const struct peft_chunk *c)
+{
+	return !j->back && c->seg > 0;
+}
+
+static inline size_t
+peft_padded(const struct peft_products *j, size_t deep)
+{
+	return peft_pieces(deep, j->e.step) * j->e.step;
+}
+
+/* How many products' panels lie in turns: what is made of the same columns of
+ * all is a task's then. */
+static inline size_t
+peft_turns(const struct peft_products *j)
+{
+	return j->along != NULL && !j->back ? j->np : 1;
 }
 
 #endif
