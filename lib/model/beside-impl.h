@@ -4,7 +4,7 @@
 
 #include "model/net-impl.h"
 
-enum { PEFT_SHARING = 3 };	/* most linears that share an input */
+enum { PEFT_SHARING = PEFT_ALONG };	/* most linears that share an input */
 
 /* What is beside n linears that share their input x (r 0: nothing).  Forward
  * h is what is saved, backward dh comes to run->dhidden. */

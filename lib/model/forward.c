@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "model/bare-impl.h"
 #include "model/experts.h"
 #include "model/hooks-impl.h"
 #include "model/latent-impl.h"
@@ -24,7 +25,8 @@ join(struct peft_run *run, size_t layer, int which, struct peft_saved *s,
 		peft_op_norm(run, post, run->tmp, which == PEFT_JOIN_ATTN ?
 		    s->o : s->down, run->T);
 	peft_join(run, layer, which, s, x, run->tmp);
-	peft_op_add(run, y, x, run->tmp,
+	peft_op_add(run, y, which == PEFT_JOIN_ATTN ? peft_stash_of_mid(run,
+	    layer) : peft_stash_of_x(run, layer + 1), x, run->tmp,
 	    (float)run->net->config.t.residual_scale);
 }
 
@@ -49,7 +51,7 @@ kept_queries(struct peft_run *run, const struct peft_layer *l,
 /* Queries, keys and values from x, in one product or three. */
 static void
 queries(struct peft_run *run, size_t layer, struct peft_saved *s,
-    const float *x)
+    const float *x, const uint16_t *halves)
 {
 	const struct peft_layer *l = &run->net->layers[layer];
 	const struct peft_heads_at *at = &run->net->at;
@@ -62,9 +64,16 @@ queries(struct peft_run *run, size_t layer, struct peft_saved *s,
 		{ &l->lin[PEFT_V].w, y + at->v, at->ld },
 	};
 
-	if (l->lin[PEFT_KV_A].site != NULL)
+	struct peft_along along = { .halves = { halves } };
+	bool whole = l->lin[PEFT_QKV].site != NULL;
+	int first = whole ? PEFT_QKV : PEFT_Q;
+
+	if (halves != NULL)
+		peft_linears_along(run, &l->lin[first], &s->hook[first], NULL,
+		    0, &along, whole ? &one : in, whole ? 1 : 3);
+	else if (l->lin[PEFT_KV_A].site != NULL)
 		peft_latent(run, layer, s, x);
-	else if (l->lin[PEFT_QKV].site != NULL)
+	else if (whole)
 		peft_linears(run, &l->lin[PEFT_QKV], &s->hook[PEFT_QKV], x, D,
 		    &one, 1);
 	else if (peft_is_kept(run, layer))
@@ -84,9 +93,11 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 	float *o = post->n > 0 ? s->o : run->tmp;
 	struct peft_product out = { &l->lin[PEFT_O].w, o, c->hidden };
 
-	const float *x = peft_normed(run, &l->norm[PEFT_ATTN_NORM], s->x);
+	const uint16_t *halves = peft_queries_halves(run, layer, s->x);
+	const float *x = halves != NULL ? NULL : peft_normed(run,
+	    &l->norm[PEFT_ATTN_NORM], s->x);
 
-	queries(run, layer, s, x);
+	queries(run, layer, s, x, halves);
 	peft_virtual_keys(run, layer, s->qkv);
 	(void)peft_hooks_keys(run, &run->net->attention[layer], x, s->qkv);
 	peft_stash_trim(run, s->qkv, run->T * run->net->at.ld);
@@ -101,15 +112,26 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 }
 
 /* What the MLP reads: the stream after attention, or before, normed. */
-static const float *
-mlp_x(struct peft_run *run, size_t layer, const struct peft_saved *s)
+const struct peft_normal *
+peft_mlp_norm(const struct peft_run *run, size_t layer)
 {
 	const struct peft_layer *l = &run->net->layers[layer];
 
-	if (!run->net->config.t.parallel)
-		return peft_normed(run, &l->norm[PEFT_MLP_NORM], s->mid);
-	return peft_normed(run, &l->norm[l->norm[PEFT_MLP_NORM].n > 0 ?
-	    PEFT_MLP_NORM : PEFT_ATTN_NORM], s->x);
+	return &l->norm[run->net->config.t.parallel &&
+	    l->norm[PEFT_MLP_NORM].n == 0 ? PEFT_ATTN_NORM : PEFT_MLP_NORM];
+}
+
+const float *
+peft_mlp_stream(const struct peft_run *run, const struct peft_saved *s)
+{
+	return run->net->config.t.parallel ? s->x : s->mid;
+}
+
+static const float *
+mlp_x(struct peft_run *run, size_t layer, const struct peft_saved *s)
+{
+	return peft_normed(run, peft_mlp_norm(run, layer),
+	    peft_mlp_stream(run, s));
 }
 
 /* Up to the input of the last product, run->act. */
@@ -147,14 +169,13 @@ mlp(struct peft_run *run, size_t layer, struct peft_saved *s, float *y)
 	const struct peft_normal *post = &l->norm[PEFT_MLP_POST];
 	float *down = post->n > 0 ? s->down : run->tmp;
 	struct peft_product out = { &l->lin[PEFT_DOWN].w, down, c->hidden };
-	const float *x = mlp_x(run, layer, s);
 
 	if (l->experts != NULL)
-		peft_experts(run, layer, s, x, down);
+		peft_experts(run, layer, s, mlp_x(run, layer, s), down);
 	else if (peft_mlp_is_tiled(run, layer, s))
-		peft_mlp_tiled(run, layer, s, x, down);
+		peft_mlp_tiled(run, layer, s, down);
 	else {
-		mlp_in(run, layer, s, x);
+		mlp_in(run, layer, s, mlp_x(run, layer, s));
 		peft_linears(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
 		    run->act, c->inter, &out, 1);
 	}

@@ -4,14 +4,23 @@
 
 #include "model/net-impl.h"
 
-/* mlp-tiles.c: may the MLP of a layer be computed by tiles; y = its output
- * from x, and backward run->dnormed from x and dy, without run->act, run->dact
+/* forward.c: what the MLP of a layer norms, and by which. */
+const struct peft_normal *peft_mlp_norm(const struct peft_run *,
+	    size_t layer);
+const float *peft_mlp_stream(const struct peft_run *,
+	    const struct peft_saved *);
+
+/* mlp-tiles.c: may the MLP of a layer be computed by tiles; y = its output,
+ * and backward run->dnormed from dy, without run->normed, run->act, run->dact
  * and s->gu having what they have else. */
 bool	peft_mlp_is_tiled(struct peft_run *, size_t layer,
 	    const struct peft_saved *);
 void	peft_mlp_tiled(struct peft_run *, size_t layer, struct peft_saved *,
-	    const float *x, float *y);
+	    float *y);
 void	peft_mlp_tiled_back(struct peft_run *, size_t layer,
-	    struct peft_saved *, const float *x, float *dy);
+	    struct peft_saved *, float *dy);
+/* What backward takes for run->normed, if it is not by tiles. */
+const float *peft_mlp_rounded(struct peft_run *, size_t layer,
+	    const float *x);
 
 #endif

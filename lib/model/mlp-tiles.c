@@ -8,10 +8,7 @@
  * biases and for all else.
  */
 
-#include <string.h>
-
-#include "model/beside-impl.h"
-#include "model/hooks-impl.h"
+#include "model/bare-impl.h"
 #include "model/mlp-impl.h"
 
 enum { STRETCH = 256 };
@@ -25,39 +22,37 @@ struct job {
 	bool			 gated;
 };
 
-/* Nothing but what is beside the weight makes of a linear's output what it
- * is. */
 static bool
-is_bare(struct peft_run *run, const struct peft_linear *l)
+is_bare(struct peft_run *run, size_t layer)
 {
-	return l->site != NULL && l->bias == NULL && !l->site->transposed &&
-	    peft_is_alone(run, l->site);
-}
+	const struct peft_layer *l = &run->net->layers[layer];
+	bool gated = l->lin[PEFT_GATE].site != NULL;
+	int first = gated ? PEFT_GATE : PEFT_UP;
 
-/* Has what was of floats room for halves? */
-static bool
-has_room(const struct peft_run *run, size_t n, size_t ld)
-{
-	size_t rows = (run->T + PEFT_KSTEP - 1) / PEFT_KSTEP * PEFT_KSTEP;
-
-	return ld > 0 && rows * ld * sizeof(uint16_t) <=
-	    run->caps.tokens * n * sizeof(float);
+	return l->experts == NULL &&
+	    peft_halves_fit(run, run->net->config.inter) > 0 &&
+	    peft_are_bare(run, &l->lin[first], gated ? 2 : 1) &&
+	    peft_are_bare(run, &l->lin[PEFT_DOWN], 1);
 }
 
 bool
 peft_mlp_is_tiled(struct peft_run *run, size_t layer,
     const struct peft_saved *s)
 {
-	const struct peft_layer *l = &run->net->layers[layer];
-	size_t I = run->net->config.inter;
-	bool gated = l->lin[PEFT_GATE].site != NULL;
+	return (!run->train || peft_stash_of_act(run, s) != NULL) &&
+	    is_bare(run, layer);
+}
 
-	return l->experts == NULL && !run->checking &&
-	    !peft_product_is_few(run->net->cpu, run->T) &&
-	    (!run->train || peft_stash_of_act(run, s) != NULL) &&
-	    has_room(run, I, peft_product_halves(run->net->cpu, I)) &&
-	    (!gated || is_bare(run, &l->lin[PEFT_GATE])) &&
-	    is_bare(run, &l->lin[PEFT_UP]) && is_bare(run, &l->lin[PEFT_DOWN]);
+/* What is computed by tiles has its input rounded, if it is normed. */
+const float *
+peft_mlp_rounded(struct peft_run *run, size_t layer, const float *x)
+{
+	const struct peft_normal *norm = peft_mlp_norm(run, layer);
+
+	if (x == run->normed && is_bare(run, layer) &&
+	    peft_takes_halves(run, norm))
+		peft_stash_trim(run, run->normed, run->T * norm->n);
+	return x;
 }
 
 static struct job
@@ -68,25 +63,11 @@ job_of(const struct peft_run *run, size_t layer, const struct peft_saved *s)
 	    .kept = peft_stash_of_act(run, s),
 	    .act = (uint16_t *)(void *)run->act,
 	    .dgate = (uint16_t *)(void *)s->gu,
-	    .ld = peft_product_halves(run->net->cpu, I),
+	    .ld = peft_halves_fit(run, I),
 	    .gated = run->net->layers[layer].lin[PEFT_GATE].site != NULL };
 
 	j.dup = j.gated ? j.dgate + run->caps.tokens * 2 * I : j.dgate;
 	return j;
-}
-
-/* What is kept is as wide as it is: there, rounding goes no further. */
-static void
-keep(const struct peft_run *run, uint16_t *to, const float *from, size_t n)
-{
-	uint16_t whole[STRETCH];
-
-	if (n % PEFT_KSTEP == 0) {
-		peft_stash_round(run, to, from, n);
-		return;
-	}
-	peft_stash_round(run, whole, from, n);
-	memcpy(to, whole, n * sizeof(*to));
 }
 
 /* n elements from column c of row t on. */
@@ -101,9 +82,9 @@ forward_part(const struct job *j, size_t t, size_t c, const float *gate,
 	peft_stash_round(j->run, j->act + t * j->ld + c, y, n);
 	if (j->kept == NULL)
 		return;
-	keep(j->run, kept, gate, n);
+	peft_stash_keep(j->run, kept, gate, n);
 	if (j->gated)
-		keep(j->run, kept + j->n, up, n);
+		peft_stash_keep(j->run, kept + j->n, up, n);
 }
 
 static void
@@ -153,9 +134,21 @@ back_tile(const void *ctx, const struct peft_made *m)
 		}
 }
 
+/* x, as halves if it can be. */
+static const float *
+input(struct peft_run *run, size_t layer, const struct peft_saved *s,
+    const uint16_t **halves)
+{
+	const struct peft_normal *norm = peft_mlp_norm(run, layer);
+	const float *stream = peft_mlp_stream(run, s);
+
+	*halves = peft_normed_halves(run, norm, stream);
+	return *halves != NULL ? NULL : peft_normed(run, norm, stream);
+}
+
 void
 peft_mlp_tiled(struct peft_run *run, size_t layer, struct peft_saved *s,
-    const float *x, float *y)
+    float *y)
 {
 	const struct peft_layer *l = &run->net->layers[layer];
 	size_t I = run->net->config.inter, D = run->net->config.hidden;
@@ -168,6 +161,7 @@ peft_mlp_tiled(struct peft_run *run, size_t layer, struct peft_saved *s,
 		{ &l->lin[PEFT_UP].w, s->gu + (j.gated ? I : 0), ld },
 	}, down = { &l->lin[PEFT_DOWN].w, y, D };
 	int first = j.gated ? PEFT_GATE : PEFT_UP;
+	const float *x = input(run, layer, s, &in.halves[0]);
 
 	peft_linears_along(run, &l->lin[first], &s->hook[first], x, D, &in,
 	    j.gated ? p : p + 1, j.gated ? 2 : 1);
@@ -177,7 +171,7 @@ peft_mlp_tiled(struct peft_run *run, size_t layer, struct peft_saved *s,
 
 void
 peft_mlp_tiled_back(struct peft_run *run, size_t layer, struct peft_saved *s,
-    const float *x, float *dy)
+    float *dy)
 {
 	const struct peft_layer *l = &run->net->layers[layer];
 	size_t D = run->net->config.hidden;
@@ -189,9 +183,12 @@ peft_mlp_tiled_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 		{ &l->lin[PEFT_UP].w, s->gu, j.ld },
 	};
 	int first = j.gated ? PEFT_GATE : PEFT_UP;
+	const uint16_t *halves;
+	const float *x = input(run, layer, s, &halves);
 
 	peft_linears_along_back(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
 	    NULL, j.act, j.ld, run->dact, &out, &down, 1);
-	peft_linears_along_back(run, &l->lin[first], &s->hook[first], x, NULL,
-	    D, run->dnormed, &in, j.gated ? p : p + 1, j.gated ? 2 : 1);
+	peft_linears_along_back(run, &l->lin[first], &s->hook[first], x,
+	    halves, halves != NULL ? peft_halves_fit(run, D) : D, run->dnormed,
+	    &in, j.gated ? p : p + 1, j.gated ? 2 : 1);
 }

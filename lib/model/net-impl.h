@@ -283,11 +283,16 @@ void	peft_stash_layout(struct peft_run *);	/* behind layer 0's */
 void	peft_stash(const struct peft_run *, const struct peft_saved *);
 void	peft_unstash(const struct peft_run *, const struct peft_saved *);
 void	peft_stash_trim(const struct peft_run *, float *x, size_t n);
-/* Where the activation's input is put away as it is used, and taken from; or
- * NULL.  Rounding goes on to a multiple of PEFT_KSTEP. */
+/* Where the stream before a layer's branches, and the activation's input, are
+ * put away as they are made or used, and taken from; or NULL.  Rounding goes
+ * on to a multiple of PEFT_KSTEP, keeping does not. */
+uint16_t *peft_stash_of_x(const struct peft_run *, size_t layer);
+uint16_t *peft_stash_of_mid(const struct peft_run *, size_t layer);
 uint16_t *peft_stash_of_act(const struct peft_run *,
 	    const struct peft_saved *);
 void	peft_stash_round(const struct peft_run *, uint16_t *to,
+	    const float *from, size_t n);
+void	peft_stash_keep(const struct peft_run *, uint16_t *to,
 	    const float *from, size_t n);
 void	peft_stash_widen(float *to, const uint16_t *from, size_t n);
 

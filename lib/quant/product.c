@@ -101,7 +101,7 @@ go_along(struct peft_products *j, const struct peft_along *along)
 {
 	size_t i;
 
-	for (i = 0; along != NULL && i < 2; i++)
+	for (i = 0; along != NULL && i < PEFT_ALONG; i++)
 		j->halves[i] = along->halves[i];
 	if (along != NULL && along->made != NULL)
 		j->along = along;
@@ -114,7 +114,7 @@ set_halves(const struct peft_products *j, struct peft_products *part,
 {
 	size_t i;
 
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < PEFT_ALONG; i++)
 		if (j->halves[i] != NULL)
 			part->halves[i] = j->halves[i] + t *
 			    peft_left_stride(&j->e, peft_left_size(j, i));

@@ -54,14 +54,16 @@ enum { PEFT_LOWEST = 256 };
  * while it is in the cache: then y (backward dx) is not written, or has no
  * meaning; products side by side have as many rows.
  */
+enum { PEFT_ALONG = 3 };	/* most products, if anything goes along */
+
 struct peft_made {
 	size_t		 t, m, col, n;	/* rows t .. t+m, columns col .. */
-	const float	*c[2];		/* [m, n] of each product, or of dx */
+	const float	*c[PEFT_ALONG];	/* [m, n] of each product, or of dx */
 	size_t		 ldc;
 };
 
 struct peft_along {
-	const uint16_t	*halves[2];	/* or NULL: from f32 */
+	const uint16_t	*halves[PEFT_ALONG]; /* or NULL: from f32 */
 	/* Called once a tile, by the thread that made it; or NULL. */
 	void		(*made)(const void *, const struct peft_made *);
 	const void	*ctx;
