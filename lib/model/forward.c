@@ -5,30 +5,13 @@
 
 #include "base/rng.h"
 #include "model/bare-impl.h"
+#include "model/branch-impl.h"
 #include "model/experts.h"
 #include "model/hooks-impl.h"
 #include "model/latent-impl.h"
 #include "model/mlp-impl.h"
 #include "model/net-impl.h"
 #include "quant/quant.h"
-
-/* y = x + scale * b, where b is a branch's output in run->tmp, or, if the
- * family norms it, its norm; then before holds it as it was. */
-static void
-join(struct peft_run *run, size_t layer, int which, struct peft_saved *s,
-    float *y, const float *x)
-{
-	const struct peft_normal *post = &run->net->layers[layer].norm[which ==
-	    PEFT_JOIN_ATTN ? PEFT_ATTN_POST : PEFT_MLP_POST];
-
-	if (post->n > 0)
-		peft_op_norm(run, post, run->tmp, which == PEFT_JOIN_ATTN ?
-		    s->o : s->down, run->T);
-	peft_join(run, layer, which, s, x, run->tmp);
-	peft_op_add(run, y, which == PEFT_JOIN_ATTN ? peft_stash_of_mid(run,
-	    layer) : peft_stash_of_x(run, layer + 1), x, run->tmp,
-	    (float)run->net->config.t.residual_scale);
-}
 
 /* Keys and values of all rows, in[1] and in[2]; queries, in[0], of those that
  * are kept, by way of s->attn. */
@@ -89,10 +72,7 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
-	const struct peft_normal *post = &l->norm[PEFT_ATTN_POST];
-	float *o = post->n > 0 ? s->o : run->tmp;
-	struct peft_product out = { &l->lin[PEFT_O].w, o, c->hidden };
-
+	struct peft_branch_in out = { s->attn, c->heads * c->v_dim, NULL };
 	const uint16_t *halves = peft_queries_halves(run, layer, s->x);
 	const float *x = halves != NULL ? NULL : peft_normed(run,
 	    &l->norm[PEFT_ATTN_NORM], s->x);
@@ -106,9 +86,7 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 	    run->nranges, run->ident, s->qkv, run->net->at.ld, s->attn,
 	    c->heads * c->v_dim, NULL);
 	peft_kept_begin(run, layer, s);
-	peft_linears(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn,
-	    c->heads * c->v_dim, &out, 1);
-	join(run, layer, PEFT_JOIN_ATTN, s, s->mid, s->x);
+	peft_branch(run, layer, PEFT_JOIN_ATTN, s, &out, s->mid, s->x);
 }
 
 /* What the MLP reads: the stream after attention, or before, normed. */
@@ -164,22 +142,19 @@ mlp_in(struct peft_run *run, size_t layer, struct peft_saved *s,
 static void
 mlp(struct peft_run *run, size_t layer, struct peft_saved *s, float *y)
 {
-	const struct peft_config *c = &run->net->config;
-	const struct peft_layer *l = &run->net->layers[layer];
-	const struct peft_normal *post = &l->norm[PEFT_MLP_POST];
-	float *down = post->n > 0 ? s->down : run->tmp;
-	struct peft_product out = { &l->lin[PEFT_DOWN].w, down, c->hidden };
+	struct peft_branch_in out = { run->act, run->net->config.inter, NULL };
 
-	if (l->experts != NULL)
-		peft_experts(run, layer, s, mlp_x(run, layer, s), down);
-	else if (peft_mlp_is_tiled(run, layer, s))
-		peft_mlp_tiled(run, layer, s, down);
-	else {
-		mlp_in(run, layer, s, mlp_x(run, layer, s));
-		peft_linears(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
-		    run->act, c->inter, &out, 1);
+	if (run->net->layers[layer].experts != NULL) {
+		peft_experts(run, layer, s, mlp_x(run, layer, s),
+		    peft_branch_end(run, layer, PEFT_JOIN_MLP, s));
+		peft_branch_join(run, layer, PEFT_JOIN_MLP, s, y, s->mid);
+		return;
 	}
-	join(run, layer, PEFT_JOIN_MLP, s, y, s->mid);
+	if (peft_mlp_is_tiled(run, layer, s))
+		out.halves = peft_mlp_tiled(run, layer, s);
+	else
+		mlp_in(run, layer, s, mlp_x(run, layer, s));
+	peft_branch(run, layer, PEFT_JOIN_MLP, s, &out, y, s->mid);
 }
 
 /* NEFTune's, of each record by its own length. */

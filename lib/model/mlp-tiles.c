@@ -146,27 +146,24 @@ input(struct peft_run *run, size_t layer, const struct peft_saved *s,
 	return *halves != NULL ? NULL : peft_normed(run, norm, stream);
 }
 
-void
-peft_mlp_tiled(struct peft_run *run, size_t layer, struct peft_saved *s,
-    float *y)
+const uint16_t *
+peft_mlp_tiled(struct peft_run *run, size_t layer, struct peft_saved *s)
 {
 	const struct peft_layer *l = &run->net->layers[layer];
 	size_t I = run->net->config.inter, D = run->net->config.hidden;
 	struct job j = job_of(run, layer, s);
 	struct peft_along in = { .made = forward_tile, .ctx = &j };
-	struct peft_along out = { .halves = { j.act } };
 	size_t ld = j.gated ? 2 * I : I;
 	struct peft_product p[] = {
 		{ &l->lin[PEFT_GATE].w, s->gu, ld },
 		{ &l->lin[PEFT_UP].w, s->gu + (j.gated ? I : 0), ld },
-	}, down = { &l->lin[PEFT_DOWN].w, y, D };
+	};
 	int first = j.gated ? PEFT_GATE : PEFT_UP;
 	const float *x = input(run, layer, s, &in.halves[0]);
 
 	peft_linears_along(run, &l->lin[first], &s->hook[first], x, D, &in,
 	    j.gated ? p : p + 1, j.gated ? 2 : 1);
-	peft_linears_along(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
-	    run->act, I, &out, &down, 1);
+	return j.act;
 }
 
 void

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations on the rows of a micro-batch, cut into tasks of 16 rows. */
 
-#include <string.h>
-
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
@@ -206,15 +204,8 @@ add_row(const struct op *op, size_t t)
 {
 	const float *a = op->a + t * op->n, *b = op->b + t * op->n;
 	float *y = op->y + t * op->n;
-	size_t i;
 
-	if (op->scale == 1) {
-		if (y != a)
-			memcpy(y, a, op->n * sizeof(*y));
-		op->run->vec->add(y, b, op->n);
-	} else
-		for (i = 0; i < op->n; i++)
-			y[i] = a[i] + op->scale * b[i];
+	op->run->vec->sum(y, a, op->scale, b, op->n);
 	if (op->halves != NULL)
 		peft_stash_keep(op->run, op->halves + t * op->n, y, op->n);
 }
