@@ -233,6 +233,12 @@ expect 0 '' train -n --compute bf16 --dropout 0.1 --micro-tokens 1 --mem-limit "
 ok 'bf16: the plan computes again' grep -q 'activations computed again' out
 expect 0 '' train --compute bf16 --dropout 0.1 --micro-tokens 1 --mem-limit "$limit" -o again16/ long
 ok 'bf16: computed again: the same bytes' cmp kept16/adapter_model.safetensors again16/adapter_model.safetensors
+# without dropout the MLP goes by tiles, unless it is computed again
+train -n --compute bf16 --micro-tokens 1 long >plan16
+limit=$(awk '/^total/ { printf "%dK", ($2 - 0.2) * 1024 }' plan16)
+expect 0 '' train --compute bf16 --micro-tokens 1 -o kept17/ long
+expect 0 '' train --compute bf16 --micro-tokens 1 --mem-limit "$limit" -o again17/ long
+ok 'bf16: by tiles or by matrices: the same bytes' cmp kept17/adapter_model.safetensors again17/adapter_model.safetensors
 for p in avx2 ref; do
 	run env PEFT_CPU=$p peft-train -v -m base --lr 1e-2 --rank 4 --batch 4 --compute bf16 --steps 2 -o p-$p/ t
 	[ $rc -eq 0 ] || grep -q 'no path' err || ok "PEFT_CPU=$p" false
