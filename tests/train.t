@@ -177,9 +177,9 @@ enough() {
 	run peft-train -m base --mem-limit "$(awk "BEGIN { print $need - .1 }")M" -n -o n/ "$@"
 	[ "$rc" -eq 3 ] || return
 	peft-train -q -m base --micro-tokens 1 -n -o n/ "$@" >fits || return
-	peft-train -q -m base --micro-tokens 1 -n -o n/ "$@" >again \
+	peft-train -q -m base --micro-tokens 1 -n -o n/ "$@" >told \
 	    --mem-limit "$(awk '/^total/ { print $2 "M" }' fits)" &&
-	! grep -q 'computed again' again
+	! grep -q 'computed again' told
 }
 # shellcheck disable=SC2086	# words are what they are
 for o in '--rank 8' '--rank 9' '--rank 11' '--method oft' '--rank 64' \

@@ -13,6 +13,7 @@
 
 #include <cJSON.h>
 #include <nettle/version.h>
+#include <xxhash.h>
 
 #include "base/buf.h"
 #include "base/complete.h"
@@ -63,9 +64,10 @@ version(const struct peft_cli *cli, bool verbose)
 	if (!verbose)
 		return;
 	printf("compiler: %s\n", __VERSION__);
-	printf("cJSON %s, zstd %s, %s, nettle %d.%d\n", cJSON_Version(),
-	    ZSTD_versionString(), archive_version_string(),
-	    NETTLE_VERSION_MAJOR, NETTLE_VERSION_MINOR);
+	printf("cJSON %s, zstd %s, %s, nettle %d.%d, xxHash %d.%d\n",
+	    cJSON_Version(), ZSTD_versionString(), archive_version_string(),
+	    NETTLE_VERSION_MAJOR, NETTLE_VERSION_MINOR, XXH_VERSION_MAJOR,
+	    XXH_VERSION_MINOR);
 	if (cli->versions != NULL)
 		cli->versions();
 }

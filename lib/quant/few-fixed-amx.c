@@ -3,7 +3,10 @@
  * Few tokens by whole numbers for the path "amx" (flags: Makefile): as with
  * VNNI up to seven tokens; from eight on a tile is 16 rows of the weight,
  * another up to 16 tokens, and the sums are a row of the weight to a register.
- * It takes as long for eight tokens as for 16.
+ * It takes as long for eight tokens as for 16.  What tokens are multiplied by
+ * is larger than the first cache: some groups of it at a time meet all rows of
+ * a task, whose sums wait in memory meanwhile.  For many tokens this is sooner
+ * done than in f32, too.
  *
  * A tile has 64 bytes of a row, twice what a group has.  So codes of 4 bits q
  * are there as 16 q and as q, and numbers X as four digits,
@@ -20,7 +23,11 @@
 #include "quant/few-fixed-split.inc"
 #include "quant/few-fixed-tiles.inc"
 
-enum { TILED = 8 };		/* tokens for which tiles pay */
+enum {
+	TILED = 8,		/* tokens for which tiles pay */
+	DEEP = 8,		/* groups at a time */
+	SUMS = 16		/* strips times pieces, whose sums wait */
+};
 
 static void
 split(const float *x, size_t ldx, size_t T, unsigned forms,
@@ -33,9 +40,8 @@ split(const float *x, size_t ldx, size_t T, unsigned forms,
 }
 
 typedef void fill_fn(const struct strip *, size_t g, struct tile *);
-typedef void multiply_fn(const struct strip[2], size_t g,
-    const struct tile[2], const struct peft_fixed_piece *);
-typedef void store_fn(struct sums[2]);
+typedef void multiply_fn(const struct tile *, const struct peft_fixed_piece *);
+typedef void store_fn(struct sums *);
 typedef lanes join_fn(const struct sums *, int row);
 
 /* What differs from type to type. */
@@ -95,10 +101,16 @@ f_q4_1(const struct strip *s, size_t g, struct tile *to)
 	put_halves(s, s->at + 20 * g, to);
 }
 
-/* Codes are taken from where they are. */
 INLINE void
 f_q8_0(const struct strip *s, size_t g, struct tile *to)
 {
+	const uint8_t *at = s->at + 34 * g + 2;
+	int r;
+
+#pragma GCC unroll 16
+	for (r = 0; r < ROWS; r++, at += s->ld)
+		_mm256_store_si256((__m256i *)(void *)to->codes[r],
+		    _mm256_loadu_si256((const __m256i *)(const void *)at));
 	put_halves(s, s->at + 34 * g, to);
 }
 
@@ -132,40 +144,50 @@ collect(const struct tiled k, const struct sums *s, const struct tile *w,
 	}
 }
 
-/* Two strips.  While tiles multiply a group, the one before is collected and
- * the next is made; sums are stored when they have long been ready. */
+/* A row's part of some groups is asked for with one of them. */
+struct next {
+	const uint8_t	*at;		/* NULL: nothing is */
+	size_t		 ld, n;		/* bytes of the part */
+};
+
 INLINE void
-tiled_strips(const struct tiled k, const struct strip s[2], size_t groups,
-    size_t size, const struct peft_fixed_piece *x, lanes acc[2][ROWS])
+ask(const struct next *next, size_t row)
 {
-	enum { RING = 4 };
-	struct tile w[RING][2];
-	struct sums sums[2];
+	const uint8_t *at = next->at + row * next->ld;
+	size_t i;
+
+	for (i = 0; next->at != NULL && i < next->n + LINE; i += LINE)
+		__builtin_prefetch(at + i, 0, 2);
+}
+
+/* n groups of a strip, times 16 tokens.  While tiles multiply a group, the one
+ * before is collected. */
+INLINE void
+tiled_strip(const struct tiled k, const struct tile *w, size_t n,
+    const struct peft_fixed_piece *x, const struct next *next,
+    lanes sums_of[ROWS])
+{
+	struct sums sums;
+	lanes acc[ROWS];
 	size_t g;
 	int r;
 
 #pragma GCC unroll 16
 	for (r = 0; r < ROWS; r++)
-		acc[0][r] = acc[1][r] = l_zero();
-	k.fill(&s[0], 0, &w[0][0]);
-	k.fill(&s[1], 0, &w[0][1]);
-	for (g = 0; g <= groups; g++) {
+		acc[r] = sums_of[r];
+	for (g = 0; g <= n; g++) {
 		if (g > 0)
-			k.store(sums);
-		if (g < groups)
-			k.multiply(s, g, w[g % RING], x + g);
-		if (g + 1 < groups) {
-			k.fill(&s[0], g + 1, &w[(g + 1) % RING][0]);
-			k.fill(&s[1], g + 1, &w[(g + 1) % RING][1]);
-		}
-		if (g > 0) {
-			collect(k, &sums[0], &w[(g - 1) % RING][0], x + g - 1,
-			    acc[0]);
-			collect(k, &sums[1], &w[(g - 1) % RING][1], x + g - 1,
-			    acc[1]);
-		}
-		ahead(&s[0], g, size, 2 * ROWS);
+			k.store(&sums);
+		if (g < n)
+			k.multiply(&w[g], &x[g]);
+		if (g > 0)
+			collect(k, &sums, &w[g - 1], &x[g - 1], acc);
+		ask(next, 2 * g);
+		ask(next, 2 * g + 1);
 	}
+#pragma GCC unroll 16
+	for (r = 0; r < ROWS; r++)
+		sums_of[r] = acc[r];
 }
 
 static void
@@ -176,7 +198,7 @@ configure(bool bytes)
 
 	for (i = 0; i < 8; i++) {
 		c.width[i] = bytes && i == 6 ? 32 : LINE;
-		c.height[i] = bytes && i == 7 ? 8 : ROWS;
+		c.height[i] = bytes && i >= 3 && i <= 5 ? 8 : ROWS;
 	}
 	__asm__ volatile("" : : "r"(&c) : "memory");	/* tiles.h says why */
 	_tile_loadconfig(&c);
@@ -184,7 +206,7 @@ configure(bool bytes)
 
 /* A lane a token, to a lane a row. */
 static void
-turn_sums(lanes acc[ROWS], float to[PEFT_FIXED_TOKENS][ROWS])
+turn_sums(const lanes acc[ROWS], float to[PEFT_FIXED_TOKENS][ROWS])
 {
 	words out[4];
 	int i, k;
@@ -196,49 +218,97 @@ turn_sums(lanes acc[ROWS], float to[PEFT_FIXED_TOKENS][ROWS])
 	}
 }
 
-INLINE void
-put_strip(const struct peft_few *f, size_t r, size_t before, size_t first,
-    size_t T, lanes acc[ROWS])
-{
-	float y[PEFT_FIXED_TOKENS][ROWS];
-	size_t t;
+/* Some strips of f times its first T tokens. */
+struct block {
+	const struct peft_few	*f;
+	size_t			 row, strips;	/* of f; the first's row */
+	size_t			 T, pieces;
+	size_t			 size, groups;
+	lanes			 sums[SUMS][ROWS];	/* by strip */
+};
 
-	turn_sums(acc, y);
-	for (t = 0; t < T; t++)
-		_mm512_mask_storeu_ps(f->y + (first + t) * f->ldy + r - before,
-		    (__mmask16)(0xffff << before), l_load(y[t]));
+static size_t
+begin_strip(const struct block *b, size_t i, struct strip *s)
+{
+	s->ld = b->groups * b->size;
+	return begin(s, b->f, b->row + i * ROWS);
+}
+
+/* n groups of a strip from g on, made once for all tokens. */
+INLINE void
+add_strip(const struct tiled k, struct block *b, size_t i, size_t g, size_t n)
+{
+	struct strip s;
+	struct tile w[DEEP];
+	struct next next = { .n = n * b->size };
+	size_t j, t;
+
+	begin_strip(b, i, &s);
+	for (j = 0; j < n; j++)
+		k.fill(&s, g + j, &w[j]);
+	next.ld = s.ld;
+	next.at = s.at + ROWS * s.ld + g * b->size;
+	for (t = 0; t < b->pieces; t++, next.at = NULL)
+		tiled_strip(k, w, n, b->f->pieces + t * b->groups + g, &next,
+		    b->sums[i * b->pieces + t]);
+}
+
+/* A strip times a piece, less the rows that are not the task's. */
+static void
+put_sums(const struct block *b, size_t i, size_t t)
+{
+	struct strip s;
+	size_t before = begin_strip(b, i, &s);
+	float y[PEFT_FIXED_TOKENS][ROWS];
+	float *to = b->f->y + t * PEFT_FIXED_TOKENS * b->f->ldy + b->row +
+	    i * ROWS - before;
+	size_t n = b->T - t * PEFT_FIXED_TOKENS, k;
+
+	turn_sums(b->sums[i * b->pieces + t], y);
+	for (k = 0; k < PEFT_FIXED_TOKENS && k < n; k++)
+		_mm512_mask_storeu_ps(to + k * b->f->ldy,
+		    (__mmask16)(0xffff << before), l_load(y[k]));
 }
 
 INLINE void
-tiles(const struct tiled k, const struct peft_few *f, size_t first, size_t T)
+tiled_block(const struct tiled k, struct block *b)
 {
-	size_t size = group_bytes(f->w), groups = f->w->cols / 32;
-	const struct peft_fixed_piece *x = f->pieces + first /
-	    PEFT_FIXED_TOKENS * groups;
-	struct strip s[2] = { { .ld = groups * size }, { .ld = groups *
-	    size } };
-	size_t r, before[2];
-	lanes acc[2][ROWS];
+	size_t g, n, i, t;
+
+	memset(b->sums, 0, sizeof(b->sums));
+	for (g = 0; g < b->groups; g += n) {
+		n = b->groups - g < DEEP ? b->groups - g : DEEP;
+		for (i = 0; i < b->strips; i++)
+			add_strip(k, b, i, g, n);
+	}
+	for (i = 0; i < b->strips; i++)
+		for (t = 0; t < b->pieces; t++)
+			put_sums(b, i, t);
+}
+
+INLINE void
+tiles(const struct tiled k, const struct peft_few *f, size_t T)
+{
+	struct block b = { .f = f, .T = T, .size = group_bytes(f->w),
+	    .groups = f->w->cols / 32, .pieces = (T + PEFT_FIXED_TOKENS - 1) /
+	    PEFT_FIXED_TOKENS };
+	size_t strips = (f->n + ROWS - 1) / ROWS, most = SUMS / b.pieces, i;
 
 	configure(k.store == store_bytes);
-	for (r = 0; r < f->n; r += 2 * ROWS) {
-		size_t next = r + ROWS < f->n ? r + ROWS : r;
-
-		before[0] = begin(&s[0], f, r);
-		before[1] = begin(&s[1], f, next);
-		tiled_strips(k, s, groups, size, x, acc);
-		put_strip(f, r, before[0], first, T, acc[0]);
-		put_strip(f, next, before[1], first, T, acc[1]);
+	for (i = 0; i < strips; i += b.strips) {
+		b.row = i * ROWS;
+		b.strips = strips - i < most ? strips - i : most;
+		tiled_block(k, &b);
 	}
 	_tile_release();
 }
 
 #define KERNEL(type, multiply, as, offset) \
 static void \
-tiles_##type(const struct peft_few *f, size_t first, size_t T) \
+tiles_##type(const struct peft_few *f, size_t T) \
 { \
 	tiles((struct tiled){ f_##type, multiply, store_##as, join_##as, \
-	    offset }, f, first, T); \
+	    offset }, f, T); \
 }
 
 KERNEL(q4_0, multiply_signed, digits, false)
@@ -247,7 +317,7 @@ KERNEL(q8_0, multiply_bytes, bytes, false)
 #undef KERNEL
 
 static const struct tiled_kernel {
-	some_fn		*tiles;
+	void		(*tiles)(const struct peft_few *, size_t T);
 	unsigned	 form;
 } tiled_kernels[PEFT_NDTYPE] = {
 	[PEFT_Q4_0] = { tiles_q4_0, DIGITS },
@@ -261,10 +331,18 @@ form(const struct peft_weight *w)
 	return takes(w) ? tiled_kernels[w->dtype].form : 0;
 }
 
-static some_fn *
-kernel_for(enum peft_dtype type, size_t T)
+/* What tiles do not pay for is the last few. */
+static void
+rows(const struct peft_few *f)
 {
-	return T < TILED ? some_kernels[type] : tiled_kernels[type].tiles;
+	size_t rest = f->T % PEFT_FIXED_TOKENS;
+	size_t T = rest < TILED ? f->T - rest : f->T;
+
+	if (T > 0)
+		tiled_kernels[f->w->dtype].tiles(f, T);
+	if (T < f->T)
+		some_kernels[f->w->dtype](f, T, rest);
 }
 
-const struct peft_few_fixed peft_few_fixed_amx = { form, split, rows };
+const struct peft_few_fixed peft_few_fixed_amx = { form, split, rows,
+    PEFT_FIXED_MANY };

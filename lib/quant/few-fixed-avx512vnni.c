@@ -11,11 +11,16 @@ split(const float *x, size_t ldx, size_t T, unsigned forms,
 	split_tokens(x, ldx, T, p);
 }
 
-static some_fn *
-kernel_for(enum peft_dtype type, size_t T)
+static void
+rows(const struct peft_few *f)
 {
-	(void)T;
-	return some_kernels[type];
+	size_t t, T;
+
+	for (t = 0; t < f->T; t += T) {
+		T = f->T - t < PEFT_FIXED_TOKENS ? f->T - t :
+		    PEFT_FIXED_TOKENS;
+		some_kernels[f->w->dtype](f, t, T);
+	}
 }
 
 static unsigned
@@ -24,4 +29,5 @@ form(const struct peft_weight *w)
 	return takes(w) ? 1 : 0;
 }
 
-const struct peft_few_fixed peft_few_fixed_avx512vnni = { form, split, rows };
+const struct peft_few_fixed peft_few_fixed_avx512vnni = { form, split, rows,
+    PEFT_FEW_TOKENS };

@@ -127,4 +127,5 @@ split(const float *x, size_t ldx, size_t T, unsigned forms,
 		split_token(x + t * ldx, T, t, p);
 }
 
-const struct peft_few_fixed peft_few_fixed_ref = { form, split, rows };
+const struct peft_few_fixed peft_few_fixed_ref = { form, split, rows,
+    PEFT_FIXED_MANY };

@@ -21,7 +21,10 @@
  * sums over each byte: what is in brackets to f32, then all of it at once.
  * Then y = fma(m, s sum, fma(d, s codes . X, y)).
  */
-enum { PEFT_FIXED_TOKENS = 16 };	/* together */
+enum {
+	PEFT_FIXED_TOKENS = 16,	/* of a piece */
+	PEFT_FIXED_MANY = 128	/* in some pieces */
+};
 
 /* A group of 32 columns of T tokens: bytes [3][T][32], H first, or as tiles
  * want them. */
@@ -44,6 +47,8 @@ struct peft_few_fixed {
 	void	(*split)(const float *x, size_t ldx, size_t T, unsigned forms,
 		    struct peft_fixed_piece *);
 	void	(*rows)(const struct peft_few *);
+	size_t	most;		/* tokens at once; more than PEFT_FEW_TOKENS:
+				 * any number is sooner done than in f32 */
 };
 
 extern const struct peft_few_fixed peft_few_fixed_ref,

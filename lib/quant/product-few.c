@@ -3,7 +3,8 @@
  * Products with frozen weights for a few tokens (generation): no panels, rows
  * go from memory to the sums, in f32 (few.h) or by whole numbers that are as
  * exact (few-fixed.h), whatever the compute type is: it is reading the weights
- * that takes the time, and to round them takes more.
+ * that takes the time, and to round them takes more.  Where whole numbers are
+ * sooner multiplied than f32, many tokens come this way, too.
  */
 
 #include "quant/few-fixed.h"
@@ -32,10 +33,12 @@ peft_product_few_room(void)
 }
 
 size_t
-peft_product_few_shared(const struct peft_cpu *cpu, size_t cols)
+peft_product_few_shared(const struct peft_cpu *cpu, size_t cols, size_t T)
 {
-	return peft_fixed_of(cpu) == NULL ? 0 : (LINE +
-	    PEFT_FEW_TOKENS / PEFT_FIXED_TOKENS * (cols / 32) *
+	const struct peft_few_fixed *fixed = peft_fixed_of(cpu);
+
+	return fixed == NULL ? 0 : (LINE + peft_pieces(peft_least(T,
+	    fixed->most), PEFT_FIXED_TOKENS) * (cols / 32) *
 	    sizeof(struct peft_fixed_piece)) / sizeof(float);
 }
 
@@ -50,6 +53,19 @@ static bool
 is_fixed(const struct few *f, const struct peft_weight *w)
 {
 	return f->fixed != NULL && !f->j->add && f->fixed->form(w) != 0;
+}
+
+bool
+peft_product_is_fixed(const struct peft_products *j)
+{
+	struct few f = { .j = j, .fixed = peft_fixed_of(j->cpu) };
+	size_t i;
+
+	for (i = 0; i < j->np; i++)
+		if (!is_fixed(&f, j->p[i].w) ||
+		    f.fixed->most <= PEFT_FEW_TOKENS)
+			return false;
+	return true;
 }
 
 /* A piece, of all its tokens. */
@@ -130,13 +146,14 @@ peft_product_few(const struct peft_products *j)
 {
 	struct few f = { .j = j, .path = peft_way_of(j->cpu)->few,
 	    .fixed = peft_fixed_of(j->cpu), .pieces = pieces_at(j->slab) };
-	size_t i, n = 0;
+	size_t i, n = 0, most = peft_product_is_fixed(j) ? f.fixed->most :
+	    PEFT_FEW_TOKENS;
 
 	f.rows = rows_of_task(j);
 	for (i = 0; i < j->np; i++)
 		n += peft_pieces(j->p[i].w->rows, f.rows);
 	for (; f.first < j->T; f.first += f.T) {
-		f.T = peft_least(PEFT_FEW_TOKENS, j->T - f.first);
+		f.T = peft_least(most, j->T - f.first);
 		split(&f);
 		peft_cpu_run(j->cpu, n, rows_task, &f);
 	}

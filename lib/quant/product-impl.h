@@ -93,10 +93,13 @@ const void *peft_left_of(const struct peft_products *, size_t seg, size_t at,
 float	*peft_left_scales(const struct peft_products *, size_t seg, size_t at);
 
 /* y_i = x W_i^T for a few tokens; floats of room a thread needs, and that
- * all share, where the slab would be. */
+ * all share, where the slab would be.  is_fixed: whole numbers do for all of
+ * it, for any number of tokens, sooner than panels in f32. */
 void	peft_product_few(const struct peft_products *);
 size_t	peft_product_few_room(void);
-size_t	peft_product_few_shared(const struct peft_cpu *, size_t cols);
+size_t	peft_product_few_shared(const struct peft_cpu *, size_t cols,
+	    size_t T);
+bool	peft_product_is_fixed(const struct peft_products *);
 
 static inline size_t
 peft_pieces(size_t n, size_t of)

@@ -34,7 +34,7 @@ scratch_of(const struct peft_cpu *cpu, enum peft_compute compute, size_t rows,
 	size_t k = peft_left_stride(&e, rows > cols ? rows : cols) +
 	    peft_left_stride(&e, low) + 4 * PEFT_MOSTNP * e.step;
 	size_t n = peft_product_slab(&e), few = peft_product_few_shared(cpu,
-	    cols);
+	    cols, T);
 
 	if (is_rounded(&e)) {
 		T = peft_pieces(peft_least(AT_ONCE, T), PEFT_LEFTROWS) *
@@ -129,6 +129,19 @@ count(struct peft_cpu *cpu, size_t T, const struct peft_product *p,
 	}
 }
 
+/* Do whole numbers do for many tokens?  Not beside an adapter, whose part is
+ * in the same sums. */
+static bool
+is_whole(const struct peft_products *j)
+{
+	size_t i;
+
+	for (i = 0; j->lows != NULL && i < j->np; i++)
+		if (j->lows[i].r > 0)
+			return false;
+	return !is_rounded(&j->e) && peft_product_is_fixed(j);
+}
+
 static void
 forward(struct peft_cpu *cpu, enum peft_compute compute, const float *x,
     size_t ldx, size_t T, const struct peft_product *p,
@@ -148,6 +161,8 @@ forward(struct peft_cpu *cpu, enum peft_compute compute, const float *x,
 	j.ldx = ldx;
 	if (peft_product_is_few(cpu, T))
 		peft_product_lows_few(&j);
+	else if (is_whole(&j))
+		peft_product_few(&j);
 	else
 		multiply(&j);
 }

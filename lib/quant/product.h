@@ -21,7 +21,8 @@
  *
  * Results have the same bytes for every number of threads, and a token's
  * depend on no other token; more than 32 tokens are summed in another order
- * than fewer, unless peft_cpu_sum() settles it.
+ * than fewer, unless peft_cpu_sum() settles it, or whole numbers do for any
+ * number of them (few-fixed.h: in f32, with AMX, where nothing is beside).
  */
 struct peft_product {
 	const struct peft_weight *w;	/* [rows, cols] */
