@@ -278,6 +278,10 @@ done >both
 ok 'peft-eval: int8 within 2 %' sh -c 'jq -s -e "(.[0] / .[1] - 1 | fabs) < 0.02 and .[0] != .[1]" both >/dev/null'
 expect 0 '' peft-generate -q --compute int8 -m base -a i --max-tokens 4 -p hello
 expect 1 '*--compute*' train --compute f16 t
+jq -c 'select(.input_ids) | .weight = 1' t >weighed
+head -n 4 t | jq -c 'select(.input_ids) | .weight = 0' >>weighed
+expect 2 '*step 25: *weights add up to nothing' train --no-shuffle --batch 1 --log weighed.log -o x/ weighed
+ok 'before the first step' [ ! -s weighed.log ]
 expect 2 "*'nope' matches no module*" train --target nope t
 expect 2 '*end line*' sh -c 'head -n 5 t | peft-train -q -m base'
 expect 0 '' sh -c 'head -n 5 t | peft-train -q -m base --partial --steps 1 >/dev/null'
