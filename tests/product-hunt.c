@@ -306,11 +306,12 @@ multiply(const struct set *s, struct peft_cpu *cpu, struct outcome *o,
 	switch (s->kind) {
 	case FORWARD:
 		peft_product_forward_low(cpu, o->x, ld, T, p, s->compute ==
-		    PEFT_COMPUTE_INT8 ? NULL : low, s->np, scratch);
+		    PEFT_COMPUTE_INT8 ? NULL : low, NULL, s->np, scratch);
 		break;
 	case BACKWARD:
 		peft_product_backward_low(cpu, o->x, ld, T, p, s->compute ==
-		    PEFT_COMPUTE_INT8 ? NULL : low, s->np, s->add, scratch);
+		    PEFT_COMPUTE_INT8 ? NULL : low, NULL, s->np, s->add,
+		    scratch);
 		break;
 	case FINE:
 		peft_product_forward_fine(cpu, o->x, ld, T, p, scratch);
