@@ -10,6 +10,7 @@
 
 #include "hunt.h"
 #include "math/cpu.h"
+#include "math/panel.h"
 #include "math/vec.h"
 #include "tap.h"
 
@@ -295,9 +296,12 @@ multiply(const struct product *p, struct peft_cpu *cpu, struct pen *pen,
 {
 	float *c = pen_copy(pen, d, p->c, size);
 
+	const struct peft_outer thin = { .m = p->m, .n = p->n, .k = p->k,
+	    .a = p->a, .b = p->b, .lda = p->lda, .ldb = p->ldb,
+	    .scale = p->f, .c = c, .ldc = p->ldc };
+
 	if (p->thin)
-		peft_outer(cpu, p->m, p->n, p->k, p->f, p->a, p->lda, p->b,
-		    p->ldb, c, p->ldc);
+		peft_outer(cpu, &thin);
 	else
 		peft_gemm(cpu, p->ta ? PEFT_T : PEFT_N, p->tb ? PEFT_T :
 		    PEFT_N, p->m, p->n, p->k, p->f, p->a, p->lda, p->b,
