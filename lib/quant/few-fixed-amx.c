@@ -25,7 +25,7 @@
 
 enum {
 	TILED = 8,		/* tokens for which tiles pay */
-	DEEP = 8,		/* groups at a time */
+	DEEP = 8,		/* groups at a time: blocks are whole */
 	SUMS = 16		/* strips times pieces, whose sums wait */
 };
 
@@ -39,7 +39,7 @@ split(const float *x, size_t ldx, size_t T, unsigned forms,
 		split_tiles(x, ldx, T, forms, p);
 }
 
-typedef void fill_fn(const struct strip *, size_t g, struct tile *);
+typedef void fill_fn(struct strip *, size_t g, struct tile *);
 typedef void multiply_fn(const struct tile *, const struct peft_fixed_piece *);
 typedef void store_fn(struct sums *);
 typedef lanes join_fn(const struct sums *, int row);
@@ -88,21 +88,21 @@ put_nibbles(const struct strip *s, const uint8_t *at, const int zero,
 }
 
 INLINE void
-f_q4_0(const struct strip *s, size_t g, struct tile *to)
+f_q4_0(struct strip *s, size_t g, struct tile *to)
 {
 	put_nibbles(s, s->at + 18 * g + 2, 8, to);
 	put_halves(s, s->at + 18 * g, to);
 }
 
 INLINE void
-f_q4_1(const struct strip *s, size_t g, struct tile *to)
+f_q4_1(struct strip *s, size_t g, struct tile *to)
 {
 	put_nibbles(s, s->at + 20 * g + 4, 0, to);
 	put_halves(s, s->at + 20 * g, to);
 }
 
 INLINE void
-f_q8_0(const struct strip *s, size_t g, struct tile *to)
+f_q8_0(struct strip *s, size_t g, struct tile *to)
 {
 	const uint8_t *at = s->at + 34 * g + 2;
 	int r;
@@ -112,6 +112,37 @@ f_q8_0(const struct strip *s, size_t g, struct tile *to)
 		_mm256_store_si256((__m256i *)(void *)to->codes[r],
 		    _mm256_loadu_si256((const __m256i *)(const void *)at));
 	put_halves(s, s->at + 34 * g, to);
+}
+
+/* Half of a byte each, the low one or, odd, the high one: 16 q, then q. */
+INLINE void
+put_nibbles_of(const struct strip *s, const uint8_t *at, bool odd,
+    struct tile *to)
+{
+	const words turns = odd ? _mm512_set_epi64(60, 60, 60, 60, 0, 0, 0,
+	    0) : _mm512_set_epi64(0, 0, 0, 0, 4, 4, 4, 4);
+	const words mask = _mm512_inserti64x4(l_word(0x0f0f0f0f),
+	    _mm256_set1_epi8((char)0xf0), 0);
+	int r;
+
+#pragma GCC unroll 16
+	for (r = 0; r < ROWS; r++, at += s->ld)
+		_mm512_store_si512(to->codes[r], _mm512_and_si512(
+		    _mm512_rolv_epi64(_mm512_broadcast_i64x4(
+		    _mm256_loadu_si256((const __m256i *)(const void *)at)),
+		    turns), mask));
+}
+
+INLINE void
+f_q4_k(struct strip *s, size_t g, struct tile *to)
+{
+	const uint8_t *block = s->at + 144 * (g / 8);
+	lanes d, m;
+
+	put_nibbles_of(s, block + 16 + g % 8 / 2 * 32, g % 2, to);
+	scales_k(s, block, g % 8, &d, &m);
+	l_store(to->d, d);
+	l_store(to->m, m);
 }
 
 #define SUM(i)	_mm512_load_si512(s->of[i][row])
@@ -314,6 +345,7 @@ tiles_##type(const struct peft_few *f, size_t T) \
 KERNEL(q4_0, multiply_signed, digits, false)
 KERNEL(q4_1, multiply_unsigned, digits, true)
 KERNEL(q8_0, multiply_bytes, bytes, false)
+KERNEL(q4_k, multiply_unsigned, digits, true)
 #undef KERNEL
 
 static const struct tiled_kernel {
@@ -323,6 +355,7 @@ static const struct tiled_kernel {
 	[PEFT_Q4_0] = { tiles_q4_0, DIGITS },
 	[PEFT_Q4_1] = { tiles_q4_1, DIGITS },
 	[PEFT_Q8_0] = { tiles_q8_0, BYTES },
+	[PEFT_Q4_K] = { tiles_q4_k, DIGITS },
 };
 
 static unsigned
