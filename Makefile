@@ -5,9 +5,10 @@
 VERSION	= 0.1.0
 
 CMDS	= $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
-PKGS	= libcjson nettle libarchive libzstd libpcre2-8 libutf8proc
+PKGS	= libcjson nettle libarchive libzstd libpcre2-8 libutf8proc libxxhash
 DEBS	= gcc make pkg-config libcjson-dev nettle-dev libarchive-dev \
-	  libzstd-dev libpcre2-dev libutf8proc-dev libopenblas0-pthread
+	  libzstd-dev libpcre2-dev libutf8proc-dev libxxhash-dev \
+	  libopenblas0-pthread
 
 PREFIX	= /usr/local
 BINDIR	= $(PREFIX)/bin

@@ -99,10 +99,41 @@ ok 'a checkpoint is there when the run is killed' [ -f killed.ckpt ]
 if [ -f killed.ckpt ]; then
 	expect 2 '*earlier run*' train --epochs 40 -o killed/ t
 	expect 3 '*differs in lr*' peft-train -q -m base --lr 1e-3 --rank 4 --batch 4 --epochs 40 --resume -o killed/ t
+	cp killed.ckpt late.ckpt; cp -r whole late
+	cp killed.ckpt split.ckpt
 	expect 0 '' train --epochs 40 --resume -o killed/ t
+	# killed after the adapter was written, and before the checkpoint went
+	expect 0 '' train --epochs 40 --resume -o late/ t
+	ok 'an adapter beside its checkpoint is no hindrance' cmp whole/adapter_model.safetensors late/adapter_model.safetensors
 fi
 ok 'kill -9 and --resume: the same bytes' cmp whole/adapter_model.safetensors killed/adapter_model.safetensors
 ok 'the checkpoint is gone afterwards' [ ! -e killed.ckpt ]
+# what a run goes on with is of that run; a plan is not
+stopped() {	# NAME options...: killed when it has a checkpoint
+	stopped=$1; shift
+	peft-train -q -m base --lr 1e-2 --batch 4 --epochs 400 --save-every 1 -o "$stopped"/ "$@" & pid=$!
+	while [ ! -f "$stopped".ckpt ] && kill -0 $pid 2>/dev/null; do :; done
+	kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
+}
+goes_on() { peft-train -q -m base --lr 1e-2 --batch 4 --epochs 400 --resume -o "$@"; }
+corda='--rank 2 --set init_lora_weights=corda'
+poly='--method poly --rank 2 --set n_skills=2 --set n_tasks=2 --set n_splits=2'
+jq -c 'select(.input_ids) | .task_id = .input_ids[9] % 2' t >tasks
+jq -c '.task_id = 1 - .task_id' tasks >other
+# shellcheck disable=SC2086	# words are what they are
+{
+stopped begun $corda --init-records 4 t
+expect 3 '*differs in init_records' goes_on begun/ $corda --init-records 9 t
+stopped skills $poly tasks
+expect 3 '*differs in data' goes_on skills/ $poly other
+stopped plan --rank 4 t
+expect 3 '*differs in seed' goes_on plan/ --rank 4 -s 1 t
+expect 3 '*differs in batch' goes_on plan/ --rank 4 --batch 5 t
+expect 3 '*differs in steps' goes_on plan/ --rank 4 --epochs 4 t
+}
+expect 0 '*of other sizes*rounding' peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 40 --micro-tokens 70 --resume -o split/ t
+expect 3 '*differ*' peft-inspect --diff --json whole split
+ok 'another plan after an interruption: rounding only' sh -c "jq -s -e 'all(.rms < 1e-3)' out >/dev/null"
 peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 400 -q -o int/ t & pid=$!
 sleep 1; kill -TERM $pid; wait $pid; rc=$?
 ok 'SIGTERM: status 143 and a checkpoint' [ $rc -eq 143 ] && [ -f int.ckpt ]
@@ -134,11 +165,32 @@ planned
 planned --dropout 0.1
 planned --dropout 0.1 --compute bf16
 planned --dropout 0.1 --mem-limit 90M --optimizer sgd
-# a refusal names what would do, and that does
-run peft-train -m base --batch 40 --mem-limit 13M -o n/ wide
-ok 'refused' [ "$rc" -eq 3 ]
-need=$(sed -n 's/.* needs \([0-9]*\)\..*/\1/p' err)
-expect 0 '' train -n --batch 40 --mem-limit $((need + 1))M -o n/ wide
+# what LoRA-GA begins from is a whole batch at a time
+planned --micro-tokens 512 --rank 4 --set init_lora_weights=lora_ga
+# a refusal names what would do, and that does, as does the total of a plan:
+# to the digit that is printed
+enough() {
+	run peft-train -m base --mem-limit 5M -n -o n/ "$@"
+	need=$(sed -n 's/.* needs \([0-9.]*\) MiB.*/\1/p' err)
+	[ "$rc" -eq 3 ] || return
+	peft-train -q -m base --mem-limit "${need}M" -n -o n/ "$@" >fits || return
+	run peft-train -m base --mem-limit "$(awk "BEGIN { print $need - .1 }")M" -n -o n/ "$@"
+	[ "$rc" -eq 3 ] || return
+	peft-train -q -m base --micro-tokens 1 -n -o n/ "$@" >fits || return
+	peft-train -q -m base --micro-tokens 1 -n -o n/ "$@" >again \
+	    --mem-limit "$(awk '/^total/ { print $2 "M" }' fits)" &&
+	! grep -q 'computed again' again
+}
+# shellcheck disable=SC2086	# words are what they are
+for o in '--rank 8' '--rank 9' '--rank 11' '--method oft' '--rank 64' \
+    '--compute bf16' '--dropout 0.1' '--method prompt-tuning' \
+    '--set init_lora_weights=lora_ga'; do
+	ok "what a refusal names is enough: $o" enough --batch 40 $o wide
+done
+# one layer that is computed again takes no less
+mkdir one && cp base/* one && jq '.num_hidden_layers = 1' base/config.json >one/config.json
+perl "$TOP/tests/st-edit.pl" 'delete @t{grep /layers\.1\./, keys %t}' <base/model.safetensors >one/model.safetensors
+expect 3 '*of one record, needs*' peft-train -m one --method hra --batch 40 --mem-limit 5M -n -o n/ wide
 # too little memory for the activations: they are computed again
 jq -nc '[range(8) as $r | [range(400) | (. * 7 + $r * 31) % 500 + 3] |
     {input_ids: ., labels: .}][]' >long

@@ -13,6 +13,7 @@
 
 #include <cJSON.h>
 #include <nettle/version.h>
+#include <xxhash.h>
 
 #include "base/buf.h"
 #include "base/complete.h"
@@ -63,9 +64,10 @@ version(const struct peft_cli *cli, bool verbose)
 	if (!verbose)
 		return;
 	printf("compiler: %s\n", __VERSION__);
-	printf("cJSON %s, zstd %s, %s, nettle %d.%d\n", cJSON_Version(),
-	    ZSTD_versionString(), archive_version_string(),
-	    NETTLE_VERSION_MAJOR, NETTLE_VERSION_MINOR);
+	printf("cJSON %s, zstd %s, %s, nettle %d.%d, xxHash %d.%d\n",
+	    cJSON_Version(), ZSTD_versionString(), archive_version_string(),
+	    NETTLE_VERSION_MAJOR, NETTLE_VERSION_MINOR, XXH_VERSION_MAJOR,
+	    XXH_VERSION_MINOR);
 	if (cli->versions != NULL)
 		cli->versions();
 }
@@ -254,6 +256,12 @@ peft_optint(const char *opt, const char *s, int64_t min, int64_t max)
 		peft_die(PEFT_USAGE, "%s: %s is not in [%lld, %lld]", opt, s,
 		    (long long)min, (long long)max);
 	return v;
+}
+
+double
+peft_mib(size_t bytes)
+{
+	return ceil((double)bytes / 0x1p20 * 10) / 10;
 }
 
 uint64_t

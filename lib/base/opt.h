@@ -64,6 +64,8 @@ int	peft_getopt(int argc, char **argv, const struct peft_cli *,
 double	 peft_optreal(const char *opt, const char *s, double min, double max);
 int64_t	 peft_optint(const char *opt, const char *s, int64_t min, int64_t max);
 uint64_t peft_optsize(const char *opt, const char *s);
+/* MiB in tenths, rounded up: what is printed is given to --mem-limit. */
+double	 peft_mib(size_t bytes);
 /* "THING[=WEIGHT]": cuts the weight off and returns it, 1 if there is none;
  * the name of a thing may have a = of its own, if no number is behind it. */
 double	 peft_optweight(const char *opt, char *s);

@@ -254,74 +254,88 @@ view_of(const struct job *job, size_t node, size_t head,
 	    .lse = job->s->lse + ask->first * c->heads + head };
 }
 
-/* Pack the node's keys and values, and clear their gradients. */
+/* Pack a node's keys and values behind those above it, which are there, and
+ * clear their gradients. */
 static void
-prepare(const struct job *job, size_t node, size_t head, const struct room *r)
+enter(const struct job *job, size_t node, size_t head, const struct room *r)
 {
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
 	const struct peft_heads_at *at = &run->net->at;
 	const struct peft_node *n = &run->tree.nodes[node];
 	size_t g = head / (c->heads / c->kv_heads), d;
-	size_t bytes = peft_pack_up(n->depth + n->n) * sizeof(float);
+	size_t bytes = (peft_pack_up(n->depth + n->n) - n->depth) *
+	    sizeof(float);
 	struct peft_packing keys = { .n = c->head_dim, .lds = at->ld,
 	    .src = job->s->qkv + at->k + g * at->kstep, .rows = r->k,
-	    .cols = r->kcols, .ldc = r->ldcols, .copy = r->copy };
+	    .cols = r->kcols, .ldc = r->ldcols, .copy = r->copy,
+	    .from = n->depth };
 	struct peft_packing values = { .n = c->v_dim, .lds = at->ld,
 	    .src = job->s->qkv + at->v + g * at->vstep, .rows = r->v,
-	    .copy = r->copy };
+	    .copy = r->copy, .from = n->depth };
 
 	peft_attention_pack(run, node, &job->packer, &keys);
 	peft_attention_pack(run, node, &job->packer, &values);
 	for (d = 0; d < c->head_dim; d++)
-		memset(r->dk + d * r->ld, 0, bytes);
+		memset(r->dk + d * r->ld + n->depth, 0, bytes);
 	for (d = 0; d < c->v_dim; d++)
-		memset(r->dv + d * r->ld, 0, bytes);
+		memset(r->dv + d * r->ld + n->depth, 0, bytes);
 }
 
+/* The queries of a node. */
 static void
 node_back(const struct job *job, size_t node, size_t head,
     const struct room *r)
 {
 	const struct peft_run *run = job->run;
-	const struct peft_config *c = &run->net->config;
 	const struct peft_node *n = &run->tree.nodes[node];
 	struct peft_asked ask = peft_asked(run, job->layer, node);
 	struct view w = view_of(job, node, head, &ask);
 	struct peft_bunch q = { .asked = &ask, .window = job->window,
 	    .node = n->first, .past = n->depth };
 
-	if (ask.n == 0) {		/* but there are nodes below */
-		peft_keys_back_none(run, node, head);
-		return;
-	}
-	prepare(job, node, head, r);
 	for (; q.i0 < ask.n; q.i0 += PEFT_BLOCK) {
 		q.m = ask.n - q.i0 < PEFT_BLOCK ? ask.n - q.i0 : PEFT_BLOCK;
 		block(job, &w, &q, r);
 	}
-	peft_keys_back(run, node, head, 0, r->dk, r->ld, c->head_dim, r->copy);
-	peft_keys_back(run, node, head, c->head_dim, r->dv, r->ld, c->v_dim,
-	    r->copy);
 }
 
-/* A tree, from its root on: its nodes follow each other. */
+/* Gradients of a node's keys and values, when all below it have theirs. */
+static void
+leave(const struct job *job, size_t node, size_t head, const struct room *r)
+{
+	const struct peft_config *c = &job->run->net->config;
+
+	peft_keys_back(job->run, node, head, 0, r->dk, r->ld, c->head_dim,
+	    r->copy);
+	peft_keys_back(job->run, node, head, c->head_dim, r->dv, r->ld,
+	    c->v_dim, r->copy);
+}
+
+/* A tree from its root on, depth first, as its nodes lie: what is packed and
+ * summed of a node stays while those below it pass. */
 static void
 head_task(void *ctx, size_t task, int thread)
 {
 	const struct job *job = ctx;
 	const struct peft_run *run = job->run;
-	const struct peft_config *c = &run->net->config;
 	const struct peft_tree *tree = &run->tree;
-	size_t node = task / c->heads, head = task % c->heads;
+	size_t heads = run->net->config.heads;
+	size_t node = task / heads, head = task % heads, next;
 	struct peft_arena a = peft_attention_arena(run, thread);
 	struct room r = room_of(run, &a);
 
 	if (tree->nodes[node].parent != SIZE_MAX)
 		return;
-	do
+	do {
+		enter(job, node, head, &r);
 		node_back(job, node, head, &r);
-	while (++node < tree->n && tree->nodes[node].parent != SIZE_MAX);
+		next = node + 1 < tree->n ? tree->nodes[node + 1].parent :
+		    SIZE_MAX;
+		for (task = node++; task != next;
+		    task = tree->nodes[task].parent)
+			leave(job, task, head, &r);
+	} while (next != SIZE_MAX);
 }
 
 void

@@ -72,10 +72,10 @@ const float *peft_bunch_rows(const struct peft_bunch *, const float *src,
 /* Pack n floats of each token of a node and of all above it, which lie at
  * src in rows of lds: `rows' (or NULL) as columns, ld n elements from 32 to
  * the next 32 tokens; `cols' (or NULL) as rows, ldc from 32 features to the
- * next. */
+ * next.  Those before token `from' of the sequence are there already. */
 struct peft_packing {
 	const float	*src;
-	size_t		 lds, n;
+	size_t		 lds, n, from;
 	void		*rows, *cols;
 	size_t		 ldc;
 	float		*copy;			/* [32, n] */
@@ -86,16 +86,13 @@ void	peft_attention_pack(const struct peft_run *, size_t node,
 
 /*
  * attention-keys.c: gradients of a head's keys (at 0) or values (at
- * head_dim), src[width, ld] by tokens of a node and all above it, to their
- * places in run->dkv; a node comes after those above it, and where it has no
- * queries its own are none.  Then all heads' are summed into dqkv's keys and
- * values.  copy: 32 x 32 floats.
+ * head_dim) of a node, from src[width, ld] by tokens of the sequence to their
+ * places in run->dkv.  Then all heads' are summed into dqkv's keys and values.
+ * copy: 32 x 32 floats.
  */
 void	peft_keys_back(const struct peft_run *, size_t node, size_t head,
 	    size_t at, const float *src, size_t ld, size_t width,
 	    float *copy);
-void	peft_keys_back_none(const struct peft_run *, size_t node,
-	    size_t head);
 void	peft_keys_back_sum(const struct peft_run *, float *dqkv);
 
 /* Scratch of a thread; attention-back.c: get what is needed from it. */

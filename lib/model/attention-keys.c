@@ -22,21 +22,9 @@ dkv_of(const struct peft_run *run, size_t t, size_t head)
 	return run->dkv + (t * c->heads + head) * (c->head_dim + c->v_dim);
 }
 
-static void
-put(const struct peft_run *run, float *y, const float *x, size_t n, bool set)
-{
-	if (set)
-		memcpy(y, x, n * sizeof(*y));
-	else
-		run->vec->add(y, x, n);
-}
-
-/* Gradients src[width, depth + n] of a node and all above it, to their
- * places, `at' in those of a token: the node's own are the first of them, for
- * those above they are added. */
-static void
-spread(const struct peft_run *run, size_t node, size_t head, size_t at,
-    const float *src, size_t ld, size_t width, bool own, float *copy)
+void
+peft_keys_back(const struct peft_run *run, size_t node, size_t head,
+    size_t at, const float *src, size_t ld, size_t width, float *copy)
 {
 	const struct peft_node *n = &run->tree.nodes[node];
 	const struct peft_panel_f32 *f32 = peft_cpu_panel_f32(run->net->cpu);
@@ -44,38 +32,24 @@ spread(const struct peft_run *run, size_t node, size_t head, size_t at,
 
 	for (i = 0; i < n->n; i += PEFT_PANEL)
 		for (d = 0; d < width; d += PEFT_PANEL) {
-			m = n->n - i < PEFT_PANEL ? n->n - i : PEFT_PANEL;
-			wide = width - d < PEFT_PANEL ? width - d :
-			    PEFT_PANEL;
+			m = peft_least(n->n - i, PEFT_PANEL);
+			wide = peft_least(width - d, PEFT_PANEL);
 			f32->rows(src + d * ld + n->depth + i, ld, wide, m,
 			    copy);
 			for (j = 0; j < m; j++)
-				put(run, dkv_of(run, n->first + i + j, head) +
-				    at + d, copy + j * PEFT_PANEL, wide,
-				    own);
+				memcpy(dkv_of(run, n->first + i + j, head) +
+				    at + d, copy + j * PEFT_PANEL, wide *
+				    sizeof(*copy));
 		}
-	if (n->parent != SIZE_MAX)
-		spread(run, n->parent, head, at, src, ld, width, false,
-		    copy);
 }
 
-void
-peft_keys_back(const struct peft_run *run, size_t node, size_t head,
-    size_t at, const float *src, size_t ld, size_t width, float *copy)
+static void
+put(const struct peft_run *run, float *y, const float *x, size_t n, bool set)
 {
-	spread(run, node, head, at, src, ld, width, true, copy);
-}
-
-void
-peft_keys_back_none(const struct peft_run *run, size_t node, size_t head)
-{
-	const struct peft_config *c = &run->net->config;
-	const struct peft_node *n = &run->tree.nodes[node];
-	size_t t;
-
-	for (t = n->first; t < n->first + n->n; t++)
-		memset(dkv_of(run, t, head), 0, (c->head_dim + c->v_dim) *
-		    sizeof(float));
+	if (set)
+		memcpy(y, x, n * sizeof(*y));
+	else
+		run->vec->add(y, x, n);
 }
 
 /* The sums of a token over the heads of a group, in their order. */

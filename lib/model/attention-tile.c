@@ -144,7 +144,8 @@ peft_attention_pack(const struct peft_run *run, size_t node,
 	const struct peft_node *n = &run->tree.nodes[node];
 	size_t all = n->depth + n->n, deep = peft_pack_up(p->n), at, m, ld;
 
-	for (at = 0; at < all; at += PEFT_PANEL) {
+	for (at = p->from / PEFT_PANEL * PEFT_PANEL; at < all;
+	    at += PEFT_PANEL) {
 		const float *src;
 
 		m = peft_least(PEFT_PANEL, all - at);

@@ -2,7 +2,8 @@
 /*
  * Causal attention with grouped heads, forward.
  *
- * One task is a head of a node of the tree of sequences.  Its queries meet
+ * One task is a head of a node of the tree of sequences, or of some small ones
+ * that lie side by side there.  Its queries meet
  * tiles of keys, whose weights are made relative to the largest score so far
  * (Milakov & Gimelshein 2018; Dao et al. 2022): what was summed before is
  * scaled when a larger one comes.  With the compute type bf16 both products
@@ -43,8 +44,7 @@ room_of(const struct peft_run *run, struct peft_arena *a)
 	size_t hd = peft_pack_up(c->head_dim), vd = peft_pack_up(c->v_dim);
 	size_t seq = peft_pack_up(run->caps.seq);
 
-	return (struct room){
-		.k = peft_arena_get(a, seq * hd, e.size),
+	return (struct room){ .k = peft_arena_get(a, seq * hd, e.size),
 		.v = peft_arena_get(a, seq * vd, e.size),
 		.ldv = seq * PEFT_PANEL,
 		.copy = peft_arena_get(a, PEFT_BLOCK * (hd > vd ? hd : vd),
@@ -141,32 +141,94 @@ block(const struct job *job, const struct view *w,
 	}
 }
 
-/* All that are asked for of a node's queries, against the keys of it and of
- * what is above. */
+/* Pack a node's keys and values behind those that are there already. */
 static void
-node_head(const struct job *job, size_t node, const struct view *w,
-    const struct peft_asked *ask, struct peft_arena *a)
+pack(const struct job *job, size_t node, size_t head, size_t from,
+    const struct room *r)
 {
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
 	const struct peft_heads_at *at = &run->net->at;
-	size_t kvhead = w->head / (c->heads / c->kv_heads);
-	struct room r = room_of(run, a);
+	size_t kvhead = head / (c->heads / c->kv_heads);
 	struct peft_packing keys = { .n = c->head_dim, .lds = at->ld,
-	    .src = job->qkv + at->k + kvhead * at->kstep, .rows = r.k,
-	    .copy = r.copy };
+	    .src = job->qkv + at->k + kvhead * at->kstep, .rows = r->k,
+	    .copy = r->copy, .from = from };
 	struct peft_packing values = { .n = c->v_dim, .lds = at->ld,
-	    .src = job->qkv + at->v + kvhead * at->vstep, .cols = r.v,
-	    .ldc = r.ldv, .copy = r.copy };
-	struct peft_bunch q = { .asked = ask, .window = job->window,
-	    .node = run->tree.nodes[node].first,
-	    .past = run->tree.nodes[node].depth };
+	    .src = job->qkv + at->v + kvhead * at->vstep, .cols = r->v,
+	    .ldc = r->ldv, .copy = r->copy, .from = from };
 
 	peft_attention_pack(run, node, &job->packer, &keys);
 	peft_attention_pack(run, node, &job->packer, &values);
+}
+
+/* A head's place in a node. */
+static struct view
+view_of(const struct job *job, size_t node, size_t head,
+    const struct peft_asked *ask)
+{
+	const struct peft_config *c = &job->run->net->config;
+	const struct peft_heads_at *at = &job->run->net->at;
+	const struct peft_node *n = &job->run->tree.nodes[node];
+	size_t rep = c->heads / c->kv_heads, o = c->heads * c->v_dim;
+
+	return (struct view){ .ldo = o, .ldl = c->heads, .head = head,
+	    .q = job->qkv + n->first * at->ld + head / rep * at->group +
+	    head % rep * at->q,
+	    .out = job->out + ask->first * o + head * c->v_dim,
+	    .lse = job->lse + ask->first * c->heads + head };
+}
+
+/* All that are asked for of a node's queries, against the keys of it and of
+ * what is above. */
+static void
+node_head(const struct job *job, size_t node, size_t head,
+    const struct peft_asked *ask, const struct room *r)
+{
+	struct view w = view_of(job, node, head, ask);
+	struct peft_bunch q = { .asked = ask, .window = job->window,
+	    .node = job->run->tree.nodes[node].first,
+	    .past = job->run->tree.nodes[node].depth };
+
 	for (; q.i0 < ask->n; q.i0 += PEFT_BLOCK) {
 		q.m = ask->n - q.i0 < PEFT_BLOCK ? ask->n - q.i0 : PEFT_BLOCK;
-		block(job, w, &q, &r);
+		block(job, &w, &q, r);
+	}
+}
+
+/* The nodes of a task, first .. end: one, or some that follow each other in a
+ * tree, depth first, and have few tokens. */
+static size_t
+end_of(const struct peft_tree *tree, size_t first)
+{
+	enum { TOKENS = 2 * PEFT_BLOCK };
+	size_t n = tree->nodes[first].n, i;
+
+	for (i = first + 1; i < tree->n && tree->nodes[i].parent != SIZE_MAX;
+	    i++)
+		if ((n += tree->nodes[i].n) > TOKENS)
+			break;
+	return i;
+}
+
+/* What is packed of those above a node stays for the next. */
+static void
+nodes_head(const struct job *job, size_t first, size_t head, int thread)
+{
+	const struct peft_run *run = job->run;
+	const struct peft_tree *tree = &run->tree;
+	struct peft_arena a = peft_attention_arena(run, thread);
+	struct room r = room_of(run, &a);
+	size_t end = end_of(tree, first), node, from = 0;
+	struct peft_asked ask;
+
+	for (node = first; node < end; node++) {
+		from = peft_least(from, tree->nodes[node].depth);
+		ask = peft_asked(run, job->layer, node);
+		if (ask.n == 0)
+			continue;
+		pack(job, node, head, from, &r);
+		node_head(job, node, head, &ask, &r);
+		from = SIZE_MAX;
 	}
 }
 
@@ -175,26 +237,21 @@ head_task(void *ctx, size_t task, int thread)
 {
 	const struct job *job = ctx;
 	const struct peft_run *run = job->run;
-	const struct peft_config *c = &run->net->config;
-	const struct peft_heads_at *at = &run->net->at;
-	size_t node = task / c->heads, head = task % c->heads;
-	size_t rep = c->heads / c->kv_heads, o = c->heads * c->v_dim;
-	const struct peft_node *n = &run->tree.nodes[node];
-	struct peft_asked ask = peft_asked(run, job->layer, node);
-	struct peft_arena a = peft_attention_arena(run, thread);
-	struct view w = { .ldo = o, .ldl = c->heads, .head = head,
-	    .q = job->qkv + n->first * at->ld + head / rep * at->group +
-	    head % rep * at->q,
-	    .out = job->out + ask.first * o + head * c->v_dim,
-	    .lse = job->lse + ask.first * c->heads + head };
+	const struct peft_tree *tree = &run->tree;
+	size_t heads = run->net->config.heads, first = 0, head = task % heads;
+	struct peft_asked ask;
 
-	if (ask.n == 0)
+	for (task /= heads; task > 0; task--)
+		first = end_of(tree, first);
+	if (run->seqs[tree->order[tree->nodes[first].lo]].kv == NULL) {
+		nodes_head(job, first, head, thread);
 		return;
-	if (run->seqs[run->tree.order[n->lo]].kv != NULL)
-		peft_attention_kv(run, n, job->layer, head, &ask, job->qkv,
-		    job->out, job->lse, (float *)(void *)a.base);
-	else
-		node_head(job, node, &w, &ask, &a);
+	}
+	ask = peft_asked(run, job->layer, first);
+	if (ask.n > 0)
+		peft_attention_kv(run, &tree->nodes[first], job->layer, head,
+		    &ask, job->qkv, job->out, job->lse, run->attention +
+		    (size_t)thread * run->attention_stride);
 }
 
 /* Floats of one task, whichever it is. */
@@ -267,7 +324,7 @@ peft_attention(struct peft_run *run, size_t layer, const float *qkv,
 	    peft_config_window(&run->net->config, layer),
 	    peft_packer_of(run->net->cpu), run->net->layers[layer].sinks };
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
-	size_t i;
+	size_t i, tasks = 0;
 
 	for (i = 0; i < run->tree.n; i++)
 		if (run->seqs[run->tree.order[run->tree.nodes[i].lo]].kv !=
@@ -276,8 +333,10 @@ peft_attention(struct peft_run *run, size_t layer, const float *qkv,
 			    &job);
 			break;
 		}
-	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads,
-	    head_task, &job);
+	for (i = 0; i < run->tree.n; i = end_of(&run->tree, i))
+		tasks++;
+	peft_cpu_run(run->net->cpu, tasks * run->net->config.heads, head_task,
+	    &job);
 	if (peft_is_kept(run, layer)) {	/* of padding come zeros */
 		const struct peft_kept *k = &run->kept;
 		size_t n = run->net->config.heads * run->net->config.v_dim;

@@ -27,6 +27,10 @@ struct peft_calibration {
 	struct peft_source	*whole;	/* the base before it was quantised,
 					 * for loftq; or NULL */
 	struct peft_lost	*lost;	/* by loftq; or NULL */
+	size_t			 before; /* bytes that are in use */
+	size_t			 limit;	/* of all; 0: none */
+	size_t			*need;	/* the most there were, these counted;
+					 * or NULL */
 };
 
 /* Does the config ask for it? */
@@ -53,6 +57,7 @@ struct peft_probes {
 	size_t				 n;
 	size_t				 next;	/* the first of the next
 						 * batch */
+	size_t				 values; /* of the adapter */
 };
 
 /* probe.c: one for each module of the adapter that is on a linear layer; one
@@ -62,6 +67,10 @@ int	peft_probes_open(struct peft_probes *, struct peft_net *,
 	    struct peft_adapter *, const struct peft_calibration *,
 	    size_t batch, bool train, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_probes_close(struct peft_probes *);
+/* Passes of such batches take so many bytes, and what is kept of them `own':
+ * more than the limit is refused (PEFT_CHECK). */
+int	peft_probes_need(struct peft_probes *, size_t batch, bool train,
+	    size_t own, struct peft_err *) PEFT_MUSTCHECK;
 /* Let the i-th listen: ops are called with self. */
 void	peft_probe_listen(struct peft_probe *, const struct peft_hook_ops *,
 	    void *self);

@@ -72,6 +72,25 @@ look(void *self, const struct peft_hook_call *c, float *y, size_t ldy)
 
 static const struct peft_hook_ops looking = { .forward = look };
 
+static size_t
+sums_bytes(const struct corda *k, size_t rows)
+{
+	const struct peft_probes *p = &k->probes;
+	size_t i, sums = 0, most = 0, widest = 0;
+
+	for (i = 0; i < p->n; i++) {
+		size_t in = p->at[i].site->in, out = p->at[i].site->out, n;
+
+		sums += p->at[i].same == i ? in * in * sizeof(double) : 0;
+		n = (2 * in * in + 2 * out * in + (in < out ? in : out) *
+		    (1 + out + in)) * sizeof(float) +
+		    4 * in * in * sizeof(double);
+		most = n > most ? n : most;
+		widest = in > widest ? in : widest;
+	}
+	return sums + rows * widest * sizeof(double) + most;
+}
+
 static int
 open_sums(struct corda *k, struct peft_err *err)
 {
@@ -84,6 +103,9 @@ open_sums(struct corda *k, struct peft_err *err)
 	for (i = 0; i < k->probes.n; i++)
 		widest = k->probes.at[i].site->in > widest ?
 		    k->probes.at[i].site->in : widest;
+	if (peft_probes_need(&k->probes, 1, false, sums_bytes(k, longest),
+	    err) == -1)
+		return -1;
 	k->x = peft_calloc(longest * widest, sizeof(*k->x), err);
 	k->sum = peft_calloc(k->probes.n + 1, sizeof(*k->sum), err);
 	if (k->x == NULL || k->sum == NULL)

@@ -73,6 +73,28 @@ number(struct peft_eva *e)
 				e->order[at++] = k;
 }
 
+/* Components of all inputs, and what the widest's are made in. */
+static size_t
+components_bytes(const struct peft_eva *e)
+{
+	const struct peft_calibration *data = e->probes.data;
+	size_t i, d, k, rows = 0, sums = 0, most = 0;
+
+	for (i = 0; i < data->n; i++)
+		rows = data->seqs[i].n > rows ? data->seqs[i].n : rows;
+	rows *= data->batch;
+	for (i = 0; i < e->probes.n; i++) {
+		if (e->owner[i] != i)
+			continue;
+		d = e->probes.at[i].site->in;
+		k = e->input[i].c.most;
+		sums += k * d * sizeof(double);
+		d *= (rows + d + 3 * k) * sizeof(double);
+		most = d > most ? d : most;
+	}
+	return sums + most;
+}
+
 static int
 open_inputs(struct peft_eva *e, struct peft_err *err)
 {
@@ -86,6 +108,9 @@ open_inputs(struct peft_eva *e, struct peft_err *err)
 		in->c.most = most > in->c.most ? most : in->c.most;
 		e->budget += e->probes.at[i].module->rank;
 	}
+	if (peft_probes_need(&e->probes, e->probes.data->batch, false,
+	    components_bytes(e), err) == -1)
+		return -1;
 	for (i = 0; i < n; i++) {
 		struct peft_eva_input *in = &e->input[i];
 

@@ -193,6 +193,23 @@ factors(const struct settings *s, struct peft_module *m,
 	return ret;
 }
 
+/* All gradients, and what the largest is taken apart in. */
+static size_t
+gradient_bytes(const struct peft_probes *p)
+{
+	size_t i, sums = 0, most = 0;
+
+	for (i = 0; i < p->n; i++) {
+		size_t in = p->at[i].site->in, out = p->at[i].site->out;
+		size_t k = in < out ? in : out;
+		size_t n = (in * out + k * k) * sizeof(double);
+
+		sums += in * out * sizeof(float);
+		most = n > most ? n : most;
+	}
+	return sums + most;
+}
+
 static int
 sum_gradients(struct peft_probes *p, struct gradient *g,
     struct peft_err *err)
@@ -201,6 +218,9 @@ sum_gradients(struct peft_probes *p, struct gradient *g,
 	size_t n = data->most < data->n ? data->most : data->n, i, k = 0;
 	size_t batches = (n + data->batch - 1) / data->batch, size;
 
+	if (peft_probes_need(p, data->batch, true, gradient_bytes(p), err) ==
+	    -1)
+		return -1;
 	for (i = 0; i < p->n; i++) {
 		g[i].probe = &p->at[i];
 		g[i].w = peft_calloc(p->at[i].site->in * p->at[i].site->out,

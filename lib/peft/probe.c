@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/opt.h"
 #include "data/tokens.h"
 #include "peft/begin.h"
 
@@ -50,9 +51,8 @@ peft_probe_stop(struct peft_probe *p)
 		*at = p->hook.next;
 }
 
-static int
-open_run(struct peft_probes *p, size_t batch, bool train,
-    struct peft_err *err)
+static struct peft_caps
+caps_of(const struct peft_probes *p, size_t batch, bool train)
 {
 	const struct peft_calibration *d = p->data;
 	struct peft_caps caps = { .seqs = batch, .train = train,
@@ -67,16 +67,49 @@ open_run(struct peft_probes *p, size_t batch, bool train,
 		}
 		caps.tokens = sum > caps.tokens ? sum : caps.tokens;
 	}
+	return caps;
+}
+
+static int
+open_run(struct peft_probes *p, size_t batch, bool train,
+    struct peft_err *err)
+{
+	struct peft_caps caps = caps_of(p, batch, train);
+
 	p->run = peft_run_open(p->net, &caps, err);
 	return p->run == NULL ? -1 : 0;
+}
+
+int
+peft_probes_need(struct peft_probes *p, size_t batch, bool train, size_t own,
+    struct peft_err *err)
+{
+	const struct peft_calibration *d = p->data;
+	struct peft_caps caps = caps_of(p, batch, train);
+	struct peft_plan plan;
+	size_t need;
+
+	if (peft_run_plan(p->net, &caps, &plan, err) == -1)
+		return -1;
+	need = d->before + plan.total + own + p->values * sizeof(float);
+	if (d->limit > 0 && need > d->limit)
+		return peft_setfail(err, PEFT_CHECK, "to begin from records "
+		    "needs %.1f MiB, the limit is %.1f MiB", peft_mib(need),
+		    (double)d->limit / 0x1p20);
+	if (d->need != NULL)
+		*d->need = need;
+	return 0;
 }
 
 static int
 add_probes(struct peft_probes *p, struct peft_adapter *a,
     struct peft_err *err)
 {
-	size_t i;
+	size_t i, n;
+	const struct peft_param *params = peft_adapter_params(a, &n);
 
+	for (i = 0; i < n; i++)
+		p->values += params[i].n;
 	for (i = 0; i < a->nsites; i++) {
 		struct peft_probe *q = &p->at[p->n];
 		const struct peft_site *s = a->modules[i].site;

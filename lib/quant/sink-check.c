@@ -14,12 +14,12 @@ enum { CHUNK = 1 << 20 };
 /* The bytes of a weight and its scales, as the disk has them now. */
 static int
 sum_again(int fd, const struct peft_written *w, uint8_t *chunk,
-    uint64_t *sum)
+    XXH3_state_t *s, uint64_t *sum)
 {
-	struct peft_sum s = { 0 };
 	uint64_t at, left;
 	ssize_t n;
 
+	(void)XXH3_64bits_reset(s);
 	for (at = w->begin; at < w->end; at += (uint64_t)n) {
 		left = w->end - at;
 		n = pread(fd, chunk, left < CHUNK ? (size_t)left : CHUNK,
@@ -30,9 +30,9 @@ sum_again(int fd, const struct peft_written *w, uint8_t *chunk,
 		}
 		if (n <= 0)
 			return -1;
-		peft_sum_add(&s, chunk, (size_t)n);
+		(void)XXH3_64bits_update(s, chunk, (size_t)n);
 	}
-	*sum = peft_sum_end(&s);
+	*sum = XXH3_64bits_digest(s);
 	return 0;
 }
 
@@ -61,6 +61,7 @@ struct check {
 	const struct peft_sink	*k;
 	const char		*path;
 	uint8_t			*chunks;	/* CHUNK a thread */
+	XXH3_state_t		**states;	/* one a thread */
 	struct peft_err		*errs;		/* one a weight */
 	int			*failed;
 };
@@ -76,8 +77,8 @@ check_weight(void *ctx, size_t i, int thread)
 	c->failed[i] = fd == -1;
 	if (fd == -1)
 		return;
-	if (sum_again(fd, w, c->chunks + (size_t)thread * CHUNK, &sum) ==
-	    -1 || sum != w->sum)
+	if (sum_again(fd, w, c->chunks + (size_t)thread * CHUNK,
+	    c->states[thread], &sum) == -1 || sum != w->sum)
 		c->failed[i] = peft_seterr(&c->errs[i], "weight %s does not "
 		    "read as it was written: is the disk sound?",
 		    c->k->specs[i].name);
@@ -107,15 +108,24 @@ int
 peft_sink_check(const struct peft_sink *k, const char *path,
     struct peft_err *err)
 {
-	int threads = k->pool == NULL ? 1 : peft_pool_threads(k->pool), r = -1;
+	int threads = k->pool == NULL ? 1 : peft_pool_threads(k->pool), r, i;
 	struct check c = { .k = k, .path = path };
 
 	c.chunks = peft_calloc((size_t)threads * CHUNK, 1, err);
+	c.states = peft_calloc((size_t)threads, sizeof(*c.states), err);
 	c.errs = peft_calloc(k->n + 1, sizeof(*c.errs), err);
 	c.failed = peft_calloc(k->n + 1, sizeof(*c.failed), err);
-	if (c.chunks != NULL && c.errs != NULL && c.failed != NULL)
+	r = c.chunks != NULL && c.states != NULL && c.errs != NULL &&
+	    c.failed != NULL ? 0 : -1;
+	for (i = 0; r == 0 && i < threads; i++)
+		if ((c.states[i] = XXH3_createState()) == NULL)
+			r = peft_seterr(err, "no memory");
+	if (r == 0)
 		r = check_all(&c, err);
+	for (i = 0; c.states != NULL && i < threads; i++)
+		(void)XXH3_freeState(c.states[i]);
 	free(c.chunks);
+	free(c.states);
 	free(c.errs);
 	free(c.failed);
 	return r;

@@ -4,8 +4,9 @@
 
 #include <stdio.h>
 
+#include <xxhash.h>
+
 #include "base/out.h"
-#include "base/sum.h"
 #include "math/pool.h"
 #include "quant/sink.h"
 #include "tensor/ggufmap.h"
@@ -60,7 +61,7 @@ struct peft_sink {
 	const char		*label;
 	FILE			**begun;	/* with a header */
 	size_t			 nbegun, capbegun;
-	struct peft_sum		 sum;		/* of the weight's bytes */
+	XXH3_state_t		*sum;		/* of the weight's bytes */
 	struct peft_written	*weights;
 	/* folder: the shard of each weight */
 	size_t			*shard, nshards;

@@ -105,6 +105,7 @@ release(struct peft_sink *k)
 	free(k->places);
 	free(k->begun);
 	free(k->weights);
+	(void)XXH3_freeState(k->sum);
 	free(k->path);
 	peft_pool_close(k->pool);
 	free(k->rows);
@@ -143,6 +144,11 @@ peft_sink_prepare(const struct peft_sinkopt *opt,
 	k->opt = *opt;
 	k->kind = kind_of(opt);
 	k->label = "output";
+	if ((k->sum = XXH3_createState()) == NULL) {
+		peft_seterr(err, "no memory");
+		goto fail;
+	}
+	(void)XXH3_64bits_reset(k->sum);
 	if (opt->path != NULL && (k->path = peft_strdup(opt->path,
 	    err)) == NULL)
 		goto fail;
@@ -221,7 +227,7 @@ peft_sink_put(struct peft_sink *k, const struct peft_rows *rows,
 	before = k->written;		/* behind the shard's head */
 	w->shard = k->shard != NULL ? k->shard[k->next] : 0;
 	w->begin = (uint64_t)ftello(k->fp);	/* of a pipe: not looked at */
-	k->sum = (struct peft_sum){ 0 };
+	(void)XXH3_64bits_reset(k->sum);
 	if (k->joint[k->next].each > 0)
 		r = peft_sink_put_joined(k, rows, err);
 	else if ((r = peft_sink_remake(k, k->next, rows, &made, err)) == 0) {
@@ -231,7 +237,7 @@ peft_sink_put(struct peft_sink *k, const struct peft_rows *rows,
 	if (r == -1)
 		return peft_errprefix(err, "weight %s", s->name);
 	w->end = w->begin + (k->written - before);
-	w->sum = peft_sum_end(&k->sum);
+	w->sum = XXH3_64bits_digest(k->sum);
 	if (k->kind == PEFT_OUT_GGUF && peft_gguf_pad(k->fp, k->label,
 	    k->places[k->next].whole, err) == -1)
 		return -1;

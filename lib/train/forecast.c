@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/opt.h"
 #include "math/peak.h"
 #include "model/estimate.h"
 #include "train/forecast.h"
@@ -45,12 +46,6 @@ peft_trainer_forecast(struct peft_trainer *t, struct peft_forecast *f,
 	return 0;
 }
 
-static void
-print_size(const char *what, size_t bytes)
-{
-	printf("%-28s %10.1f MiB\n", what, (double)bytes / 0x1p20);
-}
-
 void
 peft_trainer_print(const struct peft_trainer *t, const struct peft_forecast *f)
 {
@@ -68,15 +63,17 @@ peft_trainer_print(const struct peft_trainer *t, const struct peft_forecast *f)
 		{ "logits", p->run.logits },
 		{ "what the adapter makes", p->run.hooks },
 		{ "program and records", p->program },
-		{ "total", p->total },
+		{ "more, to begin from records", p->begun },
 	};
 	size_t i;
 
 	printf("%zu steps, micro-batches of %zu tokens%s\n", t->total,
 	    p->micro_tokens, p->recompute ? ", activations computed again" :
 	    "");
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		print_size(rows[i].what, rows[i].bytes);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]) - (p->begun == 0); i++)
+		printf("%-28s %10.1f MiB\n", rows[i].what,
+		    (double)rows[i].bytes / 0x1p20);
+	printf("%-28s %10.1f MiB\n", "total", peft_mib(p->total));
 	if (f == NULL)
 		return;
 	printf("%-28s %10.3f s of %.0f tokens, %.0f tokens/s\n",

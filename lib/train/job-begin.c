@@ -42,13 +42,14 @@ say_lost(const struct peft_trainjob *job, const struct peft_lost *lost)
 }
 
 struct peft_adapter *
-peft_job_begin(const struct peft_trainjob *job,
-    const struct peft_source *base, struct peft_net *net,
-    const struct peft_records *data, struct peft_err *err)
+peft_job_begin(struct peft_trainjob *job, const struct peft_source *base,
+    struct peft_net *net, const struct peft_records *data, struct peft_err *err)
 {
 	struct peft_lost lost = { 0 };
 	struct peft_calibration c = { .n = data->n, .batch = job->opt.batch,
-	    .most = job->begin, .lost = &lost };
+	    .most = job->begin, .lost = &lost, .limit = job->opt.mem_limit,
+	    .before = peft_train_before(net, data),
+	    .need = &job->opt.begun_bytes };
 	struct peft_adapter *a = NULL;
 	struct peft_seq *seqs;
 	size_t i;

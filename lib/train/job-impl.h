@@ -52,7 +52,7 @@ int	peft_job_config(struct peft_trainjob *, const struct peft_source *,
 
 /* job-begin.c: the adapter of that config, from the records if it wants, or
  * from what job->loftq has that the base lacks. */
-struct peft_adapter *peft_job_begin(const struct peft_trainjob *,
+struct peft_adapter *peft_job_begin(struct peft_trainjob *,
 	    const struct peft_source *base, struct peft_net *,
 	    const struct peft_records *, struct peft_err *) PEFT_MUSTCHECK;
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/progress.h"
+#include "peft/begin.h"
 #include "peft/head.h"
 #include "quant/sink.h"
 #include "train/forecast.h"
@@ -105,6 +106,15 @@ name_checkpoint(struct state *s, struct peft_err *err)
 	return 0;
 }
 
+/* May what is at the output be replaced?  A run that ended between its output
+ * and its checkpoint, OUT.ckpt, has both. */
+static bool
+replaces(const struct state *s)
+{
+	return s->job->common.force || (s->job->opt.resume &&
+	    s->checkpoint != NULL);
+}
+
 static int
 on_step(void *ctx, const struct peft_stepinfo *info, struct peft_err *err)
 {
@@ -161,17 +171,18 @@ save_adapter(const struct state *s, struct peft_err *err)
 	snprintf(step, sizeof(step), "%zu", peft_trainer_step(s->trainer));
 	r = names.failed ? peft_seterr(err, "no memory for the labels") :
 	    peft_adapter_save(s->adapter, s->job->common.output,
-	    s->job->common.force, meta, err);
+	    replaces(s), meta, err);
 	peft_buf_free(&names);
 	return r;
 }
 
 /* Refuse an output that cannot be written before hours are spent. */
 static int
-check_output(const struct peft_trainjob *job, struct peft_err *err)
+check_output(const struct state *s, struct peft_err *err)
 {
+	const struct peft_trainjob *job = s->job;
 	const struct peft_sinkopt adapter = { .path = job->common.output,
-	    .force = job->common.force, .kind = "adapter" };
+	    .force = replaces(s), .kind = "adapter" };
 	const struct peft_sinkopt checkpoint = { .path = job->opt.checkpoint,
 	    .force = true, .kind = "checkpoint" };
 
@@ -182,6 +193,17 @@ check_output(const struct peft_trainjob *job, struct peft_err *err)
 }
 
 static int
+restore(struct state *s, size_t *step, struct peft_err *err)
+{
+	int r = peft_trainer_restore(s->trainer, step, err);
+
+	if (r == 1 && !s->job->common.quiet)
+		peft_warn("goes on with micro-batches of other sizes than it "
+		    "began with: the result differs by rounding");
+	return r == -1 ? -1 : 0;
+}
+
+static int
 train(struct state *s, struct peft_err *err)
 {
 	const struct peft_watch watch = { on_step, on_order, s };
@@ -189,8 +211,7 @@ train(struct state *s, struct peft_err *err)
 	size_t step = 0;
 	int r;
 
-	if (job->opt.resume && peft_trainer_restore(s->trainer, &step,
-	    err) == -1)
+	if (job->opt.resume && restore(s, &step, err) == -1)
 		return -1;
 	if (job->log != NULL && (peft_log_open(&s->log, job->log,
 	    job->common.force, job->opt.resume, step, err) == -1 ||
@@ -296,7 +317,7 @@ run(struct state *s, struct peft_err *err)
 	s->evals = peft_calloc(job->nevals + 1, sizeof(*s->evals), err);
 	if (s->evals == NULL || peft_job_names(job, err) == -1 ||
 	    name_checkpoint(s, err) == -1 ||
-	    check_output(job, err) == -1 ||
+	    check_output(s, err) == -1 ||
 	    peft_signals_open(&s->signals, err) == -1 ||
 	    (s->source = peft_source_open(job->model, err)) == NULL ||
 	    (s->cpu = peft_cpu_open(job->common.threads, err)) == NULL)
@@ -308,6 +329,7 @@ run(struct state *s, struct peft_err *err)
 	    job->init, s->adapter, s->base, err) == -1) ||
 	    peft_job_frozen(job, peft_net_sites(s->net), s->base, err) == -1)
 		return -1;
+	job->opt.begun = peft_begin_wants_data(job->config) ? job->begin : 0;
 	s->trainer = peft_trainer_open(s->net, s->adapter, &s->data,
 	    s->evals, job->nevals, &job->opt, err);
 	if (s->trainer == NULL || peft_job_frozen_check(job,

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The memory of a run, known before any of it is allocated. */
 
+#include <math.h>
+
+#include "base/opt.h"
 #include "train/trainer.h"
 
 /* Code, BLAS and threads, config and names: as measured, within 4 MiB. */
@@ -59,7 +62,18 @@ plan_for(struct peft_trainer *t, size_t tokens, struct peft_err *err)
 	p->micro_tokens = tokens;
 	p->total = p->weights + p->adapter + p->optimiser + p->program +
 	    p->run.total;
+	p->begun = 0;
+	if (t->opt.begun_bytes > p->total) {
+		p->begun = t->opt.begun_bytes - p->total;
+		p->total = t->opt.begun_bytes;
+	}
 	return 0;
+}
+
+size_t
+peft_train_before(struct peft_net *net, const struct peft_records *data)
+{
+	return peft_net_weight_bytes(net) + PROGRAM + bytes_of(data);
 }
 
 /* The largest micro-batch that fits, of at least one record. */
@@ -90,12 +104,25 @@ optimiser_floats(const struct peft_trainer *t)
 	return n;
 }
 
+/* Where there is one layer, computing it again saves nothing. */
+static int
+refuse(const struct peft_trainer *t, size_t kept, struct peft_err *err)
+{
+	size_t again = t->plan.total;
+
+	return peft_setfail(err, PEFT_CHECK, "the smallest plan, with "
+	    "micro-batches of one record%s, needs %.1f MiB, the limit is "
+	    "%.1f MiB", again < kept ? " and activations computed again" : "",
+	    peft_mib(again < kept ? again : kept),
+	    floor((double)t->opt.mem_limit / 0x1p20 * 10) / 10);
+}
+
 int
 peft_train_plan(struct peft_trainer *t, struct peft_err *err)
 {
 	struct peft_trainplan *p = &t->plan;
 	size_t seq = longest(t->data, tokens_of, 1), i;
-	size_t tokens = t->opt.micro_tokens;
+	size_t tokens = t->opt.micro_tokens, least;
 
 	p->weights = peft_net_weight_bytes(t->net);
 	for (i = 0; i < t->nevals; i++)
@@ -125,17 +152,12 @@ peft_train_plan(struct peft_trainer *t, struct peft_err *err)
 	t->caps.seqs = tokens < 4096 ? tokens : 4096;
 	if (plan_fit(t, tokens, seq, err) == -1)
 		return -1;
+	least = p->total;
 	if (!fits(t)) {			/* that costs a quarter more time */
 		t->caps.recompute = true;
 		if (plan_fit(t, tokens, seq, err) == -1)
 			return -1;
 	}
-	if (!fits(t))
-		return peft_setfail(err, PEFT_CHECK, "the smallest plan, with "
-		    "micro-batches of one record and activations computed "
-		    "again, needs %.1f MiB, the limit is %.1f MiB",
-		    (double)p->total / 0x1p20,
-		    (double)t->opt.mem_limit / 0x1p20);
 	p->recompute = t->caps.recompute;
-	return 0;
+	return fits(t) ? 0 : refuse(t, least, err);
 }

@@ -48,6 +48,8 @@ hash_records(const struct peft_records *r, size_t outputs,
 		peft_sha256_add(&h, rec->labels, rec->n *
 		    sizeof(*rec->labels));
 		peft_sha256_add(&h, &rec->weight, sizeof(rec->weight));
+		if (rec->task != -1)
+			peft_sha256_add(&h, &rec->task, sizeof(rec->task));
 		if (rec->values != NULL)
 			peft_sha256_add(&h, rec->values, outputs *
 			    sizeof(*rec->values));
@@ -104,13 +106,17 @@ put_settings(const struct peft_trainer *t, struct peft_buf *b)
 	put(b, "min_lr_ratio", o->schedule.min_ratio);
 	put(b, "power", o->schedule.power);
 	put(b, "decay_steps", (double)o->schedule.decay);
-	put(b, "warmup", (double)o->schedule.warmup);
-	put(b, "steps", (double)t->total);
+	if (o->begun > 0)
+		put(b, "init_records", (double)o->begun);
 	put(b, "batch", (double)o->batch);
-	put(b, "micro_tokens", (double)t->caps.tokens);
 	peft_buf_printf(b, ",\"shuffle\":%s,\"seed\":%llu,"
-	    "\"compute\":\"%s\"}", o->shuffle ? "true" : "false",
+	    "\"compute\":\"%s\"", o->shuffle ? "true" : "false",
 	    (unsigned long long)o->seed, peft_compute_names[o->compute]);
+	/* what follows from those before is last, or it would be named */
+	put(b, "steps", (double)t->total);
+	put(b, "warmup", (double)o->schedule.warmup);
+	put(b, "micro_tokens", (double)t->caps.tokens);
+	peft_buf_puts(b, "}");
 }
 
 int

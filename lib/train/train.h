@@ -50,6 +50,9 @@ struct peft_trainopt {
 	const char	*base;		/* the base's hash, for checkpoints,
 					 * and those of frozen adapters */
 	size_t		 beside;	/* bytes of these, for the plan */
+	size_t		 begun;		/* records that the adapter began
+					 * from; 0: from none */
+	size_t		 begun_bytes;	/* the most memory that took */
 };
 /* transformers' and PEFT's defaults, where they are not bad ones. */
 struct peft_trainopt peft_trainopt_default(void);
@@ -99,6 +102,8 @@ struct peft_watch {
 /* Bytes; what --dry-run prints. */
 struct peft_trainplan {
 	size_t		 weights, adapter, optimiser, program;
+	size_t		 begun;		/* more than all of that, where the
+					 * beginning took it: else 0 */
 	struct peft_plan run;
 	size_t		 total, micro_tokens;
 	bool		 recompute;	/* activations, layer by layer */
@@ -115,6 +120,9 @@ struct peft_trainer *peft_trainer_open(struct peft_net *,
 		    struct peft_evalset *evals, size_t nevals,
 		    const struct peft_trainopt *, struct peft_err *)
 		    PEFT_MUSTCHECK;
+/* Bytes that are in use before there is an adapter. */
+size_t		 peft_train_before(struct peft_net *,
+		    const struct peft_records *);
 void		 peft_trainer_close(struct peft_trainer *);
 const struct peft_trainplan *peft_trainer_plan(const struct peft_trainer *);
 size_t		 peft_trainer_total(const struct peft_trainer *);
@@ -130,7 +138,9 @@ int		 peft_trainer_run(struct peft_trainer *,
 		    PEFT_MUSTCHECK;
 /* The step that the adapter's values are of. */
 size_t		 peft_trainer_step(const struct peft_trainer *);
-/* The step that a run begins behind (after peft_trainer_restore). */
+/* Read the checkpoint; *step: what the run begins behind.  1: by another plan,
+ * with micro-batches of other sizes, which changes the rest of it by rounding;
+ * one of other settings is refused by the name of one (PEFT_CHECK). */
 int		 peft_trainer_restore(struct peft_trainer *, size_t *step,
 		    struct peft_err *) PEFT_MUSTCHECK;
 

@@ -5,15 +5,21 @@
 /* What benches of products have in common. */
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/rng.h"
 
-/* At a multiple of a cache line, or not at all. */
+/* At a multiple of a cache line, in large pages if it is large, as an arena
+ * (base/arena.h) is; or not at all. */
 static inline void *
 must(size_t n)
 {
-	void *p = aligned_alloc(64, (n + 63) / 64 * 64);
+	const size_t page = (size_t)2 << 20, to = n < page ? 64 : page;
+	size_t bytes = (n + to - 1) / to * to;
+	void *p = aligned_alloc(to, bytes);
 
+	if (p != NULL && to == page)
+		(void)madvise(p, bytes, MADV_HUGEPAGE);
 	if (p == NULL)
 		exit(2);
 	return p;
