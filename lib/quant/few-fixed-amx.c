@@ -22,6 +22,7 @@
 #include "quant/few-fixed.inc"
 #include "quant/few-fixed-split.inc"
 #include "quant/few-fixed-tiles.inc"
+#include "quant/few-fixed-fill.inc"
 
 enum {
 	TILED = 8,		/* tokens for which tiles pay */
@@ -52,98 +53,6 @@ struct tiled {
 	join_fn		*join;
 	bool		 offset;
 };
-
-INLINE void
-put_halves(const struct strip *s, const uint8_t *at, struct tile *to)
-{
-	lanes d, m;
-
-	halves(s, at, &d, &m);
-	l_store(to->d, d);
-	l_store(to->m, m);
-}
-
-/* 16 bytes of nibbles of each row: 16 q, then q, less `zero'. */
-INLINE void
-put_nibbles(const struct strip *s, const uint8_t *at, const int zero,
-    struct tile *to)
-{
-	const words turns = _mm512_set_epi64(60, 60, 0, 0, 0, 0, 4, 4);
-	const words mask = _mm512_inserti64x4(l_word(0x0f0f0f0f),
-	    _mm256_set1_epi8((char)0xf0), 0);
-	const words less = _mm512_inserti64x4(l_word(0x01010101 * zero),
-	    _mm256_set1_epi8((char)(16 * zero)), 0);
-	int r;
-
-#pragma GCC unroll 16
-	for (r = 0; r < ROWS; r++, at += s->ld) {
-		words q = _mm512_and_si512(_mm512_rolv_epi64(
-		    _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)
-		    (const void *)at)), turns), mask);
-
-		if (zero != 0)
-			q = _mm512_sub_epi8(q, less);
-		_mm512_store_si512(to->codes[r], q);
-	}
-}
-
-INLINE void
-f_q4_0(struct strip *s, size_t g, struct tile *to)
-{
-	put_nibbles(s, s->at + 18 * g + 2, 8, to);
-	put_halves(s, s->at + 18 * g, to);
-}
-
-INLINE void
-f_q4_1(struct strip *s, size_t g, struct tile *to)
-{
-	put_nibbles(s, s->at + 20 * g + 4, 0, to);
-	put_halves(s, s->at + 20 * g, to);
-}
-
-INLINE void
-f_q8_0(struct strip *s, size_t g, struct tile *to)
-{
-	const uint8_t *at = s->at + 34 * g + 2;
-	int r;
-
-#pragma GCC unroll 16
-	for (r = 0; r < ROWS; r++, at += s->ld)
-		_mm256_store_si256((__m256i *)(void *)to->codes[r],
-		    _mm256_loadu_si256((const __m256i *)(const void *)at));
-	put_halves(s, s->at + 34 * g, to);
-}
-
-/* Half of a byte each, the low one or, odd, the high one: 16 q, then q. */
-INLINE void
-put_nibbles_of(const struct strip *s, const uint8_t *at, bool odd,
-    struct tile *to)
-{
-	const words turns = odd ? _mm512_set_epi64(60, 60, 60, 60, 0, 0, 0,
-	    0) : _mm512_set_epi64(0, 0, 0, 0, 4, 4, 4, 4);
-	const words mask = _mm512_inserti64x4(l_word(0x0f0f0f0f),
-	    _mm256_set1_epi8((char)0xf0), 0);
-	int r;
-
-#pragma GCC unroll 16
-	for (r = 0; r < ROWS; r++, at += s->ld)
-		_mm512_store_si512(to->codes[r], _mm512_and_si512(
-		    _mm512_rolv_epi64(_mm512_broadcast_i64x4(
-		    _mm256_loadu_si256((const __m256i *)(const void *)at)),
-		    turns), mask));
-}
-
-INLINE void
-f_q4_k(struct strip *s, size_t g, struct tile *to)
-{
-	const uint8_t *block = s->at + 144 * (g / 8);
-	lanes d, m;
-
-	put_nibbles_of(s, block + 16 + g % 8 / 2 * 32, g % 2, to);
-	scales_k(s, block, g % 8, &d, &m);
-	l_store(to->d, d);
-	l_store(to->m, m);
-}
 
 #define SUM(i)	_mm512_load_si512(s->of[i][row])
 INLINE lanes
@@ -200,7 +109,7 @@ tiled_strip(const struct tiled k, const struct tile *w, size_t n,
 {
 	struct sums sums;
 	lanes acc[ROWS];
-	size_t g;
+	size_t g, row = 0;
 	int r;
 
 #pragma GCC unroll 16
@@ -213,8 +122,8 @@ tiled_strip(const struct tiled k, const struct tile *w, size_t n,
 			k.multiply(&w[g], &x[g]);
 		if (g > 0)
 			collect(k, &sums, &w[g - 1], &x[g - 1], acc);
-		ask(next, 2 * g);
-		ask(next, 2 * g + 1);
+		for (; row < ROWS && row * n < (g + 1) * ROWS; row++)
+			ask(next, row);
 	}
 #pragma GCC unroll 16
 	for (r = 0; r < ROWS; r++)
@@ -304,11 +213,11 @@ put_sums(const struct block *b, size_t i, size_t t)
 INLINE void
 tiled_block(const struct tiled k, struct block *b)
 {
-	size_t g, n, i, t;
+	size_t parts = (b->groups + DEEP - 1) / DEEP, g, n, i, t;
 
 	memset(b->sums, 0, sizeof(b->sums));
-	for (g = 0; g < b->groups; g += n) {
-		n = b->groups - g < DEEP ? b->groups - g : DEEP;
+	for (g = 0; g < b->groups; g += n, parts--) {
+		n = (b->groups - g + parts - 1) / parts;	/* alike */
 		for (i = 0; i < b->strips; i++)
 			add_strip(k, b, i, g, n);
 	}
