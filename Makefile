@@ -187,6 +187,15 @@ fuzz:
 		tests/fuzz/corpus/$$n || { echo "$$n: FOUND" >&2; r=1; }; \
 	done; exit $$r
 
+#: make hunt       random products, attention and kernels against plain sums,
+#:                 HUNTTIME seconds each of seed HUNTSEED (a trial again:
+#:                 build/bin/product-hunt 0 SEED TRIAL)
+hunt: HUNTTIME = 60
+hunt: HUNTSEED = $(shell date +%s)
+hunt: $(BUILD)/bin/product-hunt $(BUILD)/bin/attention-hunt \
+    $(BUILD)/bin/kernel-hunt
+	for h in $^; do $$h $(HUNTTIME) $(HUNTSEED) || exit 1; done
+
 #: make lint       layers, headers, manual pages, shell, white space
 lint:
 	sh tests/layers.sh
@@ -223,7 +232,7 @@ bench-quant: all $(BENCHES)
 #: make parity     trains as PEFT does (MODEL=SmolLM2.gguf); other software
 #:                 reads what we write (PEERS, ADAPTERS=virtual envs; HUNT=N
 #:                 the first of HUNTS=N random configurations, FAMILY_HUNT=
-#:                 of FAMILY_HUNTS= families)
+#:                 of FAMILY_HUNTS= families, FAMILY_WIDE=1: wider)
 parity: all $(BUILD)/bin/logits-tool $(BUILD)/bin/tokenizer-unit \
     $(BUILD)/bin/side-tool $(BUILD)/bin/vocab-tool $(BUILD)/bin/peft-unit
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
@@ -277,6 +286,6 @@ distcheck: dist
 clean:
 	rm -rf build
 
-.PHONY: FORCE all help check demo sanitize fuzz lint bench bench-methods bench-quant parity completions \
+.PHONY: FORCE all help check demo sanitize fuzz hunt lint bench bench-methods bench-quant parity completions \
 	install uninstall dist distcheck clean
 .SECONDARY:

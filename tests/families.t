@@ -376,6 +376,32 @@ jq 'del(.rope_parameters)' bad/model/config.json >c; mv c bad/model/config.json
 expect 2 '*bad/model: config.json: key "rope_scaling" is missing' \
     peft-eval -q -m bad/model /dev/null
 
+# How many positions there are, too: rows of GPT-2's, the reach of yarn
+rm -rf bad; mkdir bad
+zstd -dqc "$TOP/tests/golden/families/gpt2.tar.zst" | tar -C bad -xf -
+jq 'del(.n_positions)' bad/model/config.json >c; mv c bad/model/config.json
+perl "$TOP/tests/st-edit.pl" 'my $p = $t{"transformer.wpe.weight"};
+    $p->{shape}[0] = 1024; $p->{data} .= "\0" x (960 * 32 * 2)' \
+    <bad/model/model.safetensors >c && mv c bad/model/model.safetensors
+ok 'gpt2 has 1024 positions' model-unit bad bad/model logits
+reach() {	# FAMILY N: what it has, and another number
+	rm -rf bad; mkdir bad
+	zstd -dqc "$TOP/tests/golden/families/$1.tar.zst" | tar -C bad -xf -
+	mv bad/model/config.json whole.json
+	seq -s, 60 | sed 's/[0-9]*/7/g;s/.*/{"input_ids":[3,&],"labels":[3,&]}/' >long
+	for max in null "$2" 64; do
+		jq --argjson n "$max" '.rope_parameters |= (del(.original_max_position_embeddings) +
+		    {rope_type: "yarn", factor: 4}) | if $n then .max_position_embeddings = $n
+		    else del(.max_position_embeddings) end' whole.json >bad/model/config.json
+		peft-eval -q --summary -m bad/model long >loss.$max || return
+	done
+	cmp loss.null "loss.$2" && ! cmp -s loss.null loss.64
+}
+for f in mistral:131072 qwen2:32768 qwen3:32768 stablelm:4096 olmo2:2048 \
+    mixtral:131072 cohere:8192 starcoder2:4096; do
+	ok "positions where nothing is said: $f" reach "${f%:*}" "${f#*:}"
+done
+
 # More tokens than there are positions
 rm -rf bad; mkdir bad
 zstd -dqc "$TOP/tests/golden/families/gpt2.tar.zst" | tar -C bad -xf -

@@ -248,10 +248,10 @@ pass(struct peft_cpu *cpu, struct set *set, bool back)
 	    s->T) * sizeof(float)));
 	if (back)
 		peft_product_backward_low(cpu, set->dx, s->cols, s->T, set->p,
-		    set->low, s->np, false, scratch);
+		    set->low, NULL, s->np, false, scratch);
 	else
 		peft_product_forward_low(cpu, set->x, s->cols, s->T, set->p,
-		    set->low, s->np, scratch);
+		    set->low, NULL, s->np, scratch);
 	free(scratch);
 }
 

@@ -11,6 +11,7 @@ unit int8-unit
 unit product-unit
 unit few-unit
 unit low-unit
+unit along-unit
 unit lowrank-unit "$TOP/tests/golden/lowrank.safetensors"
 
 # what the user says wins; these kernels cannot do small products unpacked,

@@ -160,6 +160,36 @@ test_f32(const struct peft_panel_f32 *p, size_t which, bool add)
 	return good;
 }
 
+/* From B in bf16 to the same bits as from what it holds. */
+static bool
+same_outer(const struct peft_panel_f32 *p, struct peft_outer o)
+{
+	size_t nb = o.k * o.ldb, nc = o.m * o.ldc * sizeof(float), i;
+	float *b = must(nb * sizeof(*b)), *c = must(nc), *c16 = must(nc);
+	uint16_t *halves = must(nb * sizeof(*halves));
+	bool same;
+
+	for (i = 0; i < nb; i++) {
+		halves[i] = peft_to_bf16(o.b[i]);
+		b[i] = peft_from_bf16(halves[i]);
+	}
+	memset(c, 0, nc);
+	memset(c16, 0, nc);
+	o.b = b;
+	o.c = c;
+	p->outer(&o);
+	o.b = NULL;
+	o.halves = halves;
+	o.c = c16;
+	p->outer(&o);
+	same = memcmp(c, c16, nc) == 0;
+	free(b);
+	free(c);
+	free(c16);
+	free(halves);
+	return same;
+}
+
 /* C += 0.5 A^T B, from rows that are wider than A and B. */
 static bool
 test_outer(const struct peft_panel_f32 *p, size_t which)
@@ -188,6 +218,7 @@ test_outer(const struct peft_panel_f32 *p, size_t which)
 			good = good && fabs((double)c[i * ldc + j] - sum) <=
 			    EPS * size * (2 * (double)k + 4);
 		}
+	good = good && same_outer(p, o);
 	free(a);
 	free(b);
 	free(c);

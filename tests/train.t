@@ -177,9 +177,9 @@ enough() {
 	run peft-train -m base --mem-limit "$(awk "BEGIN { print $need - .1 }")M" -n -o n/ "$@"
 	[ "$rc" -eq 3 ] || return
 	peft-train -q -m base --micro-tokens 1 -n -o n/ "$@" >fits || return
-	peft-train -q -m base --micro-tokens 1 -n -o n/ "$@" >again \
+	peft-train -q -m base --micro-tokens 1 -n -o n/ "$@" >told \
 	    --mem-limit "$(awk '/^total/ { print $2 "M" }' fits)" &&
-	! grep -q 'computed again' again
+	! grep -q 'computed again' told
 }
 # shellcheck disable=SC2086	# words are what they are
 for o in '--rank 8' '--rank 9' '--rank 11' '--method oft' '--rank 64' \
@@ -233,6 +233,12 @@ expect 0 '' train -n --compute bf16 --dropout 0.1 --micro-tokens 1 --mem-limit "
 ok 'bf16: the plan computes again' grep -q 'activations computed again' out
 expect 0 '' train --compute bf16 --dropout 0.1 --micro-tokens 1 --mem-limit "$limit" -o again16/ long
 ok 'bf16: computed again: the same bytes' cmp kept16/adapter_model.safetensors again16/adapter_model.safetensors
+# without dropout the MLP goes by tiles, unless it is computed again
+train -n --compute bf16 --micro-tokens 1 long >plan16
+limit=$(awk '/^total/ { printf "%dK", ($2 - 0.2) * 1024 }' plan16)
+expect 0 '' train --compute bf16 --micro-tokens 1 -o kept17/ long
+expect 0 '' train --compute bf16 --micro-tokens 1 --mem-limit "$limit" -o again17/ long
+ok 'bf16: by tiles or by matrices: the same bytes' cmp kept17/adapter_model.safetensors again17/adapter_model.safetensors
 for p in avx2 ref; do
 	run env PEFT_CPU=$p peft-train -v -m base --lr 1e-2 --rank 4 --batch 4 --compute bf16 --steps 2 -o p-$p/ t
 	[ $rc -eq 0 ] || grep -q 'no path' err || ok "PEFT_CPU=$p" false
@@ -272,6 +278,10 @@ done >both
 ok 'peft-eval: int8 within 2 %' sh -c 'jq -s -e "(.[0] / .[1] - 1 | fabs) < 0.02 and .[0] != .[1]" both >/dev/null'
 expect 0 '' peft-generate -q --compute int8 -m base -a i --max-tokens 4 -p hello
 expect 1 '*--compute*' train --compute f16 t
+jq -c 'select(.input_ids) | .weight = 1' t >weighed
+head -n 4 t | jq -c 'select(.input_ids) | .weight = 0' >>weighed
+expect 2 '*step 25: *weights add up to nothing' train --no-shuffle --batch 1 --log weighed.log -o x/ weighed
+ok 'before the first step' [ ! -s weighed.log ]
 expect 2 "*'nope' matches no module*" train --target nope t
 expect 2 '*end line*' sh -c 'head -n 5 t | peft-train -q -m base'
 expect 0 '' sh -c 'head -n 5 t | peft-train -q -m base --partial --steps 1 >/dev/null'

@@ -111,6 +111,17 @@ test_plain(const struct peft_vec *v, struct data *d, size_t size)
 	v->mul(want, want, w, size);
 	good = good && memcmp(y, want, size * sizeof(*y)) == 0;
 	fill(d, size, 3);
+	v->sum(want, x, 1, w, size);
+	peft_vec_ref.sum(y, x, 1, w, size);
+	good = good && memcmp(y, want, size * sizeof(*y)) == 0;
+	for (i = 0; i < size; i++)
+		d->tol[i] = EPS * (2 * fabs((double)x[i]) + 3 * 1.7 *
+		    fabs((double)w[i]));
+	memcpy(want, x, size * sizeof(*x));
+	v->sum(want, want, 1.7f, w, size);
+	peft_vec_ref.sum(y, x, 1.7f, w, size);
+	good = good && all_near(want, y, d->tol, size);
+	fill(d, size, 3);
 	for (i = 0; i < size; i++)
 		d->tol[i] = EPS * (2 * fabs((double)y[i]) + 3 * 1.7 *
 		    fabs((double)x[i]));
@@ -466,7 +477,7 @@ test_path(const struct peft_vec *v, struct data *d)
 				    size_t);
 	} tests[] = {
 		{ "dot, sumsq", test_sums },
-		{ "axpy, scale, add", test_plain },
+		{ "axpy, scale, add, sum", test_plain },
 		{ "rmsnorm and back", test_rmsnorm },
 		{ "swiglu and back", test_swiglu },
 		{ "softmax, expsub, argmax", test_softmax },

@@ -98,9 +98,8 @@ void	peft_gemm(struct peft_cpu *, enum peft_trans ta,
 	    enum peft_trans tb, size_t m, size_t n, size_t k, float alpha,
 	    const float *a, size_t lda, const float *b, size_t ldb, float beta,
 	    float *c, size_t ldc);
-/* C[m,n] += scale A^T B for a few rows m; A is [k, m]. */
-void	peft_outer(struct peft_cpu *, size_t m, size_t n, size_t k,
-	    float scale, const float *a, size_t lda, const float *b,
-	    size_t ldb, float *c, size_t ldc);
+/* See math/panel.h, on all threads. */
+struct peft_outer;
+void	peft_outer(struct peft_cpu *, const struct peft_outer *);
 
 #endif

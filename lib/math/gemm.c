@@ -237,21 +237,20 @@ outer_task(void *ctx, size_t task, int thread)
 	size_t j = task * STRIP;
 
 	(void)thread;
-	o.b += j;
+	if (o.halves != NULL)
+		o.halves += j;
+	else
+		o.b += j;
 	o.c += j;
 	o.n = o.n - j < STRIP ? o.n - j : STRIP;
 	s->f32->outer(&o);
 }
 
 void
-peft_outer(struct peft_cpu *cpu, size_t m, size_t n, size_t k, float scale,
-    const float *a, size_t lda, const float *b, size_t ldb, float *c,
-    size_t ldc)
+peft_outer(struct peft_cpu *cpu, const struct peft_outer *o)
 {
-	struct strips s = { .f32 = cpu->path.f32, .o = { .m = m, .n = n,
-	    .k = k, .a = a, .b = b, .lda = lda, .ldb = ldb, .scale = scale,
-	    .c = c, .ldc = ldc } };
+	struct strips s = { *o, cpu->path.f32 };
 
-	peft_cpu_count(cpu, 2 * (double)m * (double)n * (double)k);
-	peft_cpu_run(cpu, pieces(n, STRIP), outer_task, &s);
+	peft_cpu_count(cpu, 2 * (double)o->m * (double)o->n * (double)o->k);
+	peft_cpu_run(cpu, pieces(o->n, STRIP), outer_task, &s);
 }

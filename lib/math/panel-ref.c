@@ -46,6 +46,15 @@ f32_block(const struct peft_block *b)
 		}
 }
 
+static double
+outer_b(const struct peft_outer *o, size_t k, size_t j)
+{
+	size_t at = k * o->ldb + j;
+
+	return (double)(o->halves != NULL ? peft_from_bf16(o->halves[at]) :
+	    o->b[at]);
+}
+
 static void
 f32_outer(const struct peft_outer *o)
 {
@@ -57,7 +66,7 @@ f32_outer(const struct peft_outer *o)
 
 			for (k = 0; k < o->k; k++)
 				sum += (double)o->a[k * o->lda + i] *
-				    (double)o->b[k * o->ldb + j];
+				    outer_b(o, k, j);
 			o->c[i * o->ldc + j] += (float)((double)o->scale *
 			    sum);
 		}

@@ -46,10 +46,12 @@ struct peft_block {
 };
 
 /* C[m,n] += scale A^T B, A [k, m] and B [k, n]: gradients of what is thin.
- * Neither is packed.  How n is cut by vectors changes no bit. */
+ * Neither is packed.  How n is cut by vectors changes no bit, nor whether what
+ * bf16 holds comes as that or as f32. */
 struct peft_outer {
 	size_t		 m, n, k;
 	const float	*a, *b;
+	const uint16_t	*halves;	/* b in bf16, or NULL */
 	size_t		 lda, ldb;
 	float		 scale;
 	float		*c;

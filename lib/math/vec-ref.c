@@ -44,6 +44,15 @@ add(float *y, const float *x, size_t n)
 }
 
 static void
+sum(float *y, const float *x, float a, const float *w, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		y[i] = x[i] + a * w[i];
+}
+
+static void
 mul(float *y, const float *x, const float *w, size_t n)
 {
 	size_t i;
@@ -279,6 +288,7 @@ page_values(float *y, size_t ldy, const float *p, size_t ldp, size_t m,
 const struct peft_vec peft_vec_ref = {
 	.page_scores = page_scores, .page_values = page_values,
 	.name = "ref", .dot = dot, .axpy = axpy, .scale = scale, .add = add,
+	.sum = sum,
 	.mul = mul, .muladd = muladd,
 	.sumsq = sumsq, .nonfinite = nonfinite, .rmsnorm = rmsnorm,
 	.rmsnorm_back = rmsnorm_back, .swiglu = swiglu,

@@ -26,6 +26,9 @@ struct peft_vec {
 	void	(*scale)(float *y, float a, size_t n);
 	/* y += x */
 	void	(*add)(float *y, const float *x, size_t n);
+	/* y = x + a w; y may be x or w */
+	void	(*sum)(float *y, const float *x, float a, const float *w,
+		    size_t n);
 	/* y = x w, element by element; y may be x */
 	void	(*mul)(float *y, const float *x, const float *w, size_t n);
 	/* y += x w */

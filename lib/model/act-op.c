@@ -18,6 +18,7 @@ struct job {
 	const float		*dy;
 	size_t			 n, T, each;	/* rows of a task */
 	bool			 gated;
+	const struct peft_panel_f32 *trim;	/* or NULL: nothing is */
 };
 
 /* Floats of a row of gu. */
@@ -43,22 +44,30 @@ forward_rows(const struct job *j, size_t t, size_t end)
 		    end * w - at);
 }
 
-/* What was kept is widened as it is used: it is never in memory in f32. */
+/* What went into the activation, from i on: what was kept is widened as it is
+ * used, it is never in memory in f32. */
+static const float *
+taken(const struct job *j, size_t i, size_t n, float *room)
+{
+	if (j->kept == NULL)
+		return j->gu + i;
+	peft_stash_widen(room, j->kept + i, n);
+	return room;
+}
+
 static void
 again_row(const struct job *j, size_t t)
 {
-	const uint16_t *kept = j->kept + t * width(j);
-	float g[STRETCH], u[STRETCH];
-	size_t i, m;
+	float g[STRETCH], u[STRETCH], *y = j->y + t * j->n;
+	size_t i, m, at = t * width(j);
 
 	for (i = 0; i < j->n; i += m) {
 		m = j->n - i < STRETCH ? j->n - i : STRETCH;
-		peft_stash_widen(g, kept + i, m);
-		if (j->gated)
-			peft_stash_widen(u, kept + j->n + i, m);
-		peft_act_row(j->run, j->y + t * j->n + i, g,
-		    j->gated ? u : NULL, m);
+		peft_act_row(j->run, y + i, taken(j, at + i, m, g), j->gated ?
+		    taken(j, at + j->n + i, m, u) : NULL, m);
 	}
+	if (j->trim != NULL)
+		j->trim->trim(y, y, j->n);
 }
 
 static void
@@ -80,6 +89,8 @@ back_rows(const struct job *j, size_t t, size_t end)
 			peft_stash_widen(g, j->kept + t * w, w);
 		peft_act_back_row(j->run, g, j->gated ? g + j->n : NULL,
 		    j->dy + t * j->n, j->n);
+		if (j->trim != NULL)
+			j->trim->trim(g, g, w);
 	}
 }
 
@@ -115,6 +126,8 @@ go(struct job *j, size_t passes)
 
 	j->gated = j->run->net->config.t.has & (PEFT_BIT(PEFT_GATE) |
 	    PEFT_BIT(PEFT_GATE_UP));
+	if (peft_cpu_computes(cpu) == PEFT_COMPUTE_BF16)
+		j->trim = peft_cpu_panel_f32(cpu);
 	j->each = rows_of_task(j);
 	peft_cpu_run(cpu, (j->T + j->each - 1) / j->each, task, j);
 	peft_lap_end(cpu, &lap, PEFT_WORK_ACT, 0, (double)(j->T * j->n *
@@ -132,10 +145,11 @@ peft_op_act(struct peft_run *run, float *y, const float *gu, uint16_t *keep,
 }
 
 void
-peft_op_act_again(struct peft_run *run, float *y, const uint16_t *kept,
-    size_t n, size_t T)
+peft_op_act_again(struct peft_run *run, float *y, const float *gu,
+    const uint16_t *kept, size_t n, size_t T)
 {
 	struct job j = { .run = run, .rows = again_rows, .y = y,
+	    .gu = (float *)(uintptr_t)gu,
 	    .kept = (uint16_t *)(uintptr_t)kept, .n = n, .T = T };
 
 	go(&j, FORWARD);

@@ -3,9 +3,11 @@
 
 #include <string.h>
 
+#include "model/bare-impl.h"
 #include "model/experts.h"
 #include "model/hooks-impl.h"
 #include "model/latent-impl.h"
+#include "model/mlp-impl.h"
 #include "model/net-impl.h"
 
 /* dx += the gradient through a norm (or none) of dy. */
@@ -14,7 +16,7 @@ unnormed(struct peft_run *run, const struct peft_normal *norm, float *dx,
     const float *dy, const float *x)
 {
 	if (norm->n == 0)
-		peft_op_add(run, dx, dx, dy, 1);
+		peft_op_add(run, dx, NULL, dx, dy, 1);
 	else
 		peft_op_norm_back(run, norm, dx, dy, x, run->T, false);
 }
@@ -68,10 +70,7 @@ mlp_in_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	}, up = { &l->lin[PEFT_UP].w, s->gu, I };
 	const uint16_t *kept = peft_stash_of_act(run, s);
 
-	if (kept != NULL)
-		peft_op_act_again(run, run->act, kept, I, run->T);
-	else
-		peft_op_act(run, run->act, s->gu, NULL, I, run->T);
+	peft_op_act_again(run, run->act, s->gu, kept, I, run->T);
 	peft_linears_back(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
 	    run->act, I, run->dact, &out, 1);
 	peft_op_act_back(run, s->gu, kept, run->dact, I, run->T);
@@ -92,18 +91,18 @@ static void
 mlp_back(struct peft_run *run, size_t layer, struct peft_saved *s)
 {
 	const struct peft_layer *l = &run->net->layers[layer];
-	bool parallel = run->net->config.t.parallel;
-	const struct peft_normal *norm = &l->norm[PEFT_MLP_NORM];
-	const float *stream = parallel ? s->x : s->mid, *x;
+	const struct peft_normal *norm = peft_mlp_norm(run, layer);
+	const float *stream = peft_mlp_stream(run, s);
 	float *dy = branch(run, layer, PEFT_JOIN_MLP, s, s->mid, run->dx);
 
-	if (parallel && norm->n == 0)
-		norm = &l->norm[PEFT_ATTN_NORM];
-	x = peft_normed(run, norm, stream);
 	if (l->experts != NULL)
-		peft_experts_back(run, layer, s, x, run->dnormed, dy);
+		peft_experts_back(run, layer, s, peft_normed(run, norm,
+		    stream), run->dnormed, dy);
+	else if (peft_mlp_is_tiled(run, layer, s))
+		peft_mlp_tiled_back(run, layer, s, dy);
 	else
-		mlp_in_back(run, layer, s, x, dy);
+		mlp_in_back(run, layer, s, peft_mlp_rounded(run, layer,
+		    peft_normed(run, norm, stream)), dy);
 	unnormed(run, norm, run->dx, run->dnormed, stream);
 }
 
@@ -131,7 +130,7 @@ kept_queries_back(struct peft_run *run, const struct peft_layer *l,
 /* From the gradient of queries, keys and values to that of their input. */
 static void
 queries_back(struct peft_run *run, size_t layer, struct peft_saved *s,
-    const float *x, bool below)
+    const float *x, const uint16_t *halves, bool below)
 {
 	const struct peft_layer *l = &run->net->layers[layer];
 	const struct peft_heads_at *at = &run->net->at;
@@ -144,10 +143,18 @@ queries_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 		{ &l->lin[PEFT_V].w, run->dqkv + at->v, at->ld },
 	};
 
+	bool whole = l->lin[PEFT_QKV].site != NULL;
+	int first = whole ? PEFT_QKV : PEFT_Q;
+	const struct peft_along none = { 0 };
+
 	peft_queries_back(run, layer, s, run->dqkv);
-	if (l->lin[PEFT_KV_A].site != NULL)
+	if (halves != NULL)
+		peft_linears_along_back(run, &l->lin[first], &s->hook[first],
+		    NULL, halves, peft_halves_fit(run, D), dx, &none, whole ?
+		    &one : in, whole ? 1 : 3);
+	else if (l->lin[PEFT_KV_A].site != NULL)
 		peft_latent_back(run, layer, s, x, dx);
-	else if (l->lin[PEFT_QKV].site != NULL)
+	else if (whole)
 		peft_linears_back(run, &l->lin[PEFT_QKV], &s->hook[PEFT_QKV],
 		    x, D, dx, &one, 1);
 	else if (peft_is_kept(run, layer))
@@ -168,6 +175,7 @@ attention_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	struct peft_product out = { &l->lin[PEFT_O].w, dy, c->hidden };
 	const struct peft_normal *norm = &l->norm[PEFT_ATTN_NORM];
 	const struct peft_site *site = &run->net->attention[layer];
+	const uint16_t *halves;
 	const float *x;
 	bool gated;
 
@@ -180,7 +188,8 @@ attention_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	peft_hooks_backward(run, site, run->ranges,
 	    run->nranges, run->ident, s->qkv, run->net->at.ld, run->dattn,
 	    c->heads * c->v_dim, run->dqkv, run->net->at.ld, NULL);
-	x = peft_normed(run, norm, s->x);
+	halves = below ? peft_queries_halves(run, layer, s->x) : NULL;
+	x = halves != NULL ? NULL : peft_normed(run, norm, s->x);
 	gated = peft_hooks_keys(run, site, x, NULL);
 	if (gated) {
 		memset(run->tmp, 0, run->T * c->hidden * sizeof(*run->tmp));
@@ -188,9 +197,10 @@ attention_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 		    run->tmp);
 	}
 	peft_virtual_keys_back(run, layer, run->dqkv);
-	queries_back(run, layer, s, x, below);
+	queries_back(run, layer, s, x, halves, below);
 	if (below && gated)
-		peft_op_add(run, run->dnormed, run->dnormed, run->tmp, 1);
+		peft_op_add(run, run->dnormed, NULL, run->dnormed, run->tmp,
+		    1);
 	if (below)
 		unnormed(run, norm, run->dx, run->dnormed, s->x);
 }

@@ -29,6 +29,14 @@ is_beside(struct peft_run *run, const struct peft_site *site, const float *x,
 	return h->ops->thin(h->self, &call, w);
 }
 
+bool
+peft_is_alone(struct peft_run *run, const struct peft_site *site)
+{
+	struct peft_thin w;
+
+	return site->hooks == NULL || (is_beside(run, site, NULL, 0, NULL,
+	    &w) && w.alone);
+}
 
 void
 peft_beside(struct peft_run *run, struct peft_low *low,

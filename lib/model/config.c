@@ -118,7 +118,8 @@ defaults(struct peft_config *c)
 	struct peft_traits *t = &c->t;
 
 	*t = c->family->traits;
-	c->max_position = 2048;
+	c->max_position = c->family->positions > 0 ? c->family->positions :
+	    2048;
 	c->bos = -1;
 	c->use_window = !has_switch(c->family);
 	c->window = t->window;

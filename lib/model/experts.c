@@ -182,7 +182,7 @@ shared(struct peft_run *run, const struct peft_layer *l, struct peft_saved *s,
 	peft_op_act(run, run->vact, s->v.shared, NULL, S, run->T);
 	peft_linears(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN], run->vact,
 	    S, &out, 1);
-	peft_op_add(run, y, y, run->vy, 1);
+	peft_op_add(run, y, NULL, y, run->vy, 1);
 }
 
 static void
@@ -201,7 +201,7 @@ shared_back(struct peft_run *run, const struct peft_layer *l,
 	peft_op_act_back(run, s->v.shared, NULL, run->vdact, S, run->T);
 	peft_linears_back(run, &l->lin[PEFT_GATE], &s->hook[PEFT_GATE], x, D,
 	    run->vdx, in, 2);
-	peft_op_add(run, dx, dx, run->vdx, 1);
+	peft_op_add(run, dx, NULL, dx, run->vdx, 1);
 }
 
 static void

@@ -267,7 +267,8 @@ static const uint8_t queries_last[PEFT_NSLOT] = {
 };
 
 const struct peft_family peft_families_gpt[] = {
-	{ .model_type = "gpt2", .embed = "transformer.wte",
+	{ .model_type = "gpt2", .positions = 1024,
+	  .embed = "transformer.wte",
 	  .position = "transformer.wpe", .layers = "transformer.h",
 	  .norm = "transformer.ln_f", .head = "lm_head",
 	  .each = "classifier", .slot = gpt2,

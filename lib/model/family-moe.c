@@ -136,16 +136,19 @@ finish_gpt_oss(struct peft_config *c, const cJSON *j, struct peft_err *err)
 }
 
 const struct peft_family peft_families_moe[] = {
-	{ .model_type = "mixtral", NAMES, .slot = mixtral,
+	{ .model_type = "mixtral", .positions = 131072,
+	  NAMES, .slot = mixtral,
 	  .expert = mixtral_expert, .usual = mixtral_usual,
 	  .keys = mixtral_keys,
 	  .traits = { .has = MOE, .eps = 1e-5, .theta = 1e6,
 	  .topk_norm = true, .window_period = 1 } },
-	{ .model_type = "qwen3_moe", NAMES, .slot = qwen,
+	{ .model_type = "qwen3_moe", .positions = 32768,
+	  NAMES, .slot = qwen,
 	  .expert = qwen_expert, .keys = qwen3_keys,
 	  .traits = { .has = MOE | QK, .window_period = 1,
 	  .window = 4096 } },
-	{ .model_type = "olmoe", NAMES, .slot = qwen, .expert = qwen_expert,
+	{ .model_type = "olmoe", .positions = 4096,
+	  NAMES, .slot = qwen, .expert = qwen_expert,
 	  .keys = olmoe_keys,
 	  .traits = { .has = MOE | QK, .eps = 1e-5,
 	  .qk_norm = PEFT_QK_WHOLE } },
@@ -155,7 +158,8 @@ const struct peft_family peft_families_moe[] = {
 	  .traits = { .has = OUTER | PRE | BIT(PEFT_Q) | BIT(PEFT_KV_A) |
 	  BIT(PEFT_KV_NORM) | BIT(PEFT_KV_B) | BIT(PEFT_O) | GATED |
 	  BIT(PEFT_ROUTER), .interleaved = true } },
-	{ .model_type = "gpt_oss", NAMES, .slot = gpt_oss,
+	{ .model_type = "gpt_oss", .positions = 131072,
+	  NAMES, .slot = gpt_oss,
 	  .expert = qwen_expert, .router = "mlp.router",
 	  .keys = gpt_oss_keys, .finish = finish_gpt_oss,
 	  .traits = { .has = MOE, .bias = ATTN | BIT(PEFT_ROUTER),

@@ -143,6 +143,8 @@ struct peft_family {
 	/* [PEFT_NSLOT] the slot in whose place transformers lists a slot's
 	 * module; 0, NULL: in its own */
 	const uint8_t	*listed;
+	size_t		 positions;	/* max_position where nothing is said;
+					 * 0: 2048 */
 	struct peft_traits traits;
 	const struct peft_key *keys;	/* beyond the common; name NULL ends */
 	/* What no table says: at the end, when all is read. */

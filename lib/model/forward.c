@@ -4,28 +4,14 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "model/bare-impl.h"
+#include "model/branch-impl.h"
 #include "model/experts.h"
 #include "model/hooks-impl.h"
 #include "model/latent-impl.h"
+#include "model/mlp-impl.h"
 #include "model/net-impl.h"
 #include "quant/quant.h"
-
-/* y = x + scale * b, where b is a branch's output in run->tmp, or, if the
- * family norms it, its norm; then before holds it as it was. */
-static void
-join(struct peft_run *run, size_t layer, int which, struct peft_saved *s,
-    float *y, const float *x)
-{
-	const struct peft_normal *post = &run->net->layers[layer].norm[which ==
-	    PEFT_JOIN_ATTN ? PEFT_ATTN_POST : PEFT_MLP_POST];
-
-	if (post->n > 0)
-		peft_op_norm(run, post, run->tmp, which == PEFT_JOIN_ATTN ?
-		    s->o : s->down, run->T);
-	peft_join(run, layer, which, s, x, run->tmp);
-	peft_op_add(run, y, x, run->tmp,
-	    (float)run->net->config.t.residual_scale);
-}
 
 /* Keys and values of all rows, in[1] and in[2]; queries, in[0], of those that
  * are kept, by way of s->attn. */
@@ -48,7 +34,7 @@ kept_queries(struct peft_run *run, const struct peft_layer *l,
 /* Queries, keys and values from x, in one product or three. */
 static void
 queries(struct peft_run *run, size_t layer, struct peft_saved *s,
-    const float *x)
+    const float *x, const uint16_t *halves)
 {
 	const struct peft_layer *l = &run->net->layers[layer];
 	const struct peft_heads_at *at = &run->net->at;
@@ -61,9 +47,16 @@ queries(struct peft_run *run, size_t layer, struct peft_saved *s,
 		{ &l->lin[PEFT_V].w, y + at->v, at->ld },
 	};
 
-	if (l->lin[PEFT_KV_A].site != NULL)
+	struct peft_along along = { .halves = { halves } };
+	bool whole = l->lin[PEFT_QKV].site != NULL;
+	int first = whole ? PEFT_QKV : PEFT_Q;
+
+	if (halves != NULL)
+		peft_linears_along(run, &l->lin[first], &s->hook[first], NULL,
+		    0, &along, whole ? &one : in, whole ? 1 : 3);
+	else if (l->lin[PEFT_KV_A].site != NULL)
 		peft_latent(run, layer, s, x);
-	else if (l->lin[PEFT_QKV].site != NULL)
+	else if (whole)
 		peft_linears(run, &l->lin[PEFT_QKV], &s->hook[PEFT_QKV], x, D,
 		    &one, 1);
 	else if (peft_is_kept(run, layer))
@@ -79,13 +72,12 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
-	const struct peft_normal *post = &l->norm[PEFT_ATTN_POST];
-	float *o = post->n > 0 ? s->o : run->tmp;
-	struct peft_product out = { &l->lin[PEFT_O].w, o, c->hidden };
+	struct peft_branch_in out = { s->attn, c->heads * c->v_dim, NULL };
+	const uint16_t *halves = peft_queries_halves(run, layer, s->x);
+	const float *x = halves != NULL ? NULL : peft_normed(run,
+	    &l->norm[PEFT_ATTN_NORM], s->x);
 
-	const float *x = peft_normed(run, &l->norm[PEFT_ATTN_NORM], s->x);
-
-	queries(run, layer, s, x);
+	queries(run, layer, s, x, halves);
 	peft_virtual_keys(run, layer, s->qkv);
 	(void)peft_hooks_keys(run, &run->net->attention[layer], x, s->qkv);
 	peft_stash_trim(run, s->qkv, run->T * run->net->at.ld);
@@ -94,21 +86,30 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 	    run->nranges, run->ident, s->qkv, run->net->at.ld, s->attn,
 	    c->heads * c->v_dim, NULL);
 	peft_kept_begin(run, layer, s);
-	peft_linears(run, &l->lin[PEFT_O], &s->hook[PEFT_O], s->attn,
-	    c->heads * c->v_dim, &out, 1);
-	join(run, layer, PEFT_JOIN_ATTN, s, s->mid, s->x);
+	peft_branch(run, layer, PEFT_JOIN_ATTN, s, &out, s->mid, s->x);
 }
 
 /* What the MLP reads: the stream after attention, or before, normed. */
-static const float *
-mlp_x(struct peft_run *run, size_t layer, const struct peft_saved *s)
+const struct peft_normal *
+peft_mlp_norm(const struct peft_run *run, size_t layer)
 {
 	const struct peft_layer *l = &run->net->layers[layer];
 
-	if (!run->net->config.t.parallel)
-		return peft_normed(run, &l->norm[PEFT_MLP_NORM], s->mid);
-	return peft_normed(run, &l->norm[l->norm[PEFT_MLP_NORM].n > 0 ?
-	    PEFT_MLP_NORM : PEFT_ATTN_NORM], s->x);
+	return &l->norm[run->net->config.t.parallel &&
+	    l->norm[PEFT_MLP_NORM].n == 0 ? PEFT_ATTN_NORM : PEFT_MLP_NORM];
+}
+
+const float *
+peft_mlp_stream(const struct peft_run *run, const struct peft_saved *s)
+{
+	return run->net->config.t.parallel ? s->x : s->mid;
+}
+
+static const float *
+mlp_x(struct peft_run *run, size_t layer, const struct peft_saved *s)
+{
+	return peft_normed(run, peft_mlp_norm(run, layer),
+	    peft_mlp_stream(run, s));
 }
 
 /* Up to the input of the last product, run->act. */
@@ -141,21 +142,19 @@ mlp_in(struct peft_run *run, size_t layer, struct peft_saved *s,
 static void
 mlp(struct peft_run *run, size_t layer, struct peft_saved *s, float *y)
 {
-	const struct peft_config *c = &run->net->config;
-	const struct peft_layer *l = &run->net->layers[layer];
-	const struct peft_normal *post = &l->norm[PEFT_MLP_POST];
-	float *down = post->n > 0 ? s->down : run->tmp;
-	struct peft_product out = { &l->lin[PEFT_DOWN].w, down, c->hidden };
-	const float *x = mlp_x(run, layer, s);
+	struct peft_branch_in out = { run->act, run->net->config.inter, NULL };
 
-	if (l->experts != NULL)
-		peft_experts(run, layer, s, x, down);
-	else {
-		mlp_in(run, layer, s, x);
-		peft_linears(run, &l->lin[PEFT_DOWN], &s->hook[PEFT_DOWN],
-		    run->act, c->inter, &out, 1);
+	if (run->net->layers[layer].experts != NULL) {
+		peft_experts(run, layer, s, mlp_x(run, layer, s),
+		    peft_branch_end(run, layer, PEFT_JOIN_MLP, s));
+		peft_branch_join(run, layer, PEFT_JOIN_MLP, s, y, s->mid);
+		return;
 	}
-	join(run, layer, PEFT_JOIN_MLP, s, y, s->mid);
+	if (peft_mlp_is_tiled(run, layer, s))
+		out.halves = peft_mlp_tiled(run, layer, s);
+	else
+		mlp_in(run, layer, s, mlp_x(run, layer, s));
+	peft_branch(run, layer, PEFT_JOIN_MLP, s, &out, y, s->mid);
 }
 
 /* NEFTune's, of each record by its own length. */

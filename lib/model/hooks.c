@@ -48,7 +48,7 @@ peft_hook_at(struct peft_run *run, const struct peft_range *r,
 	    .x = x == NULL ? NULL : x + r->first * ldx, .ldx = ldx,
 	    .ids = run->ids + r->first, .saved = saved,
 	    .scratch = run->hook, .product = run->product,
-	    .hidden = run->hidden,
+	    .hidden = run->hidden, .halves = run->halves,
 	    .train = run->train, .step = run->step };
 }
 

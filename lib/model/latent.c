@@ -137,5 +137,5 @@ peft_latent_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	peft_linears_back(run, &l->lin[PEFT_KV_A], &s->hook[PEFT_KV_A], x,
 	    c->hidden, dx == NULL ? NULL : run->tmp, &a, 1);
 	if (dx != NULL)
-		peft_op_add(run, dx, dx, run->tmp, 1);
+		peft_op_add(run, dx, NULL, dx, run->tmp, 1);
 }

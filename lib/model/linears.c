@@ -28,11 +28,12 @@ peft_check_finite(struct peft_run *run, const char *where, const float *y,
 
 static void
 forward(struct peft_run *run, const float *x, size_t ldx, size_t T,
-    const struct peft_product *p, const struct peft_low *low, size_t n)
+    const struct peft_product *p, const struct peft_low *low,
+    const struct peft_along *along, size_t n)
 {
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 
-	peft_product_forward_low(run->net->cpu, x, ldx, T, p, low, n,
+	peft_product_forward_low(run->net->cpu, x, ldx, T, p, low, along, n,
 	    run->product);
 	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD, p->w->dtype, 0);
 }
@@ -41,18 +42,18 @@ void
 peft_products(struct peft_run *run, const float *x, size_t ldx, size_t T,
     const struct peft_product *p, size_t n)
 {
-	forward(run, x, ldx, T, p, NULL, n);
+	forward(run, x, ldx, T, p, NULL, NULL, n);
 }
 
 static void
 backward(struct peft_run *run, float *dx, size_t ldx, size_t T,
-    const struct peft_product *dy, const struct peft_low *low, size_t n,
-    bool add)
+    const struct peft_product *dy, const struct peft_low *low,
+    const struct peft_along *along, size_t n, bool add)
 {
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
 
-	peft_product_backward_low(run->net->cpu, dx, ldx, T, dy, low, n, add,
-	    run->product);
+	peft_product_backward_low(run->net->cpu, dx, ldx, T, dy, low, along, n,
+	    add, run->product);
 	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_BACKWARD, dy->w->dtype, 0);
 }
 
@@ -60,7 +61,7 @@ void
 peft_products_back(struct peft_run *run, float *dx, size_t ldx, size_t T,
     const struct peft_product *dy, size_t n, bool add)
 {
-	backward(run, dx, ldx, T, dy, NULL, n, add);
+	backward(run, dx, ldx, T, dy, NULL, NULL, n, add);
 }
 
 /* A weight stored [in, out] is multiplied as the gradient of one stored
@@ -76,7 +77,7 @@ products(struct peft_run *run, const struct peft_site *site, const float *x,
 		peft_products_back(run, p->y, p->ldy, run->T, &back, 1,
 		    false);
 	else
-		forward(run, x, ldx, run->T, p, low, n);
+		forward(run, x, ldx, run->T, p, low, NULL, n);
 }
 
 static void
@@ -89,7 +90,7 @@ products_back(struct peft_run *run, const struct peft_site *site, float *dx,
 	if (site->transposed)
 		peft_products(run, dy->y, dy->ldy, run->T, &forth, 1);
 	else
-		backward(run, dx, ldx, run->T, dy, low, n, false);
+		backward(run, dx, ldx, run->T, dy, low, NULL, n, false);
 }
 
 /* y = x W^T, or x W with the weight as it is stored. */
@@ -169,6 +170,17 @@ peft_linears(struct peft_run *run, const struct peft_linear *lin,
 		peft_check_finite(run, lin[i].site->path, p[i].y, p[i].ldy,
 		    out);
 	}
+}
+
+void
+peft_linears_along(struct peft_run *run, const struct peft_linear *lin,
+    float *const *saved, const float *x, size_t ldx,
+    const struct peft_along *along, const struct peft_product *p, size_t n)
+{
+	struct peft_low low[PEFT_SHARING] = { { 0 } };
+
+	peft_beside(run, low, lin, saved, x, ldx, n, false);
+	forward(run, x, ldx, run->T, p, low, along, n);
 }
 
 /* h of an adapter beside the weight is the product with its A that it is
@@ -275,4 +287,27 @@ peft_linears_back(struct peft_run *run, const struct peft_linear *lin,
 		    ldx, saved[i]);
 		run->hidden = NULL;
 	}
+}
+
+void
+peft_linears_along_back(struct peft_run *run, const struct peft_linear *lin,
+    float *const *saved, const float *x, const uint16_t *halves, size_t ldx,
+    float *dx, const struct peft_along *along, const struct peft_product *dy,
+    size_t n)
+{
+	struct peft_low low[PEFT_SHARING] = { { 0 } };
+	size_t i, in = lin->site->in;
+
+	peft_beside(run, low, lin, saved, x, ldx, n, true);
+	backward(run, dx, in, run->T, dy, low, along, n, false);
+	for (i = 0; i < n; i++) {
+		run->hidden = low[i].h;
+		run->halves = (struct peft_call_halves){ halves,
+		    along->halves[i] };
+		peft_hooks_backward(run, lin[i].site, run->ranges,
+		    run->nranges, run->ident, x, ldx, dy[i].y, dy[i].ldy, dx,
+		    in, saved[i]);
+	}
+	run->hidden = NULL;
+	run->halves = (struct peft_call_halves){ 0 };
 }

@@ -152,6 +152,7 @@ struct peft_run {
 	float	*dout;		/* [T, most] and of outputs' gradients */
 	float	*dhidden;	/* [T, most] of adapters beside weights */
 	float	*hidden;	/* what hooks are told of that, or NULL */
+	struct peft_call_halves halves;	/* and of these */
 	float	*ones, *unit;	/* [widest norm], where norms are trained */
 	float	*attention;			/* scratch, per thread */
 	size_t	 attention_stride;
@@ -250,6 +251,16 @@ void	peft_linear_again(struct peft_run *, const struct peft_linear *,
 void	peft_linears_back(struct peft_run *, const struct peft_linear *,
 	    float *const *saved, const float *x, size_t ldx, float *dx,
 	    struct peft_product *dy, size_t n);
+/* The same of linears that have no more than what is beside them, with what
+ * goes along with their products (quant/product.h); back, x may come as halves
+ * instead, ldx apart, and so may dy, as they go along. */
+void	peft_linears_along(struct peft_run *, const struct peft_linear *,
+	    float *const *saved, const float *x, size_t ldx,
+	    const struct peft_along *, const struct peft_product *, size_t n);
+void	peft_linears_along_back(struct peft_run *, const struct peft_linear *,
+	    float *const *saved, const float *x, const uint16_t *halves,
+	    size_t ldx, float *dx, const struct peft_along *,
+	    const struct peft_product *dy, size_t n);
 /* The products alone, on the clock. */
 void	peft_products(struct peft_run *, const float *x, size_t ldx, size_t T,
 	    const struct peft_product *, size_t n);
@@ -272,11 +283,16 @@ void	peft_stash_layout(struct peft_run *);	/* behind layer 0's */
 void	peft_stash(const struct peft_run *, const struct peft_saved *);
 void	peft_unstash(const struct peft_run *, const struct peft_saved *);
 void	peft_stash_trim(const struct peft_run *, float *x, size_t n);
-/* Where the activation's input is put away as it is used, and taken from; or
- * NULL.  Rounding goes on to a multiple of PEFT_KSTEP. */
+/* Where the stream before a layer's branches, and the activation's input, are
+ * put away as they are made or used, and taken from; or NULL.  Rounding goes
+ * on to a multiple of PEFT_KSTEP, keeping does not. */
+uint16_t *peft_stash_of_x(const struct peft_run *, size_t layer);
+uint16_t *peft_stash_of_mid(const struct peft_run *, size_t layer);
 uint16_t *peft_stash_of_act(const struct peft_run *,
 	    const struct peft_saved *);
 void	peft_stash_round(const struct peft_run *, uint16_t *to,
+	    const float *from, size_t n);
+void	peft_stash_keep(const struct peft_run *, uint16_t *to,
 	    const float *from, size_t n);
 void	peft_stash_widen(float *to, const uint16_t *from, size_t n);
 

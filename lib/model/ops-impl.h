@@ -9,14 +9,18 @@
 /* ops.c: one operation over T rows, on all threads. */
 void	peft_op_norm(struct peft_run *, const struct peft_normal *, float *y,
 	    const float *x, size_t T);
+/* y, ld apart, rounded to bf16, by way of run->tmp. */
+void	peft_op_norm_halves(struct peft_run *, const struct peft_normal *,
+	    uint16_t *y, size_t ld, const float *x);
 /* x, or what the norm makes of it, in run->normed. */
 const float *peft_normed(struct peft_run *, const struct peft_normal *,
 	    const float *x);
 /* dx += (or =, if set) the gradient. */
 void	peft_op_norm_back(struct peft_run *, const struct peft_normal *,
 	    float *dx, const float *dy, const float *x, size_t T, bool set);
-void	peft_op_add(struct peft_run *, float *y, const float *a,
-	    const float *b, float scale);	/* y = a + scale b */
+/* y = a + scale b, put away rounded to bf16, too (keep NULL: not). */
+void	peft_op_add(struct peft_run *, float *y, uint16_t *keep,
+	    const float *a, const float *b, float scale);
 void	peft_op_scale(struct peft_run *, float *y, const float *a,
 	    float scale);
 void	peft_op_bias(struct peft_run *, float *y, size_t ld, const float *b,
@@ -38,12 +42,13 @@ void	peft_act_back_row(const struct peft_run *, float *g, float *u,
 	    const float *dy, size_t n);
 
 /* act-op.c: y[T, n] = act(gate) up from gu = [gate | up] or [up], which are put
- * away rounded to bf16 (keep NULL: not); the same from what was; and from
- * that (kept NULL: from gu) their gradient, to gu. */
+ * away rounded to bf16 (keep NULL: not).  For backward, the same from what was
+ * (kept NULL: from gu), and from that their gradient, to gu; with bf16 both
+ * are rounded, as products and adapters use them (mlp-tiles.c). */
 void	peft_op_act(struct peft_run *, float *y, const float *gu,
 	    uint16_t *keep, size_t n, size_t T);
-void	peft_op_act_again(struct peft_run *, float *y, const uint16_t *kept,
-	    size_t n, size_t T);
+void	peft_op_act_again(struct peft_run *, float *y, const float *gu,
+	    const uint16_t *kept, size_t n, size_t T);
 void	peft_op_act_back(struct peft_run *, float *gu, const uint16_t *kept,
 	    const float *dy, size_t n, size_t T);
 

@@ -13,7 +13,8 @@ struct op {
 	void		(*row)(const struct op *, size_t t);
 	size_t		 T, n;
 	float		*y;			/* written */
-	size_t		 ldy;
+	uint16_t	*halves;		/* the same, or instead */
+	size_t		 ldy;			/* of the one or the other */
 	const float	*a, *b;			/* read */
 	float		 scale;
 	bool		 set;
@@ -139,6 +140,26 @@ peft_op_norm(struct peft_run *run, const struct peft_normal *norm, float *y,
 	op_run(run, &op);
 }
 
+/* In f32 a row is only passing: tasks have one each. */
+static void
+norm_halves_row(const struct op *op, size_t t)
+{
+	float *y = op->y + t / ROWS * op->n;
+
+	peft_norm_row(op->run, op->norm, 0, y, op->a + t * op->n);
+	peft_stash_round(op->run, op->halves + t * op->ldy, y, op->n);
+}
+
+void
+peft_op_norm_halves(struct peft_run *run, const struct peft_normal *norm,
+    uint16_t *y, size_t ld, const float *x)
+{
+	struct op op = { .row = norm_halves_row, .T = run->T, .n = norm->n,
+	    .y = run->tmp, .halves = y, .ldy = ld, .a = x, .norm = norm };
+
+	op_run(run, &op);
+}
+
 const float *
 peft_normed(struct peft_run *run, const struct peft_normal *norm,
     const float *x)
@@ -183,23 +204,19 @@ add_row(const struct op *op, size_t t)
 {
 	const float *a = op->a + t * op->n, *b = op->b + t * op->n;
 	float *y = op->y + t * op->n;
-	size_t i;
 
-	if (op->scale == 1)
-		for (i = 0; i < op->n; i++)
-			y[i] = a[i] + b[i];
-	else
-		for (i = 0; i < op->n; i++)
-			y[i] = a[i] + op->scale * b[i];
+	op->run->vec->sum(y, a, op->scale, b, op->n);
+	if (op->halves != NULL)
+		peft_stash_keep(op->run, op->halves + t * op->n, y, op->n);
 }
 
 void
-peft_op_add(struct peft_run *run, float *y, const float *a, const float *b,
-    float scale)
+peft_op_add(struct peft_run *run, float *y, uint16_t *keep, const float *a,
+    const float *b, float scale)
 {
 	struct op op = { .row = add_row, .T = run->T,
 	    .n = run->net->config.hidden, .y = y, .a = a, .b = b,
-	    .scale = scale };
+	    .scale = scale, .halves = keep };
 
 	op_run(run, &op);
 }

@@ -46,6 +46,10 @@ struct peft_hook_call {
 	float		*product;	/* scratch for products of the site's
 					 * shape (quant/product.h) */
 	bool		 train;		/* backward will follow */
+	struct peft_call_halves {
+		const uint16_t *x, *dy;
+	} halves;			/* backward: x and dy in bf16 instead,
+					 * if thin() said `alone'; or NULL */
 	float		*hidden;	/* h, or dh, of thin() below, if it is
 					 * there already; y, or dx, has what
 					 * is due to it then */
@@ -66,6 +70,8 @@ struct peft_thin {
 	size_t		 r, in, out;
 	const float	*a, *b;		/* [r, in], [out, r] */
 	float		 scale;		/* s */
+	bool		 alone;		/* forward adds no more than this, and
+					 * backward may be given halves */
 };
 
 /*

@@ -6,6 +6,8 @@
  * before its backward.  (Log-sums and what hooks keep stay f32.)
  */
 
+#include <string.h>
+
 #include "model/experts.h"
 #include "model/net-impl.h"
 #include "quant/quant.h"
@@ -49,10 +51,24 @@ peft_stash_widen(float *to, const uint16_t *from, size_t n)
 	peft_decode(&w, 0, n, to);
 }
 
+void
+peft_stash_keep(const struct peft_run *run, uint16_t *to, const float *from,
+    size_t n)
+{
+	size_t left = n % PEFT_KSTEP, whole = n - left;
+	uint16_t part[PEFT_KSTEP];
+
+	peft_stash_round(run, to, from, whole);
+	if (left == 0)
+		return;
+	peft_stash_round(run, part, from + whole, left);
+	memcpy(to + whole, part, left * sizeof(*to));
+}
+
 static void
 round_piece(const struct job *j, size_t at, size_t n)
 {
-	peft_stash_round(j->run, j->halves + at, j->floats + at, n);
+	peft_stash_keep(j->run, j->halves + at, j->floats + at, n);
 }
 
 static void
@@ -133,14 +149,43 @@ is_last(const struct peft_run *run, const struct peft_saved *s)
 	return s == &run->saved[run->net->config.layers - 1];
 }
 
+static bool
+is_stashed(const struct peft_run *run, const struct peft_saved *s)
+{
+	return is_rounded(run) && s->stash != NULL && !is_last(run, s);
+}
+
+uint16_t *
+peft_stash_of_x(const struct peft_run *run, size_t layer)
+{
+	const struct peft_saved *s = &run->saved[layer];
+
+	return layer < run->net->config.layers && is_stashed(run, s) ?
+	    s->stash_x : NULL;
+}
+
+uint16_t *
+peft_stash_of_mid(const struct peft_run *run, size_t layer)
+{
+	const struct peft_saved *s = &run->saved[layer];
+
+	return is_stashed(run, s) ? s->stash + (s->mid - s->work) : NULL;
+}
+
 void
 peft_stash(const struct peft_run *run, const struct peft_saved *s)
 {
-	if (!is_rounded(run) || s->stash == NULL || is_last(run, s))
+	size_t n = (size_t)(s->mid - s->work), D = run->net->config.hidden;
+	size_t behind = n + run->caps.tokens * D;
+
+	if (!is_stashed(run, s))
 		return;
-	go(run, s->x, s->stash_x, run->T * run->net->config.hidden,
+	if (s == run->saved)		/* what others have the layer before put
+					 * away */
+		go(run, s->x, s->stash_x, run->T * D, round_piece);
+	go(run, s->work, s->stash, n, round_piece);
+	go(run, s->work + behind, s->stash + behind, s->nwork - behind,
 	    round_piece);
-	go(run, s->work, s->stash, s->nwork, round_piece);
 }
 
 /* What was computed again is rounded to the same values. */

@@ -243,8 +243,11 @@ static bool
 thin(const void *self, const struct peft_hook_call *c, struct peft_thin *w)
 {
 	const struct peft_module *m = self;
+	bool is = peft_lowrank_thin(self, c, w) && (c == NULL ||
+	    m->weight == 1);
 
-	return peft_lowrank_thin(self, c, w) && (c == NULL || m->weight == 1);
+	w->alone = false;		/* what comes of it is scaled */
+	return is;
 }
 
 const struct peft_hook_ops peft_dora_hook = {

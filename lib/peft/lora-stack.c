@@ -148,8 +148,9 @@ thin_of(const struct peft_module *m, size_t e)
 	const struct stack *s = m->state;
 	size_t r = m->rank, in = m->site->in, out = m->site->out;
 
-	return (struct peft_thin){ r, in, out, m->param[A]->value +
-	    e * r * in, s->b + e * out * r, m->scale * m->weight };
+	return (struct peft_thin){ .r = r, .in = in, .out = out,
+	    .a = m->param[A]->value + e * r * in, .b = s->b + e * out * r,
+	    .scale = m->scale * m->weight };
 }
 
 static void

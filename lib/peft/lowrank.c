@@ -93,8 +93,9 @@ thin_of(const struct peft_module *m)
 {
 	const struct peft_lowrank *l = m->state;
 
-	return (struct peft_thin){ m->rank, m->site->in, m->site->out, l->a,
-	    l->b, m->scale * m->weight };
+	return (struct peft_thin){ .r = m->rank, .in = m->site->in,
+	    .out = m->site->out, .a = l->a, .b = l->b,
+	    .scale = m->scale * m->weight };
 }
 
 size_t
@@ -179,6 +180,7 @@ peft_lowrank_thin(const void *self, const struct peft_hook_call *c,
 		return false;
 	if (c != NULL)
 		*w = thin_of(m);
+	w->alone = ops_of(m) != NULL || m->param[BIAS] == NULL;
 	return true;
 }
 

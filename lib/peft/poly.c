@@ -169,7 +169,8 @@ mix(const struct peft_module *m, const struct peft_hook_call *c)
 					    w[s] * *pb++;
 		}
 	}
-	return (struct peft_thin){ r, in, out, a, b, m->weight / (float)r };
+	return (struct peft_thin){ .r = r, .in = in, .out = out, .a = a,
+	    .b = b, .scale = m->weight / (float)r };
 }
 
 static void

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "math/panel.h"
 #include "math/vec.h"
 #include "peft/thin.h"
 #include "quant/product.h"
@@ -147,10 +148,16 @@ peft_thin_gradients(const struct peft_hook_call *c,
 	float *g = c->scratch + c->T * w->r;
 	size_t r = w->r, i, k;
 
-	peft_outer(c->cpu, r, w->in, c->T, 1, dh, r, x, ldx, da, w->in);
+	struct peft_outer a = { .m = r, .n = w->in, .k = c->T, .a = dh,
+	    .lda = r, .b = x, .ldb = ldx, .halves = c->halves.x, .scale = 1,
+	    .c = da, .ldc = w->in };
+	struct peft_outer b = { .m = r, .n = w->out, .k = c->T, .a = c->saved,
+	    .lda = r, .b = dy, .ldb = lddy, .halves = c->halves.dy,
+	    .scale = w->scale, .c = g, .ldc = w->out };
+
 	memset(g, 0, r * w->out * sizeof(*g));
-	peft_outer(c->cpu, r, w->out, c->T, w->scale, c->saved, r, dy, lddy,
-	    g, w->out);
+	peft_outer(c->cpu, &a);
+	peft_outer(c->cpu, &b);
 	for (i = 0; i < w->out; i++)
 		for (k = 0; k < r; k++)
 			db[i * r + k] += g[k * w->out + i];

@@ -230,9 +230,10 @@ act_of(const struct peft_module *m, const struct peft_hook_call *c, size_t e)
 	const struct peft_xlora *s = m->settings;
 	size_t in = m->site->in, t, i;
 	float *input = c->scratch + peft_thin_scratch(m, c->T), *grad;
-	struct act a = { x, { x->rank, in, m->site->out,
-	    x->param[0]->value, x->param[1]->value, x->scale *
-	    (float)s->weight * m->weight }, *c, input + c->T * in };
+	struct act a = { x, { .r = x->rank, .in = in, .out = m->site->out,
+	    .a = x->param[0]->value, .b = x->param[1]->value,
+	    .scale = x->scale * (float)s->weight * m->weight }, *c,
+	    input + c->T * in };
 
 	for (t = 0; t < c->T; t++) {
 		float k = scale_of(m, c, e, t, &grad);

@@ -30,6 +30,11 @@ struct peft_products {
 	struct peft_expander		 e;
 	const struct peft_product	*p;
 	const struct peft_low		*lows;	/* [np] or NULL */
+	const uint16_t	*halves[2 * PEFT_MOSTNP]; /* left-hand segments that
+						 * came rounded, or NULL */
+	const struct peft_along		*along;	/* whose made() is called, or
+						 * NULL */
+	size_t				 behind; /* rows of earlier parts */
 	size_t				 np, T, ldx, lddx;
 	bool				 back, add;
 	bool				 made;	/* panels are there already */
@@ -39,6 +44,7 @@ struct peft_products {
 	const float			*x;
 	float				*dx;
 	float		*room;		/* per thread */
+	float		*tiles;		/* the same, peft_product_tile() */
 	void		*slab;		/* panels */
 	void		*left;		/* the left-hand side rounded, one
 					 * segment behind the other; NULL:
@@ -46,6 +52,7 @@ struct peft_products {
 	/* the slab at hand: panels first .. first+n, chunks from .. on */
 	size_t		 first, n, depth, nchunks;
 	struct peft_chunk from;
+	bool		 begins, ends;	/* it has the first, the last chunk */
 	size_t		 m, down;	/* rows of a task; tasks down */
 	unsigned	 fresh;		/* bits: segments to be rounded still */
 };
@@ -54,6 +61,13 @@ struct peft_products {
 void	peft_product_slabs(struct peft_products *);
 /* Floats of the slab. */
 size_t	peft_product_slab(const struct peft_expander *);
+
+/* product-tile.c: the products of the slab at hand; floats of a thread's tile
+ * of up to T tokens. */
+void	peft_product_tiles(struct peft_products *);
+size_t	peft_product_tile(const struct peft_expander *, size_t T);
+/* Where a panel of the slab is: of which product, which of its panels. */
+size_t	peft_locate(const struct peft_products *, size_t *panel);
 
 /* product-low.c: the same, and peft_product_few(), with adapters of low rank
  * beside; B [rows, r] of one as a weight. */
@@ -105,6 +119,35 @@ static inline size_t
 peft_pieces(size_t n, size_t of)
 {
 	return (n + of - 1) / of;
+}
+
+static inline size_t
+peft_panels_of(const struct peft_products *j, size_t i)
+{
+	const struct peft_weight *w = j->p[i].w;
+
+	return peft_pieces(j->back ? w->cols : w->rows, PEFT_PANEL);
+}
+
+/* Is a chunk that of the adapters beside? */
+static inline bool
+peft_is_low(const struct peft_products *j, const struct peft_chunk *c)
+{
+	return !j->back && c->seg > 0;
+}
+
+static inline size_t
+peft_padded(const struct peft_products *j, size_t deep)
+{
+	return peft_pieces(deep, j->e.step) * j->e.step;
+}
+
+/* How many products' panels lie in turns: what is made of the same columns of
+ * all is a task's then. */
+static inline size_t
+peft_turns(const struct peft_products *j)
+{
+	return j->along != NULL && !j->back ? j->np : 1;
 }
 
 #endif

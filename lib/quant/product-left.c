@@ -126,6 +126,10 @@ peft_left_of(const struct peft_products *j, size_t seg, size_t at, size_t t,
 {
 	const float *src;
 
+	if (j->halves[seg] != NULL) {
+		*ld = peft_left_stride(&j->e, peft_left_size(j, seg));
+		return j->halves[seg] + t * *ld + at;
+	}
 	if (j->left != NULL) {
 		*ld = peft_left_stride(&j->e, peft_left_size(j, seg));
 		return (char *)j->left + (peft_left_at(j, seg) + t * *ld +

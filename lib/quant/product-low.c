@@ -71,6 +71,7 @@ forward(struct peft_products *j)
 	thin.np = hidden_products(j, p, a);
 	thin.p = p;
 	thin.low = 0;
+	thin.along = NULL;
 	peft_product_slabs(&thin);
 	for (i = 0; i < j->np; i++)
 		scale(&j->lows[i], j->T, j->lows[i].scaled);
@@ -92,7 +93,9 @@ hidden_back(struct peft_products *j, size_t i)
 	thin.dx = low->h;
 	thin.lddx = low->r;
 	thin.add = false;
-	thin.fresh = 1;
+	thin.along = NULL;
+	thin.halves[0] = j->halves[i];
+	thin.fresh = j->fresh >> i & 1;
 	if (j->left != NULL)
 		thin.left = (char *)j->left + peft_left_at(j, i) * j->e.size;
 	peft_product_slabs(&thin);
@@ -122,10 +125,13 @@ backward(struct peft_products *j)
 void
 peft_product_lows(struct peft_products *j)
 {
-	size_t low = largest(j);
+	size_t low = largest(j), i;
 
 	j->low = j->back ? 0 : low;
-	j->fresh = (1u << peft_left_segments(j)) - 1;
+	j->fresh = 0;
+	for (i = 0; i < peft_left_segments(j); i++)
+		if (j->halves[i] == NULL)
+			j->fresh |= 1u << i;
 	if (low == 0)
 		peft_product_slabs(j);
 	else if (j->back)

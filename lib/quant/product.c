@@ -18,6 +18,12 @@ rooms(const struct peft_cpu *cpu, const struct peft_expander *e)
 	return (size_t)peft_cpu_threads(cpu) * (few > e->room ? few : e->room);
 }
 
+static size_t
+tiles(const struct peft_cpu *cpu, const struct peft_expander *e, size_t T)
+{
+	return (size_t)peft_cpu_threads(cpu) * peft_product_tile(e, T);
+}
+
 /* Is the left-hand side used in another form than it has? */
 static bool
 is_rounded(const struct peft_expander *e)
@@ -42,6 +48,7 @@ scratch_of(const struct peft_cpu *cpu, enum peft_compute compute, size_t rows,
 		n += T * k * e.size / sizeof(float) +
 		    T * (peft_product_scales(&e, k) + PEFT_MOSTNP);
 	}
+	n += tiles(cpu, &e, T);
 	return rooms(cpu, &e) + (few > n ? few : n);
 }
 
@@ -64,7 +71,8 @@ start(struct peft_cpu *cpu, enum peft_compute compute, size_t T,
 	struct peft_products j = { .cpu = cpu, .e = peft_expander_of(cpu,
 	    compute), .p = p, .np = np, .T = T, .room = scratch };
 
-	j.slab = scratch + rooms(cpu, &j.e);
+	j.tiles = scratch + rooms(cpu, &j.e);
+	j.slab = j.tiles + tiles(cpu, &j.e, T);
 	if (is_rounded(&j.e))
 		j.left = (float *)j.slab + peft_product_slab(&j.e);
 	return j;
@@ -77,6 +85,39 @@ peft_product_is_few(const struct peft_cpu *cpu, size_t T)
 
 	return sums == PEFT_AS_FEW || (sums == PEFT_BY_NUMBER &&
 	    T <= PEFT_FEW_TOKENS);
+}
+
+size_t
+peft_product_halves(const struct peft_cpu *cpu, size_t k)
+{
+	struct peft_expander e = peft_expander_of(cpu,
+	    peft_cpu_computes(cpu));
+
+	return e.bf16 == NULL ? 0 : peft_left_stride(&e, k);
+}
+
+static void
+go_along(struct peft_products *j, const struct peft_along *along)
+{
+	size_t i;
+
+	for (i = 0; along != NULL && i < PEFT_ALONG; i++)
+		j->halves[i] = along->halves[i];
+	if (along != NULL && along->made != NULL)
+		j->along = along;
+}
+
+/* What came rounded, of a part that begins at token t. */
+static void
+set_halves(const struct peft_products *j, struct peft_products *part,
+    size_t t)
+{
+	size_t i;
+
+	for (i = 0; i < PEFT_ALONG; i++)
+		if (j->halves[i] != NULL)
+			part->halves[i] = j->halves[i] + t *
+			    peft_left_stride(&j->e, peft_left_size(j, i));
 }
 
 /* Rounded tokens come some at a time. */
@@ -96,6 +137,8 @@ multiply(struct peft_products *j)
 	part.lows = j->lows == NULL ? NULL : low;
 	for (t = 0; t < j->T; t += part.T) {
 		part.T = peft_least(AT_ONCE, j->T - t);
+		part.behind = t;
+		set_halves(j, &part, t);
 		if (j->back)
 			part.dx = j->dx + t * j->lddx;
 		else
@@ -129,6 +172,13 @@ count(struct peft_cpu *cpu, size_t T, const struct peft_product *p,
 	}
 }
 
+/* What is beside the products behind those that are taken at once. */
+static const struct peft_low *
+behind(const struct peft_low *low)
+{
+	return low == NULL ? NULL : low + PEFT_MOSTNP;
+}
+
 /* Do whole numbers do for many tokens?  Not beside an adapter, whose part is
  * in the same sums. */
 static bool
@@ -145,20 +195,23 @@ is_whole(const struct peft_products *j)
 static void
 forward(struct peft_cpu *cpu, enum peft_compute compute, const float *x,
     size_t ldx, size_t T, const struct peft_product *p,
-    const struct peft_low *low, size_t np, float *scratch)
+    const struct peft_low *low, const struct peft_along *along, size_t np,
+    float *scratch)
 {
 	struct peft_products j;
 
 	if (T == 0)
 		return;
-	for (; np > PEFT_MOSTNP; np -= PEFT_MOSTNP, p += PEFT_MOSTNP)
-		forward(cpu, compute, x, ldx, T, p, NULL, PEFT_MOSTNP,
+	for (; np > PEFT_MOSTNP; np -= PEFT_MOSTNP, p += PEFT_MOSTNP,
+	    low = behind(low))
+		forward(cpu, compute, x, ldx, T, p, low, NULL, PEFT_MOSTNP,
 		    scratch);
 	count(cpu, T, p, low, np);
 	j = start(cpu, compute, T, p, np, scratch);
 	j.lows = low;
 	j.x = x;
 	j.ldx = ldx;
+	go_along(&j, along);
 	if (peft_product_is_few(cpu, T))
 		peft_product_lows_few(&j);
 	else if (is_whole(&j))
@@ -170,16 +223,17 @@ forward(struct peft_cpu *cpu, enum peft_compute compute, const float *x,
 static void
 backward(struct peft_cpu *cpu, enum peft_compute compute, float *dx,
     size_t ldx, size_t T, const struct peft_product *p,
-    const struct peft_low *low, size_t np, bool add, float *scratch)
+    const struct peft_low *low, const struct peft_along *along, size_t np,
+    bool add, float *scratch)
 {
 	struct peft_products j;
 
 	if (T == 0)
 		return;
 	for (; np > PEFT_MOSTNP; np -= PEFT_MOSTNP, p += PEFT_MOSTNP,
-	    add = true)
-		backward(cpu, compute, dx, ldx, T, p, NULL, PEFT_MOSTNP, add,
-		    scratch);
+	    low = behind(low), add = true)
+		backward(cpu, compute, dx, ldx, T, p, low, NULL, PEFT_MOSTNP,
+		    add, scratch);
 	count(cpu, T, p, low, np);
 	j = start(cpu, compute, T, p, np, scratch);
 	j.lows = low;
@@ -187,6 +241,7 @@ backward(struct peft_cpu *cpu, enum peft_compute compute, float *dx,
 	j.dx = dx;
 	j.lddx = ldx;
 	j.add = add;
+	go_along(&j, along);
 	multiply(&j);
 }
 
@@ -194,48 +249,50 @@ void
 peft_product_forward(struct peft_cpu *cpu, const float *x, size_t ldx,
     size_t T, const struct peft_product *p, size_t np, float *scratch)
 {
-	forward(cpu, peft_cpu_computes(cpu), x, ldx, T, p, NULL, np, scratch);
+	forward(cpu, peft_cpu_computes(cpu), x, ldx, T, p, NULL, NULL, np,
+	    scratch);
 }
 
 void
 peft_product_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
     const struct peft_product *p, size_t np, bool add, float *scratch)
 {
-	backward(cpu, peft_cpu_computes(cpu), dx, ldx, T, p, NULL, np, add,
-	    scratch);
+	backward(cpu, peft_cpu_computes(cpu), dx, ldx, T, p, NULL, NULL, np,
+	    add, scratch);
 }
 
 void
 peft_product_forward_low(struct peft_cpu *cpu, const float *x, size_t ldx,
     size_t T, const struct peft_product *p, const struct peft_low *low,
-    size_t np, float *scratch)
+    const struct peft_along *along, size_t np, float *scratch)
 {
-	forward(cpu, peft_cpu_computes(cpu), x, ldx, T, p, low, np, scratch);
+	forward(cpu, peft_cpu_computes(cpu), x, ldx, T, p, low, along, np,
+	    scratch);
 }
 
 void
 peft_product_backward_low(struct peft_cpu *cpu, float *dx, size_t ldx,
     size_t T, const struct peft_product *p, const struct peft_low *low,
-    size_t np, bool add, float *scratch)
+    const struct peft_along *along, size_t np, bool add, float *scratch)
 {
-	backward(cpu, peft_cpu_computes(cpu), dx, ldx, T, p, low, np, add,
-	    scratch);
+	backward(cpu, peft_cpu_computes(cpu), dx, ldx, T, p, low, along, np,
+	    add, scratch);
 }
 
 void
 peft_product_forward_fine(struct peft_cpu *cpu, const float *x, size_t ldx,
     size_t T, const struct peft_product *p, float *scratch)
 {
-	forward(cpu, peft_cpu_computes_dense(cpu), x, ldx, T, p, NULL, 1,
-	    scratch);
+	forward(cpu, peft_cpu_computes_dense(cpu), x, ldx, T, p, NULL, NULL,
+	    1, scratch);
 }
 
 void
 peft_product_backward_fine(struct peft_cpu *cpu, float *dx, size_t ldx,
     size_t T, const struct peft_product *p, bool add, float *scratch)
 {
-	backward(cpu, peft_cpu_computes_dense(cpu), dx, ldx, T, p, NULL, 1,
-	    add, scratch);
+	backward(cpu, peft_cpu_computes_dense(cpu), dx, ldx, T, p, NULL, NULL,
+	    1, add, scratch);
 }
 
 static struct peft_weight

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "math/cpu.h"
 #include "tensor/weight.h"
@@ -46,6 +47,33 @@ struct peft_low {
 enum { PEFT_LOWEST = 256 };
 
 /*
+ * What may go along with large products in bf16, where peft_product_halves()
+ * is not 0.  Left-hand sides (forward the one; backward one of each product)
+ * may come rounded already: rows as far apart as that says, behind their last
+ * element zeros up to a multiple of 32, and as many rows as the next multiple
+ * of 32 can be read.  And what a tile was made of products is for may be done
+ * while it is in the cache: then y (backward dx) is not written, or has no
+ * meaning; products side by side have as many rows.
+ */
+enum { PEFT_ALONG = 3 };	/* most products, if anything goes along */
+
+struct peft_made {
+	size_t		 t, m, col, n;	/* rows t .. t+m, columns col .. */
+	const float	*c[PEFT_ALONG];	/* [m, n] of each product, or of dx */
+	size_t		 ldc;
+};
+
+struct peft_along {
+	const uint16_t	*halves[PEFT_ALONG]; /* or NULL: from f32 */
+	/* Called once a tile, by the thread that made it; or NULL. */
+	void		(*made)(const void *, const struct peft_made *);
+	const void	*ctx;
+};
+
+/* Elements from row to row of k that come rounded; 0: they may not. */
+size_t	peft_product_halves(const struct peft_cpu *, size_t k);
+
+/*
  * With int8, what becomes of a frozen weight may be made once: w->panels then,
  * for x W^T ([0]) and for the gradient g W ([1]), each if it is there.  What is
  * computed with them has the same bits.  (Products whose compute type differs,
@@ -76,13 +104,16 @@ void	peft_product_forward(struct peft_cpu *, const float *x, size_t ldx,
 void	peft_product_backward(struct peft_cpu *, float *dx, size_t ldx,
 	    size_t T, const struct peft_product *, size_t np, bool add,
 	    float *scratch);
-/* The same with what is beside each of the products, low[np]. */
+/* The same with what is beside each of the products, low[np], and what goes
+ * along with them all; each may be NULL.  (Few tokens have nothing along.) */
 void	peft_product_forward_low(struct peft_cpu *, const float *x,
 	    size_t ldx, size_t T, const struct peft_product *,
-	    const struct peft_low *low, size_t np, float *scratch);
+	    const struct peft_low *low, const struct peft_along *, size_t np,
+	    float *scratch);
 void	peft_product_backward_low(struct peft_cpu *, float *dx, size_t ldx,
 	    size_t T, const struct peft_product *,
-	    const struct peft_low *low, size_t np, bool add, float *scratch);
+	    const struct peft_low *low, const struct peft_along *, size_t np,
+	    bool add, float *scratch);
 /* The same of one weight, never in int8, but in what an adapter's products
  * are: where what is small decides (scores of classes, routers). */
 void	peft_product_forward_fine(struct peft_cpu *, const float *x,

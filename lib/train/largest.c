@@ -69,6 +69,20 @@ look_step(struct look *l, const size_t *which, size_t n)
 	t->tokens = tokens > t->tokens ? tokens : t->tokens;
 }
 
+/* A step of records that count for nothing would end the run when it comes. */
+static int
+check_weights(const struct look *l, const size_t *which, size_t n,
+    size_t step, struct peft_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (l->t->data->at[which[i]].weight > 0)
+			return 0;
+	return peft_seterr(err, "step %zu: the records' weights add up to "
+	    "nothing", step + 1);
+}
+
 int
 peft_train_largest(struct peft_trainer *t, struct peft_err *err)
 {
@@ -82,6 +96,7 @@ peft_train_largest(struct peft_trainer *t, struct peft_err *err)
 		at = step % t->per_epoch * batch;
 		n = t->data->n - at < batch ? t->data->n - at : batch;
 		look_step(&l, l.order + at, n);
+		r = check_weights(&l, l.order + at, n, step, err);
 		/* in their own order, epochs are alike */
 		if (!t->opt.shuffle && step + 1 == t->per_epoch)
 			break;

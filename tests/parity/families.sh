@@ -1,7 +1,8 @@
 #!/bin/sh
 # Families' configurations at random, and every key of some families' configs
 # at other values: FAMILY_HUNT=N begins with the N-th (1), FAMILY_HUNTS=N are
-# tried (60); FAMILY_KEYS names families of families.py.
+# tried (60), FAMILY_WIDE=1: wider ones and longer texts; FAMILY_KEYS names
+# families of families.py.
 # PEERS: a virtual environment with torch, transformers and peft.
 . "$TOP/tests/parity/begin.sh"
 n=0

@@ -8,6 +8,8 @@ logits of the same model through GGUF, where it can be told.
 
 usage: family_hunt.py DIR FIRST [COUNT] [FAMILY...]
 
+FAMILY_WIDE=1: 3 to 16 times as wide, the texts 2 to 8 times as long.
+
 peft-unit, peft-quantize and logits-tool are on PATH.  Prints a line of JSON
 for each that is not the same, and the sums.  DIR/NUMBER/ is kept of those.
 """
@@ -315,6 +317,49 @@ def _(r, n):
     return flat
 
 
+WIDER = """hidden_size head_dim intermediate_size n_embd n_inner d_model
+    word_embed_proj_dim ffn_dim ffn_hidden_size moe_intermediate_size
+    kv_lora_rank qk_nope_head_dim qk_rope_head_dim v_head_dim rotary_dim
+    query_pre_attn_scalar vocab_size""".split()
+LONGER = """max_position_embeddings n_positions max_seq_len
+    original_max_position_embeddings sliding_window""".split()
+
+
+def widen(r, kw, wide, long):
+    """The same so many times as wide, at odd sizes where all may be, with
+    places and windows for texts so many times as long.  Nothing is clipped:
+    among so many values one is within rounding of the bound."""
+    for k, v in kw.items():
+        if isinstance(v, dict):
+            widen(r, v, wide, long)
+        elif k in WIDER and v:
+            kw[k] = v * wide + r.choice([0, 1, 3]) * (
+                k in ("intermediate_size", "n_inner", "ffn_dim",
+                      "ffn_hidden_size", "moe_intermediate_size",
+                      "vocab_size", "kv_lora_rank"))
+        elif k in LONGER and v:
+            kw[k] = v * long
+        elif k == "clip_qkv":
+            kw[k] = None
+        elif k == "swiglu_limit":
+            kw[k] = 7.0
+        elif k == "softmax_scale":
+            kw[k] = v * wide ** -0.5
+        elif k in ("short_factor", "long_factor"):
+            kw[k] = [x for x in v for _ in range(wide)]
+    return kw
+
+
+def tame(m, wide):
+    """So many more terms are summed, in loops that take any size."""
+    if wide > 1:
+        m.set_experts_implementation("eager")
+    with torch.no_grad():
+        for n, p in m.named_parameters():
+            if p.dim() > 1 and "norm" not in n:
+                p.mul_(wide ** -0.5)
+
+
 def target(m, r):
     """Linear layers and a norm or two; of experts' stacks, nothing."""
     lin = sorted({n.split(".")[-1] for n, x in m.named_modules()
@@ -330,12 +375,16 @@ def make(d, number, names):
     r = random.Random("family %d" % number)
     kind = r.choice(names)
     kw = MAKERS[kind](r)
+    wide, long = (r.choice([3, 5, 8, 16]), r.choice([2, 4, 8])) \
+        if os.environ.get("FAMILY_WIDE") else (1, 1)
+    widen(r, kw, wide, long)
     said = dict(number=number, family=kind, config=kw)
     here = os.path.join(d, str(number))
     try:
         m = families.fresh(kind, kw, number)
+        tame(m, wide)
         m.save_pretrained(here + "/model")
-        n = r.randint(4, 44)
+        n = r.randint(4, 44) * long
         g = torch.Generator().manual_seed(number)
         ids = torch.randint(3, 40, (2, n), generator=g)
         labels = ids.clone()
@@ -349,6 +398,8 @@ def make(d, number, names):
                 if q.requires_grad:
                     q.add_(0.1 * torch.randn_like(q))
         p.save_pretrained(here + "/adapter")
+        if wide > 1:        # f32 is as far off as we may be
+            p = p.double()
         with torch.no_grad(), p.disable_adapter():
             base = p(input_ids=ids).logits
         o = p(input_ids=ids, labels=labels)
@@ -357,14 +408,14 @@ def make(d, number, names):
         shutil.rmtree(here, ignore_errors=True)
         return dict(said, theirs="%s: %s" % (type(e).__name__,
                                              str(e)[:200])), None
-    t = dict(input_ids=ids, labels=labels, logits=o.logits.detach(),
-             loss=o.loss.detach().reshape(1))
+    t = dict(input_ids=ids, labels=labels, logits=o.logits.detach().float(),
+             loss=o.loss.detach().float().reshape(1))
     for k, q in p.named_parameters():
         if q.requires_grad:
-            t["grad." + k.replace(".default", "")] = q.grad
+            t["grad." + k.replace(".default", "")] = q.grad.float()
     save_file({k: v.contiguous() for k, v in t.items()},
               here + "/golden.safetensors")
-    return said, (here, ids, base.numpy())
+    return said, (here, ids, base.float().numpy())
 
 
 def logits(path, ids):

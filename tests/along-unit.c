@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What goes along with products (quant/product.h): left-hand sides that come
+ * rounded, and what is made of tiles, are to the bit what comes of whole
+ * matrices; each column of each row is made once.
+ */
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "math/cpu.h"
+#include "math/panel.h"
+#include "quant/product.h"
+#include "noise.h"
+#include "tap.h"
+
+enum { MOSTNP = 2, RANK = 4, GAP = 5 };
+
+static const struct shape {
+	size_t	np, rows, cols, T;
+} shapes[] = {
+	{ 2, 70, 96, 40 },
+	{ 2, 1000, 64, 300 },		/* several slabs and tiles */
+	{ 1, 330, 45, 1100 },		/* in two parts */
+	{ 2, 40, 2080, 33 },		/* forward deeper than a slab, */
+	{ 2, 2080, 40, 65 },		/* and backward */
+	{ 1, 32, 32, 64 },
+};
+
+struct set {
+	const struct shape	*s;
+	struct peft_weight	 w[MOSTNP];
+	struct peft_product	 p[MOSTNP];
+	struct peft_low		 low[MOSTNP];
+	float			*x, *dx;
+	bool			 back;
+};
+
+/* What tiles are put together to. */
+struct whole {
+	float		*c[MOSTNP];
+	unsigned char	*times;		/* [T, n] */
+	size_t		 n;
+};
+
+static void
+fill(struct set *set, const struct shape *s, bool back)
+{
+	size_t i, n = s->rows * s->cols;
+
+	*set = (struct set){ .s = s, .back = back };
+	set->x = noise(s->T * s->cols, 1);
+	set->dx = noise(s->T * s->cols, 2);
+	for (i = 0; i < s->np; i++) {
+		set->w[i] = (struct peft_weight){ .dtype = PEFT_F32,
+		    .ndim = 2, .rows = s->rows, .cols = s->cols, .nelem = n,
+		    .data = noise(n, 10 + i) };
+		set->p[i] = (struct peft_product){ &set->w[i], noise(s->T *
+		    (s->rows + GAP), 20 + i), s->rows + GAP };
+		set->low[i] = (struct peft_low){ RANK, noise(RANK * s->cols,
+		    30 + i), noise(RANK * s->rows, 40 + i), 0.75f,
+		    noise(s->T * RANK, 50 + i), noise(s->T * RANK, 60 + i) };
+	}
+}
+
+static void
+release(struct set *set)
+{
+	size_t i;
+
+	for (i = 0; i < set->s->np; i++) {
+		free((void *)(uintptr_t)set->w[i].data);
+		free((void *)(uintptr_t)set->low[i].a);
+		free((void *)(uintptr_t)set->low[i].b);
+		free(set->p[i].y);
+		free(set->low[i].h);
+		free(set->low[i].scaled);
+	}
+	free(set->x);
+	free(set->dx);
+}
+
+static void
+pass(struct peft_cpu *cpu, struct set *set, const struct peft_along *along)
+{
+	const struct shape *s = set->s;
+	float *scratch = must(malloc(peft_product_scratch(cpu, s->np *
+	    s->rows, s->cols, s->np * RANK, s->T) * sizeof(float)));
+
+	if (set->back)
+		peft_product_backward_low(cpu, set->dx, s->cols, s->T, set->p,
+		    set->low, along, s->np, false, scratch);
+	else
+		peft_product_forward_low(cpu, set->x, s->cols, s->T, set->p,
+		    set->low, along, s->np, scratch);
+	free(scratch);
+}
+
+/* Rows that are not there may hold anything. */
+static uint16_t *
+rounded(const struct peft_cpu *cpu, const float *x, size_t ldx, size_t T,
+    size_t n)
+{
+	size_t ld = peft_product_halves(cpu, n), t;
+	size_t bytes = (T + 31) / 32 * 32 * ld * sizeof(uint16_t);
+	uint16_t *to = must(malloc(bytes));
+
+	memset(to, 0xff, bytes);
+	for (t = 0; t < T; t++)
+		peft_cpu_panel_bf16(cpu)->round(to + t * ld, x + t * ldx, n);
+	return to;
+}
+
+/* Called by several threads; tiles are no one else's. */
+static void
+put_together(const void *ctx, const struct peft_made *m)
+{
+	const struct whole *w = ctx;
+	size_t i, k, at;
+
+	for (i = 0; i < m->m; i++) {
+		at = (m->t + i) * w->n + m->col;
+		for (k = 0; k < m->n; k++)
+			w->times[at + k]++;
+		for (k = 0; k < MOSTNP && w->c[k] != NULL; k++)
+			memcpy(w->c[k] + at, m->c[k] + i * m->ldc, m->n *
+			    sizeof(float));
+	}
+}
+
+/* Are rows [T, n] of y the whole's, each of which was made once? */
+static bool
+is_whole(const struct whole *w, const float *y, size_t ldy, const float *c,
+    size_t T)
+{
+	size_t t, i;
+
+	for (t = 0; t < T; t++) {
+		for (i = 0; i < w->n; i++)
+			if (w->times[t * w->n + i] != 1)
+				return false;
+		if (memcmp(y + t * ldy, c + t * w->n, w->n * sizeof(*y)) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+test_shape(struct peft_cpu *cpu, const struct shape *s, bool back)
+{
+	size_t n = back ? s->cols : s->rows, outputs = back ? 1 : s->np, i;
+	struct whole w = { .n = n, .times = must(calloc(s->T, n)) };
+	struct peft_along along = { .made = put_together, .ctx = &w };
+	struct set want, got;
+	bool good = true;
+
+	fill(&want, s, back);
+	fill(&got, s, back);
+	for (i = 0; i < outputs; i++)
+		w.c[i] = must(malloc(s->T * n * sizeof(float)));
+	for (i = 0; i < (back ? s->np : 1); i++)
+		along.halves[i] = back ? rounded(cpu, got.p[i].y,
+		    got.p[i].ldy, s->T, s->rows) : rounded(cpu, got.x,
+		    s->cols, s->T, s->cols);
+	/* what came rounded is not read from f32 */
+	memset(back ? got.p[0].y : got.x, 0xff, s->T * (back ? got.p[0].ldy :
+	    s->cols) * sizeof(float));
+	pass(cpu, &want, NULL);
+	pass(cpu, &got, &along);
+	for (i = 0; i < outputs; i++)
+		good = good && is_whole(&w, back ? want.dx : want.p[i].y,
+		    back ? s->cols : want.p[i].ldy, w.c[i], s->T);
+	for (i = 0; i < s->np; i++) {
+		good = good && memcmp(want.low[i].h, got.low[i].h, s->T *
+		    RANK * sizeof(float)) == 0;
+		free((void *)(uintptr_t)along.halves[i]);
+		free(w.c[i]);
+	}
+	free(w.times);
+	release(&want);
+	release(&got);
+	return good;
+}
+
+int
+main(void)
+{
+	static const char *const paths[] = { "ref", "avx512-bf16", "amx" };
+	struct peft_err err = { 0 };
+	struct peft_cpu *cpu = must(peft_cpu_open(2, &err));
+	size_t i, k;
+
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		bool good[2] = { true, true };
+
+		if (peft_cpu_limit(cpu, paths[i], &err) == -1) {
+			printf("# %s\n", err.msg);
+			continue;
+		}
+		peft_cpu_compute(cpu, PEFT_COMPUTE_F32);
+		ok(peft_product_halves(cpu, 96) == 0, "%s: f32 takes none",
+		    paths[i]);
+		peft_cpu_compute(cpu, PEFT_COMPUTE_BF16);
+		for (k = 0; k < 2 * sizeof(shapes) / sizeof(shapes[0]); k++)
+			good[k % 2] = test_shape(cpu, &shapes[k / 2],
+			    k % 2 == 1) && good[k % 2];
+		ok(good[0], "%s: forward, as whole matrices", paths[i]);
+		ok(good[1], "%s: backward, as whole matrices", paths[i]);
+	}
+	peft_cpu_close(cpu);
+	return tap_end();
+}
