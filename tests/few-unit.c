@@ -158,24 +158,28 @@ test_type(const struct peft_few_fixed *path, const char *name,
 {
 	static const size_t shapes[][2] = { { 16, 32 }, { 17, 96 }, { 70, 64 },
 	    { 33, 576 } };
+	static const size_t blocks[][2] = { { 16, 256 }, { 39, 768 } };
+	bool small = peft_dtypes[type].block <= GROUP;
+	size_t n = small ? sizeof(shapes) / sizeof(shapes[0]) :
+	    sizeof(blocks) / sizeof(blocks[0]);
 	bool same = true, alone = true, near = true;
 	size_t s, i;
 	int fill;
 
-	for (s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++)
+	for (s = 0; s < n; s++)
 		for (fill = NOISE; fill <= EDGES; fill++) {
-			struct peft_weight w = stored(type, shapes[s][0],
-			    shapes[s][1]);
+			const size_t *of = small ? shapes[s] : blocks[s];
+			struct peft_weight w = stored(type, of[0], of[1]);
 			float *x = values(MOST * w.cols, (enum fill)fill);
 
 			for (i = 0; i < NTOKENS; i++) {
-				size_t T = tokens[i], n = T * (w.rows + GAP);
+				size_t T = tokens[i];
 				float *y = multiply(path, &w, x, T);
 				float *want = multiply(&peft_few_fixed_ref, &w,
 				    x, T);
 
-				same = same && memcmp(y, want, n *
-				    sizeof(*y)) == 0;
+				same = same && memcmp(y, want, T * (w.rows +
+				    GAP) * sizeof(*y)) == 0;
 				near = near && is_near(&w, x, T, want);
 				if (T == 9 || T == 17)
 					alone = alone && same_as_one(path, &w,
@@ -219,7 +223,7 @@ static void
 test_path(const struct peft_few_fixed *path, const char *name)
 {
 	static const enum peft_dtype types[] = { PEFT_Q4_0, PEFT_Q4_1,
-	    PEFT_Q8_0 };
+	    PEFT_Q8_0, PEFT_Q4_K };
 	size_t i;
 
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)

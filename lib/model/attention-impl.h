@@ -18,7 +18,9 @@
 enum {
 	PEFT_BLOCK = 64,	/* queries at a time, */
 	PEFT_HALF = 32,		/* in halves that see fewer keys each */
-	PEFT_KEYS = 256		/* of a tile */
+	PEFT_KEYS = 256,	/* of a tile */
+	PEFT_TOGETHER = 16	/* queries that meet a cache's page while it is
+				 * in the first cache */
 };
 
 /* What a block of a head's queries is: the i0'th asked for and m - 1 behind

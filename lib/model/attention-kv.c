@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "math/pack.h"
-#include "model/net-impl.h"
+#include "model/attention-impl.h"
 
 static struct peft_kv *
 cache_of(const struct peft_run *run, const struct peft_node *node)
@@ -195,7 +195,7 @@ together(const struct peft_asked *ask, size_t first, size_t i)
 {
 	size_t m = 1, at = peft_asked_at(ask, first, i);
 
-	while (m < PEFT_QUERIES && i + m < ask->n &&
+	while (m < PEFT_TOGETHER && i + m < ask->n &&
 	    peft_asked_at(ask, first, i + m) == at + m)
 		m++;
 	return m;

@@ -268,7 +268,7 @@ peft_attention_scratch(const struct peft_run *run)
 		peft_attention_back_room(run, &a);
 		most = most > a.used ? most : a.used;
 	}
-	cached *= PEFT_QUERIES * sizeof(float);
+	cached *= PEFT_TOGETHER * sizeof(float);
 	return (most > cached ? most : cached) / sizeof(float);
 }
 

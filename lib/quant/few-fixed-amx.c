@@ -22,10 +22,11 @@
 #include "quant/few-fixed.inc"
 #include "quant/few-fixed-split.inc"
 #include "quant/few-fixed-tiles.inc"
+#include "quant/few-fixed-fill.inc"
 
 enum {
 	TILED = 8,		/* tokens for which tiles pay */
-	DEEP = 8,		/* groups at a time */
+	DEEP = 8,		/* groups at a time: blocks are whole */
 	SUMS = 16		/* strips times pieces, whose sums wait */
 };
 
@@ -39,7 +40,7 @@ split(const float *x, size_t ldx, size_t T, unsigned forms,
 		split_tiles(x, ldx, T, forms, p);
 }
 
-typedef void fill_fn(const struct strip *, size_t g, struct tile *);
+typedef void fill_fn(struct strip *, size_t g, struct tile *);
 typedef void multiply_fn(const struct tile *, const struct peft_fixed_piece *);
 typedef void store_fn(struct sums *);
 typedef lanes join_fn(const struct sums *, int row);
@@ -52,67 +53,6 @@ struct tiled {
 	join_fn		*join;
 	bool		 offset;
 };
-
-INLINE void
-put_halves(const struct strip *s, const uint8_t *at, struct tile *to)
-{
-	lanes d, m;
-
-	halves(s, at, &d, &m);
-	l_store(to->d, d);
-	l_store(to->m, m);
-}
-
-/* 16 bytes of nibbles of each row: 16 q, then q, less `zero'. */
-INLINE void
-put_nibbles(const struct strip *s, const uint8_t *at, const int zero,
-    struct tile *to)
-{
-	const words turns = _mm512_set_epi64(60, 60, 0, 0, 0, 0, 4, 4);
-	const words mask = _mm512_inserti64x4(l_word(0x0f0f0f0f),
-	    _mm256_set1_epi8((char)0xf0), 0);
-	const words less = _mm512_inserti64x4(l_word(0x01010101 * zero),
-	    _mm256_set1_epi8((char)(16 * zero)), 0);
-	int r;
-
-#pragma GCC unroll 16
-	for (r = 0; r < ROWS; r++, at += s->ld) {
-		words q = _mm512_and_si512(_mm512_rolv_epi64(
-		    _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)
-		    (const void *)at)), turns), mask);
-
-		if (zero != 0)
-			q = _mm512_sub_epi8(q, less);
-		_mm512_store_si512(to->codes[r], q);
-	}
-}
-
-INLINE void
-f_q4_0(const struct strip *s, size_t g, struct tile *to)
-{
-	put_nibbles(s, s->at + 18 * g + 2, 8, to);
-	put_halves(s, s->at + 18 * g, to);
-}
-
-INLINE void
-f_q4_1(const struct strip *s, size_t g, struct tile *to)
-{
-	put_nibbles(s, s->at + 20 * g + 4, 0, to);
-	put_halves(s, s->at + 20 * g, to);
-}
-
-INLINE void
-f_q8_0(const struct strip *s, size_t g, struct tile *to)
-{
-	const uint8_t *at = s->at + 34 * g + 2;
-	int r;
-
-#pragma GCC unroll 16
-	for (r = 0; r < ROWS; r++, at += s->ld)
-		_mm256_store_si256((__m256i *)(void *)to->codes[r],
-		    _mm256_loadu_si256((const __m256i *)(const void *)at));
-	put_halves(s, s->at + 34 * g, to);
-}
 
 #define SUM(i)	_mm512_load_si512(s->of[i][row])
 INLINE lanes
@@ -169,7 +109,7 @@ tiled_strip(const struct tiled k, const struct tile *w, size_t n,
 {
 	struct sums sums;
 	lanes acc[ROWS];
-	size_t g;
+	size_t g, row = 0;
 	int r;
 
 #pragma GCC unroll 16
@@ -182,8 +122,8 @@ tiled_strip(const struct tiled k, const struct tile *w, size_t n,
 			k.multiply(&w[g], &x[g]);
 		if (g > 0)
 			collect(k, &sums, &w[g - 1], &x[g - 1], acc);
-		ask(next, 2 * g);
-		ask(next, 2 * g + 1);
+		for (; row < ROWS && row * n < (g + 1) * ROWS; row++)
+			ask(next, row);
 	}
 #pragma GCC unroll 16
 	for (r = 0; r < ROWS; r++)
@@ -273,11 +213,11 @@ put_sums(const struct block *b, size_t i, size_t t)
 INLINE void
 tiled_block(const struct tiled k, struct block *b)
 {
-	size_t g, n, i, t;
+	size_t parts = (b->groups + DEEP - 1) / DEEP, g, n, i, t;
 
 	memset(b->sums, 0, sizeof(b->sums));
-	for (g = 0; g < b->groups; g += n) {
-		n = b->groups - g < DEEP ? b->groups - g : DEEP;
+	for (g = 0; g < b->groups; g += n, parts--) {
+		n = (b->groups - g + parts - 1) / parts;	/* alike */
 		for (i = 0; i < b->strips; i++)
 			add_strip(k, b, i, g, n);
 	}
@@ -314,6 +254,7 @@ tiles_##type(const struct peft_few *f, size_t T) \
 KERNEL(q4_0, multiply_signed, digits, false)
 KERNEL(q4_1, multiply_unsigned, digits, true)
 KERNEL(q8_0, multiply_bytes, bytes, false)
+KERNEL(q4_k, multiply_unsigned, digits, true)
 #undef KERNEL
 
 static const struct tiled_kernel {
@@ -323,6 +264,7 @@ static const struct tiled_kernel {
 	[PEFT_Q4_0] = { tiles_q4_0, DIGITS },
 	[PEFT_Q4_1] = { tiles_q4_1, DIGITS },
 	[PEFT_Q8_0] = { tiles_q8_0, BYTES },
+	[PEFT_Q4_K] = { tiles_q4_k, DIGITS },
 };
 
 static unsigned

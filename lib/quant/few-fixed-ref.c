@@ -10,16 +10,87 @@
 
 enum { GROUP = 32 };
 
-/* A type's group: where the codes begin, which are less `zero' and of four or
- * eight bits; the offset, if there is one, is behind the scale. */
-static const struct kind {
-	size_t	bytes, codes;
-	int	zero;
-	bool	wide, offset;
-} kinds[PEFT_NDTYPE] = {
-	[PEFT_Q4_0] = { 18, 2, 8, false, false },
-	[PEFT_Q4_1] = { 20, 4, 0, false, true },
-	[PEFT_Q8_0] = { 34, 2, 0, true, false },
+/* A type's block of some groups: code i of group g; the group's scale and
+ * offset. */
+struct kind {
+	size_t	bytes, groups;
+	int	(*code)(const uint8_t *block, size_t g, size_t i);
+	void	(*scales)(const uint8_t *block, size_t g, float *d, float *m);
+};
+
+static int
+nibble(const uint8_t *b, size_t i)
+{
+	return i < 16 ? b[i] & 15 : b[i - 16] >> 4;
+}
+
+static int
+code_q4_0(const uint8_t *block, size_t g, size_t i)
+{
+	(void)g;
+	return nibble(block + 2, i) - 8;
+}
+
+static int
+code_q4_1(const uint8_t *block, size_t g, size_t i)
+{
+	(void)g;
+	return nibble(block + 4, i);
+}
+
+static int
+code_q8_0(const uint8_t *block, size_t g, size_t i)
+{
+	(void)g;
+	return (int8_t)block[2 + i];
+}
+
+static int
+code_q4_k(const uint8_t *block, size_t g, size_t i)
+{
+	return block[16 + g / 2 * 32 + i] >> g % 2 * 4 & 15;
+}
+
+static void
+scale(const uint8_t *block, size_t g, float *d, float *m)
+{
+	(void)g;
+	*d = peft_half_f32(peft_load16(block));
+	*m = 0;
+}
+
+static void
+scale_offset(const uint8_t *block, size_t g, float *d, float *m)
+{
+	(void)g;
+	*d = peft_half_f32(peft_load16(block));
+	*m = peft_half_f32(peft_load16(block + 2));
+}
+
+/* Eight times six bits of each: four as they are, of four the upper two
+ * beside these. */
+static void
+scale_k(const uint8_t *block, size_t g, float *d, float *m)
+{
+	const uint8_t *s = block + 4;
+	int k, o;
+
+	if (g < 4) {
+		k = s[g] & 63;
+		o = s[g + 4] & 63;
+	} else {
+		k = (s[g + 4] & 15) | (s[g - 4] >> 6) << 4;
+		o = (s[g + 4] >> 4) | (s[g] >> 6) << 4;
+	}
+	*d = peft_half_f32(peft_load16(block)) * (float)k;
+	*m = peft_half_f32(peft_load16(block + 2)) * (0 - (float)o);
+}
+
+static const struct kind kinds[PEFT_NDTYPE] = {
+	[PEFT_Q4_0] = { 18, 1, code_q4_0, scale },
+	[PEFT_Q4_1] = { 20, 1, code_q4_1, scale_offset },
+	[PEFT_Q8_0] = { 34, 1, code_q8_0, scale },
+	[PEFT_Q4_K] = { 144, 8, code_q4_k, scale_k },
 };
 
 static unsigned
@@ -28,26 +99,16 @@ form(const struct peft_weight *w)
 	return kinds[w->dtype].bytes > 0 && w->cols % GROUP == 0;
 }
 
-static int
-code(const struct kind *k, const uint8_t *group, size_t i)
-{
-	const uint8_t *b = group + k->codes;
-
-	if (k->wide)
-		return (int8_t)b[i];
-	return (i < 16 ? b[i] & 15 : b[i - 16] >> 4) - k->zero;
-}
-
 /* The codes of a group times each of the bytes of a token. */
 static void
-dots(const struct kind *k, const uint8_t *group,
+dots(const struct kind *k, const uint8_t *block, size_t g,
     const struct peft_fixed_piece *x, size_t T, size_t t, int32_t sum[3])
 {
 	size_t b, i;
 
 	for (b = 0; b < 3; b++)
 		for (sum[b] = 0, i = 0; i < GROUP; i++)
-			sum[b] += code(k, group, i) *
+			sum[b] += k->code(block, g, i) *
 			    x->bytes[(b * T + t) * GROUP + i];
 }
 
@@ -59,20 +120,23 @@ product(const struct peft_few *f, size_t row, size_t t)
 	size_t first = t - at, T = f->T - first;
 	const struct peft_fixed_piece *x = f->pieces + first /
 	    PEFT_FIXED_TOKENS * groups;
-	const uint8_t *group = (const uint8_t *)f->w->data + row * groups *
-	    k->bytes;
+	const uint8_t *block = (const uint8_t *)f->w->data + row * groups /
+	    k->groups * k->bytes;
 	int32_t sum[3];
-	float y = 0, v;
+	float y = 0, v, d, m;
 
 	T = T < PEFT_FIXED_TOKENS ? T : PEFT_FIXED_TOKENS;
-	for (g = 0; g < groups; g++, x++, group += k->bytes) {
-		dots(k, group, x, T, at, sum);
+	for (g = 0; g < groups; g++, x++) {
+		size_t in = g % k->groups;
+
+		if (g > 0 && in == 0)
+			block += k->bytes;
+		dots(k, block, in, x, T, at, sum);
+		k->scales(block, in, &d, &m);
 		v = fmaf((float)(sum[0] * 256 + sum[1]), 256, (float)sum[2]);
-		y = fmaf(peft_half_f32(peft_load16(group)), v * x->scale[at],
-		    y);
-		if (k->offset)
-			y = fmaf(peft_half_f32(peft_load16(group + 2)),
-			    x->sums[at], y);
+		y = fmaf(d, v * x->scale[at], y);
+		if (k->scales != scale)
+			y = fmaf(m, x->sums[at], y);
 	}
 	return y;
 }

@@ -17,7 +17,9 @@ jq -nc '[range(16) | {prompt: "Write the numbers from \(7 * . + 1) to 500, one o
 jq -c '.adapter = "a"' own.jsonl >same.jsonl
 jq -c '.adapter = null' own.jsonl >none.jsonl
 
-gen() { peft-generate -v -m "$model" -j "$1" --width "$2" --jsonl "$4" -a a=a.safetensors -a b=b.safetensors -a c=c.safetensors 2>stat >"$3"; }
+# gen THREADS WIDTH OUT RECORDS [COMPUTE]
+gen() { peft-generate -v -m "$model" -j "$1" --width "$2" --compute "${5:-f32}" --jsonl "$4" -a a=a.safetensors -a b=b.safetensors -a c=c.safetensors 2>stat >"$3"; }
+reading() { sed -n 's/.*shared, \([0-9]*\) a second.*/\1/p' stat; }
 rate() { sed -n 's/.*tokens made, \([0-9]*\) a second.*/\1/p' stat; }
 
 # three adapters of rank 8 on all linear layers, not zero
@@ -40,11 +42,14 @@ share() { awk -v j="$1" -v b="$bytes" -v m="$(few-bench memory "$1")" '{
 jq -nc '{prompt: ("word " * 1023), max_tokens: 1}' >long.jsonl
 head -n 1 none.jsonl >one.jsonl
 for j in 1 "$threads"; do
+	gen "$j" 1 out long.jsonl bf16
+	rounded=$(reading)
 	gen "$j" 1 out long.jsonl
-	read=$(sed -n 's/.*shared, \([0-9]*\) a second.*/\1/p' stat)
+	read=$(reading)
 	gen "$j" 1 out one.jsonl
-	echo "$(rate) $read" >"ours.$j"
+	echo "$(rate) $read $rounded" >"ours.$j"
 	share "$j"
+	printf '%-34s %10d\n' "    the prompt with --compute bf16" "$rounded"
 done
 awk 'NR == 1 { a = $2 } NR == 2 { printf "prompts, %d threads against one: %.2f\n", n, $2 / a }' \
     n="$threads" ours.1 "ours.$threads"
@@ -52,8 +57,9 @@ if [ -x "${PEERS:-}/bin/python" ] && "$PEERS/bin/python" -c 'import llama_cpp' 2
 	for j in 1 "$threads"; do
 		"$PEERS/bin/python" "$TOP/tests/bench/llama_peer.py" "$model" "$j" >"theirs.$j" 2>/dev/null
 		awk -v j="$j" '{ printf "%-34s %10d %10d\n", "llama.cpp, threads " j, $2, $1 }' "theirs.$j"
-		paste -d' ' "ours.$j" "theirs.$j" | awk '{ printf "%-34s %10.2f %10.2f\n",
-		    "    times llama.cpp", $2 / $4, $1 / $3 }'
+		paste -d' ' "ours.$j" "theirs.$j" | awk '{
+		    printf "%-34s %10.2f %10.2f\n%-34s %10.2f\n", "    times llama.cpp",
+			$2 / $5, $1 / $4, "    the same with bf16", $3 / $5 }'
 	done
 else
 	echo '*** SKIPPED: llama.cpp (PEERS=VENV names where llama_cpp is)' >&2
