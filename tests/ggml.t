@@ -42,6 +42,10 @@ peft-tokenize -q -m base chats.jsonl >tokens.jsonl
 # loss and norm of the gradient at the first step
 first() { peft-train -q -m "$1" --steps 1 --log log.jsonl -f -o ad.safetensors tokens.jsonl &&
     sed -n 's/.*"loss":\([0-9.]*\),"grad_norm":\([0-9.]*\),.*/\1 \2/p' log.jsonl; }
+# The same to what sums of f32 in another order differ by: the head's product
+# may be by whole numbers (lib/quant/few-fixed.h).
+near() { paste -d' ' "$1" "$2" | awk '{ for (i = 1; i <= 2; i++) if ($i - $(i + 2) > 1e-6 * $i ||
+    $(i + 2) - $i > 1e-6 * $i) exit 1; n++ } END { exit n != 1 }'; }
 # the type, and the relative error that a weight may have at most; half of it
 # is too good to be true
 while read -r t most; do
@@ -55,7 +59,7 @@ while read -r t most; do
 	expect 0 '' peft-inspect --diff "$t.gguf" kept.gguf
 	expect 0 '' peft-quantize -q -t f32 -o values.gguf -f "$t.gguf"
 	first "$t.gguf" >got; first values.gguf >want
-	ok "$t: a base to train on, as on its values in f32" cmp got want
+	ok "$t: a base to train on, as on its values in f32" near got want
 	ok "$t: there is a loss" [ -s got ]
 done <<'END'
 q4_0 0.10
@@ -124,7 +128,7 @@ while read -r t most; do
 	    END { exit bad || n != 7 }' err
 	expect 0 '' peft-quantize -q -t f32 -o values.gguf -f "$t.gguf"
 	first "$t.gguf" >got; first values.gguf >want
-	ok "$t: a base to train on, as on its values in f32" cmp got want
+	ok "$t: a base to train on, as on its values in f32" near got want
 done <<'END'
 iq1_s 0.7
 iq2_xxs 0.6
