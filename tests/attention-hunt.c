@@ -17,9 +17,7 @@
 
 enum { MOSTSEQ = 6, MOSTT = 1200 };
 
-static const char *const paths[] = { "ref", "avx2", "avx512", "avx512-bf16",
-	"amx" };
-enum { NPATH = sizeof(paths) / sizeof(paths[0]), NCPU = 3 };
+enum { NCPU = 3 };
 
 struct hunt {
 	struct peft_cpu	*cpu[NCPU];
@@ -592,18 +590,14 @@ try(void *ctx, struct dice *d)
 int
 main(int argc, char **argv)
 {
-	double seconds = argc > 1 ? atof(argv[1]) : 2;
-	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-	uint64_t first = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
 	struct peft_err err = { 0 };
 	struct hunt h;
 	int i;
 
 	for (i = 0; i < NCPU; i++)
 		need((h.cpu[i] = peft_cpu_open(i + 1, &err)) != NULL, &err);
-	for (i = 0; i < NPATH; i++)
-		h.has[i] = peft_cpu_limit(h.cpu[0], paths[i], &err) == 0;
-	ok(hunt(seconds, seed, first, try, &h), "random attention");
+	hunt_paths(h.cpu[0], h.has);
+	ok(hunt(argc, argv, try, &h), "random attention");
 	for (i = 0; i < NCPU; i++)
 		peft_cpu_close(h.cpu[i]);
 	return tap_end();

@@ -15,6 +15,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "math/cpu.h"
+
 /* xorshift64* (Vigna 2016). */
 struct dice {
 	uint64_t	state;
@@ -133,12 +135,29 @@ pen_clear(struct pen *p)
 		munmap(p->at[p->n - 1], p->size[p->n - 1]);
 }
 
-/* Cases of a seed from trial `first' on, until so many seconds of processor
- * time are over, or one is wrong (which has said so): how many there were. */
-static inline bool
-hunt(double seconds, uint64_t seed, uint64_t first,
-    bool (*try)(void *ctx, struct dice *), void *ctx)
+/* What a processor may compute by, and what this one has of it. */
+static const char *const paths[] = { "ref", "avx2", "avx512", "avx512-bf16",
+	"amx" };
+enum { NPATH = sizeof(paths) / sizeof(paths[0]) };
+
+static inline void
+hunt_paths(struct peft_cpu *cpu, bool has[NPATH])
 {
+	struct peft_err err = { 0 };
+	int i;
+
+	for (i = 0; i < NPATH; i++)
+		has[i] = peft_cpu_limit(cpu, paths[i], &err) == 0;
+}
+
+/* [SECONDS [SEED [TRIAL]]]: cases of a seed from a trial on, until so many
+ * seconds of processor time are over, or one is wrong (which has said so). */
+static inline bool
+hunt(int argc, char **argv, bool (*try)(void *ctx, struct dice *), void *ctx)
+{
+	double seconds = argc > 1 ? atof(argv[1]) : 2;
+	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+	uint64_t first = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
 	const clock_t end = clock() + (clock_t)(seconds * CLOCKS_PER_SEC);
 	uint64_t trial = first;
 	bool good;

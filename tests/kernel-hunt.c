@@ -18,9 +18,6 @@
 
 enum { NARRAY = 5 };
 
-static const char *const paths[] = { "ref", "avx2", "avx512" };
-enum { NPATH = sizeof(paths) / sizeof(paths[0]) };
-
 /* A call: arrays of some sizes, some of which it changes. */
 struct call {
 	const struct peft_vec	*v;
@@ -400,9 +397,6 @@ try(void *ctx, struct dice *d)
 int
 main(int argc, char **argv)
 {
-	double seconds = argc > 1 ? atof(argv[1]) : 2;
-	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-	uint64_t first = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
 	struct peft_err err = { 0 };
 	struct hunt h;
 	size_t i;
@@ -410,9 +404,8 @@ main(int argc, char **argv)
 	for (i = 0; i < 2; i++)
 		need((h.cpu[i] = peft_cpu_open(1 + 2 * (int)i, &err)) != NULL,
 		    &err);
-	for (i = 0; i < NPATH; i++)
-		h.has[i] = peft_cpu_limit(h.cpu[0], paths[i], &err) == 0;
-	ok(hunt(seconds, seed, first, try, &h), "random kernels");
+	hunt_paths(h.cpu[0], h.has);
+	ok(hunt(argc, argv, try, &h), "random kernels");
 	for (i = 0; i < 2; i++)
 		peft_cpu_close(h.cpu[i]);
 	return tap_end();

@@ -24,9 +24,6 @@ enum kind { FORWARD, BACKWARD, FINE, FINE_BACK, DENSE, DENSE_BACK, NKIND };
 
 static const char *const kinds[] = { "forward", "backward", "fine",
 	"fine backward", "dense", "dense backward" };
-static const char *const paths[] = { "ref", "avx2", "avx512", "avx512-bf16",
-	"amx" };
-enum { NPATH = sizeof(paths) / sizeof(paths[0]) };
 
 struct hunt {
 	struct peft_cpu	*cpu[NCPU];		/* of 1 .. NCPU threads */
@@ -690,9 +687,6 @@ try(void *ctx, struct dice *d)
 int
 main(int argc, char **argv)
 {
-	double seconds = argc > 1 ? atof(argv[1]) : 2;
-	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-	uint64_t first = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
 	struct peft_err err = { 0 };
 	struct hunt h;
 	int i;
@@ -700,9 +694,8 @@ main(int argc, char **argv)
 	for (i = 0; i < NCPU; i++)
 		need((h.cpu[i] = peft_cpu_open(i + 1, &err)) != NULL, &err);
 	need((h.plain = peft_cpu_open(1, &err)) != NULL, &err);
-	for (i = 0; i < NPATH; i++)
-		h.has[i] = peft_cpu_limit(h.cpu[0], paths[i], &err) == 0;
-	ok(hunt(seconds, seed, first, try, &h), "random products");
+	hunt_paths(h.cpu[0], h.has);
+	ok(hunt(argc, argv, try, &h), "random products");
 	for (i = 0; i < NCPU; i++)
 		peft_cpu_close(h.cpu[i]);
 	peft_cpu_close(h.plain);
