@@ -133,7 +133,6 @@ put_index(struct peft_sink *k, struct peft_err *err)
 	return r;
 }
 
-
 static int
 put_sides(struct peft_sink *k, struct peft_err *err)
 {
