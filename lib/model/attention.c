@@ -3,13 +3,13 @@
  * Causal attention with grouped heads, forward.
  *
  * One task is a head of a node of the tree of sequences, or of some small ones
- * that lie side by side there.  Its queries meet
- * tiles of keys, whose weights are made relative to the largest score so far
- * (Milakov & Gimelshein 2018; Dao et al. 2022): what was summed before is
- * scaled when a larger one comes.  With the compute type bf16 both products
- * are of bf16; scores, weights' sums and what comes out are f32.  Sequences
- * with a cache: attention-kv.c.  A sink (Xiao et al. 2024; here a learnt
- * score a head) takes its share of the softmax and gives nothing.
+ * that lie side by side there.  Its queries meet tiles of keys, whose weights
+ * are made relative to the largest score so far (Milakov & Gimelshein 2018;
+ * Dao et al. 2022): what was summed before is scaled when a larger one comes.
+ * With the compute type bf16 both products are of bf16; scores, weights' sums
+ * and what comes out are f32.  Sequences with a cache: attention-kv.c.  A sink
+ * (Xiao et al. 2024; here a learnt score a head) takes its share of the
+ * softmax and gives nothing.
  */
 
 #include <math.h>
@@ -195,33 +195,30 @@ node_head(const struct job *job, size_t node, size_t head,
 	}
 }
 
-/* The nodes of a task, first .. end: one, or some that follow each other in a
- * tree, depth first, and have few tokens. */
-static size_t
-end_of(const struct peft_tree *tree, size_t first)
+/* Nodes of a tree that begin within so many tokens are one task, which is
+ * told by the first of them. */
+static bool
+begins(const struct peft_tree *tree, size_t i)
 {
 	enum { TOKENS = 2 * PEFT_BLOCK };
-	size_t n = tree->nodes[first].n, i;
+	const struct peft_node *n = &tree->nodes[i];
 
-	for (i = first + 1; i < tree->n && tree->nodes[i].parent != SIZE_MAX;
-	    i++)
-		if ((n += tree->nodes[i].n) > TOKENS)
-			break;
-	return i;
+	return n->parent == SIZE_MAX || n->first / TOKENS != n[-1].first /
+	    TOKENS;
 }
 
 /* What is packed of those above a node stays for the next. */
 static void
-nodes_head(const struct job *job, size_t first, size_t head, int thread)
+nodes_head(const struct job *job, size_t node, size_t head, int thread)
 {
 	const struct peft_run *run = job->run;
 	const struct peft_tree *tree = &run->tree;
 	struct peft_arena a = peft_attention_arena(run, thread);
 	struct room r = room_of(run, &a);
-	size_t end = end_of(tree, first), node, from = 0;
 	struct peft_asked ask;
+	size_t from = 0;
 
-	for (node = first; node < end; node++) {
+	do {
 		from = peft_least(from, tree->nodes[node].depth);
 		ask = peft_asked(run, job->layer, node);
 		if (ask.n == 0)
@@ -229,7 +226,7 @@ nodes_head(const struct job *job, size_t first, size_t head, int thread)
 		pack(job, node, head, from, &r);
 		node_head(job, node, head, &ask, &r);
 		from = SIZE_MAX;
-	}
+	} while (++node < tree->n && !begins(tree, node));
 }
 
 static void
@@ -238,18 +235,19 @@ head_task(void *ctx, size_t task, int thread)
 	const struct job *job = ctx;
 	const struct peft_run *run = job->run;
 	const struct peft_tree *tree = &run->tree;
-	size_t heads = run->net->config.heads, first = 0, head = task % heads;
+	size_t heads = run->net->config.heads;
+	size_t node = task / heads, head = task % heads;
 	struct peft_asked ask;
 
-	for (task /= heads; task > 0; task--)
-		first = end_of(tree, first);
-	if (run->seqs[tree->order[tree->nodes[first].lo]].kv == NULL) {
-		nodes_head(job, first, head, thread);
+	if (!begins(tree, node))
+		return;
+	if (run->seqs[tree->order[tree->nodes[node].lo]].kv == NULL) {
+		nodes_head(job, node, head, thread);
 		return;
 	}
-	ask = peft_asked(run, job->layer, first);
+	ask = peft_asked(run, job->layer, node);
 	if (ask.n > 0)
-		peft_attention_kv(run, &tree->nodes[first], job->layer, head,
+		peft_attention_kv(run, &tree->nodes[node], job->layer, head,
 		    &ask, job->qkv, job->out, job->lse, run->attention +
 		    (size_t)thread * run->attention_stride);
 }
@@ -324,7 +322,7 @@ peft_attention(struct peft_run *run, size_t layer, const float *qkv,
 	    peft_config_window(&run->net->config, layer),
 	    peft_packer_of(run->net->cpu), run->net->layers[layer].sinks };
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
-	size_t i, tasks = 0;
+	size_t i;
 
 	for (i = 0; i < run->tree.n; i++)
 		if (run->seqs[run->tree.order[run->tree.nodes[i].lo]].kv !=
@@ -333,10 +331,8 @@ peft_attention(struct peft_run *run, size_t layer, const float *qkv,
 			    &job);
 			break;
 		}
-	for (i = 0; i < run->tree.n; i = end_of(&run->tree, i))
-		tasks++;
-	peft_cpu_run(run->net->cpu, tasks * run->net->config.heads, head_task,
-	    &job);
+	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads,
+	    head_task, &job);
 	if (peft_is_kept(run, layer)) {	/* of padding come zeros */
 		const struct peft_kept *k = &run->kept;
 		size_t n = run->net->config.heads * run->net->config.v_dim;
