@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "math/lowrank.h"
+#include "math/turn.h"
 #include "math/vec.h"
 #include "merge/lora.h"
 #include "merge/residual.h"
@@ -203,16 +204,9 @@ static void
 decode(const struct peft_weight *w, const struct peft_site *site, float *room,
     float *x)
 {
-	size_t i, c;
-
-	if (!site->transposed) {
-		peft_decode(w, 0, w->nelem, x);
-		return;
-	}
-	peft_decode(w, 0, w->nelem, room);
-	for (i = 0; i < site->in; i++)
-		for (c = 0; c < site->out; c++)
-			x[c * site->in + i] = room[i * site->out + c];
+	peft_decode(w, 0, w->nelem, site->transposed ? room : x);
+	if (site->transposed)
+		peft_turn(x, room, site->in, site->out, false);
 }
 
 int

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "math/turn.h"
 #include "peft/lora.h"
 #include "peft/target.h"
 #include "peft/tied.h"
@@ -66,8 +67,8 @@ begin(void *self, struct peft_cpu *cpu, float *product)
 	(void)product;
 	if (!peft_module_stale(m))
 		return;
-	peft_tied_turn(l->own, m->param[PEFT_LORA_B]->value, in, r, false);
-	peft_tied_turn(l->own + r * in, m->param[PEFT_LORA_A]->value, r, out,
+	peft_turn(l->own, m->param[PEFT_LORA_B]->value, in, r, false);
+	peft_turn(l->own + r * in, m->param[PEFT_LORA_A]->value, r, out,
 	    false);
 	if (m->train)
 		memset(l->ga, 0, r * (in + out) * sizeof(float));
@@ -83,8 +84,8 @@ end(void *self, struct peft_cpu *cpu)
 	(void)cpu;
 	if (!m->train)
 		return;
-	peft_tied_turn(m->param[PEFT_LORA_B]->grad, l->ga, r, in, true);
-	peft_tied_turn(m->param[PEFT_LORA_A]->grad, l->gb, out, r, true);
+	peft_turn(m->param[PEFT_LORA_B]->grad, l->ga, r, in, true);
+	peft_turn(m->param[PEFT_LORA_A]->grad, l->gb, out, r, true);
 }
 
 static const struct peft_hook_ops hook = {

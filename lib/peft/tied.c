@@ -113,18 +113,6 @@ peft_tied_shape(const struct peft_module *m, struct peft_shape shape,
 	return shape;
 }
 
-void
-peft_tied_turn(float *dst, const float *src, size_t rows, size_t cols,
-    bool add)
-{
-	size_t i, k;
-
-	for (k = 0; k < cols; k++)
-		for (i = 0; i < rows; i++)
-			dst[k * rows + i] = src[i * cols + k] +
-			    (add ? dst[k * rows + i] : 0);
-}
-
 /* The value at place i of a twin, from its tensor. */
 static float
 twin_value(const struct peft_twin *t, const struct peft_param *p, size_t i)

@@ -27,8 +27,5 @@ void	peft_tied_finish(struct peft_adapter *);
 int	peft_tied_attach(struct peft_module *, struct peft_sites *, int index,
 	    struct peft_err *) PEFT_MUSTCHECK;
 void	peft_tied_free(struct peft_module *);
-/* dst [cols, rows] = src [rows, cols], or +=. */
-void	peft_tied_turn(float *dst, const float *src, size_t rows, size_t cols,
-	    bool add);
 
 #endif
