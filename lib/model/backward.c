@@ -142,7 +142,6 @@ queries_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 		{ &l->lin[PEFT_K].w, run->dqkv + at->k, at->ld },
 		{ &l->lin[PEFT_V].w, run->dqkv + at->v, at->ld },
 	};
-
 	bool whole = l->lin[PEFT_QKV].site != NULL;
 	int first = whole ? PEFT_QKV : PEFT_Q;
 	const struct peft_along none = { 0 };

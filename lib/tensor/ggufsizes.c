@@ -88,7 +88,8 @@ peft_gguf_sizes(const struct peft_arch *a, const cJSON *j,
 	    &s->heads, err) == -1 || whole(a, j, "num_key_value_heads",
 	    s->heads, s->heads, &s->kv, err) == -1 ||
 	    whole(a, j, "head_dim", 1 << 14, a->head_dim > 0 ? a->head_dim :
-	    s->hidden / s->heads, &s->dim, err) == -1 || whole(a, j, "max_position_embeddings", UINT32_MAX,
+	    s->hidden / s->heads, &s->dim, err) == -1 ||
+	    whole(a, j, "max_position_embeddings", UINT32_MAX,
 	    a->alias != NULL ? 2048 : -1, &s->context, err) == -1 ||
 	    peft_json_int(j, "vocab_size", 0, UINT32_MAX, &s->vocab,
 	    err) == -1)
