@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "math/cpu.h"
+#include "tap.h"
 
 /* xorshift64* (Vigna 2016). */
 struct dice {
@@ -135,19 +136,32 @@ pen_clear(struct pen *p)
 		munmap(p->at[p->n - 1], p->size[p->n - 1]);
 }
 
-/* What a processor may compute by, and what this one has of it. */
+/* What a processor may compute by. */
 static const char *const paths[] = { "ref", "avx2", "avx512", "avx512-bf16",
 	"amx" };
 enum { NPATH = sizeof(paths) / sizeof(paths[0]) };
 
+/* Open n of 1, 1 + step ... threads, and find which paths there are. */
 static inline void
-hunt_paths(struct peft_cpu *cpu, bool has[NPATH])
+hunt_open(struct peft_cpu **cpu, int n, int step, bool has[NPATH])
 {
 	struct peft_err err = { 0 };
 	int i;
 
+	for (i = 0; i < n; i++)
+		need((cpu[i] = peft_cpu_open(1 + step * i, &err)) != NULL,
+		    &err);
 	for (i = 0; i < NPATH; i++)
-		has[i] = peft_cpu_limit(cpu, paths[i], &err) == 0;
+		has[i] = peft_cpu_limit(cpu[0], paths[i], &err) == 0;
+}
+
+static inline void
+hunt_close(struct peft_cpu **cpu, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		peft_cpu_close(cpu[i]);
 }
 
 /* [SECONDS [SEED [TRIAL]]]: cases of a seed from a trial on, until so many

@@ -397,16 +397,10 @@ try(void *ctx, struct dice *d)
 int
 main(int argc, char **argv)
 {
-	struct peft_err err = { 0 };
 	struct hunt h;
-	size_t i;
 
-	for (i = 0; i < 2; i++)
-		need((h.cpu[i] = peft_cpu_open(1 + 2 * (int)i, &err)) != NULL,
-		    &err);
-	hunt_paths(h.cpu[0], h.has);
+	hunt_open(h.cpu, 2, 2, h.has);
 	ok(hunt(argc, argv, try, &h), "random kernels");
-	for (i = 0; i < 2; i++)
-		peft_cpu_close(h.cpu[i]);
+	hunt_close(h.cpu, 2);
 	return tap_end();
 }

@@ -689,15 +689,11 @@ main(int argc, char **argv)
 {
 	struct peft_err err = { 0 };
 	struct hunt h;
-	int i;
 
-	for (i = 0; i < NCPU; i++)
-		need((h.cpu[i] = peft_cpu_open(i + 1, &err)) != NULL, &err);
+	hunt_open(h.cpu, NCPU, 1, h.has);
 	need((h.plain = peft_cpu_open(1, &err)) != NULL, &err);
-	hunt_paths(h.cpu[0], h.has);
 	ok(hunt(argc, argv, try, &h), "random products");
-	for (i = 0; i < NCPU; i++)
-		peft_cpu_close(h.cpu[i]);
+	hunt_close(h.cpu, NCPU);
 	peft_cpu_close(h.plain);
 	return tap_end();
 }
