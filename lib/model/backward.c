@@ -145,22 +145,20 @@ queries_back(struct peft_run *run, size_t layer, struct peft_saved *s,
 	bool whole = l->lin[PEFT_QKV].site != NULL;
 	int first = whole ? PEFT_QKV : PEFT_Q;
 	const struct peft_along none = { 0 };
+	struct peft_product *p = whole ? &one : in;
+	size_t n = whole ? 1 : 3;
 
 	peft_queries_back(run, layer, s, run->dqkv);
 	if (halves != NULL)
 		peft_linears_along_back(run, &l->lin[first], &s->hook[first],
-		    NULL, halves, peft_halves_fit(run, D), dx, &none, whole ?
-		    &one : in, whole ? 1 : 3);
+		    NULL, halves, peft_halves_fit(run, D), dx, &none, p, n);
 	else if (l->lin[PEFT_KV_A].site != NULL)
 		peft_latent_back(run, layer, s, x, dx);
-	else if (whole)
-		peft_linears_back(run, &l->lin[PEFT_QKV], &s->hook[PEFT_QKV],
-		    x, D, dx, &one, 1);
-	else if (peft_is_kept(run, layer))
+	else if (!whole && peft_is_kept(run, layer))
 		kept_queries_back(run, l, s, x, dx, in);
 	else
-		peft_linears_back(run, &l->lin[PEFT_Q], &s->hook[PEFT_Q], x,
-		    D, dx, in, 3);
+		peft_linears_back(run, &l->lin[first], &s->hook[first], x, D,
+		    dx, p, n);
 }
 
 /* dmid: the gradient of mid; run->dx becomes that of the layer's input. */

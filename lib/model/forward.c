@@ -46,24 +46,22 @@ queries(struct peft_run *run, size_t layer, struct peft_saved *s,
 		{ &l->lin[PEFT_K].w, y + at->k, at->ld },
 		{ &l->lin[PEFT_V].w, y + at->v, at->ld },
 	};
-
 	struct peft_along along = { .halves = { halves } };
 	bool whole = l->lin[PEFT_QKV].site != NULL;
 	int first = whole ? PEFT_QKV : PEFT_Q;
+	const struct peft_product *p = whole ? &one : in;
+	size_t n = whole ? 1 : 3;
 
 	if (halves != NULL)
 		peft_linears_along(run, &l->lin[first], &s->hook[first], NULL,
-		    0, &along, whole ? &one : in, whole ? 1 : 3);
+		    0, &along, p, n);
 	else if (l->lin[PEFT_KV_A].site != NULL)
 		peft_latent(run, layer, s, x);
-	else if (whole)
-		peft_linears(run, &l->lin[PEFT_QKV], &s->hook[PEFT_QKV], x, D,
-		    &one, 1);
-	else if (peft_is_kept(run, layer))
+	else if (!whole && peft_is_kept(run, layer))
 		kept_queries(run, l, s, x, in);
 	else
-		peft_linears(run, &l->lin[PEFT_Q], &s->hook[PEFT_Q], x, D, in,
-		    3);
+		peft_linears(run, &l->lin[first], &s->hook[first], x, D, p,
+		    n);
 	peft_queries(run, layer, s);
 }
 
@@ -89,7 +87,6 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 	peft_branch(run, layer, PEFT_JOIN_ATTN, s, &out, s->mid, s->x);
 }
 
-/* What the MLP reads: the stream after attention, or before, normed. */
 const struct peft_normal *
 peft_mlp_norm(const struct peft_run *run, size_t layer)
 {
@@ -105,6 +102,7 @@ peft_mlp_stream(const struct peft_run *run, const struct peft_saved *s)
 	return run->net->config.t.parallel ? s->x : s->mid;
 }
 
+/* What the MLP reads: the stream after attention, or before, normed. */
 static const float *
 mlp_x(struct peft_run *run, size_t layer, const struct peft_saved *s)
 {

@@ -75,13 +75,14 @@ static void
 forward_part(const struct job *j, size_t t, size_t c, const float *gate,
     const float *up, size_t n)
 {
-	uint16_t *kept = j->kept + t * j->n * (j->gated ? 2 : 1) + c;
+	uint16_t *kept;
 	float y[STRETCH];
 
 	peft_act_row(j->run, y, gate, up, n);
 	peft_stash_round(j->run, j->act + t * j->ld + c, y, n);
 	if (j->kept == NULL)
 		return;
+	kept = j->kept + t * j->n * (j->gated ? 2 : 1) + c;
 	peft_stash_keep(j->run, kept, gate, n);
 	if (j->gated)
 		peft_stash_keep(j->run, kept + j->n, up, n);
