@@ -9,7 +9,8 @@
 struct peft_forecast {
 	double	tokens;		/* of a step, in the mean */
 	double	computed;	/* those that records share counted once */
-	double	work;		/* operations of products */
+	double	worth;		/* all work, in operations of products; */
+	double	again;		/* of it what is made again */
 	double	seconds;
 };
 
