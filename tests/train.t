@@ -165,6 +165,7 @@ planned
 planned --dropout 0.1
 planned --dropout 0.1 --compute bf16
 planned --dropout 0.1 --mem-limit 90M --optimizer sgd
+planned --micro-tokens 8192 --mem-limit 52M --compute bf16
 # what LoRA-GA begins from is a whole batch at a time
 planned --micro-tokens 512 --rank 4 --set init_lora_weights=lora_ga
 # a refusal names what would do, and that does, as does the total of a plan:

@@ -50,8 +50,9 @@ print_again(const struct peft_trainplan *p)
 
 	for (i = 0; i < PEFT_NPART; i++)
 		if (p->again[i] > 0) {
-			printf("%s%s of %zu layers", between,
-			    peft_part_names[i], p->again[i]);
+			printf("%s%s of %zu layer%s", between,
+			    peft_part_names[i], p->again[i],
+			    p->again[i] == 1 ? "" : "s");
 			between = "; ";
 		}
 }

@@ -41,19 +41,22 @@ peft_train_work(const struct peft_trainer *t, const struct peft_estimate *e,
 	/* an adapter's values are met forward, and twice backward */
 	w.products += 2 * (m->computed * 3 * (double)t->nvalues +
 	    m->supervised * e->head * 2);
+	w.expanded += m->batches * e->head * 2;
 	return w;
 }
 
 /*
  * In operations of products.  What is chosen by this must not differ from run
- * to run, or from machine to machine, so nothing is measured: attention
- * reaches a quarter of what products do; a float of memory costs as much as
- * some thirty of their operations, and so does a weight that is made ready
- * for them.
+ * to run, so nothing is measured: attention reaches a quarter of what products
+ * do; a float that is passed over, and a weight that is made ready for a
+ * micro-batch's products, cost as much as so many of their operations (on
+ * machines with AVX-512, in f32 and bf16, within a half).
  */
 double
 peft_train_price(const struct peft_stepwork *w)
 {
+	enum { PASSING = 30, EXPANDED = 120 };
+
 	return w->products + w->attention / PEFT_ATTENTION_SHARE +
-	    30 * (w->passing + w->expanded);
+	    PASSING * w->passing + EXPANDED * w->expanded;
 }
