@@ -148,11 +148,18 @@ if [ "${EDGES-}" = mount ]; then
 fi
 # a limit on the size of files does for those who may not mount
 O=o/new f=
-files | grep -e quantize -e merge -e '^pack' >rows
+files | grep -e quantize -e merge -e '^pack' -e '^train' >rows
 while IFS='|' read -r who cmd <&3; do
 	eval "refuse 'a file that may not grow: $who' 2 '*: File too large' \
-	    sh -c 'trap \"\" XFSZ; ulimit -f 16; \"\$@\"' sh $cmd"
+	    sh -c 'ulimit -f 16; \"\$@\"' sh $cmd"
 done 3<rows
+streams | grep -v -e '^quantize' -e '^merge' -e '^pack' >rows
+while IFS='|' read -r who cmd <&3; do
+	head -c 16384 /dev/zero >o/out
+	refuse "standard output that may not grow: $who" 2 'standard output: File too large' \
+	    sh -c "ulimit -f 16; $cmd >>o/out"
+done 3<rows
+rm o/out
 
 # ---- standard output ----------------------------------------------------------
 

@@ -134,9 +134,23 @@ expect 3 '*differs in steps' goes_on plan/ --rank 4 --epochs 4 t
 expect 0 '*of other sizes*rounding' peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 40 --micro-tokens 70 --resume -o split/ t
 expect 3 '*differ*' peft-inspect --diff --json whole split
 ok 'another plan after an interruption: rounding only' sh -c "jq -s -e 'all(.rms < 1e-3)' out >/dev/null"
-peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 400 -q -o int/ t & pid=$!
-sleep 1; kill -TERM $pid; wait $pid; rc=$?
-ok 'SIGTERM: status 143 and a checkpoint' [ $rc -eq 143 ] && [ -f int.ckpt ]
+peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 400 -q --log int.log -o int/ t & pid=$!
+while ! grep -q step int.log 2>/dev/null && kill -0 $pid 2>/dev/null; do :; done
+kill -TERM $pid; wait $pid; rc=$?
+ok 'SIGTERM: status 143' [ $rc -eq 143 ]
+ok 'and a checkpoint' [ -f int.ckpt ]
+# before there are steps nothing is waited for: the records are not all there
+mkfifo slow
+for s in TERM INT; do
+	sleep 60 >slow & writer=$!
+	# a shell has what it starts behind itself ignore SIGINT
+	perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' peft-train -m base --rank 4 -q -o soon/ slow & pid=$!
+	while ! ls -l /proc/$pid/fd 2>/dev/null | grep -q slow && kill -0 $pid 2>/dev/null; do :; done
+	kill -$s $pid; wait $pid; rc=$?
+	ok "SIG$s among the records: at once" [ $rc -eq $((128 + $(kill -l $s 2>/dev/null || echo 15))) ] 
+	kill $writer; wait $writer 2>/dev/null
+	ok 'and nothing is left' sh -c '[ ! -e soon ] && [ ! -e soon.ckpt ] && [ -z "$(ls -d .peft* 2>/dev/null)" ]'
+done
 
 expect 0 '' train -n t
 ok 'a dry run prints the plan' grep -q '^total' out

@@ -18,8 +18,8 @@ has(const struct peft_run *run, uint32_t slots)
 	return run->net->config.t.has & slots;
 }
 
-/* Rows of a matrix of the last layer, which others may use.  (Of the last layer
- * only some rows are of use behind its keys and values.) */
+/* Rows of a matrix of the last layer, which others may use.  (It itself needs
+ * only those that are kept, behind its keys and values.) */
 static size_t
 shared_rows(const struct peft_run *run, int saved)
 {
@@ -34,10 +34,8 @@ shared_rows(const struct peft_run *run, int saved)
 static void
 layout_matrices(struct peft_run *run, struct peft_saved *s, size_t l)
 {
-	const struct peft_saved *last = &run->saved[run->net->config.layers -
-	    1];
 	struct peft_arena *a = &run->arena;
-	size_t width;
+	size_t T = run->caps.tokens, width;
 	int k;
 
 	for (k = 0; k < PEFT_NSAVED; k++) {
@@ -45,16 +43,17 @@ layout_matrices(struct peft_run *run, struct peft_saved *s, size_t l)
 
 		if ((width = peft_saved_width(run, k)) == 0)
 			continue;
-		s->at[k] = s == last ? floats(a, shared_rows(run, k), width) :
-		    wait == PEFT_WAIT_WHOLE ? floats(a, run->caps.tokens,
-		    width) : last->at[k];
-		if (wait == PEFT_WAIT_ROUNDED)
-			s->stash[k] = peft_arena_get(a, run->caps.tokens *
-			    width + PEFT_KSTEP, sizeof(*s->stash[k]));
+		if (l + 1 == run->net->config.layers)
+			s->at[k] = floats(a, shared_rows(run, k), width);
+		else if (wait == PEFT_WAIT_WHOLE)
+			s->at[k] = floats(a, T, width);
+		else if (wait == PEFT_WAIT_ROUNDED)
+			s->stash[k] = peft_arena_get(a, T * width + PEFT_KSTEP,
+			    sizeof(*s->stash[k]));
 	}
 }
 
-/* All else of a part, for layers l .. end in turn. */
+/* What else there is of a part, for layers l .. end in turn. */
 static void
 layout_part(struct peft_run *run, struct peft_saved *s, enum peft_layerpart p,
     size_t l, size_t end)
@@ -88,26 +87,7 @@ shared_from(const struct peft_run *run, enum peft_layerpart p)
 	return l;
 }
 
-static void
-copy_part(struct peft_saved *s, const struct peft_saved *from,
-    enum peft_layerpart p)
-{
-	int slot;
-
-	if (p == PEFT_PART_ATTENTION)
-		s->lse = from->lse;
-	if (p == PEFT_PART_INNER)
-		s->v = from->v;
-	for (slot = 0; slot < PEFT_NSLOT; slot++)
-		if (peft_part_of(slot) == p)
-			s->hook[slot] = from->hook[slot];
-	if (p == PEFT_PART_STREAM)
-		s->join[PEFT_JOIN_ATTN] = from->join[PEFT_JOIN_ATTN];
-	if (p == PEFT_PART_DOWN)
-		s->join[PEFT_JOIN_MLP] = from->join[PEFT_JOIN_MLP];
-}
-
-/* The last layer first: what layers share is its. */
+/* The last layer first: what has not to wait all others have of it. */
 static void
 layout_layers(struct peft_run *run)
 {
@@ -117,16 +97,17 @@ layout_layers(struct peft_run *run)
 
 	layout_matrices(run, last, n - 1);
 	for (p = 0; p < PEFT_NPART; p++)
-		layout_part(run, last, p, shared_from(run, p), n);
+		layout_part(run, last, (enum peft_layerpart)p,
+		    shared_from(run, (enum peft_layerpart)p), n);
 	for (l = 0; l + 1 < n; l++) {
 		struct peft_saved *s = &run->saved[l];
 
+		*s = *last;
 		layout_matrices(run, s, l);
 		for (p = 0; p < PEFT_NPART; p++)
-			if (peft_part_waits(run, l, p))
-				layout_part(run, s, p, l, l + 1);
-			else
-				copy_part(s, last, p);
+			if (peft_part_waits(run, l, (enum peft_layerpart)p))
+				layout_part(run, s, (enum peft_layerpart)p, l,
+				    l + 1);
 	}
 }
 

@@ -40,8 +40,10 @@ enum peft_wait peft_waits(const struct peft_run *, size_t layer, int saved);
 bool	peft_is_between(const struct peft_run *, size_t layer);
 /* Does this layer keep the rest of a part (what is no matrix), is it made
  * again?  (Neither: it is not between.) */
-bool	peft_part_waits(const struct peft_run *, size_t layer, enum peft_layerpart);
-bool	peft_part_again(const struct peft_run *, size_t layer, enum peft_layerpart);
+bool	peft_part_waits(const struct peft_run *, size_t layer,
+	    enum peft_layerpart);
+bool	peft_part_again(const struct peft_run *, size_t layer,
+	    enum peft_layerpart);
 enum peft_layerpart peft_part_of(int slot);
 /* Floats a row of a matrix, 0: the family has none. */
 size_t	peft_saved_width(const struct peft_run *, int saved);

@@ -15,15 +15,14 @@
 
 struct choice {
 	struct peft_trainer	*t;
-	struct peft_estimate	 e;
-	enum peft_layerpart	 order[PEFT_NPART];
-	size_t			 layers;	/* that parts are made again of */
-	size_t			 tokens, at;	/* the best: its place on the
-						 * path */
-	double			 price;
-	size_t			 smallest;	/* plan of all, and without
-						 * anything made again */
-	size_t			 unmade;
+	struct peft_estimate	e;
+	enum peft_layerpart	order[PEFT_NPART];
+	size_t	layers;		/* that parts may be made again of */
+	size_t	tokens, at;	/* the best: its place on the path, */
+	double	price;		/* and its work */
+	size_t	smallest;	/* bytes of any plan so far; of the last size
+				 * without anything made again */
+	size_t	unmade;
 };
 
 static bool

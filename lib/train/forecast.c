@@ -41,20 +41,31 @@ peft_trainer_forecast(struct peft_trainer *t, struct peft_forecast *f,
 	return 0;
 }
 
-/* In how many layers parts are made again. */
+/* The micro-batches, and in how many layers parts are made again. */
 static void
-print_again(const struct peft_trainplan *p)
+put_plan(char *text, size_t size, const struct peft_trainplan *p)
 {
 	const char *between = ", activations computed again: ";
+	size_t at = (size_t)snprintf(text, size, "micro-batches of %zu tokens",
+	    p->micro_tokens);
 	int i;
 
-	for (i = 0; i < PEFT_NPART; i++)
+	for (i = 0; i < PEFT_NPART && at < size; i++)
 		if (p->again[i] > 0) {
-			printf("%s%s of %zu layer%s", between,
-			    peft_part_names[i], p->again[i],
-			    p->again[i] == 1 ? "" : "s");
+			at += (size_t)snprintf(text + at, size - at,
+			    "%s%s of %zu layer%s", between, peft_part_names[i],
+			    p->again[i], p->again[i] == 1 ? "" : "s");
 			between = "; ";
 		}
+}
+
+void
+peft_trainer_say(const struct peft_trainer *t)
+{
+	char text[512];
+
+	put_plan(text, sizeof(text), &t->plan);
+	peft_warn("%s; %.1f MiB planned", text, peft_mib(t->plan.total));
 }
 
 void
@@ -76,12 +87,11 @@ peft_trainer_print(const struct peft_trainer *t, const struct peft_forecast *f)
 		{ "program and records", p->program },
 		{ "more, to begin from records", p->begun },
 	};
+	char text[512];
 	size_t i;
 
-	printf("%zu steps, micro-batches of %zu tokens", t->total,
-	    p->micro_tokens);
-	print_again(p);
-	putchar('\n');
+	put_plan(text, sizeof(text), p);
+	printf("%zu steps, %s\n", t->total, text);
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]) - (p->begun == 0); i++)
 		printf("%-28s %10.1f MiB\n", rows[i].what,
 		    (double)rows[i].bytes / 0x1p20);

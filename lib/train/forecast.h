@@ -17,6 +17,8 @@ struct peft_forecast {
 int	peft_trainer_forecast(struct peft_trainer *,
 	    struct peft_forecast *, struct peft_err *) PEFT_MUSTCHECK;
 
+/* The plan in a line, of a warning (base/err.h). */
+void	peft_trainer_say(const struct peft_trainer *);
 /* The plan, and if f is not NULL the forecast, on standard output. */
 void	peft_trainer_print(const struct peft_trainer *,
 	    const struct peft_forecast *f);
