@@ -146,7 +146,7 @@ for s in 'TERM 143' 'INT 130'; do
 	sleep 60 >slow & writer=$!
 	# a shell has what it starts behind itself ignore SIGINT
 	perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' peft-train -m base --rank 4 -q -o soon/ slow & pid=$!
-	while ! ls -l /proc/$pid/fd 2>/dev/null | grep -q slow && kill -0 $pid 2>/dev/null; do :; done
+	while [ -z "$(find /proc/$pid/fd -lname '*/slow' 2>/dev/null)" ] && kill -0 $pid 2>/dev/null; do :; done
 	kill -"$s" $pid; wait $pid; rc=$?
 	ok "SIG$s among the records: at once" [ $rc -eq "$want" ]
 	kill $writer; wait $writer 2>/dev/null
