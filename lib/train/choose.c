@@ -65,36 +65,43 @@ worth(struct choice *c, const struct peft_stepmean *m, enum peft_layerpart p,
 	return 0;
 }
 
+/* The part that is worth most of those that are left, which is made again from
+ * here on. */
+static int
+next_part(struct choice *c, const struct peft_stepmean *m,
+    enum peft_layerpart *best, struct peft_err *err)
+{
+	double most = -INFINITY, w;
+	int p;
+
+	for (p = 0; p < PEFT_NPART; p++) {
+		if (c->t->caps.again[p] > 0)
+			continue;
+		if (worth(c, m, (enum peft_layerpart)p, &w, err) == -1)
+			return -1;
+		if (w > most) {
+			most = w;
+			*best = (enum peft_layerpart)p;
+		}
+	}
+	c->t->caps.again[*best] = c->layers;
+	return 0;
+}
+
 static int
 set_order(struct choice *c, size_t tokens, struct peft_err *err)
 {
-	struct peft_trainer *t = c->t;
-	bool taken[PEFT_NPART] = { false };
 	struct peft_stepmean m;
-	double most, w;
-	int i, p;
+	int i;
 
-	if (peft_train_plan_for(t, tokens, err) == -1 ||
-	    peft_train_mean(t, &m, err) == -1)
+	if (peft_train_plan_for(c->t, tokens, err) == -1 ||
+	    peft_train_mean(c->t, &m, err) == -1)
 		return -1;
-	c->layers = t->plan.run.between;
-	for (i = 0; c->layers > 0 && i < PEFT_NPART; i++) {
-		for (most = -INFINITY, p = 0; p < PEFT_NPART; p++) {
-			if (taken[p])
-				continue;
-			if (worth(c, &m, (enum peft_layerpart)p, &w,
-			    err) == -1)
-				return -1;
-			if (w > most) {
-				most = w;
-				c->order[i] = (enum peft_layerpart)p;
-			}
-		}
-		taken[c->order[i]] = true;
-		t->caps.again[c->order[i]] = c->layers;
-		if (peft_train_plan_for(t, tokens, err) == -1)
+	c->layers = c->t->plan.run.between;
+	for (i = 0; c->layers > 0 && i < PEFT_NPART; i++)
+		if (next_part(c, &m, &c->order[i], err) == -1 ||
+		    peft_train_plan_for(c->t, tokens, err) == -1)
 			return -1;
-	}
 	return 0;
 }
 
