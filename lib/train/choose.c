@@ -17,6 +17,7 @@ struct choice {
 	struct peft_trainer	*t;
 	struct peft_estimate	e;
 	enum peft_layerpart	order[PEFT_NPART];
+	size_t	parts;		/* so many there are */
 	size_t	layers;		/* that parts may be made again of */
 	size_t	tokens, at;	/* the best: its place on the path, */
 	double	price;		/* and its work */
@@ -37,7 +38,7 @@ plan_at(struct choice *c, size_t tokens, size_t at, struct peft_err *err)
 {
 	size_t i, n;
 
-	for (i = 0; i < PEFT_NPART; i++, at -= n) {
+	for (i = 0; i < c->parts; i++, at -= n) {
 		n = at < c->layers ? at : c->layers;
 		c->t->caps.again[c->order[i]] = n;
 	}
@@ -75,7 +76,7 @@ next_part(struct choice *c, const struct peft_stepmean *m,
 	int p;
 
 	for (p = 0; p < PEFT_NPART; p++) {
-		if (c->t->caps.again[p] > 0)
+		if (!c->t->plan.run.parts[p] || c->t->caps.again[p] > 0)
 			continue;
 		if (worth(c, m, (enum peft_layerpart)p, &w, err) == -1)
 			return -1;
@@ -92,13 +93,15 @@ static int
 set_order(struct choice *c, size_t tokens, struct peft_err *err)
 {
 	struct peft_stepmean m;
-	int i;
+	size_t i;
 
 	if (peft_train_plan_for(c->t, tokens, err) == -1 ||
 	    peft_train_mean(c->t, &m, err) == -1)
 		return -1;
 	c->layers = c->t->plan.run.between;
-	for (i = 0; c->layers > 0 && i < PEFT_NPART; i++)
+	for (i = 0; i < PEFT_NPART; i++)
+		c->parts += c->t->plan.run.parts[i];
+	for (i = 0; i < c->parts; i++)
 		if (next_part(c, &m, &c->order[i], err) == -1 ||
 		    peft_train_plan_for(c->t, tokens, err) == -1)
 			return -1;
@@ -116,7 +119,7 @@ try_tokens(struct choice *c, size_t tokens, bool *enough,
 	struct peft_stepwork w;
 	size_t at, total;
 
-	for (at = 0; at <= PEFT_NPART * c->layers; at++) {
+	for (at = 0; at <= c->parts * c->layers; at++) {
 		if (plan_at(c, tokens, at, err) == -1)
 			return -1;
 		total = t->plan.total;
