@@ -86,6 +86,32 @@ ok 'two sets in the log' sh -c "jq -r '.eval // empty' p.log | sort -u | tr '\n'
 jq -c 'select(.input_ids) | .input_ids |= reverse | .labels = .input_ids' t | head -4 >odd
 expect 0 '' train --no-shuffle --skip-spikes 1.2 --epochs 1 --log s.log -o s/ t t t t t t odd
 ok 'a spike is skipped' sh -c "jq -s -e 'any(.skipped)' s.log >/dev/null"
+# as if it had not been: the moments' corrections count what was learnt
+for o in adamw adafactor schedule-free; do
+	spiked() {	# OUT TOKENS...
+		out=$1; shift
+		train --no-shuffle --optimizer $o --schedule constant --warmup 0 --beta1 0.9 --skip-spikes 1.2 --epochs 1 --log "$out.log" -f -o "$out/" "$@"
+	}
+	expect 0 '' spiked s t t t t t t odd t
+	expect 0 '' spiked unspiked t t t t t t t
+	ok "$o: a step is skipped" sh -c "jq -s '[.[] | select(.skipped)] | length' s.log | grep -qx 1"
+	ok "$o: and leaves no trace" peft-inspect -q --diff s unspiked
+done
+# weight decay: of vectors, too, but of no norm (transformers' groups)
+for m in 'lora --set use_dora=true' ln-tuning; do
+	for w in 0 1e-3; do
+		# shellcheck disable=SC2086	# words are what they are
+		expect 0 '' peft-train -q -m base --method $m --lr 1 --optimizer sgd --warmup 0 --schedule constant --steps 1 --weight-decay $w -f -o decay$w/ t
+	done
+	peft-inspect -q --diff --json decay0 decay1e-3 >"${m%% *}.diff"
+done
+ok 'DoRA: magnitudes decay' sh -c 'jq -s -e "any(.name? // \"\" | contains(\"magnitude\"))" lora.diff >/dev/null'
+ok 'norms do not' [ ! -s ln-tuning.diff ]
+# LoRA+ has a rate of its own for embeddings
+for r in 1e-2 1e-3; do
+	expect 0 '' train --loraplus 4 --target embed_tokens --lr $r --warmup 0 --steps 1 -o rate$r/ t
+done
+ok "an embedding's rate with LoRA+" peft-inspect -q --diff rate1e-2 rate1e-3
 expect 1 '*--eval and --eval-every*' train --patience 2 -o x/ t
 expect 1 '*averages already*' train --optimizer schedule-free --ema 0.9 -o x/ t
 expect 1 '*--decay-steps*' train --schedule warmup-stable-decay -o x/ t

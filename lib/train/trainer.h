@@ -32,6 +32,12 @@ struct peft_trainer {
 						 * not those trained: ema, or
 						 * of the state */
 	double				 mean_loss; /* running; 0: none yet */
+	size_t				 updates; /* steps that were not
+						 * skipped */
+	double				 rate_most, rate_sum; /* of their rates,
+						 * as shares of the highest:
+						 * the largest, the sum of
+						 * squares (schedule-free) */
 	float				*best;	/* NULL: no evaluation */
 	double				 best_loss;
 	size_t				 best_step;
