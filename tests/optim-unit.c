@@ -94,7 +94,7 @@ optimisers(struct peft_source *s)
 	for (i = 0; peft_optimiser_names[i] != NULL; i++) {
 		const char *name = peft_optimiser_names[i];
 		const struct peft_optimiser *o = peft_optimiser_find(name);
-		double matrix, vector;
+		double matrix, vector, stack;
 
 		ok(o != NULL && strcmp(o->name, name) == 0, "%s is there",
 		    name);
@@ -102,8 +102,10 @@ optimisers(struct peft_source *s)
 			continue;
 		matrix = move(s, o, "matrix");
 		vector = move(s, o, "vector");
-		ok(matrix <= LIMIT && vector <= LIMIT, "%s: a matrix is off by "
-		    "%.1e of its way, a vector by %.1e", name, matrix, vector);
+		stack = move(s, o, "stack");
+		ok(matrix <= LIMIT && vector <= LIMIT && stack <= LIMIT, "%s: "
+		    "a matrix is off by %.1e of its way, a vector by %.1e, a "
+		    "stack of matrices by %.1e", name, matrix, vector, stack);
 	}
 }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make tests/golden/optim.safetensors: what other software's optimisers and schedules do.
 
-A matrix and a vector ("value.NAME.0", ".1") with given gradients ("grad.NAME.STEP") are moved STEPS times; "OPTIMISER.NAME"
+A matrix, a vector and a stack of matrices ("value.NAME.0", ".1") with given gradients ("grad.NAME.STEP") are moved STEPS times; "OPTIMISER.NAME"
 is where they end.  "schedule.KIND" are transformers' factors of TOTAL steps.  usage: optim.py OUT
 Needs torch, transformers, bitsandbytes, schedulefree."""
 import sys
@@ -11,7 +11,7 @@ from transformers import optimization
 
 LR, DECAY, STEPS, TOTAL, WARMUP = 1e-2, 0.1, 4, 24, 5
 g = torch.Generator().manual_seed(3)
-shapes = {"matrix": (33, 130), "vector": (70,)}
+shapes = {"matrix": (33, 130), "vector": (70,), "stack": (3, 9, 14)}
 first = {k: torch.randn(s, generator=g) for k, s in shapes.items()}
 grads = [{k: torch.randn(s, generator=g) * (0.5 + t) * 1e-2 for k, s in shapes.items()} for t in range(STEPS)]
 out = {"value." + k: v for k, v in first.items()}
