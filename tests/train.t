@@ -59,6 +59,18 @@ expect 0 '' peft-train --svg b.log
 ok 'a drawing' sh -c "head -n 1 out | grep -q '^<svg' && [ \$(grep -c polyline out) -eq 2 ]"
 echo '{"cpu":"x"}' >no.log
 expect 2 '*no.log: no step is in this log*' peft-train --plot no.log
+jq -nc '[5, -1][] * 1e308 | {step: (. / 1e8), loss: .}' >wild.log
+jq -nc '{step: 1e300, loss: 1e17}' >one.log
+for f in wild one; do
+	expect 0 '' peft-train --plot $f.log
+	expect 0 '' peft-train --svg $f.log
+	ok "$f numbers have a place" sh -c '! grep -qi -e nan -e inf out'
+done
+jq -nc 'range(1; 20001) | {step: ., loss: (1 / .)}' >long.log
+expect 0 '' peft-train --svg long.log
+ok 'a drawing has no more points than it shows' sh -c '[ "$(wc -c <out)" -lt 20000 ]'
+echo '{"step":1,"loss":1e999}' >no.log
+expect 2 '*no.log:1: *not finite*' peft-train --plot no.log
 echo '{"step":1,' >no.log
 expect 2 '*no.log:1: *' peft-train --svg no.log
 
