@@ -9,12 +9,28 @@
 #include "train/forecast.h"
 #include "train/trainer.h"
 
-/* Tokens that are measured with: enough for products to run as they will. */
-enum { MOST = 256 };
+/* Attention's backward in forwards; that of all that passes over memory. */
+static const double attention_back = 2.5, back = 1.5;
 
-/* What attention reaches of the peak of products in f32, and its backward in
- * forwards; backward of all that passes over memory, in forwards. */
-static const double attention_share = 0.25, attention_back = 2.5, back = 1.5;
+/* What attention reaches of the peak of products in f32, and which part of
+ * what passes over memory does so, by the compute type: with bf16 attention's
+ * products are of it, too, and much is done within the tiles of products. */
+struct apart {
+	double	attention, passing;
+};
+
+static struct apart
+apart_of(const struct peft_cpu *cpu)
+{
+	struct apart a = { 0.35, 1 };
+	enum peft_compute c = peft_cpu_computes(cpu);
+
+	if (c != PEFT_COMPUTE_F32 && peft_cpu_panel_bf16(cpu) != NULL)
+		a.attention = 0.55;
+	if (c == PEFT_COMPUTE_BF16 && peft_cpu_panel_bf16(cpu) != NULL)
+		a.passing = 0.4;
+	return a;
+}
 
 int
 peft_trainer_forecast(struct peft_trainer *t, struct peft_forecast *f,
@@ -23,14 +39,14 @@ peft_trainer_forecast(struct peft_trainer *t, struct peft_forecast *f,
 	struct peft_estimate e = peft_net_estimate(t->net);
 	struct peft_cpu *cpu = peft_net_cpu(t->net);
 	double passes = t->plan.recompute ? 3 : 2, rate, memory, peak;
+	struct apart apart = apart_of(cpu);
 	struct peft_stepmean m;
-	size_t T = t->plan.micro_tokens < MOST ? t->plan.micro_tokens : MOST;
 
-	if (peft_train_mean(t, &m, err) == -1 ||
-	    (rate = peft_net_rate(t->net, T, err)) < 0 ||
+	if (peft_train_mean(t, &m, err) == -1 || (rate = peft_net_rate(t->net,
+	    t->plan.micro_tokens, err)) < 0 ||
 	    (memory = peft_peak_memory(cpu, err)) < 0)
 		return -1;
-	peft_cpu_compute(cpu, PEFT_COMPUTE_F32);	/* attention is */
+	peft_cpu_compute(cpu, PEFT_COMPUTE_F32);
 	peak = peft_peak_products(cpu);
 	peft_cpu_compute(cpu, t->opt.compute);
 	/* an adapter's values are met forward, and twice backward */
@@ -40,9 +56,8 @@ peft_trainer_forecast(struct peft_trainer *t, struct peft_forecast *f,
 	    (double)t->nvalues) + m.supervised * e.head * 2);
 	f->seconds = f->work / rate +
 	    m.seen * e.attention * (passes - 1 + attention_back) /
-	    (attention_share * peak) +
-	    m.computed * e.passing * sizeof(float) * (passes - 1 + back) /
-	    memory;
+	    (apart.attention * peak) + m.computed * e.passing *
+	    apart.passing * sizeof(float) * (passes - 1 + back) / memory;
 	return 0;
 }
 
