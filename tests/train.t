@@ -125,6 +125,18 @@ for r in 1e-2 1e-3; do
 done
 ok "an embedding's rate with LoRA+" peft-inspect -q --diff rate1e-2 rate1e-3
 expect 1 '*--eval and --eval-every*' train --patience 2 -o x/ t
+expect 1 '*--eval and --eval-every*' train --schedule reduce-on-plateau -o x/ t
+plateau='--eval e --eval-every 1 --schedule reduce-on-plateau --plateau 1 --plateau-factor 0.5 --lr 1 --warmup 0 --epochs 80'
+# shellcheck disable=SC2086	# words are what they are
+{
+expect 0 '' train $plateau --log l.log -o whole-p/ t
+peft-train -q -m base --rank 4 --batch 4 $plateau --save-every 1 -o part-p/ t & pid=$!
+while [ ! -f part-p.ckpt ] && kill -0 $pid 2>/dev/null; do :; done
+kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
+expect 0 '' train $plateau --resume -o part-p/ t
+}
+ok 'the rate falls by halves' sh -c "jq -s 'map(.lr | select(.)) | unique | .[-2:] == [0.5, 1]' l.log | grep -q true"
+ok 'the same after an interruption' cmp whole-p/adapter_model.safetensors part-p/adapter_model.safetensors
 expect 1 '*averages already*' train --optimizer schedule-free --ema 0.9 -o x/ t
 expect 1 '*--decay-steps*' train --schedule warmup-stable-decay -o x/ t
 

@@ -62,6 +62,7 @@ free_pieces(struct piece *p, size_t n)
 struct said {
 	char		 step[32], best_step[32], best_loss[40], mean_loss[40];
 	char		 updates[32], rate_most[40], rate_sum[40];
+	char		 plateau[128];
 	const char	*settings;
 };
 
@@ -72,7 +73,7 @@ checksum(const struct piece *p, size_t n, const struct said *s,
 {
 	const char *said[] = { s->step, s->settings, s->best_step,
 	    s->best_loss, s->mean_loss, s->updates, s->rate_most,
-	    s->rate_sum };
+	    s->rate_sum, s->plateau };
 	struct peft_sha256 h;
 	size_t k;
 
@@ -165,6 +166,8 @@ say(const struct peft_trainer *t, struct said *s)
 	snprintf(s->updates, sizeof(s->updates), "%zu", t->updates);
 	snprintf(s->rate_most, sizeof(s->rate_most), "%a", t->rate_most);
 	snprintf(s->rate_sum, sizeof(s->rate_sum), "%a", t->rate_sum);
+	snprintf(s->plateau, sizeof(s->plateau), "%a %a %zu",
+	    t->plateau.best, t->plateau.factor, t->plateau.bad);
 }
 
 int
@@ -176,7 +179,8 @@ peft_train_save(struct peft_trainer *t, struct peft_err *err)
 	    t->settings, "peft.best_step", s.best_step, "peft.best_loss",
 	    s.best_loss, "peft.mean_loss", s.mean_loss, "peft.updates",
 	    s.updates, "peft.rate_most", s.rate_most, "peft.rate_sum",
-	    s.rate_sum, "peft.checksum", hex, NULL };
+	    s.rate_sum, "peft.plateau", s.plateau, "peft.checksum", hex,
+	    NULL };
 	struct peft_sink *sink = NULL;
 	struct piece *p;
 	size_t n;
@@ -253,6 +257,7 @@ read_said(const struct peft_source *s, struct said *said, const char **sum,
 		{ "peft.updates", said->updates, sizeof(said->updates) },
 		{ "peft.rate_most", said->rate_most, sizeof(said->rate_most) },
 		{ "peft.rate_sum", said->rate_sum, sizeof(said->rate_sum) },
+		{ "peft.plateau", said->plateau, sizeof(said->plateau) },
 	};
 	size_t i;
 
@@ -296,6 +301,7 @@ restore(struct peft_trainer *t, struct peft_source *s, struct peft_err *err)
 	struct said said;
 	const char *sum;
 	bool same_plan;
+	char *rest;
 
 	if (read_said(s, &said, &sum, err) == -1 || compare(said.settings,
 	    t->settings, &same_plan, err) == -1 ||
@@ -308,6 +314,9 @@ restore(struct peft_trainer *t, struct peft_source *s, struct peft_err *err)
 	t->updates = strtoull(said.updates, NULL, 10);
 	t->rate_most = strtod(said.rate_most, NULL);
 	t->rate_sum = strtod(said.rate_sum, NULL);
+	t->plateau.best = strtod(said.plateau, &rest);
+	t->plateau.factor = strtod(rest, &rest);
+	t->plateau.bad = strtoull(rest, NULL, 10);
 	return !same_plan;
 }
 

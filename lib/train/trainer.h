@@ -41,6 +41,7 @@ struct peft_trainer {
 	float				*best;	/* NULL: no evaluation */
 	double				 best_loss;
 	size_t				 best_step;
+	struct peft_plateau		 plateau;
 	size_t				 step;		/* done */
 	size_t				 total, per_epoch;
 	size_t				*order;		/* of the epoch */
@@ -72,7 +73,9 @@ int	peft_train_state(struct peft_trainer *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 void	peft_train_swap(struct peft_trainer *);
 void	peft_train_state_free(struct peft_trainer *);
-/* update.c: one step of the optimiser, over gradients of this norm. */
+/* update.c: the factor of the learning rate now; one step of the optimiser,
+ * over gradients of this norm. */
+double	peft_train_factor(const struct peft_trainer *);
 void	peft_train_update(struct peft_trainer *, double lr, double norm);
 
 /* plan.c */

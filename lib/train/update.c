@@ -65,6 +65,13 @@ param_task(void *ctx, size_t i, int thread)
 		    p->n, t->opt.ema);
 }
 
+double
+peft_train_factor(const struct peft_trainer *t)
+{
+	return peft_schedule_factor(&t->opt.schedule, t->step) *
+	    t->plateau.factor;
+}
+
 /* The newest step's share in schedule-free's average: a step's weight is the
  * square of the largest rate so far. */
 static double
@@ -72,8 +79,7 @@ newest_share(struct peft_trainer *t)
 {
 	double weight;
 
-	t->rate_most = fmax(t->rate_most, peft_schedule_factor(
-	    &t->opt.schedule, t->step));
+	t->rate_most = fmax(t->rate_most, peft_train_factor(t));
 	weight = t->rate_most * t->rate_most;
 	t->rate_sum += weight;
 	return t->rate_sum > 0 ? weight / t->rate_sum : 0;

@@ -53,4 +53,12 @@ schedules = {
 }
 for name, schedule in schedules.items():
     out["schedule." + name] = torch.tensor([schedule.lr_lambdas[0](s) for s in range(TOTAL + 2)], dtype=torch.float64)
+# what ReduceLROnPlateau makes of losses, one after the other: the rate after each
+rate = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(rate, factor=0.3, patience=2, min_lr=0.02)
+losses, rates = [3, 2.5, 2.4, 2.45, 2.41, 2.40001, 2.3, 2.3, 2.29999, 2.4, 2.2, 2.5, 2.5, 2.5, 2.5, 2.5, 2.5, 2.5, 2.5, 2.5, 2.5, 2.1, 2.5], []
+for loss in losses:
+    plateau.step(loss)
+    rates.append(rate.param_groups[0]["lr"])
+out["plateau.losses"], out["plateau.rates"] = torch.tensor(losses, dtype=torch.float64), torch.tensor(rates, dtype=torch.float64)
 save_file(out, sys.argv[1], {"lr": str(LR), "decay": str(DECAY)})
