@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "math/panel.h"
 
@@ -51,9 +52,9 @@ struct peft_panel_int8 {
 		    void *panel);
 	void	(*cols)(const float *src, size_t ld, size_t k, size_t n,
 		    void *panel);
-	/* A part of a row, dst [0 .. n rounded up to PEFT_INT8_STEP); returns
-	 * the scale. */
-	float	(*quantise)(void *dst, const float *src, size_t n);
+	/* A part of a row from bf16, dst [0 .. n rounded up to
+	 * PEFT_INT8_STEP); returns the scale. */
+	float	(*quantise)(void *dst, const uint16_t *src, size_t n);
 };
 
 extern const struct peft_panel_int8 peft_int8_ref, peft_int8_avx2,

@@ -201,7 +201,8 @@ peft_linear_again(struct peft_run *run, const struct peft_linear *lin,
 		a.nelem = a.rows * a.cols;
 		a.data = low.a;
 		h = (struct peft_product){ &a, low.h, low.r };
-		peft_products(run, x, ldx, run->T, &h, 1);
+		peft_product_forward_fine(run->net->cpu, x, ldx, run->T, &h,
+		    run->product);
 	}
 	run->hidden = low.h;
 	peft_hooks_forward(run, lin->site, run->ranges, run->nranges,

@@ -19,16 +19,49 @@ rooms(const struct peft_cpu *cpu, const struct peft_expander *e)
 }
 
 static size_t
-tiles(const struct peft_cpu *cpu, const struct peft_expander *e, size_t T)
+tiles(const struct peft_cpu *cpu, const struct peft_expander *dense, size_t T)
 {
-	return (size_t)peft_cpu_threads(cpu) * peft_product_tile(e, T);
+	return (size_t)peft_cpu_threads(cpu) * peft_product_tile(dense, T);
 }
 
-/* Is the left-hand side used in another form than it has? */
-static bool
-is_rounded(const struct peft_expander *e)
+/* What adapters beside are made of. */
+static struct peft_expander
+dense_of(const struct peft_cpu *cpu, enum peft_compute compute)
 {
-	return e->trim || e->bf16 != NULL || e->int8 != NULL;
+	return peft_expander_of(cpu, compute == PEFT_COMPUTE_INT8 ?
+	    peft_cpu_computes_dense(cpu) : compute);
+}
+
+static size_t
+slab(const struct peft_expander *e, const struct peft_expander *dense)
+{
+	size_t n = peft_product_slab(e), m = peft_product_slab(dense);
+
+	return n > m ? n : m;
+}
+
+/* Bytes of a row of the left-hand side, and of an adapter's behind it;
+ * segments are padded each on its own. */
+static size_t
+left(const struct peft_expander *e, size_t k, size_t low)
+{
+	return (peft_left_stride(e, k) + peft_left_stride(e, low) +
+	    4 * PEFT_MOSTNP * e->step) * e->size;
+}
+
+/* The same of T rows, and their scales. */
+static size_t
+lefts(const struct peft_expander *e, const struct peft_expander *dense,
+    size_t k, size_t low, size_t T)
+{
+	size_t n = left(e, k, low);
+
+	if (!peft_is_rounded(e))
+		return 0;
+	if (e->int8 != NULL)
+		n = left(e, k, 0) + left(dense, 0, low) + sizeof(float) *
+		    (peft_product_scales(e, k) + PEFT_MOSTNP);
+	return T * n / sizeof(float);
 }
 
 static size_t
@@ -36,19 +69,15 @@ scratch_of(const struct peft_cpu *cpu, enum peft_compute compute, size_t rows,
     size_t cols, size_t low, size_t T)
 {
 	struct peft_expander e = peft_expander_of(cpu, compute);
-	/* segments are padded each on its own */
-	size_t k = peft_left_stride(&e, rows > cols ? rows : cols) +
-	    peft_left_stride(&e, low) + 4 * PEFT_MOSTNP * e.step;
-	size_t n = peft_product_slab(&e), few = peft_product_few_shared(cpu,
-	    cols, T);
+	struct peft_expander dense = dense_of(cpu, compute);
+	size_t n = slab(&e, &dense), few = peft_product_few_shared(cpu, cols,
+	    T), k = rows > cols ? rows : cols;
 
-	if (is_rounded(&e)) {
-		T = peft_pieces(peft_least(AT_ONCE, T), PEFT_LEFTROWS) *
-		    PEFT_LEFTROWS;
-		n += T * k * e.size / sizeof(float) +
-		    T * (peft_product_scales(&e, k) + PEFT_MOSTNP);
-	}
-	n += tiles(cpu, &e, T);
+	T = peft_pieces(peft_least(AT_ONCE, T), PEFT_LEFTROWS) *
+	    PEFT_LEFTROWS;
+	n += lefts(&e, &dense, k, low, T) + tiles(cpu, &dense, T);
+	if (e.int8 != NULL && low > 0)
+		n += lefts(&dense, &dense, k, 0, T);
 	return rooms(cpu, &e) + (few > n ? few : n);
 }
 
@@ -69,12 +98,13 @@ start(struct peft_cpu *cpu, enum peft_compute compute, size_t T,
     const struct peft_product *p, size_t np, float *scratch)
 {
 	struct peft_products j = { .cpu = cpu, .e = peft_expander_of(cpu,
-	    compute), .p = p, .np = np, .T = T, .room = scratch };
+	    compute), .dense = dense_of(cpu, compute), .p = p, .np = np,
+	    .nw = np, .T = T, .room = scratch };
 
 	j.tiles = scratch + rooms(cpu, &j.e);
-	j.slab = j.tiles + tiles(cpu, &j.e, T);
-	if (is_rounded(&j.e))
-		j.left = (float *)j.slab + peft_product_slab(&j.e);
+	j.slab = j.tiles + tiles(cpu, &j.dense, T);
+	if (peft_is_rounded(&j.e))
+		j.left = (float *)j.slab + slab(&j.e, &j.dense);
 	return j;
 }
 
@@ -90,8 +120,7 @@ peft_product_is_few(const struct peft_cpu *cpu, size_t T)
 size_t
 peft_product_halves(const struct peft_cpu *cpu, size_t k)
 {
-	struct peft_expander e = peft_expander_of(cpu,
-	    peft_cpu_computes(cpu));
+	struct peft_expander e = dense_of(cpu, peft_cpu_computes(cpu));
 
 	return e.bf16 == NULL ? 0 : peft_left_stride(&e, k);
 }
@@ -114,10 +143,10 @@ set_halves(const struct peft_products *j, struct peft_products *part,
 {
 	size_t i;
 
-	for (i = 0; i < PEFT_ALONG; i++)
-		if (j->halves[i] != NULL)
-			part->halves[i] = j->halves[i] + t *
-			    peft_left_stride(&j->e, peft_left_size(j, i));
+	for (i = 0; i < j->np; i++)
+		part->halves[i] = j->halves[i] == NULL ? NULL :
+		    j->halves[i] + t * peft_left_stride(&j->dense,
+		    peft_left_size(j, i));
 }
 
 /* Rounded tokens come some at a time. */
@@ -189,7 +218,7 @@ is_whole(const struct peft_products *j)
 	for (i = 0; j->lows != NULL && i < j->np; i++)
 		if (j->lows[i].r > 0)
 			return false;
-	return !is_rounded(&j->e) && peft_product_is_fixed(j);
+	return !peft_is_rounded(&j->e) && peft_product_is_fixed(j);
 }
 
 static void

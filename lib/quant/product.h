@@ -34,7 +34,8 @@ struct peft_product {
 /*
  * What an adapter of low rank adds to a product, from the same walk over the
  * left-hand side and into the same sums: forward h = x A^T and y += s h B^T,
- * backward h = s y B and dx += h A.  In the compute type, not with int8.
+ * backward h = s y B and dx += h A.  In the compute type; with int8 as what is
+ * dense (peft_cpu_computes_dense()).
  */
 struct peft_low {
 	size_t		 r;		/* .. PEFT_LOWEST; 0: there is none */
@@ -47,8 +48,8 @@ struct peft_low {
 enum { PEFT_LOWEST = 256 };
 
 /*
- * What may go along with large products in bf16, where peft_product_halves()
- * is not 0.  Left-hand sides (forward the one; backward one of each product)
+ * What may go along with large products in bf16 (and in int8 that comes
+ * through bf16), where peft_product_halves() is not 0.  Left-hand sides (forward the one; backward one of each product)
  * may come rounded already: rows as far apart as that says, behind their last
  * element zeros up to a multiple of 32, and as many rows as the next multiple
  * of 32 can be read.  And what a tile was made of products is for may be done
