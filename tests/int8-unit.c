@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The int8 kernels that this processor has, over shapes around the edges of
- * tiles, rows from bf16: sums exact where the scales are one, every kernel with the bits of
- * the plain one, errors within what rounding to 127 steps can do.
+ * tiles, rows from bf16: sums exact where the scales are one, every kernel
+ * with the bits of the plain one, errors within what rounding to 127 steps can
+ * do.
  */
 
 #include <math.h>

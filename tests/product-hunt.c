@@ -4,8 +4,9 @@
  * OpenBLAS over the decoded values: any types, shapes, strides, numbers of
  * tokens and of products, adapters beside, panels made ahead, paths, compute
  * types, orders of sums.  The same bytes of several threads, and of some of
- * the tokens alone; int8 with nothing beside has those of every path.  All memory has pages
- * around it that nobody may touch, and the scratch is what was promised.
+ * the tokens alone; int8 with nothing beside has those of every path.  All
+ * memory has pages around it that nobody may touch, and the scratch is what
+ * was promised.
  */
 
 #include <math.h>

@@ -10,7 +10,8 @@
 
 enum {
 	PEFT_LEFTROWS = 32,	/* of the left-hand side to round at a time */
-	PEFT_MOSTNP = 8		/* products at once */
+	PEFT_MOSTNP = 8,	/* products at once */
+	PEFT_AT_ONCE = 1024	/* tokens that are rounded, and multiplied */
 };
 
 /*
@@ -62,6 +63,10 @@ struct peft_products {
 	size_t		 m, down;	/* rows of a task; tasks down */
 	unsigned	 fresh;		/* bits: segments to be rounded still */
 };
+
+/* product-room.c: products of T tokens, with what is where in scratch. */
+struct peft_products peft_product_begin(struct peft_cpu *, enum peft_compute,
+	    size_t T, const struct peft_product *, size_t np, float *scratch);
 
 /* product-slab.c: all of it, slab by slab. */
 void	peft_product_slabs(struct peft_products *);

@@ -1,112 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Products with frozen weights: how much scratch, and which way. */
+/* Products with frozen weights: which way. */
 
 #include <stdint.h>
 
 #include "quant/few.h"
 #include "quant/product-impl.h"
-
-enum {
-	AT_ONCE = 2048		/* tokens that are rounded, and multiplied */
-};
-
-static size_t
-rooms(const struct peft_cpu *cpu, const struct peft_expander *e)
-{
-	size_t few = peft_product_few_room();
-
-	return (size_t)peft_cpu_threads(cpu) * (few > e->room ? few : e->room);
-}
-
-static size_t
-tiles(const struct peft_cpu *cpu, const struct peft_expander *dense, size_t T)
-{
-	return (size_t)peft_cpu_threads(cpu) * peft_product_tile(dense, T);
-}
-
-/* What adapters beside are made of. */
-static struct peft_expander
-dense_of(const struct peft_cpu *cpu, enum peft_compute compute)
-{
-	return peft_expander_of(cpu, compute == PEFT_COMPUTE_INT8 ?
-	    peft_cpu_computes_dense(cpu) : compute);
-}
-
-static size_t
-slab(const struct peft_expander *e, const struct peft_expander *dense)
-{
-	size_t n = peft_product_slab(e), m = peft_product_slab(dense);
-
-	return n > m ? n : m;
-}
-
-/* Bytes of a row of the left-hand side, and of an adapter's behind it;
- * segments are padded each on its own. */
-static size_t
-left(const struct peft_expander *e, size_t k, size_t low)
-{
-	return (peft_left_stride(e, k) + peft_left_stride(e, low) +
-	    4 * PEFT_MOSTNP * e->step) * e->size;
-}
-
-/* The same of T rows, and their scales. */
-static size_t
-lefts(const struct peft_expander *e, const struct peft_expander *dense,
-    size_t k, size_t low, size_t T)
-{
-	size_t n = left(e, k, low);
-
-	if (!peft_is_rounded(e))
-		return 0;
-	if (e->int8 != NULL)
-		n = left(e, k, 0) + left(dense, 0, low) + sizeof(float) *
-		    (peft_product_scales(e, k) + PEFT_MOSTNP);
-	return T * n / sizeof(float);
-}
-
-static size_t
-scratch_of(const struct peft_cpu *cpu, enum peft_compute compute, size_t rows,
-    size_t cols, size_t low, size_t T)
-{
-	struct peft_expander e = peft_expander_of(cpu, compute);
-	struct peft_expander dense = dense_of(cpu, compute);
-	size_t n = slab(&e, &dense), few = peft_product_few_shared(cpu, cols,
-	    T), k = rows > cols ? rows : cols;
-
-	T = peft_pieces(peft_least(AT_ONCE, T), PEFT_LEFTROWS) *
-	    PEFT_LEFTROWS;
-	n += lefts(&e, &dense, k, low, T) + tiles(cpu, &dense, T);
-	if (e.int8 != NULL && low > 0)
-		n += lefts(&dense, &dense, k, 0, T);
-	return rooms(cpu, &e) + (few > n ? few : n);
-}
-
-size_t
-peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols,
-    size_t low, size_t T)
-{
-	size_t frozen = scratch_of(cpu, peft_cpu_computes(cpu), rows, cols,
-	    low, T);
-	size_t dense = scratch_of(cpu, peft_cpu_computes_dense(cpu), rows,
-	    cols, low, T);
-
-	return frozen > dense ? frozen : dense;
-}
-
-static struct peft_products
-start(struct peft_cpu *cpu, enum peft_compute compute, size_t T,
-    const struct peft_product *p, size_t np, float *scratch)
-{
-	struct peft_products j = { .cpu = cpu, .e = peft_expander_of(cpu,
-	    compute), .dense = dense_of(cpu, compute), .p = p, .np = np,
-	    .nw = np, .T = T, .room = scratch };
-
-	j.tiles = scratch + rooms(cpu, &j.e);
-	j.slab = j.tiles + tiles(cpu, &j.dense, T);
-	if (peft_is_rounded(&j.e))
-		j.left = (float *)j.slab + slab(&j.e, &j.dense);
-	return j;
-}
 
 bool
 peft_product_is_few(const struct peft_cpu *cpu, size_t T)
@@ -115,14 +13,6 @@ peft_product_is_few(const struct peft_cpu *cpu, size_t T)
 
 	return sums == PEFT_AS_FEW || (sums == PEFT_BY_NUMBER &&
 	    T <= PEFT_FEW_TOKENS);
-}
-
-size_t
-peft_product_halves(const struct peft_cpu *cpu, size_t k)
-{
-	struct peft_expander e = dense_of(cpu, peft_cpu_computes(cpu));
-
-	return e.bf16 == NULL ? 0 : peft_left_stride(&e, k);
 }
 
 static void
@@ -165,7 +55,7 @@ multiply(struct peft_products *j)
 	part.p = p;
 	part.lows = j->lows == NULL ? NULL : low;
 	for (t = 0; t < j->T; t += part.T) {
-		part.T = peft_least(AT_ONCE, j->T - t);
+		part.T = peft_least(PEFT_AT_ONCE, j->T - t);
 		part.behind = t;
 		set_halves(j, &part, t);
 		if (j->back)
@@ -236,7 +126,7 @@ forward(struct peft_cpu *cpu, enum peft_compute compute, const float *x,
 		forward(cpu, compute, x, ldx, T, p, low, NULL, PEFT_MOSTNP,
 		    scratch);
 	count(cpu, T, p, low, np);
-	j = start(cpu, compute, T, p, np, scratch);
+	j = peft_product_begin(cpu, compute, T, p, np, scratch);
 	j.lows = low;
 	j.x = x;
 	j.ldx = ldx;
@@ -264,7 +154,7 @@ backward(struct peft_cpu *cpu, enum peft_compute compute, float *dx,
 		backward(cpu, compute, dx, ldx, T, p, low, NULL, PEFT_MOSTNP,
 		    add, scratch);
 	count(cpu, T, p, low, np);
-	j = start(cpu, compute, T, p, np, scratch);
+	j = peft_product_begin(cpu, compute, T, p, np, scratch);
 	j.lows = low;
 	j.back = true;
 	j.dx = dx;
@@ -339,8 +229,8 @@ peft_dense_forward(struct peft_cpu *cpu, const float *x, size_t ldx, size_t T,
 {
 	const struct peft_weight w = weight_of(d);
 	const struct peft_product p = { &w, y, ldy };
-	struct peft_products j = start(cpu, peft_cpu_computes_dense(cpu), T,
-	    &p, 1, scratch);
+	struct peft_products j = peft_product_begin(cpu,
+	    peft_cpu_computes_dense(cpu), T, &p, 1, scratch);
 
 	j.x = x;
 	j.ldx = ldx;
@@ -361,8 +251,8 @@ peft_dense_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
 	const struct peft_weight w = weight_of(d);
 	/* what backward reads is written by forward: no const there */
 	const struct peft_product p = { &w, (float *)(uintptr_t)y, ldy };
-	struct peft_products j = start(cpu, peft_cpu_computes_dense(cpu), T,
-	    &p, 1, scratch);
+	struct peft_products j = peft_product_begin(cpu,
+	    peft_cpu_computes_dense(cpu), T, &p, 1, scratch);
 
 	j.back = true;
 	j.dx = dx;
