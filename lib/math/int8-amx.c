@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* int8 products with AMX (flags: Makefile); tiles as in panel-amx.c, of 64
- * elements where those have 32.  It is not tiles but what is done with their
- * sums that takes the time: 128 multiplications of 64 elements deep take 128
- * cycles, storing and scaling what they make as much again. */
+ * elements where those have 32.  A part's products of 32 x 32 sums take 128
+ * cycles; storing these, and scaling them, took twice that on a Sapphire Rapids
+ * core, and takes 200 beside what tiles do. */
 
 #include <cpuid.h>
 #include <immintrin.h>
