@@ -15,11 +15,11 @@ enum {
 	O_METHOD = PEFT_O_OWN, O_SET, O_RANK, O_ALPHA, O_TARGET, O_DROPOUT,
 	O_RSLORA, O_INIT, O_BEGIN, O_LOFTQ, O_TRAIN, O_FROZEN, O_LR, O_EPOCHS,
 	O_STEPS, O_BATCH, O_MICRO, O_SCHEDULE, O_WARMUP, O_CYCLES, O_MINLR,
-	O_POWER, O_LRDECAY, O_OPTIMISER, O_DECAY, O_CLIP, O_BETA1, O_BETA2,
-	O_EPS, O_LORAPLUS, O_SMOOTHING, O_ZLOSS, O_NEFTUNE, O_EMA, O_SPIKE,
-	O_NOSHUFFLE, O_EVAL, O_EVALEVERY, O_PATIENCE, O_LOG, O_PROFILE,
-	O_PLOT, O_SVG, O_SAVEEVERY, O_CKPT, O_KEEP, O_RESUME, O_COMPUTE,
-	O_MEMLIMIT, O_PARTIAL, O_ANYBASE, O_TASK, O_PROBLEM
+	O_POWER, O_LRDECAY, O_PLATEAU, O_FALL, O_OPTIMISER, O_DECAY, O_CLIP,
+	O_BETA1, O_BETA2, O_EPS, O_LORAPLUS, O_SMOOTHING, O_ZLOSS, O_NEFTUNE,
+	O_EMA, O_SPIKE, O_NOSHUFFLE, O_EVAL, O_EVALEVERY, O_PATIENCE, O_LOG,
+	O_PROFILE, O_PLOT, O_SVG, O_SAVEEVERY, O_CKPT, O_KEEP, O_RESUME,
+	O_COMPUTE, O_MEMLIMIT, O_PARTIAL, O_ANYBASE, O_TASK, O_PROBLEM
 };
 
 static const struct peft_opt opts[] = {
@@ -46,12 +46,14 @@ static const struct peft_opt opts[] = {
 	{ O_STEPS, "steps", "N", "steps instead of epochs" },
 	{ O_BATCH, "batch", "N", "records of a step (8)" },
 	{ O_MICRO, "micro-tokens", "N", "most tokens in memory at a time (2048)" },
-	{ O_SCHEDULE, "schedule", "NAME", "of the learning rate: constant, linear, cosine, cosine-with-restarts, polynomial, inverse-sqrt, warmup-stable-decay (linear)" },
+	{ O_SCHEDULE, "schedule", "NAME", "of the learning rate: constant, linear, cosine, cosine-with-restarts, polynomial, inverse-sqrt, warmup-stable-decay, reduce-on-plateau (linear)" },
 	{ O_WARMUP, "warmup", "N", "steps of warm-up; below 1: a share of all (0.03)" },
 	{ O_CYCLES, "cycles", "N", "waves of cosine (0.5), restarts (1)" },
 	{ O_MINLR, "min-lr-ratio", "R", "the rate at the end, as a share of --lr (0)" },
 	{ O_POWER, "power", "P", "of the polynomial (1)" },
 	{ O_LRDECAY, "decay-steps", "N", "last steps, in which warmup-stable-decay decays" },
+	{ O_PLATEAU, "plateau", "N", "evaluations without a better one, after which reduce-on-plateau reduces (10)" },
+	{ O_FALL, "plateau-factor", "F", "what it multiplies the rate with (0.1)" },
 	{ O_OPTIMISER, "optimizer", "NAME", "adamw, adamw8bit, sgd, lion, adafactor, schedule-free (adamw)" },
 	{ O_DECAY, "weight-decay", "W", "decoupled weight decay (0)" },
 	{ O_CLIP, "clip", "NORM", "largest norm of the gradient; 0: no limit (1)" },
@@ -268,6 +270,10 @@ check(const struct peft_trainjob *job)
 	    job->opt.eval_every == 0))
 		peft_die(PEFT_USAGE, "--patience counts evaluations: it needs "
 		    "--eval and --eval-every");
+	if (job->opt.schedule.kind == PEFT_LR_PLATEAU && (job->nevals == 0 ||
+	    job->opt.eval_every == 0))
+		peft_die(PEFT_USAGE, "reduce-on-plateau looks at evaluations: "
+		    "it needs --eval and --eval-every");
 	if (job->problem != PEFT_PROBLEM_AUTO &&
 	    job->task != PEFT_TASK_AUTO && job->task != PEFT_TASK_SEQ_CLS)
 		peft_die(PEFT_USAGE, "--problem is of --task seq-cls");

@@ -256,6 +256,38 @@ check_configs(void)
 	}
 }
 
+/* Weight decay is for all but biases and norms (transformers' Trainer). */
+static void
+check_decay(void)
+{
+	static const struct {
+		const char *config, *name;
+		bool	 decays;
+	} rows[] = {
+		{ "{\"peft_type\":\"LORA\",\"r\":2,\"lora_bias\":true,"
+		    "\"target_modules\":[\"up_proj\"]}", "lora_B.bias", false },
+		{ "{\"peft_type\":\"VERA\",\"r\":2,"
+		    "\"target_modules\":[\"up_proj\"]}", "vera_lambda_d",
+		    true },
+	};
+	struct peft_param *p = NULL;
+	struct peft_err err;
+	size_t i, k, n;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct peft_adapter *a = make(rows[i].config, &err);
+
+		need(a != NULL, &err);
+		p = peft_adapter_params(a, &n);
+		for (k = 0; k < n && strstr(p[k].name, rows[i].name) == NULL;
+		    k++)
+			;
+		ok(k < n && p[k].decay == rows[i].decays, "%s %s",
+		    rows[i].name, rows[i].decays ? "decays" : "does not");
+		peft_adapter_close(a);
+	}
+}
+
 /* The shapes, scales and first values that the config calls for. */
 static void
 check_fresh(void)
@@ -334,6 +366,7 @@ main(void)
 	check_targets();
 	check_patterns();
 	check_configs();
+	check_decay();
 	check_fresh();
 	check_saved_config();
 	return tap_end();

@@ -314,6 +314,22 @@ progress(void *ctx)
 	return 0;
 }
 
+/* Ten steps in a hundred seconds, ninety are left. */
+static int
+going_on(void *ctx)
+{
+	const struct peft_common *c = ctx;
+	struct peft_progress p;
+
+	peft_setname("opt-unit");
+	peft_progress_start(&p, "train", 1000, "steps", c);
+	peft_progress_from(&p, 900);
+	p.t0 -= 100;
+	p.tlast -= 100;
+	peft_progress_set(&p, 910, NULL);
+	return 0;
+}
+
 static void
 test_progress(void)
 {
@@ -328,6 +344,9 @@ test_progress(void)
 	ok(strcmp(s.err, "{\"progress\":\"reading\",\"done\":50,"
 	    "\"total\":200,\"seconds\":100.0,\"note\":\"a \\\"b\\\"\"}\n") ==
 	    0, "or a line of JSON");
+	s = child(going_on, &plain);
+	ok(strcmp(s.err, "opt-unit: train: 910 of 1000 steps, 15:00 left\n")
+	    == 0, "what an earlier run did took none of this one's time");
 	s = child(progress, &quiet);
 	ok(s.err[0] == '\0' && s.out[0] == '\0', "or nothing");
 }

@@ -94,7 +94,7 @@ optimisers(struct peft_source *s)
 	for (i = 0; peft_optimiser_names[i] != NULL; i++) {
 		const char *name = peft_optimiser_names[i];
 		const struct peft_optimiser *o = peft_optimiser_find(name);
-		double matrix, vector;
+		double matrix, vector, stack;
 
 		ok(o != NULL && strcmp(o->name, name) == 0, "%s is there",
 		    name);
@@ -102,8 +102,10 @@ optimisers(struct peft_source *s)
 			continue;
 		matrix = move(s, o, "matrix");
 		vector = move(s, o, "vector");
-		ok(matrix <= LIMIT && vector <= LIMIT, "%s: a matrix is off by "
-		    "%.1e of its way, a vector by %.1e", name, matrix, vector);
+		stack = move(s, o, "stack");
+		ok(matrix <= LIMIT && vector <= LIMIT && stack <= LIMIT, "%s: "
+		    "a matrix is off by %.1e of its way, a vector by %.1e, a "
+		    "stack of matrices by %.1e", name, matrix, vector, stack);
 	}
 }
 
@@ -122,6 +124,8 @@ schedules(struct peft_source *s)
 		struct peft_weight w;
 		char name[64];
 
+		if (kind == PEFT_LR_PLATEAU)
+			continue;
 		snprintf(name, sizeof(name), "schedule.%s",
 		    peft_schedule_names[kind]);
 		w = load(s, name);
@@ -135,6 +139,26 @@ schedules(struct peft_source *s)
 	}
 }
 
+static void
+plateau(struct peft_source *s)
+{
+	struct peft_schedule_opt o = { .kind = PEFT_LR_PLATEAU, .plateau = 2,
+	    .plateau_factor = 0.3, .min_ratio = 0.02 };
+	struct peft_plateau p = { .best = INFINITY, .factor = 1 };
+	struct peft_weight losses = load(s, "plateau.losses");
+	struct peft_weight rates = load(s, "plateau.rates");
+	double far = 0;
+	size_t i;
+
+	for (i = 0; i < losses.nelem; i++) {
+		peft_plateau_see(&p, &o, 1, ((const double *)losses.data)[i]);
+		far = tap_worst(far, fabs(p.factor -
+		    ((const double *)rates.data)[i]));
+	}
+	ok(far <= 1e-12 && p.factor < 1, "reduce-on-plateau: off by %.1e",
+	    far);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -146,6 +170,7 @@ main(int argc, char **argv)
 	need((s = peft_source_open(argv[1], &err)) != NULL, &err);
 	optimisers(s);
 	schedules(s);
+	plateau(s);
 	peft_source_close(s);
 	return tap_end();
 }

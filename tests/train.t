@@ -59,6 +59,18 @@ expect 0 '' peft-train --svg b.log
 ok 'a drawing' sh -c "head -n 1 out | grep -q '^<svg' && [ \$(grep -c polyline out) -eq 2 ]"
 echo '{"cpu":"x"}' >no.log
 expect 2 '*no.log: no step is in this log*' peft-train --plot no.log
+jq -nc '[5, -1][] * 1e308 | {step: (. / 1e8), loss: .}' >wild.log
+jq -nc '{step: 1e300, loss: 1e17}' >one.log
+for f in wild one; do
+	expect 0 '' peft-train --plot $f.log
+	expect 0 '' peft-train --svg $f.log
+	ok "$f numbers have a place" sh -c '! grep -qi -e nan -e inf out'
+done
+jq -nc 'range(1; 20001) | {step: ., loss: (1 / .)}' >long.log
+expect 0 '' peft-train --svg long.log
+ok 'a drawing has no more points than it shows' sh -c '[ "$(wc -c <out)" -lt 20000 ]'
+echo '{"step":1,"loss":1e999}' >no.log
+expect 2 '*no.log:1: *not finite*' peft-train --plot no.log
 echo '{"step":1,' >no.log
 expect 2 '*no.log:1: *' peft-train --svg no.log
 
@@ -86,7 +98,45 @@ ok 'two sets in the log' sh -c "jq -r '.eval // empty' p.log | sort -u | tr '\n'
 jq -c 'select(.input_ids) | .input_ids |= reverse | .labels = .input_ids' t | head -4 >odd
 expect 0 '' train --no-shuffle --skip-spikes 1.2 --epochs 1 --log s.log -o s/ t t t t t t odd
 ok 'a spike is skipped' sh -c "jq -s -e 'any(.skipped)' s.log >/dev/null"
+# as if it had not been: the moments' corrections count what was learnt
+for o in adamw adafactor schedule-free; do
+	spiked() {	# OUT TOKENS...
+		out=$1; shift
+		train --no-shuffle --optimizer $o --schedule constant --warmup 0 --beta1 0.9 --skip-spikes 1.2 --epochs 1 --log "$out.log" -f -o "$out/" "$@"
+	}
+	expect 0 '' spiked s t t t t t t odd t
+	expect 0 '' spiked unspiked t t t t t t t
+	ok "$o: a step is skipped" sh -c "jq -s '[.[] | select(.skipped)] | length' s.log | grep -qx 1"
+	ok "$o: and leaves no trace" peft-inspect -q --diff s unspiked
+done
+# weight decay: of vectors, too, but of no norm (transformers' groups)
+for m in 'lora --set use_dora=true' ln-tuning; do
+	for w in 0 1e-3; do
+		# shellcheck disable=SC2086	# words are what they are
+		expect 0 '' peft-train -q -m base --method $m --lr 1 --optimizer sgd --warmup 0 --schedule constant --steps 1 --weight-decay $w -f -o decay$w/ t
+	done
+	peft-inspect -q --diff --json decay0 decay1e-3 >"${m%% *}.diff"
+done
+ok 'DoRA: magnitudes decay' sh -c 'jq -s -e "any(.name? // \"\" | contains(\"magnitude\"))" lora.diff >/dev/null'
+ok 'norms do not' [ ! -s ln-tuning.diff ]
+# LoRA+ has a rate of its own for embeddings
+for r in 1e-2 1e-3; do
+	expect 0 '' train --loraplus 4 --target embed_tokens --lr $r --warmup 0 --steps 1 -o rate$r/ t
+done
+ok "an embedding's rate with LoRA+" peft-inspect -q --diff rate1e-2 rate1e-3
 expect 1 '*--eval and --eval-every*' train --patience 2 -o x/ t
+expect 1 '*--eval and --eval-every*' train --schedule reduce-on-plateau -o x/ t
+plateau='--eval e --eval-every 1 --schedule reduce-on-plateau --plateau 1 --plateau-factor 0.5 --lr 1 --warmup 0 --epochs 80'
+# shellcheck disable=SC2086	# words are what they are
+{
+expect 0 '' train $plateau --log l.log -o whole-p/ t
+peft-train -q -m base --rank 4 --batch 4 $plateau --save-every 1 -o part-p/ t & pid=$!
+while [ ! -f part-p.ckpt ] && kill -0 $pid 2>/dev/null; do :; done
+kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
+expect 0 '' train $plateau --resume -o part-p/ t
+}
+ok 'the rate falls by halves' sh -c "jq -s 'map(.lr | select(.)) | unique | .[-2:] == [0.5, 1]' l.log | grep -q true"
+ok 'the same after an interruption' cmp whole-p/adapter_model.safetensors part-p/adapter_model.safetensors
 expect 1 '*averages already*' train --optimizer schedule-free --ema 0.9 -o x/ t
 expect 1 '*--decay-steps*' train --schedule warmup-stable-decay -o x/ t
 

@@ -81,8 +81,14 @@ put_time(struct peft_buf *b, double seconds)
 static double
 remaining(const struct peft_progress *p, double now)
 {
-	return p->done > 0 && p->total > p->done ?
-	    (now - p->t0) * (p->total - p->done) / p->done : 0;
+	return p->done > p->before && p->total > p->done ?
+	    (now - p->t0) * (p->total - p->done) / (p->done - p->before) : 0;
+}
+
+void
+peft_progress_from(struct peft_progress *p, double before)
+{
+	p->before = p->done = before;
 }
 
 double

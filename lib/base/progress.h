@@ -17,6 +17,7 @@
 struct peft_progress {
 	const char	*label;
 	double		 total, done;	/* in any unit */
+	double		 before;	/* done by an earlier run */
 	const char	*unit;		/* "tensors", "steps", ... */
 	bool		 tty, quiet, json, colour;
 	double		 t0, tlast;
@@ -25,6 +26,8 @@ struct peft_progress {
 
 void	peft_progress_start(struct peft_progress *, const char *label,
 	    double total, const char *unit, const struct peft_common *);
+/* So much of the total was done before. */
+void	peft_progress_from(struct peft_progress *, double before);
 /* note: a few words shown behind the bar, may be NULL. */
 void	peft_progress_set(struct peft_progress *, double done,
 	    const char *note);

@@ -95,6 +95,18 @@ largest(const struct peft_net *net)
 	return best;
 }
 
+/* Of T tokens, enough for products to run as they will: what a weight's
+ * expansion takes is shared by all, but to measure is not to take seconds. */
+static size_t
+enough(const struct peft_site *s, size_t T)
+{
+	const double operations = 1e11;
+	double most = operations / 4 / ((double)s->in * (double)s->out);
+
+	most = most > 256 ? most : 256;
+	return (double)T < most ? T : (size_t)most;
+}
+
 /* The best of some, the first of which brings the weight in: of two, or of as
  * many as a fifth of a second has room for. */
 static double
@@ -125,6 +137,7 @@ peft_net_rate(struct peft_net *net, size_t T, struct peft_err *err)
 
 	if (s == NULL)
 		return peft_seterr(err, "no linear to measure with");
+	T = enough(s, T);
 	x = peft_calloc(T * s->in, sizeof(*x), err);
 	y = peft_calloc(T * s->out, sizeof(*y), err);
 	scratch = peft_calloc(peft_product_scratch(net->cpu, s->out, s->in,

@@ -210,6 +210,15 @@ add_noise(const struct peft_run *run, float *x, size_t D)
 	}
 }
 
+/* What comes to the output of transformers' module: noise, virtual tokens. */
+static void
+add_to_module(struct peft_run *run, float *x, size_t D)
+{
+	if (run->train && run->caps.neftune > 0)
+		add_noise(run, x, D);
+	peft_virtual_embed(run, x);
+}
+
 /* Rows of the embedding, as adapters have them, scaled; those of positions
  * are added. */
 void
@@ -228,14 +237,12 @@ peft_embed(struct peft_run *run, float *x)
 			memset(x + t * D, 0, D * sizeof(*x));
 	peft_hooks_forward(run, run->net->embed.site, run->ranges,
 	    run->nranges, run->ident, NULL, 0, x, D, run->embedhook);
-	if (run->train && run->caps.neftune > 0)
-		add_noise(run, x, D);
 	if (!c->t.embed_sqrt)		/* no part of the module */
-		peft_virtual_embed(run, x);
+		add_to_module(run, x, D);
 	for (t = 0; c->t.embed_scale != 1 && t < run->T; t++)
 		run->vec->scale(x + t * D, (float)c->t.embed_scale, D);
 	if (c->t.embed_sqrt)
-		peft_virtual_embed(run, x);
+		add_to_module(run, x, D);
 	for (t = 0; run->net->position.site != NULL && t < run->T; t++) {
 		peft_decode(p, (run->pos[t] + c->t.position_offset) * D, D,
 		    run->tmp);

@@ -40,12 +40,14 @@ norm_shapes(const struct peft_bn *s, size_t D, struct peft_shape *out)
 {
 	if (s->before) {
 		out[PEFT_BN_BEFORE] = peft_shape1("adapter_down.0.weight", D);
+		out[PEFT_BN_BEFORE].decay = false;
 		out[PEFT_BN_BEFORE_BIAS] = peft_shape1("adapter_down.0.bias",
 		    D);
 	}
 	if (s->after) {
 		out[PEFT_BN_AFTER] = peft_shape1("adapter_norm_after.weight",
 		    D);
+		out[PEFT_BN_AFTER].decay = false;
 		out[PEFT_BN_AFTER_BIAS] = peft_shape1(
 		    "adapter_norm_after.bias", D);
 	}

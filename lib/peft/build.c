@@ -42,6 +42,14 @@ name_of(const struct peft_module *m, const struct peft_shape *s,
 	return name;
 }
 
+/* Is it none of those that transformers spares weight decay? */
+static bool
+decays(const struct peft_module *m, const struct peft_shape *s)
+{
+	return s->decay && strstr(s->suffix, "bias") == NULL &&
+	    (m->site == NULL || m->site->kind != PEFT_NORM);
+}
+
 static int
 add_param(struct peft_adapter *a, const struct peft_module *m,
     const struct peft_shape *s, struct peft_err *err)
@@ -49,8 +57,8 @@ add_param(struct peft_adapter *a, const struct peft_module *m,
 	struct peft_param *p = &a->params[a->nparams];
 	int d;
 
-	*p = (struct peft_param){ .ndim = s->ndim, .n = 1, .decay = s->decay,
-	    .fixed = s->fixed, .unsaved = s->unsaved,
+	*p = (struct peft_param){ .ndim = s->ndim, .n = 1,
+	    .decay = decays(m, s), .fixed = s->fixed, .unsaved = s->unsaved,
 	    .optional = s->optional, .droppable = s->droppable,
 	    .whole = s->whole };
 	if ((p->name = name_of(m, s, err)) == NULL)

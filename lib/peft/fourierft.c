@@ -51,7 +51,6 @@ shapes(const void *settings, struct peft_module *m, struct peft_shape *out,
 		    n, all);
 	m->scale = (float)(f->scaling / (double)all);
 	out[SPECTRUM] = peft_shape1("fourierft_spectrum", (size_t)n);
-	out[SPECTRUM].decay = true;
 	return 0;
 }
 

@@ -7,7 +7,7 @@ struct peft_shape
 peft_shape1(const char *suffix, size_t n)
 {
 	return (struct peft_shape){ .suffix = suffix, .ndim = 1,
-	    .shape = { n } };
+	    .shape = { n }, .decay = true };
 }
 
 struct peft_shape

@@ -69,7 +69,8 @@ struct peft_shape {
 	const char	*suffix;
 	int		 ndim;
 	size_t		 shape[PEFT_MAXDIM];
-	bool		 decay;		/* weight decay applies */
+	bool		 decay;		/* weight decay applies, unless it is
+					 * a bias or of a norm */
 	bool		 fixed;		/* not trained, but saved */
 	bool		 unsaved;	/* trained, but not in files */
 	bool		 optional;	/* a file may lack it: init fills it */
@@ -315,7 +316,7 @@ int	peft_config_off(const cJSON *config, const char *key,
 int	peft_config_rank(const cJSON *pattern, struct peft_module *, int64_t r,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
-/* Tensors of a site: trained, with weight decay from two dimensions on. */
+/* Tensors of a site: trained, with weight decay. */
 struct peft_shape peft_shape1(const char *suffix, size_t n);
 struct peft_shape peft_shape2(const char *suffix, size_t n, size_t m);
 struct peft_shape peft_shape3(const char *suffix, size_t n, size_t m,

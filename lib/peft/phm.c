@@ -75,6 +75,16 @@ name_of(const struct peft_bn *s, bool up, int which)
 	return names[row][which == 0 && !s->factorized_w ? 5 : which];
 }
 
+/* Its name is "b", which does not say that it is one. */
+static struct peft_shape
+bias_shape(const char *name, size_t n)
+{
+	struct peft_shape s = peft_shape1(name, n);
+
+	s.decay = false;
+	return s;
+}
+
 int
 peft_phm_shapes(const struct peft_bn *s, struct peft_module *m,
     struct peft_shape *out, struct peft_err *err)
@@ -100,7 +110,7 @@ peft_phm_shapes(const struct peft_bn *s, struct peft_module *m,
 			    PEFT_BN_DOWN_RULE]);
 		if (s->phm_bias)
 			out[up ? PEFT_BN_UP_BIAS : PEFT_BN_DOWN_BIAS] =
-			    peft_shape1(name_of(s, up, 4), o);
+			    bias_shape(name_of(s, up, 4), o);
 	}
 	return 0;
 }

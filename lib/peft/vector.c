@@ -23,10 +23,9 @@ peft_vector_shapes(const struct peft_module *m, const char *weight,
 {
 	const struct peft_site *s = m->site;
 
-	if (weight != NULL && s->heads > 0) {
+	if (weight != NULL && s->heads > 0)
 		out[WEIGHT] = peft_shape2(weight, s->heads, s->in);
-		out[WEIGHT].decay = false;	/* as of any norm */
-	} else if (weight != NULL)
+	else if (weight != NULL)
 		out[WEIGHT] = peft_shape1(weight, s->in);
 	if (s->bias != SIZE_MAX)
 		out[BIAS] = peft_shape1(bias, s->in);

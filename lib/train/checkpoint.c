@@ -61,6 +61,8 @@ free_pieces(struct piece *p, size_t n)
 /* What is said of them in the metadata. */
 struct said {
 	char		 step[32], best_step[32], best_loss[40], mean_loss[40];
+	char		 updates[32], rate_most[40], rate_sum[40];
+	char		 plateau[128];
 	const char	*settings;
 };
 
@@ -70,7 +72,8 @@ checksum(const struct piece *p, size_t n, const struct said *s,
     char hex[PEFT_SHA256_HEX])
 {
 	const char *said[] = { s->step, s->settings, s->best_step,
-	    s->best_loss, s->mean_loss };
+	    s->best_loss, s->mean_loss, s->updates, s->rate_most,
+	    s->rate_sum, s->plateau };
 	struct peft_sha256 h;
 	size_t k;
 
@@ -153,6 +156,20 @@ rotate(const struct peft_trainer *t)
 	}
 }
 
+static void
+say(const struct peft_trainer *t, struct said *s)
+{
+	snprintf(s->step, sizeof(s->step), "%zu", t->step);
+	snprintf(s->best_step, sizeof(s->best_step), "%zu", t->best_step);
+	snprintf(s->best_loss, sizeof(s->best_loss), "%a", t->best_loss);
+	snprintf(s->mean_loss, sizeof(s->mean_loss), "%a", t->mean_loss);
+	snprintf(s->updates, sizeof(s->updates), "%zu", t->updates);
+	snprintf(s->rate_most, sizeof(s->rate_most), "%a", t->rate_most);
+	snprintf(s->rate_sum, sizeof(s->rate_sum), "%a", t->rate_sum);
+	snprintf(s->plateau, sizeof(s->plateau), "%a %a %zu",
+	    t->plateau.best, t->plateau.factor, t->plateau.bad);
+}
+
 int
 peft_train_save(struct peft_trainer *t, struct peft_err *err)
 {
@@ -160,17 +177,16 @@ peft_train_save(struct peft_trainer *t, struct peft_err *err)
 	struct said s = { .settings = t->settings };
 	const char *meta[] = { "peft.step", s.step, "peft.settings",
 	    t->settings, "peft.best_step", s.best_step, "peft.best_loss",
-	    s.best_loss, "peft.mean_loss", s.mean_loss, "peft.checksum", hex,
+	    s.best_loss, "peft.mean_loss", s.mean_loss, "peft.updates",
+	    s.updates, "peft.rate_most", s.rate_most, "peft.rate_sum",
+	    s.rate_sum, "peft.plateau", s.plateau, "peft.checksum", hex,
 	    NULL };
 	struct peft_sink *sink = NULL;
 	struct piece *p;
 	size_t n;
 	int r = -1;
 
-	snprintf(s.step, sizeof(s.step), "%zu", t->step);
-	snprintf(s.best_step, sizeof(s.best_step), "%zu", t->best_step);
-	snprintf(s.best_loss, sizeof(s.best_loss), "%a", t->best_loss);
-	snprintf(s.mean_loss, sizeof(s.mean_loss), "%a", t->mean_loss);
+	say(t, &s);
 	if ((p = make_pieces(t, &n, err)) != NULL) {
 		checksum(p, n, &s, hex);
 		sink = open_sink(t, p, n, meta, err);
@@ -238,6 +254,10 @@ read_said(const struct peft_source *s, struct said *said, const char **sum,
 		{ "peft.best_step", said->best_step, sizeof(said->best_step) },
 		{ "peft.best_loss", said->best_loss, sizeof(said->best_loss) },
 		{ "peft.mean_loss", said->mean_loss, sizeof(said->mean_loss) },
+		{ "peft.updates", said->updates, sizeof(said->updates) },
+		{ "peft.rate_most", said->rate_most, sizeof(said->rate_most) },
+		{ "peft.rate_sum", said->rate_sum, sizeof(said->rate_sum) },
+		{ "peft.plateau", said->plateau, sizeof(said->plateau) },
 	};
 	size_t i;
 
@@ -281,6 +301,7 @@ restore(struct peft_trainer *t, struct peft_source *s, struct peft_err *err)
 	struct said said;
 	const char *sum;
 	bool same_plan;
+	char *rest;
 
 	if (read_said(s, &said, &sum, err) == -1 || compare(said.settings,
 	    t->settings, &same_plan, err) == -1 ||
@@ -290,6 +311,12 @@ restore(struct peft_trainer *t, struct peft_source *s, struct peft_err *err)
 	t->best_step = strtoull(said.best_step, NULL, 10);
 	t->best_loss = strtod(said.best_loss, NULL);
 	t->mean_loss = strtod(said.mean_loss, NULL);
+	t->updates = strtoull(said.updates, NULL, 10);
+	t->rate_most = strtod(said.rate_most, NULL);
+	t->rate_sum = strtod(said.rate_sum, NULL);
+	t->plateau.best = strtod(said.plateau, &rest);
+	t->plateau.factor = strtod(rest, &rest);
+	t->plateau.bad = strtoull(rest, NULL, 10);
 	return !same_plan;
 }
 

@@ -9,8 +9,25 @@
 #include "train/forecast.h"
 #include "train/trainer.h"
 
-/* Tokens that are measured with: enough for products to run as they will. */
-enum { MOST = 256 };
+/* What attention reaches of the peak of products in f32, and which part of
+ * what passes over memory does so, by the compute type: with bf16 attention's
+ * products are of it, too, and much is done within the tiles of products. */
+struct apart {
+	double	attention, passing;
+};
+
+static struct apart
+apart_of(const struct peft_cpu *cpu)
+{
+	struct apart a = { 0.35, 1 };
+	enum peft_compute c = peft_cpu_computes(cpu);
+
+	if (c != PEFT_COMPUTE_F32 && peft_cpu_panel_bf16(cpu) != NULL)
+		a.attention = 0.55;
+	if (c == PEFT_COMPUTE_BF16 && peft_cpu_panel_bf16(cpu) != NULL)
+		a.passing = 0.4;
+	return a;
+}
 
 int
 peft_trainer_forecast(struct peft_trainer *t, struct peft_forecast *f,
@@ -18,16 +35,16 @@ peft_trainer_forecast(struct peft_trainer *t, struct peft_forecast *f,
 {
 	struct peft_estimate e = peft_net_estimate(t->net);
 	struct peft_cpu *cpu = peft_net_cpu(t->net);
-	size_t T = t->plan.micro_tokens < MOST ? t->plan.micro_tokens : MOST;
+	struct apart apart = apart_of(cpu);
 	struct peft_stepwork w, again;
 	struct peft_stepmean m;
 	double rate, memory, peak;
 
-	if (peft_train_mean(t, &m, err) == -1 ||
-	    (rate = peft_net_rate(t->net, T, err)) < 0 ||
+	if (peft_train_mean(t, &m, err) == -1 || (rate = peft_net_rate(t->net,
+	    t->plan.micro_tokens, err)) < 0 ||
 	    (memory = peft_peak_memory(cpu, err)) < 0)
 		return -1;
-	peft_cpu_compute(cpu, PEFT_COMPUTE_F32);	/* attention is */
+	peft_cpu_compute(cpu, PEFT_COMPUTE_F32);
 	peak = peft_peak_products(cpu);
 	peft_cpu_compute(cpu, t->opt.compute);
 	w = peft_train_work(t, &e, &m, t->plan.again);
@@ -37,7 +54,8 @@ peft_trainer_forecast(struct peft_trainer *t, struct peft_forecast *f,
 	f->worth = peft_train_price(&w);
 	f->again = peft_train_price(&again);
 	f->seconds = w.products / rate + w.attention /
-	    (PEFT_ATTENTION_SHARE * peak) + w.passing * sizeof(float) / memory;
+	    (apart.attention * peak) + w.passing * apart.passing *
+	    sizeof(float) / memory;
 	return 0;
 }
 

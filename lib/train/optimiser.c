@@ -122,63 +122,101 @@ const struct peft_optimiser peft_schedulefree = { .name = "schedule-free",
     .start = schedulefree_start, .step = schedulefree, .shown = X };
 
 /* The second moment of a matrix is kept as the means of its rows and of its
- * columns. */
+ * columns; of more dimensions, the last two are those of matrices. */
 enum { ROW, COL };
+
+struct matrices {
+	size_t	n, rows, cols;
+};
+
+static struct matrices
+matrices(const struct peft_param *p)
+{
+	struct matrices m = { 1, p->n, 1 };
+
+	if (p->ndim >= 2) {
+		m.rows = p->shape[p->ndim - 2];
+		m.cols = p->shape[p->ndim - 1];
+		m.n = p->n / (m.rows * m.cols);
+	}
+	return m;
+}
 
 static size_t
 adafactor_floats(const struct peft_param *p, int part)
 {
-	size_t cols = p->ndim < 2 ? 1 : p->shape[p->ndim - 1];
+	struct matrices m = matrices(p);
 
-	return part == ROW ? p->n / cols : p->ndim < 2 ? 0 : cols;
+	return part == ROW ? m.n * m.rows : p->ndim < 2 ? 0 : m.n * m.cols;
 }
 
+/* The means over a matrix, g [rows, cols] times scale; col may be NULL. */
 static void
-means(const struct peft_optstep *s, const struct peft_param *p, size_t rows,
-    size_t cols, double keep, float *const state[])
+means(const float *g, double scale, const struct matrices *m, double keep,
+    float *row, float *col)
 {
 	size_t i, j;
 
-	for (j = 0; j < cols && state[COL] != NULL; j++)
-		state[COL][j] *= (float)keep;
-	for (i = 0; i < rows; i++) {
+	for (j = 0; j < m->cols && col != NULL; j++)
+		col[j] *= (float)keep;
+	for (i = 0; i < m->rows; i++) {
 		double sum = 0;
 
-		for (j = 0; j < cols; j++) {
-			double g = (double)p->grad[i * cols + j] *
-			    (double)s->gscale;
-			double u = g * g + 1e-30;
+		for (j = 0; j < m->cols; j++) {
+			double x = (double)g[i * m->cols + j] * scale;
+			double u = x * x + 1e-30;
 
 			sum += u;
-			if (p->ndim >= 2)
-				state[COL][j] += (float)((1 - keep) * u /
-				    (double)rows);
+			if (col != NULL)
+				col[j] += (float)((1 - keep) * u /
+				    (double)m->rows);
 		}
-		state[ROW][i] = (float)(keep * (double)state[ROW][i] +
-		    (1 - keep) * sum / (double)cols);
+		row[i] = (float)(keep * (double)row[i] + (1 - keep) * sum /
+		    (double)m->cols);
 	}
+}
+
+/* The gradient of a matrix becomes what it is by its second moment; returns
+ * the sum of its squares. */
+static double
+normalise(float *g, double scale, const struct matrices *m, const float *row,
+    const float *col)
+{
+	double mean = 0, sum = 0;
+	size_t i;
+
+	for (i = 0; i < m->rows; i++)
+		mean += (double)row[i] / (double)m->rows;
+	for (i = 0; i < m->rows * m->cols; i++) {
+		double v = (double)row[i / m->cols], u;
+
+		if (col != NULL)
+			v = v / mean * (double)col[i % m->cols];
+		u = (double)g[i] * scale / sqrt(v);
+		g[i] = (float)u;
+		sum += u * u;
+	}
+	return sum;
 }
 
 static void
 adafactor(const struct peft_optstep *s, struct peft_param *p,
     float *const state[])
 {
-	size_t cols = p->ndim < 2 ? 1 : p->shape[p->ndim - 1];
-	size_t rows = p->n / cols, i;
-	double mean = 0, sum = 0, keep = 1 - pow((double)s->t, -0.8);
+	struct matrices m = matrices(p);
+	double sum = 0, keep = 1 - pow((double)s->t, -0.8);
+	double gscale = (double)s->gscale;
 	float scale;
+	size_t i;
 
-	means(s, p, rows, cols, keep, state);
-	for (i = 0; i < rows; i++)
-		mean += (double)state[ROW][i] / (double)rows;
-	for (i = 0; i < p->n; i++) {
-		double v = (double)state[ROW][i / cols], u;
+	for (i = 0; i < m.n; i++) {
+		float *g = p->grad + i * m.rows * m.cols;	/* used up */
+		float *row = state[ROW] + i * m.rows;
+		float *col = state[COL] == NULL ? NULL : state[COL] +
+		    i * m.cols;
 
-		if (p->ndim >= 2)
-			v = v / mean * (double)state[COL][i % cols];
-		u = (double)p->grad[i] * (double)s->gscale / sqrt(v);
-		p->grad[i] = (float)u;		/* used up */
-		sum += u * u;
+		means(g, gscale, &m, keep, row, col);
+		sum += normalise(g, gscale, &m, row, col);
 	}
 	scale = (float)(s->lr / fmax(1, sqrt(sum / (double)p->n)));
 	for (i = 0; i < p->n; i++) {

@@ -16,7 +16,7 @@ enum { PEFT_OPTPARTS = 3 };
 /* What a step is made with; lr is this step's and this tensor's. */
 struct peft_optstep {
 	const struct peft_vec *vec;
-	size_t	 t;			/* counted from 1 */
+	size_t	 t;			/* counted from 1, skipped ones not */
 	double	 lr, beta1, beta2, eps, decay;
 	float	 gscale;		/* multiplies the gradient (clipping) */
 	double	 mix;			/* share of the newest in an average */

@@ -22,6 +22,8 @@ add(struct peft_curve *c, double step, double loss, struct peft_err *err)
 {
 	struct peft_point *more;
 
+	if (!isfinite(step) || !isfinite(loss))
+		return peft_seterr(err, "a step or a loss is not finite");
 	if (c->n == c->room) {
 		c->room = c->room == 0 ? 256 : 2 * c->room;
 		more = realloc(c->at, c->room * sizeof(*more));
@@ -115,19 +117,27 @@ frame_of(const struct peft_plot *p)
 	return f;
 }
 
-/* Where a value lies, from 0 to n - 1. */
+/* Where a value lies between two, from 0 to 1: logs may hold any numbers. */
+static double
+share(double v, double from, double to)
+{
+	double x = (v / 2 - from / 2) / (to / 2 - from / 2);
+
+	return !(x > 0) ? 0 : x < 1 ? x : 1;
+}
+
+/* The same, from 0 to n - 1. */
 static size_t
 place(double v, double from, double to, size_t n)
 {
-	return (size_t)lround((v - from) / (to - from) * (double)(n - 1));
+	return (size_t)lround(share(v, from, to) * (double)(n - 1));
 }
 
 static void
 mark(char grid[ROWS][COLS + 1], const struct frame *f, size_t col, double loss,
     char what)
 {
-	grid[place(f->high - loss + f->low, f->low, f->high, ROWS)][col] =
-	    what;
+	grid[place(loss, f->high, f->low, ROWS)][col] = what;
 }
 
 void
@@ -154,28 +164,51 @@ peft_plot_text(const struct peft_plot *p, struct peft_buf *b)
 	for (i = 0; i < p->eval.n; i++)
 		mark(grid, &f, place(p->eval.at[i].step, f.step0, f.step1,
 		    COLS), p->eval.at[i].loss, 'o');
-	for (i = 0; i < ROWS; i++)
-		peft_buf_printf(b, "%9.4f |%s\n", f.high - (f.high - f.low) *
-		    (double)i / (ROWS - 1), grid[i]);
+	for (i = 0; i < ROWS; i++) {
+		double down = (double)i / (ROWS - 1);
+
+		peft_buf_printf(b, "%9.4f |%s\n", f.high * (1 - down) +
+		    f.low * down, grid[i]);
+	}
 	peft_buf_printf(b, "%9s +----------------------------------------"
 	    "------------------------\n%9s  %-32.0f%32.0f\n", "", "step",
 	    f.step0, f.step1);
+}
+
+/* The steps from the i-th on that lie within half a unit; their mean. */
+static size_t
+meet(const struct peft_curve *c, const struct frame *f, size_t i,
+    struct peft_point *mean)
+{
+	const size_t columns = 2 * (WIDTH - 2 * MARGIN);
+	size_t col = place(c->at[i].step, f->step0, f->step1, columns), n = 0;
+
+	*mean = c->at[i];
+	for (; i < c->n && place(c->at[i].step, f->step0, f->step1,
+	    columns) == col; i++) {
+		n++;
+		mean->step += (c->at[i].step - mean->step) / (double)n;
+		mean->loss += (c->at[i].loss - mean->loss) / (double)n;
+	}
+	return n;
 }
 
 static void
 polyline(struct peft_buf *b, const struct peft_curve *c, const struct frame *f,
     const char *colour)
 {
-	size_t i;
+	struct peft_point p;
+	size_t i, n;
 
 	peft_buf_printf(b, "<polyline fill=\"none\" stroke=\"%s\" points=\"",
 	    colour);
-	for (i = 0; i < c->n; i++)
-		peft_buf_printf(b, "%s%.1f,%.1f", i > 0 ? " " : "",
-		    MARGIN + (c->at[i].step - f->step0) /
-		    (f->step1 - f->step0) * (WIDTH - 2 * MARGIN),
-		    MARGIN + (f->high - c->at[i].loss) /
-		    (f->high - f->low) * (HEIGHT - 2 * MARGIN));
+	for (i = 0; i < c->n; i += n) {
+		n = meet(c, f, i, &p);
+		peft_buf_printf(b, "%s%.1f,%.1f", i > 0 ? " " : "", MARGIN +
+		    share(p.step, f->step0, f->step1) * (WIDTH - 2 * MARGIN),
+		    MARGIN + share(p.loss, f->high, f->low) *
+		    (HEIGHT - 2 * MARGIN));
+	}
 	peft_buf_puts(b, "\"/>\n");
 }
 
@@ -199,7 +232,9 @@ peft_plot_svg(const struct peft_plot *p, struct peft_buf *b)
 	polyline(b, &p->train, &f, "#369");
 	if (p->eval.n > 0)
 		polyline(b, &p->eval, &f, "#c30");
-	peft_buf_puts(b, "<text x=\"48\" y=\"30\" fill=\"#369\">loss</text>\n"
-	    "<text x=\"88\" y=\"30\" fill=\"#c30\">evaluation</text>\n"
-	    "</svg>\n");
+	peft_buf_puts(b, "<text x=\"48\" y=\"30\" fill=\"#369\">loss</text>\n");
+	if (p->eval.n > 0)
+		peft_buf_puts(b, "<text x=\"88\" y=\"30\" fill=\"#c30\">"
+		    "evaluation</text>\n");
+	peft_buf_puts(b, "</svg>\n");
 }

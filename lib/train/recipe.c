@@ -27,6 +27,7 @@ real_number(struct peft_trainopt *o, const char *name, const char *option,
 		{ "cycles", &o->schedule.cycles, 0, 1e6 },
 		{ "min-lr-ratio", &o->schedule.min_ratio, 0, 1 },
 		{ "power", &o->schedule.power, 0, 100 },
+		{ "plateau-factor", &o->schedule.plateau_factor, 0, 1 },
 		{ "loraplus", &o->loraplus, 0, 1e6 },
 		{ "label-smoothing", &o->smoothing, 0, 1 },
 		{ "z-loss", &o->zloss, 0, 1 },
@@ -61,6 +62,7 @@ count(struct peft_trainopt *o, const char *name, const char *option,
 		{ "patience", &o->patience },
 		{ "keep-checkpoints", &o->keep },
 		{ "decay-steps", &o->schedule.decay },
+		{ "plateau", &o->schedule.plateau },
 	};
 	size_t i;
 

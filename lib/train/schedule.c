@@ -11,7 +11,8 @@ const char *const peft_schedule_names[] = {
 	[PEFT_LR_RESTARTS] = "cosine-with-restarts",
 	[PEFT_LR_POLYNOMIAL] = "polynomial",
 	[PEFT_LR_INVERSE_SQRT] = "inverse-sqrt",
-	[PEFT_LR_WSD] = "warmup-stable-decay", NULL
+	[PEFT_LR_WSD] = "warmup-stable-decay",
+	[PEFT_LR_PLATEAU] = "reduce-on-plateau", NULL
 };
 
 /* From 1 at done = 0 down to min_ratio, in half waves. */
@@ -85,4 +86,24 @@ peft_schedule_factor(const struct peft_schedule_opt *o, size_t s)
 	default:
 		return 1;
 	}
+}
+
+void
+peft_plateau_see(struct peft_plateau *p, const struct peft_schedule_opt *o,
+    double lr, double loss)
+{
+	const double better = 1e-4, least = 1e-8;
+	double lower;
+
+	if (loss < p->best * (1 - better)) {
+		p->best = loss;
+		p->bad = 0;
+	} else
+		p->bad++;
+	if (p->bad <= o->plateau)
+		return;
+	p->bad = 0;
+	lower = fmax(p->factor * o->plateau_factor, o->min_ratio);
+	if ((p->factor - lower) * lr > least)
+		p->factor = lower;
 }

@@ -106,6 +106,10 @@ put_settings(const struct peft_trainer *t, struct peft_buf *b)
 	put(b, "min_lr_ratio", o->schedule.min_ratio);
 	put(b, "power", o->schedule.power);
 	put(b, "decay_steps", (double)o->schedule.decay);
+	if (o->schedule.kind == PEFT_LR_PLATEAU) {
+		put(b, "plateau", (double)o->schedule.plateau);
+		put(b, "plateau_factor", o->schedule.plateau_factor);
+	}
 	if (o->begun > 0)
 		put(b, "init_records", (double)o->begun);
 	put(b, "batch", (double)o->batch);

@@ -177,7 +177,7 @@ peft_train_step(struct peft_trainer *t, struct peft_stepinfo *info,
 	n = t->data->n - i < t->opt.batch ? t->data->n - i : t->opt.batch;
 	*info = (struct peft_stepinfo){ .step = t->step + 1,
 	    .total = t->total, .eval_loss = NAN, .planned = t->plan.total };
-	info->lr = t->opt.lr * peft_schedule_factor(&t->opt.schedule, t->step);
+	info->lr = t->opt.lr * peft_train_factor(t);
 	if (forward_backward(t, t->order + i, n, info, err) == -1)
 		return -1;
 	if ((bad = gradient_norm(t, &info->grad_norm)) != NULL)

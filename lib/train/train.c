@@ -14,7 +14,8 @@ peft_trainopt_default(void)
 {
 	return (struct peft_trainopt){ .lr = 2e-4, .clip = 1, .beta1 = NAN,
 	    .beta2 = NAN, .eps = NAN, .optimiser = &peft_adamw,
-	    .schedule = { .kind = PEFT_LR_LINEAR, .power = 1 },
+	    .schedule = { .kind = PEFT_LR_LINEAR, .power = 1,
+	    .plateau = 10, .plateau_factor = 0.1 },
 	    .warmup = 0.03, .epochs = 1, .batch = 8, .micro_tokens = 2048,
 	    .shuffle = true, .keep = 1, .base = "" };
 }
@@ -71,6 +72,7 @@ peft_trainer_open(struct peft_net *net, struct peft_adapter *adapter,
 	t->vec = peft_vec_best();
 	t->order_epoch = SIZE_MAX;
 	t->best_loss = INFINITY;
+	t->plateau = (struct peft_plateau){ .best = INFINITY, .factor = 1 };
 	if (prepare(t, err) == -1) {
 		peft_trainer_close(t);
 		return NULL;
@@ -141,6 +143,9 @@ evaluate(struct peft_trainer *t, struct peft_stepinfo *info,
 		    sizeof(float));
 	}
 	peft_train_swap(t);
+	if (r == 0 && t->opt.schedule.kind == PEFT_LR_PLATEAU)
+		peft_plateau_see(&t->plateau, &t->opt.schedule, t->opt.lr,
+		    info->eval_loss);
 	return r;
 }
 

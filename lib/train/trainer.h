@@ -33,9 +33,16 @@ struct peft_trainer {
 						 * not those trained: ema, or
 						 * of the state */
 	double				 mean_loss; /* running; 0: none yet */
+	size_t				 updates; /* steps that were not
+						 * skipped */
+	double				 rate_most, rate_sum; /* of their rates,
+						 * as shares of the highest:
+						 * the largest, the sum of
+						 * squares (schedule-free) */
 	float				*best;	/* NULL: no evaluation */
 	double				 best_loss;
 	size_t				 best_step;
+	struct peft_plateau		 plateau;
 	size_t				 step;		/* done */
 	size_t				 total, per_epoch;
 	size_t				*order;		/* of the epoch */
@@ -67,7 +74,9 @@ int	peft_train_state(struct peft_trainer *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 void	peft_train_swap(struct peft_trainer *);
 void	peft_train_state_free(struct peft_trainer *);
-/* update.c: one step of the optimiser, over gradients of this norm. */
+/* update.c: the factor of the learning rate now; one step of the optimiser,
+ * over gradients of this norm. */
+double	peft_train_factor(const struct peft_trainer *);
 void	peft_train_update(struct peft_trainer *, double lr, double norm);
 
 /* plan.c; and for micro-batches of so many tokens, with t->caps.again. */

@@ -13,13 +13,18 @@ struct job {
 };
 
 /* LoRA+ (Hayou et al. 2024), grouped as PEFT does: B and vectors learn
- * faster. */
+ * faster, the LoRA of an embedding at a rate of its own. */
 static double
-rate(const struct peft_trainer *t, const struct peft_param *p)
+rate(const struct peft_trainer *t, const struct peft_param *p, double lr)
 {
-	bool fast = strstr(p->name, "lora_B") != NULL || p->ndim < 2;
+	const double embedding = 1e-6;
 
-	return t->opt.loraplus > 0 && fast ? t->opt.loraplus : 1;
+	if (!(t->opt.loraplus > 0))
+		return lr;
+	if (strstr(p->name, ".lora_embedding_") != NULL)
+		return t->opt.lr > 0 ? lr / t->opt.lr * embedding : 0;
+	return strstr(p->name, "lora_B") != NULL || p->ndim < 2 ?
+	    lr * t->opt.loraplus : lr;
 }
 
 static void
@@ -52,7 +57,7 @@ param_task(void *ctx, size_t i, int thread)
 		state[part] = peft_optimiser_floats(t->opt.optimiser, p,
 		    part) == 0 ? NULL : t->state[part] + at;
 	}
-	step.lr *= rate(t, p);
+	step.lr = rate(t, p, step.lr);
 	step.decay = p->decay ? t->opt.weight_decay : 0;
 	t->opt.optimiser->step(&step, p, state);
 	if (t->ema != NULL)
@@ -60,19 +65,24 @@ param_task(void *ctx, size_t i, int thread)
 		    p->n, t->opt.ema);
 }
 
+double
+peft_train_factor(const struct peft_trainer *t)
+{
+	return peft_schedule_factor(&t->opt.schedule, t->step) *
+	    t->plateau.factor;
+}
+
 /* The newest step's share in schedule-free's average: a step's weight is the
  * square of the largest rate so far. */
 static double
-newest_share(const struct peft_trainer *t)
+newest_share(struct peft_trainer *t)
 {
-	double sum = 0, most = 0;
-	size_t i;
+	double weight;
 
-	for (i = 0; i <= t->step; i++) {
-		most = fmax(most, peft_schedule_factor(&t->opt.schedule, i));
-		sum += most * most;
-	}
-	return sum > 0 ? most * most / sum : 0;
+	t->rate_most = fmax(t->rate_most, peft_train_factor(t));
+	weight = t->rate_most * t->rate_most;
+	t->rate_sum += weight;
+	return t->rate_sum > 0 ? weight / t->rate_sum : 0;
 }
 
 void
@@ -81,7 +91,7 @@ peft_train_update(struct peft_trainer *t, double lr, double norm)
 	const struct peft_trainopt *o = &t->opt;
 	struct peft_lap lap;
 	double scale = o->clip > 0 ? o->clip / (norm + 1e-6) : 1;
-	struct job job = { t, { .vec = t->vec, .t = t->step + 1, .lr = lr,
+	struct job job = { t, { .vec = t->vec, .t = ++t->updates, .lr = lr,
 	    .beta1 = o->beta1, .beta2 = o->beta2, .eps = o->eps,
 	    .gscale = (float)(scale < 1 ? scale : 1) } };
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make tests/golden/optim.safetensors: what other software's optimisers and schedules do.
 
-A matrix and a vector ("value.NAME.0", ".1") with given gradients ("grad.NAME.STEP") are moved STEPS times; "OPTIMISER.NAME"
+A matrix, a vector and a stack of matrices ("value.NAME.0", ".1") with given gradients ("grad.NAME.STEP") are moved STEPS times; "OPTIMISER.NAME"
 is where they end.  "schedule.KIND" are transformers' factors of TOTAL steps.  usage: optim.py OUT
 Needs torch, transformers, bitsandbytes, schedulefree."""
 import sys
@@ -11,7 +11,7 @@ from transformers import optimization
 
 LR, DECAY, STEPS, TOTAL, WARMUP = 1e-2, 0.1, 4, 24, 5
 g = torch.Generator().manual_seed(3)
-shapes = {"matrix": (33, 130), "vector": (70,)}
+shapes = {"matrix": (33, 130), "vector": (70,), "stack": (3, 9, 14)}
 first = {k: torch.randn(s, generator=g) for k, s in shapes.items()}
 grads = [{k: torch.randn(s, generator=g) * (0.5 + t) * 1e-2 for k, s in shapes.items()} for t in range(STEPS)]
 out = {"value." + k: v for k, v in first.items()}
@@ -53,4 +53,12 @@ schedules = {
 }
 for name, schedule in schedules.items():
     out["schedule." + name] = torch.tensor([schedule.lr_lambdas[0](s) for s in range(TOTAL + 2)], dtype=torch.float64)
+# what ReduceLROnPlateau makes of losses, one after the other: the rate after each
+rate = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(rate, factor=0.3, patience=2, min_lr=0.02)
+losses, rates = [3, 2.5, 2.4, 2.45, 2.41, 2.40001, 2.3, 2.3, 2.29999, 2.4, 2.2, 2.5, 2.5, 2.5, 2.5, 2.5, 2.5, 2.5, 2.5, 2.5, 2.5, 2.1, 2.5], []
+for loss in losses:
+    plateau.step(loss)
+    rates.append(rate.param_groups[0]["lr"])
+out["plateau.losses"], out["plateau.rates"] = torch.tensor(losses, dtype=torch.float64), torch.tensor(rates, dtype=torch.float64)
 save_file(out, sys.argv[1], {"lr": str(LR), "decay": str(DECAY)})
