@@ -76,14 +76,19 @@ load(struct world *w, const char *dir, const char *other)
 		    .adapter = -1 };
 }
 
+/* again: bits of the parts that are made again, in all layers that can be. */
 static struct peft_run *
-open_run(struct world *w, int train, int again)
+open_run(struct world *w, int train, unsigned again)
 {
 	struct peft_caps caps = { .tokens = NSEQ * w->T, .seqs = NSEQ,
-	    .seq = w->T, .train = train, .recompute = again };
+	    .seq = w->T, .train = train };
 	struct peft_err err = { 0 };
-	struct peft_run *run = peft_run_open(w->net, &caps, &err);
+	struct peft_run *run;
+	int p;
 
+	for (p = 0; p < PEFT_NPART; p++)
+		caps.again[p] = again >> p & 1 ? SIZE_MAX : 0;
+	run = peft_run_open(w->net, &caps, &err);
 	need(run != NULL, &err);
 	return run;
 }
@@ -163,30 +168,41 @@ check_cache(struct world *w)
 	peft_kv_close(kv);
 }
 
-/* Computing layers again gives the same gradients, to the bit. */
+/* Whatever parts of layers are made again, in whatever type products are: the
+ * same gradients, to the bit. */
 static void
-check_again(struct world *w, struct peft_adapter *a)
+check_again(struct world *w, struct peft_adapter *a,
+    enum peft_compute compute)
 {
-	struct peft_run *run = w->run;
+	static const char *const types[] = { "f32", "bf16", "int8" };
 	struct peft_loss loss[NSEQ];
 	struct peft_err err = { 0 };
 	struct peft_param *p;
 	size_t i, np, n = 0;
+	unsigned again, bad = 0, which = 0;
 	float *was;
 
+	peft_cpu_compute(w->cpu, compute);
 	p = peft_adapter_params(a, &np);
 	for (i = 0; i < np; i++)
 		n += p[i].n;
 	was = malloc(n * sizeof(*was));
-	memcpy(was, p[0].grad, n * sizeof(*was));
-	memset(p[0].grad, 0, n * sizeof(*was));
-	w->run = open_run(w, 1, 1);
-	need(peft_run_train(w->run, w->seqs, NSEQ, w->scale, 1, loss,
-	    &err) == 0, &err);
-	ok(memcmp(was, p[0].grad, n * sizeof(*was)) == 0,
-	    "layers computed again: the same gradients");
-	peft_run_close(w->run);
-	w->run = run;
+	for (again = 0; again < 1u << PEFT_NPART; again++) {
+		memset(p[0].grad, 0, n * sizeof(*was));
+		w->run = open_run(w, 1, again);
+		need(peft_run_train(w->run, w->seqs, NSEQ, w->scale, 1, loss,
+		    &err) == 0, &err);
+		if (again == 0)
+			memcpy(was, p[0].grad, n * sizeof(*was));
+		if (memcmp(was, p[0].grad, n * sizeof(*was)) != 0) {
+			bad++;
+			which = again;
+		}
+		peft_run_close(w->run);
+	}
+	w->run = NULL;
+	ok(bad == 0, "%s: parts of layers made again: the same gradients (not "
+	    "with %u of them: %#x)", types[compute], bad, which);
 	free(was);
 }
 
@@ -265,11 +281,13 @@ main(int argc, char **argv)
 	check_loss(&w, "adapter_loss");
 	check_cache(&w);
 	check_grads(&w, a);
-	check_again(&w, a);
 	w.seqs[0].adapter = w.seqs[1].adapter = -1;
 	check_logits(&w, "logits");
 	peft_run_close(w.run);
-	w.run = NULL;
+	w.seqs[0].adapter = w.seqs[1].adapter = 0;
+	check_again(&w, a, PEFT_COMPUTE_F32);
+	check_again(&w, a, PEFT_COMPUTE_BF16);
+	check_again(&w, a, PEFT_COMPUTE_INT8);
 	peft_adapter_close(a);
 	unload(&w);
 	return tap_end();

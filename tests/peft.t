@@ -3,7 +3,8 @@
 . "$TOP/tests/lib.sh"
 
 golden=$TOP/tests/golden
-ok 'targets, patterns, configs, hooks' peft-unit
+ok 'targets, patterns, configs' adapter-unit
+ok 'hooks, and what is dropped' hook-unit
 ok 'shared beginnings' tree-unit "$golden/llama/model"
 ok 'only what is supervised goes through the last layer' \
     kept-unit "$golden/llama/model"

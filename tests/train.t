@@ -184,9 +184,24 @@ expect 3 '*differs in steps' goes_on plan/ --rank 4 --epochs 4 t
 expect 0 '*of other sizes*rounding' peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 40 --micro-tokens 70 --resume -o split/ t
 expect 3 '*differ*' peft-inspect --diff --json whole split
 ok 'another plan after an interruption: rounding only' sh -c "jq -s -e 'all(.rms < 1e-3)' out >/dev/null"
-peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 400 -q -o int/ t & pid=$!
-sleep 1; kill -TERM $pid; wait $pid; rc=$?
-ok 'SIGTERM: status 143 and a checkpoint' [ $rc -eq 143 ] && [ -f int.ckpt ]
+peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 400 -q --log int.log -o int/ t & pid=$!
+while ! grep -q step int.log 2>/dev/null && kill -0 $pid 2>/dev/null; do :; done
+kill -TERM $pid; wait $pid; rc=$?
+ok 'SIGTERM: status 143' [ $rc -eq 143 ]
+ok 'and a checkpoint' [ -f int.ckpt ]
+# before there are steps nothing is waited for: the records are not all there
+mkfifo slow
+for s in 'TERM 143' 'INT 130'; do
+	want=${s#* } s=${s% *}
+	sleep 60 >slow & writer=$!
+	# a shell has what it starts behind itself ignore SIGINT
+	perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' peft-train -m base --rank 4 -q -o soon/ slow & pid=$!
+	while [ -z "$(find /proc/$pid/fd -lname '*/slow' 2>/dev/null)" ] && kill -0 $pid 2>/dev/null; do :; done
+	kill -"$s" $pid; wait $pid; rc=$?
+	ok "SIG$s among the records: at once" [ $rc -eq "$want" ]
+	kill $writer; wait $writer 2>/dev/null
+	ok 'and nothing is left' sh -c '[ ! -e soon ] && [ ! -e soon.ckpt ] && [ -z "$(ls -d .peft* 2>/dev/null)" ]'
+done
 
 expect 0 '' train -n t
 ok 'a dry run prints the plan' grep -q '^total' out
@@ -215,6 +230,7 @@ planned
 planned --dropout 0.1
 planned --dropout 0.1 --compute bf16
 planned --dropout 0.1 --mem-limit 90M --optimizer sgd
+planned --micro-tokens 8192 --mem-limit 52M --compute bf16
 # what LoRA-GA begins from is a whole batch at a time
 planned --micro-tokens 512 --rank 4 --set init_lora_weights=lora_ga
 # a refusal names what would do, and that does, as does the total of a plan:

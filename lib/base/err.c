@@ -136,6 +136,7 @@ peft_setname(const char *argv0)
 	fill_descriptors();
 	progname = slash != NULL ? slash + 1 : argv0;
 	(void)signal(SIGBUS, file_was_cut);
+	(void)signal(SIGXFSZ, SIG_IGN);	/* the write says it, and is named */
 }
 
 void

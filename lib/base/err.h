@@ -45,7 +45,8 @@ int	peft_setfail(struct peft_err *, enum peft_exit, const char *, ...)
 int	peft_errprefix(struct peft_err *, const char *, ...) PEFT_PRINTF(2, 3);
 
 /* For commands only.  peft_setname() is called first in every main(); from
- * then on a mapped file that is cut short ends the program with PEFT_INPUT. */
+ * then on a mapped file that is cut short ends the program with PEFT_INPUT,
+ * and a write beyond the limit on the size of files fails as any other. */
 void	peft_setname(const char *argv0);
 const char *peft_getname(void);
 /* --log-json: messages become {"program":"...","message":"..."}. */

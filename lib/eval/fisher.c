@@ -154,13 +154,14 @@ static int
 run_records(struct peft_session *ses, const struct peft_records *r,
     struct peft_fisher *f, struct peft_err *err)
 {
-	struct peft_caps caps = { .seqs = 1, .train = true,
-	    .recompute = true };
+	struct peft_caps caps = { .seqs = 1, .train = true };
 	struct peft_draws d = { 0 };
 	struct peft_run *run;
 	size_t i;
 	int status;
 
+	for (i = 0; i < PEFT_NPART; i++)
+		caps.again[i] = SIZE_MAX;
 	for (i = 0; i < r->n; i++)
 		if (r->at[i].n > caps.seq)
 			caps.seq = r->at[i].n;

@@ -112,6 +112,8 @@ panel(size_t m, size_t n, const struct peft_block *b, const uint16_t *a,
 
 	for (i = 0; i < m; i += ROWS, a += ROWS * b->lda, c += ROWS * b->ldc) {
 		mr = m - i < ROWS ? m - i : ROWS;
+		if (b->slack)
+			mr = (mr + 15) / 16 * 16;
 		(mr % 16 == 0 && n % 16 == 0 ? tiles : edge)(mr, n, b->k, a,
 		    b->lda, p, c, b->ldc, b->add);
 	}

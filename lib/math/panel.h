@@ -41,6 +41,8 @@ struct peft_block {
 	float		*c;
 	size_t		 ldc;
 	bool		 add;
+	bool		 slack;	/* rows of C can be written up to the next
+				 * multiple of 16 */
 	const float	*scale;	/* of a's rows, in each part of k; int8.h */
 	size_t		 lds;	/* alone has them: from part to part */
 };

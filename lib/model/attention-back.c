@@ -40,7 +40,8 @@ struct room {
 	float	*dk, *dv;		/* [features, ld] */
 	size_t	 ld, ldcols;
 	float	*copy;			/* tokens, what is turned */
-	float	*apart, *dq;		/* queries that lie apart */
+	float	*apart;			/* queries that lie apart */
+	float	*dq;			/* [PEFT_BLOCK, head_dim] */
 	float	*p, *dp;		/* [PEFT_BLOCK, PEFT_KEYS] */
 	void	*left, *packed;		/* of them */
 	void	*q, *dout;		/* left-hand sides [PEFT_BLOCK, ..] */
@@ -53,8 +54,6 @@ struct block {
 	struct peft_bunch	 rows;
 	const void		*q, *dout;
 	size_t			 ldq, lddout;
-	float			*dq;
-	size_t			 lddq;
 };
 
 static struct room
@@ -135,15 +134,17 @@ meet(const struct job *job, const struct view *w, const struct block *b,
 	struct peft_block p = { .m = h->m, .n = h->n, .k = c->head_dim,
 	    .a = peft_pack_at(e, b->q, h->first * b->ldq), .lda = b->ldq,
 	    .b = peft_pack_at(e, r->k, t->k0 * hd), .ldb = PEFT_PANEL * hd,
-	    .c = r->p + at, .ldc = PEFT_KEYS };
+	    .c = r->p + at, .ldc = PEFT_KEYS,
+	    .slack = true };
 	struct peft_block dp = { .m = h->m, .n = h->n, .k = c->v_dim,
 	    .a = peft_pack_at(e, b->dout, h->first * b->lddout),
 	    .lda = b->lddout, .b = peft_pack_at(e, r->v, t->k0 * vd),
-	    .ldb = PEFT_PANEL * vd, .c = r->dp + at, .ldc = PEFT_KEYS };
+	    .ldb = PEFT_PANEL * vd, .c = r->dp + at,
+	    .ldc = PEFT_KEYS, .slack = true };
 	struct peft_block dq = { .m = h->m, .n = c->head_dim, .k = h->n,
 	    .lda = PEFT_KEYS, .b = peft_pack_at(e, r->kcols, t->k0 *
-	    PEFT_PANEL), .ldb = r->ldcols, .c = b->dq + h->first * b->lddq,
-	    .ldc = b->lddq, .add = !t->begins };
+	    PEFT_PANEL), .ldb = r->ldcols, .c = r->dq + h->first * c->head_dim,
+	    .ldc = c->head_dim, .add = !t->begins, .slack = true };
 
 	peft_pack_multiply(e, &p);
 	peft_pack_multiply(e, &dp);
@@ -198,17 +199,12 @@ begin(const struct job *job, const struct view *w,
 	const struct peft_config *c = &job->run->net->config;
 	const struct peft_packer *e = &job->packer;
 	const float *dout = w->dout + q->i0 * w->lo, *rows;
-	struct block b = { .rows = *q, .ldq = w->ld, .lddout = w->lo,
-	    .dq = w->dq + q->i0 * w->ld, .lddq = w->ld };
+	struct block b = { .rows = *q, .ldq = w->ld, .lddout = w->lo };
 
 	peft_pack_turned(e, dout, w->lo, q->m, c->v_dim, r->doutt,
 	    PEFT_BLOCK, r->copy);
 	b.dout = peft_pack_left(e, dout, q->m, c->v_dim, r->dout, &b.lddout);
 	rows = peft_bunch_rows(q, w->q, &b.ldq, r->apart, c->head_dim);
-	if (rows == r->apart) {
-		b.dq = r->dq;
-		b.lddq = c->head_dim;
-	}
 	peft_pack_turned(e, rows, b.ldq, q->m, c->head_dim, r->qt,
 	    PEFT_BLOCK, r->copy);
 	b.q = peft_pack_left(e, rows, q->m, c->head_dim, r->q, &b.ldq);
@@ -230,9 +226,10 @@ block(const struct job *job, const struct view *w,
 		    w->out + (q->i0 + i) * w->lo, c->v_dim);
 	while (peft_tile_next(q, &t))
 		tile(job, w, &b, &t, r);
-	for (i = 0; b.dq == r->dq && i < q->m; i++)
+	for (i = 0; i < q->m; i++)
 		memcpy(w->dq + peft_asked_at(q->asked, q->node, q->i0 + i) *
-		    w->ld, b.dq + i * b.lddq, c->head_dim * sizeof(*b.dq));
+		    w->ld, r->dq + i * c->head_dim, c->head_dim *
+		    sizeof(*r->dq));
 }
 
 /* The head's place in a node. */

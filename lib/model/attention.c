@@ -34,6 +34,7 @@ struct room {
 	void	*q, *p;			/* left-hand sides */
 	float	*s;			/* [PEFT_BLOCK, PEFT_KEYS] */
 	float	*max, *sum;		/* [PEFT_BLOCK] */
+	float	*out;			/* [PEFT_BLOCK, v_dim] */
 };
 
 static struct room
@@ -54,6 +55,7 @@ room_of(const struct peft_run *run, struct peft_arena *a)
 		.s = peft_arena_get(a, PEFT_BLOCK * PEFT_KEYS, sizeof(float)),
 		.max = peft_arena_get(a, PEFT_BLOCK, sizeof(float)),
 		.sum = peft_arena_get(a, PEFT_BLOCK, sizeof(float)),
+		.out = peft_arena_get(a, PEFT_BLOCK * c->v_dim, sizeof(float)),
 	};
 }
 
@@ -82,7 +84,7 @@ weigh(const struct job *job, const struct view *w,
 	scale = peft_tile_mask(run, w->head, s, n, &seen);
 	f = run->vec->softmax_part(s, n, scale, &r->max[i], &r->sum[i]);
 	if (!t->begins && f != 1)
-		run->vec->scale(w->out + (q->i0 + i) * w->ldo, f,
+		run->vec->scale(r->out + i * run->net->config.v_dim, f,
 		    run->net->config.v_dim);
 }
 
@@ -99,11 +101,11 @@ meet(const struct job *job, const struct view *w, const struct peft_bunch *q,
 	    .a = peft_pack_at(e, left, h->first * ldq), .lda = ldq,
 	    .b = peft_pack_at(e, r->k, t->k0 * peft_pack_up(c->head_dim)),
 	    .ldb = PEFT_PANEL * peft_pack_up(c->head_dim), .c = s,
-	    .ldc = PEFT_KEYS };
+	    .ldc = PEFT_KEYS, .slack = true };
 	struct peft_block values = { .m = h->m, .n = c->v_dim, .k = h->n,
 	    .lda = PEFT_KEYS, .b = peft_pack_at(e, r->v, t->k0 * PEFT_PANEL),
-	    .ldb = r->ldv, .c = w->out + (q->i0 + h->first) * w->ldo,
-	    .ldc = w->ldo, .add = !t->begins };
+	    .ldb = r->ldv, .c = r->out + h->first * c->v_dim,
+	    .ldc = c->v_dim, .add = !t->begins, .slack = true };
 	size_t i;
 
 	peft_pack_multiply(e, &scores);
@@ -135,8 +137,10 @@ block(const struct job *job, const struct view *w,
 		for (i = 0; i < t.halves; i++)
 			meet(job, w, q, &t, &t.half[i], left, ldq, r);
 	for (i = 0; i < q->m; i++) {
-		run->vec->scale(w->out + (q->i0 + i) * w->ldo, 1 / r->sum[i],
-		    c->v_dim);
+		float *out = w->out + (q->i0 + i) * w->ldo;
+
+		memcpy(out, r->out + i * c->v_dim, c->v_dim * sizeof(*out));
+		run->vec->scale(out, 1 / r->sum[i], c->v_dim);
 		w->lse[(q->i0 + i) * w->ldl] = r->max[i] + logf(r->sum[i]);
 	}
 }

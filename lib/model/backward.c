@@ -98,7 +98,7 @@ mlp_back(struct peft_run *run, size_t layer, struct peft_saved *s)
 	if (l->experts != NULL)
 		peft_experts_back(run, layer, s, peft_normed(run, norm,
 		    stream), run->dnormed, dy);
-	else if (peft_mlp_is_tiled(run, layer, s))
+	else if (peft_mlp_is_tiled(run, layer, s, true))
 		peft_mlp_tiled_back(run, layer, s, dy);
 	else
 		mlp_in_back(run, layer, s, peft_mlp_rounded(run, layer,
@@ -237,9 +237,9 @@ peft_backward(struct peft_run *run)
 	for (l = last; l >= run->lowest; l--) {
 		struct peft_saved s = run->saved[l];
 
-		if (run->caps.recompute && l < last)
-			peft_forward_again(run, (size_t)l);
 		peft_unstash(run, &run->saved[l]);
+		peft_forward_again(run, (size_t)l);
+		peft_stash_even(run, (size_t)l);
 		if (peft_is_kept(run, (size_t)l))
 			s.x = run->kept.x;
 		if (c->t.parallel) {

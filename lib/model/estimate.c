@@ -6,34 +6,75 @@
 #include "base/buf.h"
 #include "base/progress.h"
 #include "model/estimate.h"
+#include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
-/* Passes over a row: norms and residuals of the stream, queries and keys that
- * turn, the activation. */
-enum { STREAM = 10, TURNED = 3, INNER = 4 };
+/* Values of a site's weight that a token meets: with experts, of those it
+ * visits. */
+static double
+met(const struct peft_config *c, const struct peft_site *s)
+{
+	double n = (double)s->in * (double)s->out;
 
+	return s->kind == PEFT_LINEAR ? n : s->kind == PEFT_EXPERT ?
+	    n * (double)c->top_k / (double)c->experts : 0;
+}
+
+/* The last product is made again where something keeps what it gives; else
+ * only what adapters keep of its input. */
+static double
+met_again(const struct peft_net *net, const struct peft_site *s)
+{
+	double kept = (double)peft_hooks_saved(s, 1) * (double)s->in;
+	double n = met(&net->config, s);
+
+	if (s->slot != PEFT_DOWN ||
+	    net->config.t.has & PEFT_BIT(PEFT_MLP_POST) ||
+	    peft_hooks_have(s, PEFT_HAS_OUTPUT))
+		return n;
+	return kept < n ? kept : n;
+}
+
+static enum peft_layerpart
+part_of(const struct peft_site *s)
+{
+	return s->kind == PEFT_EXPERT ? PEFT_PART_INNER :
+	    peft_part_of(s->slot);
+}
+
+/* Passes over a row: norms and residuals of the stream, queries and keys that
+ * turn, the activation; of them those of each part. */
 struct peft_estimate
 peft_net_estimate(const struct peft_net *net)
 {
 	const struct peft_config *c = &net->config;
-	struct peft_estimate e = { 0 };
+	double D = (double)c->hidden, ld = (double)net->at.ld;
+	double I = (double)c->inter, layers = (double)c->layers;
+	struct peft_estimate e = {
+		.layers.passing = layers * (10 * D + 3 * ld + 4 * I),
+		.part = {
+			[PEFT_PART_QUERIES].passing = 2 * D + 3 * ld,
+			[PEFT_PART_STREAM].passing = 3 * D,
+			[PEFT_PART_INNER].passing = 2 * D,
+			[PEFT_PART_DOWN].passing = 3 * I,
+		}
+	};
+	struct peft_passage *attention = &e.part[PEFT_PART_ATTENTION];
 	size_t i;
 
 	for (i = 0; i < net->sites.n; i++) {
 		const struct peft_site *s = &net->sites.at[i];
-		double n = (double)s->in * (double)s->out;
 
 		if (s->kind == PEFT_HEAD)
-			e.head = n;
-		else if (s->kind == PEFT_LINEAR)
-			e.layers += n;
-		else if (s->kind == PEFT_EXPERT)
-			e.layers += n * (double)c->top_k / (double)c->experts;
+			e.head = (double)s->in * (double)s->out;
+		if (s->kind != PEFT_LINEAR && s->kind != PEFT_EXPERT)
+			continue;
+		e.layers.products += met(c, s);
+		e.part[part_of(s)].products += met_again(net, s) / layers;
 	}
-	e.passing = (double)c->layers * (double)(STREAM * c->hidden +
-	    TURNED * net->at.ld + INNER * c->inter);
-	e.attention = 2 * (double)(c->layers * c->heads *
-	    (c->head_dim + c->v_dim));
+	attention->attention = 2 * (double)(c->heads * (c->head_dim +
+	    c->v_dim));
+	e.layers.attention = layers * attention->attention;
 	return e;
 }
 

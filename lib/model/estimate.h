@@ -5,16 +5,20 @@
 #include <stddef.h>
 
 #include "model/net.h"
+#include "model/parts.h"
 
-/* What a token costs on its way through a net, to say how long steps will
- * take before there is one. */
+/* What a token costs on its way through layers, forward alone. */
+struct peft_passage {
+	double	products;	/* values of weights that it meets in them */
+	double	passing;	/* floats that all other work passes over */
+	double	attention;	/* operations for each token it sees */
+};
+
+/* To say how long steps will take before there is one. */
 struct peft_estimate {
-	double	layers;		/* values of weights that it meets in them */
-	double	head;		/* and in the head */
-	double	passing;	/* floats that all other work of the layers
-				 * passes over, forward alone */
-	double	attention;	/* operations for each token it sees, in all
-				 * layers, forward alone */
+	struct peft_passage layers;	/* all of them */
+	struct peft_passage part[PEFT_NPART];	/* of one, made again */
+	double	head;		/* values of its weight */
 };
 
 struct peft_estimate peft_net_estimate(const struct peft_net *);

@@ -65,12 +65,11 @@ queries(struct peft_run *run, size_t layer, struct peft_saved *s,
 	peft_queries(run, layer, s);
 }
 
+/* The parts of a layer (parts.h), in turn: from s->x to s->qkv, */
 static void
-attention(struct peft_run *run, size_t layer, struct peft_saved *s)
+make_queries(struct peft_run *run, size_t layer, struct peft_saved *s)
 {
-	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
-	struct peft_branch_in out = { s->attn, c->heads * c->v_dim, NULL };
 	const uint16_t *halves = peft_queries_halves(run, layer, s->x);
 	const float *x = halves != NULL ? NULL : peft_normed(run,
 	    &l->norm[PEFT_ATTN_NORM], s->x);
@@ -79,11 +78,27 @@ attention(struct peft_run *run, size_t layer, struct peft_saved *s)
 	peft_virtual_keys(run, layer, s->qkv);
 	(void)peft_hooks_keys(run, &run->net->attention[layer], x, s->qkv);
 	peft_stash_trim(run, s->qkv, run->T * run->net->at.ld);
+}
+
+/* from there to s->attn, */
+static void
+make_attention(struct peft_run *run, size_t layer, struct peft_saved *s)
+{
+	const struct peft_config *c = &run->net->config;
+
 	peft_attention(run, layer, s->qkv, s->attn, s->lse);
 	peft_hooks_forward(run, &run->net->attention[layer], run->ranges,
 	    run->nranges, run->ident, s->qkv, run->net->at.ld, s->attn,
 	    c->heads * c->v_dim, NULL);
-	peft_kept_begin(run, layer, s);
+}
+
+/* and to s->mid. */
+static void
+make_stream(struct peft_run *run, size_t layer, struct peft_saved *s)
+{
+	const struct peft_config *c = &run->net->config;
+	struct peft_branch_in out = { s->attn, c->heads * c->v_dim, NULL };
+
 	peft_branch(run, layer, PEFT_JOIN_ATTN, s, &out, s->mid, s->x);
 }
 
@@ -110,13 +125,13 @@ mlp_x(struct peft_run *run, size_t layer, const struct peft_saved *s)
 	    peft_mlp_stream(run, s));
 }
 
-/* Up to the input of the last product, run->act. */
+/* To what goes into the activation, s->gu. */
 static void
-mlp_in(struct peft_run *run, size_t layer, struct peft_saved *s,
-    const float *x)
+make_inner(struct peft_run *run, size_t layer, struct peft_saved *s)
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
+	const float *x = mlp_x(run, layer, s);
 	size_t I = c->inter, D = c->hidden;
 	struct peft_product one = { &l->lin[PEFT_GATE_UP].w, s->gu, 2 * I };
 	struct peft_product in[] = {
@@ -133,10 +148,17 @@ mlp_in(struct peft_run *run, size_t layer, struct peft_saved *s,
 	else
 		peft_linears(run, &l->lin[PEFT_UP], &s->hook[PEFT_UP], x, D,
 		    &up, 1);
-	peft_op_act(run, run->act, s->gu, peft_stash_of_act(run, s), I,
-	    run->T);
 }
 
+/* The input of the last product, run->act. */
+static void
+activate(struct peft_run *run, struct peft_saved *s)
+{
+	peft_op_act(run, run->act, s->gu, peft_stash_of_act(run, s),
+	    run->net->config.inter, run->T);
+}
+
+/* The two parts of the MLP, and y = s->mid + what it gives. */
 static void
 mlp(struct peft_run *run, size_t layer, struct peft_saved *s, float *y)
 {
@@ -148,10 +170,12 @@ mlp(struct peft_run *run, size_t layer, struct peft_saved *s, float *y)
 		peft_branch_join(run, layer, PEFT_JOIN_MLP, s, y, s->mid);
 		return;
 	}
-	if (peft_mlp_is_tiled(run, layer, s))
+	if (peft_mlp_is_tiled(run, layer, s, false))
 		out.halves = peft_mlp_tiled(run, layer, s);
-	else
-		mlp_in(run, layer, s, mlp_x(run, layer, s));
+	else {
+		make_inner(run, layer, s);
+		activate(run, s);
+	}
 	peft_branch(run, layer, PEFT_JOIN_MLP, s, &out, y, s->mid);
 }
 
@@ -239,10 +263,14 @@ pass(struct peft_run *run)
 	size_t l, n = run->net->config.layers;
 
 	embed(run, run->saved[0].x);
+	peft_stash_input(run);
 	for (l = 0; l < n; l++) {
 		struct peft_saved s = run->saved[l];
 
-		attention(run, l, &s);
+		make_queries(run, l, &s);
+		make_attention(run, l, &s);
+		peft_kept_begin(run, l, &s);
+		make_stream(run, l, &s);
 		mlp(run, l, &s, l + 1 < n ? run->saved[l + 1].x : run->out);
 		peft_stash(run, &run->saved[l]);
 	}
@@ -265,21 +293,42 @@ peft_forward(struct peft_run *run)
  * what the hooks there keep; what they add goes nowhere.  A norm behind the
  * MLP, hooks there, and hooks that keep the product's output need it all the
  * same. */
-void
-peft_forward_again(struct peft_run *run, size_t layer)
+static void
+make_down(struct peft_run *run, size_t layer, struct peft_saved *s)
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_layer *l = &run->net->layers[layer];
-	struct peft_saved *s = &run->saved[layer];
+	struct peft_branch_in out = { run->act, c->inter, NULL };
 
-	attention(run, layer, s);
-	if (l->experts != NULL || l->norm[PEFT_MLP_POST].n > 0 ||
+	activate(run, s);
+	if (l->norm[PEFT_MLP_POST].n > 0 ||
 	    peft_join_hooked(run, layer, PEFT_JOIN_MLP) ||
-	    peft_hooks_have(l->lin[PEFT_DOWN].site, PEFT_HAS_OUTPUT)) {
-		mlp(run, layer, s, run->tmp);
-		return;
-	}
-	mlp_in(run, layer, s, mlp_x(run, layer, s));
-	peft_linear_again(run, &l->lin[PEFT_DOWN], s->hook[PEFT_DOWN],
-	    run->act, c->inter, run->tmp, c->hidden);
+	    peft_hooks_have(l->lin[PEFT_DOWN].site, PEFT_HAS_OUTPUT))
+		peft_branch(run, layer, PEFT_JOIN_MLP, s, &out, run->tmp,
+		    s->mid);
+	else
+		peft_linear_again(run, &l->lin[PEFT_DOWN],
+		    s->hook[PEFT_DOWN], run->act, c->inter, run->tmp,
+		    c->hidden);
+}
+
+void
+peft_forward_again(struct peft_run *run, size_t layer)
+{
+	static void (*const make[PEFT_NPART])(struct peft_run *, size_t,
+	    struct peft_saved *) = {
+		[PEFT_PART_QUERIES] = make_queries,
+		[PEFT_PART_ATTENTION] = make_attention,
+		[PEFT_PART_STREAM] = make_stream,
+		[PEFT_PART_INNER] = make_inner,
+		[PEFT_PART_DOWN] = make_down,
+	};
+	bool experts = run->net->layers[layer].experts != NULL;
+	int p, end = experts ? PEFT_PART_INNER : PEFT_NPART;
+
+	for (p = 0; p < end; p++)
+		if (peft_part_again(run, layer, (enum peft_layerpart)p))
+			make[p](run, layer, &run->saved[layer]);
+	if (experts && peft_part_again(run, layer, PEFT_PART_INNER))
+		mlp(run, layer, &run->saved[layer], run->tmp);
 }

@@ -22,7 +22,7 @@ void	peft_join_back(struct peft_run *, size_t layer, int join,
 
 /* Are there any at all?  Room for what those of layers l .. end keep. */
 bool	peft_joins_hooked(const struct peft_run *);
-void	peft_run_join_saved(struct peft_run *, struct peft_saved *, size_t l,
-	    size_t end);
+void	peft_run_join_saved(struct peft_run *, struct peft_saved *, int join,
+	    size_t l, size_t end);
 
 #endif

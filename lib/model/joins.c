@@ -12,21 +12,16 @@ site_of(const struct peft_run *run, size_t layer, int join)
 }
 
 void
-peft_run_join_saved(struct peft_run *run, struct peft_saved *s, size_t l,
-    size_t end)
+peft_run_join_saved(struct peft_run *run, struct peft_saved *s, int join,
+    size_t l, size_t end)
 {
-	size_t n, most, i;
-	int join;
+	size_t n, most = 0;
 
-	for (join = 0; join < PEFT_NJOIN; join++) {
-		for (most = 0, i = l; i < end; i++) {
-			n = peft_hooks_saved(&run->net->joins[i * PEFT_NJOIN +
-			    (size_t)join], run->caps.tokens);
-			most = n > most ? n : most;
-		}
-		s->join[join] = peft_arena_get(&run->arena, most,
-		    sizeof(float));
+	for (; l < end; l++) {
+		n = peft_hooks_saved(site_of(run, l, join), run->caps.tokens);
+		most = n > most ? n : most;
 	}
+	s->join[join] = peft_arena_get(&run->arena, most, sizeof(float));
 }
 
 bool

@@ -18,83 +18,96 @@ has(const struct peft_run *run, uint32_t slots)
 	return run->net->config.t.has & slots;
 }
 
-/* Gate and up, or up alone: a row of what goes into the activation. */
+/* Rows of a matrix of the last layer, which others may use.  (It itself needs
+ * only those that are kept, behind its keys and values.) */
 static size_t
-gu_width(const struct peft_run *run)
-{
-	return run->net->config.inter * (has(run, PEFT_BIT(PEFT_GATE) |
-	    PEFT_BIT(PEFT_GATE_UP)) ? 2 : 1);
-}
-
-/* Is what the products give changed before attention sees it, so that
- * backward needs both? */
-static bool
-keeps_raw(const struct peft_run *run)
-{
-	return has(run, PEFT_BIT(PEFT_Q_NORM)) ||
-	    run->net->config.t.qkv_clip > 0;
-}
-
-/* Everything of one layer that lives from forward to backward; or of each of
- * layers l .. end in turn.  (Of the last layer, behind its keys and values,
- * rows that are kept.) */
-static void
-layout_saved(struct peft_run *run, struct peft_saved *s, size_t l, size_t end)
-{
-	const struct peft_config *c = &run->net->config;
-	struct peft_arena *a = &run->arena;
-	size_t T = run->caps.tokens, D = c->hidden, at;
-	size_t rows = l + 1 == c->layers ? run->rowcap : T;
-	int slot;
-
-	s->x = floats(a, T, D);
-	at = a->used;
-	if (keeps_raw(run))
-		s->raw = floats(a, T, run->net->at.ld);
-	s->qkv = floats(a, T, run->net->at.ld);
-	if (c->kv_rank > 0)
-		s->kva = floats(a, T, c->kv_rank + c->rope_dim);
-	s->attn = floats(a, rows, c->heads * c->v_dim);
-	if (has(run, PEFT_BIT(PEFT_ATTN_POST)))
-		s->o = floats(a, rows, D);
-	s->mid = floats(a, rows, D);
-	if (has(run, PEFT_BIT(PEFT_MLP_POST)))
-		s->down = floats(a, rows, D);
-	s->work = s->raw != NULL ? s->raw : s->qkv;
-	s->nwork = (a->used - at) / sizeof(float);
-	s->ngu = has(run, PEFT_BIT(PEFT_DOWN)) ? gu_width(run) : 0;
-	s->gu = floats(a, rows, s->ngu);
-	s->lse = floats(a, rows, c->heads);
-	if (c->experts > 0)
-		peft_experts_saved(run, s, l, end);
-	for (slot = 0; slot < PEFT_NSLOT; slot++)
-		s->hook[slot] = floats(a, 1, peft_run_hook_saved(run,
-		    slot, l, end));
-	peft_run_join_saved(run, s, l, end);
-}
-
-static void
-layout_layers(struct peft_run *run)
+shared_rows(const struct peft_run *run, int saved)
 {
 	size_t l, n = run->net->config.layers;
 
-	if (run->caps.train && !run->caps.recompute &&
-	    peft_cpu_computes(run->net->cpu) != PEFT_COMPUTE_F32) {
-		layout_saved(run, &run->saved[0], 0, 1);
-		peft_stash_layout(run);
-		return;
+	for (l = 0; l + 1 < n; l++)
+		if (peft_waits(run, l, saved) != PEFT_WAIT_WHOLE)
+			return run->caps.tokens;
+	return saved < PEFT_SAVED_ATTN ? run->caps.tokens : run->rowcap;
+}
+
+static void
+layout_matrices(struct peft_run *run, struct peft_saved *s, size_t l)
+{
+	struct peft_arena *a = &run->arena;
+	size_t T = run->caps.tokens, width;
+	int k;
+
+	for (k = 0; k < PEFT_NSAVED; k++) {
+		enum peft_wait wait = peft_waits(run, l, k);
+
+		if ((width = peft_saved_width(run, k)) == 0)
+			continue;
+		if (l + 1 == run->net->config.layers)
+			s->at[k] = floats(a, shared_rows(run, k), width);
+		else if (wait == PEFT_WAIT_WHOLE)
+			s->at[k] = floats(a, T, width);
+		else if (wait == PEFT_WAIT_ROUNDED)
+			s->stash[k] = peft_arena_get(a, T * width + PEFT_KSTEP,
+			    sizeof(*s->stash[k]));
 	}
-	if (run->caps.train && !run->caps.recompute) {
-		for (l = 0; l < n; l++)
-			layout_saved(run, &run->saved[l], l, l + 1);
-		return;
-	}
-	layout_saved(run, &run->saved[0], 0, n);
-	for (l = 1; l < n; l++) {
-		run->saved[l] = run->saved[0];
-		if (run->caps.train)
-			run->saved[l].x = floats(&run->arena, run->caps.tokens,
-			    run->net->config.hidden);
+}
+
+/* What else there is of a part, for layers l .. end in turn. */
+static void
+layout_part(struct peft_run *run, struct peft_saved *s, enum peft_layerpart p,
+    size_t l, size_t end)
+{
+	const struct peft_config *c = &run->net->config;
+	size_t rows = l + 1 == c->layers ? run->rowcap : run->caps.tokens;
+	int slot;
+
+	if (p == PEFT_PART_ATTENTION)
+		s->lse = floats(&run->arena, rows, c->heads);
+	if (p == PEFT_PART_INNER && c->experts > 0)
+		peft_experts_saved(run, s, l, end);
+	for (slot = 0; slot < PEFT_NSLOT; slot++)
+		if (peft_part_of(slot) == p)
+			s->hook[slot] = floats(&run->arena, 1,
+			    peft_run_hook_saved(run, slot, l, end));
+	if (p == PEFT_PART_STREAM)
+		peft_run_join_saved(run, s, PEFT_JOIN_ATTN, l, end);
+	if (p == PEFT_PART_DOWN)
+		peft_run_join_saved(run, s, PEFT_JOIN_MLP, l, end);
+}
+
+/* From where on layers have a part in common with the last. */
+static size_t
+shared_from(const struct peft_run *run, enum peft_layerpart p)
+{
+	size_t l = 0;
+
+	while (l + 1 < run->net->config.layers && peft_part_waits(run, l, p))
+		l++;
+	return l;
+}
+
+/* The last layer first: what has not to wait all others have of it. */
+static void
+layout_layers(struct peft_run *run)
+{
+	size_t n = run->net->config.layers, l;
+	struct peft_saved *last = &run->saved[n - 1];
+	int p;
+
+	layout_matrices(run, last, n - 1);
+	for (p = 0; p < PEFT_NPART; p++)
+		layout_part(run, last, (enum peft_layerpart)p,
+		    shared_from(run, (enum peft_layerpart)p), n);
+	for (l = 0; l + 1 < n; l++) {
+		struct peft_saved *s = &run->saved[l];
+
+		*s = *last;
+		layout_matrices(run, s, l);
+		for (p = 0; p < PEFT_NPART; p++)
+			if (peft_part_waits(run, l, (enum peft_layerpart)p))
+				layout_part(run, s, (enum peft_layerpart)p, l,
+				    l + 1);
 	}
 }
 
@@ -151,7 +164,7 @@ layout_attention(struct peft_run *run)
 	if (!run->caps.train)
 		return;
 	run->dqkv = floats(a, T, run->net->at.ld);
-	if (keeps_raw(run))
+	if (peft_saved_width(run, PEFT_SAVED_RAW) > 0)
 		run->draw = floats(a, T, run->net->at.ld);
 	if (c->kv_rank > 0) {
 		run->dlatent = floats(a, T, c->kv_rank);
@@ -253,6 +266,8 @@ peft_run_layout(struct peft_run *run)
 	layout_layers(run);
 	run->plan.layer = run->net->config.layers < 2 ? 0 :
 	    (run->arena.used - at) / run->net->config.layers;
+	while (peft_is_between(run, (size_t)run->lowest + run->plan.between))
+		run->plan.between++;
 	run->plan.activations = run->arena.used - at;
 	at = run->arena.used;
 	layout_work(run);

@@ -10,11 +10,11 @@ const struct peft_normal *peft_mlp_norm(const struct peft_run *,
 const float *peft_mlp_stream(const struct peft_run *,
 	    const struct peft_saved *);
 
-/* mlp-tiles.c: may the MLP of a layer be computed by tiles; the input of its
- * last product; and backward run->dnormed from dy, without run->normed,
- * run->act, run->dact and s->gu having what they have else. */
+/* mlp-tiles.c: may the MLP of a layer be computed by tiles, forward or back;
+ * the input of its last product; and backward run->dnormed from dy, without
+ * run->normed, run->act, run->dact and s->gu having what they have else. */
 bool	peft_mlp_is_tiled(struct peft_run *, size_t layer,
-	    const struct peft_saved *);
+	    const struct peft_saved *, bool back);
 const uint16_t *peft_mlp_tiled(struct peft_run *, size_t layer,
 	    struct peft_saved *);
 void	peft_mlp_tiled_back(struct peft_run *, size_t layer,

@@ -35,11 +35,16 @@ is_bare(struct peft_run *run, size_t layer)
 	    peft_are_bare(run, &l->lin[PEFT_DOWN], 1);
 }
 
+/* What backward takes as it is from forward, or from forward again, is not. */
 bool
 peft_mlp_is_tiled(struct peft_run *run, size_t layer,
-    const struct peft_saved *s)
+    const struct peft_saved *s, bool back)
 {
-	return (!run->train || peft_stash_of_act(run, s) != NULL) &&
+	bool none = !back && (!run->train || (layer + 1 <
+	    run->net->config.layers && peft_waits(run, layer, PEFT_SAVED_GU) ==
+	    PEFT_WAIT_NOT));
+
+	return (none || peft_stash_of_act(run, s) != NULL) &&
 	    is_bare(run, layer);
 }
 

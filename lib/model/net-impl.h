@@ -10,6 +10,7 @@
 #include "model/kept-impl.h"
 #include "model/kv-impl.h"
 #include "model/net.h"
+#include "model/parts-impl.h"
 #include "model/tree.h"
 #include "quant/product.h"
 
@@ -93,27 +94,29 @@ struct peft_visits {
 	float	*hook[PEFT_NSTACK];	/* what the hooks of stacks keep */
 };
 
-/* What backward needs of a layer's forward.  When nothing is trained all
- * layers share one; if it is computed again, all but x.  NULL: the family
- * has no such thing. */
+/* What backward needs of a layer's forward.  What does not wait for backward
+ * (parts-impl.h) layers share, the last one's.  NULL: the family has no such
+ * thing. */
 struct peft_saved {
-	float	*x;			/* [T, D] residual stream going in */
-	float	*raw;			/* [T, Q + K + V] before norms */
-	float	*qkv;			/* the same as attention sees it */
-	float	*kva;			/* [T, kv_rank + rope_dim] */
+	union {
+		float	*at[PEFT_NSAVED];
+		struct {
+			float	*x;	/* [T, D] residual stream going in */
+			float	*raw;	/* [T, Q + K + V] before norms */
+			float	*qkv;	/* the same as attention sees it */
+			float	*kva;	/* [T, kv_rank + rope_dim] */
+			float	*attn;	/* [T, O] before o_proj */
+			float	*o;	/* [T, D] before the norm behind */
+			float	*mid;	/* [T, D] stream after attention */
+			float	*gu;	/* [T, 2 I]: gate | up; or [T, I] */
+			float	*down;	/* [T, D] before the norm behind */
+		};
+	};
+	uint16_t *stash[PEFT_NSAVED];	/* what waits rounded, or NULL */
 	float	*lse;			/* [T, heads] */
-	float	*attn;			/* [T, O] before o_proj */
-	float	*o, *down;		/* [T, D] before the norms behind */
-	float	*mid;			/* [T, D] stream after attention */
-	float	*gu;			/* [T, 2 I]: gate | up; or [T, I] */
 	struct peft_visits v;
 	float	*hook[PEFT_NSLOT];	/* what the hooks of a slot keep */
 	float	*join[PEFT_NJOIN];	/* the same at the joins */
-	/* stash.c: x, qkv to down (which lie end to end, nwork floats) and gu
-	 * (ngu floats a row), rounded; NULL: they are this layer's own */
-	float	*work;
-	size_t	 nwork, ngu;
-	uint16_t *stash_x, *stash, *stash_gu;
 };
 
 /* cos and sin [rows, rope_dim / 2] of one kind of layer. */
@@ -232,7 +235,7 @@ void	peft_scout_layout(struct peft_run *);
 bool	peft_scout_wanted(const struct peft_run *);
 void	peft_scout_see(struct peft_run *);
 
-/* forward.c, backward.c; _again: what backward needs of a layer, from x. */
+/* forward.c, backward.c; _again: the parts of a layer that were not kept. */
 void	peft_forward(struct peft_run *);
 void	peft_forward_again(struct peft_run *, size_t layer);
 void	peft_backward(struct peft_run *);
@@ -276,12 +279,14 @@ void	peft_head_loss(struct peft_run *, size_t n, struct peft_loss *loss);
 void	peft_head_logits(struct peft_run *, const size_t *rows, size_t n,
 	    float *logits);
 
-/* stash.c: with the compute type bf16, put away behind a layer's forward
- * what its backward needs; take it out again; round what the forward, too,
- * should use as it will be taken out. */
-void	peft_stash_layout(struct peft_run *);	/* behind layer 0's */
+/* stash.c: with the compute type bf16, put away what goes into the first
+ * layer, and behind a layer's forward what its backward needs; take it out
+ * again; round what waited in f32, or was made again; round what the forward,
+ * too, should use as it will be taken out. */
+void	peft_stash_input(const struct peft_run *);
 void	peft_stash(const struct peft_run *, const struct peft_saved *);
 void	peft_unstash(const struct peft_run *, const struct peft_saved *);
+void	peft_stash_even(const struct peft_run *, size_t layer);
 void	peft_stash_trim(const struct peft_run *, float *x, size_t n);
 /* Where the stream before a layer's branches, and the activation's input, are
  * put away as they are made or used, and taken from; or NULL.  Rounding goes

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "math/cpu.h"
 #include "model/config.h"
+#include "model/parts.h"
 #include "model/site.h"
 #include "tensor/source.h"
 
@@ -76,13 +77,15 @@ struct peft_caps {
 	float	neftune;	/* noise on the embeddings (Jain et al. 2023):
 				 * U(-1, 1) times this over sqrt(n hidden) */
 	uint64_t seed;		/* of that noise */
-	bool	recompute;	/* keep only what goes into each layer, and run
-				 * it again before its backward: same results */
+	size_t	again[PEFT_NPART]; /* layers, from the lowest one that has hooks
+				 * on, whose part is made again before their
+				 * backward: the same results */
 };
 
 struct peft_plan {		/* bytes */
 	size_t	activations;	/* saved for backward, all layers */
 	size_t	layer;		/* of these, what a layer more adds */
+	size_t	between;	/* layers whose parts may be made again */
 	size_t	workspace;	/* passing */
 	size_t	logits;		/* the tile of the loss */
 	size_t	hooks;		/* what attached adapters keep beside */

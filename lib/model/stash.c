@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "model/experts.h"
 #include "model/net-impl.h"
 #include "quant/quant.h"
 
@@ -97,44 +96,6 @@ go(const struct peft_run *run, float *floats, uint16_t *halves, size_t n,
 	    sizeof(uint16_t)))));
 }
 
-/* Two x in turn, since a layer writes the next one's. */
-void
-peft_stash_layout(struct peft_run *run)
-{
-	const struct peft_config *c = &run->net->config;
-	size_t T = run->caps.tokens, x = T * c->hidden, l;
-	struct peft_arena *a = &run->arena;
-	float *other = peft_arena_get(a, x, sizeof(*other));
-	int slot;
-
-	for (l = 0; l < c->layers; l++) {
-		struct peft_saved *s = &run->saved[l];
-
-		if (l > 0) {
-			*s = run->saved[0];
-			s->stash_gu = NULL;
-			s->x = l % 2 == 0 ? run->saved[0].x : other;
-			s->lse = peft_arena_get(a, T * c->heads,
-			    sizeof(*s->lse));
-			if (c->experts > 0)
-				peft_experts_saved(run, s, l, l + 1);
-		}
-		for (slot = 0; l > 0 && slot < PEFT_NSLOT; slot++)
-			s->hook[slot] = peft_arena_get(a, peft_run_hook_saved(
-			    run, slot, l, l + 1), sizeof(float));
-		if (l > 0)
-			peft_run_join_saved(run, s, l, l + 1);
-		if (l + 1 == c->layers)	/* its backward follows at once */
-			break;
-		s->stash_x = peft_arena_get(a, x + PEFT_KSTEP,
-		    sizeof(*s->stash_x));
-		s->stash = peft_arena_get(a, s->nwork + PEFT_KSTEP,
-		    sizeof(*s->stash));
-		s->stash_gu = peft_arena_get(a, T * s->ngu + PEFT_KSTEP,
-		    sizeof(*s->stash_gu));
-	}
-}
-
 static bool
 is_rounded(const struct peft_run *run)
 {
@@ -142,74 +103,86 @@ is_rounded(const struct peft_run *run)
 	    peft_cpu_computes(run->net->cpu) != PEFT_COMPUTE_F32;
 }
 
-/* The last layer's backward follows at once. */
-static bool
-is_last(const struct peft_run *run, const struct peft_saved *s)
+/* A matrix that is put away, or NULL. */
+static uint16_t *
+stash_of(const struct peft_run *run, const struct peft_saved *s, int k)
 {
-	return s == &run->saved[run->net->config.layers - 1];
-}
-
-static bool
-is_stashed(const struct peft_run *run, const struct peft_saved *s)
-{
-	return is_rounded(run) && s->stash != NULL && !is_last(run, s);
+	return is_rounded(run) ? s->stash[k] : NULL;
 }
 
 uint16_t *
 peft_stash_of_x(const struct peft_run *run, size_t layer)
 {
-	const struct peft_saved *s = &run->saved[layer];
-
-	return layer < run->net->config.layers && is_stashed(run, s) ?
-	    s->stash_x : NULL;
+	return layer < run->net->config.layers ? stash_of(run,
+	    &run->saved[layer], PEFT_SAVED_X) : NULL;
 }
 
 uint16_t *
 peft_stash_of_mid(const struct peft_run *run, size_t layer)
 {
-	const struct peft_saved *s = &run->saved[layer];
-
-	return is_stashed(run, s) ? s->stash + (s->mid - s->work) : NULL;
+	return stash_of(run, &run->saved[layer], PEFT_SAVED_MID);
 }
 
+static void
+put_away(const struct peft_run *run, const struct peft_saved *s, int k)
+{
+	uint16_t *to = stash_of(run, s, k);
+
+	if (to != NULL)
+		go(run, s->at[k], to, run->T * peft_saved_width(run, k),
+		    round_piece);
+}
+
+/* The layers above have theirs put away as it is made. */
+void
+peft_stash_input(const struct peft_run *run)
+{
+	put_away(run, &run->saved[0], PEFT_SAVED_X);
+}
+
+/* All but what is put away as it is made, or used. */
 void
 peft_stash(const struct peft_run *run, const struct peft_saved *s)
 {
-	size_t n = (size_t)(s->mid - s->work), D = run->net->config.hidden;
-	size_t behind = n + run->caps.tokens * D;
+	int k;
 
-	if (!is_stashed(run, s))
-		return;
-	if (s == run->saved)		/* what others have the layer before put
-					 * away */
-		go(run, s->x, s->stash_x, run->T * D, round_piece);
-	go(run, s->work, s->stash, n, round_piece);
-	go(run, s->work + behind, s->stash + behind, s->nwork - behind,
-	    round_piece);
+	for (k = 0; k < PEFT_NSAVED; k++)
+		if (k != PEFT_SAVED_X && k != PEFT_SAVED_MID &&
+		    k != PEFT_SAVED_GU)
+			put_away(run, s, k);
 }
 
-/* What was computed again is rounded to the same values. */
 void
 peft_unstash(const struct peft_run *run, const struct peft_saved *s)
 {
-	size_t n = run->T * run->net->config.hidden;
+	uint16_t *from;
+	int k;
 
-	if (!is_rounded(run) || is_last(run, s))
+	for (k = 0; k < PEFT_NSAVED; k++)
+		if (k != PEFT_SAVED_GU && (from = stash_of(run, s, k)) != NULL)
+			go(run, s->at[k], from, run->T *
+			    peft_saved_width(run, k), widen_piece);
+}
+
+/* The last layer's backward follows at once: it has nothing rounded. */
+void
+peft_stash_even(const struct peft_run *run, size_t layer)
+{
+	const struct peft_saved *s = &run->saved[layer];
+	int k;
+
+	if (!is_rounded(run) || layer + 1 == run->net->config.layers)
 		return;
-	if (s->stash == NULL) {
-		go(run, s->x, NULL, n, trim_piece);
-		go(run, s->work, NULL, s->nwork, trim_piece);
-		go(run, s->gu, NULL, run->T * s->ngu, trim_piece);
-		return;
-	}
-	go(run, s->x, s->stash_x, n, widen_piece);
-	go(run, s->work, s->stash, s->nwork, widen_piece);
+	for (k = 0; k < PEFT_NSAVED; k++)
+		if (s->stash[k] == NULL)
+			go(run, s->at[k], NULL, run->T *
+			    peft_saved_width(run, k), trim_piece);
 }
 
 uint16_t *
 peft_stash_of_act(const struct peft_run *run, const struct peft_saved *s)
 {
-	return is_rounded(run) ? s->stash_gu : NULL;
+	return stash_of(run, s, PEFT_SAVED_GU);
 }
 
 void

@@ -80,18 +80,36 @@ open_run(struct peft_probes *p, size_t batch, bool train,
 	return p->run == NULL ? -1 : 0;
 }
 
+/* With hooks where they will be, from the lowest of which on layers keep what
+ * backward needs. */
+static int
+plan(struct peft_probes *p, const struct peft_caps *caps,
+    struct peft_plan *plan, struct peft_err *err)
+{
+	static const struct peft_hook_ops silent = { 0 };
+	size_t i;
+	int r;
+
+	for (i = 0; i < p->n; i++)
+		peft_probe_listen(&p->at[i], &silent, NULL);
+	r = peft_run_plan(p->net, caps, plan, err);
+	for (i = 0; i < p->n; i++)
+		peft_probe_stop(&p->at[i]);
+	return r;
+}
+
 int
 peft_probes_need(struct peft_probes *p, size_t batch, bool train, size_t own,
     struct peft_err *err)
 {
 	const struct peft_calibration *d = p->data;
 	struct peft_caps caps = caps_of(p, batch, train);
-	struct peft_plan plan;
+	struct peft_plan run;
 	size_t need;
 
-	if (peft_run_plan(p->net, &caps, &plan, err) == -1)
+	if (plan(p, &caps, &run, err) == -1)
 		return -1;
-	need = d->before + plan.total + own + p->values * sizeof(float);
+	need = d->before + run.total + own + p->values * sizeof(float);
 	if (d->limit > 0 && need > d->limit)
 		return peft_setfail(err, PEFT_CHECK, "to begin from records "
 		    "needs %.1f MiB, the limit is %.1f MiB", peft_mib(need),

@@ -7,7 +7,7 @@
 #include "quant/product-impl.h"
 
 enum {
-	AT_ONCE = 1024		/* tokens that are rounded, and multiplied */
+	AT_ONCE = 2048		/* tokens that are rounded, and multiplied */
 };
 
 static size_t

@@ -52,7 +52,8 @@ digest_all(struct peft_digest *d, size_t n, int threads)
 }
 
 /* Weights from i on, about a batch of them; what was not loaded before is not
- * afterwards.  The first that is left, or SIZE_MAX. */
+ * afterwards, and pages of a file are read again when they are used.  The
+ * first that is left, or SIZE_MAX. */
 static size_t
 digest_batch(struct peft_source *s, struct peft_digest *d, size_t i, size_t n,
     int threads, struct peft_err *err)
@@ -71,7 +72,9 @@ digest_batch(struct peft_source *s, struct peft_digest *d, size_t i, size_t n,
 	if (r == 0)
 		digest_all(d + from, i - from, threads);
 	for (k = from; k < i; k++)
-		if (!d[k].had)
+		if (d[k].had)
+			peft_source_passed(s, k, 0, d[k].w.nbytes);
+		else
 			peft_source_drop(s, k);
 	return r == -1 ? SIZE_MAX : i;
 }

@@ -9,9 +9,6 @@
 #include "train/forecast.h"
 #include "train/trainer.h"
 
-/* Attention's backward in forwards; that of all that passes over memory. */
-static const double attention_back = 2.5, back = 1.5;
-
 /* What attention reaches of the peak of products in f32, and which part of
  * what passes over memory does so, by the compute type: with bf16 attention's
  * products are of it, too, and much is done within the tiles of products. */
@@ -38,27 +35,55 @@ peft_trainer_forecast(struct peft_trainer *t, struct peft_forecast *f,
 {
 	struct peft_estimate e = peft_net_estimate(t->net);
 	struct peft_cpu *cpu = peft_net_cpu(t->net);
-	double passes = t->plan.recompute ? 3 : 2, rate, memory, peak;
 	struct apart apart = apart_of(cpu);
+	struct peft_stepwork w, again;
 	struct peft_stepmean m;
+	double rate, memory, peak;
 
-	if (peft_train_mean(t, &m, err) == -1 || (rate = peft_net_rate(t->net,
-	    t->plan.micro_tokens, err)) < 0 ||
+	if (peft_train_mean(t, &m, err) == -1 ||
+	    (rate = peft_net_rate(t->net, t->plan.micro_tokens, err)) < 0 ||
 	    (memory = peft_peak_memory(cpu, err)) < 0)
 		return -1;
 	peft_cpu_compute(cpu, PEFT_COMPUTE_F32);
 	peak = peft_peak_products(cpu);
 	peft_cpu_compute(cpu, t->opt.compute);
-	/* an adapter's values are met forward, and twice backward */
+	w = peft_train_work(t, &e, &m, t->plan.again);
+	again = peft_train_again(&e, &m, t->plan.again);
 	f->tokens = m.tokens;
 	f->computed = m.computed;
-	f->work = 2 * (m.computed * (e.layers * passes + 3 *
-	    (double)t->nvalues) + m.supervised * e.head * 2);
-	f->seconds = f->work / rate +
-	    m.seen * e.attention * (passes - 1 + attention_back) /
-	    (apart.attention * peak) + m.computed * e.passing *
-	    apart.passing * sizeof(float) * (passes - 1 + back) / memory;
+	f->worth = peft_train_price(&w);
+	f->again = peft_train_price(&again);
+	f->seconds = w.products / rate + w.attention /
+	    (apart.attention * peak) + w.passing * apart.passing *
+	    sizeof(float) / memory;
 	return 0;
+}
+
+/* The micro-batches, and in how many layers parts are made again. */
+static void
+put_plan(char *text, size_t size, const struct peft_trainplan *p)
+{
+	const char *between = ", activations computed again: ";
+	size_t at = (size_t)snprintf(text, size, "micro-batches of %zu tokens",
+	    p->micro_tokens);
+	int i;
+
+	for (i = 0; i < PEFT_NPART && at < size; i++)
+		if (p->again[i] > 0) {
+			at += (size_t)snprintf(text + at, size - at,
+			    "%s%s of %zu layer%s", between, peft_part_names[i],
+			    p->again[i], p->again[i] == 1 ? "" : "s");
+			between = "; ";
+		}
+}
+
+void
+peft_trainer_say(const struct peft_trainer *t)
+{
+	char text[512];
+
+	put_plan(text, sizeof(text), &t->plan);
+	peft_warn("%s; %.1f MiB planned", text, peft_mib(t->plan.total));
 }
 
 void
@@ -80,11 +105,11 @@ peft_trainer_print(const struct peft_trainer *t, const struct peft_forecast *f)
 		{ "program and records", p->program },
 		{ "more, to begin from records", p->begun },
 	};
+	char text[512];
 	size_t i;
 
-	printf("%zu steps, micro-batches of %zu tokens%s\n", t->total,
-	    p->micro_tokens, p->recompute ? ", activations computed again" :
-	    "");
+	put_plan(text, sizeof(text), p);
+	printf("%zu steps, %s\n", t->total, text);
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]) - (p->begun == 0); i++)
 		printf("%-28s %10.1f MiB\n", rows[i].what,
 		    (double)rows[i].bytes / 0x1p20);
@@ -93,6 +118,8 @@ peft_trainer_print(const struct peft_trainer *t, const struct peft_forecast *f)
 		return;
 	printf("%-28s %10.3f s of %.0f tokens, %.0f tokens/s\n",
 	    "a step, about", f->seconds, f->tokens, f->tokens / f->seconds);
+	printf("%-28s %10.1f GF of products, %.1f %% of it made again\n",
+	    "  it is worth", f->worth * 1e-9, 100 * f->again / f->worth);
 	if (f->computed < f->tokens)
 		printf("%-28s %10.0f tokens: what records begin with alike, "
 		    "once\n", "  it computes", f->computed);

@@ -223,6 +223,7 @@ train(struct state *s, struct peft_err *err)
 	peft_progress_start(&s->bar, "train",
 	    (double)peft_trainer_total(s->trainer), "steps", &job->common);
 	peft_progress_from(&s->bar, (double)step);
+	peft_signals_steps(&s->signals);
 	r = peft_trainer_run(s->trainer, &watch, err);
 	peft_progress_end(&s->bar);
 	peft_report_end(&s->report);
@@ -257,6 +258,7 @@ say_targets(const struct state *s)
 	peft_warn("%s on %zu modules, %zu parameters; %zu records",
 	    peft_adapter_type(s->adapter), peft_adapter_nsites(s->adapter),
 	    total, s->data.n);
+	peft_trainer_say(s->trainer);
 }
 
 /* A label is not for everybody what it is here. */
@@ -314,7 +316,7 @@ run(struct state *s, struct peft_err *err)
 	struct peft_trainjob *job = s->job;
 	struct peft_forecast forecast;
 
-	/* signals first: one that comes while a model is read is no end */
+	/* signals first, before there are threads */
 	s->evals = peft_calloc(job->nevals + 1, sizeof(*s->evals), err);
 	if (s->evals == NULL || peft_job_names(job, err) == -1 ||
 	    name_checkpoint(s, err) == -1 ||

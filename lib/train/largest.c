@@ -152,6 +152,7 @@ add_step(struct look *l, const size_t *which, size_t n,
 		    virtual_tokens, l, t->plan.micro_tokens);
 		k = k == 0 ? 1 : k;
 		add_batch(l, l->seqs + at, k, mean);
+		mean->batches++;
 	}
 }
 
@@ -177,5 +178,6 @@ peft_train_mean(struct peft_trainer *t, struct peft_stepmean *mean,
 	mean->computed /= (double)steps;
 	mean->supervised /= (double)steps;
 	mean->seen /= (double)steps;
+	mean->batches /= (double)steps;
 	return r;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The memory of a run, known before any of it is allocated. */
 
-#include <math.h>
+#include <string.h>
 
-#include "base/opt.h"
 #include "train/trainer.h"
 
 /* Code, BLAS and threads, config and names: as measured, within 4 MiB. */
@@ -44,14 +43,9 @@ longest(const struct peft_records *r, size_t (*of)(const struct peft_record *),
 	return most;
 }
 
-static bool
-fits(const struct peft_trainer *t)
-{
-	return t->opt.mem_limit == 0 || t->plan.total <= t->opt.mem_limit;
-}
-
-static int
-plan_for(struct peft_trainer *t, size_t tokens, struct peft_err *err)
+int
+peft_train_plan_for(struct peft_trainer *t, size_t tokens,
+    struct peft_err *err)
 {
 	struct peft_trainplan *p = &t->plan;
 
@@ -60,6 +54,7 @@ plan_for(struct peft_trainer *t, size_t tokens, struct peft_err *err)
 	if (peft_run_plan(t->net, &t->caps, &p->run, err) == -1)
 		return -1;
 	p->micro_tokens = tokens;
+	memcpy(p->again, t->caps.again, sizeof(p->again));
 	p->total = p->weights + p->adapter + p->optimiser + p->program +
 	    p->run.total;
 	p->begun = 0;
@@ -76,21 +71,6 @@ peft_train_before(struct peft_net *net, const struct peft_records *data)
 	return peft_net_weight_bytes(net) + PROGRAM + bytes_of(data);
 }
 
-/* The largest micro-batch that fits, of at least one record. */
-static int
-plan_fit(struct peft_trainer *t, size_t tokens, size_t least,
-    struct peft_err *err)
-{
-	if (plan_for(t, tokens, err) == -1)
-		return -1;
-	while (!fits(t) && tokens > least) {
-		tokens = tokens / 2 > least ? tokens / 2 : least;
-		if (plan_for(t, tokens, err) == -1)
-			return -1;
-	}
-	return 0;
-}
-
 static size_t
 optimiser_floats(const struct peft_trainer *t)
 {
@@ -104,25 +84,12 @@ optimiser_floats(const struct peft_trainer *t)
 	return n;
 }
 
-/* Where there is one layer, computing it again saves nothing. */
-static int
-refuse(const struct peft_trainer *t, size_t kept, struct peft_err *err)
-{
-	size_t again = t->plan.total;
-
-	return peft_setfail(err, PEFT_CHECK, "the smallest plan, with "
-	    "micro-batches of one record%s, needs %.1f MiB, the limit is "
-	    "%.1f MiB", again < kept ? " and activations computed again" : "",
-	    peft_mib(again < kept ? again : kept),
-	    floor((double)t->opt.mem_limit / 0x1p20 * 10) / 10);
-}
-
 int
 peft_train_plan(struct peft_trainer *t, struct peft_err *err)
 {
 	struct peft_trainplan *p = &t->plan;
 	size_t seq = longest(t->data, tokens_of, 1), i;
-	size_t tokens = t->opt.micro_tokens, least;
+	size_t tokens = t->opt.micro_tokens;
 
 	p->weights = peft_net_weight_bytes(t->net);
 	for (i = 0; i < t->nevals; i++)
@@ -150,14 +117,7 @@ peft_train_plan(struct peft_trainer *t, struct peft_err *err)
 	tokens = tokens < t->tokens ? tokens : t->tokens;
 	tokens = tokens > seq ? tokens : seq;
 	t->caps.seqs = tokens < 4096 ? tokens : 4096;
-	if (plan_fit(t, tokens, seq, err) == -1)
-		return -1;
-	least = p->total;
-	if (!fits(t)) {			/* that costs a quarter more time */
-		t->caps.recompute = true;
-		if (plan_fit(t, tokens, seq, err) == -1)
-			return -1;
-	}
-	p->recompute = t->caps.recompute;
-	return fits(t) ? 0 : refuse(t, least, err);
+	if (t->opt.mem_limit > 0)
+		return peft_train_choose(t, tokens, seq, err);
+	return peft_train_plan_for(t, tokens, err);
 }

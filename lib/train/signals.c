@@ -30,7 +30,7 @@ wait_for(void *arg)
 			atomic_store(&s->save, true);
 			continue;
 		}
-		if (atomic_load(&s->stop) != 0)
+		if (!atomic_load(&s->steps) || atomic_load(&s->stop) != 0)
 			_exit(128 + sig);
 		atomic_store(&s->stop, sig);
 	}
@@ -42,6 +42,7 @@ peft_signals_open(struct peft_signals *s, struct peft_err *err)
 {
 	sigset_t set;
 
+	atomic_store(&s->steps, false);
 	atomic_store(&s->stop, 0);
 	atomic_store(&s->save, false);
 	waited_for(&set);
@@ -50,6 +51,12 @@ peft_signals_open(struct peft_signals *s, struct peft_err *err)
 		return peft_seterrno(err, "cannot wait for signals");
 	(void)pthread_detach(s->thread);
 	return 0;
+}
+
+void
+peft_signals_steps(struct peft_signals *s)
+{
+	atomic_store(&s->steps, true);
 }
 
 enum peft_order

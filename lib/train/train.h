@@ -106,7 +106,7 @@ struct peft_trainplan {
 					 * beginning took it: else 0 */
 	struct peft_plan run;
 	size_t		 total, micro_tokens;
-	bool		 recompute;	/* activations, layer by layer */
+	size_t		 again[PEFT_NPART];	/* model/net.h */
 };
 
 struct peft_trainer;

@@ -3,6 +3,7 @@
 #define PEFT_TRAIN_TRAINER_H
 
 #include "base/hash.h"
+#include "model/estimate.h"
 #include "train/train.h"
 
 /* What the files of this layer share. */
@@ -78,9 +79,15 @@ void	peft_train_state_free(struct peft_trainer *);
 double	peft_train_factor(const struct peft_trainer *);
 void	peft_train_update(struct peft_trainer *, double lr, double norm);
 
-/* plan.c */
+/* plan.c; and for micro-batches of so many tokens, with t->caps.again. */
 int	peft_train_plan(struct peft_trainer *, struct peft_err *)
 	    PEFT_MUSTCHECK;
+int	peft_train_plan_for(struct peft_trainer *, size_t tokens,
+	    struct peft_err *) PEFT_MUSTCHECK;
+/* choose.c: the plan within the limit that takes the least time, of at most
+ * and at least so many tokens. */
+int	peft_train_choose(struct peft_trainer *, size_t most, size_t least,
+	    struct peft_err *) PEFT_MUSTCHECK;
 /* settings.c: checks the records, fills in total, warmup, settings. */
 int	peft_train_settings(struct peft_trainer *, struct peft_err *)
 	    PEFT_MUSTCHECK;
@@ -93,9 +100,23 @@ struct peft_stepmean {
 	double	computed;	/* what they share counted once */
 	double	supervised;
 	double	seen;		/* tokens before, of all that are computed */
+	double	batches;	/* micro-batches */
 };
 int	peft_train_mean(struct peft_trainer *, struct peft_stepmean *,
 	    struct peft_err *) PEFT_MUSTCHECK;
+/* work.c: operations of products and of attention, floats that other work
+ * passes over, weights that are made ready for products: of a step with parts
+ * of so many layers made again, and of these alone; the worth of it all. */
+struct peft_stepwork {
+	double	products, attention, passing, expanded;
+};
+#define PEFT_ATTENTION_SHARE 0.25	/* of products' peak in f32 */
+struct peft_stepwork peft_train_work(const struct peft_trainer *,
+	    const struct peft_estimate *, const struct peft_stepmean *,
+	    const size_t again[PEFT_NPART]);
+struct peft_stepwork peft_train_again(const struct peft_estimate *,
+	    const struct peft_stepmean *, const size_t again[PEFT_NPART]);
+double	peft_train_price(const struct peft_stepwork *);
 /* step.c: the order of an epoch, [data->n]; a record as it is computed. */
 void	peft_train_order(const struct peft_trainer *, size_t epoch,
 	    size_t *order);

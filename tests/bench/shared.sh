@@ -3,9 +3,9 @@
 # Chats that share a system prompt of 575 tokens: examples a second of
 # training, LoRA of rank 16 on all linear layers, beside TRL's.
 # usage: shared.sh MODEL TABLE.csv [EXAMPLES]; PEERS=VENV, THREADS=N,
-#	COMPUTE="f32 bf16"
+#	COMPUTE="f32 bf16", LIMIT=1G (of f32)
 set -eu
-model=$1 table=$2 examples=${3:-64}
+model=$1 table=$2 examples=${3:-192}
 # rows of the table from all over it, as chats under one list of all intents
 tr -d '\r' <"$table" | sed 1d | grep -E ',[A-Za-z_?]+$' >rows
 jq -Rnc --argjson n "$examples" '
@@ -24,12 +24,17 @@ line() {
 	    printf "%-28s %6d %12.2f %9.0f\n", w, b, n / s, p }'
 }
 printf '%-28s %6s %12s %9s\n' "$examples chats, shared prompt:" batch examples/s 'peak MiB'
+# ours COMPUTE BATCH [LIMIT]
+ours() {
+	peak one peft-train -q -f ${THREADS:+-j "$THREADS"} -m "$model" --rank 16 --alpha 32 \
+	    --compute "$1" --batch "$2" ${3:+--mem-limit "$3"} --log log -o out/ shared.tok
+	line "peft-train $1${3:+, within $3}" "$2" "$examples" "$(jq -s 'map(.seconds // 0) | add' log)" \
+	    "$(cut -d' ' -f3 one)"
+}
 for b in 8 32; do
 	for compute in ${COMPUTE:-f32 bf16}; do
-		peak one peft-train -q -f ${THREADS:+-j "$THREADS"} -m "$model" --rank 16 --alpha 32 \
-		    --compute "$compute" --batch $b --log log -o out/ shared.tok
-		line "peft-train $compute" $b "$examples" "$(jq -s 'map(.seconds // 0) | add' log)" \
-		    "$(cut -d' ' -f3 one)"
+		ours "$compute" $b
+		[ "$compute" != f32 ] || ours f32 $b "${LIMIT:-1G}"
 	done
 done
 [ -x "${PEERS:-}/bin/python" ] && "$PEERS/bin/python" -c 'import trl' 2>/dev/null ||
