@@ -82,19 +82,40 @@ release(struct set *set)
 	free(set->dx);
 }
 
+/* int8: what becomes of weights, made ahead; NULL: it is not. */
+static void *
+panel_of(struct peft_cpu *cpu, const struct peft_weight *w, bool back,
+    float *scratch)
+{
+	size_t n = peft_product_panels_size(cpu, w, back);
+	void *to = n == 0 ? NULL : must(aligned_alloc(64, (n + 63) / 64 *
+	    64));
+
+	if (to != NULL)
+		peft_product_panels(cpu, w, back, to, scratch);
+	return to;
+}
+
 static void
-pass(struct peft_cpu *cpu, struct set *set, const struct peft_along *along)
+pass(struct peft_cpu *cpu, struct set *set, const struct peft_along *along,
+    bool made)
 {
 	const struct shape *s = set->s;
 	float *scratch = must(malloc(peft_product_scratch(cpu, s->np *
 	    s->rows, s->cols, s->np * RANK, s->T) * sizeof(float)));
+	size_t i;
 
+	for (i = 0; made && i < s->np; i++)
+		set->w[i].panels[set->back] = panel_of(cpu, &set->w[i],
+		    set->back, scratch);
 	if (set->back)
 		peft_product_backward_low(cpu, set->dx, s->cols, s->T, set->p,
 		    set->low, along, s->np, false, scratch);
 	else
 		peft_product_forward_low(cpu, set->x, s->cols, s->T, set->p,
 		    set->low, along, s->np, scratch);
+	for (i = 0; i < s->np; i++)
+		free((void *)(uintptr_t)set->w[i].panels[set->back]);
 	free(scratch);
 }
 
@@ -148,7 +169,7 @@ is_whole(const struct whole *w, const float *y, size_t ldy, const float *c,
 }
 
 static bool
-test_shape(struct peft_cpu *cpu, const struct shape *s, bool back)
+test_shape(struct peft_cpu *cpu, const struct shape *s, bool back, bool made)
 {
 	size_t n = back ? s->cols : s->rows, outputs = back ? 1 : s->np, i;
 	struct whole w = { .n = n, .times = must(calloc(s->T, n)) };
@@ -167,8 +188,8 @@ test_shape(struct peft_cpu *cpu, const struct shape *s, bool back)
 	/* what came rounded is not read from f32 */
 	memset(back ? got.p[0].y : got.x, 0xff, s->T * (back ? got.p[0].ldy :
 	    s->cols) * sizeof(float));
-	pass(cpu, &want, NULL);
-	pass(cpu, &got, &along);
+	pass(cpu, &want, NULL, false);
+	pass(cpu, &got, &along, made);
 	for (i = 0; i < outputs; i++)
 		good = good && is_whole(&w, back ? want.dx : want.p[i].y,
 		    back ? s->cols : want.p[i].ldy, w.c[i], s->T);
@@ -184,17 +205,33 @@ test_shape(struct peft_cpu *cpu, const struct shape *s, bool back)
 	return good;
 }
 
+static void
+test(struct peft_cpu *cpu, const char *path, enum peft_compute compute,
+    bool made)
+{
+	const char *what = peft_compute_names[compute];
+	bool good[2] = { true, true };
+	size_t k;
+
+	peft_cpu_compute(cpu, compute);
+	for (k = 0; k < 2 * sizeof(shapes) / sizeof(shapes[0]); k++)
+		good[k % 2] = test_shape(cpu, &shapes[k / 2], k % 2 == 1,
+		    made) && good[k % 2];
+	ok(good[0], "%s, %s%s: forward, as whole matrices", path, what,
+	    made ? " made ahead" : "");
+	ok(good[1], "%s, %s%s: backward, as whole matrices", path, what,
+	    made ? " made ahead" : "");
+}
+
 int
 main(void)
 {
 	static const char *const paths[] = { "ref", "avx512-bf16", "amx" };
 	struct peft_err err = { 0 };
 	struct peft_cpu *cpu = must(peft_cpu_open(2, &err));
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		bool good[2] = { true, true };
-
 		if (peft_cpu_limit(cpu, paths[i], &err) == -1) {
 			printf("# %s\n", err.msg);
 			continue;
@@ -202,12 +239,9 @@ main(void)
 		peft_cpu_compute(cpu, PEFT_COMPUTE_F32);
 		ok(peft_product_halves(cpu, 96) == 0, "%s: f32 takes none",
 		    paths[i]);
-		peft_cpu_compute(cpu, PEFT_COMPUTE_BF16);
-		for (k = 0; k < 2 * sizeof(shapes) / sizeof(shapes[0]); k++)
-			good[k % 2] = test_shape(cpu, &shapes[k / 2],
-			    k % 2 == 1) && good[k % 2];
-		ok(good[0], "%s: forward, as whole matrices", paths[i]);
-		ok(good[1], "%s: backward, as whole matrices", paths[i]);
+		test(cpu, paths[i], PEFT_COMPUTE_BF16, false);
+		test(cpu, paths[i], PEFT_COMPUTE_INT8, false);
+		test(cpu, paths[i], PEFT_COMPUTE_INT8, true);
 	}
 	peft_cpu_close(cpu);
 	return tap_end();

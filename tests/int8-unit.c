@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The int8 kernels that this processor has, over shapes around the edges of
- * tiles: sums exact where the scales are one, every kernel with the bits of
- * the plain one, errors within what rounding to 127 steps can do.
+ * tiles, rows from bf16: sums exact where the scales are one, every kernel
+ * with the bits of the plain one, errors within what rounding to 127 steps can
+ * do.
  */
 
 #include <math.h>
@@ -13,6 +14,7 @@
 
 #include "base/rng.h"
 #include "math/int8.h"
+#include "quant/quant.h"
 #include "tap.h"
 
 enum { GAP = 3, MOST = 640 };		/* of k */
@@ -73,12 +75,10 @@ turn(float *x, size_t k)
 }
 
 static void
-turn_set(struct set *s)
+turn_weights(struct set *s)
 {
 	size_t i, j;
 
-	for (i = 0; i < s->m; i++)
-		turn(s->a + i * s->k, s->k);
 	for (j = 0; j < s->n; j++) {
 		float *w = s->w + j * (s->k + GAP);
 
@@ -86,6 +86,40 @@ turn_set(struct set *s)
 		for (i = 0; i < s->k; i++)
 			s->wt[i * (s->n + GAP) + j] = w[i];
 	}
+}
+
+/* What is turned to whole numbers, the largest 127, and has 8 bits at most
+ * itself: eight times what adds up to that, in few places. */
+static void
+whole_step(struct peft_rng key, size_t at, bool extreme, float *x)
+{
+	int left = 127, part, sign = at % 3 == 0 ? -8 : 8;
+	uint64_t i = at;
+	size_t place;
+
+	memset(x, 0, 64 * sizeof(*x));
+	for (; left > 0; left -= part, i++) {
+		part = extreme ? left : 1 + (int)(peft_rng_uniform(key, 1,
+		    i) * left);
+		place = (size_t)(peft_rng_uniform(key, 2, i) * 64);
+		if (x[place] == 0)
+			x[place] = (float)(sign * part);
+		else
+			part = 0;
+	}
+}
+
+static void
+fill_rows(struct set *s, struct peft_rng key, bool whole, bool extreme)
+{
+	size_t i, n = s->m * s->k;
+
+	for (i = 0; i < n; i += whole ? 64 : 1)
+		if (whole)
+			whole_step(key, i, extreme, s->a + i);
+		else
+			s->a[i] = peft_bf16_to_f32(peft_f32_to_bf16(
+			    extreme ? 127 : value(key, i, false)));
 }
 
 /* whole: what is turned to whole numbers, the largest of each 64 127, so that
@@ -105,9 +139,7 @@ make(size_t which, bool whole, bool extreme)
 	s.w = must(s.n * (s.k + GAP) * sizeof(float));
 	s.wt = must(s.k * (s.n + GAP) * sizeof(float));
 	s.c = must(s.m * s.ldc * sizeof(float));
-	for (i = 0; i < s.m * s.k; i++)
-		s.a[i] = extreme || (whole && i % s.k % 64 == 0) ? 127 :
-		    value(key, i, whole);
+	fill_rows(&s, key, whole && s.k == s.deep, extreme);
 	key = peft_rng_key(which, "int8-unit w");
 	for (j = 0; j < s.n; j++)
 		for (i = 0; i < s.k; i++)
@@ -116,7 +148,7 @@ make(size_t which, bool whole, bool extreme)
 			    (j % 2 ? -127 : 127) :
 			    value(key, j * s.k + i, whole);
 	if (whole && s.k == s.deep)
-		turn_set(&s);
+		turn_weights(&s);
 	for (i = 0; i < s.m * s.ldc; i++)
 		s.c[i] = value(key, i, false);
 	return s;
@@ -137,6 +169,18 @@ struct packed {
 	float	*scale;
 };
 
+/* A part of a row, by way of bf16. */
+static float
+quantise(const struct peft_panel_int8 *p, void *to, const float *x, size_t k)
+{
+	uint16_t halves[PEFT_INT8_DEEP];
+	size_t i;
+
+	for (i = 0; i < k; i++)
+		halves[i] = peft_f32_to_bf16(x[i]);
+	return p->quantise(to, halves, k);
+}
+
 /* What a kernel makes of both sides, from `at' on along k. */
 static void
 pack_part(const struct peft_panel_int8 *p, const struct set *s, bool cols,
@@ -146,7 +190,7 @@ pack_part(const struct peft_panel_int8 *p, const struct set *s, bool cols,
 	size_t before = at + at / PEFT_INT8_DEEP * PEFT_INT8_TAIL, i, j;
 
 	for (i = 0; i < s->m; i++)
-		to.scale[i] = p->quantise(to.a + (i * to.lda + at) * p->size,
+		to.scale[i] = quantise(p, to.a + (i * to.lda + at) * p->size,
 		    s->a + i * s->k + at, k);
 	for (j = 0; j < s->n; j += PEFT_PANEL) {
 		size_t n = s->n - j < PEFT_PANEL ? s->n - j : PEFT_PANEL;

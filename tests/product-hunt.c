@@ -4,8 +4,9 @@
  * OpenBLAS over the decoded values: any types, shapes, strides, numbers of
  * tokens and of products, adapters beside, panels made ahead, paths, compute
  * types, orders of sums.  The same bytes of several threads, and of some of
- * the tokens alone; int8 has those of every path.  All memory has pages
- * around it that nobody may touch, and the scratch is what was promised.
+ * the tokens alone; int8 with nothing beside has those of every path.  All
+ * memory has pages around it that nobody may touch, and the scratch is what
+ * was promised.
  */
 
 #include <math.h>
@@ -39,7 +40,9 @@ struct set {
 	struct dice		*d;
 	enum kind		 kind;
 	size_t			 path, np, T, cols, gap[MOSTNP + 1], ldw;
-	enum peft_compute	 compute, used;
+	enum peft_compute	 compute, used, beside; /* asked for; of
+							 * weights; of adapters
+							 * beside them */
 	enum peft_order_of_sums	 sums;
 	bool			 add, made, few;
 	struct peft_weight	 w[MOSTNP];
@@ -134,8 +137,7 @@ choose_low(struct set *s)
 
 	for (i = 0; i < s->np; i++) {
 		s->gap[i] = one_in(s->d, 2) ? 0 : roll(s->d, 1, 70);
-		s->r[i] = s->kind > BACKWARD || s->compute ==
-		    PEFT_COMPUTE_INT8 || one_in(s->d, 3) ? 0 :
+		s->r[i] = s->kind > BACKWARD || one_in(s->d, 3) ? 0 :
 		    one_in(s->d, 2) ? (size_t)1 << roll(s->d, 0, 8) :
 		    roll(s->d, 1, PEFT_LOWEST);
 	}
@@ -144,13 +146,13 @@ choose_low(struct set *s)
 		memset(s->r, 0, sizeof(s->r));
 }
 
-/* Values as they are multiplied. */
+/* Values as they are multiplied, by a compute type. */
 static void
-as_used(const struct set *s, float *x, size_t n)
+as_used(const struct set *s, enum peft_compute by, float *x, size_t n)
 {
 	size_t i;
 
-	for (i = 0; s->used == PEFT_COMPUTE_BF16 && !s->few && i < n; i++)
+	for (i = 0; by == PEFT_COMPUTE_BF16 && !s->few && i < n; i++)
 		x[i] = peft_bf16_to_f32(peft_f32_to_bf16(x[i]));
 }
 
@@ -187,7 +189,7 @@ fill(struct set *s)
 
 		s->values[i] = pen_floats(p, d, w->nelem);
 		stored_values(w, s->values[i]);
-		as_used(s, s->values[i], w->nelem);
+		as_used(s, s->used, s->values[i], w->nelem);
 		s->y[i] = pen_noise(p, d, (s->T - 1) * ldy(s, i) + w->rows);
 		if (one_in(d, 3))
 			roughen(d, s->y[i], ldy(s, i), s->T, w->rows);
@@ -302,13 +304,12 @@ multiply(const struct set *s, struct peft_cpu *cpu, struct outcome *o,
 	}
 	switch (s->kind) {
 	case FORWARD:
-		peft_product_forward_low(cpu, o->x, ld, T, p, s->compute ==
-		    PEFT_COMPUTE_INT8 ? NULL : low, NULL, s->np, scratch);
+		peft_product_forward_low(cpu, o->x, ld, T, p, low, NULL,
+		    s->np, scratch);
 		break;
 	case BACKWARD:
-		peft_product_backward_low(cpu, o->x, ld, T, p, s->compute ==
-		    PEFT_COMPUTE_INT8 ? NULL : low, NULL, s->np, s->add,
-		    scratch);
+		peft_product_backward_low(cpu, o->x, ld, T, p, low, NULL,
+		    s->np, s->add, scratch);
 		break;
 	case FINE:
 		peft_product_forward_fine(cpu, o->x, ld, T, p, scratch);
@@ -435,11 +436,11 @@ add_steps(struct set *s, struct wanted *w, const float *a, const float *b,
  * and sums are off by some sqrt(k) EPS of the magnitudes, if each of the
  * errors is as likely above as below (Higham and Mary 2019: eight times that
  * nearly never), here and in OpenBLAS; magnitudes are at most the product of
- * the lengths.
+ * the lengths.  What becomes int8 is rounded to bf16 first, if it is a.
  */
 static void
 want_product(struct set *s, struct wanted *w, const float *a, size_t lda,
-    const float *b, size_t k, float scale, bool int8)
+    const float *b, size_t k, float scale, enum peft_compute by)
 {
 	struct pen *p = &s->pen;
 	float *trimmed = pen_floats(p, s->d, s->T * k);
@@ -450,7 +451,8 @@ want_product(struct set *s, struct wanted *w, const float *a, size_t lda,
 
 	for (t = 0; t < s->T; t++)
 		memcpy(trimmed + t * k, a + t * lda, k * sizeof(*a));
-	as_used(s, trimmed, s->T * k);
+	as_used(s, by == PEFT_COMPUTE_INT8 ? PEFT_COMPUTE_BF16 : by, trimmed,
+	    s->T * k);
 	peft_gemm(s->h->plain, PEFT_N, PEFT_T, s->T, w->n, k, scale, trimmed,
 	    k, b, k, 1, w->is, w->n);
 	lengths(trimmed, k, s->T, k, la);
@@ -458,7 +460,7 @@ want_product(struct set *s, struct wanted *w, const float *a, size_t lda,
 	for (t = 0; t < s->T; t++)
 		for (i = 0; i < w->n; i++)
 			w->by[t * w->n + i] += each * la[t] * lb[i];
-	if (int8)
+	if (by == PEFT_COMPUTE_INT8 && !s->few)
 		add_steps(s, w, trimmed, b, k);
 }
 
@@ -497,7 +499,7 @@ used_copy(struct set *s, const float *x, size_t n)
 {
 	float *to = pen_copy(&s->pen, s->d, x, n);
 
-	as_used(s, to, n);
+	as_used(s, s->beside, to, n);
 	return to;
 }
 
@@ -520,12 +522,13 @@ forward_right(struct set *s, const struct outcome *o)
 		    0);
 
 		want_product(s, &y, s->x, ldx(s), s->values[i], s->cols, 1,
-		    is_int8(s));
+		    s->used);
 		if (low->r > 0) {
 			want_product(s, &h, s->x, ldx(s), used_copy(s, low->a,
-			    low->r * s->cols), s->cols, 1, false);
+			    low->r * s->cols), s->cols, 1, s->beside);
 			want_product(s, &y, o->scaled[i], low->r, used_copy(s,
-			    low->b, low->r * s->w[i].rows), low->r, 1, false);
+			    low->b, low->r * s->w[i].rows), low->r, 1,
+			    s->beside);
 			good = holds(s, "hidden", i, &h, o->h[i], low->r,
 			    NULL);
 		}
@@ -557,16 +560,16 @@ backward_right(struct set *s, const struct outcome *o)
 		turned = pen_floats(&s->pen, s->d, rows * s->cols);
 		turn(s->values[i], rows, s->cols, turned);
 		want_product(s, &x, s->y[i], ldy(s, i), turned, rows, 1,
-		    is_int8(s));
+		    s->used);
 		if (r == 0)
 			continue;
 		turn(used_copy(s, low->b, rows * r), rows, r, turned =
 		    pen_floats(&s->pen, s->d, rows * r));
 		want_product(s, &h, s->y[i], ldy(s, i), turned, rows,
-		    low->scale, false);
+		    low->scale, s->beside);
 		turn(used_copy(s, low->a, r * s->cols), r, s->cols, turned =
 		    pen_floats(&s->pen, s->d, r * s->cols));
-		want_product(s, &x, o->h[i], r, turned, r, 1, false);
+		want_product(s, &x, o->h[i], r, turned, r, 1, s->beside);
 		good = holds(s, "hidden", i, &h, o->h[i], r, NULL);
 	}
 	return good && holds(s, "gradient", 0, &x, o->x, ldx(s), s->x);
@@ -627,13 +630,16 @@ right(struct set *s)
 	const char *path = paths[s->path];
 	struct outcome o = run(s, threads, path, 0, s->T), other;
 	bool good = (is_back(s) ? backward_right : forward_right)(s, &o) &&
-	    input_is_kept(s, &o);
+	    input_is_kept(s, &o), beside = false;
+	size_t i;
 
 	other = run(s, (int)roll(s->d, 1, NCPU), path, 0, s->T);
 	good = good && same(s, "threads", &o, &other, 0, s->T);
 	other = run(s, threads, path, first, T);
 	good = good && same(s, "some tokens alone", &o, &other, first, T);
-	if (!good || !is_int8(s))
+	for (i = 0; i < s->np; i++)
+		beside = beside || s->r[i] > 0;
+	if (!good || !is_int8(s) || beside)
 		return good;
 	s->made = false;
 	other = run(s, threads, paths[other_path(s)],
@@ -667,7 +673,8 @@ try(void *ctx, struct dice *d)
 	need(peft_cpu_limit(cpu, paths[s.path], &err) == 0, &err);
 	peft_cpu_compute(cpu, s.compute);
 	peft_cpu_sum(cpu, s.sums);
-	s.used = s.kind < FINE ? s.compute : peft_cpu_computes_dense(cpu);
+	s.beside = peft_cpu_computes_dense(cpu);
+	s.used = s.kind < FINE ? s.compute : s.beside;
 	choose_weights(&s);
 	choose_low(&s);
 	s.few = !is_back(&s) && peft_product_is_few(cpu, s.T);

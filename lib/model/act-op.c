@@ -126,7 +126,7 @@ go(struct job *j, size_t passes)
 
 	j->gated = j->run->net->config.t.has & (PEFT_BIT(PEFT_GATE) |
 	    PEFT_BIT(PEFT_GATE_UP));
-	if (peft_cpu_computes(cpu) == PEFT_COMPUTE_BF16)
+	if (peft_cpu_computes_dense(cpu) == PEFT_COMPUTE_BF16)
 		j->trim = peft_cpu_panel_f32(cpu);
 	j->each = rows_of_task(j);
 	peft_cpu_run(cpu, (j->T + j->each - 1) / j->each, task, j);

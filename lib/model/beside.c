@@ -3,8 +3,8 @@
  * Adapters of low rank beside the weight they adapt: what they add is summed
  * in the same product as x W^T and dy W, so that x, dy and y are walked
  * through (and rounded) once.  So they are as exact, and take the same way, as
- * the frozen weight's product; with int8, which is for frozen weights alone,
- * they stay apart.
+ * the frozen weight's product; but with int8, which is for frozen weights
+ * alone, as what is dense.
  */
 
 #include "model/beside-impl.h"
@@ -21,9 +21,7 @@ is_beside(struct peft_run *run, const struct peft_site *site, const float *x,
 
 	if (h == NULL || h->next != NULL || h->ops->thin == NULL ||
 	    site->transposed || run->nranges != 1 || r->first != 0 ||
-	    r->n != run->T || r->adapter != h->adapter ||
-	    peft_cpu_computes(run->net->cpu) !=
-	    peft_cpu_computes_dense(run->net->cpu))
+	    r->n != run->T || r->adapter != h->adapter)
 		return false;
 	call = peft_hook_at(run, r, run->ident, x, ldx, saved);
 	return h->ops->thin(h->self, &call, w);

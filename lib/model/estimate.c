@@ -53,7 +53,8 @@ peft_net_estimate(const struct peft_net *net)
 	struct peft_estimate e = {
 		.layers.passing = layers * (10 * D + 3 * ld + 4 * I),
 		.part = {
-			[PEFT_PART_QUERIES].passing = 2 * D + 3 * ld,
+			[PEFT_PART_QUERIES].passing = 2 * D,
+			[PEFT_PART_TURNED].passing = 3 * ld,
 			[PEFT_PART_STREAM].passing = 3 * D,
 			[PEFT_PART_INNER].passing = 2 * D,
 			[PEFT_PART_DOWN].passing = 3 * I,

@@ -62,21 +62,31 @@ queries(struct peft_run *run, size_t layer, struct peft_saved *s,
 	else
 		peft_linears(run, &l->lin[first], &s->hook[first], x, D, p,
 		    n);
-	peft_queries(run, layer, s);
 }
 
-/* The parts of a layer (parts.h), in turn: from s->x to s->qkv, */
+/* The parts of a layer (parts.h), in turn: from s->x to s->raw, or s->qkv, */
 static void
 make_queries(struct peft_run *run, size_t layer, struct peft_saved *s)
 {
 	const struct peft_layer *l = &run->net->layers[layer];
 	const uint16_t *halves = peft_queries_halves(run, layer, s->x);
-	const float *x = halves != NULL ? NULL : peft_normed(run,
-	    &l->norm[PEFT_ATTN_NORM], s->x);
 
-	queries(run, layer, s, x, halves);
+	queries(run, layer, s, halves != NULL ? NULL : peft_normed(run,
+	    &l->norm[PEFT_ATTN_NORM], s->x), halves);
+}
+
+/* to s->qkv as attention sees it, */
+static void
+make_turned(struct peft_run *run, size_t layer, struct peft_saved *s)
+{
+	const struct peft_site *site = &run->net->attention[layer];
+
+	peft_queries(run, layer, s);
 	peft_virtual_keys(run, layer, s->qkv);
-	(void)peft_hooks_keys(run, &run->net->attention[layer], x, s->qkv);
+	if (peft_hooks_keys(run, site, NULL, NULL))
+		(void)peft_hooks_keys(run, site, peft_normed(run,
+		    &run->net->layers[layer].norm[PEFT_ATTN_NORM], s->x),
+		    s->qkv);
 	peft_stash_trim(run, s->qkv, run->T * run->net->at.ld);
 }
 
@@ -268,6 +278,7 @@ pass(struct peft_run *run)
 		struct peft_saved s = run->saved[l];
 
 		make_queries(run, l, &s);
+		make_turned(run, l, &s);
 		make_attention(run, l, &s);
 		peft_kept_begin(run, l, &s);
 		make_stream(run, l, &s);
@@ -318,6 +329,7 @@ peft_forward_again(struct peft_run *run, size_t layer)
 	static void (*const make[PEFT_NPART])(struct peft_run *, size_t,
 	    struct peft_saved *) = {
 		[PEFT_PART_QUERIES] = make_queries,
+		[PEFT_PART_TURNED] = make_turned,
 		[PEFT_PART_ATTENTION] = make_attention,
 		[PEFT_PART_STREAM] = make_stream,
 		[PEFT_PART_INNER] = make_inner,

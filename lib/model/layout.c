@@ -256,6 +256,20 @@ layout_logits(struct peft_run *run)
 	    peft_hooks_saved(run->net->head.site, run->caps.tokens));
 }
 
+static void
+plan_parts(struct peft_run *run)
+{
+	struct peft_plan *plan = &run->plan;
+	size_t l;
+	int p;
+
+	for (plan->between = 0, l = (size_t)run->lowest; peft_is_between(run,
+	    l); l++, plan->between++)
+		for (p = 0; p < PEFT_NPART; p++)
+			plan->parts[p] |= peft_part_is_there(run, l,
+			    (enum peft_layerpart)p);
+}
+
 /* Run twice: over an arena that counts, then over one of that size. */
 void
 peft_run_layout(struct peft_run *run)
@@ -266,8 +280,7 @@ peft_run_layout(struct peft_run *run)
 	layout_layers(run);
 	run->plan.layer = run->net->config.layers < 2 ? 0 :
 	    (run->arena.used - at) / run->net->config.layers;
-	while (peft_is_between(run, (size_t)run->lowest + run->plan.between))
-		run->plan.between++;
+	plan_parts(run);
 	run->plan.activations = run->arena.used - at;
 	at = run->arena.used;
 	layout_work(run);

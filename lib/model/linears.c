@@ -193,6 +193,7 @@ peft_linear_again(struct peft_run *run, const struct peft_linear *lin,
 	    .cols = lin->site->in };
 	struct peft_low low = { 0 };
 	struct peft_product h;
+	struct peft_lap lap;
 
 	if (!inputs_differ(lin, 1))
 		peft_beside(run, &low, lin, &saved, x, ldx, 1, false);
@@ -201,7 +202,11 @@ peft_linear_again(struct peft_run *run, const struct peft_linear *lin,
 		a.nelem = a.rows * a.cols;
 		a.data = low.a;
 		h = (struct peft_product){ &a, low.h, low.r };
-		peft_products(run, x, ldx, run->T, &h, 1);
+		lap = peft_lap_begin(run->net->cpu);
+		peft_product_forward_fine(run->net->cpu, x, ldx, run->T, &h,
+		    run->product);
+		peft_lap_end(run->net->cpu, &lap, PEFT_WORK_FORWARD,
+		    a.dtype, 0);
 	}
 	run->hidden = low.h;
 	peft_hooks_forward(run, lin->site, run->ranges, run->nranges,

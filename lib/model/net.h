@@ -85,7 +85,8 @@ struct peft_caps {
 struct peft_plan {		/* bytes */
 	size_t	activations;	/* saved for backward, all layers */
 	size_t	layer;		/* of these, what a layer more adds */
-	size_t	between;	/* layers whose parts may be made again */
+	size_t	between;	/* layers whose parts may be made again, */
+	bool	parts[PEFT_NPART];	/* of which they have these */
 	size_t	workspace;	/* passing */
 	size_t	logits;		/* the tile of the loss */
 	size_t	hooks;		/* what attached adapters keep beside */

@@ -44,6 +44,9 @@ bool	peft_part_waits(const struct peft_run *, size_t layer,
 	    enum peft_layerpart);
 bool	peft_part_again(const struct peft_run *, size_t layer,
 	    enum peft_layerpart);
+/* Is there anything of it that it is made again for by itself? */
+bool	peft_part_is_there(const struct peft_run *, size_t layer,
+	    enum peft_layerpart);
 enum peft_layerpart peft_part_of(int slot);
 /* Floats a row of a matrix, 0: the family has none. */
 size_t	peft_saved_width(const struct peft_run *, int saved);

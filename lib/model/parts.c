@@ -7,6 +7,7 @@
 
 const char *const peft_part_names[PEFT_NPART] = {
 	[PEFT_PART_QUERIES] = "queries, keys and values",
+	[PEFT_PART_TURNED] = "norms of queries and keys",
 	[PEFT_PART_ATTENTION] = "attention",
 	[PEFT_PART_STREAM] = "the stream behind attention",
 	[PEFT_PART_INNER] = "gate and up",
@@ -15,11 +16,12 @@ const char *const peft_part_names[PEFT_NPART] = {
 
 /* (Attention sees queries, keys and values as they are kept.) */
 const struct peft_parts peft_parts[PEFT_NPART] = {
-	[PEFT_PART_QUERIES] = { S(RAW) | S(QKV) | S(KVA), S(X),
+	[PEFT_PART_QUERIES] = { S(RAW) | S(KVA), S(X),
 	    PEFT_BIT(PEFT_ATTN_NORM) | PEFT_BIT(PEFT_Q) | PEFT_BIT(PEFT_K) |
 	    PEFT_BIT(PEFT_V) | PEFT_BIT(PEFT_QKV) | PEFT_BIT(PEFT_KV_A) |
 	    PEFT_BIT(PEFT_KV_NORM) | PEFT_BIT(PEFT_KV_B) |
 	    PEFT_BIT(PEFT_Q_NORM) | PEFT_BIT(PEFT_K_NORM) },
+	[PEFT_PART_TURNED] = { S(QKV), S(RAW) | S(X), 0 },
 	[PEFT_PART_ATTENTION] = { S(ATTN), 0, 0 },
 	[PEFT_PART_STREAM] = { S(O) | S(MID), S(X) | S(ATTN),
 	    PEFT_BIT(PEFT_O) | PEFT_BIT(PEFT_ATTN_POST) },
@@ -76,18 +78,48 @@ peft_is_between(const struct peft_run *run, size_t layer)
 	    layer + 1 < run->net->config.layers;
 }
 
-/* Experts make their last two parts in one. */
-bool
-peft_part_again(const struct peft_run *run, size_t layer, enum peft_layerpart p)
+/* Experts make their last two parts in one; so are the first two if queries and
+ * keys are turned in place. */
+static enum peft_layerpart
+made_with(const struct peft_run *run, size_t layer, enum peft_layerpart p)
 {
 	if (p == PEFT_PART_DOWN && run->net->layers[layer].experts != NULL)
-		p = PEFT_PART_INNER;
-	return peft_is_between(run, layer) &&
-	    layer - (size_t)run->lowest < run->caps.again[p];
+		return PEFT_PART_INNER;
+	if (p == PEFT_PART_TURNED && peft_saved_width(run, PEFT_SAVED_RAW) ==
+	    0)
+		return PEFT_PART_QUERIES;
+	return p;
 }
 
 bool
-peft_part_waits(const struct peft_run *run, size_t layer, enum peft_layerpart p)
+peft_part_again(const struct peft_run *run, size_t layer,
+    enum peft_layerpart p)
+{
+	return peft_is_between(run, layer) && layer - (size_t)run->lowest <
+	    run->caps.again[made_with(run, layer, p)];
+}
+
+bool
+peft_part_is_there(const struct peft_run *run, size_t layer,
+    enum peft_layerpart p)
+{
+	int i, join = p == PEFT_PART_STREAM ? PEFT_JOIN_ATTN : PEFT_JOIN_MLP;
+	size_t n = p == PEFT_PART_QUERIES || p == PEFT_PART_INNER;
+
+	for (i = 0; i < PEFT_NSAVED; i++)
+		if (peft_parts[p].saved >> i & 1)
+			n += peft_saved_width(run, i);
+	for (i = 0; i < PEFT_NSLOT; i++)
+		if (peft_part_of(i) == p)
+			n += peft_run_hook_saved(run, i, layer, layer + 1);
+	if (p == PEFT_PART_DOWN || p == PEFT_PART_STREAM)
+		n += peft_join_hooked(run, layer, join);
+	return made_with(run, layer, p) == p && n > 0;
+}
+
+bool
+peft_part_waits(const struct peft_run *run, size_t layer,
+    enum peft_layerpart p)
 {
 	return peft_is_between(run, layer) && !peft_part_again(run, layer, p);
 }

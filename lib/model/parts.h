@@ -12,6 +12,8 @@
  */
 enum peft_layerpart {
 	PEFT_PART_QUERIES,	/* queries, keys and values */
+	PEFT_PART_TURNED,	/* the same as attention sees them, where that
+				 * is not made in place */
 	PEFT_PART_ATTENTION,	/* what attention makes of them */
 	PEFT_PART_STREAM,	/* the stream behind attention */
 	PEFT_PART_INNER,	/* what goes into the MLP's activation; the

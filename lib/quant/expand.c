@@ -24,16 +24,18 @@ peft_expander_of(const struct peft_cpu *cpu, enum peft_compute compute)
 	    .size = sizeof(float), .chunk = CHUNK, .whole = WHOLE,
 	    .step = PEFT_KSTEP, .part = WHOLE,
 	    .room = PEFT_PANEL * PEFT_PANEL * PEFT_ABREAST };
+	const struct peft_panel_bf16 *bf16 = peft_cpu_panel_bf16(cpu);
 
 	if (compute == PEFT_COMPUTE_INT8) {
 		e.int8 = peft_cpu_panel_int8(cpu);
+		e.round = (bf16 != NULL ? bf16 : &peft_panel_bf16_ref)->round;
 		e.size = e.int8->size;
 		e.step = PEFT_INT8_STEP;
 		e.part = PEFT_INT8_DEEP;
 		e.tail = PEFT_INT8_TAIL;
 		e.room = PEFT_INT8_DEEP * PEFT_PANEL * PEFT_ABREAST;
 	} else if (compute == PEFT_COMPUTE_BF16) {
-		e.bf16 = peft_cpu_panel_bf16(cpu);
+		e.bf16 = bf16;
 		e.trim = e.bf16 == NULL;
 		if (e.bf16 != NULL && e.bf16 != &peft_panel_bf16_ref)
 			e.halves = peft_halves_avx512bf16;

@@ -215,7 +215,7 @@ tiled_block(const struct tiled k, struct block *b)
 {
 	size_t parts = (b->groups + DEEP - 1) / DEEP, g, n, i, t;
 
-	memset(b->sums, 0, sizeof(b->sums));
+	memset(b->sums, 0, b->strips * b->pieces * sizeof(*b->sums));
 	for (g = 0; g < b->groups; g += n, parts--) {
 		n = (b->groups - g + parts - 1) / parts;	/* alike */
 		for (i = 0; i < b->strips; i++)

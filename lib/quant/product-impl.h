@@ -10,7 +10,8 @@
 
 enum {
 	PEFT_LEFTROWS = 32,	/* of the left-hand side to round at a time */
-	PEFT_MOSTNP = 8		/* products at once */
+	PEFT_MOSTNP = 8,	/* products at once */
+	PEFT_AT_ONCE = 1024	/* tokens that are rounded, and multiplied */
 };
 
 /*
@@ -28,6 +29,8 @@ struct peft_chunk {
 struct peft_products {
 	struct peft_cpu			*cpu;
 	struct peft_expander		 e;
+	struct peft_expander		 dense;	/* of adapters beside: e, unless
+						 * that is int8 */
 	const struct peft_product	*p;
 	const struct peft_low		*lows;	/* [np] or NULL */
 	const uint16_t	*halves[2 * PEFT_MOSTNP]; /* left-hand segments that
@@ -36,8 +39,10 @@ struct peft_products {
 						 * NULL */
 	size_t				 behind; /* rows of earlier parts */
 	size_t				 np, T, ldx, lddx;
+	size_t				 nw;	/* products of weights; those
+						 * behind them are adapters' */
 	bool				 back, add;
-	bool				 made;	/* panels are there already */
+	bool				 made;	/* weights have their panels */
 	size_t				 low;	/* the largest rank beside
 						 * products forward, or 0 */
 	size_t				 ldw;	/* of f32 weights; 0: cols */
@@ -49,13 +54,19 @@ struct peft_products {
 	void		*left;		/* the left-hand side rounded, one
 					 * segment behind the other; NULL:
 					 * used where it is, in f32 */
+	void		*thin;		/* int8: the same as adapters take it */
 	/* the slab at hand: panels first .. first+n, chunks from .. on */
 	size_t		 first, n, depth, nchunks;
+	size_t		 nmade;		/* chunks that are there already */
 	struct peft_chunk from;
 	bool		 begins, ends;	/* it has the first, the last chunk */
 	size_t		 m, down;	/* rows of a task; tasks down */
 	unsigned	 fresh;		/* bits: segments to be rounded still */
 };
+
+/* product-room.c: products of T tokens, with what is where in scratch. */
+struct peft_products peft_product_begin(struct peft_cpu *, enum peft_compute,
+	    size_t T, const struct peft_product *, size_t np, float *scratch);
 
 /* product-slab.c: all of it, slab by slab. */
 void	peft_product_slabs(struct peft_products *);
@@ -63,9 +74,9 @@ void	peft_product_slabs(struct peft_products *);
 size_t	peft_product_slab(const struct peft_expander *);
 
 /* product-tile.c: the products of the slab at hand; floats of a thread's tile
- * of up to T tokens. */
+ * of up to T tokens, if what is dense is made of such panels. */
 void	peft_product_tiles(struct peft_products *);
-size_t	peft_product_tile(const struct peft_expander *, size_t T);
+size_t	peft_product_tile(const struct peft_expander *dense, size_t T);
 /* Where a panel of the slab is: of which product, which of its panels. */
 size_t	peft_locate(const struct peft_products *, size_t *panel);
 
@@ -94,7 +105,8 @@ size_t	peft_left_segments(const struct peft_products *);
 size_t	peft_left_size(const struct peft_products *, size_t seg);
 size_t	peft_left_stride(const struct peft_expander *, size_t k);
 size_t	peft_product_scales(const struct peft_expander *, size_t k);
-/* Where a segment begins, in elements. */
+/* Rows that there is room for; where a segment begins, in bytes. */
+size_t	peft_left_rows(const struct peft_products *);
 size_t	peft_left_at(const struct peft_products *, size_t seg);
 /* Round PEFT_LEFTROWS rows of a segment: task row * segments + segment; and
  * how many tasks that is. */
@@ -105,6 +117,8 @@ size_t	peft_left_tasks(const struct peft_products *);
 const void *peft_left_of(const struct peft_products *, size_t seg, size_t at,
 	    size_t t, size_t *ld);
 float	*peft_left_scales(const struct peft_products *, size_t seg, size_t at);
+/* What is behind all of it. */
+void	*peft_left_end(const struct peft_products *);
 
 /* y_i = x W_i^T for a few tokens; floats of room a thread needs, and that
  * all share, where the slab would be.  is_fixed: whole numbers do for all of
@@ -129,17 +143,37 @@ peft_panels_of(const struct peft_products *j, size_t i)
 	return peft_pieces(j->back ? w->cols : w->rows, PEFT_PANEL);
 }
 
-/* Is a chunk that of the adapters beside? */
+/* Is a segment that of an adapter beside; and of all of them, forward? */
+static inline bool
+peft_is_beside(const struct peft_products *j, size_t seg)
+{
+	return seg >= (j->back ? j->nw : 1);
+}
+
 static inline bool
 peft_is_low(const struct peft_products *j, const struct peft_chunk *c)
 {
 	return !j->back && c->seg > 0;
 }
 
-static inline size_t
-peft_padded(const struct peft_products *j, size_t deep)
+/* What a segment's panels are, and its left-hand side. */
+static inline const struct peft_expander *
+peft_expander_at(const struct peft_products *j, size_t seg)
 {
-	return peft_pieces(deep, j->e.step) * j->e.step;
+	return peft_is_beside(j, seg) ? &j->dense : &j->e;
+}
+
+/* Is the left-hand side used in another form than it has? */
+static inline bool
+peft_is_rounded(const struct peft_expander *e)
+{
+	return e->trim || e->bf16 != NULL || e->int8 != NULL;
+}
+
+static inline size_t
+peft_padded(const struct peft_expander *e, size_t deep)
+{
+	return peft_pieces(deep, e->step) * e->step;
 }
 
 /* How many products' panels lie in turns: what is made of the same columns of

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The left-hand side of large products, rounded: once for all slabs, rows by
- * rows, segment behind segment; scales of int8 behind it all. */
+ * rows, segment behind segment; scales of int8 behind it all.  What becomes
+ * int8 is rounded to bf16 before, whether it came so or not. */
 
 #include <stdint.h>
 
 #include "quant/product-impl.h"
+
+enum { LINE = 64 };		/* of the cache, in bytes */
 
 size_t
 peft_left_stride(const struct peft_expander *e, size_t k)
@@ -38,13 +41,22 @@ peft_product_scales(const struct peft_expander *e, size_t k)
 }
 
 size_t
+peft_left_rows(const struct peft_products *j)
+{
+	return peft_pieces(j->T, PEFT_LEFTROWS) * PEFT_LEFTROWS;
+}
+
+size_t
 peft_left_at(const struct peft_products *j, size_t seg)
 {
-	size_t rows = peft_pieces(j->T, PEFT_LEFTROWS) * PEFT_LEFTROWS;
-	size_t i, n = 0;
+	size_t rows = peft_left_rows(j), i, n = 0;
 
-	for (i = 0; i < seg; i++)
-		n += rows * peft_left_stride(&j->e, peft_left_size(j, i));
+	for (i = 0; i < seg; i++) {
+		const struct peft_expander *e = peft_expander_at(j, i);
+
+		n += rows * peft_left_stride(e, peft_left_size(j, i)) *
+		    e->size;
+	}
 	return n;
 }
 
@@ -53,25 +65,21 @@ float *
 peft_left_scales(const struct peft_products *j, size_t seg, size_t at)
 {
 	size_t n = at / j->e.part, i;
-	char *end = (char *)j->left + peft_left_at(j, peft_left_segments(j)) *
-	    j->e.size;
+	char *end = (char *)j->left + peft_left_at(j, peft_left_segments(j));
 
 	for (i = 0; i < seg; i++)
-		n += peft_product_scales(&j->e, peft_left_size(j, i));
+		n += peft_product_scales(peft_expander_at(j, i),
+		    peft_left_size(j, i));
 	return (float *)(void *)end + n * j->T;
 }
 
-/* int8: a row of the left-hand side, part by part. */
-static void
-quantise_row(const struct peft_products *j, size_t seg, size_t t,
-    const float *src, char *dst)
+void *
+peft_left_end(const struct peft_products *j)
 {
-	size_t k = peft_left_size(j, seg), part = j->e.part, at;
-	float *scales = peft_left_scales(j, seg, 0) + t;
+	uintptr_t end = (uintptr_t)peft_left_scales(j, peft_left_segments(j),
+	    0);
 
-	for (at = 0; at < k; at += part, scales += j->T)
-		*scales = j->e.int8->quantise(dst + at * j->e.size, src + at,
-		    peft_least(part, k - at));
+	return (void *)((end + LINE - 1) / LINE * LINE);
 }
 
 /* A segment as it is in f32. */
@@ -84,6 +92,39 @@ source_of(const struct peft_products *j, size_t seg, size_t *ld)
 	}
 	*ld = j->back ? j->p[seg].ldy : j->ldx;
 	return j->back ? j->p[seg].y : j->x;
+}
+
+/* int8: a row of the left-hand side, part by part; halves: what came so. */
+static void
+quantise_row(const struct peft_products *j, size_t seg, size_t t,
+    const uint16_t *halves, const float *src, char *dst)
+{
+	size_t k = peft_left_size(j, seg), at, n;
+	float *scales = peft_left_scales(j, seg, 0) + t;
+	uint16_t part[PEFT_INT8_DEEP];
+
+	for (at = 0; at < k; at += n, scales += j->T) {
+		n = peft_least(PEFT_INT8_DEEP, k - at);
+		if (halves == NULL)
+			j->e.round(part, src + at, n);
+		*scales = j->e.int8->quantise(dst + at * j->e.size,
+		    halves == NULL ? part : halves + at, n);
+	}
+}
+
+/* int8: rows t .. end of a segment. */
+static void
+quantise_rows(const struct peft_products *j, size_t seg, size_t t, size_t end)
+{
+	size_t k = peft_left_size(j, seg), ld = peft_left_stride(&j->e, k);
+	size_t wide = peft_left_stride(&j->dense, k), ldsrc;
+	const float *src = source_of(j, seg, &ldsrc);
+	char *to = (char *)j->left + peft_left_at(j, seg);
+
+	for (; t < end; t++)
+		quantise_row(j, seg, t, j->halves[seg] == NULL ? NULL :
+		    j->halves[seg] + t * wide, src + t * ldsrc,
+		    to + t * ld * j->e.size);
 }
 
 size_t
@@ -100,41 +141,40 @@ peft_left_round(const struct peft_products *j, size_t task)
 	size_t n = peft_left_segments(j), seg = task % n, ldsrc;
 	size_t t = task / n * PEFT_LEFTROWS, k = peft_left_size(j, seg);
 	size_t end = peft_least(t + PEFT_LEFTROWS, j->T);
-	size_t at = peft_left_at(j, seg), ld = peft_left_stride(&j->e, k);
+	const struct peft_expander *e = peft_expander_at(j, seg);
+	size_t ld = peft_left_stride(e, k);
+	char *to = (char *)j->left + peft_left_at(j, seg);
 	const float *src;
 
-	if (!(j->fresh >> seg & 1) || k == 0)
+	if (!(j->fresh >> seg & 1) || k == 0 || !peft_is_rounded(e))
 		return;
+	if (e->int8 != NULL) {
+		quantise_rows(j, seg, t, end);
+		return;
+	}
 	src = source_of(j, seg, &ldsrc);
-	for (; t < end; t++) {
-		char *to = (char *)j->left + (at + t * ld) * j->e.size;
-
-		if (j->e.int8 != NULL)
-			quantise_row(j, seg, t, src + t * ldsrc, to);
-		else if (j->e.bf16 != NULL)
-			j->e.bf16->round((uint16_t *)(void *)to,
+	for (; t < end; t++)
+		if (e->bf16 != NULL)
+			e->bf16->round((uint16_t *)(void *)to + t * ld,
 			    src + t * ldsrc, k);
 		else
-			j->e.f32->trim((float *)(void *)to, src + t * ldsrc,
-			    k);
-	}
+			e->f32->trim((float *)(void *)to + t * ld,
+			    src + t * ldsrc, k);
 }
 
 const void *
 peft_left_of(const struct peft_products *j, size_t seg, size_t at, size_t t,
     size_t *ld)
 {
+	const struct peft_expander *e = peft_expander_at(j, seg);
 	const float *src;
 
-	if (j->halves[seg] != NULL) {
-		*ld = peft_left_stride(&j->e, peft_left_size(j, seg));
+	*ld = peft_left_stride(e, peft_left_size(j, seg));
+	if (j->halves[seg] != NULL && e->int8 == NULL)
 		return j->halves[seg] + t * *ld + at;
-	}
-	if (j->left != NULL) {
-		*ld = peft_left_stride(&j->e, peft_left_size(j, seg));
-		return (char *)j->left + (peft_left_at(j, seg) + t * *ld +
-		    at) * j->e.size;
-	}
+	if (peft_is_rounded(e))
+		return (char *)j->left + peft_left_at(j, seg) + (t * *ld +
+		    at) * e->size;
 	src = source_of(j, seg, ld);
 	return src + t * *ld + at;
 }

@@ -2,7 +2,9 @@
 /*
  * Adapters of low rank beside products: what is thin is multiplied first,
  * from the left-hand side as it was rounded for all; what comes of it is a
- * segment more of what is summed over.
+ * segment more of what is summed over.  With int8 both are as what is dense
+ * is computed, and if that is bf16, the weights' product quantises what was
+ * rounded so.
  */
 
 #include "quant/product-impl.h"
@@ -60,22 +62,49 @@ hidden_products(const struct peft_products *j, struct peft_product *p,
 	return n;
 }
 
+/* What is thin, from segment seg, that j has rounded behind it. */
+static struct peft_products
+thin_of(struct peft_products *j, size_t seg)
+{
+	struct peft_products thin = *j;
+	bool rounded = j->halves[seg] != NULL;
+
+	thin.e = j->dense;
+	thin.low = 0;
+	thin.along = NULL;
+	thin.halves[0] = j->halves[seg];
+	thin.fresh = rounded ? 0 : j->fresh >> seg & 1;
+	if (j->e.int8 == NULL) {
+		if (j->left != NULL)
+			thin.left = (char *)j->left + peft_left_at(j, seg);
+		j->fresh &= ~(1u << seg);
+	} else if (!peft_is_rounded(&j->dense)) {
+		thin.left = NULL;
+	} else if (!rounded) {
+		thin.left = j->thin;
+		j->halves[seg] = j->thin;
+		j->thin = (uint16_t *)j->thin + peft_left_rows(j) *
+		    peft_left_stride(&j->dense, peft_left_size(j, seg));
+	}
+	return thin;
+}
+
 static void
 forward(struct peft_products *j)
 {
 	struct peft_product p[PEFT_MOSTNP];
 	struct peft_weight a[PEFT_MOSTNP];
-	struct peft_products thin = *j;
+	struct peft_products thin;
 	size_t i;
 
-	thin.np = hidden_products(j, p, a);
+	if (j->e.int8 != NULL)
+		j->thin = peft_left_end(j);
+	thin = thin_of(j, 0);
+	thin.nw = thin.np = hidden_products(j, p, a);
 	thin.p = p;
-	thin.low = 0;
-	thin.along = NULL;
 	peft_product_slabs(&thin);
 	for (i = 0; i < j->np; i++)
 		scale(&j->lows[i], j->T, j->lows[i].scaled);
-	j->fresh &= ~1u;
 	peft_product_slabs(j);
 }
 
@@ -86,20 +115,14 @@ hidden_back(struct peft_products *j, size_t i)
 	const struct peft_low *low = &j->lows[i];
 	struct peft_weight b = peft_low_b(j, i);
 	struct peft_product y = { &b, j->p[i].y, j->p[i].ldy };
-	struct peft_products thin = *j;
+	struct peft_products thin = thin_of(j, i);
 
 	thin.p = &y;
-	thin.np = 1;
+	thin.nw = thin.np = 1;
 	thin.dx = low->h;
 	thin.lddx = low->r;
 	thin.add = false;
-	thin.along = NULL;
-	thin.halves[0] = j->halves[i];
-	thin.fresh = j->fresh >> i & 1;
-	if (j->left != NULL)
-		thin.left = (char *)j->left + peft_left_at(j, i) * j->e.size;
 	peft_product_slabs(&thin);
-	j->fresh &= ~(1u << i);
 	scale(low, j->T, low->h);
 }
 
@@ -111,14 +134,16 @@ backward(struct peft_products *j)
 	struct peft_products all = *j;
 	size_t i;
 
-	for (i = 0; i < j->np; i++) {
-		p[i] = j->p[i];
-		if (j->lows[i].r > 0)
-			hidden_back(j, i);
-	}
 	all.p = p;
 	all.np += hidden_products(j, p + j->np, a);
-	all.fresh = j->fresh | ((1u << all.np) - (1u << j->np));
+	for (i = 0; i < j->np; i++)
+		p[i] = j->p[i];
+	if (j->e.int8 != NULL)
+		all.thin = peft_left_end(&all);
+	for (i = 0; i < j->np; i++)
+		if (j->lows[i].r > 0)
+			hidden_back(&all, i);
+	all.fresh |= (1u << all.np) - (1u << j->np);
 	peft_product_slabs(&all);
 }
 
@@ -130,7 +155,8 @@ peft_product_lows(struct peft_products *j)
 	j->low = j->back ? 0 : low;
 	j->fresh = 0;
 	for (i = 0; i < peft_left_segments(j); i++)
-		if (j->halves[i] == NULL)
+		if (j->halves[i] == NULL || peft_expander_at(j, i)->int8 !=
+		    NULL)
 			j->fresh |= 1u << i;
 	if (low == 0)
 		peft_product_slabs(j);

@@ -84,7 +84,7 @@ peft_panels_are_made(const struct peft_products *j)
 {
 	size_t i;
 
-	for (i = 0; i < j->np; i++)
+	for (i = 0; i < j->nw; i++)
 		if (j->p[i].w->panels[j->back] == NULL)
 			return false;
 	return j->e.int8 != NULL;

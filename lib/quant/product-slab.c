@@ -38,18 +38,23 @@ segment_size(const struct peft_products *j, size_t seg)
 	    j->low;
 }
 
-/* Rows of a chunk's panels, with what stands behind each part. */
+/* Rows of a chunk's panels, of elements as j->e has them, with what stands
+ * behind each part; of what is made there are none. */
 static size_t
 rows_of(const struct peft_products *j, const struct peft_chunk *c)
 {
-	return peft_padded(j, c->deep) + peft_pieces(c->deep, j->e.part) *
-	    j->e.tail;
+	const struct peft_expander *e = peft_expander_at(j, c->seg);
+
+	if (j->made && e->int8 != NULL)
+		return 0;
+	return (peft_padded(e, c->deep) + peft_pieces(c->deep, e->part) *
+	    e->tail) * e->size / j->e.size;
 }
 
 static bool
 is_whole(const struct peft_products *j, size_t seg)
 {
-	return segment_size(j, seg) <= j->e.whole;
+	return segment_size(j, seg) <= peft_expander_at(j, seg)->whole;
 }
 
 /* The chunk that begins at c->at of c->seg, or the next segment's first. */
@@ -64,7 +69,8 @@ peft_chunk_settle(const struct peft_products *j, struct peft_chunk c)
 		left = size - c.at;
 		if (left > 0) {
 			c.deep = is_whole(j, c.seg) ? left :
-			    peft_least(left, j->e.chunk);
+			    peft_least(left, peft_expander_at(j,
+			    c.seg)->chunk);
 			break;
 		}
 	}
@@ -105,15 +111,16 @@ expand_low(const struct peft_products *j, size_t of, size_t panel, void *to,
 	size_t at = panel * PEFT_PANEL;
 
 	if (b.cols > 0)
-		peft_expand_rows(&j->e, &b, b.cols, at, peft_least(PEFT_PANEL,
-		    b.rows - at), 0, b.cols, to, room);
+		peft_expand_rows(&j->dense, &b, b.cols, at,
+		    peft_least(PEFT_PANEL, b.rows - at), 0, b.cols, to, room);
 }
 
 static void
 expand(const struct peft_products *j, size_t task, float *room)
 {
 	size_t of = together(j), n = peft_pieces(j->n, of);
-	struct peft_chunk c = chunk_of(j, task / n);
+	struct peft_chunk c = chunk_of(j, j->nmade + task / n);
+	const struct peft_expander *e = peft_expander_at(j, c.seg);
 	size_t i = task % n * of, panel = j->first + i, m;
 	size_t ld = j->depth * PEFT_PANEL, p = j->back ? c.seg : peft_locate(j,
 	    &panel);
@@ -129,11 +136,11 @@ expand(const struct peft_products *j, size_t task, float *room)
 	if (j->back) {
 		m = peft_least(of, j->n - i) * PEFT_PANEL;
 		m = peft_least(m, w->cols - panel * PEFT_PANEL);
-		peft_expand_cols(&j->e, w, ldw, c.at, c.deep,
-		    panel * PEFT_PANEL, m, to, ld, room);
+		peft_expand_cols(e, w, ldw, c.at, c.deep, panel * PEFT_PANEL,
+		    m, to, ld * j->e.size / e->size, room);
 	} else {
 		m = peft_least(PEFT_PANEL, w->rows - panel * PEFT_PANEL);
-		peft_expand_rows(&j->e, w, ldw, panel * PEFT_PANEL, m, c.at,
+		peft_expand_rows(e, w, ldw, panel * PEFT_PANEL, m, c.at,
 		    c.deep, to, room);
 	}
 }
@@ -159,30 +166,35 @@ shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 	size_t of = j->back ? together(j) : peft_turns(j), most = MADE;
 	struct peft_chunk c = j->from;
 
-	for (j->nchunks = 0, j->depth = 0; c.deep > 0; j->nchunks++) {
+	j->nchunks = j->nmade = j->depth = 0;
+	for (; c.deep > 0; j->nchunks++) {
 		if (!j->made && !peft_is_low(j, &c) &&
 		    c.pos + rows_of(j, &c) > DEPTH)
 			break;
 		j->depth = c.pos + rows_of(j, &c);
+		j->nmade += rows_of(j, &c) == 0;
 		c = peft_chunk_next(j, c);
 	}
 	*behind = c;
 	behind->pos = 0;
 	j->begins = j->from.seg == 0 && j->from.at == 0;
 	j->ends = c.deep == 0;
-	if (!j->made)		/* the next slab begins with a block, too */
-		most = SLAB / (j->depth * PEFT_PANEL) / of * of;
-	j->n = peft_least(most, panels - j->first);
+	if (j->depth > 0)
+		most = SLAB / (j->depth * PEFT_PANEL);
+	if (j->made)
+		most = peft_least(most, MADE);
+	/* the next slab begins with a block, too */
+	j->n = peft_least(most / of * of, panels - j->first);
 }
 
 static void
 run(struct peft_products *j)
 {
 	struct peft_lap lap = peft_lap_begin(j->cpu);
-	size_t n = j->made ? 0 : j->nchunks * peft_pieces(j->n, together(j));
+	size_t n = (j->nchunks - j->nmade) * peft_pieces(j->n, together(j));
 
 	peft_cpu_run(j->cpu, peft_left_tasks(j) + n, pack_task, j);
-	peft_lap_end(j->cpu, &lap, PEFT_WORK_PACK, 0, j->made ? 0 :
+	peft_lap_end(j->cpu, &lap, PEFT_WORK_PACK, 0,
 	    (double)(j->n * j->depth * PEFT_PANEL * j->e.size));
 	peft_product_tiles(j);
 	j->fresh = 0;			/* once for all slabs */

@@ -14,9 +14,9 @@ enum {
 enum { TILEPANELS = 8, TILEROW = TILEPANELS * PEFT_PANEL + 16 };
 
 size_t
-peft_product_tile(const struct peft_expander *e, size_t T)
+peft_product_tile(const struct peft_expander *dense, size_t T)
 {
-	return e->bf16 == NULL ? 0 : peft_least(T, TALLEST) * TILEROW;
+	return dense->bf16 == NULL ? 0 : peft_least(T, TALLEST) * TILEROW;
 }
 
 /* Where a panel of the slab is: of which product, which of its panels. */
@@ -40,10 +40,12 @@ static const void *
 panel_of(const struct peft_products *j, size_t i, size_t of, size_t panel,
     const struct peft_chunk *c, size_t *ld)
 {
-	if (j->made)
+	const struct peft_expander *e = peft_expander_at(j, c->seg);
+
+	if (j->made && e->int8 != NULL)
 		return peft_panel_made(j, j->p[j->back ? c->seg : of].w,
 		    panel, c->at, ld);
-	*ld = j->depth * PEFT_PANEL * peft_turns(j);
+	*ld = j->depth * PEFT_PANEL * peft_turns(j) * j->e.size / e->size;
 	return (const char *)j->slab + (i * j->depth + c->pos) * PEFT_PANEL *
 	    j->e.size;
 }
@@ -55,22 +57,24 @@ multiply(const struct peft_products *j, struct peft_block *b, size_t i,
 {
 	size_t k, seg;
 	struct peft_chunk c = j->from;
+	const struct peft_expander *e;
 
 	b->m = peft_least(j->m, j->T - t);
 	b->add = b->add || c.seg > 0 || c.at > 0;
 	for (k = 0; k < j->nchunks; k++, c = peft_chunk_next(j, c)) {
+		e = peft_expander_at(j, c.seg);
 		seg = peft_is_low(j, &c) ? 1 + of : c.seg;
 		b->k = peft_is_low(j, &c) ? peft_left_size(j, seg) : c.deep;
 		if (b->k == 0)		/* there is none beside this one */
 			continue;
 		b->a = peft_left_of(j, seg, c.at, t, &b->lda);
 		b->b = panel_of(j, i, of, panel, &c, &b->ldb);
-		b->k = j->e.size < sizeof(float) ? peft_padded(j, b->k) : b->k;
-		b->scale = j->e.int8 == NULL ? NULL :
+		b->k = e->size < sizeof(float) ? peft_padded(e, b->k) : b->k;
+		b->scale = e->int8 == NULL ? NULL :
 		    peft_left_scales(j, c.seg, c.at) + t;
 		b->lds = j->T;
-		(j->e.int8 != NULL ? j->e.int8->block : j->e.bf16 != NULL ?
-		    j->e.bf16->block : j->e.f32->block)(b);
+		(e->int8 != NULL ? e->int8->block : e->bf16 != NULL ?
+		    e->bf16->block : e->f32->block)(b);
 		b->add = true;
 	}
 }
@@ -144,7 +148,7 @@ tile_task(void *ctx, size_t task, int thread)
 
 	if (j->along != NULL) {
 		tile_along(j, i, end, t, j->tiles + (size_t)thread *
-		    peft_product_tile(&j->e, j->T));
+		    peft_product_tile(&j->dense, j->T));
 		return;
 	}
 	for (; i < end; i += n) {

@@ -1,82 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Products with frozen weights: how much scratch, and which way. */
+/* Products with frozen weights: which way. */
 
 #include <stdint.h>
 
 #include "quant/few.h"
 #include "quant/product-impl.h"
-
-enum {
-	AT_ONCE = 2048		/* tokens that are rounded, and multiplied */
-};
-
-static size_t
-rooms(const struct peft_cpu *cpu, const struct peft_expander *e)
-{
-	size_t few = peft_product_few_room();
-
-	return (size_t)peft_cpu_threads(cpu) * (few > e->room ? few : e->room);
-}
-
-static size_t
-tiles(const struct peft_cpu *cpu, const struct peft_expander *e, size_t T)
-{
-	return (size_t)peft_cpu_threads(cpu) * peft_product_tile(e, T);
-}
-
-/* Is the left-hand side used in another form than it has? */
-static bool
-is_rounded(const struct peft_expander *e)
-{
-	return e->trim || e->bf16 != NULL || e->int8 != NULL;
-}
-
-static size_t
-scratch_of(const struct peft_cpu *cpu, enum peft_compute compute, size_t rows,
-    size_t cols, size_t low, size_t T)
-{
-	struct peft_expander e = peft_expander_of(cpu, compute);
-	/* segments are padded each on its own */
-	size_t k = peft_left_stride(&e, rows > cols ? rows : cols) +
-	    peft_left_stride(&e, low) + 4 * PEFT_MOSTNP * e.step;
-	size_t n = peft_product_slab(&e), few = peft_product_few_shared(cpu,
-	    cols, T);
-
-	if (is_rounded(&e)) {
-		T = peft_pieces(peft_least(AT_ONCE, T), PEFT_LEFTROWS) *
-		    PEFT_LEFTROWS;
-		n += T * k * e.size / sizeof(float) +
-		    T * (peft_product_scales(&e, k) + PEFT_MOSTNP);
-	}
-	n += tiles(cpu, &e, T);
-	return rooms(cpu, &e) + (few > n ? few : n);
-}
-
-size_t
-peft_product_scratch(const struct peft_cpu *cpu, size_t rows, size_t cols,
-    size_t low, size_t T)
-{
-	size_t frozen = scratch_of(cpu, peft_cpu_computes(cpu), rows, cols,
-	    low, T);
-	size_t dense = scratch_of(cpu, peft_cpu_computes_dense(cpu), rows,
-	    cols, low, T);
-
-	return frozen > dense ? frozen : dense;
-}
-
-static struct peft_products
-start(struct peft_cpu *cpu, enum peft_compute compute, size_t T,
-    const struct peft_product *p, size_t np, float *scratch)
-{
-	struct peft_products j = { .cpu = cpu, .e = peft_expander_of(cpu,
-	    compute), .p = p, .np = np, .T = T, .room = scratch };
-
-	j.tiles = scratch + rooms(cpu, &j.e);
-	j.slab = j.tiles + tiles(cpu, &j.e, T);
-	if (is_rounded(&j.e))
-		j.left = (float *)j.slab + peft_product_slab(&j.e);
-	return j;
-}
 
 bool
 peft_product_is_few(const struct peft_cpu *cpu, size_t T)
@@ -85,15 +13,6 @@ peft_product_is_few(const struct peft_cpu *cpu, size_t T)
 
 	return sums == PEFT_AS_FEW || (sums == PEFT_BY_NUMBER &&
 	    T <= PEFT_FEW_TOKENS);
-}
-
-size_t
-peft_product_halves(const struct peft_cpu *cpu, size_t k)
-{
-	struct peft_expander e = peft_expander_of(cpu,
-	    peft_cpu_computes(cpu));
-
-	return e.bf16 == NULL ? 0 : peft_left_stride(&e, k);
 }
 
 static void
@@ -114,10 +33,10 @@ set_halves(const struct peft_products *j, struct peft_products *part,
 {
 	size_t i;
 
-	for (i = 0; i < PEFT_ALONG; i++)
-		if (j->halves[i] != NULL)
-			part->halves[i] = j->halves[i] + t *
-			    peft_left_stride(&j->e, peft_left_size(j, i));
+	for (i = 0; i < j->np; i++)
+		part->halves[i] = j->halves[i] == NULL ? NULL :
+		    j->halves[i] + t * peft_left_stride(&j->dense,
+		    peft_left_size(j, i));
 }
 
 /* Rounded tokens come some at a time. */
@@ -136,7 +55,7 @@ multiply(struct peft_products *j)
 	part.p = p;
 	part.lows = j->lows == NULL ? NULL : low;
 	for (t = 0; t < j->T; t += part.T) {
-		part.T = peft_least(AT_ONCE, j->T - t);
+		part.T = peft_least(PEFT_AT_ONCE, j->T - t);
 		part.behind = t;
 		set_halves(j, &part, t);
 		if (j->back)
@@ -189,7 +108,7 @@ is_whole(const struct peft_products *j)
 	for (i = 0; j->lows != NULL && i < j->np; i++)
 		if (j->lows[i].r > 0)
 			return false;
-	return !is_rounded(&j->e) && peft_product_is_fixed(j);
+	return !peft_is_rounded(&j->e) && peft_product_is_fixed(j);
 }
 
 static void
@@ -207,7 +126,7 @@ forward(struct peft_cpu *cpu, enum peft_compute compute, const float *x,
 		forward(cpu, compute, x, ldx, T, p, low, NULL, PEFT_MOSTNP,
 		    scratch);
 	count(cpu, T, p, low, np);
-	j = start(cpu, compute, T, p, np, scratch);
+	j = peft_product_begin(cpu, compute, T, p, np, scratch);
 	j.lows = low;
 	j.x = x;
 	j.ldx = ldx;
@@ -235,7 +154,7 @@ backward(struct peft_cpu *cpu, enum peft_compute compute, float *dx,
 		backward(cpu, compute, dx, ldx, T, p, low, NULL, PEFT_MOSTNP,
 		    add, scratch);
 	count(cpu, T, p, low, np);
-	j = start(cpu, compute, T, p, np, scratch);
+	j = peft_product_begin(cpu, compute, T, p, np, scratch);
 	j.lows = low;
 	j.back = true;
 	j.dx = dx;
@@ -310,8 +229,8 @@ peft_dense_forward(struct peft_cpu *cpu, const float *x, size_t ldx, size_t T,
 {
 	const struct peft_weight w = weight_of(d);
 	const struct peft_product p = { &w, y, ldy };
-	struct peft_products j = start(cpu, peft_cpu_computes_dense(cpu), T,
-	    &p, 1, scratch);
+	struct peft_products j = peft_product_begin(cpu,
+	    peft_cpu_computes_dense(cpu), T, &p, 1, scratch);
 
 	j.x = x;
 	j.ldx = ldx;
@@ -332,8 +251,8 @@ peft_dense_backward(struct peft_cpu *cpu, float *dx, size_t ldx, size_t T,
 	const struct peft_weight w = weight_of(d);
 	/* what backward reads is written by forward: no const there */
 	const struct peft_product p = { &w, (float *)(uintptr_t)y, ldy };
-	struct peft_products j = start(cpu, peft_cpu_computes_dense(cpu), T,
-	    &p, 1, scratch);
+	struct peft_products j = peft_product_begin(cpu,
+	    peft_cpu_computes_dense(cpu), T, &p, 1, scratch);
 
 	j.back = true;
 	j.dx = dx;

@@ -14,10 +14,11 @@
  * place of training and generation.  The weight is expanded panel by panel
  * into per-thread scratch and used for all T tokens at once.  With the
  * compute type bf16 (math/cpu.h) weights and the other side are rounded to
- * bf16, to nearest even; sums are f32.  With int8 each 128 of what is summed
- * over have a scale of their own on both sides (math/int8.h): of a token or
- * its gradient, and of the weight's row, or its column where the gradient of
- * the input is computed.  Up to 32 tokens are computed from f32 by forward,
+ * bf16, to nearest even; sums are f32.  With int8 the other side is rounded
+ * to bf16 first, and then each 128 of what is summed over have a scale of
+ * their own on both sides (math/int8.h): of a token or its gradient, and of
+ * the weight's row, or its column where the gradient of the input is
+ * computed.  Up to 32 tokens are computed from f32 by forward,
  * whatever the compute type, or as exactly (few-fixed.h).
  *
  * Results have the same bytes for every number of threads, and a token's
@@ -34,7 +35,8 @@ struct peft_product {
 /*
  * What an adapter of low rank adds to a product, from the same walk over the
  * left-hand side and into the same sums: forward h = x A^T and y += s h B^T,
- * backward h = s y B and dx += h A.  In the compute type, not with int8.
+ * backward h = s y B and dx += h A.  In the compute type; with int8 as what is
+ * dense (peft_cpu_computes_dense()).
  */
 struct peft_low {
 	size_t		 r;		/* .. PEFT_LOWEST; 0: there is none */
@@ -47,11 +49,12 @@ struct peft_low {
 enum { PEFT_LOWEST = 256 };
 
 /*
- * What may go along with large products in bf16, where peft_product_halves()
- * is not 0.  Left-hand sides (forward the one; backward one of each product)
- * may come rounded already: rows as far apart as that says, behind their last
- * element zeros up to a multiple of 32, and as many rows as the next multiple
- * of 32 can be read.  And what a tile was made of products is for may be done
+ * What may go along with large products in bf16, and in int8 that comes
+ * through bf16, where peft_product_halves() is not 0.  Left-hand sides
+ * (forward the one; backward one of each product) may come rounded to bf16
+ * already: rows as far apart as that says, behind their last element zeros up
+ * to a multiple of 32, and as many rows as the next multiple of 32 can be
+ * read.  And what a tile was made of products is for may be done
  * while it is in the cache: then y (backward dx) is not written, or has no
  * meaning; products side by side have as many rows.
  */

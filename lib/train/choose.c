@@ -17,6 +17,7 @@ struct choice {
 	struct peft_trainer	*t;
 	struct peft_estimate	e;
 	enum peft_layerpart	order[PEFT_NPART];
+	size_t	parts;		/* so many there are */
 	size_t	layers;		/* that parts may be made again of */
 	size_t	tokens, at;	/* the best: its place on the path, */
 	double	price;		/* and its work */
@@ -37,7 +38,7 @@ plan_at(struct choice *c, size_t tokens, size_t at, struct peft_err *err)
 {
 	size_t i, n;
 
-	for (i = 0; i < PEFT_NPART; i++, at -= n) {
+	for (i = 0; i < c->parts; i++, at -= n) {
 		n = at < c->layers ? at : c->layers;
 		c->t->caps.again[c->order[i]] = n;
 	}
@@ -65,36 +66,45 @@ worth(struct choice *c, const struct peft_stepmean *m, enum peft_layerpart p,
 	return 0;
 }
 
+/* The part that is worth most of those that are left, which is made again from
+ * here on. */
+static int
+next_part(struct choice *c, const struct peft_stepmean *m,
+    enum peft_layerpart *best, struct peft_err *err)
+{
+	double most = -INFINITY, w;
+	int p;
+
+	for (p = 0; p < PEFT_NPART; p++) {
+		if (!c->t->plan.run.parts[p] || c->t->caps.again[p] > 0)
+			continue;
+		if (worth(c, m, (enum peft_layerpart)p, &w, err) == -1)
+			return -1;
+		if (w > most) {
+			most = w;
+			*best = (enum peft_layerpart)p;
+		}
+	}
+	c->t->caps.again[*best] = c->layers;
+	return 0;
+}
+
 static int
 set_order(struct choice *c, size_t tokens, struct peft_err *err)
 {
-	struct peft_trainer *t = c->t;
-	bool taken[PEFT_NPART] = { false };
 	struct peft_stepmean m;
-	double most, w;
-	int i, p;
+	size_t i;
 
-	if (peft_train_plan_for(t, tokens, err) == -1 ||
-	    peft_train_mean(t, &m, err) == -1)
+	if (peft_train_plan_for(c->t, tokens, err) == -1 ||
+	    peft_train_mean(c->t, &m, err) == -1)
 		return -1;
-	c->layers = t->plan.run.between;
-	for (i = 0; c->layers > 0 && i < PEFT_NPART; i++) {
-		for (most = -INFINITY, p = 0; p < PEFT_NPART; p++) {
-			if (taken[p])
-				continue;
-			if (worth(c, &m, (enum peft_layerpart)p, &w,
-			    err) == -1)
-				return -1;
-			if (w > most) {
-				most = w;
-				c->order[i] = (enum peft_layerpart)p;
-			}
-		}
-		taken[c->order[i]] = true;
-		t->caps.again[c->order[i]] = c->layers;
-		if (peft_train_plan_for(t, tokens, err) == -1)
+	c->layers = c->t->plan.run.between;
+	for (i = 0; i < PEFT_NPART; i++)
+		c->parts += c->t->plan.run.parts[i];
+	for (i = 0; i < c->parts; i++)
+		if (next_part(c, &m, &c->order[i], err) == -1 ||
+		    peft_train_plan_for(c->t, tokens, err) == -1)
 			return -1;
-	}
 	return 0;
 }
 
@@ -109,7 +119,7 @@ try_tokens(struct choice *c, size_t tokens, bool *enough,
 	struct peft_stepwork w;
 	size_t at, total;
 
-	for (at = 0; at <= PEFT_NPART * c->layers; at++) {
+	for (at = 0; at <= c->parts * c->layers; at++) {
 		if (plan_at(c, tokens, at, err) == -1)
 			return -1;
 		total = t->plan.total;

@@ -222,8 +222,8 @@ train(struct state *s, struct peft_err *err)
 		return -1;
 	peft_progress_start(&s->bar, "train",
 	    (double)peft_trainer_total(s->trainer), "steps", &job->common);
-	peft_progress_from(&s->bar, (double)step);
 	peft_signals_steps(&s->signals);
+	peft_progress_from(&s->bar, (double)step);
 	r = peft_trainer_run(s->trainer, &watch, err);
 	peft_progress_end(&s->bar);
 	peft_report_end(&s->report);

@@ -5,7 +5,7 @@
 # usage: shared.sh MODEL TABLE.csv [EXAMPLES]; PEERS=VENV, THREADS=N,
 #	COMPUTE="f32 bf16", LIMIT=1G (of f32)
 set -eu
-model=$1 table=$2 examples=${3:-192}
+model=$1 table=$2 examples=${3:-128}
 # rows of the table from all over it, as chats under one list of all intents
 tr -d '\r' <"$table" | sed 1d | grep -E ',[A-Za-z_?]+$' >rows
 jq -Rnc --argjson n "$examples" '
