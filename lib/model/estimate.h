@@ -22,8 +22,9 @@ struct peft_estimate {
 };
 
 struct peft_estimate peft_net_estimate(const struct peft_net *);
-/* Operations a second, forward and backward, that products of T tokens with
- * the largest weight of the first layer reach, measured: -1 on an error. */
+/* Operations a second, forward and backward, that products of T tokens (fewer
+ * if that would take seconds) with the largest weight of the first layer
+ * reach, measured: -1 on an error. */
 double	peft_net_rate(struct peft_net *, size_t T, struct peft_err *);
 
 #endif

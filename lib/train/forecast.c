@@ -40,8 +40,8 @@ peft_trainer_forecast(struct peft_trainer *t, struct peft_forecast *f,
 	struct peft_stepmean m;
 	double rate, memory, peak;
 
-	if (peft_train_mean(t, &m, err) == -1 || (rate = peft_net_rate(t->net,
-	    t->plan.micro_tokens, err)) < 0 ||
+	if (peft_train_mean(t, &m, err) == -1 ||
+	    (rate = peft_net_rate(t->net, t->plan.micro_tokens, err)) < 0 ||
 	    (memory = peft_peak_memory(cpu, err)) < 0)
 		return -1;
 	peft_cpu_compute(cpu, PEFT_COMPUTE_F32);
