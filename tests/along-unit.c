@@ -23,7 +23,7 @@ static const struct shape {
 } shapes[] = {
 	{ 2, 70, 96, 40 },
 	{ 2, 1000, 64, 300 },		/* several slabs and tiles */
-	{ 1, 330, 45, 1100 },		/* in two parts */
+	{ 1, 330, 45, 2100 },		/* in two parts */
 	{ 2, 40, 2080, 33 },		/* forward deeper than a slab, */
 	{ 2, 2080, 40, 65 },		/* and backward */
 	{ 1, 32, 32, 64 },

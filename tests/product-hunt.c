@@ -102,7 +102,7 @@ choose_weights(struct set *s)
 	static const size_t sides[] = { 16, 32, 64, 256, 384, 512, 640, 768,
 		1024, 1536, 1792, 2048, 2304, 3072, 0 };
 	static const size_t tokens[] = { 1, 4, 8, 16, 32, 33, 64, 256, 512,
-		1024, 1100, 0 };
+		1024, 2100, 0 };
 	const size_t ntypes = sizeof(stored_types) / sizeof(stored_types[0]);
 	enum peft_dtype t = stored_types[roll(s->d, 0, ntypes - 1)], u;
 	size_t i, rows, most = one_in(s->d, 16) ? 1u << 30 : 1u << 27, work;

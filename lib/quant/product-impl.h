@@ -11,7 +11,7 @@
 enum {
 	PEFT_LEFTROWS = 32,	/* of the left-hand side to round at a time */
 	PEFT_MOSTNP = 8,	/* products at once */
-	PEFT_AT_ONCE = 1024	/* tokens that are rounded, and multiplied */
+	PEFT_AT_ONCE = 2048	/* tokens that are rounded, and multiplied */
 };
 
 /*
