@@ -119,12 +119,13 @@ quantise_rows(const struct peft_products *j, size_t seg, size_t t, size_t end)
 	size_t k = peft_left_size(j, seg), ld = peft_left_stride(&j->e, k);
 	size_t wide = peft_left_stride(&j->dense, k), ldsrc;
 	const float *src = source_of(j, seg, &ldsrc);
+	const uint16_t *halves = j->halves[seg];
 	char *to = (char *)j->left + peft_left_at(j, seg);
 
 	for (; t < end; t++)
-		quantise_row(j, seg, t, j->halves[seg] == NULL ? NULL :
-		    j->halves[seg] + t * wide, src + t * ldsrc,
-		    to + t * ld * j->e.size);
+		quantise_row(j, seg, t, halves == NULL ? NULL :
+		    halves + t * wide, halves == NULL ? src + t * ldsrc :
+		    NULL, to + t * ld * j->e.size);
 }
 
 size_t
