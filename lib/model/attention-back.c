@@ -134,13 +134,12 @@ meet(const struct job *job, const struct view *w, const struct block *b,
 	struct peft_block p = { .m = h->m, .n = h->n, .k = c->head_dim,
 	    .a = peft_pack_at(e, b->q, h->first * b->ldq), .lda = b->ldq,
 	    .b = peft_pack_at(e, r->k, t->k0 * hd), .ldb = PEFT_PANEL * hd,
-	    .c = r->p + at, .ldc = PEFT_KEYS,
-	    .slack = true };
+	    .c = r->p + at, .ldc = PEFT_KEYS, .slack = true };
 	struct peft_block dp = { .m = h->m, .n = h->n, .k = c->v_dim,
 	    .a = peft_pack_at(e, b->dout, h->first * b->lddout),
 	    .lda = b->lddout, .b = peft_pack_at(e, r->v, t->k0 * vd),
-	    .ldb = PEFT_PANEL * vd, .c = r->dp + at,
-	    .ldc = PEFT_KEYS, .slack = true };
+	    .ldb = PEFT_PANEL * vd, .c = r->dp + at, .ldc = PEFT_KEYS,
+	    .slack = true };
 	struct peft_block dq = { .m = h->m, .n = c->head_dim, .k = h->n,
 	    .lda = PEFT_KEYS, .b = peft_pack_at(e, r->kcols, t->k0 *
 	    PEFT_PANEL), .ldb = r->ldcols, .c = r->dq + h->first * c->head_dim,

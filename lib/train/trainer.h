@@ -110,7 +110,6 @@ int	peft_train_mean(struct peft_trainer *, struct peft_stepmean *,
 struct peft_stepwork {
 	double	products, attention, passing, expanded;
 };
-#define PEFT_ATTENTION_SHARE 0.25	/* of products' peak in f32 */
 struct peft_stepwork peft_train_work(const struct peft_trainer *,
 	    const struct peft_estimate *, const struct peft_stepmean *,
 	    const size_t again[PEFT_NPART]);

@@ -55,8 +55,8 @@ peft_train_work(const struct peft_trainer *t, const struct peft_estimate *e,
 double
 peft_train_price(const struct peft_stepwork *w)
 {
-	enum { PASSING = 30, EXPANDED = 120 };
+	enum { ATTENTION = 4, PASSING = 30, EXPANDED = 120 };
 
-	return w->products + w->attention / PEFT_ATTENTION_SHARE +
+	return w->products + ATTENTION * w->attention +
 	    PASSING * w->passing + EXPANDED * w->expanded;
 }
