@@ -6,6 +6,7 @@
  * (base/out.h).
  */
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,11 +59,29 @@ free_pieces(struct piece *p, size_t n)
 	free(p);
 }
 
-/* What is said of them in the metadata. */
+/* The numbers of a run that are in the metadata: counts, or reals. */
+static const struct number {
+	const char	*key;
+	bool		 real;
+	size_t		 at;		/* in struct peft_trainer */
+} numbers[] = {
+#define AT(field)	offsetof(struct peft_trainer, field)
+	{ "peft.step", false, AT(step) },
+	{ "peft.best_step", false, AT(best_step) },
+	{ "peft.best_loss", true, AT(best_loss) },
+	{ "peft.mean_loss", true, AT(mean_loss) },
+	{ "peft.updates", false, AT(updates) },
+	{ "peft.rate_most", true, AT(rate_most) },
+	{ "peft.rate_sum", true, AT(rate_sum) },
+	{ "peft.plateau_best", true, AT(plateau.best) },
+	{ "peft.plateau_factor", true, AT(plateau.factor) },
+	{ "peft.plateau_bad", false, AT(plateau.bad) },
+#undef AT
+};
+enum { NNUMBER = sizeof(numbers) / sizeof(numbers[0]) };
+
 struct said {
-	char		 step[32], best_step[32], best_loss[40], mean_loss[40];
-	char		 updates[32], rate_most[40], rate_sum[40];
-	char		 plateau[128];
+	char		 number[NNUMBER][40];
 	const char	*settings;
 };
 
@@ -71,17 +90,15 @@ static void
 checksum(const struct piece *p, size_t n, const struct said *s,
     char hex[PEFT_SHA256_HEX])
 {
-	const char *said[] = { s->step, s->settings, s->best_step,
-	    s->best_loss, s->mean_loss, s->updates, s->rate_most,
-	    s->rate_sum, s->plateau };
 	struct peft_sha256 h;
 	size_t k;
 
 	peft_sha256_init(&h);
 	for (k = 0; k < n; k++)
 		peft_sha256_add(&h, p[k].at, p[k].n * sizeof(float));
-	for (k = 0; k < sizeof(said) / sizeof(said[0]); k++)
-		peft_sha256_add(&h, said[k], strlen(said[k]) + 1);
+	for (k = 0; k < NNUMBER; k++)
+		peft_sha256_add(&h, s->number[k], strlen(s->number[k]) + 1);
+	peft_sha256_add(&h, s->settings, strlen(s->settings) + 1);
 	peft_sha256_hex(&h, hex);
 }
 
@@ -159,15 +176,18 @@ rotate(const struct peft_trainer *t)
 static void
 say(const struct peft_trainer *t, struct said *s)
 {
-	snprintf(s->step, sizeof(s->step), "%zu", t->step);
-	snprintf(s->best_step, sizeof(s->best_step), "%zu", t->best_step);
-	snprintf(s->best_loss, sizeof(s->best_loss), "%a", t->best_loss);
-	snprintf(s->mean_loss, sizeof(s->mean_loss), "%a", t->mean_loss);
-	snprintf(s->updates, sizeof(s->updates), "%zu", t->updates);
-	snprintf(s->rate_most, sizeof(s->rate_most), "%a", t->rate_most);
-	snprintf(s->rate_sum, sizeof(s->rate_sum), "%a", t->rate_sum);
-	snprintf(s->plateau, sizeof(s->plateau), "%a %a %zu",
-	    t->plateau.best, t->plateau.factor, t->plateau.bad);
+	size_t i;
+
+	for (i = 0; i < NNUMBER; i++) {
+		const void *at = (const char *)t + numbers[i].at;
+
+		if (numbers[i].real)
+			snprintf(s->number[i], sizeof(s->number[i]), "%a",
+			    *(const double *)at);
+		else
+			snprintf(s->number[i], sizeof(s->number[i]), "%zu",
+			    *(const size_t *)at);
+	}
 }
 
 int
@@ -175,18 +195,18 @@ peft_train_save(struct peft_trainer *t, struct peft_err *err)
 {
 	char hex[PEFT_SHA256_HEX];
 	struct said s = { .settings = t->settings };
-	const char *meta[] = { "peft.step", s.step, "peft.settings",
-	    t->settings, "peft.best_step", s.best_step, "peft.best_loss",
-	    s.best_loss, "peft.mean_loss", s.mean_loss, "peft.updates",
-	    s.updates, "peft.rate_most", s.rate_most, "peft.rate_sum",
-	    s.rate_sum, "peft.plateau", s.plateau, "peft.checksum", hex,
-	    NULL };
+	const char *meta[2 * NNUMBER + 5] = { "peft.settings", t->settings,
+	    "peft.checksum", hex };
 	struct peft_sink *sink = NULL;
 	struct piece *p;
-	size_t n;
+	size_t n, i;
 	int r = -1;
 
 	say(t, &s);
+	for (i = 0; i < NNUMBER; i++) {
+		meta[4 + 2 * i] = numbers[i].key;
+		meta[5 + 2 * i] = s.number[i];
+	}
 	if ((p = make_pieces(t, &n, err)) != NULL) {
 		checksum(p, n, &s, hex);
 		sink = open_sink(t, p, n, meta, err);
@@ -245,31 +265,17 @@ static int
 read_said(const struct peft_source *s, struct said *said, const char **sum,
     struct peft_err *err)
 {
-	const struct {
-		const char	*key;
-		char		*to;
-		size_t		 size;
-	} all[] = {
-		{ "peft.step", said->step, sizeof(said->step) },
-		{ "peft.best_step", said->best_step, sizeof(said->best_step) },
-		{ "peft.best_loss", said->best_loss, sizeof(said->best_loss) },
-		{ "peft.mean_loss", said->mean_loss, sizeof(said->mean_loss) },
-		{ "peft.updates", said->updates, sizeof(said->updates) },
-		{ "peft.rate_most", said->rate_most, sizeof(said->rate_most) },
-		{ "peft.rate_sum", said->rate_sum, sizeof(said->rate_sum) },
-		{ "peft.plateau", said->plateau, sizeof(said->plateau) },
-	};
 	size_t i;
 
 	said->settings = peft_source_meta(s, "peft.settings");
 	*sum = peft_source_meta(s, "peft.checksum");
-	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		const char *v = peft_source_meta(s, all[i].key);
+	for (i = 0; i < NNUMBER; i++) {
+		const char *v = peft_source_meta(s, numbers[i].key);
 
-		if (v == NULL || strlen(v) >= all[i].size ||
+		if (v == NULL || strlen(v) >= sizeof(said->number[i]) ||
 		    said->settings == NULL || *sum == NULL)
 			return peft_seterr(err, "not a checkpoint");
-		memcpy(all[i].to, v, strlen(v) + 1);
+		memcpy(said->number[i], v, strlen(v) + 1);
 	}
 	return 0;
 }
@@ -301,22 +307,20 @@ restore(struct peft_trainer *t, struct peft_source *s, struct peft_err *err)
 	struct said said;
 	const char *sum;
 	bool same_plan;
-	char *rest;
+	size_t i;
 
 	if (read_said(s, &said, &sum, err) == -1 || compare(said.settings,
 	    t->settings, &same_plan, err) == -1 ||
 	    read_pieces(t, s, &said, sum, err) == -1)
 		return -1;
-	t->step = strtoull(said.step, NULL, 10);
-	t->best_step = strtoull(said.best_step, NULL, 10);
-	t->best_loss = strtod(said.best_loss, NULL);
-	t->mean_loss = strtod(said.mean_loss, NULL);
-	t->updates = strtoull(said.updates, NULL, 10);
-	t->rate_most = strtod(said.rate_most, NULL);
-	t->rate_sum = strtod(said.rate_sum, NULL);
-	t->plateau.best = strtod(said.plateau, &rest);
-	t->plateau.factor = strtod(rest, &rest);
-	t->plateau.bad = strtoull(rest, NULL, 10);
+	for (i = 0; i < NNUMBER; i++) {
+		void *at = (char *)t + numbers[i].at;
+
+		if (numbers[i].real)
+			*(double *)at = strtod(said.number[i], NULL);
+		else
+			*(size_t *)at = strtoull(said.number[i], NULL, 10);
+	}
 	return !same_plan;
 }
 
