@@ -15,6 +15,7 @@
 struct peft_path {
 	const char			*name;
 	bool				 here;
+	bool				 by_name; /* taken if asked for */
 	const struct peft_vec		*vec;
 	const struct peft_panel_f32	*f32;
 	const struct peft_panel_bf16	*bf16;	/* NULL: none */
