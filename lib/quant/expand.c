@@ -55,21 +55,24 @@ pack_rows(const struct peft_expander *e, const float *src, size_t ld,
 		e->f32->rows(src, ld, n, k, (float *)panel + at * PEFT_PANEL);
 }
 
-/* n rows by nc columns as f32, rounded if the panels are to be. */
+/* n rows by nc columns as f32, rounded if the panels are to be; f32 itself
+ * only then. */
 static void
 decode(const struct peft_expander *e, const struct peft_weight *w, size_t ldw,
     size_t r, size_t n, size_t c, size_t nc, float *dst)
 {
+	const float *src;
 	size_t i;
 
-	for (i = 0; w->dtype == PEFT_F32 && i < n; i++)
-		e->f32->trim(dst + i * nc, (const float *)w->data +
-		    (r + i) * ldw + c, nc);
-	for (i = w->dtype == PEFT_F32 ? n : 0; i < n; i++)
-		peft_decode_part_by(e->decoders, w, r + i, c, nc,
-		    dst + i * nc);
-	if (e->trim)
-		e->f32->trim(dst, dst, n * nc);
+	for (i = 0; i < n; i++, dst += nc) {
+		src = dst;
+		if (w->dtype == PEFT_F32)
+			src = (const float *)w->data + (r + i) * ldw + c;
+		else
+			peft_decode_part_by(e->decoders, w, r + i, c, nc, dst);
+		if (e->trim && w->dtype != PEFT_BF16)
+			e->f32->trim(dst, src, nc);
+	}
 }
 
 /* The way from a type straight to bf16; NULL: there is none, or not for
