@@ -170,6 +170,13 @@ peft_is_rounded(const struct peft_expander *e)
 	return e->trim || e->bf16 != NULL || e->int8 != NULL;
 }
 
+/* Are panels of f32? */
+static inline bool
+peft_is_wide(const struct peft_expander *e)
+{
+	return e->size == sizeof(float);
+}
+
 static inline size_t
 peft_padded(const struct peft_expander *e, size_t deep)
 {

@@ -15,33 +15,33 @@
 enum {
 	DEPTH = 2048,		/* most of a slab's panels */
 	SLAB = 1 << 20,		/* elements of a slab: third cache */
-	SLAB32 = 1 << 18,	/* of f32: second cache */
-	MADE = 128		/* panels in its place, if they are there */
+	MADE = 128,		/* panels in its place, if they are there */
+	SLAB32 = 1 << 19,	/* of f32; half of it, which stays in the
+				 * second cache, for MANY tokens: with fewer
+				 * threads would wait for each other too
+				 * often */
+	MANY = 1024
 };
-
-static bool
-is_f32(const struct peft_expander *e)
-{
-	return e->size == sizeof(float);
-}
-
-/* Elements of a slab, and how deep it is at most: a chunk, if it is small. */
-static size_t
-size_of(const struct peft_expander *e)
-{
-	return is_f32(e) ? SLAB32 : SLAB;
-}
-
-static size_t
-depth_of(const struct peft_expander *e)
-{
-	return is_f32(e) ? e->whole : DEPTH;
-}
 
 size_t
 peft_product_slab(const struct peft_expander *e)
 {
-	return size_of(e) * e->size / sizeof(float);
+	return peft_is_wide(e) ? SLAB32 : SLAB * e->size / sizeof(float);
+}
+
+/* Elements of the slab, and how deep it is at most: of f32 a chunk. */
+static size_t
+room_of(const struct peft_products *j)
+{
+	if (!peft_is_wide(&j->e))
+		return SLAB;
+	return j->T < MANY ? SLAB32 : SLAB32 / 2;
+}
+
+static size_t
+deepest(const struct peft_products *j)
+{
+	return peft_is_wide(&j->e) ? j->e.whole : DEPTH;
 }
 
 /* What panels are made of, and how deep each is. */
@@ -189,7 +189,7 @@ shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 	j->nchunks = j->nmade = j->depth = 0;
 	for (; c.deep > 0; j->nchunks++) {
 		if (!j->made && !peft_is_low(j, &c) &&
-		    c.pos + rows_of(j, &c) > depth_of(&j->e))
+		    c.pos + rows_of(j, &c) > deepest(j))
 			break;
 		j->depth = c.pos + rows_of(j, &c);
 		j->nmade += rows_of(j, &c) == 0;
@@ -200,7 +200,7 @@ shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 	j->begins = j->from.seg == 0 && j->from.at == 0;
 	j->ends = c.deep == 0;
 	if (j->depth > 0)
-		most = size_of(&j->e) / (j->depth * PEFT_PANEL);
+		most = room_of(j) / (j->depth * PEFT_PANEL);
 	if (j->made)
 		most = peft_least(most, MADE);
 	/* the next slab begins with a block, too */
