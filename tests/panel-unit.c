@@ -275,6 +275,12 @@ same_f32(const struct peft_panel_f32 *p, size_t n, size_t k)
 	p->trim(got, src, k);
 	ref->trim(want, src, k);
 	good = good && memcmp(got, want, k * sizeof(float)) == 0;
+	src[0] = -NAN;
+	src[k - 1] = 3.4e38f;		/* rounds to Inf */
+	p->round((uint16_t *)(void *)got, src, k);
+	ref->round((uint16_t *)(void *)want, src, k);
+	good = good && memcmp(got, want, (k + PEFT_KSTEP - 1) / PEFT_KSTEP *
+	    PEFT_KSTEP * sizeof(uint16_t)) == 0;
 	free(src);
 	free(got);
 	free(want);

@@ -187,6 +187,6 @@ bf16_round(uint16_t *dst, const float *src, size_t n)
 }
 
 const struct peft_panel_f32 peft_panel_f32_ref = { f32_block, f32_outer,
-	f32_rows, f32_cols, f32_trim };
+	f32_rows, f32_cols, f32_trim, bf16_round };
 const struct peft_panel_bf16 peft_panel_bf16_ref = { "plain", bf16_block,
 	bf16_rows, bf16_cols, bf16_rows16, bf16_cols16, bf16_round };

@@ -72,6 +72,8 @@ struct peft_panel_f32 {
 	/* dst = src rounded to bf16 (to nearest, ties to even), as f32; they
 	 * may be the same. */
 	void	(*trim)(float *dst, const float *src, size_t n);
+	/* dst[0 .. n rounded up to 32) = the same as bf16, then zeros. */
+	void	(*round)(uint16_t *dst, const float *src, size_t n);
 };
 
 struct peft_panel_bf16 {

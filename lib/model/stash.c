@@ -38,7 +38,8 @@ peft_stash_round(const struct peft_run *run, uint16_t *to, const float *from,
 {
 	const struct peft_panel_bf16 *p = peft_cpu_panel_bf16(run->net->cpu);
 
-	(p != NULL ? p : &peft_panel_bf16_ref)->round(to, from, n);
+	(p != NULL ? p->round : peft_cpu_panel_f32(run->net->cpu)->round)(to,
+	    from, n);
 }
 
 void
