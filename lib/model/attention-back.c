@@ -5,12 +5,10 @@
  * One task is a query head of a tree of sequences, node by node: it alone
  * writes the gradients of its queries, and those of its keys and values into
  * an array of its own, which is summed over the heads that share them
- * afterwards.  The weights p are computed again from the scores and the saved
+ * afterwards.  Where there are many trees, it is all heads that share keys and
+ * values, one after the other, whose gradients are summed as they come, in the
+ * same order.  The weights p are computed again from the scores and the saved
  * log-sums (Dao et al. 2022, section 3), tile by tile as forward did.
- *
- * Gradients of keys and values are summed transposed, [features, tokens]: so
- * the tile of weights is packed as it lies, and what is turned is the block
- * of queries, once for all tiles.
  */
 
 #include <string.h>
@@ -24,6 +22,7 @@ struct job {
 	float			*dqkv;
 	size_t			 layer, window;
 	struct peft_packer	 packer;
+	size_t			 together;	/* heads of a task */
 };
 
 /* A query head of a node; strides: ld for q and dq, lo for out and dout.
@@ -37,12 +36,14 @@ struct view {
 /* Scratch of a task. */
 struct room {
 	void	*k, *kcols, *v;		/* packed */
-	float	*dk, *dv;		/* [features, ld] */
-	size_t	 ld, ldcols;
+	struct peft_keys_sum dk, dv;
+	size_t	 ldcols;
 	float	*copy;			/* tokens, what is turned */
 	float	*apart;			/* queries that lie apart */
-	float	*dq;			/* [PEFT_BLOCK, head_dim] */
-	float	*p, *dp;		/* [PEFT_BLOCK, PEFT_KEYS] */
+	float	*dq;			/* [PEFT_BLOCK, head_dim], of bf16 or
+					 * if they lie apart */
+	size_t	 lddq;
+	float	*p, *dp;		/* [PEFT_BLOCK, PEFT_SCORES] */
 	void	*left, *packed;		/* of them */
 	void	*q, *dout;		/* left-hand sides [PEFT_BLOCK, ..] */
 	void	*qt, *doutt;		/* [.., PEFT_BLOCK] */
@@ -64,18 +65,21 @@ room_of(const struct peft_run *run, struct peft_arena *a)
 	size_t hd = peft_pack_up(c->head_dim), vd = peft_pack_up(c->v_dim);
 	size_t seq = peft_pack_up(run->caps.seq), f = sizeof(float);
 	size_t ld = seq + PEFT_ALIGN / f;	/* no power of two */
+	bool turned = e.bf16 != NULL;
 
-	return (struct room){ .ld = ld, .ldcols = seq * PEFT_PANEL,
+	return (struct room){ .ldcols = seq * PEFT_PANEL,
 	    .k = peft_arena_get(a, seq * hd, e.size),
 	    .kcols = peft_arena_get(a, seq * hd, e.size),
 	    .v = peft_arena_get(a, seq * vd, e.size),
-	    .dk = peft_arena_get(a, hd * ld, f),
-	    .dv = peft_arena_get(a, vd * ld, f),
+	    .dk = { peft_arena_get(a, hd * ld, f), c->head_dim, ld, 0,
+		turned },
+	    .dv = { peft_arena_get(a, vd * ld, f), c->v_dim, ld, c->head_dim,
+		turned },
 	    .copy = peft_arena_get(a, PEFT_BLOCK * (hd > vd ? hd : vd), f),
 	    .apart = peft_arena_get(a, PEFT_BLOCK * hd, f),
 	    .dq = peft_arena_get(a, PEFT_BLOCK * hd, f),
-	    .p = peft_arena_get(a, PEFT_BLOCK * PEFT_KEYS, f),
-	    .dp = peft_arena_get(a, PEFT_BLOCK * PEFT_KEYS, f),
+	    .p = peft_arena_get(a, PEFT_BLOCK * PEFT_SCORES, f),
+	    .dp = peft_arena_get(a, PEFT_BLOCK * PEFT_SCORES, f),
 	    .left = peft_arena_get(a, PEFT_BLOCK * PEFT_KEYS, e.size),
 	    .packed = peft_arena_get(a, PEFT_BLOCK * PEFT_KEYS, e.size),
 	    .q = peft_arena_get(a, PEFT_BLOCK * hd, e.size),
@@ -101,7 +105,7 @@ row_back(const struct job *job, const struct view *w,
 {
 	const struct peft_run *run = job->run;
 	const struct peft_traits *c = &run->net->config.t;
-	float *p = r->p + i * PEFT_KEYS, *dp = r->dp + i * PEFT_KEYS;
+	float *p = r->p + i * PEFT_SCORES, *dp = r->dp + i * PEFT_SCORES;
 	float cap = (float)c->attn_cap, d = r->d[i], scale, x;
 	struct peft_seen seen;
 	size_t j;
@@ -129,21 +133,22 @@ meet(const struct job *job, const struct view *w, const struct block *b,
 {
 	const struct peft_config *c = &job->run->net->config;
 	const struct peft_packer *e = &job->packer;
-	size_t at = h->first * PEFT_KEYS, hd = peft_pack_up(c->head_dim);
+	size_t at = h->first * PEFT_SCORES, hd = peft_pack_up(c->head_dim);
 	size_t vd = peft_pack_up(c->v_dim), i;
 	struct peft_block p = { .m = h->m, .n = h->n, .k = c->head_dim,
 	    .a = peft_pack_at(e, b->q, h->first * b->ldq), .lda = b->ldq,
 	    .b = peft_pack_at(e, r->k, t->k0 * hd), .ldb = PEFT_PANEL * hd,
-	    .c = r->p + at, .ldc = PEFT_KEYS, .slack = true };
+	    .c = r->p + at, .ldc = PEFT_SCORES, .slack = true };
 	struct peft_block dp = { .m = h->m, .n = h->n, .k = c->v_dim,
 	    .a = peft_pack_at(e, b->dout, h->first * b->lddout),
 	    .lda = b->lddout, .b = peft_pack_at(e, r->v, t->k0 * vd),
-	    .ldb = PEFT_PANEL * vd, .c = r->dp + at, .ldc = PEFT_KEYS,
+	    .ldb = PEFT_PANEL * vd, .c = r->dp + at, .ldc = PEFT_SCORES,
 	    .slack = true };
 	struct peft_block dq = { .m = h->m, .n = c->head_dim, .k = h->n,
-	    .lda = PEFT_KEYS, .b = peft_pack_at(e, r->kcols, t->k0 *
-	    PEFT_PANEL), .ldb = r->ldcols, .c = r->dq + h->first * c->head_dim,
-	    .ldc = c->head_dim, .add = !t->begins, .slack = true };
+	    .lda = PEFT_SCORES, .b = peft_pack_at(e, r->kcols, t->k0 *
+	    PEFT_PANEL), .ldb = r->ldcols, .c = r->dq + h->first * r->lddq,
+	    .ldc = r->lddq, .add = !t->begins,
+	    .slack = r->lddq == c->head_dim };
 
 	peft_pack_multiply(e, &p);
 	peft_pack_multiply(e, &dp);
@@ -153,40 +158,39 @@ meet(const struct job *job, const struct view *w, const struct block *b,
 	peft_pack_multiply(e, &dq);
 }
 
-/* to[n, keys lo .. hi of a tile] += turned x[rows from `first' on]. */
+/* x^T y, from row `first' of y on, to the keys or the values. */
 static void
-add_turned(const struct job *job, const struct block *b, size_t first,
-    size_t lo, size_t hi, const float *x, const void *turned, size_t n,
-    float *to, const struct room *r)
+give(const struct job *job, struct peft_keys_part *part,
+    const struct peft_keys_sum *sum, const float *x, size_t first,
+    const void *y, size_t ldy, const void *turned)
 {
-	const struct peft_packer *e = &job->packer;
-	struct peft_block sum = { .m = n, .n = hi - lo,
-	    .k = b->rows.m - first, .a = peft_pack_at(e, turned, first),
-	    .lda = PEFT_BLOCK, .b = r->packed,
-	    .ldb = PEFT_BLOCK * PEFT_PANEL, .c = to + lo, .ldc = r->ld,
-	    .add = true };
-
-	peft_pack_cols(e, x + first * PEFT_KEYS + lo, PEFT_KEYS,
-	    b->rows.m - first, hi - lo, r->packed, sum.ldb);
-	peft_pack_multiply(e, &sum);
+	part->x = x;
+	part->y = peft_pack_at(&job->packer, y, first * ldy);
+	part->ldy = ldy;
+	part->turned = peft_pack_at(&job->packer, turned, first);
+	peft_keys_add(sum, &job->packer, part);
 }
 
 static void
 tile(const struct job *job, const struct view *w, const struct block *b,
     const struct peft_tile_of_keys *t, const struct room *r)
 {
-	const struct peft_config *c = &job->run->net->config;
-	size_t i, lo = 0;
+	struct peft_keys_part part = { .packed = r->packed };
+	size_t i, lo = 0, at;
 
 	for (i = 0; i < t->halves; i++)
 		meet(job, w, b, t, &t->half[i], r);
 	for (i = 0; i < t->halves; lo = t->half[i++].n) {
 		const struct peft_half *h = &t->half[i];
 
-		add_turned(job, b, h->first, lo, h->n, r->dp, r->qt,
-		    c->head_dim, r->dk + t->k0, r);
-		add_turned(job, b, h->first, lo, h->n, r->p, r->doutt,
-		    c->v_dim, r->dv + t->k0, r);
+		part.key = t->k0 + lo;
+		part.keys = h->n - lo;
+		part.rows = b->rows.m - h->first;
+		at = h->first * PEFT_SCORES + lo;
+		give(job, &part, &r->dk, r->dp + at, h->first, b->q, b->ldq,
+		    r->qt);
+		give(job, &part, &r->dv, r->p + at, h->first, b->dout,
+		    b->lddout, r->doutt);
 	}
 }
 
@@ -200,32 +204,40 @@ begin(const struct job *job, const struct view *w,
 	const float *dout = w->dout + q->i0 * w->lo, *rows;
 	struct block b = { .rows = *q, .ldq = w->ld, .lddout = w->lo };
 
-	peft_pack_turned(e, dout, w->lo, q->m, c->v_dim, r->doutt,
-	    PEFT_BLOCK, r->copy);
+	if (r->dv.turned)
+		peft_pack_turned(e, dout, w->lo, q->m, c->v_dim, r->doutt,
+		    PEFT_BLOCK, r->copy);
 	b.dout = peft_pack_left(e, dout, q->m, c->v_dim, r->dout, &b.lddout);
 	rows = peft_bunch_rows(q, w->q, &b.ldq, r->apart, c->head_dim);
-	peft_pack_turned(e, rows, b.ldq, q->m, c->head_dim, r->qt,
-	    PEFT_BLOCK, r->copy);
+	if (r->dk.turned)
+		peft_pack_turned(e, rows, b.ldq, q->m, c->head_dim, r->qt,
+		    PEFT_BLOCK, r->copy);
 	b.q = peft_pack_left(e, rows, q->m, c->head_dim, r->q, &b.ldq);
 	return b;
 }
 
 static void
 block(const struct job *job, const struct view *w,
-    const struct peft_bunch *q, const struct room *r)
+    const struct peft_bunch *q, const struct room *scratch)
 {
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
+	bool there = job->packer.bf16 == NULL && q->asked->token == NULL;
+	struct room own = *scratch, *r = &own;
 	struct block b = begin(job, w, q, r);
 	struct peft_tile_of_keys t = { 0 };
 	size_t i;
+
+	r->lddq = there ? w->ld : c->head_dim;
+	if (there)			/* where they are to be */
+		r->dq = w->dq + q->i0 * w->ld;
 
 	for (i = 0; i < q->m; i++)
 		r->d[i] = run->vec->dot(w->dout + (q->i0 + i) * w->lo,
 		    w->out + (q->i0 + i) * w->lo, c->v_dim);
 	while (peft_tile_next(q, &t))
 		tile(job, w, &b, &t, r);
-	for (i = 0; i < q->m; i++)
+	for (i = 0; !there && i < q->m; i++)
 		memcpy(w->dq + peft_asked_at(q->asked, q->node, q->i0 + i) *
 		    w->ld, r->dq + i * c->head_dim, c->head_dim *
 		    sizeof(*r->dq));
@@ -251,17 +263,17 @@ view_of(const struct job *job, size_t node, size_t head,
 }
 
 /* Pack a node's keys and values behind those above it, which are there, and
- * clear their gradients. */
+ * clear their gradients.  A root's stay for the next head. */
 static void
-enter(const struct job *job, size_t node, size_t head, const struct room *r)
+enter(const struct job *job, size_t node, size_t head, bool again,
+    const struct room *r)
 {
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
 	const struct peft_heads_at *at = &run->net->at;
 	const struct peft_node *n = &run->tree.nodes[node];
-	size_t g = head / (c->heads / c->kv_heads), d;
-	size_t bytes = (peft_pack_up(n->depth + n->n) - n->depth) *
-	    sizeof(float);
+	size_t g = head / (c->heads / c->kv_heads);
+	size_t end = peft_pack_up(n->depth + n->n);
 	struct peft_packing keys = { .n = c->head_dim, .lds = at->ld,
 	    .src = job->s->qkv + at->k + g * at->kstep, .rows = r->k,
 	    .cols = r->kcols, .ldc = r->ldcols, .copy = r->copy,
@@ -270,12 +282,12 @@ enter(const struct job *job, size_t node, size_t head, const struct room *r)
 	    .src = job->s->qkv + at->v + g * at->vstep, .rows = r->v,
 	    .copy = r->copy, .from = n->depth };
 
-	peft_attention_pack(run, node, &job->packer, &keys);
-	peft_attention_pack(run, node, &job->packer, &values);
-	for (d = 0; d < c->head_dim; d++)
-		memset(r->dk + d * r->ld + n->depth, 0, bytes);
-	for (d = 0; d < c->v_dim; d++)
-		memset(r->dv + d * r->ld + n->depth, 0, bytes);
+	if (!again || n->depth > 0) {
+		peft_attention_pack(run, node, &job->packer, &keys);
+		peft_attention_pack(run, node, &job->packer, &values);
+	}
+	peft_keys_clear(&r->dk, n->depth, end);
+	peft_keys_clear(&r->dv, n->depth, end);
 }
 
 /* The queries of a node. */
@@ -300,38 +312,49 @@ node_back(const struct job *job, size_t node, size_t head,
 static void
 leave(const struct job *job, size_t node, size_t head, const struct room *r)
 {
-	const struct peft_config *c = &job->run->net->config;
-
-	peft_keys_back(job->run, node, head, 0, r->dk, r->ld, c->head_dim,
-	    r->copy);
-	peft_keys_back(job->run, node, head, c->head_dim, r->dv, r->ld,
-	    c->v_dim, r->copy);
+	if (job->together > 1) {
+		peft_keys_sum_up(job->run, node, head, &r->dk, job->dqkv);
+		peft_keys_sum_up(job->run, node, head, &r->dv, job->dqkv);
+		return;
+	}
+	peft_keys_back(job->run, node, head, &r->dk, r->copy);
+	peft_keys_back(job->run, node, head, &r->dv, r->copy);
 }
 
-/* A tree from its root on, depth first, as its nodes lie: what is packed and
- * summed of a node stays while those below it pass. */
+/* A head of a tree from its root on, depth first, as its nodes lie: what is
+ * packed and summed of a node stays while those below it pass. */
 static void
-head_task(void *ctx, size_t task, int thread)
+tree_back(const struct job *job, size_t node, size_t head, bool again,
+    const struct room *r)
+{
+	const struct peft_tree *tree = &job->run->tree;
+	size_t next, left;
+
+	do {
+		enter(job, node, head, again, r);
+		node_back(job, node, head, r);
+		next = node + 1 < tree->n ? tree->nodes[node + 1].parent :
+		    SIZE_MAX;
+		for (left = node++; left != next;
+		    left = tree->nodes[left].parent)
+			leave(job, left, head, r);
+	} while (next != SIZE_MAX);
+}
+
+static void
+task(void *ctx, size_t i, int thread)
 {
 	const struct job *job = ctx;
 	const struct peft_run *run = job->run;
-	const struct peft_tree *tree = &run->tree;
-	size_t heads = run->net->config.heads;
-	size_t node = task / heads, head = task % heads, next;
+	size_t tasks = run->net->config.heads / job->together, k;
+	size_t node = i / tasks, head = i % tasks * job->together;
 	struct peft_arena a = peft_attention_arena(run, thread);
 	struct room r = room_of(run, &a);
 
-	if (tree->nodes[node].parent != SIZE_MAX)
+	if (run->tree.nodes[node].parent != SIZE_MAX)
 		return;
-	do {
-		enter(job, node, head, &r);
-		node_back(job, node, head, &r);
-		next = node + 1 < tree->n ? tree->nodes[node + 1].parent :
-		    SIZE_MAX;
-		for (task = node++; task != next;
-		    task = tree->nodes[task].parent)
-			leave(job, task, head, &r);
-	} while (next != SIZE_MAX);
+	for (k = 0; k < job->together; k++)
+		tree_back(job, node, head + k, k > 0, &r);
 }
 
 void
@@ -340,14 +363,21 @@ peft_attention_back(struct peft_run *run, size_t layer,
 {
 	struct job job = { run, s, dout, dqkv, layer,
 	    peft_config_window(&run->net->config, layer),
-	    peft_packer_of(run->net->cpu) };
+	    peft_packer_of(run->net->cpu), 1 };
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
+	size_t roots, i;
+
+	for (roots = i = 0; i < run->tree.n; i++)
+		roots += run->tree.nodes[i].parent == SIZE_MAX;
+	if (job.packer.bf16 == NULL)
+		job.together = peft_heads_together(run, roots);
 
 	if (peft_is_kept(run, layer))	/* of other queries there are none */
 		memset(dqkv, 0, run->T * run->net->at.ld * sizeof(*dqkv));
-	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads,
-	    head_task, &job);
-	peft_keys_back_sum(run, dqkv);
+	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads /
+	    job.together, task, &job);
+	if (job.together == 1)
+		peft_keys_back_sum(run, dqkv);
 	/* five products for the two of forward */
 	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ATTENTION_BACK, 0,
 	    2.5 * peft_attention_work(run, layer));

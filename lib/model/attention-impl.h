@@ -18,7 +18,8 @@
 enum {
 	PEFT_BLOCK = 64,	/* queries at a time, */
 	PEFT_HALF = 32,		/* in halves that see fewer keys each */
-	PEFT_KEYS = 256,	/* of a tile */
+	PEFT_KEYS = 256,	/* of a tile, whose rows lie */
+	PEFT_SCORES = PEFT_KEYS + 16,	/* apart: no power of two */
 	PEFT_TOGETHER = 16	/* queries that meet a cache's page while it is
 				 * in the first cache */
 };
@@ -85,15 +86,45 @@ void	peft_attention_pack(const struct peft_run *, size_t node,
 	    const struct peft_packer *, const struct peft_packing *);
 
 /*
- * attention-keys.c: gradients of a head's keys (at 0) or values (at
- * head_dim) of a node, from src[width, ld] by tokens of the sequence to their
- * places in run->dkv.  Then all heads' are summed into dqkv's keys and values.
- * copy: 32 x 32 floats.
+ * attention-keys.c: gradients of a head's keys (at 0) or values (at head_dim
+ * of run->dkv) by tokens of the sequence.  Of f32 they are summed as they
+ * lie, sum[tokens, n], by the kernel for thin gradients, which wants nothing
+ * packed; of bf16 turned, sum[n, ld], so that the tile of weights is packed as
+ * it lies, and what is turned is the block of queries, once for all tiles.
  */
+struct peft_keys_sum {
+	float	*sum;
+	size_t	 n, ld, at;
+	bool	 turned;
+};
+
+/* What a block of queries gives to a tile of keys: x^T y. */
+struct peft_keys_part {
+	size_t		 key, keys, rows;	/* places; of x and y */
+	const float	*x;			/* [rows, keys], PEFT_SCORES
+						 * apart */
+	const float	*y;			/* [rows, n], ldy apart, or */
+	size_t		 ldy;
+	const void	*turned;		/* [n, rows], PEFT_BLOCK */
+	void		*packed;		/* room for x */
+};
+
+void	peft_keys_clear(const struct peft_keys_sum *, size_t from,
+	    size_t to);
+void	peft_keys_add(const struct peft_keys_sum *,
+	    const struct peft_packer *, const struct peft_keys_part *);
+/* A node's to their places in run->dkv, copy: 32 x 32 floats; then all heads'
+ * are summed into dqkv's keys and values. */
 void	peft_keys_back(const struct peft_run *, size_t node, size_t head,
-	    size_t at, const float *src, size_t ld, size_t width,
-	    float *copy);
+	    const struct peft_keys_sum *, float *copy);
 void	peft_keys_back_sum(const struct peft_run *, float *dqkv);
+/* Or both at once, if the heads come in their order; not of what is turned. */
+void	peft_keys_sum_up(const struct peft_run *, size_t node, size_t head,
+	    const struct peft_keys_sum *, float *dqkv);
+
+/* How many heads a task has, of so many stretches of tokens that are tasks:
+ * those that share keys and values, or 1.  Results have the same bits. */
+size_t	peft_heads_together(const struct peft_run *, size_t stretches);
 
 /* Scratch of a thread; attention-back.c: get what is needed from it. */
 struct peft_arena peft_attention_arena(const struct peft_run *, int thread);

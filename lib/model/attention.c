@@ -17,6 +17,8 @@
 
 #include "model/attention-impl.h"
 
+enum { SHARES = 4 };		/* tasks that a thread is to have */
+
 struct job {
 	struct peft_run	*run;
 	const float	*qkv;
@@ -24,17 +26,18 @@ struct job {
 	size_t		 layer, window;
 	struct peft_packer packer;
 	const float	*sinks;			/* [heads] or NULL */
+	size_t		 together;		/* heads of a task */
 };
 
 /* Scratch of a task. */
 struct room {
 	void	*k, *v;			/* packed: as columns, as rows */
-	size_t	 ldv;
+	size_t	 ldv, ldo;
 	float	*copy;			/* tokens, queries that lie apart */
 	void	*q, *p;			/* left-hand sides */
-	float	*s;			/* [PEFT_BLOCK, PEFT_KEYS] */
+	float	*s;			/* [PEFT_BLOCK, PEFT_SCORES] */
 	float	*max, *sum;		/* [PEFT_BLOCK] */
-	float	*out;			/* [PEFT_BLOCK, v_dim] */
+	float	*out;			/* [PEFT_BLOCK, v_dim], of bf16 */
 };
 
 static struct room
@@ -52,10 +55,12 @@ room_of(const struct peft_run *run, struct peft_arena *a)
 		    sizeof(float)),
 		.q = peft_arena_get(a, PEFT_BLOCK * hd, e.size),
 		.p = peft_arena_get(a, PEFT_BLOCK * PEFT_KEYS, e.size),
-		.s = peft_arena_get(a, PEFT_BLOCK * PEFT_KEYS, sizeof(float)),
+		.s = peft_arena_get(a, PEFT_BLOCK * PEFT_SCORES,
+		    sizeof(float)),
 		.max = peft_arena_get(a, PEFT_BLOCK, sizeof(float)),
 		.sum = peft_arena_get(a, PEFT_BLOCK, sizeof(float)),
 		.out = peft_arena_get(a, PEFT_BLOCK * c->v_dim, sizeof(float)),
+		.ldo = e.bf16 != NULL ? c->v_dim : c->heads * c->v_dim,
 	};
 }
 
@@ -74,7 +79,7 @@ weigh(const struct job *job, const struct view *w,
     size_t n, const struct room *r)
 {
 	const struct peft_run *run = job->run;
-	float *s = r->s + i * PEFT_KEYS, scale, f;
+	float *s = r->s + i * PEFT_SCORES, scale, f;
 	struct peft_seen seen;
 
 	if (!peft_tile_seen(q, t, i, &seen)) {
@@ -84,7 +89,7 @@ weigh(const struct job *job, const struct view *w,
 	scale = peft_tile_mask(run, w->head, s, n, &seen);
 	f = run->vec->softmax_part(s, n, scale, &r->max[i], &r->sum[i]);
 	if (!t->begins && f != 1)
-		run->vec->scale(r->out + i * run->net->config.v_dim, f,
+		run->vec->scale(r->out + i * r->ldo, f,
 		    run->net->config.v_dim);
 }
 
@@ -96,16 +101,16 @@ meet(const struct job *job, const struct view *w, const struct peft_bunch *q,
 {
 	const struct peft_config *c = &job->run->net->config;
 	const struct peft_packer *e = &job->packer;
-	float *s = r->s + h->first * PEFT_KEYS;
+	float *s = r->s + h->first * PEFT_SCORES;
 	struct peft_block scores = { .m = h->m, .n = h->n, .k = c->head_dim,
 	    .a = peft_pack_at(e, left, h->first * ldq), .lda = ldq,
 	    .b = peft_pack_at(e, r->k, t->k0 * peft_pack_up(c->head_dim)),
 	    .ldb = PEFT_PANEL * peft_pack_up(c->head_dim), .c = s,
-	    .ldc = PEFT_KEYS, .slack = true };
+	    .ldc = PEFT_SCORES, .slack = true };
 	struct peft_block values = { .m = h->m, .n = c->v_dim, .k = h->n,
-	    .lda = PEFT_KEYS, .b = peft_pack_at(e, r->v, t->k0 * PEFT_PANEL),
-	    .ldb = r->ldv, .c = r->out + h->first * c->v_dim,
-	    .ldc = c->v_dim, .add = !t->begins, .slack = true };
+	    .lda = PEFT_SCORES, .b = peft_pack_at(e, r->v, t->k0 * PEFT_PANEL),
+	    .ldb = r->ldv, .c = r->out + h->first * r->ldo,
+	    .ldc = r->ldo, .add = !t->begins, .slack = r->ldo == c->v_dim };
 	size_t i;
 
 	peft_pack_multiply(e, &scores);
@@ -115,9 +120,26 @@ meet(const struct job *job, const struct view *w, const struct peft_bunch *q,
 	peft_pack_multiply(e, &values);
 }
 
+/* Sums of values, made where they are to be, or brought there. */
+static void
+finish(const struct job *job, const struct view *w,
+    const struct peft_bunch *q, const struct room *r)
+{
+	size_t n = job->run->net->config.v_dim, i;
+
+	for (i = 0; i < q->m; i++) {
+		float *out = w->out + (q->i0 + i) * w->ldo;
+
+		if (r->ldo == n)
+			memcpy(out, r->out + i * n, n * sizeof(*out));
+		job->run->vec->scale(out, 1 / r->sum[i], n);
+		w->lse[(q->i0 + i) * w->ldl] = r->max[i] + logf(r->sum[i]);
+	}
+}
+
 static void
 block(const struct job *job, const struct view *w,
-    const struct peft_bunch *q, const struct room *r)
+    const struct peft_bunch *q, struct room *r)
 {
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
@@ -133,16 +155,12 @@ block(const struct job *job, const struct view *w,
 		    job->sinks[w->head];
 		r->sum[i] = job->sinks == NULL ? 0 : 1;
 	}
+	if (r->ldo != c->v_dim)
+		r->out = w->out + q->i0 * w->ldo;
 	while (peft_tile_next(q, &t))
 		for (i = 0; i < t.halves; i++)
 			meet(job, w, q, &t, &t.half[i], left, ldq, r);
-	for (i = 0; i < q->m; i++) {
-		float *out = w->out + (q->i0 + i) * w->ldo;
-
-		memcpy(out, r->out + i * c->v_dim, c->v_dim * sizeof(*out));
-		run->vec->scale(out, 1 / r->sum[i], c->v_dim);
-		w->lse[(q->i0 + i) * w->ldl] = r->max[i] + logf(r->sum[i]);
-	}
+	finish(job, w, q, r);
 }
 
 /* Pack a node's keys and values behind those that are there already. */
@@ -186,7 +204,7 @@ view_of(const struct job *job, size_t node, size_t head,
  * what is above. */
 static void
 node_head(const struct job *job, size_t node, size_t head,
-    const struct peft_asked *ask, const struct room *r)
+    const struct peft_asked *ask, struct room *r)
 {
 	struct view w = view_of(job, node, head, ask);
 	struct peft_bunch q = { .asked = ask, .window = job->window,
@@ -211,16 +229,17 @@ begins(const struct peft_tree *tree, size_t i)
 	    TOKENS;
 }
 
-/* What is packed of those above a node stays for the next. */
+/* Heads that share keys and values, from `head' on.  What is packed of those
+ * above a node stays for the next. */
 static void
-nodes_head(const struct job *job, size_t node, size_t head, int thread)
+nodes_heads(const struct job *job, size_t node, size_t head, int thread)
 {
 	const struct peft_run *run = job->run;
 	const struct peft_tree *tree = &run->tree;
 	struct peft_arena a = peft_attention_arena(run, thread);
 	struct room r = room_of(run, &a);
 	struct peft_asked ask;
-	size_t from = 0;
+	size_t from = 0, i;
 
 	do {
 		from = peft_least(from, tree->nodes[node].depth);
@@ -228,7 +247,8 @@ nodes_head(const struct job *job, size_t node, size_t head, int thread)
 		if (ask.n == 0)
 			continue;
 		pack(job, node, head, from, &r);
-		node_head(job, node, head, &ask, &r);
+		for (i = 0; i < job->together; i++)
+			node_head(job, node, head + i, &ask, &r);
 		from = SIZE_MAX;
 	} while (++node < tree->n && !begins(tree, node));
 }
@@ -239,21 +259,21 @@ head_task(void *ctx, size_t task, int thread)
 	const struct job *job = ctx;
 	const struct peft_run *run = job->run;
 	const struct peft_tree *tree = &run->tree;
-	size_t heads = run->net->config.heads;
-	size_t node = task / heads, head = task % heads;
+	size_t tasks = run->net->config.heads / job->together, i;
+	size_t node = task / tasks, head = task % tasks * job->together;
 	struct peft_asked ask;
 
 	if (!begins(tree, node))
 		return;
 	if (run->seqs[tree->order[tree->nodes[node].lo]].kv == NULL) {
-		nodes_head(job, node, head, thread);
+		nodes_heads(job, node, head, thread);
 		return;
 	}
 	ask = peft_asked(run, job->layer, node);
-	if (ask.n > 0)
-		peft_attention_kv(run, &tree->nodes[node], job->layer, head,
-		    &ask, job->qkv, job->out, job->lse, run->attention +
-		    (size_t)thread * run->attention_stride);
+	for (i = 0; ask.n > 0 && i < job->together; i++)
+		peft_attention_kv(run, &tree->nodes[node], job->layer,
+		    head + i, &ask, job->qkv, job->out, job->lse,
+		    run->attention + (size_t)thread * run->attention_stride);
 }
 
 /* Floats of one task, whichever it is. */
@@ -318,25 +338,47 @@ fill_task(void *ctx, size_t node, int thread)
 	    job->qkv);
 }
 
+static bool
+is_cached(const struct peft_run *run)
+{
+	size_t i;
+
+	for (i = 0; i < run->tree.n; i++)
+		if (run->seqs[run->tree.order[run->tree.nodes[i].lo]].kv !=
+		    NULL)
+			return true;
+	return false;
+}
+
+/* If that is work for all threads. */
+size_t
+peft_heads_together(const struct peft_run *run, size_t stretches)
+{
+	const struct peft_config *c = &run->net->config;
+
+	return stretches * c->kv_heads < SHARES *
+	    (size_t)peft_cpu_threads(run->net->cpu) ? 1 :
+	    c->heads / c->kv_heads;
+}
+
 void
 peft_attention(struct peft_run *run, size_t layer, const float *qkv,
     float *out, float *lse)
 {
 	struct job job = { run, qkv, out, lse, layer,
 	    peft_config_window(&run->net->config, layer),
-	    peft_packer_of(run->net->cpu), run->net->layers[layer].sinks };
+	    peft_packer_of(run->net->cpu), run->net->layers[layer].sinks, 1 };
 	struct peft_lap lap = peft_lap_begin(run->net->cpu);
-	size_t i;
+	size_t begin, i;
 
-	for (i = 0; i < run->tree.n; i++)
-		if (run->seqs[run->tree.order[run->tree.nodes[i].lo]].kv !=
-		    NULL) {
-			peft_cpu_run(run->net->cpu, run->tree.n, fill_task,
-			    &job);
-			break;
-		}
-	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads,
-	    head_task, &job);
+	for (begin = i = 0; i < run->tree.n; i++)
+		begin += begins(&run->tree, i);
+	if (is_cached(run))
+		peft_cpu_run(run->net->cpu, run->tree.n, fill_task, &job);
+	else if (job.packer.bf16 == NULL)
+		job.together = peft_heads_together(run, begin);
+	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads /
+	    job.together, head_task, &job);
 	if (peft_is_kept(run, layer)) {	/* of padding come zeros */
 		const struct peft_kept *k = &run->kept;
 		size_t n = run->net->config.heads * run->net->config.v_dim;
