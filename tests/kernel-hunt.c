@@ -102,8 +102,8 @@ c_part(struct call *c)
 {
 	float max = -INFINITY, sum = 0, f;
 
-	c->v->softmax_part(c->a[0], c->n, 3, &max, &sum);
-	f = c->v->softmax_part(c->a[1], c->n, 5, &max, &sum);
+	c->v->softmax_part(c->a[0], c->n, 1, c->n, 3, &max, &sum, &f);
+	c->v->softmax_part(c->a[1], c->n, 1, c->n, 5, &max, &sum, &f);
 	c->v->softmax_back(c->a[2], c->a[3], c->n, 2, 1.5f, 0.5f, 0.25f);
 	return (double)(max + f) + log((double)sum);
 }

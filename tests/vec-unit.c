@@ -248,7 +248,7 @@ parts_are_whole(const struct peft_vec *v, size_t n, int grows)
 		}
 	lse = (double)peft_vec_ref.softmax(want, PARTS * WIDE);
 	for (i = 0; i < PARTS; i++) {
-		f = v->softmax_part(x[i], WIDE, a, &max, &sum);
+		v->softmax_part(x[i], WIDE, 1, WIDE, a, &max, &sum, &f);
 		for (k = 0; k < i; k++)
 			scale[k] *= (double)f;
 	}
@@ -265,13 +265,50 @@ parts_are_whole(const struct peft_vec *v, size_t n, int grows)
 	    fabs(lse));
 }
 
+/* Rows have the bits that each has alone; one that has seen nothing yet is 0,
+ * and changes nothing. */
+static int
+rows_are_alone(const struct peft_vec *v)
+{
+	enum { ROWS = 5, NONE = 2, LD = WIDE + 3 };
+	struct peft_rng key = peft_rng_key(ROWS, "rows");
+	float x[ROWS][LD], one[LD], max[ROWS], sum[ROWS], f[ROWS];
+	float top, total, g;
+	size_t i, j;
+
+	for (i = 0; i < ROWS; i++) {
+		max[i] = i % 2 == 0 ? -INFINITY : (float)i - 2;
+		sum[i] = i % 2 == 0 ? 0 : 1;
+		for (j = 0; j < LD; j++)
+			x[i][j] = i == NONE && j < WIDE ? -INFINITY :
+			    (float)peft_rng_normal(key, i, j);
+	}
+	v->softmax_part(x[0], LD, ROWS, WIDE, 0.5f, max, sum, f);
+	for (i = 0; i < ROWS; i++) {
+		top = i % 2 == 0 ? -INFINITY : (float)i - 2;
+		total = i % 2 == 0 ? 0 : 1;
+		for (j = 0; j < LD; j++)
+			one[j] = i == NONE && j < WIDE ? -INFINITY :
+			    (float)peft_rng_normal(key, i, j);
+		v->softmax_part(one, LD, 1, WIDE, 0.5f, &top, &total, &g);
+		if (memcmp(x[i], one, sizeof(one)) != 0 || max[i] != top ||
+		    sum[i] != total || f[i] != g)
+			return 0;
+	}
+	for (j = 0; j < WIDE; j++)
+		if (x[NONE][j] != 0)
+			return 0;
+	return sum[NONE] == 0 && max[NONE] == -INFINITY && f[NONE] == 1;
+}
+
 static int
 test_parts(const struct peft_vec *v, struct data *d, size_t size)
 {
 	float *p = d->a[0], *dp = d->a[1], lse = 2.5f;
 	size_t n = (size + 31) / 32 * 32, i;
 
-	if (size < WIDE && !(parts_are_whole(v, size, 0) &&
+	if (size < WIDE && !(rows_are_alone(v) &&
+	    parts_are_whole(v, size, 0) &&
 	    parts_are_whole(v, size, 1) && parts_are_whole(v, size, -1)))
 		return 0;
 	fill(d, n, 6);

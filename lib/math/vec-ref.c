@@ -176,7 +176,7 @@ expsub(float *x, float lse, size_t n)
 }
 
 static float
-softmax_part(float *x, size_t n, float a, float *max, float *sum)
+part(float *x, size_t n, float a, float *max, float *sum)
 {
 	double m = (double)*max, old = m, s = 0, p;
 	size_t i;
@@ -185,13 +185,25 @@ softmax_part(float *x, size_t n, float a, float *max, float *sum)
 		m = (double)a * (double)x[i] > m ? (double)a * (double)x[i] : m;
 	m = (double)(float)m;
 	for (i = 0; i < n; i++) {
-		p = exp((double)a * (double)x[i] - m);
+		p = m == (double)-INFINITY ? 0 : exp((double)a *
+		    (double)x[i] - m);
 		x[i] = (float)p;
 		s += p;
 	}
+	p = m == old ? 1 : exp(old - m);
 	*max = (float)m;
-	*sum = (float)((double)*sum * exp(old - m) + s);
-	return (float)exp(old - m);
+	*sum = (float)((double)*sum * p + s);
+	return (float)p;
+}
+
+static void
+softmax_part(float *x, size_t ldx, size_t rows, size_t n, float a, float *max,
+    float *sum, float *f)
+{
+	size_t i;
+
+	for (i = 0; i < rows; i++)
+		f[i] = part(x + i * ldx, n, a, &max[i], &sum[i]);
 }
 
 static void

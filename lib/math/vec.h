@@ -55,14 +55,14 @@ struct peft_vec {
 	float	(*softmax)(float *x, size_t n);
 	/* x = exp(x - lse), in place. */
 	void	(*expsub)(float *x, float lse, size_t n);
-	/* Softmax of a row that comes in parts, n a multiple of 32, what is
-	 * not of it -Inf, but not all of it: x = exp(a x - m), where m is the
-	 * larger of *max and the largest a x, a >= 0.  *max becomes m, *sum
-	 * that of all parts; they begin as -Inf and 0.  Returns what parts
-	 * before are to be multiplied by. */
-	float	(*softmax_part)(float *x, size_t n, float a, float *max,
-		    float *sum);
-	/* The same to go back, n as above: p = exp(a p - lse), and softmax's
+	/* Softmax of rows, ldx apart, that come in parts, n a multiple of
+	 * 32, what is not of them -Inf: x = exp(a x - m), where m is the
+	 * larger of max and the largest a x, a >= 0; 0 where both are -Inf.
+	 * max[rows] becomes m, sum[rows] that of all parts; they begin as
+	 * -Inf and 0.  f[rows]: what parts before are to be multiplied by. */
+	void	(*softmax_part)(float *x, size_t ldx, size_t rows, size_t n,
+		    float a, float *max, float *sum, float *f);
+	/* A row the same way back, n as above: p = exp(a p - lse), and softmax's
 	 * gradient in place over that of p: dp = b p (dp - d). */
 	void	(*softmax_back)(float *p, float *dp, size_t n, float a,
 		    float lse, float b, float d);

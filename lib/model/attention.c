@@ -72,25 +72,32 @@ struct view {
 	size_t		 ldo, ldl, head;
 };
 
-/* The scores of row i become weights; what was summed before is scaled. */
+/* The scores of a half become weights; what was summed before is scaled. */
 static void
 weigh(const struct job *job, const struct view *w,
-    const struct peft_bunch *q, const struct peft_tile_of_keys *t, size_t i,
-    size_t n, const struct room *r)
+    const struct peft_bunch *q, const struct peft_tile_of_keys *t,
+    const struct peft_half *h, const struct room *r)
 {
 	const struct peft_run *run = job->run;
-	float *s = r->s + i * PEFT_SCORES, scale, f;
+	float *s = r->s + h->first * PEFT_SCORES, scale = 1, f[PEFT_BLOCK];
 	struct peft_seen seen;
+	size_t i, j;
 
-	if (!peft_tile_seen(q, t, i, &seen)) {
-		memset(s, 0, n * sizeof(*s));
-		return;
+	for (i = 0; i < h->m; i++) {
+		float *row = s + i * PEFT_SCORES;
+
+		if (peft_tile_seen(q, t, h->first + i, &seen))
+			scale = peft_tile_mask(run, w->head, row, h->n, &seen);
+		else
+			for (j = 0; j < h->n; j++)
+				row[j] = -INFINITY;
 	}
-	scale = peft_tile_mask(run, w->head, s, n, &seen);
-	f = run->vec->softmax_part(s, n, scale, &r->max[i], &r->sum[i]);
-	if (!t->begins && f != 1)
-		run->vec->scale(r->out + i * r->ldo, f,
-		    run->net->config.v_dim);
+	run->vec->softmax_part(s, PEFT_SCORES, h->m, h->n, scale, r->max +
+	    h->first, r->sum + h->first, f);
+	for (i = 0; i < h->m && !t->begins; i++)
+		if (f[i] != 1)
+			run->vec->scale(r->out + (h->first + i) * r->ldo,
+			    f[i], run->net->config.v_dim);
 }
 
 /* Rows of a half with a tile of keys. */
@@ -111,11 +118,9 @@ meet(const struct job *job, const struct view *w, const struct peft_bunch *q,
 	    .lda = PEFT_SCORES, .b = peft_pack_at(e, r->v, t->k0 * PEFT_PANEL),
 	    .ldb = r->ldv, .c = r->out + h->first * r->ldo,
 	    .ldc = r->ldo, .add = !t->begins, .slack = r->ldo == c->v_dim };
-	size_t i;
 
 	peft_pack_multiply(e, &scores);
-	for (i = 0; i < h->m; i++)
-		weigh(job, w, q, t, h->first + i, h->n, r);
+	weigh(job, w, q, t, h, r);
 	values.a = peft_pack_left(e, s, h->m, h->n, r->p, &values.lda);
 	peft_pack_multiply(e, &values);
 }
