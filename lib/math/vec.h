@@ -62,8 +62,8 @@ struct peft_vec {
 	 * -Inf and 0.  f[rows]: what parts before are to be multiplied by. */
 	void	(*softmax_part)(float *x, size_t ldx, size_t rows, size_t n,
 		    float a, float *max, float *sum, float *f);
-	/* A row the same way back, n as above: p = exp(a p - lse), and softmax's
-	 * gradient in place over that of p: dp = b p (dp - d). */
+	/* A row the same way back, n as above: p = exp(a p - lse), and
+	 * softmax's gradient in place over that of p: dp = b p (dp - d). */
 	void	(*softmax_back)(float *p, float *dp, size_t n, float a,
 		    float lse, float b, float d);
 	/* The index of the largest (the first of equals). */

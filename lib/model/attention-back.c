@@ -1,29 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Causal attention, backward.
+ * Causal attention, backward: the queries of a node.
  *
- * One task is a query head of a tree of sequences, node by node: it alone
- * writes the gradients of its queries, and those of its keys and values into
- * an array of its own, which is summed over the heads that share them
- * afterwards.  Where there are many trees, it is all heads that share keys and
- * values, one after the other, whose gradients are summed as they come, in the
- * same order.  The weights p are computed again from the scores and the saved
- * log-sums (Dao et al. 2022, section 3), tile by tile as forward did.
+ * The weights p are computed again from the scores and the saved log-sums (Dao
+ * et al. 2022, section 3), tile by tile as forward did.
  */
 
 #include <string.h>
 
-#include "model/attention-impl.h"
-
-struct job {
-	struct peft_run		*run;
-	const struct peft_saved	*s;
-	const float		*dout;
-	float			*dqkv;
-	size_t			 layer, window;
-	struct peft_packer	 packer;
-	size_t			 together;	/* heads of a task */
-};
+#include "model/attention-back-impl.h"
 
 /* A query head of a node; strides: ld for q and dq, lo for out and dout.
  * out, dout and lse begin with the first query that is asked for. */
@@ -33,23 +18,6 @@ struct view {
 	size_t		 ld, lo, heads, head;
 };
 
-/* Scratch of a task. */
-struct room {
-	void	*k, *kcols, *v;		/* packed */
-	struct peft_keys_sum dk, dv;
-	size_t	 ldcols;
-	float	*copy;			/* tokens, what is turned */
-	float	*apart;			/* queries that lie apart */
-	float	*dq;			/* [PEFT_BLOCK, head_dim], of bf16 or
-					 * if they lie apart */
-	size_t	 lddq;
-	float	*p, *dp;		/* [PEFT_BLOCK, PEFT_SCORES] */
-	void	*left, *packed;		/* of them */
-	void	*q, *dout;		/* left-hand sides [PEFT_BLOCK, ..] */
-	void	*qt, *doutt;		/* [.., PEFT_BLOCK] */
-	float	*d;			/* [PEFT_BLOCK] */
-};
-
 /* A block of queries as the products of a tile have it. */
 struct block {
 	struct peft_bunch	 rows;
@@ -57,8 +25,8 @@ struct block {
 	size_t			 ldq, lddout;
 };
 
-static struct room
-room_of(const struct peft_run *run, struct peft_arena *a)
+struct peft_back_room
+peft_back_room_of(const struct peft_run *run, struct peft_arena *a)
 {
 	const struct peft_config *c = &run->net->config;
 	struct peft_packer e = peft_packer_of(run->net->cpu);
@@ -67,7 +35,7 @@ room_of(const struct peft_run *run, struct peft_arena *a)
 	size_t ld = seq + PEFT_ALIGN / f;	/* no power of two */
 	bool turned = e.bf16 != NULL;
 
-	return (struct room){ .ldcols = seq * PEFT_PANEL,
+	return (struct peft_back_room){ .ldcols = seq * PEFT_PANEL,
 	    .k = peft_arena_get(a, seq * hd, e.size),
 	    .kcols = peft_arena_get(a, seq * hd, e.size),
 	    .v = peft_arena_get(a, seq * vd, e.size),
@@ -92,16 +60,16 @@ room_of(const struct peft_run *run, struct peft_arena *a)
 void
 peft_attention_back_room(const struct peft_run *run, struct peft_arena *a)
 {
-	(void)room_of(run, a);
+	(void)peft_back_room_of(run, a);
 }
 
 /* Scores of row i to weights p, and dp, the gradient of the weights, to that
  * of the products of queries and keys: ds = p (dp - sum(dout out)), and less
  * where the scores are capped. */
 static void
-row_back(const struct job *job, const struct view *w,
+row_back(const struct peft_back *job, const struct view *w,
     const struct peft_bunch *q, const struct peft_tile_of_keys *t, size_t i,
-    size_t n, const struct room *r)
+    size_t n, const struct peft_back_room *r)
 {
 	const struct peft_run *run = job->run;
 	const struct peft_traits *c = &run->net->config.t;
@@ -127,9 +95,9 @@ row_back(const struct job *job, const struct view *w,
 
 /* Rows of a half: p and dp, and what they give to the queries. */
 static void
-meet(const struct job *job, const struct view *w, const struct block *b,
+meet(const struct peft_back *job, const struct view *w, const struct block *b,
     const struct peft_tile_of_keys *t, const struct peft_half *h,
-    const struct room *r)
+    const struct peft_back_room *r)
 {
 	const struct peft_config *c = &job->run->net->config;
 	const struct peft_packer *e = &job->packer;
@@ -160,7 +128,7 @@ meet(const struct job *job, const struct view *w, const struct block *b,
 
 /* x^T y, from row `first' of y on, to the keys or the values. */
 static void
-give(const struct job *job, struct peft_keys_part *part,
+give(const struct peft_back *job, struct peft_keys_part *part,
     const struct peft_keys_sum *sum, const float *x, size_t first,
     const void *y, size_t ldy, const void *turned)
 {
@@ -172,8 +140,8 @@ give(const struct job *job, struct peft_keys_part *part,
 }
 
 static void
-tile(const struct job *job, const struct view *w, const struct block *b,
-    const struct peft_tile_of_keys *t, const struct room *r)
+tile(const struct peft_back *job, const struct view *w, const struct block *b,
+    const struct peft_tile_of_keys *t, const struct peft_back_room *r)
 {
 	struct peft_keys_part part = { .packed = r->packed };
 	size_t i, lo = 0, at;
@@ -196,8 +164,8 @@ tile(const struct job *job, const struct view *w, const struct block *b,
 
 /* What the tiles read of a block, side by side and turned. */
 static struct block
-begin(const struct job *job, const struct view *w,
-    const struct peft_bunch *q, const struct room *r)
+begin(const struct peft_back *job, const struct view *w,
+    const struct peft_bunch *q, const struct peft_back_room *r)
 {
 	const struct peft_config *c = &job->run->net->config;
 	const struct peft_packer *e = &job->packer;
@@ -217,13 +185,13 @@ begin(const struct job *job, const struct view *w,
 }
 
 static void
-block(const struct job *job, const struct view *w,
-    const struct peft_bunch *q, const struct room *scratch)
+block(const struct peft_back *job, const struct view *w,
+    const struct peft_bunch *q, const struct peft_back_room *scratch)
 {
 	const struct peft_run *run = job->run;
 	const struct peft_config *c = &run->net->config;
 	bool there = job->packer.bf16 == NULL && q->asked->token == NULL;
-	struct room own = *scratch, *r = &own;
+	struct peft_back_room own = *scratch, *r = &own;
 	struct block b = begin(job, w, q, r);
 	struct peft_tile_of_keys t = { 0 };
 	size_t i;
@@ -231,7 +199,6 @@ block(const struct job *job, const struct view *w,
 	r->lddq = there ? w->ld : c->head_dim;
 	if (there)			/* where they are to be */
 		r->dq = w->dq + q->i0 * w->ld;
-
 	for (i = 0; i < q->m; i++)
 		r->d[i] = run->vec->dot(w->dout + (q->i0 + i) * w->lo,
 		    w->out + (q->i0 + i) * w->lo, c->v_dim);
@@ -245,7 +212,7 @@ block(const struct job *job, const struct view *w,
 
 /* The head's place in a node. */
 static struct view
-view_of(const struct job *job, size_t node, size_t head,
+view_of(const struct peft_back *job, size_t node, size_t head,
     const struct peft_asked *ask)
 {
 	const struct peft_node *n = &job->run->tree.nodes[node];
@@ -262,38 +229,10 @@ view_of(const struct job *job, size_t node, size_t head,
 	    .lse = job->s->lse + ask->first * c->heads + head };
 }
 
-/* Pack a node's keys and values behind those above it, which are there, and
- * clear their gradients.  A root's stay for the next head. */
-static void
-enter(const struct job *job, size_t node, size_t head, bool again,
-    const struct room *r)
-{
-	const struct peft_run *run = job->run;
-	const struct peft_config *c = &run->net->config;
-	const struct peft_heads_at *at = &run->net->at;
-	const struct peft_node *n = &run->tree.nodes[node];
-	size_t g = head / (c->heads / c->kv_heads);
-	size_t end = peft_pack_up(n->depth + n->n);
-	struct peft_packing keys = { .n = c->head_dim, .lds = at->ld,
-	    .src = job->s->qkv + at->k + g * at->kstep, .rows = r->k,
-	    .cols = r->kcols, .ldc = r->ldcols, .copy = r->copy,
-	    .from = n->depth };
-	struct peft_packing values = { .n = c->v_dim, .lds = at->ld,
-	    .src = job->s->qkv + at->v + g * at->vstep, .rows = r->v,
-	    .copy = r->copy, .from = n->depth };
-
-	if (!again || n->depth > 0) {
-		peft_attention_pack(run, node, &job->packer, &keys);
-		peft_attention_pack(run, node, &job->packer, &values);
-	}
-	peft_keys_clear(&r->dk, n->depth, end);
-	peft_keys_clear(&r->dv, n->depth, end);
-}
-
 /* The queries of a node. */
-static void
-node_back(const struct job *job, size_t node, size_t head,
-    const struct room *r)
+void
+peft_back_node(const struct peft_back *job, size_t node, size_t head,
+    const struct peft_back_room *r)
 {
 	const struct peft_run *run = job->run;
 	const struct peft_node *n = &run->tree.nodes[node];
@@ -306,79 +245,4 @@ node_back(const struct job *job, size_t node, size_t head,
 		q.m = ask.n - q.i0 < PEFT_BLOCK ? ask.n - q.i0 : PEFT_BLOCK;
 		block(job, &w, &q, r);
 	}
-}
-
-/* Gradients of a node's keys and values, when all below it have theirs. */
-static void
-leave(const struct job *job, size_t node, size_t head, const struct room *r)
-{
-	if (job->together > 1) {
-		peft_keys_sum_up(job->run, node, head, &r->dk, job->dqkv);
-		peft_keys_sum_up(job->run, node, head, &r->dv, job->dqkv);
-		return;
-	}
-	peft_keys_back(job->run, node, head, &r->dk, r->copy);
-	peft_keys_back(job->run, node, head, &r->dv, r->copy);
-}
-
-/* A head of a tree from its root on, depth first, as its nodes lie: what is
- * packed and summed of a node stays while those below it pass. */
-static void
-tree_back(const struct job *job, size_t node, size_t head, bool again,
-    const struct room *r)
-{
-	const struct peft_tree *tree = &job->run->tree;
-	size_t next, left;
-
-	do {
-		enter(job, node, head, again, r);
-		node_back(job, node, head, r);
-		next = node + 1 < tree->n ? tree->nodes[node + 1].parent :
-		    SIZE_MAX;
-		for (left = node++; left != next;
-		    left = tree->nodes[left].parent)
-			leave(job, left, head, r);
-	} while (next != SIZE_MAX);
-}
-
-static void
-task(void *ctx, size_t i, int thread)
-{
-	const struct job *job = ctx;
-	const struct peft_run *run = job->run;
-	size_t tasks = run->net->config.heads / job->together, k;
-	size_t node = i / tasks, head = i % tasks * job->together;
-	struct peft_arena a = peft_attention_arena(run, thread);
-	struct room r = room_of(run, &a);
-
-	if (run->tree.nodes[node].parent != SIZE_MAX)
-		return;
-	for (k = 0; k < job->together; k++)
-		tree_back(job, node, head + k, k > 0, &r);
-}
-
-void
-peft_attention_back(struct peft_run *run, size_t layer,
-    const struct peft_saved *s, const float *dout, float *dqkv)
-{
-	struct job job = { run, s, dout, dqkv, layer,
-	    peft_config_window(&run->net->config, layer),
-	    peft_packer_of(run->net->cpu), 1 };
-	struct peft_lap lap = peft_lap_begin(run->net->cpu);
-	size_t roots, i;
-
-	for (roots = i = 0; i < run->tree.n; i++)
-		roots += run->tree.nodes[i].parent == SIZE_MAX;
-	if (job.packer.bf16 == NULL)
-		job.together = peft_heads_together(run, roots);
-
-	if (peft_is_kept(run, layer))	/* of other queries there are none */
-		memset(dqkv, 0, run->T * run->net->at.ld * sizeof(*dqkv));
-	peft_cpu_run(run->net->cpu, run->tree.n * run->net->config.heads /
-	    job.together, task, &job);
-	if (job.together == 1)
-		peft_keys_back_sum(run, dqkv);
-	/* five products for the two of forward */
-	peft_lap_end(run->net->cpu, &lap, PEFT_WORK_ATTENTION_BACK, 0,
-	    2.5 * peft_attention_work(run, layer));
 }

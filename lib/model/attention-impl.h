@@ -114,13 +114,11 @@ void	peft_keys_clear(const struct peft_keys_sum *, size_t from,
 void	peft_keys_add(const struct peft_keys_sum *,
 	    const struct peft_packer *, const struct peft_keys_part *);
 /* A node's to their places in run->dkv, copy: 32 x 32 floats; then all heads'
- * are summed into dqkv's keys and values. */
+ * are summed into dqkv's keys and values.  Or both at once, if they come one
+ * after the other, and are not turned: dqkv, or NULL. */
 void	peft_keys_back(const struct peft_run *, size_t node, size_t head,
-	    const struct peft_keys_sum *, float *copy);
+	    const struct peft_keys_sum *, float *copy, float *dqkv);
 void	peft_keys_back_sum(const struct peft_run *, float *dqkv);
-/* Or both at once, if the heads come in their order; not of what is turned. */
-void	peft_keys_sum_up(const struct peft_run *, size_t node, size_t head,
-	    const struct peft_keys_sum *, float *dqkv);
 
 /* How many heads a task has, of so many stretches of tokens that are tasks:
  * those that share keys and values, or 1.  Results have the same bits. */

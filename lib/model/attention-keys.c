@@ -74,20 +74,6 @@ turn_back(const struct peft_run *run, const struct peft_node *n, size_t head,
 	}
 }
 
-void
-peft_keys_back(const struct peft_run *run, size_t node, size_t head,
-    const struct peft_keys_sum *s, float *copy)
-{
-	const struct peft_node *n = &run->tree.nodes[node];
-	size_t i;
-
-	for (i = 0; s->turned && i < n->n; i += PEFT_PANEL)
-		turn_back(run, n, head, s, i, copy);
-	for (i = 0; !s->turned && i < n->n; i++)
-		memcpy(dkv_of(run, n->first + i, head) + s->at, s->sum +
-		    (n->depth + i) * s->n, s->n * sizeof(*s->sum));
-}
-
 static void
 put(const struct peft_run *run, float *y, const float *x, size_t n, bool set)
 {
@@ -95,6 +81,41 @@ put(const struct peft_run *run, float *y, const float *x, size_t n, bool set)
 		memcpy(y, x, n * sizeof(*y));
 	else
 		run->vec->add(y, x, n);
+}
+
+/* A head's gradients to their token's, or added to those of the heads before
+ * it in its group. */
+static void
+sum_up(const struct peft_run *run, const struct peft_node *n, size_t head,
+    const struct peft_keys_sum *s, float *dqkv)
+{
+	const struct peft_config *c = &run->net->config;
+	const struct peft_heads_at *at = &run->net->at;
+	size_t rep = c->heads / c->kv_heads, g = head / rep, i;
+	float *row = dqkv + n->first * at->ld + (s->at == 0 ? at->k +
+	    g * at->kstep : at->v + g * at->vstep);
+
+	for (i = 0; i < n->n; i++, row += at->ld)
+		put(run, row, s->sum + (n->depth + i) * s->n, s->n,
+		    head % rep == 0);
+}
+
+void
+peft_keys_back(const struct peft_run *run, size_t node, size_t head,
+    const struct peft_keys_sum *s, float *copy, float *dqkv)
+{
+	const struct peft_node *n = &run->tree.nodes[node];
+	size_t i;
+
+	if (dqkv != NULL) {
+		sum_up(run, n, head, s, dqkv);
+		return;
+	}
+	for (i = 0; s->turned && i < n->n; i += PEFT_PANEL)
+		turn_back(run, n, head, s, i, copy);
+	for (i = 0; !s->turned && i < n->n; i++)
+		memcpy(dkv_of(run, n->first + i, head) + s->at, s->sum +
+		    (n->depth + i) * s->n, s->n * sizeof(*s->sum));
 }
 
 /* The sums of a token over the heads of a group, in their order. */
@@ -133,20 +154,4 @@ peft_keys_back_sum(const struct peft_run *run, float *dqkv)
 
 	peft_cpu_run(run->net->cpu, (run->T + SUMMED - 1) / SUMMED, sum_task,
 	    &job);
-}
-
-void
-peft_keys_sum_up(const struct peft_run *run, size_t node, size_t head,
-    const struct peft_keys_sum *s, float *dqkv)
-{
-	const struct peft_config *c = &run->net->config;
-	const struct peft_heads_at *at = &run->net->at;
-	const struct peft_node *n = &run->tree.nodes[node];
-	size_t rep = c->heads / c->kv_heads, g = head / rep, i;
-	float *row = dqkv + n->first * at->ld + (s->at == 0 ? at->k +
-	    g * at->kstep : at->v + g * at->vstep);
-
-	for (i = 0; i < n->n; i++, row += at->ld)
-		put(run, row, s->sum + (n->depth + i) * s->n, s->n,
-		    head % rep == 0);
 }

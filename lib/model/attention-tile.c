@@ -158,3 +158,39 @@ peft_attention_pack(const struct peft_run *run, size_t node,
 			    p->cols, at * PEFT_PANEL), p->ldc);
 	}
 }
+
+/* If that is work for all threads. */
+size_t
+peft_heads_together(const struct peft_run *run, size_t stretches)
+{
+	enum { SHARES = 4 };		/* tasks that a thread is to have */
+	const struct peft_config *c = &run->net->config;
+
+	return stretches * c->kv_heads < SHARES *
+	    (size_t)peft_cpu_threads(run->net->cpu) ? 1 :
+	    c->heads / c->kv_heads;
+}
+
+/* Queries by the keys they see, twice: scores, and sums of values. */
+double
+peft_attention_work(const struct peft_run *run, size_t layer)
+{
+	const struct peft_config *c = &run->net->config;
+	size_t window = peft_config_window(c, layer), node, i, seen;
+	double pairs = 0;
+
+	if (!peft_profile_on(run->net->cpu))
+		return 0;
+	for (node = 0; node < run->tree.n; node++) {
+		const struct peft_node *n = &run->tree.nodes[node];
+		const struct peft_kv *kv = run->seqs[run->tree.order[n->lo]].kv;
+		struct peft_asked ask = peft_asked(run, layer, node);
+
+		for (i = 0; i < ask.n; i++) {
+			seen = peft_asked_at(&ask, n->first, i) + 1 +
+			    n->depth + (kv == NULL ? 0 : kv->len);
+			pairs += (double)(seen < window ? seen : window);
+		}
+	}
+	return 2 * pairs * (double)(c->heads * (c->head_dim + c->v_dim));
+}
