@@ -163,11 +163,11 @@ peft_attention_pack(const struct peft_run *run, size_t node,
 size_t
 peft_heads_together(const struct peft_run *run, size_t stretches)
 {
-	enum { SHARES = 4 };		/* tasks that a thread is to have */
+	enum { SHARES = 8 };		/* tasks for each thread more */
 	const struct peft_config *c = &run->net->config;
 
 	return stretches * c->kv_heads < SHARES *
-	    (size_t)peft_cpu_threads(run->net->cpu) ? 1 :
+	    (size_t)(peft_cpu_threads(run->net->cpu) - 1) ? 1 :
 	    c->heads / c->kv_heads;
 }
 
