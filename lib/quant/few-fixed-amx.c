@@ -14,8 +14,9 @@
  *	X = 4096 (16 A + B) + 16 C + D,
  *
  * A and C signed bytes, B and D 0 .. 15: two products are X's upper and lower
- * half times q.  Codes of 8 bits are multiplied by three bytes, as they are in
- * memory.
+ * half times q, also where X has two bytes.  Codes of 8 bits are multiplied by
+ * the bytes of X, as they are in memory.  What other types there are goes the
+ * way of few tokens for any number.
  */
 
 #include "math/tiles.h"
@@ -30,20 +31,11 @@ enum {
 	SUMS = 16		/* strips times pieces, whose sums wait */
 };
 
-static void
-split(const float *x, size_t ldx, size_t T, unsigned forms,
-    struct peft_fixed_piece *p)
-{
-	if (T < TILED)
-		split_tokens(x, ldx, T, p);
-	else
-		split_tiles(x, ldx, T, forms, p);
-}
-
 typedef void fill_fn(struct strip *, size_t g, struct tile *);
-typedef void multiply_fn(const struct tile *, const struct peft_fixed_piece *);
-typedef void store_fn(struct sums *);
-typedef lanes join_fn(const struct sums *, int row);
+typedef void multiply_fn(int B, const struct tile *,
+    const struct peft_fixed_piece *);
+typedef void store_fn(int B, struct sums *);
+typedef lanes join_fn(int B, const struct sums *, int row);
 
 /* What differs from type to type. */
 struct tiled {
@@ -52,33 +44,38 @@ struct tiled {
 	store_fn	*store;
 	join_fn		*join;
 	bool		 offset;
+	int		 bytes;		/* of X */
 };
 
 #define SUM(i)	_mm512_load_si512(s->of[i][row])
 INLINE lanes
-join_digits(const struct sums *s, int row)
+join_digits(const int B, const struct sums *s, int row)
 {
+	if (B == 2)
+		return l_float(l_plus(l_up(SUM(0), 12), SUM(1)));
 	return l_fma(l_float(SUM(0)), l_set(4096), l_float(SUM(1)));
 }
 
 INLINE lanes
-join_bytes(const struct sums *s, int row)
+join_bytes(const int B, const struct sums *s, int row)
 {
-	return join(SUM(0), SUM(1), SUM(2));
+	lanes upper = l_float(l_plus(l_up(SUM(0), 8), SUM(1)));
+
+	return B == 2 ? upper : l_fma(upper, l_set(256), l_float(SUM(2)));
 }
 #undef SUM
 
 INLINE void
 collect(const struct tiled k, const struct sums *s, const struct tile *w,
-    const struct peft_fixed_piece *x, lanes acc[ROWS])
+    const struct peft_fixed_piece *x, lanes acc[LANES])
 {
 	lanes scale = l_load(x->scale), sums = l_load(x->sums);
 	int r;
 
 #pragma GCC unroll 16
-	for (r = 0; r < ROWS; r++) {
-		acc[r] = l_fma(l_set(w->d[r]), l_mul(k.join(s, r), scale),
-		    acc[r]);
+	for (r = 0; r < LANES; r++) {
+		acc[r] = l_fma(l_set(w->d[r]), l_mul(k.join(k.bytes, s, r),
+		    scale), acc[r]);
 		if (k.offset)
 			acc[r] = l_fma(l_set(w->m[r]), sums, acc[r]);
 	}
@@ -105,28 +102,28 @@ ask(const struct next *next, size_t row)
 INLINE void
 tiled_strip(const struct tiled k, const struct tile *w, size_t n,
     const struct peft_fixed_piece *x, const struct next *next,
-    lanes sums_of[ROWS])
+    lanes sums_of[LANES])
 {
 	struct sums sums;
-	lanes acc[ROWS];
+	lanes acc[LANES];
 	size_t g, row = 0;
 	int r;
 
 #pragma GCC unroll 16
-	for (r = 0; r < ROWS; r++)
+	for (r = 0; r < LANES; r++)
 		acc[r] = sums_of[r];
 	for (g = 0; g <= n; g++) {
 		if (g > 0)
-			k.store(&sums);
+			k.store(k.bytes, &sums);
 		if (g < n)
-			k.multiply(&w[g], &x[g]);
+			k.multiply(k.bytes, &w[g], &x[g]);
 		if (g > 0)
 			collect(k, &sums, &w[g - 1], &x[g - 1], acc);
-		for (; row < ROWS && row * n < (g + 1) * ROWS; row++)
+		for (; row < LANES && row * n < (g + 1) * LANES; row++)
 			ask(next, row);
 	}
 #pragma GCC unroll 16
-	for (r = 0; r < ROWS; r++)
+	for (r = 0; r < LANES; r++)
 		sums_of[r] = acc[r];
 }
 
@@ -138,7 +135,7 @@ configure(bool bytes)
 
 	for (i = 0; i < 8; i++) {
 		c.width[i] = bytes && i == 6 ? 32 : LINE;
-		c.height[i] = bytes && i >= 3 && i <= 5 ? 8 : ROWS;
+		c.height[i] = bytes && i >= 3 && i <= 5 ? 8 : LANES;
 	}
 	__asm__ volatile("" : : "r"(&c) : "memory");	/* tiles.h says why */
 	_tile_loadconfig(&c);
@@ -146,13 +143,13 @@ configure(bool bytes)
 
 /* A lane a token, to a lane a row. */
 static void
-turn_sums(const lanes acc[ROWS], float to[PEFT_FIXED_TOKENS][ROWS])
+turn_sums(const lanes acc[LANES], float to[PEFT_FIXED_TOKENS][LANES])
 {
 	words out[4];
 	int i, k;
 
 	for (i = 0; i < 4; i++) {
-		turn((const uint8_t *)acc + 16 * i, sizeof(*acc), out);
+		l_turn((const uint8_t *)acc + 16 * i, sizeof(*acc), out);
 		for (k = 0; k < 4; k++)
 			l_store(to[4 * i + k], _mm512_castsi512_ps(out[k]));
 	}
@@ -164,14 +161,14 @@ struct block {
 	size_t			 row, strips;	/* of f; the first's row */
 	size_t			 T, pieces;
 	size_t			 size, groups;
-	lanes			 sums[SUMS][ROWS];	/* by strip */
+	lanes			 sums[SUMS][LANES]; /* by strip */
 };
 
 static size_t
 begin_strip(const struct block *b, size_t i, struct strip *s)
 {
 	s->ld = b->groups * b->size;
-	return begin(s, b->f, b->row + i * ROWS);
+	return begin(s, b->f, b->row + i * LANES);
 }
 
 /* n groups of a strip from g on, made once for all tokens. */
@@ -187,7 +184,7 @@ add_strip(const struct tiled k, struct block *b, size_t i, size_t g, size_t n)
 	for (j = 0; j < n; j++)
 		k.fill(&s, g + j, &w[j]);
 	next.ld = s.ld;
-	next.at = s.at + ROWS * s.ld + g * b->size;
+	next.at = s.at + LANES * s.ld + g * b->size;
 	for (t = 0; t < b->pieces; t++, next.at = NULL)
 		tiled_strip(k, w, n, b->f->pieces + t * b->groups + g, &next,
 		    b->sums[i * b->pieces + t]);
@@ -199,9 +196,9 @@ put_sums(const struct block *b, size_t i, size_t t)
 {
 	struct strip s;
 	size_t before = begin_strip(b, i, &s);
-	float y[PEFT_FIXED_TOKENS][ROWS];
+	float y[PEFT_FIXED_TOKENS][LANES];
 	float *to = b->f->y + t * PEFT_FIXED_TOKENS * b->f->ldy + b->row +
-	    i * ROWS - before;
+	    i * LANES - before;
 	size_t n = b->T - t * PEFT_FIXED_TOKENS, k;
 
 	turn_sums(b->sums[i * b->pieces + t], y);
@@ -232,11 +229,11 @@ tiles(const struct tiled k, const struct peft_few *f, size_t T)
 	struct block b = { .f = f, .T = T, .size = group_bytes(f->w),
 	    .groups = f->w->cols / 32, .pieces = (T + PEFT_FIXED_TOKENS - 1) /
 	    PEFT_FIXED_TOKENS };
-	size_t strips = (f->n + ROWS - 1) / ROWS, most = SUMS / b.pieces, i;
+	size_t strips = (f->n + LANES - 1) / LANES, most = SUMS / b.pieces, i;
 
 	configure(k.store == store_bytes);
 	for (i = 0; i < strips; i += b.strips) {
-		b.row = i * ROWS;
+		b.row = i * LANES;
 		b.strips = strips - i < most ? strips - i : most;
 		tiled_block(k, &b);
 	}
@@ -247,8 +244,12 @@ tiles(const struct tiled k, const struct peft_few *f, size_t T)
 static void \
 tiles_##type(const struct peft_few *f, size_t T) \
 { \
-	tiles((struct tiled){ f_##type, multiply, store_##as, join_##as, \
-	    offset }, f, T); \
+	if (f->bytes == 3) \
+		tiles((struct tiled){ f_##type, multiply, store_##as, \
+		    join_##as, offset, 3 }, f, T); \
+	else \
+		tiles((struct tiled){ f_##type, multiply, store_##as, \
+		    join_##as, offset, 2 }, f, T); \
 }
 
 KERNEL(q4_0, multiply_signed, digits, false)
@@ -270,7 +271,15 @@ static const struct tiled_kernel {
 static unsigned
 form(const struct peft_weight *w)
 {
-	return takes(w) ? tiled_kernels[w->dtype].form : 0;
+	return !takes(w) ? 0 : tiled_kernels[w->dtype].tiles == NULL ? BYTES :
+	    tiled_kernels[w->dtype].form;
+}
+
+static size_t
+most(const struct peft_weight *w)
+{
+	return tiled_kernels[w->dtype].tiles == NULL ? PEFT_FEW_TOKENS :
+	    PEFT_FIXED_MANY;
 }
 
 /* What tiles do not pay for is the last few. */
@@ -280,11 +289,14 @@ rows(const struct peft_few *f)
 	size_t rest = f->T % PEFT_FIXED_TOKENS;
 	size_t T = rest < TILED ? f->T - rest : f->T;
 
+	if (tiled_kernels[f->w->dtype].tiles == NULL) {
+		all(f);
+		return;
+	}
 	if (T > 0)
 		tiled_kernels[f->w->dtype].tiles(f, T);
 	if (T < f->T)
 		some_kernels[f->w->dtype](f, T, rest);
 }
 
-const struct peft_few_fixed peft_few_fixed_amx = { form, split, rows,
-    PEFT_FIXED_MANY };
+const struct peft_few_fixed peft_few_fixed_amx = { form, most, split, rows };

@@ -37,7 +37,8 @@ struct peft_few {
 	size_t		 ldy;
 	bool		 add;
 	float		*room;		/* PEFT_FEW_ROWS * PEFT_FEW_STEP */
-	const struct peft_fixed_piece *pieces;	/* x, for few-fixed.h */
+	const struct peft_fixed_piece *pieces;	/* x, for few-fixed.h, */
+	int		 bytes;		/* of so many */
 };
 
 struct peft_fews {

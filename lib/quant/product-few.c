@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Products with frozen weights for a few tokens (generation): no panels, rows
- * go from memory to the sums, in f32 (few.h) or by whole numbers that are as
- * exact (few-fixed.h), whatever the compute type is: it is reading the weights
- * that takes the time, and to round them takes more.  Where whole numbers are
- * sooner multiplied than f32, many tokens come this way, too.
+ * go from memory to the sums, in f32 (few.h), whatever the compute type is: it
+ * is reading the weights that takes the time, and to round them takes more.
+ * Or by whole numbers (few-fixed.h) that are as exact; where less is asked for
+ * than f32, of two bytes rather than three, for several tokens take the time.
+ * Where whole numbers are sooner multiplied than f32, many tokens come this
+ * way, too.
  */
 
 #include "quant/few-fixed.h"
@@ -21,6 +23,7 @@ struct few {
 	const struct peft_fews		*path;
 	const struct peft_few_fixed	*fixed;	/* NULL: none, or none fits */
 	struct peft_fixed_piece		*pieces;
+	int				 bytes;	/* of theirs */
 	unsigned			 forms;	/* that are wanted of x */
 	size_t				 first, T;
 	size_t				 rows;	/* of a task */
@@ -38,7 +41,7 @@ peft_product_few_shared(const struct peft_cpu *cpu, size_t cols, size_t T)
 	const struct peft_few_fixed *fixed = peft_fixed_of(cpu);
 
 	return fixed == NULL ? 0 : (LINE + peft_pieces(peft_least(T,
-	    fixed->most), PEFT_FIXED_TOKENS) * (cols / 32) *
+	    PEFT_FIXED_MANY), PEFT_FIXED_TOKENS) * (cols / 32) *
 	    sizeof(struct peft_fixed_piece)) / sizeof(float);
 }
 
@@ -63,7 +66,7 @@ peft_product_is_fixed(const struct peft_products *j)
 
 	for (i = 0; i < j->np; i++)
 		if (!is_fixed(&f, j->p[i].w) ||
-		    f.fixed->most <= PEFT_FEW_TOKENS)
+		    f.fixed->most(j->p[i].w) <= PEFT_FEW_TOKENS)
 			return false;
 	return true;
 }
@@ -79,7 +82,8 @@ split_task(void *ctx, size_t task, int thread)
 
 	(void)thread;
 	f->fixed->split(f->j->x + (f->first + first) * f->j->ldx +
-	    task % n * 32, f->j->ldx, T, f->forms, &f->pieces[task]);
+	    task % n * 32, f->j->ldx, T, f->bytes, f->forms,
+	    &f->pieces[task]);
 }
 
 /* What whole numbers are multiplied by, if there is a weight for them. */
@@ -117,7 +121,7 @@ rows_task(void *ctx, size_t task, int thread)
 	    .x = j->x + f->first * j->ldx, .ldx = j->ldx, .T = f->T,
 	    .ldy = p->ldy, .add = j->add,
 	    .room = j->room + (size_t)thread * peft_product_few_room(),
-	    .pieces = f->pieces };
+	    .pieces = f->pieces, .bytes = f->bytes };
 	part.n = peft_least(f->rows, p->w->rows - part.row);
 	part.y = p->y + f->first * p->ldy + part.row;
 	if (is_fixed(f, p->w))
@@ -145,8 +149,9 @@ void
 peft_product_few(const struct peft_products *j)
 {
 	struct few f = { .j = j, .path = peft_way_of(j->cpu)->few,
-	    .fixed = peft_fixed_of(j->cpu), .pieces = pieces_at(j->slab) };
-	size_t i, n = 0, most = peft_product_is_fixed(j) ? f.fixed->most :
+	    .fixed = peft_fixed_of(j->cpu), .pieces = pieces_at(j->slab),
+	    .bytes = peft_is_rounded(&j->e) ? 2 : 3 };
+	size_t i, n = 0, most = peft_product_is_fixed(j) ? PEFT_FIXED_MANY :
 	    PEFT_FEW_TOKENS;
 
 	f.rows = rows_of_task(j);

@@ -18,8 +18,10 @@
  * to bf16 first, and then each 128 of what is summed over have a scale of
  * their own on both sides (math/int8.h): of a token or its gradient, and of
  * the weight's row, or its column where the gradient of the input is
- * computed.  Up to 32 tokens are computed from f32 by forward,
- * whatever the compute type, or as exactly (few-fixed.h).
+ * computed.  Up to 32 tokens are computed from f32 by forward, or as exactly,
+ * whatever the compute type; or, where that is not f32 and whole numbers do
+ * it, from 16 bits beside the largest of each 32, which is less than bf16 is
+ * off by (few-fixed.h).
  *
  * Results have the same bytes for every number of threads, and a token's
  * depend on no other token; more than 32 tokens are summed in another order

@@ -28,5 +28,6 @@ peft_fixed_of(const struct peft_cpu *cpu)
 	const struct peft_panel_int8 *k = peft_cpu_panel_int8(cpu);
 
 	return k == &peft_int8_amx ? &peft_few_fixed_amx :
-	    k == &peft_int8_avx512vnni ? &peft_few_fixed_avx512vnni : NULL;
+	    k == &peft_int8_avx512vnni ? &peft_few_fixed_avx512vnni :
+	    k == &peft_int8_avxvnni ? &peft_few_fixed_avxvnni : NULL;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Products with stored weights for a few tokens, on one thread: GB/s of
- * weights read and GF/s.  A hundred megabytes of weights in turn, as a model's
- * layers are.  usage: few-bench [TYPE ...]
+ * Products with stored weights for a few tokens, on one thread, in f32 and in
+ * bf16: GB/s of weights read and GF/s.  A hundred megabytes of weights in turn,
+ * as a model's layers are.  usage: few-bench [TYPE ...]
  * or nothing but what memory gives to N threads: few-bench memory N
  */
 
@@ -58,7 +58,7 @@ run(struct peft_cpu *cpu, struct peft_weight *w, const uint8_t *data,
 }
 
 static void
-bench(struct peft_cpu *cpu, enum peft_dtype t)
+bench(struct peft_cpu *cpu, enum peft_dtype t, enum peft_compute compute)
 {
 	static const size_t tokens[] = { 1, 2, 4, 8, 16, 32 };
 	const struct peft_dtype_info *info = &peft_dtypes[t];
@@ -66,13 +66,15 @@ bench(struct peft_cpu *cpu, enum peft_dtype t)
 	    .cols = COLS, .nelem = (size_t)ROWS * COLS };
 	float *x = must(aligned_alloc(64, (size_t)ROWS * COLS * sizeof(*x)));
 	float *y = must(calloc(32 * ROWS, sizeof(*y)));
-	float *scratch = must(aligned_alloc(64, sizeof(*scratch) *
-	    peft_product_scratch(cpu, ROWS, COLS, 0, 32)));
 	struct peft_err err;
+	float *scratch;
 	uint8_t *data;
 	size_t copies, i;
 	double s;
 
+	peft_cpu_compute(cpu, compute);
+	scratch = must(aligned_alloc(64, sizeof(*scratch) *
+	    peft_product_scratch(cpu, ROWS, COLS, 0, 32)));
 	w.nbytes = w.nelem / info->block * info->bytes;
 	copies = (96 << 20) / w.nbytes;
 	data = must(malloc(copies * w.nbytes));
@@ -82,7 +84,7 @@ bench(struct peft_cpu *cpu, enum peft_dtype t)
 		exit(2);
 	for (i = 1; i < copies; i++)
 		memcpy(data + i * w.nbytes, data, w.nbytes);
-	printf("%-6s", info->name);
+	printf("%-6s %-4s", info->name, peft_compute_names[compute]);
 	for (i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
 		s = run(cpu, &w, data, copies, tokens[i], x, y, scratch);
 		printf("  %5.1f %5.0f", (double)(copies * w.nbytes) / s * 1e-9,
@@ -125,15 +127,17 @@ main(int argc, char **argv)
 	if ((cpu = peft_cpu_open(1, &err)) == NULL)
 		return 2;
 	printf("one thread, %.0f GF/s at most; GB/s of weights and GF/s\n"
-	    "%-6s  %11s  %11s  %11s  %11s  %11s  %11s\n",
+	    "%-11s  %11s  %11s  %11s  %11s  %11s  %11s\n",
 	    peft_peak_products(cpu) / 1e9, "type", "1 token", "2", "4", "8",
 	    "16", "32");
 	for (i = 0; i < n; i++) {
 		enum peft_dtype t = peft_dtype_of_name(argc > 1 ?
 		    argv[i + 1] : usual[i]);
 
-		if (t != PEFT_NDTYPE && peft_can_encode(t))
-			bench(cpu, t);
+		if (t != PEFT_NDTYPE && peft_can_encode(t)) {
+			bench(cpu, t, PEFT_COMPUTE_F32);
+			bench(cpu, t, PEFT_COMPUTE_BF16);
+		}
 	}
 	peft_cpu_close(cpu);
 	return 0;

@@ -76,7 +76,7 @@ cpu() {
 	cat took.1 took.33 | awk -v w="$1" 'NR == 1 { a = $2 } NR == 2 {
 	    printf "%.2f\n", ($2 - a) / 32 * 1000 / (w == 1 ? 16 : 1) }'
 }
-# streams PATH: tokens a second by the clock, of one stream and of sixteen, on one
+# streams PATH COMPUTE: tokens a second by the clock, of one stream and of sixteen, on one
 # thread and on two, in turns; medians, of ratios too.  A stream that ends early
 # would leave fewer for the steps that are counted: it is refused.
 streams() {
@@ -87,7 +87,7 @@ streams() {
 			w=${run% *} j=${run#* }
 			head -n "$w" none.jsonl >now.jsonl
 			export PEFT_CPU="$1"
-			gen "$j" "$w" out now.jsonl
+			gen "$j" "$w" out now.jsonl "$2"
 			made=$(sed -n 's/.*: \([0-9]*\) tokens made.*/\1/p' stat)
 			[ "$made" -eq $((65 * w)) ] || { echo "$w streams made $made tokens" >&2; exit 1; }
 			rates="$rates $(rate)"
@@ -95,7 +95,7 @@ streams() {
 		echo "$rates" >>turns
 	done
 	unset PEFT_CPU
-	awk -v path="${1:-best path}" -v bytes="$bytes" -v memory="$(few-bench memory 1)" '
+	awk -v path="${1:-best path} $2" -v bytes="$bytes" -v memory="$(few-bench memory 1)" '
 	function median(a, b, i, k, n, v, x) {	# of column a through b
 		for (n = 0; n < NR; n++) {
 			x = b ? at[n + 1, a] / at[n + 1, b] : at[n + 1, a]
@@ -107,16 +107,17 @@ streams() {
 	}
 	{ for (k = 1; k <= 4; k++) at[NR, k] = $k }
 	END {
-		printf "%-14s one %.0f, sixteen %.0f: %.2f x; on two threads %.2f x, %.2f x as much\n", path,
+		printf "%-17s one %.0f, sixteen %.0f: %.2f x; on two threads %.2f x, %.2f x as much\n", path,
 		    median(1), median(2), median(2, 1), median(3, 1), median(4, 2)
-		printf "%-14s weights read at %.1f, %.1f of %.1f GB/s\n", "",
+		printf "%-17s weights read at %.1f, %.1f of %.1f GB/s\n", "",
 		    median(1) * bytes / 1e9, median(2) / 16 * bytes / 1e9, memory
 	}' turns
 }
 echo 'sixteen streams and one, 65 tokens each (tokens a second, by the clock):'
 for path in '' avx512-bf16 avx2; do
 	if PEFT_CPU=$path peft-generate -q -m "$model" -p a --max-tokens 1 >out 2>&1; then
-		streams "$path"
+		streams "$path" f32
+		streams "$path" bf16
 	fi
 done
 echo
