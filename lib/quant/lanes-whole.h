@@ -30,6 +30,7 @@
 
 INLINE words l_plus(words a, words b) { return OP(add_epi32)(a, b); }
 INLINE words l_minus(words a, words b) { return OP(sub_epi32)(a, b); }
+INLINE words l_times_each(words a, words b) { return OP(mullo_epi32)(a, b); }
 INLINE words l_and(words a, words b) { return BITS(and)(a, b); }
 INLINE words l_xor(words a, words b) { return BITS(xor)(a, b); }
 INLINE words l_larger(words a, words b) { return OP(max_epi32)(a, b); }
