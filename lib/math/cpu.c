@@ -289,6 +289,13 @@ peft_cpu_panel_int8(const struct peft_cpu *cpu)
 	return cpu->path.int8;
 }
 
+peft_round_fn *
+peft_cpu_round(const struct peft_cpu *cpu)
+{
+	return cpu->path.bf16 != NULL ? cpu->path.bf16->round :
+	    cpu->path.f32->round;
+}
+
 size_t
 peft_cpu_cache(const struct peft_cpu *cpu)
 {

@@ -60,6 +60,12 @@ struct peft_outer {
 	size_t		 ldc;
 };
 
+/* dst[0 .. n rounded up to 32) = src rounded to bf16, then zeros. */
+typedef void peft_round_fn(uint16_t *dst, const float *src, size_t n);
+/* That of the path, which rounds as its products do. */
+struct peft_cpu;
+peft_round_fn	*peft_cpu_round(const struct peft_cpu *);
+
 struct peft_panel_f32 {
 	void	(*block)(const struct peft_block *);
 	void	(*outer)(const struct peft_outer *);
@@ -72,8 +78,7 @@ struct peft_panel_f32 {
 	/* dst = src rounded to bf16 (to nearest, ties to even), as f32; they
 	 * may be the same. */
 	void	(*trim)(float *dst, const float *src, size_t n);
-	/* dst[0 .. n rounded up to 32) = the same as bf16, then zeros. */
-	void	(*round)(uint16_t *dst, const float *src, size_t n);
+	peft_round_fn	*round;
 };
 
 struct peft_panel_bf16 {
@@ -89,8 +94,7 @@ struct peft_panel_bf16 {
 		    uint16_t *panel);
 	void	(*cols16)(const uint16_t *src, size_t ld, size_t k, size_t n,
 		    uint16_t *panel);
-	/* dst[0 .. n rounded up to 32) = src rounded, then zeros. */
-	void	(*round)(uint16_t *dst, const float *src, size_t n);
+	peft_round_fn	*round;
 };
 
 extern const struct peft_panel_f32 peft_panel_f32_ref, peft_panel_f32_avx2,

@@ -49,7 +49,7 @@ is_settled(const struct peft_net *net, const struct peft_linear *lin)
 }
 
 struct job {
-	const struct peft_panel_bf16 *panel;
+	peft_round_fn	*round;
 	const float	*src;
 	uint16_t	*dst;
 	size_t		 n;
@@ -62,7 +62,7 @@ round_task(void *ctx, size_t task, int thread)
 	size_t at = task * PIECE;
 
 	(void)thread;
-	j->panel->round(j->dst + at, j->src + at,
+	j->round(j->dst + at, j->src + at,
 	    j->n - at < PIECE ? j->n - at : PIECE);
 }
 
@@ -70,8 +70,7 @@ static int64_t
 settle_bf16(struct peft_net *net, struct peft_linear *lin,
     struct peft_err *err)
 {
-	const struct peft_panel_bf16 *p = peft_cpu_panel_bf16(net->cpu);
-	struct job j = { .panel = p != NULL ? p : &peft_panel_bf16_ref,
+	struct job j = { .round = peft_cpu_round(net->cpu),
 	    .src = lin->w.data, .n = lin->w.nelem };
 
 	if (!is_settled(net, lin) || lin->copy != NULL)

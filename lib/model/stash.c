@@ -36,10 +36,7 @@ void
 peft_stash_round(const struct peft_run *run, uint16_t *to, const float *from,
     size_t n)
 {
-	const struct peft_panel_bf16 *p = peft_cpu_panel_bf16(run->net->cpu);
-
-	(p != NULL ? p->round : peft_cpu_panel_f32(run->net->cpu)->round)(to,
-	    from, n);
+	peft_cpu_round(run->net->cpu)(to, from, n);
 }
 
 void

@@ -28,7 +28,7 @@ peft_expander_of(const struct peft_cpu *cpu, enum peft_compute compute)
 
 	if (compute == PEFT_COMPUTE_INT8) {
 		e.int8 = peft_cpu_panel_int8(cpu);
-		e.round = (bf16 != NULL ? bf16 : &peft_panel_bf16_ref)->round;
+		e.round = peft_cpu_round(cpu);
 		e.size = e.int8->size;
 		e.step = PEFT_INT8_STEP;
 		e.part = PEFT_INT8_DEEP;

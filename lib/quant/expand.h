@@ -31,9 +31,8 @@ struct peft_expander {
 	peft_halves_fn *const		*halves; /* by type; NULL, as any of
 						 * them may be: through f32 */
 	bool				 trim;	/* f32 panels of bf16 values */
-	void	(*round)(uint16_t *dst, const float *src, size_t n); /* int8:
-						 * what left-hand sides come
-						 * through, as panel.h's */
+	peft_round_fn			*round;	/* int8: what left-hand sides
+						 * come through */
 	size_t				 size;	/* bytes of an element */
 	size_t				 chunk;	/* rows of a panel, a multiple
 						 * of every block; */
