@@ -76,8 +76,14 @@ def stored_as(path, store):
         if subprocess.run(["peft-quantize", "-q", "-f", "-t", kind, "-o", out,
                            what], check=False).returncode != 0:
             return None
+    # GGUF has special tokens beside a tokenizer, and here is none; those that
+    # transformers takes then are not in so small a vocabulary
+    with open(os.path.join(path, "config.json"), encoding="utf-8") as f:
+        marks = {k: v for k, v in json.load(f).items()
+                 if k in ("bos_token_id", "eos_token_id", "pad_token_id")}
     m = transformers.AutoModelForCausalLM.from_pretrained(
-        plain, dtype=torch.float32, attn_implementation="eager").eval()
+        plain, dtype=torch.float32, attn_implementation="eager",
+        **marks).eval()
     m.config.use_cache = False
     return m, to
 
