@@ -4,15 +4,17 @@
 . "$TOP/tests/lib.sh"
 . "$TOP/tests/fixtures.sh"
 
-# deepen DIR: three layers, the last like the second, so that two have parts
-# that may be made again
+# deepen DIR [N]: three layers, the last like the second (or the N-th), so that
+# two have parts that may be made again
 deepen() {
-	jq 'if .n_layer then .n_layer = 3 else .num_hidden_layers = 3 end |
+	jq --argjson n "${2:-1}" 'if .mlp_only_layers and $n == 0 then
+	    .mlp_only_layers += [2] else . end |
+	    if .n_layer then .n_layer = 3 else .num_hidden_layers = 3 end |
 	    if .layer_types then .layer_types += .layer_types[:1] else . end' \
 	    "$1/config.json" >config.new &&
 	mv config.new "$1/config.json" &&
-	perl "$TOP/tests/st-edit.pl" 'for my $n (grep /\b(layers|h)\.1\./, keys %t) {
-	    (my $m = $n) =~ s/\b(layers|h)\.1\./$1.2./; $t{$m} = $t{$n} }' \
+	perl "$TOP/tests/st-edit.pl" 'for my $n (grep /\b(layers|h)\.'"${2:-1}"'\./, keys %t) {
+	    (my $m = $n) =~ s/\b(layers|h)\.\d\./$1.2./; $t{$m} = $t{$n} }' \
 	    <"$1/model.safetensors" >st.new &&
 	mv st.new "$1/model.safetensors"
 }
@@ -61,13 +63,30 @@ walk 'adapters in the upper layers alone' 4 --target q_proj,down_proj \
 # norms behind branches and before attention, experts, branches side by side,
 # latent attention, weights stored [in, out]
 for f in 'gemma2 f32' 'qwen3 f32' 'mixtral bf16' 'falcon_7b bf16' \
-    'deepseek_v2 f32' 'gpt2 int8' 'olmo2 bf16'; do
+    'deepseek_v2 f32' 'gpt2 int8' 'olmo2 bf16' 'qwen3_moe_dense f32' \
+    'qwen3_moe_dense bf16'; do
 	c=${f#* } f=${f% *}
-	mkdir "$f"
+	mkdir -p "$f"
 	zstd -dqc "$TOP/tests/golden/families/$f.tar.zst" | tar -C "$f" -xf -
 	deepen "$f/model"
 	walk "$f, $c" 6 --compute "$c" -m "$f/model" small
 done
+
+# experts below a plain MLP; and no memory for one that no layer has
+d=qwen3_moe_dense
+zstd -dqc "$TOP/tests/golden/families/$d.tar.zst" | tar -C $d -xf -
+deepen $d/model 0
+for c in f32 bf16; do
+	walk "$d, the last layer has no experts, $c" 6 --compute $c -m $d/model small
+done
+for i in 16 160; do
+	rm -rf wide; mkdir wide
+	zstd -dqc "$TOP/tests/golden/families/qwen3_moe.tar.zst" | tar -C wide -xf -
+	jq ".intermediate_size = $i" wide/model/config.json >x.json
+	mv x.json wide/model/config.json
+	train -n -m wide/model small | grep MiB >wide.$i
+done
+ok 'a width that no layer has takes no memory' cmp wide.16 wide.160
 
 # records that may be split: smaller micro-batches, too; never more time for
 # more memory, and no other result but for rounding

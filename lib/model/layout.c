@@ -31,19 +31,37 @@ shared_rows(const struct peft_run *run, int saved)
 	return saved < PEFT_SAVED_ATTN ? run->caps.tokens : run->rowcap;
 }
 
+/* Of a matrix of the last layer, the same: it may have none itself. */
+static size_t
+shared_width(const struct peft_run *run, int saved)
+{
+	size_t l, last = run->net->config.layers - 1, w;
+	size_t most = peft_saved_width(run, last, saved);
+
+	for (l = 0; l < last; l++) {
+		w = peft_saved_width(run, l, saved);
+		if (w > most && peft_waits(run, l, saved) != PEFT_WAIT_WHOLE)
+			most = w;
+	}
+	return most;
+}
+
 static void
 layout_matrices(struct peft_run *run, struct peft_saved *s, size_t l)
 {
 	struct peft_arena *a = &run->arena;
+	bool last = l + 1 == run->net->config.layers;
 	size_t T = run->caps.tokens, width;
 	int k;
 
 	for (k = 0; k < PEFT_NSAVED; k++) {
 		enum peft_wait wait = peft_waits(run, l, k);
 
-		if ((width = peft_saved_width(run, k)) == 0)
+		width = last ? shared_width(run, k) :
+		    peft_saved_width(run, l, k);
+		if (width == 0)
 			continue;
-		if (l + 1 == run->net->config.layers)
+		if (last)
 			s->at[k] = floats(a, shared_rows(run, k), width);
 		else if (wait == PEFT_WAIT_WHOLE)
 			s->at[k] = floats(a, T, width);
@@ -64,7 +82,7 @@ layout_part(struct peft_run *run, struct peft_saved *s, enum peft_layerpart p,
 
 	if (p == PEFT_PART_ATTENTION)
 		s->lse = floats(&run->arena, rows, c->heads);
-	if (p == PEFT_PART_INNER && c->experts > 0)
+	if (p == PEFT_PART_INNER && peft_have_experts(run, l, end))
 		peft_experts_saved(run, s, l, end);
 	for (slot = 0; slot < PEFT_NSLOT; slot++)
 		if (peft_part_of(slot) == p)
@@ -164,7 +182,7 @@ layout_attention(struct peft_run *run)
 	if (!run->caps.train)
 		return;
 	run->dqkv = floats(a, T, run->net->at.ld);
-	if (peft_saved_width(run, PEFT_SAVED_RAW) > 0)
+	if (peft_saved_width(run, 0, PEFT_SAVED_RAW) > 0)
 		run->draw = floats(a, T, run->net->at.ld);
 	if (c->kv_rank > 0) {
 		run->dlatent = floats(a, T, c->kv_rank);
@@ -188,9 +206,11 @@ layout_passing(struct peft_run *run)
 	layout_attention(run);
 	end = a->used;
 	peft_arena_release(a, mark);
-	run->act = floats(a, T, c->inter);
-	if (run->caps.train)
-		run->dact = floats(a, T, c->inter);
+	if (peft_have_mlp(run, 0, c->layers)) {
+		run->act = floats(a, T, c->inter);
+		if (run->caps.train)
+			run->dact = floats(a, T, c->inter);
+	}
 	if (a->used < end)
 		a->used = end;
 }

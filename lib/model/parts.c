@@ -43,8 +43,24 @@ peft_part_of(int slot)
 	return (enum peft_layerpart)p;
 }
 
+bool
+peft_have_experts(const struct peft_run *run, size_t l, size_t end)
+{
+	while (l < end && run->net->layers[l].experts == NULL)
+		l++;
+	return l < end;
+}
+
+bool
+peft_have_mlp(const struct peft_run *run, size_t l, size_t end)
+{
+	while (l < end && run->net->layers[l].experts != NULL)
+		l++;
+	return l < end;
+}
+
 size_t
-peft_saved_width(const struct peft_run *run, int saved)
+peft_saved_width(const struct peft_run *run, size_t layer, int saved)
 {
 	const struct peft_config *c = &run->net->config;
 	uint32_t has = c->t.has;
@@ -62,8 +78,8 @@ peft_saved_width(const struct peft_run *run, int saved)
 		[PEFT_SAVED_O] = has & PEFT_BIT(PEFT_ATTN_POST) ? c->hidden :
 		    0,
 		[PEFT_SAVED_MID] = c->hidden,
-		[PEFT_SAVED_GU] = has & PEFT_BIT(PEFT_DOWN) ? gated *
-		    c->inter : 0,
+		[PEFT_SAVED_GU] = has & PEFT_BIT(PEFT_DOWN) &&
+		    peft_have_mlp(run, layer, layer + 1) ? gated * c->inter : 0,
 		[PEFT_SAVED_DOWN] = has & PEFT_BIT(PEFT_MLP_POST) ?
 		    c->hidden : 0,
 	};
@@ -85,8 +101,8 @@ made_with(const struct peft_run *run, size_t layer, enum peft_layerpart p)
 {
 	if (p == PEFT_PART_DOWN && run->net->layers[layer].experts != NULL)
 		return PEFT_PART_INNER;
-	if (p == PEFT_PART_TURNED && peft_saved_width(run, PEFT_SAVED_RAW) ==
-	    0)
+	if (p == PEFT_PART_TURNED && peft_saved_width(run, layer,
+	    PEFT_SAVED_RAW) == 0)
 		return PEFT_PART_QUERIES;
 	return p;
 }
@@ -108,7 +124,7 @@ peft_part_is_there(const struct peft_run *run, size_t layer,
 
 	for (i = 0; i < PEFT_NSAVED; i++)
 		if (peft_parts[p].saved >> i & 1)
-			n += peft_saved_width(run, i);
+			n += peft_saved_width(run, layer, i);
 	for (i = 0; i < PEFT_NSLOT; i++)
 		if (peft_part_of(i) == p)
 			n += peft_run_hook_saved(run, i, layer, layer + 1);

@@ -121,13 +121,20 @@ peft_stash_of_mid(const struct peft_run *run, size_t layer)
 	return stash_of(run, &run->saved[layer], PEFT_SAVED_MID);
 }
 
+/* Floats a row. */
+static size_t
+width_of(const struct peft_run *run, const struct peft_saved *s, int k)
+{
+	return peft_saved_width(run, (size_t)(s - run->saved), k);
+}
+
 static void
 put_away(const struct peft_run *run, const struct peft_saved *s, int k)
 {
 	uint16_t *to = stash_of(run, s, k);
 
 	if (to != NULL)
-		go(run, s->at[k], to, run->T * peft_saved_width(run, k),
+		go(run, s->at[k], to, run->T * width_of(run, s, k),
 		    round_piece);
 }
 
@@ -159,7 +166,7 @@ peft_unstash(const struct peft_run *run, const struct peft_saved *s)
 	for (k = 0; k < PEFT_NSAVED; k++)
 		if (k != PEFT_SAVED_GU && (from = stash_of(run, s, k)) != NULL)
 			go(run, s->at[k], from, run->T *
-			    peft_saved_width(run, k), widen_piece);
+			    width_of(run, s, k), widen_piece);
 }
 
 /* The last layer's backward follows at once: it has nothing rounded. */
@@ -174,7 +181,7 @@ peft_stash_even(const struct peft_run *run, size_t layer)
 	for (k = 0; k < PEFT_NSAVED; k++)
 		if (s->stash[k] == NULL)
 			go(run, s->at[k], NULL, run->T *
-			    peft_saved_width(run, k), trim_piece);
+			    width_of(run, s, k), trim_piece);
 }
 
 uint16_t *
