@@ -88,6 +88,22 @@ for i in 16 160; do
 done
 ok 'a width that no layer has takes no memory' cmp wide.16 wide.160
 
+# what is used rounded is there in f32 beside it only if an adapter looks at it
+peft-quantize -q -t f32 -o stored/ base
+weights() {
+	train -n --compute "$1" -m stored --target all-linear "$2" "$3" long |
+	    awk '/^weights/ { print $6 }'
+}
+for c in bf16 int8; do
+	for how in '--method lora' '--method miss' '--set use_dora=true'; do
+		# shellcheck disable=SC2086
+		weights $c $how
+	done | paste -s -d ' ' >sizes
+	sed "s/^/# $c: LoRA, MiSS, DoRA: /" sizes
+	ok "$c: weights that DoRA looks at stay" awk '
+	    { bad = $1 != $2 || $3 - $1 < .1 } END { exit bad || NR != 1 }' sizes
+done
+
 # records that may be split: smaller micro-batches, too; never more time for
 # more memory, and no other result but for rounding
 jq -nc '[range(16) as $r | [range(30 + $r) | (. * 7 + $r * 31) % 500 + 3] |

@@ -48,6 +48,17 @@ peft_hooks_end(struct peft_run *run)
 	each(run, true);
 }
 
+bool
+peft_hooks_read(const struct peft_site *site)
+{
+	const struct peft_hook *h;
+
+	for (h = site->hooks; h != NULL; h = h->next)
+		if (h->ops->reads != NULL && h->ops->reads(h->self))
+			return true;
+	return false;
+}
+
 size_t
 peft_hooks_memory(const struct peft_sites *s)
 {

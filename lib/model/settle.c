@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "model/net-impl.h"
+#include "model/hooks-impl.h"
 
 enum {
 	PIECE = 1 << 14,	/* floats of a task */
@@ -209,19 +209,22 @@ settled_size(const struct peft_net *net, const struct peft_weight *w)
 	return (int64_t)(w->nelem * sizeof(uint16_t));
 }
 
-/* Bytes that a linear takes less than its stored form; the stored form of a
- * head that is the embedding is counted there. */
+/* Bytes that a linear takes less than its stored form, which is there all the
+ * same if an adapter looks at it; that of a head that is the embedding is
+ * counted there. */
 static int64_t
 saved_one(struct peft_net *net, struct peft_linear *lin, struct peft_err *err)
 {
 	const struct peft_weight *w = lin->copy != NULL ? &lin->stored :
 	    &lin->w;
 
+	bool stays;
+
 	(void)err;
 	if (!is_settled(net, lin))
 		return 0;
-	return (lin->site->weight == SIZE_MAX ? 0 : (int64_t)w->nbytes) -
-	    settled_size(net, w);
+	stays = lin->site->weight == SIZE_MAX || peft_hooks_read(lin->site);
+	return (stays ? 0 : (int64_t)w->nbytes) - settled_size(net, w);
 }
 
 size_t

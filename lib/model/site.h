@@ -90,6 +90,8 @@ struct peft_thin {
 struct peft_hook_ops {
 	/* Bytes that are kept as long as the adapter is attached. */
 	size_t	(*memory)(const void *self);
+	/* At a linear: do passes look at its weight as it is stored? */
+	bool	(*reads)(const void *self);
 	/* Before the passes over a micro-batch, and after its backward: what
 	 * is a function of the parameters alone.  product: scratch for
 	 * peft_product_forward() with any of the model's weights.  (cpu NULL:

@@ -115,7 +115,7 @@ back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 		}
 }
 
-static const struct peft_dense_ops ops = { false, rows, back };
+static const struct peft_dense_ops ops = { NULL, rows, back };
 
 const struct peft_method peft_c3a = {
 	.type = "C3A", .name = "c3a",

@@ -17,6 +17,22 @@ strip_of(const struct peft_module *m)
 	return m->site->out < STRIP ? m->site->out : STRIP;
 }
 
+bool
+peft_dense_always(const struct peft_module *m)
+{
+	(void)m;
+	return true;
+}
+
+bool
+peft_dense_reads(const void *module)
+{
+	const struct peft_module *m = module;
+	const struct peft_dense_ops *ops = m->method->ops;
+
+	return ops->base != NULL && ops->base(m);
+}
+
 static size_t
 saved(const void *self, size_t T)
 {
@@ -66,7 +82,7 @@ strip_task(void *ctx, size_t task, int thread)
 	const struct peft_dense_ops *ops = s->m->method->ops;
 	size_t in = s->m->site->in, i = task * PART;
 	size_t n = s->n - i < PART ? s->n - i : PART;
-	float *w = ops->base ? s->w + i * in : NULL;
+	float *w = peft_dense_reads(s->m) ? s->w + i * in : NULL;
 
 	(void)thread;
 	if (w != NULL && s->m->site->transposed)
@@ -164,8 +180,8 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 }
 
 const struct peft_hook_ops peft_dense_hook = {
-	.saved = saved, .scratch = scratch, .forward = forward,
-	.backward = backward,
+	.reads = peft_dense_reads, .saved = saved, .scratch = scratch,
+	.forward = forward, .backward = backward,
 };
 
 int
@@ -174,6 +190,7 @@ peft_dense_merge(const struct peft_module *m, enum peft_leaf leaf,
     const struct peft_rows *base, struct peft_err *err)
 {
 	const struct peft_dense_ops *ops = m->method->ops;
+	bool reads = peft_dense_reads(m);
 	size_t in = m->site->in, i;
 	float *delta = peft_calloc(in, sizeof(*delta), err);
 
@@ -183,7 +200,7 @@ peft_dense_merge(const struct peft_module *m, enum peft_leaf leaf,
 		return -1;
 	for (i = 0; i < n; i++) {
 		memset(delta, 0, in * sizeof(*delta));
-		ops->rows(m, first + i, 1, ops->base ? rows + i * in : NULL,
+		ops->rows(m, first + i, 1, reads ? rows + i * in : NULL,
 		    delta);
 		peft_vec_best()->axpy(rows + i * in, weight, delta, in);
 	}

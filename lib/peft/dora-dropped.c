@@ -128,8 +128,9 @@ saved(const void *self, size_t T)
 }
 
 static const struct peft_hook_ops dropped = {
-	.memory = peft_dora_memory, .begin = peft_dora_begin, .saved = saved,
-	.scratch = scratch, .forward = forward, .backward = backward,
+	.memory = peft_dora_memory, .reads = peft_dora_reads,
+	.begin = peft_dora_begin, .saved = saved, .scratch = scratch,
+	.forward = forward, .backward = backward,
 	.output_back = output_back,
 };
 

@@ -174,7 +174,7 @@ back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 	free(x);
 }
 
-static const struct peft_dense_ops ops = { false, rows_of, back };
+static const struct peft_dense_ops ops = { NULL, rows_of, back };
 
 const struct peft_method peft_fourierft = {
 	.type = "FOURIERFT", .name = "fourierft",

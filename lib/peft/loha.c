@@ -146,7 +146,7 @@ back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 		}
 }
 
-static const struct peft_dense_ops ops = { false, rows, back };
+static const struct peft_dense_ops ops = { NULL, rows, back };
 
 const struct peft_method peft_loha = {
 	.type = "LOHA", .name = "loha",

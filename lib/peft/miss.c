@@ -115,9 +115,9 @@ rows_of(const struct peft_module *m, size_t first, size_t n, const float *w,
 {
 	size_t in = m->site->in, mini = m->own[MINI], o, i;
 
-	for (o = first; o < first + n; o++, delta += in, w += in) {
+	for (o = first; o < first + n; o++, delta += in) {
 		if (is_bat(m)) {
-			bat_row(m, o, w, delta);
+			bat_row(m, o, w + (o - first) * in, delta);
 			continue;
 		}
 		for (i = 0; i < in; i++)
@@ -142,7 +142,7 @@ back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 	}
 }
 
-static const struct peft_dense_ops ops = { true, rows_of, back };
+static const struct peft_dense_ops ops = { is_bat, rows_of, back };
 
 const struct peft_method peft_miss = {
 	.type = "MISS", .name = "miss",

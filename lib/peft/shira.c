@@ -137,7 +137,7 @@ back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 	}
 }
 
-static const struct peft_dense_ops ops = { false, rows_of, back };
+static const struct peft_dense_ops ops = { NULL, rows_of, back };
 
 const struct peft_method peft_shira = {
 	.type = "SHIRA", .name = "shira", .knobs = { [PEFT_KNOB_RANK] = "r" },
