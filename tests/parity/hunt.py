@@ -45,6 +45,8 @@ BASES["llama_tied"] = ("llama", dict(families.GQA, head_dim=12,
                                      tie_word_embeddings=True,
                                      attention_bias=True, mlp_bias=True))
 MOE = "mixtral", "qwen3_moe", "deepseek_v2"
+CENTRED = ("gpt2", "phi", "bloom", "opt", "gpt_neox", "gptj", "falcon_7b",
+           "falcon_40b", "stablelm", "starcoder2", "cohere", "mpt")
 FROZEN = "ranknum", "w_norm", "prototype"
 # how the base is stored, besides f32, and the end of its name
 STORES = {"nf4": "/", "fp4": "/", "int8": "/", "q8_0": ".gguf",
@@ -123,6 +125,11 @@ def apart(method, family, kw, tied):
     if kw.get("init_lora_weights") in ("pissa", "olora") and any(
             "lm_head" in n for n in names) and tied:
         return "PEFT takes the part from the embedding, too"
+    if method == "miss" and kw.get("init_weights") == "mini" and \
+            kw["mini_r"] == 1 and (any("lm_head" in n for n in names) or
+                                   family in CENTRED):
+        return "the same is added to all that a softmax or a norm takes " \
+            "the mean of: its gradient is rounding alone"
     names.append(str(kw.get("modules_to_save")))
     if tied and kw.get("ensure_weight_tying") and family in (
             "gpt2", "bloom", "falcon_7b", "mpt") and any(
