@@ -92,6 +92,15 @@ kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
 ok 'three checkpoints' [ -f w2.ckpt ] && [ -f w2.ckpt.1 ] && [ -f w2.ckpt.2 ] && [ ! -f w2.ckpt.3 ]
 expect 0 '' averaged --keep-checkpoints 3 --resume -o w2/
 ok '8-bit moments, averages and noise go on to the same bytes' cmp w1/adapter_model.safetensors w2/adapter_model.safetensors
+# tensors that are large enough for moments of 8 bits, which are no floats
+eight() { peft-train -q -m base --lr 1e-2 --rank 64 --optimizer adamw8bit --batch 4 --epochs 20 "$@" t; }
+expect 0 '' eight -o e1/
+peft-train -q -m base --lr 1e-2 --rank 64 --optimizer adamw8bit --batch 4 --epochs 20 --save-every 2 -o e2/ t & pid=$!
+while [ ! -f e2.ckpt ] && kill -0 $pid 2>/dev/null; do :; done
+kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
+ok 'a checkpoint of 8-bit codes' grep -q '"m/[^"]*": *{"dtype":"U8"' e2.ckpt
+expect 0 '' eight --resume -o e2/
+ok 'codes go on to the same bytes' cmp e1/adapter_model.safetensors e2/adapter_model.safetensors
 expect 0 '' train --eval e --eval t --eval-every 1 --patience 2 --lr 1 --epochs 40 --log p.log -o p/ t
 ok 'a run that does not get better ends' sh -c "jq -s -e '([.[] | select(.best) | .step] | max) as \$b | (map(.step // 0) | max) == \$b + 2' p.log >/dev/null"
 ok 'two sets in the log' sh -c "jq -r '.eval // empty' p.log | sort -u | tr '\n' ' ' | grep -qx 'e t '"

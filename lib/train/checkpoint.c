@@ -19,10 +19,26 @@
 
 /* One array of one tensor, and its name in the file: "m/base_model. ..." */
 struct piece {
-	char	*name;
-	float	*at;
-	size_t	 n;
+	char		*name;
+	float		*at;
+	size_t		 n;
+	enum peft_dtype	 dtype;		/* f32; u8: codes, four to a float */
 };
+
+static enum peft_dtype
+dtype_of(const struct peft_trainer *t, int part, const struct peft_param *p)
+{
+	const struct peft_optimiser *o = t->opt.optimiser;
+
+	return part >= 0 && o->coded != NULL && o->coded(p, part) ? PEFT_U8 :
+	    PEFT_F32;
+}
+
+static size_t
+elements(const struct piece *p)
+{
+	return p->n * sizeof(float) / peft_dtypes[p->dtype].bytes;
+}
 
 /* All of them; *n: how many.  To be freed with free_pieces. */
 static struct piece *
@@ -43,7 +59,7 @@ make_pieces(const struct peft_trainer *t, size_t *n, struct peft_err *err)
 			peft_buf_printf(&b, "%s/%s", a[k].name,
 			    t->params[i].name);
 			p[(*n)++] = (struct piece){ b.data, a[k].at + at,
-			    floats };
+			    floats, dtype_of(t, a[k].part, &t->params[i]) };
 			at += floats;
 		}
 	return p;
@@ -103,23 +119,17 @@ checksum(const struct piece *p, size_t n, const struct said *s,
 }
 
 static int
-get(void *ctx, size_t first, size_t n, float *dst, struct peft_err *err)
-{
-	const struct piece *p = ctx;
-
-	(void)err;			/* an array is one row */
-	memcpy(dst, p->at + first * p->n, n * p->n * sizeof(*dst));
-	return 0;
-}
-
-static int
 put_pieces(struct peft_sink *sink, struct piece *p, size_t n,
     struct peft_err *err)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		struct peft_rows rows = { .get = get, .ctx = &p[i] };
+		struct peft_weight w = { .dtype = p[i].dtype, .ndim = 1,
+		    .shape = { elements(&p[i]) }, .rows = 1,
+		    .cols = elements(&p[i]), .nelem = elements(&p[i]),
+		    .nbytes = p[i].n * sizeof(float), .data = p[i].at };
+		struct peft_rows rows = { .raw = &w };
 
 		if (peft_sink_put(sink, &rows, err) == -1)
 			return -1;
@@ -141,7 +151,8 @@ open_sink(const struct peft_trainer *t, const struct piece *p, size_t n,
 		return NULL;
 	for (i = 0; i < n; i++)
 		s[i] = (struct peft_spec){ .name = p[i].name,
-		    .dtype = PEFT_F32, .ndim = 1, .shape = { p[i].n } };
+		    .dtype = p[i].dtype, .ndim = 1,
+		    .shape = { elements(&p[i]) } };
 	sink = peft_sink_open(&o, s, n, NULL, 0, err);
 	free(s);
 	return sink;
@@ -255,7 +266,7 @@ read_piece(struct peft_source *s, const struct piece *p, struct peft_err *err)
 		return peft_seterr(err, "%s is missing", p->name);
 	if (peft_source_load(s, index, &w, err) == -1)
 		return -1;
-	if (w.dtype != PEFT_F32 || w.nelem != p->n)
+	if (w.dtype != p->dtype || w.nelem != elements(p))
 		return peft_seterr(err, "%s has another shape", p->name);
 	memcpy(p->at, w.data, w.nbytes);
 	return 0;

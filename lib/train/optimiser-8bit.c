@@ -29,6 +29,12 @@ floats(const struct peft_param *p, int part)
 	return part == ABSMAX ? 2 * blocks(p->n) : (p->n + 3) / 4;
 }
 
+static bool
+coded(const struct peft_param *p, int part)
+{
+	return p->n >= SMALLEST && part != ABSMAX;
+}
+
 /* The map for what is never negative: seven decades below 1, of 2, 4 ... 128
  * values evenly spread, and 0 and 1. */
 static void
@@ -100,4 +106,5 @@ step(const struct peft_optstep *s, struct peft_param *p, float *const state[])
 
 const struct peft_optimiser peft_adamw8bit = { .name = "adamw8bit",
     .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .part = { "m", "v",
-    "absmax" }, .floats = floats, .step = step, .shown = -1 };
+    "absmax" }, .floats = floats, .coded = coded,
+    .step = step, .shown = -1 };

@@ -28,6 +28,8 @@ struct peft_optimiser {
 	const char	*part[PEFT_OPTPARTS];	/* names; NULL: not used */
 	/* Its floats for a tensor; NULL: as many as the tensor has. */
 	size_t		(*floats)(const struct peft_param *, int part);
+	/* Are these no floats, but codes of a byte, four to one?  NULL: no. */
+	bool		(*coded)(const struct peft_param *, int part);
 	/* First values, where zeros will not do; NULL: zeros. */
 	void		(*start)(const struct peft_param *,
 			    float *const state[]);
