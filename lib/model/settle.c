@@ -217,7 +217,6 @@ saved_one(struct peft_net *net, struct peft_linear *lin, struct peft_err *err)
 {
 	const struct peft_weight *w = lin->copy != NULL ? &lin->stored :
 	    &lin->w;
-
 	bool stays;
 
 	(void)err;
