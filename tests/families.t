@@ -68,6 +68,19 @@ kv_b() {
 	rm -r parts parts.logits whole.*
 }
 
+# near A B: f32 that differ by 1e-6 of the largest at most: of few tokens MXFP4
+# goes by whole numbers, where the processor has VNNI, and its values do not
+near() {
+	cat "$1" "$2" | perl -0777 -ne 'my @x = unpack("f*", $_); my $n = @x / 2;
+	    my $top = 0; my $off = 0;
+	    for my $i (0 .. $n - 1) {
+		$top = abs($x[$i]) if abs($x[$i]) > $top;
+		my $d = abs($x[$i] - $x[$i + $n]); $off = $d if !($d <= $off);
+	    }
+	    print STDERR "# off by $off of $top\n";
+	    exit !($n > 0 && $n == int($n) && $off <= 1e-6 * $top)'
+}
+
 # mx4 NAME: with MXFP4 experts, as gpt-oss is published; some of them -0
 mx4() {
 	mkdir mx
@@ -102,9 +115,10 @@ mx4() {
 	for m in mx mx.f32 mx.gguf; do
 		logits-tool $m <six >$m.logits
 	done
-	ok "$1: MXFP4: the same logits, all three" sh -c \
-	    '[ -s mx.logits ] && cmp mx.logits mx.f32.logits &&
-	    cmp mx.logits mx.gguf.logits'
+	ok "$1: MXFP4: the same logits, both" sh -c \
+	    '[ -s mx.logits ] && cmp mx.logits mx.gguf.logits'
+	ok "$1: MXFP4: those of its values, but for rounding" \
+	    near mx.logits mx.f32.logits
 	expect 0 'peft-quantize: 24 weights of experts stay bf16, as *' \
 	    peft-quantize -t nf4 -o mx.bnb/ mx
 	ok "$1: experts of NF4 only if that is asked for" sh -c \
@@ -128,7 +142,7 @@ mx4() {
 	ok "$1: NF4: the logits of its values" cmp mx.nf4.logits mx.wide.logits
 	peft-quantize -q -t bf16 --shard 12K -o mx.shards/ mx
 	logits-tool mx.shards <six >mx.shards.logits
-	ok "$1: in shards" cmp mx.logits mx.shards.logits
+	ok "$1: in shards" cmp mx.f32.logits mx.shards.logits
 	rm -r mx mx.*
 }
 
@@ -197,7 +211,7 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 			logits-tool "$name/$m" <six >"$m.logits"
 		done
 		logits-tool "$name.gguf" <six >gguf.logits
-		ok "$name: the same logits, all three" sh -c \
+		ok "$name: the same logits, both" sh -c \
 		    '[ -s model.logits ] && cmp model.logits back.logits &&
 		    cmp model.logits gguf.logits'
 		kv_b "$name"
@@ -216,7 +230,7 @@ for pack in "$TOP"/tests/golden/families/*.tar.zst; do
 			logits-tool "$name/$m" <six >"$m.logits"
 		done
 		logits-tool "$name.gguf" <six >gguf.logits
-		ok "$name: the same logits, all three" sh -c \
+		ok "$name: the same logits, both" sh -c \
 		    '[ -s model.logits ] && cmp model.logits back.logits &&
 		    cmp model.logits gguf.logits'
 		sed -i 's/"truncate": false/"truncate": true/' "$name/back/config.json"
