@@ -155,7 +155,10 @@ $(BUILD)/parts: FORCE
 #: make check      run the tests (T=tests/merge.t: one of them)
 check: $(BINS) $(HELPERS) $(FUZZERS) $(BENCHES)
 	PATH="$(abspath $(BUILD))/bin:$$PATH" TOP="$(CURDIR)" \
-	    $(PROVE) $(PROVEFLAGS) $(or $(T),tests/*.t)
+	    $(PROVE) $(PROVEFLAGS) $(or $(T),$(LONG) $(filter-out $(LONG), \
+	    $(wildcard tests/*.t)))
+# what takes longest goes first: nothing waits for it with a core idle
+LONG	= tests/math.t tests/goldens.t tests/families.t tests/train.t
 
 #: make demo       the whole chain on a real model, in five minutes
 demo:
