@@ -26,6 +26,15 @@ struct peft_chunk {
 	size_t	pos;		/* in the panels of the slab */
 };
 
+/* How large products are cut. */
+struct peft_cut {
+	size_t	slab;		/* elements of a slab at most, */
+	size_t	many;		/* and where tokens are many */
+	size_t	deepest;	/* rows of its panels; 0: a chunk's */
+	size_t	lowest;		/* rows of a tile */
+	size_t	tiles;		/* at least, if it goes */
+};
+
 struct peft_products {
 	struct peft_cpu			*cpu;
 	struct peft_expander		 e;
@@ -72,6 +81,8 @@ struct peft_products peft_product_begin(struct peft_cpu *, enum peft_compute,
 void	peft_product_slabs(struct peft_products *);
 /* Floats of the slab. */
 size_t	peft_product_slab(const struct peft_expander *);
+/* By what panels are made of: f32, or less. */
+const struct peft_cut *peft_cut_of(const struct peft_expander *);
 
 /* product-tile.c: the products of the slab at hand; floats of a thread's tile
  * of up to T tokens, if what is dense is made of such panels. */
@@ -168,13 +179,6 @@ static inline bool
 peft_is_rounded(const struct peft_expander *e)
 {
 	return e->trim || e->bf16 != NULL || e->int8 != NULL;
-}
-
-/* Are panels of f32? */
-static inline bool
-peft_is_wide(const struct peft_expander *e)
-{
-	return e->size == sizeof(float);
 }
 
 static inline size_t

@@ -13,35 +13,27 @@
 #include "quant/product-impl.h"
 
 enum {
-	DEPTH = 2048,		/* most of a slab's panels */
-	SLAB = 1 << 20,		/* elements of a slab: third cache */
 	MADE = 128,		/* panels in its place, if they are there */
-	SLAB32 = 1 << 19,	/* of f32; half of it, which stays in the
-				 * second cache, for MANY tokens: with fewer
-				 * threads would wait for each other too
-				 * often */
-	MANY = 1024
+	MANY = 1024		/* tokens */
 };
+
+/* A slab stays in the third cache.  Of f32 half of it in the second, if tokens
+ * are many: with fewer, threads would wait for each other too often. */
+static const struct peft_cut narrow = { .slab = 1 << 20, .many = 1 << 20,
+    .deepest = 2048, .lowest = 64, .tiles = 16 };
+static const struct peft_cut wide = { .slab = 1 << 19, .many = 1 << 18,
+    .deepest = 0, .lowest = 32, .tiles = 32 };
+
+const struct peft_cut *
+peft_cut_of(const struct peft_expander *e)
+{
+	return e->size == sizeof(float) ? &wide : &narrow;
+}
 
 size_t
 peft_product_slab(const struct peft_expander *e)
 {
-	return peft_is_wide(e) ? SLAB32 : SLAB * e->size / sizeof(float);
-}
-
-/* Elements of the slab, and how deep it is at most: of f32 a chunk. */
-static size_t
-room_of(const struct peft_products *j)
-{
-	if (!peft_is_wide(&j->e))
-		return SLAB;
-	return j->T < MANY ? SLAB32 : SLAB32 / 2;
-}
-
-static size_t
-deepest(const struct peft_products *j)
-{
-	return peft_is_wide(&j->e) ? j->e.whole : DEPTH;
+	return peft_cut_of(e)->slab * e->size / sizeof(float);
 }
 
 /* What panels are made of, and how deep each is. */
@@ -184,12 +176,14 @@ static void
 shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 {
 	size_t of = j->back ? together(j) : peft_turns(j), most = MADE;
+	const struct peft_cut *cut = peft_cut_of(&j->e);
+	size_t deepest = cut->deepest > 0 ? cut->deepest : j->e.whole;
 	struct peft_chunk c = j->from;
 
 	j->nchunks = j->nmade = j->depth = 0;
 	for (; c.deep > 0; j->nchunks++) {
 		if (!j->made && !peft_is_low(j, &c) &&
-		    c.pos + rows_of(j, &c) > deepest(j))
+		    c.pos + rows_of(j, &c) > deepest)
 			break;
 		j->depth = c.pos + rows_of(j, &c);
 		j->nmade += rows_of(j, &c) == 0;
@@ -200,7 +194,8 @@ shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 	j->begins = j->from.seg == 0 && j->from.at == 0;
 	j->ends = c.deep == 0;
 	if (j->depth > 0)
-		most = room_of(j) / (j->depth * PEFT_PANEL);
+		most = (j->T < MANY ? cut->slab : cut->many) /
+		    (j->depth * PEFT_PANEL);
 	if (j->made)
 		most = peft_least(most, MADE);
 	/* the next slab begins with a block, too */

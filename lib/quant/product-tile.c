@@ -5,9 +5,7 @@
 
 enum {
 	ABREAST = 8,		/* panels of a tile, or some more */
-	TALLEST = 256, LOWEST = 64,	/* rows of a tile */
-	TILES = 16,		/* at least, if it goes */
-	LOWEST32 = 32, TILES32 = 32	/* of f32, whose slabs are small */
+	TALLEST = 256		/* rows of a tile */
 };
 
 /* Of what goes along: panels of a tile, all that are side by side, and a row
@@ -164,12 +162,11 @@ tile_task(void *ctx, size_t task, int thread)
 void
 peft_product_tiles(struct peft_products *j)
 {
+	const struct peft_cut *cut = peft_cut_of(&j->e);
 	size_t groups = groups_of(j);
-	size_t lowest = peft_is_wide(&j->e) ? LOWEST32 : LOWEST;
-	size_t tiles = peft_is_wide(&j->e) ? TILES32 : TILES;
 
-	for (j->m = TALLEST; j->m > lowest; j->m /= 2)
-		if (groups * peft_pieces(j->T, j->m) >= tiles)
+	for (j->m = TALLEST; j->m > cut->lowest; j->m /= 2)
+		if (groups * peft_pieces(j->T, j->m) >= cut->tiles)
 			break;
 	j->down = peft_pieces(j->T, j->m);
 	peft_cpu_run(j->cpu, groups * j->down, tile_task, j);
