@@ -70,6 +70,10 @@ float	peft_tile_mask(const struct peft_run *, size_t head, float *s,
 const float *peft_bunch_rows(const struct peft_bunch *, const float *src,
 	    size_t *ld, float *copy, size_t n);
 
+/* How many heads a task has, of so many stretches of tokens that are tasks:
+ * those that share keys and values, or 1.  Results have the same bits. */
+size_t	peft_heads_together(const struct peft_run *, size_t stretches);
+
 /* Pack n floats of each token of a node and of all above it, which lie at
  * src in rows of lds: `rows' (or NULL) as columns, ld n elements from 32 to
  * the next 32 tokens; `cols' (or NULL) as rows, ldc from 32 features to the
@@ -119,10 +123,6 @@ void	peft_keys_add(const struct peft_keys_sum *,
 void	peft_keys_back(const struct peft_run *, size_t node, size_t head,
 	    const struct peft_keys_sum *, float *copy, float *dqkv);
 void	peft_keys_back_sum(const struct peft_run *, float *dqkv);
-
-/* How many heads a task has, of so many stretches of tokens that are tasks:
- * those that share keys and values, or 1.  Results have the same bits. */
-size_t	peft_heads_together(const struct peft_run *, size_t stretches);
 
 /* Scratch of a thread; attention-back.c: get what is needed from it. */
 struct peft_arena peft_attention_arena(const struct peft_run *, int thread);

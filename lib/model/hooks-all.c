@@ -49,6 +49,13 @@ peft_hooks_end(struct peft_run *run)
 }
 
 bool
+peft_hook_always(const void *self)
+{
+	(void)self;
+	return true;
+}
+
+bool
 peft_hooks_read(const struct peft_site *site)
 {
 	const struct peft_hook *h;

@@ -82,7 +82,7 @@ layout_part(struct peft_run *run, struct peft_saved *s, enum peft_layerpart p,
 
 	if (p == PEFT_PART_ATTENTION)
 		s->lse = floats(&run->arena, rows, c->heads);
-	if (p == PEFT_PART_INNER && peft_have_experts(run, l, end))
+	if (p == PEFT_PART_INNER && peft_have_mlp(run, l, end, true))
 		peft_experts_saved(run, s, l, end);
 	for (slot = 0; slot < PEFT_NSLOT; slot++)
 		if (peft_part_of(slot) == p)
@@ -206,7 +206,7 @@ layout_passing(struct peft_run *run)
 	layout_attention(run);
 	end = a->used;
 	peft_arena_release(a, mark);
-	if (peft_have_mlp(run, 0, c->layers)) {
+	if (peft_have_mlp(run, 0, c->layers, false)) {
 		run->act = floats(a, T, c->inter);
 		if (run->caps.train)
 			run->dact = floats(a, T, c->inter);

@@ -51,8 +51,8 @@ enum peft_layerpart peft_part_of(int slot);
 /* Floats a row of a matrix, 0: the layer has none.  (Experts keep what they
  * have in the middle of the MLP in matrices of their own.) */
 size_t	peft_saved_width(const struct peft_run *, size_t layer, int saved);
-/* Has one of layers l .. end experts, one of them a plain MLP? */
-bool	peft_have_experts(const struct peft_run *, size_t l, size_t end);
-bool	peft_have_mlp(const struct peft_run *, size_t l, size_t end);
+/* Has one of layers l .. end an MLP of experts, or a plain one? */
+bool	peft_have_mlp(const struct peft_run *, size_t l, size_t end,
+	    bool experts);
 
 #endif

@@ -44,17 +44,9 @@ peft_part_of(int slot)
 }
 
 bool
-peft_have_experts(const struct peft_run *run, size_t l, size_t end)
+peft_have_mlp(const struct peft_run *run, size_t l, size_t end, bool experts)
 {
-	while (l < end && run->net->layers[l].experts == NULL)
-		l++;
-	return l < end;
-}
-
-bool
-peft_have_mlp(const struct peft_run *run, size_t l, size_t end)
-{
-	while (l < end && run->net->layers[l].experts != NULL)
+	while (l < end && (run->net->layers[l].experts != NULL) != experts)
 		l++;
 	return l < end;
 }
@@ -68,6 +60,8 @@ peft_saved_width(const struct peft_run *run, size_t layer, int saved)
 	    2 : 1;
 	/* what products give is changed before attention sees it */
 	bool raw = has & PEFT_BIT(PEFT_Q_NORM) || c->t.qkv_clip > 0;
+	bool plain = has & PEFT_BIT(PEFT_DOWN) &&
+	    run->net->layers[layer].experts == NULL;
 	const size_t width[PEFT_NSAVED] = {
 		[PEFT_SAVED_X] = c->hidden,
 		[PEFT_SAVED_RAW] = raw ? run->net->at.ld : 0,
@@ -78,8 +72,7 @@ peft_saved_width(const struct peft_run *run, size_t layer, int saved)
 		[PEFT_SAVED_O] = has & PEFT_BIT(PEFT_ATTN_POST) ? c->hidden :
 		    0,
 		[PEFT_SAVED_MID] = c->hidden,
-		[PEFT_SAVED_GU] = has & PEFT_BIT(PEFT_DOWN) &&
-		    peft_have_mlp(run, layer, layer + 1) ? gated * c->inter : 0,
+		[PEFT_SAVED_GU] = plain ? gated * c->inter : 0,
 		[PEFT_SAVED_DOWN] = has & PEFT_BIT(PEFT_MLP_POST) ?
 		    c->hidden : 0,
 	};

@@ -91,7 +91,7 @@ struct peft_hook_ops {
 	/* Bytes that are kept as long as the adapter is attached. */
 	size_t	(*memory)(const void *self);
 	/* At a linear: do passes look at its weight as it is stored? */
-	bool	(*reads)(const void *self);
+	bool	(*reads)(const void *self);	/* or peft_hook_always */
 	/* Before the passes over a micro-batch, and after its backward: what
 	 * is a function of the parameters alone.  product: scratch for
 	 * peft_product_forward() with any of the model's weights.  (cpu NULL:
@@ -139,6 +139,8 @@ struct peft_hook_ops {
 	 * adapter's rows, and where the gradient is added (NULL: nowhere). */
 	const float *(*vector)(void *self, bool bias, float **grad);
 };
+
+bool	peft_hook_always(const void *self);
 
 struct peft_hook {
 	const struct peft_hook_ops *ops;

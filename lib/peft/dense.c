@@ -18,13 +18,6 @@ strip_of(const struct peft_module *m)
 }
 
 bool
-peft_dense_always(const struct peft_module *m)
-{
-	(void)m;
-	return true;
-}
-
-bool
 peft_dense_reads(const void *module)
 {
 	const struct peft_module *m = module;

@@ -12,8 +12,9 @@
  * Such a method's ops:
  */
 struct peft_dense_ops {
-	/* Is D a function of the base's rows, too?  (NULL: never) */
-	bool	(*base)(const struct peft_module *);
+	/* Is D of a module a function of the base's rows, too?  (NULL: never;
+	 * peft_hook_always) */
+	bool	(*base)(const void *module);
 	/* delta [n, in] (zero) += rows first .. first+n of D; w: the base's
 	 * rows, or NULL.  Called on several threads. */
 	void	(*rows)(const struct peft_module *, size_t first, size_t n,
@@ -27,8 +28,7 @@ struct peft_dense_ops {
 
 extern const struct peft_hook_ops peft_dense_hook;
 
-/* For ops.base: always.  And that of a module; a hook's reads(). */
-bool	peft_dense_always(const struct peft_module *);
+/* What ops.base says; a hook's reads(). */
 bool	peft_dense_reads(const void *module);
 
 int	peft_dense_merge(const struct peft_module *, enum peft_leaf,

@@ -128,7 +128,7 @@ saved(const void *self, size_t T)
 }
 
 static const struct peft_hook_ops dropped = {
-	.memory = peft_dora_memory, .reads = peft_dora_reads,
+	.memory = peft_dora_memory, .reads = peft_hook_always,
 	.begin = peft_dora_begin, .saved = saved, .scratch = scratch,
 	.forward = forward, .backward = backward,
 	.output_back = output_back,

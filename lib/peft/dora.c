@@ -16,14 +16,6 @@
 #include "peft/dora.h"
 #include "peft/rows.h"
 
-/* Norms of its rows, as they change. */
-bool
-peft_dora_reads(const void *self)
-{
-	(void)self;
-	return true;
-}
-
 size_t
 peft_dora_memory(const void *self)
 {
@@ -259,7 +251,7 @@ thin(const void *self, const struct peft_hook_call *c, struct peft_thin *w)
 }
 
 const struct peft_hook_ops peft_dora_hook = {
-	.memory = peft_dora_memory, .reads = peft_dora_reads,
+	.memory = peft_dora_memory, .reads = peft_hook_always,
 	.begin = peft_dora_begin, .saved = saved, .scratch = scratch,
 	.forward = forward, .backward = backward,
 	.output_back = output_back,

@@ -20,7 +20,6 @@ struct peft_dora {
 int	peft_dora_open(struct peft_module *, const struct peft_rows *base,
 	    struct peft_err *);
 size_t	peft_dora_memory(const void *);
-bool	peft_dora_reads(const void *);
 /* scale, back and inverse from the others; begin: from wa and aa of now,
  * too. */
 void	peft_dora_scales(const struct peft_module *);

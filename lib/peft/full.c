@@ -120,7 +120,7 @@ back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 			m->param[0]->grad[place(m, first + i, k)] += g[k];
 }
 
-static const struct peft_dense_ops ops = { peft_dense_always, rows_of, back };
+static const struct peft_dense_ops ops = { peft_hook_always, rows_of, back };
 
 /* y += b' - b */
 static void

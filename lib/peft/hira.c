@@ -123,7 +123,7 @@ back(const struct peft_module *m, size_t first, size_t n, float *w, float *g)
 	}
 }
 
-static const struct peft_dense_ops ops = { peft_dense_always, rows, back };
+static const struct peft_dense_ops ops = { peft_hook_always, rows, back };
 
 static const struct peft_hook_ops *
 hook_for(const struct peft_module *m)

@@ -104,8 +104,10 @@ bat_back(const struct peft_module *m, size_t o, const float *w,
 }
 
 static bool
-is_bat(const struct peft_module *m)
+is_bat(const void *module)
 {
+	const struct peft_module *m = module;
+
 	return ((const struct miss *)m->settings)->start == BAT;
 }
 
