@@ -67,6 +67,20 @@ peft_hooks_read(const struct peft_site *site)
 }
 
 size_t
+peft_hooks_rows(const struct peft_sites *s)
+{
+	const struct peft_hook *h;
+	size_t i, n, most = 0;
+
+	for (i = 0; i < s->n; i++)
+		for (h = s->at[i].hooks; h != NULL; h = h->next) {
+			n = h->ops->rows == NULL ? 0 : h->ops->rows(h->self);
+			most = n > most ? n : most;
+		}
+	return most;
+}
+
+size_t
 peft_hooks_memory(const struct peft_sites *s)
 {
 	const struct peft_virtual *v;

@@ -19,6 +19,8 @@ struct peft_hook_call peft_hook_at(struct peft_run *,
 void	peft_hooks_begin(struct peft_run *);
 void	peft_hooks_end(struct peft_run *);
 size_t	peft_hooks_memory(const struct peft_sites *);
+/* Rows that a hook's begin() multiplies with a weight, at most. */
+size_t	peft_hooks_rows(const struct peft_sites *);
 bool	peft_hooks_read(const struct peft_site *);
 /* Floats a row of run->input, run->dout. */
 size_t	peft_hooks_width(const struct peft_run *, enum peft_op_kind);

@@ -65,6 +65,7 @@ peft_run_product_scratch(const struct peft_run *run)
 {
 	const struct peft_sites *s = &run->net->sites;
 	size_t i, n, rows, T, most = 0, beside = peft_beside_width(run);
+	size_t own = peft_hooks_rows(s);
 
 	for (i = 0; i < s->n; i++) {
 		const struct peft_site *site = &s->at[i];
@@ -74,9 +75,9 @@ peft_run_product_scratch(const struct peft_run *run)
 		    PEFT_EMBEDDING && site->hooks == NULL) ||
 		    site->kind == PEFT_POSITION)
 			continue;
-		/* hooks may multiply more than the rows of a batch */
-		T = site->kind == PEFT_HEAD && site->hooks == NULL ?
-		    peft_run_tile(run) : SIZE_MAX;
+		T = site->kind == PEFT_HEAD ? peft_run_tile(run) :
+		    run->caps.tokens;
+		T = T > own ? T : own;
 		rows = turned ? site->in : rows_at_once(s, i);
 		n = peft_product_scratch(run->net->cpu, rows,
 		    turned ? site->out : site->in, beside, T);

@@ -94,9 +94,11 @@ struct peft_hook_ops {
 	bool	(*reads)(const void *self);	/* or peft_hook_always */
 	/* Before the passes over a micro-batch, and after its backward: what
 	 * is a function of the parameters alone.  product: scratch for
-	 * peft_product_forward() with any of the model's weights.  (cpu NULL:
-	 * for a merge.) */
+	 * peft_product_forward() with any of the model's weights, for as many
+	 * tokens as a batch has, or as `rows' says.  (cpu NULL: for a
+	 * merge.) */
 	void	(*begin)(void *self, struct peft_cpu *, float *product);
+	size_t	(*rows)(const void *self);
 	void	(*end)(void *self, struct peft_cpu *);
 	/* Floats between forward and backward (linear in T), and floats of
 	 * passing scratch, for T tokens. */
@@ -284,7 +286,7 @@ peft_site_is_turned(const struct peft_site *s)
 }
 
 /* y [T, out] = x W^T of a site that is loaded, without bias and hooks;
- * scratch as for begin(). */
+ * scratch as begin() has it. */
 void	peft_site_product(struct peft_cpu *, const struct peft_site *,
 	    const float *x, size_t ldx, size_t T, float *y, size_t ldy,
 	    float *scratch);

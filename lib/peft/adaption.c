@@ -117,6 +117,13 @@ prepare(struct peft_module *m, const struct peft_rows *base,
 	return 0;
 }
 
+/* The prompt's, times the weights of keys and values. */
+static size_t
+rows(const void *self)
+{
+	return ((const struct peft_module *)self)->own[LEN];
+}
+
 static void
 begin(void *self, struct peft_cpu *cpu, float *product)
 {
@@ -289,8 +296,8 @@ end(void *self, struct peft_cpu *cpu)
 }
 
 static const struct peft_hook_ops hook = {
-	.memory = memory, .begin = begin, .end = end, .scratch = scratch,
-	.forward = forward, .undo = undo,
+	.memory = memory, .begin = begin, .rows = rows, .end = end,
+	.scratch = scratch, .forward = forward, .undo = undo,
 	.backward = backward,
 };
 

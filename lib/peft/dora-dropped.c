@@ -129,8 +129,8 @@ saved(const void *self, size_t T)
 
 static const struct peft_hook_ops dropped = {
 	.memory = peft_dora_memory, .reads = peft_hook_always,
-	.begin = peft_dora_begin, .saved = saved, .scratch = scratch,
-	.forward = forward, .backward = backward,
+	.begin = peft_dora_begin, .rows = peft_dora_rows, .saved = saved,
+	.scratch = scratch, .forward = forward, .backward = backward,
 	.output_back = output_back,
 };
 

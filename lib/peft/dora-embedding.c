@@ -149,8 +149,9 @@ backward(void *self, const struct peft_hook_call *c, const float *dy,
 }
 
 const struct peft_hook_ops peft_dora_embedding_hook = {
-	.memory = peft_dora_memory, .begin = peft_dora_begin, .saved = saved,
-	.forward = forward, .backward = backward,
+	.memory = peft_dora_memory, .begin = peft_dora_begin,
+	.rows = peft_dora_rows, .saved = saved, .forward = forward,
+	.backward = backward,
 };
 
 int

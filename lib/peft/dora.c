@@ -146,6 +146,13 @@ less_residual(const struct peft_module *m, struct peft_cpu *cpu,
 }
 
 /* Without a processor a merge is being prepared, for which it is done. */
+/* Those of A, times the weight. */
+size_t
+peft_dora_rows(const void *self)
+{
+	return ((const struct peft_module *)self)->rank;
+}
+
 void
 peft_dora_begin(void *self, struct peft_cpu *cpu, float *product)
 {
@@ -252,10 +259,9 @@ thin(const void *self, const struct peft_hook_call *c, struct peft_thin *w)
 
 const struct peft_hook_ops peft_dora_hook = {
 	.memory = peft_dora_memory, .reads = peft_hook_always,
-	.begin = peft_dora_begin, .saved = saved, .scratch = scratch,
-	.forward = forward, .backward = backward,
-	.output_back = output_back,
-	.thin = thin,
+	.begin = peft_dora_begin, .rows = peft_dora_rows, .saved = saved,
+	.scratch = scratch, .forward = forward, .backward = backward,
+	.output_back = output_back, .thin = thin,
 };
 
 /* |W_i + s B_i A|, or |W_i - s B0_i A0 + s B_i A| */

@@ -24,6 +24,7 @@ size_t	peft_dora_memory(const void *);
  * too. */
 void	peft_dora_scales(const struct peft_module *);
 void	peft_dora_begin(void *, struct peft_cpu *, float *product);
+size_t	peft_dora_rows(const void *);
 
 /* dora-embedding.c */
 extern const struct peft_hook_ops peft_dora_embedding_hook;
