@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What goes along with products (quant/product.h): left-hand sides that come
- * rounded, and what is made of tiles, are to the bit what comes of whole
- * matrices; each column of each row is made once.
+ * rounded, or are written over, and what is made of tiles, are to the bit what
+ * comes of whole matrices; each column of each row is made once.
  */
 
 #include <stdbool.h>
@@ -101,8 +101,9 @@ pass(struct peft_cpu *cpu, struct set *set, const struct peft_along *along,
     bool made)
 {
 	const struct shape *s = set->s;
-	float *scratch = must(malloc(peft_product_scratch(cpu, s->np *
-	    s->rows, s->cols, s->np * RANK, s->T) * sizeof(float)));
+	size_t rows = along != NULL && along->over ? 0 : s->np * s->rows;
+	float *scratch = must(malloc(peft_product_scratch(cpu, rows, s->cols,
+	    s->np * RANK, s->T) * sizeof(float)));
 	size_t i;
 
 	for (i = 0; made && i < s->np; i++)
@@ -223,10 +224,40 @@ test(struct peft_cpu *cpu, const char *path, enum peft_compute compute,
 	    made ? " made ahead" : "");
 }
 
+/* Where bf16 is rounded in f32, to let the other sides be written over takes
+ * no scratch for them, and has the same results. */
+static void
+test_over(struct peft_cpu *cpu, const char *path)
+{
+	const struct peft_along along = { .over = true };
+	struct set want, got;
+	bool good = true;
+	size_t k;
+
+	peft_cpu_compute(cpu, PEFT_COMPUTE_BF16);
+	for (k = 0; k < sizeof(shapes) / sizeof(shapes[0]); k++) {
+		const struct shape *s = &shapes[k];
+
+		fill(&want, s, true);
+		fill(&got, s, true);
+		pass(cpu, &want, NULL, false);
+		pass(cpu, &got, &along, false);
+		good = good && memcmp(want.dx, got.dx, s->T * s->cols *
+		    sizeof(float)) == 0 && memcmp(want.p[0].y, got.p[0].y,
+		    s->rows * sizeof(float)) != 0;
+		release(&want);
+		release(&got);
+	}
+	ok(peft_product_copy(cpu, false) == sizeof(float) &&
+	    peft_product_copy(cpu, true) == 0, "%s: over takes none", path);
+	ok(good, "%s: what is written over gives the same", path);
+}
+
 int
 main(void)
 {
 	static const char *const paths[] = { "ref", "avx512-bf16", "amx" };
+	static const char *const emulated[] = { "avx2", "avx512" };
 	struct peft_err err = { 0 };
 	struct peft_cpu *cpu = must(peft_cpu_open(2, &err));
 	size_t i;
@@ -243,6 +274,11 @@ main(void)
 		test(cpu, paths[i], PEFT_COMPUTE_INT8, false);
 		test(cpu, paths[i], PEFT_COMPUTE_INT8, true);
 	}
+	for (i = 0; i < sizeof(emulated) / sizeof(emulated[0]); i++)
+		if (peft_cpu_limit(cpu, emulated[i], &err) == 0)
+			test_over(cpu, emulated[i]);
+		else
+			printf("# %s\n", err.msg);
 	peft_cpu_close(cpu);
 	return tap_end();
 }

@@ -5,17 +5,25 @@
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
 
-enum { TILE_BYTES = 48 << 20, TILE_MIN = 8, TILE_MAX = 256 };
+/* Bytes of logits at a time, with what is made of them: the head's weight is
+ * expanded for each tile, forward and backward. */
+enum { TILE_BYTES = 84 << 20, TILE_MIN = 8, TILE_MAX = 512 };
 
+/* Tiles of the same size, as few as there can be. */
 size_t
 peft_run_tile(const struct peft_run *run)
 {
-	const struct peft_net *net = run->net;
-	const struct peft_caps *caps = &run->caps;
-	size_t n = TILE_BYTES / (net->config.outputs * sizeof(float));
+	const struct peft_config *c = &run->net->config;
+	size_t rows = peft_kept_rows(run), most, n, copy = !run->caps.train ?
+	    0 : peft_product_copy(run->net->cpu, peft_run_logits_over(run));
 
-	n = n < TILE_MIN ? TILE_MIN : n > TILE_MAX ? TILE_MAX : n;
-	return n < caps->tokens ? n : caps->tokens;
+	if (run->caps.train && c->t.final_cap > 0)
+		copy += sizeof(float);
+	most = (run->caps.tight ? TILE_BYTES / 2 : TILE_BYTES) /
+	    (c->outputs * (sizeof(float) + copy));
+	most = most < TILE_MIN ? TILE_MIN : most > TILE_MAX ? TILE_MAX : most;
+	n = (rows + most - 1) / most;
+	return (rows + n - 1) / n;
 }
 
 /* What the hooks of a slot keep, at most, in layers l .. end. */
@@ -66,6 +74,8 @@ peft_run_product_scratch(const struct peft_run *run)
 	const struct peft_sites *s = &run->net->sites;
 	size_t i, n, rows, T, most = 0, beside = peft_beside_width(run);
 	size_t own = peft_hooks_rows(s);
+	bool over = peft_run_logits_over(run) &&
+	    peft_product_copy(run->net->cpu, true) == 0;
 
 	for (i = 0; i < s->n; i++) {
 		const struct peft_site *site = &s->at[i];
@@ -79,6 +89,8 @@ peft_run_product_scratch(const struct peft_run *run)
 		    run->caps.tokens;
 		T = T > own ? T : own;
 		rows = turned ? site->in : rows_at_once(s, i);
+		if (site->kind == PEFT_HEAD && over)
+			rows = 0;
 		n = peft_product_scratch(run->net->cpu, rows,
 		    turned ? site->out : site->in, beside, T);
 		most = n > most ? n : most;

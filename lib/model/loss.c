@@ -20,6 +20,12 @@ is_fine(const struct peft_net *net)
 	return net->config.outputs != net->config.vocab;
 }
 
+bool
+peft_run_logits_over(const struct peft_run *run)
+{
+	return run->net->head.site->hooks == NULL && !is_fine(run->net);
+}
+
 /* hx = norm(out) at rows[0..n), and y = its logits, adapters included. */
 static void
 head(struct peft_run *run, const size_t *rows, size_t n,
@@ -151,6 +157,7 @@ tile_back(struct peft_run *run, const size_t *rows, size_t n,
 	struct peft_net *net = run->net;
 	size_t D = net->config.hidden, V = net->config.outputs;
 	struct peft_product p = { &net->head.w, run->logits, V };
+	struct peft_along along = { .over = peft_run_logits_over(run) };
 	bool turned = peft_hooks_have(net->head.site, PEFT_HAS_INPUT);
 	float *dx = turned ? run->input : run->dhx;
 	struct peft_lap lap;
@@ -162,8 +169,8 @@ tile_back(struct peft_run *run, const size_t *rows, size_t n,
 		peft_product_backward_fine(net->cpu, dx, D, n, &p, false,
 		    run->product);
 	else
-		peft_product_backward(net->cpu, dx, D, n, &p, 1, false,
-		    run->product);
+		peft_product_backward_low(net->cpu, dx, D, n, &p, NULL, &along,
+		    1, false, run->product);
 	peft_lap_end(net->cpu, &lap, PEFT_WORK_HEAD_BACK, p.w->dtype, 0);
 	if (turned) {
 		memset(run->dhx, 0, n * D * sizeof(*run->dhx));
@@ -209,15 +216,16 @@ peft_head_loss(struct peft_run *run, size_t n, struct peft_loss *loss)
 	struct job job = { run, 0 };
 	struct peft_range *tile = run->tile_ranges;
 	struct peft_lap lap;
-	size_t m, k;
+	size_t tiles = (n + run->tile - 1) / run->tile, m, k;
 
 	if (run->train)
 		memset(run->dx, 0, run->T * run->net->config.hidden *
 		    sizeof(*run->dx));
-	for (; job.base < n; job.base += m) {
+	for (; job.base < n; job.base += m, tiles--) {
 		const size_t *rows = run->kept.slot + job.base;
 
-		m = n - job.base < run->tile ? n - job.base : run->tile;
+		/* of the same size: few rows are summed in another order */
+		m = (n - job.base + tiles - 1) / tiles;
 		k = tile_ranges(run, rows, m, tile);
 		head(run, rows, m, tile, k, run->hx, run->logits);
 		lap = peft_lap_begin(run->net->cpu);

@@ -276,6 +276,8 @@ void	peft_check_finite(struct peft_run *, const char *where,
 /* loss.c: the head over the rows run->rows[0..n).  Adds to loss (per
  * sequence); leaves the gradient in run->dx if run->train. */
 void	peft_head_loss(struct peft_run *, size_t n, struct peft_loss *loss);
+/* Has nobody but a product use for the gradient of logits? */
+bool	peft_run_logits_over(const struct peft_run *);
 void	peft_head_logits(struct peft_run *, const size_t *rows, size_t n,
 	    float *logits);
 

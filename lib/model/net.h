@@ -77,6 +77,8 @@ struct peft_caps {
 	float	neftune;	/* noise on the embeddings (Jain et al. 2023):
 				 * U(-1, 1) times this over sqrt(n hidden) */
 	uint64_t seed;		/* of that noise */
+	bool	tight;		/* logits in half the memory, which takes the
+				 * head more time */
 	size_t	again[PEFT_NPART]; /* layers, from the lowest one that has hooks
 				 * on, whose part is made again before their
 				 * backward: the same results */

@@ -51,6 +51,8 @@ struct peft_products {
 	size_t				 nw;	/* products of weights; those
 						 * behind them are adapters' */
 	bool				 back, add;
+	bool				 over;	/* backward: left-hand sides
+						 * may be rounded in place */
 	bool				 made;	/* weights have their panels */
 	size_t				 low;	/* the largest rank beside
 						 * products forward, or 0 */

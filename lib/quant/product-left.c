@@ -46,6 +46,14 @@ peft_left_rows(const struct peft_products *j)
 	return peft_pieces(j->T, PEFT_LEFTROWS) * PEFT_LEFTROWS;
 }
 
+/* Is a segment rounded where it is, so that it has no place among the others?
+ */
+static bool
+stays(const struct peft_products *j, size_t seg)
+{
+	return j->back && seg < j->nw && j->e.trim && j->over;
+}
+
 size_t
 peft_left_at(const struct peft_products *j, size_t seg)
 {
@@ -54,8 +62,9 @@ peft_left_at(const struct peft_products *j, size_t seg)
 	for (i = 0; i < seg; i++) {
 		const struct peft_expander *e = peft_expander_at(j, i);
 
-		n += rows * peft_left_stride(e, peft_left_size(j, i)) *
-		    e->size;
+		if (!stays(j, i))
+			n += rows * peft_left_stride(e,
+			    peft_left_size(j, i)) * e->size;
 	}
 	return n;
 }
@@ -154,6 +163,10 @@ peft_left_round(const struct peft_products *j, size_t task)
 		return;
 	}
 	src = source_of(j, seg, &ldsrc);
+	if (stays(j, seg)) {
+		to = (char *)j->p[seg].y;
+		ld = ldsrc;
+	}
 	for (; t < end; t++)
 		if (e->bf16 != NULL)
 			e->bf16->round((uint16_t *)(void *)to + t * ld,
@@ -173,7 +186,7 @@ peft_left_of(const struct peft_products *j, size_t seg, size_t at, size_t t,
 	*ld = peft_left_stride(e, peft_left_size(j, seg));
 	if (j->halves[seg] != NULL && e->int8 == NULL)
 		return j->halves[seg] + t * *ld + at;
-	if (peft_is_rounded(e))
+	if (peft_is_rounded(e) && !stays(j, seg))
 		return (char *)j->left + peft_left_at(j, seg) + (t * *ld +
 		    at) * e->size;
 	src = source_of(j, seg, ld);

@@ -102,6 +102,14 @@ peft_product_begin(struct peft_cpu *cpu, enum peft_compute compute, size_t T,
 }
 
 size_t
+peft_product_copy(const struct peft_cpu *cpu, bool over)
+{
+	struct peft_expander e = peft_expander_of(cpu, peft_cpu_computes(cpu));
+
+	return peft_is_rounded(&e) && !(e.trim && over) ? e.size : 0;
+}
+
+size_t
 peft_product_halves(const struct peft_cpu *cpu, size_t k)
 {
 	struct peft_expander e = dense_of(cpu, peft_cpu_computes(cpu));

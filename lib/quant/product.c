@@ -20,9 +20,12 @@ go_along(struct peft_products *j, const struct peft_along *along)
 {
 	size_t i;
 
-	for (i = 0; along != NULL && i < PEFT_ALONG; i++)
+	if (along == NULL)
+		return;
+	for (i = 0; i < PEFT_ALONG; i++)
 		j->halves[i] = along->halves[i];
-	if (along != NULL && along->made != NULL)
+	j->over = along->over;
+	if (along->made != NULL)
 		j->along = along;
 }
 

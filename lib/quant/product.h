@@ -51,8 +51,8 @@ struct peft_low {
 enum { PEFT_LOWEST = 256 };
 
 /*
- * What may go along with large products in bf16, and in int8 that comes
- * through bf16, where peft_product_halves() is not 0.  Left-hand sides
+ * What may go along with large products.  In bf16, and in int8 that comes
+ * through bf16, where peft_product_halves() is not 0: left-hand sides
  * (forward the one; backward one of each product) may come rounded to bf16
  * already: rows as far apart as that says, behind their last element zeros up
  * to a multiple of 32, and as many rows as the next multiple of 32 can be
@@ -70,6 +70,8 @@ struct peft_made {
 
 struct peft_along {
 	const uint16_t	*halves[PEFT_ALONG]; /* or NULL: from f32 */
+	bool		 over;	/* backward: the other sides may be rounded
+				 * where they are */
 	/* Called once a tile, by the thread that made it; or NULL. */
 	void		(*made)(const void *, const struct peft_made *);
 	const void	*ctx;
@@ -92,12 +94,17 @@ size_t	peft_product_panels_size(const struct peft_cpu *,
 void	peft_product_panels(struct peft_cpu *, const struct peft_weight *,
 	    bool back, void *to, float *scratch);
 
+/* Bytes that an element of the other side takes in scratch; over: if it may be
+ * rounded where it is. */
+size_t	peft_product_copy(const struct peft_cpu *, bool over);
+
 /* Is each of T tokens computed as it is alone, without panels? */
 bool	peft_product_is_few(const struct peft_cpu *, size_t T);
 
 /* Floats of scratch that products of up to T tokens with weights up to rows x
  * cols need, for all threads of the cpu together; rows: of all the weights of
- * a backward product together, low: the ranks of what is beside them. */
+ * a backward product together (0: of which peft_product_copy() is 0), low: the
+ * ranks of what is beside them. */
 size_t	peft_product_scratch(const struct peft_cpu *, size_t rows, size_t cols,
 	    size_t low, size_t T);
 

@@ -2,9 +2,10 @@
 /*
  * Of the plans that keep to a limit of memory the one that takes the least
  * time.  For a size of micro-batches there is one path of plans: first all is
- * kept, then the part of a layer that frees the most memory for its work is
- * made again, in one layer, in two, in all; then the next such part.  The
- * first on the path that fits is compared with those of smaller sizes.
+ * kept, then logits take half the memory, then the part of a layer that frees
+ * the most memory for its work is made again, in one layer, in two, in all;
+ * then the next such part.  The first on the path that fits is compared with
+ * those of smaller sizes.
  */
 
 #include <math.h>
@@ -38,6 +39,8 @@ plan_at(struct choice *c, size_t tokens, size_t at, struct peft_err *err)
 {
 	size_t i, n;
 
+	c->t->caps.tight = at > 0;
+	at -= at > 0;
 	for (i = 0; i < c->parts; i++, at -= n) {
 		n = at < c->layers ? at : c->layers;
 		c->t->caps.again[c->order[i]] = n;
@@ -119,7 +122,7 @@ try_tokens(struct choice *c, size_t tokens, bool *enough,
 	struct peft_stepwork w;
 	size_t at, total;
 
-	for (at = 0; at <= c->parts * c->layers; at++) {
+	for (at = 0; at <= 1 + c->parts * c->layers; at++) {
 		if (plan_at(c, tokens, at, err) == -1)
 			return -1;
 		total = t->plan.total;
@@ -129,7 +132,7 @@ try_tokens(struct choice *c, size_t tokens, bool *enough,
 		if (fits(t))
 			break;
 	}
-	*enough = at == 0;
+	*enough = at <= 1;
 	if (!fits(t))
 		return 0;
 	if (peft_train_mean(t, &m, err) == -1)
