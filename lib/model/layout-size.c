@@ -4,10 +4,14 @@
 #include "model/beside-impl.h"
 #include "model/hooks-impl.h"
 #include "model/net-impl.h"
+#include "quant/few.h"
 
 /* Bytes of logits at a time, with what is made of them: the head's weight is
- * expanded for each tile, forward and backward. */
-enum { TILE_BYTES = 84 << 20, TILE_MIN = 8, TILE_MAX = 512 };
+ * expanded for each tile, forward and backward.  At least so many rows that
+ * tiles of the same size are not few tokens, whose sums are in another order,
+ * where all of them together are not. */
+enum { TILE_BYTES = 84 << 20, TILE_MIN = 2 * (PEFT_FEW_TOKENS + 1),
+	TILE_MAX = 512 };
 
 /* Tiles of the same size, as few as there can be. */
 size_t

@@ -224,7 +224,7 @@ peft_head_loss(struct peft_run *run, size_t n, struct peft_loss *loss)
 	for (; job.base < n; job.base += m, tiles--) {
 		const size_t *rows = run->kept.slot + job.base;
 
-		/* of the same size: few rows are summed in another order */
+		/* of the same size (layout-size.c) */
 		m = (n - job.base + tiles - 1) / tiles;
 		k = tile_ranges(run, rows, m, tile);
 		head(run, rows, m, tile, k, run->hx, run->logits);
