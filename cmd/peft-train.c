@@ -266,14 +266,21 @@ other_option(struct peft_trainjob *job, int ch)
 static void
 check(const struct peft_trainjob *job)
 {
-	if (job->opt.patience > 0 && (job->nevals == 0 ||
-	    job->opt.eval_every == 0))
+	bool looks = job->nevals > 0 && job->opt.eval_every > 0;
+	const char *idle = peft_trainopt_idle(&job->opt);
+
+	if (job->opt.patience > 0 && !looks)
 		peft_die(PEFT_USAGE, "--patience counts evaluations: it needs "
 		    "--eval and --eval-every");
-	if (job->opt.schedule.kind == PEFT_LR_PLATEAU && (job->nevals == 0 ||
-	    job->opt.eval_every == 0))
+	if (job->opt.schedule.kind == PEFT_LR_PLATEAU && !looks)
 		peft_die(PEFT_USAGE, "reduce-on-plateau looks at evaluations: "
 		    "it needs --eval and --eval-every");
+	if (job->opt.eval_every > 0 && !looks)
+		peft_die(PEFT_USAGE, "--eval-every: there is no --eval");
+	if (idle != NULL)
+		peft_die(PEFT_USAGE, "--%s: schedule %s and optimizer %s have "
+		    "no use for it", idle, peft_schedule_names[
+		    job->opt.schedule.kind], job->opt.optimiser->name);
 	if (job->problem != PEFT_PROBLEM_AUTO &&
 	    job->task != PEFT_TASK_AUTO && job->task != PEFT_TASK_SEQ_CLS)
 		peft_die(PEFT_USAGE, "--problem is of --task seq-cls");

@@ -111,7 +111,7 @@ ok 'a spike is skipped' sh -c "jq -s -e 'any(.skipped)' s.log >/dev/null"
 for o in adamw adafactor schedule-free; do
 	spiked() {	# OUT TOKENS...
 		out=$1; shift
-		train --no-shuffle --optimizer $o --schedule constant --warmup 0 --beta1 0.9 --skip-spikes 1.2 --epochs 1 --log "$out.log" -f -o "$out/" "$@"
+		train --no-shuffle --optimizer $o --schedule constant --warmup 0 --skip-spikes 1.2 --epochs 1 --log "$out.log" -f -o "$out/" "$@"
 	}
 	expect 0 '' spiked s t t t t t t odd t
 	expect 0 '' spiked unspiked t t t t t t t
@@ -148,6 +148,18 @@ ok 'the rate falls by halves' sh -c "jq -s 'map(.lr | select(.)) | unique | .[-2
 ok 'the same after an interruption' cmp whole-p/adapter_model.safetensors part-p/adapter_model.safetensors
 expect 1 '*averages already*' train --optimizer schedule-free --ema 0.9 -o x/ t
 expect 1 '*--decay-steps*' train --schedule warmup-stable-decay -o x/ t
+
+# a setting that nothing looks at is a mistake
+expect 1 '*--eval-every: there is no --eval' train --eval-every 2 -o x/ t
+for idle in '--cycles 2' '--power 2' '--min-lr-ratio 0.1' '--decay-steps 3' \
+    '--plateau 3' '--plateau-factor 0.5' '--optimizer sgd --beta2 0.9' \
+    '--optimizer lion --eps 1e-6' '--optimizer adafactor --beta1 0.9'; do
+	# shellcheck disable=SC2086	# words are what they are
+	expect 1 '*: --*: schedule linear and optimizer * have no use for it' train $idle -o x/ t
+done
+ok 'and what cannot be written is known before the first step' [ ! -e x ]
+expect 2 '*x.gguf: an adapter is written as a folder*' \
+    train --steps 100000 -o x.gguf t
 
 # an interrupted run ends in the same bytes
 expect 0 '' train --epochs 40 -o whole/ t

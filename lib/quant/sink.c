@@ -195,6 +195,10 @@ peft_sink_probe(const struct peft_sinkopt *opt, struct peft_err *err)
 	struct peft_out *out;
 	int r;
 
+	if (kind_of(opt) == PEFT_OUT_GGUF && strcmp(opt->kind, "adapter") == 0)
+		return peft_seterr(err, "%s: an adapter is written as a "
+		    "folder or as .safetensors; peft-merge --layout gguf "
+		    "makes GGUF of it", opt->path);
 	if (kind_of(opt) != PEFT_OUT_FOLDER) {
 		out = peft_out_open(opt->path, opt->force, err);
 		peft_out_abort(out);

@@ -99,7 +99,8 @@ struct peft_sink *peft_sink_open(const struct peft_sinkopt *,
 		    const struct peft_spec *, size_t nspecs,
 		    const struct peft_side *, size_t nsides,
 		    struct peft_err *) PEFT_MUSTCHECK;
-/* Could path be written?  Asked before the work that it is to hold. */
+/* Could path be written?  Asked before the work that it is to hold.  Of an
+ * adapter no GGUF is made here (peft/layout.h does). */
 int		 peft_sink_probe(const struct peft_sinkopt *,
 		    struct peft_err *) PEFT_MUSTCHECK;
 /* Is it to be a folder? */

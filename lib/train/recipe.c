@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The settings of training that are one number each. */
 
+#include <math.h>
 #include <string.h>
 
 #include "base/opt.h"
@@ -84,4 +85,42 @@ peft_trainopt_number(struct peft_trainopt *o, const char *name,
 	strncat(option, name, sizeof(option) - 3);
 	return real_number(o, name, option, arg) ||
 	    count(o, name, option, arg);
+}
+
+/* Of all schedules those with these numbers. */
+#define OF(kind)	(1u << PEFT_LR_##kind)
+
+const char *
+peft_trainopt_idle(const struct peft_trainopt *o)
+{
+	const struct peft_schedule_opt *s = &o->schedule;
+	const struct peft_trainopt usual = peft_trainopt_default();
+	const struct peft_schedule_opt *u = &usual.schedule;
+	const struct peft_optimiser *by = o->optimiser;
+	const struct {
+		const char *name;
+		bool	 given, used;
+	} all[] = {
+		{ "cycles", s->cycles != u->cycles, 1u << s->kind &
+		    (OF(COSINE) | OF(RESTARTS) | OF(WSD)) },
+		{ "min-lr-ratio", s->min_ratio != u->min_ratio, 1u << s->kind &
+		    (OF(COSINE) | OF(POLYNOMIAL) | OF(WSD) | OF(PLATEAU)) },
+		{ "power", s->power != u->power, 1u << s->kind &
+		    OF(POLYNOMIAL) },
+		{ "decay-steps", s->decay != u->decay, 1u << s->kind &
+		    OF(WSD) },
+		{ "plateau", s->plateau != u->plateau, 1u << s->kind &
+		    OF(PLATEAU) },
+		{ "plateau-factor", s->plateau_factor != u->plateau_factor,
+		    1u << s->kind & OF(PLATEAU) },
+		{ "beta1", !isnan(o->beta1), by->beta1 > 0 },
+		{ "beta2", !isnan(o->beta2), by->beta2 > 0 },
+		{ "eps", !isnan(o->eps), by->eps > 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].given && !all[i].used)
+			return all[i].name;
+	return NULL;
 }

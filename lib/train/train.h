@@ -60,6 +60,9 @@ struct peft_trainopt peft_trainopt_default(void);
  * it is no number of these. */
 bool	peft_trainopt_number(struct peft_trainopt *, const char *name,
 	    const char *arg);
+/* The option, without its --, of a number that was given and that the schedule
+ * or the optimiser there is does not look at; or NULL. */
+const char *peft_trainopt_idle(const struct peft_trainopt *);
 
 /* A set to evaluate on. */
 struct peft_evalset {
