@@ -138,7 +138,7 @@ checkpoint 'another step' 2 'its checksum does not fit*' \
     's/"peft.step":"\K(\d)/($1 + 1) % 10/e'
 checkpoint 'another best loss' 2 'its checksum does not fit*' \
     's/"peft.best_loss":".*?\K.(?=")/Z/'
-checkpoint 'other settings' 3 'the checkpoint is of a run that differs in lr' \
+checkpoint 'other settings' 3 'the checkpoint is of a run that differs in lr: * there, 0.* here' \
     's/(peft.settings.*?lr\\":)./${1}9/'
 checkpoint 'a tensor of another name' 2 '*is missing' 's/"m\/base/"n\/base/'
 cp -r adapter/adapter_model.safetensors bad.ckpt

@@ -59,6 +59,8 @@ records 'a weight below zero' '"weight" is below 0' \
     '{"input_ids":[1,5],"labels":[1,5],"weight":-1}'
 records 'a weight without limit' '"weight" is not a number' \
     '{"input_ids":[1,5],"labels":[1,5],"weight":1e999}'
+records 'a chat for a record' 'key "messages" is not of a token record: peft-tokenize makes such of it' \
+    '{"messages":[{"role":"user","content":"a"}]}' 'train merge decode inspect'
 records 'a key that records do not have' 'key "more" is not of a token record' \
     '{"input_ids":[1,5],"labels":[1,5],"more":1}'
 records 'an answer that is no choice' '"answer" is 2, not in *' \

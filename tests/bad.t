@@ -273,6 +273,9 @@ each model 'a pickle' 2 'model.pt: is a PyTorch pickle*' model.pt
 mkdir pickled; cp base/*.json pickled; cp model.bin pickled/pytorch_model.bin
 each model 'a folder with a pickle' 2 \
     'pickled/pytorch_model.bin is a PyTorch pickle*' pickled
+mkdir stopped; printf '\002\000\000\000\000\000\000\000{}' >stopped/run.ckpt
+each model 'a folder with a checkpoint of ours' 2 \
+    'stopped: no model.safetensors, *' stopped
 echo 'This is not a model at all.' >text
 each model 'a text' 2 'text: not safetensors: a header of * bytes' text
 

@@ -174,21 +174,21 @@ ok 'are measured' jq -e '.summary.accuracy > 0.7' out
 line() { sed -n "${1}p" train.jsonl; }
 { line 1; line 2 | jq -c '.label = "unseen"'; } >unseen.jsonl
 peft-tokenize -q -m base -o unseen.tok unseen.jsonl
-expect 2 '*: unseen.tok: record 2 (line 3): class '\''unseen'\'' is none of the * that are known' \
+expect 2 '*: unseen.tok: record 2 (*:3): class '\''unseen'\'' is none of the * that are known' \
     peft-train -q -m base --eval unseen.tok -o no/ train.tok
-expect 2 "*: record 2 (line 2): class 'unseen' is none of *" peft-eval -q -m base -a router unseen.jsonl
+expect 2 "*: record 2 (*:2): class 'unseen' is none of *" peft-eval -q -m base -a router unseen.jsonl
 { line 1; line 1 | jq -c '.text = "else"'; } | peft-tokenize -q -m base >same.tok
 expect 2 '*all 2 records have the class * alone*' peft-train -q -m base -o no/ same.tok
 { head -n 2 train.tok; echo '{"input_ids":[5,6],"labels":[5,6]}'; } | grep -v peft >mixed.tok
-expect 2 '*record 2 (line 2) has no class, the first (task seq-cls) calls for a class' peft-train -q -m base -o no/ mixed.tok
-expect 2 '*record 1 (line 2) has a class, what is asked for (task causal-lm) calls for no class' \
+expect 2 '*record 2 (*:2) has no class, the first (task seq-cls) calls for a class' peft-train -q -m base -o no/ mixed.tok
+expect 2 '*record 1 (*:2) has a class, what is asked for (task causal-lm) calls for no class' \
     peft-train -q --task causal-lm -m base -o no/ train.tok
 expect 2 '*its class is no number*' peft-train -q --problem regression -m base -o no/ train.tok
 expect 2 '*has a list of classes, where one holds' peft-train -q --problem single -m base -o no/ many.tok
 expect 1 '*--problem is of --task seq-cls' peft-train -q --task token-cls --problem multi -m base -o no/ train.tok
 expect 1 '*--label-smoothing and --z-loss are of one class*' peft-train -q --label-smoothing 0.1 -m base -o no/ many.tok
 expect 2 '*says task_type CAUSAL_LM, the records are for SEQ_CLS' peft-train -q --set task_type=CAUSAL_LM -m base -o no/ train.tok
-expect 2 '*record 1 (line 2) has a class, and the model no head for classes' peft-eval -q -m base -a adapter same.tok
+expect 2 '*record 1 (*:2) has a class, and the model no head for classes' peft-eval -q -m base -a adapter same.tok
 expect 3 '*adapter router is for SEQ_CLS, it writes no text*' peft-generate -q -m base -a router -p x
 expect 3 '*merged is for SEQ_CLS, it writes no text*' peft-generate -q -m merged -p x
 expect 3 '*adapter words is for TOKEN_CLS, others are for SEQ_CLS*' peft-eval -q -m base -a router -a words train.jsonl

@@ -169,7 +169,7 @@ kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
 ok 'a checkpoint is there when the run is killed' [ -f killed.ckpt ]
 if [ -f killed.ckpt ]; then
 	expect 2 '*earlier run*' train --epochs 40 -o killed/ t
-	expect 3 '*differs in lr*' peft-train -q -m base --lr 1e-3 --rank 4 --batch 4 --epochs 40 --resume -o killed/ t
+	expect 3 '*differs in lr: 0.01 there, 0.001 here' peft-train -q -m base --lr 1e-3 --rank 4 --batch 4 --epochs 40 --resume -o killed/ t
 	cp killed.ckpt late.ckpt; cp -r whole late
 	cp killed.ckpt split.ckpt
 	expect 0 '' train --epochs 40 --resume -o killed/ t
@@ -194,13 +194,13 @@ jq -c '.task_id = 1 - .task_id' tasks >other
 # shellcheck disable=SC2086	# words are what they are
 {
 stopped begun $corda --init-records 4 t
-expect 3 '*differs in init_records' goes_on begun/ $corda --init-records 9 t
+expect 3 '*differs in init_records*' goes_on begun/ $corda --init-records 9 t
 stopped skills $poly tasks
 expect 3 '*differs in data' goes_on skills/ $poly other
 stopped plan --rank 4 t
-expect 3 '*differs in seed' goes_on plan/ --rank 4 -s 1 t
-expect 3 '*differs in batch' goes_on plan/ --rank 4 --batch 5 t
-expect 3 '*differs in steps' goes_on plan/ --rank 4 --epochs 4 t
+expect 3 '*differs in seed: 0 there, 1 here' goes_on plan/ --rank 4 -s 1 t
+expect 3 '*differs in batch: * there, 5 here' goes_on plan/ --rank 4 --batch 5 t
+expect 3 '*differs in steps: *' goes_on plan/ --rank 4 --epochs 4 t
 }
 expect 0 '*of other sizes*rounding' peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 40 --micro-tokens 70 --resume -o split/ t
 expect 3 '*differ*' peft-inspect --diff --json whole split
@@ -383,10 +383,13 @@ expect 2 '*key "more"*' train x
 sed 's/sha256:..../sha256:0000/' t >x
 expect 3 '*another tokenizer*' train x
 : >x
-expect 2 '*no training records*' train x
+expect 2 '*: x: *no training records*' train x
+echo '{"input_ids":[1,5],"labels":[-100,-100]}' >silent
+expect 2 '*: training record * (silent:1) has no supervised token*' \
+    train -o silent.d/ t silent
 # the forward pass overflows, or the gradient: by processor
 for alpha in 1e4 1e6; do
-	expect 4 '*: step *, record * (line *): *the * of *.layers.* is not finite' \
+	expect 4 '*: step *, record * (*:*): *the * of *.layers.* is not finite' \
 	    train --lr 1000 --clip 0 --alpha $alpha --steps 30 -o nan/ t
 done
 ok 'and nothing is left behind' [ ! -e nan ]

@@ -35,8 +35,8 @@ check_task(const struct peft_labels *l, const struct peft_record *r, size_t n,
 
 	for (i = 0; i < n; i++)
 		if (task_of(&r[i]) != l->task)
-			return peft_seterr(err, "record %zu (line %zu) has %s, "
-			    "%s (task %s) calls for %s", i + 1, r[i].line,
+			return peft_seterr(err, "%s has %s, %s (task %s) calls "
+			    "for %s", peft_record_place(&r[i], i + 1).text,
 			    what(task_of(&r[i])), i > 0 && task_of(&r[0]) ==
 			    l->task ? "the first" : "what is asked for",
 			    peft_task_words[l->task], what(l->task));
@@ -67,14 +67,14 @@ check_problem(const struct peft_labels *l, const struct peft_record *r,
 
 	for (i = 0; i < n; i++) {
 		if (l->problem == PEFT_PROBLEM_VALUE && !r[i].cls.number)
-			return peft_seterr(err, "record %zu (line %zu): its "
-			    "class is no number, and others' are values "
-			    "(regression)", i + 1, r[i].line);
+			return peft_seterr(err, "%s: its class is no number, "
+			    "and others' are values (regression)",
+			    peft_record_place(&r[i], i + 1).text);
 		if (l->problem == PEFT_PROBLEM_SINGLE &&
 		    r[i].cls.kind == PEFT_CLASS_MANY)
-			return peft_seterr(err, "record %zu (line %zu) has a "
-			    "list of classes, where one holds", i + 1,
-			    r[i].line);
+			return peft_seterr(err, "%s has a list of classes, "
+			    "where one holds", peft_record_place(&r[i],
+			    i + 1).text);
 	}
 	return 0;
 }
@@ -169,7 +169,7 @@ peft_labels_apply(const struct peft_labels *l, struct peft_record *r, size_t n,
 
 	for (i = 0; i < n; i++)
 		if (apply_one(l, &r[i], pad, err) == -1)
-			return peft_errprefix(err, "record %zu (line %zu)",
-			    i + 1, r[i].line);
+			return peft_errprefix(err, "%s", peft_record_place(
+			    &r[i], i + 1).text);
 	return 0;
 }

@@ -53,12 +53,14 @@ read_one(struct peft_records *rs, const char *path, size_t vocab,
 
 	if (t == NULL)
 		return -1;
-	while ((s = peft_tokens_next(t, &r, err)) == 1)
+	while ((s = peft_tokens_next(t, &r, err)) == 1) {
+		r.from = path;
 		if (add(rs, &r, err) == -1) {
 			peft_record_free(&r);
 			s = -1;
 			break;
 		}
+	}
 	if (s == 0)
 		s = merge_info(rs, peft_tokens_info(t), path == NULL ? "-" :
 		    path, err);
@@ -89,14 +91,14 @@ peft_records_plain(const struct peft_records *rs, enum peft_task task,
 	for (i = 0; i < rs->n; i++)
 		if (rs->at[i].cls.kind != PEFT_CLASS_NONE &&
 		    !peft_task_classes(task))
-			return peft_seterr(err, "record %zu (line %zu) has a "
-			    "class, and the model no head for classes", i + 1,
-			    rs->at[i].line);
+			return peft_seterr(err, "%s has a class, and the model "
+			    "no head for classes", peft_record_place(
+			    &rs->at[i], i + 1).text);
 		else if (rs->at[i].rejected != NULL ||
 		    rs->at[i].label != PEFT_UNLABELLED)
-			return peft_seterr(err, "record %zu (line %zu) %s, "
-			    "which this program does not know", i + 1,
-			    rs->at[i].line, rs->at[i].rejected != NULL ?
+			return peft_seterr(err, "%s %s, which this program "
+			    "does not know", peft_record_place(&rs->at[i],
+			    i + 1).text, rs->at[i].rejected != NULL ?
 			    "is a preference" : "has a label");
 	return 0;
 }
@@ -117,6 +119,7 @@ struct mixed {
 	struct peft_records		*rs;
 	const struct peft_codec		*codec;
 	const struct peft_loadopt	*opt;
+	const char			*path;
 	struct peft_tokens_stream	 stream;
 	int				 shape;	/* of the first */
 };
@@ -135,6 +138,7 @@ take_record(struct mixed *m, const cJSON *j, size_t line,
 	    peft_encode_record(m->codec, j, &m->opt->encode, &r, err)) == -1)
 		return -1;
 	r.line = line;
+	r.from = m->path;
 	if ((!tokens && peft_codec_fits(m->codec, &r, m->opt->vocab,
 	    err) == -1) || add(m->rs, &r, err) == -1) {
 		peft_record_free(&r);
@@ -218,9 +222,10 @@ peft_records_load(struct peft_records *rs, const struct peft_codec *codec,
 	size_t i;
 
 	for (i = 0; i < (npaths == 0 ? 1 : npaths); i++) {
-		struct mixed m = { .rs = rs, .codec = codec, .opt = opt };
+		struct mixed m = { .rs = rs, .codec = codec, .opt = opt,
+		    .path = npaths == 0 ? NULL : paths[i] };
 
-		if (load_one(&m, npaths == 0 ? NULL : paths[i], err) == -1)
+		if (load_one(&m, m.path, err) == -1)
 			return -1;
 	}
 	return 0;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "data/shape.h"
 #include "data/tokens.h"
 
 void
@@ -29,6 +30,16 @@ peft_record_free(struct peft_record *r)
 		peft_record_free(r->rejected);
 	free(r->rejected);
 	memset(r, 0, sizeof(*r));
+}
+
+struct peft_recordplace
+peft_record_place(const struct peft_record *r, size_t number)
+{
+	struct peft_recordplace p;
+
+	snprintf(p.text, sizeof(p.text), "record %zu (%.100s:%zu)", number,
+	    r->from == NULL ? "standard input" : r->from, r->line);
+	return p;
 }
 
 /* A list of whole numbers from min to below max. */
@@ -115,6 +126,15 @@ read_choices(const cJSON *j, struct peft_record *r, size_t vocab,
 	return 0;
 }
 
+/* What peft-tokenize reads, not what it writes? */
+static bool
+is_chat(const cJSON *j)
+{
+	return peft_shape_of(j) != PEFT_SHAPE_NONE &&
+	    peft_json_get(j, "input_ids") == NULL &&
+	    !cJSON_IsObject(peft_json_get(j, "chosen"));
+}
+
 /* Keys that a record may have, here or for those who come after. */
 static int
 check_keys(const cJSON *j, struct peft_err *err)
@@ -131,7 +151,8 @@ check_keys(const cJSON *j, struct peft_err *err)
 				break;
 		if (known[i] == NULL)
 			return peft_seterr(err, "key \"%s\" is not of a token "
-			    "record", e->string);
+			    "record%s", e->string, is_chat(j) ?
+			    ": peft-tokenize makes such of it" : "");
 	}
 	return 0;
 }

@@ -48,9 +48,18 @@ struct peft_record {
 	size_t	 straddled;	/* answers that begin within a token, and */
 	size_t	 unknown;	/* bytes of the text that the vocabulary does
 				 * not have, when it was encoded here */
-	size_t	 line;		/* where it stood, for messages */
+	size_t	 line;		/* where it stood, for messages, */
+	const char *from;	/* and in which input: its caller's path; NULL:
+				 * standard input */
 };
 void		 peft_record_free(struct peft_record *);
+
+/* "record NUMBER (FILE:LINE)", for messages. */
+struct peft_recordplace {
+	char	 text[160];
+};
+struct peft_recordplace peft_record_place(const struct peft_record *,
+		    size_t number);
 
 /* What the {"peft":{...}} line says; strings "" where absent. */
 struct peft_tokens_info {

@@ -117,8 +117,8 @@ run_piece(struct peft_run *run, const struct work *w, const struct piece *p,
 	if (r == 0)
 		r = peft_run_logits(run, &seq, 1, rows, p->n, out, err);
 	free(rows);
-	return r == -1 ? peft_errprefix(err, "record %zu (line %zu)",
-	    p->record + 1, rec->line) : 0;
+	return r == -1 ? peft_errprefix(err, "%s",
+	    peft_record_place(rec, p->record + 1).text) : 0;
 }
 
 /* The logits of pieces[0..n) by one of the two models. */

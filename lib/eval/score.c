@@ -79,8 +79,8 @@ name_record(const struct peft_record *r, const struct item *items, size_t n,
 
 	for (i = 0; i < n; i++)
 		if (!isfinite(items[i].loss.nll))
-			return peft_errprefix(err, "record %zu (line %zu)",
-			    items[i].record + 1, r[items[i].record].line);
+			return peft_errprefix(err, "%s", peft_record_place(
+			    &r[items[i].record], items[i].record + 1).text);
 	return -1;
 }
 

@@ -2,7 +2,9 @@
 /* Folders whose weights are there as pickles alone. */
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tensor/source-impl.h"
 
@@ -26,6 +28,22 @@ is_pickled_model(const char *name)
 	return false;
 }
 
+/* A checkpoint of this toolkit's, which is called so too? */
+static bool
+is_safetensors(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char head[PEFT_ST_PREFIX + 1];
+	bool is;
+
+	if (fd == -1)
+		return false;
+	is = read(fd, head, sizeof(head)) == sizeof(head) &&
+	    memcmp(head + 4, "\0\0\0\0", 4) == 0 && head[8] == '{';
+	close(fd);
+	return is;
+}
+
 int
 peft_source_refuse_pickles(const char *dir, struct peft_err *err)
 {
@@ -36,7 +54,8 @@ peft_source_refuse_pickles(const char *dir, struct peft_err *err)
 	if (d == NULL)
 		return 0;		/* which is told by who reads it */
 	while (r == 0 && (e = readdir(d)) != NULL)
-		if (is_pickled_model(e->d_name))
+		if (is_pickled_model(e->d_name) && !is_safetensors(dirfd(d),
+		    e->d_name))
 			r = peft_seterr(err, "%s/%s is a PyTorch pickle, "
 			    "which can run code when it is read; save it as "
 			    "safetensors (load it with transformers or torch "

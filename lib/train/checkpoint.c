@@ -232,30 +232,6 @@ peft_train_save(struct peft_trainer *t, struct peft_err *err)
 	return r;
 }
 
-/* Name the first setting in which two runs differ.  How steps are split is
- * none: that changes a result by rounding only. */
-static int
-compare(const char *was, const char *is, bool *same_plan, struct peft_err *err)
-{
-	cJSON *a = peft_json(was, strlen(was), err);
-	cJSON *b = peft_json(is, strlen(is), err);
-	const cJSON *e = b == NULL ? NULL : b->child;
-	int r = a == NULL || b == NULL ? -1 : 0;
-
-	*same_plan = strcmp(was, is) == 0;
-	for (; r == 0 && e != NULL; e = e->next)
-		if (strcmp(e->string, "micro_tokens") != 0 &&
-		    !cJSON_Compare(e, peft_json_get(a, e->string), true))
-			r = peft_setfail(err, PEFT_CHECK, "the checkpoint is "
-			    "of a run that differs in %s", e->string);
-	if (r == 0 && cJSON_GetArraySize(a) != cJSON_GetArraySize(b))
-		r = peft_setfail(err, PEFT_CHECK, "the checkpoint is of a run "
-		    "that differs in its settings");
-	cJSON_Delete(a);
-	cJSON_Delete(b);
-	return r;
-}
-
 static int
 read_piece(struct peft_source *s, const struct piece *p, struct peft_err *err)
 {
@@ -320,7 +296,8 @@ restore(struct peft_trainer *t, struct peft_source *s, struct peft_err *err)
 	bool same_plan;
 	size_t i;
 
-	if (read_said(s, &said, &sum, err) == -1 || compare(said.settings,
+	if (read_said(s, &said, &sum, err) == -1 ||
+	    peft_train_compare(said.settings,
 	    t->settings, &same_plan, err) == -1 ||
 	    read_pieces(t, s, &said, sum, err) == -1)
 		return -1;

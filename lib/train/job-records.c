@@ -48,6 +48,10 @@ peft_job_records(const struct peft_trainjob *job,
 	    job->partial, err) == -1 ||
 	    check_info(job, model, &data->info, err) == -1)
 		return -1;
+	if (data->n == 0)
+		return peft_seterr(err, "%s: there are no training records",
+		    job->npaths == 0 || strcmp(job->paths[0], "-") == 0 ?
+		    "standard input" : job->paths[0]);
 	for (i = 0; i < job->nevals; i++) {
 		evals[i].name = job->evals[i];
 		if (peft_records_read(&evals[i].records, &job->evals[i], 1,

@@ -20,14 +20,14 @@ check_records(const struct peft_records *r, enum peft_task task,
 		return peft_errprefix(err, "%s records", what);
 	for (i = 0; i < r->n; i++) {
 		if (r->at[i].nchoices > 0)
-			return peft_seterr(err, "%s record %zu (line %zu) has "
-			    "choices: those can be evaluated, not trained on",
-			    what, i + 1, r->at[i].line);
+			return peft_seterr(err, "%s %s has choices: those can "
+			    "be evaluated, not trained on", what,
+			    peft_record_place(&r->at[i], i + 1).text);
 		if (r->at[i].supervised == 0)
-			return peft_seterr(err, "%s record %zu (line %zu) has "
-			    "no supervised token: its labels are all -100 "
-			    "(peft-tokenize --lint, --show)", what, i + 1,
-			    r->at[i].line);
+			return peft_seterr(err, "%s %s has no supervised "
+			    "token: its labels are all -100 (peft-tokenize "
+			    "--lint, --show)", what, peft_record_place(
+			    &r->at[i], i + 1).text);
 	}
 	return 0;
 }

@@ -50,9 +50,9 @@ name_record(const struct peft_trainer *t, const struct peft_records *data,
 	if (err->status == PEFT_NUMERIC)
 		for (i = 0; i < n; i++)
 			if (!isfinite(t->loss[i].nll))
-				return peft_errprefix(err, "step %zu, record "
-				    "%zu (line %zu)", t->step + 1,
-				    which[i] + 1, data->at[which[i]].line);
+				return peft_errprefix(err, "step %zu, %s",
+				    t->step + 1, peft_record_place(
+				    &data->at[which[i]], which[i] + 1).text);
 	return -1;
 }
 
@@ -141,9 +141,10 @@ blame(struct peft_trainer *t, const struct peft_param *bad,
 			return -1;
 		if (t->vec->nonfinite(bad->grad, bad->n))
 			return peft_setfail(err, PEFT_NUMERIC, "step %zu, "
-			    "record %zu (line %zu): the gradient of %s is not "
-			    "finite", t->step + 1, which[i] + 1,
-			    t->data->at[which[i]].line, bad->name);
+			    "%s: the gradient of %s is not finite",
+			    t->step + 1, peft_record_place(
+			    &t->data->at[which[i]], which[i] + 1).text,
+			    bad->name);
 	}
 	return peft_setfail(err, PEFT_NUMERIC, "step %zu, its %zu records "
 	    "together: the gradient of %s is not finite", t->step + 1, n,

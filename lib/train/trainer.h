@@ -125,6 +125,11 @@ int	peft_train_step(struct peft_trainer *, struct peft_stepinfo *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 int	peft_train_eval(struct peft_trainer *, struct peft_stepinfo *,
 	    struct peft_err *) PEFT_MUSTCHECK;
+/* Name the first setting in which two runs differ, by their settings.  How
+ * steps are split (*same_plan) is none: that changes a result by rounding
+ * only. */
+int	peft_train_compare(const char *was, const char *is, bool *same_plan,
+	    struct peft_err *) PEFT_MUSTCHECK;
 /* checkpoint.c */
 int	peft_train_save(struct peft_trainer *, struct peft_err *)
 	    PEFT_MUSTCHECK;
