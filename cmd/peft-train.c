@@ -275,6 +275,11 @@ check(const struct peft_trainjob *job)
 	if (job->opt.schedule.kind == PEFT_LR_PLATEAU && !looks)
 		peft_die(PEFT_USAGE, "reduce-on-plateau looks at evaluations: "
 		    "it needs --eval and --eval-every");
+	if (job->log != NULL && strcmp(job->log, "-") == 0 &&
+	    (job->common.output == NULL || strcmp(job->common.output,
+	    "-") == 0))
+		peft_die(PEFT_USAGE, "--log -: standard output is the "
+		    "adapter's without -o");
 	if (job->opt.eval_every > 0 && !looks)
 		peft_die(PEFT_USAGE, "--eval-every: there is no --eval");
 	if (idle != NULL)

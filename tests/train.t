@@ -149,6 +149,15 @@ ok 'the same after an interruption' cmp whole-p/adapter_model.safetensors part-p
 expect 1 '*averages already*' train --optimizer schedule-free --ema 0.9 -o x/ t
 expect 1 '*--decay-steps*' train --schedule warmup-stable-decay -o x/ t
 
+# a log through a pipe; it stands in nobody's way
+mkfifo pipe; jq -c .step <pipe >piped &
+expect 0 '' train --steps 3 --log pipe -o piped.d/ t
+wait
+ok 'a log goes through a pipe' sh -c "grep -qx 3 piped"
+expect 0 '' train --steps 3 --log - -o through/ t
+ok 'or to standard output' sh -c "jq -s '.[-1].step' out | grep -qx 3"
+expect 1 '*--log -: standard output is the adapter*' train --steps 3 --log - t
+
 # a setting that nothing looks at is a mistake
 expect 1 '*--eval-every: there is no --eval' train --eval-every 2 -o x/ t
 for idle in '--cycles 2' '--power 2' '--min-lr-ratio 0.1' '--decay-steps 3' \

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/in.h"
 #include "base/json.h"
@@ -36,6 +38,28 @@ keep(FILE *fp, const char *path, const char *text, size_t len, size_t step,
 	return 0;
 }
 
+/* Standard output, a pipe, a terminal: what a log goes through and does not
+ * stay in, so that nothing is overwritten and nothing can be kept. */
+static bool
+passes(const char *path)
+{
+	struct stat st;
+
+	return strcmp(path, "-") == 0 || (stat(path, &st) == 0 &&
+	    !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
+}
+
+static FILE *
+open_passing(const char *path)
+{
+	int fd;
+
+	if (strcmp(path, "-") != 0)
+		return fopen(path, "we");
+	fd = dup(STDOUT_FILENO);
+	return fd == -1 ? NULL : fdopen(fd, "w");
+}
+
 int
 peft_log_open(FILE **fp, const char *path, bool force, bool resume,
     size_t step, struct peft_err *err)
@@ -43,6 +67,10 @@ peft_log_open(FILE **fp, const char *path, bool force, bool resume,
 	struct peft_buf old = { 0 };
 	int r = 0;
 
+	if (passes(path)) {
+		*fp = open_passing(path);
+		return *fp == NULL ? peft_seterrno(err, "%s", path) : 0;
+	}
 	if (resume && peft_in_slurp(path, (size_t)1 << 30, &old, err) == -1)
 		peft_buf_clear(&old);	/* there was none */
 	*fp = fopen(path, resume || force ? "we" : "wxe");
