@@ -104,6 +104,15 @@ for c in bf16 int8; do
 	    { bad = $1 != $2 || $3 - $1 < .1 } END { exit bad || NR != 1 }' sizes
 done
 
+# projections that are fixed have no gradients, but are there
+for r in 1024 9216; do
+	train -n --method vera --rank $r -m base long |
+	    awk '/^adapter and/ { print $4 }'
+done | paste -s -d ' ' >sizes
+sed 's/^/# VeRA of 1024 and of 9216, MiB: /' sizes
+ok 'fixed projections are planned' awk '
+    { d = $2 - $1 } END { exit !(d > 7.5) }' sizes
+
 # records that may be split: smaller micro-batches, too; never more time for
 # more memory, and no other result but for rounding
 jq -nc '[range(16) as $r | [range(30 + $r) | (. * 7 + $r * 31) % 500 + 3] |

@@ -233,7 +233,9 @@ encode_rows(struct peft_sink *k, const struct peft_spec *s,
 	 * slice by slice: large slices for them */
 	e.slice = least(whole_rows(s, e.cols, s->dtype >= PEFT_IQ1_S ?
 	    16 * PEFT_SLICE : PEFT_SLICE), e.nrows);
-	window = PEFT_WINDOW / e.cols;
+	/* an adapter is written beside a run, which has planned its memory */
+	window = strcmp(k->opt.kind, "model") == 0 ? PEFT_WINDOW / e.cols :
+	    e.slice;
 	window = least(window - window % e.slice, e.nrows);
 	window = window == 0 ? e.slice : window;
 	floats = (rows->shared ? threads * e.slice : window) * e.cols;

@@ -100,8 +100,9 @@ peft_train_plan(struct peft_trainer *t, struct peft_err *err)
 		    t->rows);
 	t->rows += t->prompted;
 	seq += t->extra;
-	p->adapter = t->nvalues * sizeof(float) * (2u + (t->nevals > 0) +
-	    (t->opt.ema > 0)) + t->opt.beside;
+	p->adapter = peft_adapter_bytes(t->adapter) + t->nvalues *
+	    sizeof(float) * ((size_t)(t->nevals > 0) + (t->opt.ema > 0)) +
+	    t->opt.beside;
 	p->optimiser = optimiser_floats(t) * sizeof(float);
 	p->program = PROGRAM + bytes_of(t->data);
 	for (i = 0; i < t->nevals; i++)
