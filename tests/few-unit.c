@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Few tokens by whole numbers, of two bytes and of three: every path has the
- * bits of the plain one, whatever the number of tokens; and those are near sums
+ * Few tokens by whole numbers, of one byte to three: every path has the bits
+ * of the plain one, whatever the number of tokens; and those are near sums
  * in double.
  */
 
@@ -97,13 +97,16 @@ multiply(const struct peft_few_fixed *path, const struct peft_weight *w,
  * Three roundings of a group's sum, and one for each that is added, of at most
  * the sum of the magnitudes (of halves that have scales of their own, twice as
  * many); and half a step of X, which is within 2^-23 of the group's largest, of
- * two bytes 2^-15, for each value.
+ * two bytes 2^-15, for each value.  Of one byte that is a 254th, and what the
+ * scale and its reciprocal are rounded by: 127 times 2^-23 of a step.
  */
 static bool
 is_near(const struct peft_weight *w, int bytes, const float *x, size_t T,
     const float *y)
 {
 	float *row = must(malloc(w->cols * sizeof(*row)));
+	static const double half[] = { 0, (1 + 0x1p-15) / 254, 0x1p-15,
+	    0x1p-23 };
 	size_t t, r, c, i;
 	bool good = true;
 
@@ -126,8 +129,8 @@ is_near(const struct peft_weight *w, int bytes, const float *x, size_t T,
 				 * all of the range */
 				m += fabs(lowest);
 				all += GROUP * m * most;
-				slack += GROUP * m * fmax(most * (bytes == 3 ?
-				    0x1p-23 : 0x1p-15), 0x1p-101);
+				slack += GROUP * m * fmax(most * half[bytes],
+				    0x1p-101);
 			}
 			good = good && fabs(sum - (double)y[t * (w->rows + GAP)
 			    + r]) <= slack + EPS * all *
@@ -276,7 +279,7 @@ test_path(const struct peft_few_fixed *path, const char *name)
 	int bytes;
 	size_t i;
 
-	for (bytes = 2; bytes <= 3; bytes++) {
+	for (bytes = 1; bytes <= 3; bytes++) {
 		for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 			test_type(path, name, types[i], bytes);
 		test_infinite(path, name, bytes, 6);

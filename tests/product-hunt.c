@@ -511,15 +511,16 @@ is_int8(const struct set *s)
 
 /*
  * Few tokens, where less than f32 is asked for, may be whole numbers of two
- * bytes if a weight is blocks: each of 32 columns is off by half a step, 2^-15
- * of the largest at most; eight times what that makes together, if errors are
- * even.
+ * bytes, with int8 of one, if a weight is blocks: each of 32 columns is off by
+ * half a step, 2^-15 of the largest at most, or a 254th; eight times what that
+ * makes together, if errors are even.
  */
 static void
 add_bytes(const struct set *s, struct wanted *w, size_t of)
 {
 	size_t t, i, j, at, k = s->cols;
 	const float *a = s->x, *b = s->values[of];
+	double half = s->used == PEFT_COMPUTE_INT8 ? 1. / 254 : 0x1p-15;
 
 	if (s->used == PEFT_COMPUTE_F32 || !s->few ||
 	    peft_dtypes[s->w[of].dtype].block < 32)
@@ -539,7 +540,7 @@ add_bytes(const struct set *s, struct wanted *w, size_t of)
 				}
 				sum += most * most * ww;
 			}
-			w->by[t * w->n + i] += 8 * sqrt(sum / 3) * 0x1p-15;
+			w->by[t * w->n + i] += 8 * sqrt(sum / 3) * half;
 		}
 }
 

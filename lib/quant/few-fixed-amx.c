@@ -14,9 +14,9 @@
  *	X = 4096 (16 A + B) + 16 C + D,
  *
  * A and C signed bytes, B and D 0 .. 15: two products are X's upper and lower
- * half times q, also where X has two bytes.  Codes of 8 bits are multiplied by
- * the bytes of X, as they are in memory.  What other types there are goes the
- * way of few tokens for any number.
+ * half times q, also where X has two bytes; of one byte the upper half is 0.
+ * Codes of 8 bits are multiplied by the bytes of X, as they are in memory.
+ * What other types there are goes the way of few tokens for any number.
  */
 
 #include "math/tiles.h"
@@ -51,6 +51,8 @@ struct tiled {
 INLINE lanes
 join_digits(const int B, const struct sums *s, int row)
 {
+	if (B == 1)
+		return l_float(SUM(1));
 	if (B == 2)
 		return l_float(l_plus(l_up(SUM(0), 12), SUM(1)));
 	return l_fma(l_float(SUM(0)), l_set(4096), l_float(SUM(1)));
@@ -59,9 +61,12 @@ join_digits(const int B, const struct sums *s, int row)
 INLINE lanes
 join_bytes(const int B, const struct sums *s, int row)
 {
-	lanes upper = l_float(l_plus(l_up(SUM(0), 8), SUM(1)));
+	words upper = SUM(0);
 
-	return B == 2 ? upper : l_fma(upper, l_set(256), l_float(SUM(2)));
+	if (B > 1)
+		upper = l_plus(l_up(upper, 8), SUM(1));
+	return B < 3 ? l_float(upper) : l_fma(l_float(upper), l_set(256),
+	    l_float(SUM(2)));
 }
 #undef SUM
 
@@ -247,9 +252,12 @@ tiles_##type(const struct peft_few *f, size_t T) \
 	if (f->bytes == 3) \
 		tiles((struct tiled){ f_##type, multiply, store_##as, \
 		    join_##as, offset, 3 }, f, T); \
-	else \
+	else if (f->bytes == 2) \
 		tiles((struct tiled){ f_##type, multiply, store_##as, \
 		    join_##as, offset, 2 }, f, T); \
+	else \
+		tiles((struct tiled){ f_##type, multiply, store_##as, \
+		    join_##as, offset, 1 }, f, T); \
 }
 
 KERNEL(q4_0, multiply_signed, digits, false)

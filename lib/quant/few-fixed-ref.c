@@ -212,6 +212,8 @@ dot(const struct kind *k, const uint8_t *block, size_t g, size_t first,
 		for (i = first; i < first + n; i++)
 			sum[b] += k->code(block, g, i) * x->bytes[((8 *
 			    (size_t)b + i / 4) * stride + t) * 4 + i % 4];
+	if (bytes == 1)
+		return (float)sum[0];
 	if (bytes == 2)
 		return (float)(sum[0] * 256 + sum[1]);
 	return fmaf((float)(sum[0] * 256 + sum[1]), 256, (float)sum[2]);
@@ -280,7 +282,7 @@ split_token(const float *x, size_t T, size_t t, int bytes,
 		finite = finite && isfinite(x[i]);
 		most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
 	}
-	by = peft_fixed_power(most, bytes);
+	by = peft_fixed_times(most, bytes);
 	/* each byte of X + middle is 128 more than that of X */
 	for (i = 0; i < GROUP; i++) {
 		X = finite ? (int32_t)lrintf(x[i] * by) : 0;

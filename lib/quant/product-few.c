@@ -4,7 +4,7 @@
  * go from memory to the sums, in f32 (few.h), whatever the compute type is: it
  * is reading the weights that takes the time, and to round them takes more.
  * Or by whole numbers (few-fixed.h) that are as exact; where less is asked for
- * than f32, of two bytes rather than three, for several tokens take the time.
+ * than f32, of fewer bytes, for several tokens take the time.
  * Where whole numbers are sooner multiplied than f32, many tokens come this
  * way, too.
  */
@@ -145,12 +145,19 @@ rows_of_task(const struct peft_products *j)
 	return FEWROWS * (times < 1 ? 1 : times < MOST ? times : MOST);
 }
 
+/* Of what whole numbers have, by the compute type. */
+static int
+bytes_of(const struct peft_expander *e)
+{
+	return e->int8 != NULL ? 1 : peft_is_rounded(e) ? 2 : 3;
+}
+
 void
 peft_product_few(const struct peft_products *j)
 {
 	struct few f = { .j = j, .path = peft_way_of(j->cpu)->few,
 	    .fixed = peft_fixed_of(j->cpu), .pieces = pieces_at(j->slab),
-	    .bytes = peft_is_rounded(&j->e) ? 2 : 3 };
+	    .bytes = bytes_of(&j->e) };
 	size_t i, n = 0, most = peft_product_is_fixed(j) ? PEFT_FIXED_MANY :
 	    PEFT_FEW_TOKENS;
 

@@ -19,9 +19,9 @@
  * their own on both sides (math/int8.h): of a token or its gradient, and of
  * the weight's row, or its column where the gradient of the input is
  * computed.  Up to 32 tokens are computed from f32 by forward, or as exactly,
- * whatever the compute type; or, where that is not f32 and whole numbers do
- * it, from 16 bits beside the largest of each 32, which is less than bf16 is
- * off by (few-fixed.h).
+ * whatever the compute type, but where whole numbers do it (few-fixed.h): then
+ * with bf16 from 16 bits beside the largest of each 32, which is less than
+ * bf16 is off by, and with int8 from 8, and the weights as they are stored.
  *
  * Results have the same bytes for every number of threads, and a token's
  * depend on no other token; more than 32 tokens are summed in another order

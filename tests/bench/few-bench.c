@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Products with stored weights for a few tokens, on one thread, in f32 and in
- * bf16: GB/s of weights read and GF/s.  A hundred megabytes of weights in turn,
- * as a model's layers are.  usage: few-bench [TYPE ...]
+ * Products with stored weights for a few tokens, on one thread, in f32, bf16
+ * and int8: GB/s of weights read and GF/s.  A hundred megabytes of weights in
+ * turn, as a model's layers are.  usage: few-bench [TYPE ...]
  * or nothing but what memory gives to N threads: few-bench memory N
  */
 
@@ -137,6 +137,7 @@ main(int argc, char **argv)
 		if (t != PEFT_NDTYPE && peft_can_encode(t)) {
 			bench(cpu, t, PEFT_COMPUTE_F32);
 			bench(cpu, t, PEFT_COMPUTE_BF16);
+			bench(cpu, t, PEFT_COMPUTE_INT8);
 		}
 	}
 	peft_cpu_close(cpu);

@@ -118,12 +118,13 @@ for path in '' avx512-bf16 avx2; do
 	if PEFT_CPU=$path peft-generate -q -m "$model" -p a --max-tokens 1 >out 2>&1; then
 		streams "$path" f32
 		streams "$path" bf16
+		streams "$path" int8
 	fi
 done
 echo
 echo 'sixteen records, one thread, milliseconds of the processor for a token each:'
 one=$(cpu 1 f32 none)
-for compute in f32 bf16; do
+for compute in f32 bf16 int8; do
 	all=$(cpu 16 $compute none)
 	awk -v a="$one" -v b="$all" -v c="$compute" 'BEGIN {
 	    printf "%-34s %10.1f  %.1f x one stream (%.1f)\n", c, b, 16 * a / b, a }'
