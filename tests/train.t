@@ -171,8 +171,8 @@ expect 2 '*x.gguf: an adapter is written as a folder*' \
     train --steps 100000 -o x.gguf t
 
 # an interrupted run ends in the same bytes
-expect 0 '' train --epochs 40 -o whole/ t
-peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 40 --save-every 1 -q -o killed/ t & pid=$!
+expect 0 '' train --epochs 40 --log whole.log -o whole/ t
+peft-train -m base --lr 1e-2 --rank 4 --batch 4 --epochs 40 --save-every 1 -q --log killed.log -o killed/ t & pid=$!
 while [ ! -f killed.ckpt ] && kill -0 $pid 2>/dev/null; do :; done
 kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
 ok 'a checkpoint is there when the run is killed' [ -f killed.ckpt ]
@@ -181,7 +181,12 @@ if [ -f killed.ckpt ]; then
 	expect 3 '*differs in lr: 0.01 there, 0.001 here' peft-train -q -m base --lr 1e-3 --rank 4 --batch 4 --epochs 40 --resume -o killed/ t
 	cp killed.ckpt late.ckpt; cp -r whole late
 	cp killed.ckpt split.ckpt
-	expect 0 '' train --epochs 40 --resume -o killed/ t
+	# the log is cut in its place: a kill before the next step loses nothing
+	ln killed.log same.log
+	expect 0 '' train --epochs 40 --log killed.log --resume -o killed/ t
+	ok 'the log goes on, in its place' [ killed.log -ef same.log ]
+	for l in whole killed; do jq -c '[.step, .loss]' $l.log >$l.losses; done
+	ok 'and has each step once' cmp whole.losses killed.losses
 	# killed after the adapter was written, and before the checkpoint went
 	expect 0 '' train --epochs 40 --resume -o late/ t
 	ok 'an adapter beside its checkpoint is no hindrance' cmp whole/adapter_model.safetensors late/adapter_model.safetensors

@@ -13,13 +13,13 @@
 #include "base/progress.h"
 #include "train/log.h"
 
-/* Keep the lines of an earlier run that end at `step'; a half line (the run
- * was killed) and what is behind it go. */
+/* The bytes of an earlier run's lines that end at `step'; a half line (the run
+ * was killed) and what is behind it are none. */
 static int
-keep(FILE *fp, const char *path, const char *text, size_t len, size_t step,
-    struct peft_err *err)
+kept(const char *path, const char *text, size_t len, size_t step,
+    size_t *bytes, struct peft_err *err)
 {
-	const char *nl;
+	const char *begin = text, *nl;
 	int64_t at = 0;
 
 	for (; len > 0 && (nl = memchr(text, '\n', len)) != NULL;
@@ -29,12 +29,12 @@ keep(FILE *fp, const char *path, const char *text, size_t len, size_t step,
 		    INT64_C(1) << 52, &at, err);
 
 		cJSON_Delete(j);
-		if (r == -1 || (size_t)at > step)
-			return r == -1 ? peft_errprefix(err, "%s", path) : 0;
-		if (peft_fwrite(fp, path, text, (size_t)(nl + 1 - text),
-		    err) == -1)
-			return -1;
+		if (r == -1)
+			return peft_errprefix(err, "%s", path);
+		if ((size_t)at > step)
+			break;
 	}
+	*bytes = (size_t)(text - begin);
 	return 0;
 }
 
@@ -60,27 +60,41 @@ open_passing(const char *path)
 	return fd == -1 ? NULL : fdopen(fd, "w");
 }
 
+/* The log of a run that goes on is cut where it goes on, in its place: there
+ * is no moment at which a kill would lose what it has. */
+static int
+open_again(FILE **fp, const char *path, size_t step, struct peft_err *err)
+{
+	struct peft_buf old = { 0 };
+	size_t bytes = 0;
+	int r = 0;
+
+	if (access(path, F_OK) == 0 && ((r = peft_in_slurp(path,
+	    (size_t)1 << 30, &old, err)) == 0))
+		r = kept(path, old.data, old.len, step, &bytes, err);
+	peft_buf_free(&old);
+	if (r == -1)
+		return -1;
+	*fp = fopen(path, "ae");
+	if (*fp == NULL || ftruncate(fileno(*fp), (off_t)bytes) == -1)
+		return peft_seterrno(err, "%s", path);
+	return 0;
+}
+
 int
 peft_log_open(FILE **fp, const char *path, bool force, bool resume,
     size_t step, struct peft_err *err)
 {
-	struct peft_buf old = { 0 };
-	int r = 0;
-
-	if (passes(path)) {
+	if (passes(path))
 		*fp = open_passing(path);
-		return *fp == NULL ? peft_seterrno(err, "%s", path) : 0;
-	}
-	if (resume && peft_in_slurp(path, (size_t)1 << 30, &old, err) == -1)
-		peft_buf_clear(&old);	/* there was none */
-	*fp = fopen(path, resume || force ? "we" : "wxe");
-	if (*fp == NULL)
-		r = errno == EEXIST ? peft_seterr(err, "%s exists (-f "
-		    "overwrites it)", path) : peft_seterrno(err, "%s", path);
 	else if (resume)
-		r = keep(*fp, path, old.data, old.len, step, err);
-	peft_buf_free(&old);
-	return r;
+		return open_again(fp, path, step, err);
+	else
+		*fp = fopen(path, force ? "we" : "wxe");
+	if (*fp == NULL)
+		return errno == EEXIST ? peft_seterr(err, "%s exists (-f "
+		    "overwrites it)", path) : peft_seterrno(err, "%s", path);
+	return 0;
 }
 
 static int
