@@ -117,11 +117,11 @@ $(LIB): $(LIBOBJS) $(BUILD)/parts
 	rm -f $@
 	$(AR) rcs $@ $(LIBOBJS)
 
-# One source, compiled once for each processor path; with sanitizers -O3 takes
-# gcc ten times as long, and finds no more.  Decoders must give the
-# same bits on each path, so only vec-*.c may fuse products and sums, for which
-# gcc wants more than -O1.
+# One source, compiled once for each processor path.  Decoders must give the
+# same bits on each path, so only panels and vec-*.c may fuse products and sums,
+# for which gcc wants more than -O1.
 PATHOPT	= -O3
+FUSEOPT	= -O3
 %-avx2.o: PATHFLAGS = $(PATHOPT) -mavx2 -mfma -mf16c $(FUSE)
 %-avx512.o: PATHFLAGS = $(PATHOPT) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
     -mfma -mf16c -mprefer-vector-width=512 $(FUSE)
@@ -132,8 +132,8 @@ PATHOPT	= -O3
 %-avx512vnni.o: PATHFLAGS = $(PATHOPT) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
     -mavx512vnni -mfma -mf16c -mprefer-vector-width=512
 $(BUILD)/lib/math/panel-%.o $(BUILD)/lib/quant/few-%.o: PATHFLAGS += $(PANELOPT)
-$(BUILD)/lib/math/panel-%.o $(BUILD)/lib/math/vec-%.o: FUSE = -O3 -ffp-contract=fast \
-    -fno-math-errno -fno-trapping-math
+$(BUILD)/lib/math/panel-%.o $(BUILD)/lib/math/vec-%.o: FUSE = $(FUSEOPT) \
+    -ffp-contract=fast -fno-math-errno -fno-trapping-math
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -165,8 +165,12 @@ demo:
 	MAKE="$(MAKE)" DEMO_DEBS="$(DEBS) jq python3-pip" sh examples/demo.sh
 
 #: make sanitize   the tests under ASan and UBSan
+# With all these checks gcc takes a minute for one file of kernels, and finds no
+# more: in following variables (-g1 names the line of a finding, too), and in
+# passes that go through all the ways between the checks.
 sanitize:
-	$(MAKE) check BUILD=build/sanitize PATHOPT=-O1 CFLAGS="-O1 -g \
+	$(MAKE) check BUILD=build/sanitize PATHOPT=-O1 \
+	    FUSEOPT="-O2 -fno-gcse -fno-thread-jumps" CFLAGS="-O1 -g1 \
 	    -fsanitize=address,undefined -fno-sanitize-recover=all \
 	    -fno-omit-frame-pointer"
 
