@@ -14,7 +14,9 @@
 
 enum {
 	MADE = 128,		/* panels in its place, if they are there */
-	MANY = 1024		/* tokens */
+	MANY = 1024,		/* tokens */
+	ROWS = 128		/* of a weight that a task expands backward: a
+				 * multiple of what panels are made of */
 };
 
 /* A slab stays in the third cache.  Of f32 half of it in the second, if tokens
@@ -127,34 +129,54 @@ expand_low(const struct peft_products *j, size_t of, size_t panel, void *to,
 		    peft_least(PEFT_PANEL, b.rows - at), 0, b.cols, to, room);
 }
 
+/* Tasks that expand a chunk of panels of one place; some may be empty. */
+static size_t
+pieces(const struct peft_products *j)
+{
+	return j->back ? peft_pieces(j->e.whole, ROWS) : 1;
+}
+
+/* Part of a chunk of some panels, all as deep as that part. */
+static void
+expand_back(const struct peft_products *j, const struct peft_chunk *c,
+    size_t i, size_t part, char *to, float *room)
+{
+	const struct peft_expander *e = peft_expander_at(j, c->seg);
+	const struct peft_weight *w = j->p[c->seg].w;
+	size_t ldw = j->ldw > 0 ? j->ldw : w->cols, at = part * ROWS, n;
+	size_t col = (j->first + i) * PEFT_PANEL;
+
+	if (at >= c->deep)
+		return;
+	n = peft_least(together(j), j->n - i) * PEFT_PANEL;
+	to += (at + at / e->part * e->tail) * PEFT_PANEL * e->size;
+	peft_expand_cols(e, w, ldw, c->at + at, peft_least(ROWS, c->deep - at),
+	    col, peft_least(n, w->cols - col), to, j->depth * PEFT_PANEL *
+	    j->e.size / e->size, room);
+}
+
 static void
 expand(const struct peft_products *j, size_t task, float *room)
 {
-	size_t of = together(j), n = peft_pieces(j->n, of);
+	size_t of = together(j), n = peft_pieces(j->n, of) * pieces(j);
 	struct peft_chunk c = chunk_of(j, j->nmade + task / n);
-	const struct peft_expander *e = peft_expander_at(j, c.seg);
-	size_t i = task % n * of, panel = j->first + i, m;
-	size_t ld = j->depth * PEFT_PANEL, p = j->back ? c.seg : peft_locate(j,
-	    &panel);
-	const struct peft_weight *w = j->p[p].w;
-	size_t ldw = j->ldw > 0 ? j->ldw : w->cols;
-	void *to = (char *)j->slab + (i * ld + c.pos * PEFT_PANEL) *
+	size_t i = task % n / pieces(j) * of, panel = j->first + i, p;
+	char *to = (char *)j->slab + (i * j->depth + c.pos) * PEFT_PANEL *
 	    j->e.size;
+	const struct peft_weight *w;
 
-	if (peft_is_low(j, &c)) {
-		expand_low(j, p, panel, to, room);
+	if (j->back) {
+		expand_back(j, &c, i, task % pieces(j), to, room);
 		return;
 	}
-	if (j->back) {
-		m = peft_least(of, j->n - i) * PEFT_PANEL;
-		m = peft_least(m, w->cols - panel * PEFT_PANEL);
-		peft_expand_cols(e, w, ldw, c.at, c.deep, panel * PEFT_PANEL,
-		    m, to, ld * j->e.size / e->size, room);
-	} else {
-		m = peft_least(PEFT_PANEL, w->rows - panel * PEFT_PANEL);
-		peft_expand_rows(e, w, ldw, panel * PEFT_PANEL, m, c.at,
-		    c.deep, to, room);
-	}
+	p = peft_locate(j, &panel);
+	w = j->p[p].w;
+	if (peft_is_low(j, &c))
+		expand_low(j, p, panel, to, room);
+	else
+		peft_expand_rows(&j->e, w, j->ldw > 0 ? j->ldw : w->cols,
+		    panel * PEFT_PANEL, peft_least(PEFT_PANEL, w->rows -
+		    panel * PEFT_PANEL), c.at, c.deep, to, room);
 }
 
 static void
@@ -179,6 +201,7 @@ shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 	const struct peft_cut *cut = peft_cut_of(&j->e);
 	size_t deepest = cut->deepest > 0 ? cut->deepest : j->e.whole;
 	struct peft_chunk c = j->from;
+	size_t left, n;
 
 	j->nchunks = j->nmade = j->depth = 0;
 	for (; c.deep > 0; j->nchunks++) {
@@ -198,15 +221,18 @@ shape(struct peft_products *j, size_t panels, struct peft_chunk *behind)
 		    (j->depth * PEFT_PANEL);
 	if (j->made)
 		most = peft_least(most, MADE);
-	/* the next slab begins with a block, too */
-	j->n = peft_least(most / of * of, panels - j->first);
+	/* the next slab begins with a block, too; slabs are alike */
+	left = panels - j->first;
+	n = peft_pieces(left, peft_pieces(left, most / of * of));
+	j->n = peft_least(peft_pieces(n, of) * of, left);
 }
 
 static void
 run(struct peft_products *j)
 {
 	struct peft_lap lap = peft_lap_begin(j->cpu);
-	size_t n = (j->nchunks - j->nmade) * peft_pieces(j->n, together(j));
+	size_t n = (j->nchunks - j->nmade) * peft_pieces(j->n, together(j)) *
+	    pieces(j);
 
 	peft_cpu_run(j->cpu, peft_left_tasks(j) + n, pack_task, j);
 	peft_lap_end(j->cpu, &lap, PEFT_WORK_PACK, 0,
