@@ -19,11 +19,11 @@ enum {
 				 * multiple of what panels are made of */
 };
 
-/* A slab stays in the third cache.  Of f32 half of it in the second, if tokens
+/* A slab stays in the third cache.  Of f32 some of it in the second, if tokens
  * are many: with fewer, threads would wait for each other too often. */
 static const struct peft_cut narrow = { .slab = 1 << 20, .many = 1 << 20,
     .deepest = 2048, .lowest = 64, .tiles = 16 };
-static const struct peft_cut wide = { .slab = 1 << 19, .many = 1 << 18,
+static const struct peft_cut wide = { .slab = 1 << 19, .many = 21 << 14,
     .deepest = 0, .lowest = 32, .tiles = 32 };
 
 const struct peft_cut *
