@@ -262,7 +262,9 @@ same_f32(const struct peft_panel_f32 *p, size_t n, size_t k)
 {
 	const struct peft_panel_f32 *ref = &peft_panel_f32_ref;
 	size_t bytes = k * PEFT_PANEL * sizeof(float);
-	float *src = noise((k + GAP) * (PEFT_PANEL + GAP) + k, 5);
+	size_t size = (k + GAP) * (PEFT_PANEL + GAP) + k, i;
+	uint16_t *src16 = must(size * sizeof(*src16));
+	float *src = noise(size, 5);
 	float *got = must(bytes), *want = must(bytes);
 	bool good;
 
@@ -271,6 +273,14 @@ same_f32(const struct peft_panel_f32 *p, size_t n, size_t k)
 	good = memcmp(got, want, bytes) == 0;
 	p->cols(src, n + GAP, k, n, got);
 	ref->cols(src, n + GAP, k, n, want);
+	good = good && memcmp(got, want, bytes) == 0;
+	for (i = 0; i < size; i++)
+		src16[i] = (uint16_t)(i * 40503);
+	p->rows16(src16, k + GAP, n, k, got);
+	ref->rows16(src16, k + GAP, n, k, want);
+	good = good && memcmp(got, want, bytes) == 0;
+	p->cols16(src16, n + GAP, k, n, got);
+	ref->cols16(src16, n + GAP, k, n, want);
 	good = good && memcmp(got, want, bytes) == 0;
 	p->trim(got, src, k);
 	ref->trim(want, src, k);
@@ -282,6 +292,7 @@ same_f32(const struct peft_panel_f32 *p, size_t n, size_t k)
 	good = good && memcmp(got, want, (k + PEFT_KSTEP - 1) / PEFT_KSTEP *
 	    PEFT_KSTEP * sizeof(uint16_t)) == 0;
 	free(src);
+	free(src16);
 	free(got);
 	free(want);
 	return good;

@@ -114,6 +114,28 @@ f32_cols(const float *src, size_t ld, size_t k, size_t n, float *panel)
 }
 
 static void
+f32_rows16(const uint16_t *src, size_t ld, size_t n, size_t k, float *panel)
+{
+	size_t i, j;
+
+	for (j = 0; j < PEFT_PANEL; j++)
+		for (i = 0; i < k; i++)
+			panel[at32(i, j)] = j < n ?
+			    peft_from_bf16(src[j * ld + i]) : 0;
+}
+
+static void
+f32_cols16(const uint16_t *src, size_t ld, size_t k, size_t n, float *panel)
+{
+	size_t i, j;
+
+	for (i = 0; i < k; i++)
+		for (j = 0; j < PEFT_PANEL; j++)
+			panel[at32(i, j)] = j < n ?
+			    peft_from_bf16(src[i * ld + j]) : 0;
+}
+
+static void
 f32_trim(float *dst, const float *src, size_t n)
 {
 	size_t i;
@@ -187,6 +209,6 @@ bf16_round(uint16_t *dst, const float *src, size_t n)
 }
 
 const struct peft_panel_f32 peft_panel_f32_ref = { f32_block, f32_outer,
-	f32_rows, f32_cols, f32_trim, bf16_round };
+	f32_rows, f32_cols, f32_rows16, f32_cols16, f32_trim, bf16_round };
 const struct peft_panel_bf16 peft_panel_bf16_ref = { "plain", bf16_block,
 	bf16_rows, bf16_cols, bf16_rows16, bf16_cols16, bf16_round };

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "math/panel.h"
+#include "math/round.h"
 
 /* f32, or a pair of bf16 */
 typedef uint32_t peft_word __attribute__((may_alias));
@@ -83,7 +84,52 @@ peft_panel_words(const peft_word *src, size_t ld, size_t n, size_t k,
 				_mm512_storeu_si512(to + i * PEFT_PANEL, r[i]);
 		}
 }
+
+/* Rows of bf16, as f32: panel[k][32].  Pairs of them are words, of which each
+ * becomes two. */
+static inline void
+peft_panel_widened(const uint16_t *src, size_t ld, size_t n, size_t k,
+    float *panel)
+{
+	const __m512i high = _mm512_set1_epi32((int)0xffff0000);
+	size_t p, j;
+	__m512i r[16];
+	int i;
+
+	for (p = 0; p < k; p += 32)
+		for (j = 0; j < PEFT_PANEL; j += 16) {
+			float *to = panel + p * PEFT_PANEL + j;
+			int deep = k - p < 32 ? (int)(k - p) : 32;
+			__mmask32 m = (__mmask32)((1ull << deep) - 1);
+
+#pragma GCC unroll 16
+			for (i = 0; i < 16; i++)
+				r[i] = _mm512_maskz_loadu_epi16(
+				    j + (size_t)i < n ? m : 0,
+				    src + (j + (size_t)i) * ld + p);
+			peft_transpose16(r);
+#pragma GCC unroll 32
+			for (i = 0; i < 32; i++)
+				if (i < deep)
+					_mm512_storeu_si512(to + i *
+					    PEFT_PANEL, i % 2 == 0 ?
+					    _mm512_slli_epi32(r[i / 2], 16) :
+					    _mm512_and_si512(r[i / 2], high));
+		}
+}
 #else
+static inline void
+peft_panel_widened(const uint16_t *src, size_t ld, size_t n, size_t k,
+    float *panel)
+{
+	size_t i, j;
+
+	for (j = 0; j < PEFT_PANEL; j++)
+		for (i = 0; i < k; i++)
+			panel[i * PEFT_PANEL + j] = j < n ?
+			    peft_from_bf16(src[j * ld + i]) : 0;
+}
+
 static inline void
 peft_panel_words(const peft_word *src, size_t ld, size_t n, size_t k,
     peft_word *panel)

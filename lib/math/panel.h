@@ -75,6 +75,11 @@ struct peft_panel_f32 {
 		    float *panel);
 	void	(*cols)(const float *src, size_t ld, size_t k, size_t n,
 		    float *panel);
+	/* The same from bf16, which f32 holds. */
+	void	(*rows16)(const uint16_t *src, size_t ld, size_t n, size_t k,
+		    float *panel);
+	void	(*cols16)(const uint16_t *src, size_t ld, size_t k, size_t n,
+		    float *panel);
 	/* dst = src rounded to bf16 (to nearest, ties to even), as f32; they
 	 * may be the same. */
 	void	(*trim)(float *dst, const float *src, size_t n);

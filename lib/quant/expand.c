@@ -156,6 +156,11 @@ peft_expand_rows(const struct peft_expander *e, const struct peft_weight *w,
 		    w->cols, n, k, panel);
 		return;
 	}
+	if (w->dtype == PEFT_BF16 && e->bf16 == NULL) {
+		e->f32->rows16((const uint16_t *)w->data + r * w->cols + c,
+		    w->cols, n, k, panel);
+		return;
+	}
 	for (at = 0; at < k; at += m) {
 		m = k - at < STRIP ? k - at : STRIP;
 		if (halves != NULL) {
@@ -193,12 +198,18 @@ static void
 pack_cols16(const struct peft_expander *e, const uint16_t *src, size_t ld,
     size_t k, size_t n, void *panels, size_t ldp, size_t at)
 {
-	size_t j;
+	size_t j, to, wide;
 
-	for (j = 0; j < n; j += PEFT_PANEL)
-		e->bf16->cols16(src + j, ld, k, n - j < PEFT_PANEL ? n - j :
-		    PEFT_PANEL, (uint16_t *)panels + j / PEFT_PANEL * ldp +
-		    at * PEFT_PANEL);
+	for (j = 0; j < n; j += PEFT_PANEL) {
+		to = j / PEFT_PANEL * ldp + at * PEFT_PANEL;
+		wide = n - j < PEFT_PANEL ? n - j : PEFT_PANEL;
+		if (e->bf16 != NULL)
+			e->bf16->cols16(src + j, ld, k, wide,
+			    (uint16_t *)panels + to);
+		else
+			e->f32->cols16(src + j, ld, k, wide,
+			    (float *)panels + to);
+	}
 }
 
 static void
@@ -233,7 +244,7 @@ peft_expand_cols(const struct peft_expander *e, const struct peft_weight *w,
 	}
 	for (at = 0; at < k; at += m) {
 		m = k - at < PEFT_PANEL ? k - at : PEFT_PANEL;
-		if (w->dtype == PEFT_BF16 && e->bf16 != NULL)
+		if (w->dtype == PEFT_BF16)
 			pack_cols16(e, (const uint16_t *)w->data + (r + at) *
 			    w->cols + c, w->cols, m, n, panels, ld, at);
 		else if (halves != NULL)
