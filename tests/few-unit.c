@@ -274,8 +274,8 @@ static void
 test_path(const struct peft_few_fixed *path, const char *name)
 {
 	static const enum peft_dtype types[] = { PEFT_Q4_0, PEFT_Q4_1,
-	    PEFT_Q5_0, PEFT_Q5_1, PEFT_Q8_0, PEFT_Q4_K, PEFT_Q5_K, PEFT_Q6_K,
-	    PEFT_IQ4_NL, PEFT_IQ4_XS, PEFT_MXFP4 };
+	    PEFT_Q5_0, PEFT_Q5_1, PEFT_Q8_0, PEFT_Q3_K, PEFT_Q4_K, PEFT_Q5_K,
+	    PEFT_Q6_K, PEFT_IQ4_NL, PEFT_IQ4_XS, PEFT_MXFP4 };
 	int bytes;
 	size_t i;
 

@@ -62,6 +62,13 @@ code_q8_0(const uint8_t *block, size_t g, size_t i)
 }
 
 static int
+code_q3_k(const uint8_t *block, size_t g, size_t i)
+{
+	return ((block[32 + g / 4 * 32 + i] >> g % 4 * 2 & 3) |
+	    (block[i] >> g & 1) << 2) - 4;
+}
+
+static int
 code_q4_k(const uint8_t *block, size_t g, size_t i)
 {
 	return block[16 + g / 2 * 32 + i] >> g % 2 * 4 & 15;
@@ -143,6 +150,24 @@ scale_k(const uint8_t *block, size_t g, float *d, float *m)
 	*m = peft_half_f32(peft_load16(block + 2)) * (0 - (float)o);
 }
 
+/* Sixteen times six bits: four of eight and of eight beside these, then two of
+ * four in turn. */
+static int
+scale_of_q3_k(const uint8_t *s, size_t i)
+{
+	return ((s[i % 8] >> i / 8 * 4 & 15) |
+	    (s[8 + i % 4] >> i / 4 * 2 & 3) << 4) - 32;
+}
+
+static void
+scale_q3_k(const uint8_t *block, size_t g, float *first, float *second)
+{
+	float d = peft_half_f32(peft_load16(block + 108));
+
+	*first = d * (float)scale_of_q3_k(block + 96, 2 * g);
+	*second = d * (float)scale_of_q3_k(block + 96, 2 * g + 1);
+}
+
 static void
 scale_q6_k(const uint8_t *block, size_t g, float *first, float *second)
 {
@@ -178,6 +203,7 @@ static const struct kind kinds[PEFT_NDTYPE] = {
 	[PEFT_Q5_0] = { 22, 1, code_q5_0, scale, 0 },
 	[PEFT_Q5_1] = { 24, 1, code_q5_1, scale_offset, OFFSET },
 	[PEFT_Q8_0] = { 34, 1, code_q8_0, scale, 0 },
+	[PEFT_Q3_K] = { 110, 8, code_q3_k, scale_q3_k, HALVES },
 	[PEFT_Q4_K] = { 144, 8, code_q4_k, scale_k, OFFSET },
 	[PEFT_Q5_K] = { 176, 8, code_q5_k, scale_k, OFFSET },
 	[PEFT_Q6_K] = { 210, 8, code_q6_k, scale_q6_k, HALVES },
