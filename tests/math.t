@@ -5,6 +5,7 @@
 
 unset OPENBLAS_CORETYPE PEFT_CPU
 unit vec-unit
+unit softmax-unit
 unit math-unit
 unit panel-unit
 unit int8-unit
