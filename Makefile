@@ -165,14 +165,17 @@ demo:
 	MAKE="$(MAKE)" DEMO_DEBS="$(DEBS) jq python3-pip" sh examples/demo.sh
 
 #: make sanitize   the tests under ASan and UBSan
-# With all these checks gcc takes a minute for one file of kernels, and finds no
-# more: in following variables (-g1 names the line of a finding, too), and in
-# passes that go through all the ways between the checks.
+# A finding of UBSan is a trap, of which ASan names the line: the words that it
+# has for each check otherwise are 12 MB of data in a program, to be relocated
+# when it starts and searched for leaks when it ends.  -g would follow variables
+# between the checks for longer than gcc compiles, and jump threading and gcse
+# go through all the ways between them, a minute for one file of kernels.
 sanitize:
+	ASAN_OPTIONS=handle_sigill=1:$$ASAN_OPTIONS \
 	$(MAKE) check BUILD=build/sanitize PATHOPT=-O1 \
 	    FUSEOPT="-O2 -fno-gcse -fno-thread-jumps" CFLAGS="-O1 -g1 \
 	    -fsanitize=address,undefined -fno-sanitize-recover=all \
-	    -fno-omit-frame-pointer"
+	    -fsanitize-undefined-trap-on-error -fno-omit-frame-pointer"
 
 #: make fuzz       clang's libFuzzer over each reader, FUZZTIME seconds each
 #:                 (FUZZ=fuzz-gguf: one of them); finds are in build/fuzz
