@@ -157,17 +157,14 @@ is_stuck(const struct peft_trainer *t)
 	    t->step - t->best_step >= t->opt.patience * t->opt.eval_every;
 }
 
-static int
-save(struct peft_trainer *t, enum peft_order order,
-    struct peft_stepinfo *info, struct peft_err *err)
+/* Is there to be a checkpoint now? */
+static bool
+saves(const struct peft_trainer *t, enum peft_order order)
 {
 	bool due = t->opt.save_every > 0 && t->step < t->total &&
 	    t->step % t->opt.save_every == 0;
 
-	if (t->opt.checkpoint == NULL || (!due && order == PEFT_GO_ON))
-		return 0;
-	info->saved = true;
-	return peft_train_save(t, err);
+	return t->opt.checkpoint != NULL && (due || order != PEFT_GO_ON);
 }
 
 static int
@@ -182,8 +179,10 @@ loop(struct peft_trainer *t, const struct peft_watch *w, struct peft_err *err)
 			return -1;
 		if (w->order != NULL)
 			order = w->order(w->ctx);
-		if (save(t, order, &info, err) == -1 ||
-		    w->step(w->ctx, &info, err) == -1)
+		/* told first: who goes on from the checkpoint drops what was
+		 * told of steps behind it, and could not know one before */
+		if (w->step(w->ctx, &info, err) == -1 ||
+		    (saves(t, order) && peft_train_save(t, err) == -1))
 			return -1;
 	}
 	return order == PEFT_STOP && t->step < t->total;

@@ -89,7 +89,6 @@ struct peft_stepinfo {
 	const struct peft_evalset *evals;
 	size_t	nevals;
 	bool	best;		/* the best evaluation so far */
-	bool	saved;		/* a checkpoint was written */
 };
 
 enum peft_order { PEFT_GO_ON, PEFT_SAVE, PEFT_STOP };
