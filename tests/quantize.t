@@ -59,6 +59,7 @@ done
 expect 0 '*rms*' peft-quantize -n -t q4_0 --report base
 ok 'a dry run writes nothing' [ ! -s out ]
 expect 0 '' peft-quantize -q --shard 100K -o shards/ base
+expect 1 '*--shard is for folders*' peft-quantize -q --shard 100K -o shards.gguf base
 expect 0 '' peft-inspect --diff base shards
 ok 'shards and an index' [ -f shards/model.safetensors.index.json ]
 expect 2 '*--keep * matches no weight' peft-quantize -q --keep nothing -t nf4 -o x/ base

@@ -173,6 +173,8 @@ for idle in '--cycles 2' '--power 2' '--min-lr-ratio 0.1' '--decay-steps 3' \
 	# shellcheck disable=SC2086	# words are what they are
 	expect 1 '*: --*: schedule linear and optimizer * have no use for it' train $idle -o x/ t
 done
+expect 1 '*--problem is of seq-cls, the records are for causal-lm' \
+    train --problem multi -o x/ t
 ok 'and what cannot be written is known before the first step' [ ! -e x ]
 expect 2 '*x.gguf: an adapter is written as a folder*' \
     train --steps 100000 -o x.gguf t

@@ -144,6 +144,10 @@ peft_sink_prepare(const struct peft_sinkopt *opt,
 	k->opt = *opt;
 	k->kind = kind_of(opt);
 	k->label = "output";
+	if (opt->shard > 0 && k->kind != PEFT_OUT_FOLDER) {
+		peft_setfail(err, PEFT_USAGE, "--shard is for folders");
+		goto fail;
+	}
 	if ((k->sum = XXH3_createState()) == NULL) {
 		peft_seterr(err, "no memory");
 		goto fail;

@@ -84,6 +84,10 @@ peft_job_classes(const struct peft_trainjob *job,
 	known = k->labels.n > 0;
 	if (peft_labels_task(&k->labels, data->at, data->n, err) == -1)
 		return -1;
+	if (job->problem != PEFT_PROBLEM_AUTO &&
+	    k->labels.task != PEFT_TASK_SEQ_CLS)
+		return peft_setfail(err, PEFT_USAGE, "--problem is of seq-cls, "
+		    "the records are for %s", peft_task_words[k->labels.task]);
 	if (!peft_task_classes(k->labels.task))
 		return 0;
 	if (!known && peft_labels_collect(&k->labels, data->at, data->n,
