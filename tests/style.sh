@@ -3,6 +3,15 @@
 # The layout of the sources that a machine can hold people to.  clang-format
 # breaks lines in other places than the authors do, so the rules are here.
 set -u
+bad=0
+# what a run leaves where it was begun is soon committed by mistake
+for i in $(git ls-files 2>/dev/null | cut -d/ -f1 | sort -u); do
+	case $i in
+	LICENSE|Makefile|NEWS.md|README.md|cmd|completions|examples|lib|man|tests) ;;
+	.*) ;;
+	*) echo "$i: not of the top level"; bad=1 ;;
+	esac
+done
 # shellcheck disable=SC2046
 awk '
 function say(what) { print FILENAME ":" FNR ": " what; bad = 1 }
@@ -31,4 +40,5 @@ FNR == 361 && !data	{ say("more than 360 lines: two files in one?") }
 				say(FNR - start " lines in a function")
 			  start = 0 }
 END { exit bad }
-' $(find cmd lib tests -name '*.[ch]' -o -name '*.cc' -o -name '*.inc' ! -name '*-tables.inc')
+' $(find cmd lib tests -name '*.[ch]' -o -name '*.cc' -o -name '*.inc' ! -name '*-tables.inc') || bad=1
+exit $bad
