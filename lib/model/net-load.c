@@ -5,6 +5,17 @@
 #include "model/net-impl.h"
 #include "quant/quant.h"
 
+/* What stands beside the codes of a quantised weight. */
+static size_t
+scale_bytes(const struct peft_scales *s)
+{
+	size_t each = (s->absmax != NULL ? sizeof(*s->absmax) : 0) +
+	    (s->zero != NULL ? sizeof(*s->zero) : 0) +
+	    (s->qabsmax != NULL) + (s->exponents != NULL);
+
+	return s->nabsmax * each + s->nnested * sizeof(*s->nested_absmax);
+}
+
 static int
 load_weight(struct peft_net *net, size_t index, struct peft_weight *w,
     struct peft_err *err)
@@ -14,7 +25,7 @@ load_weight(struct peft_net *net, size_t index, struct peft_weight *w,
 	if (!peft_can_decode(w->dtype))
 		return peft_seterr(err, "weight %s: values of type %s cannot "
 		    "be computed with", w->name, peft_dtypes[w->dtype].name);
-	net->weight_bytes += w->nbytes;
+	net->weight_bytes += w->nbytes + scale_bytes(&w->scales);
 	return 0;
 }
 
