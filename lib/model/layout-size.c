@@ -13,13 +13,20 @@
 enum { TILE_BYTES = 84 << 20, TILE_MIN = 2 * (PEFT_FEW_TOKENS + 1),
 	TILE_MAX = 512 };
 
+/* Bytes that a product makes of each gradient of a logit. */
+static size_t
+logit_copy(const struct peft_run *run)
+{
+	return peft_product_copy(run->net->cpu, peft_run_logits_over(run));
+}
+
 /* Tiles of the same size, as few as there can be. */
 size_t
 peft_run_tile(const struct peft_run *run)
 {
 	const struct peft_config *c = &run->net->config;
-	size_t rows = peft_kept_rows(run), most, n, copy = !run->caps.train ?
-	    0 : peft_product_copy(run->net->cpu, peft_run_logits_over(run));
+	size_t rows = peft_kept_rows(run), most, n;
+	size_t copy = run->caps.train ? logit_copy(run) : 0;
 
 	if (run->caps.train && c->t.final_cap > 0)
 		copy += sizeof(float);
@@ -78,8 +85,6 @@ peft_run_product_scratch(const struct peft_run *run)
 	const struct peft_sites *s = &run->net->sites;
 	size_t i, n, rows, T, most = 0, beside = peft_beside_width(run);
 	size_t own = peft_hooks_rows(s);
-	bool over = peft_run_logits_over(run) &&
-	    peft_product_copy(run->net->cpu, true) == 0;
 
 	for (i = 0; i < s->n; i++) {
 		const struct peft_site *site = &s->at[i];
@@ -93,7 +98,7 @@ peft_run_product_scratch(const struct peft_run *run)
 		    run->caps.tokens;
 		T = T > own ? T : own;
 		rows = turned ? site->in : rows_at_once(s, i);
-		if (site->kind == PEFT_HEAD && over)
+		if (site->kind == PEFT_HEAD && logit_copy(run) == 0)
 			rows = 0;
 		n = peft_product_scratch(run->net->cpu, rows,
 		    turned ? site->out : site->in, beside, T);

@@ -145,7 +145,6 @@ less_residual(const struct peft_module *m, struct peft_cpu *cpu,
 	    d->began.b, r, 1, d->wa, out);
 }
 
-/* Without a processor a merge is being prepared, for which it is done. */
 /* Those of A, times the weight. */
 size_t
 peft_dora_rows(const void *self)
@@ -153,6 +152,7 @@ peft_dora_rows(const void *self)
 	return ((const struct peft_module *)self)->rank;
 }
 
+/* Without a processor a merge is being prepared, for which it is done. */
 void
 peft_dora_begin(void *self, struct peft_cpu *cpu, float *product)
 {

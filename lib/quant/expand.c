@@ -70,7 +70,7 @@ decode(const struct peft_expander *e, const struct peft_weight *w, size_t ldw,
 			src = (const float *)w->data + (r + i) * ldw + c;
 		else
 			peft_decode_part_by(e->decoders, w, r + i, c, nc, dst);
-		if (e->trim && w->dtype != PEFT_BF16)
+		if (e->trim)
 			e->f32->trim(dst, src, nc);
 	}
 }
@@ -193,41 +193,32 @@ expand_cols_int8(const struct peft_expander *e, const struct peft_weight *w,
 	}
 }
 
-/* k <= 32 rows by n columns into panels, from their row `at' on. */
+/* k <= 32 rows by n <= 32 columns, of f32 or (halves) of bf16. */
 static void
-pack_cols16(const struct peft_expander *e, const uint16_t *src, size_t ld,
-    size_t k, size_t n, void *panels, size_t ldp, size_t at)
+pack_panel(const struct peft_expander *e, const void *src, bool halves,
+    size_t ld, size_t k, size_t n, void *panel)
 {
-	size_t j, to, wide;
-
-	for (j = 0; j < n; j += PEFT_PANEL) {
-		to = j / PEFT_PANEL * ldp + at * PEFT_PANEL;
-		wide = n - j < PEFT_PANEL ? n - j : PEFT_PANEL;
-		if (e->bf16 != NULL)
-			e->bf16->cols16(src + j, ld, k, wide,
-			    (uint16_t *)panels + to);
-		else
-			e->f32->cols16(src + j, ld, k, wide,
-			    (float *)panels + to);
-	}
+	if (halves && e->bf16 != NULL)
+		e->bf16->cols16(src, ld, k, n, panel);
+	else if (halves)
+		e->f32->cols16(src, ld, k, n, panel);
+	else if (e->bf16 != NULL)
+		e->bf16->cols(src, ld, k, n, panel);
+	else
+		e->f32->cols(src, ld, k, n, panel);
 }
 
+/* The same of n columns into panels, from their row `at' on. */
 static void
-pack_cols(const struct peft_expander *e, const float *src, size_t ld,
-    size_t k, size_t n, void *panels, size_t ldp, size_t at)
+pack_cols(const struct peft_expander *e, const void *src, bool halves,
+    size_t ld, size_t k, size_t n, void *panels, size_t ldp, size_t at)
 {
-	size_t j, to, wide;
+	size_t size = halves ? sizeof(uint16_t) : sizeof(float), j;
 
-	for (j = 0; j < n; j += PEFT_PANEL) {
-		to = j / PEFT_PANEL * ldp + at * PEFT_PANEL;
-		wide = n - j < PEFT_PANEL ? n - j : PEFT_PANEL;
-		if (e->bf16 != NULL)
-			e->bf16->cols(src + j, ld, k, wide,
-			    (uint16_t *)panels + to);
-		else
-			e->f32->cols(src + j, ld, k, wide,
-			    (float *)panels + to);
-	}
+	for (j = 0; j < n; j += PEFT_PANEL)
+		pack_panel(e, (const char *)src + j * size, halves, ld, k,
+		    peft_least(PEFT_PANEL, n - j), (char *)panels +
+		    (j / PEFT_PANEL * ldp + at * PEFT_PANEL) * e->size);
 }
 
 void
@@ -245,17 +236,17 @@ peft_expand_cols(const struct peft_expander *e, const struct peft_weight *w,
 	for (at = 0; at < k; at += m) {
 		m = k - at < PEFT_PANEL ? k - at : PEFT_PANEL;
 		if (w->dtype == PEFT_BF16)
-			pack_cols16(e, (const uint16_t *)w->data + (r + at) *
-			    w->cols + c, w->cols, m, n, panels, ld, at);
+			pack_cols(e, (const uint16_t *)w->data + (r + at) *
+			    w->cols + c, true, w->cols, m, n, panels, ld, at);
 		else if (halves != NULL)
-			pack_cols16(e, halve(halves, w, r + at, m, c, n, room),
-			    n, m, n, panels, ld, at);
+			pack_cols(e, halve(halves, w, r + at, m, c, n, room),
+			    true, n, m, n, panels, ld, at);
 		else if (w->dtype == PEFT_F32 && !e->trim)
 			pack_cols(e, (const float *)w->data + (r + at) * ldw +
-			    c, ldw, m, n, panels, ld, at);
+			    c, false, ldw, m, n, panels, ld, at);
 		else {
 			decode(e, w, ldw, r + at, m, c, n, room);
-			pack_cols(e, room, n, m, n, panels, ld, at);
+			pack_cols(e, room, false, n, m, n, panels, ld, at);
 		}
 	}
 }

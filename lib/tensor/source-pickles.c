@@ -33,13 +33,16 @@ static bool
 is_safetensors(int dir, const char *name)
 {
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char head[PEFT_ST_PREFIX + 1];
+	unsigned char head[PEFT_ST_PREFIX + 1];
+	struct peft_err none = { 0 };
+	size_t len;
 	bool is;
 
 	if (fd == -1)
 		return false;
 	is = read(fd, head, sizeof(head)) == sizeof(head) &&
-	    memcmp(head + 4, "\0\0\0\0", 4) == 0 && head[8] == '{';
+	    peft_st_length(head, &len, &none) == 0 &&
+	    head[PEFT_ST_PREFIX] == '{';
 	close(fd);
 	return is;
 }
