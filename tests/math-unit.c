@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/rng.h"
+#include "math/cores.h"
 #include "math/cpu.h"
 #include "tap.h"
 
@@ -59,6 +60,25 @@ test_pool(struct peft_cpu *cpu)
 			usleep(10000);
 	}
 	return !atomic_load(&t.stray);
+}
+
+/* A thread is sent to a core, and may run on all of them after; one of more
+ * than there are stays. */
+static int
+test_cores(void)
+{
+	cpu_set_t all, now;
+	int n = peft_cores(), from = sched_getcpu(), i, good;
+
+	if (sched_getaffinity(0, sizeof(all), &all) == -1)
+		return 0;
+	good = n == CPU_COUNT(&all);
+	for (i = 0; i < n; i++)
+		peft_core_settle(from, i, n);
+	peft_core_settle(-1, 1, n);
+	peft_core_settle(from, n, n + 1);
+	return good && sched_getaffinity(0, sizeof(now), &now) == 0 &&
+	    CPU_EQUAL(&all, &now);
 }
 
 /* The first task waits for the second, which is of the same thread's share:
@@ -287,6 +307,7 @@ main(void)
 	int i;
 
 	test_open();
+	ok(test_cores(), "%d cores", peft_cores());
 	for (i = 0; i < NCPU; i++) {
 		if ((cpus[i] = peft_cpu_open(threads[i], &err)) == NULL) {
 			printf("Bail out! %s\n", err.msg);

@@ -9,7 +9,7 @@
 #include "data/tokens.h"
 #include "eval/inspect-impl.h"
 #include "peft/layout.h"
-#include "math/pool.h"
+#include "math/cores.h"
 #include "model/check.h"
 
 static void
@@ -146,7 +146,7 @@ inspect_source(struct peft_source *s, const struct peft_inspectopt *o,
 	    [PEFT_BUNDLE] = "bundle", [PEFT_GGUF] = "gguf" };
 	const struct peft_layout *layout = peft_layout_of(s);
 	bool adapter = layout != NULL || peft_source_is_adapter(s);
-	int threads = o->threads > 0 ? o->threads : peft_pool_cores();
+	int threads = o->threads > 0 ? o->threads : peft_cores();
 	char hash[7 + PEFT_SHA256_HEX];
 	size_t bad = 0, wrong = 0;
 

@@ -10,6 +10,7 @@
 #include "data/load.h"
 #include "eval/likeness.h"
 #include "eval/session.h"
+#include "math/cores.h"
 #include "math/pool.h"
 #include "math/vec.h"
 #include "merge/logits.h"
@@ -195,7 +196,7 @@ add_pieces_up(struct work *w, const struct piece *p, size_t n,
     struct peft_likeness *l, struct peft_err *err)
 {
 	struct peft_pool *pool = peft_pool_open(w->opt->threads > 0 ?
-	    w->opt->threads : peft_pool_cores(), err);
+	    w->opt->threads : peft_cores(), err);
 	size_t i, k, row = 0;
 
 	if (pool == NULL)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "eval/tune.h"
-#include "math/pool.h"
+#include "math/cores.h"
 #include "quant/quant.h"
 
 static const struct peft_likeness unmeasured;
@@ -80,7 +80,7 @@ peft_tune_settle(struct peft_tuneopt *o, const struct peft_common *c,
 	bool out = c->output != NULL && strcmp(c->output, "-") != 0;
 
 	o->model = model;
-	o->threads = c->threads > 0 ? c->threads : peft_pool_cores();
+	o->threads = c->threads > 0 ? c->threads : peft_cores();
 	o->residual.base = out ? c->output : NULL;
 	o->residual.force = c->force;
 	if (o->fit == 0 && (o->ntypes > 0 || o->calibrate != NULL))

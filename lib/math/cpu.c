@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "math/cores.h"
 #include "math/cpu-impl.h"
 
 const char *const peft_compute_names[] = { "f32", "bf16", "int8", NULL };
@@ -189,7 +190,7 @@ peft_cpu_open(int threads, struct peft_err *err)
 
 	if (cpu == NULL)
 		return NULL;
-	cpu->threads = threads > 0 ? threads : peft_pool_cores();
+	cpu->threads = threads > 0 ? threads : peft_cores();
 	cpu->cache = second_cache();
 	if (choose_path(&cpu->path, err) == -1 ||
 	    peft_blas_open(&cpu->blas, cpu->path.core, err) == -1 ||

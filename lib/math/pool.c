@@ -12,14 +12,16 @@
 
 #include "base/buf.h"
 #include "base/progress.h"
+#include "math/cores.h"
 #include "math/pool.h"
 
 /*
- * Pauses before going to sleep: some ten microseconds on AMD, some fifty on
- * Intel, longer than the gaps between the operations of a layer.  Not more:
- * experiments run side by side (make -j) want the core.
+ * Looks before going to sleep: ten to fifty microseconds of pauses, longer
+ * than the gaps between most operations, then half a millisecond in which
+ * whoever else wants the core has it (experiments run side by side, make -j):
+ * to be woken takes a virtual machine some time, too.
  */
-enum { SPIN = 1000 };
+enum { PAUSES = 1000, YIELDS = 3000 };
 
 /* Tasks of a run that are not taken: the first of them, and the one behind
  * the last, as one number. */
@@ -60,6 +62,7 @@ struct peft_pool {
 	atomic_int	 sleepers;	/* workers asleep */
 	atomic_bool	 waiting;	/* the caller is */
 	atomic_bool	 watched;	/* times are taken */
+	atomic_int	 core;		/* of who wakes them */
 	double		 waited;	/* seconds of the caller for others */
 	/* the run */
 	void		(*fn)(void *, size_t, int);
@@ -67,17 +70,6 @@ struct peft_pool {
 	char		 apart_too[64];
 	atomic_size_t	 undone;	/* tasks not done */
 };
-
-int
-peft_pool_cores(void)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	if (sched_getaffinity(0, sizeof(set), &set) == -1)
-		return 1;
-	return CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
-}
 
 static unsigned long long
 pack(size_t first, size_t end)
@@ -147,24 +139,36 @@ has_news(const struct worker *w)
 	    atomic_load(&w->pool->quit);
 }
 
+/* Another look after a pause: false if it is time to sleep. */
+static bool
+linger(int *looks)
+{
+	if (++*looks > PAUSES + YIELDS)
+		return false;
+	if (*looks <= PAUSES)
+		__builtin_ia32_pause();
+	else
+		sched_yield();
+	return true;
+}
+
 /* Until there is something to do: first turning, then asleep. */
 static void
 wait_news(const struct worker *w)
 {
 	struct peft_pool *p = w->pool;
-	int i;
+	int looks = 0;
 
-	for (i = 0; i < SPIN; i++) {
+	while (linger(&looks))
 		if (has_news(w))
 			return;
-		__builtin_ia32_pause();
-	}
 	pthread_mutex_lock(&p->lock);
 	atomic_fetch_add(&p->sleepers, 1);
 	while (!has_news(w))
 		pthread_cond_wait(&p->wake, &p->lock);
 	atomic_fetch_sub(&p->sleepers, 1);
 	pthread_mutex_unlock(&p->lock);
+	peft_core_settle(atomic_load(&p->core), w->number, p->started + 1);
 }
 
 static void
@@ -172,6 +176,7 @@ wake_all(struct peft_pool *p)
 {
 	if (atomic_load(&p->sleepers) == 0)
 		return;
+	atomic_store(&p->core, sched_getcpu());
 	pthread_mutex_lock(&p->lock);
 	pthread_cond_broadcast(&p->wake);
 	pthread_mutex_unlock(&p->lock);
@@ -180,13 +185,11 @@ wake_all(struct peft_pool *p)
 static void
 wait_done(struct peft_pool *p)
 {
-	int i;
+	int looks = 0;
 
-	for (i = 0; i < SPIN; i++) {
+	while (linger(&looks))
 		if (atomic_load(&p->undone) == 0)
 			return;
-		__builtin_ia32_pause();
-	}
 	pthread_mutex_lock(&p->lock);
 	atomic_store(&p->waiting, true);
 	while (atomic_load(&p->undone) > 0)

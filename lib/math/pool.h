@@ -13,8 +13,6 @@
  */
 struct peft_pool;
 
-/* Cores that this process may run on. */
-int		 peft_pool_cores(void);
 /* threads >= 1, the caller's counted. */
 struct peft_pool *peft_pool_open(int threads, struct peft_err *)
 		    PEFT_MUSTCHECK;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "math/cores.h"
 #include "text/charsmap.h"
 #include "text/tokenizer-impl.h"
 
@@ -89,7 +90,7 @@ open_pool(size_t len, int threads, struct peft_err *err)
 	enum { LARGE = 1 << 19, MOST = 4 };
 
 	if (threads == 0)
-		threads = peft_pool_cores();
+		threads = peft_cores();
 	return peft_pool_open(len < LARGE ? 1 : threads < MOST ? threads :
 	    MOST, err);
 }

@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/rng.h"
+#include "math/cores.h"
 #include "math/pool.h"
 #include "quant/quant.h"
 
@@ -221,7 +222,7 @@ is_float_or_coded(enum peft_dtype t)
 int
 main(int argc, char **argv)
 {
-	int threads = argc > 1 ? atoi(argv[1]) : peft_pool_cores(), t;
+	int threads = argc > 1 ? atoi(argv[1]) : peft_cores(), t;
 	struct peft_rng key = peft_rng_key(1, "expand-bench");
 	struct bench b = { .n = (argc > 2 ? strtoul(argv[2], NULL, 10) : 32) *
 	    16 * SLICE };

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/rng.h"
+#include "math/cores.h"
 #include "math/pool.h"
 #include "quant/quant.h"
 
@@ -213,7 +214,7 @@ main(int argc, char **argv)
 	    PEFT_IQ4_XS, PEFT_MXFP4, PEFT_TQ1_0, PEFT_TQ2_0, PEFT_IQ3_S,
 	    PEFT_IQ3_XXS, PEFT_IQ2_S, PEFT_IQ2_XS, PEFT_IQ2_XXS, PEFT_IQ1_M,
 	    PEFT_IQ1_S };
-	int threads = argc > 1 ? atoi(argv[1]) : peft_pool_cores();
+	int threads = argc > 1 ? atoi(argv[1]) : peft_cores();
 	struct peft_rng key = peft_rng_key(1, "quant-bench");
 	struct bench b = { .n = (argc > 2 ? strtoul(argv[2], NULL, 10) : 32) *
 	    16 * SLICE };
