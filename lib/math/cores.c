@@ -17,20 +17,19 @@ peft_cores(void)
 }
 
 void
-peft_core_settle(int from, int number, int threads)
+peft_core_settle(int with, int number, int threads)
 {
 	cpu_set_t all, one;
-	int core = from;
+	int core = with;
 
-	if (from < 0 || sched_getaffinity(0, sizeof(all), &all) == -1 ||
+	if (number == 0 || core < 0 || sched_getcpu() != core ||
+	    sched_getaffinity(0, sizeof(all), &all) == -1 ||
 	    CPU_COUNT(&all) < threads)
 		return;
 	while (number > 0) {
 		core = (core + 1) % CPU_SETSIZE;
 		number -= CPU_ISSET(core, &all) != 0;
 	}
-	if (core == sched_getcpu())
-		return;
 	CPU_ZERO(&one);
 	CPU_SET(core, &one);
 	(void)sched_setaffinity(0, sizeof(one), &one);

@@ -7,13 +7,14 @@
 /* How many this process may run on. */
 int	peft_cores(void);
 /*
- * The calling thread, which just awoke and is `number' of `threads' (0: who
- * woke it, on core `from' or -1), goes to the core that is its own, counted
- * from there, if each can have one; from then on the system may move it.
+ * A thread, `number' of `threads' (0: who gives them work, and runs on core
+ * `with', or -1), goes to a core of its own if it is on that one and each can
+ * have one: the number-th behind it.  From then on the system may move it.
  *
- * Left to the system it may begin on the core of who woke it, and share that
- * for a tenth of a second while others have nothing to do, or little.
+ * Threads that awake often begin beside who woke them, and the system may leave
+ * both there for a tenth of a second while others have nothing to do, or
+ * little.
  */
-void	peft_core_settle(int from, int number, int threads);
+void	peft_core_settle(int with, int number, int threads);
 
 #endif

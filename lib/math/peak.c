@@ -18,6 +18,8 @@
 
 enum {
 	TIMES = PEFT_SPIN_TIMES, CHAINS = 16, REPEAT = 12,
+	PAUSES = 1 << 16,	/* a millisecond or some, before others have
+				 * the core */
 	WAYS = 8,		/* the ways of a processor without AVX */
 	STRIP = 1 << 20,	/* bytes of a task that reads */
 	READ = 96,		/* of them: more than most caches */
@@ -60,13 +62,17 @@ spin_task(void *ctx, size_t task, int thread)
 {
 	struct round *r = ctx;
 	float sink[16];
+	int looks = 0;
 
 	(void)task;
 	(void)thread;
 	if (atomic_fetch_add(&r->here, 1) == r->threads - 1)
 		r->begun = peft_now();
 	while (atomic_load(&r->here) < r->threads)
-		sched_yield();
+		if (looks++ < PAUSES)
+			__builtin_ia32_pause();
+		else
+			sched_yield();
 	r->spin.fn(sink);
 }
 

@@ -16,12 +16,13 @@
 #include "math/pool.h"
 
 /*
- * Looks before going to sleep: ten to fifty microseconds of pauses, longer
- * than the gaps between most operations, then half a millisecond in which
- * whoever else wants the core has it (experiments run side by side, make -j):
- * to be woken takes a virtual machine some time, too.
+ * Before going to sleep: ten to fifty microseconds of pauses, longer than the
+ * gaps between most operations, then a while in which whoever else wants the
+ * core has it (experiments run side by side, make -j): to be woken takes a
+ * virtual machine some time, too.
  */
-enum { PAUSES = 1000, YIELDS = 3000 };
+enum { PAUSES = 1000 };
+#define LINGER	0.0007		/* seconds */
 
 /* Tasks of a run that are not taken: the first of them, and the one behind
  * the last, as one number. */
@@ -62,7 +63,7 @@ struct peft_pool {
 	atomic_int	 sleepers;	/* workers asleep */
 	atomic_bool	 waiting;	/* the caller is */
 	atomic_bool	 watched;	/* times are taken */
-	atomic_int	 core;		/* of who wakes them */
+	atomic_int	 core;		/* of the caller */
 	double		 waited;	/* seconds of the caller for others */
 	/* the run */
 	void		(*fn)(void *, size_t, int);
@@ -139,17 +140,23 @@ has_news(const struct worker *w)
 	    atomic_load(&w->pool->quit);
 }
 
+struct looks {
+	int	n;
+	double	until;
+};
+
 /* Another look after a pause: false if it is time to sleep. */
 static bool
-linger(int *looks)
+linger(struct looks *l)
 {
-	if (++*looks > PAUSES + YIELDS)
-		return false;
-	if (*looks <= PAUSES)
+	if (++l->n <= PAUSES) {
 		__builtin_ia32_pause();
-	else
-		sched_yield();
-	return true;
+		return true;
+	}
+	if (l->n == PAUSES + 1)
+		l->until = peft_now() + LINGER;
+	sched_yield();
+	return peft_now() < l->until;
 }
 
 /* Until there is something to do: first turning, then asleep. */
@@ -157,7 +164,7 @@ static void
 wait_news(const struct worker *w)
 {
 	struct peft_pool *p = w->pool;
-	int looks = 0;
+	struct looks looks = { 0 };
 
 	while (linger(&looks))
 		if (has_news(w))
@@ -168,7 +175,6 @@ wait_news(const struct worker *w)
 		pthread_cond_wait(&p->wake, &p->lock);
 	atomic_fetch_sub(&p->sleepers, 1);
 	pthread_mutex_unlock(&p->lock);
-	peft_core_settle(atomic_load(&p->core), w->number, p->started + 1);
 }
 
 static void
@@ -176,7 +182,6 @@ wake_all(struct peft_pool *p)
 {
 	if (atomic_load(&p->sleepers) == 0)
 		return;
-	atomic_store(&p->core, sched_getcpu());
 	pthread_mutex_lock(&p->lock);
 	pthread_cond_broadcast(&p->wake);
 	pthread_mutex_unlock(&p->lock);
@@ -185,7 +190,7 @@ wake_all(struct peft_pool *p)
 static void
 wait_done(struct peft_pool *p)
 {
-	int looks = 0;
+	struct looks looks = { 0 };
 
 	while (linger(&looks))
 		if (atomic_load(&p->undone) == 0)
@@ -206,13 +211,13 @@ work(void *arg)
 
 	for (wait_news(w); !atomic_load(&w->pool->quit); wait_news(w)) {
 		w->seen = atomic_load(&w->pool->runs);
-		if (atomic_load(&w->pool->watched)) {
-			t = peft_now();
-			do_tasks(w->pool, w->number);
+		peft_core_settle(atomic_load(&w->pool->core), w->number,
+		    w->pool->started + 1);
+		t = peft_now();
+		do_tasks(w->pool, w->number);
+		if (atomic_load(&w->pool->watched))
 			atomic_fetch_add(&w->busy, (unsigned long long)
 			    ((peft_now() - t) * 1e9));
-		} else
-			do_tasks(w->pool, w->number);
 	}
 	return NULL;
 }
@@ -337,6 +342,7 @@ peft_pool_run(struct peft_pool *p, size_t ntasks,
 	p->ctx = ctx;
 	atomic_store(&p->undone, ntasks);
 	share(p, ntasks);
+	atomic_store(&p->core, sched_getcpu());
 	atomic_fetch_add(&p->runs, 1);
 	wake_all(p);
 	do_tasks(p, 0);
