@@ -15,7 +15,8 @@
 
 /* How far scores may be off, in f32: products, exp(), caps within 3e-7 of
  * themselves; with bf16 what is multiplied by values, and what goes back, is
- * rounded to 8 bits, and forward's output is used by backward. */
+ * rounded to 8 bits, and forward's output is used by backward.  Caches hold
+ * bf16 exactly, and nothing else is rounded there. */
 static double
 share(struct set *s)
 {
@@ -28,7 +29,7 @@ share(struct set *s)
 		f32 += 2e-6 * (1 + c->t.attn_cap);
 	if (s->net.slopes != NULL)
 		f32 += 0x1p-22 * (double)s->run.caps.seq;
-	return f32 + (s->bf16 ? 0x1p-8 : 0);
+	return f32 + (s->bf16 && !s->cached ? 0x1p-8 : 0);
 }
 
 static bool
@@ -77,9 +78,11 @@ open_caches(struct set *s)
 		pages = (s->seqs[i].n + PEFT_PAGE - 1) / PEFT_PAGE;
 		*p = (struct peft_pages){ .layers = 1, .n = pages,
 		    .kdim = c->kv_heads * c->head_dim,
-		    .vdim = c->kv_heads * c->v_dim };
-		p->floats = PEFT_PAGE * (p->kdim + p->vdim);
-		p->data = nan_floats(s, pages * p->floats);
+		    .vdim = c->kv_heads * c->v_dim,
+		    .each = s->bf16 ? sizeof(uint16_t) : sizeof(float) };
+		p->bytes = PEFT_PAGE * (p->kdim + p->vdim) * p->each;
+		p->data = (char *)nan_floats(s, pages * p->bytes /
+		    sizeof(float));
 		s->kv[i] = (struct peft_kv){ .pool = p, .npages = pages,
 		    .page = pen_get(&s->pen, s->d, pages * sizeof(uint32_t),
 		    4) };
@@ -219,7 +222,8 @@ try(void *ctx, struct dice *d)
 	s->run.net = &s->net;
 	s->run.vec = peft_cpu_vec(s->net.cpu);
 	s->run.caps.train = !s->cached || one_in(d, 2);
-	s->bf16 = !s->cached && peft_packer_of(s->net.cpu).bf16 != NULL;
+	s->bf16 = s->cached ? one_in(d, 2) :
+	    peft_packer_of(s->net.cpu).bf16 != NULL;
 	choose_heads(s);
 	choose_tree(s);
 	find_places(s);

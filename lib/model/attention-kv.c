@@ -19,28 +19,60 @@ cache_of(const struct peft_run *run, const struct peft_node *node)
 	return run->seqs[run->tree.order[node->lo]].kv;
 }
 
+static bool
+is_rounded(const struct peft_kv *kv)
+{
+	return kv->pool->each == sizeof(uint16_t);
+}
+
+/* A token's key is a column of its page, its value a row. */
+static void
+put_key(const struct peft_run *run, const struct peft_kv *kv, void *page,
+    size_t slot, const float *from, void *room)
+{
+	size_t n = run->net->config.head_dim, d;
+	uint16_t *rounded = room;
+
+	if (!is_rounded(kv)) {
+		for (d = 0; d < n; d++)
+			((float *)page)[d * PEFT_PAGE + slot] = from[d];
+		return;
+	}
+	peft_stash_round(run, rounded, from, n);
+	for (d = 0; d < n; d++)
+		((uint16_t *)page)[d * PEFT_PAGE + slot] = rounded[d];
+}
+
+static void
+put_value(const struct peft_run *run, const struct peft_kv *kv, void *page,
+    size_t slot, const float *from)
+{
+	size_t n = run->net->config.v_dim;
+
+	if (is_rounded(kv))
+		peft_stash_keep(run, (uint16_t *)page + slot * n, from, n);
+	else
+		memcpy((float *)page + slot * n, from, n * sizeof(*from));
+}
+
 void
 peft_attention_fill(struct peft_run *run, const struct peft_node *node,
-    size_t layer, const float *qkv)
+    size_t layer, const float *qkv, float *scratch)
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_heads_at *at = &run->net->at;
 	struct peft_kv *kv = cache_of(run, node);
-	const float *row = qkv + node->first * at->ld, *from;
-	size_t t, h, d, page, slot;
-	float *k;
+	const float *row = qkv + node->first * at->ld;
+	size_t t, h, page, slot;
 
 	for (t = 0; kv != NULL && t < node->n; t++, row += at->ld)
 		for (h = 0; h < c->kv_heads; h++) {
 			page = (kv->len + t) / PEFT_PAGE;
 			slot = (kv->len + t) % PEFT_PAGE;
-			k = peft_page_keys(run, kv, page, layer, h);
-			from = row + at->k + h * at->kstep;
-			for (d = 0; d < c->head_dim; d++)
-				k[d * PEFT_PAGE + slot] = from[d];
-			memcpy(peft_page_values(run, kv, page, layer, h) +
-			    slot * c->v_dim, row + at->v + h * at->vstep,
-			    c->v_dim * sizeof(*k));
+			put_key(run, kv, peft_page_keys(run, kv, page, layer,
+			    h), slot, row + at->k + h * at->kstep, scratch);
+			put_value(run, kv, peft_page_values(run, kv, page,
+			    layer, h), slot, row + at->v + h * at->vstep);
 		}
 }
 
@@ -56,6 +88,7 @@ struct look {
 	bool			 heads;
 	size_t			 lds;		/* of a query's scores */
 	size_t			 ldq, ldo, ldl;	/* queries, sums, lse */
+	float			*room;		/* for a page in f32 */
 };
 
 static size_t
@@ -87,20 +120,30 @@ pages(const struct look *l, size_t *end)
 
 /* Pages lie far apart: the processor does not guess which comes next. */
 static void
-ask_for(const float *page, size_t width)
+ask_for(const struct look *l, const char *page, size_t width)
 {
-	enum { LINE = 64 / sizeof(float) };
-	size_t i;
+	enum { LINE = 64 };
+	size_t i, bytes = width * PEFT_PAGE * l->kv->pool->each;
 
-	for (i = 0; i < width * PEFT_PAGE; i += LINE)
+	for (i = 0; i < bytes; i += LINE)
 		__builtin_prefetch(page + i, 0, 2);
 }
 
 static void
 ask_for_values(const struct peft_run *run, const struct look *l, size_t page)
 {
-	ask_for(peft_page_values(run, l->kv, page, l->layer, l->group),
+	ask_for(l, peft_page_values(run, l->kv, page, l->layer, l->group),
 	    run->net->config.v_dim);
+}
+
+/* A page as f32: as it lies there, or widened. */
+static const float *
+in_f32(const struct look *l, const void *page, size_t width)
+{
+	if (!is_rounded(l->kv))
+		return page;
+	peft_stash_widen(l->room, page, width * PEFT_PAGE);
+	return l->room;
 }
 
 static void
@@ -109,7 +152,7 @@ weigh(const struct peft_run *run, const struct look *l, const float *q,
 {
 	const struct peft_config *c = &run->net->config;
 	size_t first, end, from, n, i;
-	const float *k, *next;
+	const void *k, *next;
 
 	first = pages(l, &end);
 	next = peft_page_keys(run, l->kv, first, l->layer, l->group);
@@ -118,11 +161,12 @@ weigh(const struct peft_run *run, const struct look *l, const float *q,
 		if (i + 1 < end) {
 			next = peft_page_keys(run, l->kv, i + 1, l->layer,
 			    l->group);
-			ask_for(next, c->head_dim);
+			ask_for(l, next, c->head_dim);
 		} else
 			ask_for_values(run, l, first);
 		run->vec->page_scores(s + i * PEFT_PAGE, l->lds, q, l->ldq,
-		    l->m, k, c->head_dim, (float)c->t.attn_scale);
+		    l->m, in_f32(l, k, c->head_dim), c->head_dim,
+		    (float)c->t.attn_scale);
 	}
 	for (i = 0; i < l->m; i++, s += l->lds) {
 		n = seen(l, i, &from);
@@ -137,8 +181,8 @@ add_page(const struct peft_run *run, const struct look *l, size_t page,
     const float *s, float *out)
 {
 	const struct peft_config *c = &run->net->config;
-	const float *v = peft_page_values(run, l->kv, page, l->layer,
-	    l->group);
+	const float *v = in_f32(l, peft_page_values(run, l->kv, page,
+	    l->layer, l->group), c->v_dim);
 	size_t first = page * PEFT_PAGE, i, from, end;
 
 	(void)seen(l, l->m - 1, &from);
@@ -189,6 +233,15 @@ attend(const struct peft_run *run, const struct look *l, const float *q,
 	}
 }
 
+size_t
+peft_attention_kv_scratch(const struct peft_run *run)
+{
+	const struct peft_config *c = &run->net->config;
+
+	return PEFT_TOGETHER * peft_pack_up(run->caps.seq) + PEFT_PAGE *
+	    peft_pack_up(c->head_dim > c->v_dim ? c->head_dim : c->v_dim);
+}
+
 /* How many that are asked for, from i on, follow each other. */
 static size_t
 together(const struct peft_asked *ask, size_t first, size_t i)
@@ -204,7 +257,7 @@ together(const struct peft_asked *ask, size_t first, size_t i)
 void
 peft_attention_kv(const struct peft_run *run, const struct peft_node *node,
     size_t layer, size_t head, const struct peft_asked *ask,
-    const float *qkv, float *out, float *lse, float *scores)
+    const float *qkv, float *out, float *lse, float *scratch)
 {
 	const struct peft_config *c = &run->net->config;
 	const struct peft_heads_at *at = &run->net->at;
@@ -215,6 +268,7 @@ peft_attention_kv(const struct peft_run *run, const struct peft_node *node,
 	    .lds = peft_pack_up(run->caps.seq), .ldq = at->ld,
 	    .ldo = c->heads * c->v_dim, .ldl = c->heads };
 
+	l.room = scratch + PEFT_TOGETHER * l.lds;
 	if (l.heads) {
 		if (head % rep % PEFT_QUERIES != 0)
 			return;		/* it went with one before */
@@ -232,6 +286,6 @@ peft_attention_kv(const struct peft_run *run, const struct peft_node *node,
 		attend(run, &l, qkv + (node->first + at_node) * at->ld +
 		    l.group * at->group + head % rep * at->q, out +
 		    (row * c->heads + head) * c->v_dim, lse + row * c->heads +
-		    head, scores);
+		    head, scratch);
 	}
 }

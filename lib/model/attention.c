@@ -284,7 +284,7 @@ size_t
 peft_attention_scratch(const struct peft_run *run)
 {
 	struct peft_arena a = { 0 };
-	size_t most, cached = peft_pack_up(run->caps.seq);
+	size_t most, cached = peft_attention_kv_scratch(run) * sizeof(float);
 
 	(void)room_of(run, &a);
 	most = a.used;
@@ -293,7 +293,6 @@ peft_attention_scratch(const struct peft_run *run)
 		peft_attention_back_room(run, &a);
 		most = most > a.used ? most : a.used;
 	}
-	cached *= PEFT_TOGETHER * sizeof(float);
 	return (most > cached ? most : cached) / sizeof(float);
 }
 
@@ -311,10 +310,10 @@ static void
 fill_task(void *ctx, size_t node, int thread)
 {
 	const struct job *job = ctx;
+	struct peft_run *run = job->run;
 
-	(void)thread;
-	peft_attention_fill(job->run, &job->run->tree.nodes[node], job->layer,
-	    job->qkv);
+	peft_attention_fill(run, &run->tree.nodes[node], job->layer, job->qkv,
+	    run->attention + (size_t)thread * run->attention_stride);
 }
 
 static bool

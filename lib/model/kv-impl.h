@@ -6,15 +6,16 @@
 #include "model/net.h"
 
 /* A page is [layers] times keys [K][PEFT_PAGE], a column a token, and values
- * [kv_heads][PEFT_PAGE][v_dim]. */
+ * [kv_heads][PEFT_PAGE][v_dim], of f32; or of bf16, where products are made
+ * from less than f32: half of the memory, all of which each token reads. */
 struct peft_pages {
 	size_t		 layers;		/* twice those of the model if
 						 * there are scouts */
 	size_t		 kdim, vdim;		/* K, V */
 	size_t		 n, nfree;		/* pages */
-	size_t		 floats;		/* of a page */
+	size_t		 each, bytes;		/* of a number, a page */
 	struct peft_arena arena;
-	float		*data;
+	char		*data;
 	uint32_t	*users;			/* [n] caches that have it */
 	uint32_t	*free;			/* [nfree] */
 };
@@ -31,9 +32,9 @@ struct peft_kv {
 };
 
 /* kv.c: a head's keys, and values, in a page of a layer. */
-float	*peft_page_keys(const struct peft_run *, const struct peft_kv *,
+void	*peft_page_keys(const struct peft_run *, const struct peft_kv *,
 	    size_t page, size_t layer, size_t head);
-float	*peft_page_values(const struct peft_run *, const struct peft_kv *,
+void	*peft_page_values(const struct peft_run *, const struct peft_kv *,
 	    size_t page, size_t layer, size_t head);
 
 #endif

@@ -21,12 +21,19 @@ layers_of(const struct peft_net *net)
 }
 
 static size_t
-page_floats(const struct peft_net *net)
+bytes_of_each(const struct peft_net *net)
+{
+	return peft_cpu_computes(net->cpu) == PEFT_COMPUTE_F32 ?
+	    sizeof(float) : sizeof(uint16_t);
+}
+
+static size_t
+page_bytes(const struct peft_net *net)
 {
 	const struct peft_config *c = &net->config;
 
 	return layers_of(net) * PEFT_PAGE * c->kv_heads * (c->head_dim +
-	    c->v_dim);
+	    c->v_dim) * bytes_of_each(net);
 }
 
 size_t
@@ -34,8 +41,8 @@ peft_pages_bytes(const struct peft_net *net, size_t tokens)
 {
 	size_t bytes;
 
-	if (__builtin_mul_overflow(pages_for(tokens),
-	    page_floats(net) * sizeof(float), &bytes))
+	if (__builtin_mul_overflow(pages_for(tokens), page_bytes(net),
+	    &bytes))
 		return SIZE_MAX;
 	return bytes;
 }
@@ -52,8 +59,9 @@ peft_pages_open(const struct peft_net *net, size_t tokens,
 		return NULL;
 	*p = (struct peft_pages){ .layers = layers_of(net),
 	    .kdim = c->kv_heads * c->head_dim, .vdim = c->kv_heads * c->v_dim,
-	    .n = pages_for(tokens), .floats = page_floats(net) };
-	(void)peft_arena_get(&p->arena, p->n, p->floats * sizeof(float));
+	    .n = pages_for(tokens), .each = bytes_of_each(net),
+	    .bytes = page_bytes(net) };
+	(void)peft_arena_get(&p->arena, p->n, p->bytes);
 	p->users = peft_calloc(p->n, sizeof(*p->users), err);
 	p->free = peft_calloc(p->n, sizeof(*p->free), err);
 	if (p->users == NULL || p->free == NULL ||
@@ -63,7 +71,7 @@ peft_pages_open(const struct peft_net *net, size_t tokens,
 		peft_pages_close(p);
 		return NULL;
 	}
-	p->data = peft_arena_get(&p->arena, p->n, p->floats * sizeof(float));
+	p->data = peft_arena_get(&p->arena, p->n, p->bytes);
 	for (i = p->n; i > 0; i--)		/* the first is taken first */
 		p->free[p->nfree++] = (uint32_t)(i - 1);
 	return p;
@@ -221,29 +229,30 @@ peft_kv_share(struct peft_kv *dst, const struct peft_kv *src, size_t n)
 	return dst->len;
 }
 
-static float *
+/* What is i numbers of each token into a layer of a page. */
+static void *
 page_at(const struct peft_run *run, const struct peft_kv *kv, size_t page,
-    size_t layer)
+    size_t layer, size_t i)
 {
 	const struct peft_pages *p = kv->pool;
 
 	layer += run->scouting ? p->layers / 2 : 0;
-	return p->data + kv->page[page] * p->floats + layer * PEFT_PAGE *
-	    (p->kdim + p->vdim);
+	return p->data + kv->page[page] * p->bytes + PEFT_PAGE * p->each *
+	    (layer * (p->kdim + p->vdim) + i);
 }
 
-float *
+void *
 peft_page_keys(const struct peft_run *run, const struct peft_kv *kv,
     size_t page, size_t layer, size_t head)
 {
-	return page_at(run, kv, page, layer) + head * PEFT_PAGE *
-	    run->net->config.head_dim;
+	return page_at(run, kv, page, layer, head *
+	    run->net->config.head_dim);
 }
 
-float *
+void *
 peft_page_values(const struct peft_run *run, const struct peft_kv *kv,
     size_t page, size_t layer, size_t head)
 {
-	return page_at(run, kv, page, layer) + PEFT_PAGE * (kv->pool->kdim +
-	    head * run->net->config.v_dim);
+	return page_at(run, kv, page, layer, kv->pool->kdim + head *
+	    run->net->config.v_dim);
 }

@@ -310,14 +310,16 @@ peft_first(const struct peft_run *run, size_t i)
 	return run->tree.nodes[i].first;
 }
 
-/* attention-kv.c: one head of a node whose sequence has a cache. */
+/* attention-kv.c: one head of a node whose sequence has a cache; scratch of
+ * a thread: so many floats. */
+size_t	peft_attention_kv_scratch(const struct peft_run *);
 void	peft_attention_kv(const struct peft_run *, const struct peft_node *,
 	    size_t layer, size_t head, const struct peft_asked *,
-	    const float *qkv, float *out, float *lse, float *scores);
+	    const float *qkv, float *out, float *lse, float *scratch);
 
 /* Append a node's keys and values to its sequence's cache. */
 void	peft_attention_fill(struct peft_run *, const struct peft_node *,
-	    size_t layer, const float *qkv);
+	    size_t layer, const float *qkv, float *scratch);
 
 /* attention.c: out[T, O] and lse from qkv (and caches, of layer `layer');
  * attention-back.c: dqkv from dout. */
