@@ -11,7 +11,7 @@
 #include "math/cpu.h"
 #include "merge/lora.h"
 #include "merge/merge.h"
-#include "quant/mix.h"
+#include "quant/convert.h"
 
 enum {
 	O_ONTO = PEFT_O_OWN, O_ANYBASE, O_LOSSY, O_VERIFY, O_TOKENS, O_SHARD,
@@ -66,7 +66,7 @@ struct job {
 	double			 weights[MAXADAPTER];
 	size_t			 nadapters;
 	struct peft_loraopt	 lora;
-	bool			 verify, as_lora;
+	bool			 verify, as_lora, onto;
 	bool			 convert;	/* --layout alone */
 	const char		*tokens;
 	struct peft_progress	 bar;
@@ -118,29 +118,6 @@ tell(void *ctx, const struct peft_mergeline *l)
 		    c->n > 0 ? 100 * (double)c->changed / (double)c->n : 0);
 	}
 	peft_progress_set(&job->bar, (double)(l->i + 1), l->name);
-}
-
-static void
-summarise(const struct job *job, const struct peft_mergesum *s,
-    const struct peft_verdict *v)
-{
-	const struct peft_change *c = &s->change;
-
-	if (job->common.quiet)
-		return;
-	peft_warn("%zu of %zu weights changed; the delta's norm is %.4g, the "
-	    "base's %.4g", s->changed, s->merged, sqrt(c->delta2),
-	    sqrt(c->base2));
-	peft_warn("%.1f %% of the delta survived rounding (correlation %.3f; "
-	    "least %.1f %%, in %s)", 100 * peft_change_survived(c),
-	    peft_change_correlation(c), 100 * s->least_survived, s->least);
-	if (v == NULL)
-		return;
-	peft_warn("verify: over %zu positions logits differ by %.3g (root mean "
-	    "square; limit %.3g, they vary by %.3g), at most by %.3g",
-	    v->positions, v->rms, v->limit * v->scale, v->scale, v->max);
-	peft_warn("verify: KL to base + adapters is %.3g (largest %.3g); that "
-	    "of the base alone is %.3g", v->kl, v->max_kl, v->base_kl);
 }
 
 static void
@@ -216,8 +193,8 @@ merge(struct job *job, struct peft_err *err)
 		peft_progress_end(&job->bar);
 		notes(job, m);
 	}
-	if (r == 0 && !job->as_lora && !job->convert)
-		summarise(job, &sum, job->verify ? &verdict : NULL);
+	if (r == 0 && !job->as_lora && !job->convert && !job->common.quiet)
+		peft_mergesum_say(&sum, job->verify ? &verdict : NULL);
 	peft_merge_close(m);
 	return r;
 }
@@ -239,10 +216,6 @@ check_pipes(const struct job *job)
 static void
 check_adapter(const struct job *job)
 {
-	if (job->lora.rslora && !job->as_lora)
-		peft_die(PEFT_USAGE, "--rslora is for --as-lora");
-	if (job->lora.tuned != NULL && job->lora.exact)
-		peft_die(PEFT_USAGE, "--tuned needs --as-lora RANK or auto");
 	if (job->convert && (job->nadapters != 1 || job->weights[0] != 1))
 		peft_die(PEFT_USAGE, "--layout writes one adapter as it is: "
 		    "several, or one with a weight, become one by --as-lora");
@@ -253,27 +226,46 @@ check_adapter(const struct job *job)
 		    "as-lora" : "layout");
 }
 
-/* Options that do not go together. */
+/* Options that do not go together, or would do nothing. */
 static void
 check(const struct job *job)
 {
-	if (job->merge.model == NULL)
-		peft_die(PEFT_USAGE, "-m MODEL is missing");
-	if (job->lora.tuned != NULL && (!job->as_lora || job->nadapters > 0))
-		peft_die(PEFT_USAGE, "--tuned is for --as-lora, instead of -a");
-	if (job->nadapters == 0 && job->lora.tuned == NULL)
-		peft_die(PEFT_USAGE, "-a ADAPTER is missing");
+	const struct peft_mergeopt *m = &job->merge;
+	const struct peft_loraopt *l = &job->lora;
+	const char *out = job->common.output;
+	const struct { bool wrong; const char *why; } rules[] = {
+		{ m->model == NULL, "-m MODEL is missing" },
+		{ l->tuned != NULL && (!job->as_lora || job->nadapters > 0),
+		    "--tuned is for --as-lora, instead of -a" },
+		{ job->nadapters == 0 && l->tuned == NULL,
+		    "-a ADAPTER is missing" },
+		{ l->rslora && !job->as_lora, "--rslora is for --as-lora" },
+		{ l->tuned != NULL && l->exact,
+		    "--tuned needs --as-lora RANK or auto" },
+		{ l->tuned != NULL && (job->onto || m->base ==
+		    PEFT_MERGE_ANY),
+		    "--onto and --any-base are for -a" },
+		{ job->onto && m->base == PEFT_MERGE_ANY,
+		    "--onto and --any-base exclude each other" },
+		{ m->type == PEFT_NDTYPE && (m->keep != NULL || m->nested),
+		    "--keep and --double-quant are for -t" },
+		{ m->nested && !peft_is_4bit(m->type),
+		    "--double-quant is for -t nf4 and fp4" },
+		{ job->convert && m->floor == 0, "--force-lossy is for "
+		    "merging and --as-lora: --layout rounds nothing" },
+		{ job->tokens != NULL && !job->verify,
+		    "--tokens is for --verify" },
+		{ job->verify && (job->common.dry || out == NULL ||
+		    strcmp(out, "-") == 0),
+		    "--verify reads the output back: it needs -o FILE" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (rules[i].wrong)
+			peft_die(PEFT_USAGE, "%s", rules[i].why);
 	check_adapter(job);
-	if (job->merge.type == PEFT_NDTYPE && (job->merge.keep != NULL ||
-	    job->merge.nested))
-		peft_die(PEFT_USAGE, "--keep and --double-quant are for -t");
 	check_pipes(job);
-	if (job->tokens != NULL && !job->verify)
-		peft_die(PEFT_USAGE, "--tokens is for --verify");
-	if (job->verify && (job->common.dry || job->common.output == NULL ||
-	    strcmp(job->common.output, "-") == 0))
-		peft_die(PEFT_USAGE, "--verify reads the output back: it needs "
-		    "-o FILE");
 }
 
 static void
@@ -302,7 +294,7 @@ parse(struct job *job, int argc, char **argv)
 			job->lora.rslora = true;
 			break;
 		case O_ONTO:
-			job->merge.base = PEFT_MERGE_ONTO;
+			job->onto = true;
 			break;
 		case O_ANYBASE:
 			job->merge.base = PEFT_MERGE_ANY;
@@ -339,6 +331,8 @@ parse(struct job *job, int argc, char **argv)
 		peft_die(PEFT_USAGE, "'%s' is one argument too many",
 		    argv[optind]);
 	check(job);
+	if (job->onto)
+		job->merge.base = PEFT_MERGE_ONTO;
 }
 
 int

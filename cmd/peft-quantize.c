@@ -275,9 +275,6 @@ settle(struct job *job)
 	const char *out = job->common.output;
 	size_t n = out == NULL ? 0 : strlen(out);
 
-	if ((job->convert.blocksize & (job->convert.blocksize - 1)) != 0)
-		peft_die(PEFT_USAGE, "--block-size: %zu is not a power of two",
-		    job->convert.blocksize);
 	job->convert.rules = job->rules;
 	job->convert.gguf = n > 5 && strcmp(out + n - 5, ".gguf") == 0;
 	if (job->type == NULL) {
@@ -289,6 +286,9 @@ settle(struct job *job)
 		job->convert.mix = peft_mix_of_name(job->type);
 	job->convert.dtype = job->convert.mix != NULL ?
 	    job->convert.mix->dtype : type_of(job->type);
+	if (job->pure && peft_dtypes[job->convert.dtype].ggml < 0)
+		peft_die(PEFT_USAGE, "--pure is for types of GGUF, not for %s",
+		    job->type);
 }
 
 static void
@@ -340,6 +340,7 @@ parse(struct job *job, int argc, char **argv)
 	    job->type != NULL);
 	job->convert.imatrix = job->imatrix != NULL;
 	settle(job);
+	peft_tune_heeded(&job->tune, &job->convert);
 	if (job->imatrix != NULL && !job->convert.gguf)
 		peft_die(PEFT_USAGE, "--imatrix is for types of GGUF: -o "
 		    "NAME.gguf");
@@ -348,8 +349,7 @@ parse(struct job *job, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct job job = { .convert = { .dtype = PEFT_NDTYPE,
-	    .blocksize = 64 } };
+	struct job job = { .convert = { .dtype = PEFT_NDTYPE } };
 	struct peft_err err = { 0 };
 
 	peft_setname(argv[0]);

@@ -195,6 +195,7 @@ expect 1 '*the layout of mlx is a folder: -o no.safetensors/' peft-merge -q -m b
 expect 1 '*the layout of kohya is one file: -o NAME.safetensors' peft-merge -q -m base -a lora --layout kohya -o no/
 expect 1 '*the layout of kohya is no stream: give -o FILE' peft-merge -q -m base -a lora --layout kohya
 expect 1 '*--layout writes one adapter as it is*' peft-merge -q -m base -a lora=2 --layout kohya -o no.safetensors
+expect 1 '*--layout rounds nothing' peft-merge -q -m base -a lora --layout kohya --force-lossy -o no.safetensors
 expect 1 '*--layout writes an adapter*' peft-merge -q -m base -a lora --layout kohya -t f16 -o no.safetensors
 expect 2 '*kohya.safetensors exists*' peft-merge -q -m base -a lora --layout kohya -o kohya.safetensors
 expect 3 '*use_dora has no place in the layout of gguf (--as-lora makes a plain LoRA, or merge it)' peft-merge -q -m base -a "$(of mlx-dora)" --layout gguf -o no.gguf

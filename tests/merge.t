@@ -172,6 +172,10 @@ expect 1 '*one argument too many' peft-merge -m "$model" -a "$adapter" more
 expect 1 '*' peft-merge --nope
 expect 1 '*--tokens is for --verify' \
     peft-merge -m "$model" -a "$adapter" --tokens t.jsonl
+expect 1 '*--double-quant is for -t nf4 and fp4' \
+    peft-merge -m "$model" -a "$adapter" -t int8 --double-quant -o x/
+expect 1 '*--onto and --any-base exclude each other' \
+    peft-merge -m "$model" -a "$adapter" --any-base --onto -o x/
 
 # what exists, what is full, who leaves
 expect 2 '*exists (-f overwrites it)' peft-merge -m "$model" -a "$adapter" -o dir/

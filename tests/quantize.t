@@ -67,6 +67,16 @@ expect 0 '' peft-quantize -q --keep 'layers\.0\.' -t nf4 -o kept/ base
 ok 'what is kept is kept' sh -c 'peft-inspect kept | grep layers.0.mlp.up_proj.weight | grep -q f32'
 expect 1 '*cannot be written*' peft-quantize -t q9_9 base
 expect 2 '*exists in GGUF only*' peft-quantize -q -t q8_0 -o x.safetensors base
+# what no weight could heed
+for idle in '-t q8_0 --double-quant -o x.gguf' '-t int8 --block-size 64 -o x/' \
+    '--double-quant -o x/' '--fit 1M --block-size 32 -o x.gguf' \
+    '-t int8 -t mlp=fp8 --double-quant -o x/'; do
+	# shellcheck disable=SC2086	# words are what they are
+	expect 1 '*--*-* is for nf4 and fp4: no weight is to get one of these' peft-quantize $idle base
+done
+expect 0 '' peft-quantize -q -t int8 -t mlp=nf4 --block-size 32 -n base
+expect 1 '*--keep is for -t and --fit*' peft-quantize --keep norm -o x/ base
+expect 1 '*--pure is for types of GGUF, not for nf4' peft-quantize -t nf4 --pure -o x/ base
 
 # int8 and fp8: read as they were written, kept, and told in config.json
 for t in int8 fp8; do

@@ -17,9 +17,8 @@ unit tune-unit base
 
 # ---- report: what peft-inspect --diff measures of the files
 for t in nf4 q4_k q8_0 q4_0; do
-	out=r.$t.gguf; [ $t != nf4 ] || out=r.nf4/
-	expect 0 '*' peft-quantize --double-quant --pure -t $t --report \
-	    --log-json -o $out base
+	out=r.$t.gguf how=--pure; [ $t != nf4 ] || out=r.nf4/ how=--double-quant
+	expect 0 '*' peft-quantize $how -t $t --report --log-json -o $out base
 	cp err report
 	peft-inspect --diff --json base $out >diff.log
 	ok "$t: each weight's error is that of the file" jq -n -e --slurpfile r \
@@ -73,7 +72,8 @@ ok 'nothing is left of these' [ ! -e no.gguf ]
 for size in 75K 90000 100K 130000 200K 400K; do
 	for out in f.gguf f.safetensors f/; do
 		rm -rf $out
-		run peft-quantize --fit $size --double-quant --log-json -o $out base
+		double=--double-quant; [ $out != f.gguf ] || double=
+		run peft-quantize --fit $size $double --log-json -o $out base
 		case $size in *K) max=$((${size%K} * 1024)) ;; *) max=$size ;; esac
 		if [ $rc -eq 3 ]; then
 			ok "$size $out: too small, and nothing is left" [ ! -e $out ]
@@ -135,8 +135,8 @@ ok 'and others than without' sh -c '! cmp -s cal.gguf j1.gguf'
 want=$TOP/tests/golden/tiny/residuals.json
 for t in nf4 q4_0; do
 	for n in 1 3; do
-		out=q.$t.$n.gguf; [ $t != nf4 ] || out=q.$t.$n/
-		expect 0 '*' peft-quantize -t $t --pure --residual-rank 4 \
+		out=q.$t.$n.gguf pure=--pure; [ $t != nf4 ] || out=q.$t.$n/ pure=
+		expect 0 '*' peft-quantize -t $t $pure --residual-rank 4 \
 		    --residual-iters $n --residual-out a.$t.$n/ --report \
 		    --log-json -o $out base
 		ok "$t, $n: what is lost with the adapter and without" jq -n -e \
@@ -193,14 +193,14 @@ for n in 1 2 3 4 5 6; do
 done >gpt2.tok
 for t in nf4 int8 fp8 q4_0 q4_1+; do
 	out=lg/ weighed=
-	case $t in q*) out=lg.gguf ;; esac
+	case $t in q*) out=lg.gguf weighed=--pure ;; esac
 	case $t in *+)
-		weighed='--imatrix lg.dat'
+		weighed='--pure --imatrix lg.dat'
 		peft-eval -q -m gpt2/model --imatrix lg.dat --summary \
 		    gpt2.tok >/dev/null ;;
 	esac
 	# shellcheck disable=SC2086
-	expect 0 '*' peft-quantize -f --pure -t "${t%+}" $weighed \
+	expect 0 '*' peft-quantize -f -t "${t%+}" $weighed \
 	    --residual-rank 4 --residual-iters 2 --residual-out la/ --report \
 	    --log-json -o $out gpt2/model
 	peft-merge -q -f -m ${out%/} -a la -t f32 -o lm/
@@ -224,9 +224,9 @@ for c in gptq4 bnb-int8 fp8-block; do
 	zstd -dq "$TOP/tests/golden/readers/$c.safetensors.zst" \
 	    -o $c/model.safetensors
 	for out in lq.$c/ lq.$c.gguf; do
-		expect 0 '*' peft-quantize -q --pure -t \
-		    "$([ $out = lq.$c/ ] && echo nf4 || echo q4_0)" \
-		    --residual-rank 4 --residual-out ad.$c/ -f -o $out $c
+		type='q4_0 --pure'; [ $out != lq.$c/ ] || type=nf4
+		# shellcheck disable=SC2086	# words are what they are
+		expect 0 '*' peft-quantize -q -t $type --residual-rank 4 --residual-out ad.$c/ -f -o $out $c
 		ok "$c, $out: the adapter knows its base" \
 		    [ "$(told ad.$c/adapter_model.safetensors peft.base)" = \
 		    "$(hash_of ${out%/})" ]

@@ -108,3 +108,43 @@ peft_tune_settle(struct peft_tuneopt *o, const struct peft_common *c,
 		peft_die(PEFT_USAGE, "--verify and --residual-rank read the "
 		    "output back: they need -o FILE");
 }
+
+/* May a weight get one of bitsandbytes' 4-bit types? */
+static bool
+asks_4bit(const struct peft_tuneopt *o, const struct peft_convertopt *c)
+{
+	enum peft_dtype types[PEFT_NDTYPE];
+	bool any = peft_is_4bit(c->dtype);
+	size_t i, n = o->ntypes;
+
+	memcpy(types, o->types, sizeof(types));
+	if (o->fit > 0 && n == 0)
+		n = peft_fit_types(c->gguf, types);
+	for (i = 0; i < n; i++)
+		any |= peft_is_4bit(types[i]);
+	for (i = 0; i < c->nrules; i++)
+		any |= peft_is_4bit(c->rules[i].dtype);
+	return any;
+}
+
+void
+peft_tune_heeded(const struct peft_tuneopt *o,
+    const struct peft_convertopt *c)
+{
+	bool typed = c->dtype != PEFT_NDTYPE || o->fit > 0;
+	size_t i;
+
+	if ((c->blocksize & (c->blocksize - 1)) != 0)
+		peft_die(PEFT_USAGE, "--block-size: %zu is not a power of two",
+		    c->blocksize);
+	if ((c->nested || c->blocksize > 0) && !asks_4bit(o, c))
+		peft_die(PEFT_USAGE, "--%s is for nf4 and fp4: no weight is to "
+		    "get one of these", c->nested ? "double-quant" :
+		    "block-size");
+	for (i = 0; i < c->nrules; i++)
+		typed |= c->rules[i].dtype != PEFT_NDTYPE;
+	/* a small matrix is f32 in GGUF, unless it is kept */
+	if (c->nrules > 0 && !typed && !c->gguf)
+		peft_die(PEFT_USAGE, "--keep is for -t and --fit: without "
+		    "them all weights are as they are");
+}

@@ -55,6 +55,10 @@ void		 peft_tune_option(struct peft_tuneopt *, int ch, char *arg);
 /* After all of them; typed: -t was given without a pattern. */
 void		 peft_tune_settle(struct peft_tuneopt *,
 		    const struct peft_common *, const char *model, bool typed);
+/* And of what they ask of the conversion, which the options before them say:
+ * one that no weight could heed is refused. */
+void		 peft_tune_heeded(const struct peft_tuneopt *,
+		    const struct peft_convertopt *);
 
 struct peft_tune;
 

@@ -117,5 +117,9 @@ struct peft_verdict {
 };
 void	peft_merge_verify(struct peft_merge *, const char *tokens,
 	    struct peft_verdict *);
+/* Say on standard error what was done and, if it was compared, what that
+ * found (else NULL). */
+void	peft_mergesum_say(const struct peft_mergesum *,
+	    const struct peft_verdict *);
 
 #endif

@@ -137,7 +137,7 @@ static int
 add_all(struct peft_merge *m, struct peft_err *err)
 {
 	const struct peft_rule keep = { m->opt.keep, PEFT_NDTYPE };
-	struct peft_convertopt o = { .dtype = m->opt.type, .blocksize = 64,
+	struct peft_convertopt o = { .dtype = m->opt.type,
 	    .mix = m->opt.mix, .nested = m->opt.nested, .gguf = to_gguf(m),
 	    .rules = &keep, .nrules = m->opt.keep != NULL };
 	char note[PEFT_CONVERT_NOTE];

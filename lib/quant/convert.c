@@ -9,8 +9,8 @@
 #include "quant/quant.h"
 #include "tensor/ggufmap.h"
 
-static bool
-is_4bit(enum peft_dtype t)
+bool
+peft_is_4bit(enum peft_dtype t)
 {
 	return t == PEFT_NF4 || t == PEFT_FP4;
 }
@@ -188,7 +188,7 @@ by_rule(const struct plan *p, const struct peft_weight *w,
 		return peft_seterr(err, "weight %s is no matrix, as --type "
 		    "'%s=%s' needs it", w->name, rule->pattern,
 		    peft_dtypes[rule->dtype].name);
-	if (!is_4bit(rule->dtype) &&
+	if (!peft_is_4bit(rule->dtype) &&
 	    s->cols % peft_dtypes[rule->dtype].block != 0)
 		return peft_seterr(err, "weight %s: rows of %zu do not divide "
 		    "into blocks of %u, as --type '%s=%s' needs them", w->name,
@@ -223,11 +223,11 @@ decide(const struct plan *p, size_t i, const struct peft_weight *w,
 			s->why = peft_why_misfit;
 		same = p->o->dtype == PEFT_NDTYPE;
 	}
-	if (is_4bit(s->dtype) && (s->dtype != w->dtype || !same)) {
-		s->blocksize = p->o->blocksize;
+	if (peft_is_4bit(s->dtype) && (s->dtype != w->dtype || !same)) {
+		s->blocksize = p->o->blocksize > 0 ? p->o->blocksize : 64;
 		s->nested = p->o->nested;
 		s->orig = peft_is_float(w->dtype) ? w->dtype :
-		    is_4bit(w->dtype) ? w->scales.orig : PEFT_BF16;
+		    peft_is_4bit(w->dtype) ? w->scales.orig : PEFT_BF16;
 	}
 	if (s->dtype == PEFT_F8G_E4M3)
 		s->blocksize = same ? w->scales.group : 0;

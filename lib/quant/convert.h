@@ -15,7 +15,7 @@ struct peft_convertopt {
 	enum peft_dtype	 dtype;		/* PEFT_NDTYPE: keep each weight's */
 	const struct peft_mix *mix;	/* then dtype is the mix's; or NULL */
 	bool		 imatrix;	/* mixes choose by it */
-	size_t		 blocksize;	/* NF4, FP4 */
+	size_t		 blocksize;	/* NF4, FP4; 0: not given, 64 */
 	bool		 nested;	/* doubly quantised */
 	bool		 gguf;		/* the output is a GGUF file */
 	const struct peft_rule *rules;	/* before all that; each must match */
@@ -31,6 +31,9 @@ struct peft_convertopt {
 struct peft_spec *peft_convert_plan(const struct peft_source *,
 		    const struct peft_convertopt *, size_t *n,
 		    struct peft_err *) PEFT_MUSTCHECK;
+/* Is it one of bitsandbytes' 4-bit types, which have block sizes and scales
+ * that can be quantised, too? */
+bool		 peft_is_4bit(enum peft_dtype);
 /* Lines that say of the planned weights which do not get what they were to:
  * note i, if there is cause.  By type, those whose rows do not divide into its
  * blocks; behind these, those that stay in a float type because transformers

@@ -29,12 +29,6 @@ struct fit {
 	size_t				 njobs, cap;
 };
 
-static bool
-is_4bit(enum peft_dtype t)
-{
-	return t == PEFT_NF4 || t == PEFT_FP4;
-}
-
 size_t
 peft_fit_types(bool gguf, enum peft_dtype types[PEFT_NDTYPE])
 {
@@ -67,7 +61,7 @@ bytes_of(const struct peft_spec *s)
 	if (s->dtype == PEFT_F8G_E4M3)
 		return n + 4 * ((s->shape[0] + edge - 1) / edge) *
 		    ((s->shape[1] + edge - 1) / edge);
-	if (!is_4bit(s->dtype))
+	if (!peft_is_4bit(s->dtype))
 		return n / d->block * d->bytes;
 	blocks = (n + s->blocksize - 1) / s->blocksize;
 	return (n + 1) / 2 + (s->nested ? blocks + (blocks + 255) / 256 * 4 :
@@ -108,7 +102,7 @@ may_have(size_t cols, const struct peft_spec *probe, bool gguf,
 		return false;
 	if (gguf)
 		return d->ggml >= 0;
-	return is_4bit(t) || t == PEFT_INT8 ? is_4bit(probe->dtype) :
+	return peft_is_4bit(t) || t == PEFT_INT8 ? peft_is_4bit(probe->dtype) :
 	    d->st != NULL;
 }
 
@@ -123,9 +117,10 @@ add_choices(struct fit *f, size_t i, const struct peft_spec *probe, bool gguf,
 	size_t k;
 
 	for (k = 0; k < f->o->ntypes; k++) {
-		struct peft_spec s = is_4bit(f->o->types[k]) ? *probe : own;
+		enum peft_dtype type = f->o->types[k];
+		struct peft_spec s = peft_is_4bit(type) ? *probe : own;
 
-		s.dtype = f->o->types[k];
+		s.dtype = type;
 		if (s.dtype == PEFT_INT8)
 			s.blocksize = 0;
 		if (!may_have(own.cols, probe, gguf, s.dtype) ||
@@ -188,7 +183,7 @@ measure(void *ctx, size_t i, int thread)
 	struct peft_fidelity e;
 
 	(void)thread;
-	if (c->spec.dtype == w->dtype && !is_4bit(w->dtype))
+	if (c->spec.dtype == w->dtype && !peft_is_4bit(w->dtype))
 		return;				/* copied: costs nothing */
 	job->status = peft_fidelity(w, &c->spec, s, sample, &e, &job->err);
 	c->cost = s != NULL ? e.weighted : e.value2 > 0 ? e.error2 /
