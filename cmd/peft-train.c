@@ -87,15 +87,19 @@ static const struct peft_opt opts[] = {
 	{ 0 }
 };
 
-/* Draw a log's curves to standard output, and that is all. */
+/* Draw a log's curves to standard output, and that is all: of n other
+ * arguments none would do anything. */
 static int
 draw(const char *path, void (*how)(const struct peft_plot *,
-    struct peft_buf *))
+    struct peft_buf *), int n)
 {
 	struct peft_buf b = { 0 };
 	struct peft_err err = { 0 };
 	struct peft_plot plot;
 
+	if (n > 0)
+		peft_die(PEFT_USAGE, "--plot and --svg only draw a log, to "
+		    "standard output: nothing goes beside them");
 	if (peft_plot_read(&plot, path, &err) == -1)
 		peft_die((int)err.status, "%s", err.msg);
 	how(&plot, &b);
@@ -228,10 +232,6 @@ other_option(struct peft_trainjob *job, int ch)
 	case O_PROFILE:
 		job->profile = true;
 		break;
-	case O_PLOT:
-		exit(draw(optarg, peft_plot_text));
-	case O_SVG:
-		exit(draw(optarg, peft_plot_svg));
 	case O_CKPT:
 		job->opt.checkpoint = optarg;
 		break;
@@ -262,46 +262,9 @@ other_option(struct peft_trainjob *job, int ch)
 	}
 }
 
-/* Options that need others, or rule them out. */
-static void
-check(const struct peft_trainjob *job)
-{
-	bool looks = job->nevals > 0 && job->opt.eval_every > 0;
-	const char *idle = peft_trainopt_idle(&job->opt);
-
-	if (job->opt.patience > 0 && !looks)
-		peft_die(PEFT_USAGE, "--patience counts evaluations: it needs "
-		    "--eval and --eval-every");
-	if (job->opt.schedule.kind == PEFT_LR_PLATEAU && !looks)
-		peft_die(PEFT_USAGE, "reduce-on-plateau looks at evaluations: "
-		    "it needs --eval and --eval-every");
-	if (job->log != NULL && strcmp(job->log, "-") == 0 &&
-	    (job->common.output == NULL || strcmp(job->common.output,
-	    "-") == 0))
-		peft_die(PEFT_USAGE, "--log -: standard output is the "
-		    "adapter's without -o");
-	if (job->opt.eval_every > 0 && !looks)
-		peft_die(PEFT_USAGE, "--eval-every: there is no --eval");
-	if (idle != NULL)
-		peft_die(PEFT_USAGE, "--%s: schedule %s and optimizer %s have "
-		    "no use for it", idle, peft_schedule_names[
-		    job->opt.schedule.kind], job->opt.optimiser->name);
-	if (job->problem != PEFT_PROBLEM_AUTO &&
-	    job->task != PEFT_TASK_AUTO && job->task != PEFT_TASK_SEQ_CLS)
-		peft_die(PEFT_USAGE, "--problem is of --task seq-cls");
-	if (job->opt.ema > 0 && job->opt.optimiser->shown >= 0)
-		peft_die(PEFT_USAGE, "schedule-free averages already: no "
-		    "--ema beside it");
-	if (job->opt.schedule.kind == PEFT_LR_WSD &&
-	    job->opt.schedule.decay == 0)
-		peft_die(PEFT_USAGE, "warmup-stable-decay needs "
-		    "--decay-steps");
-}
-
 static void
 parse(struct peft_trainjob *job, int argc, char **argv)
 {
-	bool own = false;
 	int ch, k;
 
 	job->evals = calloc((size_t)argc, sizeof(*job->evals));
@@ -312,34 +275,24 @@ parse(struct peft_trainjob *job, int argc, char **argv)
 	for (k = 0; k < PEFT_NKNOB; k++)
 		job->knobs[k] = NAN;
 	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
-		if (!adapter_option(job, ch) && !naming_option(job, ch) &&
-		    !number_option(&job->opt, ch))
+		if (ch == O_PLOT || ch == O_SVG)
+			exit(draw(optarg, ch == O_PLOT ? peft_plot_text :
+			    peft_plot_svg, argc - 2 -
+			    (optarg == argv[optind - 1])));
+		else if (!adapter_option(job, ch) &&
+		    !naming_option(job, ch) && !number_option(&job->opt, ch))
 			other_option(job, ch);
 	job->paths = argv + optind;
 	job->npaths = (size_t)(argc - optind);
 	job->opt.seed = job->common.seed;
 	job->opt.force = job->common.force;
-	check(job);
-	if (job->model == NULL)
-		peft_die(PEFT_USAGE, "-m MODEL is missing");
-	for (k = 0; k < PEFT_NKNOB; k++)
-		own |= !isnan(job->knobs[k]);
-	own |= job->method != NULL || job->loftq != NULL;
-	if (job->init != NULL && job->train != NULL)
-		peft_die(PEFT_USAGE, "--init and --train are the same: one of "
-		    "them");
-	if ((job->init != NULL || job->train != NULL) && (own ||
-	    job->config->child != NULL || job->config_path != NULL))
-		peft_die(PEFT_USAGE, "%s takes the adapter's own config: "
-		    "no options of the adapter beside it", job->init !=
-		    NULL ? "--init" : "--train");
+	peft_trainjob_check(job);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct peft_trainjob job = { .opt = peft_trainopt_default(),
-	    .begin = 256 };
+	struct peft_trainjob job = { .opt = peft_trainopt_default() };
 	struct peft_err err = { 0 };
 	int r;
 

@@ -12,7 +12,7 @@ start='--steps 1 --lr 0.01 --set init_lora_weights=false'
 peft-train -q -m wide --rank 4 --set lora_dropout=0.3 $start -s 5 -o lora/ tok
 peft-train -q -m wide --method ia3 --steps 3 --lr 0.3 -o ia3/ tok
 peft-train -q -m wide --method loha --rank 2 --steps 3 --lr 0.3 -o loha/ tok
-how='-q --steps 6 --lr 0.02 --no-shuffle -s 3 --batch 4 --warmup 0 --any-base'
+how='-q --steps 6 --lr 0.02 --no-shuffle -s 3 --batch 4 --warmup 0'
 near() { jq -se '[.[:6], .[6:]] | transpose | map((.[0] - .[1]) / .[1] | fabs) | max < 2e-5' both; }
 for f in lora lora=0.5 ia3 loha 'loha=-0.3 lora=2'; do
 	frozen='' merged=''

@@ -128,15 +128,13 @@ for o in adamw adafactor schedule-free; do
 	ok "$o: and leaves no trace" peft-inspect -q --diff s unspiked
 done
 # weight decay: of vectors, too, but of no norm (transformers' groups)
-for m in 'lora --set use_dora=true' ln-tuning; do
-	for w in 0 1e-3; do
-		# shellcheck disable=SC2086	# words are what they are
-		expect 0 '' peft-train -q -m base --method $m --lr 1 --optimizer sgd --warmup 0 --schedule constant --steps 1 --weight-decay $w -f -o decay$w/ t
-	done
-	peft-inspect -q --diff --json decay0 decay1e-3 >"${m%% *}.diff"
+for w in 0 1e-3; do
+	expect 0 '' peft-train -q -m base --set use_dora=true --set 'modules_to_save=["input_layernorm"]' --lr 1 --optimizer sgd --warmup 0 --schedule constant --steps 1 --weight-decay $w -f -o decay$w/ t
 done
-ok 'DoRA: magnitudes decay' sh -c 'jq -s -e "any(.name? // \"\" | contains(\"magnitude\"))" lora.diff >/dev/null'
-ok 'norms do not' [ ! -s ln-tuning.diff ]
+ok 'norms are trained' sh -c 'peft-inspect --json decay1e-3 | grep -q layernorm'
+peft-inspect -q --diff --json decay0 decay1e-3 >decay.diff
+ok 'DoRA: magnitudes decay' sh -c 'jq -s -e "any(.name? // \"\" | contains(\"magnitude\"))" decay.diff >/dev/null'
+ok 'norms do not' sh -c '! grep -q layernorm decay.diff'
 # LoRA+ has a rate of its own for embeddings
 for r in 1e-2 1e-3; do
 	expect 0 '' train --loraplus 4 --target embed_tokens --lr $r --warmup 0 --steps 1 -o rate$r/ t
@@ -173,6 +171,27 @@ for idle in '--cycles 2' '--power 2' '--min-lr-ratio 0.1' '--decay-steps 3' \
 	# shellcheck disable=SC2086	# words are what they are
 	expect 1 '*: --*: schedule linear and optimizer * have no use for it' train $idle -o x/ t
 done
+expect 1 '*--steps and --epochs exclude each other' train --steps 3 --epochs 2 -o x/ t
+expect 1 '*--any-base is for --init*' train --any-base -o x/ t
+for svg in '-o x --svg b.log' '--plot b.log t' '--plot=b.log -q'; do
+	# shellcheck disable=SC2086
+	expect 1 '*nothing goes beside them' peft-train $svg
+done
+expect 0 '' peft-train --plot=b.log
+alone() { why=$1; shift; expect 1 "$why" peft-train -q -m base -o x/ "$@" t; }
+alone '*: --init-records is for *: this adapter begins from no records' --init-records 9
+alone '*: --init-records is for *: this adapter begins from something else' --set init_lora_weights=eva --init-records 9
+alone '*: --loraplus: IA3 has no lora_B' --method ia3 --loraplus 4
+alone '*: --loraplus: LOHA has no lora_B' --method loha --loraplus 4
+alone '*: --weight-decay: nothing that LN_TUNING trains here decays' --method ln-tuning --weight-decay 0.1
+alone '*: --rslora: IA3 has none' --method ia3 --rslora
+alone '*: --target: PROMPT_TUNING has none' --method prompt-tuning --target q_proj
+alone '*: --set use_dorra: LORA has no such key' --set use_dorra=false
+alone '*: eva_config does nothing without init_lora_weights=eva' --set 'eva_config={"rho":2}'
+alone '*: qalora_group_size does nothing without use_qalora' --set qalora_group_size=8
+alone '*: prompt_tuning_init_text does nothing without prompt_tuning_init=TEXT' --method prompt-tuning --set prompt_tuning_init_text=hello
+echo '{"peft_type":"LORA","corda_config":{"corda_method":"kpm"},"later":null}' >idle.json
+alone '*: corda_config does nothing without init_lora_weights=corda' -c idle.json
 expect 1 '*--problem is of seq-cls, the records are for causal-lm' \
     train --problem multi -o x/ t
 ok 'and what cannot be written is known before the first step' [ ! -e x ]

@@ -47,6 +47,9 @@ void		 peft_method_preset(const char *name, cJSON *config);
 enum peft_knob { PEFT_KNOB_RANK, PEFT_KNOB_ALPHA, PEFT_KNOB_DROPOUT,
 	PEFT_NKNOB };
 const char	*peft_method_knob(const char *type, int knob);
+/* Does the method have a use for that key of a config?  (One whose keys are in
+ * no table, or that is not known: true.) */
+bool		 peft_method_takes(const char *type, const char *key);
 /* Is it for any linear layer; is it virtual tokens? */
 bool		 peft_method_is_for_all(const char *type);
 bool		 peft_method_is_virtual(const char *type);

@@ -12,9 +12,10 @@ static const struct {
 	int		(*begin)(struct peft_adapter *, struct peft_net *,
 			    const struct peft_calibration *,
 			    struct peft_err *);
+	bool		 counts;	/* looks at data->most */
 } ways[] = {
-	{ "eva", NULL }, { "corda", peft_corda }, { "lora_ga", peft_lora_ga },
-	{ "loftq", peft_loftq },
+	{ "eva", NULL, false }, { "corda", peft_corda, true },
+	{ "lora_ga", peft_lora_ga, true }, { "loftq", peft_loftq, false },
 };
 enum { NWAY = sizeof(ways) / sizeof(ways[0]) };
 
@@ -35,6 +36,14 @@ bool
 peft_begin_wants_data(const cJSON *config)
 {
 	return way_of(config) < NWAY;
+}
+
+bool
+peft_begin_counts(const cJSON *config)
+{
+	size_t way = way_of(config);
+
+	return way < NWAY && ways[way].counts;
 }
 
 /* Laid out, with the values that need no data. */

@@ -35,6 +35,8 @@ struct peft_calibration {
 
 /* Does the config ask for it? */
 bool	peft_begin_wants_data(const cJSON *config);
+/* Does it matter to it how many records that are (corda and lora_ga)? */
+bool	peft_begin_counts(const cJSON *config);
 /* As peft_adapter_new(), over the sites of a net that has no hooks yet. */
 struct peft_adapter *peft_adapter_begin(const cJSON *config, struct peft_net *,
 	    const struct peft_calibration *, uint64_t seed, struct peft_err *)

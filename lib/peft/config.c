@@ -63,6 +63,23 @@ is_default(const cJSON *j, const char *want)
 	return same;
 }
 
+/* Does the method have a use for the key? */
+static bool
+takes(const struct peft_method *m, const char *key)
+{
+	const struct peft_setting *any = peft_setting_find(common, key);
+
+	if (any != NULL && any->usual == NULL)
+		return true;
+	if (m->hub ? peft_hub_is_outer(key) ||
+	    strcmp(key, "modules_to_save") == 0 :
+	    (strcmp(key, "target_modules") == 0 && m->kinds != 0 &&
+	    m->gather == NULL) || strcmp(key, PEFT_INIT_IDS) == 0)
+		return true;
+	return peft_setting_find(m->keys, key) != NULL ||
+	    peft_setting_find(m->shared, key) != NULL;
+}
+
 static int
 check_keys(const struct peft_method *m, const cJSON *config,
     struct peft_err *err)
@@ -73,17 +90,7 @@ check_keys(const struct peft_method *m, const cJSON *config,
 		const struct peft_setting *key = peft_setting_find(common,
 		    e->string);
 
-		if (key != NULL && key->usual == NULL)
-			continue;
-		if (m->hub ? peft_hub_is_outer(e->string) ||
-		    strcmp(e->string, "modules_to_save") == 0 :
-		    (strcmp(e->string, "target_modules") == 0 && m->kinds !=
-		    0 && m->gather == NULL) ||
-		    strcmp(e->string, PEFT_INIT_IDS) == 0)
-			continue;
-		if (peft_setting_find(m->keys, e->string) != NULL ||
-		    peft_setting_find(m->shared, e->string) != NULL ||
-		    peft_config_is_off(e))
+		if (takes(m, e->string) || peft_config_is_off(e))
 			continue;
 		if (key == NULL || !is_default(e, key->usual))
 			return peft_seterr(err, "adapter_config.json: key "
@@ -91,6 +98,15 @@ check_keys(const struct peft_method *m, const cJSON *config,
 			    m->type);
 	}
 	return 0;
+}
+
+bool
+peft_method_takes(const char *type, const char *key)
+{
+	struct peft_err none;
+	const struct peft_method *m = peft_method_find(type, &none);
+
+	return m == NULL || m->parse != NULL || takes(m, key);
 }
 
 int

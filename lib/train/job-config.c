@@ -7,6 +7,7 @@
 
 #include "base/in.h"
 #include "data/encode.h"
+#include "peft/begin.h"
 #include "train/job-impl.h"
 
 /* Options on the command line over a file's keys over the defaults. */
@@ -78,6 +79,19 @@ set_loftq(struct peft_trainjob *job, const char *type, struct peft_err *err)
 		    "init_lora_weights says otherwise");
 	peft_json_set(job->config, "init_lora_weights",
 	    cJSON_CreateString("loftq"));
+	return 0;
+}
+
+/* --init-records is for what begins from some of them, and is 256. */
+static int
+set_begin(struct peft_trainjob *job, struct peft_err *err)
+{
+	if (job->begin > 0 && !peft_begin_counts(job->config))
+		return peft_setfail(err, PEFT_USAGE, "--init-records is for "
+		    "init_lora_weights=corda and lora_ga: this adapter begins "
+		    "from %s", peft_begin_wants_data(job->config) ?
+		    "something else" : "no records");
+	job->begin = job->begin > 0 ? job->begin : 256;
 	return 0;
 }
 
@@ -165,6 +179,7 @@ int
 peft_job_config(struct peft_trainjob *job, const struct peft_source *source,
     struct peft_err *err)
 {
+	size_t own = (size_t)cJSON_GetArraySize(job->config);
 	const char *type = "LORA";
 	char names[800];
 
@@ -182,7 +197,9 @@ peft_job_config(struct peft_trainjob *job, const struct peft_source *source,
 		    "peft_type");
 	if (peft_json_get(job->config, "peft_type") == NULL)
 		cJSON_AddStringToObject(job->config, "peft_type", type);
-	if (set_loftq(job, type, err) == -1 || set_knobs(job, type, err) == -1)
+	if (set_loftq(job, type, err) == -1 ||
+	    peft_job_keys(job, type, own, err) == -1 ||
+	    set_knobs(job, type, err) == -1 || set_begin(job, err) == -1)
 		return -1;
 	if (job->method != NULL)
 		peft_method_preset(job->method, job->config);

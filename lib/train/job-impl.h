@@ -50,6 +50,12 @@ int	peft_job_ask_head(const cJSON *config, const struct peft_classes *,
 int	peft_job_config(struct peft_trainjob *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
+/* job-keys.c: of its first `own' keys, which options gave, each must be the
+ * method's; none may be there that only another one gives a meaning
+ * (PEFT_USAGE). */
+int	peft_job_keys(const struct peft_trainjob *, const char *type,
+	    size_t own, struct peft_err *) PEFT_MUSTCHECK;
+
 /* job-begin.c: the adapter of that config, from the records if it wants, or
  * from what job->loftq has that the base lacks. */
 struct peft_adapter *peft_job_begin(struct peft_trainjob *,

@@ -40,7 +40,8 @@ struct peft_trainjob {
 	cJSON			*config;	/* options of the adapter */
 	const char		*method;	/* --method, or NULL */
 	double			 knobs[PEFT_NKNOB];	/* NAN: not given */
-	size_t			 begin;	/* records that it may begin from */
+	size_t			 begin;	/* most records that it begins from;
+					 * 0: 256 */
 	const char		*loftq;	/* the model that the base was
 					 * quantised from, or NULL */
 	char *const		*paths;
@@ -57,6 +58,9 @@ void	peft_job_set_target(struct peft_trainjob *, const char *arg);
 /* Add "ADAPTER[=WEIGHT]" to job->frozen, which has room, or die
  * (base/opt.h). */
 void	peft_job_add_frozen(struct peft_trainjob *, char *arg);
+/* job-check.c: options that contradict each other or would do nothing, or
+ * die. */
+void	peft_trainjob_check(const struct peft_trainjob *);
 /* 0 done; 128 + n stopped by signal n; -1. */
 int	peft_trainjob_run(struct peft_trainjob *, struct peft_err *)
 	    PEFT_MUSTCHECK;

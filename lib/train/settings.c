@@ -32,6 +32,27 @@ check_records(const struct peft_records *r, enum peft_task task,
 	return 0;
 }
 
+/* Options of single tensors, where there is none that they are for. */
+static int
+check_tensors(const struct peft_trainer *t, struct peft_err *err)
+{
+	const char *type = peft_adapter_type(t->adapter);
+	bool decays = false, has_b = false;
+	size_t i;
+
+	for (i = 0; i < t->nparams; i++) {
+		decays |= t->params[i].decay;
+		has_b |= peft_train_is_b(&t->params[i]);
+	}
+	if (t->opt.loraplus > 0 && !has_b)
+		return peft_setfail(err, PEFT_USAGE, "--loraplus: %s has no "
+		    "lora_B", type);
+	if (t->opt.weight_decay > 0 && !decays)
+		return peft_setfail(err, PEFT_USAGE, "--weight-decay: nothing "
+		    "that %s trains here decays", type);
+	return 0;
+}
+
 static void
 hash_records(const struct peft_records *r, size_t outputs,
     char hex[PEFT_SHA256_HEX])
@@ -131,7 +152,8 @@ peft_train_settings(struct peft_trainer *t, struct peft_err *err)
 	enum peft_task task = peft_net_config(t->net)->task;
 	size_t i;
 
-	if (check_records(t->data, task, "training", err) == -1)
+	if (check_tensors(t, err) == -1 ||
+	    check_records(t->data, task, "training", err) == -1)
 		return -1;
 	for (i = 0; i < t->nevals; i++)
 		if (check_records(&t->evals[i].records, task, "evaluation",
@@ -139,7 +161,8 @@ peft_train_settings(struct peft_trainer *t, struct peft_err *err)
 			return -1;
 	t->per_epoch = (t->data->n + o->batch - 1) / o->batch;
 	t->total = o->steps > 0 ? o->steps :
-	    (size_t)ceil((double)t->per_epoch * o->epochs);
+	    (size_t)ceil((double)t->per_epoch * (o->epochs > 0 ? o->epochs :
+	    1));
 	o->schedule.total = t->total;
 	o->schedule.warmup = (size_t)(o->warmup < 1 ? ceil(o->warmup *
 	    (double)t->total) : o->warmup);

@@ -16,7 +16,7 @@ peft_trainopt_default(void)
 	    .beta2 = NAN, .eps = NAN, .optimiser = &peft_adamw,
 	    .schedule = { .kind = PEFT_LR_LINEAR, .power = 1,
 	    .plateau = 10, .plateau_factor = 0.1 },
-	    .warmup = 0.03, .epochs = 1, .batch = 8, .micro_tokens = 2048,
+	    .warmup = 0.03, .batch = 8, .micro_tokens = 2048,
 	    .shuffle = true, .keep = 1, .base = "" };
 }
 

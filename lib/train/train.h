@@ -32,7 +32,7 @@ struct peft_trainopt {
 	double		 ema;		/* decay of averaged values; 0: none */
 	double		 spike;		/* skip steps whose loss is this many
 					 * times the running mean; 0: none */
-	double		 epochs;
+	double		 epochs;	/* 0: one */
 	size_t		 steps;		/* 0: as many as epochs make */
 	size_t		 batch;
 	size_t		 micro_tokens;	/* most tokens at a time */

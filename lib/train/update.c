@@ -12,6 +12,19 @@ struct job {
 	struct peft_optstep	 step;
 };
 
+/* The LoRA of an embedding, of which both halves learn at one rate? */
+static bool
+is_embedding(const struct peft_param *p)
+{
+	return strstr(p->name, ".lora_embedding_") != NULL;
+}
+
+bool
+peft_train_is_b(const struct peft_param *p)
+{
+	return strstr(p->name, "lora_B") != NULL || is_embedding(p);
+}
+
 /* LoRA+ (Hayou et al. 2024), grouped as PEFT does: B and vectors learn
  * faster, the LoRA of an embedding at a rate of its own. */
 static double
@@ -21,9 +34,9 @@ rate(const struct peft_trainer *t, const struct peft_param *p, double lr)
 
 	if (!(t->opt.loraplus > 0))
 		return lr;
-	if (strstr(p->name, ".lora_embedding_") != NULL)
+	if (is_embedding(p))
 		return t->opt.lr > 0 ? lr / t->opt.lr * embedding : 0;
-	return strstr(p->name, "lora_B") != NULL || p->ndim < 2 ?
+	return peft_train_is_b(p) || p->ndim < 2 ?
 	    lr * t->opt.loraplus : lr;
 }
 
