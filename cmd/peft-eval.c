@@ -60,36 +60,13 @@ struct job {
 	struct peft_sessionopt	 session;
 	const char		*adapters[MAXADAPTER], *combined[MAXADAPTER];
 	struct peft_limits	 limits;
-	size_t			 extra;
+	size_t			 extra;		/* SIZE_MAX: not given */
 	const char		*imatrix;
 	bool			 nobase, match, compare, partial, summary;
 	bool			 predict, table;
 	char *const		*paths;
 	size_t			 npaths;
 };
-
-/* Losses; and, for --imatrix, what went into the layers on the way. */
-static int
-score(const struct job *job, struct peft_session *ses, int adapter,
-    const struct peft_records *r, struct peft_out *imatrix,
-    struct peft_score *s, struct peft_err *err)
-{
-	static const char *const piped[] = { "-" };
-	struct peft_importances *heard;
-	int status;
-
-	if (imatrix == NULL)
-		return peft_score_records(ses, adapter, r->at, r->n, s, err);
-	if ((heard = peft_importances_open(ses, adapter, err)) == NULL)
-		return -1;
-	status = peft_score_records(ses, adapter, r->at, r->n, s, err);
-	if (status == 0)
-		status = peft_importances_write(heard, imatrix, job->imatrix,
-		    job->npaths > 0 ? (const char *const *)job->paths : piped,
-		    job->npaths > 0 ? job->npaths : 1, err);
-	peft_importances_close(heard);
-	return status;
-}
 
 /* One system over all records: lines to out, sums to *sum. */
 static int
@@ -105,7 +82,8 @@ measure(const struct job *job, struct peft_session *ses, int adapter,
 
 	if ((s = calloc(r->n, sizeof(*s))) == NULL)
 		return peft_seterrno(err, "scores of %zu records", r->n);
-	if (score(job, ses, adapter, r, imatrix, s, err) == -1)
+	if (peft_score_heard(ses, adapter, r->at, r->n, imatrix, job->imatrix,
+	    job->paths, job->npaths, s, err) == -1)
 		goto out;
 	if (job->match && peft_score_answers(ses, adapter, r->at, r->n,
 	    job->extra, s, err) == -1)
@@ -205,33 +183,44 @@ run_compare(const struct job *job, struct peft_out *out, struct peft_err *err)
 	return r;
 }
 
-/* Options that do not go together. */
+/* Options that do not go together, or would do nothing. */
 static void
 check(const struct job *job)
 {
-	if (job->compare && job->npaths != 2)
-		peft_die(PEFT_USAGE, "--compare takes two result files");
-	if (job->compare && job->limits.n > 0)
-		peft_die(PEFT_USAGE, "--compare has no --fail-below or "
-		    "--fail-above");
-	if (job->compare && job->imatrix != NULL)
-		peft_die(PEFT_USAGE, "--compare runs no model, which --imatrix "
-		    "needs");
-	if (!job->compare && job->session.model == NULL)
-		peft_die(PEFT_USAGE, "-m MODEL is missing");
-	if (job->predict && (job->compare || job->session.nadapters +
-	    job->session.ncombined > 1 ||
-	    job->limits.n > 0 || job->table || job->summary))
-		peft_die(PEFT_USAGE, "--predict is of one system, and measures "
-		    "nothing");
-	if (job->nobase && job->session.nadapters + job->session.ncombined ==
-	    0)
-		peft_die(PEFT_USAGE, "--no-base without an adapter leaves "
-		    "nothing to measure");
-	if (job->imatrix != NULL && job->session.nadapters +
-	    job->session.ncombined + !job->nobase > 1)
-		peft_die(PEFT_USAGE, "--imatrix is of one system: the base "
-		    "alone, or --no-base and one adapter");
+	const struct peft_sessionopt *ses = &job->session;
+	size_t adapters = ses->nadapters + ses->ncombined;
+	bool limited = job->limits.n > 0, longer = job->extra != SIZE_MAX;
+	bool runs = job->imatrix != NULL || adapters > 0 || limited ||
+	    job->nobase || job->match || longer || job->predict ||
+	    job->table || job->summary || job->partial || ses->any_base ||
+	    ses->model != NULL || ses->compute != PEFT_COMPUTE_F32;
+	const struct { bool wrong; const char *why; } rules[] = {
+		{ job->compare && job->npaths != 2,
+		    "--compare takes two result files" },
+		{ job->compare && runs, "--compare runs no model: of the "
+		    "other options only -s, -o, -f and -q go with it" },
+		{ !job->compare && ses->model == NULL,
+		    "-m MODEL is missing" },
+		{ !job->compare && job->common.seed != 0,
+		    "-s is for --compare, which alone draws at random" },
+		{ job->predict && (adapters > 1 || limited || job->table ||
+		    job->summary || job->nobase || job->match || longer ||
+		    job->imatrix != NULL || job->partial), "--predict is of "
+		    "one system, and measures nothing: of the other options "
+		    "only those of the model go with it" },
+		{ longer && !job->match, "--extra is for --match" },
+		{ job->nobase && adapters == 0, "--no-base without an adapter "
+		    "leaves nothing to measure" },
+		{ ses->any_base && adapters == 0, "--any-base is for -a" },
+		{ job->imatrix != NULL && adapters + !job->nobase > 1,
+		    "--imatrix is of one system: the base alone, or --no-base "
+		    "and one adapter" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (rules[i].wrong)
+			peft_die(PEFT_USAGE, "%s", rules[i].why);
 }
 
 static void
@@ -304,6 +293,7 @@ parse(struct job *job, int argc, char **argv)
 	job->session.classes = true;
 	job->session.threads = job->common.threads;
 	check(job);
+	job->extra = job->extra == SIZE_MAX ? 8 : job->extra;
 }
 
 /* Where --imatrix goes; NULL without it. */
@@ -326,7 +316,7 @@ open_imatrix(const struct job *job)
 int
 main(int argc, char **argv)
 {
-	struct job job = { .extra = 8 };
+	struct job job = { .extra = SIZE_MAX };
 	struct peft_summary sum = { 0 };
 	struct peft_err err = { 0 };
 	struct peft_out *out, *imatrix;

@@ -56,7 +56,7 @@ struct job {
 	const char		*adapters[MAXADAPTER], *combined[MAXADAPTER];
 	struct peft_promptopt	 prompt;
 	struct peft_sampling	 sampling;
-	size_t			 width, kvlimit;
+	size_t			 width, kvlimit;	/* 0: not given */
 	bool			 keep_going;
 	size_t			 refused;
 };
@@ -206,22 +206,39 @@ option(struct job *job, int ch)
 	}
 }
 
+/* Options that do not go together, or would do nothing. */
 static void
 check(const struct job *job)
 {
-	if (job->session.model == NULL)
-		peft_die(PEFT_USAGE, "-m MODEL is missing");
-	if (job->prompt.prompt != NULL && job->prompt.npaths > 0)
-		peft_die(PEFT_USAGE, "-p and files exclude each other");
-	if (job->prompt.prompt == NULL &&
-	    (job->prompt.system != NULL || job->prompt.raw))
-		peft_die(PEFT_USAGE, "--system and --raw go with -p");
-	if (job->keep_going && (!job->prompt.jsonl ||
-	    job->prompt.prompt != NULL))
-		peft_die(PEFT_USAGE, "--keep-going goes with --jsonl and "
-		    "records");
-	if (job->prompt.raw && job->prompt.system != NULL)
-		peft_die(PEFT_USAGE, "--system and --raw exclude each other");
+	const struct peft_sessionopt *ses = &job->session;
+	const struct peft_promptopt *p = &job->prompt;
+	const struct peft_sampling *by = &job->sampling;
+	bool adapters = ses->nadapters > 0 || ses->folder != NULL;
+	const struct { bool wrong; const char *why; } rules[] = {
+		{ ses->model == NULL, "-m MODEL is missing" },
+		{ p->prompt != NULL && p->npaths > 0,
+		    "-p and files exclude each other" },
+		{ p->prompt == NULL && (p->system != NULL || p->raw),
+		    "--system and --raw go with -p" },
+		{ job->keep_going && (!p->jsonl || p->prompt != NULL),
+		    "--keep-going goes with --jsonl and records" },
+		{ p->raw && p->system != NULL,
+		    "--system and --raw exclude each other" },
+		{ !(by->temperature > 0) && (by->top_p < 1 || by->top_k > 0),
+		    "--top-p and --top-k choose what is sampled from: they "
+		    "need --temperature" },
+		{ !(by->temperature > 0) && job->common.seed != 0, "-s is for "
+		    "sampling: it needs --temperature" },
+		{ job->width > 0 && p->prompt != NULL,
+		    "--width is for records: -p is one" },
+		{ ses->any_base && !adapters,
+		    "--any-base is for -a and --adapters" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (rules[i].wrong)
+			peft_die(PEFT_USAGE, "%s", rules[i].why);
 }
 
 static void
@@ -239,12 +256,13 @@ parse(struct job *job, int argc, char **argv)
 	job->session.threads = job->common.threads;
 	job->sampling.rng = peft_rng_key(job->common.seed, "sample");
 	check(job);
+	job->width = job->width > 0 ? job->width : 16;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct job job = { .width = 16, .sampling = { .top_p = 1 },
+	struct job job = { .sampling = { .top_p = 1 },
 	    .kvlimit = (size_t)4 << 30,
 	    .prompt = { .max_tokens = 256, .reload = -1 } };
 	struct peft_err err = { 0 };

@@ -60,6 +60,9 @@ parse(struct job *job, int argc, char **argv)
 	job->opt.threads = job->common.threads;
 	if (job->diff && job->npaths != 2)
 		peft_die(PEFT_USAGE, "--diff takes two files");
+	if (job->diff && (job->opt.hash || job->opt.scan))
+		peft_die(PEFT_USAGE, "--diff compares weights: no --hash or "
+		    "--scan beside it");
 }
 
 static int

@@ -81,6 +81,9 @@ parse(struct job *job, int argc, char **argv)
 		peft_die(PEFT_USAGE, "one archive at a time");
 	if (job->mode == 'x' && job->folder == NULL)
 		peft_die(PEFT_USAGE, "-x needs -C DIR");
+	if ((job->mode == 'x' || job->mode == O_VERIFY) &&
+	    (job->common.output != NULL || job->common.force))
+		peft_die(PEFT_USAGE, "-o and -f go with -c and -t");
 	if (job->mode != 'x' && job->folder != NULL)
 		peft_die(PEFT_USAGE, "-C goes with -x");
 }

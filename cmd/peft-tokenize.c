@@ -161,6 +161,8 @@ check(struct job *job)
 	struct peft_prep *p = &job->prep;
 	bool lint = p->mode == PEFT_PREP_LINT;
 	bool fix = p->mode == PEFT_PREP_FIX;
+	const struct peft_encopt *e = &p->enc;
+	bool masks = e->supervise != PEFT_SUP_ALL || e->control;
 	struct peft_err err;
 	size_t i;
 
@@ -182,8 +184,22 @@ check(struct job *job)
 		    "--over goes with --max-length" },
 		{ job->partial && !job->decode, "--partial goes with --decode" },
 		{ job->decode && (job->mix || job->columns != NULL ||
-		    p->per_turn || p->max_length > 0),
+		    p->per_turn || p->max_length > 0 || masks ||
+		    e->as_chat || e->task != PEFT_TASK_AUTO ||
+		    e->set != NULL),
 		    "--decode takes token records as they are" },
+		{ p->mode == PEFT_PREP_RENDER && (masks ||
+		    p->max_length > 0), "--render makes no tokens: no "
+		    "--supervise, --control or --max-length beside it" },
+		{ peft_task_classes(e->task) && e->supervise != PEFT_SUP_ALL,
+		    "--supervise is of texts: classes have labels" },
+		{ lint && p->over != PEFT_OVER_REFUSE,
+		    "--over is not for --lint, which tells of longer records" },
+		{ fix && (p->max_length > 0) != (p->over == PEFT_OVER_DROP),
+		    "--fix leaves longer records out, by --max-length with "
+		    "--over drop, and cuts none" },
+		{ fix && job->near && p->test == NULL, "--near is for --lint, "
+		    "and for --fix with --test" },
 		{ p->split.n > 0 ? job->nrest != p->split.n - 1 || lint ||
 		    job->decode || p->show : job->nrest > 0 || p->split.by !=
 		    NULL, "--split wants --rest FILE for each part but the "
@@ -310,6 +326,8 @@ main(int argc, char **argv)
 	if ((why = peft_source_meta(src, "peft.tokenizer_note")) != NULL &&
 	    !job.common.quiet)
 		peft_warn("%s: %s", job.model, why);
+	if (peft_codec_knows(&codec, job.set, &err) == -1)
+		peft_die(err.status, "%s: %s", job.model, err.msg);
 	open_outs(&job, outs);
 	peft_source_close(src);
 	job.prep.codec = &codec;

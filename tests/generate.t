@@ -39,15 +39,27 @@ expect 2 '*no adapter is called x*' sh -c "jq -c '. + {adapter: \"x\"}' test.jso
 expect 2 '*two adapters are called a*' peft-generate -m base -a a=adapter -a a=adapter -p x
 expect 1 '*exclude each other' peft-generate -m base -p x --raw --system y
 expect 1 '*-m MODEL is missing' peft-generate -p x
+expect 1 '*need --temperature' peft-generate -m base --top-k 3 -p x
+expect 1 '*need --temperature' peft-generate -m base --top-p 0.3 -p x
+expect 1 '*-s is for sampling*' peft-generate -m base -s 3 -p x
+expect 1 '*--width is for records*' peft-generate -m base --width 3 -p x
+expect 1 '*--any-base is for -a and --adapters' peft-generate -m base --any-base -p x
 
 expect 3 '*exact_match*' peft-eval -q -m base --match --fail-below exact_match=0.9 test.jsonl
 ok 'results are written all the same' grep -q summary out
 expect 0 '' peft-eval -q -m base --fail-above loss=100 test.jsonl
 expect 1 '*no metric*' peft-eval -m base --fail-above lss=1 test.jsonl
+expect 1 '*--extra is for --match' peft-eval -m base --extra 3 test.jsonl
+expect 1 '*--any-base is for -a' peft-eval -m base --any-base test.jsonl
+expect 1 '*-s is for --compare*' peft-eval -m base -s 3 test.jsonl
 peft-eval -q -m base -o A test.jsonl; peft-eval -q --no-base -m base -a adapter -o B test.jsonl
 expect 0 '' peft-eval --compare A B
 ok 'a comparison has an interval around the difference' jq -e '.compare | .low <= .difference and .difference <= .high and .records == 8' out
 expect 2 '*in the second*' sh -c 'head -n 5 B >C; peft-eval --compare A C'
+for idle in '-m base' --match '-a adapter' --summary --partial; do
+	# shellcheck disable=SC2086	# words are what they are
+	expect 1 '*--compare runs no model*' peft-eval --compare $idle A B
+done
 printf '%s\n' '{"prompt":"card ","choices":["arrival","zzzz qqq"],"answer":0}' >c
 expect 0 '' peft-eval -q -m base c
 ok 'choices are scored' jq -s -e '.[1].summary.accuracy != null' out

@@ -198,6 +198,10 @@ expect 3 '*head of * classes*not over one model' peft-merge -q -m base -a router
 expect 3 '*there is no head for classes*' peft-eval -q -m base --predict ask
 expect 1 '*--table is of heads*' peft-eval -q -m base --table test.jsonl
 expect 1 '*--predict is of one system*' peft-eval -q -m base -a router -a many --predict ask
+for idle in --match --no-base --partial '--imatrix x.dat'; do
+	# shellcheck disable=SC2086	# words are what they are
+	expect 1 '*--predict is of one system*' peft-eval -q -m base -a router --predict $idle ask
+done
 expect 1 '*--match and --imatrix are of models that write text' peft-eval -q -m base -a router --match train.jsonl
 ok 'nothing is left' [ ! -e no ]
 bad() { printf '%s\n' "$1" >in; expect 2 "$2" peft-tokenize -q -m base in; }

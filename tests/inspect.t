@@ -98,6 +98,9 @@ ok 'four containers' [ "$(wc -l <hashes)" -eq 4 ]
 ok 'one hash' [ "$(sort -u hashes | grep -c '^sha256:')" -eq 1 ]
 peft-inspect --json --hash - <one.safetensors | jq -r .hash >>hashes
 ok 'from a pipe too' [ "$(sort -u hashes | wc -l)" -eq 1 ]
+expect 1 '*--diff compares weights*' peft-inspect --diff --hash base one.gguf
+peft-tokenize -q -m base -o idle.tok test.jsonl
+expect 1 '*idle.tok: --hash and --scan are for weights, and this is text' peft-inspect --scan idle.tok
 run peft-inspect --json --hash base.gguf
 ok 'other values, another hash' sh -c '! grep -qf hashes out'
 

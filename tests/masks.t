@@ -127,6 +127,7 @@ expect 0 '' peft-tokenize -q -m calls --render --set extra=word in
 ok '--set: a bare word is a string' grep -q ']worduser' out
 expect 1 '*--set*' peft-tokenize -q -m calls --render --set extra in
 expect 1 '*--set*' peft-tokenize -q -m calls --render --set messages=[] in
+expect 1 '*: calls: --set extr: the chat template has no such variable' peft-tokenize -q -m calls --render --set extr=1 in
 chat a b c d
 for m in marked prefixes closed; do
 	masked $m '[[b<|im_end|>~]]+[[d<|im_end|>~]]+' --set add_generation_prompt=true

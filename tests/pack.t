@@ -16,6 +16,8 @@ ok 'tar reads it too' sh -c 'tar --zstd -tf a.tar.zst | grep -q d/e/2'
 expect 2 '*exists*' peft-pack -c -o a.tar.zst d
 expect 2 '*' peft-pack -x -C out1 a.tar.zst
 expect 1 '*needs files' peft-pack -c -o x
+expect 1 '*-o and -f go with -c and -t' peft-pack -x -C out2 -o x a.tar.zst
+expect 1 '*-o and -f go with -c and -t' peft-pack --verify -f a.tar.zst
 ln -s /etc/passwd d/link
 expect 2 '*neither a file nor a folder*' peft-pack -c -o x d
 rm d/link

@@ -70,7 +70,10 @@ expect 2 '*template line*' peft-tokenize -m raising test.jsonl
 
 expect 2 '*the limit is 10*' peft-tokenize -m base --max-length 10 test.jsonl
 expect 0 '*8 records dropped*' peft-tokenize -m base --max-length 10 --over drop test.jsonl
-for o in '--over drop' '--partial' '--decode --per-turn' '--decode --columns text' '--decode --lint'; do
+for o in '--over drop' '--partial' '--decode --per-turn' '--decode --columns text' '--decode --lint' \
+    '--decode --supervise last' '--decode --task seq-cls' '--decode --set x=1' '--render --supervise last' \
+    '--render --max-length 9' '--render --control' '--lint --max-length 9 --over cut' '--fix --max-length 9' \
+    '--fix --near 0.5' '--task token-cls --supervise last'; do
 	# shellcheck disable=SC2086
 	expect 1 '*--*' peft-tokenize -m base $o test.jsonl
 done

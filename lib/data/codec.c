@@ -184,3 +184,17 @@ peft_codec_close(struct peft_codec *c)
 	free(c->eos);
 	memset(c, 0, sizeof(*c));
 }
+
+int
+peft_codec_knows(const struct peft_codec *c, const cJSON *set,
+    struct peft_err *err)
+{
+	const cJSON *e;
+
+	cJSON_ArrayForEach(e, set)
+		if (c->tmpl == NULL ||
+		    !peft_template_mentions(c->tmpl, e->string))
+			return peft_setfail(err, PEFT_USAGE, "--set %s: the "
+			    "chat template has no such variable", e->string);
+	return 0;
+}

@@ -29,6 +29,10 @@ struct peft_codec {
 int	peft_codec_open(struct peft_codec *, const struct peft_source *,
 	    int threads, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_codec_close(struct peft_codec *);
+/* Each variable for the chat template (an object of them, or NULL) must be in
+ * its text, or it would do nothing (PEFT_USAGE). */
+int	peft_codec_knows(const struct peft_codec *, const cJSON *set,
+	    struct peft_err *) PEFT_MUSTCHECK;
 /* Append the tokens of a record's string, whose NULs (peft_json_said) are
  * characters. */
 int	peft_codec_encode(const struct peft_codec *, const char *said,

@@ -225,3 +225,26 @@ peft_importances_close(struct peft_importances *p)
 	free(p->at);
 	free(p);
 }
+
+int
+peft_score_heard(struct peft_session *ses, int adapter,
+    const struct peft_record *r, size_t n, struct peft_out *out,
+    const char *name, char *const *paths, size_t npaths,
+    struct peft_score *s, struct peft_err *err)
+{
+	static const char *const piped[] = { "-" };
+	struct peft_importances *heard;
+	int status;
+
+	if (out == NULL)
+		return peft_score_records(ses, adapter, r, n, s, err);
+	if ((heard = peft_importances_open(ses, adapter, err)) == NULL)
+		return -1;
+	status = peft_score_records(ses, adapter, r, n, s, err);
+	if (status == 0)
+		status = peft_importances_write(heard, out, name,
+		    npaths > 0 ? (const char *const *)paths : piped,
+		    npaths > 0 ? npaths : 1, err);
+	peft_importances_close(heard);
+	return status;
+}

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/out.h"
+#include "eval/score.h"
 #include "eval/session.h"
 
 /*
@@ -28,5 +29,12 @@ int		 peft_importances_write(struct peft_importances *,
 		    const char *const *datasets, size_t ndatasets,
 		    struct peft_err *) PEFT_MUSTCHECK;
 void		 peft_importances_close(struct peft_importances *);
+/* peft_score_records(), heard: the matrix of what ran goes to out (NULL: it is
+ * not wanted), whose name tells its form; paths: the files that the records
+ * are from, none: standard input. */
+int		 peft_score_heard(struct peft_session *, int adapter,
+		    const struct peft_record *, size_t n, struct peft_out *out,
+		    const char *name, char *const *paths, size_t npaths,
+		    struct peft_score *, struct peft_err *) PEFT_MUSTCHECK;
 
 #endif

@@ -253,7 +253,10 @@ peft_inspect(const char *path, const struct peft_inspectopt *o,
 	cJSON *j = cJSON_CreateObject();
 	int r = -1;
 
-	if (looks_like_text(path))
+	if (looks_like_text(path) && (o->hash || o->scan))
+		r = peft_setfail(err, PEFT_USAGE, "%s: --hash and --scan are "
+		    "for weights, and this is text", path);
+	else if (looks_like_text(path))
 		r = inspect_tokens(path, j, err);
 	else if ((s = peft_source_open(path, err)) != NULL) {
 		r = inspect_source(s, o, j, err);

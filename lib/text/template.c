@@ -99,10 +99,29 @@ peft_template_close(struct peft_template *t)
 	free(t);
 }
 
+static bool
+is_word(char c)
+{
+	return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	    (c >= 'A' && c <= 'Z');
+}
+
 bool
 peft_template_generates(const struct peft_template *t)
 {
 	return t->generates;
+}
+
+bool
+peft_template_mentions(const struct peft_template *t, const char *name)
+{
+	size_t n = strlen(name);
+	const char *s;
+
+	for (s = t->src; (s = strstr(s, name)) != NULL; s++)
+		if ((s == t->src || !is_word(s[-1])) && !is_word(s[n]))
+			return true;
+	return false;
 }
 
 /* bos_token and its like are the tokenizer's words, not the caller's. */

@@ -64,6 +64,10 @@ int		 peft_template_render(const struct peft_template *,
 		    const cJSON *vars, struct peft_buf *out,
 		    struct peft_buf *mark, struct peft_spans *gen,
 		    struct peft_prefixes *, struct peft_err *) PEFT_MUSTCHECK;
+/* Is there such a name in its text at all?  If not, that variable does nothing.
+ */
+bool		 peft_template_mentions(const struct peft_template *,
+		    const char *name);
 /* Does the template say what the assistant wrote ({% generation %})? */
 bool		 peft_template_generates(const struct peft_template *);
 
