@@ -5,6 +5,7 @@
  */
 
 #include "vec-data.h"
+#include "model/ops-impl.h"
 
 static int
 test_softmax(const struct peft_vec *v, struct data *d, size_t size)
@@ -207,6 +208,33 @@ test_page(const struct peft_vec *v, struct data *d, size_t size)
 	return good;
 }
 
+/* A soft cap of values from far below it to past it: e^2z is off by
+ * (8 + 2 z) EPS of itself, its tanh by (1 - tanh^2) / 2 of that, which from
+ * z = 5/8 on is less than 6 EPS of it; the divisions, differences and products
+ * around it double that, and where z is small they are all there is. */
+static int
+test_cap(const struct peft_vec *v, struct data *d, size_t size)
+{
+	const float cap = 50;
+	double want;
+	int good = 1;
+	size_t i;
+
+	fill(d, size, 1);
+	for (i = 0; i < size; i++) {
+		d->a[0][i] *= powf(10, (float)(i % 8) - 5) * cap;
+		d->b[0][i] = d->a[0][i];
+	}
+	d->a[0][0] = d->b[0][0] = -INFINITY;
+	peft_cap_row(v, d->a[0], size, cap);
+	for (i = 0; i < size; i++) {
+		want = (double)cap * tanh((double)d->b[0][i] / (double)cap);
+		good = good && near((double)d->a[0][i], want, 16 * EPS *
+		    fabs(want));
+	}
+	return good;
+}
+
 static void
 test_path(const struct peft_vec *v, struct data *d)
 {
@@ -214,6 +242,7 @@ test_path(const struct peft_vec *v, struct data *d)
 		{ "softmax, expsub, argmax", test_softmax },
 		{ "softmax in parts, and back", test_parts },
 		{ "attention over a page", test_page },
+		{ "a soft cap", test_cap },
 	};
 
 	test_sizes(v, d, tests, sizeof(tests) / sizeof(tests[0]));

@@ -2,6 +2,7 @@
 /* Activations of the MLP, gated or plain, and their gradients. */
 
 #include <math.h>
+#include <string.h>
 
 #include "model/net-impl.h"
 
@@ -180,16 +181,42 @@ clamped_back_row(const struct peft_vec *v, const struct peft_traits *t,
 	}
 }
 
-/* tanh(x) = 1 - 2 / (e^2x + 1), in place. */
+/* tanh(x) for |x| < 5/8: fitted so that the largest relative error is the
+ * smallest, 5e-9 before rounding. */
+static inline float
+tanh_small(float x)
+{
+	float s = x * x;
+
+	return x + x * s * (-0.333332819f + s * (0.133314422f +
+	    s * (-0.0537397145f + s * (0.0206390855f +
+	    s * -0.0057049852f))));
+}
+
+/* tanh(x) = 1 - 2 / (e^2x + 1); of a small one that leaves few digits. */
+static void
+cap_stretch(const struct peft_vec *v, float *y, size_t n, float cap)
+{
+	float e[STRETCH], x;
+	size_t i;
+
+	memcpy(e, y, n * sizeof(*e));
+	v->scale(e, 2 / cap, n);
+	v->expsub(e, 0, n);
+	for (i = 0; i < n; i++) {
+		x = y[i] / cap;
+		y[i] = cap * (fabsf(x) < 0.625f ? tanh_small(x) :
+		    1 - 2 / (e[i] + 1));
+	}
+}
+
 void
 peft_cap_row(const struct peft_vec *v, float *y, size_t n, float cap)
 {
-	size_t i;
+	size_t k;
 
-	v->scale(y, 2 / cap, n);
-	v->expsub(y, 0, n);
-	for (i = 0; i < n; i++)
-		y[i] = cap * (1 - 2 / (y[i] + 1));
+	for (k = 0; k < n; k += STRETCH)
+		cap_stretch(v, y + k, n - k < STRETCH ? n - k : STRETCH, cap);
 }
 
 void

@@ -52,7 +52,7 @@ void	peft_op_act_again(struct peft_run *, float *y, const float *gu,
 void	peft_op_act_back(struct peft_run *, float *gu, const uint16_t *kept,
 	    const float *dy, size_t n, size_t T);
 
-/* A soft cap: y = cap tanh(y / cap), within 3e-7 cap. */
+/* A soft cap: y = cap tanh(y / cap), within 1e-6 of itself. */
 void	peft_cap_row(const struct peft_vec *, float *y, size_t n, float cap);
 
 /* virtual.c: tokens that adapters put before a sequence. */
