@@ -10,9 +10,10 @@ unit encode-unit
 unit sink-unit
 zstd -dqc "$golden/ggml.safetensors.zst" >ggml.safetensors
 unit blocks-unit
-unit quant-unit ggml.safetensors
+unit quant-unit
+unit ggml-unit ggml.safetensors
 zstd -dqc "$golden/imatrix.safetensors.zst" >imatrix.safetensors
-unit quant-unit imatrix.safetensors
+unit ggml-unit imatrix.safetensors
 zstd -dqc "$golden/bnb.safetensors.zst" >bnb.safetensors
 unit bnb-unit bnb.safetensors
 zstd -dqc "$golden/coded.safetensors.zst" >coded.safetensors

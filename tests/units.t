@@ -46,7 +46,7 @@ ok 'its lines are in sequence, whatever names it uses' \
     diff some.want some.got
 
 for t in base-unit rng-unit json-unit file-unit in-unit opt-unit st-unit source-unit \
-    parts-unit grouped-unit; do
+    parts-unit grouped-unit grouped-file-unit; do
 	unit $t
 done
 done_testing
