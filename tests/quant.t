@@ -6,6 +6,7 @@
 . "$TOP/tests/lib.sh"
 . "$TOP/tests/fixtures.sh"
 golden=$TOP/tests/golden/quant
+unit half-unit
 unit encode-unit
 unit sink-unit
 zstd -dqc "$golden/ggml.safetensors.zst" >ggml.safetensors
