@@ -13,9 +13,6 @@
 #include "math/peak.h"
 #include "math/peak-impl.h"
 
-/* Seconds until threads that awoke on one core are on cores of their own. */
-#define APART 0.025
-
 enum {
 	TIMES = PEFT_SPIN_TIMES, CHAINS = 16, REPEAT = 12,
 	PAUSES = 1 << 16,	/* a millisecond or some, before others have
@@ -102,11 +99,10 @@ peft_peak_products(struct peft_cpu *cpu)
 {
 	struct round r = { .spin = spin_of(cpu),
 	    .threads = (size_t)peft_cpu_threads(cpu) };
-	double best = 1e9, begin = peft_now(), t;
+	double best = 1e9, t;
 	int i;
 
-	for (i = 0; i < REPEAT || (r.threads > 1 &&
-	    peft_now() < begin + APART); i++) {
+	for (i = 0; i < REPEAT; i++) {
 		atomic_store(&r.here, 0);
 		peft_cpu_run(cpu, r.threads, spin_task, &r);
 		t = peft_now() - r.begun;
