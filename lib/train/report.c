@@ -11,6 +11,9 @@
 #include "tensor/dtype.h"
 #include "train/report.h"
 
+/* A step this long, in seconds, is worth another look at the peak. */
+#define LONG	1.0
+
 int
 peft_report_start(struct peft_report *r, struct peft_cpu *cpu, bool profile,
     struct peft_err *err)
@@ -27,6 +30,16 @@ peft_report_start(struct peft_report *r, struct peft_cpu *cpu, bool profile,
 	return 0;
 }
 
+/* Cores of a virtual machine may be halves of one for a while: the peak is the
+ * most that was seen. */
+static void
+look_again(struct peft_report *r)
+{
+	double peak = peft_peak_products(r->cpu);
+
+	r->peak = peak > r->peak ? peak : r->peak;
+}
+
 static double
 smooth(double old, double new)
 {
@@ -39,6 +52,8 @@ peft_report_step(struct peft_report *r, const struct peft_stepinfo *i,
 {
 	int n;
 
+	if (i->seconds > LONG)
+		look_again(r);
 	r->rate = smooth(r->rate, (double)i->all_tokens / i->seconds);
 	r->share = smooth(r->share, i->work / i->seconds / r->peak);
 	n = snprintf(note, size, "loss %.4f, %.0f tokens/s, %.0f %% of peak, "
