@@ -194,7 +194,7 @@ check(const struct job *job)
 	    job->nobase || job->match || longer || job->predict ||
 	    job->table || job->summary || job->partial || ses->any_base ||
 	    ses->model != NULL || ses->compute != PEFT_COMPUTE_F32;
-	const struct { bool wrong; const char *why; } rules[] = {
+	const struct peft_optrule rules[] = {
 		{ job->compare && job->npaths != 2,
 		    "--compare takes two result files" },
 		{ job->compare && runs, "--compare runs no model: of the "
@@ -216,11 +216,8 @@ check(const struct job *job)
 		    "--imatrix is of one system: the base alone, or --no-base "
 		    "and one adapter" },
 	};
-	size_t i;
 
-	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (rules[i].wrong)
-			peft_die(PEFT_USAGE, "%s", rules[i].why);
+	peft_optcheck(rules, sizeof(rules) / sizeof(rules[0]));
 }
 
 static void

@@ -56,7 +56,8 @@ struct job {
 	const char		*adapters[MAXADAPTER], *combined[MAXADAPTER];
 	struct peft_promptopt	 prompt;
 	struct peft_sampling	 sampling;
-	size_t			 width, kvlimit;	/* 0: not given */
+	size_t			 width;		/* 0: not given */
+	size_t			 kvlimit;
 	bool			 keep_going;
 	size_t			 refused;
 };
@@ -214,7 +215,7 @@ check(const struct job *job)
 	const struct peft_promptopt *p = &job->prompt;
 	const struct peft_sampling *by = &job->sampling;
 	bool adapters = ses->nadapters > 0 || ses->folder != NULL;
-	const struct { bool wrong; const char *why; } rules[] = {
+	const struct peft_optrule rules[] = {
 		{ ses->model == NULL, "-m MODEL is missing" },
 		{ p->prompt != NULL && p->npaths > 0,
 		    "-p and files exclude each other" },
@@ -234,11 +235,8 @@ check(const struct job *job)
 		{ ses->any_base && !adapters,
 		    "--any-base is for -a and --adapters" },
 	};
-	size_t i;
 
-	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (rules[i].wrong)
-			peft_die(PEFT_USAGE, "%s", rules[i].why);
+	peft_optcheck(rules, sizeof(rules) / sizeof(rules[0]));
 }
 
 static void

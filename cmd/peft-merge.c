@@ -233,7 +233,7 @@ check(const struct job *job)
 	const struct peft_mergeopt *m = &job->merge;
 	const struct peft_loraopt *l = &job->lora;
 	const char *out = job->common.output;
-	const struct { bool wrong; const char *why; } rules[] = {
+	const struct peft_optrule rules[] = {
 		{ m->model == NULL, "-m MODEL is missing" },
 		{ l->tuned != NULL && (!job->as_lora || job->nadapters > 0),
 		    "--tuned is for --as-lora, instead of -a" },
@@ -259,11 +259,8 @@ check(const struct job *job)
 		    strcmp(out, "-") == 0),
 		    "--verify reads the output back: it needs -o FILE" },
 	};
-	size_t i;
 
-	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (rules[i].wrong)
-			peft_die(PEFT_USAGE, "%s", rules[i].why);
+	peft_optcheck(rules, sizeof(rules) / sizeof(rules[0]));
 	check_adapter(job);
 	check_pipes(job);
 }

@@ -173,7 +173,7 @@ check(struct job *job)
 		if (strcmp(job->rest[i], first == NULL ? "-" : first) == 0)
 			peft_die(PEFT_USAGE, "--rest: '%s' is where the first "
 			    "part goes", job->rest[i]);
-	const struct { bool wrong; const char *why; } rules[] = {
+	const struct peft_optrule rules[] = {
 		{ job->model == NULL, "-m MODEL is missing" },
 		{ !lint && p->json, "--json goes with --lint" },
 		{ !lint && !fix && (p->test != NULL || job->near),
@@ -205,9 +205,7 @@ check(struct job *job)
 		    NULL, "--split wants --rest FILE for each part but the "
 		    "first, and is for records" },
 	};
-	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (rules[i].wrong)
-			peft_die(PEFT_USAGE, "%s", rules[i].why);
+	peft_optcheck(rules, sizeof(rules) / sizeof(rules[0]));
 }
 
 static void

@@ -286,6 +286,16 @@ peft_optsize(const char *opt, const char *s)
 	return (uint64_t)v;
 }
 
+void
+peft_optcheck(const struct peft_optrule *rules, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (rules[i].wrong)
+			peft_die(PEFT_USAGE, "%s", rules[i].why);
+}
+
 int
 peft_optword(const char *opt, const char *s, const char *const *words)
 {

@@ -75,6 +75,13 @@ void	 peft_optadd(const char *opt, const char **list, size_t *n,
 /* The index of s in words (which ends with NULL), or die listing them. */
 int	 peft_optword(const char *opt, const char *s,
 	    const char *const *words);
+/* What options must not be together: that they contradict each other, or one
+ * would do nothing; of the first of n rules that is broken the program dies. */
+struct peft_optrule {
+	bool		 wrong;
+	const char	*why;
+};
+void	 peft_optcheck(const struct peft_optrule *, size_t n);
 /* "[NAME=]PATH": the name ends at the first = that no slash precedes, and is
  * else the last part of the path; it is the caller's. */
 int	 peft_split_name(const char *spec, char **name, const char **path,

@@ -50,6 +50,8 @@ const char	*peft_method_knob(const char *type, int knob);
 /* Does the method have a use for that key of a config?  (One whose keys are in
  * no table, or that is not known: true.) */
 bool		 peft_method_takes(const char *type, const char *key);
+/* null, false, {}, [] ask for nothing. */
+bool		 peft_config_is_off(const cJSON *);
 /* Is it for any linear layer; is it virtual tokens? */
 bool		 peft_method_is_for_all(const char *type);
 bool		 peft_method_is_virtual(const char *type);

@@ -307,8 +307,6 @@ int	peft_settings_of(const struct peft_method *, const cJSON *config,
 	    void **settings, struct peft_err *) PEFT_MUSTCHECK;
 /* The config to be saved: as PEFT writes it. */
 cJSON	*peft_config_to_save(const struct peft_adapter *, struct peft_err *);
-/* null, false, {}, [] ask for nothing. */
-bool	peft_config_is_off(const cJSON *);
 /* An error unless the key is absent, null, false, "none" or empty. */
 int	peft_config_off(const cJSON *config, const char *key,
 	    struct peft_err *) PEFT_MUSTCHECK;

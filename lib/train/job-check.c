@@ -33,7 +33,7 @@ peft_trainjob_check(const struct peft_trainjob *job)
 	const struct peft_trainopt *o = &job->opt;
 	bool looks = job->nevals > 0 && o->eval_every > 0;
 	const char *out = job->common.output, *idle = peft_trainopt_idle(o);
-	const struct { bool wrong; const char *why; } rules[] = {
+	const struct peft_optrule rules[] = {
 		{ o->patience > 0 && !looks, "--patience counts evaluations: "
 		    "it needs --eval and --eval-every" },
 		{ o->schedule.kind == PEFT_LR_PLATEAU && !looks,
@@ -59,14 +59,11 @@ peft_trainjob_check(const struct peft_trainjob *job)
 		    "for --init, --train, --frozen and --loftq" },
 		{ job->model == NULL, "-m MODEL is missing" },
 	};
-	size_t i;
 
 	if (idle != NULL)
 		peft_die(PEFT_USAGE, "--%s: schedule %s and optimizer %s have "
 		    "no use for it", idle,
 		    peft_schedule_names[o->schedule.kind], o->optimiser->name);
-	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (rules[i].wrong)
-			peft_die(PEFT_USAGE, "%s", rules[i].why);
+	peft_optcheck(rules, sizeof(rules) / sizeof(rules[0]));
 	check_adapter(job);
 }

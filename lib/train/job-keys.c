@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keys of an adapter's config that were asked for and would do nothing. */
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "train/job-impl.h"
@@ -30,12 +29,12 @@ static const struct {
 };
 enum { NROW = sizeof(rows) / sizeof(rows[0]) };
 
+/* A number, too: none of a size, or of a probability. */
 static bool
 is_off(const cJSON *v)
 {
-	return v == NULL || cJSON_IsNull(v) || cJSON_IsFalse(v) ||
-	    (cJSON_IsNumber(v) && v->valuedouble == 0) ||
-	    ((cJSON_IsArray(v) || cJSON_IsObject(v)) && v->child == NULL);
+	return v == NULL || peft_config_is_off(v) ||
+	    (cJSON_IsNumber(v) && v->valuedouble == 0);
 }
 
 static int

@@ -74,9 +74,9 @@ int	peft_train_state(struct peft_trainer *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 void	peft_train_swap(struct peft_trainer *);
 void	peft_train_state_free(struct peft_trainer *);
-/* update.c: the factor of the learning rate now; one step of the optimiser,
- * over gradients of this norm. */
-bool	peft_train_is_b(const struct peft_param *);	/* to LoRA+ */
+/* update.c: is it a B to LoRA+; the factor of the learning rate now; one step
+ * of the optimiser, over gradients of this norm. */
+bool	peft_train_is_b(const struct peft_param *);
 double	peft_train_factor(const struct peft_trainer *);
 void	peft_train_update(struct peft_trainer *, double lr, double norm);
 
