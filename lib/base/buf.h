@@ -28,12 +28,13 @@ void	peft_buf_plain(struct peft_buf *, const char *);
 void	peft_buf_clear(struct peft_buf *);	/* len = 0, keeps the memory */
 void	peft_buf_free(struct peft_buf *);
 
-/* calloc of n * size with the product checked; NULL with *err set. */
+/* calloc of n * size with the product checked, on large pages if it is large
+ * and the system has them; NULL with *err set. */
 void	*peft_calloc(size_t n, size_t size, struct peft_err *);
 
-/* Room for a table in which any place may be the next to be looked at: on
- * large pages, if it is large and the system has them.  What is in it is
- * anything; free() it.  NULL with *err set. */
+/* Room for a table in which any place may be the next to be looked at: the
+ * same, but it begins with a large page.  What is in it is anything; free() it.
+ * NULL with *err set. */
 void	*peft_table_alloc(size_t n, size_t size, struct peft_err *);
 
 /* Room for one more element of `size' bytes behind n of them: returns the
