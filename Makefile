@@ -210,6 +210,7 @@ hunt: $(BUILD)/bin/product-hunt $(BUILD)/bin/attention-hunt \
 lint:
 	sh tests/layers.sh
 	sh tests/style.sh
+	sh tests/seen.sh
 	for h in lib/*/*.h; do $(CC) -std=c11 -D_GNU_SOURCE -Ilib \
 	    $$($(PKG_CONFIG) --cflags $(PKGS)) -fsyntax-only -x c $$h || \
 	    exit 1; done

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/rng.h"
 #include "golden-file.h"
 #include "quant/fast.h"
@@ -147,7 +148,7 @@ test_f8(void)
 		all[c] = (uint8_t)c;
 	peft_decode(&w, 0, 0x7f, values);
 	for (u = 0; u < 0x10000; u++) {
-		v = peft_bf16_to_f32((uint16_t)u);
+		v = peft_from_bf16((uint16_t)u);
 		if (!(fabsf(v) <= 448))
 			continue;
 		peft_fast_ref.f8(&v, 1, 1, &code);
@@ -196,7 +197,7 @@ test_golden(const char *path)
 	    memcmp(scales, scale, 3 * 4) == 0, "fp8: torch's codes");
 	values = golden_get(&g, "codes", "", &n);
 	for (i = 0; i < 0x10000; i++) {
-		v = peft_bf16_to_f32((uint16_t)i);
+		v = peft_from_bf16((uint16_t)i);
 		if (fabsf(v) <= 448)
 			peft_fast_ref.f8(&v, 1, 1, &got[k++]);
 	}

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/rng.h"
 #include "quant/few-fixed.h"
 #include "quant/quant.h"
@@ -253,7 +254,7 @@ test_bytes(void)
 					v = (double)x[t * w.cols + c];
 					sum += v * (double)row[c];
 					rounded += (double)row[c] * (double)
-					    peft_bf16_to_f32(peft_f32_to_bf16(
+					    peft_from_bf16(peft_to_bf16(
 					    x[t * w.cols + c]));
 				}
 				v = (double)y[t * (w.rows + GAP) + r] - sum;

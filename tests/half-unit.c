@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "quant/quant.h"
 #include "tap.h"
 
@@ -81,9 +82,9 @@ main(void)
 	    "f16: every value, every midpoint");
 	ok(test_special(peft_f16_to_f32, peft_f32_to_f16, 0x7c00),
 	    "f16: infinity and NaN");
-	ok(test_half(peft_bf16_to_f32, peft_f32_to_bf16, 7, 127, 0x7f80),
+	ok(test_half(peft_from_bf16, peft_to_bf16, 7, 127, 0x7f80),
 	    "bf16: every value, every midpoint");
-	ok(test_special(peft_bf16_to_f32, peft_f32_to_bf16, 0x7f80),
+	ok(test_special(peft_from_bf16, peft_to_bf16, 0x7f80),
 	    "bf16: infinity and NaN");
 	ok(peft_f32_to_f16(65519.996f) == 0x7bff && peft_f32_to_f16(65520) ==
 	    0x7c00 && peft_f32_to_f16(0x1p-25f) == 0 &&

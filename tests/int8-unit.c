@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/rng.h"
 #include "math/int8.h"
 #include "quant/quant.h"
@@ -118,7 +119,7 @@ fill_rows(struct set *s, struct peft_rng key, bool whole, bool extreme)
 		if (whole)
 			whole_step(key, i, extreme, s->a + i);
 		else
-			s->a[i] = peft_bf16_to_f32(peft_f32_to_bf16(
+			s->a[i] = peft_from_bf16(peft_to_bf16(
 			    extreme ? 127 : value(key, i, false)));
 }
 
@@ -177,7 +178,7 @@ quantise(const struct peft_panel_int8 *p, void *to, const float *x, size_t k)
 	size_t i;
 
 	for (i = 0; i < k; i++)
-		halves[i] = peft_f32_to_bf16(x[i]);
+		halves[i] = peft_to_bf16(x[i]);
 	return p->quantise(to, halves, k);
 }
 

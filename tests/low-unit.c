@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "math/cpu.h"
 #include "quant/product.h"
 #include "quant/quant.h"
@@ -89,7 +90,7 @@ used(const struct set *set, bool forward, double x)
 {
 	if (!set->bf16 || (forward && set->s->T <= FEW))
 		return x;
-	return (double)peft_bf16_to_f32(peft_f32_to_bf16((float)x));
+	return (double)peft_from_bf16(peft_to_bf16((float)x));
 }
 
 /* A sum, and of what magnitude what is summed is. */

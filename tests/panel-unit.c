@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/rng.h"
 #include "math/cpu.h"
 #include "math/panel.h"
-#include "math/round.h"
 #include "tap.h"
 
 #define EPS	0x1p-24

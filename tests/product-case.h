@@ -9,6 +9,7 @@
 
 #include <math.h>
 
+#include "base/half.h"
 #include "math/cpu.h"
 #include "math/int8.h"
 #include "quant/product.h"
@@ -146,7 +147,7 @@ as_used(const struct set *s, enum peft_compute by, float *x, size_t n)
 	size_t i;
 
 	for (i = 0; by == PEFT_COMPUTE_BF16 && !s->few && i < n; i++)
-		x[i] = peft_bf16_to_f32(peft_f32_to_bf16(x[i]));
+		x[i] = peft_from_bf16(peft_to_bf16(x[i]));
 }
 
 /* Rows of many magnitudes, with some values that stand out: what is quantised

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "math/cpu.h"
 #include "quant/product.h"
 #include "quant/quant.h"
@@ -38,7 +39,7 @@ static inline double
 as_used(const struct set *s, float x)
 {
 	return (double)(s->compute == PEFT_COMPUTE_BF16 ?
-	    peft_bf16_to_f32(peft_f32_to_bf16(x)) : x);
+	    peft_from_bf16(peft_to_bf16(x)) : x);
 }
 
 enum { FEW = 32 };		/* up to which forward is in f32 */

@@ -5,6 +5,7 @@
 /* Random weights of any stored type: all codes that there are, and scales
  * that are finite and of about one size. */
 
+#include "base/half.h"
 #include "quant/decode.h"
 #include "quant/quant.h"
 #include "hunt.h"
@@ -123,7 +124,7 @@ random_floats(struct pen *pen, struct dice *d, enum peft_dtype t, size_t n)
 	for (i = 0; i < n; i++) {
 		float v = roll_float(d, -1, 1) * (one_in(d, 8) ? 0.01f : 1);
 		uint16_t h = t == PEFT_F16 ? peft_f32_to_f16(v) :
-		    peft_f32_to_bf16(v);
+		    peft_to_bf16(v);
 		double wide = (double)v;
 		uint8_t code = (uint8_t)(roll64(d) >> 33);
 

@@ -5,7 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* 16-bit floats, one value at a time; inline, for the loops of codecs. */
+/* 16-bit floats, one value at a time; inline, for loops that compilers
+ * vectorise. */
 
 static inline float
 peft_bits_f32(uint32_t u)
@@ -40,9 +41,19 @@ peft_half_f32(uint16_t h)
 }
 
 static inline float
-peft_bfloat_f32(uint16_t b)
+peft_from_bf16(uint16_t b)
 {
 	return peft_bits_f32((uint32_t)b << 16);
+}
+
+/* To nearest, ties to even; NaN is kept quiet. */
+static inline uint16_t
+peft_to_bf16(float f)
+{
+	uint32_t u = peft_f32_bits(f), odd = u >> 16 & 1;
+
+	return (uint16_t)((u & 0x7fffffffu) > 0x7f800000u ?
+	    u >> 16 | 0x40 : (u + 0x7fffu + odd) >> 16);
 }
 
 /* OCP's E8M0: a power of two, from 2^-127, which is a denormal; 255: NaN. */

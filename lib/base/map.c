@@ -42,9 +42,10 @@ probe(const struct peft_map *m, const char *key, size_t len, uint32_t h)
 }
 
 static int
-resize(struct peft_map *m, size_t nslots, struct peft_err *err)
+grow(struct peft_map *m, struct peft_err *err)
 {
-	struct peft_map next = { .n = m->n, .nslots = nslots };
+	struct peft_map next = { .n = m->n, .nslots = m->nslots == 0 ? 16 :
+	    m->nslots * 2 };
 	size_t i;
 
 	next.slots = peft_table_alloc(next.nslots, sizeof(*next.slots), err);
@@ -60,22 +61,6 @@ resize(struct peft_map *m, size_t nslots, struct peft_err *err)
 	free(m->slots);
 	*m = next;
 	return 0;
-}
-
-static int
-grow(struct peft_map *m, struct peft_err *err)
-{
-	return resize(m, m->nslots == 0 ? 16 : m->nslots * 2, err);
-}
-
-int
-peft_map_reserve(struct peft_map *m, size_t n, struct peft_err *err)
-{
-	size_t nslots = 16;
-
-	while (nslots / 4 * 3 <= n && nslots < SIZE_MAX / 2)
-		nslots *= 2;
-	return nslots <= m->nslots ? 0 : resize(m, nslots, err);
 }
 
 int
@@ -98,31 +83,14 @@ peft_map_add(struct peft_map *m, const char *key, size_t len, size_t value,
 }
 
 size_t *
-peft_map_hinted(const struct peft_map *m, const char *key, size_t len,
-    uint32_t h)
+peft_map_find(const struct peft_map *m, const char *key, size_t len)
 {
 	struct peft_map_slot *s;
 
 	if (m->n == 0)
 		return NULL;
-	s = probe(m, key, len, h);
+	s = probe(m, key, len, hash(key, len));
 	return s->key == NULL ? NULL : &s->value;
-}
-
-size_t *
-peft_map_find(const struct peft_map *m, const char *key, size_t len)
-{
-	return peft_map_hinted(m, key, len, hash(key, len));
-}
-
-uint32_t
-peft_map_hint(const struct peft_map *m, const char *key, size_t len)
-{
-	uint32_t h = hash(key, len);
-
-	if (m->n > 0)
-		__builtin_prefetch(&m->slots[h & (m->nslots - 1)]);
-	return h;
 }
 
 void

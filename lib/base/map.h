@@ -27,14 +27,6 @@ int	peft_map_add(struct peft_map *, const char *key, size_t len,
 	    size_t value, struct peft_err *) PEFT_MUSTCHECK;
 /* The value's address, or NULL. */
 size_t	*peft_map_find(const struct peft_map *, const char *key, size_t len);
-/* The same in two steps, for many keys at a time: what the second looks at is
- * on its way into the cache meanwhile.  The first returns the key's hash. */
-uint32_t peft_map_hint(const struct peft_map *, const char *key, size_t len);
-size_t	*peft_map_hinted(const struct peft_map *, const char *key, size_t len,
-	    uint32_t hash);
-/* Room for n keys at once. */
-int	peft_map_reserve(struct peft_map *, size_t n, struct peft_err *)
-	    PEFT_MUSTCHECK;
 void	peft_map_free(struct peft_map *);
 
 #endif

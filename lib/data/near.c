@@ -89,8 +89,9 @@ peft_words_sketch(const struct peft_words *w, struct peft_sketch *k)
 	k->words = w->n;
 }
 
-double
-peft_sketch_like(const struct peft_sketch *a, const struct peft_sketch *b)
+/* The share of what two have in common, about. */
+static double
+likeness(const struct peft_sketch *a, const struct peft_sketch *b)
 {
 	size_t i, same = 0;
 
@@ -118,7 +119,7 @@ peft_near_find(const struct peft_near *s, const struct peft_sketch *k,
 
 	for (band = 0; k->words >= FEW && band < PEFT_NEAR_BANDS; band++)
 		if (peft_seen_find(&s->bands, band_key(k, band), which) &&
-		    peft_sketch_like(k, &s->at[*which]) >= share)
+		    likeness(k, &s->at[*which]) >= share)
 			return 1;
 	return 0;
 }
@@ -141,7 +142,7 @@ peft_near_add(struct peft_near *s, const struct peft_sketch *k, double share,
 		    &other, err)) == -1)
 			return -1;
 		if (r == 0 && !like &&
-		    peft_sketch_like(k, &s->at[other]) >= share) {
+		    likeness(k, &s->at[other]) >= share) {
 			*which = other;
 			like = 1;
 		}

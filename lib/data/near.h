@@ -41,9 +41,6 @@ struct peft_near {
 	struct peft_seen	 bands;
 };
 
-/* The share of what two have in common, about. */
-double	peft_sketch_like(const struct peft_sketch *,
-	    const struct peft_sketch *);
 /* Is it like one that was seen, by a share of at least `share'?  1 like
  * *which (counted from 0), 0 not; remembered either way; -1. */
 int	peft_near_add(struct peft_near *, const struct peft_sketch *,

@@ -20,7 +20,7 @@ struct listener {
 	uint64_t		*count;
 };
 
-struct peft_importances {
+struct importances {
 	struct peft_session *session;
 	struct listener	*at;
 	size_t		 n;
@@ -80,7 +80,7 @@ detach(struct listener *l)
 /* The sum that the site's weight is part of, and of which of its matrices:
  * experts of a layer share one. */
 static int
-find_sum(struct peft_importances *p, struct listener *l,
+find_sum(struct importances *p, struct listener *l,
     const struct peft_site *site, const struct peft_arch *arch,
     struct peft_err *err)
 {
@@ -115,7 +115,7 @@ find_sum(struct peft_importances *p, struct listener *l,
 
 /* Room for all matrices of the sums, and where each listener writes. */
 static int
-make_room(struct peft_importances *p, struct peft_err *err)
+make_room(struct importances *p, struct peft_err *err)
 {
 	size_t i;
 
@@ -137,7 +137,7 @@ make_room(struct peft_importances *p, struct peft_err *err)
 }
 
 static int
-listen_to_all(struct peft_importances *p, struct peft_sites *sites,
+listen_to_all(struct importances *p, struct peft_sites *sites,
     int adapter, const struct peft_arch *arch, struct peft_err *err)
 {
 	size_t i;
@@ -159,39 +159,51 @@ listen_to_all(struct peft_importances *p, struct peft_sites *sites,
 	return make_room(p, err);
 }
 
-struct peft_importances *
-peft_importances_open(struct peft_session *ses, int adapter,
-    struct peft_err *err)
-{
-	struct peft_sites *sites = peft_net_sites(ses->net);
-	const struct peft_arch *arch = peft_imatrix_arch(ses->source, err);
-	struct peft_importances *p;
-
-	if (arch == NULL || (p = peft_calloc(1, sizeof(*p), err)) == NULL)
-		return NULL;
-	p->session = ses;
-	ses->apart = true;
-	if (listen_to_all(p, sites, adapter, arch, err) == -1) {
-		peft_importances_close(p);
-		return NULL;
-	}
-	return p;
-}
-
-void
-peft_importances_stop(struct peft_importances *p)
+static void
+end(struct importances *p)
 {
 	size_t i;
 
 	for (i = 0; i < p->n; i++)
 		detach(&p->at[i]);
 	p->session->apart = false;
+	for (i = 0; i < p->nsums; i++) {
+		free(p->sums[i].name);
+		free(p->sums[i].square);
+		free(p->sums[i].count);
+	}
+	peft_map_free(&p->by_name);
+	free(p->sums);
+	free(p->at);
+	free(p);
 }
 
-int
-peft_importances_write(struct peft_importances *p, struct peft_out *out,
-    const char *path, const char *const *datasets, size_t ndatasets,
-    struct peft_err *err)
+/* Listens to every linear layer inside the blocks, routers and experts too,
+ * while sequences with this adapter (-1: none) run, each token of each record
+ * for itself; before the workspace is opened.  A layer without a name in GGUF
+ * is an error. */
+static struct importances *
+begin(struct peft_session *ses, int adapter, struct peft_err *err)
+{
+	struct peft_sites *sites = peft_net_sites(ses->net);
+	const struct peft_arch *arch = peft_imatrix_arch(ses->source, err);
+	struct importances *p;
+
+	if (arch == NULL || (p = peft_calloc(1, sizeof(*p), err)) == NULL)
+		return NULL;
+	p->session = ses;
+	ses->apart = true;
+	if (listen_to_all(p, sites, adapter, arch, err) == -1) {
+		end(p);
+		return NULL;
+	}
+	return p;
+}
+
+/* As path's ending says; datasets: what the tokens came from. */
+static int
+write_all(struct importances *p, struct peft_out *out, const char *path,
+    const char *const *datasets, size_t ndatasets, struct peft_err *err)
 {
 	struct peft_imatrix_data d = { .n = p->nsums, .datasets = datasets,
 	    .ndatasets = ndatasets };
@@ -207,25 +219,6 @@ peft_importances_write(struct peft_importances *p, struct peft_out *out,
 	return r;
 }
 
-void
-peft_importances_close(struct peft_importances *p)
-{
-	size_t i;
-
-	if (p == NULL)
-		return;
-	peft_importances_stop(p);
-	for (i = 0; i < p->nsums; i++) {
-		free(p->sums[i].name);
-		free(p->sums[i].square);
-		free(p->sums[i].count);
-	}
-	peft_map_free(&p->by_name);
-	free(p->sums);
-	free(p->at);
-	free(p);
-}
-
 int
 peft_score_heard(struct peft_session *ses, int adapter,
     const struct peft_record *r, size_t n, struct peft_out *out,
@@ -233,18 +226,18 @@ peft_score_heard(struct peft_session *ses, int adapter,
     struct peft_score *s, struct peft_err *err)
 {
 	static const char *const piped[] = { "-" };
-	struct peft_importances *heard;
+	struct importances *heard;
 	int status;
 
 	if (out == NULL)
 		return peft_score_records(ses, adapter, r, n, s, err);
-	if ((heard = peft_importances_open(ses, adapter, err)) == NULL)
+	if ((heard = begin(ses, adapter, err)) == NULL)
 		return -1;
 	status = peft_score_records(ses, adapter, r, n, s, err);
 	if (status == 0)
-		status = peft_importances_write(heard, out, name,
-		    npaths > 0 ? (const char *const *)paths : piped,
-		    npaths > 0 ? npaths : 1, err);
-	peft_importances_close(heard);
+		status = write_all(heard, out, name, npaths > 0 ?
+		    (const char *const *)paths : piped, npaths > 0 ? npaths :
+		    1, err);
+	end(heard);
 	return status;
 }

@@ -12,23 +12,6 @@
  * columns the sum of squares, in f64 and in the order of the tokens, so that
  * it does not depend on the number of threads (see quant/imatrix.h).
  */
-struct peft_importances;
-
-/* Listens to every linear layer inside the blocks, routers and experts too,
- * while sequences with this adapter (-1: none) run, each token of each record
- * for itself; before the workspace is opened.  The session must outlive it.
- * A layer without a name in GGUF is an error. */
-struct peft_importances *peft_importances_open(struct peft_session *,
-		    int adapter, struct peft_err *) PEFT_MUSTCHECK;
-/* Hear no more: what is run from here on does not count. */
-void		 peft_importances_stop(struct peft_importances *);
-/* Writes the importance matrix as path's ending says; datasets: what the
- * tokens came from. */
-int		 peft_importances_write(struct peft_importances *,
-		    struct peft_out *, const char *path,
-		    const char *const *datasets, size_t ndatasets,
-		    struct peft_err *) PEFT_MUSTCHECK;
-void		 peft_importances_close(struct peft_importances *);
 /* peft_score_records(), heard: the matrix of what ran goes to out (NULL: it is
  * not wanted), whose name tells its form; paths: the files that the records
  * are from, none: standard input. */

@@ -55,12 +55,9 @@ struct peft_summary {
 struct peft_summary peft_summarise(const struct peft_record *,
 	    const struct peft_score *, size_t n);
 
-/* A metric of a summary by its name there ("loss", "exact_match", ...): 1,
- * or 0 if this run has not measured it, or -1 if there is none of that name.
- * *better: 1 if more is better, -1 if less is. */
-int	peft_summary_metric(const struct peft_summary *, const char *name,
-	    double *value, int *better);
-/* The same as limits.h asks for it. */
+/* A metric of a summary by its name there ("loss", "exact_match", ...), as
+ * limits.h asks for it: 1, or 0 if this run has not measured it, or -1 if there
+ * is none of that name. */
 int	peft_summary_value(const void *summary, const char *name,
 	    double *value);
 

@@ -42,18 +42,17 @@ peft_summarise(const struct peft_record *r, const struct peft_score *s,
 static const struct metric {
 	const char	*name;
 	size_t		 value, count;
-	int		 better;
 } metrics[] = {
 #define AT(f)	offsetof(struct peft_summary, f)
-	{ "loss", AT(loss), AT(tokens), -1 },
-	{ "perplexity", AT(perplexity), AT(predicted), -1 },
-	{ "token_accuracy", AT(token_accuracy), AT(predicted), 1 },
-	{ "exact_match", AT(exact_match), AT(asked), 1 },
-	{ "accuracy", AT(accuracy), AT(judged), 1 },
-	{ "accuracy_norm", AT(accuracy_norm), AT(chosen), 1 },
-	{ "macro_f1", AT(macro_f1), AT(told), 1 },
-	{ "micro_f1", AT(micro_f1), AT(told), 1 },
-	{ "mae", AT(mae), AT(values), -1 },
+	{ "loss", AT(loss), AT(tokens) },
+	{ "perplexity", AT(perplexity), AT(predicted) },
+	{ "token_accuracy", AT(token_accuracy), AT(predicted) },
+	{ "exact_match", AT(exact_match), AT(asked) },
+	{ "accuracy", AT(accuracy), AT(judged) },
+	{ "accuracy_norm", AT(accuracy_norm), AT(chosen) },
+	{ "macro_f1", AT(macro_f1), AT(told) },
+	{ "micro_f1", AT(micro_f1), AT(told) },
+	{ "mae", AT(mae), AT(values) },
 #undef AT
 };
 
@@ -78,26 +77,17 @@ count_of(const struct peft_summary *s, const struct metric *m)
 }
 
 int
-peft_summary_metric(const struct peft_summary *s, const char *name,
-    double *value, int *better)
+peft_summary_value(const void *summary, const char *name, double *value)
 {
+	const struct peft_summary *s = summary;
 	size_t i;
 
 	for (i = 0; i < NMETRIC; i++)
 		if (strcmp(metrics[i].name, name) == 0) {
 			*value = value_of(s, &metrics[i]);
-			*better = metrics[i].better;
 			return count_of(s, &metrics[i]) > 0;
 		}
 	return -1;
-}
-
-int
-peft_summary_value(const void *summary, const char *name, double *value)
-{
-	int better;
-
-	return peft_summary_metric(summary, name, value, &better);
 }
 
 void

@@ -27,7 +27,6 @@ struct peft_cpu {
 	struct peft_path	 path;
 	enum peft_compute	 compute;
 	enum peft_order_of_sums	 sums;
-	size_t			 cache;
 	struct peft_pool	*pool;
 	int			 threads;
 	struct peft_blas	 blas;

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "math/cores.h"
@@ -174,15 +173,6 @@ peft_cpu_blas(struct peft_blas *b, struct peft_err *err)
 	return peft_blas_open(b, path.core, err);
 }
 
-/* What is not told (0) is a size that any has. */
-static size_t
-second_cache(void)
-{
-	long n = sysconf(_SC_LEVEL2_CACHE_SIZE);
-
-	return n > 0 ? (size_t)n : 256 << 10;
-}
-
 struct peft_cpu *
 peft_cpu_open(int threads, struct peft_err *err)
 {
@@ -191,7 +181,6 @@ peft_cpu_open(int threads, struct peft_err *err)
 	if (cpu == NULL)
 		return NULL;
 	cpu->threads = threads > 0 ? threads : peft_cores();
-	cpu->cache = second_cache();
 	if (choose_path(&cpu->path, err) == -1 ||
 	    peft_blas_open(&cpu->blas, cpu->path.core, err) == -1 ||
 	    (cpu->pool = peft_pool_open(cpu->threads, err)) == NULL) {
@@ -295,12 +284,6 @@ peft_cpu_round(const struct peft_cpu *cpu)
 {
 	return cpu->path.bf16 != NULL ? cpu->path.bf16->round :
 	    cpu->path.f32->round;
-}
-
-size_t
-peft_cpu_cache(const struct peft_cpu *cpu)
-{
-	return cpu->cache;
 }
 
 void

@@ -61,8 +61,6 @@ enum peft_order_of_sums peft_cpu_sums(const struct peft_cpu *);
 const struct peft_panel_f32 *peft_cpu_panel_f32(const struct peft_cpu *);
 const struct peft_panel_bf16 *peft_cpu_panel_bf16(const struct peft_cpu *);
 const struct peft_panel_int8 *peft_cpu_panel_int8(const struct peft_cpu *);
-/* Bytes of a core's second cache. */
-size_t		 peft_cpu_cache(const struct peft_cpu *);
 
 /* fn(ctx, task, thread) for task = 0 .. ntasks-1, thread < threads; returns
  * when all are done.  Not to be called from within a task. */
@@ -73,15 +71,6 @@ void		 peft_cpu_run(struct peft_cpu *, size_t ntasks,
  * attention does not: so much so far. */
 void		 peft_cpu_count(struct peft_cpu *, double operations);
 double		 peft_cpu_counted(const struct peft_cpu *);
-
-/* How the result of a product, m x n, is cut into tasks: tiles that suit the
- * caches, smaller until there are eight of them if it goes. */
-struct peft_tile {
-	size_t	m, n;		/* n: a multiple of 64 */
-	size_t	down, across;	/* how many */
-};
-enum { PEFT_TILE_N = 384 };	/* n is at most this */
-struct peft_tile peft_tile_of(size_t m, size_t n);
 
 enum peft_trans { PEFT_N, PEFT_T };
 

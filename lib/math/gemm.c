@@ -48,11 +48,19 @@ few_rows(const struct peft_vec *v, enum peft_trans tb, size_t m, size_t n,
 	}
 }
 
+/* How the result of a product, m x n, is cut into tasks: tiles that suit the
+ * caches, smaller until there are eight of them if it goes. */
+struct tile {
+	size_t	m, n;		/* n: a multiple of 64, TILE_N at most */
+	size_t	down, across;	/* how many */
+};
+enum { TILE_N = 384 };
+
 struct gemm {
 	const struct peft_cpu	*cpu;
 	enum peft_trans	 ta, tb;
 	size_t		 m, n, k, lda, ldb, ldc;
-	struct peft_tile tile;
+	struct tile	 tile;
 	float		 alpha, beta;
 	const float	*a, *b;
 	float		*c;
@@ -166,15 +174,15 @@ evenly(size_t n, size_t most)
 
 /* Tall tiles first: BLAS packs a tile's rows of A and of B, each of them
  * once for as many products as the other has rows. */
-struct peft_tile
-peft_tile_of(size_t m, size_t n)
+static struct tile
+tile_of(size_t m, size_t n)
 {
 	enum { TASKS = 8, TALL = 512, MIDDLE = 256, LOW = 128, THIN = 64 };
-	struct peft_tile t = { TALL, THIN, 0, 0 };
+	struct tile t = { TALL, THIN, 0, 0 };
 
 	if (m == 0 || n == 0)
 		return t;
-	for (t.n = evenly(n, PEFT_TILE_N);;) {
+	for (t.n = evenly(n, TILE_N);;) {
 		t.down = pieces(m, t.m);
 		t.across = pieces(n, t.n);
 		if (t.down * t.across >= TASKS)
@@ -212,7 +220,7 @@ peft_gemm(struct peft_cpu *cpu, enum peft_trans ta, enum peft_trans tb,
     const float *b, size_t ldb, float beta, float *c, size_t ldc)
 {
 	struct gemm g = { cpu, ta, tb, m, n, k, lda, ldb, ldc,
-	    peft_tile_of(m, n), alpha, beta, a, b, c };
+	    tile_of(m, n), alpha, beta, a, b, c };
 
 	peft_cpu_count(cpu, 2 * (double)m * (double)n * (double)k);
 	if ((double)m * (double)n * (double)k <= ALONE)

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "base/half.h"
 #include "math/panel.h"
-#include "math/round.h"
 
 /* Element k of panel column j. */
 static size_t

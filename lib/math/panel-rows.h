@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/half.h"
 #include "math/panel.h"
-#include "math/round.h"
 
 /* f32, or a pair of bf16 */
 typedef uint32_t peft_word __attribute__((may_alias));

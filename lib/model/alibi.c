@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "math/round.h"
+#include "base/half.h"
 #include "model/net-impl.h"
 #include "model/ops-impl.h"
 

@@ -50,9 +50,7 @@ struct peft_asked {
 	const size_t	*token;		/* which they are; NULL: all */
 };
 
-/* Does the last layer run over all rows, whatever is asked for?  How
- * many of its rows there is room for. */
-bool	peft_keeps_all(const struct peft_run *);
+/* How many rows of the last layer there is room for. */
 size_t	peft_kept_rows(const struct peft_run *);
 /* Which rows of the micro-batch it has use for, given run->rows[0..n). */
 void	peft_keep(struct peft_run *, size_t n);

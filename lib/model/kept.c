@@ -15,12 +15,25 @@
  * result does not tell how many others are asked for. */
 enum { PEFT_KEPT_LEAST = 33 };
 
+/* Does the last layer run over all rows, whatever is asked for?  What changes
+ * the attention of a layer wants all of its rows, and who looks ahead knows
+ * rows by their place. */
+static bool
+keeps_all(const struct peft_run *run)
+{
+	const struct peft_net *net = run->net;
+
+	return run->caps.whole || net->sites.whole ||
+	    net->sites.scouts != NULL ||
+	    net->attention[net->config.layers - 1].hooks != NULL;
+}
+
 size_t
 peft_kept_rows(const struct peft_run *run)
 {
 	size_t T = run->caps.tokens, n = run->caps.rows;
 
-	if (n == 0 || peft_keeps_all(run))
+	if (n == 0 || keeps_all(run))
 		return T;
 	n = n > PEFT_KEPT_LEAST ? n : PEFT_KEPT_LEAST;
 	return n < T ? n : T;
@@ -46,18 +59,6 @@ peft_kept_layout(struct peft_run *run)
 	k->all.ranges = peft_arena_get(a, ranges, sizeof(*run->ranges));
 	k->view.ranges = peft_arena_get(a, ranges, sizeof(*run->ranges));
 	run->tile_ranges = peft_arena_get(a, ranges, sizeof(*run->ranges));
-}
-
-/* What changes the attention of a layer wants all of its rows, and who looks
- * ahead knows rows by their place. */
-bool
-peft_keeps_all(const struct peft_run *run)
-{
-	const struct peft_net *net = run->net;
-
-	return run->caps.whole || net->sites.whole ||
-	    net->sites.scouts != NULL ||
-	    net->attention[net->config.layers - 1].hooks != NULL;
 }
 
 /* The ranges of adapters among the kept; padding is in the last of them. */
@@ -94,9 +95,9 @@ peft_keep(struct peft_run *run, size_t n)
 	for (i = 0; i < n; i++) {
 		if (k->n == 0 || k->token[k->n - 1] != run->rows[i])
 			k->token[k->n++] = run->rows[i];
-		k->slot[i] = peft_keeps_all(run) ? run->rows[i] : k->n - 1;
+		k->slot[i] = keeps_all(run) ? run->rows[i] : k->n - 1;
 	}
-	if (k->n == run->T || peft_keeps_all(run))
+	if (k->n == run->T || keeps_all(run))
 		return;
 	k->padded = k->n > PEFT_KEPT_LEAST ? k->n : PEFT_KEPT_LEAST;
 	k->padded = k->padded < run->T ? k->padded : run->T;

@@ -154,8 +154,8 @@ peft_bn_memory(const void *self)
 	    sizeof(float);
 }
 
-int
-peft_bn_prepare(struct peft_module *m, const struct peft_rows *base,
+static int
+prepare(struct peft_module *m, const struct peft_rows *base,
     struct peft_err *err)
 {
 	const struct peft_bn *s = m->settings;
@@ -215,6 +215,6 @@ const struct peft_method peft_bottleneck = {
 	.keys = peft_bn_keys, .size = sizeof(struct peft_bn),
 	.check = peft_bn_check,
 	.kinds = 1 << PEFT_JOIN, .wanted = wanted, .shapes = shapes,
-	.common = peft_phm_common, .init = init, .prepare = peft_bn_prepare,
+	.common = peft_phm_common, .init = init, .prepare = prepare,
 	.hook = &peft_bn_hook,
 };

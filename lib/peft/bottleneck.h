@@ -80,8 +80,6 @@ struct peft_bn_dense {
 	float		 data[];
 };
 
-int	peft_bn_prepare(struct peft_module *, const struct peft_rows *,
-	    struct peft_err *) PEFT_MUSTCHECK;
 size_t	peft_bn_memory(const void *);
 void	peft_bn_begin(void *, struct peft_cpu *, float *product);
 void	peft_bn_end(void *, struct peft_cpu *);

@@ -54,8 +54,8 @@ peft_lowrank_prepare(struct peft_module *m, const struct peft_rows *base,
 	return 0;
 }
 
-void
-peft_lowrank_begin(void *self, struct peft_cpu *cpu, float *product)
+static void
+begin(void *self, struct peft_cpu *cpu, float *product)
 {
 	struct peft_module *m = self;
 	struct peft_lowrank *l = m->state;
@@ -69,8 +69,8 @@ peft_lowrank_begin(void *self, struct peft_cpu *cpu, float *product)
 	memset(l->ga, 0, (na + nb) * sizeof(float));
 }
 
-void
-peft_lowrank_end(void *self, struct peft_cpu *cpu)
+static void
+end(void *self, struct peft_cpu *cpu)
 {
 	struct peft_module *m = self;
 	struct peft_lowrank *l = m->state;
@@ -185,8 +185,8 @@ peft_lowrank_thin(const void *self, const struct peft_hook_call *c,
 }
 
 const struct peft_hook_ops peft_lowrank_hook = {
-	.memory = peft_lowrank_memory, .begin = peft_lowrank_begin,
-	.end = peft_lowrank_end, .saved = peft_lowrank_saved,
+	.memory = peft_lowrank_memory, .begin = begin,
+	.end = end, .saved = peft_lowrank_saved,
 	.scratch = peft_lowrank_scratch, .forward = peft_lowrank_forward,
 	.backward = peft_lowrank_backward, .thin = peft_lowrank_thin,
 };

@@ -33,8 +33,6 @@ size_t	peft_lowrank_saved(const void *, size_t T);
 size_t	peft_lowrank_scratch(const void *, size_t T);
 bool	peft_lowrank_thin(const void *, const struct peft_hook_call *,
 	    struct peft_thin *);
-void	peft_lowrank_begin(void *, struct peft_cpu *, float *product);
-void	peft_lowrank_end(void *, struct peft_cpu *);
 void	peft_lowrank_forward(void *, const struct peft_hook_call *, float *y,
 	    size_t ldy);
 void	peft_lowrank_backward(void *, const struct peft_hook_call *,

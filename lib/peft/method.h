@@ -200,8 +200,6 @@ struct peft_method {
 /* NULL with *err naming those that are known. */
 const struct peft_method *peft_method_find(const char *type,
 	    struct peft_err *);
-/* The i-th, or NULL. */
-const struct peft_method *peft_method_at(size_t i);
 /* presets.c: the type that such a name stands for; the i-th; or NULL. */
 const char *peft_preset_type(const char *name);
 const char *peft_preset_name(size_t i);

@@ -57,12 +57,6 @@ peft_method_find(const char *type, struct peft_err *err)
 	return NULL;
 }
 
-const struct peft_method *
-peft_method_at(size_t i)
-{
-	return i < NMETHOD ? methods[i] : NULL;
-}
-
 static const struct peft_method *
 by_type(const char *type)
 {

@@ -152,8 +152,9 @@ static const struct {
 	{ "mish", mish }, { "laplace", laplace }, { "linear", identity },
 };
 
-peft_nonlinear *
-peft_nonlinear_find(const char *name, struct peft_err *err)
+/* Letters' case is ignored. */
+static peft_nonlinear *
+find(const char *name, struct peft_err *err)
 {
 	char names[400] = "";
 	size_t i;
@@ -177,5 +178,5 @@ peft_set_nonlinear(const struct peft_setting *s, const cJSON *config,
 
 	if (peft_json_str(config, s->key, &name, err) == -1)
 		return -1;
-	return (*f = peft_nonlinear_find(name, err)) == NULL ? -1 : 0;
+	return (*f = find(name, err)) == NULL ? -1 : 0;
 }

@@ -15,8 +15,6 @@ typedef float	peft_nonlinear(float x, float *d);
 
 peft_nonlinear	peft_nonlinear_tanh;
 
-/* NULL with *err naming those that are known.  Letters' case is ignored. */
-peft_nonlinear	*peft_nonlinear_find(const char *name, struct peft_err *);
 int		 peft_set_nonlinear(const struct peft_setting *, const cJSON *,
 		    void *, struct peft_err *);	/* peft_nonlinear * */
 

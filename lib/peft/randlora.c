@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "math/round.h"
+#include "base/half.h"
 #include "peft/lowrank.h"
 #include "peft/torch.h"
 

@@ -10,23 +10,6 @@ peft_f16_to_f32(uint16_t h)
 	return peft_half_f32(h);
 }
 
-float
-peft_bf16_to_f32(uint16_t b)
-{
-	return peft_bfloat_f32(b);
-}
-
-/* Round to nearest, ties to even; NaN is kept quiet. */
-uint16_t
-peft_f32_to_bf16(float f)
-{
-	uint32_t u = peft_f32_bits(f);
-
-	if ((u & 0x7fffffffu) > 0x7f800000u)
-		return (uint16_t)(u >> 16 | 0x40);
-	return (uint16_t)((u + 0x7fffu + (u >> 16 & 1)) >> 16);
-}
-
 uint16_t
 peft_f32_to_f16(float f)
 {

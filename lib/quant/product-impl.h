@@ -98,10 +98,7 @@ size_t	peft_locate(const struct peft_products *, size_t *panel);
 void	peft_product_lows(struct peft_products *);
 void	peft_product_lows_few(struct peft_products *);
 struct peft_weight peft_low_b(const struct peft_products *, size_t of);
-/* The chunk that begins at c.at of c.seg, or the next segment's first; and
- * the one behind a chunk. */
-struct peft_chunk peft_chunk_settle(const struct peft_products *,
-	    struct peft_chunk c);
+/* The chunk behind one. */
 struct peft_chunk peft_chunk_next(const struct peft_products *,
 	    struct peft_chunk);
 

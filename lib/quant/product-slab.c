@@ -71,9 +71,9 @@ is_whole(const struct peft_products *j, size_t seg)
 	return segment_size(j, seg) <= peft_expander_at(j, seg)->whole;
 }
 
-/* The chunk that begins at c->at of c->seg, or the next segment's first. */
-struct peft_chunk
-peft_chunk_settle(const struct peft_products *j, struct peft_chunk c)
+/* The chunk that begins at c.at of c.seg, or the next segment's first. */
+static struct peft_chunk
+settle(const struct peft_products *j, struct peft_chunk c)
 {
 	size_t size, left;
 
@@ -96,7 +96,7 @@ peft_chunk_next(const struct peft_products *j, struct peft_chunk c)
 {
 	c.pos += rows_of(j, &c);
 	c.at += c.deep;
-	return peft_chunk_settle(j, c);
+	return settle(j, c);
 }
 
 static struct peft_chunk
@@ -250,7 +250,7 @@ peft_product_slabs(struct peft_products *j)
 	for (i = 0; !j->back && i < j->np; i++)
 		panels += peft_panels_of(j, i);
 	j->made = peft_panels_are_made(j);
-	for (j->from = peft_chunk_settle(j, (struct peft_chunk){ 0 });
+	for (j->from = settle(j, (struct peft_chunk){ 0 });
 	    j->from.deep > 0; j->from = behind)
 		for (j->first = 0; j->first < panels; j->first += j->n) {
 			shape(j, panels, &behind);

@@ -87,7 +87,5 @@ void	peft_decode_absmax(const struct peft_weight *w, float *dst);
 /* One value each; tested over all 65536 inputs. */
 float	 peft_f16_to_f32(uint16_t);
 uint16_t peft_f32_to_f16(float);
-float	 peft_bf16_to_f32(uint16_t);
-uint16_t peft_f32_to_bf16(float);
 
 #endif

@@ -6,8 +6,9 @@
 
 #include "tensor/pieces.h"
 
-size_t
-peft_pieces_used(const struct peft_pieces *p)
+/* How many there are but for unused ones at the end, which only fill up. */
+static size_t
+used(const struct peft_pieces *p)
 {
 	size_t n = p->n;
 
@@ -91,7 +92,7 @@ int
 peft_pieces_lists(const struct peft_pieces *p, struct peft_tokjson *t,
     struct peft_err *err)
 {
-	size_t i, n = peft_pieces_used(p), bytes = 0, same[2];
+	size_t i, n = used(p), bytes = 0, same[2];
 	int r;
 
 	if (n == 0)

@@ -50,8 +50,6 @@ struct peft_pieces {
 };
 #define PEFT_NOPIECE	SIZE_MAX
 
-/* How many there are but for unused ones at the end, which only fill up. */
-size_t	peft_pieces_used(const struct peft_pieces *);
 /* pieces-check.c: the lists that they are, but for unused ones at the end.
  * Are they UTF-8 without NUL, of finite scores and none there twice? */
 int	peft_pieces_lists(const struct peft_pieces *, struct peft_tokjson *,

@@ -97,7 +97,7 @@ scale_at(const struct peft_raw *raw, const uint8_t *p, size_t i)
 	case PEFT_F16:
 		return peft_half_f32(peft_load16(p + 2 * i));
 	case PEFT_BF16:
-		return peft_bfloat_f32(peft_load16(p + 2 * i));
+		return peft_from_bf16(peft_load16(p + 2 * i));
 	case PEFT_F8_E8M0:
 		return peft_e8m0_f32(p[i]);
 	default:

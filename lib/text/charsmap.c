@@ -58,17 +58,6 @@ open_owned(unsigned char *bytes, size_t n, struct peft_err *err)
 }
 
 struct peft_charsmap *
-peft_charsmap_open(const void *bytes, size_t n, struct peft_err *err)
-{
-	unsigned char *copy = peft_calloc(n + 1, 1, err);
-
-	if (copy == NULL)
-		return NULL;
-	memcpy(copy, bytes, n);
-	return open_owned(copy, n, err);
-}
-
-struct peft_charsmap *
 peft_charsmap_base64(const char *s, struct peft_err *err)
 {
 	struct base64_decode_ctx ctx;
@@ -128,8 +117,12 @@ text_at(const struct peft_charsmap *m, size_t at, const char **to,
 	return 1;
 }
 
-int
-peft_charsmap_find(const struct peft_charsmap *m, const char *s, size_t n,
+/* What to put for the shortest string of the map that s[0..n) begins with,
+ * or for the longest (its bytes then in *used, which is NULL for the
+ * shortest): 1 with its bytes in *to and *len, 0 there is none, -1 the map is
+ * damaged. */
+static int
+find(const struct peft_charsmap *m, const char *s, size_t n,
     size_t *used, const char **to, size_t *len, struct peft_err *err)
 {
 	size_t at = offset(unit(m, 0)), i;
@@ -210,7 +203,7 @@ put_part(struct peft_changes *c, const struct peft_charsmap *m, const char *s,
 {
 	const char *to = NULL;
 	size_t len = 0;
-	int r = peft_charsmap_find(m, s, n, NULL, &to, &len, err);
+	int r = find(m, s, n, NULL, &to, &len, err);
 
 	if (r == 1)
 		return put_text(c, characters(s, n), to, len, err) == -1 ?
@@ -267,7 +260,7 @@ put_longest(struct peft_changes *c, const struct peft_charsmap *m,
 {
 	const char *to = NULL;
 	size_t len = 0;
-	int r = peft_charsmap_find(m, s, n, used, &to, &len, err);
+	int r = find(m, s, n, used, &to, &len, err);
 
 	/* a damaged map could end within a character */
 	if (r == 1 && *used < n && (s[*used] & 0xc0) == 0x80)

@@ -36,8 +36,8 @@ next(struct peft_tokenizer *t, struct peft_err *err)
 	    add(t, err);
 }
 
-int
-peft_pre_rewrite(struct peft_tokenizer *t, const struct peft_rewrite *r,
+static int
+add_rewrite(struct peft_tokenizer *t, const struct peft_rewrite *r,
     struct peft_err *err)
 {
 	struct peft_pre_stage *p = next(t, err);
@@ -48,8 +48,8 @@ peft_pre_rewrite(struct peft_tokenizer *t, const struct peft_rewrite *r,
 	return 0;
 }
 
-int
-peft_pre_scan(struct peft_tokenizer *t, peft_scan *scan, struct peft_err *err)
+static int
+add_scan(struct peft_tokenizer *t, peft_scan *scan, struct peft_err *err)
 {
 	struct peft_pre_stage *p = next(t, err);
 
@@ -59,8 +59,8 @@ peft_pre_scan(struct peft_tokenizer *t, peft_scan *scan, struct peft_err *err)
 	return 0;
 }
 
-int
-peft_pre_find(struct peft_tokenizer *t, const struct peft_finder *f,
+static int
+add_finder(struct peft_tokenizer *t, const struct peft_finder *f,
     struct peft_err *err)
 {
 	struct peft_pre_stage *p = next(t, err);
@@ -82,8 +82,8 @@ byte_level(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 	if (peft_json_bool(j, "add_prefix_space", &prefix, err) == -1 ||
 	    peft_json_bool(j, "use_regex", &regex, err) == -1)
 		return -1;
-	if ((prefix && peft_pre_rewrite(t, &space, err) == -1) ||
-	    (regex && peft_pre_scan(t, peft_scan_gpt2, err) == -1) ||
+	if ((prefix && add_rewrite(t, &space, err) == -1) ||
+	    (regex && add_scan(t, peft_scan_gpt2, err) == -1) ||
 	    (t->to_bytes && peft_pre_visible(t, err) == -1))
 		return -1;
 	t->to_bytes = true;
@@ -123,10 +123,10 @@ split(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 		return -1;
 	scan = peft_scan_of_split(regex, string, f.behavior, f.invert);
 	if (scan != NULL)
-		return peft_pre_scan(t, scan, err);
+		return add_scan(t, scan, err);
 	if (peft_stage_pattern(j, &f.pattern, err) == -1)
 		return peft_errprefix(err, "pre_tokenizer Split");
-	if (peft_pre_find(t, &f, err) == 0)
+	if (add_finder(t, &f, err) == 0)
 		return 0;
 	peft_pattern_close(f.pattern);
 	return -1;
@@ -139,7 +139,7 @@ digits(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 
 	if (peft_json_bool(j, "individual_digits", &single, err) == -1)
 		return -1;
-	return peft_pre_scan(t, single ? peft_scan_digits : peft_scan_numbers,
+	return add_scan(t, single ? peft_scan_digits : peft_scan_numbers,
 	    err);
 }
 
@@ -175,17 +175,17 @@ metaspace_stages(struct peft_tokenizer *t, const char *to, const char *scheme,
 
 	if ((spaces.pattern = peft_pattern_string(" ", err)) == NULL)
 		return -1;
-	if (peft_pre_rewrite(t, &spaces, err) == -1) {
+	if (add_rewrite(t, &spaces, err) == -1) {
 		peft_pattern_close(spaces.pattern);
 		return -1;
 	}
 	if (strcmp(scheme, "never") != 0 &&
-	    peft_pre_rewrite(t, &prefix, err) == -1)
+	    add_rewrite(t, &prefix, err) == -1)
 		return -1;
 	if (!cut)
 		return 0;
-	return words.cp == 0x2581 ? peft_pre_scan(t, peft_scan_metaspace,
-	    err) : peft_pre_find(t, &words, err);
+	return words.cp == 0x2581 ? add_scan(t, peft_scan_metaspace,
+	    err) : add_finder(t, &words, err);
 }
 
 static int
@@ -216,7 +216,7 @@ punctuation(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 	struct peft_finder f = { .find = peft_find_punctuation };
 
 	return read_behavior(j, &f.behavior, err) == -1 ? -1 :
-	    peft_pre_find(t, &f, err);
+	    add_finder(t, &f, err);
 }
 
 static int
@@ -226,7 +226,7 @@ whitespace(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 	    .behavior = PEFT_S_REMOVED, .invert = true };
 
 	(void)j;
-	return peft_pre_find(t, &words, err);
+	return add_finder(t, &words, err);
 }
 
 static const struct peft_finder spaces = { .find = peft_find_space,
@@ -237,7 +237,7 @@ whitespace_split(struct peft_tokenizer *t, const cJSON *j,
     struct peft_err *err)
 {
 	(void)j;
-	return peft_pre_find(t, &spaces, err);
+	return add_finder(t, &spaces, err);
 }
 
 static int
@@ -247,8 +247,8 @@ bert(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 	    .find = peft_find_punctuation, .behavior = PEFT_S_ISOLATED };
 
 	(void)j;
-	return peft_pre_find(t, &spaces, err) == -1 ? -1 :
-	    peft_pre_find(t, &marks, err);
+	return add_finder(t, &spaces, err) == -1 ? -1 :
+	    add_finder(t, &marks, err);
 }
 
 static int
@@ -258,7 +258,7 @@ scripts(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 	    .behavior = PEFT_S_REMOVED, .invert = true };
 
 	(void)j;
-	return peft_pre_find(t, &runs, err);
+	return add_finder(t, &runs, err);
 }
 
 static int
@@ -271,7 +271,7 @@ delimiter(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 		return peft_seterr(err, "pre_tokenizer CharDelimiterSplit "
 		    "without a delimiter");
 	return read_char(j, "delimiter", &f.cp, err) == -1 ? -1 :
-	    peft_pre_find(t, &f, err);
+	    add_finder(t, &f, err);
 }
 
 static int
@@ -284,7 +284,7 @@ fixed_length(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 	if (peft_json_int(j, "length", 1, UINT32_MAX, &length, err) == -1)
 		return -1;
 	f.length = (size_t)length;
-	return peft_pre_find(t, &f, err);
+	return add_finder(t, &f, err);
 }
 
 static const struct peft_stage pre_tokenizers[] = {

@@ -135,16 +135,7 @@ int	peft_vocab_bytes(struct peft_tokenizer *, struct peft_err *)
  * the stages. */
 int	peft_tokenizer_class(struct peft_tokenizer *, const cJSON *config,
 	    const char *model_type, struct peft_err *) PEFT_MUSTCHECK;
-/* tokenizer-norm.c, tokenizer-front.c: append a stage, which on success owns
- * what it points to.  to_bytes asks for visible characters as the last. */
-int	peft_norm_add(struct peft_tokenizer *, const struct peft_rewrite *,
-	    struct peft_err *) PEFT_MUSTCHECK;
-int	peft_pre_rewrite(struct peft_tokenizer *, const struct peft_rewrite *,
-	    struct peft_err *) PEFT_MUSTCHECK;
-int	peft_pre_scan(struct peft_tokenizer *, peft_scan *, struct peft_err *)
-	    PEFT_MUSTCHECK;
-int	peft_pre_find(struct peft_tokenizer *, const struct peft_finder *,
-	    struct peft_err *) PEFT_MUSTCHECK;
+/* tokenizer-front.c: append what to_bytes asks for, visible characters. */
 int	peft_pre_visible(struct peft_tokenizer *, struct peft_err *)
 	    PEFT_MUSTCHECK;
 /* tokenizer-norm.c, tokenizer-front.c, tokenizer-back.c */
@@ -180,8 +171,7 @@ bool	peft_joins(const struct peft_tokenizer *, unsigned a, unsigned b);
 int	peft_tokenizer_batch(struct peft_tokenizer *, struct peft_err *)
 	    PEFT_MUSTCHECK;		/* truncation, padding */
 
-/* GPT-2's printable alphabet for bytes: the byte of a character, or -1. */
-int	peft_char_byte(unsigned cp);
+/* GPT-2's printable alphabet for bytes. */
 unsigned peft_byte_char(unsigned char byte);
 /* The byte of a token <0xNN>, or -1. */
 int	peft_fallback_byte(const char *s, size_t n);

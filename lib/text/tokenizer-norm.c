@@ -6,8 +6,8 @@
 #include "text/charsmap.h"
 #include "text/tokenizer-stage.h"
 
-int
-peft_norm_add(struct peft_tokenizer *t, const struct peft_rewrite *r,
+static int
+add(struct peft_tokenizer *t, const struct peft_rewrite *r,
     struct peft_err *err)
 {
 	if (t->nnorm == PEFT_MAXSTAGE)
@@ -22,7 +22,7 @@ add_each(struct peft_tokenizer *t, size_t (*each)(unsigned, unsigned[3]),
 {
 	struct peft_rewrite r = { .run = peft_rewrite_each, .each = each };
 
-	return peft_norm_add(t, &r, err);
+	return add(t, &r, err);
 }
 
 static int
@@ -32,7 +32,7 @@ add_form(struct peft_tokenizer *t, bool compat, bool compose,
 	struct peft_rewrite r = { .run = peft_rewrite_form, .compat = compat,
 	    .compose = compose };
 
-	return peft_norm_add(t, &r, err);
+	return add(t, &r, err);
 }
 
 static int
@@ -90,7 +90,7 @@ byte_level(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 	struct peft_rewrite r = { .run = peft_rewrite_visible };
 
 	(void)j;
-	return peft_norm_add(t, &r, err);
+	return add(t, &r, err);
 }
 
 static int
@@ -102,7 +102,7 @@ strip(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 	if (peft_json_bool(j, "strip_left", &r.left, err) == -1 ||
 	    peft_json_bool(j, "strip_right", &r.right, err) == -1)
 		return -1;
-	return peft_norm_add(t, &r, err);
+	return add(t, &r, err);
 }
 
 static int
@@ -112,7 +112,7 @@ prepend(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 
 	if (peft_stage_str(j, "prepend", &r.to, err) == -1)
 		return -1;
-	return peft_norm_add(t, &r, err);
+	return add(t, &r, err);
 }
 
 static int
@@ -122,7 +122,7 @@ replace(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 
 	if (peft_stage_replace(j, &r.pattern, &r.to, err) == -1)
 		return -1;
-	if (peft_norm_add(t, &r, err) == 0)
+	if (add(t, &r, err) == 0)
 		return 0;
 	peft_pattern_close(r.pattern);
 	return -1;
@@ -147,7 +147,7 @@ precompiled(struct peft_tokenizer *t, const cJSON *j, struct peft_err *err)
 		return 0;
 	if ((r.charsmap = peft_charsmap_base64(map, err)) == NULL)
 		return -1;
-	if (peft_norm_add(t, &r, err) == 0)
+	if (add(t, &r, err) == 0)
 		return 0;
 	peft_charsmap_close(r.charsmap);
 	return -1;

@@ -8,8 +8,9 @@
 #include "base/buf.h"
 #include "text/tokenizer-list.h"
 
-int
-peft_char_byte(unsigned cp)
+/* GPT-2's printable alphabet for bytes: the byte of a character, or -1. */
+static int
+char_byte(unsigned cp)
 {
 	if ((cp >= 33 && cp <= 126) || (cp >= 161 && cp <= 172) ||
 	    (cp >= 174 && cp <= 255))
@@ -24,7 +25,7 @@ peft_char_byte(unsigned cp)
 unsigned
 peft_byte_char(unsigned char b)
 {
-	if (peft_char_byte(b) == b)
+	if (char_byte(b) == b)
 		return b;
 	return 256u + (b < 33 ? b : b < 173 ? b - 127u + 33 : 67u);
 }
@@ -153,7 +154,7 @@ peft_visible_bytes(const char *s, size_t n, char *dst)
 
 	for (i = 0; i < n; i += len) {
 		len = peft_utf8_len(s + i, n - i);
-		b = peft_char_byte(peft_utf8_get(s + i, len));
+		b = char_byte(peft_utf8_get(s + i, len));
 		if (b < 0)
 			return SIZE_MAX;
 		dst[k++] = (char)b;

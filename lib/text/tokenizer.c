@@ -9,6 +9,25 @@
 #include "text/charsmap.h"
 #include "text/tokenizer-impl.h"
 
+/* -1 if there is none. */
+static int32_t
+id_of(const struct peft_tokenizer *t, const char *token, size_t len)
+{
+	int32_t id = peft_lookup_find(&t->vocab, token, len);
+	const struct peft_str *text;
+	size_t i;
+
+	if (id < 0)
+		id = peft_added_find(&t->raw, token, len);
+	/* the others are sorted by what normalisers make of them */
+	for (i = 0; id < 0 && i < t->normal.n; i++) {
+		text = &t->text[t->normal.at[i].id];
+		if (text->n == len && memcmp(text->s, token, len) == 0)
+			id = t->normal.at[i].id;
+	}
+	return id;
+}
+
 /* tokenizer_config.json names a token by its text, or {"content": text}. */
 static int
 named(const struct peft_tokenizer *t, const cJSON *config, const char *key,
@@ -22,7 +41,7 @@ named(const struct peft_tokenizer *t, const cJSON *config, const char *key,
 		return 0;
 	if (!cJSON_IsString(v))
 		return peft_seterr(err, "%s is no token", key);
-	*id = peft_tokenizer_id(t, v->valuestring, strlen(v->valuestring));
+	*id = id_of(t, v->valuestring, strlen(v->valuestring));
 	if (*id < 0)
 		return peft_seterr(err, "%s '%s' is not in the vocabulary",
 		    key, v->valuestring);
@@ -202,25 +221,6 @@ size_t
 peft_tokenizer_size(const struct peft_tokenizer *t)
 {
 	return t->ntokens;
-}
-
-int32_t
-peft_tokenizer_id(const struct peft_tokenizer *t, const char *token,
-    size_t len)
-{
-	int32_t id = peft_lookup_find(&t->vocab, token, len);
-	const struct peft_str *text;
-	size_t i;
-
-	if (id < 0)
-		id = peft_added_find(&t->raw, token, len);
-	/* the others are sorted by what normalisers make of them */
-	for (i = 0; id < 0 && i < t->normal.n; i++) {
-		text = &t->text[t->normal.at[i].id];
-		if (text->n == len && memcmp(text->s, token, len) == 0)
-			id = t->normal.at[i].id;
-	}
-	return id;
 }
 
 const char *

@@ -73,9 +73,7 @@ int		 peft_tokenizer_decode(const struct peft_tokenizer *,
 		    struct peft_buf *out, struct peft_err *) PEFT_MUSTCHECK;
 
 size_t		 peft_tokenizer_size(const struct peft_tokenizer *);
-/* -1 if there is none; the token's text as in the vocabulary, or NULL. */
-int32_t		 peft_tokenizer_id(const struct peft_tokenizer *,
-		    const char *token, size_t len);
+/* The token's text as in the vocabulary, or NULL. */
 const char	*peft_tokenizer_token(const struct peft_tokenizer *, int32_t);
 bool		 peft_tokenizer_is_special(const struct peft_tokenizer *,
 		    int32_t);

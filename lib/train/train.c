@@ -94,12 +94,6 @@ peft_trainer_close(struct peft_trainer *t)
 	free(t);
 }
 
-const struct peft_trainplan *
-peft_trainer_plan(const struct peft_trainer *t)
-{
-	return &t->plan;
-}
-
 size_t
 peft_trainer_total(const struct peft_trainer *t)
 {

@@ -126,7 +126,6 @@ struct peft_trainer *peft_trainer_open(struct peft_net *,
 size_t		 peft_train_before(struct peft_net *,
 		    const struct peft_records *);
 void		 peft_trainer_close(struct peft_trainer *);
-const struct peft_trainplan *peft_trainer_plan(const struct peft_trainer *);
 size_t		 peft_trainer_total(const struct peft_trainer *);
 /* The settings that determine the result, as one line of JSON. */
 const char	*peft_trainer_settings(const struct peft_trainer *);
