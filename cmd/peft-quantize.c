@@ -12,6 +12,7 @@
 #include "eval/tune.h"
 #include "model/check.h"
 #include "quant/convert.h"
+#include "quant/convert-opt.h"
 #include "quant/imatrix.h"
 #include "quant/origin.h"
 #include "quant/quant.h"
@@ -43,14 +44,10 @@ static const struct peft_cli cli = {
 	.opts = opts,
 };
 
-enum { MAXRULE = 64 };
-
 struct job {
 	struct peft_common	 common;
 	struct peft_convertopt	 convert;
-	struct peft_rule	 rules[MAXRULE];
-	const char		*type;		/* without a pattern */
-	bool			 pure;
+	struct peft_typeopt	 types;
 	size_t			 shard;
 	struct peft_report	 report;
 	struct peft_tuneopt	 tune;
@@ -231,87 +228,40 @@ run(struct job *job, struct peft_err *err)
 	return r;
 }
 
-static enum peft_dtype
-type_of(const char *name)
-{
-	enum peft_dtype t = peft_dtype_of_name(name);
-
-	if (t == PEFT_NDTYPE || !peft_can_encode(t))
-		peft_die(PEFT_USAGE, "-t: type '%s' cannot be written "
-		    "(--list-types names those that can)", name);
-	return t;
-}
-
-/* A pattern, and the type of what it matches or NULL: as it is. */
+/* To standard output, and that is all: of n other arguments none would do
+ * anything. */
 static void
-add_rule(struct job *job, const char *pattern, const char *type)
+list_types(int n)
 {
-	struct peft_rule *r = &job->rules[job->convert.nrules];
+	struct peft_buf b = { 0 };
 
-	if (job->convert.nrules++ == MAXRULE)
-		peft_die(PEFT_USAGE, "more than %d patterns", MAXRULE);
-	r->pattern = pattern;
-	r->dtype = type == NULL ? PEFT_NDTYPE : type_of(type);
-}
-
-/* TYPE, or REGEX=TYPE (a regex may hold a =, a type does not). */
-static void
-add_type(struct job *job, char *arg)
-{
-	char *is = strrchr(arg, '=');
-
-	if (is == NULL) {
-		job->type = arg;
-		return;
-	}
-	*is = '\0';
-	add_rule(job, arg, is + 1);
-}
-
-/* Options that bear on each other. */
-static void
-settle(struct job *job)
-{
-	const char *out = job->common.output;
-	size_t n = out == NULL ? 0 : strlen(out);
-
-	job->convert.rules = job->rules;
-	job->convert.gguf = n > 5 && strcmp(out + n - 5, ".gguf") == 0;
-	if (job->type == NULL) {
-		if (job->pure)
-			peft_die(PEFT_USAGE, "--pure is for -t TYPE");
-		return;
-	}
-	if (!job->pure)
-		job->convert.mix = peft_mix_of_name(job->type);
-	job->convert.dtype = job->convert.mix != NULL ?
-	    job->convert.mix->dtype : type_of(job->type);
-	if (job->pure && peft_dtypes[job->convert.dtype].ggml < 0)
-		peft_die(PEFT_USAGE, "--pure is for types of GGUF, not for %s",
-		    job->type);
+	if (n > 0)
+		peft_die(PEFT_USAGE, "--list-types only prints, to standard "
+		    "output: nothing goes beside it");
+	peft_convert_list(&b);
+	fputs(b.failed ? "" : b.data, stdout);
+	peft_buf_free(&b);
+	exit(peft_finish(PEFT_OK));
 }
 
 static void
 parse(struct job *job, int argc, char **argv)
 {
-	struct peft_buf b = { 0 };
 	int ch;
 
 	while ((ch = peft_getopt(argc, argv, &cli, &job->common)) != -1)
 		switch (ch) {
 		case 't':
-			add_type(job, optarg);
+			peft_typeopt_type(&job->types, optarg);
 			break;
 		case O_LIST:
-			peft_convert_list(&b);
-			fputs(b.failed ? "" : b.data, stdout);
-			peft_buf_free(&b);
-			exit(peft_finish(PEFT_OK));
+			list_types(argc - 2);
+			break;
 		case O_KEEP:
-			add_rule(job, optarg, NULL);
+			peft_typeopt_keep(&job->types, optarg);
 			break;
 		case O_PURE:
-			job->pure = true;
+			job->types.pure = true;
 			break;
 		case O_DOUBLE:
 			job->convert.nested = true;
@@ -337,13 +287,10 @@ parse(struct job *job, int argc, char **argv)
 	job->model = optind < argc ? argv[optind] : "-";
 	job->report.json = job->common.logjson;
 	peft_tune_settle(&job->tune, &job->common, job->model,
-	    job->type != NULL);
+	    job->types.type != NULL);
 	job->convert.imatrix = job->imatrix != NULL;
-	settle(job);
+	peft_typeopt_settle(&job->types, job->common.output, &job->convert);
 	peft_tune_heeded(&job->tune, &job->convert);
-	if (job->imatrix != NULL && !job->convert.gguf)
-		peft_die(PEFT_USAGE, "--imatrix is for types of GGUF: -o "
-		    "NAME.gguf");
 }
 
 int

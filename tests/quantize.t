@@ -76,7 +76,7 @@ for idle in '-t q8_0 --double-quant -o x.gguf' '-t int8 --block-size 64 -o x/' \
 done
 expect 0 '' peft-quantize -q -t int8 -t mlp=nf4 --block-size 32 -n base
 expect 1 '*--keep is for -t and --fit*' peft-quantize --keep norm -o x/ base
-expect 1 '*--pure is for types of GGUF, not for nf4' peft-quantize -t nf4 --pure -o x/ base
+expect 1 '*--pure is for quantised types of GGUF, not for nf4' peft-quantize -t nf4 --pure -o x/ base
 
 # int8 and fp8: read as they were written, kept, and told in config.json
 for t in int8 fp8; do
