@@ -60,7 +60,7 @@ struct job {
 	struct peft_sessionopt	 session;
 	const char		*adapters[MAXADAPTER], *combined[MAXADAPTER];
 	struct peft_limits	 limits;
-	size_t			 extra;		/* SIZE_MAX: not given */
+	size_t			 extra;
 	const char		*imatrix;
 	bool			 nobase, match, compare, partial, summary;
 	bool			 predict, table;
@@ -188,12 +188,13 @@ static void
 check(const struct job *job)
 {
 	const struct peft_sessionopt *ses = &job->session;
+	const struct peft_common *c = &job->common;
 	size_t adapters = ses->nadapters + ses->ncombined;
-	bool limited = job->limits.n > 0, longer = job->extra != SIZE_MAX;
+	bool limited = job->limits.n > 0, longer = peft_given(c, "extra");
 	bool runs = job->imatrix != NULL || adapters > 0 || limited ||
 	    job->nobase || job->match || longer || job->predict ||
 	    job->table || job->summary || job->partial || ses->any_base ||
-	    ses->model != NULL || ses->compute != PEFT_COMPUTE_F32;
+	    ses->model != NULL || peft_given(c, "compute");
 	const struct peft_optrule rules[] = {
 		{ job->compare && job->npaths != 2,
 		    "--compare takes two result files" },
@@ -201,7 +202,7 @@ check(const struct job *job)
 		    "other options only -s, -o, -f and -q go with it" },
 		{ !job->compare && ses->model == NULL,
 		    "-m MODEL is missing" },
-		{ !job->compare && job->common.seed != 0,
+		{ !job->compare && peft_given(c, "seed"),
 		    "-s is for --compare, which alone draws at random" },
 		{ job->predict && (adapters > 1 || limited || job->table ||
 		    job->summary || job->nobase || job->match || longer ||
@@ -290,7 +291,6 @@ parse(struct job *job, int argc, char **argv)
 	job->session.classes = true;
 	job->session.threads = job->common.threads;
 	check(job);
-	job->extra = job->extra == SIZE_MAX ? 8 : job->extra;
 }
 
 /* Where --imatrix goes; NULL without it. */
@@ -313,7 +313,7 @@ open_imatrix(const struct job *job)
 int
 main(int argc, char **argv)
 {
-	struct job job = { .extra = SIZE_MAX };
+	struct job job = { .extra = 8 };
 	struct peft_summary sum = { 0 };
 	struct peft_err err = { 0 };
 	struct peft_out *out, *imatrix;

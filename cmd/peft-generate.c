@@ -56,7 +56,7 @@ struct job {
 	const char		*adapters[MAXADAPTER], *combined[MAXADAPTER];
 	struct peft_promptopt	 prompt;
 	struct peft_sampling	 sampling;
-	size_t			 width;		/* 0: not given */
+	size_t			 width;
 	size_t			 kvlimit;
 	bool			 keep_going;
 	size_t			 refused;
@@ -213,7 +213,8 @@ check(const struct job *job)
 {
 	const struct peft_sessionopt *ses = &job->session;
 	const struct peft_promptopt *p = &job->prompt;
-	const struct peft_sampling *by = &job->sampling;
+	const struct peft_common *c = &job->common;
+	bool greedy = !(job->sampling.temperature > 0);
 	bool adapters = ses->nadapters > 0 || ses->folder != NULL;
 	const struct peft_optrule rules[] = {
 		{ ses->model == NULL, "-m MODEL is missing" },
@@ -225,13 +226,18 @@ check(const struct job *job)
 		    "--keep-going goes with --jsonl and records" },
 		{ p->raw && p->system != NULL,
 		    "--system and --raw exclude each other" },
-		{ !(by->temperature > 0) && (by->top_p < 1 || by->top_k > 0),
+		{ greedy && (peft_given(c, "top-p") ||
+		    peft_given(c, "top-k")),
 		    "--top-p and --top-k choose what is sampled from: they "
 		    "need --temperature" },
-		{ !(by->temperature > 0) && job->common.seed != 0, "-s is for "
-		    "sampling: it needs --temperature" },
-		{ job->width > 0 && p->prompt != NULL,
+		{ greedy && peft_given(c, "seed"),
+		    "-s is for sampling: it needs --temperature" },
+		{ peft_given(c, "width") && p->prompt != NULL,
 		    "--width is for records: -p is one" },
+		{ p->prompt != NULL && (ses->nadapters > 1 ||
+		    ses->ncombined > 0 || ses->folder != NULL), "-p is "
+		    "answered by the one adapter of -a: records choose among "
+		    "several, --adapters and --combine" },
 		{ ses->any_base && !adapters,
 		    "--any-base is for -a and --adapters" },
 	};
@@ -254,13 +260,12 @@ parse(struct job *job, int argc, char **argv)
 	job->session.threads = job->common.threads;
 	job->sampling.rng = peft_rng_key(job->common.seed, "sample");
 	check(job);
-	job->width = job->width > 0 ? job->width : 16;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct job job = { .sampling = { .top_p = 1 },
+	struct job job = { .sampling = { .top_p = 1 }, .width = 16,
 	    .kvlimit = (size_t)4 << 30,
 	    .prompt = { .max_tokens = 256, .reload = -1 } };
 	struct peft_err err = { 0 };

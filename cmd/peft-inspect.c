@@ -35,6 +35,19 @@ struct job {
 	size_t			 npaths;
 };
 
+/* Options that do not go together, or would do nothing. */
+static void
+check(const struct job *job)
+{
+	const struct peft_optrule rules[] = {
+		{ job->diff && job->npaths != 2, "--diff takes two files" },
+		{ job->diff && (job->opt.hash || job->opt.scan), "--diff "
+		    "compares weights: no --hash or --scan beside it" },
+	};
+
+	peft_optcheck(rules, sizeof(rules) / sizeof(rules[0]));
+}
+
 static void
 parse(struct job *job, int argc, char **argv)
 {
@@ -58,11 +71,7 @@ parse(struct job *job, int argc, char **argv)
 	job->paths = argv + optind;
 	job->npaths = (size_t)(argc - optind);
 	job->opt.threads = job->common.threads;
-	if (job->diff && job->npaths != 2)
-		peft_die(PEFT_USAGE, "--diff takes two files");
-	if (job->diff && (job->opt.hash || job->opt.scan))
-		peft_die(PEFT_USAGE, "--diff compares weights: no --hash or "
-		    "--scan beside it");
+	check(job);
 }
 
 static int

@@ -232,7 +232,7 @@ check(const struct job *job)
 {
 	const struct peft_mergeopt *m = &job->merge;
 	const struct peft_loraopt *l = &job->lora;
-	const char *out = job->common.output;
+	const struct peft_common *c = &job->common;
 	const struct peft_optrule rules[] = {
 		{ m->model == NULL, "-m MODEL is missing" },
 		{ l->tuned != NULL && (!job->as_lora || job->nadapters > 0),
@@ -253,10 +253,11 @@ check(const struct job *job)
 		    "--double-quant is for -t nf4 and fp4" },
 		{ job->convert && m->floor == 0, "--force-lossy is for "
 		    "merging and --as-lora: --layout rounds nothing" },
+		{ l->exact && m->floor == 0,
+		    "--force-lossy: --as-lora exact loses nothing" },
 		{ job->tokens != NULL && !job->verify,
 		    "--tokens is for --verify" },
-		{ job->verify && (job->common.dry || out == NULL ||
-		    strcmp(out, "-") == 0),
+		{ job->verify && (c->dry || !peft_has_file(c)),
 		    "--verify reads the output back: it needs -o FILE" },
 	};
 

@@ -57,6 +57,26 @@ run(const struct job *job, struct peft_out *out, struct peft_err *err)
 	    job->mode == 't' ? print : NULL, out, err);
 }
 
+/* Options that do not go together, or would do nothing. */
+static void
+check(const struct job *job)
+{
+	const struct peft_common *c = &job->common;
+	const struct peft_optrule rules[] = {
+		{ job->mode == 0, "one of -c, -x, -t, --verify is needed" },
+		{ job->mode == 'c' && job->npaths == 0, "-c needs files" },
+		{ job->mode != 'c' && job->npaths > 1,
+		    "one archive at a time" },
+		{ job->mode == 'x' && job->folder == NULL, "-x needs -C DIR" },
+		{ (job->mode == 'x' || job->mode == O_VERIFY) &&
+		    (c->output != NULL || c->force),
+		    "-o and -f go with -c and -t" },
+		{ job->mode != 'x' && job->folder != NULL, "-C goes with -x" },
+	};
+
+	peft_optcheck(rules, sizeof(rules) / sizeof(rules[0]));
+}
+
 static void
 parse(struct job *job, int argc, char **argv)
 {
@@ -73,19 +93,7 @@ parse(struct job *job, int argc, char **argv)
 	}
 	job->paths = argv + optind;
 	job->npaths = (size_t)(argc - optind);
-	if (job->mode == 0)
-		peft_die(PEFT_USAGE, "one of -c, -x, -t, --verify is needed");
-	if (job->mode == 'c' && job->npaths == 0)
-		peft_die(PEFT_USAGE, "-c needs files");
-	if (job->mode != 'c' && job->npaths > 1)
-		peft_die(PEFT_USAGE, "one archive at a time");
-	if (job->mode == 'x' && job->folder == NULL)
-		peft_die(PEFT_USAGE, "-x needs -C DIR");
-	if ((job->mode == 'x' || job->mode == O_VERIFY) &&
-	    (job->common.output != NULL || job->common.force))
-		peft_die(PEFT_USAGE, "-o and -f go with -c and -t");
-	if (job->mode != 'x' && job->folder != NULL)
-		peft_die(PEFT_USAGE, "-C goes with -x");
+	check(job);
 }
 
 int

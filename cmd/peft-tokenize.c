@@ -68,7 +68,7 @@ struct job {
 	const char		*model, *columns, *shares;
 	const char		*rest[PEFT_SPLIT_PARTS];
 	size_t			 nrest, modes;
-	bool			 mix, near, decode, partial;
+	bool			 mix, decode, partial;
 	cJSON			*set;
 };
 
@@ -100,9 +100,6 @@ prepare(struct job *job, char **paths, size_t n, struct peft_out *const *outs,
 	size_t i;
 	int r = from == NULL ? -1 : 0;
 
-	if (job->mix && n < 2)
-		r = peft_setfail(err, PEFT_USAGE, "--mix wants two or more "
-		    "FILE:SHARE");
 	for (i = 0; r == 0 && i < n; i++)
 		if (job->mix)
 			r = peft_feed_share(&from[i], paths[i], err);
@@ -153,16 +150,17 @@ set_mode(struct job *job, enum peft_prep_mode mode)
 	job->prep.mode = mode;
 }
 
-/* Options that cannot be obeyed together. */
+/* Options that cannot be obeyed together, or would do nothing. */
 static void
-check(struct job *job)
+check(struct job *job, int n)
 {
-	const char *first = job->common.output;
+	const struct peft_common *c = &job->common;
 	struct peft_prep *p = &job->prep;
-	bool lint = p->mode == PEFT_PREP_LINT;
-	bool fix = p->mode == PEFT_PREP_FIX;
 	const struct peft_encopt *e = &p->enc;
-	bool masks = e->supervise != PEFT_SUP_ALL || e->control;
+	bool lint = p->mode == PEFT_PREP_LINT, fix = p->mode == PEFT_PREP_FIX;
+	bool near = peft_given(c, "near"), over = peft_given(c, "over");
+	bool supervise = peft_given(c, "supervise");
+	bool masks = supervise || e->control;
 	struct peft_err err;
 	size_t i;
 
@@ -170,18 +168,18 @@ check(struct job *job)
 	    peft_split_parse(&p->split, job->shares, &err) == -1)
 		peft_die(PEFT_USAGE, "--split: %s", err.msg);
 	for (i = 0; i < job->nrest && i < PEFT_SPLIT_PARTS; i++)
-		if (strcmp(job->rest[i], first == NULL ? "-" : first) == 0)
+		if (strcmp(job->rest[i], peft_has_file(c) ? c->output : "-") == 0)
 			peft_die(PEFT_USAGE, "--rest: '%s' is where the first "
 			    "part goes", job->rest[i]);
 	const struct peft_optrule rules[] = {
 		{ job->model == NULL, "-m MODEL is missing" },
+		{ job->mix && n < 2, "--mix wants two or more FILE:SHARE" },
 		{ !lint && p->json, "--json goes with --lint" },
-		{ !lint && !fix && (p->test != NULL || job->near),
+		{ !lint && !fix && (p->test != NULL || near),
 		    "--test and --near go with --lint and --fix" },
-		{ p->skip_bad > 0 && (lint || fix || job->decode),
+		{ peft_given(c, "skip-bad") && (lint || fix || job->decode),
 		    "--skip-bad is not for --lint, --fix and --decode" },
-		{ p->over != PEFT_OVER_REFUSE && p->max_length == 0,
-		    "--over goes with --max-length" },
+		{ over && p->max_length == 0, "--over goes with --max-length" },
 		{ job->partial && !job->decode, "--partial goes with --decode" },
 		{ job->decode && (job->mix || job->columns != NULL ||
 		    p->per_turn || p->max_length > 0 || masks ||
@@ -191,14 +189,14 @@ check(struct job *job)
 		{ p->mode == PEFT_PREP_RENDER && (masks ||
 		    p->max_length > 0), "--render makes no tokens: no "
 		    "--supervise, --control or --max-length beside it" },
-		{ peft_task_classes(e->task) && e->supervise != PEFT_SUP_ALL,
+		{ peft_task_classes(e->task) && supervise,
 		    "--supervise is of texts: classes have labels" },
-		{ lint && p->over != PEFT_OVER_REFUSE,
+		{ lint && over,
 		    "--over is not for --lint, which tells of longer records" },
 		{ fix && (p->max_length > 0) != (p->over == PEFT_OVER_DROP),
 		    "--fix leaves longer records out, by --max-length with "
 		    "--over drop, and cuts none" },
-		{ fix && job->near && p->test == NULL, "--near is for --lint, "
+		{ fix && near && p->test == NULL, "--near is for --lint, "
 		    "and for --fix with --test" },
 		{ p->split.n > 0 ? job->nrest != p->split.n - 1 || lint ||
 		    job->decode || p->show : job->nrest > 0 || p->split.by !=
@@ -236,7 +234,7 @@ parse(struct job *job, int argc, char **argv)
 		case O_FIX: set_mode(job, PEFT_PREP_FIX); break;
 		case O_TEST: p->test = optarg; break;
 		case O_NEAR: p->lint.near = peft_optreal("--near", optarg, 0, 1);
-			job->near = true; break;
+			break;
 		case O_JSON: p->json = true; break;
 		case O_DECODE: set_mode(job, PEFT_PREP_TOKENS);
 			job->decode = true; break;
@@ -255,7 +253,7 @@ parse(struct job *job, int argc, char **argv)
 			    optarg, 0, INT64_C(1) << 40); break;
 		case O_PARTIAL: job->partial = true; break;
 		}
-	check(job);
+	check(job, argc - optind);
 }
 
 /* The model and the records cannot both come from standard input. */

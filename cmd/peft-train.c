@@ -152,10 +152,10 @@ adapter_option(struct peft_trainjob *job, int ch)
 		    optarg, 0, 0.999);
 		return true;
 	case O_RSLORA:
-		peft_job_set_key(job, "use_rslora=true");
+		job->rslora = true;
 		return true;
 	case O_TARGET:
-		peft_job_set_target(job, optarg);
+		job->target = optarg;
 		return true;
 	case O_LOFTQ:
 		job->loftq = optarg;

@@ -35,8 +35,8 @@ also 'alora_invocation_tokens excludes use_dora' use_dora=true
 also 'alora_invocation_tokens excludes modules_to_save' \
     'modules_to_save=["norm"]'
 also 'excludes an adapter that begins as a part' init_lora_weights=pissa
-also 'alora_invocation_tokens is honoured on an embedding' \
-    'target_modules=["embed_tokens"]'
+expect 2 'peft-train: *alora_invocation_tokens is honoured on an embedding*' \
+    train -o never --set 'alora_invocation_tokens=[7,8]' --target embed_tokens
 ok 'nothing is left' [ ! -e never ]
 
 done_testing

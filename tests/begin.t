@@ -84,8 +84,8 @@ refuse 'lora_ga_config: stable_gamma 0 is not *' lora_ga \
 expect 2 'peft-train: *lora_ga needs twice the rank, 18, of *' train \
     --rank 9 --target "$all" --set init_lora_weights=lora_ga -o never
 refuse '*excludes lora_bias' corda lora_bias=true
-refuse '*can only be put on linear layers' eva \
-    'target_modules=["q_proj","lm_head"]'
+expect 2 'peft-train: *can only be put on linear layers' train --rank 2 \
+    --target q_proj,lm_head --set init_lora_weights=eva -o never
 # LoftQ over a base that is quantised already: what numpy's SVD leaves, and
 # PEFT's loftq_init with it (parity/residual_golden.py).
 tiny=$TOP/tests/golden/tiny

@@ -36,7 +36,7 @@ ok 'the same seed, the same text' [ "$(s 1)" = "$(s 1)" ]
 ok 'another seed, another text' [ "$(s 1)" != "$(s 2)" ]
 
 expect 2 '*no adapter is called x*' sh -c "jq -c '. + {adapter: \"x\"}' test.jsonl | peft-generate -m base"
-expect 2 '*two adapters are called a*' peft-generate -m base -a a=adapter -a a=adapter -p x
+expect 2 '*two adapters are called a*' peft-generate -m base -a a=adapter -a a=adapter test.jsonl
 expect 1 '*exclude each other' peft-generate -m base -p x --raw --system y
 expect 1 '*-m MODEL is missing' peft-generate -p x
 expect 1 '*need --temperature' peft-generate -m base --top-k 3 -p x

@@ -64,12 +64,12 @@ expect 2 '*standard input:1: *no adapter is called z*' bad '{"prompt":"x","adapt
 expect 2 '*several together are*' bad '{"prompt":"x","adapter":{"a":"b"}}'
 expect 2 '*nothing in it*' bad '{"prompt":"x","adapter":[]}'
 expect 2 '*"adapter" is not a string*' bad '{"prompt":"x","adapter":1}'
-expect 1 '*is not NAME=A*' peft-generate -m base -a adapter --combine x -p x
-expect 2 '*no adapter is called q*' peft-generate -m base -a adapter --combine x=q -p x
-expect 2 '*is no weight*' peft-generate -m base -a a=adapter --combine x=a:y -p x
+expect 1 '*is not NAME=A*' peft-generate -m base -a adapter --combine x test.jsonl
+expect 2 '*no adapter is called q*' peft-generate -m base -a adapter --combine x=q test.jsonl
+expect 2 '*is no weight*' peft-generate -m base -a a=adapter --combine x=a:y test.jsonl
 expect 2 "*cannot be called 'base'*" peft-generate -m base -a base=adapter -p x
 peft-train -q -m base --method prompt-tuning --set num_virtual_tokens=4 --steps 1 -o p/ tok
-expect 2 '*only one can' peft-generate -m base -a p=p -a q=p --combine x=p,q -p x
+expect 2 '*only one can' peft-generate -m base -a p=p -a q=p --combine x=p,q test.jsonl
 
 # ranges of tokens
 jq -c '. + {adapters: [[0, "a"]]}' test.jsonl | g --max-tokens 9 >got
@@ -114,11 +114,11 @@ mv out b.want
 ask c | peft-generate -q -m base -a c=c --jsonl >c.want
 expect 2 '*no control is called*' bad '{"control":"stop"}'
 expect 2 '*needs --adapters' bad '{"control":"reload"}'
-expect 2 '*none: *' peft-generate -q -m base --adapters none -p x
+expect 2 '*none: *' peft-generate -q -m base --adapters none test.jsonl
 # two of one name: at the start an error, later the one before stays
 mkdir two; cp -r adapter two/a; cp -r b two/b
 peft-merge -q -m base -a b --layout kohya -o two/b.safetensors
-expect 2 '*adapter b: two/b has this name, too: two/b.safetensors' peft-generate -q -m base --adapters two -p x
+expect 2 '*adapter b: two/b has this name, too: two/b.safetensors' peft-generate -q -m base --adapters two test.jsonl
 mv two/b.safetensors two/.b
 { ask b; sleep 1; mv two/.b two/b.safetensors; for i in 1 2; do echo '{"control":"reload"}'; ask b; done; } |
     peft-generate -m base --adapters two --jsonl >served 2>said

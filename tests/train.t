@@ -98,7 +98,7 @@ expect 0 '' averaged -o w1/
 # shellcheck disable=SC2086	# words are what they are
 held w2.ckpt.2 peft-train -q $recipe --save-every 1 --keep-checkpoints 3 -o w2/ t
 ok 'three checkpoints' [ -f w2.ckpt ] && [ -f w2.ckpt.1 ] && [ -f w2.ckpt.2 ] && [ ! -f w2.ckpt.3 ]
-expect 0 '' averaged --keep-checkpoints 3 --resume -o w2/
+expect 0 '' averaged --resume -o w2/
 ok '8-bit moments, averages and noise go on to the same bytes' cmp w1/adapter_model.safetensors w2/adapter_model.safetensors
 # tensors that are large enough for moments of 8 bits, which are no floats
 eight='peft-train -q -m base --lr 1e-2 --rank 64 --optimizer adamw8bit --batch 4 --epochs 6'
@@ -163,35 +163,11 @@ expect 0 '' train --steps 3 --log - -o through/ t
 ok 'or to standard output' sh -c "jq -s '.[-1].step' out | grep -qx 3"
 expect 1 '*--log -: standard output is the adapter*' train --steps 3 --log - t
 
-# a setting that nothing looks at is a mistake
-expect 1 '*--eval-every: there is no --eval' train --eval-every 2 -o x/ t
-for idle in '--cycles 2' '--power 2' '--min-lr-ratio 0.1' '--decay-steps 3' \
-    '--plateau 3' '--plateau-factor 0.5' '--optimizer sgd --beta2 0.9' \
-    '--optimizer lion --eps 1e-6' '--optimizer adafactor --beta1 0.9'; do
-	# shellcheck disable=SC2086	# words are what they are
-	expect 1 '*: --*: schedule linear and optimizer * have no use for it' train $idle -o x/ t
-done
-expect 1 '*--steps and --epochs exclude each other' train --steps 3 --epochs 2 -o x/ t
-expect 1 '*--any-base is for --init*' train --any-base -o x/ t
 for svg in '-o x --svg b.log' '--plot b.log t' '--plot=b.log -q'; do
 	# shellcheck disable=SC2086
 	expect 1 '*nothing goes beside them' peft-train $svg
 done
 expect 0 '' peft-train --plot=b.log
-alone() { why=$1; shift; expect 1 "$why" peft-train -q -m base -o x/ "$@" t; }
-alone '*: --init-records is for *: this adapter begins from no records' --init-records 9
-alone '*: --init-records is for *: this adapter begins from something else' --set init_lora_weights=eva --init-records 9
-alone '*: --loraplus: IA3 has no lora_B' --method ia3 --loraplus 4
-alone '*: --loraplus: LOHA has no lora_B' --method loha --loraplus 4
-alone '*: --weight-decay: nothing that LN_TUNING trains here decays' --method ln-tuning --weight-decay 0.1
-alone '*: --rslora: IA3 has none' --method ia3 --rslora
-alone '*: --target: PROMPT_TUNING has none' --method prompt-tuning --target q_proj
-alone '*: --set use_dorra: LORA has no such key' --set use_dorra=false
-alone '*: eva_config does nothing without init_lora_weights=eva' --set 'eva_config={"rho":2}'
-alone '*: qalora_group_size does nothing without use_qalora' --set qalora_group_size=8
-alone '*: prompt_tuning_init_text does nothing without prompt_tuning_init=TEXT' --method prompt-tuning --set prompt_tuning_init_text=hello
-echo '{"peft_type":"LORA","corda_config":{"corda_method":"kpm"},"later":null}' >idle.json
-alone '*: corda_config does nothing without init_lora_weights=corda' -c idle.json
 expect 1 '*--problem is of seq-cls, the records are for causal-lm' \
     train --problem multi -o x/ t
 ok 'and what cannot be written is known before the first step' [ ! -e x ]

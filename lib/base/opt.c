@@ -2,6 +2,7 @@
 /* Options from one table: parsing, --help, --version. */
 
 #include <archive.h>
+#include <assert.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 #include "base/opt.h"
 #include "base/progress.h"
 
-enum { MAXOPT = 64 };
+enum { MAXOPT = 128 };	/* rows: the bits of peft_common.given */
 
 /* The options every program has, behind those of its table. */
 static const struct peft_opt always[] = {
@@ -71,8 +72,8 @@ version(const struct peft_cli *cli, bool verbose)
 }
 
 struct tables {
-	struct option	longs[2 * MAXOPT + 8];
-	char		shorts[4 * MAXOPT + 16];
+	struct option	longs[MAXOPT + 8];
+	char		shorts[2 * MAXOPT + 16];
 };
 
 static void
@@ -83,7 +84,7 @@ add_rows(struct tables *t, const struct peft_opt *o)
 
 	while (t->longs[n].name != NULL)
 		n++;
-	for (; o->name != NULL && n < 2 * MAXOPT; o++) {
+	for (; o->name != NULL && n < MAXOPT; o++) {
 		t->longs[n++] = (struct option){ o->name, o->arg != NULL ?
 		    required_argument : no_argument, NULL, o->ch };
 		if (o->ch > 255)
@@ -159,13 +160,45 @@ say_used(void)
 	    (double)t.tv_sec + (double)t.tv_nsec * 1e-9);
 }
 
+/* The row of the table with that letter or that name; n rows if there is
+ * none. */
+static size_t
+row_of(const struct peft_opt *opts, int ch, const char *name)
+{
+	size_t i;
+
+	for (i = 0; opts[i].name != NULL; i++)
+		if (name == NULL ? opts[i].ch == ch :
+		    strcmp(opts[i].name, name) == 0)
+			break;
+	assert(i < MAXOPT);
+	return i;
+}
+
+bool
+peft_given(const struct peft_common *c, const char *name)
+{
+	size_t i = row_of(c->opts, 0, name);
+
+	assert(c->opts[i].name != NULL);
+	return c->given[i / 64] >> i % 64 & 1;
+}
+
+bool
+peft_has_file(const struct peft_common *c)
+{
+	return c->output != NULL && strcmp(c->output, "-") != 0;
+}
+
 int
 peft_getopt(int argc, char **argv, const struct peft_cli *cli,
     struct peft_common *c)
 {
 	struct tables t = { 0 };
+	size_t row;
 	int ch;
 
+	c->opts = cli->opts;
 	add_rows(&t, cli->opts);
 	add_rows(&t, always);
 	/* getopt_long names argv[0] in its messages: the plain name reads
@@ -190,6 +223,8 @@ peft_getopt(int argc, char **argv, const struct peft_cli *cli,
 			fprintf(stderr, "try '%s --help'\n", peft_getname());
 			exit(PEFT_USAGE);
 		}
+		row = row_of(cli->opts, ch, NULL);
+		c->given[row / 64] |= UINT64_C(1) << row % 64;
 		if (!common(ch, c))
 			return ch;
 	}

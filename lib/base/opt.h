@@ -50,6 +50,9 @@ struct peft_common {
 	int		 verbose;
 	int		 threads;	/* 0: one a core */
 	uint64_t	 seed;
+	/* for peft_given(): the table, and a bit a row of it */
+	const struct peft_opt *opts;
+	uint64_t	 given[2];
 };
 
 /* The next option of the command's own (letter or value), or -1 when only
@@ -58,6 +61,11 @@ struct peft_common {
  * return.  optarg is as in getopt(3). */
 int	peft_getopt(int argc, char **argv, const struct peft_cli *,
 	    struct peft_common *);
+
+/* Was --NAME, a row of the table, given so far, be it with its default?  And
+ * does -o name a file, not standard output? */
+bool	 peft_given(const struct peft_common *, const char *name);
+bool	 peft_has_file(const struct peft_common *);
 
 /* Parse the whole of an option's argument, or die with PEFT_USAGE naming
  * the option.  Sizes take K, M, G, T (powers of 1024). */

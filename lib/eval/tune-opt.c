@@ -77,36 +77,34 @@ void
 peft_tune_settle(struct peft_tuneopt *o, const struct peft_common *c,
     const char *model, bool typed)
 {
-	bool out = c->output != NULL && strcmp(c->output, "-") != 0;
+	bool out = peft_has_file(c), verify = o->verify != NULL;
+	const struct peft_residualopt *r = &o->residual;
+	const struct peft_optrule rules[] = {
+		{ o->fit == 0 && (o->ntypes > 0 || o->calibrate != NULL),
+		    "--fit-types and --calibrate are for --fit" },
+		{ o->fit > 0 && typed, "--fit chooses the types: -t takes "
+		    "REGEX=TYPE beside it, not TYPE" },
+		{ (r->rank > 0) != (r->path != NULL), "--residual-rank and "
+		    "--residual-out need each other" },
+		{ r->iters > 0 && r->rank == 0,
+		    "--residual-iters is for --residual-rank" },
+		{ o->limits.n > 0 && !verify,
+		    "--fail-below and --fail-above are for --verify" },
+		{ (o->fit > 0 || verify) && strcmp(model, "-") == 0, "--fit "
+		    "and --verify read the model more than once: it cannot "
+		    "come from standard input" },
+		{ (verify && c->dry) || (!out && !c->dry && (verify ||
+		    r->rank > 0)), "--verify and --residual-rank read the "
+		    "output back: they need -o FILE" },
+	};
 
+	peft_optcheck(rules, sizeof(rules) / sizeof(rules[0]));
 	o->model = model;
 	o->threads = c->threads > 0 ? c->threads : peft_cores();
 	o->residual.base = out ? c->output : NULL;
 	o->residual.force = c->force;
-	if (o->fit == 0 && (o->ntypes > 0 || o->calibrate != NULL))
-		peft_die(PEFT_USAGE, "--fit-types and --calibrate are for "
-		    "--fit");
-	if (o->fit > 0 && typed)
-		peft_die(PEFT_USAGE, "--fit chooses the types: -t takes "
-		    "REGEX=TYPE beside it, not TYPE");
-	if ((o->residual.rank > 0) != (o->residual.path != NULL))
-		peft_die(PEFT_USAGE, "--residual-rank and --residual-out "
-		    "need each other");
-	if (o->residual.iters > 0 && o->residual.rank == 0)
-		peft_die(PEFT_USAGE, "--residual-iters is for "
-		    "--residual-rank");
 	if (o->residual.iters == 0)
 		o->residual.iters = 1;
-	if (o->limits.n > 0 && o->verify == NULL)
-		peft_die(PEFT_USAGE, "--fail-below and --fail-above are for "
-		    "--verify");
-	if ((o->fit > 0 || o->verify != NULL) && strcmp(model, "-") == 0)
-		peft_die(PEFT_USAGE, "--fit and --verify read the model more "
-		    "than once: it cannot come from standard input");
-	if ((o->verify != NULL && c->dry) || (!out && !c->dry &&
-	    (o->verify != NULL || o->residual.rank > 0)))
-		peft_die(PEFT_USAGE, "--verify and --residual-rank read the "
-		    "output back: they need -o FILE");
 }
 
 /* May a weight get one of bitsandbytes' 4-bit types? */

@@ -13,6 +13,7 @@ check_adapter(const struct peft_trainjob *job)
 {
 	bool own = job->method != NULL || job->loftq != NULL ||
 	    job->begin > 0 || job->config->child != NULL ||
+	    job->target != NULL || job->rslora ||
 	    job->config_path != NULL;
 	int k;
 
@@ -32,7 +33,8 @@ peft_trainjob_check(const struct peft_trainjob *job)
 {
 	const struct peft_trainopt *o = &job->opt;
 	bool looks = job->nevals > 0 && o->eval_every > 0;
-	const char *out = job->common.output, *idle = peft_trainopt_idle(o);
+	const struct peft_common *c = &job->common;
+	const char *idle = peft_trainopt_idle(o, c);
 	const struct peft_optrule rules[] = {
 		{ o->patience > 0 && !looks, "--patience counts evaluations: "
 		    "it needs --eval and --eval-every" },
@@ -40,8 +42,8 @@ peft_trainjob_check(const struct peft_trainjob *job)
 		    "reduce-on-plateau looks at evaluations: it needs --eval "
 		    "and --eval-every" },
 		{ job->log != NULL && strcmp(job->log, "-") == 0 &&
-		    (out == NULL || strcmp(out, "-") == 0), "--log -: "
-		    "standard output is the adapter's without -o" },
+		    !peft_has_file(c), "--log -: standard output is the "
+		    "adapter's without -o" },
 		{ o->eval_every > 0 && !looks,
 		    "--eval-every: there is no --eval" },
 		{ o->steps > 0 && o->epochs > 0,

@@ -39,9 +39,23 @@ merge_config(struct peft_trainjob *job, struct peft_err *err)
 	return 0;
 }
 
-/* --rank and the like, by the names that the method's config has for them. */
+/* Is the key one of the first n? */
+static bool
+is_among(const cJSON *config, size_t n, const char *key)
+{
+	const cJSON *e;
+
+	for (e = config->child; n-- > 0 && e != NULL; e = e->next)
+		if (strcmp(e->string, key) == 0)
+			return true;
+	return false;
+}
+
+/* --rank and the like, by the names that the method's config has for them; its
+ * first n keys are --set's. */
 static int
-set_knobs(struct peft_trainjob *job, const char *type, struct peft_err *err)
+set_knobs(struct peft_trainjob *job, const char *type, size_t n,
+    struct peft_err *err)
 {
 	static const char *const options[PEFT_NKNOB] = {
 		[PEFT_KNOB_RANK] = "--rank", [PEFT_KNOB_ALPHA] = "--alpha",
@@ -56,6 +70,8 @@ set_knobs(struct peft_trainjob *job, const char *type, struct peft_err *err)
 		if ((key = peft_method_knob(type, k)) == NULL)
 			return peft_setfail(err, PEFT_USAGE, "%s: %s has none",
 			    options[k], type);
+		if (is_among(job->config, n, key))
+			return peft_job_twice(options[k], key, err);
 		cJSON_DeleteItemFromObjectCaseSensitive(job->config, key);
 		cJSON_AddNumberToObject(job->config, key, job->knobs[k]);
 	}
@@ -179,10 +195,13 @@ int
 peft_job_config(struct peft_trainjob *job, const struct peft_source *source,
     struct peft_err *err)
 {
-	size_t own = (size_t)cJSON_GetArraySize(job->config);
+	size_t set = (size_t)cJSON_GetArraySize(job->config), own;
 	const char *type = "LORA";
 	char names[800];
 
+	if (peft_job_set_options(job, err) == -1)
+		return -1;
+	own = (size_t)cJSON_GetArraySize(job->config);
 	if (merge_config(job, err) == -1 ||
 	    peft_json_str(job->config, "peft_type", &type, err) == -1)
 		return -1;
@@ -199,7 +218,7 @@ peft_job_config(struct peft_trainjob *job, const struct peft_source *source,
 		cJSON_AddStringToObject(job->config, "peft_type", type);
 	if (set_loftq(job, type, err) == -1 ||
 	    peft_job_keys(job, type, own, err) == -1 ||
-	    set_knobs(job, type, err) == -1 || set_begin(job, err) == -1)
+	    set_knobs(job, type, set, err) == -1 || set_begin(job, err) == -1)
 		return -1;
 	if (job->method != NULL)
 		peft_method_preset(job->method, job->config);

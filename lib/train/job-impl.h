@@ -46,6 +46,14 @@ int	peft_job_classes(const struct peft_trainjob *,
 int	peft_job_ask_head(const cJSON *config, const struct peft_classes *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
+/* job-set.c: --method, --target ("NAME,NAME", "all-linear" or a regex) and
+ * --rslora, the last two into job->config; PEFT_USAGE if --set said it, too. */
+int	peft_job_set_options(struct peft_trainjob *, struct peft_err *)
+	    PEFT_MUSTCHECK;
+/* Of two words for one value neither is taken. */
+int	peft_job_twice(const char *option, const char *key,
+	    struct peft_err *) PEFT_MUSTCHECK;
+
 /* job-config.c: job->config with the keys of -c, the method's and defaults. */
 int	peft_job_config(struct peft_trainjob *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;

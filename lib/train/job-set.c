@@ -5,17 +5,15 @@
 #include <string.h>
 
 #include "base/opt.h"
-#include "train/job.h"
+#include "train/job-impl.h"
 
 /* "q_proj,v_proj" is a list, "all-linear" and regexes are strings. */
-void
-peft_job_set_target(struct peft_trainjob *job, const char *arg)
+static void
+set_target(cJSON *config, const char *arg)
 {
-	cJSON *config = job->config;
 	char *copy, *name, *rest;
 	cJSON *list;
 
-	cJSON_DeleteItemFromObjectCaseSensitive(config, "target_modules");
 	if (strcmp(arg, "all-linear") == 0 || strpbrk(arg, "*+?()[]|^$\\") !=
 	    NULL) {
 		cJSON_AddStringToObject(config, "target_modules", arg);
@@ -42,4 +40,35 @@ peft_job_set_key(struct peft_trainjob *job, const char *arg)
 		peft_die(PEFT_INPUT, "no memory");
 	peft_json_set(job->config, key, peft_json_word(eq + 1));
 	free(key);
+}
+
+int
+peft_job_twice(const char *option, const char *key, struct peft_err *err)
+{
+	return peft_setfail(err, PEFT_USAGE, "%s and --set %s are the same: "
+	    "one of them", option, key);
+}
+
+int
+peft_job_set_options(struct peft_trainjob *job, struct peft_err *err)
+{
+	const struct {
+		bool		 given;
+		const char	*option, *key;
+	} all[] = {
+		{ job->method != NULL, "--method", "peft_type" },
+		{ job->target != NULL, "--target", "target_modules" },
+		{ job->rslora, "--rslora", "use_rslora" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].given && peft_json_get(job->config, all[i].key) !=
+		    NULL)
+			return peft_job_twice(all[i].option, all[i].key, err);
+	if (job->target != NULL)
+		set_target(job->config, job->target);
+	if (job->rslora)
+		cJSON_AddTrueToObject(job->config, "use_rslora");
+	return 0;
 }

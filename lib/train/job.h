@@ -37,8 +37,10 @@ struct peft_trainjob {
 						 * and these */
 	char			**evals;	/* files, the first decides */
 	size_t			 nevals;
-	cJSON			*config;	/* options of the adapter */
+	cJSON			*config;	/* --set's keys */
 	const char		*method;	/* --method, or NULL */
+	const char		*target;	/* --target, or NULL */
+	bool			 rslora;
 	double			 knobs[PEFT_NKNOB];	/* NAN: not given */
 	size_t			 begin;	/* most records that it begins from;
 					 * 0: 256 */
@@ -51,10 +53,8 @@ struct peft_trainjob {
 	enum peft_problem	 problem;
 };
 
-/* job-set.c: put "KEY=JSON", and the targets "NAME,NAME", "all-linear" or a
- * regex, into job->config, or die. */
+/* job-set.c: put "KEY=JSON" into job->config, or die. */
 void	peft_job_set_key(struct peft_trainjob *, const char *arg);
-void	peft_job_set_target(struct peft_trainjob *, const char *arg);
 /* Add "ADAPTER[=WEIGHT]" to job->frozen, which has room, or die
  * (base/opt.h). */
 void	peft_job_add_frozen(struct peft_trainjob *, char *arg);

@@ -91,36 +91,30 @@ peft_trainopt_number(struct peft_trainopt *o, const char *name,
 #define OF(kind)	(1u << PEFT_LR_##kind)
 
 const char *
-peft_trainopt_idle(const struct peft_trainopt *o)
+peft_trainopt_idle(const struct peft_trainopt *o, const struct peft_common *c)
 {
-	const struct peft_schedule_opt *s = &o->schedule;
-	const struct peft_trainopt usual = peft_trainopt_default();
-	const struct peft_schedule_opt *u = &usual.schedule;
+	unsigned schedule = 1u << o->schedule.kind;
 	const struct peft_optimiser *by = o->optimiser;
 	const struct {
 		const char *name;
-		bool	 given, used;
+		bool	 used;
 	} all[] = {
-		{ "cycles", s->cycles != u->cycles, 1u << s->kind &
-		    (OF(COSINE) | OF(RESTARTS) | OF(WSD)) },
-		{ "min-lr-ratio", s->min_ratio != u->min_ratio, 1u << s->kind &
-		    (OF(COSINE) | OF(POLYNOMIAL) | OF(WSD) | OF(PLATEAU)) },
-		{ "power", s->power != u->power, 1u << s->kind &
-		    OF(POLYNOMIAL) },
-		{ "decay-steps", s->decay != u->decay, 1u << s->kind &
-		    OF(WSD) },
-		{ "plateau", s->plateau != u->plateau, 1u << s->kind &
-		    OF(PLATEAU) },
-		{ "plateau-factor", s->plateau_factor != u->plateau_factor,
-		    1u << s->kind & OF(PLATEAU) },
-		{ "beta1", !isnan(o->beta1), by->beta1 > 0 },
-		{ "beta2", !isnan(o->beta2), by->beta2 > 0 },
-		{ "eps", !isnan(o->eps), by->eps > 0 },
+		{ "cycles", schedule & (OF(COSINE) | OF(RESTARTS) |
+		    OF(WSD)) },
+		{ "min-lr-ratio", schedule & (OF(COSINE) | OF(POLYNOMIAL) |
+		    OF(WSD) | OF(PLATEAU)) },
+		{ "power", schedule & OF(POLYNOMIAL) },
+		{ "decay-steps", schedule & OF(WSD) },
+		{ "plateau", schedule & OF(PLATEAU) },
+		{ "plateau-factor", schedule & OF(PLATEAU) },
+		{ "beta1", by->beta1 > 0 },
+		{ "beta2", by->beta2 > 0 },
+		{ "eps", by->eps > 0 },
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (all[i].given && !all[i].used)
+		if (!all[i].used && peft_given(c, all[i].name))
 			return all[i].name;
 	return NULL;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/opt.h"
 #include "data/tokens.h"
 #include "model/net.h"
 #include "peft/adapter.h"
@@ -62,7 +63,8 @@ bool	peft_trainopt_number(struct peft_trainopt *, const char *name,
 	    const char *arg);
 /* The option, without its --, of a number that was given and that the schedule
  * or the optimiser there is does not look at; or NULL. */
-const char *peft_trainopt_idle(const struct peft_trainopt *);
+const char *peft_trainopt_idle(const struct peft_trainopt *,
+		    const struct peft_common *given);
 
 /* A set to evaluate on. */
 struct peft_evalset {
