@@ -8,6 +8,7 @@
 
 #include <math.h>
 
+#include "base/half.h"
 #include "hunt.h"
 #include "math/cpu.h"
 #include "math/panel.h"
@@ -23,6 +24,7 @@ struct call {
 	const struct peft_vec	*v;
 	size_t			 n, m, tokens, gap;
 	float			 f;
+	bool			 bf16;		/* of a page */
 	float			*a[NARRAY];
 };
 
@@ -130,16 +132,20 @@ c_adamw(struct call *c)
 static double
 c_scores(struct call *c)
 {
+	const struct peft_page page = { c->a[2], c->a[2], c->bf16 };
+
 	c->v->page_scores(c->a[0], PEFT_PAGE + c->gap, c->a[1], c->n + c->gap,
-	    c->m, c->a[2], c->n, c->f);
+	    c->m, &page, c->n, c->f);
 	return 0;
 }
 
 static double
 c_values(struct call *c)
 {
+	const struct peft_page page = { c->a[2], c->a[2], c->bf16 };
+
 	c->v->page_values(c->a[0], c->n + c->gap, c->a[1], PEFT_PAGE + c->gap,
-	    c->m, c->a[2], c->n, c->tokens);
+	    c->m, &page, c->n, c->tokens);
 	return 0;
 }
 
@@ -181,9 +187,9 @@ elements(const struct call *c, enum shape s)
 	case QUERIES:
 		return c->m * (c->n + c->gap) - c->gap;
 	case KEYS:
-		return PEFT_PAGE * c->n;
+		return PEFT_PAGE * c->n / (c->bf16 ? 2 : 1);
 	case VALUES:
-		return c->tokens * c->n;
+		return (c->tokens * c->n + c->bf16) / (c->bf16 ? 2 : 1);
 	default:
 		return c->n;
 	}
@@ -249,6 +255,15 @@ all_same(const struct kernel *k, const struct call *a, const struct call *b)
 	return true;
 }
 
+/* Its upper half as both halves: as bf16, two such numbers. */
+static float
+twice(float f)
+{
+	uint32_t upper = peft_f32_bits(f) >> 16;
+
+	return peft_bits_f32(upper << 16 | upper);
+}
+
 static bool
 try_vector(const struct peft_vec *v, struct pen *pen, struct dice *d)
 {
@@ -259,12 +274,17 @@ try_vector(const struct peft_vec *v, struct pen *pen, struct dice *d)
 	    .tokens = roll(d, 1, PEFT_PAGE), .gap = roll(d, 0, 20),
 	    .f = roll_float(d, -2, 2), .v = v }, want, got, again;
 	double w, g, h;
+	size_t j;
 	int i;
 
+	c.bf16 = (k->shape[2] == KEYS || k->shape[2] == VALUES) &&
+	    roll(d, 0, 1) == 1;
 	if (k->shape[0] == WHOLE)
 		c.n = (c.n + 31) / 32 * 32;
 	for (i = 0; i < NARRAY; i++)
 		c.a[i] = pen_noise(pen, d, elements(&c, k->shape[i]));
+	for (j = 0; c.bf16 && j < elements(&c, k->shape[2]); j++)
+		c.a[2][j] = twice(c.a[2][j]);
 	want = copy(pen, d, k, &c);
 	got = copy(pen, d, k, &c);
 	again = copy(pen, d, k, &c);

@@ -4,6 +4,7 @@
  * double: softmax of a row, in parts and back, and over a page of a cache.
  */
 
+#include "base/half.h"
 #include "vec-data.h"
 #include "model/ops-impl.h"
 
@@ -153,20 +154,21 @@ test_together(const struct peft_vec *v, struct data *d, size_t n,
 	enum { GAP = 3 };
 	size_t i, lds = PEFT_PAGE + GAP, ld = n + GAP;
 	float *s = d->a[2], *y = d->a[3], *alone = d->b[3], row[PEFT_PAGE];
+	const struct peft_page page = { d->a[1], d->a[2], false };
 	bool good = true;
 
 	if (M * ld > MOST || n * PEFT_PAGE > MOST)
 		return true;
-	v->page_scores(s, lds, d->a[0], ld, M, d->a[1], n, 0.25f);
+	v->page_scores(s, lds, d->a[0], ld, M, &page, n, 0.25f);
 	for (i = 0; i < M; i++) {
-		v->page_scores(row, 0, d->a[0] + i * ld, 0, 1, d->a[1], n,
+		v->page_scores(row, 0, d->a[0] + i * ld, 0, 1, &page, n,
 		    0.25f);
 		good = good && memcmp(row, s + i * lds, sizeof(row)) == 0;
 	}
 	memcpy(alone, y, M * ld * sizeof(*y));
-	v->page_values(y, ld, s, lds, M, d->a[1], n, tokens);
+	v->page_values(y, ld, s, lds, M, &page, n, tokens);
 	for (i = 0; i < M; i++)
-		v->page_values(alone + i * ld, 0, s + i * lds, 0, 1, d->a[1],
+		v->page_values(alone + i * ld, 0, s + i * lds, 0, 1, &page,
 		    n, tokens);
 	return good && memcmp(alone, y, M * ld * sizeof(*y)) == 0;
 }
@@ -176,8 +178,8 @@ static int
 test_page(const struct peft_vec *v, struct data *d, size_t size)
 {
 	size_t n = size * PEFT_PAGE <= MOST ? size : MOST / PEFT_PAGE, i, t;
-	size_t tokens = size % PEFT_PAGE + 1 > PEFT_PAGE ? PEFT_PAGE :
-	    size % PEFT_PAGE + 1;
+	size_t tokens = size % PEFT_PAGE + 1;
+	const struct peft_page page = { d->a[1], d->a[2], false };
 	int good;
 
 	fill(d, MOST, 1);
@@ -188,8 +190,8 @@ test_page(const struct peft_vec *v, struct data *d, size_t size)
 			    (double)d->a[1][i * PEFT_PAGE + t]);
 		d->tol[t] *= ((double)n + 4) * EPS;
 	}
-	v->page_scores(d->a[2], 0, d->a[0], 0, 1, d->a[1], n, 0.25f);
-	peft_vec_ref.page_scores(d->b[2], 0, d->a[0], 0, 1, d->a[1], n,
+	v->page_scores(d->a[2], 0, d->a[0], 0, 1, &page, n, 0.25f);
+	peft_vec_ref.page_scores(d->b[2], 0, d->a[0], 0, 1, &page, n,
 	    0.25f);
 	good = all_near(d->a[2], d->b[2], d->tol, PEFT_PAGE);
 	for (i = 0; i < n; i++) {
@@ -199,12 +201,57 @@ test_page(const struct peft_vec *v, struct data *d, size_t size)
 			    (double)d->a[1][t * n + i]);
 		d->tol[i] *= ((double)tokens + 2) * EPS;
 	}
-	v->page_values(d->a[3], 0, d->a[4], 0, 1, d->a[1], n, tokens);
-	peft_vec_ref.page_values(d->b[3], 0, d->a[4], 0, 1, d->a[1], n,
+	v->page_values(d->a[3], 0, d->a[4], 0, 1, &page, n, tokens);
+	peft_vec_ref.page_values(d->b[3], 0, d->a[4], 0, 1, &page, n,
 	    tokens);
 	good = all_near(d->a[3], d->b[3], d->tol, n) && good;
 	for (i = 5; i <= 8; i++)
 		good = test_together(v, d, n, tokens, i) && good;
+	return good;
+}
+
+/* The same numbers in bf16 and in f32 give the same bits. */
+static bool
+test_widened(const struct peft_vec *v, struct data *d, size_t n,
+    size_t tokens, size_t m)
+{
+	uint16_t *halves = malloc(n * PEFT_PAGE * sizeof(*halves));
+	const struct peft_page page[2] = { { d->a[1], d->a[2], false },
+	    { halves, d->a[2], true } };
+	size_t i, k, lds = PEFT_PAGE;
+	bool good;
+
+	for (i = 0; i < n * PEFT_PAGE; i++) {
+		halves[i] = peft_to_bf16(d->a[1][i]);
+		d->a[1][i] = peft_from_bf16(halves[i]);
+	}
+	for (k = 0; k < 2; k++) {
+		float *s = k == 0 ? d->a[2] : d->b[2];
+		float *y = k == 0 ? d->a[3] : d->b[3];
+
+		v->page_scores(s, lds, d->a[0], 1, m, &page[k], n, 0.25f);
+		memcpy(y, d->a[4], (n + m) * sizeof(*y));
+		v->page_values(y, 1, s, lds, 1, &page[k], n, tokens);
+		v->page_values(y + n, 0, s, lds, m, &page[k], 1, tokens);
+	}
+	good = memcmp(d->a[2], d->b[2], m * lds * sizeof(float)) == 0 &&
+	    memcmp(d->a[3], d->b[3], (n + m) * sizeof(float)) == 0;
+	free(halves);
+	return good;
+}
+
+static int
+test_bf16(const struct peft_vec *v, struct data *d, size_t size)
+{
+	size_t n = size * PEFT_PAGE <= MOST - 8 ? size : MOST / PEFT_PAGE - 1;
+	size_t m;
+	int good = 1;
+
+	for (m = 1; m <= 8; m++) {
+		fill(d, MOST, 1);
+		good = test_widened(v, d, n, size % PEFT_PAGE + 1, m) &&
+		    test_widened(&peft_vec_ref, d, n, PEFT_PAGE, m) && good;
+	}
 	return good;
 }
 
@@ -242,6 +289,7 @@ test_path(const struct peft_vec *v, struct data *d)
 		{ "softmax, expsub, argmax", test_softmax },
 		{ "softmax in parts, and back", test_parts },
 		{ "attention over a page", test_page },
+		{ "a page of bf16", test_bf16 },
 		{ "a soft cap", test_cap },
 	};
 

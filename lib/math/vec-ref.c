@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/half.h"
 #include "math/vec.h"
 
 static float
@@ -264,9 +265,16 @@ adamw(float *p, const float *g, float *m, float *v, size_t n, float gscale,
 	}
 }
 
+static double
+number(const struct peft_page *p, size_t i)
+{
+	return (double)(p->bf16 ? peft_from_bf16(((const uint16_t *)
+	    p->at)[i]) : ((const float *)p->at)[i]);
+}
+
 static void
 page_scores(float *s, size_t lds, const float *q, size_t ldq, size_t m,
-    const float *k, size_t n, float scale)
+    const struct peft_page *k, size_t n, float scale)
 {
 	for (; m > 0; m--, s += lds, q += ldq) {
 		double sum[PEFT_PAGE] = { 0 };
@@ -275,7 +283,7 @@ page_scores(float *s, size_t lds, const float *q, size_t ldq, size_t m,
 		for (d = 0; d < n; d++)
 			for (t = 0; t < PEFT_PAGE; t++)
 				sum[t] += (double)q[d] *
-				    (double)k[d * PEFT_PAGE + t];
+				    number(k, d * PEFT_PAGE + t);
 		for (t = 0; t < PEFT_PAGE; t++)
 			s[t] = (float)(sum[t] * (double)scale);
 	}
@@ -283,7 +291,7 @@ page_scores(float *s, size_t lds, const float *q, size_t ldq, size_t m,
 
 static void
 page_values(float *y, size_t ldy, const float *p, size_t ldp, size_t m,
-    const float *v, size_t n, size_t tokens)
+    const struct peft_page *v, size_t n, size_t tokens)
 {
 	size_t i, t;
 
@@ -292,7 +300,7 @@ page_values(float *y, size_t ldy, const float *p, size_t ldp, size_t m,
 			double sum = (double)y[i];
 
 			for (t = 0; t < tokens; t++)
-				sum += (double)p[t] * (double)v[t * n + i];
+				sum += (double)p[t] * number(v, t * n + i);
 			y[i] = (float)sum;
 		}
 }

@@ -2,11 +2,20 @@
 #ifndef PEFT_MATH_VEC_H
 #define PEFT_MATH_VEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum { PEFT_PAGE = 16 };	/* tokens */
 enum { PEFT_QUERIES = 4 };	/* worth meeting a page together */
+
+/* Keys [n][PEFT_PAGE] or values [PEFT_PAGE][n] of cached tokens, of f32 or
+ * bf16; what is wanted next, of which the processor is asked for as much, or
+ * the same again. */
+struct peft_page {
+	const void	*at, *next;
+	bool		 bf16;
+};
 
 /*
  * Vector kernels, one table a processor path.  One source (vec.inc, plain
@@ -74,10 +83,10 @@ struct peft_vec {
 	 * s[PEFT_PAGE] = scale * sum over d of q[d] k[d][PEFT_PAGE];
 	 * y[n] += sum over t < tokens of p[t] v[t][n]. */
 	void	(*page_scores)(float *s, size_t lds, const float *q,
-		    size_t ldq, size_t m, const float *k, size_t n,
+		    size_t ldq, size_t m, const struct peft_page *k, size_t n,
 		    float scale);
 	void	(*page_values)(float *y, size_t ldy, const float *p,
-		    size_t ldp, size_t m, const float *v, size_t n,
+		    size_t ldp, size_t m, const struct peft_page *v, size_t n,
 		    size_t tokens);
 
 	/* Rotary positions (Su et al. 2021), one head, half-split:

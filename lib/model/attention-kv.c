@@ -88,7 +88,6 @@ struct look {
 	bool			 heads;
 	size_t			 lds;		/* of a query's scores */
 	size_t			 ldq, ldo, ldl;	/* queries, sums, lse */
-	float			*room;		/* for a page in f32 */
 };
 
 static size_t
@@ -118,55 +117,37 @@ pages(const struct look *l, size_t *end)
 	return from / PEFT_PAGE;
 }
 
-/* Pages lie far apart: the processor does not guess which comes next. */
-static void
-ask_for(const struct look *l, const char *page, size_t width)
+static const void *
+keys(const struct peft_run *run, const struct look *l, size_t page,
+    size_t group)
 {
-	enum { LINE = 64 };
-	size_t i, bytes = width * PEFT_PAGE * l->kv->pool->each;
-
-	for (i = 0; i < bytes; i += LINE)
-		__builtin_prefetch(page + i, 0, 2);
+	return peft_page_keys(run, l->kv, page, l->layer, group);
 }
 
-static void
-ask_for_values(const struct peft_run *run, const struct look *l, size_t page)
+static const void *
+values(const struct peft_run *run, const struct look *l, size_t page)
 {
-	ask_for(l, peft_page_values(run, l->kv, page, l->layer, l->group),
-	    run->net->config.v_dim);
+	return peft_page_values(run, l->kv, page, l->layer, l->group);
 }
 
-/* A page as f32: as it lies there, or widened. */
-static const float *
-in_f32(const struct look *l, const void *page, size_t width)
-{
-	if (!is_rounded(l->kv))
-		return page;
-	peft_stash_widen(l->room, page, width * PEFT_PAGE);
-	return l->room;
-}
-
+/* Behind the last keys come the first values. */
 static void
 weigh(const struct peft_run *run, const struct look *l, const float *q,
     float *s, float *lse)
 {
 	const struct peft_config *c = &run->net->config;
 	size_t first, end, from, n, i;
-	const void *k, *next;
+	struct peft_page k;
 
 	first = pages(l, &end);
-	next = peft_page_keys(run, l->kv, first, l->layer, l->group);
+	k = (struct peft_page){ .next = keys(run, l, first, l->group),
+	    .bf16 = is_rounded(l->kv) };
 	for (i = first; i < end; i++) {
-		k = next;
-		if (i + 1 < end) {
-			next = peft_page_keys(run, l->kv, i + 1, l->layer,
-			    l->group);
-			ask_for(l, next, c->head_dim);
-		} else
-			ask_for_values(run, l, first);
+		k.at = k.next;
+		k.next = i + 1 < end ? keys(run, l, i + 1, l->group) :
+		    values(run, l, first);
 		run->vec->page_scores(s + i * PEFT_PAGE, l->lds, q, l->ldq,
-		    l->m, in_f32(l, k, c->head_dim), c->head_dim,
-		    (float)c->t.attn_scale);
+		    l->m, &k, c->head_dim, (float)c->t.attn_scale);
 	}
 	for (i = 0; i < l->m; i++, s += l->lds) {
 		n = seen(l, i, &from);
@@ -177,28 +158,48 @@ weigh(const struct peft_run *run, const struct look *l, const float *q,
 
 /* The sum of a page's values for each query, of what it sees of them. */
 static void
-add_page(const struct peft_run *run, const struct look *l, size_t page,
-    const float *s, float *out)
+add_page(const struct peft_run *run, const struct look *l,
+    const struct peft_page *v, size_t page, const float *s, float *out)
 {
-	const struct peft_config *c = &run->net->config;
-	const float *v = in_f32(l, peft_page_values(run, l->kv, page,
-	    l->layer, l->group), c->v_dim);
+	size_t n = run->net->config.v_dim, each = l->kv->pool->each;
 	size_t first = page * PEFT_PAGE, i, from, end;
+	struct peft_page part = *v;
 
 	(void)seen(l, l->m - 1, &from);
 	if (from <= first && first + PEFT_PAGE <= l->end) {
 		run->vec->page_values(out, l->ldo, s + first, l->lds, l->m, v,
-		    c->v_dim, PEFT_PAGE);
+		    n, PEFT_PAGE);
 		return;
 	}
 	for (i = 0; i < l->m; i++, s += l->lds, out += l->ldo) {
 		end = seen(l, i, &from) + from;
 		from = from > first ? from : first;
 		end = end < first + PEFT_PAGE ? end : first + PEFT_PAGE;
+		part.at = (const char *)v->at + (from - first) * n * each;
 		if (from < end)
-			run->vec->page_values(out, 0, s + from, 0, 1,
-			    v + (from - first) * c->v_dim, c->v_dim,
+			run->vec->page_values(out, 0, s + from, 0, 1, &part, n,
 			    end - from);
+	}
+}
+
+/* Behind the last values come the first keys of the next heads. */
+static void
+add_values(const struct peft_run *run, const struct look *l, const float *s,
+    float *out)
+{
+	size_t first, end, i;
+	struct peft_page v;
+
+	first = pages(l, &end);
+	v = (struct peft_page){ .next = values(run, l, first),
+	    .bf16 = is_rounded(l->kv) };
+	for (i = first; i < end; i++) {
+		v.at = v.next;
+		if (i + 1 < end)
+			v.next = values(run, l, i + 1);
+		else if (l->group + 1 < run->net->config.kv_heads)
+			v.next = keys(run, l, first, l->group + 1);
+		add_page(run, l, &v, i, s, out);
 	}
 }
 
@@ -215,17 +216,13 @@ attend(const struct peft_run *run, const struct look *l, const float *q,
 {
 	const struct peft_config *c = &run->net->config;
 	const float *sinks = run->net->layers[l->layer].sinks;
-	size_t i, end;
+	size_t i;
 	float less;
 
 	weigh(run, l, q, s, lse);
 	for (i = 0; i < l->m; i++)
 		memset(out + i * l->ldo, 0, c->v_dim * sizeof(*out));
-	for (i = pages(l, &end); i < end; i++) {
-		if (i + 1 < end)
-			ask_for_values(run, l, i + 1);
-		add_page(run, l, i, s, out);
-	}
+	add_values(run, l, s, out);
 	for (i = 0; sinks != NULL && i < l->m; i++) {
 		less = share_left(lse[i * l->ldl], sinks[head_of(l, i)]);
 		run->vec->scale(out + i * l->ldo, less, c->v_dim);
@@ -236,10 +233,8 @@ attend(const struct peft_run *run, const struct look *l, const float *q,
 size_t
 peft_attention_kv_scratch(const struct peft_run *run)
 {
-	const struct peft_config *c = &run->net->config;
-
-	return PEFT_TOGETHER * peft_pack_up(run->caps.seq) + PEFT_PAGE *
-	    peft_pack_up(c->head_dim > c->v_dim ? c->head_dim : c->v_dim);
+	return PEFT_TOGETHER * peft_pack_up(run->caps.seq) +
+	    peft_pack_up(run->net->config.head_dim);
 }
 
 /* How many that are asked for, from i on, follow each other. */
@@ -268,7 +263,6 @@ peft_attention_kv(const struct peft_run *run, const struct peft_node *node,
 	    .lds = peft_pack_up(run->caps.seq), .ldq = at->ld,
 	    .ldo = c->heads * c->v_dim, .ldl = c->heads };
 
-	l.room = scratch + PEFT_TOGETHER * l.lds;
 	if (l.heads) {
 		if (head % rep % PEFT_QUERIES != 0)
 			return;		/* it went with one before */
