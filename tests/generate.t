@@ -35,6 +35,17 @@ s() { peft-generate -q -m base -p hello --temperature 1 --top-p 0.9 --top-k 50 -
 ok 'the same seed, the same text' [ "$(s 1)" = "$(s 1)" ]
 ok 'another seed, another text' [ "$(s 1)" != "$(s 2)" ]
 
+# a NaN in the last norm, which all logits have
+cp -r base nan
+f=nan/model.safetensors
+n=$(od -An -tu8 -N8 "$f" | tr -d ' ')
+at=$(tail -c +9 "$f" | head -c "$n" | jq '.["model.norm.weight"].data_offsets[0]')
+printf '\000\000\300\177' | dd of="$f" bs=1 seek=$((8 + n + at)) conv=notrunc 2>/dev/null
+for j in 1 2; do
+	expect 4 '*the logits of token 45 of the micro-batch are not finite*' \
+	    peft-generate -q -m nan -j $j --width 3 --jsonl test.jsonl
+done
+
 expect 2 '*no adapter is called x*' sh -c "jq -c '. + {adapter: \"x\"}' test.jsonl | peft-generate -m base"
 expect 2 '*two adapters are called a*' peft-generate -m base -a a=adapter -a a=adapter test.jsonl
 expect 1 '*exclude each other' peft-generate -m base -p x --raw --system y

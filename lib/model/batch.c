@@ -313,6 +313,7 @@ peft_run_logits(struct peft_run *run, const struct peft_seq *seqs,
     struct peft_err *err)
 {
 	size_t i, seq = 0, extra, end = 0, V = run->net->config.outputs;
+	bool finite;
 
 	if (nrows > run->rowcap)
 		return peft_seterr(err, "the logits of %zu tokens are more "
@@ -329,9 +330,9 @@ peft_run_logits(struct peft_run *run, const struct peft_seq *seqs,
 	}
 	peft_keep(run, nrows);
 	peft_forward(run);
-	peft_head_logits(run, run->kept.slot, nrows, logits);
+	finite = peft_head_logits(run, run->kept.slot, nrows, logits);
 	advance(run);
-	for (i = 0; i < nrows; i++)
+	for (i = 0; !finite && i < nrows; i++)
 		if (run->vec->nonfinite(logits + i * V, V))
 			return peft_setfail(err, PEFT_NUMERIC, "the logits of "
 			    "token %zu of the micro-batch are not finite",

@@ -5,6 +5,7 @@
  */
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "data/tokens.h"
@@ -239,19 +240,39 @@ peft_head_loss(struct peft_run *run, size_t n, struct peft_loss *loss)
 	}
 }
 
-void
+struct finish {
+	const struct peft_run	*run;
+	float			*logits;
+	atomic_bool		 bad;
+};
+
+static void
+finish_task(void *ctx, size_t i, int thread)
+{
+	struct finish *f = ctx;
+	size_t V = f->run->net->config.outputs;
+	float *y = f->logits + i * V;
+
+	(void)thread;
+	finish_row(f->run, y);
+	if (f->run->vec->nonfinite(y, V))
+		atomic_store(&f->bad, true);
+}
+
+bool
 peft_head_logits(struct peft_run *run, const size_t *rows, size_t n,
     float *logits)
 {
+	struct finish f = { .run = run, .logits = logits };
 	struct peft_range *tile = run->tile_ranges;
 	size_t m, k;
 
 	for (; n > 0; n -= m, rows += m,
-	    logits += m * run->net->config.outputs) {
+	    f.logits += m * run->net->config.outputs) {
 		m = n < run->tile ? n : run->tile;
 		k = tile_ranges(run, rows, m, tile);
-		head(run, rows, m, tile, k, run->hx, logits);
-		for (k = 0; k < m; k++)
-			finish_row(run, logits + k * run->net->config.outputs);
+		head(run, rows, m, tile, k, run->hx, f.logits);
+		peft_cpu_run(run->net->cpu, m, finish_task, &f);
 	}
+	return !atomic_load(&f.bad);
 }

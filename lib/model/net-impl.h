@@ -278,7 +278,8 @@ void	peft_check_finite(struct peft_run *, const char *where,
 void	peft_head_loss(struct peft_run *, size_t n, struct peft_loss *loss);
 /* Has nobody but a product use for the gradient of logits? */
 bool	peft_run_logits_over(const struct peft_run *);
-void	peft_head_logits(struct peft_run *, const size_t *rows, size_t n,
+/* The logits[n, outputs] of rows; are all finite? */
+bool	peft_head_logits(struct peft_run *, const size_t *rows, size_t n,
 	    float *logits);
 
 /* stash.c: with the compute type bf16, put away what goes into the first
