@@ -15,8 +15,7 @@
 
 enum {
 	O_ONTO = PEFT_O_OWN, O_ANYBASE, O_LOSSY, O_VERIFY, O_TOKENS, O_SHARD,
-	O_KEEP, O_DOUBLE, O_ASLORA, O_TUNED, O_LAYOUT,
-	O_RSLORA
+	O_KEEP, O_DOUBLE, O_ASLORA, O_TUNED, O_LAYOUT, O_RSLORA
 };
 
 static const struct peft_opt opts[] = {
@@ -66,8 +65,7 @@ struct job {
 	double			 weights[MAXADAPTER];
 	size_t			 nadapters;
 	struct peft_loraopt	 lora;
-	bool			 verify, as_lora, onto;
-	bool			 convert;	/* --layout alone */
+	bool			 verify, as_lora, onto, layout;
 	const char		*tokens;
 	struct peft_progress	 bar;
 };
@@ -166,7 +164,7 @@ write_out(struct job *job, struct peft_merge *m, struct peft_mergesum *sum,
 	struct peft_mergewatch watch = { tell, job };
 
 	return job->as_lora ? as_lora(job, m, err) :
-	    job->convert ? peft_merge_convert(m, job->lora.layout,
+	    job->layout ? peft_merge_convert(m, job->lora.layout,
 	    job->common.dry, err) :
 	    peft_merge_run(m, job->common.dry, &watch, sum, err);
 }
@@ -174,7 +172,11 @@ write_out(struct job *job, struct peft_merge *m, struct peft_mergesum *sum,
 static int
 merge(struct job *job, struct peft_err *err)
 {
-	struct peft_merge *m = peft_merge_open(&job->merge, err);
+	/* a pipe may take hours to give what there is to be written */
+	const struct peft_sinkopt probe = { .path = job->merge.output,
+	    .force = job->merge.force, .kind = "model" };
+	struct peft_merge *m = !job->common.dry && peft_sink_probe(&probe,
+	    err) == -1 ? NULL : peft_merge_open(&job->merge, err);
 	struct peft_mergesum sum;
 	struct peft_verdict verdict;
 	size_t i;
@@ -193,33 +195,32 @@ merge(struct job *job, struct peft_err *err)
 		peft_progress_end(&job->bar);
 		notes(job, m);
 	}
-	if (r == 0 && !job->as_lora && !job->convert && !job->common.quiet)
+	if (r == 0 && !job->as_lora && !job->layout && !job->common.quiet)
 		peft_mergesum_say(&sum, job->verify ? &verdict : NULL);
 	peft_merge_close(m);
 	return r;
 }
 
-/* Standard input can be one of them. */
-static void
-check_pipes(const struct job *job)
+/* How many of them are to come from standard input, which one can. */
+static size_t
+pipes(const struct job *job)
 {
-	size_t i, n = strcmp(job->merge.model, "-") == 0;
+	size_t i, n = job->merge.model != NULL &&
+	    strcmp(job->merge.model, "-") == 0;
 
 	for (i = 0; i < job->nadapters; i++)
 		n += strcmp(job->adapters[i], "-") == 0;
-	if (n > 1)
-		peft_die(PEFT_USAGE, "the model and the adapters cannot both "
-		    "come from standard input");
+	return n;
 }
 
 /* Of an adapter that is written instead of a model. */
 static void
 check_adapter(const struct job *job)
 {
-	if (job->convert && (job->nadapters != 1 || job->weights[0] != 1))
+	if (job->layout && (job->nadapters != 1 || job->weights[0] != 1))
 		peft_die(PEFT_USAGE, "--layout writes one adapter as it is: "
 		    "several, or one with a weight, become one by --as-lora");
-	if ((job->as_lora || job->convert) && (job->merge.type !=
+	if ((job->as_lora || job->layout) && (job->merge.type !=
 	    PEFT_NDTYPE || job->verify || job->merge.shard > 0))
 		peft_die(PEFT_USAGE, "--%s writes an adapter: no --type, "
 		    "--shard or --verify beside it", job->as_lora ?
@@ -251,7 +252,7 @@ check(const struct job *job)
 		    "--keep and --double-quant are for -t" },
 		{ m->nested && !peft_is_4bit(m->type),
 		    "--double-quant is for -t nf4 and fp4" },
-		{ job->convert && m->floor == 0, "--force-lossy is for "
+		{ job->layout && m->floor == 0, "--force-lossy is for "
 		    "merging and --as-lora: --layout rounds nothing" },
 		{ l->exact && m->floor == 0,
 		    "--force-lossy: --as-lora exact loses nothing" },
@@ -259,11 +260,12 @@ check(const struct job *job)
 		    "--tokens is for --verify" },
 		{ job->verify && (c->dry || !peft_has_file(c)),
 		    "--verify reads the output back: it needs -o FILE" },
+		{ pipes(job) > 1, "the model and the adapters cannot both "
+		    "come from standard input" },
 	};
 
 	peft_optcheck(rules, sizeof(rules) / sizeof(rules[0]));
 	check_adapter(job);
-	check_pipes(job);
 }
 
 static void
@@ -311,7 +313,7 @@ parse(struct job *job, int argc, char **argv)
 			peft_loraopt_rank(&job->lora, optarg);
 			break;
 		case O_LAYOUT:
-			job->convert = true;
+			job->layout = true;
 			peft_loraopt_layout(&job->lora, optarg);
 			break;
 		case O_TUNED:
@@ -321,7 +323,7 @@ parse(struct job *job, int argc, char **argv)
 			job->merge.shard = peft_optsize("--shard", optarg);
 			break;
 		}
-	job->convert &= !job->as_lora;
+	job->layout &= !job->as_lora;
 	job->merge.output = job->common.output;
 	job->merge.force = job->common.force;
 	job->merge.threads = job->common.threads;
@@ -338,12 +340,10 @@ main(int argc, char **argv)
 {
 	struct job job = { .merge = { .type = PEFT_NDTYPE, .floor = 0.5 } };
 	struct peft_err err = { 0 };
-	int r;
 
 	peft_setname(argv[0]);
 	parse(&job, argc, argv);
-	r = merge(&job, &err);
-	if (r == -1)
-		peft_warn("%s", err.msg);
-	return peft_finish(r == 0 ? PEFT_OK : (int)err.status);
+	if (merge(&job, &err) == -1)
+		peft_die(err.status, "%s", err.msg);
+	return peft_finish(PEFT_OK);
 }

@@ -192,7 +192,9 @@ run(struct job *job, struct peft_err *err)
 	    .force = job->common.force, .shard = job->shard,
 	    .kind = "model", .threads = job->tune.threads,
 	    .file_type = job->convert.mix };
-	struct peft_source *src = peft_source_open(job->model, err);
+	/* hours may pass until a pipe gives what there is to be written */
+	struct peft_source *src = !job->common.dry && peft_sink_probe(&o,
+	    err) == -1 ? NULL : peft_source_open(job->model, err);
 	struct peft_spec *specs = NULL;
 	struct peft_imatrix imatrix = { 0 };
 	struct peft_weighed weighed = { .file = job->imatrix };

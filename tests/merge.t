@@ -166,6 +166,9 @@ expect 2 '*short*' peft-merge -m short -a "$adapter" -o x/
 ok 'none of them left anything' [ ! -e x ]
 
 # usage
+# a pipe is not waited for where the output cannot be written
+expect 2 '*: piped exists*' sh -c 'sleep 0.1 | peft-quantize -o piped'
+expect 2 '*: piped exists*' sh -c 'sleep 0.1 | peft-merge -m "$1" -a - -o piped' sh "$model"
 expect 1 '*-m MODEL is missing' peft-merge -a "$adapter"
 expect 1 '*-a ADAPTER is missing' peft-merge -m "$model"
 expect 1 '*one argument too many' peft-merge -m "$model" -a "$adapter" more

@@ -29,7 +29,7 @@ peft-tokenize -q -m a.gguf chats.jsonl | tail -n +2 >ids.gguf
 ok 'the tokenizer survives the way through GGUF' cmp ids.base ids.gguf
 peft-quantize -q -t bf16 base >p1; peft-quantize -q -t bf16 -o p2.safetensors base
 ok 'a pipe and a name give the same bytes' cmp p1 p2.safetensors
-peft-quantize -q -t q8_0 -o q1.gguf base; peft-quantize -q base | peft-quantize -q -t q8_0 -o q2.gguf -
+peft-quantize -q -t Q8_0 -o q1.gguf base; peft-quantize -q base | peft-quantize -q -t q8_0 -o q2.gguf -
 ok 'from a pipe as from a folder' cmp q1.gguf q2.gguf
 for t in nf4 fp4; do
 	expect 0 '' peft-quantize -q -t $t -o $t/ base

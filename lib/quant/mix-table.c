@@ -2,6 +2,7 @@
 /* llama.cpp's mixes: which weights get more bits (llama-quant.cpp). */
 
 #include <string.h>
+#include <strings.h>
 
 #include "quant/mix-impl.h"
 
@@ -56,10 +57,10 @@ peft_mix_of_name(const char *name)
 	size_t i;
 
 	for (i = 0; peft_mixes[i].name != NULL; i++)
-		if (strcmp(peft_mixes[i].name, name) == 0)
+		if (strcasecmp(peft_mixes[i].name, name) == 0)
 			return &peft_mixes[i];
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		if (strcmp(others[i].other, name) == 0)
+		if (strcasecmp(others[i].other, name) == 0)
 			return &peft_mixes[others[i].mix];
 	return NULL;
 }

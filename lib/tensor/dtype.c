@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <strings.h>
 
 #include "tensor/dtype.h"
 
@@ -88,7 +89,7 @@ peft_dtype_of_name(const char *name)
 	int t;
 
 	for (t = 0; t < PEFT_NDTYPE; t++)
-		if (strcmp(peft_dtypes[t].name, name) == 0)
+		if (strcasecmp(peft_dtypes[t].name, name) == 0)
 			return (enum peft_dtype)t;
 	return PEFT_NDTYPE;
 }

@@ -43,7 +43,8 @@ struct peft_dtype_info {
 
 extern const struct peft_dtype_info peft_dtypes[PEFT_NDTYPE];
 
-/* PEFT_NDTYPE if there is none of that name or number. */
+/* PEFT_NDTYPE if there is none of that name or number; of_name takes capitals,
+ * too, in which llama.cpp writes its types. */
 enum peft_dtype	peft_dtype_of_name(const char *);
 enum peft_dtype	peft_dtype_of_st(const char *);
 enum peft_dtype	peft_dtype_of_ggml(uint32_t);
