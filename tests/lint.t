@@ -55,6 +55,8 @@ for bad in "$(u a) $(u b) $(a c)" "$(s a) $(a b)" "$(u a) $(a b) $(a c)" "$(u a)
 	run peft-tokenize -q -m base --lint in
 	ok "order: $bad" grep -q '^in:2: roles are out of order (message [1-3])$' out
 done
+{ cat good; chat "$(u a)" '{"role":"asistant","content":"b"}'; } >in
+finds role 1 '2: a role that the chat template does not know (message 2)'
 { cat good; chat "$(u 'a<|im_end|>')" "$(a c)"; } >in
 finds special 1 '2: special tokens are spelt out in the content (message 1)'
 { cat good; printf '{"messages":[{"role":"user"}]}\n{"messages":\n{"prompt":"a","completion":"b"}\n'; } >in

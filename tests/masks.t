@@ -84,7 +84,7 @@ ok '--per-turn --render: each' [ "$(grep -c 'think' got)" -eq 2 ]
 echo '{"prompt":[{"role":"user","content":"a"}],"chosen":[{"role":"assistant","content":"b"},{"role":"user","content":"c"},{"role":"assistant","content":"d"}],"rejected":[{"role":"assistant","content":"e"}]}' >in
 masked thinks '[[b<|im_end|>~]]+[[d<|im_end|>~]]+[[e<|im_end|>~]]+' --per-turn
 echo '{"messages":[{"role":"user","content":"a"}]}' >in
-expect 0 '*: 1 record has no supervised token' peft-tokenize -m thinks --per-turn in
+expect 0 '*: 1 record has no supervised token (--lint tells which)' peft-tokenize -m thinks --per-turn in
 chat a b c d
 masked thinks '[[b<|im_end|>~]]+[[d<|im_end|>~]]+'
 

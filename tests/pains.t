@@ -53,7 +53,7 @@ rows 520; rows 300
 merge-tool fresh base '{"peft_type":"LORA","target_modules":["lm_head"],
     "init_lora_weights":false}' head
 pain '5: a vocabulary that grew is told by both sizes' 3 \
-    '*lm_head.lora_B.weight has shape [[]512, 8], * call for [[]520, 8]' \
+    '*lm_head.lora_B.weight has shape [[]512, 8], * call for [[]520, 8]: is it of another model[?]' \
     peft-merge -q -m rows520 -a head -o m5/
 ok 'pain 5: and nothing is written' [ ! -e m5 ]
 pain '5: a token without a row is named with its record: eval' 2 \

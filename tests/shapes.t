@@ -92,7 +92,7 @@ r '{"prompt":"a"}' '"prompt" without "completion"'
 r '{"messages":[{"role":"user","content":"a","weight":1},{"role":"assistant","content":"b"}]}' 'message 1: a "weight" is 0 or 1, *'
 r '{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b","weight":0.5}]}' 'message 2: a "weight" is 0 or 1, *'
 echo '{"messages":[{"role":"user","content":"a"}]}' >in
-expect 0 '*: 1 record has no supervised token' peft-tokenize -m base in
+expect 0 '*: 1 record has no supervised token (--lint tells which)' peft-tokenize -m base in
 
 # segments: control tokens are the writer's
 printf '%s\n' '{"segments":[{"label":false,"text":"<|im_start|>user\nx<|im_end|>"},{"label":true,"text":"y<|im_end|>"}]}' >in
@@ -175,7 +175,7 @@ jq . test.jsonl >in
 expect 2 '*: in: its first record goes over several lines: *jq -c*' peft-tokenize -q -m base in
 
 # files that hold no text
-for x in 'PAR1 Parquet' 'PK\003\004 zip' '\3757zXZ\0 xz' 'BZh9 bzip2' '\377\376{\0 UTF-16' 'ARROW1 Arrow'; do
+for x in 'PAR1 Parquet' 'PK\003\004 zip' '\3757zXZ\0 xz' 'BZh9 bzip2' '\377\376{\0 UTF-16' '{\0"\0 UTF-16' '\0{\0" UTF-16' 'ARROW1 Arrow'; do
 	# shellcheck disable=SC2059
 	printf "${x% *}" >in
 	expect 2 "*: in: is *${x#* }*" peft-tokenize -q -m base in

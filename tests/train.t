@@ -398,6 +398,8 @@ printf '{"input_ids":[1,5],"labels":[-100,5],"more":1}\n' >x
 expect 2 '*key "more"*' train x
 sed 's/sha256:..../sha256:0000/' t >x
 expect 3 '*another tokenizer*' train x
+sed 's/"input_ids":.[0-9]*/&99999/' x >y
+expect 3 '*another tokenizer*' train y
 : >x
 expect 2 '*: x: *no training records*' train x
 echo '{"input_ids":[1,5],"labels":[-100,-100]}' >silent

@@ -226,7 +226,7 @@ member(struct peft_json_scan *s, cJSON *j, int depth, bool keyed)
 	}
 	if (keyed) {
 		if (peft_json_peek(s) != '"')
-			return peft_json_fail(s, "a key is missing");
+			return peft_json_fail(s, "a key in double quotes is missing");
 		if (key(s, &name, &own) == -1)
 			return -1;
 		e->string = (char *)(uintptr_t)name;
@@ -254,6 +254,9 @@ members(struct peft_json_scan *s, cJSON *j, char end, int depth)
 	}
 	for (n = 1;; n++, s->p++) {
 		peft_json_space(s);
+		if (n > 1 && peft_json_peek(s) == end)
+			return peft_json_fail(s, "a comma with nothing behind "
+			    "it");
 		if (member(s, j, depth, end == '}') == -1)
 			return -1;
 		peft_json_space(s);

@@ -31,7 +31,9 @@ check_messages(const cJSON *messages, struct peft_err *err)
 		content = peft_json_get(e, "content");
 		if (!cJSON_IsString(content) && !cJSON_IsArray(content) &&
 		    peft_json_get(e, "tool_calls") == NULL)
-			return peft_seterr(err, "message %zu has no content",
+			return peft_seterr(err, content == NULL ||
+			    cJSON_IsNull(content) ? "message %zu has no "
+			    "content" : "message %zu: its content is no text",
 			    n);
 	}
 	return 0;

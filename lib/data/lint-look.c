@@ -94,10 +94,27 @@ follows(const char *role, const char *before)
 	return true;		/* a role that only the template knows */
 }
 
+/* One that a template may hand through, and most often a slip of the pen:
+ * its text does not have the word. */
+static bool
+is_unknown(const struct peft_lint *l, const char *role)
+{
+	static const char *const usual[] = { "system", "user", "assistant",
+	    "tool" };
+	size_t i;
+
+	for (i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		if (strcmp(usual[i], role) == 0)
+			return false;
+	return l->codec->tmpl != NULL &&
+	    !peft_template_mentions(l->codec->tmpl, role);
+}
+
 /* A system turn first if at all, then user and assistant in turn (tools
  * answer where they are called), the assistant last. */
 static void
-look_at_roles(const cJSON *messages, struct peft_look *k)
+look_at_roles(const struct peft_lint *l, const cJSON *messages,
+    struct peft_look *k)
 {
 	const char *before = "", *role = "";
 	const cJSON *e, *v;
@@ -108,6 +125,8 @@ look_at_roles(const cJSON *messages, struct peft_look *k)
 		n++;
 		if (!follows(role, before))
 			found(k, PEFT_F_ORDER, n);
+		if (is_unknown(l, role))
+			found(k, PEFT_F_ROLE, n);
 		v = peft_json_get(e, "content");
 		if (strcmp(role, "assistant") == 0 &&
 		    (v == NULL || cJSON_IsNull(v) || (cJSON_IsString(v) &&
@@ -208,7 +227,7 @@ static void
 look_at_text(const struct peft_lint *l, const cJSON *j, struct peft_look *k,
     struct peft_words *w)
 {
-	look_at_roles(peft_json_get(j, "messages"), k);
+	look_at_roles(l, peft_json_get(j, "messages"), k);
 	look_at_content(l, j, k);
 	add_record(w, j, false);
 }

@@ -25,6 +25,9 @@ const struct peft_finding_text peft_findings[PEFT_NFINDING] = {
 	[PEFT_F_ORDER] = { "order", "roles are out of order",
 	    "--fix joins turns of one role and leaves out what answers "
 	    "nothing" },
+	[PEFT_F_ROLE] = { "role", "a role that the chat template does not "
+	    "know", "is it misspelt? only what the assistant says is "
+	    "learnt" },
 	[PEFT_F_SPECIAL] = { "special", "special tokens are spelt out in the "
 	    "content", "they are text; --control makes them tokens in prompts "
 	    "and texts" },

@@ -20,6 +20,7 @@ enum peft_finding {
 	PEFT_F_LEAK,		/* its prompt is in the test set, or nearly */
 	PEFT_F_EMPTY,		/* an answer without content */
 	PEFT_F_ORDER,		/* roles out of order */
+	PEFT_F_ROLE,		/* none that the template tells apart */
 	PEFT_F_SPECIAL,		/* special tokens spelt out in content */
 	PEFT_F_UNKNOWN,		/* text that the vocabulary does not have */
 	PEFT_F_DRIFT,		/* made with another tokenizer or template */

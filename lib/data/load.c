@@ -64,6 +64,8 @@ read_one(struct peft_records *rs, const char *path, size_t vocab,
 	if (s == 0)
 		s = merge_info(rs, peft_tokens_info(t), path == NULL ? "-" :
 		    path, err);
+	else		/* who made what cannot be read is worth knowing */
+		rs->info = *peft_tokens_info(t);
 	peft_tokens_close(t);
 	return s;
 }

@@ -146,6 +146,9 @@ peft_run_tell(const struct peft_run *run, const struct peft_feedopt *from)
 		peft_buf_printf(&b, "%s%zu of %s", i > 0 ? ", " : "",
 		    peft_feed_given(run->feed, i), from->from[i].path);
 	sum(p, &b);
+	if (p->records + p->skipped + p->dropped + p->fixed_away == 0)
+		peft_buf_puts(&b, "there are no records");
+	sum(p, &b);
 	if (p->skipped > 0)
 		peft_buf_printf(&b, "%zu bad record%s left out", p->skipped,
 		    p->skipped == 1 ? "" : "s");
@@ -156,8 +159,9 @@ peft_run_tell(const struct peft_run *run, const struct peft_feedopt *from)
 		    p->classes, p->classes == 1 ? "" : "s");
 	sum(p, &b);
 	if (p->idle > 0)
-		peft_buf_printf(&b, "%zu record%s no supervised token",
-		    p->idle, p->idle == 1 ? " has" : "s have");
+		peft_buf_printf(&b, "%zu record%s no supervised token "
+		    "(--lint tells which)", p->idle, p->idle == 1 ? " has" :
+		    "s have");
 	sum(p, &b);
 	if (p->dropped > 0 || p->cut > 0)
 		peft_buf_printf(&b, "%zu records dropped, %zu cut at %zu "

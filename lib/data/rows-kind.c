@@ -51,6 +51,10 @@ check_kind(const struct peft_rows *r, const char *p, size_t n,
 		    "unpacked here", 3 },
 		{ "\377\376", "is UTF-16: make it UTF-8 (iconv -f UTF-16)", 2 },
 		{ "\376\377", "is UTF-16: make it UTF-8 (iconv -f UTF-16)", 2 },
+		{ "{\0", "is UTF-16: make it UTF-8 (iconv -f UTF-16LE)", 2 },
+		{ "[\0", "is UTF-16: make it UTF-8 (iconv -f UTF-16LE)", 2 },
+		{ "\0{", "is UTF-16: make it UTF-8 (iconv -f UTF-16BE)", 2 },
+		{ "\0[", "is UTF-16: make it UTF-8 (iconv -f UTF-16BE)", 2 },
 	};
 	size_t i;
 

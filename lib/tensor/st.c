@@ -19,7 +19,8 @@ peft_st_length(const unsigned char prefix[PEFT_ST_PREFIX], size_t *len,
 		n = n << 8 | prefix[i];
 	if (n < 2 || n > PEFT_ST_MAXHEADER)
 		return peft_seterr(err, "not safetensors: a header of %llu "
-		    "bytes", (unsigned long long)n);
+		    "bytes%s", (unsigned long long)n, prefix[0] == '{' ?
+		    " (it seems to be JSON)" : "");
 	*len = (size_t)n;
 	return 0;
 }

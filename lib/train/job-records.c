@@ -37,6 +37,20 @@ check_info(const struct peft_trainjob *job, const struct peft_source *model,
 	return r;
 }
 
+/* Why records cannot be read: of another tokenizer they are of another
+ * vocabulary, too, and that is what is to be known. */
+static int
+blame_maker(const struct peft_trainjob *job, const struct peft_source *model,
+    const struct peft_tokens_info *info, struct peft_err *err)
+{
+	struct peft_err own = { 0 };
+
+	if (check_info(job, model, info, &own) == -1 &&
+	    own.status == PEFT_CHECK)
+		*err = own;
+	return -1;
+}
+
 int
 peft_job_records(const struct peft_trainjob *job,
     const struct peft_source *model, size_t vocab, struct peft_records *data,
@@ -45,8 +59,9 @@ peft_job_records(const struct peft_trainjob *job,
 	size_t i;
 
 	if (peft_records_read(data, job->paths, job->npaths, vocab,
-	    job->partial, err) == -1 ||
-	    check_info(job, model, &data->info, err) == -1)
+	    job->partial, err) == -1)
+		return blame_maker(job, model, &data->info, err);
+	if (check_info(job, model, &data->info, err) == -1)
 		return -1;
 	if (data->n == 0)
 		return peft_seterr(err, "%s: there are no training records",
