@@ -226,7 +226,8 @@ member(struct peft_json_scan *s, cJSON *j, int depth, bool keyed)
 	}
 	if (keyed) {
 		if (peft_json_peek(s) != '"')
-			return peft_json_fail(s, "a key in double quotes is missing");
+			return peft_json_fail(s, "a key in double "
+			    "quotes is missing");
 		if (key(s, &name, &own) == -1)
 			return -1;
 		e->string = (char *)(uintptr_t)name;

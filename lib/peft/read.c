@@ -84,8 +84,8 @@ check_shape(const struct peft_weight *w, const struct peft_param *p,
 	put_shape(&have, w->ndim, w->shape);
 	put_shape(&want, p->ndim, p->shape);
 	peft_setfail(err, PEFT_CHECK, "tensor %s has shape %s, the config and "
-	    "the model call for %s: is it of another model?", w->name, have.failed ? "?" : have.data,
-	    want.failed ? "?" : want.data);
+	    "the model call for %s: is it of another model?", w->name,
+	    have.failed ? "?" : have.data, want.failed ? "?" : want.data);
 	peft_buf_free(&have);
 	peft_buf_free(&want);
 	return -1;
