@@ -70,4 +70,11 @@ struct peft_adapter *peft_job_begin(struct peft_trainjob *,
 	    const struct peft_source *base, struct peft_net *,
 	    const struct peft_records *, struct peft_err *) PEFT_MUSTCHECK;
 
+/* job-say.c: on standard error, what is trained; and of records with labels,
+ * which are not for everybody what they are here, what they are taken for. */
+void	peft_job_say_targets(const struct peft_cpu *, struct peft_adapter *,
+	    const struct peft_trainer *, size_t nrecords);
+void	peft_job_say_classes(const struct peft_trainjob *,
+	    const struct peft_labels *);
+
 #endif

@@ -246,37 +246,6 @@ train(struct state *s, struct peft_err *err)
 	return r;
 }
 
-static void
-say_targets(const struct state *s)
-{
-	size_t n, i, total = 0;
-	const struct peft_param *p = peft_adapter_params(s->adapter, &n);
-
-	for (i = 0; i < n; i++)
-		total += p[i].n;
-	peft_warn("%s", peft_cpu_describe(s->cpu));
-	peft_warn("%s on %zu modules, %zu parameters; %zu records",
-	    peft_adapter_type(s->adapter), peft_adapter_nsites(s->adapter),
-	    total, s->data.n);
-	peft_trainer_say(s->trainer);
-}
-
-/* A label is not for everybody what it is here. */
-static void
-say_classes(const struct state *s)
-{
-	const struct peft_labels *l = &s->classes.labels;
-
-	if (l->n == 0 || s->job->common.quiet)
-		return;
-	if (l->problem == PEFT_PROBLEM_VALUE)
-		peft_warn("labels are values: a regression (SEQ_CLS)");
-	else
-		peft_warn("a classifier of %zu classes (%s, %s)", l->n,
-		    peft_task_types[l->task],
-		    peft_problem_words[l->problem]);
-}
-
 /* Records are read by the model's config: if they seem wrong, the model may
  * be. */
 static int
@@ -305,7 +274,7 @@ open_model(struct state *s, struct peft_err *err)
 	    s->evals, err) == -1 || peft_job_classes(job, s->source, s->init,
 	    &s->data, s->evals, k, err) == -1)
 		return blame_model(s, err);
-	say_classes(s);
+	peft_job_say_classes(job, &k->labels);
 	s->net = peft_net_open_head(s->source, s->cpu, &k->head, err);
 	return s->net == NULL ? -1 : 0;
 }
@@ -339,7 +308,8 @@ run(struct state *s, struct peft_err *err)
 	    peft_net_sites(s->net), err) == -1)
 		return -1;
 	if (job->common.verbose > 0)
-		say_targets(s);
+		peft_job_say_targets(s->cpu, s->adapter, s->trainer,
+		    s->data.n);
 	if (job->common.dry) {
 		if (peft_trainer_forecast(s->trainer, &forecast, err) == -1)
 			return -1;
