@@ -102,6 +102,9 @@ void	peft_sink_state(const struct peft_spec *, float offset,
 /* Put the name of where the sides are from before the message; -1. */
 int	peft_sink_blame(const struct peft_sink *, struct peft_err *);
 
+/* sink-place.c: what the name of the output says. */
+enum peft_out_kind peft_sink_kind(const struct peft_sinkopt *);
+
 /* sink.c: a sink that knows what will come, and has nowhere to put it. */
 struct peft_sink *peft_sink_prepare(const struct peft_sinkopt *,
 	    const struct peft_spec *, size_t nspecs, const struct peft_side *,

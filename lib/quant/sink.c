@@ -7,32 +7,6 @@
 #include "quant/quant.h"
 #include "quant/sink-impl.h"
 
-/* A checkpoint is replaced again and again, so it is one file, whatever its
- * name: only a file changes in one stroke. */
-static enum peft_out_kind
-kind_of(const struct peft_sinkopt *opt)
-{
-	const char *path = opt->path;
-	size_t n = path == NULL ? 0 : strlen(path);
-
-	if (strcmp(opt->kind, "checkpoint") == 0)
-		return PEFT_OUT_BUNDLE;
-	if (n > 0 && path[n - 1] == '/')
-		return PEFT_OUT_FOLDER;
-	if (n > 5 && strcmp(path + n - 5, ".gguf") == 0)
-		return PEFT_OUT_GGUF;
-	if (n == 0 || strcmp(path, "-") == 0 ||
-	    (n > 12 && strcmp(path + n - 12, ".safetensors") == 0))
-		return PEFT_OUT_BUNDLE;
-	return PEFT_OUT_FOLDER;
-}
-
-bool
-peft_sink_is_folder(const struct peft_sinkopt *opt)
-{
-	return kind_of(opt) == PEFT_OUT_FOLDER;
-}
-
 static int
 copy_specs(struct peft_sink *k, const struct peft_spec *s, size_t n,
     struct peft_err *err)
@@ -142,7 +116,7 @@ peft_sink_prepare(const struct peft_sinkopt *opt,
 	if (k == NULL)
 		return NULL;
 	k->opt = *opt;
-	k->kind = kind_of(opt);
+	k->kind = peft_sink_kind(opt);
 	k->label = "output";
 	if (opt->shard > 0 && k->kind != PEFT_OUT_FOLDER) {
 		peft_setfail(err, PEFT_USAGE, "--shard is for folders");
@@ -190,29 +164,6 @@ peft_sink_open(const struct peft_sinkopt *opt, const struct peft_spec *specs,
 		return NULL;
 	}
 	return k;
-}
-
-int
-peft_sink_probe(const struct peft_sinkopt *opt, struct peft_err *err)
-{
-	struct peft_outdir *dir;
-	struct peft_out *out;
-	int r;
-
-	if (kind_of(opt) == PEFT_OUT_GGUF && strcmp(opt->kind, "adapter") == 0)
-		return peft_seterr(err, "%s: an adapter is written as a "
-		    "folder or as .safetensors; peft-merge --layout gguf "
-		    "makes GGUF of it", opt->path);
-	if (kind_of(opt) != PEFT_OUT_FOLDER) {
-		out = peft_out_open(opt->path, opt->force, err);
-		peft_out_abort(out);
-		return out == NULL ? -1 : 0;
-	}
-	if ((dir = peft_outdir_open(opt->path, opt->force, err)) == NULL)
-		return -1;
-	r = peft_outdir_file(dir, "probe", err) == NULL ? -1 : 0;
-	peft_outdir_abort(dir);
-	return r;
 }
 
 int
