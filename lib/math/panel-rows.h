@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/half.h"
 #include "math/panel.h"
 
 /* f32, or a pair of bf16 */
@@ -118,28 +117,34 @@ peft_panel_widened(const uint16_t *src, size_t ld, size_t n, size_t k,
 		}
 }
 #else
-static inline void
-peft_panel_widened(const uint16_t *src, size_t ld, size_t n, size_t k,
-    float *panel)
+/* Words, or bf16 of which each becomes the upper half of one. */
+static inline __attribute__((always_inline)) void
+peft_panel_plain(const void *src, int half, size_t ld, size_t n, size_t k,
+    peft_word *panel)
 {
+	const uint16_t *halves = src;
+	const peft_word *words = src;
 	size_t i, j;
 
 	for (j = 0; j < PEFT_PANEL; j++)
 		for (i = 0; i < k; i++)
-			panel[i * PEFT_PANEL + j] = j < n ?
-			    peft_from_bf16(src[j * ld + i]) : 0;
+			panel[i * PEFT_PANEL + j] = j >= n ? 0 : half ?
+			    (peft_word)halves[j * ld + i] << 16 :
+			    words[j * ld + i];
+}
+
+static inline void
+peft_panel_widened(const uint16_t *src, size_t ld, size_t n, size_t k,
+    float *panel)
+{
+	peft_panel_plain(src, 1, ld, n, k, (peft_word *)panel);
 }
 
 static inline void
 peft_panel_words(const peft_word *src, size_t ld, size_t n, size_t k,
     peft_word *panel)
 {
-	size_t i, j;
-
-	for (j = 0; j < PEFT_PANEL; j++)
-		for (i = 0; i < k; i++)
-			panel[i * PEFT_PANEL + j] = j < n ?
-			    src[j * ld + i] : 0;
+	peft_panel_plain(src, 0, ld, n, k, panel);
 }
 #endif
 
