@@ -275,7 +275,7 @@ save(const struct peft_layout *l, const struct peft_layout_out *o,
     const struct peft_spec *specs, size_t n, struct peft_err *err)
 {
 	struct peft_sinkopt so = { .path = o->path, .force = o->force,
-	    .kind = "adapter", .file = l->file };
+	    .kind = "adapter", .planned = true, .file = l->file };
 	const char *meta[MOST_META] = { NULL };
 	struct peft_buf words = { 0 }, text = { 0 };
 	struct peft_side side = { .name = "adapter_config.json" };

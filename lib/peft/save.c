@@ -118,7 +118,7 @@ peft_adapter_save(const struct peft_adapter *a, const char *path, bool force,
     const char *const *meta, struct peft_err *err)
 {
 	struct peft_sinkopt o = { .path = path, .force = force,
-	    .kind = "adapter", .meta = meta,
+	    .kind = "adapter", .planned = true, .meta = meta,
 	    .file = a->method->files[0] != NULL ? a->method->files[0] :
 	    a->method->hub ? PEFT_HUB_FILE : NULL };
 	cJSON *config = peft_config_to_save(a, err);

@@ -2,7 +2,6 @@
 /* Pulling rows, encoding them on several threads, writing the bytes. */
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "quant/quant.h"
 #include "quant/sink-impl.h"
@@ -233,9 +232,7 @@ encode_rows(struct peft_sink *k, const struct peft_spec *s,
 	 * slice by slice: large slices for them */
 	e.slice = least(whole_rows(s, e.cols, s->dtype >= PEFT_IQ1_S ?
 	    16 * PEFT_SLICE : PEFT_SLICE), e.nrows);
-	/* an adapter is written beside a run, which has planned its memory */
-	window = strcmp(k->opt.kind, "model") == 0 ? PEFT_WINDOW / e.cols :
-	    e.slice;
+	window = k->opt.planned ? e.slice : PEFT_WINDOW / e.cols;
 	window = least(window - window % e.slice, e.nrows);
 	window = window == 0 ? e.slice : window;
 	floats = (rows->shared ? threads * e.slice : window) * e.cols;

@@ -79,6 +79,9 @@ struct peft_sinkopt {
 	/* __metadata__ pairs beside format and peft.*: key, value, ..., NULL */
 	const char *const *meta;
 	int		 threads;	/* that encode; 0, 1: the caller's */
+	bool		 planned;	/* it writes beside a run, which has
+					 * planned its memory: no more at a
+					 * time than must be */
 	const struct peft_mix *file_type; /* GGUF: what it is called; NULL: by
 					 * the type that most weights have */
 	/* GGUF: where its metadata is from, if that is GGUF as well and only

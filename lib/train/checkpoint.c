@@ -142,7 +142,7 @@ open_sink(const struct peft_trainer *t, const struct piece *p, size_t n,
     const char *const *meta, struct peft_err *err)
 {
 	struct peft_sinkopt o = { .path = t->opt.checkpoint, .force = true,
-	    .kind = "checkpoint", .meta = meta };
+	    .kind = "checkpoint", .planned = true, .meta = meta };
 	struct peft_spec *s = peft_calloc(n, sizeof(*s), err);
 	struct peft_sink *sink;
 	size_t i;
