@@ -8,3 +8,5 @@ if ! "$python" -c 'import peft' 2>/dev/null; then
 fi
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
+# Threads of torch spin for each other, and have little to do here.
+OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}; export OMP_NUM_THREADS

@@ -9,6 +9,9 @@
 skipped=
 TRANSFORMERS_VERBOSITY=error TRANSFORMERS_NO_ADVISORY_WARNINGS=1
 export TRANSFORMERS_VERBOSITY TRANSFORMERS_NO_ADVISORY_WARNINGS
+# Where another program has a core, threads of torch spin for each other: what
+# one does in seconds takes two of them minutes then.
+OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}; export OMP_NUM_THREADS
 
 skip() {
 	n=$((n + 1))
