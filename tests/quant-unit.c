@@ -328,7 +328,9 @@ test_types(void)
 			ok(test_parts((enum peft_dtype)t), "%s: parts",
 			    i->name);
 	}
-	ok(peft_dtype_of_name("F32") == PEFT_NDTYPE && peft_dtype_of_st("f32")
+	ok(peft_dtype_of_name("Q4_K") == PEFT_Q4_K,
+	    "capitals are llama.cpp's way to write them");
+	ok(peft_dtype_of_name("f33") == PEFT_NDTYPE && peft_dtype_of_st("f32")
 	    == PEFT_NDTYPE && peft_dtype_of_ggml(4) == PEFT_NDTYPE &&
 	    peft_dtype_of_ggml(UINT32_MAX) == PEFT_NDTYPE,
 	    "other names and numbers are none's");
