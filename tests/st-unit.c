@@ -31,7 +31,7 @@ static const struct {
 	{ "", "header: not a JSON object" },
 	{ " {}", "header: not a JSON object" },
 	{ "[]", "header: not a JSON object" },
-	{ "{", "header: byte 2: a key is missing" },
+	{ "{", "header: byte 2: a key in double quotes is missing" },
 	{ "{}x", "header: byte 3: text after the value" },
 	{ "{\"__metadata__\":[]}", "__metadata__: not an object" },
 	{ "{\"__metadata__\":{\"n\":1}}",
