@@ -103,6 +103,25 @@ convert_one(struct job *job, struct peft_progress *bar,
 	return sink != NULL ? peft_sink_put(sink, &rows, err) : 0;
 }
 
+/* In millions: what there is to do is not told by the number of weights, of
+ * which the first may be as large as a hundred others. */
+static double
+values_of(const struct peft_weight *w)
+{
+	return (double)w->nelem * 1e-6;
+}
+
+static double
+all_values(const struct peft_source *src)
+{
+	double sum = 0;
+	size_t i;
+
+	for (i = 0; i < peft_source_count(src); i++)
+		sum += values_of(peft_source_at(src, i));
+	return sum;
+}
+
 static int
 convert(struct job *job, struct peft_source *src,
     const struct peft_spec *specs, struct peft_tune *tune,
@@ -110,10 +129,11 @@ convert(struct job *job, struct peft_source *src,
 {
 	struct peft_passing p = { .source = src };
 	struct peft_progress bar;
+	double done = 0;
 	int r;
 
-	peft_progress_start(&bar, "quantize", (double)peft_source_count(src),
-	    "weights", &job->common);
+	peft_progress_start(&bar, "quantize", all_values(src),
+	    "million values", &job->common);
 	while ((r = peft_source_next(src, &p.w, err)) == 1) {
 		if (sink != NULL)
 			peft_origin_begin(origin, &p.w);
@@ -121,7 +141,8 @@ convert(struct job *job, struct peft_source *src,
 		peft_origin_wait(origin);
 		if (r == -1)
 			break;
-		peft_progress_set(&bar, (double)++p.i, p.w.name);
+		p.i++;
+		peft_progress_set(&bar, done += values_of(&p.w), p.w.name);
 	}
 	peft_progress_end(&bar);
 	return r == 0 ? peft_source_unchanged(src, err) : r;
