@@ -56,8 +56,7 @@ struct job {
 	const char		*adapters[MAXADAPTER], *combined[MAXADAPTER];
 	struct peft_promptopt	 prompt;
 	struct peft_sampling	 sampling;
-	size_t			 width;
-	size_t			 kvlimit;
+	size_t			 width, kvlimit;
 	bool			 keep_going;
 	size_t			 refused;
 };

@@ -33,7 +33,10 @@ peft_arena_release(struct peft_arena *a, size_t mark)
 	a->used = mark;
 }
 
-/* mmap rather than malloc: zeroed, and a page costs nothing until touched. */
+/* mmap rather than malloc: zeroed, and a page costs nothing until touched.
+ * In large ones rows far apart are few pages, whose addresses the processor
+ * finds without a walk through tables; where the system has none this is no
+ * error. */
 int
 peft_arena_reserve(struct peft_arena *a, struct peft_err *err)
 {
@@ -47,15 +50,8 @@ peft_arena_reserve(struct peft_arena *a, struct peft_err *err)
 	a->base = p;
 	a->size = a->peak == 0 ? 1 : a->peak;
 	a->used = a->peak = 0;
+	(void)madvise(a->base, a->size, MADV_HUGEPAGE);
 	return 0;
-}
-
-/* Where the system has none this is no error. */
-void
-peft_arena_large_pages(struct peft_arena *a)
-{
-	if (a->base != NULL)
-		(void)madvise(a->base, a->size, MADV_HUGEPAGE);
 }
 
 void

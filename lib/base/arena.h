@@ -34,12 +34,10 @@ void	*peft_arena_get(struct peft_arena *, size_t n, size_t size);
  * that parts of the work use in turn. */
 size_t	peft_arena_mark(const struct peft_arena *);
 void	peft_arena_release(struct peft_arena *, size_t mark);
-/* Allocate `peak' bytes (untouched pages cost nothing) and start again. */
+/* Allocate `peak' bytes, in large pages if the system has them (untouched ones
+ * cost nothing), and start again. */
 int	peft_arena_reserve(struct peft_arena *, struct peft_err *)
 	    PEFT_MUSTCHECK;
-/* For memory that is all used: rows far apart are then few pages, whose
- * addresses the processor finds without a walk through tables. */
-void	peft_arena_large_pages(struct peft_arena *);
 void	peft_arena_free(struct peft_arena *);
 
 #endif

@@ -59,8 +59,7 @@ void	peft_merge_say(struct peft_merge *, const char *, ...)
 int	peft_merge_head(struct peft_merge *, const struct peft_source *,
 	    struct peft_err *) PEFT_MUSTCHECK;
 
-/* plan.c: is an output of that name GGUF?  What will be written. */
-bool	peft_is_gguf_name(const char *path);
+/* plan.c: what will be written. */
 int	peft_merge_plan(struct peft_merge *, struct peft_err *) PEFT_MUSTCHECK;
 void	peft_merge_unplan(struct peft_merge *);
 

@@ -20,14 +20,6 @@ touched(const struct peft_merge *m, const char *name)
 	return false;
 }
 
-bool
-peft_is_gguf_name(const char *path)
-{
-	size_t n = path == NULL ? 0 : strlen(path);
-
-	return n > 5 && strcmp(path + n - 5, ".gguf") == 0;
-}
-
 static bool
 to_gguf(const struct peft_merge *m)
 {

@@ -71,7 +71,6 @@ peft_pages_open(const struct peft_net *net, size_t tokens,
 		peft_pages_close(p);
 		return NULL;
 	}
-	peft_arena_large_pages(&p->arena);
 	p->data = peft_arena_get(&p->arena, p->n, p->bytes);
 	for (i = p->n; i > 0; i--)		/* the first is taken first */
 		p->free[p->nfree++] = (uint32_t)(i - 1);

@@ -77,7 +77,6 @@ peft_run_open(struct peft_net *net, const struct peft_caps *caps,
 		peft_run_close(run);
 		return NULL;
 	}
-	peft_arena_large_pages(&run->arena);
 	peft_run_layout(run);
 	for (k = 0; run->ones != NULL && k < peft_norm_widest(&net->config);
 	    k++)

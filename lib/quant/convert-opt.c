@@ -6,6 +6,7 @@
 #include "base/opt.h"
 #include "quant/convert-opt.h"
 #include "quant/quant.h"
+#include "quant/sink.h"
 
 static enum peft_dtype
 type_of(const char *name)
@@ -53,12 +54,11 @@ void
 peft_typeopt_settle(const struct peft_typeopt *o, const char *output,
     struct peft_convertopt *convert)
 {
-	size_t n = output == NULL ? 0 : strlen(output);
 	const struct peft_dtype_info *type;
 
 	convert->rules = o->rules;
 	convert->nrules = o->nrules;
-	convert->gguf = n > 5 && strcmp(output + n - 5, ".gguf") == 0;
+	convert->gguf = peft_is_gguf_name(output);
 	if (convert->imatrix && !convert->gguf)
 		peft_die(PEFT_USAGE, "--imatrix is for types of GGUF: -o "
 		    "NAME.gguf");

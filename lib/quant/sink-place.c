@@ -5,6 +5,14 @@
 
 #include "quant/sink-impl.h"
 
+bool
+peft_is_gguf_name(const char *path)
+{
+	size_t n = path == NULL ? 0 : strlen(path);
+
+	return n > 5 && strcmp(path + n - 5, ".gguf") == 0;
+}
+
 enum peft_out_kind
 peft_sink_kind(const struct peft_sinkopt *opt)
 {
@@ -17,7 +25,7 @@ peft_sink_kind(const struct peft_sinkopt *opt)
 		return PEFT_OUT_BUNDLE;
 	if (n > 0 && path[n - 1] == '/')
 		return PEFT_OUT_FOLDER;
-	if (n > 5 && strcmp(path + n - 5, ".gguf") == 0)
+	if (peft_is_gguf_name(path))
 		return PEFT_OUT_GGUF;
 	if (n == 0 || strcmp(path, "-") == 0 ||
 	    (n > 12 && strcmp(path + n - 12, ".safetensors") == 0))

@@ -106,6 +106,8 @@ struct peft_sink *peft_sink_open(const struct peft_sinkopt *,
  * adapter no GGUF is made here (peft/layout.h does). */
 int		 peft_sink_probe(const struct peft_sinkopt *,
 		    struct peft_err *) PEFT_MUSTCHECK;
+/* Is it the name of a GGUF file?  NULL is none. */
+bool		 peft_is_gguf_name(const char *path);
 /* Is it to be a folder? */
 bool		 peft_sink_is_folder(const struct peft_sinkopt *);
 /* The bytes of all files that these would make. */

@@ -85,8 +85,7 @@ name_checkpoint(struct state *s, struct peft_err *err)
 	struct peft_trainjob *job = s->job;
 	struct peft_buf b = { 0 };
 
-	if (job->opt.checkpoint == NULL && job->common.output != NULL &&
-	    strcmp(job->common.output, "-") != 0) {
+	if (job->opt.checkpoint == NULL && peft_has_file(&job->common)) {
 		peft_buf_puts(&b, job->common.output);
 		while (b.len > 1 && b.data[b.len - 1] == '/')
 			b.data[--b.len] = '\0';
